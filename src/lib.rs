@@ -1,1 +1,4 @@
 //! apim-probe.
+pub mod catalog;
+pub mod diagnosis;
+pub mod report;

@@ -1,0 +1,3 @@
+//! The built-in catalog and what users lay over it.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! From traces to verdicts, causes and findings.
+
+pub mod cause;
