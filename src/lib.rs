@@ -1,4 +1,5 @@
 //! apim-probe.
 pub mod catalog;
 pub mod diagnosis;
+pub mod net;
 pub mod report;

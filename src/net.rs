@@ -1,0 +1,63 @@
+//! Input and output on explicit addresses: no policy, no retries, raw evidence back.
+//!
+//! Nothing here decides what an event means; [`crate::diagnosis`] does. Whatever is particular to Linux (the error
+//! queue, `TCP_INFO`) lives in [`icmp`] and has a plain fallback.
+
+use std::{io, time::Duration};
+
+use serde::Serialize;
+
+pub mod dns;
+pub mod icmp;
+pub mod tap;
+pub mod tcp;
+pub mod tls;
+pub mod udp;
+
+/// A socket call or a connection that failed, with everything the kernel said about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SocketFailure {
+    /// The raw error number, where there was one.
+    pub errno: Option<i32>,
+    /// The system's own words.
+    pub text: String,
+    /// True where `socket`, `connect` or `send` itself refused, so that no packet was answered.
+    pub straight: bool,
+    /// ICMP errors received for this socket.
+    pub icmp: Vec<icmp::IcmpError>,
+}
+
+impl SocketFailure {
+    /// A call that failed at once, before the network had a say.
+    pub fn straight(error: &io::Error) -> Self {
+        Self {
+            errno: error.raw_os_error(),
+            text: error.to_string(),
+            straight: true,
+            icmp: Vec::new(),
+        }
+    }
+
+    /// A failure that came back from the network.
+    pub fn later(error: &io::Error, icmp: Vec<icmp::IcmpError>) -> Self {
+        Self {
+            errno: error.raw_os_error(),
+            text: error.to_string(),
+            straight: false,
+            icmp,
+        }
+    }
+}
+
+/// A duration as the reports give it: milliseconds with one decimal.
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// Whether an error means that the peer, or something in between, reset the connection.
+///
+/// Writing to a connection that was reset a moment ago gives `EPIPE` instead of `ECONNRESET`.
+pub fn is_reset(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe)
+}

@@ -1,0 +1,361 @@
+//! One question to one name server (RFC 1035, RFC 7766).
+//!
+//! The exchange is ours, the codec is hickory's: the stock resolver retries, caches and chases, and so hides what has to
+//! be reported. No EDNS is sent: the instance runs Windows, whose resolver sends none, so it meets the same truncation.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use hickory_resolver::proto::{
+    op::{Message, MessageType, OpCode, Query, ResponseCode},
+    rr::{Name, RData, RecordType},
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    SocketFailure, is_reset, tcp,
+    tcp::TcpTrace,
+    udp::{self, UdpEnd},
+};
+use crate::catalog::model::Transport;
+
+/// How many aliases are followed within one reply.
+const LONGEST_CHAIN: usize = 16;
+
+/// What one question to one server gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DnsExchange {
+    /// The server asked.
+    pub server: SocketAddr,
+    /// UDP, or TCP where that was asked for.
+    pub transport: Transport,
+    /// True where the reply over UDP was cut, so that the question was asked again over TCP.
+    pub truncated: bool,
+    /// How long it took.
+    pub duration: Duration,
+    /// Replies that did not belong to the question or could not be read, and why.
+    pub ignored: Vec<String>,
+    /// How it ended.
+    pub end: DnsEnd,
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum DnsEnd {
+    /// The server replied.
+    Answered(Answer),
+    /// No usable reply over UDP.
+    Silent {
+        /// How many datagrams went out.
+        sent: u32,
+    },
+    /// The datagram met an error.
+    Failed(SocketFailure),
+    /// The connection could not be opened.
+    NotConnected(TcpTrace),
+    /// The connection was open, but no usable reply came over it.
+    Unanswered {
+        /// What happened instead.
+        how: String,
+    },
+}
+
+/// What a name server said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The response code, by its name (`NOERROR`, `NXDOMAIN` …).
+    pub rcode: String,
+    /// The chain of aliases, without the name that was asked.
+    pub cnames: Vec<String>,
+    /// The addresses at the end of the chain.
+    pub addresses: Vec<IpAddr>,
+    /// The zone whose SOA record stands in the authority section: who says that the name does not exist.
+    pub authority: Option<String>,
+}
+
+/// A question for the addresses of one name.
+#[derive(Debug, Clone)]
+pub struct Question {
+    query: Query,
+}
+
+impl Question {
+    /// Asks for IPv4 addresses, or for IPv6 addresses. `None` where `host` is not a name that DNS can carry.
+    pub fn new(host: &str, ipv6: bool) -> Option<Self> {
+        let mut name = Name::from_ascii(host).ok()?;
+        // Absolute: no search list is ever applied.
+        name.set_fqdn(true);
+        let kind = if ipv6 { RecordType::AAAA } else { RecordType::A };
+        Some(Self {
+            query: Query::query(name, kind),
+        })
+    }
+
+    /// Asks `server`, over UDP first and over TCP where the reply is cut short, or over TCP alone.
+    ///
+    /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`.
+    pub async fn ask(
+        &self,
+        server: SocketAddr,
+        transport: Transport,
+        limit: Duration,
+        end_of_run: tokio::time::Instant,
+    ) -> DnsExchange {
+        let started = Instant::now();
+        let mut exchange = match transport {
+            Transport::Udp => self.ask_udp(server, limit, end_of_run).await,
+            Transport::Tcp => self.ask_tcp(server, limit, end_of_run).await,
+        };
+        exchange.duration = started.elapsed();
+        exchange
+    }
+
+    async fn ask_udp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
+        let id = random_id();
+        let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
+        let trace = udp::ask(server, &self.encode(id), deadline, |reply| self.accept(id, reply)).await;
+        let end = match trace.end {
+            UdpEnd::Replied(reply) if reply.metadata.truncation => {
+                let over_tcp = self.ask_tcp(server, limit, end_of_run).await;
+                let ignored = [trace.ignored, over_tcp.ignored].concat();
+                return DnsExchange {
+                    transport: Transport::Udp,
+                    truncated: true,
+                    ignored,
+                    ..over_tcp
+                };
+            }
+            UdpEnd::Replied(reply) => DnsEnd::Answered(self.read(&reply)),
+            UdpEnd::Silent => DnsEnd::Silent { sent: trace.sent },
+            UdpEnd::Failed(failure) => DnsEnd::Failed(failure),
+        };
+        DnsExchange {
+            server,
+            transport: Transport::Udp,
+            truncated: false,
+            duration: trace.duration,
+            ignored: trace.ignored,
+            end,
+        }
+    }
+
+    async fn ask_tcp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
+        let started = Instant::now();
+        let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
+        let (trace, stream) = tcp::connect(server, deadline).await;
+        let end = match stream {
+            Some(stream) => {
+                let id = random_id();
+                // The connection and the conversation are two stages, with a limit each.
+                let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
+                match tokio::time::timeout_at(deadline, converse(stream, &self.encode(id))).await {
+                    Err(_) => DnsEnd::Unanswered {
+                        how: "no reply on the open connection".into(),
+                    },
+                    Ok(Err(how)) => DnsEnd::Unanswered { how },
+                    Ok(Ok(reply)) => match self.accept(id, &reply) {
+                        Ok(reply) => DnsEnd::Answered(self.read(&reply)),
+                        Err(why) => DnsEnd::Unanswered { how: why },
+                    },
+                }
+            }
+            None => DnsEnd::NotConnected(trace),
+        };
+        DnsExchange {
+            server,
+            transport: Transport::Tcp,
+            truncated: false,
+            duration: started.elapsed(),
+            ignored: Vec::new(),
+            end,
+        }
+    }
+
+    fn encode(&self, id: u16) -> Vec<u8> {
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = true;
+        message.add_query(self.query.clone());
+        // A name that was accepted by `new` fits a message.
+        message.to_vec().unwrap_or_default()
+    }
+
+    /// Takes a reply to this very question; anything else could come from anybody.
+    fn accept(&self, id: u16, bytes: &[u8]) -> Result<Message, String> {
+        if bytes.get(..2) != Some(&id.to_be_bytes()) {
+            return Err("a reply with another id".into());
+        }
+        let message = Message::from_vec(bytes).map_err(|_| "a reply that cannot be decoded".to_string())?;
+        if message.metadata.message_type != MessageType::Response {
+            return Err("a query instead of a reply".into());
+        }
+        let same = |query: &Query| query.name() == self.query.name() && query.query_type() == self.query.query_type();
+        match message.queries.as_slice() {
+            [query] if same(query) => Ok(message),
+            // Servers that refuse may leave the question out.
+            [] if message.metadata.response_code != ResponseCode::NoError => Ok(message),
+            _ => Err("a reply to another question".into()),
+        }
+    }
+
+    fn read(&self, reply: &Message) -> Answer {
+        let mut name = self.query.name();
+        let mut cnames = Vec::new();
+        while let Some(target) = reply.answers.iter().find_map(|record| match &record.data {
+            RData::CNAME(target) if &record.name == name => Some(&target.0),
+            _ => None,
+        }) {
+            if cnames.len() >= LONGEST_CHAIN {
+                break;
+            }
+            cnames.push(text(target));
+            name = target;
+        }
+        let addresses = reply
+            .answers
+            .iter()
+            .filter(|record| &record.name == name)
+            .filter_map(|record| match (&record.data, self.query.query_type()) {
+                (RData::A(a), RecordType::A) => Some(IpAddr::V4(a.0)),
+                (RData::AAAA(a), RecordType::AAAA) => Some(IpAddr::V6(a.0)),
+                _ => None,
+            });
+        let mut unique = Vec::new();
+        for address in addresses {
+            if !unique.contains(&address) {
+                unique.push(address);
+            }
+        }
+        let authority = reply
+            .authorities
+            .iter()
+            .find(|record| matches!(record.data, RData::SOA(_)))
+            .map(|record| text(&record.name));
+        Answer {
+            rcode: rcode(reply.metadata.response_code),
+            cnames,
+            addresses: unique,
+            authority,
+        }
+    }
+}
+
+/// Sends a query and reads one reply, each behind its length (RFC 1035 §4.2.2).
+async fn converse(mut stream: tokio::net::TcpStream, query: &[u8]) -> Result<Vec<u8>, String> {
+    let length = u16::try_from(query.len()).map_err(|_| "the query is too long".to_string())?;
+    let framed = [&length.to_be_bytes(), query].concat();
+    let ended = |error: std::io::Error| {
+        if is_reset(&error) {
+            "the open connection was reset without a reply".to_string()
+        } else if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            "the open connection was closed without a whole reply".to_string()
+        } else {
+            format!("the open connection failed without a reply: {error}")
+        }
+    };
+    stream.write_all(&framed).await.map_err(ended)?;
+    let length = stream.read_u16().await.map_err(ended)?;
+    let mut reply = vec![0; usize::from(length)];
+    stream.read_exact(&mut reply).await.map_err(ended)?;
+    Ok(reply)
+}
+
+/// A name as people write it: lower case, without the final dot.
+fn text(name: &Name) -> String {
+    let text = name.to_lowercase().to_ascii();
+    text.strip_suffix('.').map_or(text.clone(), str::to_string)
+}
+
+/// The mnemonic of a response code (IANA, DNS RCODEs).
+fn rcode(code: ResponseCode) -> String {
+    match code {
+        ResponseCode::NoError => "NOERROR".into(),
+        ResponseCode::FormErr => "FORMERR".into(),
+        ResponseCode::ServFail => "SERVFAIL".into(),
+        ResponseCode::NXDomain => "NXDOMAIN".into(),
+        ResponseCode::NotImp => "NOTIMP".into(),
+        ResponseCode::Refused => "REFUSED".into(),
+        other => format!("RCODE{}", u16::from(other)),
+    }
+}
+
+fn random_id() -> u16 {
+    let mut bytes = [0; 2];
+    // Without entropy the id is zero, which costs protection against forged replies and nothing else.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    u16::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), own_id: bool) {
+            let question = Question::new("login.microsoftonline.com", false).unwrap();
+            if own_id && bytes.len() >= 2 {
+                bytes[..2].copy_from_slice(&7_u16.to_be_bytes());
+            }
+            if let Ok(reply) = question.accept(7, &bytes) {
+                question.read(&reply);
+            }
+        }
+
+        #[test]
+        fn a_mutated_reply_is_judged_without_panic(position in 0_usize..100, byte: u8) {
+            let question = Question::new("login.microsoftonline.com", false).unwrap();
+            let mut bytes = question.encode(7);
+            bytes[2] |= 0x80;
+            if let Some(target) = bytes.get_mut(position) {
+                *target = byte;
+            }
+            if let Ok(reply) = question.accept(7, &bytes) {
+                question.read(&reply);
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_reply_to_the_question_is_accepted() {
+        let question = Question::new("a.example.com", false).unwrap();
+        let other = Question::new("b.example.com", false).unwrap();
+        let reply = |question: &Question, id| {
+            let mut bytes = question.encode(id);
+            bytes[2] |= 0x80;
+            bytes
+        };
+        assert!(question.accept(7, &reply(&question, 7)).is_ok());
+        assert_eq!(
+            question.accept(7, &reply(&question, 8)).unwrap_err(),
+            "a reply with another id"
+        );
+        assert_eq!(
+            question.accept(7, &reply(&other, 7)).unwrap_err(),
+            "a reply to another question"
+        );
+        assert_eq!(
+            question.accept(7, &question.encode(7)).unwrap_err(),
+            "a query instead of a reply"
+        );
+    }
+
+    #[test]
+    fn a_compression_loop_cannot_be_decoded() {
+        let question = Question::new("a.example.com", false).unwrap();
+        let mut bytes = question.encode(7);
+        bytes[2] |= 0x80;
+        bytes[7] = 1; // one answer, whose name points at itself
+        let here = u8::try_from(bytes.len()).unwrap();
+        bytes.extend([0xC0, here, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 20, 0, 0, 1]);
+        assert_eq!(
+            question.accept(7, &bytes).unwrap_err(),
+            "a reply that cannot be decoded"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! A stream that remembers the first bytes received, for evidence.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many of the first bytes are kept: enough for a banner or the head of a block page.
+const KEPT: usize = 256;
+
+/// Passes everything through and keeps the first bytes that came in.
+#[derive(Debug)]
+pub struct Tap<S> {
+    inner: S,
+    received: Received,
+}
+
+/// The first bytes that came in; outlives the stream, so that a conversation that failed or was given up leaves them.
+#[derive(Debug, Clone, Default)]
+pub struct Received(Arc<Mutex<Vec<u8>>>);
+
+impl Received {
+    /// A copy of the bytes kept so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, fresh: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = KEPT.saturating_sub(kept.len());
+        kept.extend(fresh.iter().take(room));
+    }
+}
+
+impl<S> Tap<S> {
+    /// Taps `inner`; the bytes received show in the second value.
+    pub fn new(inner: S) -> (Self, Received) {
+        let received = Received::default();
+        (
+            Self {
+                inner,
+                received: received.clone(),
+            },
+            received,
+        )
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.received.keep(buffer.filled().get(before..).unwrap_or_default());
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,105 @@
+//! One connection attempt to one address.
+
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+
+use super::{SocketFailure, icmp};
+
+/// What one connection attempt gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TcpTrace {
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended.
+    pub end: TcpEnd,
+}
+
+/// How a connection attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum TcpEnd {
+    /// Somebody accepted.
+    Open,
+    /// Nobody answered.
+    Silent {
+        /// How many SYNs went out, where the kernel tells.
+        syns: Option<u32>,
+    },
+    /// It failed.
+    Failed(SocketFailure),
+}
+
+/// Connects once to `address`, until `deadline` at the latest.
+///
+/// The kernel's own SYN retransmissions are the only retries. The socket is kept to the end, so that the kernel can be
+/// asked what it knows; `TcpStream::connect` would drop it.
+pub async fn connect(address: SocketAddr, deadline: tokio::time::Instant) -> (TcpTrace, Option<TcpStream>) {
+    let started = Instant::now();
+    let (end, stream) = match open(address) {
+        Ok(stream) => settle(stream, address, deadline).await,
+        Err(error) => (TcpEnd::Failed(SocketFailure::straight(&error)), None),
+    };
+    (
+        TcpTrace {
+            duration: started.elapsed(),
+            end,
+        },
+        stream,
+    )
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    icmp::listen(&socket, address.is_ipv6());
+    if let Err(error) = socket.connect(&address.into())
+        && !in_progress(&error)
+    {
+        return Err(error);
+    }
+    // Only now: a socket that is not connecting yet would wake the poller at once.
+    TcpStream::from_std(socket.into())
+}
+
+fn in_progress(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+async fn settle(stream: TcpStream, address: SocketAddr, deadline: tokio::time::Instant) -> (TcpEnd, Option<TcpStream>) {
+    let own = stream.local_addr().ok().map(|local| local.ip());
+    let Ok(writable) = tokio::time::timeout_at(deadline, stream.writable()).await else {
+        return (
+            TcpEnd::Silent {
+                syns: icmp::unanswered_syns(&stream),
+            },
+            None,
+        );
+    };
+    let error = match writable.and_then(|()| stream.take_error()) {
+        Ok(None) => None,
+        Ok(Some(error)) | Err(error) => Some(error),
+    };
+    match error {
+        // Accepted and reset before we looked: the reset belongs to the next stage, which meets it on its first write.
+        Some(error) if !super::is_reset(&error) => {
+            let icmp = icmp::drain(&stream, own);
+            (TcpEnd::Failed(SocketFailure::later(&error, icmp)), None)
+        }
+        // A closed ephemeral port of our own address can, by simultaneous open, connect to itself.
+        _ if stream.local_addr().is_ok_and(|local| local == address) => {
+            let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+            (TcpEnd::Failed(SocketFailure::later(&refused, Vec::new())), None)
+        }
+        _ => {
+            icmp::stop_listening(&stream, address.is_ipv6());
+            let _ = stream.set_nodelay(true);
+            (TcpEnd::Open, Some(stream))
+        }
+    }
+}

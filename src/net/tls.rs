@@ -1,0 +1,193 @@
+//! One TLS handshake, with the server's chain kept whatever happens.
+//!
+//! rustls with ring, TLS 1.2 and 1.3, no resumption, no ALPN. The verifier never aborts: it records what the chain is
+//! worth and lets the handshake go on, so that a wrong chain is evidence and not an error.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustls::{
+    ClientConfig, Error as TlsError, ProtocolVersion,
+    client::Resumption,
+    crypto::CryptoProvider,
+    pki_types::{IpAddr as PkiIpAddr, ServerName},
+};
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub mod chain;
+mod recorder;
+pub mod roots;
+
+use self::{chain::ChainFacts, recorder::Recorder, roots::Roots};
+use super::{SocketFailure, is_reset, tap::Tap};
+
+/// What one handshake gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TlsTrace {
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended.
+    pub end: TlsEnd,
+    /// The version agreed, as far as it went.
+    pub version: Option<&'static str>,
+    /// The cipher suite agreed.
+    pub cipher: Option<String>,
+    /// What the server presented, even where the handshake failed later.
+    pub chain: Option<ChainFacts>,
+    /// Whether the server proved that it holds the key of its certificate.
+    pub key_proved: bool,
+    /// Whether the server asked for a client certificate.
+    pub asked_for_certificate: bool,
+    /// The first bytes received.
+    pub received: Vec<u8>,
+}
+
+/// How a handshake ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum TlsEnd {
+    /// It was completed, which says nothing about the chain.
+    Completed,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed.
+    Closed,
+    /// Nothing more came.
+    Silent,
+    /// The peer sent a fatal alert, by its name (RFC 8446 §6).
+    Alert(String),
+    /// Something came that is not TLS.
+    NotTls,
+    /// The peer speaks TLS, but nothing that we or a current Windows would agree to.
+    Incompatible(String),
+    /// The peer does not hold the key of its certificate.
+    KeyNotProved,
+    /// The socket failed.
+    Failed(SocketFailure),
+}
+
+/// Makes handshakes that are judged by one set of roots.
+#[derive(Debug, Clone)]
+pub struct TlsClient {
+    template: Arc<ClientConfig>,
+    roots: Arc<Roots>,
+}
+
+impl TlsClient {
+    /// A client whose chains are judged by `roots`.
+    ///
+    /// # Panics
+    /// Never: ring supports both protocol versions.
+    pub fn new(roots: Arc<Roots>) -> Self {
+        let recorder = Arc::new(Recorder::new(roots.clone(), Arc::default()));
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring supports TLS 1.2 and 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(recorder)
+            .with_no_client_auth();
+        // A resumed session would skip the certificate.
+        config.resumption = Resumption::disabled();
+        Self {
+            template: Arc::new(config),
+            roots,
+        }
+    }
+
+    /// Shakes hands over `stream` until `deadline` at the latest.
+    ///
+    /// The certificate must be for one of `names`, which may hold wildcards; the first that is none goes into the
+    /// ClientHello as SNI. Without one there is no SNI, as with a SQL gateway that is known by its address only.
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        names: Arc<[String]>,
+        deadline: tokio::time::Instant,
+    ) -> (TlsTrace, Option<TlsStream<Tap<S>>>) {
+        let started = Instant::now();
+        let sni = names
+            .iter()
+            .find_map(|name| ServerName::try_from(name.clone()).ok())
+            .unwrap_or(ServerName::IpAddress(PkiIpAddr::V4([0, 0, 0, 0].into())));
+        // The verifier belongs to the configuration, so each connection gets a configuration of its own.
+        let recorder = Arc::new(Recorder::new(self.roots.clone(), names));
+        let mut config = (*self.template).clone();
+        config.dangerous().set_certificate_verifier(recorder.clone());
+        config.client_auth_cert_resolver = recorder.clone();
+
+        let (tap, received) = Tap::new(stream);
+        let connecting = TlsConnector::from(Arc::new(config)).connect(sni, tap);
+        let result = tokio::time::timeout_at(deadline, connecting).await;
+        let received = received.bytes();
+        let (end, stream) = match result {
+            Ok(Ok(stream)) => (TlsEnd::Completed, Some(stream)),
+            Ok(Err(error)) => (failure(&error, &received), None),
+            Err(_) if is_foreign(&received) => (TlsEnd::NotTls, None),
+            Err(_) => (TlsEnd::Silent, None),
+        };
+        let seen = recorder.take();
+        let agreed = stream.as_ref().map(|stream| stream.get_ref().1);
+        let trace = TlsTrace {
+            duration: started.elapsed(),
+            end,
+            version: agreed
+                .and_then(|connection| connection.protocol_version())
+                .or(seen.version)
+                .and_then(version),
+            cipher: agreed
+                .and_then(|connection| connection.negotiated_cipher_suite())
+                .map(|suite| format!("{:?}", suite.suite())),
+            chain: seen.chain,
+            key_proved: seen.key_proved,
+            asked_for_certificate: seen.asked,
+            received,
+        };
+        (trace, stream)
+    }
+}
+
+/// The cryptography that everything here uses, never the process's default.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The name of a TLS alert in an error of a TLS stream, where that is what it is.
+///
+/// rustls hides in the payload of the `io::Error`; `source()` skips it.
+pub fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
+    if is_foreign(received) {
+        return TlsEnd::NotTls;
+    }
+    match tls_error(error) {
+        Some(TlsError::AlertReceived(alert)) => TlsEnd::Alert(format!("{alert:?}")),
+        Some(TlsError::PeerIncompatible(why)) => TlsEnd::Incompatible(format!("{why:?}")),
+        Some(TlsError::InvalidCertificate(_) | TlsError::PeerMisbehaved(_)) => TlsEnd::KeyNotProved,
+        Some(_) => TlsEnd::NotTls,
+        None if is_reset(error) => TlsEnd::Reset,
+        None if error.kind() == io::ErrorKind::UnexpectedEof => TlsEnd::Closed,
+        // What carries the handshake (TDS packets) found bytes that are none of its own.
+        None if error.kind() == io::ErrorKind::InvalidData => TlsEnd::NotTls,
+        None => TlsEnd::Failed(SocketFailure::later(error, Vec::new())),
+    }
+}
+
+/// Whether the first byte is none of a TLS record (RFC 8446 §5.1: content types 20 to 24).
+fn is_foreign(received: &[u8]) -> bool {
+    received.first().is_some_and(|first| !(20..=24).contains(first))
+}
+
+fn version(version: ProtocolVersion) -> Option<&'static str> {
+    match version {
+        ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+        ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+        _ => None,
+    }
+}

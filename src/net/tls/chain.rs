@@ -1,0 +1,206 @@
+//! What a certificate chain is worth to the instance, as facts.
+
+use jiff::Timestamp;
+use rustls::{
+    CertificateError, Error,
+    client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
+};
+use serde::Serialize;
+use x509_parser::{
+    extensions::{GeneralName, ParsedExtension},
+    prelude::{FromDer, X509Certificate},
+};
+
+use super::roots::Roots;
+
+/// How many names of a certificate are kept for evidence; CDN certificates carry hundreds.
+const MOST_NAMES: usize = 6;
+
+/// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainFacts {
+    /// The subject of the server's certificate.
+    pub subject: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// The issuer of the last certificate that the server sent: the CA at the top, as far as it shows.
+    pub top_issuer: String,
+    /// When the server's certificate begins.
+    pub not_before: Option<Timestamp>,
+    /// When it ends.
+    pub not_after: Option<Timestamp>,
+    /// Its first names.
+    pub names: Vec<String>,
+    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1).
+    pub issuer_hosts: Vec<String>,
+    /// How many certificates the server sent.
+    pub sent: usize,
+    /// Whether the instance would trust it.
+    pub trust: Trust,
+    /// Whether it is for the name that was asked, or for one that counts as its own.
+    pub right_name: bool,
+    /// Whether this VM's own store trusts it; looked at only where the instance would not.
+    pub trusted_by_vm: Option<bool>,
+}
+
+/// Whether a chain ends in a root that the instance trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Trust {
+    /// It does.
+    Trusted,
+    /// It would, but a certificate in it has ended.
+    Expired,
+    /// It would, but a certificate in it has not begun.
+    NotYetValid,
+    /// It does not.
+    UnknownIssuer,
+    /// It cannot be accepted for another reason.
+    Unacceptable(String),
+}
+
+impl ChainFacts {
+    /// Judges a chain at the time `now`, for any of `names`.
+    pub(super) fn gather(
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        names: &[String],
+        roots: &Roots,
+        now: UnixTime,
+    ) -> Self {
+        let mut facts = Self {
+            subject: String::new(),
+            issuer: String::new(),
+            top_issuer: String::new(),
+            not_before: None,
+            not_after: None,
+            names: Vec::new(),
+            issuer_hosts: Vec::new(),
+            sent: intermediates.len() + 1,
+            trust: Trust::Unacceptable("the certificate cannot be read".into()),
+            right_name: false,
+            trusted_by_vm: None,
+        };
+        let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
+            return facts;
+        };
+        let all_names = dns_names(&certificate);
+        facts.subject = certificate.subject().to_string();
+        facts.issuer = certificate.issuer().to_string();
+        facts.top_issuer = intermediates
+            .last()
+            .and_then(|der| X509Certificate::from_der(der).ok())
+            .map_or_else(|| facts.issuer.clone(), |(_, top)| top.issuer().to_string());
+        facts.not_before = Timestamp::from_second(certificate.validity().not_before.timestamp()).ok();
+        facts.not_after = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok();
+        facts.issuer_hosts = issuer_hosts(&certificate);
+
+        let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
+            return facts;
+        };
+        let verify = |store, at| {
+            verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, roots.algorithms().all)
+        };
+        facts.right_name = names.iter().any(|name| is_for(&parsed, &all_names, name));
+        facts.trust = match verify(roots.store(), now) {
+            Ok(()) => Trust::Trusted,
+            Err(error) => match (&facts.not_before, &facts.not_after) {
+                // The dates are looked at first, so ask again at a time when the certificate was valid.
+                (Some(begin), Some(end)) if is_about_dates(&error) => {
+                    match verify(roots.store(), within(*begin, *end)) {
+                        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Trust::UnknownIssuer,
+                        _ if is_too_early(&error) => Trust::NotYetValid,
+                        _ => Trust::Expired,
+                    }
+                }
+                _ => trust(error),
+            },
+        };
+        if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
+            facts.trusted_by_vm = Some(verify(roots.of_this_vm(), now).is_ok());
+        }
+        facts.names = all_names.into_iter().take(MOST_NAMES).collect();
+        facts
+    }
+}
+
+fn trust(error: Error) -> Trust {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Trust::UnknownIssuer,
+        Error::InvalidCertificate(why) => Trust::Unacceptable(why.to_string()),
+        other => Trust::Unacceptable(other.to_string()),
+    }
+}
+
+fn is_about_dates(error: &Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext};
+    is_too_early(error) || matches!(error, Error::InvalidCertificate(Expired | ExpiredContext { .. }))
+}
+
+fn is_too_early(error: &Error) -> bool {
+    use CertificateError::{NotValidYet, NotValidYetContext};
+    matches!(
+        error,
+        Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. })
+    )
+}
+
+/// The middle of a certificate's life.
+fn within(begin: Timestamp, end: Timestamp) -> UnixTime {
+    let middle = i64::midpoint(begin.as_second(), end.as_second());
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+        u64::try_from(middle).unwrap_or_default(),
+    ))
+}
+
+/// Whether a certificate is for `name`; a wildcard name is matched by itself and by any name one label below it.
+fn is_for(certificate: &ParsedCertificate<'_>, presented: &[String], name: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(parent) => presented.iter().any(|own| {
+            own.eq_ignore_ascii_case(name)
+                || own
+                    .split_once('.')
+                    .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
+        }),
+        None => ServerName::try_from(name).is_ok_and(|name| verify_server_name(certificate, &name).is_ok()),
+    }
+}
+
+fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let dns = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_string()),
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(dns).collect()
+}
+
+fn issuer_hosts(certificate: &X509Certificate<'_>) -> Vec<String> {
+    certificate
+        .extensions()
+        .iter()
+        .filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityInfoAccess(access) => Some(access),
+            _ => None,
+        })
+        .flat_map(|access| &access.accessdescs)
+        .filter(|description| description.access_method.to_id_string() == CA_ISSUERS)
+        .filter_map(|description| match &description.access_location {
+            GeneralName::URI(uri) => host(uri),
+            _ => None,
+        })
+        .take(MOST_NAMES)
+        .collect()
+}
+
+/// `id-ad-caIssuers` (RFC 5280 §4.2.2.1).
+const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
+
+fn host(uri: &str) -> Option<String> {
+    let (_, rest) = uri.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    Some(authority.split(':').next()?.to_ascii_lowercase())
+}
