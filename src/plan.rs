@@ -1,0 +1,403 @@
+//! What one run tests: the catalog, applied to a cloud, a region, the instance's names, and the user's selection.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use crate::{
+    catalog::model::{self, Catalog, Cloud, Dependency, Direction, Expect, Need, Protocol, Target, Transport, Vnet},
+    diagnosis::cause::Cause,
+};
+
+pub mod document;
+mod expand;
+mod selection;
+
+pub use expand::Values;
+pub use selection::Selection;
+
+/// The endpoints of one run, in the order of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The cloud whose names were filled in.
+    pub cloud: Cloud,
+    /// Every endpoint, testable or not.
+    pub endpoints: Vec<Endpoint>,
+    /// The servers that are asked for names, in the order in which a resolver would ask them.
+    pub name_servers: Vec<SocketAddr>,
+    /// The name that name servers are tested with: the cloud's Entra login host.
+    pub control_name: String,
+}
+
+/// One concrete thing to test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// `dependency/host:port`, with `/udp` behind it for UDP.
+    pub id: String,
+    /// The id of its dependency.
+    pub dependency: String,
+    /// The title of its dependency.
+    pub title: String,
+    /// The service tag of the documented rule.
+    pub service_tag: Option<String>,
+    /// How much it counts.
+    pub need: Need,
+    /// Who needs it, for a feature's endpoint.
+    pub feature: Option<String>,
+    /// What breaks without it.
+    pub impact: String,
+    /// The host, or what stands for it in the id.
+    pub host: String,
+    /// The wildcard that it stands for.
+    pub pattern: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where to dial.
+    pub destination: Destination,
+    /// Names that its certificate may carry; the host first, then the catalog's `names`.
+    pub names: Vec<String>,
+    /// The path of the request (http and https).
+    pub path: Option<String>,
+    /// A remark of the catalog.
+    pub note: Option<String>,
+    /// What should be.
+    pub expect: Expect,
+    /// Which way the traffic flows.
+    pub direction: Direction,
+    /// Where inbound traffic comes from.
+    pub source_tag: Option<String>,
+    /// Why it cannot be tested, where it cannot.
+    pub untested: Option<Untested>,
+}
+
+/// Where an endpoint is dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Whatever the name resolves to.
+    Name,
+    /// These addresses.
+    Addresses {
+        /// At least one.
+        addresses: Vec<IpAddr>,
+        /// Whether one that proves itself is enough.
+        any: bool,
+    },
+    /// A name server itself.
+    NameServer(SocketAddr),
+}
+
+/// Why an endpoint is not tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untested {
+    /// One of the causes of `not-tested`.
+    pub cause: Cause,
+    /// What to do about it, or why nothing needs doing.
+    pub detail: String,
+}
+
+/// What the plan is made for.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The region, as the VM's metadata names it.
+    pub region: Option<String>,
+    /// The kind of virtual network; `None` plans for both.
+    pub vnet: Option<Vnet>,
+    /// The name servers to test and to ask.
+    pub name_servers: Vec<SocketAddr>,
+}
+
+impl Plan {
+    /// Applies `scope`, `values` and `selection` to `catalog`.
+    ///
+    /// # Errors
+    /// A selection that matches nothing, in a sentence that lists what there is.
+    pub fn make(catalog: &Catalog, scope: &Scope, values: &Values, selection: &Selection) -> Result<Self, String> {
+        selection.check(catalog)?;
+        let suffixes = catalog.clouds.get(&scope.cloud).cloned().unwrap_or_default();
+        let maker = Maker {
+            catalog,
+            scope,
+            suffixes: &suffixes,
+            values,
+            selection,
+        };
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for dependency in catalog
+            .dependencies
+            .iter()
+            .filter(|dependency| maker.applies(dependency))
+        {
+            for endpoint in maker.endpoints(dependency) {
+                // Two entries can name the same host, as when a file of the instance names a built-in one.
+                if !endpoints.iter().any(|known| known.id == endpoint.id) {
+                    endpoints.push(endpoint);
+                }
+            }
+        }
+        if endpoints.is_empty() {
+            return Err(format!(
+                "nothing is selected: no endpoint of the catalog remains for the {} cloud",
+                scope.cloud
+            ));
+        }
+        let control_name = suffixes
+            .get("login")
+            .cloned()
+            .unwrap_or_else(|| "login.microsoftonline.com".into());
+        Ok(Self {
+            cloud: scope.cloud,
+            endpoints,
+            name_servers: scope.name_servers.clone(),
+            control_name,
+        })
+    }
+
+    /// The endpoints that will be probed.
+    pub fn testable(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().filter(|endpoint| endpoint.untested.is_none())
+    }
+}
+
+/// Everything that making a plan looks at.
+struct Maker<'a> {
+    catalog: &'a Catalog,
+    scope: &'a Scope,
+    suffixes: &'a BTreeMap<String, String>,
+    values: &'a Values,
+    selection: &'a Selection,
+}
+
+impl Maker<'_> {
+    fn applies(&self, dependency: &Dependency) -> bool {
+        self.selection.includes(&dependency.id) && in_cloud(&dependency.clouds, self.scope.cloud)
+    }
+
+    fn endpoints(&self, dependency: &Dependency) -> Vec<Endpoint> {
+        dependency
+            .endpoints
+            .iter()
+            .filter(|spec| in_cloud(&spec.clouds, self.scope.cloud))
+            .filter(|spec| in_vnet(spec.vnet.or(dependency.vnet), self.scope.vnet))
+            .filter(|spec| self.selection.counts(spec.need.unwrap_or(dependency.need)))
+            .flat_map(|spec| self.expand(dependency, spec))
+            .collect()
+    }
+
+    fn expand(&self, dependency: &Dependency, spec: &model::Endpoint) -> Vec<Endpoint> {
+        let places = match &spec.target {
+            Target::NameServer => self
+                .scope
+                .name_servers
+                .iter()
+                .map(|server| Place::server(*server))
+                .collect(),
+            Target::Anything => vec![Place::anything()],
+            Target::Addresses { addresses, any } => vec![Place::addresses(addresses.clone(), *any)],
+            Target::Wildcard { pattern, members } => self.members(pattern, members),
+            Target::Host(template) => self.hosts(template, spec),
+        };
+        places
+            .into_iter()
+            .flat_map(|place| spec.ports.iter().map(move |port| (place.clone(), *port)))
+            .map(|(place, (port, protocol))| self.endpoint(dependency, spec, place, port, protocol))
+            .collect()
+    }
+
+    fn hosts(&self, template: &str, spec: &model::Endpoint) -> Vec<Place> {
+        if let Some(gateways) = self.sql_gateways(template, spec) {
+            return vec![gateways];
+        }
+        expand::expand(template, self.suffixes, self.scope.region.as_deref(), self.values)
+            .into_iter()
+            .map(Place::host)
+            .collect()
+    }
+
+    fn members(&self, pattern: &str, members: &[String]) -> Vec<Place> {
+        let pattern = expand::fill(pattern, self.suffixes);
+        if members.is_empty() {
+            let untested = Untested {
+                cause: Cause::Wildcard,
+                detail: format!("the documentation names {pattern} and no host under it is known"),
+            };
+            return vec![Place {
+                untested: Some(untested),
+                ..Place::named(pattern)
+            }];
+        }
+        members
+            .iter()
+            .flat_map(|member| expand::expand(member, self.suffixes, self.scope.region.as_deref(), self.values))
+            .map(|host| Place {
+                pattern: Some(pattern.clone()),
+                ..Place::host(host)
+            })
+            .collect()
+    }
+
+    /// The region's documented gateways, which stand in for a SQL server whose name is not known.
+    fn sql_gateways(&self, template: &str, spec: &model::Endpoint) -> Option<Place> {
+        let speaks_tds = spec.ports.iter().all(|(_, protocol)| *protocol == Protocol::Tds);
+        if !speaks_tds || !template.contains("{sql_server}") || self.values.has("sql_server") {
+            return None;
+        }
+        let region = self.scope.region.as_deref()?;
+        let addresses = self.catalog.sql_gateways.as_ref()?.regions.get(region)?;
+        let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
+        Some(Place {
+            names: vec![name],
+            destination: Destination::Addresses {
+                addresses: addresses.clone(),
+                any: true,
+            },
+            ..Place::named(format!("gateways-{region}"))
+        })
+    }
+
+    fn endpoint(
+        &self,
+        dependency: &Dependency,
+        spec: &model::Endpoint,
+        place: Place,
+        port: u16,
+        protocol: Protocol,
+    ) -> Endpoint {
+        // A name server that listens elsewhere is tested where it listens.
+        let port = match place.destination {
+            Destination::NameServer(server) => server.port(),
+            _ => port,
+        };
+        let suffix = if spec.transport == Transport::Udp { "/udp" } else { "" };
+        let untested = self.untested(dependency, spec).or(place.untested);
+        let fill = |name: &String| expand::fill(name, self.suffixes);
+        let need = spec.need.unwrap_or(dependency.need);
+        Endpoint {
+            id: format!("{}/{}:{port}{suffix}", dependency.id, place.host),
+            dependency: dependency.id.clone(),
+            title: dependency.title.clone(),
+            service_tag: dependency.service_tag.clone(),
+            need,
+            feature: dependency.feature.clone().filter(|_| need == Need::Feature),
+            impact: dependency.impact.clone(),
+            host: place.host,
+            pattern: place.pattern,
+            port,
+            transport: spec.transport,
+            protocol,
+            destination: place.destination,
+            names: place.names.into_iter().chain(spec.names.iter().map(fill)).collect(),
+            path: spec.path.clone(),
+            note: spec.note.clone(),
+            expect: spec.expect,
+            direction: spec.direction,
+            source_tag: spec.source_tag.clone(),
+            untested,
+        }
+    }
+
+    /// Why an entry of the catalog is not tested, whatever its host.
+    fn untested(&self, dependency: &Dependency, spec: &model::Endpoint) -> Option<Untested> {
+        let because = |cause, detail: String| Some(Untested { cause, detail });
+        if self.selection.skips(&dependency.id) {
+            return because(Cause::Skipped, "left out by --skip".into());
+        }
+        if let Some(retired) = &spec.retired {
+            let instead = retired
+                .replaced_by
+                .as_deref()
+                .map(|host| expand::fill(host, self.suffixes));
+            return because(
+                Cause::Retired,
+                instead.map_or_else(
+                    || "the host is gone, and nothing took its place".into(),
+                    |host| format!("the host is gone; {host} took its place"),
+                ),
+            );
+        }
+        match spec.direction {
+            Direction::Outbound => None,
+            Direction::Inbound => because(
+                Cause::NotOutbound,
+                format!(
+                    "inbound from {}: a machine in the subnet cannot test it",
+                    spec.source_tag.as_deref().unwrap_or("outside")
+                ),
+            ),
+            Direction::Peer => because(
+                Cause::NotOutbound,
+                "between the machines of the instance: a machine beside them cannot test it".into(),
+            ),
+        }
+    }
+}
+
+/// One target after its placeholders are filled.
+#[derive(Debug, Clone)]
+struct Place {
+    host: String,
+    pattern: Option<String>,
+    names: Vec<String>,
+    destination: Destination,
+    untested: Option<Untested>,
+}
+
+impl Place {
+    fn named(host: String) -> Self {
+        Self {
+            host,
+            pattern: None,
+            names: Vec::new(),
+            destination: Destination::Name,
+            untested: None,
+        }
+    }
+
+    fn host(expanded: expand::Host) -> Self {
+        let untested = (!expanded.missing.is_empty()).then(|| Untested {
+            cause: Cause::NeedsValue,
+            detail: expand::advice(&expanded.missing),
+        });
+        Self {
+            names: vec![expanded.host.clone()],
+            untested,
+            ..Self::named(expanded.host)
+        }
+    }
+
+    fn addresses(addresses: Vec<IpAddr>, any: bool) -> Self {
+        let first = addresses.first().map_or_else(|| "*".into(), ToString::to_string);
+        Self {
+            destination: Destination::Addresses { addresses, any },
+            ..Self::named(first)
+        }
+    }
+
+    fn server(server: SocketAddr) -> Self {
+        Self {
+            destination: Destination::NameServer(server),
+            ..Self::named(server.ip().to_string())
+        }
+    }
+
+    fn anything() -> Self {
+        Self::named("*".into())
+    }
+}
+
+fn in_cloud(clouds: &[Cloud], cloud: Cloud) -> bool {
+    clouds.is_empty() || clouds.contains(&cloud)
+}
+
+fn in_vnet(applies_to: Option<Vnet>, vnet: Option<Vnet>) -> bool {
+    match (applies_to, vnet) {
+        (Some(applies_to), Some(vnet)) => applies_to == vnet,
+        _ => true,
+    }
+}

@@ -1,0 +1,109 @@
+//! The plan as a JSON document.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::{
+    catalog::model::{Cloud, Need, Protocol, Transport, Vnet},
+    diagnosis::cause::Cause,
+    report::VantageSource,
+};
+
+/// The `schema` of a plan document.
+pub const SCHEMA: &str = "apim-probe/plan/v1";
+
+/// What would be probed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What the plan was made for.
+    pub vantage: Vantage,
+    /// Every planned endpoint, in the order of the catalog.
+    pub endpoints: Vec<Endpoint>,
+    /// Queries and connections beside the endpoints, made only when something is cut, unproven or unanswered.
+    pub controls: Vec<String>,
+}
+
+/// What the plan was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Vantage {
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The region.
+    pub region: Option<String>,
+    /// The kind of virtual network; null plans for both.
+    pub vnet: Option<Vnet>,
+    /// How cloud and region are known.
+    pub source: VantageSource,
+}
+
+/// One planned endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoint {
+    /// `dependency/host:port`, with `/udp` behind it for UDP.
+    pub id: String,
+    /// The id of its dependency.
+    pub dependency: String,
+    /// The title of its dependency.
+    pub title: String,
+    /// The service tag of the documented rule.
+    pub service_tag: Option<String>,
+    /// How much it counts.
+    pub need: Need,
+    /// Who needs it, for a feature's endpoint.
+    pub feature: Option<String>,
+    /// The host, or the first address.
+    pub host: String,
+    /// The wildcard that it stands for.
+    pub pattern: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Whether it would be probed.
+    pub testable: bool,
+    /// Why not.
+    pub cause: Option<Cause>,
+    /// What to do about it, or the catalog's remark.
+    pub detail: Option<String>,
+}
+
+impl Document {
+    /// The document of a plan.
+    pub fn new(plan: &Plan, vantage: Vantage, controls: Vec<String>) -> Self {
+        let endpoints = plan
+            .endpoints
+            .iter()
+            .map(|endpoint| Endpoint {
+                id: endpoint.id.clone(),
+                dependency: endpoint.dependency.clone(),
+                title: endpoint.title.clone(),
+                service_tag: endpoint.service_tag.clone(),
+                need: endpoint.need,
+                feature: endpoint.feature.clone(),
+                host: endpoint.host.clone(),
+                pattern: endpoint.pattern.clone(),
+                port: endpoint.port,
+                transport: endpoint.transport,
+                protocol: endpoint.protocol,
+                testable: endpoint.untested.is_none(),
+                cause: endpoint.untested.as_ref().map(|untested| untested.cause),
+                detail: endpoint
+                    .untested
+                    .as_ref()
+                    .map(|untested| untested.detail.clone())
+                    .or_else(|| endpoint.note.clone()),
+            })
+            .collect();
+        Self {
+            schema: SCHEMA.into(),
+            vantage,
+            endpoints,
+            controls,
+        }
+    }
+}

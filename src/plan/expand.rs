@@ -1,0 +1,154 @@
+//! Placeholders: `{name}` in a host stands for a suffix of the cloud, the region, or a name of the instance.
+
+use std::collections::BTreeMap;
+
+/// The names of the user's instance, by placeholder; one placeholder can have several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values(BTreeMap<String, Vec<String>>);
+
+impl Values {
+    /// Adds values, behind those that are there; a value that is there already is not added again.
+    pub fn add(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
+        let known = self.0.entry(name.to_string()).or_default();
+        for value in values {
+            if !known.contains(&value) {
+                known.push(value);
+            }
+        }
+    }
+
+    /// Whether a value is known.
+    pub fn has(&self, name: &str) -> bool {
+        !self.of(name).is_empty()
+    }
+
+    fn of(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A host, and the placeholders in it that nobody filled; their braces are still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    pub host: String,
+    pub missing: Vec<String>,
+}
+
+/// Every host that a template stands for: one for each combination of values.
+pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Option<&str>, values: &Values) -> Vec<Host> {
+    let mut hosts = vec![Host {
+        host: fill(template, suffixes),
+        missing: Vec::new(),
+    }];
+    for name in placeholders(&fill(template, suffixes)) {
+        let brace = format!("{{{name}}}");
+        let region_value = region.filter(|_| name == "region").map(str::to_string);
+        let known: Vec<String> = region_value
+            .into_iter()
+            .chain(values.of(&name).iter().cloned())
+            .collect();
+        hosts = hosts
+            .into_iter()
+            .flat_map(|host| {
+                if known.is_empty() {
+                    let missing = [host.missing, vec![name.clone()]].concat();
+                    return vec![Host {
+                        host: host.host,
+                        missing,
+                    }];
+                }
+                let filled = |value: &String| Host {
+                    host: host.host.replace(&brace, value),
+                    missing: host.missing.clone(),
+                };
+                known.iter().map(filled).collect()
+            })
+            .collect();
+    }
+    hosts
+}
+
+/// Fills the suffixes of a cloud and leaves other placeholders alone.
+pub fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
+    let mut host = template.to_string();
+    for name in placeholders(template) {
+        if let Some(suffix) = suffixes.get(&name) {
+            host = host.replace(&format!("{{{name}}}"), suffix);
+        }
+    }
+    host
+}
+
+/// The names within braces, in order, each once.
+pub fn placeholders(template: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for part in template.split('{').skip(1) {
+        if let Some((name, _)) = part.split_once('}')
+            && !names.iter().any(|known| known == name)
+        {
+            names.push(name.to_string());
+        }
+    }
+    names
+}
+
+/// How to give the values that are missing.
+pub fn advice(missing: &[String]) -> String {
+    let names = missing.join(" and ");
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let flags: Vec<String> = missing
+        .iter()
+        .map(|name| {
+            if name == "region" {
+                "--region NAME".into()
+            } else {
+                format!("--set {name}=NAME")
+            }
+        })
+        .collect();
+    format!("{names} {verb} not known: pass {}", flags.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(template: &str, region: Option<&str>, values: &Values) -> Vec<(String, usize)> {
+        let suffixes = BTreeMap::from([("storage".to_string(), "core.windows.net".to_string())]);
+        expand(template, &suffixes, region, values)
+            .into_iter()
+            .map(|host| (host.host, host.missing.len()))
+            .collect()
+    }
+
+    #[test]
+    fn each_value_gives_a_host() {
+        let mut values = Values::default();
+        values.add("storage_account", ["a".to_string(), "b".to_string(), "a".to_string()]);
+        let template = "{storage_account}.blob.{storage}";
+        assert_eq!(
+            hosts(template, None, &values),
+            [
+                ("a.blob.core.windows.net".to_string(), 0),
+                ("b.blob.core.windows.net".to_string(), 0)
+            ]
+        );
+        assert_eq!(
+            hosts(template, None, &Values::default()),
+            [("{storage_account}.blob.core.windows.net".to_string(), 1)]
+        );
+    }
+
+    #[test]
+    fn the_region_fills_its_placeholder() {
+        let template = "{region}.login.microsoft.com";
+        assert_eq!(
+            hosts(template, Some("westeurope"), &Values::default()),
+            [("westeurope.login.microsoft.com".to_string(), 0)]
+        );
+        assert_eq!(
+            hosts(template, None, &Values::default()),
+            [("{region}.login.microsoft.com".to_string(), 1)]
+        );
+    }
+}
