@@ -1,3 +1,214 @@
-//! From traces to verdicts, causes and findings.
+//! From traces to verdicts, causes and findings: pure functions, no socket, no clock.
+//!
+//! Each attempt is judged on its own first ([`attempt`]), then the attempts of an endpoint together, and last the
+//! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
+use crate::{
+    catalog::model::{Expect, Need},
+    plan::{Destination, Endpoint, Plan, Untested},
+    probe::{Run, trace::Trace},
+};
+
+pub mod attempt;
 pub mod cause;
+pub mod context;
+mod dns;
+mod documented;
+pub mod findings;
+mod fix;
+mod hello;
+mod http;
+mod socket;
+mod tls;
+
+use self::{
+    attempt::{Outcome, Stage, Standing},
+    cause::{Cause, Verdict},
+    context::Context,
+};
+
+/// What the run says of every endpoint of the plan, in its order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// One judgement for each endpoint.
+    pub judgements: Vec<Judgement>,
+}
+
+/// What we say of one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why; `None` where there is nothing to explain.
+    pub cause: Option<Cause>,
+    /// The stage in which the cause was seen.
+    pub stage: Option<Stage>,
+    /// One plain sentence.
+    pub detail: String,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// What the name lookup gave, where there was one: `None` for an address.
+    pub name: Option<Option<Cause>>,
+    /// One outcome for each attempt of the trace.
+    pub outcomes: Vec<Outcome>,
+    /// The index of the outcome that decided.
+    pub decisive: Option<usize>,
+}
+
+impl Judgement {
+    fn untested(untested: &Untested) -> Self {
+        Self::without_attempts(Verdict::NotTested, untested.cause, None, untested.detail.clone())
+    }
+
+    fn without_attempts(verdict: Verdict, cause: Cause, stage: Option<Stage>, detail: String) -> Self {
+        Self {
+            verdict,
+            cause: Some(cause),
+            stage,
+            detail,
+            evidence: Vec::new(),
+            name: None,
+            outcomes: Vec::new(),
+            decisive: None,
+        }
+    }
+
+    /// Whether it is as it should be; `None` where that cannot be said.
+    pub fn as_expected(&self, expect: Expect) -> Option<bool> {
+        match (self.verdict, expect) {
+            (Verdict::Unproven | Verdict::NotTested, _) => None,
+            (verdict, Expect::Reachable) => Some(verdict.is_proved()),
+            // A name that does not resolve says nothing about whether traffic could get out.
+            (Verdict::Blocked, Expect::Blocked) => Some(self.stage.is_some_and(|stage| stage >= Stage::Tcp)),
+            (_, Expect::Blocked) => Some(false),
+        }
+    }
+}
+
+/// Judges a whole run.
+pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
+    let context = Context::gather(plan, run);
+    let judge = |(endpoint, trace): (&Endpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
+        (Some(untested), _) => Judgement::untested(untested),
+        (None, Some(trace)) => judge(endpoint, trace, &context),
+        (None, None) => unfinished(run.interrupted),
+    };
+    let judgements = plan.endpoints.iter().zip(&run.traces).map(judge).collect();
+    let mut diagnosis = Diagnosis { judgements };
+    documented::reconsider(plan, &context, &mut diagnosis);
+    diagnosis
+}
+
+/// Judges one endpoint by its own trace, as far as that goes while others are still being probed.
+pub fn preview(endpoint: &Endpoint, trace: &Trace) -> Verdict {
+    judge(endpoint, trace, &Context::default()).verdict
+}
+
+fn unfinished(interrupted: bool) -> Judgement {
+    let why = if interrupted { "the run was interrupted before this was done" } else { "the deadline of the run came first" };
+    Judgement::without_attempts(Verdict::NotTested, Cause::Deadline, None, why.into())
+}
+
+fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
+    let name = trace.name.as_ref().map(|name| dns::judge(&endpoint.host, name, context));
+    if let Some(dns::Lookup { failure: Some((cause, detail)), evidence, .. }) = name {
+        if trace.cut {
+            return Judgement { evidence, ..unfinished(false) };
+        }
+        let verdict = if cause == Cause::LocalFault { Verdict::NotTested } else { Verdict::Blocked };
+        let failed = Judgement::without_attempts(verdict, cause, Some(Stage::Dns), detail);
+        return Judgement { name: Some(Some(cause)), evidence, ..failed };
+    }
+    let private_link = name.as_ref().is_some_and(|name| name.private_link);
+    let outcomes: Vec<Outcome> = trace
+        .attempts
+        .iter()
+        .map(|attempt| {
+            let outcome = attempt::judge(endpoint, attempt, context);
+            if name.is_some() && !private_link { outcome.blame_private_address() } else { outcome }
+        })
+        .collect();
+    if trace.cut {
+        let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.clone()).collect();
+        return Judgement { name: name.map(|_| None), evidence, outcomes, ..unfinished(false) };
+    }
+    let (name_evidence, doubt) = name.as_ref().map_or_else(Default::default, |name| {
+        (name.evidence.clone(), name.doubt.clone())
+    });
+    let mut judgement = together(endpoint, outcomes);
+    judgement.name = name.map(|_| None);
+    judgement.evidence.extend(name_evidence);
+    if let Some(doubt) = doubt {
+        judgement.evidence.insert(0, doubt.clone());
+        if judgement.verdict == Verdict::Reachable {
+            judgement.verdict = Verdict::Degraded;
+            judgement.detail = doubt;
+        }
+    }
+    judgement
+}
+
+/// The verdict of several addresses.
+fn together(endpoint: &Endpoint, outcomes: Vec<Outcome>) -> Judgement {
+    let one_is_enough = matches!(endpoint.destination, Destination::Addresses { any: true, .. });
+    let count = |wanted: fn(&Standing) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.standing)).count();
+    let tried = outcomes.len() - count(|standing| matches!(standing, Standing::Untried(_)));
+    let proved = count(|standing| matches!(standing, Standing::Proved));
+    let shaken = count(|standing| matches!(standing, Standing::Shaken(_)));
+    let unproven = count(|standing| matches!(standing, Standing::Unproven(_)));
+
+    let verdict = if tried == 0 {
+        Verdict::NotTested
+    } else if proved == tried || (one_is_enough && proved > 0) {
+        Verdict::Reachable
+    } else if proved + shaken > 0 {
+        Verdict::Degraded
+    } else if unproven > 0 {
+        Verdict::Unproven
+    } else {
+        Verdict::Blocked
+    };
+    // The outcome that explains the verdict: of all that got furthest, the first in address order.
+    let explains = |outcome: &Outcome| match (verdict, &outcome.standing) {
+        (Verdict::Reachable, Standing::Proved)
+        | (Verdict::Degraded, Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_))
+        | (Verdict::Unproven, Standing::Unproven(_))
+        | (Verdict::Blocked, Standing::Failed(_))
+        | (Verdict::NotTested, Standing::Untried(_)) => true,
+        _ => false,
+    };
+    let decisive = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| explains(outcome))
+        // `max_by_key` takes the last of equals.
+        .rev()
+        .max_by_key(|(_, outcome)| outcome.stage)
+        .map(|(index, _)| index);
+    let deciding = decisive.and_then(|index| outcomes.get(index));
+    let cause = deciding.and_then(|outcome| outcome.standing.cause());
+    let all = outcomes.len();
+    let detail = match (verdict, deciding) {
+        (_, None) => "nothing was tried".into(),
+        (Verdict::Degraded, Some(outcome)) if proved > 0 => {
+            format!("{} of {all} addresses fail: {}", tried - proved, outcome.detail)
+        }
+        (Verdict::Reachable, Some(outcome)) if proved < tried => {
+            format!("{}; {} of {all} addresses do not answer", outcome.detail, tried - proved)
+        }
+        (Verdict::Blocked, Some(outcome)) if all > 1 => format!("none of {all} addresses works: {}", outcome.detail),
+        (_, Some(outcome)) => outcome.detail.clone(),
+    };
+    let note = endpoint.note.iter().filter(|_| endpoint.need == Need::Documented && verdict != Verdict::Reachable);
+    let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.iter().cloned()).chain(note.cloned());
+    Judgement {
+        verdict,
+        cause,
+        stage: deciding.map(|outcome| outcome.stage),
+        detail,
+        evidence: evidence.collect(),
+        name: None,
+        decisive,
+        outcomes,
+    }
+}

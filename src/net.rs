@@ -5,7 +5,6 @@
 
 use std::{io, time::Duration};
 
-use serde::Serialize;
 
 pub mod dns;
 pub mod icmp;
@@ -15,7 +14,7 @@ pub mod tls;
 pub mod udp;
 
 /// A socket call or a connection that failed, with everything the kernel said about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketFailure {
     /// The raw error number, where there was one.
     pub errno: Option<i32>,

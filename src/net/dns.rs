@@ -13,7 +13,6 @@ use hickory_resolver::proto::{
     rr::{Name, RData, RecordType},
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
@@ -27,7 +26,7 @@ use crate::catalog::model::Transport;
 const LONGEST_CHAIN: usize = 16;
 
 /// What one question to one server gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsExchange {
     /// The server asked.
     pub server: SocketAddr,
@@ -44,7 +43,7 @@ pub struct DnsExchange {
 }
 
 /// How a question ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DnsEnd {
     /// The server replied.
     Answered(Answer),
@@ -65,7 +64,7 @@ pub enum DnsEnd {
 }
 
 /// What a name server said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The response code, by its name (`NOERROR`, `NXDOMAIN` …).
     pub rcode: String,

@@ -5,10 +5,9 @@
 
 use std::{fmt, net::IpAddr};
 
-use serde::Serialize;
 
 /// One ICMP error, as the kernel queued it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IcmpError {
     /// The ICMP type (RFC 792; RFC 4443 for ICMPv6).
     pub kind: u8,

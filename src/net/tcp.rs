@@ -6,14 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{SocketFailure, icmp};
 
 /// What one connection attempt gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpTrace {
     /// How long it took.
     pub duration: Duration,
@@ -22,7 +21,7 @@ pub struct TcpTrace {
 }
 
 /// How a connection attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TcpEnd {
     /// Somebody accepted.
     Open,

@@ -15,7 +15,6 @@ use rustls::{
     crypto::CryptoProvider,
     pki_types::{IpAddr as PkiIpAddr, ServerName},
 };
-use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -27,7 +26,7 @@ use self::{chain::ChainFacts, recorder::Recorder, roots::Roots};
 use super::{SocketFailure, is_reset, tap::Tap};
 
 /// What one handshake gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsTrace {
     /// How long it took.
     pub duration: Duration,
@@ -48,7 +47,7 @@ pub struct TlsTrace {
 }
 
 /// How a handshake ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsEnd {
     /// It was completed, which says nothing about the chain.
     Completed,

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
@@ -22,7 +21,7 @@ const REPEATS: [f64; 2] = [0.2, 0.5];
 const MOST_IGNORED: usize = 8;
 
 /// How a question over UDP ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdpTrace<T> {
     /// How long it took.
     pub duration: Duration,
@@ -35,7 +34,7 @@ pub struct UdpTrace<T> {
 }
 
 /// How a question over UDP ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UdpEnd<T> {
     /// A reply that belongs to the question.
     Replied(T),

@@ -7,7 +7,6 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
-use serde::Serialize;
 use x509_parser::{
     extensions::{GeneralName, ParsedExtension},
     prelude::{FromDer, X509Certificate},
@@ -19,7 +18,7 @@ use super::roots::Roots;
 const MOST_NAMES: usize = 6;
 
 /// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainFacts {
     /// The subject of the server's certificate.
     pub subject: String,
@@ -35,8 +34,8 @@ pub struct ChainFacts {
     pub names: Vec<String>,
     /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1).
     pub issuer_hosts: Vec<String>,
-    /// How many certificates the server sent.
-    pub sent: usize,
+    /// Whether the last certificate that the server sent is its own issuer, so that nothing is missing.
+    pub ends_in_root: bool,
     /// Whether the instance would trust it.
     pub trust: Trust,
     /// Whether it is for the name that was asked, or for one that counts as its own.
@@ -46,7 +45,7 @@ pub struct ChainFacts {
 }
 
 /// Whether a chain ends in a root that the instance trusts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// It does.
     Trusted,
@@ -61,6 +60,11 @@ pub enum Trust {
 }
 
 impl ChainFacts {
+    /// Whether the chain is trusted and for the right name: with a completed handshake, no middlebox can forge it.
+    pub fn is_the_service(&self) -> bool {
+        self.trust == Trust::Trusted && self.right_name
+    }
+
     /// Judges a chain at the time `now`, for any of `names`.
     pub(super) fn gather(
         leaf: &CertificateDer<'_>,
@@ -77,7 +81,7 @@ impl ChainFacts {
             not_after: None,
             names: Vec::new(),
             issuer_hosts: Vec::new(),
-            sent: intermediates.len() + 1,
+            ends_in_root: false,
             trust: Trust::Unacceptable("the certificate cannot be read".into()),
             right_name: false,
             trusted_by_vm: None,
@@ -88,10 +92,14 @@ impl ChainFacts {
         let all_names = dns_names(&certificate);
         facts.subject = certificate.subject().to_string();
         facts.issuer = certificate.issuer().to_string();
-        facts.top_issuer = intermediates
+        let (top_subject, top_issuer) = intermediates
             .last()
             .and_then(|der| X509Certificate::from_der(der).ok())
-            .map_or_else(|| facts.issuer.clone(), |(_, top)| top.issuer().to_string());
+            .map_or_else(|| (facts.subject.clone(), facts.issuer.clone()), |(_, top)| {
+                (top.subject().to_string(), top.issuer().to_string())
+            });
+        facts.ends_in_root = top_subject == top_issuer;
+        facts.top_issuer = top_issuer;
         facts.not_before = Timestamp::from_second(certificate.validity().not_before.timestamp()).ok();
         facts.not_after = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok();
         facts.issuer_hosts = issuer_hosts(&certificate);

@@ -1,0 +1,92 @@
+//! What a judgement needs to know of the rest of the run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+use super::dns;
+use crate::{
+    net::dns::DnsEnd,
+    plan::{Destination, Plan},
+    probe::{Run, trace::NameTrace},
+};
+
+/// The rest of the run, as far as single judgements depend on it.
+#[derive(Debug, Default)]
+pub struct Context<'a> {
+    names: Option<&'a BTreeMap<String, NameTrace>>,
+    answering: BTreeSet<SocketAddr>,
+    planned: BTreeSet<SocketAddr>,
+    owners: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'a> Context<'a> {
+    /// Looks over a whole run.
+    pub fn gather(plan: &Plan, run: &'a Run) -> Self {
+        let replies = run.names.values().flat_map(|name| name.replies.iter().flatten());
+        let mut answering: BTreeSet<SocketAddr> = dns::answering(replies).collect();
+        let mut planned = BTreeSet::new();
+        let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {
+            if let Destination::NameServer(server) = endpoint.destination {
+                planned.insert(server);
+            }
+            for attempt in trace.iter().flat_map(|trace| &trace.attempts) {
+                if let Some(exchange) = &attempt.dns
+                    && let DnsEnd::Answered(answer) = &exchange.end
+                    && matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN")
+                {
+                    answering.insert(exchange.server);
+                }
+                if let Some(chain) = attempt.tls.as_ref().and_then(|tls| tls.chain.as_ref()) {
+                    owners.entry(chain.issuer.clone()).or_default().insert(owner(&endpoint.host));
+                }
+            }
+        }
+        Self { names: Some(&run.names), answering, planned, owners }
+    }
+
+    /// What every server said of a name, once the run is over.
+    pub fn name(&self, host: &str) -> Option<&NameTrace> {
+        self.names?.get(host)
+    }
+
+    /// Whether a server answered nothing in the whole run and has an endpoint of its own that says so.
+    pub fn is_down_and_planned(&self, server: SocketAddr) -> bool {
+        self.planned.contains(&server) && !self.answering.contains(&server)
+    }
+
+    /// Whether only hosts of Microsoft showed certificates of this issuer.
+    pub fn is_only_microsofts(&self, issuer: &str) -> bool {
+        self.owners.get(issuer).is_none_or(|owners| owners.iter().all(|owner| owner == MICROSOFT))
+    }
+}
+
+const MICROSOFT: &str = "microsoft";
+
+/// Who runs a host of the catalog. All are Microsoft's but the certificate authorities' and what users add.
+fn owner(host: &str) -> String {
+    const SUFFIXES: [&str; 16] = [
+        "microsoft.com",
+        "microsoft.us",
+        "azure.com",
+        "azure.us",
+        "azure.cn",
+        "azure.net",
+        "windows.net",
+        "windowsupdate.com",
+        "live.com",
+        "microsoftonline.com",
+        "microsoftonline.us",
+        "microsoftmetrics.com",
+        "usgovcloudapi.net",
+        "chinacloudapi.cn",
+        "visualstudio.com",
+        "trafficmanager.net",
+    ];
+    if SUFFIXES.iter().any(|suffix| host == *suffix || host.ends_with(&format!(".{suffix}"))) {
+        return MICROSOFT.into();
+    }
+    host.rsplitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+}

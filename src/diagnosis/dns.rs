@@ -1,0 +1,257 @@
+//! What name servers said, and what it means for a name and for the servers themselves.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    attempt::{Standing, count, seconds, standing_of},
+    cause::Cause,
+    context::Context,
+    socket,
+};
+use crate::{
+    address,
+    catalog::model::Transport,
+    net::{
+        dns::{Answer, DnsEnd, DnsExchange},
+        tcp::{TcpEnd, TcpTrace},
+    },
+    probe::trace::{NameTrace, ServerReply},
+};
+
+/// What a name lookup amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// Why there is no address to dial, and one sentence about it.
+    pub failure: Option<(Cause, String)>,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// What the instance would suffer from although the name resolves.
+    pub doubt: Option<String>,
+    /// Whether the alias chain runs through a private link.
+    pub private_link: bool,
+}
+
+/// Judges what the configured servers said of `host`.
+pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
+    // The probe went on with the first answer; meanwhile the other servers may have replied.
+    let trace = context.name(host).unwrap_or(trace);
+    let Some(decision) = trace.decision() else {
+        let detail = "this machine has no name server to ask: see /etc/resolv.conf, or pass --dns-server".to_string();
+        let evidence = vec![detail.clone()];
+        return Lookup { failure: Some((Cause::LocalFault, detail)), evidence, doubt: None, private_link: false };
+    };
+    let mut evidence: Vec<String> = decision.v4.ignored.iter().map(|why| ignored(&decision.v4, why)).collect();
+    let failure = failure(host, decision);
+    let others = trace.replies.iter().flatten().filter(|reply| reply.v4.server != decision.v4.server);
+    let mut doubt = None;
+    for reply in others {
+        if failure.is_some() {
+            evidence.push(format!("{} {}", reply.v4.server.ip(), describe(reply)));
+        } else if doubt.is_none() && differs(decision, reply, context) {
+            doubt = Some(format!(
+                "name servers differ: {} {}, {} {}",
+                decision.v4.server.ip(),
+                describe(decision),
+                reply.v4.server.ip(),
+                describe(reply)
+            ));
+        }
+    }
+    if let Some((_, detail)) = &failure {
+        evidence.insert(0, detail.clone());
+    }
+    if let Some(answer) = decision.answer().filter(|answer| !answer.cnames.is_empty() && failure.is_some()) {
+        evidence.push(format!("alias chain: {host} -> {}", answer.cnames.join(" -> ")));
+    }
+    Lookup { failure, evidence, doubt, private_link: decision.answer().is_some_and(has_private_link) }
+}
+
+/// Why a reply gives no address to dial.
+fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
+    let server = reply.v4.server.ip();
+    let Some(answer) = reply.answer() else {
+        let (cause, seen) = unanswered(&reply.v4);
+        return Some((cause, format!("name server {server}: {seen}")));
+    };
+    let cause = match answer.rcode.as_str() {
+        "NOERROR" if !reply.addresses().is_empty() => return None,
+        "NOERROR" => Cause::DnsNoAddress,
+        "NXDOMAIN" => Cause::DnsNxdomain,
+        "REFUSED" => Cause::DnsRefused,
+        _ => Cause::DnsServfail,
+    };
+    let said = match cause {
+        Cause::DnsNoAddress => format!("{server} knows {host}, but no address of it"),
+        Cause::DnsNxdomain => format!("{server} says that {host} does not exist (NXDOMAIN)"),
+        _ => format!("{server} answers {} for {host}", answer.rcode),
+    };
+    let by = match &answer.authority {
+        Some(zone) if is_private_zone(zone) => format!("; the answer is a private DNS zone's (SOA {zone})"),
+        Some(zone) if cause == Cause::DnsNxdomain => format!("; the zone that says so is {zone}"),
+        _ => String::new(),
+    };
+    Some((cause, format!("{said}{by}")))
+}
+
+/// Why a question was not answered at all.
+fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
+    let truncated = if exchange.truncated { "the reply over UDP was cut short, and over TCP: " } else { "" };
+    let (cause, seen) = match &exchange.end {
+        DnsEnd::Answered(_) => (Cause::DnsTimeout, "answered".into()),
+        DnsEnd::Silent { sent } => {
+            (Cause::DnsTimeout, format!("no reply to {} in {}", count(*sent, "query"), seconds(exchange.duration)))
+        }
+        DnsEnd::Unanswered { how } => (Cause::DnsTimeout, how.clone()),
+        DnsEnd::Failed(failure) => match socket::over_udp(failure, exchange.duration) {
+            (Cause::LocalFault, seen) => (Cause::LocalFault, seen),
+            (_, seen) => (Cause::DnsTimeout, seen),
+        },
+        DnsEnd::NotConnected(trace) => match connection(trace) {
+            (Cause::LocalFault, seen) => (Cause::LocalFault, seen),
+            (_, seen) => (Cause::DnsTimeout, seen),
+        },
+    };
+    (cause, format!("{truncated}{seen}").replace("querys", "queries"))
+}
+
+fn connection(trace: &TcpTrace) -> (Cause, String) {
+    match &trace.end {
+        TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
+        TcpEnd::Open | TcpEnd::Silent { .. } => {
+            (Cause::TcpTimeout, format!("no answer to the connection in {}", seconds(trace.duration)))
+        }
+    }
+}
+
+/// Whether two servers differ in kind. Different public addresses are normal for anything behind a CDN.
+fn differs(decision: &ServerReply, other: &ServerReply, context: &Context) -> bool {
+    let Some(answer) = other.answer().filter(|_| other.is_final()) else {
+        // A server that fails altogether is a matter of its own endpoint, where the plan has one.
+        return !context.is_down_and_planned(other.v4.server);
+    };
+    let (ours, theirs) = (Kind::of(decision), Kind::of(other));
+    answer.rcode == "NXDOMAIN" || ours != theirs
+}
+
+/// What kind of answer a server gave.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Sinkhole,
+    PrivateLink,
+    Private,
+    Public,
+}
+
+impl Kind {
+    fn of(reply: &ServerReply) -> Self {
+        let addresses = reply.addresses();
+        let all = |test: fn(IpAddr) -> bool| addresses.iter().all(|address| test(*address));
+        if addresses.is_empty() {
+            Self::Nothing
+        } else if all(address::is_impossible) {
+            Self::Sinkhole
+        } else if reply.answer().is_some_and(has_private_link) && all(address::is_private) {
+            Self::PrivateLink
+        } else if all(address::is_private) {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+}
+
+/// What a server said, in a few words.
+fn describe(reply: &ServerReply) -> String {
+    match reply.answer() {
+        None => unanswered(&reply.v4).1,
+        Some(answer) if reply.addresses().is_empty() => format!("answers {} without an address", answer.rcode),
+        Some(answer) => {
+            let addresses: Vec<String> = reply.addresses().iter().take(4).map(ToString::to_string).collect();
+            let link = if has_private_link(answer) { " through a private link" } else { "" };
+            format!("gives {}{link}", addresses.join(", "))
+        }
+    }
+}
+
+/// Aliases of private endpoints run through a `privatelink` zone.
+fn has_private_link(answer: &Answer) -> bool {
+    answer.cnames.iter().any(|name| name.split('.').any(|label| label == "privatelink"))
+}
+
+/// The SOA of an Azure private DNS zone names this host, and Azure's own zones never do.
+pub fn is_private_zone(zone: &str) -> bool {
+    zone.ends_with("azureprivatedns.net") || zone.split('.').any(|label| label == "privatelink")
+}
+
+fn ignored(exchange: &DnsExchange, why: &str) -> String {
+    format!("from the address of {} came {why}, which was ignored", exchange.server.ip())
+}
+
+/// What a test of a name server amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerJudgement {
+    /// What it amounts to.
+    pub standing: Standing,
+    /// What the connection gave, where there was one.
+    pub tcp: Option<Option<Cause>>,
+    /// One sentence.
+    pub seen: String,
+    /// What was seen beside it.
+    pub evidence: Vec<String>,
+}
+
+/// Judges the test of a name server, which is asked for a name that exists.
+pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
+    let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
+    let over_tcp = exchange.transport == Transport::Tcp;
+    let (standing, seen) = if exchange.truncated {
+        // A cut reply is a reply: whether TCP works is for the other endpoint of this server.
+        (Standing::Proved, "DNS reply over UDP, cut short".to_string())
+    } else {
+        match &exchange.end {
+            DnsEnd::Answered(answer) => answered(answer),
+            DnsEnd::NotConnected(trace) => {
+                let (cause, seen) = match &trace.end {
+                    TcpEnd::Silent { syns: Some(syns) } => (
+                        Cause::TcpTimeout,
+                        format!("no answer to {} in {}", count(*syns, "SYN"), seconds(trace.duration)),
+                    ),
+                    _ => connection(trace),
+                };
+                return ServerJudgement { standing: standing_of(cause), tcp: Some(Some(cause)), seen, evidence };
+            }
+            DnsEnd::Failed(failure) => {
+                let (cause, seen) = socket::over_udp(failure, exchange.duration);
+                (standing_of(cause), seen)
+            }
+            DnsEnd::Silent { .. } | DnsEnd::Unanswered { .. } => {
+                let (cause, seen) = unanswered(exchange);
+                (standing_of(cause), seen)
+            }
+        }
+    };
+    ServerJudgement { standing, tcp: over_tcp.then_some(None), seen, evidence }
+}
+
+fn answered(answer: &Answer) -> (Standing, String) {
+    let failed = |cause, seen: String| (Standing::Failed(cause), seen);
+    match answer.rcode.as_str() {
+        "NOERROR" if answer.addresses.is_empty() => {
+            failed(Cause::DnsNoAddress, "gives no address for a name that has one".into())
+        }
+        "NOERROR" if answer.addresses.iter().all(|address| address::is_impossible(*address)) => {
+            let first = answer.addresses.first().map(ToString::to_string).unwrap_or_default();
+            failed(Cause::DnsSinkhole, format!("gives {first} for a name of Azure, which cannot be its address"))
+        }
+        "NOERROR" => (Standing::Proved, format!("DNS reply with {} addresses", answer.addresses.len()).replace("1 addresses", "1 address")),
+        "NXDOMAIN" => failed(Cause::DnsNxdomain, "says that a name does not exist which does (NXDOMAIN)".into()),
+        "REFUSED" => failed(Cause::DnsRefused, "refuses to answer this machine (REFUSED)".into()),
+        other => failed(Cause::DnsServfail, format!("answers {other} for a name that exists")),
+    }
+}
+
+/// The servers that answered anything at all in these replies.
+pub fn answering<'a>(replies: impl Iterator<Item = &'a ServerReply>) -> impl Iterator<Item = SocketAddr> {
+    replies.filter(|reply| reply.is_final()).map(|reply| reply.v4.server)
+}

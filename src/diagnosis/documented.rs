@@ -1,0 +1,55 @@
+//! Endpoints that the page names although the service is not known to offer them: the tool must not cry wolf over them.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Diagnosis, Judgement,
+    cause::{Cause, Verdict},
+    context::Context,
+    dns,
+};
+use crate::{
+    catalog::model::Need,
+    plan::{Endpoint, Plan},
+};
+
+/// Judges `documented` endpoints again, in the light of the others.
+pub fn reconsider(plan: &Plan, context: &Context, diagnosis: &mut Diagnosis) {
+    let proved: BTreeSet<&str> = plan
+        .endpoints
+        .iter()
+        .zip(&diagnosis.judgements)
+        .filter(|(_, judgement)| judgement.verdict.is_proved())
+        .map(|(endpoint, _)| endpoint.host.as_str())
+        .collect();
+    for (endpoint, judgement) in plan.endpoints.iter().zip(&mut diagnosis.judgements) {
+        if endpoint.need != Need::Documented || judgement.verdict != Verdict::Blocked {
+            continue;
+        }
+        if is_silence_or_refusal(judgement.cause) && proved.contains(endpoint.host.as_str()) {
+            judgement.verdict = Verdict::Unproven;
+            judgement.evidence.push("another port of this host proved itself, so this one may just not be offered".into());
+        } else if judgement.cause == Some(Cause::DnsNxdomain) && is_unknown_everywhere(endpoint, context) {
+            retire(endpoint, judgement);
+        }
+    }
+}
+
+fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
+    matches!(cause, Some(Cause::TcpTimeout | Cause::TcpRefused | Cause::HelloTimeout | Cause::UdpRefused))
+}
+
+/// Whether every server says that the name does not exist, and none says so on behalf of a private zone.
+fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
+    context.name(&endpoint.host).is_some_and(|name| {
+        name.replies.iter().flatten().filter_map(|reply| reply.answer()).all(|answer| {
+            answer.rcode == "NXDOMAIN" && !answer.authority.as_deref().is_some_and(dns::is_private_zone)
+        })
+    })
+}
+
+fn retire(endpoint: &Endpoint, judgement: &mut Judgement) {
+    judgement.verdict = Verdict::NotTested;
+    judgement.cause = Some(Cause::Retired);
+    judgement.detail = format!("no name server knows {}: the documentation is behind", endpoint.host);
+}

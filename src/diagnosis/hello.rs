@@ -1,0 +1,90 @@
+//! What a conversation in a service's own protocol means.
+
+use super::{
+    attempt::{Standing, seconds},
+    cause::Cause,
+    http,
+};
+use crate::{
+    catalog::model::Protocol,
+    hello::{End, Reply, glimpse},
+    plan::Endpoint,
+    probe::trace::Hello,
+};
+
+/// What a conversation amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedHello {
+    /// What it amounts to.
+    pub standing: Standing,
+    /// One sentence.
+    pub seen: String,
+}
+
+/// What is said before TLS (TDS PRELOGIN, the first AMQP header).
+pub fn before_tls(hello: &Hello) -> JudgedHello {
+    match &hello.greeting.end {
+        End::Replied(reply) => judged(Standing::Proved, said(reply)),
+        end => {
+            let (cause, seen) = ended(end, hello);
+            judged(Standing::Failed(cause), seen)
+        }
+    }
+}
+
+/// Behind a verified handshake the service is proved already: every reply confirms it, and a cut shakes it.
+pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> JudgedHello {
+    match &hello.greeting.end {
+        End::Replied(reply) => judged(Standing::Proved, said(reply)),
+        End::Foreign { why } => judged(Standing::Proved, format!("verified certificate, then {why}")),
+        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => {
+            judged(Standing::Proved, "verified certificate; it wants a client certificate, as this service does".into())
+        }
+        end => {
+            let (cause, seen) = ended(end, hello);
+            judged(Standing::Shaken(cause), format!("verified certificate, then {seen}"))
+        }
+    }
+}
+
+/// A conversation without TLS, which must prove the service by itself.
+pub fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> JudgedHello {
+    match &hello.greeting.end {
+        End::Replied(Reply::Http(reply)) => http::judge(endpoint, reply),
+        End::Replied(reply) => judged(Standing::Proved, said(reply)),
+        // Whatever answers on port 80 let us through; it just is not the object that was asked for.
+        End::Foreign { why } if endpoint.protocol == Protocol::Http => {
+            judged(Standing::Unproven(Some(Cause::HelloUnexpected)), why.clone())
+        }
+        end => {
+            let (cause, seen) = ended(end, hello);
+            judged(Standing::Failed(cause), seen)
+        }
+    }
+}
+
+fn judged(standing: Standing, seen: String) -> JudgedHello {
+    JudgedHello { standing, seen }
+}
+
+fn said(reply: &Reply) -> String {
+    match reply {
+        Reply::Spoke { proof } | Reply::Upgrade { proof } => proof.clone(),
+        Reply::Http(reply) => http::status_line(reply),
+    }
+}
+
+fn ended(end: &End, hello: &Hello) -> (Cause, String) {
+    let after = seconds(hello.duration);
+    let received = &hello.greeting.received;
+    let but = if received.is_empty() { String::new() } else { format!(", after {}", glimpse(received)) };
+    match end {
+        End::Reset => (Cause::HelloReset, format!("accepted, then reset after our request ({after}){but}")),
+        End::Closed => (Cause::HelloClosed, format!("accepted, then closed after our request ({after}){but}")),
+        End::TimedOut => (Cause::HelloTimeout, format!("accepted, then no reply to our request for {after}{but}")),
+        End::Alert(alert) => (Cause::HelloClosed, format!("the TLS alert {alert} in answer to our request")),
+        End::Foreign { why } => (Cause::HelloUnexpected, format!("something answered, but not this protocol: {why}")),
+        End::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
+        End::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
+    }
+}

@@ -1,0 +1,40 @@
+//! What a plain HTTP response proves. Anybody on the way can give one, so only what a middlebox would not say counts.
+
+use super::{attempt::Standing, cause::Cause, hello::JudgedHello};
+use crate::{
+    hello::http::{HttpReply, deny_marker, foreign_redirect, object_kind},
+    plan::Endpoint,
+};
+
+/// Judges a response over plain HTTP.
+pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
+    let path = endpoint.path.as_deref().unwrap_or("/");
+    let kind = object_kind(path);
+    let line = status_line(reply);
+    if let Some(kind) = kind.filter(|kind| kind.matches(&reply.body)) {
+        return judged(Standing::Proved, format!("{line} with {}", kind.name()));
+    }
+    if let Some(marker) = deny_marker(reply) {
+        return judged(Standing::Failed(Cause::HttpDenied), format!("{line}: {marker}"));
+    }
+    if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
+        return judged(Standing::Failed(Cause::HttpDenied), format!("{line}, a redirect away to {target}"));
+    }
+    let unproven = |seen| judged(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
+    match (kind, path, reply.status) {
+        (Some(kind), ..) => unproven(format!("{line}, but not {}", kind.name())),
+        (None, "/", 200..=399 | 400 | 404 | 405) => judged(Standing::Proved, line),
+        (None, "/", _) => unproven(format!("{line}, which could be anybody's")),
+        (None, ..) => unproven(format!("{line}, which does not prove who sent it")),
+    }
+}
+
+/// The first line of a response, as far as it helps.
+pub fn status_line(reply: &HttpReply) -> String {
+    let server = reply.header("server").map(|server| format!(" from \"{server}\"")).unwrap_or_default();
+    format!("HTTP {}{server}", reply.status)
+}
+
+fn judged(standing: Standing, seen: String) -> JudgedHello {
+    JudgedHello { standing, seen }
+}

@@ -1,0 +1,66 @@
+//! What a failed socket call or connection means.
+//!
+//! Measured on Linux: an error number without a queued ICMP error is this machine's own, one with it came from the
+//! sender of that error.
+
+use std::time::Duration;
+
+use super::{attempt::seconds, cause::Cause};
+use crate::net::{SocketFailure, icmp::IcmpError};
+
+/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP: the kernel
+/// gives up after three tries, a second apart.
+const DEAD_NEXT_HOP: Duration = Duration::from_millis(2_500);
+
+/// The cause of a failed connection attempt, and what was seen.
+pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
+    if let Some(error) = failure.icmp.first() {
+        return (Cause::TcpUnreachable, icmp(error, duration));
+    }
+    match failure.errno {
+        Some(errno) if failure.straight && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
+        Some(libc::ECONNREFUSED) => (Cause::TcpRefused, format!("refused with a reset after {}", seconds(duration))),
+        Some(libc::ETIMEDOUT) if !failure.straight => {
+            (Cause::TcpTimeout, format!("the kernel gave up after {}", seconds(duration)))
+        }
+        Some(_) if !failure.straight => (Cause::TcpUnreachable, format!("{} after {}", failure.text, seconds(duration))),
+        _ => (Cause::LocalFault, local(failure)),
+    }
+}
+
+/// The cause of a failed datagram, and what was seen.
+pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
+    if let Some(error) = failure.icmp.first() {
+        let refused = matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));
+        let cause = if refused { Cause::UdpRefused } else { Cause::UdpUnreachable };
+        return (cause, icmp(error, duration));
+    }
+    match failure.errno {
+        Some(libc::ECONNREFUSED) => (Cause::UdpRefused, format!("port unreachable after {}", seconds(duration))),
+        Some(errno) if failure.straight && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
+        Some(_) if !failure.straight => (Cause::UdpUnreachable, format!("{} after {}", failure.text, seconds(duration))),
+        _ => (Cause::LocalFault, local(failure)),
+    }
+}
+
+fn is_without_route(errno: i32) -> bool {
+    matches!(errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN)
+}
+
+fn no_route(failure: &SocketFailure) -> String {
+    format!("this machine has no route to it ({})", failure.text)
+}
+
+fn local(failure: &SocketFailure) -> String {
+    format!("this machine could not try: {}", failure.text)
+}
+
+fn icmp(error: &IcmpError, duration: Duration) -> String {
+    if !error.own {
+        return error.to_string();
+    }
+    if error.kind == 3 && error.code == 1 && duration >= DEAD_NEXT_HOP {
+        return format!("the next hop is dead: nobody answered for it within {} ({error})", seconds(duration));
+    }
+    format!("this machine's own firewall refuses it: {error}")
+}

@@ -1,0 +1,168 @@
+//! What a handshake means.
+
+use super::{
+    attempt::{Standing, seconds},
+    cause::Cause,
+    context::Context,
+};
+use crate::{
+    catalog::model::Need,
+    hello::glimpse,
+    net::tls::{
+        TlsEnd, TlsTrace,
+        chain::{ChainFacts, Trust},
+    },
+    plan::Endpoint,
+};
+
+/// What a handshake amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedTls {
+    /// What it amounts to.
+    pub standing: Standing,
+    /// One sentence.
+    pub seen: String,
+    /// What was seen beside it.
+    pub evidence: Vec<String>,
+}
+
+/// Judges one handshake.
+pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> JudgedTls {
+    let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
+    let (standing, seen) = match (&trace.chain, &trace.end) {
+        (_, TlsEnd::KeyNotProved) => (
+            Standing::Failed(Cause::TlsUntrusted),
+            "the peer does not hold the key of the certificate that it shows".into(),
+        ),
+        (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
+        // A chain that the instance would not trust is what is wrong, wherever the conversation ended after it.
+        (Some(chain), _) if trace.key_proved && !chain.is_the_service() => presented(endpoint, chain, context),
+        (Some(_), end) if trace.key_proved && trace.asked_for_certificate => asked(end),
+        (_, end) => cut(end, trace),
+    };
+    if trace.asked_for_certificate {
+        evidence.push("the server asks for a client certificate, which the agent does not have".into());
+    }
+    JudgedTls { standing, seen, evidence }
+}
+
+/// The server is proved, and then wants a client certificate: how it ends after that says nothing about the network.
+fn asked(end: &TlsEnd) -> (Standing, String) {
+    match end {
+        TlsEnd::Silent => (
+            Standing::Shaken(Cause::TlsTimeout),
+            "verified, then silent after it asked for a client certificate".into(),
+        ),
+        _ => (Standing::Proved, "verified certificate; it wants a client certificate, as this service does".into()),
+    }
+}
+
+fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
+    let after = seconds(trace.duration);
+    let (cause, seen) = match end {
+        TlsEnd::Reset => (Cause::TlsReset, format!("accepted, then reset after our ClientHello ({after})")),
+        TlsEnd::Closed => (Cause::TlsClosed, format!("accepted, then closed after our ClientHello ({after})")),
+        TlsEnd::Silent => (Cause::TlsTimeout, format!("accepted, then silent after our ClientHello for {after}")),
+        TlsEnd::Alert(alert) => (Cause::TlsAlert, format!("accepted, then answered with the TLS alert {alert}")),
+        TlsEnd::Incompatible(why) => {
+            (Cause::TlsAlert, format!("it offers no TLS version or cipher that we accept ({why})"))
+        }
+        TlsEnd::NotTls => {
+            (Cause::TlsNotTls, format!("answered our ClientHello with {} instead of TLS", glimpse(&trace.received)))
+        }
+        TlsEnd::Failed(failure) => (Cause::TlsReset, format!("accepted, then the connection failed: {}", failure.text)),
+        TlsEnd::Completed | TlsEnd::KeyNotProved => {
+            (Cause::TlsUntrusted, "the handshake ended without a certificate".into())
+        }
+    };
+    (Standing::Failed(cause), seen)
+}
+
+/// Judges a chain by the roots of the instance.
+fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Standing, String) {
+    let known_to_vm = match chain.trusted_by_vm {
+        Some(true) => "; this VM's own store trusts it, which hides it from other tools",
+        _ => "",
+    };
+    match &chain.trust {
+        Trust::UnknownIssuer if is_private_ca_of_microsoft(chain, context) => (
+            Standing::Shaken(Cause::TlsUntrusted),
+            format!("certificate of a private CA of Microsoft ({}), which the instance is likely to know", chain.issuer),
+        ),
+        Trust::UnknownIssuer if is_missing_intermediate(chain) => (
+            Standing::Unproven(Some(Cause::TlsUntrusted)),
+            format!(
+                "the server left out the certificate of its issuer ({}), which Windows would fetch from {}",
+                chain.issuer,
+                chain.issuer_hosts.join(", ")
+            ),
+        ),
+        Trust::UnknownIssuer => (
+            Standing::Failed(Cause::TlsUntrusted),
+            format!("certificate issued by {}, which the instance does not trust{known_to_vm}", chain.issuer),
+        ),
+        Trust::Unacceptable(why) => (
+            Standing::Failed(Cause::TlsUntrusted),
+            format!("certificate issued by {} cannot be accepted: {why}{known_to_vm}", chain.issuer),
+        ),
+        _ if !chain.right_name => {
+            // A public certificate for another name: the network let us through, to a server that does not serve this.
+            let standing = if endpoint.need == Need::Documented && chain.trust == Trust::Trusted {
+                Standing::Unproven(Some(Cause::TlsWrongName))
+            } else {
+                Standing::Failed(Cause::TlsWrongName)
+            };
+            (standing, format!("certificate for {}, not for this name", names(chain)))
+        }
+        Trust::Expired => (Standing::Failed(Cause::TlsExpired), format!("certificate ended on {}", date(chain.not_after))),
+        Trust::NotYetValid => (
+            Standing::Failed(Cause::TlsExpired),
+            format!("certificate begins on {}: is this VM's clock right?", date(chain.not_before)),
+        ),
+        Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
+    }
+}
+
+/// Microsoft's private CA (AME) serves some internal names. It is believed only where nothing suggests inspection.
+fn is_private_ca_of_microsoft(chain: &ChainFacts, context: &Context) -> bool {
+    let issuer = chain.issuer.to_ascii_uppercase();
+    let named = issuer.split(", ").any(|part| {
+        part == "O=MICROSOFT CORPORATION"
+            || part
+                .strip_prefix("CN=AME INFRA CA ")
+                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    named
+        && chain.right_name
+        && chain.trusted_by_vm == Some(false)
+        && context.is_only_microsofts(&chain.issuer)
+}
+
+/// The chain ends in the middle, and says where Windows would fetch the rest: at Microsoft or DigiCert.
+fn is_missing_intermediate(chain: &ChainFacts) -> bool {
+    const OWNERS: [&str; 3] = ["microsoft.com", "digicert.com", "digicert.cn"];
+    let of_an_owner = |host: &String| {
+        OWNERS.iter().any(|owner| host.strip_suffix(owner).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    };
+    chain.right_name
+        && !chain.ends_in_root
+        && chain.trusted_by_vm == Some(false)
+        && chain.issuer_hosts.iter().any(of_an_owner)
+}
+
+fn certificate(chain: &ChainFacts) -> String {
+    format!("certificate: subject {}, issuer {}, ends {}", chain.subject, chain.issuer, date(chain.not_after))
+}
+
+fn names(chain: &ChainFacts) -> String {
+    match chain.names.as_slice() {
+        [] => chain.subject.clone(),
+        [one] => one.clone(),
+        [first, second] => format!("{first}, {second}"),
+        [first, second, ..] => format!("{first}, {second}, …"),
+    }
+}
+
+fn date(timestamp: Option<jiff::Timestamp>) -> String {
+    timestamp.map_or_else(|| "an unknown date".into(), |timestamp| timestamp.strftime("%Y-%m-%d").to_string())
+}

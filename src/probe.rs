@@ -1,0 +1,115 @@
+//! The only part that touches the network: from a plan to traces.
+//!
+//! Each address of a name is dialled on its own, once, and every stage rests on the connection of the stage before.
+//! Nothing here judges; [`crate::diagnosis`] does.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+pub mod lookup;
+pub mod stages;
+pub mod trace;
+
+use self::{
+    lookup::Lookups,
+    stages::Stages,
+    trace::{NameTrace, Trace},
+};
+use crate::{net::tls::TlsClient, plan::Plan};
+
+/// How long past the deadline a probe may take to notice it, before it is cut off.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The bounds of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For each stage of each address.
+    pub timeout: Duration,
+    /// For the whole run.
+    pub deadline: Duration,
+    /// Probes in flight.
+    pub concurrency: usize,
+    /// Sockets open at once, over all probes.
+    pub sockets: usize,
+    /// Ask for IPv6 addresses as well.
+    pub ipv6: bool,
+}
+
+/// Something that happened to the endpoint at this index of the plan.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Its probe began.
+    Started(usize),
+    /// Its probe is over.
+    Finished(usize, &'a Trace),
+}
+
+/// Everything that a run saw.
+#[derive(Debug)]
+pub struct Run {
+    /// One trace for each endpoint of the plan, in its order; `None` where the probe never ended.
+    pub traces: Vec<Option<Trace>>,
+    /// What every name server said, by host.
+    pub names: BTreeMap<String, NameTrace>,
+    /// How long the run took.
+    pub duration: Duration,
+    /// Whether `interrupted` ended it.
+    pub interrupted: bool,
+}
+
+/// Probes every testable endpoint of `plan`, until `interrupted` completes or the deadline passes.
+pub async fn run(
+    plan: Arc<Plan>,
+    tls: TlsClient,
+    limits: Limits,
+    interrupted: impl Future<Output = ()>,
+    mut on_event: impl FnMut(Event<'_>),
+) -> Run {
+    let started = Instant::now();
+    let end = tokio::time::Instant::now() + limits.deadline;
+    let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
+    let lookups = Arc::new(Lookups::new(plan.name_servers.clone(), limits, end, sockets.clone()));
+    let stages = Arc::new(Stages { tls, limits, end, sockets, lookups: lookups.clone(), control: plan.control_name.clone() });
+
+    let mut traces: Vec<Option<Trace>> = plan.endpoints.iter().map(|_| None).collect();
+    let mut waiting = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
+    let mut in_flight = JoinSet::new();
+    let mut was_interrupted = false;
+    tokio::pin!(interrupted);
+    loop {
+        // Only what is in flight is spawned: a task that waits costs memory and does nothing.
+        while in_flight.len() < limits.concurrency.max(1)
+            && let Some(index) = waiting.next()
+        {
+            on_event(Event::Started(index));
+            let (plan, stages) = (plan.clone(), stages.clone());
+            in_flight.spawn(async move { (index, stages.probe(&plan.endpoints[index]).await) });
+        }
+        tokio::select! {
+            joined = in_flight.join_next() => match joined {
+                None => break,
+                Some(Ok((index, trace))) => {
+                    on_event(Event::Finished(index, &trace));
+                    traces[index] = Some(trace);
+                }
+                // A probe that panicked has no trace, and its endpoint is reported as not tested.
+                Some(Err(_)) => {}
+            },
+            () = tokio::time::sleep_until(end + GRACE) => break,
+            () = &mut interrupted => {
+                was_interrupted = true;
+                break;
+            }
+        }
+    }
+    in_flight.abort_all();
+    let patience = if was_interrupted { tokio::time::Instant::now() } else { end + GRACE };
+    let names = lookups.finish(patience).await;
+    Run { traces, names, duration: started.elapsed(), interrupted: was_interrupted }
+}

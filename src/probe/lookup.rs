@@ -1,0 +1,151 @@
+//! Each name is looked up once in a run, at every configured server.
+//!
+//! The first answer decides and the probes go on with it; what the other servers say is collected meanwhile and compared
+//! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
+//! where the earlier ones failed, or stayed silent for a moment longer.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, OnceCell, Semaphore},
+    task::JoinSet,
+};
+
+use super::{
+    Limits,
+    trace::{NameTrace, ServerReply},
+};
+use crate::{catalog::model::Transport, net::dns::Question};
+
+/// How long an answer of a later server waits for the servers before it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The names of one run.
+#[derive(Debug)]
+pub struct Lookups {
+    servers: Vec<SocketAddr>,
+    limits: Limits,
+    end: tokio::time::Instant,
+    sockets: Arc<Semaphore>,
+    names: Mutex<HashMap<String, Arc<Name>>>,
+    asking: Mutex<JoinSet<()>>,
+}
+
+/// One name and what is known of it so far.
+#[derive(Debug, Default)]
+struct Name {
+    decision: OnceCell<(Duration, Option<usize>)>,
+    replies: Mutex<Vec<Option<ServerReply>>>,
+    news: Notify,
+}
+
+impl Name {
+    fn replies(&self) -> Vec<Option<ServerReply>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn trace(&self) -> NameTrace {
+        let (duration, decided) = self.decision.get().copied().unwrap_or_default();
+        NameTrace { duration, decided, replies: self.replies() }
+    }
+}
+
+impl Lookups {
+    /// Names are asked of `servers`, with the run's limits and until its end.
+    pub fn new(
+        servers: Vec<SocketAddr>,
+        limits: Limits,
+        end: tokio::time::Instant,
+        sockets: Arc<Semaphore>,
+    ) -> Self {
+        Self { servers, limits, end, sockets, names: Mutex::default(), asking: Mutex::default() }
+    }
+
+    /// What the servers say of `host`, as soon as an answer can be used.
+    pub async fn lookup(&self, host: &str) -> NameTrace {
+        let name = {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.entry(host.to_string()).or_default().clone()
+        };
+        name.decision.get_or_init(|| self.decide(host, &name)).await;
+        name.trace()
+    }
+
+    /// Waits for the servers that have not replied yet, until `patience` at the latest, and gives all there is.
+    pub async fn finish(&self, patience: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
+        let mut asking = std::mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = tokio::time::timeout_at(patience, async { while asking.join_next().await.is_some() {} }).await;
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().map(|(host, name)| (host.clone(), name.trace())).collect()
+    }
+
+    async fn decide(&self, host: &str, name: &Arc<Name>) -> (Duration, Option<usize>) {
+        let started = Instant::now();
+        *name.replies.lock().unwrap_or_else(PoisonError::into_inner) = vec![None; self.servers.len()];
+        for (index, server) in self.servers.iter().enumerate() {
+            self.ask(host, index, *server, name);
+        }
+        let patience = PATIENCE.min(self.limits.timeout / 2);
+        let impatient = tokio::time::sleep(patience);
+        tokio::pin!(impatient);
+        let mut waits = true;
+        loop {
+            // Registered before the look, so that no reply slips in between.
+            let news = name.news.notified();
+            if let Some(decided) = choose(&name.replies(), waits) {
+                return (started.elapsed(), decided);
+            }
+            tokio::select! {
+                () = news => {}
+                () = &mut impatient, if waits => waits = false,
+            }
+        }
+    }
+
+    fn ask(&self, host: &str, index: usize, server: SocketAddr, name: &Arc<Name>) {
+        let question = |ipv6| Question::new(host, ipv6);
+        let (v4, v6) = (question(false), question(true).filter(|_| self.limits.ipv6));
+        let (limit, end, sockets, name) = (self.limits.timeout, self.end, self.sockets.clone(), name.clone());
+        let asking = async move {
+            let ask = async |question: Question| {
+                let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
+                let exchange = question.ask(server, Transport::Udp, limit, end).await;
+                drop(permit);
+                exchange
+            };
+            let both = async { tokio::join!(async { Some(ask(v4?).await) }, async { Some(ask(v6?).await) }) };
+            let reply = match both.await {
+                (Some(v4), v6) => Some(ServerReply { v4, v6 }),
+                (None, _) => None,
+            };
+            if let Some(slot) = name.replies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+                *slot = reply;
+            }
+            name.news.notify_one();
+        };
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).spawn(asking);
+    }
+}
+
+/// The reply that decides: the outer `None` means that it is too early to say, the inner one that there is none.
+fn choose(replies: &[Option<ServerReply>], waits: bool) -> Option<Option<usize>> {
+    for (index, reply) in replies.iter().enumerate() {
+        match reply {
+            Some(reply) if reply.is_final() => return Some(Some(index)),
+            Some(_) => {}
+            None if waits => return None,
+            None => {}
+        }
+    }
+    if replies.iter().any(Option::is_none) {
+        return None;
+    }
+    // Nobody has a final answer: an error that was sent says more than silence.
+    let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
+    Some(replies.iter().position(answered).or((!replies.is_empty()).then_some(0)))
+}

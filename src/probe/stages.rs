@@ -1,0 +1,198 @@
+//! One probe: dns, tcp, tls, hello, each on top of the one before.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+use super::{
+    Limits,
+    lookup::Lookups,
+    trace::{Attempt, Hello, NotDialled, Trace},
+};
+use crate::{
+    address,
+    catalog::model::{Protocol, Transport},
+    hello::{self, End, Greeting, Reply, amqp, http, kms, ntp, redis, smb, tds},
+    net::{
+        dns::Question,
+        tcp,
+        tls::{TlsClient, TlsEnd, TlsTrace},
+        udp,
+    },
+    plan::{Destination, Endpoint},
+};
+
+/// How long a goodbye may take; it is a courtesy to the peer and to firewalls' logs.
+const GOODBYE: Duration = Duration::from_millis(50);
+
+/// What every probe of a run needs.
+#[derive(Debug)]
+pub struct Stages {
+    /// Makes the handshakes.
+    pub tls: TlsClient,
+    /// The run's limits.
+    pub limits: Limits,
+    /// When the run ends.
+    pub end: tokio::time::Instant,
+    /// One permit for each socket.
+    pub sockets: Arc<Semaphore>,
+    /// The names of the run.
+    pub lookups: Arc<Lookups>,
+    /// The name that name servers are asked for.
+    pub control: String,
+}
+
+impl Stages {
+    /// Probes one endpoint to its end, or to the end of the run.
+    pub async fn probe(&self, endpoint: &Endpoint) -> Trace {
+        let started = Instant::now();
+        let (name, addresses) = match &endpoint.destination {
+            Destination::Name => {
+                let name = self.lookups.lookup(&endpoint.host).await;
+                let addresses = name.decision().map(|reply| reply.addresses()).unwrap_or_default();
+                (Some(name), with_port(addresses, endpoint.port))
+            }
+            Destination::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
+            Destination::NameServer(server) => (None, vec![*server]),
+        };
+        let looked_up = name.is_some();
+        let attempts = addresses.into_iter().map(async |address| {
+            // A name's answer can be a lie; an address of the catalog is what the user wants dialled.
+            if looked_up && address::is_impossible(address.ip()) {
+                return Attempt { not_dialled: Some(NotDialled::Sinkhole), ..Attempt::new(address) };
+            }
+            let Ok(_permit) = tokio::time::timeout_at(self.end, self.sockets.acquire()).await else {
+                return Attempt { not_dialled: Some(NotDialled::NoSocket), ..Attempt::new(address) };
+            };
+            self.attempt(endpoint, address).await
+        });
+        let attempts = join_all(attempts).await;
+        let cut = tokio::time::Instant::now() >= self.end;
+        Trace { duration: started.elapsed(), name, attempts, cut }
+    }
+
+    async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr) -> Attempt {
+        let mut attempt = Attempt::new(address);
+        match endpoint.protocol {
+            Protocol::Dns => {
+                if let Some(question) = Question::new(&self.control, false) {
+                    let asking = question.ask(address, endpoint.transport, self.limits.timeout, self.end);
+                    attempt.dns = Some(asking.await);
+                }
+            }
+            Protocol::Ntp => {
+                let sent = hello::random();
+                let request = ntp::request(sent);
+                attempt.ntp = Some(udp::ask(address, &request, self.until(), |reply| ntp::parse(reply, sent)).await);
+            }
+            _ if endpoint.transport == Transport::Udp => {}
+            _ => {
+                let (trace, stream) = tcp::connect(address, self.until()).await;
+                attempt.tcp = Some(trace);
+                if let Some(stream) = stream {
+                    self.converse(endpoint, stream, &mut attempt).await;
+                }
+            }
+        }
+        attempt
+    }
+
+    async fn converse(&self, endpoint: &Endpoint, mut stream: TcpStream, attempt: &mut Attempt) {
+        match endpoint.protocol {
+            Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
+            Protocol::Http => attempt.hello = Some(self.http(endpoint, stream).await),
+            Protocol::Smb => attempt.hello = Some(timed(smb::greet(&mut stream, self.until())).await),
+            Protocol::Kms => attempt.hello = Some(timed(kms::greet(&mut stream, self.until())).await),
+            Protocol::Tls | Protocol::Https | Protocol::Amqps | Protocol::Redis => {
+                self.over_tls(endpoint, stream, attempt).await;
+            }
+            Protocol::Tds => {
+                let prelude = timed(tds::greet(&mut stream, self.until())).await;
+                let goes_on = matches!(prelude.greeting.end, End::Replied(_));
+                attempt.prelude = Some(prelude);
+                if goes_on {
+                    self.over_tls(endpoint, tds::InTds::new(stream), attempt).await;
+                }
+            }
+            Protocol::Amqp => {
+                let prelude = timed(amqp::greet_tls(&mut stream, self.until())).await;
+                let goes_on = matches!(prelude.greeting.end, End::Replied(Reply::Upgrade { .. }));
+                attempt.prelude = Some(prelude);
+                if goes_on {
+                    self.over_tls(endpoint, stream, attempt).await;
+                }
+            }
+        }
+    }
+
+    /// Shakes hands, then speaks the protocol; with a peer that is not the service, nothing more is said.
+    async fn over_tls(
+        &self,
+        endpoint: &Endpoint,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        attempt: &mut Attempt,
+    ) {
+        let names: Arc<[String]> = endpoint.names.clone().into();
+        let (trace, stream) = self.tls.handshake(stream, names, self.until()).await;
+        let proved = is_proof(&trace);
+        attempt.tls = Some(trace);
+        let Some(mut stream) = stream else { return };
+        if proved {
+            attempt.hello = match endpoint.protocol {
+                Protocol::Https => Some(self.http(endpoint, &mut stream).await),
+                Protocol::Amqps | Protocol::Amqp => {
+                    Some(timed(amqp::greet_sasl(&mut stream, self.until())).await)
+                }
+                Protocol::Redis => Some(timed(redis::greet(&mut stream, self.until())).await),
+                _ => None,
+            };
+        }
+        // After PRELOGIN the server expects a login next, raw TLS no longer; just leave.
+        if endpoint.protocol != Protocol::Tds {
+            let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
+        }
+    }
+
+    async fn http(&self, endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Hello {
+        let host = host_header(endpoint);
+        timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), self.until())).await
+    }
+
+    /// When a stage that begins now must be over.
+    fn until(&self) -> tokio::time::Instant {
+        self.end.min(tokio::time::Instant::now() + self.limits.timeout)
+    }
+}
+
+/// Whether a handshake proves the service, which is all that a conversation behind it needs.
+fn is_proof(trace: &TlsTrace) -> bool {
+    trace.end == TlsEnd::Completed && trace.chain.as_ref().is_some_and(|chain| chain.is_the_service())
+}
+
+/// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).
+fn host_header(endpoint: &Endpoint) -> String {
+    let name = endpoint.names.iter().find(|name| !name.starts_with("*.")).unwrap_or(&endpoint.host);
+    match (endpoint.protocol, endpoint.port) {
+        (Protocol::Http, 80) | (Protocol::Https, 443) => name.clone(),
+        (_, port) => format!("{name}:{port}"),
+    }
+}
+
+async fn timed(greeting: impl Future<Output = Greeting>) -> Hello {
+    let started = Instant::now();
+    let greeting = greeting.await;
+    Hello { duration: started.elapsed(), greeting }
+}
+
+fn with_port(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+}

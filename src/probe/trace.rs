@@ -1,0 +1,150 @@
+//! What a probe saw, as data.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use crate::{
+    hello::{Greeting, ntp::NtpReply},
+    net::{
+        SocketFailure,
+        dns::{Answer, DnsEnd, DnsExchange},
+        tcp::TcpTrace,
+        tls::TlsTrace,
+        udp::UdpTrace,
+    },
+};
+
+/// What one probe saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// How long the probe took.
+    pub duration: Duration,
+    /// What the name servers had said when the probe went on; `None` where no name had to be looked up.
+    pub name: Option<NameTrace>,
+    /// One entry for each address, in the order of the answer.
+    pub attempts: Vec<Attempt>,
+    /// Whether the end of the run cut it short.
+    pub cut: bool,
+}
+
+/// What the name servers said of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NameTrace {
+    /// How long it took until an answer could be used.
+    pub duration: Duration,
+    /// The index of the reply that decided; `None` where there is none.
+    pub decided: Option<usize>,
+    /// One entry for each configured server, in their order; `None` where it had not replied yet.
+    pub replies: Vec<Option<ServerReply>>,
+}
+
+/// What one name server said of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerReply {
+    /// The question for IPv4 addresses.
+    pub v4: DnsExchange,
+    /// The question for IPv6 addresses, where it was asked.
+    pub v6: Option<DnsExchange>,
+}
+
+/// What was seen at one address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The address and port dialled.
+    pub address: SocketAddr,
+    /// The connection.
+    pub tcp: Option<TcpTrace>,
+    /// What was said before TLS.
+    pub prelude: Option<Hello>,
+    /// The handshake.
+    pub tls: Option<TlsTrace>,
+    /// What was said in the end.
+    pub hello: Option<Hello>,
+    /// The exchange with a name server.
+    pub dns: Option<DnsExchange>,
+    /// The exchange with a time server.
+    pub ntp: Option<UdpTrace<NtpReply>>,
+    /// Set where the address was never dialled.
+    pub not_dialled: Option<NotDialled>,
+}
+
+/// Why an address was never dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotDialled {
+    /// It cannot be the service's.
+    Sinkhole,
+    /// The run ended before a socket was free.
+    NoSocket,
+}
+
+/// One conversation in the service's own protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended and what was said.
+    pub greeting: Greeting,
+}
+
+impl Attempt {
+    /// An attempt of which nothing is known yet.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            tcp: None,
+            prelude: None,
+            tls: None,
+            hello: None,
+            dns: None,
+            ntp: None,
+            not_dialled: None,
+        }
+    }
+}
+
+impl NameTrace {
+    /// The reply that decided.
+    pub fn decision(&self) -> Option<&ServerReply> {
+        self.replies.get(self.decided?)?.as_ref()
+    }
+}
+
+impl ServerReply {
+    /// The answer, where the server gave one; IPv4 first, unless only the other question was answered.
+    pub fn answer(&self) -> Option<&Answer> {
+        let answer = |exchange: &'_ DnsExchange| matches!(exchange.end, DnsEnd::Answered(_));
+        let exchange = if answer(&self.v4) { &self.v4 } else { self.v6.as_ref().unwrap_or(&self.v4) };
+        match &exchange.end {
+            DnsEnd::Answered(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Every address in it.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        [Some(&self.v4), self.v6.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|exchange| match &exchange.end {
+                DnsEnd::Answered(answer) => Some(answer.addresses.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+
+    /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.
+    pub fn is_final(&self) -> bool {
+        self.answer().is_some_and(|answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"))
+    }
+
+    /// What failed in the socket, where the question never got through.
+    pub fn failure(&self) -> Option<&SocketFailure> {
+        match &self.v4.end {
+            DnsEnd::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
