@@ -1,1 +1,3 @@
 //! apim-probe.
+
+pub mod hello;
