@@ -1,7 +1,10 @@
 //! Deny pages: what firewalls and proxies answer in place of the service.
 
+use self::marks::{ANYBODY, MARKS, Mark};
 use super::HttpReply;
 use crate::hello::plain;
+
+mod marks;
 
 /// The words by which a response shows that a firewall or proxy wrote it, with a short quotation; `None` where nothing
 /// does.
@@ -11,7 +14,7 @@ use crate::hello::plain;
 /// name an author or a target, or in the body's beginning.
 pub fn deny_marker(reply: &HttpReply) -> Option<String> {
     let body = String::from_utf8_lossy(&reply.body);
-    let product = BODY_MARKS
+    let product = MARKS
         .iter()
         .find_map(|mark| mark.find(&body).map(|quote| (mark.author, quote)));
     let marked = product.or_else(|| header_mark(reply));
@@ -38,13 +41,6 @@ const QUOTE: usize = 100;
 
 /// How many characters before a mark are quoted.
 const LEAD: usize = 40;
-
-/// Words on a page and who writes them.
-struct Mark {
-    author: &'static str,
-    /// Any of these, in lower case, as whole words.
-    words: &'static [&'static str],
-}
 
 impl Mark {
     /// The text around the first of the words that `text` holds.
@@ -83,167 +79,13 @@ fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
         .iter()
         .find_map(|name| {
             let value = reply.header(name)?;
-            let mark = BODY_MARKS
+            let mark = MARKS
                 .iter()
                 .filter(|mark| mark.author != ANYBODY)
                 .find(|mark| mark.find(value).is_some())?;
             Some((mark.author, plain(&format!("{name}: {value}"), QUOTE)))
         })
 }
-
-/// The author of a page that only its phrases give away.
-const ANYBODY: &str = "a deny page";
-
-/// Products first: their name says more than a phrase.
-const BODY_MARKS: &[Mark] = &[
-    Mark {
-        author: "Azure Firewall",
-        words: &["action: deny"],
-    },
-    Mark {
-        author: "Zscaler",
-        words: &["zscaler", "zscaler.net", "zscloud.net"],
-    },
-    Mark {
-        author: "FortiGate",
-        words: &["fortiguard", "fortigate", "fortinet", "fgtauth", "fgd_icon"],
-    },
-    Mark {
-        author: "Palo Alto Networks",
-        words: &[
-            "palo alto networks",
-            "pan_form",
-            "you were trying to visit has been blocked",
-            "you were trying to use has been blocked",
-        ],
-    },
-    Mark {
-        author: "Symantec ProxySG",
-        words: &[
-            "blue coat",
-            "bluecoat",
-            "proxysg",
-            "bluecoat-security-appliance",
-            "policy_denied",
-            "content_filter_denied",
-        ],
-    },
-    Mark {
-        author: "Skyhigh (McAfee) Web Gateway",
-        words: &["mcafee", "skyhigh", "skyhighsecurity", "mwg-internal"],
-    },
-    Mark {
-        author: "Forcepoint (Websense)",
-        words: &["forcepoint", "websense", "ws_blockoption"],
-    },
-    Mark {
-        author: "Sophos",
-        words: &["sophos"],
-    },
-    Mark {
-        author: "Check Point",
-        words: &["usercheck", "check point software"],
-    },
-    Mark {
-        author: "Cisco",
-        words: &[
-            "cisco umbrella",
-            "opendns",
-            "ironport",
-            "cisco secure web appliance",
-            "cisco-wsa",
-            "based on your organization's access policies",
-        ],
-    },
-    Mark {
-        author: "Netskope",
-        words: &["netskope", "goskope"],
-    },
-    Mark {
-        author: "Barracuda",
-        words: &["barracuda", "barracudanetworks"],
-    },
-    Mark {
-        author: "WatchGuard",
-        words: &["watchguard"],
-    },
-    Mark {
-        author: "SonicWall",
-        words: &["sonicwall"],
-    },
-    Mark {
-        author: "Trend Micro",
-        words: &["trend micro", "interscan"],
-    },
-    Mark {
-        author: "Menlo Security",
-        words: &["menlo security", "menlosecurity"],
-    },
-    Mark {
-        author: "iboss",
-        words: &["iboss"],
-    },
-    Mark {
-        author: "Smoothwall",
-        words: &["smoothwall"],
-    },
-    Mark {
-        author: "e2guardian",
-        words: &["e2guardian", "dansguardian", "squidguard"],
-    },
-    Mark {
-        author: "Squid",
-        words: &[
-            "err_access_denied",
-            "err_dns_fail",
-            "err_connect_fail",
-            "the squid software foundation",
-            "your cache administrator",
-        ],
-    },
-    Mark {
-        author: ANYBODY,
-        words: &[
-            "web page blocked",
-            "web filter violation",
-            "web site blocked",
-            "website blocked",
-            "site blocked",
-            "url blocked",
-            "this site is blocked",
-            "this page is blocked",
-            "this website is blocked",
-            "this site has been blocked",
-            "this page has been blocked",
-            "this website has been blocked",
-            "access to this site is blocked",
-            "access to this page is blocked",
-            "access to this website is blocked",
-            "access to this site has been blocked",
-            "access to this website has been blocked",
-            "blocked by your administrator",
-            "blocked by your network administrator",
-            "blocked by your organization",
-            "blocked by your organisation",
-            "blocked by administrator",
-            "blocked by policy",
-            "blocked by company policy",
-            "blocked by corporate policy",
-            "blocked by security policy",
-            "blocked by firewall",
-            "blocked by the firewall",
-            "blocked by the proxy",
-            "blocked in accordance with",
-            "blocked due to policy",
-            "denied by policy",
-            "denied by security policy",
-            "denied by firewall",
-            "violates company policy",
-            "violates corporate policy",
-            "acceptable use policy",
-        ],
-    },
-];
 
 #[cfg(test)]
 mod tests {
