@@ -1,4 +1,16 @@
-//! apim-probe.
+//! Probes every outbound dependency of an Azure API Management instance that is injected into a virtual network, and says
+//! what is blocked, why, and what to change.
+//!
+//! ```text
+//! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json …
+//!                  ▲         ▲            │ events
+//!                spans    vantage         ▼
+//!                                     progress
+//! ```
+//!
+//! Each arrow is one plain value, made once. Only [`probe`] touches the network and only [`vantage`] asks the machine about
+//! itself; everything else is pure.
+
 pub mod address;
 pub mod catalog;
 pub mod diagnosis;

@@ -1,0 +1,276 @@
+//! AMQP 1.0: protocol headers of eight bytes, and the list of SASL mechanisms that a server offers before anybody has
+//! said who they are.
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use super::{Fields, Greeting, Reading, Reply, exchange, glimpse, plain};
+
+/// The header that asks for TLS on this connection (AMQP 1.0, part 5, section 5.2.1).
+pub const TLS: [u8; 8] = *b"AMQP\x02\x01\0\0";
+
+/// The header that asks for SASL on this connection (AMQP 1.0, part 5, section 5.3.1).
+pub const SASL: [u8; 8] = *b"AMQP\x03\x01\0\0";
+
+/// The largest frame before the connection has been opened (AMQP 1.0, part 5, section 5.3.1).
+const FRAME: u32 = 512;
+
+/// Reads the answer to [`TLS`].
+///
+/// The same header back is an [`Reply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
+/// server that refuses TLS and closes (part 2, section 2.2): AMQP all the same.
+pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
+    match header(received) {
+        Reading::Done((TLS, [])) => Reading::Done(Reply::Upgrade {
+            proof: "AMQP header, TLS agreed".into(),
+        }),
+        // A handshake is the client's to begin: what came already would be lost to it.
+        Reading::Done((TLS, early)) => Reading::Foreign(format!("{} before the TLS handshake", glimpse(early))),
+        Reading::Done((other, _)) => refused("TLS", other),
+        Reading::More => Reading::More,
+        Reading::Foreign(why) => Reading::Foreign(why),
+    }
+}
+
+/// Reads the answer to [`SASL`]: the same header and a `sasl-mechanisms` frame (part 5, section 5.3.3.1), or the header
+/// of a server that refuses SASL.
+pub fn parse_sasl(received: &[u8]) -> Reading<Reply> {
+    match header(received) {
+        Reading::Done((SASL, rest)) => mechanisms(rest),
+        Reading::Done((other, _)) => refused("SASL", other),
+        Reading::More => Reading::More,
+        Reading::Foreign(why) => Reading::Foreign(why),
+    }
+}
+
+/// Asks for TLS over an open connection.
+pub async fn greet_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline: Instant) -> Greeting {
+    exchange(stream, &TLS, parse_tls, deadline).await
+}
+
+/// Asks for SASL over an open connection, which is TLS already.
+pub async fn greet_sasl(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline: Instant) -> Greeting {
+    exchange(stream, &SASL, parse_sasl, deadline).await
+}
+
+/// The protocol header and what follows it.
+fn header(received: &[u8]) -> Reading<([u8; 8], &[u8])> {
+    if received.iter().zip(b"AMQP").any(|(byte, wanted)| byte != wanted) {
+        return Reading::Foreign(format!("{} is not an AMQP header", glimpse(received)));
+    }
+    received
+        .split_first_chunk()
+        .map_or(Reading::More, |(header, rest)| Reading::Done((*header, rest)))
+}
+
+/// The reply of a server that answers with another header than ours.
+fn refused(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> Reading<Reply> {
+    let proof = format!("AMQP header for protocol {id}, version {major}.{minor}.{revision}: {wanted} refused");
+    Reading::Done(Reply::Spoke { proof })
+}
+
+/// Reads a frame that must hold `sasl-mechanisms`.
+fn mechanisms(received: &[u8]) -> Reading<Reply> {
+    let Some([a, b, c, d, words, kind]) = received.first_chunk() else {
+        return Reading::More;
+    };
+    let size = u32::from_be_bytes([*a, *b, *c, *d]);
+    // The first word pair is the frame's header (part 2, section 2.3.1): its offset counts words of four bytes.
+    let start = usize::from(*words) * 4;
+    if !(8..=FRAME).contains(&size) || *words < 2 || *kind != 1 {
+        return Reading::Foreign(format!("{} is not a SASL frame", glimpse(received)));
+    }
+    let Some(frame) = usize::try_from(size).ok().and_then(|size| received.get(..size)) else {
+        return Reading::More;
+    };
+    match frame.get(start..).and_then(|body| offered(Fields(body))) {
+        Some(names) => Reading::Done(Reply::Spoke {
+            proof: format!("AMQP SASL mechanisms {names}"),
+        }),
+        None => Reading::Foreign(format!("{} is not a list of SASL mechanisms", glimpse(frame))),
+    }
+}
+
+/// The mechanisms' names of a `sasl-mechanisms` performative: a described list whose one field is a symbol or an array
+/// of symbols (part 1, sections 1.2 and 1.6; part 5, section 5.3.3.1).
+fn offered(mut body: Fields) -> Option<String> {
+    descriptor(&mut body)?;
+    let mut list = match body.u8()? {
+        0xc0 => sized(&mut body, false)?,
+        0xd0 => sized(&mut body, true)?,
+        _ => return None,
+    };
+    let names = match list.u8()? {
+        wide @ (0xa3 | 0xb3) => vec![symbol(&mut list, wide)?],
+        wide @ (0xe0 | 0xf0) => {
+            let mut array = sized(&mut list, wide == 0xf0)?;
+            let element = array.u8().filter(|element| matches!(element, 0xa3 | 0xb3))?;
+            let mut names = Vec::new();
+            while !array.0.is_empty() {
+                names.push(symbol(&mut array, element)?);
+            }
+            names
+        }
+        _ => return None,
+    };
+    Some(names.join(", "))
+}
+
+/// Passes the descriptor of `sasl-mechanisms`: code 0x40 as a small or a full ulong, or its symbolic name.
+fn descriptor(body: &mut Fields) -> Option<()> {
+    let known = match (body.u8()?, body.u8()?) {
+        (0, 0x53) => body.u8()? == 0x40,
+        (0, 0x80) => u64::from_be_bytes(body.array()?) == 0x40,
+        (0, wide @ (0xa3 | 0xb3)) => symbol(body, wide)? == "amqp:sasl-mechanisms:list",
+        _ => false,
+    };
+    known.then_some(())
+}
+
+/// The content of a list or array behind its size and count, which are one byte each or, if `wide`, four.
+fn sized<'a>(fields: &mut Fields<'a>, wide: bool) -> Option<Fields<'a>> {
+    let (size, count) = if wide {
+        (u32::from_be_bytes(fields.array()?), 4)
+    } else {
+        (u32::from(fields.u8()?), 1)
+    };
+    let mut content = Fields(fields.bytes(usize::try_from(size).ok()?)?);
+    content.bytes(count)?;
+    Some(content)
+}
+
+/// A symbol with a length of one byte (0xa3) or four (0xb3).
+fn symbol(fields: &mut Fields, constructor: u8) -> Option<String> {
+    let length = if constructor == 0xa3 {
+        u32::from(fields.u8()?)
+    } else {
+        u32::from_be_bytes(fields.array()?)
+    };
+    let name = fields.bytes(usize::try_from(length).ok()?)?;
+    // At most 20 characters (RFC 4422, section 3.1); the descriptor has 25.
+    name.is_ascii().then(|| plain(&String::from_utf8_lossy(name), 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hello::contract::{Parse, every_prefix_is_more, proof, why};
+
+    /// A SASL frame around `body`.
+    fn frame(body: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(8 + body.len()).unwrap().to_be_bytes();
+        [&size, &[2, 1, 0, 0], body].concat()
+    }
+
+    fn reply(body: &[u8]) -> Vec<u8> {
+        [&SASL[..], &frame(body)].concat()
+    }
+
+    /// One mechanism, as a plain symbol.
+    const ONE: &[u8] = b"\0\x53\x40\xc0\x08\x01\xa3\x05PLAIN";
+
+    /// Two mechanisms, as an array of symbols.
+    fn two() -> Vec<u8> {
+        let names = b"\x05PLAIN\x09ANONYMOUS";
+        let array = [&[0xe0, u8::try_from(names.len() + 2).unwrap(), 2, 0xa3], &names[..]].concat();
+        [
+            &[0, 0x53, 0x40, 0xc0, u8::try_from(array.len() + 1).unwrap(), 1],
+            &array[..],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn tls_is_agreed_by_the_same_header() {
+        every_prefix_is_more(parse_tls, &TLS);
+        assert_eq!(
+            parse_tls(&TLS),
+            Reading::Done(Reply::Upgrade {
+                proof: "AMQP header, TLS agreed".into()
+            })
+        );
+        assert!(why(parse_tls, b"AMQP\x02\x01\0\0\x15\x03").contains("15 03 before the TLS handshake"));
+    }
+
+    #[test]
+    fn another_header_is_amqp_without_upgrade() {
+        let table: [(Parse, &[u8], &str); 3] = [
+            (
+                parse_tls,
+                b"AMQP\0\x01\0\0",
+                "AMQP header for protocol 0, version 1.0.0: TLS refused",
+            ),
+            (
+                parse_tls,
+                b"AMQP\0\0\x09\x01",
+                "AMQP header for protocol 0, version 0.9.1: TLS refused",
+            ),
+            (
+                parse_sasl,
+                b"AMQP\0\x01\0\0",
+                "AMQP header for protocol 0, version 1.0.0: SASL refused",
+            ),
+        ];
+        for (parse, bytes, proof) in table {
+            every_prefix_is_more(parse, bytes);
+            assert_eq!(parse(bytes), Reading::Done(Reply::Spoke { proof: proof.into() }));
+        }
+    }
+
+    #[test]
+    fn mechanisms_are_named() {
+        let wide = b"\0\x80\0\0\0\0\0\0\0\x40\xd0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
+        let named = b"\0\xa3\x19amqp:sasl-mechanisms:list\xc0\x08\x01\xa3\x05PLAIN";
+        let array = b"\0\x53\x40\xd0\0\0\0\x17\0\0\0\x01\xf0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
+        for body in [ONE, wide, named, array] {
+            every_prefix_is_more(parse_sasl, &reply(body));
+            assert_eq!(proof(parse_sasl, &reply(body)), "AMQP SASL mechanisms PLAIN");
+        }
+        every_prefix_is_more(parse_sasl, &reply(&two()));
+        assert_eq!(
+            proof(parse_sasl, &reply(&two())),
+            "AMQP SASL mechanisms PLAIN, ANONYMOUS"
+        );
+        // An extended frame header is skipped; a second frame may follow.
+        let extended = [&SASL[..], &[0, 0, 0, 25, 3, 1, 0, 0, 9, 9, 9, 9], ONE, &frame(ONE)].concat();
+        assert_eq!(proof(parse_sasl, &extended), "AMQP SASL mechanisms PLAIN");
+    }
+
+    #[test]
+    fn anything_else_is_foreign() {
+        let table = [
+            (b"HTTP/1.1 400".to_vec(), "\"HTTP/1.1 400\" is not an AMQP header"),
+            (b"\x15\x03\x01".to_vec(), "15 03 01 is not an AMQP header"),
+            ([&SASL[..], b"\0\0\x02\x01\x02\x01"].concat(), "is not a SASL frame"),
+            ([&SASL[..], b"\0\0\0\x07\x02\x01"].concat(), "is not a SASL frame"),
+            ([&SASL[..], b"\0\0\0\x10\x01\x01"].concat(), "is not a SASL frame"),
+            ([&SASL[..], b"\0\0\0\x10\x02\0"].concat(), "is not a SASL frame"),
+            (reply(b""), "is not a list of SASL mechanisms"),
+            (reply(b"\0\x53\x41\xc0\x08\x01\xa3\x05PLAIN"), "is not a list"),
+            (reply(b"\0\x53\x40\xc0\xff\x01\xa3\x05PLAIN"), "is not a list"),
+            (reply(b"\0\x53\x40\xc0\x08\x01\xa3\xffPLAIN"), "is not a list"),
+            (reply(b"\0\x53\x40\xc0\x02\x01\x40"), "is not a list"),
+            (reply(b"\0\x53\x40\xc0\x05\x01\xe0\x02\x02\x40"), "is not a list"),
+            (reply(b"\0\x53\x40\xc0\x05\x01\xa3\x02\xff\xff"), "is not a list"),
+        ];
+        for (bytes, words) in table {
+            assert!(why(parse_sasl, &bytes).contains(words), "{}", why(parse_sasl, &bytes));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..40, value: u8) {
+            parse_tls(&bytes);
+            parse_sasl(&bytes);
+            parse_sasl(&reply(&bytes));
+            let mut mutated = reply(&two());
+            if let Some(byte) = mutated.get_mut(at) { *byte = value; }
+            parse_sasl(&mutated);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One request and its reply on an open connection.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout_at},
+};
+
+use super::{End, Greeting, KEPT, Reading, Reply};
+
+/// How many bytes a peer may send before a whole reply must have come. Every reply spoken here is far shorter.
+pub const BOUND: usize = 16 * 1024;
+
+/// Sends `request` and reads until `parse` recognises a reply or its absence, the peer ends the connection, [`BOUND`]
+/// bytes have come, or `deadline` passes.
+///
+/// The deadline covers the whole exchange, so a peer that keeps dripping bytes does not move it. Nothing runs on after
+/// the future is dropped.
+pub async fn exchange<S>(
+    stream: &mut S,
+    request: &[u8],
+    parse: impl Fn(&[u8]) -> Reading<Reply>,
+    deadline: Instant,
+) -> Greeting
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut received = Vec::new();
+    let mut unsent = None;
+    let conversation = async {
+        // A peer that refuses our bytes may have said why before: read on.
+        unsent = send(stream, request).await.err();
+        listen(stream, &mut received, parse).await
+    };
+    let heard = timeout_at(deadline, conversation).await.unwrap_or(End::TimedOut);
+    let end = match (heard, unsent) {
+        (End::Closed | End::Reset | End::TimedOut | End::Failed { .. }, Some(error)) => End::from(&error),
+        (heard, _) => heard,
+    };
+    received.truncate(KEPT);
+    Greeting { end, received }
+}
+
+/// How an error of a stream ends an exchange, TLS alerts told apart.
+impl From<&io::Error> for End {
+    fn from(error: &io::Error) -> Self {
+        // Not `source()`: an io::Error skips its own payload there.
+        match error.get_ref().and_then(|payload| payload.downcast_ref()) {
+            Some(rustls::Error::AlertReceived(alert)) => return Self::Alert(format!("{alert:?}")),
+            Some(other) => {
+                return Self::Failed {
+                    errno: None,
+                    text: other.to_string(),
+                };
+            }
+            None => {}
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                Self::Reset
+            }
+            // TLS reports the end of the connection this way when no close_notify came before it.
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Failed {
+                errno: error.raw_os_error(),
+                text: error.to_string(),
+            },
+        }
+    }
+}
+
+/// Writes the whole request and pushes it out.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), request: &[u8]) -> io::Result<()> {
+    stream.write_all(request).await?;
+    stream.flush().await
+}
+
+/// Reads into `received` until it can be judged.
+async fn listen(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+    parse: impl Fn(&[u8]) -> Reading<Reply>,
+) -> End {
+    let mut segment = [0; 1024];
+    loop {
+        match stream.read(&mut segment).await {
+            Ok(0) => return End::Closed,
+            Ok(length) => received.extend_from_slice(&segment[..length]),
+            Err(error) => return End::from(&error),
+        }
+        match parse(received) {
+            Reading::Done(reply) => return End::Replied(reply),
+            Reading::Foreign(why) => return End::Foreign { why },
+            Reading::More if received.len() >= BOUND => {
+                return End::Foreign {
+                    why: format!("no end of the reply in {} bytes", received.len()),
+                };
+            }
+            Reading::More => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_a_stream_are_told_apart() {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let table = [
+            (io::Error::from(io::ErrorKind::ConnectionReset), End::Reset),
+            (io::Error::from(io::ErrorKind::BrokenPipe), End::Reset),
+            (io::Error::from(io::ErrorKind::ConnectionAborted), End::Reset),
+            (io::Error::from(io::ErrorKind::UnexpectedEof), End::Closed),
+            (io::Error::from_raw_os_error(libc::ETIMEDOUT), End::TimedOut),
+            (
+                io::Error::new(io::ErrorKind::InvalidData, alert),
+                End::Alert("CertificateRequired".into()),
+            ),
+            (
+                io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError),
+                End::Failed {
+                    errno: None,
+                    text: rustls::Error::DecryptError.to_string(),
+                },
+            ),
+        ];
+        for (error, end) in table {
+            assert_eq!(End::from(&error), end, "{error:?}");
+        }
+        let unreachable = io::Error::from_raw_os_error(libc::EHOSTUNREACH);
+        assert!(matches!(
+            End::from(&unreachable),
+            End::Failed {
+                errno: Some(libc::EHOSTUNREACH),
+                ..
+            }
+        ));
+    }
+}

@@ -1,0 +1,123 @@
+//! HTTP/1.1: one GET on a connection that is already open, and the facts of its response.
+//!
+//! No redirect is followed and no proxy is asked; the response is kept as it came, up to a bound.
+
+use hyper::{Request, header};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+
+use self::wire::{Seen, Tee, converse};
+use super::{End, Greeting, Reply, glimpse};
+
+pub use self::{
+    denial::deny_marker,
+    object::{ObjectKind, object_kind},
+    redirect::foreign_redirect,
+};
+
+mod denial;
+mod object;
+mod redirect;
+mod wire;
+
+/// How much of a body is read, in bytes: enough for the first bytes of any object and the text of a deny page.
+pub const BODY: usize = 8 * 1024;
+
+/// How long a response's head may be, in bytes.
+pub const HEAD: usize = 32 * 1024;
+
+/// How much of each header's value is kept, in bytes.
+const VALUE: usize = 1024;
+
+/// A response as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply {
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase, where it is not the usual one.
+    pub reason: Option<String>,
+    /// The headers in order, names in lower case, each value cut at 1 KiB.
+    pub headers: Vec<(String, String)>,
+    /// The beginning of the body, at most [`BODY`] bytes; empty where the conversation ended with the head.
+    pub body: Vec<u8>,
+}
+
+impl HttpReply {
+    /// The first value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Takes over the head of a response.
+    fn new(head: &hyper::http::response::Parts) -> Self {
+        let reason = head.extensions.get::<hyper::ext::ReasonPhrase>();
+        let kept = |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(VALUE)]).into_owned();
+        Self {
+            status: head.status.as_u16(),
+            reason: reason.map(|reason| kept(reason.as_bytes())),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), kept(value.as_bytes())))
+                .collect(),
+            body: Vec::new(),
+        }
+    }
+}
+
+/// Gets `path` (`/` if there is none) of `host` over an open connection; `host` as the `Host` header has it.
+///
+/// Once a head has come the greeting is a reply, whatever happens to the body.
+pub async fn greet<S>(stream: &mut S, host: &str, path: Option<&str>, deadline: Instant) -> Greeting
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let request = Request::get(path.unwrap_or("/"))
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, concat!("apim-probe/", env!("CARGO_PKG_VERSION")))
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(String::new());
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => {
+            let text = format!("no request can ask {host} for {}: {error}", path.unwrap_or("/"));
+            return Greeting {
+                end: End::Failed { errno: None, text },
+                received: Vec::new(),
+            };
+        }
+    };
+    let mut reply = None;
+    let mut seen = Seen::default();
+    let conversation = converse(Tee::new(stream, &mut seen), request, &mut reply);
+    let ended = timeout_at(deadline, conversation).await;
+    let end = match (reply, ended) {
+        (Some(reply), _) => End::Replied(Reply::Http(reply)),
+        (None, Err(_)) => End::TimedOut,
+        (None, Ok(outcome)) => without_reply(outcome.err().as_ref(), &seen),
+    };
+    Greeting {
+        end,
+        received: seen.first,
+    }
+}
+
+/// How a conversation ended that brought no response.
+fn without_reply(error: Option<&hyper::Error>, seen: &Seen) -> End {
+    match (error, &seen.end) {
+        (Some(error), _) if error.is_parse() => End::Foreign {
+            why: format!("{} is not a readable HTTP response: {error}", glimpse(&seen.first)),
+        },
+        (_, Some(end)) => end.clone(),
+        (error, None) => {
+            let text = error.map_or("no response".into(), ToString::to_string);
+            End::Failed { errno: None, text }
+        }
+    }
+}

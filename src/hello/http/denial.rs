@@ -1,0 +1,228 @@
+//! Deny pages: what firewalls and proxies answer in place of the service.
+
+use self::marks::{ANYBODY, MARKS, Mark};
+use super::HttpReply;
+use crate::hello::plain;
+
+mod marks;
+
+/// The words by which a response shows that a firewall or proxy wrote it, with a short quotation; `None` where nothing
+/// does.
+///
+/// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511
+/// (RFC 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that
+/// name an author or a target, or in the body's beginning.
+pub fn deny_marker(reply: &HttpReply) -> Option<String> {
+    let body = String::from_utf8_lossy(&reply.body);
+    let product = MARKS
+        .iter()
+        .find_map(|mark| mark.find(&body).map(|quote| (mark.author, quote)));
+    let marked = product.or_else(|| header_mark(reply));
+    let by_status = match reply.status {
+        407 => Some((
+            "a proxy that wants a login",
+            reply.header("proxy-authenticate").unwrap_or_default(),
+        )),
+        470 => Some(("Azure Firewall", &*body)),
+        511 => Some(("a captive portal", &*body)),
+        _ => None,
+    };
+    let (author, quote) = marked.or_else(|| by_status.map(|(author, text)| (author, plain(text, QUOTE))))?;
+    let status = reply.status;
+    Some(if quote.is_empty() {
+        format!("HTTP {status}, {author}")
+    } else {
+        format!("HTTP {status}, {author}: \"{quote}\"")
+    })
+}
+
+/// How many characters of a page are quoted.
+const QUOTE: usize = 100;
+
+/// How many characters before a mark are quoted.
+const LEAD: usize = 40;
+
+impl Mark {
+    /// The text around the first of the words that `text` holds.
+    fn find(&self, text: &str) -> Option<String> {
+        // ASCII only, so that positions hold in the original.
+        let lower = text.to_ascii_lowercase();
+        let at = self.words.iter().find_map(|words| word_position(&lower, words))?;
+        let from = text[..at].char_indices().rev().nth(LEAD).map_or(0, |(index, _)| index);
+        let lead = &text[from..at];
+        // A quotation begins where the page's text does, or with a whole word.
+        let skipped = match lead.rfind(['<', '>', '\n', '"']) {
+            Some(edge) => edge + 1,
+            None if from == 0 => 0,
+            None => lead.find(' ').unwrap_or(lead.len()),
+        };
+        let end = text[at..].find(['<', '\n']).map_or(text.len(), |length| at + length);
+        Some(plain(&text[from + skipped..end], QUOTE))
+    }
+}
+
+/// Where `words` stand in `text` without a letter or digit touching them.
+fn word_position(text: &str, words: &str) -> Option<usize> {
+    let touches = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+    text.match_indices(words)
+        .map(|(at, _)| at)
+        .find(|at| !touches(text[..*at].chars().next_back()) && !touches(text[at + words.len()..].chars().next()))
+}
+
+/// A mark in a header: Squid's own, or a product named by those that tell the author or where to go.
+fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
+    if let Some(error) = reply.header("x-squid-error") {
+        return Some(("Squid", plain(&format!("X-Squid-Error: {error}"), QUOTE)));
+    }
+    // Not `via`: a proxy that lets the service answer names itself there too.
+    ["server", "location", "www-authenticate", "proxy-authenticate"]
+        .iter()
+        .find_map(|name| {
+            let value = reply.header(name)?;
+            let mark = MARKS
+                .iter()
+                .filter(|mark| mark.author != ANYBODY)
+                .find(|mark| mark.find(value).is_some())?;
+            Some((mark.author, plain(&format!("{name}: {value}"), QUOTE)))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        HttpReply {
+            status,
+            reason: None,
+            headers,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn deny_pages_are_quoted() {
+        let table = [
+            (
+                reply(
+                    470,
+                    &[],
+                    "Action: Deny. Reason: No rule matched. Proceeding with default action.",
+                ),
+                r#"HTTP 470, Azure Firewall: "Action: Deny. Reason: No rule matched. Proceeding with default action.""#,
+            ),
+            (reply(470, &[], ""), "HTTP 470, Azure Firewall"),
+            (
+                reply(200, &[], "Action: Deny.\nReason: \u{1b}"),
+                r#"HTTP 200, Azure Firewall: "Action: Deny.""#,
+            ),
+            (
+                reply(407, &[("proxy-authenticate", "Basic realm=\"corp\"")], ""),
+                r#"HTTP 407, a proxy that wants a login: "Basic realm="corp"""#,
+            ),
+            (
+                reply(511, &[], "Log in first"),
+                r#"HTTP 511, a captive portal: "Log in first""#,
+            ),
+            (
+                reply(403, &[("x-squid-error", "ERR_ACCESS_DENIED 0")], ""),
+                r#"HTTP 403, Squid: "X-Squid-Error: ERR_ACCESS_DENIED 0""#,
+            ),
+            (
+                reply(403, &[], "<body id=ERR_ACCESS_DENIED>\n<h1>"),
+                r#"HTTP 403, Squid: "body id=ERR_ACCESS_DENIED>""#,
+            ),
+            (
+                reply(403, &[("server", "Zscaler/6.2")], ""),
+                r#"HTTP 403, Zscaler: "server: Zscaler/6.2""#,
+            ),
+            (
+                reply(
+                    200,
+                    &[],
+                    "<html><title>FortiGuard Intrusion Prevention - Access Blocked</title>",
+                ),
+                r#"HTTP 200, FortiGate: "FortiGuard Intrusion Prevention - Access Blocked""#,
+            ),
+            (
+                reply(
+                    503,
+                    &[],
+                    "<p>Access to the web page you were trying to visit has been blocked in accordance with company policy.",
+                ),
+                r#"HTTP 503, Palo Alto Networks: "Access to the web page you were trying to visit has been blocked in accordance with company policy.""#,
+            ),
+            (
+                reply(302, &[("location", "http://block.opendns.com/main?x=1")], ""),
+                r#"HTTP 302, Cisco: "location: http://block.opendns.com/main?x=1""#,
+            ),
+            (
+                reply(200, &[], "<h1>This website has been blocked"),
+                r#"HTTP 200, a deny page: "This website has been blocked""#,
+            ),
+        ];
+        for (reply, words) in table {
+            assert_eq!(deny_marker(&reply).as_deref(), Some(words));
+        }
+    }
+
+    #[test]
+    fn every_product_is_known_by_its_page() {
+        for (page, author) in [
+            ("Your request was denied (policy_denied)", "Symantec ProxySG"),
+            ("<img src='/mwg-internal/de5fs23hu73ds/files'>", "Skyhigh"),
+            ("Powered by Websense", "Forcepoint"),
+            ("Sophos XG Firewall", "Sophos"),
+            ("http://10.0.0.1/UserCheck/PortalMain?IID=1", "Check Point"),
+            ("Netskope Block Page", "Netskope"),
+            ("<title>Barracuda Web Filter</title>", "Barracuda"),
+            ("Request denied by WatchGuard HTTP Proxy.", "WatchGuard"),
+            ("SonicWall Network Security Appliance", "SonicWall"),
+        ] {
+            let found = deny_marker(&reply(403, &[], page)).unwrap_or_default();
+            assert!(found.contains(author), "{page}: {found}");
+        }
+    }
+
+    #[test]
+    fn services_are_not_taken_for_firewalls() {
+        for reply in [
+            reply(
+                200,
+                &[("server", "Microsoft-IIS/10.0")],
+                "<html><body>It works</body></html>",
+            ),
+            reply(
+                400,
+                &[("server", "Windows-Azure-Blob/1.0")],
+                "<?xml?><Code>InvalidQueryParameterValue</Code>",
+            ),
+            reply(403, &[("x-azure-ref", "1")], "<h1>The request is blocked.</h1>"),
+            reply(
+                403,
+                &[("server", "AkamaiGHost")],
+                "You don't have permission to access this on this server.",
+            ),
+            reply(404, &[("via", "1.1 cache (squid/5.7)")], "not found"),
+            reply(200, &[], "var currentUserCheck = 1; philosophos"),
+        ] {
+            assert_eq!(deny_marker(&reply), None, "{reply:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_is_read_and_quoted_in_short(body: Vec<u8>, value in "\\PC{0,300}", before in "\\PC{0,40}", after in "\\PC{0,300}") {
+            deny_marker(&HttpReply { status: 470, reason: None, headers: Vec::new(), body });
+            let page = format!("{before} zscaler {after}");
+            let shown = deny_marker(&reply(200, &[("server", &value)], &page));
+            prop_assert!(shown.is_some_and(|shown| shown.chars().count() < 200 && !shown.contains('\n')));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The words by which deny pages are known.
+
+/// Words on a page and who writes them.
+pub struct Mark {
+    /// The product, or [`ANYBODY`].
+    pub author: &'static str,
+    /// Any of these, in lower case, as whole words.
+    pub words: &'static [&'static str],
+}
+
+/// The author of a page that only its phrases give away.
+pub const ANYBODY: &str = "a deny page";
+
+/// Products first: their name says more than a phrase.
+pub const MARKS: &[Mark] = &[
+    Mark {
+        author: "Azure Firewall",
+        words: &["action: deny"],
+    },
+    Mark {
+        author: "Zscaler",
+        words: &["zscaler", "zscaler.net", "zscloud.net"],
+    },
+    Mark {
+        author: "FortiGate",
+        words: &["fortiguard", "fortigate", "fortinet", "fgtauth", "fgd_icon"],
+    },
+    Mark {
+        author: "Palo Alto Networks",
+        words: &[
+            "palo alto networks",
+            "pan_form",
+            "you were trying to visit has been blocked",
+            "you were trying to use has been blocked",
+        ],
+    },
+    Mark {
+        author: "Symantec ProxySG",
+        words: &[
+            "blue coat",
+            "bluecoat",
+            "proxysg",
+            "bluecoat-security-appliance",
+            "policy_denied",
+            "content_filter_denied",
+        ],
+    },
+    Mark {
+        author: "Skyhigh (McAfee) Web Gateway",
+        words: &["mcafee", "skyhigh", "skyhighsecurity", "mwg-internal"],
+    },
+    Mark {
+        author: "Forcepoint (Websense)",
+        words: &["forcepoint", "websense", "ws_blockoption"],
+    },
+    Mark {
+        author: "Sophos",
+        words: &["sophos"],
+    },
+    Mark {
+        author: "Check Point",
+        words: &["usercheck", "check point software"],
+    },
+    Mark {
+        author: "Cisco",
+        words: &[
+            "cisco umbrella",
+            "opendns",
+            "ironport",
+            "cisco secure web appliance",
+            "cisco-wsa",
+            "based on your organization's access policies",
+        ],
+    },
+    Mark {
+        author: "Netskope",
+        words: &["netskope", "goskope"],
+    },
+    Mark {
+        author: "Barracuda",
+        words: &["barracuda", "barracudanetworks"],
+    },
+    Mark {
+        author: "WatchGuard",
+        words: &["watchguard"],
+    },
+    Mark {
+        author: "SonicWall",
+        words: &["sonicwall"],
+    },
+    Mark {
+        author: "Trend Micro",
+        words: &["trend micro", "interscan"],
+    },
+    Mark {
+        author: "Menlo Security",
+        words: &["menlo security", "menlosecurity"],
+    },
+    Mark {
+        author: "iboss",
+        words: &["iboss"],
+    },
+    Mark {
+        author: "Smoothwall",
+        words: &["smoothwall"],
+    },
+    Mark {
+        author: "e2guardian",
+        words: &["e2guardian", "dansguardian", "squidguard"],
+    },
+    Mark {
+        author: "Squid",
+        words: &[
+            "err_access_denied",
+            "err_dns_fail",
+            "err_connect_fail",
+            "the squid software foundation",
+            "your cache administrator",
+        ],
+    },
+    Mark {
+        author: ANYBODY,
+        words: &[
+            "web page blocked",
+            "web filter violation",
+            "web site blocked",
+            "website blocked",
+            "site blocked",
+            "url blocked",
+            "this site is blocked",
+            "this page is blocked",
+            "this website is blocked",
+            "this site has been blocked",
+            "this page has been blocked",
+            "this website has been blocked",
+            "access to this site is blocked",
+            "access to this page is blocked",
+            "access to this website is blocked",
+            "access to this site has been blocked",
+            "access to this website has been blocked",
+            "blocked by your administrator",
+            "blocked by your network administrator",
+            "blocked by your organization",
+            "blocked by your organisation",
+            "blocked by administrator",
+            "blocked by policy",
+            "blocked by company policy",
+            "blocked by corporate policy",
+            "blocked by security policy",
+            "blocked by firewall",
+            "blocked by the firewall",
+            "blocked by the proxy",
+            "blocked in accordance with",
+            "blocked due to policy",
+            "denied by policy",
+            "denied by security policy",
+            "denied by firewall",
+            "violates company policy",
+            "violates corporate policy",
+            "acceptable use policy",
+        ],
+    },
+];

@@ -1,0 +1,136 @@
+//! hyper's client on a stream of ours, with a record of what the stream did.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use http_body_util::BodyExt;
+use hyper::{Request, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{BODY, HEAD, HttpReply};
+use crate::hello::{End, KEPT};
+
+/// Sends `request` and puts the response into `reply` as it comes: the head at once, then the body up to [`BODY`].
+///
+/// Connection and exchange run in this one future, so nothing is left behind when it is dropped.
+pub async fn converse<S>(
+    stream: Tee<'_, S>,
+    request: Request<String>,
+    reply: &mut Option<HttpReply>,
+) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Deny pages are written by all kinds of boxes: read them as generously as a browser does.
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let mut exchange = pin!(async {
+        let (head, mut body) = sender.send_request(request).await?.into_parts();
+        let reply = reply.insert(HttpReply::new(&head));
+        while reply.body.len() < BODY
+            && let Some(frame) = body.frame().await
+        {
+            let data = frame?.into_data().unwrap_or_default();
+            let room = BODY - reply.body.len();
+            reply.body.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        Ok(())
+    });
+    tokio::select! {
+        biased;
+        done = &mut exchange => return done,
+        // What the connection read before it ended may still be on its way to the exchange.
+        _ = connection => {}
+    }
+    exchange.await
+}
+
+/// What a stream did.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The first bytes read, at most [`KEPT`].
+    pub first: Vec<u8>,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+}
+
+/// A stream that notes what it does, and reads nothing before something was written.
+///
+/// hyper takes bytes that come before its request for an error; some firewalls send their deny page that early.
+pub struct Tee<'a, S> {
+    io: &'a mut S,
+    seen: &'a mut Seen,
+    spoken: bool,
+    reader: Option<Waker>,
+}
+
+impl<'a, S> Tee<'a, S> {
+    /// Notes into `seen` what `io` does.
+    pub fn new(io: &'a mut S, seen: &'a mut Seen) -> Self {
+        Self {
+            io,
+            seen,
+            spoken: false,
+            reader: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tee<'_, S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.spoken {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut *self.io).poll_read(cx, buf);
+        match &read {
+            Poll::Ready(Ok(())) if buf.filled().len() == before => self.seen.end = Some(End::Closed),
+            Poll::Ready(Ok(())) => {
+                let room = KEPT.saturating_sub(self.seen.first.len());
+                let new = &buf.filled()[before..];
+                self.seen.first.extend_from_slice(&new[..new.len().min(room)]);
+            }
+            Poll::Ready(Err(error)) => self.seen.end = Some(End::from(error)),
+            Poll::Pending => {}
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tee<'_, S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut *self.io).poll_write(cx, bytes);
+        if let Poll::Ready(outcome) = &written {
+            self.spoken = true;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+            if let Err(error) = outcome {
+                self.seen.end.get_or_insert(End::from(error));
+            }
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut *self.io).poll_flush(cx);
+        if let Poll::Ready(Err(error)) = &flushed {
+            self.seen.end.get_or_insert(End::from(error));
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,110 @@
+//! Redis: a `PING`, which a server that wants a password answers with an error of its own. Both are proof.
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use super::{Greeting, Reading, Reply, exchange, glimpse, plain};
+
+/// The longest first line taken for a reply; errors in use are below 200 bytes.
+const LINE: usize = 512;
+
+/// `PING` as an array of one bulk string (RESP, "Sending commands to a Redis server").
+pub fn request() -> &'static [u8] {
+    b"*1\r\n$4\r\nPING\r\n"
+}
+
+/// Reads the first line of a RESP reply: the simple string `+PONG`, or a simple error (`-NOAUTH …`, `-DENIED …`,
+/// `-LOADING …`), whose first word is in capitals by convention.
+pub fn parse(received: &[u8]) -> Reading<Reply> {
+    match received.first() {
+        None => return Reading::More,
+        Some(b'+' | b'-') => {}
+        Some(_) => return Reading::Foreign(format!("{} is neither +PONG nor a RESP error", glimpse(received))),
+    }
+    let Some(end) = received.iter().take(LINE).position(|byte| *byte == b'\r') else {
+        return if received.len() < LINE {
+            Reading::More
+        } else {
+            Reading::Foreign(format!("a first line of more than {LINE} bytes"))
+        };
+    };
+    match received.get(end + 1) {
+        None => return Reading::More,
+        Some(b'\n') => {}
+        Some(_) => return Reading::Foreign("a carriage return without a line feed".into()),
+    }
+    let line = String::from_utf8_lossy(&received[..end]);
+    if line == "+PONG" || is_error(&line) {
+        Reading::Done(Reply::Spoke {
+            proof: format!("Redis answers {}", plain(&line, 80)),
+        })
+    } else {
+        Reading::Foreign(format!(
+            "{} is neither +PONG nor a RESP error",
+            glimpse(line.as_bytes())
+        ))
+    }
+}
+
+/// Sends a `PING` over an open connection.
+pub async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline: Instant) -> Greeting {
+    exchange(stream, request(), parse, deadline).await
+}
+
+/// Whether a line is a RESP simple error with a code.
+fn is_error(line: &str) -> bool {
+    let code = line.strip_prefix('-').and_then(|text| text.split(' ').next());
+    code.is_some_and(|code| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hello::contract::{every_prefix_is_more, proof, why};
+
+    #[test]
+    fn pong_and_errors_are_proof() {
+        for reply in [
+            "+PONG",
+            "-NOAUTH Authentication required.",
+            "-DENIED Redis is in protected mode",
+            "-LOADING",
+        ] {
+            let bytes = format!("{reply}\r\n").into_bytes();
+            every_prefix_is_more(parse, &bytes);
+            assert_eq!(proof(parse, &bytes), format!("Redis answers {reply}"));
+        }
+        assert_eq!(proof(parse, b"+PONG\r\n+PONG\r\n"), "Redis answers +PONG");
+    }
+
+    #[test]
+    fn anything_else_is_foreign() {
+        let table: [(&[u8], &str); 7] = [
+            (
+                b"HTTP/1.1 400 Bad Request\r\n",
+                "\"HTTP/1.1 400 Bad Request\" is neither",
+            ),
+            (b"+OK\r\n", "\"+OK\" is neither"),
+            (b"-\r\n", "\"-\" is neither"),
+            (b"-no thanks\r\n", "\"-no thanks\" is neither"),
+            (b"\x15\x03\x03", "15 03 03 is neither"),
+            (b"+PONG\rx", "without a line feed"),
+            (&[b'-'; 513], "more than 512"),
+        ];
+        for (bytes, words) in table {
+            assert!(why(parse, bytes).contains(words), "{}", why(parse, bytes));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..600), lead in "[+-]?") {
+            parse(&bytes);
+            parse(&[lead.as_bytes(), &bytes].concat());
+        }
+    }
+}
