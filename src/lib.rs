@@ -19,3 +19,6 @@ pub mod net;
 pub mod plan;
 pub mod probe;
 pub mod report;
+pub mod vantage;
+pub mod cli;
+pub mod commands;

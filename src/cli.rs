@@ -1,0 +1,272 @@
+//! What can be typed: types and their help, no behaviour.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+
+use crate::{
+    catalog::{self, Cloud, Vnet},
+    exit::FailOn,
+    report::Format,
+    vantage::resolvers::parse_server,
+};
+
+/// Says which dependencies of an API Management instance in a virtual network are blocked, why, and what to change.
+///
+/// Run it on a machine in the instance's subnet. Without a command it probes everything once, as `run` does.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_STATUSES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The exit statuses, as every help shows them.
+const EXIT_STATUSES: &str = "\
+Exit status of run:
+  0    every selected required endpoint is reachable or degraded
+  1    a required endpoint is blocked, or one that must be blocked is not
+  2    bad flags, a bad catalog or a bad input file; nothing was probed
+  3    nothing is blocked, but a required endpoint is unproven or not tested
+  4    the agent itself failed
+  130  interrupted; the partial report was still written";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Probe everything once and report
+    #[command(after_help = EXIT_STATUSES)]
+    Run(Box<RunArgs>),
+    /// Show what would be probed, and why; probes nothing
+    List(Box<ListArgs>),
+    /// Check a probes.yaml; errors carry file, line and column
+    Check(CheckArgs),
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// How to probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Format of the plan
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// Do without control queries and connections
+    #[arg(long)]
+    pub no_control: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file to check, as it would be laid over the built-in catalog
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Check it as a catalog of its own
+    #[arg(long)]
+    pub no_builtin: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// The flags of whatever plans.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to probe")]
+pub struct PlanArgs {
+    /// public, usgov or china; Azure's own names too [default: public]
+    #[arg(long, value_name = "CLOUD")]
+    pub cloud: Option<Cloud>,
+    /// Region, such as westeurope: fills the regional names
+    #[arg(long, value_name = "NAME", value_parser = region)]
+    pub region: Option<String>,
+    /// external or internal: only what that kind of network needs [default: both]
+    #[arg(long, value_name = "KIND", value_parser = vnet)]
+    pub vnet: Option<Vnet>,
+    /// Name of the instance's own parts, repeatable: storage_account, sql_server, key_vault …
+    #[arg(long, value_name = "NAME=VALUE[,VALUE…]")]
+    pub set: Vec<Setting>,
+    /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub probes: Vec<PathBuf>,
+    /// Do without the built-in catalog
+    #[arg(long, requires = "probes")]
+    pub no_builtin: bool,
+    /// Only these dependencies; globs allowed
+    #[arg(long, value_name = "ID,…", action = clap::ArgAction::Set)]
+    pub only: Option<Ids>,
+    /// Leave these dependencies out; globs allowed
+    #[arg(long, value_name = "ID,…", action = clap::ArgAction::Set)]
+    pub skip: Option<Ids>,
+    /// Only what the instance cannot do without
+    #[arg(long)]
+    pub required_only: bool,
+    /// Name server to test and to ask, repeatable [default: the system's]
+    #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
+    pub dns_server: Vec<SocketAddr>,
+}
+
+/// The flags of whatever probes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How to probe")]
+pub struct ProbeArgs {
+    /// Limit of each stage of each address
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Limit of the whole run
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub deadline: Duration,
+    /// Probes in flight
+    #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
+    pub concurrency: usize,
+    /// PEM file of more trust anchors, treated as public roots
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Ask for IPv6 addresses as well
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Do without control queries and connections
+    #[arg(long)]
+    pub no_control: bool,
+}
+
+/// The flags of whatever reports.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How to report")]
+pub struct ReportArgs {
+    /// Format of the report on stdout; given once for each --output, that file's
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Vec<Format>,
+    /// Write a report to a file as well, repeatable; the ending picks the format
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Vec<PathBuf>,
+    /// What makes the exit status 1 [default: required]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub fail_on: Option<FailOn>,
+    /// What could not be tested or proved does not change the exit status
+    #[arg(long)]
+    pub allow_untested: bool,
+    /// No progress and no notices on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// Every endpoint with its timings
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// `name=value[,value…]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// One of the names that the catalog knows.
+    pub name: String,
+    /// At least one.
+    pub values: Vec<String>,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || catalog::SETTINGS.map(|setting| setting.name).join(", ");
+        let (name, values) = text.split_once('=').ok_or_else(|| format!("expected NAME=VALUE; the names are {}", names()))?;
+        let name = name.trim();
+        if name == catalog::REGION {
+            return Err("the region has a flag of its own: --region".into());
+        }
+        if !catalog::SETTINGS.iter().any(|setting| setting.name == name) {
+            return Err(format!("there is no {name}; the names are {}", names()));
+        }
+        let whole_host = name.ends_with("_host");
+        let values = values.split(',').map(str::trim).map(|value| value_of(name, value, whole_host));
+        Ok(Self { name: name.to_string(), values: values.collect::<Result<_, _>>()? })
+    }
+}
+
+fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let value = value.to_ascii_lowercase();
+    if whole_host {
+        let valid = value.len() <= 253 && value.split('.').all(is_label);
+        return if valid { Ok(value) } else { Err(format!("{name} is a host name, and \"{value}\" is none")) };
+    }
+    match value.split_once('.') {
+        Some((first, suffix)) if is_label(first) => {
+            Err(format!("{name} is given without its suffix: {name}={first}, not {first}.{suffix}"))
+        }
+        None if is_label(&value) => Ok(value),
+        _ => Err(format!("{name} is the first part of a host name, and \"{value}\" cannot be")),
+    }
+}
+
+/// A list of ids or globs, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids(pub Vec<String>);
+
+impl FromStr for Ids {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ids: Vec<String> = text.split(',').map(|id| id.trim().to_string()).filter(|id| !id.is_empty()).collect();
+        if ids.is_empty() { Err("expected ids of dependencies, separated by commas".into()) } else { Ok(Self(ids)) }
+    }
+}
+
+fn vnet(text: &str) -> Result<Vnet, String> {
+    Vnet::ALL
+        .into_iter()
+        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "expected external or internal".into())
+}
+
+/// A region as the VM's metadata names it: `westeurope`; `West Europe` is understood.
+fn region(text: &str) -> Result<String, String> {
+    let name: String = text.chars().filter(|character| *character != ' ').collect::<String>().to_ascii_lowercase();
+    if !name.is_empty() && name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(name)
+    } else {
+        Err("expected a region's name, such as westeurope".into())
+    }
+}
+
+/// The longest time that makes sense to wait: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 500ms, 5s or 2m".to_string();
+    let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
+    if duration.is_zero() || duration > LONGEST { Err(format!("{}, longer than nothing and a day at most", wrong())) } else { Ok(duration) }
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=10_000).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 10000".into()),
+    }
+}

@@ -1,0 +1,92 @@
+//! One file per command: wiring, nothing else.
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::{ColorChoice, Parser};
+
+use crate::{
+    cli::{Cli, Command},
+    exit::ExitStatus,
+};
+
+mod check;
+mod list;
+mod planning;
+mod run;
+
+/// Parses the arguments, does what they say, and gives the exit status.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.len() == 1 {
+        // Probing everything is the main job, so it needs no word.
+        arguments.push("run".into());
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { ExitStatus::USAGE } else { ExitStatus::REACHABLE });
+        }
+    };
+    let outcome = match cli.command {
+        Some(Command::Run(arguments)) => run::run(*arguments),
+        Some(Command::List(arguments)) => list::list(&arguments),
+        Some(Command::Check(arguments)) => check::check(&arguments),
+        None => Err(Failure::usage("no command")),
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{}", failure.text.trim_end());
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// A command that could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit status.
+    pub status: u8,
+    /// What happened, to what, and what to do next.
+    pub text: String,
+}
+
+impl Failure {
+    /// Something that the user typed or gave is wrong; nothing was probed.
+    pub fn usage(text: impl std::fmt::Display) -> Self {
+        Self { status: ExitStatus::USAGE, text: format!("error: {text}") }
+    }
+
+    /// The agent itself failed.
+    pub fn agent(text: impl std::fmt::Display) -> Self {
+        Self { status: ExitStatus::FAILED, text: format!("error: {text}") }
+    }
+}
+
+/// Writes to stdout. A reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::agent(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a stream gets colour: as the flag says, and by itself only on a terminal that wants it (<https://no-color.org>).
+fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `apim-probe run`: plan, probe, judge, report.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::{Failure, colour, planning, print};
+use crate::{
+    catalog::Catalog,
+    cli::{ProbeArgs, ReportArgs, RunArgs},
+    diagnosis,
+    exit::{self, Policy},
+    net::tls::{TlsClient, roots::Roots},
+    output::{self, Outputs},
+    plan::Plan,
+    probe::{self, Event, Limits},
+    progress::Progress,
+    report::{self, Format, Options, Report, assemble::assemble},
+    vantage::{Vantage, descriptors},
+};
+
+/// Runs once and reports.
+pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
+    let RunArgs { plan, probe, report } = arguments;
+    let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
+    let mut planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
+    let roots = roots(&probe, &mut planned.vantage)?;
+    // A report that cannot be written should not cost a minute of probing first.
+    outputs.check().map_err(Failure::agent)?;
+    let sockets = descriptors::prepare().map_err(Failure::agent)?;
+    if !report.quiet {
+        notices(&planned.vantage);
+    }
+    let limits = Limits {
+        timeout: probe.timeout,
+        deadline: probe.deadline,
+        concurrency: probe.concurrency,
+        sockets,
+        ipv6: probe.ipv6,
+    };
+    let made = conduct(&planned.catalog, &planned.vantage, Arc::new(planned.plan), roots, limits, !report.quiet)?;
+    publish(&made, &outputs, &report)
+}
+
+fn roots(arguments: &ProbeArgs, vantage: &mut Vantage) -> Result<Arc<Roots>, Failure> {
+    let mut roots = Roots::builtin();
+    if let Some(path) = &arguments.ca_file {
+        let added = roots.add_file(path).map_err(Failure::usage)?;
+        let noun = if added == 1 { "root" } else { "roots" };
+        vantage.notices.push(format!(
+            "{added} {noun} of {} treated as public, although the instance may not trust them",
+            path.display()
+        ));
+    }
+    Ok(Arc::new(roots))
+}
+
+fn notices(vantage: &Vantage) {
+    for notice in &vantage.notices {
+        let _ = writeln!(io::stderr(), "notice: {}", crate::plain::plain(notice));
+    }
+}
+
+/// Probes and judges.
+fn conduct(
+    catalog: &Catalog,
+    vantage: &Vantage,
+    plan: Arc<Plan>,
+    roots: Arc<Roots>,
+    limits: Limits,
+    show_progress: bool,
+) -> Result<Report, Failure> {
+    let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
+    let progress = Progress::new(plan.testable().count(), show_progress && io::stderr().is_terminal());
+    let on_event = |event: Event<'_>| match event {
+        Event::Started(index) => progress.started(&plan.endpoints[index].id),
+        Event::Finished(index, trace) => {
+            let endpoint = &plan.endpoints[index];
+            progress.finished(&endpoint.id, Some(diagnosis::preview(endpoint, trace)));
+        }
+    };
+    let started_at = Timestamp::now();
+    let interrupted = async {
+        // Without a handler the signal ends the process as ever.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let tls = TlsClient::new(roots);
+    let run = runtime.block_on(probe::run(plan.clone(), tls, limits, interrupted, on_event));
+    // Nothing may hold the process once the report is due.
+    runtime.shutdown_background();
+    progress.clear();
+    let diagnosis = diagnosis::diagnose(&plan, &run);
+    Ok(assemble(catalog, vantage, &plan, &run, &diagnosis, started_at))
+}
+
+/// Two threads: cryptography on one must not delay the deadline on the other.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// Writes the report everywhere it is wanted; gives the exit status.
+fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result<u8, Failure> {
+    let policy = Policy { fail_on: arguments.fail_on, allow_untested: arguments.allow_untested };
+    let verdict = exit::judge(report, policy, None);
+    let mut failed = None;
+    for (path, format) in &outputs.files {
+        let options = Options { exit: &verdict, width: 80, colour: false, unicode: true, verbose: arguments.verbose };
+        let written = output::write(path, &report::render(report, *format, &options));
+        failed = failed.or(written.err());
+    }
+    let fault = failed.map(|error| error.to_string());
+    let status = exit::judge(report, policy, fault.as_deref());
+    let stdout = io::stdout();
+    let options = Options {
+        exit: &status,
+        width: width(),
+        colour: colour(arguments.color, &stdout),
+        unicode: is_unicode(),
+        verbose: arguments.verbose,
+    };
+    print(&report::render(report, outputs.stdout, &options))?;
+    if let Some(fault) = fault
+        && outputs.stdout != Format::Text
+    {
+        let _ = writeln!(io::stderr(), "error: {fault}");
+    }
+    Ok(status.code)
+}
+
+/// The columns of the terminal; 80 where there is none.
+fn width() -> usize {
+    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
+/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
+fn is_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}

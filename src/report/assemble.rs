@@ -1,0 +1,166 @@
+//! From plan, run and diagnosis to the report.
+
+use jiff::Timestamp;
+
+use super::{
+    Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage,
+};
+use crate::{
+    catalog::model::Catalog,
+    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings},
+    net::milliseconds,
+    plan::{self, Plan},
+    probe::{
+        Run,
+        trace::{Attempt, Trace},
+    },
+    vantage,
+};
+
+/// Puts everything that a run has to say into one value.
+pub fn assemble(
+    catalog: &Catalog,
+    vantage: &vantage::Vantage,
+    plan: &Plan,
+    run: &Run,
+    diagnosis: &Diagnosis,
+    started_at: Timestamp,
+) -> Report {
+    let endpoints: Vec<Endpoint> = plan
+        .endpoints
+        .iter()
+        .zip(&run.traces)
+        .zip(&diagnosis.judgements)
+        .map(|((endpoint, trace), judgement)| row(endpoint, trace.as_ref(), judgement))
+        .collect();
+    Report {
+        schema: SCHEMA.into(),
+        agent: Agent {
+            version: env!("CARGO_PKG_VERSION").into(),
+            catalog_documented: Some(catalog.source.documented.clone()).filter(|date| !date.is_empty()),
+            catalog_sha256: catalog.sha256.clone(),
+        },
+        started_at,
+        duration_ms: milliseconds(run.duration),
+        complete: !run.interrupted,
+        vantage: place(vantage),
+        summary: Summary::of(&endpoints),
+        findings: findings::find(plan, diagnosis),
+        endpoints,
+    }
+}
+
+fn place(vantage: &vantage::Vantage) -> Vantage {
+    Vantage {
+        cloud: vantage.cloud,
+        region: vantage.region.clone(),
+        vnet: vantage.vnet,
+        source: vantage.source,
+        host: vantage.host.clone(),
+        addresses: vantage.addresses.clone(),
+        resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
+        notices: vantage.notices.clone(),
+    }
+}
+
+fn row(endpoint: &plan::Endpoint, trace: Option<&Trace>, judgement: &Judgement) -> Endpoint {
+    Endpoint {
+        id: endpoint.id.clone(),
+        dependency: endpoint.dependency.clone(),
+        title: endpoint.title.clone(),
+        service_tag: endpoint.service_tag.clone(),
+        need: endpoint.need,
+        feature: endpoint.feature.clone(),
+        host: endpoint.host.clone(),
+        pattern: endpoint.pattern.clone(),
+        port: endpoint.port,
+        transport: endpoint.transport,
+        protocol: endpoint.protocol,
+        verdict: judgement.verdict,
+        cause: judgement.cause,
+        detail: judgement.detail.clone(),
+        evidence: judgement.evidence.clone(),
+        expect: endpoint.expect,
+        as_expected: judgement.as_expected(endpoint.expect),
+        duration_ms: trace.map(|trace| milliseconds(trace.duration)),
+        stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
+    }
+}
+
+fn stages(trace: &Trace, judgement: &Judgement) -> Stages {
+    let attempts = || trace.attempts.iter().zip(&judgement.outcomes);
+    // The stages of the address that decided; where none did, as for a run cut short, of the first that got that far.
+    let decisive = judgement.decisive.and_then(|index| attempts().nth(index));
+    let pick = |reached: fn(&Outcome) -> bool| {
+        decisive.into_iter().chain(attempts()).find(|(_, outcome)| reached(outcome))
+    };
+    Stages {
+        dns: dns(trace, judgement),
+        tcp: attempts().filter_map(tcp).collect(),
+        tls: pick(|outcome| outcome.tls.is_some()).and_then(tls),
+        hello: pick(|outcome| outcome.hello.is_some()).and_then(hello),
+    }
+}
+
+fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
+    let name = trace.name.as_ref()?;
+    let reply = name.decision();
+    let answer = reply.and_then(|reply| reply.answer());
+    let cause = match judgement.name {
+        Some(Some(cause)) => Some(cause),
+        _ => judgement.cause.filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress)),
+    };
+    Some(DnsStage {
+        outcome: word(cause),
+        ms: milliseconds(name.duration),
+        server: reply.map(|reply| reply.v4.server.to_string()),
+        rcode: answer.map(|answer| answer.rcode.clone()),
+        cnames: answer.map(|answer| answer.cnames.clone()).unwrap_or_default(),
+        addresses: reply
+            .map(|reply| reply.addresses().iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+    })
+}
+
+fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
+    let cause = outcome.tcp?;
+    let duration = match (&attempt.tcp, &attempt.dns) {
+        (Some(trace), _) => trace.duration,
+        (None, Some(exchange)) => exchange.duration,
+        (None, None) => return None,
+    };
+    Some(TcpStage { address: attempt.address.ip().to_string(), outcome: word(cause), ms: milliseconds(duration) })
+}
+
+fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
+    let (cause, trace) = (outcome.tls?, attempt.tls.as_ref()?);
+    let chain = trace.chain.as_ref();
+    Some(TlsStage {
+        outcome: word(cause),
+        ms: milliseconds(trace.duration),
+        address: attempt.address.ip().to_string(),
+        version: trace.version.map(str::to_string),
+        cipher: trace.cipher.clone(),
+        subject: chain.map(|chain| chain.subject.clone()),
+        issuer: chain.map(|chain| chain.issuer.clone()),
+        not_after: chain.and_then(|chain| chain.not_after).map(|time| time.to_string()),
+    })
+}
+
+fn hello((attempt, outcome): (&Attempt, &Outcome)) -> Option<HelloStage> {
+    let cause = outcome.hello?;
+    let conversation = attempt.hello.as_ref().or(attempt.prelude.as_ref()).map(|hello| hello.duration);
+    let duration = conversation
+        .or(attempt.dns.as_ref().map(|exchange| exchange.duration))
+        .or(attempt.ntp.as_ref().map(|exchange| exchange.duration))?;
+    Some(HelloStage {
+        outcome: word(cause),
+        ms: milliseconds(duration),
+        address: attempt.address.ip().to_string(),
+        proof: outcome.proof.clone(),
+    })
+}
+
+fn word(cause: Option<Cause>) -> String {
+    cause.map_or_else(|| "ok".into(), |cause| cause.as_str().into())
+}

@@ -1,0 +1,27 @@
+//! How many sockets this machine allows.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// What the runtime, the standard streams, output files and libraries need beside the probes' sockets.
+const RESERVED: u64 = 16;
+/// Below this a run makes no sense: the runtime alone takes ten.
+const LEAST: u64 = 24;
+/// More is never useful, and a limit of a billion must not size anything.
+const MOST: u64 = 16_384;
+
+/// Raises the soft limit as far as it may go, and gives the number of sockets that probes may hold.
+///
+/// Must be called before the runtime starts, which fails or panics for want of descriptors.
+pub fn prepare() -> Result<usize, String> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| format!("cannot read the limit of open files: {error}"))?;
+    let wanted = hard.min(MOST).max(soft);
+    let limit = if wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
+    let limit = limit.min(MOST);
+    if limit < LEAST {
+        return Err(format!(
+            "this shell allows {limit} open files and a run needs at least {LEAST}, so nothing was probed; \
+             raise the limit with: ulimit -n 1024"
+        ));
+    }
+    Ok(usize::try_from(limit - RESERVED).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,120 @@
+//! The name servers that this machine is configured with.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_resolver::system_conf::parse_resolv_conf;
+
+/// Where the system's stub resolver is configured (resolv.conf(5)).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where systemd-resolved keeps the servers behind its stub (systemd-resolved.service(8)).
+const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
+/// The addresses of systemd-resolved's stub, whose cache and retries would hide the servers.
+const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
+/// The port of DNS (RFC 1035 §4.2).
+const PORT: u16 = 53;
+
+/// The configured servers, and what is remarkable about them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct System {
+    /// In the order in which a resolver would ask them.
+    pub servers: Vec<SocketAddr>,
+    /// What the reader should know.
+    pub notices: Vec<String>,
+}
+
+/// Reads the system's configuration.
+pub fn system() -> System {
+    let read = |path: &str| std::fs::read(path).map_err(|error| error.to_string());
+    choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB))
+}
+
+fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> System {
+    let bytes = match configured {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return System {
+                servers: Vec::new(),
+                notices: vec![format!("{RESOLV_CONF} cannot be read ({error}): pass --dns-server")],
+            };
+        }
+    };
+    let servers = parse(bytes);
+    if servers.is_empty() {
+        return System {
+            servers,
+            notices: vec![format!("{RESOLV_CONF} names no server, so no name can be resolved: pass --dns-server")],
+        };
+    }
+    let is_stub = |server: &SocketAddr| STUBS.iter().any(|stub| server.ip().to_string() == *stub);
+    if !servers.iter().all(is_stub) {
+        return System { servers, notices: Vec::new() };
+    }
+    let real: Vec<SocketAddr> =
+        behind.as_ref().map(|bytes| parse(bytes)).unwrap_or_default().into_iter().filter(|server| !is_stub(server)).collect();
+    if real.is_empty() {
+        let notice = format!("{RESOLV_CONF} names only systemd-resolved's stub, and {BEHIND_THE_STUB} has no server behind it");
+        return System { servers, notices: vec![notice] };
+    }
+    System { servers: real, notices: vec!["asked the name servers behind systemd-resolved's stub".into()] }
+}
+
+fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
+    let Ok((config, _)) = parse_resolv_conf(bytes) else { return Vec::new() };
+    let mut servers = Vec::new();
+    for ip in config.name_servers().iter().map(|server| server.ip) {
+        let server = SocketAddr::new(ip, PORT);
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
+}
+
+/// Reads `IP` or `IP:PORT` (`[IPv6]:PORT`).
+pub fn parse_server(text: &str) -> Result<SocketAddr, String> {
+    text.parse::<IpAddr>()
+        .map(|ip| SocketAddr::new(ip, PORT))
+        .or_else(|_| text.parse::<SocketAddr>())
+        .map_err(|_| "expected an address such as 10.0.0.4, 10.0.0.4:5353 or [fd00::4]:53".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(configured: &str, behind: Option<&str>) -> (Vec<String>, usize) {
+        let behind = behind.map(|text| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_string());
+        let system = choose(&Ok(configured.as_bytes().to_vec()), &behind);
+        (system.servers.iter().map(ToString::to_string).collect(), system.notices.len())
+    }
+
+    #[test]
+    fn servers_come_from_resolv_conf() {
+        let two = "# comment\nnameserver 10.0.0.4\nnameserver 168.63.129.16\noptions edns0 trust-ad\nsearch x.internal\n";
+        assert_eq!(chosen(two, None), (vec!["10.0.0.4:53".into(), "168.63.129.16:53".into()], 0));
+        assert_eq!(chosen("nameserver 10.0.0.4\nnameserver 10.0.0.4\n", None).0, ["10.0.0.4:53"]);
+    }
+
+    #[test]
+    fn the_stub_is_looked_behind() {
+        let stub = "nameserver 127.0.0.53\n";
+        assert_eq!(chosen(stub, Some("nameserver 168.63.129.16\n")), (vec!["168.63.129.16:53".into()], 1));
+        assert_eq!(chosen(stub, None), (vec!["127.0.0.53:53".into()], 1));
+        assert_eq!(chosen(stub, Some(stub)), (vec!["127.0.0.53:53".into()], 1));
+    }
+
+    #[test]
+    fn no_server_is_a_notice() {
+        for nothing in ["", "search x.internal\n", "\0\u{1}\u{ff}", "nameserver not-an-address\n"] {
+            assert_eq!(chosen(nothing, None), (Vec::new(), 1), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn servers_are_given_with_or_without_port() {
+        assert_eq!(parse_server("10.0.0.4").unwrap().to_string(), "10.0.0.4:53");
+        assert_eq!(parse_server("10.0.0.4:5353").unwrap().to_string(), "10.0.0.4:5353");
+        assert_eq!(parse_server("fd00::4").unwrap().to_string(), "[fd00::4]:53");
+        assert!(parse_server("dns.example.com").is_err());
+    }
+}
