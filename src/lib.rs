@@ -13,12 +13,19 @@
 
 pub mod address;
 pub mod catalog;
-pub mod diagnosis;
-pub mod hello;
-pub mod net;
-pub mod plan;
-pub mod probe;
-pub mod report;
-pub mod vantage;
 pub mod cli;
 pub mod commands;
+pub mod diagnosis;
+pub mod exit;
+pub mod hello;
+pub mod net;
+pub mod output;
+pub mod paint;
+pub mod plain;
+pub mod plan;
+pub mod probe;
+pub mod progress;
+pub mod report;
+pub mod vantage;
+
+pub use commands::main;

@@ -10,7 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::model::{Cloud, Expect, Need, Protocol, Transport, Vnet},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
+    exit,
 };
+
+pub mod assemble;
+pub mod format;
+pub mod json;
+pub mod text;
+pub mod view;
+pub mod words;
+
+pub use format::{Format, Options, render};
 
 /// The `schema` of a report document.
 pub const SCHEMA: &str = "apim-probe/report/v1";
@@ -23,9 +33,12 @@ pub struct Report {
     /// Which program and catalog made it.
     pub agent: Agent,
     /// When the run began, UTC.
+    #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub started_at: Timestamp,
     /// How long it took, in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
     pub duration_ms: f64,
     /// False where the run was interrupted; a run that its deadline ended is complete.
     pub complete: bool,
@@ -106,6 +119,33 @@ pub struct Summary {
     pub required_blocked: usize,
     /// Endpoints that must be blocked and are not.
     pub unexpectedly_open: usize,
+}
+
+impl Summary {
+    /// Counts the endpoints of a run.
+    pub fn of(endpoints: &[Endpoint]) -> Self {
+        let deciding = || endpoints.iter().filter(|e| e.need != Need::Documented);
+        let of_verdict = |verdict| deciding().filter(|e| e.verdict == verdict).count();
+        Self {
+            verdict: exit::overall(endpoints),
+            total: endpoints.len(),
+            reachable: of_verdict(Verdict::Reachable),
+            degraded: of_verdict(Verdict::Degraded),
+            blocked: of_verdict(Verdict::Blocked),
+            unproven: of_verdict(Verdict::Unproven),
+            not_tested: of_verdict(Verdict::NotTested),
+            noted: endpoints
+                .iter()
+                .filter(|e| e.need == Need::Documented && e.verdict != Verdict::Reachable)
+                .count(),
+            required_blocked: deciding()
+                .filter(|e| e.need == Need::Required && e.verdict == Verdict::Blocked && e.as_expected == Some(false))
+                .count(),
+            unexpectedly_open: deciding()
+                .filter(|e| e.expect == Expect::Blocked && e.verdict.is_proved())
+                .count(),
+        }
+    }
 }
 
 /// A run in one word.
@@ -190,9 +230,34 @@ pub struct Endpoint {
     /// Whether it is as it should be; null where that cannot be said.
     pub as_expected: Option<bool>,
     /// How long its probe took, in milliseconds; null where nothing was tried.
+    #[serde(serialize_with = "json::to_a_tenth_if_any")]
+    #[schemars(with = "Option<f64>")]
     pub duration_ms: Option<f64>,
     /// What each stage gave.
     pub stages: Stages,
+}
+
+impl Endpoint {
+    /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
+    pub fn target(&self) -> &str {
+        self.id
+            .strip_prefix(self.dependency.as_str())
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(&self.id)
+    }
+
+    /// Whether it was left untested for a reason that is no gap in the run: the catalog says that the host is gone, a
+    /// wildcard has no known member, the traffic is not outbound, the user skipped it.
+    ///
+    /// A host that only this run found to be gone was looked up, and is a gap.
+    pub fn is_set_aside(&self) -> bool {
+        self.verdict == Verdict::NotTested
+            && match self.cause {
+                Some(Cause::Wildcard | Cause::NotOutbound | Cause::Skipped) => true,
+                Some(Cause::Retired) => self.stages.dns.is_none(),
+                _ => false,
+            }
+    }
 }
 
 /// What each stage gave. A stage that was not reached, or that the protocol lacks, is null or empty.
@@ -214,6 +279,8 @@ pub struct DnsStage {
     /// `ok` or a cause.
     pub outcome: String,
     /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
     pub ms: f64,
     /// The server whose reply decided, `address:port`.
     pub server: Option<String>,
@@ -233,6 +300,8 @@ pub struct TcpStage {
     /// `ok` or a cause.
     pub outcome: String,
     /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
     pub ms: f64,
 }
 
@@ -242,6 +311,8 @@ pub struct TlsStage {
     /// `ok` or a cause.
     pub outcome: String,
     /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
     pub ms: f64,
     /// The address.
     pub address: String,
@@ -263,6 +334,8 @@ pub struct HelloStage {
     /// `ok` or a cause.
     pub outcome: String,
     /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
     pub ms: f64,
     /// The address.
     pub address: String,

@@ -1,0 +1,152 @@
+//! One line on stderr while a run is under way.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{diagnosis::cause::Verdict, plain::plain};
+
+/// How often the line is drawn, in hertz.
+const DRAWS_PER_SECOND: u8 = 10;
+
+/// The progress of a run: how many endpoints are done and blocked, the time, and who keeps us waiting.
+///
+/// It is drawn on stderr, only where that is a terminal, and shared by all tasks of a run.
+#[derive(Clone)]
+pub struct Progress {
+    shown: Option<Shown>,
+}
+
+#[derive(Clone)]
+struct Shown {
+    bar: ProgressBar,
+    pending: Arc<Mutex<Pending>>,
+}
+
+impl Progress {
+    /// Progress over a number of endpoints; with `enabled` false, or where stderr is no terminal, nothing is ever drawn.
+    pub fn new(total: usize, enabled: bool) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        if !enabled || target.is_hidden() {
+            return Self { shown: None };
+        }
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let template = "{pos}/{len} endpoints, {prefix}{elapsed_precise}  {wide_msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        // The clock goes on while everything waits.
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self {
+            shown: Some(Shown {
+                bar,
+                pending: Arc::default(),
+            }),
+        }
+    }
+
+    /// An endpoint is being probed.
+    pub fn started(&self, id: &str) {
+        self.update(0, |pending| pending.start(id));
+    }
+
+    /// An endpoint is done, with its verdict where one is known already.
+    pub fn finished(&self, id: &str, verdict: Option<Verdict>) {
+        self.update(1, |pending| pending.finish(id, verdict));
+    }
+
+    /// Takes the line away. Nothing is drawn after it.
+    pub fn clear(&self) {
+        if let Some(shown) = &self.shown {
+            shown.bar.finish_and_clear();
+        }
+    }
+
+    fn update(&self, done: u64, change: impl FnOnce(&mut Pending)) {
+        let Some(Shown { bar, pending }) = &self.shown else {
+            return;
+        };
+        // A line of progress is worth showing whatever happened to another task.
+        let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut pending);
+        bar.set_prefix(pending.blocked_so_far());
+        bar.set_message(pending.waiting_for());
+        bar.inc(done);
+    }
+}
+
+/// Which endpoints are under way, the earliest first.
+#[derive(Default)]
+struct Pending {
+    next: u64,
+    by_start: BTreeMap<u64, String>,
+    starts: HashMap<String, u64>,
+    blocked: usize,
+}
+
+impl Pending {
+    fn start(&mut self, id: &str) {
+        self.starts.insert(id.to_owned(), self.next);
+        self.by_start.insert(self.next, id.to_owned());
+        self.next += 1;
+    }
+
+    fn finish(&mut self, id: &str, verdict: Option<Verdict>) {
+        if let Some(start) = self.starts.remove(id) {
+            self.by_start.remove(&start);
+        }
+        self.blocked += usize::from(verdict == Some(Verdict::Blocked));
+    }
+
+    fn blocked_so_far(&self) -> String {
+        if self.blocked == 0 {
+            String::new()
+        } else {
+            format!("{} blocked, ", self.blocked)
+        }
+    }
+
+    fn waiting_for(&self) -> String {
+        match self.by_start.first_key_value() {
+            Some((_, id)) => format!("waiting for {}", plain(id)),
+            None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pending, Progress};
+    use crate::diagnosis::cause::Verdict;
+
+    #[test]
+    fn the_longest_under_way_is_named() {
+        let mut pending = Pending::default();
+        assert_eq!(pending.waiting_for(), "");
+        for id in ["sql/a:1433", "storage/b:443", "dns/\u{1b}[2J:53"] {
+            pending.start(id);
+        }
+        assert_eq!(pending.waiting_for(), "waiting for sql/a:1433");
+        pending.finish("storage/b:443", Some(Verdict::Reachable));
+        assert_eq!(pending.blocked_so_far(), "");
+        pending.finish("sql/a:1433", Some(Verdict::Blocked));
+        assert_eq!(pending.blocked_so_far(), "1 blocked, ");
+        assert_eq!(pending.waiting_for(), "waiting for dns/\\u{1b}[2J:53");
+        pending.finish("never/started:1", None);
+        pending.finish("dns/\u{1b}[2J:53", None);
+        assert_eq!(pending.waiting_for(), "");
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_is_drawn() {
+        let progress = Progress::new(2, false);
+        progress.started("sql/a:1433");
+        progress.finished("sql/a:1433", None);
+        progress.clear();
+        assert!(progress.shown.is_none());
+    }
+}

@@ -1,0 +1,66 @@
+//! The formats of a report, and the one door to their renderers.
+
+use std::path::Path;
+
+use super::{Report, json, text};
+use crate::exit::ExitStatus;
+
+/// A format that a report can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people at a terminal.
+    Text,
+    /// One document, for programs.
+    Json,
+}
+
+/// The endings of files and what they ask for.
+const ENDINGS: &[(&str, Format)] = &[("txt", Format::Text), ("json", Format::Json)];
+
+impl Format {
+    /// The format that a file's ending asks for, in any case; none for an ending that says nothing.
+    pub fn from_ending(path: &Path) -> Option<Self> {
+        let ending = path.extension()?;
+        ENDINGS
+            .iter()
+            .find(|(known, _)| ending.eq_ignore_ascii_case(known))
+            .map(|(_, format)| *format)
+    }
+
+    /// The endings that [`Format::from_ending`] knows, for messages: `.txt, .json`.
+    pub fn endings() -> String {
+        ENDINGS
+            .iter()
+            .map(|(ending, _)| format!(".{ending}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// What a renderer may know besides the report.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The exit status of the run and why.
+    pub exit: &'a ExitStatus,
+    /// Columns that no line of text may exceed, at least [`Options::NARROWEST`].
+    pub width: usize,
+    /// Whether text may use colour.
+    pub colour: bool,
+    /// Whether text may use `·` and `…` where it would else use ASCII.
+    pub unicode: bool,
+    /// Whether text shows every endpoint with its timings.
+    pub verbose: bool,
+}
+
+impl Options<'_> {
+    /// The narrowest width that text is laid out for; anything less is treated as this.
+    pub const NARROWEST: usize = 40;
+}
+
+/// The report in a format: a pure function.
+pub fn render(report: &Report, format: Format, options: &Options) -> String {
+    match format {
+        Format::Text => text::render(report, options),
+        Format::Json => json::render(report),
+    }
+}

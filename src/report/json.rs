@@ -1,0 +1,49 @@
+//! The JSON document.
+
+use jiff::{Timestamp, Unit};
+use serde::Serializer;
+
+use super::Report;
+
+/// The report as one pretty-printed document with a line feed at its end.
+///
+/// Times are RFC 3339 UTC with milliseconds, durations are rounded to a tenth of a millisecond.
+///
+/// # Panics
+/// Never: a report holds nothing that JSON cannot say.
+pub fn render(report: &Report) -> String {
+    let mut document = serde_json::to_string_pretty(report).expect("a report has string keys only");
+    document.push('\n');
+    document
+}
+
+/// Serializes a time as `2026-11-21T20:00:00.000Z`.
+pub(super) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&stamp(*time))
+}
+
+/// `2026-11-21T20:00:00.000Z`.
+pub fn stamp(time: Timestamp) -> String {
+    // Rounding fails only at the very end of the calendar, where truncating does as well.
+    let rounded = time.round(Unit::Millisecond).unwrap_or(time);
+    format!("{rounded:.3}")
+}
+
+/// Serializes milliseconds, rounded to a tenth.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+pub(super) fn to_a_tenth<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(tenth(*ms))
+}
+
+/// Serializes milliseconds, rounded to a tenth, or null.
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+pub(super) fn to_a_tenth_if_any<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match ms {
+        Some(ms) => serializer.serialize_some(&tenth(*ms)),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn tenth(ms: f64) -> f64 {
+    (ms * 10.0).round() / 10.0
+}

@@ -1,0 +1,115 @@
+//! Dependencies, one line each: required ones first, details only for what is not well.
+
+use std::collections::HashMap;
+
+use anstyle::Style;
+
+use super::page::{Line, Page, columns, shorten};
+use crate::{
+    catalog::model::Need,
+    paint,
+    report::{
+        Endpoint, Report,
+        view::{self, Group, Status},
+    },
+};
+
+/// Where titles begin, behind the status.
+const TITLE: usize = 14;
+/// Endpoints of one dependency that are listed one by one.
+const MOST_ROWS: usize = 6;
+
+/// Writes the tables of required and of optional dependencies.
+pub fn write(page: &mut Page, report: &Report) {
+    let (counting, _) = view::split_findings(report);
+    let explained = view::finding_numbers(&counting);
+    let sections = [("REQUIRED", Need::Required), ("OPTIONAL", Need::Feature)]
+        .map(|(heading, need)| (heading, view::groups(report, need)));
+    let widest = sections
+        .iter()
+        .flat_map(|(_, groups)| groups)
+        .map(|g| columns(g.title))
+        .max()
+        .unwrap_or(0);
+    let table = Table {
+        explained,
+        title_width: widest.min(page.measure() - TITLE - 24),
+    };
+    for (heading, groups) in sections.into_iter().filter(|(_, groups)| !groups.is_empty()) {
+        page.gap();
+        page.line(Line::default().styled(paint::HEADING, heading));
+        for group in &groups {
+            table.row(page, group);
+        }
+    }
+}
+
+struct Table<'a> {
+    /// Endpoint ids to the number of their finding.
+    explained: HashMap<&'a str, usize>,
+    title_width: usize,
+}
+
+impl Table<'_> {
+    fn row(&self, page: &mut Page, group: &Group) {
+        let status = group.status();
+        let style = style(status);
+        let title = shorten(group.title, self.title_width, page.ellipsis());
+        let count = format!("{}/{}", group.well(), group.endpoints.len());
+        let count_end = TITLE + self.title_width + 7;
+        let line = Line::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
+        let line = line.to(count_end - columns(&count)).text(&count).to(count_end + 2);
+        page.line(line.styled(paint::QUIET, &self.note(group)));
+        self.details(page, group);
+    }
+
+    /// What a row says behind its count.
+    fn note(&self, group: &Group) -> String {
+        let mut findings: Vec<usize> = group
+            .unwell()
+            .filter_map(|e| self.explained.get(e.id.as_str()).copied())
+            .collect();
+        findings.sort_unstable();
+        findings.dedup();
+        if group.is_negative() {
+            return "must be blocked".to_owned();
+        }
+        match findings[..] {
+            [] => String::new(),
+            [one] => format!("finding {one}"),
+            _ => format!(
+                "findings {}",
+                findings.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+
+    /// What is not well and not explained by a finding, by what there is to say about it.
+    fn details(&self, page: &mut Page, group: &Group) {
+        let silent = |e: &&Endpoint| {
+            let explained = self.explained.contains_key(e.id.as_str());
+            view::endpoint_status(e) == Status::NotTested || (explained && view::endpoint_status(e) == Status::Blocked)
+        };
+        let told: Vec<&Endpoint> = group.unwell().filter(|e| !silent(e)).collect();
+        for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
+            for endpoint in endpoints.iter().take(MOST_ROWS) {
+                let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
+                page.line(Line::at(TITLE).text(&target));
+            }
+            if endpoints.len() > MOST_ROWS {
+                let more = format!("and {} more", endpoints.len() - MOST_ROWS);
+                page.line(Line::at(TITLE).styled(paint::QUIET, &more));
+            }
+            page.paragraph(Line::at(TITLE + 2), paint::QUIET, &detail, Some(3));
+        }
+    }
+}
+
+/// The style that repeats what a status says.
+pub fn style(status: Status) -> Style {
+    match status {
+        Status::Blocked | Status::Open => paint::BAD,
+        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => paint::DOUBTFUL,
+        Status::Ok => paint::GOOD,
+    }
+}

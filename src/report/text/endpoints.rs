@@ -1,0 +1,150 @@
+//! Every endpoint with its timings, addresses and evidence.
+
+use super::{
+    dependencies::style,
+    page::{Line, Page, columns, shorten},
+};
+use crate::{
+    catalog::model::Need,
+    paint,
+    report::{Endpoint, Report, Stages, view},
+};
+
+/// Where the target of an endpoint begins, behind its verdict.
+const TARGET: usize = 14;
+/// Columns of one timing.
+const TIMING: usize = 8;
+/// The stages, in the order of a probe.
+const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];
+
+/// Writes every endpoint in report order, under its dependency.
+pub fn write(page: &mut Page, report: &Report) {
+    page.gap();
+    let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
+    let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);
+    let heading = Line::default()
+        .styled(paint::HEADING, "ENDPOINTS")
+        .styled(paint::QUIET, ", times in ms");
+    page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));
+    let mut dependency = None;
+    for endpoint in &report.endpoints {
+        if dependency.replace(&endpoint.dependency) != Some(&endpoint.dependency) {
+            let about = format!("{}{}", page.dot(), endpoint.dependency);
+            page.gap();
+            page.line(
+                Line::at(2)
+                    .styled(paint::HEADING, &endpoint.title)
+                    .styled(paint::QUIET, &about),
+            );
+        }
+        row(page, endpoint, timings);
+    }
+}
+
+fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
+    let target = shorten(endpoint.target(), page.width - TARGET, page.ellipsis());
+    let verdict = endpoint.verdict.as_str();
+    let mut line = Line::at(2)
+        .styled(style(view::endpoint_status(endpoint)), verdict)
+        .to(TARGET)
+        .text(&target);
+    let cells = measured(&endpoint.stages);
+    if line.column() > timings && cells.iter().any(|cell| !cell.is_empty()) {
+        page.line(line);
+        line = Line::default();
+    }
+    page.line(with_cells(line, timings, &cells));
+    let cause = endpoint.cause.map_or_else(String::new, |cause| format!("{cause}: "));
+    let need = if endpoint.need == Need::Required {
+        ""
+    } else {
+        endpoint.need.as_str()
+    };
+    let dot = if need.is_empty() { "" } else { page.dot() };
+    let about = format!("{need}{dot}{cause}{}", endpoint.detail);
+    page.paragraph(Line::at(TARGET), paint::NORMAL, &about, None);
+    for (label, text) in facts(endpoint) {
+        page.paragraph(
+            Line::at(TARGET).styled(paint::QUIET, label).to(TARGET + 9),
+            paint::QUIET,
+            &text,
+            None,
+        );
+    }
+    for sentence in endpoint
+        .evidence
+        .iter()
+        .filter(|sentence| **sentence != endpoint.detail)
+    {
+        page.paragraph(
+            Line::at(TARGET).styled(paint::QUIET, "-").to(TARGET + 2),
+            paint::QUIET,
+            sentence,
+            None,
+        );
+    }
+}
+
+/// Adds right-aligned cells to a line.
+fn with_cells(mut line: Line, from: usize, texts: &[String; 4]) -> Line {
+    for (text, at) in texts.iter().zip(1..) {
+        if !text.is_empty() {
+            line = line.to(from + at * TIMING - columns(text)).styled(paint::QUIET, text);
+        }
+    }
+    line
+}
+
+/// The milliseconds of each stage; of several connections, the slowest.
+fn measured(stages: &Stages) -> [String; 4] {
+    let tcp = stages.tcp.iter().map(|t| t.ms).reduce(f64::max);
+    let all = [
+        stages.dns.as_ref().map(|s| s.ms),
+        tcp,
+        stages.tls.as_ref().map(|s| s.ms),
+        stages.hello.as_ref().map(|s| s.ms),
+    ];
+    all.map(|ms| ms.map_or_else(String::new, |ms| format!("{ms:.1}")))
+}
+
+/// What the stages saw, labelled.
+fn facts(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
+    let stages = &endpoint.stages;
+    let mut facts = Vec::new();
+    if let Some(dns) = &stages.dns {
+        let server = dns.server.as_deref().unwrap_or("no server");
+        let rcode = dns.rcode.as_deref().unwrap_or(&dns.outcome);
+        let aliases = if dns.cnames.is_empty() {
+            String::new()
+        } else {
+            format!(", alias of {}", dns.cnames.join(", "))
+        };
+        let addresses = if dns.addresses.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", dns.addresses.join(", "))
+        };
+        facts.push(("dns", format!("{rcode} from {server}{aliases}{addresses}")));
+    }
+    if stages.tcp.len() > 1 || stages.tcp.iter().any(|t| t.outcome != "ok") {
+        let attempts: Vec<String> = stages
+            .tcp
+            .iter()
+            .map(|t| format!("{} {} {:.1} ms", t.address, t.outcome, t.ms))
+            .collect();
+        facts.push(("tcp", attempts.join(", ")));
+    }
+    if let Some(tls) = &stages.tls {
+        let mut parts = vec![tls.outcome.clone(), tls.address.clone()];
+        parts.extend([&tls.version, &tls.cipher, &tls.subject].into_iter().flatten().cloned());
+        parts.extend(tls.issuer.as_ref().map(|issuer| format!("issued by {issuer}")));
+        parts.extend(tls.not_after.as_ref().map(|end| format!("until {end}")));
+        facts.push(("tls", parts.join(", ")));
+    }
+    if let Some(hello) = &stages.hello {
+        let mut parts = vec![hello.outcome.clone(), hello.address.clone()];
+        parts.extend(hello.proof.clone());
+        facts.push(("hello", parts.join(", ")));
+    }
+    facts
+}

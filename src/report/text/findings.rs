@@ -1,0 +1,171 @@
+//! Findings: one root cause each, in at most eight lines.
+
+use std::collections::HashMap;
+
+use super::{
+    command,
+    page::{Line, Page, columns, shorten, wrap},
+};
+use crate::{
+    diagnosis::cause::Confidence,
+    paint,
+    report::{Endpoint, Finding, Report, view, words},
+};
+
+/// Lines that a finding may take, its title included.
+const MOST_LINES: usize = 8;
+/// Where the text of a finding begins.
+const INDENT: usize = 5;
+/// Where the text behind `Without it`, `Look at` and `Fix` begins.
+const LABELLED: usize = INDENT + 12;
+
+/// Writes the findings that count, numbered from 1. With `verbose`, all of their evidence and their commands.
+pub fn write(page: &mut Page, report: &Report, verbose: bool) {
+    let endpoints: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+    let (counting, _) = view::split_findings(report);
+    for (finding, number) in counting.iter().zip(1..) {
+        page.gap();
+        let left = MOST_LINES - title(page, finding, number);
+        body(page, finding, &endpoints, if verbose { None } else { Some(left) });
+        if verbose {
+            for line in &finding.fix.commands {
+                command::write(page, INDENT, line);
+            }
+        }
+    }
+    if !counting.is_empty() && !verbose {
+        page.gap();
+        page.line(Line::at(INDENT).styled(
+            paint::QUIET,
+            "All evidence, ready commands and every endpoint: --verbose",
+        ));
+    }
+}
+
+/// Returns how many lines it took: one or two.
+fn title(page: &mut Page, finding: &Finding, number: usize) -> usize {
+    let confidence = finding.confidence.as_str();
+    let start = Line::default().styled(paint::BAD, &format!("{number:>3}")).to(INDENT);
+    let room = page.measure() - INDENT - columns(confidence) - 2;
+    let mut lines = wrap(&finding.title, room);
+    lines.truncate(2);
+    let style = if finding.confidence == Confidence::Certain {
+        paint::NORMAL
+    } else {
+        paint::QUIET
+    };
+    let first = lines.first().map_or("", String::as_str);
+    let column = page.measure() - columns(confidence);
+    page.line(start.styled(paint::HEADING, first).to(column).styled(style, confidence));
+    for line in lines.iter().skip(1) {
+        page.line(Line::at(INDENT).styled(paint::HEADING, line));
+    }
+    lines.len().max(1)
+}
+
+/// The parts below the title, in at most so many lines.
+fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>, most: Option<usize>) {
+    let look_at = look_at(finding, page.measure() - LABELLED, most.is_none());
+    let who = who(page, finding, endpoints);
+    let evidence = words::sentences(&finding.evidence);
+    let shares = share(
+        most,
+        [
+            (&who, INDENT),
+            (&evidence, INDENT),
+            (&finding.impact, LABELLED),
+            (&look_at, LABELLED),
+            (&finding.fix.summary, LABELLED),
+        ]
+        .map(|(text, column)| wrap(text, page.measure() - column).len()),
+    );
+    let [who_lines, evidence_lines, impact_lines, look_lines, fix_lines] = shares;
+    page.paragraph(Line::at(INDENT), paint::NORMAL, &who, Some(who_lines));
+    page.paragraph(Line::at(INDENT), paint::NORMAL, &evidence, Some(evidence_lines));
+    for (label, text, lines) in [
+        ("Without it", &finding.impact, impact_lines),
+        ("Look at", &look_at, look_lines),
+        ("Fix", &finding.fix.summary, fix_lines),
+    ] {
+        if lines > 0 {
+            page.paragraph(
+                Line::at(INDENT).styled(paint::QUIET, label).to(LABELLED),
+                paint::NORMAL,
+                text,
+                Some(lines),
+            );
+        }
+    }
+}
+
+/// Where to look, the likeliest first: as many places as one line holds, or all.
+fn look_at(finding: &Finding, room: usize, all: bool) -> String {
+    let mut text = String::new();
+    for suspect in &finding.suspects {
+        let joined = format!(
+            "{text}{}{}",
+            if text.is_empty() { "" } else { ", then " },
+            words::suspect(*suspect)
+        );
+        if columns(&joined) > room && !all && !text.is_empty() {
+            break;
+        }
+        text = joined;
+    }
+    text
+}
+
+/// How many lines each part of a finding gets, of who, evidence, impact, suspects, fix. Every part that has something to
+/// say gets one; of what is left the fix comes first, since half a fix is none, then what was seen, then the impact.
+fn share(most: Option<usize>, wanted: [usize; 5]) -> [usize; 5] {
+    let Some(most) = most else { return wanted };
+    let mut given = wanted.map(|lines| lines.min(1));
+    let mut left = most.saturating_sub(given.iter().sum());
+    for part in [4, 1, 2, 3, 0] {
+        let more = left.min(wanted[part] - given[part]);
+        given[part] += more;
+        left -= more;
+    }
+    given
+}
+
+/// The endpoints behind a finding: as many as one line holds, or their number by dependency.
+fn who(page: &Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) -> String {
+    let room = page.measure() - INDENT;
+    let known: Vec<&Endpoint> = finding
+        .endpoints
+        .iter()
+        .filter_map(|id| endpoints.get(id.as_str()).copied())
+        .collect();
+    let targets: Vec<&str> = known.iter().map(|e| e.target()).collect();
+    if let [only] = targets[..] {
+        return if columns(only) > room {
+            shorten(only, room, page.ellipsis())
+        } else {
+            only.to_owned()
+        };
+    }
+    let all = targets.join(", ");
+    if columns(&all) <= room {
+        return all;
+    }
+    let mut text = words::count(targets.len(), "endpoint");
+    for (at, target) in targets.iter().enumerate() {
+        let more = targets.len() - at - 1;
+        let tail = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let joined = format!("{text}{} {target}", if at == 0 { ":" } else { "," });
+        if columns(&joined) + columns(&tail) > room {
+            return if at == 0 {
+                text
+            } else {
+                format!("{text} and {} more", more + 1)
+            };
+        }
+        text = joined;
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! What does not decide: endpoints that were not tested, and those that the documentation names in vain.
+
+use super::page::{Line, Page};
+use crate::{
+    catalog::model::Need,
+    diagnosis::cause::{Cause, Verdict},
+    paint,
+    report::{Endpoint, Report, view, words},
+};
+
+/// Where the text behind a number begins.
+const TEXT: usize = 7;
+
+/// Writes what was not tested, by cause, and what to pass to test it.
+pub fn write_untested(page: &mut Page, report: &Report) {
+    let causes = view::untested(report);
+    let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
+    if all == 0 {
+        return;
+    }
+    page.gap();
+    page.line(Line::default().styled(paint::HEADING, "NOT TESTED"));
+    for (cause, endpoints) in causes {
+        let number = Line::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
+        page.paragraph(number, paint::NORMAL, &why(cause, &endpoints, report.complete), None);
+        page.paragraph(Line::at(TEXT), paint::QUIET, &which(cause, &endpoints), Some(3));
+    }
+}
+
+/// Why endpoints were not tested and what changes that.
+fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String {
+    match cause {
+        Some(Cause::NeedsValue) => missing(endpoints),
+        Some(Cause::Wildcard) => "wildcards without a known host: test one that you use with --probes".into(),
+        Some(Cause::Retired) => "gone for good: the documentation is behind".into(),
+        Some(Cause::NotOutbound) => "inbound or peer traffic, which a probe from here cannot see".into(),
+        Some(Cause::Deadline) if complete => "the deadline came first: raise --deadline".into(),
+        Some(Cause::Deadline) | None => "the run was interrupted first".into(),
+        Some(Cause::Skipped) => "left out".into(),
+        Some(Cause::LocalFault) => {
+            let details = words::distinct(endpoints.iter().map(|e| e.detail.trim_end_matches('.')));
+            format!("this machine could not try: {}", words::list(&details, 2))
+        }
+        Some(other) => other.meaning().trim_end_matches('.').to_owned(),
+    }
+}
+
+/// The names that are missing, and every way to give them.
+fn missing(endpoints: &[&Endpoint]) -> String {
+    let names = words::distinct(endpoints.iter().flat_map(|e| words::placeholders(&e.host)));
+    let flags = names.iter().map(|name| match *name {
+        "region" => "--region=NAME".to_owned(),
+        "name_server" => "--dns-server=IP".to_owned(),
+        name => format!("--set {name}=NAME"),
+    });
+    let flags: Vec<String> = flags.collect();
+    let import = if flags.iter().any(|flag| flag.starts_with("--set")) {
+        "; or --network-status=FILE"
+    } else {
+        ""
+    };
+    format!("a name is missing: {}{import}", flags.join(" "))
+}
+
+/// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.
+fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
+    if matches!(cause, Some(Cause::Wildcard | Cause::Retired)) {
+        return words::distinct(endpoints.iter().map(|e| e.target())).join(", ");
+    }
+    let titles = view::by(endpoints.iter().copied(), |e| (e.title.clone(), e.need));
+    let named = titles.iter().map(|((title, need), members)| {
+        let optional = if *need == Need::Feature { ", optional" } else { "" };
+        match (members.len(), optional) {
+            (1, "") => title.clone(),
+            (1, _) => format!("{title} (optional)"),
+            (n, optional) => format!("{title} ({n}{optional})"),
+        }
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Writes what the documentation names and what is not reachable, by cause.
+pub fn write_noted(page: &mut Page, report: &Report) {
+    let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
+    let noted: Vec<&Endpoint> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
+    if noted.is_empty() {
+        return;
+    }
+    page.gap();
+    let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
+    page.line(Line::default().styled(paint::HEADING, "NOTED"));
+    let text = format!("{counted} that the documentation names but need not answer; none of this counts");
+    page.paragraph(Line::at(2), paint::NORMAL, &text, None);
+    for ((verdict, cause), endpoints) in view::by(noted, |e| (e.verdict, e.cause)) {
+        let word = cause.map_or(verdict.as_str(), Cause::as_str);
+        let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
+        let label = Line::at(2).text(word).to(TEXT + 13);
+        page.paragraph(label, paint::QUIET, &targets.join(", "), Some(4));
+    }
+}

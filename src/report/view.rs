@@ -1,0 +1,170 @@
+//! The report as a reader looks at it: endpoints grouped by dependency and need, each group with one status.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Endpoint, Finding, Report};
+use crate::{
+    catalog::model::{Expect, Need},
+    diagnosis::cause::{Cause, Verdict},
+};
+
+/// The endpoints of one dependency that count alike.
+pub struct Group<'a> {
+    /// The dependency's id.
+    pub dependency: &'a str,
+    /// The dependency's title.
+    pub title: &'a str,
+    /// In report order; never empty.
+    pub endpoints: Vec<&'a Endpoint>,
+}
+
+/// A group in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// An endpoint is blocked that should work.
+    Blocked,
+    /// An endpoint that must be blocked is not, or cannot be shown to be.
+    Open,
+    /// Something answered, without proving the service.
+    Unproven,
+    /// Some endpoints are as they should be, others were not tested.
+    Incomplete,
+    /// No endpoint was tested.
+    NotTested,
+    /// It works, with something wrong beside.
+    Degraded,
+    /// Everything is as it should be.
+    Ok,
+}
+
+impl Status {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Open => "open",
+            Self::Unproven => "unproven",
+            Self::Incomplete => "incomplete",
+            Self::NotTested => "not tested",
+            Self::Degraded => "degraded",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// The dependencies of one need, in report order. Endpoints that were set aside are left out, and so is a dependency
+/// that has no others.
+pub fn groups(report: &Report, need: Need) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut position: HashMap<&str, usize> = HashMap::new();
+    for endpoint in report.endpoints.iter().filter(|e| e.need == need && !e.is_set_aside()) {
+        let at = *position.entry(&endpoint.dependency).or_insert_with(|| {
+            groups.push(Group {
+                dependency: &endpoint.dependency,
+                title: &endpoint.title,
+                endpoints: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        groups[at].endpoints.push(endpoint);
+    }
+    groups
+}
+
+impl<'a> Group<'a> {
+    /// The group in one word: the worst that one of its endpoints has to say.
+    pub fn status(&self) -> Status {
+        let has = |status: Status| self.endpoints.iter().any(|e| endpoint_status(e) == status);
+        let worst = [Status::Blocked, Status::Open, Status::Unproven]
+            .into_iter()
+            .find(|s| has(*s));
+        match worst {
+            Some(worst) => worst,
+            None if !has(Status::NotTested) => {
+                if has(Status::Degraded) {
+                    Status::Degraded
+                } else {
+                    Status::Ok
+                }
+            }
+            None if self.well() > 0 => Status::Incomplete,
+            None => Status::NotTested,
+        }
+    }
+
+    /// How many endpoints are as they should be.
+    pub fn well(&self) -> usize {
+        self.endpoints.iter().filter(|e| e.as_expected == Some(true)).count()
+    }
+
+    /// The endpoints that have something to say.
+    pub fn unwell(&self) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints
+            .iter()
+            .copied()
+            .filter(|e| endpoint_status(e) != Status::Ok)
+    }
+
+    /// Whether every endpoint here must be blocked.
+    pub fn is_negative(&self) -> bool {
+        self.endpoints.iter().all(|e| e.expect == Expect::Blocked)
+    }
+}
+
+/// One endpoint in the words of a group.
+pub fn endpoint_status(endpoint: &Endpoint) -> Status {
+    match (endpoint.verdict, endpoint.as_expected) {
+        (_, Some(false)) if endpoint.expect == Expect::Blocked => Status::Open,
+        (Verdict::Blocked, Some(true)) | (Verdict::Reachable, _) => Status::Ok,
+        (Verdict::Blocked, _) => Status::Blocked,
+        (Verdict::Degraded, _) => Status::Degraded,
+        (Verdict::Unproven, _) => Status::Unproven,
+        (Verdict::NotTested, _) => Status::NotTested,
+    }
+}
+
+/// Findings that count, and those that only concern `documented` endpoints. Both keep their order.
+pub fn split_findings(report: &Report) -> (Vec<&Finding>, Vec<&Finding>) {
+    let documented: HashSet<&str> = report
+        .endpoints
+        .iter()
+        .filter(|e| e.need == Need::Documented)
+        .map(|e| e.id.as_str())
+        .collect();
+    let counts =
+        |f: &&Finding| f.endpoints.is_empty() || f.endpoints.iter().any(|id| !documented.contains(id.as_str()));
+    report.findings.iter().partition(counts)
+}
+
+/// Which finding explains an endpoint: ids to the numbers that a reader sees, from 1.
+pub fn finding_numbers<'a>(findings: &[&'a Finding]) -> HashMap<&'a str, usize> {
+    let numbered = findings.iter().zip(1..);
+    numbered
+        .flat_map(|(finding, number)| finding.endpoints.iter().map(move |id| (id.as_str(), number)))
+        .collect()
+}
+
+/// Endpoints by a key, in the order in which keys first appear.
+pub fn by<'a, K: PartialEq>(
+    endpoints: impl IntoIterator<Item = &'a Endpoint>,
+    key: impl Fn(&Endpoint) -> K,
+) -> Vec<(K, Vec<&'a Endpoint>)> {
+    let mut grouped: Vec<(K, Vec<&Endpoint>)> = Vec::new();
+    for endpoint in endpoints {
+        let key = key(endpoint);
+        match grouped.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, members)) => members.push(endpoint),
+            None => grouped.push((key, vec![endpoint])),
+        }
+    }
+    grouped
+}
+
+/// Endpoints that count and were not tested, by cause.
+pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&Endpoint>)> {
+    let untested = report
+        .endpoints
+        .iter()
+        .filter(|e| e.need != Need::Documented && e.verdict == Verdict::NotTested);
+    by(untested, |e| e.cause)
+}

@@ -1,0 +1,705 @@
+//! Reports made by hand, as runs against imagined networks would make them.
+
+use apim_probe::{
+    catalog::model::{Cloud, Expect, Need, Protocol, Transport},
+    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
+    report::{
+        Agent, DnsStage, Endpoint, Finding, Fix, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage,
+        Vantage, VantageSource,
+    },
+};
+
+/// A dependency that endpoints are made from.
+#[derive(Clone, Copy)]
+pub struct Of {
+    id: &'static str,
+    title: &'static str,
+    need: Need,
+    tag: Option<&'static str>,
+    feature: Option<&'static str>,
+}
+
+const fn of(id: &'static str, title: &'static str, need: Need, tag: &'static str) -> Of {
+    Of {
+        id,
+        title,
+        need,
+        tag: Some(tag),
+        feature: None,
+    }
+}
+
+pub const DNS: Of = Of {
+    tag: None,
+    ..of("dns", "Name servers", Need::Required, "")
+};
+pub const STORAGE: Of = of("storage", "Azure Storage", Need::Required, "Storage");
+pub const SQL: Of = of("sql", "Azure SQL", Need::Required, "Sql");
+pub const KEY_VAULT: Of = of("key-vault", "Azure Key Vault", Need::Required, "AzureKeyVault");
+pub const ENTRA: Of = of("entra", "Microsoft Entra ID", Need::Required, "AzureActiveDirectory");
+pub const MONITOR: Of = of(
+    "monitor",
+    "Azure Monitor metrics and health",
+    Need::Required,
+    "AzureMonitor",
+);
+pub const REVOCATION: Of = of("revocation", "Certificate revocation", Need::Required, "Internet");
+pub const MANAGEMENT: Of = of("management", "Management endpoint", Need::Required, "ApiManagement");
+pub const EVENT_HUBS: Of = Of {
+    feature: Some("the log-to-eventhub policy"),
+    ..of("event-hubs", "Azure Event Hubs", Need::Feature, "EventHub")
+};
+pub const CAPTCHA: Of = Of {
+    feature: Some("CAPTCHA in the developer portal"),
+    ..of("captcha", "Developer portal CAPTCHA", Need::Feature, "Internet")
+};
+pub const KMS: Of = Of {
+    feature: Some("Windows activation"),
+    ..of("kms", "Windows activation", Need::Feature, "Internet")
+};
+pub const EGRESS: Of = of("egress", "Traffic that must not get out", Need::Feature, "Internet");
+
+impl Of {
+    fn documented(self) -> Self {
+        Self {
+            need: Need::Documented,
+            ..self
+        }
+    }
+
+    /// A reachable endpoint.
+    pub fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
+        let udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
+        let address = "20.60.1.4".to_owned();
+        let stages = Stages {
+            dns: Some(DnsStage {
+                outcome: "ok".into(),
+                ms: 3.12,
+                server: Some("168.63.129.16:53".into()),
+                rcode: Some("NOERROR".into()),
+                cnames: vec![],
+                addresses: vec![address.clone()],
+            }),
+            tcp: vec![TcpStage {
+                address: address.clone(),
+                outcome: "ok".into(),
+                ms: 8.26,
+            }],
+            tls: matches!(
+                protocol,
+                Protocol::Https | Protocol::Tls | Protocol::Tds | Protocol::Amqps
+            )
+            .then(|| TlsStage {
+                outcome: "ok".into(),
+                ms: 17.5,
+                address: address.clone(),
+                version: Some("TLSv1.3".into()),
+                cipher: Some("TLS13_AES_256_GCM_SHA384".into()),
+                subject: Some(format!("CN={host}")),
+                issuer: Some("CN=Microsoft Azure RSA TLS Issuing CA 03".into()),
+                not_after: Some("2027-03-01T00:00:00Z".into()),
+            }),
+            hello: (protocol == Protocol::Https).then(|| HelloStage {
+                outcome: "ok".into(),
+                ms: 4.0,
+                address,
+                proof: Some("HTTP 400 behind a verified handshake".into()),
+            }),
+        };
+        Endpoint {
+            id: format!("{}/{host}:{port}{}", self.id, if udp { "/udp" } else { "" }),
+            dependency: self.id.into(),
+            title: self.title.into(),
+            service_tag: self.tag.map(Into::into),
+            need: self.need,
+            feature: self.feature.map(Into::into),
+            host: host.into(),
+            pattern: None,
+            port,
+            transport: if udp { Transport::Udp } else { Transport::Tcp },
+            protocol,
+            verdict: Verdict::Reachable,
+            cause: None,
+            detail: "The service proved itself.".into(),
+            evidence: vec![],
+            expect: Expect::Reachable,
+            as_expected: Some(true),
+            duration_ms: Some(33.04),
+            stages,
+        }
+    }
+}
+
+/// What became of an endpoint.
+pub trait Became: Sized {
+    fn became(self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self;
+    fn blocked(self, cause: Cause, detail: &str) -> Self;
+    fn untested(self, cause: Cause, detail: &str) -> Self;
+    fn must_be_blocked(self) -> Self;
+}
+
+impl Became for Endpoint {
+    fn became(mut self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self {
+        self.verdict = verdict;
+        self.cause = cause.into();
+        detail.clone_into(&mut self.detail);
+        self.as_expected = match verdict {
+            Verdict::Reachable | Verdict::Degraded => Some(self.expect == Expect::Reachable),
+            Verdict::Blocked => Some(self.expect == Expect::Blocked && self.stages.dns.is_some()),
+            Verdict::Unproven | Verdict::NotTested => None,
+        };
+        self
+    }
+
+    fn blocked(mut self, cause: Cause, detail: &str) -> Self {
+        let word = cause.as_str();
+        let failed_dns = word.starts_with("dns-");
+        self.stages.hello = None;
+        if !word.starts_with("tls-") {
+            self.stages.tls = None;
+        }
+        if let Some(tls) = &mut self.stages.tls {
+            *tls = TlsStage {
+                outcome: word.into(),
+                ms: tls.ms,
+                address: tls.address.clone(),
+                version: None,
+                cipher: None,
+                subject: None,
+                issuer: None,
+                not_after: None,
+            };
+        }
+        if failed_dns {
+            self.stages.tcp.clear();
+            if let Some(dns) = &mut self.stages.dns {
+                dns.outcome = word.into();
+                dns.rcode = Some("NXDOMAIN".into());
+                dns.addresses.clear();
+            }
+        } else if word.starts_with("tcp-") {
+            for tcp in &mut self.stages.tcp {
+                tcp.outcome = word.into();
+                tcp.ms = 5_000.41;
+            }
+        }
+        self.became(Verdict::Blocked, cause, detail)
+    }
+
+    fn untested(mut self, cause: Cause, detail: &str) -> Self {
+        self.stages = Stages::default();
+        self.duration_ms = None;
+        self.became(Verdict::NotTested, cause, detail)
+    }
+
+    fn must_be_blocked(mut self) -> Self {
+        self.expect = Expect::Blocked;
+        let (verdict, cause, detail) = (self.verdict, self.cause, self.detail.clone());
+        self.became(verdict, cause, &detail)
+    }
+}
+
+pub fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
+    Report {
+        schema: SCHEMA.into(),
+        agent: Agent {
+            version: "0.1.0".into(),
+            catalog_documented: Some("2026-04-30".into()),
+            catalog_sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        },
+        started_at: "2026-11-21T20:00:00.0001Z".parse().unwrap(),
+        duration_ms: 2_310.44,
+        complete: true,
+        vantage: Vantage {
+            cloud: Cloud::Public,
+            region: Some("westeurope".into()),
+            vnet: None,
+            source: VantageSource::Metadata,
+            host: Some("vm-probe-1".into()),
+            addresses: vec!["10.1.0.4".into()],
+            resolvers: vec!["168.63.129.16:53".into()],
+            notices: vec![],
+        },
+        summary: Summary::of(&endpoints),
+        findings,
+        endpoints,
+    }
+}
+
+pub fn finding(cause: Cause, scope: &str, title: &str, confidence: Confidence, endpoints: &[&Endpoint]) -> Finding {
+    Finding {
+        id: format!("{cause}/{scope}"),
+        cause: Some(cause),
+        title: title.into(),
+        confidence,
+        endpoints: endpoints.iter().map(|e| e.id.clone()).collect(),
+        evidence: vec![],
+        suspects: vec![],
+        impact: String::new(),
+        fix: Fix {
+            summary: String::new(),
+            commands: vec![],
+        },
+    }
+}
+
+/// Everything that the documentation names for a small instance, all of it well.
+pub fn healthy() -> Vec<Endpoint> {
+    let https = Protocol::Https;
+    let mut endpoints = vec![DNS.at("168.63.129.16", 53, Protocol::Dns)];
+    for kind in ["blob", "table"] {
+        endpoints.push(STORAGE.at(&format!("apimstx7k2m4qn8dvw3.{kind}.core.windows.net"), 443, https));
+    }
+    endpoints.push(SQL.at("apirpsqlfi6mahlotrqv5mnk.database.windows.net", 1433, Protocol::Tds));
+    endpoints.push(KEY_VAULT.at("apikv-x7k2m4qn8dvw3.vault.azure.net", 443, https));
+    endpoints.push(ENTRA.at("login.microsoftonline.com", 443, https));
+    endpoints.push(ENTRA.at("westeurope.login.microsoft.com", 443, https));
+    for name in ["global", "shoebox2", "shoebox2-red", "shoebox2-black"] {
+        endpoints.push(MONITOR.at(&format!("{name}.prod.microsoftmetrics.com"), 443, Protocol::Tls));
+    }
+    for name in ["prod3", "prod3-red", "prod3-black"] {
+        endpoints.push(MONITOR.at(&format!("{name}.prod.microsoftmetrics.com"), 1886, Protocol::Tls));
+    }
+    for host in [
+        "crl.microsoft.com",
+        "mscrl.microsoft.com",
+        "oneocsp.microsoft.com",
+        "crl3.digicert.com",
+    ] {
+        endpoints.push(REVOCATION.at(host, 80, Protocol::Http));
+        endpoints.push(REVOCATION.documented().at(host, 443, Protocol::Tls));
+    }
+    let hub = "apimeh4.servicebus.windows.net";
+    endpoints.push(EVENT_HUBS.at(hub, 5671, Protocol::Amqps));
+    endpoints.push(EVENT_HUBS.at(hub, 5672, Protocol::Amqp));
+    endpoints.push(EVENT_HUBS.at(hub, 443, https));
+    endpoints.push(CAPTCHA.at("partner.prod.repmap.microsoft.com", 443, https));
+    endpoints.push(KMS.at("azkms.core.windows.net", 1688, Protocol::Kms));
+    endpoints.push(
+        MANAGEMENT
+            .at("*", 3443, Protocol::Tcp)
+            .untested(Cause::NotOutbound, "Inbound from ApiManagement."),
+    );
+    endpoints
+}
+
+fn replace(endpoints: &mut [Endpoint], id_part: &str, with: impl Fn(Endpoint) -> Endpoint) {
+    let mut hits = 0;
+    for endpoint in endpoints.iter_mut().filter(|e| e.id.contains(id_part)) {
+        *endpoint = with(endpoint.clone());
+        hits += 1;
+    }
+    assert!(hits > 0, "no endpoint has {id_part} in its id");
+}
+
+fn found<'a>(endpoints: &'a [Endpoint], id_part: &str) -> Vec<&'a Endpoint> {
+    endpoints
+        .iter()
+        .filter(|e| e.id.contains(id_part) && e.need != Need::Documented)
+        .collect()
+}
+
+pub fn all_healthy() -> Report {
+    report(healthy(), vec![])
+}
+
+/// A firewall with one fault of each kind.
+#[expect(clippy::too_many_lines, reason = "one network, told in one piece")]
+pub fn broken_firewall() -> Report {
+    let mut endpoints = healthy();
+    replace(&mut endpoints, "sql/", |e| {
+        let mut e = e.blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.");
+        e.evidence = vec!["20.60.1.4: no answer to 5 SYNs in 5.0 s".into()];
+        e
+    });
+    for port in ["5671", "5672"] {
+        replace(&mut endpoints, port, |e| {
+            e.blocked(
+                Cause::TcpUnreachable,
+                "10.1.0.1 answered with an ICMP error: administratively prohibited.",
+            )
+        });
+    }
+    replace(&mut endpoints, "revocation/", |e| {
+        if e.need == Need::Documented {
+            return e.became(
+                Verdict::Unproven,
+                Cause::TlsWrongName,
+                "The certificate is for *.azureedge.net.",
+            );
+        }
+        e.blocked(
+            Cause::HttpDenied,
+            "A firewall answered: HTTP 470, \"Action: Deny. Reason: No rule matched.\"",
+        )
+    });
+    replace(&mut endpoints, "shoebox2-red", |e| {
+        e.blocked(Cause::TlsReset, "Reset 3 ms after the ClientHello.")
+    });
+    replace(&mut endpoints, "westeurope.login", |e| {
+        e.blocked(Cause::DnsNxdomain, "The name does not exist.")
+    });
+    replace(&mut endpoints, "table", |mut e| {
+        e.stages.tcp.push(TcpStage {
+            address: "20.60.1.9".into(),
+            outcome: "tcp-timeout".into(),
+            ms: 5_000.41,
+        });
+        e.became(
+            Verdict::Degraded,
+            Cause::TcpTimeout,
+            "1 of 2 addresses does not answer: 20.60.1.9.",
+        )
+    });
+
+    let sql = Finding {
+        evidence: vec![
+            "No answer to 5 SYNs in 5.0 s.".into(),
+            "443 is answered by 12 hosts, so this is about the port.".into(),
+        ],
+        suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule],
+        impact: "the instance keeps its configuration here; activation and every management operation fail".into(),
+        fix: Fix {
+            summary: "Allow TCP 1433 outbound to the service tag Sql.WestEurope.".into(),
+            commands: vec![
+                "az network nsg rule create --resource-group RG --nsg-name NSG --name AllowSql --priority 200 \
+                 --direction Outbound --access Allow --protocol Tcp --source-address-prefixes VirtualNetwork \
+                 --destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433"
+                    .into(),
+                "az rest --method post --url \"https://management.azure.com/subscriptions/SUB/resourceGroups/RG/providers/\
+                 Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body \
+                 '{\"source\":{\"region\":\"westeurope\"},\"destination\":{\"address\":\
+                 \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'"
+                    .into(),
+            ],
+        },
+        ..finding(
+            Cause::TcpTimeout,
+            "sql",
+            "Azure SQL: TCP 1433 is dropped in silence",
+            Confidence::Certain,
+            &found(&endpoints, "sql/"),
+        )
+    };
+    let revocation = Finding {
+        evidence: vec![
+            "4 hosts answer HTTP 470: \"Action: Deny. Reason: No rule matched. Proceeding with default action.\""
+                .into(),
+        ],
+        suspects: vec![Suspect::FirewallApplicationRule],
+        impact: "certificates cannot be validated; TLS to backends and the gateway's own certificates fail".into(),
+        fix: Fix {
+            summary: "Add an application rule for HTTP:80 to crl.microsoft.com, mscrl.microsoft.com, \
+                      oneocsp.microsoft.com and crl3.digicert.com."
+                .into(),
+            commands: vec![],
+        },
+        ..finding(
+            Cause::HttpDenied,
+            "revocation",
+            "Certificate revocation: an Azure Firewall denies HTTP on port 80",
+            Confidence::Certain,
+            &found(&endpoints, "revocation/"),
+        )
+    };
+    let monitor = Finding {
+        evidence: vec!["Reset 3 ms after the ClientHello; another planned name to the same address is served.".into()],
+        suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva],
+        impact: "metrics and resource health of the instance are lost".into(),
+        fix: Fix {
+            summary: "Allow shoebox2-red.prod.microsoftmetrics.com on 443.".into(),
+            commands: vec![],
+        },
+        ..finding(
+            Cause::TlsReset,
+            "shoebox2-red.prod.microsoftmetrics.com",
+            "Azure Monitor: shoebox2-red.prod.microsoftmetrics.com is filtered by name",
+            Confidence::High,
+            &found(&endpoints, "shoebox2-red"),
+        )
+    };
+    let entra = Finding {
+        evidence: vec!["168.63.129.16 answers NXDOMAIN with the SOA of azureprivatedns.net.".into()],
+        suspects: vec![Suspect::PrivateDnsZone],
+        impact: "managed identities and Key Vault access through the regional login fail".into(),
+        fix: Fix {
+            summary: "Add the record to the private zone, or unlink the zone.".into(),
+            commands: vec![],
+        },
+        ..finding(
+            Cause::DnsNxdomain,
+            "westeurope.login.microsoft.com",
+            "westeurope.login.microsoft.com is hidden by a private DNS zone",
+            Confidence::Certain,
+            &found(&endpoints, "westeurope.login"),
+        )
+    };
+    let hubs = Finding {
+        evidence: vec!["10.1.0.1 answers with ICMP: administratively prohibited.".into()],
+        suspects: vec![Suspect::Nva, Suspect::Udr],
+        impact: "the log-to-eventhub policy drops events".into(),
+        fix: Fix {
+            summary: "Allow TCP 5671 and 5672 to the service tag EventHub.WestEurope.".into(),
+            commands: vec![],
+        },
+        ..finding(
+            Cause::TcpUnreachable,
+            "event-hubs",
+            "Azure Event Hubs: the router 10.1.0.1 refuses AMQP",
+            Confidence::Certain,
+            &found(&endpoints, "event-hubs/")
+                .into_iter()
+                .filter(|e| e.port != 443)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let mut report = report(endpoints, vec![sql, revocation, entra, monitor, hubs]);
+    report.vantage.notices = vec!["HTTPS_PROXY is set and was ignored: the instance has no proxy.".into()];
+    report.duration_ms = 5_012.7;
+    report
+}
+
+/// Sixty endpoints, none of which answers.
+pub fn all_silent() -> Report {
+    let mut endpoints = healthy();
+    for n in 1..=34 {
+        endpoints.push(MONITOR.at(&format!("metrichost{n}.prod.microsoftmetrics.com"), 443, Protocol::Tls));
+    }
+    let endpoints: Vec<Endpoint> = endpoints
+        .into_iter()
+        .map(|e| {
+            if e.verdict == Verdict::NotTested || e.dependency == "dns" {
+                e
+            } else {
+                e.blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.")
+            }
+        })
+        .collect();
+    let counting: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|e| e.verdict == Verdict::Blocked && e.need != Need::Documented)
+        .collect();
+    let finding = Finding {
+        evidence: vec![
+            "Nothing outside the virtual network answers on any port, and 168.63.129.16 does.".into(),
+            "The address of this VM is private and its subnet has no NAT gateway.".into(),
+        ],
+        suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
+        impact: "nothing can be said about the instance from here: it has a way out of its own".into(),
+        fix: Fix {
+            summary: "Give the subnet a NAT gateway, or the VM a public address, and run again. \
+                      If 0.0.0.0/0 goes to an appliance, check that the appliance is alive."
+                .into(),
+            commands: vec![],
+        },
+        ..finding(
+            Cause::TcpTimeout,
+            "everything",
+            "This VM has no way out of its subnet",
+            Confidence::High,
+            &counting,
+        )
+    };
+    report(endpoints, vec![finding])
+}
+
+/// Nobody said which instance it is.
+pub fn nothing_tested() -> Report {
+    let nameless = |of: Of, host: &str, port, protocol| {
+        of.at(host, port, protocol)
+            .untested(Cause::NeedsValue, "The name is not known.")
+    };
+    let https = Protocol::Https;
+    report(
+        vec![
+            nameless(DNS, "{name_server}", 53, Protocol::Dns),
+            nameless(STORAGE, "{storage_account}.blob.core.windows.net", 443, https),
+            nameless(STORAGE, "{storage_account}.table.core.windows.net", 443, https),
+            nameless(SQL, "gateways-{region}", 1433, Protocol::Tds),
+            nameless(KEY_VAULT, "{key_vault}.vault.azure.net", 443, https),
+            nameless(
+                EVENT_HUBS,
+                "{event_hub_namespace}.servicebus.windows.net",
+                5671,
+                Protocol::Amqps,
+            ),
+            CAPTCHA
+                .at("*.captcha.example", 443, https)
+                .untested(Cause::Wildcard, "No host under it is known."),
+            REVOCATION
+                .at("ocsp.msocsp.com", 80, Protocol::Http)
+                .untested(Cause::Retired, "Retired."),
+            MANAGEMENT
+                .at("*", 3443, Protocol::Tcp)
+                .untested(Cause::NotOutbound, "Inbound."),
+            KMS.at("azkms.core.windows.net", 1688, Protocol::Kms)
+                .untested(Cause::Skipped, "Left out by --skip."),
+        ],
+        vec![],
+    )
+}
+
+/// Names are missing, the rest is well.
+pub fn names_missing() -> Report {
+    let mut endpoints = healthy();
+    replace(&mut endpoints, "storage/", |e| {
+        let kind = if e.host.contains("blob") { "blob" } else { "table" };
+        STORAGE
+            .at(
+                &format!("{{storage_account}}.{kind}.core.windows.net"),
+                443,
+                Protocol::Https,
+            )
+            .untested(Cause::NeedsValue, "The name of the storage account is not known.")
+    });
+    replace(&mut endpoints, "key-vault/", |_| {
+        KEY_VAULT
+            .at("{key_vault}.vault.azure.net", 443, Protocol::Https)
+            .untested(Cause::NeedsValue, "The name of the key vault is not known.")
+    });
+    report(endpoints, vec![])
+}
+
+/// Ctrl-C before the first timeouts.
+pub fn interrupted() -> Report {
+    let mut endpoints = healthy();
+    for endpoint in endpoints.iter_mut().skip(9) {
+        *endpoint = endpoint.clone().untested(Cause::Deadline, "Interrupted.");
+    }
+    let mut report = report(endpoints, vec![]);
+    report.complete = false;
+    report.duration_ms = 812.0;
+    report
+}
+
+/// Half of a name's addresses are dead, and a port answers without saying what it is.
+pub fn doubtful() -> Report {
+    let mut endpoints = healthy();
+    replace(&mut endpoints, "sql/", |mut e| {
+        e.stages.tcp = ["20.60.1.4", "20.60.1.5", "20.60.1.6", "20.60.1.7"]
+            .iter()
+            .enumerate()
+            .map(|(n, address)| TcpStage {
+                address: (*address).into(),
+                outcome: if n < 2 { "ok" } else { "tcp-timeout" }.into(),
+                ms: if n < 2 { 8.26 } else { 5_000.41 },
+            })
+            .collect();
+        e.became(
+            Verdict::Degraded,
+            Cause::TcpTimeout,
+            "2 of 4 addresses do not answer: 20.60.1.6, 20.60.1.7.",
+        )
+    });
+    replace(&mut endpoints, "mscrl.microsoft.com:80", |e| {
+        e.became(
+            Verdict::Unproven,
+            Cause::HelloUnexpected,
+            "HTTP 503 in place of a revocation list.",
+        )
+    });
+    report(endpoints, vec![])
+}
+
+/// Negative tests: one holds, one does not, one cannot be said.
+pub fn must_be_blocked() -> Report {
+    let https = Protocol::Https;
+    let mut endpoints = healthy();
+    endpoints.push(
+        EGRESS
+            .at("example.com", 443, https)
+            .blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.")
+            .must_be_blocked(),
+    );
+    endpoints.push(EGRESS.at("example.net", 443, https).must_be_blocked());
+    let unproven = EGRESS.at("example.org", 8080, Protocol::Tcp);
+    endpoints.push(
+        unproven
+            .became(Verdict::Unproven, None, "The connection was accepted.")
+            .must_be_blocked(),
+    );
+    report(endpoints, vec![])
+}
+
+/// Nothing but what need not answer.
+pub fn documented_only() -> Report {
+    let endpoint = REVOCATION.documented().at("csp.digicert.com", 80, Protocol::Http);
+    report(
+        vec![endpoint.untested(Cause::Retired, "No server knows the name.")],
+        vec![],
+    )
+}
+
+/// Everything that a hostile network can put into a report.
+pub fn hostile() -> Report {
+    let nasty = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{202e}<script>alert(1)</script>\0\u{2028}=cmd|'/c calc'!A1,\"x\";`|*_[a](javascript:b)";
+    let mut endpoint = SQL
+        .at("evil.example", 1433, Protocol::Tds)
+        .blocked(Cause::HttpDenied, nasty);
+    endpoint.evidence = vec![nasty.into(), nasty.repeat(20)];
+    for text in [
+        &mut endpoint.id,
+        &mut endpoint.host,
+        &mut endpoint.title,
+        &mut endpoint.dependency,
+    ] {
+        text.push_str(nasty);
+    }
+    endpoint.pattern = Some(nasty.into());
+    endpoint.feature = Some(nasty.into());
+    endpoint.service_tag = Some(nasty.into());
+    if let Some(dns) = &mut endpoint.stages.dns {
+        dns.cnames = vec![nasty.into()];
+        dns.addresses = vec![nasty.into()];
+        dns.server = Some(nasty.into());
+    }
+    endpoint.stages.tls = Some(TlsStage {
+        outcome: nasty.into(),
+        ms: 1.0,
+        address: nasty.into(),
+        version: Some(nasty.into()),
+        cipher: Some(nasty.into()),
+        subject: Some(nasty.into()),
+        issuer: Some(nasty.into()),
+        not_after: Some(nasty.into()),
+    });
+    endpoint.stages.hello = Some(HelloStage {
+        outcome: nasty.into(),
+        ms: 1.0,
+        address: nasty.into(),
+        proof: Some(nasty.into()),
+    });
+    let mut unproven = STORAGE
+        .at("{evil}", 443, Protocol::Https)
+        .became(Verdict::Unproven, None, nasty);
+    unproven.id.push_str(nasty);
+    let mut noted = KMS.documented().at("kms.example", 1688, Protocol::Kms);
+    noted = noted.became(Verdict::Unproven, Cause::HelloUnexpected, nasty);
+    noted.id.push_str(nasty);
+    let untested = ENTRA
+        .at(&format!("{{{nasty}}}"), 443, Protocol::Https)
+        .untested(Cause::NeedsValue, nasty);
+    let faulty = KEY_VAULT
+        .at("vault", 443, Protocol::Https)
+        .untested(Cause::LocalFault, nasty);
+    let finding = Finding {
+        evidence: vec![nasty.into(); 3],
+        suspects: vec![Suspect::Nva],
+        impact: nasty.into(),
+        fix: Fix {
+            summary: nasty.into(),
+            commands: vec![nasty.into()],
+        },
+        ..finding(Cause::HttpDenied, nasty, nasty, Confidence::Low, &[&endpoint])
+    };
+    let mut report = report(vec![endpoint, unproven, noted, untested, faulty], vec![finding]);
+    let vantage = &mut report.vantage;
+    vantage.region = Some(nasty.into());
+    vantage.host = Some(nasty.into());
+    vantage.addresses = vec![nasty.into()];
+    vantage.resolvers = vec![nasty.into()];
+    vantage.notices = vec![nasty.into()];
+    report.agent.version.push_str(nasty);
+    report.agent.catalog_documented = Some(nasty.into());
+    report
+}
