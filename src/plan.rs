@@ -13,6 +13,7 @@ use crate::{
 pub mod document;
 mod expand;
 mod selection;
+pub mod text;
 
 pub use expand::Values;
 pub use selection::Selection;
@@ -320,6 +321,9 @@ impl Maker<'_> {
                     |host| format!("the host is gone; {host} took its place"),
                 ),
             );
+        }
+        if spec.only_when_named && !self.selection.names(&dependency.id) {
+            return because(Cause::Skipped, format!("only probed when named: --only {}", dependency.id));
         }
         match spec.direction {
             Direction::Outbound => None,

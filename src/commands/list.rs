@@ -5,7 +5,10 @@ use std::io;
 use super::{Failure, colour, planning, print};
 use crate::{
     cli::ListArgs,
-    plan::document::{self, Document},
+    plan::{
+        document::{self, Document},
+        text,
+    },
     report::Format,
 };
 
@@ -25,7 +28,7 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
                 .map_err(|error| Failure::agent(format!("cannot write the plan: {error}")))?;
             print(&format!("{json}\n"))?;
         }
-        Format::Text => print(&document.to_text())?,
+        Format::Text => print(&text::render(&document))?,
     }
     Ok(0)
 }
