@@ -1,1 +1,2 @@
 //! apim-probe.
+pub mod catalog;
