@@ -1,3 +1,211 @@
-//! The built-in catalog and what users lay over it.
+//! The catalog: every documented dependency as data, read from YAML and checked.
+//!
+//! ```text
+//! files ─ tree ─▶ raw records ─ overlay ─▶ one raw catalog ─ lint ─▶ Catalog
+//!          └───────────┴──────── problems ────────┴──▶ Errors ─ render ─▶ text
+//! ```
+//! Every step goes on after a mistake, so that one run shows all of them, each with its place and what to write instead.
 
+mod decode;
+mod lint;
 pub mod model;
+mod overlay;
+mod problem;
+mod raw;
+mod render;
+mod settings;
+mod tree;
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use ring::digest;
+
+pub use model::{
+    Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, Retired, Source, SqlGateways, Target,
+    Transport, Vnet,
+};
+pub use problem::{Errors, Summary};
+pub use render::render;
+pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders};
+
+use decode::Decode as _;
+use problem::{Place, Problem, Text};
+
+/// The built-in catalog, as it stands in the repository.
+pub const BUILTIN: &str = include_str!("../probes.yaml");
+
+/// A larger file is refused, in bytes: the built-in catalog has a hundredth of it.
+pub const MAX_SIZE: usize = 4 << 20;
+
+/// A catalog file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What errors call it: its path as it was given.
+    pub name: String,
+    /// Its content, text or not.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    /// Reads a file, and no more of it than it takes to see that it is too large.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?
+            .take(MAX_SIZE as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(Self {
+            name: path.display().to_string(),
+            bytes,
+        })
+    }
+
+    fn builtin() -> Self {
+        Self {
+            name: "the built-in probes.yaml".to_owned(),
+            bytes: BUILTIN.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl Catalog {
+    /// The catalog that is compiled in.
+    ///
+    /// # Panics
+    /// Never in a build whose tests passed: one of them loads it.
+    pub fn builtin() -> Self {
+        load(true, &[]).expect("the built-in catalog is checked by a test")
+    }
+}
+
+/// Reads the built-in catalog, where wanted, and lays the other files over it in order.
+///
+/// An entry of a later file with a known id takes the earlier one's place; one without `endpoints` changes only the
+/// keys that it names; one with a new id is added. `clouds` and `sql_gateways` add to what is there, name by name and
+/// region by region; a `source` replaces. Where no file names a source, its parts are empty.
+///
+/// # Errors
+/// Every mistake in every file.
+pub fn load(builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
+    let files: Vec<File> = builtin
+        .then(File::builtin)
+        .into_iter()
+        .chain(overlays.iter().cloned())
+        .collect();
+    let mut errors = Errors {
+        files: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let mut merged: Option<raw::Catalog> = None;
+    let mut readable = true;
+    for (index, file) in files.iter().enumerate() {
+        digest.update(&file.bytes);
+        let read = text(index, file, &mut errors).and_then(|text| read(index, &text, &mut errors.problems));
+        match (read, &mut merged) {
+            (Some(over), Some(base)) => overlay::lay_over(base, over, &mut errors.problems),
+            (Some(over), None) => merged = Some(overlay::alone(over, &mut errors.problems)),
+            (None, _) => readable = false,
+        }
+    }
+    if files.is_empty() {
+        errors.files.push(Text {
+            name: "no file".to_owned(),
+            text: String::new(),
+        });
+    }
+    let sha256 = hexadecimal(digest.finish().as_ref());
+    // A file that could not be read may hold what the others refer to.
+    let catalog = readable.then(|| lint::check(&merged.unwrap_or_default(), sha256, &mut errors.problems));
+    match catalog {
+        Some(catalog) if errors.problems.is_empty() => Ok(catalog),
+        _ => {
+            errors
+                .problems
+                .sort_by_key(|problem| (problem.at.file, problem.at.start));
+            Err(errors)
+        }
+    }
+}
+
+/// The JSON Schema of a catalog file.
+pub fn json_schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(raw::Catalog);
+    schema.insert("title".to_owned(), "probes.yaml".into());
+    schema
+}
+
+/// The text of a file, which is kept for its snippets as far as it is text.
+fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
+    let mut keep = |text: &str| {
+        errors.files.push(Text {
+            name: file.name.clone(),
+            text: text.to_owned(),
+        });
+    };
+    if file.bytes.len() > MAX_SIZE {
+        keep("");
+        let message = format!("this file is larger than {} MB", MAX_SIZE >> 20);
+        errors.problems.push(Problem::new(
+            Place::top_of(index),
+            message,
+            "is it a catalog? Split it if it is",
+        ));
+        return None;
+    }
+    match std::str::from_utf8(&file.bytes) {
+        Ok(text) => {
+            keep(text);
+            Some(text.to_owned())
+        }
+        Err(error) => {
+            let valid = error.valid_up_to();
+            keep(&String::from_utf8_lossy(&file.bytes[..valid]));
+            let message = format!("byte 0x{:02X} is not UTF-8 text", file.bytes[valid]);
+            let help = "save the file as UTF-8; a binary file is no catalog";
+            errors.problems.push(Problem::new(
+                Place {
+                    file: index,
+                    start: valid,
+                    end: valid,
+                },
+                message,
+                help,
+            ));
+            None
+        }
+    }
+}
+
+fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Catalog> {
+    let tree = tree::parse(index, text, problems)?;
+    if tree.value == tree::Value::Null {
+        problems.push(Problem::new(
+            Place::top_of(index),
+            "this file is empty",
+            "begin with `dependencies:`",
+        ));
+        return None;
+    }
+    let raw = raw::Catalog::decode(&tree, "a catalog", problems)?;
+    if let Some(format) = raw.schema.as_ref().filter(|format| format.value != 1) {
+        let message = format!("this catalog has format {}, and only format 1 is known", format.value);
+        problems.push(Problem::new(
+            format.at,
+            message,
+            "write `schema: 1`, or use a newer apim-probe",
+        ));
+    }
+    Some(raw)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -54,6 +54,8 @@ pub struct Dependency {
     pub clouds: Vec<Cloud>,
     /// The kind of virtual network it applies to; `None` means both.
     pub vnet: Option<Vnet>,
+    /// Literal addresses for routes and rules where no service tag covers the service; not probed.
+    pub route_addresses: BTreeMap<Cloud, Vec<IpAddr>>,
     /// What to test, in file order.
     pub endpoints: Vec<Endpoint>,
 }
@@ -63,9 +65,10 @@ pub struct Dependency {
 pub struct Endpoint {
     /// What to reach.
     pub target: Target,
-    /// The ports and what is spoken on each, paired.
+    /// The ports and what is spoken on each, paired. Nothing is spoken to inbound and peer rows: `tcp` stands there.
     pub ports: Vec<(u16, Protocol)>,
-    /// UDP where the protocol has both (dns); the protocol's own transport otherwise.
+    /// As written where the protocol has both (dns, UDP by default) and for inbound and peer rows; the protocol's own
+    /// transport otherwise.
     pub transport: Transport,
     /// Other names that count as the host's own, in a certificate or as target of a redirect; `*.` matches one label.
     pub names: Vec<String>,
@@ -87,6 +90,10 @@ pub struct Endpoint {
     pub expect: Expect,
     /// Set where the host is gone.
     pub retired: Option<Retired>,
+    /// The host that took its place, or will: a host may still answer after it was replaced.
+    pub replaced_by: Option<String>,
+    /// Whether to test it only when an import or `--only` names it.
+    pub only_when_named: bool,
 }
 
 /// What an [`Endpoint`] reaches.
@@ -190,6 +197,9 @@ pub enum Need {
 }
 
 impl Need {
+    /// Every value, as error messages list them.
+    pub const ALL: [Self; 3] = [Self::Required, Self::Feature, Self::Documented];
+
     /// The word in catalogs and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -211,6 +221,9 @@ pub enum Vnet {
 }
 
 impl Vnet {
+    /// Every value, as error messages list them.
+    pub const ALL: [Self; 2] = [Self::External, Self::Internal];
+
     /// The word in flags, catalogs and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -233,6 +246,20 @@ pub enum Direction {
     Peer,
 }
 
+impl Direction {
+    /// Every value, as error messages list them.
+    pub const ALL: [Self; 3] = [Self::Outbound, Self::Inbound, Self::Peer];
+
+    /// The word in catalogs and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 /// Whether an endpoint should be reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "lowercase")]
@@ -242,6 +269,19 @@ pub enum Expect {
     Reachable,
     /// It must not get out: a negative test.
     Blocked,
+}
+
+impl Expect {
+    /// Every value, as error messages list them.
+    pub const ALL: [Self; 2] = [Self::Reachable, Self::Blocked];
+
+    /// The word in catalogs and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
 /// TCP or UDP.
@@ -255,6 +295,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Every value, as error messages list them.
+    pub const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
+
     /// The word in catalogs and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -327,5 +370,27 @@ impl Protocol {
             Self::Ntp => "ntp",
             Self::Redis => "redis",
         }
+    }
+
+    /// The transports it runs over, the usual one first.
+    pub fn transports(self) -> &'static [Transport] {
+        match self {
+            Self::Dns => &[Transport::Udp, Transport::Tcp],
+            Self::Ntp => &[Transport::Udp],
+            _ => &[Transport::Tcp],
+        }
+    }
+
+    /// Whether a certificate is shown on the way.
+    pub fn speaks_tls(self) -> bool {
+        match self {
+            Self::Tls | Self::Https | Self::Tds | Self::Amqp | Self::Amqps | Self::Redis => true,
+            Self::Dns | Self::Tcp | Self::Http | Self::Smb | Self::Kms | Self::Ntp => false,
+        }
+    }
+
+    /// Whether its request has a path.
+    pub fn has_path(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
     }
 }

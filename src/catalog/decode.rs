@@ -1,0 +1,318 @@
+//! Nodes to typed values, collecting every mistake on the way.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{
+    model::{Cloud, Direction, Expect, Need, Protocol, Transport, Vnet},
+    problem::{Located, Problem, suggest},
+    tree::{Node, Value},
+};
+
+/// A type that can be read from a node.
+pub(super) trait Decode: Sized {
+    /// Whether a list can do without one that could not be read. Where lists pair up by position it cannot.
+    const DISPENSABLE: bool = false;
+
+    /// Reads the value of `key`. `None` means that a problem was reported.
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
+}
+
+/// A record that can be laid over another of its kind.
+pub(super) trait Overlay {
+    /// Takes over every key that the other one names.
+    fn lay_over(&mut self, other: Self);
+}
+
+/// A mapping with keys of the user's own choice, in file order.
+#[derive(Debug, Clone)]
+pub(super) struct Table<T>(pub Vec<(Located<String>, T)>);
+
+/// The entries of a mapping whose keys are known.
+pub(super) struct Fields<'a> {
+    entries: BTreeMap<&'a str, &'a Node>,
+    /// Whether anything in here could not be read, so that complaints about what is missing would be noise.
+    pub broken: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Opens a mapping and reports the keys that it should not have.
+    pub fn open(node: &'a Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
+        let Value::Map(map) = &node.value else {
+            problems.push(unexpected(
+                node,
+                key,
+                "a mapping",
+                &format!("write `name: value` pairs: {}", known.join(", ")),
+            ));
+            return None;
+        };
+        let mut fields = Self {
+            entries: BTreeMap::new(),
+            broken: false,
+        };
+        for (name, value) in map {
+            if known.contains(&name.value.as_str()) {
+                fields.entries.insert(&name.value, value);
+            } else {
+                fields.broken = true;
+                let help = suggest(&name.value, known.iter().copied());
+                problems.push(Problem::new(
+                    name.at,
+                    format!("unknown key `{}` in {key}", name.value),
+                    help,
+                ));
+            }
+        }
+        Some(fields)
+    }
+
+    /// Reads one entry; a key without a value counts as absent.
+    pub fn take<T: Decode>(&mut self, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
+        let node = self.entries.get(name).filter(|node| node.value != Value::Null)?;
+        let value = T::decode(node, &format!("`{name}`"), problems);
+        self.broken |= value.is_none();
+        value
+    }
+}
+
+/// Declares what a mapping in the file may hold: a struct of options, its decoder, its schema, and how one lies over
+/// another.
+macro_rules! record {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub(super) struct $name {
+            $($(#[$field_meta])* pub $field: Option<$type>,)*
+            /// Where the mapping begins.
+            #[schemars(skip)]
+            pub at: $crate::catalog::problem::Place,
+            /// Whether a part of it could not be read.
+            #[schemars(skip)]
+            pub broken: bool,
+        }
+
+        impl $crate::catalog::decode::Overlay for $name {
+            fn lay_over(&mut self, other: Self) {
+                $(if other.$field.is_some() { self.$field = other.$field; })*
+                self.broken |= other.broken;
+            }
+        }
+
+        impl $crate::catalog::decode::Decode for $name {
+            const DISPENSABLE: bool = true;
+
+            fn decode(
+                node: &$crate::catalog::tree::Node,
+                key: &str,
+                problems: &mut Vec<$crate::catalog::problem::Problem>,
+            ) -> Option<Self> {
+                let known = &[$(stringify!($field)),*];
+                let mut fields = $crate::catalog::decode::Fields::open(node, key, known, problems)?;
+                $(let $field = fields.take(stringify!($field), problems);)*
+                Some(Self { $($field,)* at: node.at, broken: fields.broken })
+            }
+        }
+    )*};
+}
+pub(super) use record;
+
+impl Decode for Located<String> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(Self {
+                value: text.clone(),
+                at: node.at,
+            }),
+            Value::List(_) | Value::Map(_) => {
+                problems.push(unexpected(node, key, "text", "write one text here"));
+                None
+            }
+            _ => {
+                problems.push(unexpected(node, key, "text", "put it in quotes"));
+                None
+            }
+        }
+    }
+}
+
+impl Decode for Located<bool> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        if let Value::Bool(value) = node.value {
+            return Some(Self { value, at: node.at });
+        }
+        problems.push(unexpected(
+            node,
+            key,
+            "true or false",
+            "write `true` or `false`, without quotes",
+        ));
+        None
+    }
+}
+
+/// The number of the format: whether it is a known one is for the linter.
+impl Decode for Located<i128> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        if let Value::Integer(value) = node.value {
+            return Some(Self { value, at: node.at });
+        }
+        problems.push(unexpected(
+            node,
+            key,
+            "a number",
+            "write a whole number, without quotes",
+        ));
+        None
+    }
+}
+
+/// A port of TCP or UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Port(pub u16);
+
+impl Decode for Located<Port> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        const HELP: &str = "write a number from 1 to 65535";
+        match node.value {
+            Value::Integer(number) => match u16::try_from(number) {
+                Ok(port) if port > 0 => {
+                    return Some(Self {
+                        value: Port(port),
+                        at: node.at,
+                    });
+                }
+                _ => problems.push(Problem::new(node.at, format!("there is no port {number}"), HELP)),
+            },
+            Value::List(_) => problems.push(unexpected(node, key, "one port", "write `ports:` for a list")),
+            _ => problems.push(unexpected(node, key, "a port", &format!("{HELP}, without quotes"))),
+        }
+        None
+    }
+}
+
+/// Makes an enumeration readable from its words.
+macro_rules! words {
+    ($($type:ty),*) => {$(
+        impl Decode for Located<$type> {
+            fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+                let words = <$type>::ALL.iter().map(|value| value.as_str());
+                let Value::Text(text) = &node.value else {
+                    problems.push(unexpected(node, key, "a word", &suggest("", words)));
+                    return None;
+                };
+                let known = <$type>::ALL.into_iter().find(|value| value.as_str() == text);
+                if known.is_none() {
+                    problems.push(Problem::new(node.at, format!("{key} cannot be `{text}`"), suggest(text, words)));
+                }
+                known.map(|value| Self { value, at: node.at })
+            }
+        }
+    )*};
+}
+words!(Cloud, Need, Vnet, Direction, Expect, Transport, Protocol, Status);
+
+/// What has become of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub(super) enum Status {
+    /// It is gone: its name no longer resolves, or nothing answers there.
+    Retired,
+}
+
+impl Status {
+    const ALL: [Self; 1] = [Self::Retired];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl<T: Decode> Decode for Located<Vec<T>> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            problems.push(unexpected(
+                node,
+                key,
+                "a list",
+                "write a list, [a, b] or one `- a` a line",
+            ));
+            return None;
+        };
+        if items.is_empty() {
+            let help = "name at least one, or leave the key out";
+            problems.push(Problem::new(node.at, format!("{key} is an empty list"), help));
+            return None;
+        }
+        let value: Vec<T> = items.iter().filter_map(|item| T::decode(item, key, problems)).collect();
+        (T::DISPENSABLE || value.len() == items.len()).then_some(Self { value, at: node.at })
+    }
+}
+
+impl<T: Decode> Decode for Table<T> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            problems.push(unexpected(node, key, "a mapping", "write `name: value` pairs"));
+            return None;
+        };
+        let mut read = |(name, value): &(Located<String>, Node)| {
+            T::decode(value, &format!("`{}`", name.value), problems).map(|value| (name.clone(), value))
+        };
+        Some(Self(entries.iter().filter_map(&mut read).collect()))
+    }
+}
+
+fn unexpected(node: &Node, key: &str, expected: &str, help: &str) -> Problem {
+    Problem::new(
+        node.at,
+        format!("{key} takes {expected}, not {}", node.value.kind()),
+        help,
+    )
+}
+
+/// Positions are no part of the format.
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Table<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        BTreeMap::<String, T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, T>::json_schema(generator)
+    }
+}
+
+impl JsonSchema for Port {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Port".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": u16::MAX })
+    }
+}

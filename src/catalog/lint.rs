@@ -1,0 +1,333 @@
+//! The rules of the format: what was read from files to a checked [`Catalog`].
+
+mod distinct;
+mod endpoint;
+mod host;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::{
+    decode::Table,
+    model::{Catalog, Cloud, Dependency, Endpoint, Source, SqlGateways},
+    problem::{Located, Place, Problem, nearest},
+    raw,
+    settings::{NAME_SERVER, REGION, SETTINGS},
+};
+use host::{Suffixes, address, plain_host};
+
+/// Checks everything and reports every problem. The result is only good where none was reported.
+pub(super) fn check(raw: &raw::Catalog, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
+    let clouds = suffixes(raw.clouds.as_ref(), problems);
+    let mut dependencies = Vec::new();
+    let list = raw.dependencies.as_ref().map_or(&[][..], |list| &list.value);
+    if list.is_empty() && !raw.broken {
+        let help = "list at least one under `dependencies:`";
+        problems.push(Problem::new(raw.at, "this catalog has no dependencies", help));
+    }
+    let ids: Vec<&str> = list
+        .iter()
+        .filter_map(|entry| Some(entry.id.as_ref()?.value.as_str()))
+        .collect();
+    for entry in list {
+        dependencies.extend(dependency(entry, &ids, &clouds, problems));
+    }
+    Catalog {
+        source: source(raw.source.as_ref(), problems),
+        clouds,
+        dependencies,
+        sql_gateways: raw
+            .sql_gateways
+            .as_ref()
+            .and_then(|gateways| sql_gateways(gateways, problems)),
+        sha256,
+    }
+}
+
+fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> Source {
+    let Some(raw) = raw else {
+        return Source {
+            title: String::new(),
+            url: String::new(),
+            documented: String::new(),
+        };
+    };
+    let given = [
+        ("title", raw.title.is_some()),
+        ("url", raw.url.is_some()),
+        ("documented", raw.documented.is_some()),
+    ];
+    check_given(&given, raw.at, raw.broken, problems);
+    let mut text =
+        |text: &Option<Located<String>>| text.as_ref().and_then(|text| prose(text, problems)).unwrap_or_default();
+    let source = Source {
+        title: text(&raw.title),
+        url: text(&raw.url),
+        documented: text(&raw.documented),
+    };
+    if let Some(date) = &raw.documented
+        && date.value.parse::<jiff::civil::Date>().is_err()
+    {
+        let message = format!("`{}` is not a date", date.value);
+        problems.push(Problem::new(date.at, message, "write it as 2026-04-30"));
+    }
+    if let Some(url) = &raw.url {
+        web_address(url, problems);
+    }
+    source
+}
+
+fn web_address(url: &Located<String>, problems: &mut Vec<Problem>) {
+    if !url.value.starts_with("https://") && !url.value.starts_with("http://") {
+        let message = format!("`{}` is not the address of a page", url.value);
+        problems.push(Problem::new(url.at, message, "write it with https://"));
+    }
+}
+
+fn suffixes(raw: Option<&raw::Clouds>, problems: &mut Vec<Problem>) -> Suffixes {
+    let mut clouds = Suffixes::new();
+    let Some(raw) = raw else { return clouds };
+    let tables = [
+        (Cloud::Public, &raw.public),
+        (Cloud::Usgov, &raw.usgov),
+        (Cloud::China, &raw.china),
+    ];
+    if tables.iter().all(|(_, table)| table.is_none()) && !raw.broken {
+        problems.push(no_cloud(raw.at));
+    }
+    for (cloud, Table(entries)) in tables
+        .into_iter()
+        .filter_map(|(cloud, table)| Some((cloud, table.as_ref()?)))
+    {
+        let table: &mut BTreeMap<String, String> = clouds.entry(cloud).or_default();
+        for (name, suffix) in entries {
+            suffix_name(name, problems);
+            if let Some(suffix) = plain_host(suffix, problems) {
+                table.insert(name.value.clone(), suffix);
+            }
+        }
+    }
+    clouds
+}
+
+fn suffix_name(name: &Located<String>, problems: &mut Vec<Problem>) {
+    let taken = [REGION, NAME_SERVER].contains(&name.value.as_str())
+        || SETTINGS.iter().any(|setting| setting.name == name.value);
+    if taken {
+        let message = format!("`{}` is a name that the user fills in", name.value);
+        problems.push(Problem::new(name.at, message, "choose another name for the suffix"));
+    } else if !name.value.starts_with(|c: char| c.is_ascii_lowercase())
+        || name
+            .value
+            .contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_')
+    {
+        let message = format!("`{}` cannot stand between braces", name.value);
+        problems.push(Problem::new(
+            name.at,
+            message,
+            "use lowercase letters, digits and _, a letter first",
+        ));
+    }
+}
+
+fn sql_gateways(raw: &raw::SqlGateways, problems: &mut Vec<Problem>) -> Option<SqlGateways> {
+    let given = [("source", raw.source.is_some()), ("regions", raw.regions.is_some())];
+    check_given(&given, raw.at, raw.broken, problems);
+    let source = raw.source.as_ref().and_then(|source| prose(source, problems));
+    let mut regions = BTreeMap::new();
+    for (region, list) in &raw.regions.as_ref()?.0 {
+        if region.value.is_empty()
+            || region
+                .value
+                .contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
+        {
+            let help = "write it as the VM's metadata service does, like westeurope";
+            problems.push(Problem::new(
+                region.at,
+                format!("`{}` is not a region's name", region.value),
+                help,
+            ));
+        }
+        regions.insert(region.value.clone(), addresses(list, problems));
+    }
+    Some(SqlGateways {
+        source: source?,
+        regions,
+    })
+}
+
+fn dependency(
+    raw: &raw::Dependency,
+    ids: &[&str],
+    suffixes: &Suffixes,
+    problems: &mut Vec<Problem>,
+) -> Option<Dependency> {
+    let at = raw.id.as_ref().map_or(raw.at, |id| id.at);
+    if let Some(id) = &raw.id {
+        check_id(id, problems);
+        if raw.endpoints.is_none() && !raw.broken {
+            // What keeps this entry from being a change may be the spelling of its id: other keys are no news.
+            problems.push(without_endpoints(id, ids));
+            return None;
+        }
+    }
+    let given = [
+        ("id", raw.id.is_some()),
+        ("title", raw.title.is_some()),
+        ("need", raw.need.is_some()),
+        ("impact", raw.impact.is_some()),
+        ("endpoints", raw.endpoints.is_some()),
+    ];
+    check_given(&given, at, raw.broken, problems);
+    let title = raw.title.as_ref().and_then(|title| prose(title, problems));
+    let impact = raw.impact.as_ref().and_then(|impact| prose(impact, problems));
+    if let Some(tag) = &raw.service_tag {
+        check_tag(tag, problems);
+    }
+    if let Some(docs) = &raw.docs
+        && !docs.value.starts_with('#')
+    {
+        web_address(docs, problems);
+    }
+    let clouds = raw
+        .clouds
+        .as_ref()
+        .map_or(Vec::new(), |list| cloud_list(list, problems));
+    let scope = endpoint::Scope {
+        clouds: if clouds.is_empty() {
+            Cloud::ALL.to_vec()
+        } else {
+            clouds.clone()
+        },
+        vnet: raw.vnet.as_ref().map(|vnet| vnet.value),
+        suffixes,
+    };
+    let endpoints = endpoints(raw, &scope, problems);
+    Some(Dependency {
+        id: raw.id.as_ref()?.value.clone(),
+        title: title?,
+        need: raw.need.as_ref()?.value,
+        feature: raw.feature.as_ref().and_then(|feature| prose(feature, problems)),
+        service_tag: raw.service_tag.as_ref().map(|tag| tag.value.clone()),
+        impact: impact?,
+        docs: raw.docs.as_ref().map(|docs| docs.value.clone()),
+        clouds,
+        vnet: scope.vnet,
+        route_addresses: raw
+            .route_addresses
+            .as_ref()
+            .map_or(BTreeMap::new(), |table| route_addresses(table, problems)),
+        endpoints,
+    })
+}
+
+fn endpoints(raw: &raw::Dependency, scope: &endpoint::Scope, problems: &mut Vec<Problem>) -> Vec<Endpoint> {
+    let mut checked: Vec<(&raw::Endpoint, Endpoint)> = Vec::new();
+    for entry in raw.endpoints.iter().flat_map(|list| &list.value) {
+        checked.extend(endpoint::check(entry, scope, problems).map(|endpoint| (entry, endpoint)));
+    }
+    distinct::check(&checked, scope, problems);
+    checked.into_iter().map(|(_, endpoint)| endpoint).collect()
+}
+
+fn without_endpoints(id: &Located<String>, ids: &[&str]) -> Problem {
+    let others: Vec<&str> = ids.iter().copied().filter(|other| *other != id.value).collect();
+    let help = match nearest(&id.value, &others) {
+        Some(near) => format!("did you mean `{near}`? To change a known dependency give its exact id"),
+        None => "add `endpoints:`; only an entry that changes a known dependency goes without".to_owned(),
+    };
+    Problem::new(id.at, format!("`{}` is new and has no endpoints", id.value), help)
+}
+
+fn check_id(id: &Located<String>, problems: &mut Vec<Problem>) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.value.is_empty() || !id.value.chars().all(allowed) || id.value.starts_with('-') || id.value.ends_with('-') {
+        let message = format!("`{}` cannot be an id", id.value);
+        problems.push(Problem::new(
+            id.at,
+            message,
+            "use lowercase letters, digits and inner dashes, like key-vault",
+        ));
+    }
+}
+
+/// Service tags are words and regions: `Sql`, `Storage.WestEurope`, `AzureFrontDoor.FirstParty`.
+fn check_tag(tag: &Located<String>, problems: &mut Vec<Problem>) {
+    if tag.value.is_empty() || tag.value.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.') {
+        let message = format!("`{}` is not a service tag", tag.value);
+        problems.push(Problem::new(tag.at, message, "name one tag, like AzureKeyVault"));
+    }
+}
+
+fn cloud_list(list: &Located<Vec<Located<Cloud>>>, problems: &mut Vec<Problem>) -> Vec<Cloud> {
+    let mut clouds: Vec<Cloud> = Vec::new();
+    for cloud in &list.value {
+        if clouds.contains(&cloud.value) {
+            let message = format!("`{}` stands twice in this list", cloud.value);
+            problems.push(Problem::new(cloud.at, message, "name it once"));
+        } else {
+            clouds.push(cloud.value);
+        }
+    }
+    clouds
+}
+
+fn route_addresses(raw: &raw::RouteAddresses, problems: &mut Vec<Problem>) -> BTreeMap<Cloud, Vec<IpAddr>> {
+    let lists = [
+        (Cloud::Public, &raw.public),
+        (Cloud::Usgov, &raw.usgov),
+        (Cloud::China, &raw.china),
+    ];
+    if lists.iter().all(|(_, list)| list.is_none()) && !raw.broken {
+        problems.push(no_cloud(raw.at));
+    }
+    lists
+        .into_iter()
+        .filter_map(|(cloud, list)| Some((cloud, addresses(list.as_ref()?, problems))))
+        .collect()
+}
+
+fn addresses(list: &Located<Vec<Located<String>>>, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
+    list.value.iter().filter_map(|text| address(text, problems)).collect()
+}
+
+/// Reports the keys that must be there and are not. Of an entry that could not be read in whole nothing is missed.
+fn check_given(given: &[(&str, bool)], at: Place, broken: bool, problems: &mut Vec<Problem>) {
+    let missing: Vec<String> = given
+        .iter()
+        .filter(|(_, is_given)| !is_given)
+        .map(|(key, _)| format!("`{key}`"))
+        .collect();
+    if let Some((last, others)) = missing.split_last().filter(|_| !broken) {
+        let message = match others {
+            [] => format!("{last} is missing"),
+            _ => format!("{} and {last} are missing", others.join(", ")),
+        };
+        problems.push(Problem::new(at, message, "add what is missing to this entry"));
+    }
+}
+
+/// Text for people: one line, nothing that moves a cursor.
+fn prose(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> {
+    let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        problems.push(Problem::new(
+            text.at,
+            "this text is empty",
+            "write a few words, or leave the key out",
+        ));
+        return None;
+    }
+    if line.contains(char::is_control) {
+        problems.push(Problem::new(
+            text.at,
+            "this text has control characters",
+            "write plain text",
+        ));
+        return None;
+    }
+    Some(line)
+}
+
+fn no_cloud(at: Place) -> Problem {
+    Problem::new(at, "no cloud is named here", "add `public:`, `usgov:` or `china:`")
+}

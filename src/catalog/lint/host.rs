@@ -1,0 +1,264 @@
+//! Host names, the braces in them, and addresses.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use crate::catalog::{
+    model::Cloud,
+    problem::{Located, Problem, nearest},
+    settings::{NAME_SERVER, REGION, SETTINGS, fill, placeholders},
+};
+
+/// What `{name}` stands for in each cloud.
+pub(crate) type Suffixes = BTreeMap<Cloud, BTreeMap<String, String>>;
+
+/// What is wrong, and what to write instead.
+type Complaint = (String, String);
+
+/// Whether `*.` may stand in front of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wildcard {
+    Allowed,
+    Forbidden,
+}
+
+/// What the braces of one entry may name.
+pub(super) struct Names<'a> {
+    pub suffixes: &'a Suffixes,
+    /// The clouds that the entry applies to: a suffix must exist in each.
+    pub clouds: &'a [Cloud],
+}
+
+impl Names<'_> {
+    /// Checks a host name with or without braces and returns it in lowercase.
+    pub fn host(&self, text: &Located<String>, wildcard: Wildcard, problems: &mut Vec<Problem>) -> Option<String> {
+        let checked = shape(&text.value, wildcard)
+            .and_then(|()| self.braces(&text.value))
+            .and_then(|()| {
+                let name = text.value.strip_prefix("*.").unwrap_or(&text.value);
+                self.clouds
+                    .iter()
+                    .try_for_each(|cloud| labels(&self.sample(name, *cloud)))
+            });
+        report(checked, text, problems).map(|()| text.value.to_ascii_lowercase())
+    }
+
+    fn braces(&self, template: &str) -> Result<(), Complaint> {
+        balanced(template)?;
+        placeholders(template).try_for_each(|name| self.placeholder(name))
+    }
+
+    fn placeholder(&self, name: &str) -> Result<(), Complaint> {
+        if name == NAME_SERVER {
+            let help = format!("write `host: \"{{{NAME_SERVER}}}\"`");
+            return Err((format!("`{{{NAME_SERVER}}}` stands for a whole host"), help));
+        }
+        if name == REGION || SETTINGS.iter().any(|setting| setting.name == name) {
+            return Ok(());
+        }
+        let missing: Vec<&str> = self
+            .clouds
+            .iter()
+            .filter(|cloud| self.suffix(name, **cloud).is_none())
+            .map(|cloud| cloud.as_str())
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else if missing.len() < self.clouds.len() || self.suffixes.values().any(|table| table.contains_key(name)) {
+            let clouds = missing.join(" and ");
+            Err((
+                format!("`{{{name}}}` stands for nothing in {clouds}"),
+                format!(
+                    "add `{name}` to `clouds: {}:`, or say with `clouds: […]` where the entry applies",
+                    missing[0]
+                ),
+            ))
+        } else {
+            Err((format!("nothing fills `{{{name}}}`"), self.suggest(name)))
+        }
+    }
+
+    fn suggest(&self, name: &str) -> String {
+        let mut known: Vec<&str> = self
+            .suffixes
+            .values()
+            .flat_map(BTreeMap::keys)
+            .map(String::as_str)
+            .collect();
+        known.extend(SETTINGS.iter().map(|setting| setting.name));
+        known.push(REGION);
+        known.sort_unstable();
+        known.dedup();
+        match nearest(name, &known) {
+            Some(near) => format!("did you mean `{{{near}}}`?"),
+            None => format!(
+                "write one of {{{}}}, or add the name under `clouds:`",
+                known.join("}, {")
+            ),
+        }
+    }
+
+    fn suffix(&self, name: &str, cloud: Cloud) -> Option<&str> {
+        self.suffixes.get(&cloud)?.get(name).map(String::as_str)
+    }
+
+    /// The host with its suffixes, and a short word in the place of all that a user fills in.
+    fn sample(&self, template: &str, cloud: Cloud) -> String {
+        let value = |name: &str| Some(self.suffix(name, cloud).unwrap_or("x").to_owned());
+        fill(template, value).unwrap_or_else(str::to_owned)
+    }
+}
+
+/// Checks a host name that has no braces.
+pub(super) fn plain_host(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> {
+    let no_braces = || {
+        let help = "write the name itself".to_owned();
+        if text.value.contains(['{', '}']) {
+            Err(("braces cannot be filled here".to_owned(), help))
+        } else {
+            Ok(())
+        }
+    };
+    let checked = shape(&text.value, Wildcard::Forbidden)
+        .and_then(|()| no_braces())
+        .and_then(|()| labels(&text.value));
+    report(checked, text, problems).map(|()| text.value.to_ascii_lowercase())
+}
+
+/// Checks an address that a packet can be sent to.
+pub(super) fn address(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<IpAddr> {
+    let complaint: Complaint = match text.value.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() || address.is_multicast() || is_broadcast(address) => (
+            format!("`{}` is no address of one machine", text.value),
+            "write the address of the machine to reach".to_owned(),
+        ),
+        Ok(address) => return Some(address),
+        Err(_) if text.value.contains('/') => (
+            format!("`{}` is not one address", text.value),
+            "name one address; a range cannot be probed".to_owned(),
+        ),
+        Err(_) if text.value.chars().any(|c| c.is_ascii_alphabetic()) && !text.value.contains(':') => (
+            format!("`{}` is a name, not an address", text.value),
+            "write names under `host:`".to_owned(),
+        ),
+        Err(_) => (
+            format!("`{}` is not an address", text.value),
+            "write an IPv4 address like 10.0.0.4, or an IPv6 address; the port goes under `port:`".to_owned(),
+        ),
+    };
+    report(Err(complaint), text, problems)
+}
+
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
+}
+
+fn report<T>(checked: Result<T, Complaint>, text: &Located<String>, problems: &mut Vec<Problem>) -> Option<T> {
+    checked
+        .map_err(|(message, help)| problems.push(Problem::new(text.at, message, help)))
+        .ok()
+}
+
+/// What is written in place of a host name by mistake.
+fn shape(text: &str, wildcard: Wildcard) -> Result<(), Complaint> {
+    let complain = |message: String, help: String| Err((message, help));
+    if text.is_empty() {
+        return complain(
+            "this host name is empty".into(),
+            "write a name like `login.microsoftonline.com`".into(),
+        );
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return complain(
+            format!("`{text}` is an address, not a host name"),
+            format!("write `address: \"{text}\"`"),
+        );
+    }
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        return complain(
+            format!("`{text}` is a URL, not a host name"),
+            format!("write `{host}`; port and path have keys of their own"),
+        );
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return complain(
+            "a host name has no spaces".into(),
+            "write one host name, or one entry for each host".into(),
+        );
+    }
+    if let Some((host, path)) = text.split_once('/') {
+        let help = format!("write `{host}` here and `path: \"/{path}\"` beside it");
+        return complain("a host name has no path".into(), help);
+    }
+    if let Some((host, port)) = text.rsplit_once(':') {
+        let help = format!("write `{host}` here and `port: {port}` beside it");
+        return complain("a host name has no port".into(), help);
+    }
+    if let Some(host) = text.strip_suffix('.') {
+        let help = format!("write `{host}`: names are taken as absolute anyway");
+        return complain("a host name ends without a dot here".into(), help);
+    }
+    if !text.is_ascii() {
+        let help = "write its ASCII form, which begins with xn--".into();
+        return complain(format!("`{text}` has letters that DNS does not know"), help);
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if name.contains('*') {
+        let help = "write `*.` in front of a name, and what lives there under `members:`".into();
+        return complain("a wildcard is one whole label in front".into(), help);
+    }
+    if name != text && wildcard == Wildcard::Forbidden {
+        return complain("a wildcard cannot stand here".into(), "write a whole host name".into());
+    }
+    Ok(())
+}
+
+fn balanced(template: &str) -> Result<(), Complaint> {
+    let mut depth = 0;
+    let mut length = 0;
+    for c in template.chars() {
+        match c {
+            '{' => (depth, length) = (depth + 1, 0),
+            '}' if length == 0 && depth == 1 => return Err(("these braces are empty".into(), "write `{name}`".into())),
+            '}' => depth -= 1,
+            _ => length += 1,
+        }
+        if !(0..=1).contains(&depth) {
+            break;
+        }
+    }
+    if depth == 0 {
+        return Ok(());
+    }
+    Err((
+        "these braces do not pair up".into(),
+        "write `{name}`, one opening and one closing brace".into(),
+    ))
+}
+
+/// The limits of RFC 1035 section 2.3.4 and the letters of RFC 1123 section 2.1, and `_`, which some services use.
+fn labels(name: &str) -> Result<(), Complaint> {
+    if name.len() > 253 {
+        let message = format!("this host name has {} characters", name.len());
+        return Err((message, "a name has 253 at most".into()));
+    }
+    for label in name.split('.') {
+        let help = "between its dots a name has 1 to 63 letters, digits and inner dashes".to_owned();
+        if label.is_empty() {
+            return Err(("this host name has two dots in a row, or one in front".into(), help));
+        }
+        if label.len() > 63 {
+            return Err((format!("a part of this host name has {} characters", label.len()), help));
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err((format!("`{label}` begins or ends with a dash"), help));
+        }
+        if let Some(odd) = label
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
+        {
+            return Err((format!("`{odd}` cannot be part of a host name"), help));
+        }
+    }
+    Ok(())
+}

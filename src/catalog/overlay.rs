@@ -1,0 +1,89 @@
+//! Several files to one: what it means to lay a catalog over another.
+
+use std::collections::HashMap;
+
+use super::{
+    decode::{Overlay as _, Table},
+    problem::{Located, Place, Problem},
+    raw,
+};
+
+/// The first file: everything in it is new.
+pub(super) fn alone(over: raw::Catalog, problems: &mut Vec<Problem>) -> raw::Catalog {
+    let mut base = raw::Catalog {
+        at: over.at,
+        broken: over.broken,
+        ..raw::Catalog::default()
+    };
+    lay_over(&mut base, over, problems);
+    base
+}
+
+pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &mut Vec<Problem>) {
+    if over.source.is_some() {
+        base.source = over.source;
+    }
+    if let Some(clouds) = over.clouds {
+        let under = base.clouds.get_or_insert_default();
+        extend(&mut under.public, clouds.public);
+        extend(&mut under.usgov, clouds.usgov);
+        extend(&mut under.china, clouds.china);
+    }
+    if let Some(gateways) = over.sql_gateways {
+        let under = base.sql_gateways.get_or_insert_with(|| raw::SqlGateways {
+            at: gateways.at,
+            ..Default::default()
+        });
+        under.broken |= gateways.broken;
+        under.source = gateways.source.or(under.source.take());
+        extend(&mut under.regions, gateways.regions);
+    }
+    if let Some(list) = over.dependencies {
+        let under = base.dependencies.get_or_insert_with(|| Located {
+            value: Vec::new(),
+            at: list.at,
+        });
+        add(&mut under.value, list.value, problems);
+    }
+    base.broken |= over.broken;
+}
+
+/// A later name takes the place of the earlier one.
+fn extend<T>(base: &mut Option<Table<T>>, over: Option<Table<T>>) {
+    let Some(Table(over)) = over else { return };
+    let Table(base) = base.get_or_insert_with(|| Table(Vec::new()));
+    base.retain(|(name, _)| over.iter().all(|(other, _)| other.value != name.value));
+    base.extend(over);
+}
+
+fn add(base: &mut Vec<raw::Dependency>, over: Vec<raw::Dependency>, problems: &mut Vec<Problem>) {
+    let known: HashMap<String, usize> = base
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| Some((entry.id.as_ref()?.value.clone(), index)))
+        .collect();
+    let mut seen: HashMap<String, Place> = HashMap::new();
+    for entry in over {
+        let Some(id) = entry.id.clone() else {
+            base.push(entry);
+            continue;
+        };
+        if let Some(first) = seen.insert(id.value.clone(), id.at) {
+            problems.push(
+                Problem::new(
+                    id.at,
+                    format!("the id `{}` is used twice", id.value),
+                    "give each dependency its own id",
+                )
+                .label("again here")
+                .related(first, "first used here"),
+            );
+            continue;
+        }
+        match known.get(&id.value).and_then(|index| base.get_mut(*index)) {
+            Some(earlier) if entry.endpoints.is_some() => *earlier = entry,
+            Some(earlier) => earlier.lay_over(entry),
+            None => base.push(entry),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What is wrong with a catalog, where, and what to write instead.
+
+use std::{error, fmt};
+
+/// Everything that is wrong with a set of catalog files. Prints as text with source snippets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errors {
+    pub(super) files: Vec<Text>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Errors {
+    /// How many problems there are: at least one.
+    pub fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// The problems without their snippets, for machines: file, line, column, message.
+    pub fn summaries(&self) -> impl Iterator<Item = Summary<'_>> {
+        self.problems.iter().map(|problem| {
+            let file = &self.files[problem.at.file];
+            let (line, column) = file.line_column(problem.at.start);
+            Summary {
+                file: &file.name,
+                line,
+                column,
+                message: &problem.message,
+            }
+        })
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::render(self, false))
+    }
+}
+
+impl error::Error for Errors {}
+
+/// One problem in one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary<'a> {
+    /// The file's name as it was given.
+    pub file: &'a str,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// One sentence without full stop. May quote the file: escape it before showing it.
+    pub message: &'a str,
+}
+
+/// A file as it was read, kept for its snippets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub name: String,
+    pub text: String,
+}
+
+impl Text {
+    /// Line and column, from 1, of a byte offset.
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
+    }
+
+    /// The nearest offset at or before this one where a character begins.
+    pub fn boundary(&self, offset: usize) -> usize {
+        (0..=offset.min(self.text.len()))
+            .rev()
+            .find(|at| self.text.is_char_boundary(*at))
+            .unwrap_or(0)
+    }
+}
+
+/// A stretch of bytes in one of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Place {
+    /// Index into [`Errors::files`].
+    pub file: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Place {
+    /// The place where a file begins, for what concerns the whole of it.
+    pub fn top_of(file: usize) -> Self {
+        Self { file, start: 0, end: 0 }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// What is wrong, one sentence without full stop.
+    pub message: String,
+    pub at: Place,
+    /// What stands beside the caret; may be empty.
+    pub label: String,
+    /// A second place that explains the first.
+    pub related: Option<(Place, String)>,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl Problem {
+    pub fn new(at: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            at,
+            label: String::new(),
+            related: None,
+            help: help.into(),
+        }
+    }
+
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub fn related(mut self, at: Place, label: impl Into<String>) -> Self {
+        self.related = Some((at, label.into()));
+        self
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Located<T> {
+    pub value: T,
+    pub at: Place,
+}
+
+/// What to write in place of a word that should have been one of `known`.
+pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(word, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of: {}", known.join(", ")),
+    }
+}
+
+/// The known word that a typing slip would turn into `word`, if there is one.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
+    let tolerance = (word.len() / 3).clamp(if word.len() > 3 { 2 } else { 1 }, 4);
+    known
+        .iter()
+        .map(|candidate| (distance(&word, &candidate.chars().collect::<Vec<_>>()), *candidate))
+        .filter(|(distance, _)| *distance <= tolerance)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's edit distance, one row at a time; `_` and `-` count as the same. A swap of neighbours counts as two.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let fold = |c: char| if c == '_' { '-' } else { c };
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, &from) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(fold(from) != fold(to));
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_word() {
+        let known = ["protocol", "protocols", "port", "ports", "any_address"];
+        for (typed, meant) in [
+            ("protcol", Some("protocol")),
+            ("prots", Some("ports")),
+            ("id", None),
+            ("any-address", Some("any_address")),
+            ("Port", Some("port")),
+            ("banana", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, &known), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let text = Text {
+            name: "x".into(),
+            text: "aé\nöü: x".into(),
+        };
+        let offset = text.text.find('x').unwrap();
+        assert_eq!(text.line_column(offset), (2, 5));
+    }
+}

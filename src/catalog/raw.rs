@@ -1,0 +1,143 @@
+//! What a catalog file may hold, key by key. The JSON Schema of the format is derived from these records.
+
+use super::{
+    decode::{Port, Status, Table, record},
+    model::{Cloud, Direction, Expect, Need, Protocol, Transport, Vnet},
+    problem::Located,
+};
+
+type Text = Located<String>;
+type List<T> = Located<Vec<T>>;
+
+record! {
+    /// The dependencies of an API Management instance in a virtual network.
+    Catalog {
+        /// The version of this format: 1.
+        #[schemars(with = "Option<u32>", extend("const" = 1))]
+        schema: Located<i128>,
+        /// Where the facts come from. An overlay's source takes the place of the built-in one.
+        source: Source,
+        /// What `{name}` in a host stands for, cloud by cloud.
+        clouds: Clouds,
+        /// The dependencies, in the order of reports.
+        dependencies: List<Dependency>,
+        /// Documented gateway addresses of Azure SQL, which stand in for a server whose name is not known.
+        sql_gateways: SqlGateways,
+    }
+
+    /// The page that the facts come from.
+    Source {
+        /// Its title.
+        title: Text,
+        /// Its address.
+        url: Text,
+        /// Its own date, YYYY-MM-DD.
+        documented: Text,
+    }
+
+    /// Names and what they stand for, in each cloud.
+    Clouds {
+        /// Azure public.
+        public: Table<Text>,
+        /// Azure US Government.
+        usgov: Table<Text>,
+        /// Azure operated by 21Vianet.
+        china: Table<Text>,
+    }
+
+    /// Documented gateways of Azure SQL.
+    SqlGateways {
+        /// Where the addresses come from.
+        source: Text,
+        /// Addresses by region, named as the VM's metadata service names regions (`westeurope`).
+        regions: Table<List<Text>>,
+    }
+
+    /// One thing that the instance needs. In an overlay an entry with a known id and without `endpoints` changes only
+    /// the keys that it names; with `endpoints` it takes the place of the known one.
+    Dependency {
+        /// The name that flags and reports use: lowercase letters, digits and dashes.
+        #[schemars(required)]
+        id: Text,
+        /// The name that people use.
+        title: Text,
+        /// How much its endpoints count.
+        need: Located<Need>,
+        /// Who needs it, where `need` is `feature`.
+        feature: Text,
+        /// The service tag of a network rule that allows it.
+        service_tag: Text,
+        /// What breaks without it, in one sentence.
+        impact: Text,
+        /// The anchor on the source page, `#tls-functionality`, or the address of another page.
+        docs: Text,
+        /// The clouds it exists in; without it, all.
+        clouds: List<Located<Cloud>>,
+        /// The kind of virtual network that it applies to; without it, both.
+        vnet: Located<Vnet>,
+        /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
+        route_addresses: RouteAddresses,
+        /// What to test.
+        endpoints: List<Endpoint>,
+    }
+
+    /// Literal addresses, cloud by cloud.
+    RouteAddresses {
+        /// In Azure public.
+        public: List<Text>,
+        /// In Azure US Government.
+        usgov: List<Text>,
+        /// In Azure operated by 21Vianet.
+        china: List<Text>,
+    }
+
+    /// A target and the ports to test on it.
+    Endpoint {
+        /// A host name. `{name}` stands for a cloud's suffix, a value of `--set`, or `{region}`; `{name_server}` alone
+        /// stands for each name server; `*.` in front makes a wildcard, which is tested through its `members`.
+        host: Text,
+        /// An address in place of a host.
+        address: Text,
+        /// Addresses in place of a host: one endpoint.
+        addresses: List<Text>,
+        /// Whether one of the `addresses` is enough.
+        any_address: Located<bool>,
+        /// Hosts known to live under a wildcard `host`.
+        members: List<Text>,
+        /// The port.
+        port: Located<Port>,
+        /// Several ports, in place of `port`.
+        ports: List<Located<Port>>,
+        /// What is spoken on the port, or on all `ports`.
+        protocol: Located<Protocol>,
+        /// What is spoken on each of the `ports`, by position.
+        protocols: List<Located<Protocol>>,
+        /// UDP or TCP, where the protocol has both (dns), and for inbound and peer rows.
+        transport: Located<Transport>,
+        /// Other names that count as the host's own, in its certificate and as targets of a redirect; `*.` stands for
+        /// one label. Needed where TLS is spoken to an address.
+        names: List<Text>,
+        /// Overrides the dependency's need.
+        need: Located<Need>,
+        /// Which way the traffic flows; without it, outbound.
+        direction: Located<Direction>,
+        /// The service tag that inbound or peer traffic comes from.
+        source_tag: Text,
+        /// The clouds it exists in; without it, all of the dependency's.
+        clouds: List<Located<Cloud>>,
+        /// The kind of virtual network that it applies to; without it, the dependency's.
+        vnet: Located<Vnet>,
+        /// The path to ask for, with http and https.
+        path: Text,
+        /// A remark for people.
+        note: Text,
+        /// `blocked` makes it a negative test: it must not get out.
+        expect: Located<Expect>,
+        /// `retired` keeps a host that is gone, without testing it.
+        status: Located<Status>,
+        /// The host that took its place.
+        replaced_by: Text,
+        /// Whether it is tested only when an import or `--only` names it.
+        only_when_named: Located<bool>,
+    }
+}

@@ -1,0 +1,104 @@
+//! The names that only the user, or a document of the instance, can fill in.
+
+/// A `{name}` in a host that `--set name=value` fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The name between the braces and in `--set`.
+    pub name: &'static str,
+    /// What its value is.
+    pub what: &'static str,
+    /// The dependency that needs it.
+    pub dependency: &'static str,
+    /// Where to find the value.
+    pub how: &'static str,
+}
+
+/// Every name that `--set` takes. An import fills most of them.
+pub const SETTINGS: [Setting; 7] = [
+    Setting {
+        name: "storage_account",
+        what: "the name of a storage account that the instance uses, without its suffix",
+        dependency: "storage",
+        how: "import --network-status or --dependencies; before there is an instance, name an account of your own in the region",
+    },
+    Setting {
+        name: "sql_server",
+        what: "the name of the instance's SQL server, without its suffix",
+        dependency: "sql",
+        how: "import --network-status or --dependencies; without it the region's documented gateways stand in",
+    },
+    Setting {
+        name: "key_vault",
+        what: "the name of a key vault that the instance uses, without its suffix",
+        dependency: "key-vault",
+        how: "import --network-status; before there is an instance, name a vault of your own in the region",
+    },
+    Setting {
+        name: "event_hub_namespace",
+        what: "the name of an Event Hubs namespace, without its suffix",
+        dependency: "event-hubs",
+        how: "import --dependencies, or name the namespace of your log-to-eventhub policy",
+    },
+    Setting {
+        name: "redis_host",
+        what: "the full host name of an external Azure Cache for Redis (port 6380)",
+        dependency: "redis",
+        how: "it is the host of the instance's external cache, under External cache in the portal",
+    },
+    Setting {
+        name: "managed_redis_host",
+        what: "the full host name of an Azure Managed Redis (port 10000)",
+        dependency: "redis",
+        how: "it is the host of the instance's external cache, under External cache in the portal",
+    },
+    Setting {
+        name: "diagnostics_host",
+        what: "the full host name or address of something that listens on port 12000",
+        dependency: "diagnostics-port",
+        how: "no listener is documented: name one only if Microsoft support gives you one",
+    },
+];
+
+/// `{region}`: filled by `--region` or by the VM's metadata.
+pub const REGION: &str = "region";
+
+/// `{name_server}`: stands for each name server, as a whole host only.
+pub const NAME_SERVER: &str = "name_server";
+
+/// The names between braces, in order: of `{a}.{b}.net`, `a` and `b`.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+}
+
+/// Puts values in the place of the braces.
+///
+/// # Errors
+/// The first name for which there is no value.
+pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+    let mut pieces = template.split('{');
+    let mut filled = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        filled.push_str(&value(name).ok_or(name)?);
+        filled.push_str(rest);
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_are_found_and_filled() {
+        let template = "{a}.x.{b}";
+        assert_eq!(placeholders(template).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(placeholders("plain").count(), 0);
+        assert_eq!(fill(template, |name| Some(name.to_uppercase())), Ok("A.x.B".to_owned()));
+        assert_eq!(fill(template, |name| (name == "a").then(String::new)), Err("b"));
+    }
+}
