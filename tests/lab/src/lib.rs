@@ -1,1 +1,157 @@
-//! A simulated Azure in network namespaces.
+//! A simulated Azure in network namespaces: real addresses, real ports, real DNS, real silence, without root and without
+//! the internet.
+//!
+//! A process that wants a lab starts itself anew ([`rerun`]), because a namespace of one's own can only be entered while
+//! the process has one thread. The new process is the VM; a second thread with a network namespace of its own is the
+//! router and the whole world behind it ([`Network`] says what that is like):
+//!
+//! ```text
+//!        main thread, and every child                          world thread
+//!   ┌───────────────────────────────┐   eth0        wire   ┌──────────────────────────────────────┐
+//!   │ VM 10.1.0.4                   ├──────────────────────┤ router 10.1.0.1   faults   firewalls │
+//!   │ own resolv.conf, hosts, store │                      │ name servers   services   (any address)│
+//!   └───────────────────────────────┘                      └──────────────────────────────────────┘
+//! ```
+//!
+//! ```no_run
+//! fn main() -> anyhow::Result<()> {
+//!     if lab::job().is_none() {
+//!         lab::probe()?;
+//!         lab::rerun("demo")?.status()?;
+//!         return Ok(());
+//!     }
+//!     let network = lab::Network::default();
+//!     let lab = lab::Lab::enter(&network)?;
+//!     lab.serve(&network)?;
+//!     lab.agent("apim-probe")?.arg("run").status()?;
+//!     Ok(())
+//! }
+//! # use apim_probe_lab as lab;
+//! ```
+//!
+//! Where namespaces are forbidden, [`probe`] says so in one sentence, and nothing may run: outside the lab a probe would
+//! reach for real hosts.
+
+mod dns;
+mod faults;
+mod firewall;
+mod line;
+mod namespace;
+pub mod network;
+mod rerun;
+mod services;
+mod tls;
+mod tools;
+mod wire;
+mod world;
+
+use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+pub use self::{
+    faults::has_nft,
+    network::Network,
+    rerun::{Forbidden, job, probe, rerun},
+    wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
+};
+use self::{
+    namespace::Files,
+    network::{Authority, Fault, Vm},
+    world::World,
+};
+
+/// The VM, wired to a world. It belongs to the thread that entered it: only there is the network the VM's.
+pub struct Lab {
+    world: World,
+    files: Files,
+    vm: Vm,
+    descriptors: u64,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Lab {
+    /// Becomes the VM of this network, and connects it to a world that has no services yet.
+    ///
+    /// The process must have one thread only. There is no way back.
+    pub fn enter(network: &Network) -> Result<Self> {
+        let descriptors = namespace::raise_descriptor_limit()?;
+        let files = namespace::enter(&network.vm, &network.resolv_conf())?;
+        let world = World::start(network.limit_icmp)?;
+        wire::vm(network.vm.default_route)?;
+        if network.vm.default_route {
+            wire::wait()?;
+        }
+        tools::tool("setpriv").context("setpriv (util-linux) is not installed")?;
+        let lab = Self {
+            world,
+            files,
+            vm: network.vm.clone(),
+            descriptors,
+            _not_send: PhantomData,
+        };
+        lab.write_store()?;
+        Ok(lab)
+    }
+
+    /// Brings everything in the network to life: name servers, services, firewalls, faults. Once it returns, all of it
+    /// listens.
+    pub fn serve(&self, network: &Network) -> Result<()> {
+        self.world.serve(network)?;
+        faults::in_vm(network)
+    }
+
+    /// Puts further faults in force, while everything goes on; names are those of `network`.
+    pub fn fault(&self, network: &Network, faults: Vec<Fault>) -> Result<()> {
+        self.world.fault(&Network {
+            faults,
+            ..network.clone()
+        })
+    }
+
+    /// Takes back every fault on the way (those of the VM itself stay).
+    pub fn lift_faults(&self) -> Result<()> {
+        self.world.lift()
+    }
+
+    /// A file with the roots that an instance trusts: the public ones, and those that stand for the few of Windows.
+    pub fn ca_file(&self) -> Result<PathBuf> {
+        let roots = [Authority::Public, Authority::Microsoft, Authority::Digicert];
+        self.files.write("roots.pem", &self.roots(&roots))
+    }
+
+    /// A command that runs a program on the VM as an ordinary program would be: without any capability, with the usual
+    /// number of descriptors, and with the VM's own certificate store.
+    pub fn agent(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        let mut command = Command::new(tools::tool("setpriv").context("setpriv (util-linux) is not installed")?);
+        command.args(["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]);
+        let descriptors = self.vm.descriptors.unwrap_or(self.descriptors);
+        command.args(["sh", "-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"]);
+        command
+            .arg(program)
+            .envs(&self.vm.env)
+            .env("SSL_CERT_FILE", self.store())
+            .env_remove("SSL_CERT_DIR");
+        Ok(command)
+    }
+
+    /// A file on the VM that vanishes with it.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        self.files.write(name, text)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.files.path("store.pem")
+    }
+
+    /// The VM's own store: what everybody trusts, and what its owner added.
+    fn write_store(&self) -> Result<()> {
+        let mut roots = vec![Authority::Public];
+        roots.extend(&self.vm.trusts);
+        self.files.write("store.pem", &self.roots(&roots)).map(drop)
+    }
+
+    fn roots(&self, roles: &[Authority]) -> String {
+        roles.iter().map(|role| self.world.pki.root_pem(*role)).collect()
+    }
+}

@@ -1,0 +1,161 @@
+//! Name servers that answer well, badly, or not at all.
+
+mod message;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
+    time::sleep,
+};
+
+use self::message::{NXDOMAIN, Query};
+use crate::network::{Answer, DnsConduct, NameServer};
+
+const PORT: u16 = 53;
+const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
+
+/// Binds a name server's sockets and answers on them from now on. Must be called inside a runtime.
+pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Result<()> {
+    let zones = Arc::new(Zones::new(&server.names, shared));
+    let at = SocketAddr::new(server.at, PORT);
+    if server.udp != DnsConduct::Closed {
+        let socket = std::net::UdpSocket::bind(at).with_context(|| format!("binding {at}/udp"))?;
+        socket.set_nonblocking(true)?;
+        tokio::spawn(answer_datagrams(
+            Arc::new(UdpSocket::from_std(socket)?),
+            Arc::clone(&zones),
+            server.udp,
+        ));
+    }
+    if server.tcp != DnsConduct::Closed {
+        let listener = std::net::TcpListener::bind(at).with_context(|| format!("binding {at}"))?;
+        listener.set_nonblocking(true)?;
+        tokio::spawn(accept(TcpListener::from_std(listener)?, zones, server.tcp));
+    }
+    Ok(())
+}
+
+/// What one server knows.
+struct Zones {
+    names: HashMap<String, Answer>,
+    asked: AtomicU32,
+}
+
+impl Zones {
+    fn new(own: &BTreeMap<String, Answer>, shared: &BTreeMap<String, Answer>) -> Self {
+        let lower = |(name, answer): (&String, &Answer)| (name.to_ascii_lowercase(), answer.clone());
+        Self {
+            names: shared.iter().chain(own).map(lower).collect(),
+            asked: AtomicU32::new(0),
+        }
+    }
+
+    /// The message for a query, or `None` for silence. The delay is the caller's to keep.
+    fn reply(&self, query: &Query, conduct: DnsConduct) -> Option<Vec<u8>> {
+        let unknown = Answer {
+            rcode: NXDOMAIN,
+            authority: Some("example".into()),
+            ..Answer::default()
+        };
+        let answer = self.names.get(&query.name).unwrap_or(&unknown);
+        if answer.silent {
+            return None;
+        }
+        let count = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        match conduct {
+            DnsConduct::Good | DnsConduct::Delayed(_) => Some(query.answer(answer)),
+            DnsConduct::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
+            DnsConduct::WrongId => Some(query.with_other_id().answer(answer)),
+            DnsConduct::WrongQuestion => Some(query.with_other_question().answer(answer)),
+            DnsConduct::Garbage => Some(GARBAGE.to_vec()),
+            DnsConduct::Loop => Some(query.looped()),
+            DnsConduct::Truncated => Some(query.truncated()),
+            DnsConduct::Rcode(rcode) => Some(query.refuse(rcode)),
+            DnsConduct::Short => {
+                let whole = query.answer(answer);
+                Some(whole[..whole.len() / 2].to_vec())
+            }
+            DnsConduct::Closed | DnsConduct::Silent | DnsConduct::Close => None,
+        }
+    }
+}
+
+async fn wait_for(conduct: DnsConduct) {
+    if let DnsConduct::Delayed(milliseconds) = conduct {
+        sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: DnsConduct) {
+    let mut datagram = [0; 4096];
+    loop {
+        // An ICMP error about an earlier answer is no reason to stop.
+        let Ok((length, from)) = socket.recv_from(&mut datagram).await else {
+            continue;
+        };
+        let Some(reply) = Query::parse(&datagram[..length]).and_then(|query| zones.reply(&query, conduct)) else {
+            continue;
+        };
+        if matches!(conduct, DnsConduct::Delayed(_)) {
+            let socket = Arc::clone(&socket);
+            tokio::spawn(async move {
+                wait_for(conduct).await;
+                let _ = socket.send_to(&reply, from).await;
+            });
+        } else {
+            let _ = socket.send_to(&reply, from).await;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsConduct) {
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            let zones = Arc::clone(&zones);
+            tokio::spawn(async move {
+                // The client may leave whenever it likes.
+                let _ = answer_stream(stream, &zones, conduct).await;
+            });
+        }
+    }
+}
+
+/// Queries and answers with their length before them (RFC 1035 §4.2.2).
+async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct) -> std::io::Result<()> {
+    loop {
+        let mut query = vec![0; usize::from(stream.read_u16().await?)];
+        stream.read_exact(&mut query).await?;
+        if conduct == DnsConduct::Close {
+            return stream.shutdown().await;
+        }
+        let Some(query) = Query::parse(&query) else {
+            return Ok(());
+        };
+        let Some(reply) = zones.reply(&query, conduct) else {
+            continue;
+        };
+        wait_for(conduct).await;
+        let promised = if conduct == DnsConduct::Short {
+            reply.len() * 2
+        } else {
+            reply.len()
+        };
+        let mut framed = u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes().to_vec();
+        framed.extend(reply);
+        stream.write_all(&framed).await?;
+        if conduct == DnsConduct::Short {
+            return stream.shutdown().await;
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What the network, and the VM itself, do to packets on their way: lists of commands, made from data.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    network::{At, FaultKind, Network, Transport},
+    tools::{ip, nft, tool},
+    wire::{DEAD_HOP, DOCUMENTATION, FORWARD},
+};
+
+/// Rules for packets on their way come before those that deliver them.
+const FAULTS_PREF: u8 = 5;
+const FIREWALLS_PREF: u8 = 6;
+const DOCUMENTATION_PREF: u8 = 7;
+
+/// Whether nftables is installed, which some faults take.
+pub fn has_nft() -> bool {
+    tool("nft").is_some()
+}
+
+/// Puts the network's faults in force. In the world's namespace.
+pub(crate) fn in_world(network: &Network) -> Result<()> {
+    let (mut rules, mut chains) = (Vec::new(), Chains::default());
+    for fault in &network.faults {
+        for place in places(network, &fault.to)? {
+            let rule = |action: &str| format!("rule add pref {FAULTS_PREF} {} {action}", place.selector());
+            match fault.does {
+                FaultKind::Silence => rules.push(rule("blackhole")),
+                FaultKind::Prohibited => rules.push(rule("prohibit")),
+                FaultKind::Unreachable => rules.push(rule("unreachable")),
+                FaultKind::Icmp(code) => {
+                    rules.push(rule(&format!("lookup {FORWARD}")));
+                    chains.forward.push(format!(
+                        "{} reject with icmp type {}",
+                        place.matcher(),
+                        icmp_name(code)?
+                    ));
+                }
+                FaultKind::Reset => {
+                    rules.push(rule(&format!("lookup {FORWARD}")));
+                    chains
+                        .forward
+                        .push(format!("{} reject with tcp reset", place.matcher()));
+                }
+                FaultKind::TtlExceeded => {
+                    rules.push(rule(&format!("lookup {FORWARD}")));
+                    chains.arriving.push(format!("{} ip ttl set 1", place.matcher()));
+                }
+                FaultKind::DeadNextHop
+                | FaultKind::LocalProhibit
+                | FaultKind::LocalUnreachable
+                | FaultKind::LocalBlackhole
+                | FaultKind::LocalDrop
+                | FaultKind::LocalReject => {}
+            }
+        }
+    }
+    ip(&rules)?;
+    chains.load()
+}
+
+/// Delivers every packet to a firewall's port to the world itself, documentation addresses included; without a
+/// firewall nobody answers for those.
+pub(crate) fn firewalls_in_world(network: &Network) -> Result<()> {
+    let mut lines = Vec::new();
+    for port in network.firewalls.iter().flat_map(|firewall| &firewall.ports) {
+        lines.push(format!(
+            "rule add pref {FIREWALLS_PREF} ipproto tcp dport {port} lookup local"
+        ));
+    }
+    if !lines.is_empty() {
+        for net in DOCUMENTATION {
+            lines.push(format!("route add local {net} dev lo"));
+            lines.push(format!("rule add pref {DOCUMENTATION_PREF} to {net} blackhole"));
+        }
+    }
+    ip(&lines)
+}
+
+/// Takes the world's faults back; firewalls and services stay.
+pub(crate) fn lift_in_world() -> Result<()> {
+    while ip(&[format!("rule del pref {FAULTS_PREF}")]).is_ok() {}
+    if has_nft() { nft("flush ruleset") } else { Ok(()) }
+}
+
+/// Puts the VM's own faults in force. In the VM's namespace.
+pub(crate) fn in_vm(network: &Network) -> Result<()> {
+    let (mut routes, mut chains) = (Vec::new(), Chains::default());
+    for fault in &network.faults {
+        for place in places(network, &fault.to)? {
+            match fault.does {
+                FaultKind::DeadNextHop => routes.push(format!("route add {} via {DEAD_HOP}", place.net()?)),
+                FaultKind::LocalProhibit => routes.push(format!("route add prohibit {}", place.net()?)),
+                FaultKind::LocalUnreachable => routes.push(format!("route add unreachable {}", place.net()?)),
+                FaultKind::LocalBlackhole => routes.push(format!("route add blackhole {}", place.net()?)),
+                FaultKind::LocalDrop => chains.leaving.push(format!("{} drop", place.matcher())),
+                FaultKind::LocalReject => {
+                    chains
+                        .leaving
+                        .push(format!("{} reject with icmp type admin-prohibited", place.matcher()));
+                }
+                FaultKind::Silence
+                | FaultKind::Prohibited
+                | FaultKind::Unreachable
+                | FaultKind::Icmp(_)
+                | FaultKind::Reset
+                | FaultKind::TtlExceeded => {}
+            }
+        }
+    }
+    ip(&routes)?;
+    chains.load()
+}
+
+/// The rules of each hook of nftables.
+#[derive(Default)]
+struct Chains {
+    arriving: Vec<String>,
+    forward: Vec<String>,
+    leaving: Vec<String>,
+}
+
+impl Chains {
+    fn load(&self) -> Result<()> {
+        if self.arriving.is_empty() && self.forward.is_empty() && self.leaving.is_empty() {
+            return Ok(());
+        }
+        let chain = |name: &str, hook: &str, rules: &[String]| {
+            format!(
+                "chain {name} {{ type filter hook {hook} priority 0; {}; }}",
+                rules.join("; ")
+            )
+        };
+        // Hooks are keywords of nft, so the chains need names of their own.
+        nft(&format!(
+            "table ip lab {{\n{}\n{}\n{}\n}}",
+            chain("arriving", "prerouting", &self.arriving),
+            chain("passing", "forward", &self.forward),
+            chain("leaving", "output", &self.leaving),
+        ))
+    }
+}
+
+/// One destination: a network or everybody, a port or all of them.
+struct Place {
+    net: Option<String>,
+    port: Option<(Transport, u16)>,
+}
+
+impl Place {
+    /// For `ip rule`. A packet to a port of its own choosing arrives from the wire.
+    fn selector(&self) -> String {
+        let mut words = vec!["iif wire".to_owned()];
+        words.extend(self.net.as_ref().map(|net| format!("to {net}")));
+        words.extend(
+            self.port
+                .map(|(transport, port)| format!("ipproto {} dport {port}", transport.as_str())),
+        );
+        words.join(" ")
+    }
+
+    /// For nftables.
+    fn matcher(&self) -> String {
+        let mut words: Vec<String> = self.net.iter().map(|net| format!("ip daddr {net}")).collect();
+        words.extend(
+            self.port
+                .map(|(transport, port)| format!("{} dport {port}", transport.as_str())),
+        );
+        words.join(" ")
+    }
+
+    /// For `ip route`, which knows no ports.
+    fn net(&self) -> Result<&str> {
+        self.net.as_deref().context("a route needs a host")
+    }
+}
+
+fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
+    let port = to.port.map(|port| (to.transport, port));
+    if to.host == "*" {
+        return Ok(vec![Place { net: None, port }]);
+    }
+    if to.host.contains('/') {
+        return Ok(vec![Place {
+            net: Some(to.host.clone()),
+            port,
+        }]);
+    }
+    let addresses = network.addresses(&to.host);
+    if addresses.is_empty() {
+        bail!("a fault for {to}, which has no address");
+    }
+    let place = |address: IpAddr| Place {
+        net: Some(address.to_string()),
+        port,
+    };
+    Ok(addresses.into_iter().map(place).collect())
+}
+
+/// What nftables calls a code of ICMP type 3 (RFC 792, RFC 1812 §5.2.7.1).
+fn icmp_name(code: u8) -> Result<&'static str> {
+    Ok(match code {
+        0 => "net-unreachable",
+        1 => "host-unreachable",
+        2 => "prot-unreachable",
+        3 => "port-unreachable",
+        9 => "net-prohibited",
+        10 => "host-prohibited",
+        13 => "admin-prohibited",
+        _ => bail!("nftables cannot send ICMP 3/{code}"),
+    })
+}

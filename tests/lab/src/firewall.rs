@@ -1,0 +1,117 @@
+//! A transparent proxy: accepts for every destination, reads the client's first bytes, and decides by the name in them.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+
+use crate::{
+    line::Line,
+    network::{Action, Authority, Certificate, End, Firewall},
+    services::{Port, page},
+    tls::record::{FirstWords, first_words},
+};
+
+/// How long a client may take for its first bytes before the firewall stops waiting.
+const PATIENCE: Duration = Duration::from_secs(60);
+const MAX_FIRST_WORDS: usize = 16 * 1024;
+
+/// A firewall, with what lies behind it.
+pub(crate) struct Gate {
+    pub(crate) firewall: Firewall,
+    pub(crate) behind: HashMap<SocketAddr, Arc<Port>>,
+    /// The names behind each address, for clients that name nobody.
+    pub(crate) names: HashMap<IpAddr, Vec<String>>,
+}
+
+impl Gate {
+    /// Treats one connection to its end.
+    pub(crate) async fn attend(&self, mut stream: TcpStream) {
+        let Ok(to) = stream.local_addr() else { return };
+        let (bytes, asked) = listen(&mut stream).await;
+        let name = asked
+            .or_else(|| self.names.get(&to.ip())?.first().cloned())
+            .unwrap_or_else(|| to.ip().to_string());
+        match self.action(&name) {
+            Action::End(end) => Line::new(stream, bytes, None, None).end(end).await,
+            Action::Deny(which) => {
+                let page = String::from_utf8_lossy(&page(*which)).into_owned();
+                Line::new(stream, bytes, None, None).end(&End::Text(page)).await;
+            }
+            Action::Forward => match self.behind.get(&to) {
+                Some(port) => port.attend(stream, bytes).await,
+                None => Line::new(stream, bytes, None, None).end(&End::Reset).await,
+            },
+            Action::Inspect => match self.behind.get(&to) {
+                Some(port) => {
+                    let certificate = Certificate {
+                        by: Authority::Inspection,
+                        ..Certificate::default()
+                    };
+                    port.disguised(certificate, name).attend(stream, bytes).await;
+                }
+                None => Line::new(stream, bytes, None, None).end(&End::Reset).await,
+            },
+        }
+    }
+
+    fn action(&self, name: &str) -> &Action {
+        let rule = self
+            .firewall
+            .rules
+            .iter()
+            .find(|rule| rule.names.iter().any(|glob| glob_matches(glob, name)));
+        rule.map_or(&self.firewall.otherwise, |rule| &rule.does)
+    }
+}
+
+/// Reads until it is clear whom the client wants, or that it does not say.
+async fn listen(stream: &mut TcpStream) -> (Vec<u8>, Option<String>) {
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        match first_words(&bytes) {
+            FirstWords::Hello(name) | FirstWords::Request(name) => return (bytes, name),
+            FirstWords::Other => return (bytes, None),
+            FirstWords::Incomplete if bytes.len() > MAX_FIRST_WORDS => return (bytes, None),
+            FirstWords::Incomplete => match timeout(PATIENCE, stream.read(&mut part)).await {
+                Ok(Ok(came @ 1..)) => bytes.extend(&part[..came]),
+                _ => return (bytes, None),
+            },
+        }
+    }
+}
+
+/// Whether `*` in `glob` can be filled so that it becomes `text`.
+pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
+    match glob.split_once('*') {
+        None => glob == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter_map(|at| rest.get(at..))
+                .any(|rest| glob_matches(after, rest))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob_matches;
+
+    #[test]
+    fn stars_match_any_characters() {
+        for (glob, text, matches) in [
+            ("*", "a.example", true),
+            ("*.example", "a.b.example", true),
+            ("*.example", "example", false),
+            ("a*c*e", "abcde", true),
+            ("a*c", "abcd", false),
+            ("a", "a", true),
+        ] {
+            assert_eq!(glob_matches(glob, text), matches, "{glob} {text}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A TCP connection that may be cut, slowed down, or begin with bytes that somebody else has read already.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep, timeout},
+};
+
+use crate::network::{After, Cut, End, Pace};
+
+/// A server's end of a connection.
+pub(crate) struct Line {
+    stream: TcpStream,
+    /// Bytes of the client that a firewall has read.
+    replay: Vec<u8>,
+    after: Option<After>,
+    received: usize,
+    /// How often the client spoke again after we had.
+    replies: usize,
+    spoke_last: bool,
+    pace: Option<Pace>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Line {
+    pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Cut>, pace: Option<Pace>) -> Self {
+        // One byte a segment only works without Nagle; everybody else loses nothing.
+        let _ = stream.set_nodelay(true);
+        let pause = pace
+            .filter(|pace| pace.delay_ms > 0)
+            .map(|pace| Box::pin(sleep(Duration::from_millis(pace.delay_ms))));
+        Self {
+            stream,
+            replay,
+            after: cut.map(|cut| cut.after),
+            received: 0,
+            replies: 0,
+            spoke_last: false,
+            pace,
+            pause,
+        }
+    }
+
+    /// Ends the connection as told, and waits until the client has ended it too where that is what "close" takes:
+    /// dropping a socket with unread bytes would send a reset.
+    pub(crate) async fn end(mut self, end: &End) {
+        let words = match end {
+            End::Reset => {
+                let _ = self.stream.set_zero_linger();
+                return;
+            }
+            End::Silence => return drain(&mut self.stream, Duration::from_secs(3600)).await,
+            End::Close => Vec::new(),
+            End::Alert(description) => crate::tls::record::alert(*description),
+            End::Text(text) => text.clone().into_bytes(),
+            End::Hex(hex) => from_hex(hex),
+        };
+        let _ = self.stream.write_all(&words).await;
+        let _ = self.stream.shutdown().await;
+        drain(&mut self.stream, Duration::from_secs(10)).await;
+    }
+
+    /// Whether the bytes that just came are those at which the line is to be cut.
+    fn is_due(&self) -> bool {
+        match self.after {
+            Some(After::FirstBytes) => true,
+            Some(After::Bytes(count)) => self.received >= count,
+            Some(After::Replies(count)) => self.replies >= count,
+            Some(After::Accept | After::Handshake | After::Request) | None => false,
+        }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.received += bytes;
+        if self.spoke_last {
+            self.replies += 1;
+            self.spoke_last = false;
+        }
+    }
+}
+
+/// The error that ends a conversation because the line is to be cut here.
+#[derive(Debug)]
+struct CutHere;
+
+impl fmt::Display for CutHere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the line is cut here")
+    }
+}
+
+impl std::error::Error for CutHere {}
+
+/// Says that the line is to be cut here, through whatever layers lie between.
+pub(crate) fn cut_here() -> io::Error {
+    io::Error::other(CutHere)
+}
+
+/// Whether a conversation ended because the line was to be cut.
+pub(crate) fn is_cut(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CutHere>)
+}
+
+impl AsyncRead for Line {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.replay.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        } else {
+            let take = self.replay.len().min(buf.remaining());
+            buf.put_slice(&self.replay[..take]);
+            self.replay.drain(..take);
+        }
+        let came = buf.filled().len() - before;
+        if came > 0 {
+            self.count(came);
+            if self.is_due() {
+                return Poll::Ready(Err(cut_here()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        let most = self.pace.map_or(0, |pace| pace.bytes);
+        let part = if most == 0 {
+            bytes
+        } else {
+            &bytes[..bytes.len().min(most)]
+        };
+        let wrote = ready!(Pin::new(&mut self.stream).poll_write(cx, part))?;
+        self.spoke_last = true;
+        if let Some(pace) = self.pace.filter(|pace| pace.every_ms > 0) {
+            self.pause = Some(Box::pin(sleep(Duration::from_millis(pace.every_ms))));
+        }
+        Poll::Ready(Ok(wrote))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Reads and forgets until the client leaves.
+async fn drain(stream: &mut TcpStream, limit: Duration) {
+    let forget = async {
+        let mut bytes = [0; 4096];
+        while matches!(stream.read(&mut bytes).await, Ok(1..)) {}
+    };
+    let _ = timeout(limit, forget).await;
+}
+
+/// Reads hexadecimal digits; anything between the pairs is spacing.
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .filter_map(|d| u8::try_from(d).ok())
+        .collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}

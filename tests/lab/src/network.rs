@@ -1,0 +1,269 @@
+//! What the world is like: plain data, written in YAML or made by code. Everything that is not said is healthy.
+
+mod at;
+mod service;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::Deserialize;
+
+pub use self::{
+    at::{At, Transport},
+    service::{
+        After, Amqp, Authority, Certificate, Chain, Cut, Demand, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page,
+        Service, Smb, Speaks, Tds, Tls, Validity, Version,
+    },
+};
+
+/// Azure's platform name server, which is also the default one here.
+pub const PLATFORM_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
+
+/// A network and everything in it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// The VM's name servers, in the order of its `resolv.conf`; none means a healthy one at [`PLATFORM_DNS`].
+    pub name_servers: Vec<NameServer>,
+    /// What each name resolves to, wherever a server has no answer of its own. A name that is not here does not exist.
+    pub names: BTreeMap<String, Answer>,
+    /// Who listens where.
+    pub services: BTreeMap<At, Service>,
+    /// What the network does to packets on their way.
+    pub faults: Vec<Fault>,
+    /// Firewalls that answer in everybody's name.
+    pub firewalls: Vec<Firewall>,
+    /// Routers limit their ICMP errors to a few a second, as they do by default.
+    pub limit_icmp: bool,
+    /// The machine that the agent runs on.
+    pub vm: Vm,
+}
+
+impl Network {
+    /// The name servers that exist, the default one included.
+    pub fn servers(&self) -> Vec<NameServer> {
+        if self.name_servers.is_empty() {
+            vec![NameServer::default()]
+        } else {
+            self.name_servers.clone()
+        }
+    }
+
+    /// The addresses of a host: itself if it is one, else what its name resolves to for most.
+    pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self
+                .names
+                .get(host)
+                .map(|answer| answer.addresses.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The `resolv.conf` of the VM.
+    pub fn resolv_conf(&self) -> String {
+        self.vm.resolv_conf.clone().unwrap_or_else(|| {
+            let listed = self.servers().into_iter().filter(|server| !server.hidden);
+            let lines: Vec<String> = listed.map(|server| format!("nameserver {}", server.at)).collect();
+            lines.join("\n") + "\n"
+        })
+    }
+}
+
+/// One name server, on UDP and TCP port 53.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NameServer {
+    /// Its address.
+    pub at: IpAddr,
+    /// How it answers over UDP.
+    pub udp: DnsConduct,
+    /// How it answers over TCP.
+    pub tcp: DnsConduct,
+    /// Answers of its own, before those of [`Network::names`].
+    pub names: BTreeMap<String, Answer>,
+    /// It is there, but the VM's `resolv.conf` does not list it.
+    pub hidden: bool,
+}
+
+impl Default for NameServer {
+    fn default() -> Self {
+        Self {
+            at: PLATFORM_DNS,
+            udp: DnsConduct::Good,
+            tcp: DnsConduct::Good,
+            names: BTreeMap::new(),
+            hidden: false,
+        }
+    }
+}
+
+/// How a name server treats a query over one transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsConduct {
+    /// As RFC 1035 has it.
+    Good,
+    /// Nobody listens: a reset, or an ICMP port unreachable.
+    Closed,
+    /// Takes the query and says nothing.
+    Silent,
+    /// Answers another query's id.
+    WrongId,
+    /// Answers another question.
+    WrongQuestion,
+    /// Sends bytes that are no DNS message.
+    Garbage,
+    /// Sends a name that points at itself.
+    Loop,
+    /// Sets the TC bit and leaves the answer out.
+    Truncated,
+    /// Sends half of its message. Over TCP it promises all of it, then closes.
+    Short,
+    /// Closes the connection on the query; over UDP the same as silent.
+    Close,
+    /// Refuses every name with this response code (RFC 1035 §4.1.1): 2 SERVFAIL, 4 NOTIMP, 5 REFUSED.
+    Rcode(u8),
+    /// Answers after so many milliseconds.
+    Delayed(u64),
+    /// Answers only every n-th query.
+    EveryNth(u32),
+}
+
+/// What a name resolves to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answer {
+    /// The addresses, in the order of the answer. None, with no other field set, is "no data".
+    pub addresses: Vec<IpAddr>,
+    /// The aliases between the name and its addresses.
+    pub aliases: Vec<String>,
+    /// A response code other than NOERROR; 3 is NXDOMAIN. Aliases are sent with it.
+    pub rcode: u8,
+    /// The zone of the SOA record in the authority section of an answer without addresses.
+    pub authority: Option<String>,
+    /// No answer at all for this name.
+    pub silent: bool,
+}
+
+/// What the network does to packets to some place.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Whose packets. A name stands for all its addresses, `*` for everybody, a place without a port for all of them.
+    pub to: At,
+    /// What happens to them.
+    pub does: FaultKind,
+}
+
+/// What happens to a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Dropped without a word.
+    Silence,
+    /// ICMP 3/13, administratively prohibited, a few a second.
+    Prohibited,
+    /// ICMP 3/0, network unreachable, a few a second.
+    Unreachable,
+    /// ICMP type 3 with this code, without a limit unless [`Network::limit_icmp`]. Needs `nft`.
+    Icmp(u8),
+    /// A reset in the destination's name. Needs `nft`.
+    Reset,
+    /// ICMP 11/0: the packet went in circles. Needs `nft`.
+    TtlExceeded,
+    /// The VM's route leads to a neighbour that does not exist.
+    DeadNextHop,
+    /// The VM's own route says prohibit (errno 13).
+    LocalProhibit,
+    /// The VM's own route says unreachable (errno 113).
+    LocalUnreachable,
+    /// The VM's own route says blackhole (errno 22).
+    LocalBlackhole,
+    /// The VM's own firewall drops it: UDP fails with errno 1. Needs `nft`.
+    LocalDrop,
+    /// The VM's own firewall rejects it with ICMP from the VM's own address. Needs `nft`.
+    LocalReject,
+}
+
+impl FaultKind {
+    /// Whether it takes nftables.
+    pub fn needs_nft(self) -> bool {
+        matches!(
+            self,
+            Self::Icmp(_) | Self::Reset | Self::TtlExceeded | Self::LocalDrop | Self::LocalReject
+        )
+    }
+}
+
+/// A transparent proxy: on its ports it accepts for *every* destination, reads what the client says first, and decides
+/// by the name in it. That is what an Azure Firewall does with application rules.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firewall {
+    /// Where it sits in the way (TCP).
+    pub ports: Vec<u16>,
+    /// The first rule with a matching name decides.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// What happens to everybody else.
+    pub otherwise: Action,
+}
+
+/// One application rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Names, `*` matching any characters: SNI, the `Host` header, or else the name behind the destination address.
+    pub names: Vec<String>,
+    /// What happens to them.
+    pub does: Action,
+}
+
+/// What a firewall does with a connection whose first bytes it has read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Hands it to the real service; without one, resets it.
+    Forward,
+    /// Terminates TLS with a certificate of its own for the name asked for, and hands on what is inside.
+    Inspect,
+    /// Ends it.
+    End(End),
+    /// Serves a deny page in plain HTTP.
+    Deny(Page),
+}
+
+/// The machine that the agent runs on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vm {
+    /// `/etc/resolv.conf`, instead of one that lists the name servers.
+    pub resolv_conf: Option<String>,
+    /// `/run/systemd/resolve/resolv.conf`, on a VM whose `resolv.conf` names systemd-resolved's stub.
+    pub resolved: Option<String>,
+    /// Further lines of `/etc/hosts`.
+    pub hosts: String,
+    /// Further authorities in the VM's certificate store, beside the public ones.
+    pub trusts: Vec<Authority>,
+    /// Whether there is a default route.
+    pub default_route: bool,
+    /// The agent's descriptor limit, where it is not the usual one.
+    pub descriptors: Option<u64>,
+    /// Further environment variables of the agent.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Default for Vm {
+    fn default() -> Self {
+        Self {
+            resolv_conf: None,
+            resolved: None,
+            hosts: String::new(),
+            trusts: Vec::new(),
+            default_route: true,
+            descriptors: None,
+            env: BTreeMap::new(),
+        }
+    }
+}

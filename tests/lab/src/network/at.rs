@@ -1,0 +1,110 @@
+//! A place in the network, as people write it.
+
+use std::{fmt, str::FromStr};
+
+use serde::Deserialize;
+
+/// `host:port`, `host:port/udp`, or `host` for every port; the host is a name, an address, a network or `*`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct At {
+    /// A name, an address, a network (`20.0.0.0/8`) or `*`.
+    pub host: String,
+    /// The port; none means all.
+    pub port: Option<u16>,
+    /// TCP unless said otherwise.
+    pub transport: Transport,
+}
+
+/// TCP or UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// The word in rules and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl At {
+    /// A place in TCP.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port: Some(port),
+            transport: Transport::Tcp,
+        }
+    }
+
+    /// A place in UDP.
+    pub fn udp(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port: Some(port),
+            transport: Transport::Udp,
+        }
+    }
+
+    /// Whether `other` is one of the places meant; `*` means every host.
+    pub fn covers(&self, other: &Self) -> bool {
+        (self.host == "*" || self.host == other.host)
+            && (self.port.is_none() || self.port == other.port)
+            && self.transport == other.transport
+    }
+}
+
+impl FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (place, transport) = match text.strip_suffix("/udp") {
+            Some(place) => (place, Transport::Udp),
+            None => (text, Transport::Tcp),
+        };
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) => (
+                host,
+                Some(port.parse().map_err(|_| format!("{text}: {port} is not a port"))?),
+            ),
+            None => (place, None),
+        };
+        if host.is_empty() {
+            return Err(format!("{text}: no host"));
+        }
+        Ok(Self {
+            host: host.to_ascii_lowercase(),
+            port,
+            transport,
+        })
+    }
+}
+
+impl TryFrom<String> for At {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        if self.transport == Transport::Udp {
+            f.write_str("/udp")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! What listens on a port: a protocol spoken well, and the ways in which it may be spoken badly.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One listener. Everything that is not said is healthy.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Service {
+    /// The protocol; a scenario that only changes a planned service leaves it out.
+    pub speaks: Option<Speaks>,
+    /// Nobody listens: a reset, or an ICMP port unreachable.
+    pub closed: bool,
+    /// The connection ends before its time.
+    pub cut: Option<Cut>,
+    /// How fast the service writes.
+    pub pace: Option<Pace>,
+    /// Its TLS, if the protocol has any.
+    pub tls: Tls,
+    /// Its answers to HTTP requests.
+    pub http: Http,
+    /// Its answer to a TDS PRELOGIN.
+    pub tds: Tds,
+    /// Its answer to an AMQP header.
+    pub amqp: Amqp,
+    /// Its answer to an SMB2 NEGOTIATE.
+    pub smb: Smb,
+    /// Its answer to a DCE/RPC bind.
+    pub kms: Kms,
+    /// Its answer to `PING`; none means that it wants a password.
+    pub redis: Option<String>,
+    /// What it says before anybody asks.
+    pub banner: Option<String>,
+    /// Its answer to an NTP packet.
+    pub ntp: Ntp,
+}
+
+impl Service {
+    /// A healthy service.
+    pub fn healthy(speaks: Speaks) -> Self {
+        Self {
+            speaks: Some(speaks),
+            ..Self::default()
+        }
+    }
+}
+
+/// The protocol on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaks {
+    /// Accepts, and says nothing but its banner.
+    Tcp,
+    /// TLS, with HTTP inside.
+    Tls,
+    /// TLS, with HTTP inside.
+    Https,
+    /// HTTP.
+    Http,
+    /// TDS: PRELOGIN, then TLS inside TDS packets.
+    Tds,
+    /// AMQP 1.0 with an upgrade to TLS.
+    Amqp,
+    /// AMQP 1.0 inside TLS.
+    Amqps,
+    /// SMB2 over TCP.
+    Smb,
+    /// A DCE/RPC server with the KMS interface.
+    Kms,
+    /// Redis inside TLS.
+    Redis,
+    /// NTP (UDP).
+    Ntp,
+}
+
+/// When and how a connection ends before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// When.
+    pub after: After,
+    /// How.
+    pub by: End,
+}
+
+/// The moment of a [`Cut`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum After {
+    /// As soon as the connection is accepted.
+    Accept,
+    /// At the client's first bytes: a `ClientHello`, a PRELOGIN, a request.
+    FirstBytes,
+    /// Once so many bytes have come.
+    Bytes(usize),
+    /// At the client's next bytes after so many replies: after 1 reply of a TLS server the client has seen its chain.
+    Replies(usize),
+    /// Once TLS is established, before the first reply inside it.
+    Handshake,
+    /// At the first bytes inside TLS.
+    Request,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// RST.
+    Reset,
+    /// FIN.
+    Close,
+    /// It does not end: nothing more is said.
+    Silence,
+    /// A fatal TLS alert with this description (RFC 8446 §6), in the clear, then FIN.
+    Alert(u8),
+    /// These words, then FIN.
+    Text(String),
+    /// These bytes, in hexadecimal, then FIN.
+    Hex(String),
+}
+
+/// How fast a service writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pace {
+    /// Milliseconds before the first byte.
+    pub delay_ms: u64,
+    /// Bytes in one segment; 0 means as many as fit.
+    pub bytes: usize,
+    /// Milliseconds between segments.
+    pub every_ms: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            delay_ms: 0,
+            bytes: 1,
+            every_ms: 0,
+        }
+    }
+}
+
+/// How a service does TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// What it shows.
+    pub certificate: Certificate,
+    /// The only version it speaks; none means 1.2 and 1.3.
+    pub version: Option<Version>,
+    /// It demands a certificate of the client, and does this when none comes.
+    pub client_certificate: Option<Demand>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Version {
+    /// 1.0: an answer that no client of today takes.
+    Tls10,
+    /// 1.2.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+/// What becomes of a client without a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demand {
+    /// A TLS alert.
+    Alert,
+    /// RST.
+    Reset,
+    /// FIN.
+    Close,
+    /// Nothing more is said.
+    Silence,
+}
+
+/// A certificate and the chain that comes with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Certificate {
+    /// Who issued it.
+    pub by: Authority,
+    /// Its names; none means those of the host.
+    pub names: Option<Vec<String>>,
+    /// When it is valid.
+    pub validity: Validity,
+    /// What comes with it.
+    pub chain: Chain,
+    /// The issuing authority's common name, where it is not the usual one.
+    pub issuer: Option<String>,
+    /// Where the issuer's certificate can be fetched (authority information access).
+    pub aia: Option<String>,
+}
+
+/// Who issues certificates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authority {
+    /// Stands for the authorities that everybody trusts.
+    #[default]
+    Public,
+    /// Stands for Microsoft's product roots, which only Windows trusts.
+    Microsoft,
+    /// Stands for `DigiCert` Global Root CA, which Mozilla no longer trusts.
+    Digicert,
+    /// A company's own, for breaking TLS open at its firewall.
+    Inspection,
+    /// One that nobody trusts.
+    Private,
+}
+
+/// When a certificate is valid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validity {
+    /// From a month ago for most of a year.
+    #[default]
+    Now,
+    /// It ended yesterday.
+    Expired,
+    /// It starts tomorrow.
+    NotYet,
+    /// It ends in so many days.
+    EndsIn(i64),
+}
+
+/// What a server sends beside its leaf.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chain {
+    /// The issuing authority, whose own issuer is the root.
+    #[default]
+    Full,
+    /// Nothing: the client has to find the issuer.
+    LeafOnly,
+    /// The leaf is its own issuer.
+    SelfSigned,
+}
+
+/// What an HTTP server answers. Everything absent: 200, and the kind of object that the path speaks of.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// A whole answer, ready made.
+    pub page: Option<Page>,
+    /// The status.
+    pub status: Option<u16>,
+    /// Further headers.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Option<String>,
+    /// A typed body.
+    pub object: Option<Object>,
+    /// A body of so many bytes.
+    pub size: Option<u64>,
+    /// Headers that never end.
+    pub endless_headers: bool,
+    /// How far the server's clock is ahead, in seconds.
+    pub clock_ahead: i64,
+    /// Answers to single paths.
+    pub paths: BTreeMap<String, Http>,
+}
+
+/// The answers of well-known middleboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Page {
+    /// Azure Firewall: 470 and a line of text.
+    AzureFirewall,
+    /// Squid: 403 and its error page.
+    Squid,
+    /// Any proxy that wants to know who asks: 407.
+    ProxyLogin,
+    /// A captive portal: a redirect to a host of its own.
+    Portal,
+    /// A web filter: 403 and a page.
+    FortiGuard,
+}
+
+/// A file whose first bytes tell what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Object {
+    /// A revocation list in DER.
+    Crl,
+    /// A certificate in DER.
+    Certificate,
+    /// A cabinet.
+    Cabinet,
+    /// An OCSP response (RFC 6960 §4.2.1) that says "unauthorized".
+    Ocsp,
+}
+
+/// A TDS server's PRELOGIN reply.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tds {
+    /// ENCRYPTION (MS-TDS 2.2.6.5): 0 off, 1 on, 2 not supported, 3 required.
+    pub encryption: u8,
+}
+
+impl Default for Tds {
+    fn default() -> Self {
+        Self { encryption: 3 }
+    }
+}
+
+/// An AMQP server's answer to a protocol header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amqp {
+    /// The same header, then the SASL mechanisms where it was the SASL header.
+    #[default]
+    Agree,
+    /// The header it would rather have, then FIN (AMQP 1.0 §2.2).
+    OtherHeader,
+    /// The same header and nothing more.
+    HeaderOnly,
+}
+
+/// An SMB server's answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Smb {
+    /// An SMB2 NEGOTIATE response (MS-SMB2 2.2.4).
+    #[default]
+    Smb2,
+    /// An answer in the protocol of 1990.
+    Smb1,
+}
+
+/// A DCE/RPC server's answer to a bind (C706 §12.6.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kms {
+    /// `bind_ack`, accepted.
+    #[default]
+    Accept,
+    /// `bind_ack`, provider rejection: another interface lives here.
+    Reject,
+    /// `bind_nak`.
+    Nak,
+    /// A fault.
+    Fault,
+}
+
+/// An NTP server's conduct.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ntp {
+    /// What it answers.
+    pub reply: NtpReply,
+    /// How far its clock is ahead, in seconds.
+    pub clock_ahead: i64,
+}
+
+/// An NTP server's answer (RFC 5905 §7.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NtpReply {
+    /// Mode 4, stratum 2, the client's timestamp as origin.
+    #[default]
+    Good,
+    /// Somebody else's timestamp as origin.
+    WrongOrigin,
+    /// A packet of somebody who asks (mode 3).
+    WrongMode,
+    /// Half a packet.
+    Short,
+    /// Nothing.
+    Silent,
+    /// Bytes that are no NTP packet.
+    Garbage,
+    /// Stratum 0 with this code: `DENY`, `RSTR`, `RATE`.
+    Kiss(String),
+    /// This code first, the time from then on.
+    KissThenGood(String),
+}

@@ -1,0 +1,147 @@
+//! Who listens: one module a protocol, and what all of them share.
+
+mod amqp;
+mod http;
+mod kms;
+mod ntp;
+mod redis;
+mod smb;
+mod tds;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+pub(crate) use self::{http::page, ntp::answer as answer_ntp};
+use crate::{
+    line::{Line, cut_here, is_cut},
+    network::{After, Cut, Demand, End, Service, Speaks},
+    tls::{self, Pki},
+};
+
+/// A service at its address.
+pub(crate) struct Port {
+    pub(crate) at: SocketAddr,
+    /// The hosts that resolve to the address.
+    pub(crate) hosts: Vec<String>,
+    service: Service,
+    pki: Arc<Pki>,
+    acceptor: OnceLock<TlsAcceptor>,
+}
+
+impl Port {
+    pub(crate) fn new(at: SocketAddr, hosts: Vec<String>, service: Service, pki: Arc<Pki>) -> Self {
+        Self {
+            at,
+            hosts,
+            service: with_demand(service),
+            pki,
+            acceptor: OnceLock::new(),
+        }
+    }
+
+    /// The same service behind another certificate: what a firewall shows that breaks TLS open.
+    pub(crate) fn disguised(&self, certificate: crate::network::Certificate, host: String) -> Self {
+        let mut service = self.service.clone();
+        service.tls.certificate = certificate;
+        Self::new(self.at, vec![host], service, Arc::clone(&self.pki))
+    }
+
+    /// Serves one connection to its end. `replay` are the client's bytes that somebody else has read.
+    pub(crate) async fn attend(&self, stream: TcpStream, replay: Vec<u8>) {
+        let cut = self.service.cut.as_ref();
+        let mut line = Line::new(stream, replay, cut, self.service.pace);
+        let spoken = match cut {
+            Some(Cut {
+                after: After::Accept, ..
+            }) => Err(cut_here()),
+            _ => self.speak(&mut line).await,
+        };
+        match (spoken, cut) {
+            (Err(error), Some(cut)) if is_cut(&error) => line.end(&cut.by).await,
+            _ => line.end(&End::Close).await,
+        }
+    }
+
+    async fn speak(&self, line: &mut Line) -> io::Result<()> {
+        if let Some(banner) = &self.service.banner {
+            line.write_all(banner.as_bytes()).await?;
+        }
+        match self.service.speaks.unwrap_or(Speaks::Tcp) {
+            Speaks::Tcp | Speaks::Ntp => idle(line).await,
+            Speaks::Http => http::serve(line, &self.service.http, &self.pki).await,
+            Speaks::Tls | Speaks::Https => {
+                let mut inside = self.shake_hands(line).await?;
+                http::serve(&mut inside, &self.service.http, &self.pki).await?;
+                inside.shutdown().await
+            }
+            Speaks::Tds => tds::serve(line, self).await,
+            Speaks::Amqp => {
+                amqp::agree_on_tls(line, self.service.amqp).await?;
+                let mut inside = self.shake_hands(line).await?;
+                amqp::serve(&mut inside, self.service.amqp).await
+            }
+            Speaks::Amqps => {
+                let mut inside = self.shake_hands(line).await?;
+                amqp::serve(&mut inside, self.service.amqp).await
+            }
+            Speaks::Smb => smb::serve(line, self.service.smb).await,
+            Speaks::Kms => kms::serve(line, self.service.kms, self.at.port()).await,
+            Speaks::Redis => {
+                let mut inside = self.shake_hands(line).await?;
+                redis::serve(&mut inside, self.service.redis.as_deref()).await
+            }
+        }
+    }
+
+    /// The handshake, and the cuts that come right behind it.
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(&self, io: S) -> io::Result<TlsStream<S>> {
+        let tls = &self.service.tls;
+        let acceptor = self.acceptor.get_or_init(|| self.pki.server(tls, &self.hosts));
+        let mut inside = tls::accept(acceptor, tls, io).await?;
+        match self.service.cut.as_ref().map(|cut| cut.after) {
+            Some(After::Handshake) => Err(cut_here()),
+            Some(After::Request) => {
+                let _ = inside.read(&mut [0; 1024]).await?;
+                Err(cut_here())
+            }
+            _ => Ok(inside),
+        }
+    }
+}
+
+/// A server that resets a client without a certificate cuts the line at the flight in which one was due.
+fn with_demand(mut service: Service) -> Service {
+    let end = match service.tls.client_certificate {
+        None | Some(Demand::Alert) => return service,
+        Some(Demand::Reset) => End::Reset,
+        Some(Demand::Close) => End::Close,
+        Some(Demand::Silence) => End::Silence,
+    };
+    // In TDS and AMQP an agreement comes before TLS.
+    let replies = if matches!(service.speaks, Some(Speaks::Tds | Speaks::Amqp)) {
+        2
+    } else {
+        1
+    };
+    service.cut.get_or_insert(Cut {
+        after: After::Replies(replies),
+        by: end,
+    });
+    service
+}
+
+/// Says nothing until the client leaves.
+async fn idle<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<()> {
+    let mut bytes = [0; 4096];
+    while io.read(&mut bytes).await? > 0 {}
+    Ok(())
+}

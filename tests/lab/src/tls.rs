@@ -1,0 +1,167 @@
+//! TLS on the server's side: certificates made on the spot, and the ways to be wrong about them.
+
+mod authority;
+pub(crate) mod record;
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use rcgen::{CertificateParams, DnType, KeyPair};
+use rustls::{
+    RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
+    version::{TLS12, TLS13},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use self::authority::Issuing;
+use crate::{
+    line::cut_here,
+    network::{Authority, Certificate, Chain, Tls, Validity, Version},
+};
+
+/// A leaf and what is sent with it.
+type Chained = Arc<Vec<CertificateDer<'static>>>;
+
+/// Every authority of the world and every certificate issued so far; made when first asked for.
+#[derive(Default)]
+pub(crate) struct Pki {
+    authorities: [OnceLock<Issuing>; 5],
+    key: OnceLock<KeyPair>,
+    shown: Mutex<HashMap<(Certificate, Vec<String>), Chained>>,
+}
+
+impl Pki {
+    /// An authority's root, in PEM.
+    pub(crate) fn root_pem(&self, role: Authority) -> String {
+        self.authority(role).root.pem()
+    }
+
+    /// A root, in DER.
+    pub(crate) fn root_der(&self, role: Authority) -> Vec<u8> {
+        self.authority(role).root.as_ref().der().to_vec()
+    }
+
+    /// An empty revocation list of an authority, in DER.
+    pub(crate) fn revocation_list(&self, role: Authority) -> Vec<u8> {
+        self.authority(role).revocation_list()
+    }
+
+    /// What a server with these settings shows and takes, where `names` are its host's.
+    pub(crate) fn server(&self, tls: &Tls, names: &[String]) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions: &[_] = match tls.version {
+            Some(Version::Tls12) => &[&TLS12],
+            Some(Version::Tls13) => &[&TLS13],
+            Some(Version::Tls10) | None => &[&TLS12, &TLS13],
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .expect("ring has ciphers for both versions");
+        let builder = if tls.client_certificate.is_some() {
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(self.root_der(Authority::Private).into())
+                .expect("our own root is well formed");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+                .build()
+                .expect("there is a root");
+            builder.with_client_cert_verifier(verifier)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key().serialize_der()));
+        let chain = self.chain(&tls.certificate, names).as_ref().clone();
+        let config = builder
+            .with_single_cert(chain, key)
+            .expect("the key is the certificate's own");
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn authority(&self, role: Authority) -> &Issuing {
+        self.authorities[role as usize].get_or_init(|| Issuing::new(role))
+    }
+
+    /// One key for all servers: what a certificate says does not depend on it.
+    fn key(&self) -> &KeyPair {
+        self.key
+            .get_or_init(|| KeyPair::generate().expect("P-256 keys can be made"))
+    }
+
+    fn chain(&self, certificate: &Certificate, host: &[String]) -> Chained {
+        let names = certificate.names.as_deref().unwrap_or(host);
+        let mut shown = self.shown.lock().expect("no holder panics");
+        let chain = shown.entry((certificate.clone(), names.to_vec()));
+        Arc::clone(chain.or_insert_with(|| Arc::new(self.issue(certificate, names))))
+    }
+
+    fn issue(&self, certificate: &Certificate, names: &[String]) -> Vec<CertificateDer<'static>> {
+        let authority = self.authority(certificate.by);
+        let mut leaf = CertificateParams::new(names).expect("host names are ASCII");
+        leaf.distinguished_name = rcgen::DistinguishedName::new();
+        leaf.distinguished_name
+            .push(DnType::CommonName, names.first().map_or("nobody", String::as_str));
+        (leaf.not_before, leaf.not_after) = span(certificate.validity);
+        if let Some(url) = &certificate.aia {
+            leaf.custom_extensions.push(authority::aia(url));
+        }
+        if certificate.chain == Chain::SelfSigned {
+            return vec![
+                leaf.self_signed(self.key())
+                    .expect("a leaf can be signed")
+                    .der()
+                    .clone(),
+            ];
+        }
+        let issuer = authority.intermediate(certificate.issuer.as_deref());
+        let mut chain = vec![
+            leaf.signed_by(self.key(), &**issuer)
+                .expect("a leaf can be signed")
+                .der()
+                .clone(),
+        ];
+        if certificate.chain == Chain::Full {
+            chain.push(issuer.as_ref().as_ref().der().clone());
+        }
+        chain
+    }
+}
+
+/// Shakes hands on `io`. A server of TLS 1.0 answers in its own way and then cuts the line.
+pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &Tls, mut io: S) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if tls.version == Some(Version::Tls10) {
+        let _ = io.read(&mut [0; 1024]).await?;
+        io.write_all(&record::tls10_server_hello()).await?;
+        io.flush().await?;
+        // Whatever the client makes of it comes before the end.
+        let _ = io.read(&mut [0; 1024]).await?;
+        return Err(cut_here());
+    }
+    match acceptor.accept(io).into_fallible().await {
+        Ok(inside) => Ok(inside),
+        Err((error, mut io)) => {
+            // The alert that says why is written, but a layer in between may still hold it.
+            io.flush().await?;
+            Err(error)
+        }
+    }
+}
+
+fn span(validity: Validity) -> (time::OffsetDateTime, time::OffsetDateTime) {
+    let now = time::OffsetDateTime::now_utc();
+    let (from, to) = match validity {
+        Validity::Now => (-30, 300),
+        Validity::Expired => (-90, -1),
+        Validity::NotYet => (1, 300),
+        Validity::EndsIn(days) => (-30, days),
+    };
+    (now + time::Duration::days(from), now + time::Duration::days(to))
+}

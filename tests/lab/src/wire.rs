@@ -1,0 +1,85 @@
+//! The two ends of the wire: the VM's interface, and the router that is also the whole world.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tools::ip;
+
+/// The VM's address, in a subnet of its own.
+pub const VM: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 4);
+/// The VM's default gateway, which signs every ICMP error of the network.
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
+/// A neighbour that does not exist: a next hop that nobody answers for.
+pub const DEAD_HOP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
+/// Where the world answers a datagram with itself, to show that the wire carries.
+pub(crate) const ECHO: SocketAddr = SocketAddr::new(IpAddr::V4(ROUTER), 7);
+/// The networks of RFC 5737, which nobody can own: silent, unless a firewall answers for everybody.
+pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
+
+/// The routing table of packets that must be forwarded, so that the forward chain can refuse them.
+pub(crate) const FORWARD: u8 = 100;
+
+/// Makes the calling thread's network namespace the router and the world, with a wire to the VM's.
+///
+/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. What nobody serves is dropped in
+/// silence: a network that answered "no route" would tell more than Azure's does.
+pub(crate) fn world(vm_process: u32, limit_icmp: bool) -> Result<()> {
+    let lines = format!(
+        "link set lo up
+link add wire type veth peer name eth0 netns {vm_process}
+addr add {ROUTER}/24 dev wire
+link set wire up
+route add local 20.0.0.0/8 dev lo
+route add blackhole default
+link add void type veth peer name void1
+link set void up arp off
+link set void1 up
+route add default dev void table {FORWARD}
+rule add pref 10 lookup local
+rule del pref 0"
+    );
+    ip(&[lines])?;
+    set("ip_forward", "1")?;
+    if !limit_icmp {
+        set("icmp_ratemask", "0")?;
+    }
+    Ok(())
+}
+
+/// Gives the VM (the main thread's namespace) its address and its default route.
+pub(crate) fn vm(default_route: bool) -> Result<()> {
+    let mut lines = vec![
+        "link set lo up".to_owned(),
+        format!("addr add {VM}/24 dev eth0"),
+        "link set eth0 up".to_owned(),
+    ];
+    if default_route {
+        lines.push(format!("route add default via {ROUTER}"));
+    }
+    ip(&lines)
+}
+
+/// Waits until the wire carries: a fresh veth drops frames for up to 12 ms, and a lost SYN costs a second.
+pub(crate) fn wait() -> Result<()> {
+    let socket = UdpSocket::bind((VM, 0)).context("binding the VM's address")?;
+    socket.set_read_timeout(Some(Duration::from_millis(2)))?;
+    socket.connect(ECHO)?;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(5) {
+        // Errors too only say "not yet".
+        let _ = socket.send(b"?");
+        if socket.recv(&mut [0; 1]).is_ok() {
+            return Ok(());
+        }
+    }
+    bail!("the wire between VM and world carried nothing for 5 s")
+}
+
+fn set(name: &str, value: &str) -> Result<()> {
+    fs::write(format!("/proc/sys/net/ipv4/{name}"), value).with_context(|| format!("setting {name}"))
+}

@@ -1,0 +1,296 @@
+//! The world: a thread with a network namespace of its own, in which everything listens.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow};
+use nix::sched::{CloneFlags, unshare};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
+
+use crate::{
+    dns, faults,
+    firewall::Gate,
+    network::{At, Network, Service, Speaks, Transport},
+    services::{Port, answer_ntp},
+    tls::Pki,
+    tools::ip,
+    wire::{self, ECHO},
+};
+
+/// Something to do on the world's thread, and where to say how it went.
+struct Order {
+    what: What,
+    done: mpsc::Sender<Result<()>>,
+}
+
+enum What {
+    Serve(Box<Network>),
+    Fault(Box<Network>),
+    Lift,
+}
+
+/// The VM's handle to the world's thread. The world ends with it, or with the process.
+pub(crate) struct World {
+    orders: UnboundedSender<Order>,
+    pub(crate) pki: Arc<Pki>,
+}
+
+impl World {
+    /// Starts the world and connects it to the calling thread's network namespace.
+    pub(crate) fn start(limit_icmp: bool) -> Result<Self> {
+        let (orders, inbox) = unbounded_channel();
+        let (ready, started) = mpsc::channel();
+        let pki = Arc::new(Pki::default());
+        let world = Self {
+            orders,
+            pki: Arc::clone(&pki),
+        };
+        thread::Builder::new().name("world".into()).spawn(move || {
+            let begun = begin(limit_icmp);
+            match begun {
+                Ok(runtime) => {
+                    runtime.block_on(async {
+                        let echo = spawn_echo();
+                        let is_up = echo.is_ok();
+                        // Nobody waits any more only if the process is ending.
+                        let _ = ready.send(echo);
+                        if is_up {
+                            follow(inbox, &pki).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
+            }
+        })?;
+        started.recv().context("the world's thread is gone")??;
+        Ok(world)
+    }
+
+    /// Binds every listener of the network, and puts its firewalls and faults in force.
+    pub(crate) fn serve(&self, network: &Network) -> Result<()> {
+        self.order(What::Serve(Box::new(network.clone())))
+    }
+
+    /// Puts further faults in force.
+    pub(crate) fn fault(&self, network: &Network) -> Result<()> {
+        self.order(What::Fault(Box::new(network.clone())))
+    }
+
+    /// Takes all faults back.
+    pub(crate) fn lift(&self) -> Result<()> {
+        self.order(What::Lift)
+    }
+
+    fn order(&self, what: What) -> Result<()> {
+        let (done, answer) = mpsc::channel();
+        self.orders
+            .send(Order { what, done })
+            .map_err(|_| anyhow!("the world has ended"))?;
+        answer.recv().context("the world has ended")?
+    }
+}
+
+fn begin(limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
+    unshare(CloneFlags::CLONE_NEWNET).context("unshare of the world's network")?;
+    wire::world(std::process::id(), limit_icmp)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the world's runtime")
+}
+
+async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>) {
+    while let Some(order) = inbox.recv().await {
+        let done = match order.what {
+            What::Serve(network) => serve(&network, pki),
+            What::Fault(network) => faults::in_world(&network),
+            What::Lift => faults::lift_in_world(),
+        };
+        let _ = order.done.send(done);
+    }
+}
+
+/// Answers datagrams with themselves, so that the VM can see that the wire carries.
+fn spawn_echo() -> Result<()> {
+    let socket = udp(ECHO)?;
+    tokio::spawn(async move {
+        let mut datagram = [0; 64];
+        loop {
+            if let Ok((length, from)) = socket.recv_from(&mut datagram).await {
+                let _ = socket.send_to(&datagram[..length], from).await;
+            }
+        }
+    });
+    Ok(())
+}
+
+fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
+    ip(&local_routes(network))?;
+    for server in network.servers() {
+        dns::serve(&server, &network.names)?;
+    }
+    let names = names_by_address(network);
+    let mut ports = HashMap::new();
+    for (at, service) in network.services.iter().filter(|(_, service)| !service.closed) {
+        for place in sockets(network, at)? {
+            let hosts = hosts_at(&names, at, place.ip());
+            match at.transport {
+                Transport::Udp => serve_datagrams(place, service)?,
+                Transport::Tcp => {
+                    let port = Port::new(place, hosts, service.clone(), Arc::clone(pki));
+                    ports.insert(place, Arc::new(port));
+                }
+            }
+        }
+    }
+    for firewall in &network.firewalls {
+        let (behind, open) = ports
+            .into_iter()
+            .partition(|(at, _)| firewall.ports.contains(&at.port()));
+        ports = open;
+        let gate = Arc::new(Gate {
+            firewall: firewall.clone(),
+            behind,
+            names: names.clone(),
+        });
+        for &port in &firewall.ports {
+            let gate = Arc::clone(&gate);
+            accept((Ipv4Addr::UNSPECIFIED, port).into(), move |stream| {
+                let gate = Arc::clone(&gate);
+                async move { gate.attend(stream).await }
+            })?;
+        }
+    }
+    for (at, port) in ports {
+        accept(at, move |stream| {
+            let port = Arc::clone(&port);
+            async move { port.attend(stream, Vec::new()).await }
+        })?;
+    }
+    faults::firewalls_in_world(network)?;
+    faults::in_world(network)
+}
+
+/// Makes every address that somebody is said to have the world's own.
+fn local_routes(network: &Network) -> Vec<String> {
+    let servers = network.servers();
+    let answers = network
+        .names
+        .values()
+        .chain(servers.iter().flat_map(|server| server.names.values()));
+    let mut addresses: Vec<IpAddr> = answers.flat_map(|answer| answer.addresses.iter().copied()).collect();
+    addresses.extend(servers.iter().map(|server| server.at));
+    addresses.extend(network.services.keys().filter_map(|at| at.host.parse::<IpAddr>().ok()));
+    let is_far = |address: &IpAddr| {
+        matches!(address, IpAddr::V4(v4) if v4.octets()[0] != 20
+            && !v4.is_loopback() && !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast()
+            && *v4 != wire::VM && *v4 != wire::ROUTER)
+    };
+    addresses.retain(is_far);
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+        .into_iter()
+        .map(|address| format!("route add local {address} dev lo"))
+        .collect()
+}
+
+fn names_by_address(network: &Network) -> HashMap<IpAddr, Vec<String>> {
+    let mut names = HashMap::<_, Vec<_>>::new();
+    let servers = network.servers();
+    let own = servers.iter().flat_map(|server| &server.names);
+    for (name, answer) in network.names.iter().chain(own) {
+        for address in &answer.addresses {
+            let known = names.entry(*address).or_default();
+            if !known.contains(name) {
+                known.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// The names of a certificate at this address: all that resolve to it, or else the one the service was put under.
+fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &At, address: IpAddr) -> Vec<String> {
+    names.get(&address).cloned().unwrap_or_else(|| vec![at.host.clone()])
+}
+
+/// Where a service listens: on every address that its host resolves to, whichever server is asked.
+fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
+    let port = at.port.with_context(|| format!("{at}: a service needs a port"))?;
+    let mut addresses = network.addresses(&at.host);
+    for server in network.servers() {
+        addresses.extend(
+            server
+                .names
+                .get(&at.host)
+                .into_iter()
+                .flat_map(|answer| answer.addresses.iter().copied()),
+        );
+    }
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.retain(|address| !address.is_loopback() && !address.is_unspecified() && address.is_ipv4());
+    Ok(addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, port))
+        .collect())
+}
+
+fn accept<F, A>(at: SocketAddr, attend: F) -> Result<()>
+where
+    F: Fn(tokio::net::TcpStream) -> A + Send + 'static,
+    A: Future<Output = ()> + Send + 'static,
+{
+    let listener = std::net::TcpListener::bind(at).with_context(|| format!("binding {at}"))?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(async move {
+        loop {
+            // A client that is gone before it is accepted is no reason to stop.
+            if let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(attend(stream));
+            }
+        }
+    });
+    Ok(())
+}
+
+fn serve_datagrams(at: SocketAddr, service: &Service) -> Result<()> {
+    if service.speaks != Some(Speaks::Ntp) {
+        return Err(anyhow!("{at}/udp: only NTP is spoken over UDP"));
+    }
+    let (socket, ntp, count) = (udp(at)?, service.ntp.clone(), AtomicU32::new(0));
+    tokio::spawn(async move {
+        let mut datagram = [0; 1024];
+        loop {
+            let Ok((length, from)) = socket.recv_from(&mut datagram).await else {
+                continue;
+            };
+            let before = count.fetch_add(1, Ordering::Relaxed);
+            if let Some(reply) = answer_ntp(&ntp, &datagram[..length], before) {
+                let _ = socket.send_to(&reply, from).await;
+            }
+        }
+    });
+    Ok(())
+}
+
+fn udp(at: SocketAddr) -> Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(at).with_context(|| format!("binding {at}/udp"))?;
+    socket.set_nonblocking(true)?;
+    Ok(UdpSocket::from_std(socket)?)
+}

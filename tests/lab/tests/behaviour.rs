@@ -1,0 +1,118 @@
+//! The lab keeps its promises: seen from the VM, with the plainest of clients, every service and every fault behaves on
+//! the wire as its description says.
+
+#[path = "behaviour/clients.rs"]
+mod clients;
+#[path = "behaviour/dns.rs"]
+mod dns;
+#[path = "behaviour/faults.rs"]
+mod faults;
+#[path = "behaviour/firewalls.rs"]
+mod firewalls;
+#[path = "behaviour/services.rs"]
+mod services;
+#[path = "behaviour/tls.rs"]
+mod tls;
+#[path = "behaviour/vm.rs"]
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use apim_probe_lab::{self as lab, Lab, Network};
+use libtest_mimic::{Arguments, Trial};
+
+/// One promise: the network it is about, in YAML, and what a client sees in it.
+struct Promise {
+    name: &'static str,
+    needs_nft: bool,
+    network: &'static str,
+    check: fn(&Lab) -> Result<()>,
+}
+
+const fn promise(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> Promise {
+    Promise {
+        name,
+        needs_nft: false,
+        network,
+        check,
+    }
+}
+
+const fn promise_of_nft(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> Promise {
+    Promise {
+        name,
+        needs_nft: true,
+        network,
+        check,
+    }
+}
+
+fn promises() -> impl Iterator<Item = &'static Promise> {
+    [
+        dns::PROMISES,
+        faults::PROMISES,
+        firewalls::PROMISES,
+        services::PROMISES,
+        tls::PROMISES,
+        vm::PROMISES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn main() -> ExitCode {
+    if let Some(job) = lab::job() {
+        return match keep(&job) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let mut arguments = Arguments::from_args();
+    // The promises wait more than they compute.
+    arguments.test_threads.get_or_insert(16);
+    let forbidden = lab::probe().err();
+    if let Some(why) = &forbidden {
+        eprintln!("{why}");
+    }
+    let trials = promises().map(|promise| {
+        let mut why = forbidden.clone();
+        let lacks_nft = promise.needs_nft && !lab::has_nft();
+        let left_out = why.as_ref().is_some_and(lab::Forbidden::may_be_left_out) || lacks_nft && may_lack_nft();
+        Trial::test(promise.name, move || match why.take() {
+            Some(why) => Err(why.to_string().into()),
+            None => in_child(promise.name).map_err(|error| format!("{error:#}").into()),
+        })
+        .with_ignored_flag(left_out)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn may_lack_nft() -> bool {
+    std::env::var_os("LAB_REQUIRED").is_none_or(|value| value != "1")
+}
+
+fn in_child(name: &str) -> Result<()> {
+    let output = lab::rerun(name)?.output()?;
+    if !output.status.success() {
+        bail!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+fn keep(name: &str) -> Result<()> {
+    let promise = promises()
+        .find(|promise| promise.name == name)
+        .context("no such promise")?;
+    let network: Network = serde_yaml::from_str(promise.network)?;
+    let lab = Lab::enter(&network)?;
+    lab.serve(&network)?;
+    (promise.check)(&lab)
+}

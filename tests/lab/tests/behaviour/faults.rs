@@ -1,0 +1,153 @@
+//! What the network does to packets, as errno, ICMP error and sender.
+
+use std::{net::Ipv4Addr, os::fd::AsRawFd, time::Duration};
+
+use anyhow::{Result, ensure};
+use apim_probe_lab::{Lab, ROUTER, VM, network::Network};
+
+use super::{
+    Promise,
+    clients::{Attempt, attempt, icmp_error, knock, open, time},
+    promise, promise_of_nft,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn expect(to: &str, wanted: &Attempt) -> Result<()> {
+    let got = attempt(to, SECOND)?;
+    ensure!(got == *wanted, "{to}: {got:?}, expected {wanted:?}");
+    Ok(())
+}
+
+fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> Attempt {
+    Attempt::Failed(errno, Some((kind, code, from)))
+}
+
+pub const PROMISES: &[Promise] = &[
+    promise(
+        "faults::silence_is_about_one_port_only",
+        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.1:1433': { speaks: tcp } }
+faults: [ { to: '20.0.0.1:1433', does: silence } ]",
+        |_| {
+            expect("20.0.0.1:443", &Attempt::Open)?;
+            expect("20.0.0.1:1433", &Attempt::Silent)
+        },
+    ),
+    promise(
+        "faults::silence_for_everybody",
+        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:443': { speaks: tcp } }
+faults: [ { to: '*:443', does: silence } ]",
+        |_| {
+            expect("20.0.0.1:443", &Attempt::Silent)?;
+            expect("20.0.0.2:443", &Attempt::Silent)
+        },
+    ),
+    promise("faults::a_port_without_a_listener_resets", "{}", |_| {
+        expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None))
+    }),
+    promise("faults::an_address_that_nobody_has_is_silent", "{}", |_| {
+        expect("192.0.2.1:443", &Attempt::Silent)
+    }),
+    promise(
+        "faults::a_few_refusals_need_no_nftables",
+        "faults: [ { to: '20.0.0.1', does: prohibited }, { to: '20.0.0.0/30:80', does: unreachable } ]",
+        |_| {
+            expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
+            expect("20.0.0.2:80", &icmp(libc::ENETUNREACH, 3, 0, ROUTER))
+        },
+    ),
+    promise_of_nft(
+        "faults::icmp_codes_come_from_the_router_for_tcp_and_udp",
+        "faults:
+  - { to: '20.0.0.1:443', does: { icmp: 13 } }
+  - { to: '20.0.0.2:443', does: { icmp: 10 } }
+  - { to: '20.0.0.3:443', does: { icmp: 3 } }
+  - { to: '20.0.0.4:123/udp', does: { icmp: 13 } }",
+        |_| {
+            expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
+            expect("20.0.0.2:443", &icmp(libc::EHOSTUNREACH, 3, 10, ROUTER))?;
+            expect("20.0.0.3:443", &icmp(libc::ECONNREFUSED, 3, 3, ROUTER))?;
+            let socket = knock("20.0.0.4:123")?;
+            ensure!(socket.recv(&mut [0; 1]).is_err());
+            ensure!(icmp_error(socket.as_raw_fd()) == Some((3, 13, ROUTER)));
+            Ok(())
+        },
+    ),
+    promise_of_nft(
+        "faults::icmp_has_no_limit_unless_asked_for",
+        "faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
+        |_| {
+            for host in 1..60 {
+                expect(&format!("20.0.0.{host}:443"), &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
+            }
+            Ok(())
+        },
+    ),
+    promise_of_nft(
+        "faults::a_limited_router_leaves_most_without_an_answer",
+        "limit_icmp: true
+faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
+        |_| {
+            let attempts = (1..30).map(|host| attempt(&format!("20.0.0.{host}:443"), Duration::from_millis(20)));
+            let silent = attempts
+                .filter(|attempt| matches!(attempt, Ok(Attempt::Silent)))
+                .count();
+            ensure!((10..29).contains(&silent), "{silent} of 29 were silent");
+            Ok(())
+        },
+    ),
+    promise_of_nft(
+        "faults::a_reset_in_the_destinations_name",
+        "services: { '20.0.0.1:443': { speaks: tcp } }
+faults: [ { to: '20.0.0.1:443', does: reset } ]",
+        |_| expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None)),
+    ),
+    promise_of_nft(
+        "faults::a_packet_that_goes_in_circles_dies_at_the_router",
+        "faults: [ { to: '20.0.0.1:443', does: ttl-exceeded } ]",
+        |_| expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 11, 0, ROUTER)),
+    ),
+    promise(
+        "faults::a_dead_next_hop_is_found_out_by_the_vm_itself_after_three_seconds",
+        "faults: [ { to: '20.0.0.1', does: dead-next-hop } ]",
+        |_| {
+            let (got, took) = time(|| attempt("20.0.0.1:443", 5 * SECOND))?;
+            ensure!(got == icmp(libc::EHOSTUNREACH, 3, 1, VM), "{got:?}");
+            ensure!(took > 2 * SECOND, "{took:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "faults::routes_of_the_vm_fail_at_once",
+        "faults:
+  - { to: '20.0.0.1', does: local-prohibit }
+  - { to: '20.0.0.2', does: local-unreachable }
+  - { to: '20.0.0.3', does: local-blackhole }",
+        |_| {
+            expect("20.0.0.1:443", &Attempt::Failed(libc::EACCES, None))?;
+            expect("20.0.0.2:443", &Attempt::Failed(libc::EHOSTUNREACH, None))?;
+            expect("20.0.0.3:443", &Attempt::Failed(libc::EINVAL, None))
+        },
+    ),
+    promise_of_nft(
+        "faults::a_firewall_of_the_vm_speaks_with_the_vms_address",
+        "faults: [ { to: '20.0.0.1:443', does: local-reject }, { to: '20.0.0.2:443', does: local-drop } ]",
+        |_| {
+            expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, VM))?;
+            expect("20.0.0.2:443", &Attempt::Silent)
+        },
+    ),
+    promise(
+        "faults::come_and_go_while_everything_goes_on",
+        "services: { '20.0.0.1:443': { speaks: tcp } }",
+        |lab: &Lab| {
+            let network = Network::default();
+            let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', does: silence } ]")?;
+            open("20.0.0.1:443")?;
+            lab.fault(&network, faults)?;
+            expect("20.0.0.1:443", &Attempt::Silent)?;
+            lab.lift_faults()?;
+            open("20.0.0.1:443").map(drop)
+        },
+    ),
+];

@@ -1,0 +1,90 @@
+//! Firewalls that answer in everybody's name.
+
+use std::io::ErrorKind;
+
+use anyhow::{Context, ensure};
+
+use super::{
+    Promise,
+    clients::{Attempt, ask, attempt, open},
+    promise,
+    tls::shake_hands,
+};
+
+const NETWORK: &str = "names:
+  a.example: { addresses: [20.0.0.1] }
+  b.example: { addresses: [20.0.0.2] }
+  c.example: { addresses: [20.0.0.3] }
+services:
+  'a.example:443': { speaks: https }
+  'b.example:443': { speaks: https }
+  'c.example:443': { speaks: https }
+  'a.example:80': { speaks: http }
+  'b.example:80': { speaks: http }
+  'a.example:1433': { speaks: tds }
+firewalls:
+  - ports: [443]
+    rules: [ { names: [a.*], does: forward }, { names: [b.example], does: inspect } ]
+    otherwise: { end: reset }
+  - { ports: [80], rules: [ { names: [a.example], does: forward } ], otherwise: { deny: azure-firewall } }
+  - { ports: [1433], otherwise: { end: close } }";
+
+fn issuer_is_unknown(error: &std::io::Error) -> bool {
+    error.to_string().contains("UnknownIssuer")
+}
+
+pub const PROMISES: &[Promise] = &[
+    promise("firewalls::accept_for_everybody_on_their_ports_only", NETWORK, |_| {
+        let second = std::time::Duration::from_millis(500);
+        for to in ["20.0.0.1:443", "20.0.0.99:443", "192.0.2.1:443", "203.0.113.7:1433"] {
+            ensure!(attempt(to, second)? == Attempt::Open, "{to}");
+        }
+        ensure!(attempt("192.0.2.1:5671", second)? == Attempt::Silent);
+        ensure!(attempt("20.0.0.1:5671", second)? == Attempt::Failed(libc::ECONNREFUSED, None));
+        Ok(())
+    }),
+    promise("firewalls::decide_by_the_name_in_the_client_hello", NETWORK, |lab| {
+        shake_hands(lab, "20.0.0.1:443", "a.example")?.map(drop)?;
+        let inspected = shake_hands(lab, "20.0.0.2:443", "b.example")?
+            .err()
+            .context("inspected")?;
+        ensure!(issuer_is_unknown(&inspected), "{inspected}");
+        let reset = shake_hands(lab, "20.0.0.3:443", "c.example")?.err().context("cut")?;
+        ensure!(reset.kind() == ErrorKind::ConnectionReset, "{reset}");
+        // The name decides, not the address: a.example is let through to wherever it goes.
+        let elsewhere = shake_hands(lab, "20.0.0.3:443", "a.example")?
+            .err()
+            .context("another certificate")?;
+        ensure!(elsewhere.to_string().contains("not valid for name"), "{elsewhere}");
+        Ok(())
+    }),
+    promise("firewalls::decide_by_the_host_header", NETWORK, |_| {
+        let get =
+            |to, host| Ok::<_, anyhow::Error>(ask(to, format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?.0);
+        ensure!(get("20.0.0.1:80", "a.example")?.starts_with(b"HTTP/1.1 200 "));
+        ensure!(get("20.0.0.2:80", "b.example")?.starts_with(b"HTTP/1.1 470 "));
+        Ok(())
+    }),
+    promise("firewalls::cut_what_names_nobody", NETWORK, |_| {
+        let (heard, end) = ask("20.0.0.1:1433", &[0x12, 1, 0, 8, 0, 0, 0, 0])?;
+        ensure!(heard.is_empty() && end.is_ok(), "a FIN: {end:?}");
+        let (_, end) = ask("20.0.0.1:443", b"\x00 not TLS")?;
+        ensure!(
+            end.is_ok(),
+            "named by its address, let through, and closed by the server: {end:?}"
+        );
+        Ok(())
+    }),
+    promise(
+        "firewalls::a_silent_one_lets_the_connection_stand",
+        "firewalls: [ { ports: [443], otherwise: { end: silence } } ]",
+        |lab| {
+            open("20.0.0.1:443")?;
+            let error = shake_hands(lab, "20.0.0.1:443", "a.example")?
+                .err()
+                .context("silence")?;
+            ensure!(error.kind() == ErrorKind::WouldBlock, "{error}");
+            Ok(())
+        },
+    ),
+];

@@ -1,0 +1,187 @@
+//! What servers show and do in TLS, as a client of rustls sees it.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::Lab;
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, Error, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use super::{Promise, clients::open, promise};
+
+pub type Client<S> = StreamOwned<ClientConnection, S>;
+
+/// Shakes hands with the trust of an instance.
+pub fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<TcpStream>>> {
+    let stream = open(to)?;
+    stream.set_read_timeout(Some(Duration::from_millis(700)))?;
+    shake_hands_over(stream, lab, name)
+}
+
+/// Shakes hands over whatever carries bytes.
+pub fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)? {
+        roots.add(certificate?)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = ClientConnection::new(Arc::new(config), name.to_owned().try_into()?)?;
+    let mut stream = StreamOwned::new(client, stream);
+    Ok(stream.conn.complete_io(&mut stream.sock).map(|_| stream))
+}
+
+fn failure(lab: &Lab, to: &str) -> Result<io::Error> {
+    shake_hands(lab, to, "a.example")?
+        .err()
+        .context("the handshake went well")
+}
+
+fn tls_error(error: &io::Error) -> Result<&Error> {
+    error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref())
+        .with_context(|| format!("not of TLS: {error}"))
+}
+
+fn verdict(lab: &Lab, to: &str) -> Result<CertificateError> {
+    match tls_error(&failure(lab, to)?)? {
+        Error::InvalidCertificate(error) => Ok(error.clone()),
+        other => anyhow::bail!("{other}"),
+    }
+}
+
+pub const PROMISES: &[Promise] = &[
+    promise(
+        "tls::a_healthy_server_is_what_its_host_says",
+        "names: { a.example: { addresses: [20.0.0.1] }, b.example: { addresses: [20.0.0.1] } }
+services: { 'a.example:443': { speaks: https } }",
+        |lab| {
+            for name in ["a.example", "b.example"] {
+                let mut client = shake_hands(lab, "20.0.0.1:443", name)??;
+                client.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")?;
+                let mut answer = String::new();
+                client.read_to_string(&mut answer)?;
+                ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            }
+            let error = shake_hands(lab, "20.0.0.1:443", "c.example")?.err().context("another name")?;
+            ensure!(matches!(
+                tls_error(&error)?,
+                Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })
+            ));
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::certificates_are_wrong_as_told",
+        "services:
+  '20.0.0.1:443': { speaks: tls, tls: { certificate: { names: [a.example], validity: expired } } }
+  '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example], validity: not-yet } } }
+  '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example], chain: leaf-only, aia: 'http://cacerts.example/a.crt' } } }
+  '20.0.0.4:443': { speaks: tls, tls: { certificate: { names: [a.example], chain: self-signed } } }
+  '20.0.0.5:443': { speaks: tls, tls: { certificate: { names: [a.example], by: inspection } } }
+  '20.0.0.6:443': { speaks: tls, tls: { certificate: { names: ['*.other.example'] } } }
+  '20.0.0.7:443': { speaks: tls, tls: { certificate: { names: [a.example], by: microsoft, validity: { ends-in: 5 } } } }",
+        |lab| {
+            ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::ExpiredContext { .. }));
+            ensure!(matches!(verdict(lab, "20.0.0.2:443")?, CertificateError::NotValidYetContext { .. }));
+            ensure!(matches!(verdict(lab, "20.0.0.3:443")?, CertificateError::UnknownIssuer));
+            ensure!(matches!(verdict(lab, "20.0.0.4:443")?, CertificateError::UnknownIssuer | CertificateError::Other(_)));
+            ensure!(matches!(verdict(lab, "20.0.0.5:443")?, CertificateError::UnknownIssuer));
+            ensure!(matches!(verdict(lab, "20.0.0.6:443")?, CertificateError::NotValidForNameContext { .. }));
+            shake_hands(lab, "20.0.0.7:443", "a.example")?.map(drop)?;
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::versions",
+        "services:
+  '20.0.0.1:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls12 } }
+  '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13 } }
+  '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls10 } }",
+        |lab| {
+            for (to, version) in [
+                ("20.0.0.1:443", rustls::ProtocolVersion::TLSv1_2),
+                ("20.0.0.2:443", rustls::ProtocolVersion::TLSv1_3),
+            ] {
+                ensure!(shake_hands(lab, to, "a.example")??.conn.protocol_version() == Some(version));
+            }
+            let error = failure(lab, "20.0.0.3:443")?;
+            ensure!(matches!(tls_error(&error)?, Error::PeerIncompatible(_)), "{error}");
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::the_line_is_cut_at_the_client_hello",
+        "services:
+  '20.0.0.1:443': { speaks: tls, cut: { after: first-bytes, by: reset } }
+  '20.0.0.2:443': { speaks: tls, cut: { after: first-bytes, by: close } }
+  '20.0.0.3:443': { speaks: tls, cut: { after: first-bytes, by: silence } }
+  '20.0.0.4:443': { speaks: tls, cut: { after: first-bytes, by: { alert: 112 } } }
+  '20.0.0.5:443': { speaks: tls, cut: { after: first-bytes, by: { text: 'HTTP/1.1 403 Forbidden' } } }",
+        |lab| {
+            ensure!(failure(lab, "20.0.0.1:443")?.kind() == ErrorKind::ConnectionReset);
+            ensure!(failure(lab, "20.0.0.2:443")?.kind() == ErrorKind::UnexpectedEof);
+            ensure!(failure(lab, "20.0.0.3:443")?.kind() == ErrorKind::WouldBlock);
+            let error = failure(lab, "20.0.0.4:443")?;
+            ensure!(*tls_error(&error)? == Error::AlertReceived(rustls::AlertDescription::UnrecognisedName), "{error}");
+            let error = failure(lab, "20.0.0.5:443")?;
+            ensure!(matches!(tls_error(&error)?, Error::InvalidMessage(_)), "{error}");
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::the_line_is_cut_once_the_chain_was_seen",
+        "services:
+  '20.0.0.1:443': { speaks: tls, tls: { version: tls12 }, cut: { after: { replies: 1 }, by: reset } }
+  '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, cut: { after: handshake, by: reset } }
+  '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example] } }, cut: { after: request, by: silence } }",
+        |lab| {
+            // The name is another one: a client that has judged the chain is beyond the cut.
+            ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::NotValidForNameContext { .. }));
+            let mut client = shake_hands(lab, "20.0.0.2:443", "a.example")??;
+            let error = client.read(&mut [0]).err().context("a cut")?;
+            ensure!(error.kind() == ErrorKind::ConnectionReset, "{error}");
+            let mut client = shake_hands(lab, "20.0.0.3:443", "a.example")??;
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+            let error = client.read(&mut [0]).err().context("silence")?;
+            ensure!(error.kind() == ErrorKind::WouldBlock, "{error}");
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::a_client_certificate_is_demanded",
+        "services:
+  '20.0.0.1:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: alert } }
+  '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: reset } }
+  '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: close } }
+  '20.0.0.4:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: alert } }
+  '20.0.0.5:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: reset } }
+  '20.0.0.6:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: silence } }",
+        |lab| {
+            let error = failure(lab, "20.0.0.1:443")?;
+            ensure!(matches!(tls_error(&error)?, Error::AlertReceived(_)), "{error}");
+            ensure!(failure(lab, "20.0.0.2:443")?.kind() == ErrorKind::ConnectionReset);
+            ensure!(failure(lab, "20.0.0.3:443")?.kind() == ErrorKind::UnexpectedEof);
+            for (to, alert, kind) in [
+                ("20.0.0.4:443", true, ErrorKind::InvalidData),
+                ("20.0.0.5:443", false, ErrorKind::ConnectionReset),
+                ("20.0.0.6:443", false, ErrorKind::WouldBlock),
+            ] {
+                let mut client = shake_hands(lab, to, "a.example")??;
+                let error = client.read(&mut [0]).err().context("an end at the first read")?;
+                ensure!(error.kind() == kind && tls_error(&error).is_ok() == alert, "{to}: {error}");
+            }
+            Ok(())
+        },
+    ),
+];

@@ -1,0 +1,66 @@
+//! The VM's own files, store and limits, as a program on it sees them.
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::Lab;
+
+use super::{Promise, promise};
+
+/// What a shell on the VM prints.
+fn shell(lab: &Lab, script: &str) -> Result<String> {
+    let output = lab
+        .agent("sh")?
+        .args(["-c", script])
+        .output()
+        .context("starting a shell")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub const PROMISES: &[Promise] = &[
+    promise("vm::programs_have_no_capability", "{}", |lab| {
+        let status = shell(lab, "grep Cap /proc/self/status")?;
+        for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {
+            ensure!(
+                status
+                    .lines()
+                    .any(|line| line.starts_with(set) && line.ends_with("\t0000000000000000")),
+                "{status}"
+            );
+        }
+        Ok(())
+    }),
+    promise(
+        "vm::files_are_its_own",
+        "vm: { hosts: '20.0.0.9 pinned.example' }",
+        |lab| {
+            ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 168.63.129.16\n");
+            ensure!(shell(lab, "cat /etc/hosts")?.contains("20.0.0.9 pinned.example"));
+            Ok(())
+        },
+    ),
+    promise(
+        "vm::name_servers_are_listed_unless_hidden",
+        "name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11 }, { hidden: true } ]",
+        |lab| {
+            ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 10.2.0.10\nnameserver 10.2.0.11\n");
+            Ok(())
+        },
+    ),
+    promise(
+        "vm::trusts_what_its_owner_added",
+        "vm: { trusts: [inspection] }",
+        |lab| {
+            let count = shell(lab, "grep -c BEGIN.CERTIFICATE $SSL_CERT_FILE")?;
+            ensure!(count == "2\n", "{count}");
+            Ok(())
+        },
+    ),
+    promise(
+        "vm::descriptors_are_limited",
+        "vm: { descriptors: 20, env: { HTTPS_PROXY: 'http://p:1' } }",
+        |lab| {
+            ensure!(shell(lab, "ulimit -n; echo $HTTPS_PROXY")? == "20\nhttp://p:1\n");
+            Ok(())
+        },
+    ),
+];
