@@ -14,7 +14,10 @@ use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 fuzz_target!(|bytes: &[u8]| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let greeting = runtime.block_on(async {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
         http::greet(&mut Peer(bytes), "x.example", None, deadline).await
