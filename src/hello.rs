@@ -2,7 +2,7 @@
 //!
 //! Each protocol is a pure `request` and a pure `parse`, and a `greet` that carries both over a connection that is
 //! already open (UDP's exchange is made where the socket is). A hello never logs in, never asks for anything that
-//! changes the peer, and never judges: a [`Greeting`] is evidence, [`crate`]'s diagnosis says what it means.
+//! changes the peer, and never judges: a [`Greeting`] is evidence, the diagnosis says what it means.
 
 use ring::rand::{SecureRandom, SystemRandom};
 

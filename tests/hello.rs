@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use apim_probe::hello::{BOUND, End, Greeting, KEPT, Reading, Reply, amqp, exchange, kms, redis, smb, tds};
+use apim_probe::hello::{BOUND, End, Greeting, KEPT, Reading, Reply, amqp, exchange, http, kms, redis, smb, tds};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex},
     time::{Instant, interval},
 };
 
 type Parse = fn(&[u8]) -> Reading<Reply>;
+
+/// What a read gives after a peer's last byte.
+type Ending = fn() -> io::Result<()>;
 
 /// One protocol: its request, its parser, and a reply that a real service gives.
 struct Protocol {
@@ -122,7 +125,7 @@ async fn a_reply_cut_short_tells_how() {
     for protocol in protocols() {
         for length in 0..protocol.reply.len() {
             let beginning = &protocol.reply[..length];
-            let ends: [(fn() -> io::Result<()>, End); 2] = [
+            let ends: [(Ending, End); 2] = [
                 (|| Ok(()), End::Closed),
                 (|| Err(io::ErrorKind::ConnectionReset.into()), End::Reset),
             ];
@@ -225,6 +228,15 @@ async fn what_was_said_outranks_the_error_of_our_own_bytes() {
     assert_eq!(greeting.end, End::Reset);
 }
 
+#[tokio::test]
+async fn greetings_run_on_any_thread() {
+    let greeting = tokio::spawn(async { redis::greet(&mut saying(b"+PONG\r\n"), soon()).await });
+    assert!(matches!(greeting.await.unwrap().end, End::Replied(_)));
+    let wire = b"HTTP/1.1 200 OK\r\n\r\n";
+    let greeting = tokio::spawn(async { http::greet(&mut saying(wire), "x.example", None, soon()).await });
+    assert!(matches!(greeting.await.unwrap().end, End::Replied(_)));
+}
+
 /// Greets a peer in one protocol.
 async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), protocol: &Protocol, deadline: Instant) -> Greeting {
     exchange(stream, &protocol.request, protocol.parse, deadline).await
@@ -244,12 +256,12 @@ fn saying(bytes: &[u8]) -> Peer {
 struct Peer {
     says: Vec<u8>,
     read: usize,
-    ends: fn() -> io::Result<()>,
+    ends: Ending,
     refuses: bool,
 }
 
 impl Peer {
-    fn new(says: &[u8], ends: fn() -> io::Result<()>) -> Self {
+    fn new(says: &[u8], ends: Ending) -> Self {
         Self {
             says: says.to_vec(),
             read: 0,

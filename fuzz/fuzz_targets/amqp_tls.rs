@@ -1,0 +1,16 @@
+//! The answer to an AMQP TLS header.
+
+#![no_main]
+
+use apim_probe::hello::{Reading, amqp};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = amqp::parse_tls(bytes);
+    // What has been judged stays judged, however much comes after it.
+    if let Some(beginning) = bytes.get(..bytes.len() / 2)
+        && amqp::parse_tls(beginning) != Reading::More
+    {
+        assert_ne!(whole, Reading::More);
+    }
+});

@@ -1,0 +1,16 @@
+//! The answer to a PING.
+
+#![no_main]
+
+use apim_probe::hello::{Reading, redis};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = redis::parse(bytes);
+    // What has been judged stays judged, however much comes after it.
+    if let Some(beginning) = bytes.get(..bytes.len() / 2)
+        && redis::parse(beginning) != Reading::More
+    {
+        assert_ne!(whole, Reading::More);
+    }
+});

@@ -1,0 +1,16 @@
+//! The answer to a TDS PRELOGIN.
+
+#![no_main]
+
+use apim_probe::hello::{Reading, tds};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = tds::parse(bytes);
+    // What has been judged stays judged, however much comes after it.
+    if let Some(beginning) = bytes.get(..bytes.len() / 2)
+        && tds::parse(beginning) != Reading::More
+    {
+        assert_ne!(whole, Reading::More);
+    }
+});
