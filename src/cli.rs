@@ -32,6 +32,10 @@ Exit status of run:
   4    the agent itself failed
   130  interrupted; the partial report was still written";
 
+/// The help of `--set`, which names what can be set.
+const SET_HELP: &str = "Name of a part of the instance, repeatable: storage_account, sql_server, key_vault, \
+    event_hub_namespace, redis_host …";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -102,8 +106,8 @@ pub struct PlanArgs {
     /// external or internal: only what that kind of network needs [default: both]
     #[arg(long, value_name = "KIND", value_parser = vnet)]
     pub vnet: Option<Vnet>,
-    /// Name of the instance's own parts, repeatable: storage_account, sql_server, key_vault …
-    #[arg(long, value_name = "NAME=VALUE[,VALUE…]")]
+    /// Name of a part of the instance, repeatable
+    #[arg(long, help = SET_HELP, value_name = "NAME=VALUE[,VALUE…]")]
     pub set: Vec<Setting>,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -190,7 +194,9 @@ impl FromStr for Setting {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let names = || catalog::SETTINGS.map(|setting| setting.name).join(", ");
-        let (name, values) = text.split_once('=').ok_or_else(|| format!("expected NAME=VALUE; the names are {}", names()))?;
+        let (name, values) = text
+            .split_once('=')
+            .ok_or_else(|| format!("expected NAME=VALUE; the names are {}", names()))?;
         let name = name.trim();
         if name == catalog::REGION {
             return Err("the region has a flag of its own: --region".into());
@@ -199,8 +205,14 @@ impl FromStr for Setting {
             return Err(format!("there is no {name}; the names are {}", names()));
         }
         let whole_host = name.ends_with("_host");
-        let values = values.split(',').map(str::trim).map(|value| value_of(name, value, whole_host));
-        Ok(Self { name: name.to_string(), values: values.collect::<Result<_, _>>()? })
+        let values = values
+            .split(',')
+            .map(str::trim)
+            .map(|value| value_of(name, value, whole_host));
+        Ok(Self {
+            name: name.to_string(),
+            values: values.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -208,19 +220,27 @@ fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String>
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     let value = value.to_ascii_lowercase();
     if whole_host {
         let valid = value.len() <= 253 && value.split('.').all(is_label);
-        return if valid { Ok(value) } else { Err(format!("{name} is a host name, and \"{value}\" is none")) };
+        return if valid {
+            Ok(value)
+        } else {
+            Err(format!("{name} is a host name, and \"{value}\" is none"))
+        };
     }
     match value.split_once('.') {
-        Some((first, suffix)) if is_label(first) => {
-            Err(format!("{name} is given without its suffix: {name}={first}, not {first}.{suffix}"))
-        }
+        Some((first, suffix)) if is_label(first) => Err(format!(
+            "{name} is given without its suffix: {name}={first}, not {first}.{suffix}"
+        )),
         None if is_label(&value) => Ok(value),
-        _ => Err(format!("{name} is the first part of a host name, and \"{value}\" cannot be")),
+        _ => Err(format!(
+            "{name} is the first part of a host name, and \"{value}\" cannot be"
+        )),
     }
 }
 
@@ -232,8 +252,16 @@ impl FromStr for Ids {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ids: Vec<String> = text.split(',').map(|id| id.trim().to_string()).filter(|id| !id.is_empty()).collect();
-        if ids.is_empty() { Err("expected ids of dependencies, separated by commas".into()) } else { Ok(Self(ids)) }
+        let ids: Vec<String> = text
+            .split(',')
+            .map(|id| id.trim().to_string())
+            .filter(|id| !id.is_empty())
+            .collect();
+        if ids.is_empty() {
+            Err("expected ids of dependencies, separated by commas".into())
+        } else {
+            Ok(Self(ids))
+        }
     }
 }
 
@@ -246,7 +274,11 @@ fn vnet(text: &str) -> Result<Vnet, String> {
 
 /// A region as the VM's metadata names it: `westeurope`; `West Europe` is understood.
 fn region(text: &str) -> Result<String, String> {
-    let name: String = text.chars().filter(|character| *character != ' ').collect::<String>().to_ascii_lowercase();
+    let name: String = text
+        .chars()
+        .filter(|character| *character != ' ')
+        .collect::<String>()
+        .to_ascii_lowercase();
     if !name.is_empty() && name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(name)
     } else {
@@ -261,7 +293,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 500ms, 5s or 2m".to_string();
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
-    if duration.is_zero() || duration > LONGEST { Err(format!("{}, longer than nothing and a day at most", wrong())) } else { Ok(duration) }
+    if duration.is_zero() || duration > LONGEST {
+        Err(format!("{}, longer than nothing and a day at most", wrong()))
+    } else {
+        Ok(duration)
+    }
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {

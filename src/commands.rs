@@ -29,7 +29,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { ExitStatus::USAGE } else { ExitStatus::REACHABLE });
+            return ExitCode::from(if error.use_stderr() {
+                ExitStatus::USAGE
+            } else {
+                ExitStatus::REACHABLE
+            });
         }
     };
     let outcome = match cli.command {
@@ -59,12 +63,18 @@ pub struct Failure {
 impl Failure {
     /// Something that the user typed or gave is wrong; nothing was probed.
     pub fn usage(text: impl std::fmt::Display) -> Self {
-        Self { status: ExitStatus::USAGE, text: format!("error: {text}") }
+        Self {
+            status: ExitStatus::USAGE,
+            text: format!("error: {text}"),
+        }
     }
 
     /// The agent itself failed.
     pub fn agent(text: impl std::fmt::Display) -> Self {
-        Self { status: ExitStatus::FAILED, text: format!("error: {text}") }
+        Self {
+            status: ExitStatus::FAILED,
+            text: format!("error: {text}"),
+        }
     }
 }
 

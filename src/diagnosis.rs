@@ -22,7 +22,7 @@ mod socket;
 mod tls;
 
 use self::{
-    attempt::{Outcome, Stage, Standing},
+    attempt::{Outcome, Stage, Standing, Step},
     cause::{Cause, Verdict},
     context::Context,
 };
@@ -47,8 +47,8 @@ pub struct Judgement {
     pub detail: String,
     /// What was seen, a sentence each.
     pub evidence: Vec<String>,
-    /// What the name lookup gave, where there was one: `None` for an address.
-    pub name: Option<Option<Cause>>,
+    /// What the name lookup gave, where there was one.
+    pub name: Option<Step>,
     /// One outcome for each attempt of the trace.
     pub outcomes: Vec<Outcome>,
     /// The index of the outcome that decided.
@@ -105,19 +105,42 @@ pub fn preview(endpoint: &Endpoint, trace: &Trace) -> Verdict {
 }
 
 fn unfinished(interrupted: bool) -> Judgement {
-    let why = if interrupted { "the run was interrupted before this was done" } else { "the deadline of the run came first" };
+    let why = if interrupted {
+        "the run was interrupted before this was done"
+    } else {
+        "the deadline of the run came first"
+    };
     Judgement::without_attempts(Verdict::NotTested, Cause::Deadline, None, why.into())
 }
 
 fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
-    let name = trace.name.as_ref().map(|name| dns::judge(&endpoint.host, name, context));
-    if let Some(dns::Lookup { failure: Some((cause, detail)), evidence, .. }) = name {
+    let name = trace
+        .name
+        .as_ref()
+        .map(|name| dns::judge(&endpoint.host, name, context));
+    if let Some(dns::Lookup {
+        failure: Some((cause, detail)),
+        evidence,
+        ..
+    }) = name
+    {
         if trace.cut {
-            return Judgement { evidence, ..unfinished(false) };
+            return Judgement {
+                evidence,
+                ..unfinished(false)
+            };
         }
-        let verdict = if cause == Cause::LocalFault { Verdict::NotTested } else { Verdict::Blocked };
+        let verdict = if cause == Cause::LocalFault {
+            Verdict::NotTested
+        } else {
+            Verdict::Blocked
+        };
         let failed = Judgement::without_attempts(verdict, cause, Some(Stage::Dns), detail);
-        return Judgement { name: Some(Some(cause)), evidence, ..failed };
+        return Judgement {
+            name: Some(Err(cause)),
+            evidence,
+            ..failed
+        };
     }
     let private_link = name.as_ref().is_some_and(|name| name.private_link);
     let outcomes: Vec<Outcome> = trace
@@ -125,18 +148,27 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
         .iter()
         .map(|attempt| {
             let outcome = attempt::judge(endpoint, attempt, context);
-            if name.is_some() && !private_link { outcome.blame_private_address() } else { outcome }
+            if name.is_some() && !private_link {
+                outcome.blame_private_address()
+            } else {
+                outcome
+            }
         })
         .collect();
     if trace.cut {
         let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.clone()).collect();
-        return Judgement { name: name.map(|_| None), evidence, outcomes, ..unfinished(false) };
+        return Judgement {
+            name: name.map(|_| Ok(())),
+            evidence,
+            outcomes,
+            ..unfinished(false)
+        };
     }
-    let (name_evidence, doubt) = name.as_ref().map_or_else(Default::default, |name| {
-        (name.evidence.clone(), name.doubt.clone())
-    });
+    let (name_evidence, doubt) = name
+        .as_ref()
+        .map_or_else(Default::default, |name| (name.evidence.clone(), name.doubt.clone()));
     let mut judgement = together(endpoint, outcomes);
-    judgement.name = name.map(|_| None);
+    judgement.name = name.map(|_| Ok(()));
     judgement.evidence.extend(name_evidence);
     if let Some(doubt) = doubt {
         judgement.evidence.insert(0, doubt.clone());
@@ -169,13 +201,18 @@ fn together(endpoint: &Endpoint, outcomes: Vec<Outcome>) -> Judgement {
         Verdict::Blocked
     };
     // The outcome that explains the verdict: of all that got furthest, the first in address order.
-    let explains = |outcome: &Outcome| match (verdict, &outcome.standing) {
-        (Verdict::Reachable, Standing::Proved)
-        | (Verdict::Degraded, Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_))
-        | (Verdict::Unproven, Standing::Unproven(_))
-        | (Verdict::Blocked, Standing::Failed(_))
-        | (Verdict::NotTested, Standing::Untried(_)) => true,
-        _ => false,
+    let explains = |outcome: &Outcome| {
+        matches!(
+            (verdict, &outcome.standing),
+            (Verdict::Reachable, Standing::Proved)
+                | (
+                    Verdict::Degraded,
+                    Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_)
+                )
+                | (Verdict::Unproven, Standing::Unproven(_))
+                | (Verdict::Blocked, Standing::Failed(_))
+                | (Verdict::NotTested, Standing::Untried(_))
+        )
     };
     let decisive = outcomes
         .iter()
@@ -194,13 +231,23 @@ fn together(endpoint: &Endpoint, outcomes: Vec<Outcome>) -> Judgement {
             format!("{} of {all} addresses fail: {}", tried - proved, outcome.detail)
         }
         (Verdict::Reachable, Some(outcome)) if proved < tried => {
-            format!("{}; {} of {all} addresses do not answer", outcome.detail, tried - proved)
+            format!(
+                "{}; {} of {all} addresses do not answer",
+                outcome.detail,
+                tried - proved
+            )
         }
         (Verdict::Blocked, Some(outcome)) if all > 1 => format!("none of {all} addresses works: {}", outcome.detail),
         (_, Some(outcome)) => outcome.detail.clone(),
     };
-    let note = endpoint.note.iter().filter(|_| endpoint.need == Need::Documented && verdict != Verdict::Reachable);
-    let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.iter().cloned()).chain(note.cloned());
+    let note = endpoint
+        .note
+        .iter()
+        .filter(|_| endpoint.need == Need::Documented && verdict != Verdict::Reachable);
+    let evidence = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.evidence.iter().cloned())
+        .chain(note.cloned());
     Judgement {
         verdict,
         cause,

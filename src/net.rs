@@ -5,7 +5,6 @@
 
 use std::{io, time::Duration};
 
-
 pub mod dns;
 pub mod icmp;
 pub mod tap;

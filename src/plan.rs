@@ -323,7 +323,10 @@ impl Maker<'_> {
             );
         }
         if spec.only_when_named && !self.selection.names(&dependency.id) {
-            return because(Cause::Skipped, format!("only probed when named: --only {}", dependency.id));
+            return because(
+                Cause::Skipped,
+                format!("only probed when named: --only {}", dependency.id),
+            );
         }
         match spec.direction {
             Direction::Outbound => None,

@@ -75,7 +75,14 @@ pub async fn run(
     let end = tokio::time::Instant::now() + limits.deadline;
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
     let lookups = Arc::new(Lookups::new(plan.name_servers.clone(), limits, end, sockets.clone()));
-    let stages = Arc::new(Stages { tls, limits, end, sockets, lookups: lookups.clone(), control: plan.control_name.clone() });
+    let stages = Arc::new(Stages {
+        tls,
+        limits,
+        end,
+        sockets,
+        lookups: lookups.clone(),
+        control: plan.control_name.clone(),
+    });
 
     let mut traces: Vec<Option<Trace>> = plan.endpoints.iter().map(|_| None).collect();
     let mut waiting = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
@@ -109,7 +116,16 @@ pub async fn run(
         }
     }
     in_flight.abort_all();
-    let patience = if was_interrupted { tokio::time::Instant::now() } else { end + GRACE };
+    let patience = if was_interrupted {
+        tokio::time::Instant::now()
+    } else {
+        end + GRACE
+    };
     let names = lookups.finish(patience).await;
-    Run { traces, names, duration: started.elapsed(), interrupted: was_interrupted }
+    Run {
+        traces,
+        names,
+        duration: started.elapsed(),
+        interrupted: was_interrupted,
+    }
 }

@@ -62,7 +62,11 @@ impl Vantage {
             cloud: claims.cloud.unwrap_or(Cloud::Public),
             region: claims.region.clone(),
             vnet: claims.vnet,
-            source: if named { VantageSource::Flags } else { VantageSource::Default },
+            source: if named {
+                VantageSource::Flags
+            } else {
+                VantageSource::Default
+            },
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             addresses: addresses(),
             name_servers,
@@ -72,7 +76,14 @@ impl Vantage {
 }
 
 /// The variables that other tools take a proxy from.
-const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const PROXY_VARIABLES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 
 fn proxy_notice() -> Option<String> {
     let set: Vec<&str> = PROXY_VARIABLES
@@ -84,10 +95,15 @@ fn proxy_notice() -> Option<String> {
 }
 
 fn addresses() -> Vec<String> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
+        return Vec::new();
+    };
     let mut addresses: Vec<String> = Vec::new();
     for storage in interfaces.filter_map(|interface| interface.address) {
-        let v4 = storage.as_sockaddr_in().map(|address| address.ip()).filter(|ip| !ip.is_loopback() && !ip.is_link_local());
+        let v4 = storage
+            .as_sockaddr_in()
+            .map(|address| address.ip())
+            .filter(|ip| !ip.is_loopback() && !ip.is_link_local());
         let v6 = storage
             .as_sockaddr_in6()
             .map(|address| address.ip())

@@ -8,13 +8,22 @@ use crate::{catalog, cli::CheckArgs};
 /// Checks a catalog file and says what is in it.
 pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let path = arguments.file.display();
-    let file = catalog::File::read(&arguments.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
+    let file =
+        catalog::File::read(&arguments.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
     let catalog = catalog::load(!arguments.no_builtin, &[file]).map_err(|errors| Failure {
         text: catalog::render(&errors, colour(arguments.color, &io::stderr())),
         ..Failure::usage("")
     })?;
-    let endpoints: usize = catalog.dependencies.iter().map(|dependency| dependency.endpoints.len()).sum();
-    let over = if arguments.no_builtin { "by itself" } else { "laid over the built-in catalog" };
+    let endpoints: usize = catalog
+        .dependencies
+        .iter()
+        .map(|dependency| dependency.endpoints.len())
+        .sum();
+    let over = if arguments.no_builtin {
+        "by itself"
+    } else {
+        "laid over the built-in catalog"
+    };
     print(&format!(
         "{path}: no errors; {over}, {} dependencies with {endpoints} entries\n",
         catalog.dependencies.len()

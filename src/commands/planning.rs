@@ -26,7 +26,8 @@ pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
         .probes
         .iter()
         .map(|path| {
-            catalog::File::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+            catalog::File::read(path)
+                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {

@@ -42,7 +42,14 @@ pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
         sockets,
         ipv6: probe.ipv6,
     };
-    let made = conduct(&planned.catalog, &planned.vantage, Arc::new(planned.plan), roots, limits, !report.quiet)?;
+    let made = conduct(
+        &planned.catalog,
+        &planned.vantage,
+        &Arc::new(planned.plan),
+        roots,
+        limits,
+        !report.quiet,
+    )?;
     publish(&made, &outputs, &report)
 }
 
@@ -69,7 +76,7 @@ fn notices(vantage: &Vantage) {
 fn conduct(
     catalog: &Catalog,
     vantage: &Vantage,
-    plan: Arc<Plan>,
+    plan: &Arc<Plan>,
     roots: Arc<Roots>,
     limits: Limits,
     show_progress: bool,
@@ -95,22 +102,34 @@ fn conduct(
     // Nothing may hold the process once the report is due.
     runtime.shutdown_background();
     progress.clear();
-    let diagnosis = diagnosis::diagnose(&plan, &run);
-    Ok(assemble(catalog, vantage, &plan, &run, &diagnosis, started_at))
+    let diagnosis = diagnosis::diagnose(plan, &run);
+    Ok(assemble(catalog, vantage, plan, &run, &diagnosis, started_at))
 }
 
 /// Two threads: cryptography on one must not delay the deadline on the other.
 fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.
 fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result<u8, Failure> {
-    let policy = Policy { fail_on: arguments.fail_on, allow_untested: arguments.allow_untested };
+    let policy = Policy {
+        fail_on: arguments.fail_on,
+        allow_untested: arguments.allow_untested,
+    };
     let verdict = exit::judge(report, policy, None);
     let mut failed = None;
     for (path, format) in &outputs.files {
-        let options = Options { exit: &verdict, width: 80, colour: false, unicode: true, verbose: arguments.verbose };
+        let options = Options {
+            exit: &verdict,
+            width: 80,
+            colour: false,
+            unicode: true,
+            verbose: arguments.verbose,
+        };
         let written = output::write(path, &report::render(report, *format, &options));
         failed = failed.or(written.err());
     }

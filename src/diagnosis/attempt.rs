@@ -6,7 +6,6 @@ use super::{cause::Cause, context::Context, dns, hello, socket, tls};
 use crate::{
     address,
     catalog::model::{Protocol, Transport},
-    hello::End,
     net::{tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
     probe::trace::{Attempt, NotDialled},
@@ -43,6 +42,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The same, as a stage of the report has it.
+    pub fn step(self) -> Step {
+        self.cause().map_or(Ok(()), Err)
+    }
+
     /// Why it is not proved.
     pub fn cause(self) -> Option<Cause> {
         match self {
@@ -52,6 +56,9 @@ impl Standing {
         }
     }
 }
+
+/// How a stage went: why not, where it did not go well.
+pub type Step = Result<(), Cause>;
 
 /// What one address gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,12 +75,12 @@ pub struct Outcome {
     pub evidence: Vec<String>,
     /// What the service said that proves it.
     pub proof: Option<String>,
-    /// What each stage that was reached gave, `None` where it went well.
-    pub tcp: Option<Option<Cause>>,
+    /// What the connection gave, where it was reached; as for the two below.
+    pub tcp: Option<Step>,
     /// The handshake.
-    pub tls: Option<Option<Cause>>,
+    pub tls: Option<Step>,
     /// The conversation.
-    pub hello: Option<Option<Cause>>,
+    pub hello: Option<Step>,
 }
 
 impl Outcome {
@@ -91,7 +98,8 @@ impl Outcome {
         }
     }
 
-    fn settle(mut self, standing: Standing, stage: Stage, seen: String) -> Self {
+    fn settle(mut self, standing: Standing, stage: Stage, seen: impl Into<String>) -> Self {
+        let seen = seen.into();
         if standing == Standing::Proved {
             self.proof = Some(seen.clone());
         }
@@ -111,7 +119,10 @@ impl Outcome {
             self.detail = format!("{}, a private address without a private link", self.detail);
             self.evidence.insert(
                 0,
-                format!("the name resolves to the private address {} without a private-link alias", self.address.ip()),
+                format!(
+                    "the name resolves to the private address {} without a private-link alias",
+                    self.address.ip()
+                ),
             );
         }
         self
@@ -123,11 +134,11 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
     let outcome = Outcome::new(attempt.address);
     match attempt.not_dialled {
         Some(NotDialled::Sinkhole) => {
-            let seen = "an address that cannot be the service's, so it was not dialled".into();
+            let seen = "an address that cannot be the service's, so it was not dialled";
             return outcome.settle(Standing::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
         }
         Some(NotDialled::NoSocket) => {
-            let seen = "the run ended before a socket was free".into();
+            let seen = "the run ended before a socket was free";
             return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, seen);
         }
         None => {}
@@ -136,7 +147,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
         Protocol::Dns => name_server(outcome, attempt),
         Protocol::Ntp => time_server(outcome, attempt),
         _ if endpoint.transport == Transport::Udp => {
-            let seen = "nothing is spoken here that could be tested".into();
+            let seen = "nothing is spoken here that could be tested";
             outcome.settle(Standing::Untried(Cause::NotOutbound), Stage::Dns, seen)
         }
         _ => over_tcp(outcome, endpoint, attempt, context),
@@ -145,28 +156,32 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
 
 fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let Some(tcp) = &attempt.tcp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never dialled".into());
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never dialled");
     };
     match &tcp.end {
-        TcpEnd::Open => outcome.tcp = Some(None),
+        TcpEnd::Open => outcome.tcp = Some(Ok(())),
         TcpEnd::Silent { syns } => {
-            outcome.tcp = Some(Some(Cause::TcpTimeout));
-            return outcome.settle(Standing::Failed(Cause::TcpTimeout), Stage::Tcp, silence(*syns, tcp.duration));
+            outcome.tcp = Some(Err(Cause::TcpTimeout));
+            return outcome.settle(
+                Standing::Failed(Cause::TcpTimeout),
+                Stage::Tcp,
+                silence(*syns, tcp.duration),
+            );
         }
         TcpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_tcp(failure, tcp.duration);
-            outcome.tcp = Some(Some(cause));
+            outcome.tcp = Some(Err(cause));
             return outcome.settle(standing_of(cause), Stage::Tcp, seen);
         }
     }
     if endpoint.protocol == Protocol::Tcp {
-        let seen = "the connection was accepted, which proves nothing about who did".into();
+        let seen = "the connection was accepted, which proves nothing about who did";
         return outcome.settle(Standing::Unproven(None), Stage::Tcp, seen);
     }
     let mut proof = None;
     if let Some(prelude) = &attempt.prelude {
         let judged = hello::before_tls(prelude);
-        outcome.hello = Some(judged.standing.cause());
+        outcome.hello = Some(judged.standing.step());
         // What is said before TLS proves something only where TLS does not follow.
         if attempt.tls.is_none() {
             return outcome.settle(judged.standing, Stage::Prelude, judged.seen);
@@ -176,7 +191,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     let mut asked = false;
     if let Some(handshake) = &attempt.tls {
         let judged = tls::judge(endpoint, handshake, context);
-        outcome.tls = Some(judged.standing.cause());
+        outcome.tls = Some(judged.standing.step());
         outcome.evidence = judged.evidence;
         asked = handshake.asked_for_certificate;
         if judged.standing != Standing::Proved || attempt.hello.is_none() {
@@ -189,38 +204,41 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         proof = Some(judged.seen);
     }
     let Some(hello) = &attempt.hello else {
-        return outcome.settle(Standing::Failed(Cause::HelloTimeout), Stage::Hello, "the conversation never began".into());
+        return outcome.settle(
+            Standing::Failed(Cause::HelloTimeout),
+            Stage::Hello,
+            "the conversation never began",
+        );
     };
     let judged = if attempt.tls.is_some() {
         hello::behind_tls(hello, asked)
     } else {
         hello::in_the_clear(endpoint, hello)
     };
-    outcome.hello = Some(judged.standing.cause());
+    outcome.hello = Some(judged.standing.step());
     if let Some(proof) = proof {
         outcome.evidence.insert(0, format!("{}: {proof}", outcome.address.ip()));
-    }
-    if let End::Replied(_) = hello.greeting.end {
-        return outcome.settle(judged.standing, Stage::Hello, judged.seen);
     }
     outcome.settle(judged.standing, Stage::Hello, judged.seen)
 }
 
 fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.dns else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked".into());
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked");
     };
     let judged = dns::judge_server(exchange);
     outcome.tcp = judged.tcp;
-    outcome.hello = Some(judged.standing.cause()).filter(|_| !matches!(judged.tcp, Some(Some(_))));
     outcome.evidence = judged.evidence;
-    let stage = if matches!(judged.tcp, Some(Some(_))) { Stage::Tcp } else { Stage::Hello };
-    outcome.settle(judged.standing, stage, judged.seen)
+    if matches!(judged.tcp, Some(Err(_))) {
+        return outcome.settle(judged.standing, Stage::Tcp, judged.seen);
+    }
+    outcome.hello = Some(judged.standing.step());
+    outcome.settle(judged.standing, Stage::Hello, judged.seen)
 }
 
 fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.ntp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked".into());
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked");
     };
     let (standing, seen) = match &exchange.end {
         UdpEnd::Replied(reply) => (Standing::Proved, reply.proof()),
@@ -241,13 +259,17 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
             (standing_of(cause), seen)
         }
     };
-    outcome.hello = Some(standing.cause());
+    outcome.hello = Some(standing.step());
     outcome.settle(standing, Stage::Hello, seen)
 }
 
 /// A local fault means that nothing was tried; any other cause, that it failed.
 pub(super) fn standing_of(cause: Cause) -> Standing {
-    if cause == Cause::LocalFault { Standing::Untried(cause) } else { Standing::Failed(cause) }
+    if cause == Cause::LocalFault {
+        Standing::Untried(cause)
+    } else {
+        Standing::Failed(cause)
+    }
 }
 
 fn silence(syns: Option<u32>, duration: Duration) -> String {

@@ -40,11 +40,19 @@ impl<'a> Context<'a> {
                     answering.insert(exchange.server);
                 }
                 if let Some(chain) = attempt.tls.as_ref().and_then(|tls| tls.chain.as_ref()) {
-                    owners.entry(chain.issuer.clone()).or_default().insert(owner(&endpoint.host));
+                    owners
+                        .entry(chain.issuer.clone())
+                        .or_default()
+                        .insert(owner(&endpoint.host));
                 }
             }
         }
-        Self { names: Some(&run.names), answering, planned, owners }
+        Self {
+            names: Some(&run.names),
+            answering,
+            planned,
+            owners,
+        }
     }
 
     /// What every server said of a name, once the run is over.
@@ -59,7 +67,9 @@ impl<'a> Context<'a> {
 
     /// Whether only hosts of Microsoft showed certificates of this issuer.
     pub fn is_only_microsofts(&self, issuer: &str) -> bool {
-        self.owners.get(issuer).is_none_or(|owners| owners.iter().all(|owner| owner == MICROSOFT))
+        self.owners
+            .get(issuer)
+            .is_none_or(|owners| owners.iter().all(|owner| owner == MICROSOFT))
     }
 }
 
@@ -85,7 +95,10 @@ fn owner(host: &str) -> String {
         "visualstudio.com",
         "trafficmanager.net",
     ];
-    if SUFFIXES.iter().any(|suffix| host == *suffix || host.ends_with(&format!(".{suffix}"))) {
+    if SUFFIXES
+        .iter()
+        .any(|suffix| host == *suffix || host.ends_with(&format!(".{suffix}")))
+    {
         return MICROSOFT.into();
     }
     host.rsplitn(3, '.').take(2).collect::<Vec<_>>().join(".")

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    attempt::{Standing, count, seconds, standing_of},
+    attempt::{Standing, Step, count, seconds, standing_of},
     cause::Cause,
     context::Context,
     socket,
@@ -38,11 +38,25 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     let Some(decision) = trace.decision() else {
         let detail = "this machine has no name server to ask: see /etc/resolv.conf, or pass --dns-server".to_string();
         let evidence = vec![detail.clone()];
-        return Lookup { failure: Some((Cause::LocalFault, detail)), evidence, doubt: None, private_link: false };
+        return Lookup {
+            failure: Some((Cause::LocalFault, detail)),
+            evidence,
+            doubt: None,
+            private_link: false,
+        };
     };
-    let mut evidence: Vec<String> = decision.v4.ignored.iter().map(|why| ignored(&decision.v4, why)).collect();
+    let mut evidence: Vec<String> = decision
+        .v4
+        .ignored
+        .iter()
+        .map(|why| ignored(&decision.v4, why))
+        .collect();
     let failure = failure(host, decision);
-    let others = trace.replies.iter().flatten().filter(|reply| reply.v4.server != decision.v4.server);
+    let others = trace
+        .replies
+        .iter()
+        .flatten()
+        .filter(|reply| reply.v4.server != decision.v4.server);
     let mut doubt = None;
     for reply in others {
         if failure.is_some() {
@@ -60,10 +74,18 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
     }
-    if let Some(answer) = decision.answer().filter(|answer| !answer.cnames.is_empty() && failure.is_some()) {
+    if let Some(answer) = decision
+        .answer()
+        .filter(|answer| !answer.cnames.is_empty() && failure.is_some())
+    {
         evidence.push(format!("alias chain: {host} -> {}", answer.cnames.join(" -> ")));
     }
-    Lookup { failure, evidence, doubt, private_link: decision.answer().is_some_and(has_private_link) }
+    Lookup {
+        failure,
+        evidence,
+        doubt,
+        private_link: decision.answer().is_some_and(has_private_link),
+    }
 }
 
 /// Why a reply gives no address to dial.
@@ -95,12 +117,21 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
 
 /// Why a question was not answered at all.
 fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
-    let truncated = if exchange.truncated { "the reply over UDP was cut short, and over TCP: " } else { "" };
+    let truncated = if exchange.truncated {
+        "the reply over UDP was cut short, and over TCP: "
+    } else {
+        ""
+    };
     let (cause, seen) = match &exchange.end {
         DnsEnd::Answered(_) => (Cause::DnsTimeout, "answered".into()),
-        DnsEnd::Silent { sent } => {
-            (Cause::DnsTimeout, format!("no reply to {} in {}", count(*sent, "query"), seconds(exchange.duration)))
-        }
+        DnsEnd::Silent { sent } => (
+            Cause::DnsTimeout,
+            format!(
+                "no reply to {} in {}",
+                count(*sent, "query"),
+                seconds(exchange.duration)
+            ),
+        ),
         DnsEnd::Unanswered { how } => (Cause::DnsTimeout, how.clone()),
         DnsEnd::Failed(failure) => match socket::over_udp(failure, exchange.duration) {
             (Cause::LocalFault, seen) => (Cause::LocalFault, seen),
@@ -117,9 +148,10 @@ fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
 fn connection(trace: &TcpTrace) -> (Cause, String) {
     match &trace.end {
         TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
-        TcpEnd::Open | TcpEnd::Silent { .. } => {
-            (Cause::TcpTimeout, format!("no answer to the connection in {}", seconds(trace.duration)))
-        }
+        TcpEnd::Open | TcpEnd::Silent { .. } => (
+            Cause::TcpTimeout,
+            format!("no answer to the connection in {}", seconds(trace.duration)),
+        ),
     }
 }
 
@@ -168,7 +200,11 @@ fn describe(reply: &ServerReply) -> String {
         Some(answer) if reply.addresses().is_empty() => format!("answers {} without an address", answer.rcode),
         Some(answer) => {
             let addresses: Vec<String> = reply.addresses().iter().take(4).map(ToString::to_string).collect();
-            let link = if has_private_link(answer) { " through a private link" } else { "" };
+            let link = if has_private_link(answer) {
+                " through a private link"
+            } else {
+                ""
+            };
             format!("gives {}{link}", addresses.join(", "))
         }
     }
@@ -176,7 +212,10 @@ fn describe(reply: &ServerReply) -> String {
 
 /// Aliases of private endpoints run through a `privatelink` zone.
 fn has_private_link(answer: &Answer) -> bool {
-    answer.cnames.iter().any(|name| name.split('.').any(|label| label == "privatelink"))
+    answer
+        .cnames
+        .iter()
+        .any(|name| name.split('.').any(|label| label == "privatelink"))
 }
 
 /// The SOA of an Azure private DNS zone names this host, and Azure's own zones never do.
@@ -185,7 +224,10 @@ pub fn is_private_zone(zone: &str) -> bool {
 }
 
 fn ignored(exchange: &DnsExchange, why: &str) -> String {
-    format!("from the address of {} came {why}, which was ignored", exchange.server.ip())
+    format!(
+        "from the address of {} came {why}, which was ignored",
+        exchange.server.ip()
+    )
 }
 
 /// What a test of a name server amounts to.
@@ -194,7 +236,7 @@ pub struct ServerJudgement {
     /// What it amounts to.
     pub standing: Standing,
     /// What the connection gave, where there was one.
-    pub tcp: Option<Option<Cause>>,
+    pub tcp: Option<Step>,
     /// One sentence.
     pub seen: String,
     /// What was seen beside it.
@@ -219,7 +261,12 @@ pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
                     ),
                     _ => connection(trace),
                 };
-                return ServerJudgement { standing: standing_of(cause), tcp: Some(Some(cause)), seen, evidence };
+                return ServerJudgement {
+                    standing: standing_of(cause),
+                    tcp: Some(Err(cause)),
+                    seen,
+                    evidence,
+                };
             }
             DnsEnd::Failed(failure) => {
                 let (cause, seen) = socket::over_udp(failure, exchange.duration);
@@ -231,7 +278,12 @@ pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
             }
         }
     };
-    ServerJudgement { standing, tcp: over_tcp.then_some(None), seen, evidence }
+    ServerJudgement {
+        standing,
+        tcp: over_tcp.then_some(Ok(())),
+        seen,
+        evidence,
+    }
 }
 
 fn answered(answer: &Answer) -> (Standing, String) {
@@ -242,10 +294,19 @@ fn answered(answer: &Answer) -> (Standing, String) {
         }
         "NOERROR" if answer.addresses.iter().all(|address| address::is_impossible(*address)) => {
             let first = answer.addresses.first().map(ToString::to_string).unwrap_or_default();
-            failed(Cause::DnsSinkhole, format!("gives {first} for a name of Azure, which cannot be its address"))
+            failed(
+                Cause::DnsSinkhole,
+                format!("gives {first} for a name of Azure, which cannot be its address"),
+            )
         }
-        "NOERROR" => (Standing::Proved, format!("DNS reply with {} addresses", answer.addresses.len()).replace("1 addresses", "1 address")),
-        "NXDOMAIN" => failed(Cause::DnsNxdomain, "says that a name does not exist which does (NXDOMAIN)".into()),
+        "NOERROR" => (
+            Standing::Proved,
+            format!("DNS reply with {} addresses", answer.addresses.len()).replace("1 addresses", "1 address"),
+        ),
+        "NXDOMAIN" => failed(
+            Cause::DnsNxdomain,
+            "says that a name does not exist which does (NXDOMAIN)".into(),
+        ),
         "REFUSED" => failed(Cause::DnsRefused, "refuses to answer this machine (REFUSED)".into()),
         other => failed(Cause::DnsServfail, format!("answers {other} for a name that exists")),
     }

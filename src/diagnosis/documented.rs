@@ -28,7 +28,9 @@ pub fn reconsider(plan: &Plan, context: &Context, diagnosis: &mut Diagnosis) {
         }
         if is_silence_or_refusal(judgement.cause) && proved.contains(endpoint.host.as_str()) {
             judgement.verdict = Verdict::Unproven;
-            judgement.evidence.push("another port of this host proved itself, so this one may just not be offered".into());
+            judgement
+                .evidence
+                .push("another port of this host proved itself, so this one may just not be offered".into());
         } else if judgement.cause == Some(Cause::DnsNxdomain) && is_unknown_everywhere(endpoint, context) {
             retire(endpoint, judgement);
         }
@@ -36,15 +38,20 @@ pub fn reconsider(plan: &Plan, context: &Context, diagnosis: &mut Diagnosis) {
 }
 
 fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
-    matches!(cause, Some(Cause::TcpTimeout | Cause::TcpRefused | Cause::HelloTimeout | Cause::UdpRefused))
+    matches!(
+        cause,
+        Some(Cause::TcpTimeout | Cause::TcpRefused | Cause::HelloTimeout | Cause::UdpRefused)
+    )
 }
 
 /// Whether every server says that the name does not exist, and none says so on behalf of a private zone.
 fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
-        name.replies.iter().flatten().filter_map(|reply| reply.answer()).all(|answer| {
-            answer.rcode == "NXDOMAIN" && !answer.authority.as_deref().is_some_and(dns::is_private_zone)
-        })
+        name.replies
+            .iter()
+            .flatten()
+            .filter_map(|reply| reply.answer())
+            .all(|answer| answer.rcode == "NXDOMAIN" && !answer.authority.as_deref().is_some_and(dns::is_private_zone))
     })
 }
 

@@ -45,7 +45,11 @@ pub fn find(plan: &Plan, diagnosis: &Diagnosis) -> Vec<Finding> {
 type Weight = (Need, std::cmp::Reverse<usize>);
 
 fn weight(group: &[Row<'_>]) -> Weight {
-    let need = group.iter().map(|row| row.endpoint.need).min().unwrap_or(Need::Documented);
+    let need = group
+        .iter()
+        .map(|row| row.endpoint.need)
+        .min()
+        .unwrap_or(Need::Documented);
     (need, std::cmp::Reverse(group.len()))
 }
 
@@ -53,8 +57,14 @@ fn weight(group: &[Row<'_>]) -> Weight {
 fn groups<'a>(rows: &[Row<'a>]) -> Vec<Vec<Row<'a>>> {
     let mut order: Vec<(String, Option<Cause>)> = Vec::new();
     let mut groups: BTreeMap<(String, Option<Cause>), Vec<Row<'a>>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.judgement.as_expected(row.endpoint.expect) == Some(false)) {
-        let cause = row.judgement.cause.filter(|_| row.judgement.verdict == Verdict::Blocked);
+    for row in rows
+        .iter()
+        .filter(|row| row.judgement.as_expected(row.endpoint.expect) == Some(false))
+    {
+        let cause = row
+            .judgement
+            .cause
+            .filter(|_| row.judgement.verdict == Verdict::Blocked);
         let key = (row.endpoint.dependency.clone(), cause);
         if !groups.contains_key(&key) {
             order.push(key.clone());
@@ -65,7 +75,9 @@ fn groups<'a>(rows: &[Row<'a>]) -> Vec<Vec<Row<'a>>> {
 }
 
 fn finding(group: &[Row<'_>]) -> Finding {
-    let Some(first) = group.first() else { unreachable!("a group has a first row") };
+    let Some(first) = group.first() else {
+        unreachable!("a group has a first row")
+    };
     let (endpoint, judgement) = (first.endpoint, first.judgement);
     let cause = judgement.cause.filter(|_| judgement.verdict == Verdict::Blocked);
     let ports = ports(group);

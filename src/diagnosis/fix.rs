@@ -15,7 +15,7 @@ pub fn headline(cause: Cause, ports: &str) -> String {
         Cause::DnsPrivateAddress => "the name resolves to a private address where nothing proves itself".into(),
         Cause::TcpTimeout => format!("{ports} is dropped in silence"),
         Cause::TcpRefused => format!("{ports} is refused with a reset"),
-        Cause::TcpUnreachable => format!("{ports} is refused with an ICMP error"),
+        Cause::TcpUnreachable | Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::TcpNoRoute => "this machine has no route".into(),
         Cause::TlsReset => format!("{ports} is accepted, then reset at the ClientHello"),
         Cause::TlsClosed => format!("{ports} is accepted, then closed at the ClientHello"),
@@ -31,7 +31,6 @@ pub fn headline(cause: Cause, ports: &str) -> String {
         Cause::HelloUnexpected => format!("{ports} is answered by something else"),
         Cause::HttpDenied => format!("a firewall or proxy denies {ports}"),
         Cause::UdpRefused => format!("{ports} is refused (ICMP port unreachable)"),
-        Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::NeedsValue
         | Cause::Wildcard
         | Cause::Retired
@@ -58,8 +57,8 @@ pub fn confidence(cause: Cause) -> Confidence {
 /// Where to look, the likeliest first.
 pub fn suspects(cause: Cause) -> &'static [Suspect] {
     use Suspect::{
-        DnsServer, FirewallApplicationRule, FirewallNetworkRule, LocalHost, NoOutbound, Nsg, Nva, PrivateDnsZone, Proxy,
-        Service, TlsInspection, Udr,
+        DnsServer, FirewallApplicationRule, FirewallNetworkRule, LocalHost, NoOutbound, Nsg, Nva, PrivateDnsZone,
+        Proxy, Service, TlsInspection, Udr,
     };
     match cause {
         Cause::DnsTimeout => &[DnsServer, Nsg, Udr],
@@ -111,5 +110,8 @@ pub fn fix(cause: Option<Cause>, endpoint: &Endpoint, ports: &str) -> Fix {
         ) => format!("Allow {} on {ports} in the firewall's rules, by name or by service tag.", endpoint.host),
         Some(_) => format!("Allow {ports} {to}, in the NSG of the subnet and at every firewall on the way."),
     };
-    Fix { summary, commands: Vec::new() }
+    Fix {
+        summary,
+        commands: Vec::new(),
+    }
 }

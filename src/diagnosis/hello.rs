@@ -37,9 +37,10 @@ pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> JudgedHello {
     match &hello.greeting.end {
         End::Replied(reply) => judged(Standing::Proved, said(reply)),
         End::Foreign { why } => judged(Standing::Proved, format!("verified certificate, then {why}")),
-        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => {
-            judged(Standing::Proved, "verified certificate; it wants a client certificate, as this service does".into())
-        }
+        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => judged(
+            Standing::Proved,
+            "verified certificate; it wants a client certificate, as this service does".into(),
+        ),
         end => {
             let (cause, seen) = ended(end, hello);
             judged(Standing::Shaken(cause), format!("verified certificate, then {seen}"))
@@ -77,13 +78,32 @@ fn said(reply: &Reply) -> String {
 fn ended(end: &End, hello: &Hello) -> (Cause, String) {
     let after = seconds(hello.duration);
     let received = &hello.greeting.received;
-    let but = if received.is_empty() { String::new() } else { format!(", after {}", glimpse(received)) };
+    let but = if received.is_empty() {
+        String::new()
+    } else {
+        format!(", after {}", glimpse(received))
+    };
     match end {
-        End::Reset => (Cause::HelloReset, format!("accepted, then reset after our request ({after}){but}")),
-        End::Closed => (Cause::HelloClosed, format!("accepted, then closed after our request ({after}){but}")),
-        End::TimedOut => (Cause::HelloTimeout, format!("accepted, then no reply to our request for {after}{but}")),
-        End::Alert(alert) => (Cause::HelloClosed, format!("the TLS alert {alert} in answer to our request")),
-        End::Foreign { why } => (Cause::HelloUnexpected, format!("something answered, but not this protocol: {why}")),
+        End::Reset => (
+            Cause::HelloReset,
+            format!("accepted, then reset after our request ({after}){but}"),
+        ),
+        End::Closed => (
+            Cause::HelloClosed,
+            format!("accepted, then closed after our request ({after}){but}"),
+        ),
+        End::TimedOut => (
+            Cause::HelloTimeout,
+            format!("accepted, then no reply to our request for {after}{but}"),
+        ),
+        End::Alert(alert) => (
+            Cause::HelloClosed,
+            format!("the TLS alert {alert} in answer to our request"),
+        ),
+        End::Foreign { why } => (
+            Cause::HelloUnexpected,
+            format!("something answered, but not this protocol: {why}"),
+        ),
         End::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
         End::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
     }

@@ -18,7 +18,10 @@ pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
         return judged(Standing::Failed(Cause::HttpDenied), format!("{line}: {marker}"));
     }
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
-        return judged(Standing::Failed(Cause::HttpDenied), format!("{line}, a redirect away to {target}"));
+        return judged(
+            Standing::Failed(Cause::HttpDenied),
+            format!("{line}, a redirect away to {target}"),
+        );
     }
     let unproven = |seen| judged(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
     match (kind, path, reply.status) {
@@ -31,7 +34,10 @@ pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
 
 /// The first line of a response, as far as it helps.
 pub fn status_line(reply: &HttpReply) -> String {
-    let server = reply.header("server").map(|server| format!(" from \"{server}\"")).unwrap_or_default();
+    let server = reply
+        .header("server")
+        .map(|server| format!(" from \"{server}\""))
+        .unwrap_or_default();
     format!("HTTP {}{server}", reply.status)
 }
 

@@ -19,11 +19,18 @@ pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
     }
     match failure.errno {
         Some(errno) if failure.straight && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
-        Some(libc::ECONNREFUSED) => (Cause::TcpRefused, format!("refused with a reset after {}", seconds(duration))),
-        Some(libc::ETIMEDOUT) if !failure.straight => {
-            (Cause::TcpTimeout, format!("the kernel gave up after {}", seconds(duration)))
-        }
-        Some(_) if !failure.straight => (Cause::TcpUnreachable, format!("{} after {}", failure.text, seconds(duration))),
+        Some(libc::ECONNREFUSED) => (
+            Cause::TcpRefused,
+            format!("refused with a reset after {}", seconds(duration)),
+        ),
+        Some(libc::ETIMEDOUT) if !failure.straight => (
+            Cause::TcpTimeout,
+            format!("the kernel gave up after {}", seconds(duration)),
+        ),
+        Some(_) if !failure.straight => (
+            Cause::TcpUnreachable,
+            format!("{} after {}", failure.text, seconds(duration)),
+        ),
         _ => (Cause::LocalFault, local(failure)),
     }
 }
@@ -32,13 +39,23 @@ pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
 pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
     if let Some(error) = failure.icmp.first() {
         let refused = matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));
-        let cause = if refused { Cause::UdpRefused } else { Cause::UdpUnreachable };
+        let cause = if refused {
+            Cause::UdpRefused
+        } else {
+            Cause::UdpUnreachable
+        };
         return (cause, icmp(error, duration));
     }
     match failure.errno {
-        Some(libc::ECONNREFUSED) => (Cause::UdpRefused, format!("port unreachable after {}", seconds(duration))),
+        Some(libc::ECONNREFUSED) => (
+            Cause::UdpRefused,
+            format!("port unreachable after {}", seconds(duration)),
+        ),
         Some(errno) if failure.straight && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
-        Some(_) if !failure.straight => (Cause::UdpUnreachable, format!("{} after {}", failure.text, seconds(duration))),
+        Some(_) if !failure.straight => (
+            Cause::UdpUnreachable,
+            format!("{} after {}", failure.text, seconds(duration)),
+        ),
         _ => (Cause::LocalFault, local(failure)),
     }
 }
@@ -60,7 +77,10 @@ fn icmp(error: &IcmpError, duration: Duration) -> String {
         return error.to_string();
     }
     if error.kind == 3 && error.code == 1 && duration >= DEAD_NEXT_HOP {
-        return format!("the next hop is dead: nobody answered for it within {} ({error})", seconds(duration));
+        return format!(
+            "the next hop is dead: nobody answered for it within {} ({error})",
+            seconds(duration)
+        );
     }
     format!("this machine's own firewall refuses it: {error}")
 }

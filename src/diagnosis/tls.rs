@@ -43,7 +43,11 @@ pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged
     if trace.asked_for_certificate {
         evidence.push("the server asks for a client certificate, which the agent does not have".into());
     }
-    JudgedTls { standing, seen, evidence }
+    JudgedTls {
+        standing,
+        seen,
+        evidence,
+    }
 }
 
 /// The server is proved, and then wants a client certificate: how it ends after that says nothing about the network.
@@ -53,24 +57,47 @@ fn asked(end: &TlsEnd) -> (Standing, String) {
             Standing::Shaken(Cause::TlsTimeout),
             "verified, then silent after it asked for a client certificate".into(),
         ),
-        _ => (Standing::Proved, "verified certificate; it wants a client certificate, as this service does".into()),
+        _ => (
+            Standing::Proved,
+            "verified certificate; it wants a client certificate, as this service does".into(),
+        ),
     }
 }
 
 fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
     let after = seconds(trace.duration);
     let (cause, seen) = match end {
-        TlsEnd::Reset => (Cause::TlsReset, format!("accepted, then reset after our ClientHello ({after})")),
-        TlsEnd::Closed => (Cause::TlsClosed, format!("accepted, then closed after our ClientHello ({after})")),
-        TlsEnd::Silent => (Cause::TlsTimeout, format!("accepted, then silent after our ClientHello for {after}")),
-        TlsEnd::Alert(alert) => (Cause::TlsAlert, format!("accepted, then answered with the TLS alert {alert}")),
-        TlsEnd::Incompatible(why) => {
-            (Cause::TlsAlert, format!("it offers no TLS version or cipher that we accept ({why})"))
-        }
-        TlsEnd::NotTls => {
-            (Cause::TlsNotTls, format!("answered our ClientHello with {} instead of TLS", glimpse(&trace.received)))
-        }
-        TlsEnd::Failed(failure) => (Cause::TlsReset, format!("accepted, then the connection failed: {}", failure.text)),
+        TlsEnd::Reset => (
+            Cause::TlsReset,
+            format!("accepted, then reset after our ClientHello ({after})"),
+        ),
+        TlsEnd::Closed => (
+            Cause::TlsClosed,
+            format!("accepted, then closed after our ClientHello ({after})"),
+        ),
+        TlsEnd::Silent => (
+            Cause::TlsTimeout,
+            format!("accepted, then silent after our ClientHello for {after}"),
+        ),
+        TlsEnd::Alert(alert) => (
+            Cause::TlsAlert,
+            format!("accepted, then answered with the TLS alert {alert}"),
+        ),
+        TlsEnd::Incompatible(why) => (
+            Cause::TlsAlert,
+            format!("it offers no TLS version or cipher that we accept ({why})"),
+        ),
+        TlsEnd::NotTls => (
+            Cause::TlsNotTls,
+            format!(
+                "answered our ClientHello with {} instead of TLS",
+                glimpse(&trace.received)
+            ),
+        ),
+        TlsEnd::Failed(failure) => (
+            Cause::TlsReset,
+            format!("accepted, then the connection failed: {}", failure.text),
+        ),
         TlsEnd::Completed | TlsEnd::KeyNotProved => {
             (Cause::TlsUntrusted, "the handshake ended without a certificate".into())
         }
@@ -87,7 +114,10 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
     match &chain.trust {
         Trust::UnknownIssuer if is_private_ca_of_microsoft(chain, context) => (
             Standing::Shaken(Cause::TlsUntrusted),
-            format!("certificate of a private CA of Microsoft ({}), which the instance is likely to know", chain.issuer),
+            format!(
+                "certificate of a private CA of Microsoft ({}), which the instance is likely to know",
+                chain.issuer
+            ),
         ),
         Trust::UnknownIssuer if is_missing_intermediate(chain) => (
             Standing::Unproven(Some(Cause::TlsUntrusted)),
@@ -99,11 +129,17 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         ),
         Trust::UnknownIssuer => (
             Standing::Failed(Cause::TlsUntrusted),
-            format!("certificate issued by {}, which the instance does not trust{known_to_vm}", chain.issuer),
+            format!(
+                "certificate issued by {}, which the instance does not trust{known_to_vm}",
+                chain.issuer
+            ),
         ),
         Trust::Unacceptable(why) => (
             Standing::Failed(Cause::TlsUntrusted),
-            format!("certificate issued by {} cannot be accepted: {why}{known_to_vm}", chain.issuer),
+            format!(
+                "certificate issued by {} cannot be accepted: {why}{known_to_vm}",
+                chain.issuer
+            ),
         ),
         _ if !chain.right_name => {
             // A public certificate for another name: the network let us through, to a server that does not serve this.
@@ -114,10 +150,16 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
             };
             (standing, format!("certificate for {}, not for this name", names(chain)))
         }
-        Trust::Expired => (Standing::Failed(Cause::TlsExpired), format!("certificate ended on {}", date(chain.not_after))),
+        Trust::Expired => (
+            Standing::Failed(Cause::TlsExpired),
+            format!("certificate ended on {}", date(chain.not_after)),
+        ),
         Trust::NotYetValid => (
             Standing::Failed(Cause::TlsExpired),
-            format!("certificate begins on {}: is this VM's clock right?", date(chain.not_before)),
+            format!(
+                "certificate begins on {}: is this VM's clock right?",
+                date(chain.not_before)
+            ),
         ),
         Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
     }
@@ -132,17 +174,17 @@ fn is_private_ca_of_microsoft(chain: &ChainFacts, context: &Context) -> bool {
                 .strip_prefix("CN=AME INFRA CA ")
                 .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     });
-    named
-        && chain.right_name
-        && chain.trusted_by_vm == Some(false)
-        && context.is_only_microsofts(&chain.issuer)
+    named && chain.right_name && chain.trusted_by_vm == Some(false) && context.is_only_microsofts(&chain.issuer)
 }
 
 /// The chain ends in the middle, and says where Windows would fetch the rest: at Microsoft or DigiCert.
 fn is_missing_intermediate(chain: &ChainFacts) -> bool {
     const OWNERS: [&str; 3] = ["microsoft.com", "digicert.com", "digicert.cn"];
     let of_an_owner = |host: &String| {
-        OWNERS.iter().any(|owner| host.strip_suffix(owner).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        OWNERS.iter().any(|owner| {
+            host.strip_suffix(owner)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
     };
     chain.right_name
         && !chain.ends_in_root
@@ -151,7 +193,12 @@ fn is_missing_intermediate(chain: &ChainFacts) -> bool {
 }
 
 fn certificate(chain: &ChainFacts) -> String {
-    format!("certificate: subject {}, issuer {}, ends {}", chain.subject, chain.issuer, date(chain.not_after))
+    format!(
+        "certificate: subject {}, issuer {}, ends {}",
+        chain.subject,
+        chain.issuer,
+        date(chain.not_after)
+    )
 }
 
 fn names(chain: &ChainFacts) -> String {
@@ -164,5 +211,8 @@ fn names(chain: &ChainFacts) -> String {
 }
 
 fn date(timestamp: Option<jiff::Timestamp>) -> String {
-    timestamp.map_or_else(|| "an unknown date".into(), |timestamp| timestamp.strftime("%Y-%m-%d").to_string())
+    timestamp.map_or_else(
+        || "an unknown date".into(),
+        |timestamp| timestamp.strftime("%Y-%m-%d").to_string(),
+    )
 }

@@ -5,7 +5,6 @@
 
 use std::{fmt, net::IpAddr};
 
-
 /// One ICMP error, as the kernel queued it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IcmpError {
@@ -81,10 +80,10 @@ mod platform {
 
     use super::IcmpError;
 
-    /// `ee_origin` of an error that came as ICMP or ICMPv6 (linux/errqueue.h).
+    /// `ee_origin` of an error that came as ICMP or ICMPv6 (`linux/errqueue.h`).
     const ORIGIN_ICMP: u8 = 2;
     const ORIGIN_ICMP6: u8 = 3;
-    /// `tcpi_state` while no SYN has been answered (net/tcp_states.h).
+    /// `tcpi_state` while no SYN has been answered (`net/tcp_states.h`).
     const SYN_SENT: u8 = 2;
 
     /// Asks the kernel to queue ICMP errors for this socket.

@@ -51,19 +51,25 @@ impl Name {
 
     fn trace(&self) -> NameTrace {
         let (duration, decided) = self.decision.get().copied().unwrap_or_default();
-        NameTrace { duration, decided, replies: self.replies() }
+        NameTrace {
+            duration,
+            decided,
+            replies: self.replies(),
+        }
     }
 }
 
 impl Lookups {
     /// Names are asked of `servers`, with the run's limits and until its end.
-    pub fn new(
-        servers: Vec<SocketAddr>,
-        limits: Limits,
-        end: tokio::time::Instant,
-        sockets: Arc<Semaphore>,
-    ) -> Self {
-        Self { servers, limits, end, sockets, names: Mutex::default(), asking: Mutex::default() }
+    pub fn new(servers: Vec<SocketAddr>, limits: Limits, end: tokio::time::Instant, sockets: Arc<Semaphore>) -> Self {
+        Self {
+            servers,
+            limits,
+            end,
+            sockets,
+            names: Mutex::default(),
+            asking: Mutex::default(),
+        }
     }
 
     /// What the servers say of `host`, as soon as an answer can be used.
@@ -97,8 +103,10 @@ impl Lookups {
         loop {
             // Registered before the look, so that no reply slips in between.
             let news = name.news.notified();
-            if let Some(decided) = choose(&name.replies(), waits) {
-                return (started.elapsed(), decided);
+            match choose(&name.replies(), waits) {
+                Choice::TooEarly => {}
+                Choice::Nobody => return (started.elapsed(), None),
+                Choice::Reply(index) => return (started.elapsed(), Some(index)),
             }
             tokio::select! {
                 () = news => {}
@@ -123,7 +131,12 @@ impl Lookups {
                 (Some(v4), v6) => Some(ServerReply { v4, v6 }),
                 (None, _) => None,
             };
-            if let Some(slot) = name.replies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            if let Some(slot) = name
+                .replies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_mut(index)
+            {
                 *slot = reply;
             }
             name.news.notify_one();
@@ -132,20 +145,32 @@ impl Lookups {
     }
 }
 
-/// The reply that decides: the outer `None` means that it is too early to say, the inner one that there is none.
-fn choose(replies: &[Option<ServerReply>], waits: bool) -> Option<Option<usize>> {
+/// What can be said of the replies so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// A server that would be asked earlier may still reply.
+    TooEarly,
+    /// There is no server.
+    Nobody,
+    /// This one decides.
+    Reply(usize),
+}
+
+fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
     for (index, reply) in replies.iter().enumerate() {
         match reply {
-            Some(reply) if reply.is_final() => return Some(Some(index)),
-            Some(_) => {}
-            None if waits => return None,
-            None => {}
+            Some(reply) if reply.is_final() => return Choice::Reply(index),
+            None if waits => return Choice::TooEarly,
+            Some(_) | None => {}
         }
     }
+    if replies.is_empty() {
+        return Choice::Nobody;
+    }
     if replies.iter().any(Option::is_none) {
-        return None;
+        return Choice::TooEarly;
     }
     // Nobody has a final answer: an error that was sent says more than silence.
     let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
-    Some(replies.iter().position(answered).or((!replies.is_empty()).then_some(0)))
+    Choice::Reply(replies.iter().position(answered).unwrap_or_default())
 }

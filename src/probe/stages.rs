@@ -68,16 +68,27 @@ impl Stages {
         let attempts = addresses.into_iter().map(async |address| {
             // A name's answer can be a lie; an address of the catalog is what the user wants dialled.
             if looked_up && address::is_impossible(address.ip()) {
-                return Attempt { not_dialled: Some(NotDialled::Sinkhole), ..Attempt::new(address) };
+                return Attempt {
+                    not_dialled: Some(NotDialled::Sinkhole),
+                    ..Attempt::new(address)
+                };
             }
             let Ok(_permit) = tokio::time::timeout_at(self.end, self.sockets.acquire()).await else {
-                return Attempt { not_dialled: Some(NotDialled::NoSocket), ..Attempt::new(address) };
+                return Attempt {
+                    not_dialled: Some(NotDialled::NoSocket),
+                    ..Attempt::new(address)
+                };
             };
             self.attempt(endpoint, address).await
         });
         let attempts = join_all(attempts).await;
         let cut = tokio::time::Instant::now() >= self.end;
-        Trace { duration: started.elapsed(), name, attempts, cut }
+        Trace {
+            duration: started.elapsed(),
+            name,
+            attempts,
+            cut,
+        }
     }
 
     async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr) -> Attempt {
@@ -135,12 +146,7 @@ impl Stages {
     }
 
     /// Shakes hands, then speaks the protocol; with a peer that is not the service, nothing more is said.
-    async fn over_tls(
-        &self,
-        endpoint: &Endpoint,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
-        attempt: &mut Attempt,
-    ) {
+    async fn over_tls(&self, endpoint: &Endpoint, stream: impl AsyncRead + AsyncWrite + Unpin, attempt: &mut Attempt) {
         let names: Arc<[String]> = endpoint.names.clone().into();
         let (trace, stream) = self.tls.handshake(stream, names, self.until()).await;
         let proved = is_proof(&trace);
@@ -149,9 +155,7 @@ impl Stages {
         if proved {
             attempt.hello = match endpoint.protocol {
                 Protocol::Https => Some(self.http(endpoint, &mut stream).await),
-                Protocol::Amqps | Protocol::Amqp => {
-                    Some(timed(amqp::greet_sasl(&mut stream, self.until())).await)
-                }
+                Protocol::Amqps | Protocol::Amqp => Some(timed(amqp::greet_sasl(&mut stream, self.until())).await),
                 Protocol::Redis => Some(timed(redis::greet(&mut stream, self.until())).await),
                 _ => None,
             };
@@ -180,7 +184,11 @@ fn is_proof(trace: &TlsTrace) -> bool {
 
 /// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).
 fn host_header(endpoint: &Endpoint) -> String {
-    let name = endpoint.names.iter().find(|name| !name.starts_with("*.")).unwrap_or(&endpoint.host);
+    let name = endpoint
+        .names
+        .iter()
+        .find(|name| !name.starts_with("*."))
+        .unwrap_or(&endpoint.host);
     match (endpoint.protocol, endpoint.port) {
         (Protocol::Http, 80) | (Protocol::Https, 443) => name.clone(),
         (_, port) => format!("{name}:{port}"),
@@ -190,9 +198,15 @@ fn host_header(endpoint: &Endpoint) -> String {
 async fn timed(greeting: impl Future<Output = Greeting>) -> Hello {
     let started = Instant::now();
     let greeting = greeting.await;
-    Hello { duration: started.elapsed(), greeting }
+    Hello {
+        duration: started.elapsed(),
+        greeting,
+    }
 }
 
 fn with_port(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
-    addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+    addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, port))
+        .collect()
 }

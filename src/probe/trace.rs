@@ -115,7 +115,11 @@ impl ServerReply {
     /// The answer, where the server gave one; IPv4 first, unless only the other question was answered.
     pub fn answer(&self) -> Option<&Answer> {
         let answer = |exchange: &'_ DnsExchange| matches!(exchange.end, DnsEnd::Answered(_));
-        let exchange = if answer(&self.v4) { &self.v4 } else { self.v6.as_ref().unwrap_or(&self.v4) };
+        let exchange = if answer(&self.v4) {
+            &self.v4
+        } else {
+            self.v6.as_ref().unwrap_or(&self.v4)
+        };
         match &exchange.end {
             DnsEnd::Answered(answer) => Some(answer),
             _ => None,
@@ -137,7 +141,8 @@ impl ServerReply {
 
     /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.
     pub fn is_final(&self) -> bool {
-        self.answer().is_some_and(|answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"))
+        self.answer()
+            .is_some_and(|answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"))
     }
 
     /// What failed in the socket, where the question never got through.

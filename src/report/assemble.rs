@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage,
-};
+use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
     catalog::model::Catalog,
     diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings},
@@ -92,7 +90,10 @@ fn stages(trace: &Trace, judgement: &Judgement) -> Stages {
     // The stages of the address that decided; where none did, as for a run cut short, of the first that got that far.
     let decisive = judgement.decisive.and_then(|index| attempts().nth(index));
     let pick = |reached: fn(&Outcome) -> bool| {
-        decisive.into_iter().chain(attempts()).find(|(_, outcome)| reached(outcome))
+        decisive
+            .into_iter()
+            .chain(attempts())
+            .find(|(_, outcome)| reached(outcome))
     };
     Stages {
         dns: dns(trace, judgement),
@@ -107,8 +108,10 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
     let reply = name.decision();
     let answer = reply.and_then(|reply| reply.answer());
     let cause = match judgement.name {
-        Some(Some(cause)) => Some(cause),
-        _ => judgement.cause.filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress)),
+        Some(Err(cause)) => Some(cause),
+        _ => judgement
+            .cause
+            .filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress)),
     };
     Some(DnsStage {
         outcome: word(cause),
@@ -123,20 +126,24 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
 }
 
 fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
-    let cause = outcome.tcp?;
+    let step = outcome.tcp?;
     let duration = match (&attempt.tcp, &attempt.dns) {
         (Some(trace), _) => trace.duration,
         (None, Some(exchange)) => exchange.duration,
         (None, None) => return None,
     };
-    Some(TcpStage { address: attempt.address.ip().to_string(), outcome: word(cause), ms: milliseconds(duration) })
+    Some(TcpStage {
+        address: attempt.address.ip().to_string(),
+        outcome: word(step.err()),
+        ms: milliseconds(duration),
+    })
 }
 
 fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
-    let (cause, trace) = (outcome.tls?, attempt.tls.as_ref()?);
+    let (step, trace) = (outcome.tls?, attempt.tls.as_ref()?);
     let chain = trace.chain.as_ref();
     Some(TlsStage {
-        outcome: word(cause),
+        outcome: word(step.err()),
         ms: milliseconds(trace.duration),
         address: attempt.address.ip().to_string(),
         version: trace.version.map(str::to_string),
@@ -148,13 +155,17 @@ fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
 }
 
 fn hello((attempt, outcome): (&Attempt, &Outcome)) -> Option<HelloStage> {
-    let cause = outcome.hello?;
-    let conversation = attempt.hello.as_ref().or(attempt.prelude.as_ref()).map(|hello| hello.duration);
+    let step = outcome.hello?;
+    let conversation = attempt
+        .hello
+        .as_ref()
+        .or(attempt.prelude.as_ref())
+        .map(|hello| hello.duration);
     let duration = conversation
         .or(attempt.dns.as_ref().map(|exchange| exchange.duration))
         .or(attempt.ntp.as_ref().map(|exchange| exchange.duration))?;
     Some(HelloStage {
-        outcome: word(cause),
+        outcome: word(step.err()),
         ms: milliseconds(duration),
         address: attempt.address.ip().to_string(),
         proof: outcome.proof.clone(),

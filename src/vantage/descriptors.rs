@@ -13,9 +13,14 @@ const MOST: u64 = 16_384;
 ///
 /// Must be called before the runtime starts, which fails or panics for want of descriptors.
 pub fn prepare() -> Result<usize, String> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| format!("cannot read the limit of open files: {error}"))?;
+    let (soft, hard) =
+        getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| format!("cannot read the limit of open files: {error}"))?;
     let wanted = hard.min(MOST).max(soft);
-    let limit = if wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
+    let limit = if wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() {
+        wanted
+    } else {
+        soft
+    };
     let limit = limit.min(MOST);
     if limit < LEAST {
         return Err(format!(

@@ -8,7 +8,9 @@ const HOSTS: &str = "/etc/hosts";
 /// A notice for each planned host that the hosts file maps; the agent itself asks the name servers.
 pub fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String> {
     let planned: BTreeSet<&str> = planned.collect();
-    std::fs::read_to_string(HOSTS).map(|text| hidden(&text, &planned)).unwrap_or_default()
+    std::fs::read_to_string(HOSTS)
+        .map(|text| hidden(&text, &planned))
+        .unwrap_or_default()
 }
 
 fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
@@ -36,6 +38,9 @@ mod tests {
         let text = "127.0.0.1 localhost\n10.0.0.9 Login.MicrosoftOnline.com other # login.microsoftonline.com\n#x\n";
         let notices = hidden(text, &planned);
         assert_eq!(notices.len(), 1);
-        assert!(notices[0].starts_with("/etc/hosts maps login.microsoftonline.com to 10.0.0.9"), "{notices:?}");
+        assert!(
+            notices[0].starts_with("/etc/hosts maps login.microsoftonline.com to 10.0.0.9"),
+            "{notices:?}"
+        );
     }
 }

@@ -42,24 +42,43 @@ fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>
     if servers.is_empty() {
         return System {
             servers,
-            notices: vec![format!("{RESOLV_CONF} names no server, so no name can be resolved: pass --dns-server")],
+            notices: vec![format!(
+                "{RESOLV_CONF} names no server, so no name can be resolved: pass --dns-server"
+            )],
         };
     }
     let is_stub = |server: &SocketAddr| STUBS.iter().any(|stub| server.ip().to_string() == *stub);
     if !servers.iter().all(is_stub) {
-        return System { servers, notices: Vec::new() };
+        return System {
+            servers,
+            notices: Vec::new(),
+        };
     }
-    let real: Vec<SocketAddr> =
-        behind.as_ref().map(|bytes| parse(bytes)).unwrap_or_default().into_iter().filter(|server| !is_stub(server)).collect();
+    let real: Vec<SocketAddr> = behind
+        .as_ref()
+        .map(|bytes| parse(bytes))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|server| !is_stub(server))
+        .collect();
     if real.is_empty() {
-        let notice = format!("{RESOLV_CONF} names only systemd-resolved's stub, and {BEHIND_THE_STUB} has no server behind it");
-        return System { servers, notices: vec![notice] };
+        let notice =
+            format!("{RESOLV_CONF} names only systemd-resolved's stub, and {BEHIND_THE_STUB} has no server behind it");
+        return System {
+            servers,
+            notices: vec![notice],
+        };
     }
-    System { servers: real, notices: vec!["asked the name servers behind systemd-resolved's stub".into()] }
+    System {
+        servers: real,
+        notices: vec!["asked the name servers behind systemd-resolved's stub".into()],
+    }
 }
 
 fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
-    let Ok((config, _)) = parse_resolv_conf(bytes) else { return Vec::new() };
+    let Ok((config, _)) = parse_resolv_conf(bytes) else {
+        return Vec::new();
+    };
     let mut servers = Vec::new();
     for ip in config.name_servers().iter().map(|server| server.ip) {
         let server = SocketAddr::new(ip, PORT);
@@ -83,29 +102,49 @@ mod tests {
     use super::*;
 
     fn chosen(configured: &str, behind: Option<&str>) -> (Vec<String>, usize) {
-        let behind = behind.map(|text| text.as_bytes().to_vec()).ok_or_else(|| "no such file".to_string());
+        let behind = behind
+            .map(|text| text.as_bytes().to_vec())
+            .ok_or_else(|| "no such file".to_string());
         let system = choose(&Ok(configured.as_bytes().to_vec()), &behind);
-        (system.servers.iter().map(ToString::to_string).collect(), system.notices.len())
+        (
+            system.servers.iter().map(ToString::to_string).collect(),
+            system.notices.len(),
+        )
     }
 
     #[test]
     fn servers_come_from_resolv_conf() {
-        let two = "# comment\nnameserver 10.0.0.4\nnameserver 168.63.129.16\noptions edns0 trust-ad\nsearch x.internal\n";
-        assert_eq!(chosen(two, None), (vec!["10.0.0.4:53".into(), "168.63.129.16:53".into()], 0));
-        assert_eq!(chosen("nameserver 10.0.0.4\nnameserver 10.0.0.4\n", None).0, ["10.0.0.4:53"]);
+        let two =
+            "# comment\nnameserver 10.0.0.4\nnameserver 168.63.129.16\noptions edns0 trust-ad\nsearch x.internal\n";
+        assert_eq!(
+            chosen(two, None),
+            (vec!["10.0.0.4:53".into(), "168.63.129.16:53".into()], 0)
+        );
+        assert_eq!(
+            chosen("nameserver 10.0.0.4\nnameserver 10.0.0.4\n", None).0,
+            ["10.0.0.4:53"]
+        );
     }
 
     #[test]
     fn the_stub_is_looked_behind() {
         let stub = "nameserver 127.0.0.53\n";
-        assert_eq!(chosen(stub, Some("nameserver 168.63.129.16\n")), (vec!["168.63.129.16:53".into()], 1));
+        assert_eq!(
+            chosen(stub, Some("nameserver 168.63.129.16\n")),
+            (vec!["168.63.129.16:53".into()], 1)
+        );
         assert_eq!(chosen(stub, None), (vec!["127.0.0.53:53".into()], 1));
         assert_eq!(chosen(stub, Some(stub)), (vec!["127.0.0.53:53".into()], 1));
     }
 
     #[test]
     fn no_server_is_a_notice() {
-        for nothing in ["", "search x.internal\n", "\0\u{1}\u{ff}", "nameserver not-an-address\n"] {
+        for nothing in [
+            "",
+            "search x.internal\n",
+            "\0\u{1}\u{ff}",
+            "nameserver not-an-address\n",
+        ] {
             assert_eq!(chosen(nothing, None), (Vec::new(), 1), "{nothing:?}");
         }
     }

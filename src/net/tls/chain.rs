@@ -95,9 +95,10 @@ impl ChainFacts {
         let (top_subject, top_issuer) = intermediates
             .last()
             .and_then(|der| X509Certificate::from_der(der).ok())
-            .map_or_else(|| (facts.subject.clone(), facts.issuer.clone()), |(_, top)| {
-                (top.subject().to_string(), top.issuer().to_string())
-            });
+            .map_or_else(
+                || (facts.subject.clone(), facts.issuer.clone()),
+                |(_, top)| (top.subject().to_string(), top.issuer().to_string()),
+            );
         facts.ends_in_root = top_subject == top_issuer;
         facts.top_issuer = top_issuer;
         facts.not_before = Timestamp::from_second(certificate.validity().not_before.timestamp()).ok();

@@ -111,12 +111,11 @@ mod tests {
         assert_eq!(certificates.len(), FINGERPRINTS.len());
         for (name, fingerprint) in FINGERPRINTS {
             let found = certificates.iter().find(|der| {
-                let hash = digest(&SHA256, der);
-                hash.as_ref()
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<String>()
-                    == fingerprint
+                fingerprint
+                    .as_bytes()
+                    .chunks(2)
+                    .zip(digest(&SHA256, der).as_ref())
+                    .all(|(text, byte)| text == format!("{byte:02x}").as_bytes())
             });
             let (_, parsed) = x509_parser::parse_x509_certificate(found.unwrap_or_else(|| panic!("{name}"))).unwrap();
             assert!(parsed.subject().to_string().contains(name));
