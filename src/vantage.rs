@@ -102,11 +102,11 @@ fn addresses() -> Vec<String> {
     for storage in interfaces.filter_map(|interface| interface.address) {
         let v4 = storage
             .as_sockaddr_in()
-            .map(|address| address.ip())
+            .map(nix::sys::socket::SockaddrIn::ip)
             .filter(|ip| !ip.is_loopback() && !ip.is_link_local());
         let v6 = storage
             .as_sockaddr_in6()
-            .map(|address| address.ip())
+            .map(nix::sys::socket::SockaddrIn6::ip)
             .filter(|ip| !ip.is_loopback() && !ip.is_unicast_link_local());
         let text = v4.map(|ip| ip.to_string()).or(v6.map(|ip| ip.to_string()));
         addresses.extend(text.filter(|text| !addresses.contains(text)));

@@ -45,6 +45,7 @@ async fn proton_offers_mechanisms() {
 #[ignore = "needs chrony, by tests/real/serve.py"]
 async fn chrony_tells_the_time() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the address is explicit")]
     socket.connect("127.0.0.1:10123").await.unwrap();
     let sent = random();
     let mut datagram = [0; 512];

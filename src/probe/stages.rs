@@ -58,7 +58,10 @@ impl Stages {
         let (name, addresses) = match &endpoint.destination {
             Destination::Name => {
                 let name = self.lookups.lookup(&endpoint.host).await;
-                let addresses = name.decision().map(|reply| reply.addresses()).unwrap_or_default();
+                let addresses = name
+                    .decision()
+                    .map(super::trace::ServerReply::addresses)
+                    .unwrap_or_default();
                 (Some(name), with_port(addresses, endpoint.port))
             }
             Destination::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
@@ -179,7 +182,11 @@ impl Stages {
 
 /// Whether a handshake proves the service, which is all that a conversation behind it needs.
 fn is_proof(trace: &TlsTrace) -> bool {
-    trace.end == TlsEnd::Completed && trace.chain.as_ref().is_some_and(|chain| chain.is_the_service())
+    trace.end == TlsEnd::Completed
+        && trace
+            .chain
+            .as_ref()
+            .is_some_and(super::super::net::tls::chain::ChainFacts::is_the_service)
 }
 
 /// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).
