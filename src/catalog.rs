@@ -42,6 +42,9 @@ pub const BUILTIN: &str = include_str!("../probes.yaml");
 /// A larger file is refused, in bytes: the built-in catalog has a hundredth of it.
 pub const MAX_SIZE: usize = 4 << 20;
 
+/// More problems than this are not kept: they fill memory, and nobody reads them.
+const MAX_PROBLEMS: usize = 1_000;
+
 /// A catalog file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
@@ -127,6 +130,7 @@ pub fn load(builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
             errors
                 .problems
                 .sort_by_key(|problem| (problem.at.file, problem.at.start));
+            errors.problems.truncate(MAX_PROBLEMS);
             Err(errors)
         }
     }

@@ -15,6 +15,9 @@ use super::{
 };
 use host::{Suffixes, address, plain_host};
 
+/// After so many problems the rest of a file is not looked at: nobody reads on.
+const ENOUGH: usize = 200;
+
 /// Checks everything and reports every problem. The result is only good where none was reported.
 pub(super) fn check(raw: &raw::Catalog, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
     let clouds = suffixes(raw.clouds.as_ref(), problems);
@@ -29,6 +32,9 @@ pub(super) fn check(raw: &raw::Catalog, sha256: String, problems: &mut Vec<Probl
         .filter_map(|entry| Some(entry.id.as_ref()?.value.as_str()))
         .collect();
     for entry in list {
+        if problems.len() > ENOUGH {
+            break;
+        }
         dependencies.extend(dependency(entry, &ids, &clouds, problems));
     }
     Catalog {
@@ -223,6 +229,9 @@ fn dependency(
 fn endpoints(raw: &raw::Dependency, scope: &endpoint::Scope, problems: &mut Vec<Problem>) -> Vec<Endpoint> {
     let mut checked: Vec<(&raw::Endpoint, Endpoint)> = Vec::new();
     for entry in raw.endpoints.iter().flat_map(|list| &list.value) {
+        if problems.len() > ENOUGH {
+            break;
+        }
         checked.extend(endpoint::check(entry, scope, problems).map(|endpoint| (entry, endpoint)));
     }
     distinct::check(&checked, scope, problems);

@@ -1,6 +1,6 @@
 //! The checked catalog: what `probes.yaml` says once every rule of the format has been verified.
 //!
-//! These types hold no positions and no raw text; [`super::lint`] has them.
+//! These types hold no positions and no raw text: those end with the linter.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
 

@@ -1,6 +1,6 @@
 //! Several files to one: what it means to lay a catalog over another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     decode::{Overlay as _, Table},
@@ -52,7 +52,8 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
 fn extend<T>(base: &mut Option<Table<T>>, over: Option<Table<T>>) {
     let Some(Table(over)) = over else { return };
     let Table(base) = base.get_or_insert_with(|| Table(Vec::new()));
-    base.retain(|(name, _)| over.iter().all(|(other, _)| other.value != name.value));
+    let replaced: HashSet<&str> = over.iter().map(|(name, _)| name.value.as_str()).collect();
+    base.retain(|(name, _)| !replaced.contains(name.value.as_str()));
     base.extend(over);
 }
 

@@ -10,7 +10,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// How many problems there are: at least one.
+    /// How many problems there are: at least one, and a thousand where there are more.
     pub fn count(&self) -> usize {
         self.problems.len()
     }
@@ -146,12 +146,14 @@ pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
 }
 
-/// The known word that a typing slip would turn into `word`, if there is one.
+/// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
+/// not what a slip is made in, and comparing costs time.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
     let tolerance = (word.len() / 3).clamp(if word.len() > 3 { 2 } else { 1 }, 4);
     known
         .iter()
+        .take(1_000)
         .map(|candidate| (distance(&word, &candidate.chars().collect::<Vec<_>>()), *candidate))
         .filter(|(distance, _)| *distance <= tolerance)
         .min_by_key(|(distance, _)| *distance)

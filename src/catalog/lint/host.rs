@@ -1,6 +1,9 @@
 //! Host names, the braces in them, and addresses.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use crate::catalog::{
     model::Cloud,
@@ -78,16 +81,17 @@ impl Names<'_> {
     }
 
     fn suggest(&self, name: &str) -> String {
-        let mut known: Vec<&str> = self
+        let settings = SETTINGS.iter().map(|setting| setting.name);
+        let suffixes = self
             .suffixes
             .values()
-            .flat_map(BTreeMap::keys)
-            .map(String::as_str)
+            .flat_map(|table| table.keys().map(String::as_str).take(100));
+        let known: Vec<&str> = settings
+            .chain([REGION])
+            .chain(suffixes)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .collect();
-        known.extend(SETTINGS.iter().map(|setting| setting.name));
-        known.push(REGION);
-        known.sort_unstable();
-        known.dedup();
         match nearest(name, &known) {
             Some(near) => format!("did you mean `{{{near}}}`?"),
             None => format!(
