@@ -127,6 +127,9 @@ pub struct PlanArgs {
     /// Name server to test and to ask, repeatable [default: the system's]
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
     pub dns_server: Vec<SocketAddr>,
+    /// Never ask the VM's metadata service
+    #[arg(long)]
+    pub no_metadata: bool,
 }
 
 /// The flags of whatever probes.
