@@ -5,8 +5,13 @@
 
 use crate::{
     catalog::model::{Expect, Need},
+    net::tcp::TcpEnd,
     plan::{Destination, Endpoint, Plan, Untested},
-    probe::{Run, trace::Trace},
+    probe::{
+        Run,
+        control::Suspicion,
+        trace::{Attempt, Trace},
+    },
 };
 
 pub mod attempt;
@@ -18,6 +23,7 @@ pub mod findings;
 mod fix;
 mod hello;
 mod http;
+pub mod notices;
 mod socket;
 mod tls;
 
@@ -88,12 +94,20 @@ impl Judgement {
 /// Judges a whole run.
 pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
     let context = Context::gather(plan, run);
-    let judge = |(endpoint, trace): (&Endpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
+    let judge = |(index, (endpoint, trace)): (usize, (&Endpoint, &Option<Trace>))| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
-        (None, Some(trace)) => judge(endpoint, trace, &context),
+        (None, Some(trace)) => {
+            let mut judgement = judge(endpoint, trace, &context);
+            for attempt in &trace.attempts {
+                judgement
+                    .evidence
+                    .extend(context.controls(index, attempt, suspect(endpoint, attempt)));
+            }
+            judgement
+        }
         (None, None) => unfinished(run.interrupted),
     };
-    let judgements = plan.endpoints.iter().zip(&run.traces).map(judge).collect();
+    let judgements = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
     let mut diagnosis = Diagnosis { judgements };
     documented::reconsider(plan, &context, &mut diagnosis);
     diagnosis
@@ -102,6 +116,34 @@ pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
 /// Judges one endpoint by its own trace, as far as that goes while others are still being probed.
 pub fn preview(endpoint: &Endpoint, trace: &Trace) -> Verdict {
     judge(endpoint, trace, &Context::default()).verdict
+}
+
+/// What a finished attempt calls for.
+pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
+    let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
+    let outcome = attempt::judge(endpoint, attempt, &Context::default());
+    if !accepted {
+        return Suspicion::None;
+    }
+    match (outcome.standing, outcome.standing.cause()) {
+        (_, Some(Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout | Cause::TlsAlert)) => Suspicion::Cut,
+        // A public certificate, although another's, shows that the network let us through.
+        (_, Some(Cause::TlsWrongName)) => Suspicion::None,
+        // Many services are documented on ports that they hardly offer: no run should wait for a control of those.
+        (Standing::Unproven(_), _) if endpoint.need == Need::Documented => Suspicion::None,
+        (Standing::Unproven(_), _)
+        | (
+            Standing::Failed(_),
+            Some(
+                Cause::HelloTimeout
+                | Cause::HelloReset
+                | Cause::HelloClosed
+                | Cause::HelloUnexpected
+                | Cause::TlsNotTls,
+            ),
+        ) => Suspicion::Unproven,
+        _ => Suspicion::None,
+    }
 }
 
 fn unfinished(interrupted: bool) -> Judgement {

@@ -6,22 +6,29 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
+pub mod clock;
+pub mod control;
 pub mod lookup;
 pub mod stages;
 pub mod trace;
 
 use self::{
+    control::{Controller, Controls, Suspicion},
     lookup::Lookups,
     stages::Stages,
-    trace::{NameTrace, Trace},
+    trace::{Attempt, NameTrace, Trace},
 };
-use crate::{net::tls::TlsClient, plan::Plan};
+use crate::{
+    net::tls::TlsClient,
+    plan::{Endpoint, Plan},
+};
 
 /// How long past the deadline a probe may take to notice it, before it is cut off.
 const GRACE: Duration = Duration::from_millis(100);
@@ -41,6 +48,17 @@ pub struct Limits {
     pub ipv6: bool,
 }
 
+/// Which controls a run may use.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlPolicy {
+    /// The platform's own name server, asked where the configured ones do not resolve a name; Azure only.
+    pub platform: Option<SocketAddr>,
+    /// Whether connections may be made to unmask middleboxes.
+    pub connections: bool,
+    /// What a finished attempt calls for.
+    pub suspect: fn(&Endpoint, &Attempt) -> Suspicion,
+}
+
 /// Something that happened to the endpoint at this index of the plan.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -57,6 +75,8 @@ pub struct Run {
     pub traces: Vec<Option<Trace>>,
     /// What every name server said, by host.
     pub names: BTreeMap<String, NameTrace>,
+    /// What the controls showed.
+    pub controls: Controls,
     /// How long the run took.
     pub duration: Duration,
     /// Whether `interrupted` ended it.
@@ -68,13 +88,20 @@ pub async fn run(
     plan: Arc<Plan>,
     tls: TlsClient,
     limits: Limits,
+    policy: ControlPolicy,
     interrupted: impl Future<Output = ()>,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Run {
     let started = Instant::now();
     let end = tokio::time::Instant::now() + limits.deadline;
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
-    let lookups = Arc::new(Lookups::new(plan.name_servers.clone(), limits, end, sockets.clone()));
+    let lookups = Arc::new(Lookups::new(
+        plan.name_servers.clone(),
+        policy.platform,
+        limits,
+        end,
+        sockets.clone(),
+    ));
     let stages = Arc::new(Stages {
         tls,
         limits,
@@ -87,6 +114,9 @@ pub async fn run(
     let mut traces: Vec<Option<Trace>> = plan.endpoints.iter().map(|_| None).collect();
     let mut waiting = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
     let mut in_flight = JoinSet::new();
+    let mut controller = policy
+        .connections
+        .then(|| Controller::new(plan.clone(), stages.clone()));
     let mut was_interrupted = false;
     tokio::pin!(interrupted);
     loop {
@@ -103,6 +133,12 @@ pub async fn run(
                 None => break,
                 Some(Ok((index, trace))) => {
                     on_event(Event::Finished(index, &trace));
+                    if let Some(controller) = &mut controller {
+                        let endpoint = &plan.endpoints[index];
+                        for attempt in &trace.attempts {
+                            controller.note(index, attempt, (policy.suspect)(endpoint, attempt));
+                        }
+                    }
                     traces[index] = Some(trace);
                 }
                 // A probe that panicked has no trace, and its endpoint is reported as not tested.
@@ -121,10 +157,15 @@ pub async fn run(
     } else {
         end + GRACE
     };
+    let controls = match controller {
+        Some(controller) => controller.finish(patience).await,
+        None => Controls::default(),
+    };
     let names = lookups.finish(patience).await;
     Run {
         traces,
         names,
+        controls,
         duration: started.elapsed(),
         interrupted: was_interrupted,
     }

@@ -17,7 +17,7 @@ use crate::{
     net::tls::{TlsClient, roots::Roots},
     output::{self, Outputs},
     plan::Plan,
-    probe::{self, Event, Limits},
+    probe::{self, ControlPolicy, Event, Limits},
     progress::Progress,
     report::{self, Format, Options, Report, assemble::assemble},
     vantage::{Vantage, descriptors},
@@ -48,6 +48,7 @@ pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
         &Arc::new(planned.plan),
         roots,
         limits,
+        !probe.no_control,
         !report.quiet,
     )?;
     publish(&made, &outputs, &report)
@@ -79,6 +80,7 @@ fn conduct(
     plan: &Arc<Plan>,
     roots: Arc<Roots>,
     limits: Limits,
+    controls: bool,
     show_progress: bool,
 ) -> Result<Report, Failure> {
     let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
@@ -98,7 +100,12 @@ fn conduct(
         }
     };
     let tls = TlsClient::new(roots);
-    let run = runtime.block_on(probe::run(plan.clone(), tls, limits, interrupted, on_event));
+    let policy = ControlPolicy {
+        platform: None,
+        connections: controls,
+        suspect: diagnosis::suspect,
+    };
+    let run = runtime.block_on(probe::run(plan.clone(), tls, limits, policy, interrupted, on_event));
     // Nothing may hold the process once the report is due.
     runtime.shutdown_background();
     progress.clear();

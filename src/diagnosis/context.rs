@@ -5,20 +5,28 @@ use std::{
     net::SocketAddr,
 };
 
+use jiff::SignedDuration;
+
 use super::dns;
 use crate::{
     net::dns::DnsEnd,
     plan::{Destination, Plan},
-    probe::{Run, trace::NameTrace},
+    probe::{
+        Run, clock,
+        control::{Controls, NOBODY, NameControl, Suspicion},
+        trace::{Attempt, NameTrace},
+    },
 };
 
 /// The rest of the run, as far as single judgements depend on it.
 #[derive(Debug, Default)]
 pub struct Context<'a> {
     names: Option<&'a BTreeMap<String, NameTrace>>,
+    controls: Option<&'a Controls>,
     answering: BTreeSet<SocketAddr>,
     planned: BTreeSet<SocketAddr>,
     owners: BTreeMap<String, BTreeSet<String>>,
+    clock_ahead: Option<SignedDuration>,
 }
 
 impl<'a> Context<'a> {
@@ -49,15 +57,47 @@ impl<'a> Context<'a> {
         }
         Self {
             names: Some(&run.names),
+            controls: Some(&run.controls),
             answering,
             planned,
             owners,
+            clock_ahead: clock::skew(run.traces.iter().flatten()),
         }
+    }
+
+    /// How far this machine's clock is ahead of what the servers say, where it is off.
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.clock_ahead
     }
 
     /// What every server said of a name, once the run is over.
     pub fn name(&self, host: &str) -> Option<&NameTrace> {
         self.names?.get(host)
+    }
+
+    /// What the controls say about an attempt that was cut or stays unproven, a sentence each.
+    pub fn controls(&self, index: usize, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
+        let Some(controls) = self.controls.filter(|_| suspicion != Suspicion::None) else {
+            return Vec::new();
+        };
+        let port = attempt.address.port();
+        let mut evidence = Vec::new();
+        if controls.intercepts(port) {
+            evidence.push(format!(
+                "{NOBODY}:{port}, which nobody owns, accepts connections too: something on the way accepts for everybody"
+            ));
+        }
+        let name = controls.names.get(&port).filter(|control| {
+            suspicion == Suspicion::Cut && control.endpoint == index && control.attempt.address == attempt.address
+        });
+        if let Some(NameControl { name, attempt, .. }) = name {
+            evidence.push(if attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some()) {
+                format!("the same address shows a certificate when asked for {name}: it is the name that is filtered")
+            } else {
+                format!("the same address cuts {name} as well, so this tells nothing about the name")
+            });
+        }
+        evidence
     }
 
     /// Whether a server answered nothing in the whole run and has an endpoint of its own that says so.

@@ -73,6 +73,7 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     }
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
+        evidence.extend(trace.platform.as_ref().map(control));
     }
     if let Some(answer) = decision
         .answer()
@@ -86,6 +87,15 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
         doubt,
         private_link: decision.answer().is_some_and(has_private_link),
     }
+}
+
+/// What the platform's own server says of a name that the configured ones do not resolve.
+fn control(reply: &ServerReply) -> String {
+    format!(
+        "control: {}, the platform's own server, {}",
+        reply.v4.server.ip(),
+        describe(reply)
+    )
 }
 
 /// Why a reply gives no address to dial.

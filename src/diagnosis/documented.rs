@@ -44,7 +44,7 @@ fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
     )
 }
 
-/// Whether every server says that the name does not exist, and none says so on behalf of a private zone.
+/// Whether every server, the platform's included, says that the name does not exist, and none says so on behalf of a private zone.
 fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
         name.replies

@@ -4,6 +4,7 @@ use super::{
     attempt::{Standing, seconds},
     cause::Cause,
     context::Context,
+    notices::in_words,
 };
 use crate::{
     catalog::model::Need,
@@ -152,16 +153,27 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         }
         Trust::Expired => (
             Standing::Failed(Cause::TlsExpired),
-            format!("certificate ended on {}", date(chain.not_after)),
+            format!("certificate ended on {}{}", date(chain.not_after), clock(context)),
         ),
         Trust::NotYetValid => (
             Standing::Failed(Cause::TlsExpired),
-            format!(
-                "certificate begins on {}: is this VM's clock right?",
-                date(chain.not_before)
-            ),
+            format!("certificate begins on {}{}", date(chain.not_before), clock(context)),
         ),
         Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
+    }
+}
+
+/// A wrong clock is the likelier reason for a wrong date.
+fn clock(context: &Context) -> String {
+    match context.clock_ahead() {
+        Some(ahead) => {
+            let side = if ahead.is_positive() { "ahead" } else { "behind" };
+            format!(
+                "; this VM's clock is {} {side}, which is the likelier reason",
+                in_words(ahead.abs())
+            )
+        }
+        None => "; is this VM's clock right?".into(),
     }
 }
 

@@ -3,11 +3,16 @@
 //! The first answer decides and the probes go on with it; what the other servers say is collected meanwhile and compared
 //! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
 //! where the earlier ones failed, or stayed silent for a moment longer.
+//!
+//! In Azure the platform's own server is asked as a control, for names that the configured ones do not resolve.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Lookups {
     servers: Vec<SocketAddr>,
+    platform: Option<SocketAddr>,
     limits: Limits,
     end: tokio::time::Instant,
     sockets: Arc<Semaphore>,
@@ -41,6 +47,8 @@ pub struct Lookups {
 struct Name {
     decision: OnceCell<(Duration, Option<usize>)>,
     replies: Mutex<Vec<Option<ServerReply>>>,
+    platform: Mutex<Option<ServerReply>>,
+    asked_platform: AtomicBool,
     news: Notify,
 }
 
@@ -51,18 +59,27 @@ impl Name {
 
     fn trace(&self) -> NameTrace {
         let (duration, decided) = self.decision.get().copied().unwrap_or_default();
+        let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner).clone();
         NameTrace {
             duration,
             decided,
             replies: self.replies(),
+            platform,
         }
     }
 }
 
 impl Lookups {
-    /// Names are asked of `servers`, with the run's limits and until its end.
-    pub fn new(servers: Vec<SocketAddr>, limits: Limits, end: tokio::time::Instant, sockets: Arc<Semaphore>) -> Self {
+    /// Names are asked of `servers`, with the run's limits and until its end; `platform` is the control.
+    pub fn new(
+        servers: Vec<SocketAddr>,
+        platform: Option<SocketAddr>,
+        limits: Limits,
+        end: tokio::time::Instant,
+        sockets: Arc<Semaphore>,
+    ) -> Self {
         Self {
+            platform: platform.filter(|platform| !servers.contains(platform)),
             servers,
             limits,
             end,
@@ -74,12 +91,32 @@ impl Lookups {
 
     /// What the servers say of `host`, as soon as an answer can be used.
     pub async fn lookup(&self, host: &str) -> NameTrace {
-        let name = {
-            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.entry(host.to_string()).or_default().clone()
-        };
+        let name = self.name(host);
         name.decision.get_or_init(|| self.decide(host, &name)).await;
         name.trace()
+    }
+
+    /// Asks the platform's server for `host`, once in a run; the answer is there when the run is over.
+    ///
+    /// Half of a stage's time is left to it where a name server stays silent, so that no run waits longer for it.
+    pub fn control(&self, host: &str) {
+        let name = self.name(host);
+        let Some(platform) = self.platform else { return };
+        if name.asked_platform.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Some(asking) = self.question(host, platform, self.limits.timeout / 2) else {
+            return;
+        };
+        self.spawn(async move {
+            let reply = asking.await;
+            *name.platform.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+        });
+    }
+
+    fn name(&self, host: &str) -> Arc<Name> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.entry(host.to_string()).or_default().clone()
     }
 
     /// Waits for the servers that have not replied yet, until `patience` at the latest, and gives all there is.
@@ -100,48 +137,76 @@ impl Lookups {
         let impatient = tokio::time::sleep(patience);
         tokio::pin!(impatient);
         let mut waits = true;
-        loop {
+        let decided = loop {
             // Registered before the look, so that no reply slips in between.
             let news = name.news.notified();
             match choose(&name.replies(), waits) {
                 Choice::TooEarly => {}
-                Choice::Nobody => return (started.elapsed(), None),
-                Choice::Reply(index) => return (started.elapsed(), Some(index)),
+                Choice::Nobody => break None,
+                Choice::Reply(index) => break Some(index),
             }
             tokio::select! {
                 () = news => {}
-                () = &mut impatient, if waits => waits = false,
+                () = &mut impatient, if waits => {
+                    waits = false;
+                    self.control(host);
+                }
             }
+        };
+        let resolves = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
+        if !decided
+            .and_then(|index| name.replies().into_iter().nth(index)?)
+            .as_ref()
+            .is_some_and(resolves)
+        {
+            self.control(host);
         }
+        (started.elapsed(), decided)
     }
 
     fn ask(&self, host: &str, index: usize, server: SocketAddr, name: &Arc<Name>) {
-        let question = |ipv6| Question::new(host, ipv6);
-        let (v4, v6) = (question(false), question(true).filter(|_| self.limits.ipv6));
-        let (limit, end, sockets, name) = (self.limits.timeout, self.end, self.sockets.clone(), name.clone());
-        let asking = async move {
-            let ask = async |question: Question| {
-                let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
-                let exchange = question.ask(server, Transport::Udp, limit, end).await;
-                drop(permit);
-                exchange
-            };
-            let both = async { tokio::join!(async { Some(ask(v4?).await) }, async { Some(ask(v6?).await) }) };
-            let reply = match both.await {
-                (Some(v4), v6) => Some(ServerReply { v4, v6 }),
-                (None, _) => None,
-            };
+        let Some(asking) = self.question(host, server, self.limits.timeout) else {
+            return;
+        };
+        let name = name.clone();
+        self.spawn(async move {
+            let reply = asking.await;
             if let Some(slot) = name
                 .replies
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get_mut(index)
             {
-                *slot = reply;
+                *slot = Some(reply);
             }
             name.news.notify_one();
-        };
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner).spawn(asking);
+        });
+    }
+
+    /// The questions for one name to one server, each with a socket of its own; `None` for what is no name.
+    fn question(
+        &self,
+        host: &str,
+        server: SocketAddr,
+        limit: Duration,
+    ) -> Option<impl Future<Output = ServerReply> + use<>> {
+        let v4 = Question::new(host, false)?;
+        let v6 = Question::new(host, true).filter(|_| self.limits.ipv6);
+        let (end, sockets) = (self.end, self.sockets.clone());
+        Some(async move {
+            let ask = async |question: Question| {
+                let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
+                let exchange = question.ask(server, Transport::Udp, limit, end).await;
+                drop(permit);
+                exchange
+            };
+            let (v4, v6) = tokio::join!(ask(v4), async { Some(ask(v6?).await) });
+            ServerReply { v4, v6 }
+        })
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Limits,
+    Limits, clock,
     lookup::Lookups,
     trace::{Attempt, Hello, NotDialled, Trace},
 };
@@ -23,7 +24,7 @@ use crate::{
     catalog::model::{Protocol, Transport},
     hello::{self, End, Greeting, Reply, amqp, http, kms, ntp, redis, smb, tds},
     net::{
-        dns::Question,
+        dns::{DnsEnd, Question},
         tcp,
         tls::{TlsClient, TlsEnd, TlsTrace},
         udp,
@@ -94,13 +95,18 @@ impl Stages {
         }
     }
 
-    async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr) -> Attempt {
+    /// Probes one address of an endpoint.
+    pub async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr) -> Attempt {
         let mut attempt = Attempt::new(address);
         match endpoint.protocol {
             Protocol::Dns => {
                 if let Some(question) = Question::new(&self.control, false) {
                     let asking = question.ask(address, endpoint.transport, self.limits.timeout, self.end);
-                    attempt.dns = Some(asking.await);
+                    let exchange = asking.await;
+                    if !matches!(exchange.end, DnsEnd::Answered(_)) {
+                        self.lookups.control(&self.control);
+                    }
+                    attempt.dns = Some(exchange);
                 }
             }
             Protocol::Ntp => {
@@ -117,6 +123,7 @@ impl Stages {
                 }
             }
         }
+        attempt.clock_ahead = clock::ahead(&attempt, Timestamp::now());
         attempt
     }
 

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
+
 use crate::{
     hello::{Greeting, ntp::NtpReply},
     net::{
@@ -38,6 +40,8 @@ pub struct NameTrace {
     pub decided: Option<usize>,
     /// One entry for each configured server, in their order; `None` where it had not replied yet.
     pub replies: Vec<Option<ServerReply>>,
+    /// What the platform's own server said, where it was asked as a control.
+    pub platform: Option<ServerReply>,
 }
 
 /// What one name server said of one name.
@@ -66,6 +70,8 @@ pub struct Attempt {
     pub dns: Option<DnsExchange>,
     /// The exchange with a time server.
     pub ntp: Option<UdpTrace<NtpReply>>,
+    /// How far this machine's clock is ahead of the peer's, where the peer gave its time.
+    pub clock_ahead: Option<SignedDuration>,
     /// Set where the address was never dialled.
     pub not_dialled: Option<NotDialled>,
 }
@@ -99,6 +105,7 @@ impl Attempt {
             hello: None,
             dns: None,
             ntp: None,
+            clock_ahead: None,
             not_dialled: None,
         }
     }

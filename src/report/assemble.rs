@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
     catalog::model::Catalog,
-    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings},
+    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings, notices},
     net::milliseconds,
     plan::{self, Plan},
     probe::{
@@ -41,14 +41,14 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place(vantage),
+        vantage: place(vantage, notices::notices(plan, run, started_at)),
         summary: Summary::of(&endpoints),
         findings: findings::find(plan, diagnosis),
         endpoints,
     }
 }
 
-fn place(vantage: &vantage::Vantage) -> Vantage {
+fn place(vantage: &vantage::Vantage, seen: Vec<String>) -> Vantage {
     Vantage {
         cloud: vantage.cloud,
         region: vantage.region.clone(),
@@ -57,7 +57,7 @@ fn place(vantage: &vantage::Vantage) -> Vantage {
         host: vantage.host.clone(),
         addresses: vantage.addresses.clone(),
         resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
-        notices: vantage.notices.clone(),
+        notices: vantage.notices.iter().cloned().chain(seen).collect(),
     }
 }
 
