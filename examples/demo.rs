@@ -1,0 +1,142 @@
+//! The agent behind a broken firewall, without Azure: `cargo run --release --example demo`.
+//!
+//! Everything happens in a simulated Azure in network namespaces of this machine; nothing leaves it. What is broken is
+//! written in `demo.yaml`. Further arguments go to the agent: `cargo run --release --example demo -- --verbose`.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, ErrorKind, Write},
+    process::{Command, ExitCode, ExitStatus, Stdio},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use apim_probe_lab::{self as lab, Lab, Network};
+
+/// Set where this program is started anew as the agent: cargo builds no binary for an example.
+const AS_AGENT: &str = "APIM_PROBE_DEMO_AGENT";
+
+/// What is broken in the network.
+const NETWORK: &str = include_str!("demo.yaml");
+
+/// What an engineer would type on the VM.
+const FLAGS: [&str; 11] = [
+    "--no-metadata",
+    "--region",
+    "westeurope",
+    "--set",
+    "storage_account=apimstdemo",
+    "--set",
+    "sql_server=apirpsqldemo",
+    "--set",
+    "key_vault=contoso-apim",
+    "--set",
+    "event_hub_namespace=contoso-events",
+];
+
+/// What the agent ends with when a required endpoint is blocked.
+const BLOCKED: i32 = 1;
+
+fn main() -> ExitCode {
+    if env::var_os(AS_AGENT).is_some() {
+        return apim_probe::main(env::args_os());
+    }
+    let shown = if lab::job().is_some() { inside() } else { outside() };
+    match shown {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the demo in a lab, if there can be one.
+fn outside() -> Result<ExitCode> {
+    lab::probe().map_err(|forbidden| {
+        anyhow!(
+            "{forbidden} (the demo needs Linux with user namespaces allowed, as user.max_user_namespaces, \
+             kernel.unprivileged_userns_clone or kernel.apparmor_restrict_unprivileged_userns in sysctl say, ip of \
+             iproute2, and setpriv of util-linux)"
+        )
+    })?;
+    let status = lab::rerun("demo")?.args(env::args_os().skip(1)).status()?;
+    Ok(exit_code(status))
+}
+
+/// In a process of its own, which becomes the VM: breaks the network, and shows what the agent says of it.
+fn inside() -> Result<ExitCode> {
+    let extra: Vec<OsString> = env::args_os().skip(1).collect();
+    let broken: Network = serde_yaml::from_str(NETWORK).context("demo.yaml")?;
+    let lab = Lab::enter(&broken)?;
+    let network = lab::healthy(&plan(&lab)?, &broken)?;
+    lab.serve(&network)?;
+
+    // With arguments of one's own it is the agent that is looked at, and stdout carries its report alone.
+    let whole = extra.is_empty();
+    if whole {
+        say(&before())?;
+    }
+    let status = agent(&lab)?
+        .arg("run")
+        .args(FLAGS)
+        .arg("--ca-file")
+        .arg(lab.ca_file()?)
+        .args(&extra)
+        .status()?;
+    if !whole {
+        return Ok(exit_code(status));
+    }
+    if status.code() != Some(BLOCKED) {
+        bail!("the agent ended with {status}; behind this firewall it should have been {BLOCKED}");
+    }
+    say(AFTER)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the agent would probe, which is what the simulated Azure has to offer.
+fn plan(lab: &Lab) -> Result<String> {
+    let list = agent(lab)?
+        .args(["list", "--format", "json"])
+        .args(FLAGS)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !list.status.success() {
+        bail!("`list` ended with {}", list.status);
+    }
+    String::from_utf8(list.stdout).context("the plan")
+}
+
+fn agent(lab: &Lab) -> Result<Command> {
+    let mut agent = lab.agent(env::current_exe()?)?;
+    agent.env(AS_AGENT, "1");
+    Ok(agent)
+}
+
+/// One paragraph. A reader that went away (`| head`) is no failure.
+fn say(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}\n") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn before() -> String {
+    format!(
+        "A simulated Azure behind a broken firewall, inside this machine; nothing leaves it.\n\
+         On a VM in the instance's subnet an engineer types:\n\n  apim-probe run {}",
+        FLAGS[1..].join(" ").replace(" --set", " \\\n      --set")
+    )
+}
+
+const AFTER: &str = "
+That was a simulation: its certificates came from an authority made on the spot, hence the note about --ca-file.
+For real:
+  scripts/build-static.sh          builds one static file without dependencies, and says where it is
+  scp … azureuser@VM:              takes it to a VM in the subnet of the API Management instance (or see README.md)
+  ./apim-probe run                 probes everything and reports; --help says how to name the parts of the instance";
