@@ -9,6 +9,7 @@ use crate::{
         document::{self, Document},
         text,
     },
+    probe::control::NOBODY,
     report::Format,
 };
 
@@ -21,7 +22,7 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         vnet: planned.vantage.vnet,
         source: planned.vantage.source,
     };
-    let document = Document::new(&planned.plan, vantage, Vec::new());
+    let document = Document::new(&planned.plan, vantage, controls(arguments.no_control));
     match arguments.format {
         Format::Json => {
             let json = serde_json::to_string_pretty(&document)
@@ -31,4 +32,15 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         Format::Text => print(&text::render(&document))?,
     }
     Ok(0)
+}
+
+/// The controls that a run may use, as people read them.
+fn controls(off: bool) -> Vec<String> {
+    if off {
+        return Vec::new();
+    }
+    vec![
+        format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
+        "a TLS handshake with the name of a proved endpoint, at an address that cut another name".into(),
+    ]
 }

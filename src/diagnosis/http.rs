@@ -15,7 +15,12 @@ pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
         return judged(Standing::Proved, format!("{line} with {}", kind.name()));
     }
     if let Some(marker) = deny_marker(reply) {
-        return judged(Standing::Failed(Cause::HttpDenied), format!("{line}: {marker}"));
+        let seen = if marker.starts_with("HTTP") {
+            marker
+        } else {
+            format!("{line}: {marker}")
+        };
+        return judged(Standing::Failed(Cause::HttpDenied), seen);
     }
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
         return judged(
