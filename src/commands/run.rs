@@ -6,7 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{Failure, colour, planning, print};
 use crate::{
@@ -26,12 +29,13 @@ use crate::{
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
+    // First of all: without descriptors even a file of the user's cannot be read, and the error would be beside the point.
+    let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
     let mut planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
     let roots = roots(&probe, &mut planned.vantage)?;
     // A report that cannot be written should not cost a minute of probing first.
     outputs.check().map_err(Failure::agent)?;
-    let sockets = descriptors::prepare().map_err(Failure::agent)?;
     if !report.quiet {
         notices(&planned.vantage);
     }
@@ -94,9 +98,14 @@ fn conduct(
     };
     let started_at = Timestamp::now();
     let interrupted = async {
-        // Without a handler the signal ends the process as ever.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        // Without a handler a signal ends the process as ever.
+        let Ok(mut termination) = signal(SignalKind::terminate()) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => {}
+            Some(()) = termination.recv() => {}
+            else => std::future::pending().await,
         }
     };
     let tls = TlsClient::new(roots);
