@@ -1,6 +1,7 @@
 //! apim-probe.
 pub mod catalog;
 pub mod diagnosis;
+pub mod diff;
 pub mod exit;
 pub mod output;
 pub mod paint;

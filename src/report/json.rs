@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
 }
 
 /// Serializes a time as `2026-11-21T20:00:00.000Z`.
-pub(super) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&stamp(*time))
 }
 
