@@ -13,10 +13,10 @@ use crate::{catalog::model::Need, plain::plain};
 
 /// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
 const MOST_BYTES: usize = 4_000;
-/// Bytes kept for the lines that always stand at the end.
-const RESERVED: usize = 260;
+/// Bytes kept for the exit status and for saying how much was left out.
+const RESERVED: usize = 700;
 /// Columns of one line.
-const WIDTH: usize = 160;
+const WIDTH: usize = 130;
 
 /// The run in ASCII apart from data: headline, findings with their fixes, every endpoint that is not well, what to
 /// pass, and the exit status; what does not fit is counted.
@@ -57,7 +57,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     });
     page.lines(untested.collect(), "cause");
 
-    page.0 += &shorten(&options.exit.to_string(), RESERVED / 2 - 1, "...");
+    page.0 += &shorten(&options.exit.to_string(), WIDTH, "...");
     page.0.push('\n');
     page.0
 }

@@ -35,5 +35,5 @@ pub fn render(report: &Report) -> String {
         out += &serde_json::to_string(&line).expect("an endpoint has string keys only");
         out.push('\n');
     }
-    out
+    json::visible(out)
 }
