@@ -46,6 +46,9 @@ pub enum Command {
     List(Box<ListArgs>),
     /// Check a probes.yaml; errors carry file, line and column
     Check(CheckArgs),
+    /// Show what changed between two JSON reports
+    #[command(after_help = "Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
+    Diff(DiffArgs),
 }
 
 /// `run`.
@@ -70,13 +73,39 @@ pub struct ListArgs {
     pub plan: PlanArgs,
     /// Format of the plan
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub format: DocumentFormat,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
     /// Do without control queries and connections
     #[arg(long)]
     pub no_control: bool,
+}
+
+/// The formats of whatever is not a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DocumentFormat {
+    /// For people at a terminal.
+    Text,
+    /// One document, for programs.
+    Json,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The earlier report, in JSON
+    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    pub before: PathBuf,
+    /// The later report, in JSON
+    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    pub after: PathBuf,
+    /// Format of the diff
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DocumentFormat,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
 }
 
 /// `check`.

@@ -2,11 +2,11 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
-use clap::{ColorChoice, Parser};
+use clap::Parser;
 
 use crate::{
     cli::{Cli, Command},
@@ -14,9 +14,11 @@ use crate::{
 };
 
 mod check;
+mod diff;
 mod list;
 mod planning;
 mod run;
+mod terminal;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -40,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Run(arguments)) => run::run(*arguments),
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Diff(arguments)) => diff::diff(&arguments),
         None => Err(Failure::usage("no command")),
     };
     match outcome {
@@ -86,17 +89,5 @@ fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::agent(format!("cannot write to stdout: {error}")))
         }
         _ => Ok(()),
-    }
-}
-
-/// Whether a stream gets colour: as the flag says, and by itself only on a terminal that wants it (<https://no-color.org>).
-fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => {
-            stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Failure, colour, print};
+use super::{Failure, print, terminal};
 use crate::{catalog, cli::CheckArgs};
 
 /// Checks a catalog file and says what is in it.
@@ -11,7 +11,7 @@ pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let file =
         catalog::File::read(&arguments.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
     let catalog = catalog::load(!arguments.no_builtin, &[file]).map_err(|errors| Failure {
-        text: catalog::render(&errors, colour(arguments.color, &io::stderr())),
+        text: catalog::render(&errors, terminal::colour(arguments.color, &io::stderr())),
         ..Failure::usage("")
     })?;
     let endpoints: usize = catalog

@@ -2,20 +2,19 @@
 
 use std::io;
 
-use super::{Failure, colour, planning, print};
+use super::{Failure, planning, print, terminal};
 use crate::{
-    cli::ListArgs,
+    cli::{DocumentFormat, ListArgs},
     plan::{
         document::{self, Document},
         text,
     },
     probe::control::NOBODY,
-    report::Format,
 };
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(&arguments.plan, colour(arguments.color, &io::stderr()))?;
+    let planned = planning::plan(&arguments.plan, terminal::colour(arguments.color, &io::stderr()))?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),
@@ -24,12 +23,12 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
     };
     let document = Document::new(&planned.plan, vantage, controls(arguments.no_control));
     match arguments.format {
-        Format::Json => {
+        DocumentFormat::Json => {
             let json = serde_json::to_string_pretty(&document)
                 .map_err(|error| Failure::agent(format!("cannot write the plan: {error}")))?;
             print(&format!("{json}\n"))?;
         }
-        Format::Text => print(&text::render(&document))?,
+        DocumentFormat::Text => print(&text::render(&document))?,
     }
     Ok(0)
 }

@@ -11,7 +11,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Failure, colour, planning, print};
+use super::{Failure, planning, print, terminal};
 use crate::{
     catalog::Catalog,
     cli::{ProbeArgs, ReportArgs, RunArgs},
@@ -22,7 +22,7 @@ use crate::{
     plan::Plan,
     probe::{self, ControlPolicy, Event, Limits},
     progress::Progress,
-    report::{self, Format, Options, Report, assemble::assemble},
+    report::{self, Format, Report, assemble::assemble, nagios::ServiceState},
     vantage::{Vantage, descriptors},
 };
 
@@ -32,7 +32,7 @@ pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     // First of all: without descriptors even a file of the user's cannot be read, and the error would be beside the point.
     let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
-    let mut planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
+    let mut planned = planning::plan(&plan, terminal::colour(report.color, &io::stderr()))?;
     let roots = roots(&probe, &mut planned.vantage)?;
     // A report that cannot be written should not cost a minute of probing first.
     outputs.check().map_err(Failure::agent)?;
@@ -139,48 +139,22 @@ fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result
     let verdict = exit::judge(report, policy, None);
     let mut failed = None;
     for (path, format) in &outputs.files {
-        let options = Options {
-            exit: &verdict,
-            width: 80,
-            colour: false,
-            unicode: true,
-            verbose: arguments.verbose,
-        };
+        let options = terminal::file_options(&verdict, arguments.verbose);
         let written = output::write(path, &report::render(report, *format, &options));
         failed = failed.or(written.err());
     }
     let fault = failed.map(|error| error.to_string());
     let status = exit::judge(report, policy, fault.as_deref());
-    let stdout = io::stdout();
-    let options = Options {
-        exit: &status,
-        width: width(),
-        colour: colour(arguments.color, &stdout),
-        unicode: is_unicode(),
-        verbose: arguments.verbose,
-    };
+    let options = terminal::options(&status, arguments.color, arguments.verbose);
     print(&report::render(report, outputs.stdout, &options))?;
     if let Some(fault) = fault
         && outputs.stdout != Format::Text
     {
         let _ = writeln!(io::stderr(), "error: {fault}");
     }
-    Ok(status.code)
-}
-
-/// The columns of the terminal; 80 where there is none.
-fn width() -> usize {
-    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
-    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
-}
-
-/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
-fn is_unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
+    // A monitoring system reads the status of its plugins in its own way.
+    Ok(match outputs.stdout {
+        Format::Nagios => ServiceState::of(report, &status) as u8,
+        _ => status.code,
+    })
 }

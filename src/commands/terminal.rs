@@ -1,0 +1,58 @@
+//! What the terminal can show.
+
+use std::io::{self, IsTerminal};
+
+use clap::ColorChoice;
+
+use crate::{exit::ExitStatus, report::Options};
+
+/// What renderers may use on stdout.
+pub fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<'_> {
+    Options {
+        exit,
+        width: width(),
+        colour: colour(color, &io::stdout()),
+        unicode: is_unicode(),
+        verbose,
+    }
+}
+
+/// What renderers may use in a file: nothing that depends on a terminal.
+pub fn file_options(exit: &ExitStatus, verbose: bool) -> Options<'_> {
+    Options {
+        exit,
+        width: 80,
+        colour: false,
+        unicode: true,
+        verbose,
+    }
+}
+
+/// Whether a stream gets colour: as the flag says, and by itself only on a terminal that wants it (<https://no-color.org>).
+pub fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
+/// The columns of the terminal; 80 where there is none.
+fn width() -> usize {
+    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
+/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
+fn is_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
