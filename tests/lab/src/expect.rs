@@ -35,7 +35,7 @@ pub struct Expect {
     /// Phrases on stderr.
     #[serde(default)]
     pub stderr: Phrases,
-    /// The longest that the whole run may take, in milliseconds.
+    /// The longest that the whole run may take, in milliseconds: a bound against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
 
@@ -57,7 +57,7 @@ pub struct ExpectedEndpoint {
     /// Phrases that neither may have.
     #[serde(default)]
     pub never: Phrases,
-    /// The longest that it may take, in milliseconds.
+    /// The longest that it may take, in milliseconds: a bound against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
 

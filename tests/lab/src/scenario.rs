@@ -89,7 +89,7 @@ impl Scenario {
             .args(&common)
             .args(self.args(&lab));
         if !self.args.iter().any(|arg| arg.starts_with("--timeout")) {
-            run.args(["--timeout", "1s"]);
+            run.args(["--timeout", "2s"]);
         }
         let said = output(run)?;
         let wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
