@@ -128,15 +128,18 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 
 fn before() -> String {
     format!(
-        "A simulated Azure behind a broken firewall, inside this machine; nothing leaves it.\n\
+        "A simulated Azure behind a broken firewall. Nothing leaves this machine.\n\
          On a VM in the instance's subnet an engineer types:\n\n  apim-probe run {}",
         FLAGS[1..].join(" ").replace(" --set", " \\\n      --set")
     )
 }
 
 const AFTER: &str = "
-That was a simulation: its certificates came from an authority made on the spot, hence the note about --ca-file.
-For real:
-  scripts/build-static.sh          builds one static file without dependencies, and says where it is
-  scp … azureuser@VM:              takes it to a VM in the subnet of the API Management instance (or see README.md)
-  ./apim-probe run                 probes everything and reports; --help says how to name the parts of the instance";
+That was a simulation. Its certificates came from an authority made on the
+spot, hence the note about the roots. For real:
+
+  scripts/build-static.sh   builds one static file, and says where it is
+  scp FILE USER@VM:         takes it to a VM in the subnet of the instance
+  ./apim-probe run          probes everything and reports
+
+README.md knows other ways to the VM, and `apim-probe run --help` the flags.";

@@ -1,0 +1,110 @@
+//! The least that a visit to an https endpoint can cost: one DNS query, one connection, one verified handshake, one GET,
+//! with the agent's own libraries and as many in flight; nothing is measured, judged or kept.
+
+use std::{
+    env,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use hickory_resolver::proto::{
+    op::{Message, MessageType, OpCode, Query},
+    rr::{Name, RData, RecordType},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::Resumption,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, UdpSocket},
+    task::JoinSet,
+};
+use tokio_rustls::TlsConnector;
+
+/// The first argument; then come a file of roots, a name server, and how many [`host`]s to visit.
+pub const BARE: &str = "--bare";
+
+/// What the agent does by default.
+const IN_FLIGHT: usize = 128;
+
+/// The name of one host.
+pub fn host(number: usize) -> String {
+    format!("h{number:04}.bench.example")
+}
+
+/// Visits as many hosts as the arguments say; fails if one of them is not healthy.
+pub fn visit_arguments() -> Result<()> {
+    let mut arguments = env::args().skip(2);
+    let mut next = || arguments.next().context("--bare ROOTS SERVER HOSTS");
+    let (roots, server, hosts) = (next()?, next()?.parse()?, next()?.parse()?);
+    let connector = connector(Path::new(&roots))?;
+    // The agent's runtime, so that the ratio is about what the agent does with it.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(visit_all(&connector, server, hosts))
+}
+
+async fn visit_all(connector: &TlsConnector, server: SocketAddr, hosts: usize) -> Result<()> {
+    let mut in_flight = JoinSet::new();
+    for number in 0..hosts {
+        if in_flight.len() == IN_FLIGHT {
+            in_flight.join_next().await.context("nothing in flight")???;
+        }
+        in_flight.spawn(visit(connector.clone(), server, host(number)));
+    }
+    while let Some(visited) = in_flight.join_next().await {
+        visited??;
+    }
+    Ok(())
+}
+
+async fn visit(connector: TlsConnector, server: SocketAddr, host: String) -> Result<()> {
+    let address = resolve(server, &host).await?;
+    let stream = TcpSocket::new_v4()?.connect(SocketAddr::new(address, 443)).await?;
+    stream.set_nodelay(true)?;
+    let mut stream = connector.connect(ServerName::try_from(host.clone())?, stream).await?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut reply = [0; 4096];
+    let length = stream.read(&mut reply).await?;
+    ensure!(reply[..length].starts_with(b"HTTP/1.1 "), "{host}: no HTTP");
+    stream.shutdown().await?;
+    Ok(())
+}
+
+async fn resolve(server: SocketAddr, host: &str) -> Result<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    let mut query = Message::new(1, MessageType::Query, OpCode::Query);
+    query.metadata.recursion_desired = true;
+    query.add_query(Query::query(Name::from_ascii(host)?, RecordType::A));
+    socket.send_to(&query.to_vec()?, server).await?;
+    let mut datagram = [0; 512];
+    let (length, _) = socket.recv_from(&mut datagram).await?;
+    let reply = Message::from_vec(&datagram[..length])?;
+    for record in &reply.answers {
+        if let RData::A(address) = &record.data {
+            return Ok(address.0.into());
+        }
+    }
+    bail!("{host}: no address")
+}
+
+fn connector(file: &Path) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(file)? {
+        roots.add(root?)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // Every visit is a first one.
+    config.resumption = Resumption::disabled();
+    Ok(TlsConnector::from(Arc::new(config)))
+}

@@ -1,0 +1,68 @@
+//! What a program costs: wall clock, processor time, memory.
+//!
+//! A child's peak memory begins with what its parent had when it forked, and the lab has a lot. So a small process stands
+//! in between: this program, started anew to do nothing but start the other one and read the kernel's account of it.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
+use serde::{Deserialize, Serialize};
+
+/// The first argument of the process in between; the rest is the command that it measures.
+pub const MEASURE: &str = "--measure";
+
+/// What one run of a program cost.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Cost {
+    /// From start to end, in milliseconds.
+    pub wall_ms: f64,
+    /// Processor time, the kernel's on its behalf included, in milliseconds.
+    pub cpu_ms: f64,
+    /// Peak resident memory, in megabytes.
+    pub peak_mb: f64,
+    /// The exit status; `None` after a signal.
+    pub status: Option<i32>,
+}
+
+impl Cost {
+    /// Runs a program with its arguments. `between` starts this program anew, on the lab's VM for instance.
+    pub fn of(mut between: Command, program: &Command) -> Result<Self> {
+        between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
+        let output = between.stderr(Stdio::inherit()).output()?;
+        ensure!(output.status.success(), "{program:?} could not be measured");
+        serde_json::from_slice(&output.stdout).context("the account of the process in between")
+    }
+}
+
+/// The process in between: runs what its arguments say, prints what it cost.
+pub fn measure_arguments() -> Result<()> {
+    let mut arguments = env::args_os().skip(2);
+    let mut command = Command::new(arguments.next().context("nothing to measure")?);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    let started = Instant::now();
+    let status = command.status()?;
+    let wall = started.elapsed();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = usage.user_time() + usage.system_time();
+    let cost = Cost {
+        wall_ms: wall.as_secs_f64() * 1e3,
+        cpu_ms: float(cpu.num_microseconds()) / 1e3,
+        peak_mb: float(usage.max_rss()) * 1024.0 / 1e6,
+        status: status.code(),
+    };
+    println!("{}", serde_json::to_string(&cost)?);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds and kilobytes are far from 2^53")]
+fn float(count: i64) -> f64 {
+    count as f64
+}

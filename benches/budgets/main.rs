@@ -1,0 +1,95 @@
+//! The agent's budgets, measured in the lab: `scripts/bench.sh` builds the static binary and runs this on it.
+//!
+//! `cargo bench` alone measures the binary that cargo builds beside it, `APIM_PROBE=FILE cargo bench` any other. Further
+//! arguments pick the measurements: `cargo bench -- healthy`. The exit status is 1 if a budget is exceeded; on a machine
+//! that has other things to do, wall clock and ratios are worth little.
+
+mod bare;
+mod cost;
+mod resolver;
+mod row;
+mod runs;
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab as lab;
+
+use self::{cost::Cost, row::Row};
+
+/// Names the program to be measured.
+const AGENT: &str = "APIM_PROBE";
+/// The largest binary in bytes: it has to get into locked networks by narrow ways.
+const MAX_BYTES: f64 = 10e6;
+/// The longest start, in milliseconds.
+const MAX_START: f64 = 10.0;
+
+fn main() -> ExitCode {
+    let role = env::args().nth(1).unwrap_or_default();
+    let outcome = match (role.as_str(), lab::job()) {
+        (cost::MEASURE, _) => cost::measure_arguments(),
+        (bare::BARE, _) => bare::visit_arguments(),
+        (_, Some(job)) => runs::run(&job, &agent()).and_then(verdict),
+        (_, None) => all().and_then(verdict),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn verdict(within: bool) -> Result<()> {
+    ensure!(within, "over budget");
+    Ok(())
+}
+
+/// The program under measurement.
+fn agent() -> PathBuf {
+    env::var_os(AGENT)
+        .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_apim-probe")))
+        .into()
+}
+
+/// One lab for each measurement; says whether everything was within budget.
+fn all() -> Result<bool> {
+    lab::probe()?;
+    // Cargo adds a flag of its own.
+    let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    println!("{}", agent().display());
+    let mut within = true;
+    if is_wanted("binary") {
+        within &= binary()?;
+    }
+    for name in runs::NAMES.into_iter().filter(|name| is_wanted(name)) {
+        within &= lab::rerun(name)?.status()?.success();
+    }
+    Ok(within)
+}
+
+/// What can be seen without a network.
+fn binary() -> Result<bool> {
+    let agent = agent();
+    let meta = fs::metadata(&agent).with_context(|| agent.display().to_string())?;
+    let bytes = u32::try_from(meta.len()).context("a binary of gigabytes")?;
+    let mut starts = Vec::new();
+    for _ in 0..20 {
+        let mut version = Command::new(&agent);
+        version.arg("--version");
+        let cost = Cost::of(Command::new(env::current_exe()?), &version)?;
+        ensure!(cost.status == Some(0), "--version ended with {:?}", cost.status);
+        starts.push(cost.wall_ms);
+    }
+    let size = Row::new("size of the binary", f64::from(bytes) / 1e6, "MB").at_most(MAX_BYTES / 1e6);
+    let start = Row::new("start, until --version has ended", row::median(starts), "ms").at_most(MAX_START);
+    Ok(size.print() & start.print())
+}

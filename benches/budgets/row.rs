@@ -1,0 +1,59 @@
+//! One line of the result.
+
+/// What was measured, and what is allowed.
+#[derive(Debug)]
+pub struct Row {
+    what: String,
+    measured: f64,
+    unit: &'static str,
+    budget: Option<f64>,
+}
+
+impl Row {
+    /// A figure that only informs.
+    pub fn new(what: impl Into<String>, measured: f64, unit: &'static str) -> Self {
+        Self {
+            what: what.into(),
+            measured,
+            unit,
+            budget: None,
+        }
+    }
+
+    /// A figure with a limit.
+    pub fn at_most(self, budget: f64) -> Self {
+        Self {
+            budget: Some(budget),
+            ..self
+        }
+    }
+
+    /// Prints it; says whether it is within its budget.
+    pub fn print(&self) -> bool {
+        let Self {
+            what,
+            measured,
+            unit,
+            budget,
+        } = self;
+        let Some(budget) = *budget else {
+            println!("  {what:<56} {measured:>8.2} {unit}");
+            return true;
+        };
+        let within = *measured <= budget;
+        let word = if within { "ok" } else { "OVER" };
+        println!("  {what:<56} {measured:>8.2} {unit:<2}  of {budget:>7.2}  {word}");
+        within
+    }
+}
+
+/// The middle one; of none it is not a number.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The largest.
+pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(f64::NEG_INFINITY, f64::max)
+}

@@ -1,0 +1,285 @@
+//! The measurements that take a network, each in a lab of its own.
+
+use std::{
+    env,
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe_lab::{
+    Lab, Network, healthy,
+    network::{At, DnsConduct, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service},
+};
+
+use crate::{
+    bare,
+    cost::Cost,
+    resolver::Watch,
+    row::{Row, largest, median},
+};
+
+/// The measurements, in the order of the result.
+pub const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
+
+/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+const INSTANCE: [&str; 11] = [
+    "--no-metadata",
+    "--region",
+    "westeurope",
+    "--set",
+    "storage_account=apimst",
+    "--set",
+    "sql_server=apirpsql",
+    "--set",
+    "key_vault=vault",
+    "--set",
+    "event_hub_namespace=hubs",
+];
+
+const TIMEOUT_MS: f64 = 5000.0;
+/// What a run may take beyond one timeout when nobody answers, in milliseconds.
+const MAX_BEYOND_TIMEOUT: f64 = 500.0;
+/// The longest run when everybody answers, in milliseconds.
+const MAX_HEALTHY: f64 = 1500.0;
+/// The largest peak of memory of either, in megabytes.
+const MAX_MEMORY: f64 = 14.0;
+/// How far a run may go beyond its deadline, in milliseconds.
+const MAX_OVERSHOOT: f64 = 250.0;
+/// Processor time for an https endpoint, as a ratio to the bare loop's.
+const MAX_RATIO: f64 = 1.25;
+const ENDPOINTS: usize = 2000;
+
+/// Does one of [`NAMES`]; says whether it was within budget.
+pub fn run(name: &str, agent: &Path) -> Result<bool> {
+    match name {
+        "silent" => silence("built-in catalog, every service silent", NameServer::default(), agent),
+        "no-dns" => {
+            let mute = NameServer {
+                udp: DnsConduct::Silent,
+                tcp: DnsConduct::Silent,
+                ..NameServer::default()
+            };
+            silence("built-in catalog, name servers silent too", mute, agent)
+        }
+        "healthy" => all_healthy(agent),
+        "deadline" => deadline(agent),
+        "endpoints" => endpoints(agent),
+        "resolver" => resolver(agent),
+        _ => bail!("no measurement is called {name}"),
+    }
+}
+
+/// The agent on the lab's VM, with a plan and the world made for it.
+struct Bench {
+    lab: Lab,
+    agent: PathBuf,
+    plan: Vec<String>,
+}
+
+impl Bench {
+    fn new(agent: &Path, plan: &[&str], deviations: &Network) -> Result<Self> {
+        let lab = Lab::enter(deviations)?;
+        let bench = Self {
+            lab,
+            agent: agent.to_owned(),
+            plan: plan.iter().map(ToString::to_string).collect(),
+        };
+        bench.serve(deviations)?;
+        Ok(bench)
+    }
+
+    fn serve(&self, deviations: &Network) -> Result<()> {
+        let list = self
+            .lab
+            .agent(&self.agent)?
+            .args(["list", "--format", "json"])
+            .args(&self.plan)
+            .output()?;
+        ensure!(list.status.success(), "list: {}", String::from_utf8_lossy(&list.stderr));
+        self.lab.serve(&healthy(&String::from_utf8(list.stdout)?, deviations)?)
+    }
+
+    /// Runs the agent; it must end with this status.
+    fn run(&self, flags: &[&str], status: i32) -> Result<Cost> {
+        let mut run = Command::new(&self.agent);
+        run.arg("run")
+            .arg("--quiet")
+            .args(&self.plan)
+            .args(flags)
+            .arg("--ca-file")
+            .arg(self.lab.ca_file()?);
+        self.cost(&run, status)
+    }
+
+    fn cost(&self, program: &Command, status: i32) -> Result<Cost> {
+        let cost = Cost::of(self.lab.agent(env::current_exe()?)?, program)?;
+        ensure!(
+            cost.status == Some(status),
+            "ended with {:?}, not with {status}: {program:?}",
+            cost.status
+        );
+        Ok(cost)
+    }
+}
+
+fn silence(what: &str, server: NameServer, agent: &Path) -> Result<bool> {
+    let everybody = At {
+        host: "20.0.0.0/8".into(),
+        ..At::tcp("", 0)
+    };
+    let network = Network {
+        name_servers: vec![server],
+        faults: vec![Fault {
+            to: At {
+                port: None,
+                ..everybody
+            },
+            does: FaultKind::Silence,
+        }],
+        ..Network::default()
+    };
+    let bench = Bench::new(agent, &INSTANCE, &network)?;
+    let costs = repeat(3, || bench.run(&[], 1))?;
+    let slowest = largest(costs.iter().map(|cost| cost.wall_ms));
+    let peak = largest(costs.iter().map(|cost| cost.peak_mb));
+    let time = Row::new(what, slowest, "ms").at_most(TIMEOUT_MS + MAX_BEYOND_TIMEOUT);
+    Ok(time.print() & Row::new("  its peak memory", peak, "MB").at_most(MAX_MEMORY).print())
+}
+
+fn all_healthy(agent: &Path) -> Result<bool> {
+    let bench = Bench::new(agent, &INSTANCE, &Network::default())?;
+    let costs = repeat(5, || bench.run(&[], 0))?;
+    let slowest = largest(costs.iter().map(|cost| cost.wall_ms));
+    let peak = largest(costs.iter().map(|cost| cost.peak_mb));
+    let time = Row::new("built-in catalog, everything healthy", slowest, "ms").at_most(MAX_HEALTHY);
+    Ok(time.print() & Row::new("  its peak memory", peak, "MB").at_most(MAX_MEMORY).print())
+}
+
+/// Every service sends a byte every half second, so that no single read ever takes long.
+fn deadline(agent: &Path) -> Result<bool> {
+    let dripping = Service {
+        pace: Some(Pace {
+            every_ms: 500,
+            ..Pace::default()
+        }),
+        ..Service::default()
+    };
+    let ports = [80, 443, 445, 1433, 1688, 1886, 5671, 5672];
+    let services = ports.map(|port| (At::tcp("*", port), dripping.clone()));
+    let network = Network {
+        services: services.into(),
+        ..Network::default()
+    };
+    let bench = Bench::new(agent, &INSTANCE, &network)?;
+    let mut overshoots = Vec::new();
+    for seconds in [1, 2, 3] {
+        let cost = bench.run(&["--timeout", "60s", "--deadline", &format!("{seconds}s")], 3)?;
+        overshoots.push(cost.wall_ms - f64::from(seconds) * 1e3);
+    }
+    Ok(
+        Row::new("--deadline overshot, all peers dripping", largest(overshoots), "ms")
+            .at_most(MAX_OVERSHOOT)
+            .print(),
+    )
+}
+
+/// The agent and the bare loop by turns, so that both meet the same machine.
+fn endpoints(agent: &Path) -> Result<bool> {
+    let lab = Lab::enter(&Network::default())?;
+    let catalog = lab.write("probes.yaml", &catalog()?)?;
+    let plan = ["--no-builtin", "--no-metadata", "--probes"].map(String::from);
+    let plan = plan.into_iter().chain([catalog.display().to_string()]).collect();
+    let bench = Bench {
+        lab,
+        agent: agent.to_owned(),
+        plan,
+    };
+    bench.serve(&Network::default())?;
+
+    let mut loop_ = Command::new(env::current_exe()?);
+    loop_
+        .arg(bare::BARE)
+        .arg(bench.lab.ca_file()?)
+        .arg(format!("{PLATFORM_DNS}:53"))
+        .arg(ENDPOINTS.to_string());
+    // The world makes its certificates on the first visit.
+    bench.cost(&loop_, 0)?;
+    let pairs = repeat(5, || Ok((bench.run(&[], 0)?, bench.cost(&loop_, 0)?)))?;
+    let each = |cost: &Cost| cost.cpu_ms / 2000.0;
+    let ours = median(pairs.iter().map(|(agent, _)| each(agent)).collect());
+    let bares = median(pairs.iter().map(|(_, bare)| each(bare)).collect());
+    let ratio = median(pairs.iter().map(|(agent, bare)| agent.cpu_ms / bare.cpu_ms).collect());
+    Row::new("2,000 https endpoints, processor time for each", ours, "ms").print();
+    Row::new("  the bare loop's", bares, "ms").print();
+    Row::new(
+        "  peak memory",
+        largest(pairs.iter().map(|(agent, _)| agent.peak_mb)),
+        "MB",
+    )
+    .print();
+    Row::new(
+        "  the bare loop's",
+        largest(pairs.iter().map(|(_, bare)| bare.peak_mb)),
+        "MB",
+    )
+    .print();
+    Ok(Row::new("  ratio of processor time", ratio, "x")
+        .at_most(MAX_RATIO)
+        .print())
+}
+
+fn catalog() -> Result<String> {
+    let mut text = String::from(
+        "schema: 1
+source: { title: Many, url: 'https://example.com/many', documented: 2026-01-01 }
+clouds:
+  public: { login: login.microsoftonline.com }
+  usgov: { login: login.microsoftonline.us }
+  china: { login: login.partner.microsoftonline.cn }
+dependencies:
+  - id: many
+    title: Many hosts
+    need: required
+    impact: None.
+    endpoints:
+",
+    );
+    for number in 0..ENDPOINTS {
+        writeln!(
+            text,
+            "      - {{ host: {}, port: 443, protocol: https }}",
+            bare::host(number)
+        )?;
+    }
+    Ok(text)
+}
+
+fn resolver(agent: &Path) -> Result<bool> {
+    let bench = Bench::new(agent, &INSTANCE, &Network::default())?;
+    let Some(watch) = Watch::begin(&bench.lab)? else {
+        println!("  the system has no nsswitch.conf, so nobody can be seen reading it");
+        return Ok(true);
+    };
+    // A program that does ask, so that silence means something.
+    let asked = Command::new("getent")
+        .args(["hosts", "login.microsoftonline.com"])
+        .output()
+        .context("getent")?;
+    ensure!(
+        asked.status.success() && watch.openings()? > 0,
+        "the watch sees nothing"
+    );
+    bench.run(&[], 0)?;
+    let openings = u32::try_from(watch.openings()?)?;
+    Ok(
+        Row::new("times that the system's resolver was asked", f64::from(openings), "")
+            .at_most(0.0)
+            .print(),
+    )
+}
+
+fn repeat<T>(times: usize, mut measure: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
+    (0..times).map(|_| measure()).collect()
+}
