@@ -156,9 +156,9 @@ impl Question {
                         how: "no reply on the open connection".into(),
                     },
                     Ok(Err(how)) => DnsEnd::Unanswered { how },
-                    Ok(Ok(reply)) => match self.accept(id, &reply) {
-                        Ok(reply) => DnsEnd::Answered(self.read(&reply)),
-                        Err(why) => DnsEnd::Unanswered { how: why },
+                    Ok(Ok(reply)) => match self.parse(id, &reply) {
+                        Ok(answer) => DnsEnd::Answered(answer),
+                        Err(how) => DnsEnd::Unanswered { how },
                     },
                 }
             }
@@ -172,6 +172,14 @@ impl Question {
             ignored: Vec::new(),
             end,
         }
+    }
+
+    /// Reads a reply to this question under this id.
+    ///
+    /// # Errors
+    /// Why the reply does not belong to it or cannot be read, as a fragment.
+    pub fn parse(&self, id: u16, bytes: &[u8]) -> Result<Answer, String> {
+        self.accept(id, bytes).map(|reply| self.read(&reply))
     }
 
     fn encode(&self, id: u16) -> Vec<u8> {
@@ -301,9 +309,7 @@ mod tests {
             if own_id && bytes.len() >= 2 {
                 bytes[..2].copy_from_slice(&7_u16.to_be_bytes());
             }
-            if let Ok(reply) = question.accept(7, &bytes) {
-                question.read(&reply);
-            }
+            let _ = question.parse(7, &bytes);
         }
 
         #[test]
@@ -314,9 +320,7 @@ mod tests {
             if let Some(target) = bytes.get_mut(position) {
                 *target = byte;
             }
-            if let Ok(reply) = question.accept(7, &bytes) {
-                question.read(&reply);
-            }
+            let _ = question.parse(7, &bytes);
         }
     }
 

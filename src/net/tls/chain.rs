@@ -213,3 +213,48 @@ fn host(uri: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next()?;
     Some(authority.split(':').next()?.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    fn gather(leaf: Vec<u8>) -> ChainFacts {
+        let names = ["login.microsoftonline.com".to_string()];
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
+        let leaf = CertificateDer::from(leaf);
+        ChainFacts::gather(&leaf, std::slice::from_ref(&leaf), &names, &Roots::builtin(), now)
+    }
+
+    fn a_certificate() -> Vec<u8> {
+        let pem = include_bytes!("../../../roots/windows.pem");
+        CertificateDer::pem_slice_iter(pem).next().unwrap().unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_root_is_no_servers_certificate() {
+        let facts = gather(a_certificate());
+        assert!(facts.subject.contains("DigiCert Global Root CA"), "{}", facts.subject);
+        assert!(!facts.is_the_service());
+        assert!(facts.ends_in_root);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(!gather(bytes).is_the_service());
+        }
+
+        #[test]
+        fn a_mutated_certificate_is_judged_without_panic(position in any::<prop::sample::Index>(), byte: u8) {
+            let mut bytes = a_certificate();
+            let position = position.index(bytes.len());
+            bytes[position] = byte;
+            prop_assert!(!gather(bytes).is_the_service());
+        }
+    }
+}
