@@ -6,7 +6,10 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::cause::{Cause, Confidence, Suspect},
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
     report::{
         Fix,
         words::{count, list},
@@ -61,7 +64,7 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix {
             summary: format!("Remove the record that sends {} to {address}, on the name server, in a private zone or in a hosts file.", list(&hosts, 2)),
-            commands: hosts.first().map(|host| format!("dig {host}")).into_iter().collect(),
+            commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
         },
         rows,
     }
@@ -81,7 +84,7 @@ fn filtered(rows: Vec<Row<'_>>) -> Draft<'_> {
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix {
             summary: format!("Let {server} forward these names: a DNS filter denies them, or a zone of its own hides them."),
-            commands: rows.first().map(|row| format!("dig @{server} {}", row.endpoint.host)).into_iter().collect(),
+            commands: rows.first().map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)).into_iter().collect(),
         },
         rows,
     }

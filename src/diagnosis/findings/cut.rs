@@ -1,6 +1,6 @@
 //! Filtering by name: the connection is accepted, and cut once its first bytes say where it goes.
 
-use std::net::SocketAddr;
+use std::{cmp::Reverse, net::SocketAddr};
 
 use super::{
     draft::{Draft, Rank, What},
@@ -13,7 +13,7 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
-    report::words::{count, list},
+    report::words::{count, distinct, list},
 };
 
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
@@ -48,7 +48,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     };
     let passes = say::hosts(picture.proved().filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port))).len();
     let certain = same_address(picture, &rows);
-    let mut evidence = vec![first_bytes(&rows, &how)];
+    let mut evidence = vec![cut_at(&rows, &how)];
     if let Some((address, passed, cut)) = &certain {
         evidence.push(format!("at {address} the name {passed} gets through and {cut} does not"));
     }
@@ -75,49 +75,39 @@ fn plural_port(ports: &str) -> &'static str {
     if ports.contains(',') { "ports" } else { "port" }
 }
 
-/// How the rows were cut, most of them first.
+/// How hosts were cut, most of them first.
 fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
-    let mut ways: Vec<(&'static str, usize)> = Vec::new();
-    for row in rows {
-        let word = match row.cause() {
-            Some(Cause::TlsReset | Cause::HelloReset) => "reset",
-            Some(Cause::TlsClosed | Cause::HelloClosed) => "closed",
-            Some(Cause::TlsAlert) => "answered with an alert",
-            _ => "silent",
-        };
-        match ways.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, number)) => *number += 1,
-            None => ways.push((word, 1)),
-        }
-    }
-    ways.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let word = |row: &Row<'_>| match row.cause() {
+        Some(Cause::TlsReset | Cause::HelloReset) => "reset",
+        Some(Cause::TlsClosed | Cause::HelloClosed) => "closed",
+        Some(Cause::TlsAlert) => "answered with an alert",
+        _ => "silent",
+    };
+    let mut ways: Vec<(&'static str, usize)> = distinct(rows.iter().map(word))
+        .into_iter()
+        .map(|way| (way, say::hosts(rows.iter().filter(|row| word(row) == way)).len()))
+        .collect();
+    ways.sort_by_key(|(_, hosts)| Reverse(*hosts));
     ways
 }
 
-fn first_bytes(rows: &[Row<'_>], how: &[(&str, usize)]) -> String {
-    let parts: Vec<String> = how.iter().map(|(word, number)| format!("{number} {word}")).collect();
-    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
+/// What was sent, how it was cut, and after how long.
+fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
     let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
         let tls = attempt.tls.as_ref().map(|tls| tls.duration);
         tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
     });
-    let after = say::range(times).map(|(first, last)| {
-        if seconds(first) == seconds(last) { format!(" after {}", seconds(last)) } else { format!(" after {} to {}", seconds(first), seconds(last)) }
+    let after = say::range(times).map_or_else(String::new, |(first, last)| match (seconds(first), seconds(last)) {
+        (first, last) if first == last => format!(" after {last}"),
+        (first, last) => format!(" after {first} to {last}"),
     });
     let sent = if rows.iter().all(|row| row.endpoint.port == 80) { "request" } else { "ClientHello" };
-    match say::hosts(rows)[..] {
-        [one] => format!("{one} is accepted, and {} by our {sent}{}", ending(how), after.unwrap_or_default().replace(" after", " within")),
-        ref many => format!("{} accept, and then at our {sent}: {parts}{}", count(many.len(), "host"), after.unwrap_or_default()),
-    }
-}
-
-fn ending(how: &[(&str, usize)]) -> &'static str {
-    match how {
-        [("reset", _)] => "reset",
-        [("closed", _)] => "closed",
-        [("silent", _)] => "silenced",
-        _ => "cut",
-    }
+    let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {
+        ([host], [(way, _)]) => vec![format!("{host} is {way}")],
+        (_, ways) => ways.iter().map(|(way, hosts)| format!("{} are {way}", count(*hosts, "host"))).collect(),
+    };
+    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4).replace("1 host are", "1 host is");
+    format!("{parts} at our {sent}{after}")
 }
 
 /// An address where one name gets through and another is cut: nothing but a filter by name does that.

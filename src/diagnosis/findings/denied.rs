@@ -54,7 +54,7 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     let hosts = say::hosts(&rows);
     let title = match say::titles(&rows)[..] {
         [one] => format!("{one}: {by} denies {ports}"),
-        _ => format!("{} denies {ports} to {}", capital(by), count(hosts.len(), "host")),
+        _ => format!("{} denies {ports} to {}", say::capital(by.to_string()), count(hosts.len(), "host")),
     };
     let is_proxy = by.contains("proxy that wants a login");
     let mut evidence = Vec::new();
@@ -88,9 +88,4 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         },
         rows,
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -86,6 +86,7 @@ impl Draft<'_> {
         fix.commands.extend(fix::check_from_instance(&self.rows, &picture.scene));
         let mut evidence = self.evidence;
         evidence.truncate(MOST_EVIDENCE);
+        let evidence = evidence.into_iter().map(say::capital).collect();
         Finding {
             id: format!("{word}/{}", self.scope),
             cause,

@@ -6,7 +6,10 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::cause::{Cause, Confidence, Suspect},
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
     report::{
         Fix,
         words::{count, list},
@@ -54,14 +57,7 @@ fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
                 "Exempt {} from TLS inspection, best every host of the instance by a rule for its subnet.",
                 list(&hosts, 2)
             ),
-            commands: hosts
-                .first()
-                .zip(rows.first())
-                .map(|(host, row)| {
-                    format!("openssl s_client -connect {host}:{} -servername {host} </dev/null | openssl x509 -noout -issuer", row.endpoint.port)
-                })
-                .into_iter()
-                .collect(),
+            commands: rows.first().map(fix::show_issuer).into_iter().collect(),
         },
         rows,
     }
@@ -90,7 +86,7 @@ pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
             suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
             fix: Fix {
                 summary: format!("Find out why {} leads there: a record, a hosts file, or a device that answers in its place.", list(&hosts, 2)),
-                commands: hosts.first().map(|host| format!("dig {host}")).into_iter().collect(),
+                commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
             },
             rows,
         }

@@ -22,12 +22,11 @@ use crate::{
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub fn recognise_silence<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.is_silent());
     if rows.is_empty() {
         return Vec::new();
     }
-    let _ = picture;
     let evidence = vec![
         say::silence(&rows),
         "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied".into(),

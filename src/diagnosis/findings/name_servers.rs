@@ -17,7 +17,7 @@ use crate::{
     plan::Destination,
     report::{
         Fix,
-        words::{count, distinct, list},
+        words::{count, distinct},
     },
 };
 
@@ -70,12 +70,16 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
         [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
         _ => format!("No name resolves: none of {} name servers gives an answer", servers.len()),
     };
-    let mut evidence = vec![format!("{} of {} names resolve", 0, say::hosts(&names).len())];
-    evidence.extend(tests(&rows));
-    if evidence.len() == 1 {
+    let mut evidence = vec![match say::hosts(&names)[..] {
+        [one] => format!("{one} does not resolve"),
+        ref many => format!("none of {} names resolves", many.len()),
+    }];
+    evidence.extend(platform(picture));
+    let tested = tests(&rows);
+    if tested.is_empty() {
         evidence.extend(names.first().map(|row| row.judgement.detail.clone()));
     }
-    evidence.extend(platform(picture));
+    evidence.extend(tested);
     Draft {
         rank: Rank::Wide,
         what: What::of(&names, "no-names"),
@@ -108,7 +112,7 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
         suspects: suspects(picture, cause),
         fix: Fix {
             summary: format!("Make {server} forward the zones of these names, to 168.63.129.16 at last."),
-            commands: rows.first().map(|row| format!("dig @{server} {}", row.endpoint.host)).into_iter().collect(),
+            commands: rows.first().map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)).into_iter().collect(),
         },
         rows,
     }
@@ -208,15 +212,13 @@ fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
     if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
         return fix::advise(Cause::DnsServfail, &[], &picture.scene);
     }
-    let commands = vec![format!("dig @{servers} {}", picture.scene.plan.control_name), "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
+    let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
     let summary = if is_platform_asked(picture) {
         format!("Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}.")
     } else {
         format!(
-            "Start {}, let this subnet reach {} over UDP and TCP 53, or set the virtual network back to Azure's own DNS; then apply the \
-             network configuration to the instance.",
-            list(&[servers], 1),
-            "it"
+            "Start {servers}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, apply \
+             the network configuration to the instance."
         )
     };
     Fix { summary, commands }

@@ -1,6 +1,6 @@
 //! No way out at all.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
     draft::{Draft, Rank, What},
@@ -10,7 +10,10 @@ use super::{
 use crate::{
     catalog::model::Protocol,
     diagnosis::cause::{Confidence, Suspect},
-    report::{Fix, words::list},
+    report::{
+        Fix,
+        words::{count, list},
+    },
 };
 
 /// Services that a subnet can reach without a way out, over service endpoints or platform rules.
@@ -35,7 +38,11 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     }
     let answering: Vec<&str> =
         say::titles(picture.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
-    let mut evidence = vec![format!("none of {hosts} public hosts answers anything, on {}", say::ports(&rows))];
+    let ports = distinct_ports(&rows);
+    let mut evidence = vec![
+        format!("none of {hosts} public hosts answers, on any of {}", count(ports, "port")),
+        "an instance has a public address of its own, so it may have a way out all the same".into(),
+    ];
     let servers: Vec<String> =
         picture.proved().filter_map(Row::tested_server).map(|server: SocketAddr| server.ip().to_string()).collect();
     if let Some(server) = servers.first() {
@@ -46,7 +53,6 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     } else {
         format!("{} answer: service endpoints go around the way out, or the NSG allows just their tags", list(&answering, 3))
     });
-    evidence.push("an instance has a public address of its own: it may have a way out where this VM has none".into());
     vec![Draft {
         rank: Rank::Wide,
         what: What::of(&rows, "no-outbound"),
@@ -56,8 +62,8 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         evidence,
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
         fix: Fix {
-            summary: "Give the subnet a NAT gateway, or 0.0.0.0/0 a next hop that is alive, and see that the NSG does not \
-                      deny Internet; then run again."
+            summary: "Give the subnet a NAT gateway, or 0.0.0.0/0 a next hop that lives, and do not deny Internet in the NSG; \
+                      then run again."
                 .into(),
             commands: vec![
                 "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
@@ -68,4 +74,8 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         },
         rows,
     }]
+}
+
+fn distinct_ports(rows: &[Row<'_>]) -> usize {
+    rows.iter().map(|row| row.endpoint.port).collect::<BTreeSet<_>>().len()
 }

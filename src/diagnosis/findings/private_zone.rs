@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnosis::{
         cause::{Cause, Confidence, Suspect},
-        dns,
+        dns, fix,
     },
     report::{
         Fix,
@@ -19,11 +19,11 @@ use crate::{
 /// Names that a private zone denies: the authority of the answer is Azure's private DNS (`azureprivatedns.net`), or a
 /// `privatelink` zone. A zone linked to the network answers for everything in it, so a record that is missing there hides
 /// the public one. Nothing else answers like that: certain.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
         matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)).then(|| zone(row)).flatten()
     });
-    groups.into_iter().map(|(zone, rows)| draft(picture, &zone, rows)).collect()
+    groups.into_iter().map(|(zone, rows)| draft(&zone, rows)).collect()
 }
 
 /// The private zone that answered: the longest name known of it.
@@ -40,12 +40,13 @@ fn parent(name: &str) -> &str {
     name.split_once('.').map_or(name, |(_, parent)| parent)
 }
 
-fn draft<'a>(_: &Picture<'a>, zone: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(zone: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     let hosts = say::hosts(&rows);
     let title = match hosts[..] {
         [_] => format!("{}: the private zone {zone} has no record", say::subject(&rows)),
         _ => format!("The private zone {zone} hides {}", count(hosts.len(), "name")),
     };
+    let quoted = fix::quote(zone);
     let mut evidence = say::examples(&rows);
     evidence.push(format!("a zone linked to the network answers for all of {zone}, its public records included"));
     Draft {
@@ -63,8 +64,8 @@ fn draft<'a>(_: &Picture<'a>, zone: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
                 list(&hosts, 2)
             ),
             commands: vec![
-                format!("az network private-dns record-set a list -g RG -z {zone} -o table"),
-                format!("az network private-dns link vnet update -g RG -z {zone} -n LINK --resolution-policy NxDomainRedirect"),
+                format!("az network private-dns record-set a list -g RG -z {quoted} -o table"),
+                format!("az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy NxDomainRedirect"),
             ],
         },
         rows,

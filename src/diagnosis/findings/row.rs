@@ -94,11 +94,6 @@ impl<'a> Row<'a> {
         self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
     }
 
-    /// Whether anybody answered at any of its addresses, with whatever.
-    pub fn is_answered(&self) -> bool {
-        self.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns && !is_silence(outcome))
-    }
-
     /// Whether it was dialled outside this machine's own networks.
     pub fn is_public(&self) -> bool {
         let mut outcomes = self.judgement.outcomes.iter().filter(|outcome| outcome.stage > Stage::Dns).peekable();

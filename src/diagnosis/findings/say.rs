@@ -69,20 +69,14 @@ pub fn impact(rows: &[Row<'_>]) -> String {
     let of = |need: Need| titles(rows.iter().filter(move |row| row.endpoint.need == need));
     let (required, features) = (of(Need::Required), of(Need::Feature));
     let features: Vec<&str> = features.into_iter().filter(|title| !required.contains(title)).collect();
-    let optional = count(features.len(), "optional one");
-    let does = |many: usize| if many == 1 { "does" } else { "do" };
     match (required.len(), features.len()) {
-        (0 | 1, 0) => weightiest.endpoint.impact.clone(),
-        (1, _) => format!("{} Nor {} {optional} work.", weightiest.endpoint.impact, does(features.len())),
-        (0, 1) => weightiest.endpoint.impact.clone(),
-        (0, many) => format!("{} {} not work: {}.", count(many, "optional dependency"), does(many), list(&features, 4)),
-        (many, 0) => format!("{} do not work: {}.", count(many, "required dependency"), list(&required, 5)),
-        (many, _) => format!(
-            "{} do not work: {}; nor {} {optional}.",
-            count(many, "required dependency"),
-            list(&required, 5),
-            does(features.len())
-        ),
+        (0 | 1, 0) | (0, 1) => weightiest.endpoint.impact.clone(),
+        (1, _) => format!("{} Nor does {} work.", weightiest.endpoint.impact, list(&features, 2)),
+        (0, many) => format!("{many} optional dependencies do not work: {}.", list(&features, 4)),
+        (many, 0) => format!("{many} required dependencies do not work: {}.", list(&required, 5)),
+        (many, optional) => {
+            format!("{many} required and {optional} optional dependencies do not work: {}, …", list(&required, 5))
+        }
     }
 }
 
@@ -134,6 +128,16 @@ pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
     })
 }
 
+/// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
+pub fn capital(sentence: String) -> String {
+    let first = sentence.split([' ', ',']).next().unwrap_or_default();
+    if first.is_empty() || !first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
+        return sentence;
+    }
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 /// A word as ids carry it: `AzureKeyVault` becomes `azure-key-vault`.
 pub fn kebab(word: &str) -> String {
     let mut text = String::new();
@@ -156,6 +160,20 @@ mod tests {
     fn tags_become_words_of_an_id() {
         for (tag, word) in [("Sql", "sql"), ("AzureKeyVault", "azure-key-vault"), ("AzurePlatformLKM", "azure-platform-lkm")] {
             assert_eq!(kebab(tag), word);
+        }
+    }
+
+    #[test]
+    fn sentences_begin_with_a_capital_unless_they_begin_with_a_name() {
+        for (sentence, capital) in [
+            ("none of them", "None of them"),
+            ("this VM's own", "This VM's own"),
+            ("sql.example.com, reset", "sql.example.com, reset"),
+            ("10.0.0.4 answers", "10.0.0.4 answers"),
+            ("TCP 443", "TCP 443"),
+            ("", ""),
+        ] {
+            assert_eq!(super::capital(sentence.into()), capital);
         }
     }
 

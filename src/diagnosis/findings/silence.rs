@@ -11,10 +11,7 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
-    report::{
-        Fix,
-        words::{count, distinct},
-    },
+    report::words::{count, distinct},
 };
 
 /// Whether it was dialled over TCP, and so can tell of a port.
@@ -51,7 +48,7 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
             _ => format!("{named} is dropped in silence, to {}", say::host_count(&rows)),
         };
         let scope = ports.iter().map(|port| format!("-{port}")).collect::<String>();
-        drafts.push(draft(picture, rows, title, format!("port{scope}"), Confidence::High));
+        drafts.push(draft(picture, rows, title, format!("port{scope}")));
     }
     drafts
 }
@@ -90,28 +87,23 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
             _ => format!("{ports} to the tag {tag} is dropped in silence, {}", say::host_count(&rows)),
         };
         let scope = say::scope(&rows, format!("tag-{}", say::kebab(tag)));
-        drafts.push(draft(picture, rows, title, scope, Confidence::High));
+        drafts.push(draft(picture, rows, title, scope));
     }
     drafts
 }
 
-fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: String, confidence: Confidence) -> Draft<'a> {
+fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::of(&rows, "silent"),
         scope,
         title,
-        confidence,
+        confidence: Confidence::High,
         evidence: [vec![say::silence(&rows)], contrast(picture, &rows)].concat(),
         suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::Udr],
-        fix: allow(picture, &rows),
+        fix: fix::allow(&rows, &picture.scene),
         rows,
     }
-}
-
-/// How to let silent rows through; what a private address needs is no rule towards a service tag.
-pub fn allow(picture: &Picture<'_>, rows: &[Row<'_>]) -> Fix {
-    fix::allow(rows, &picture.scene)
 }
 
 /// What answers where these rows are silent: by host, by tag, by port.

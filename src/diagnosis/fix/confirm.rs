@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::quote;
 use crate::{
     catalog::model::{Cloud, Protocol, Transport},
     diagnosis::findings::{Row, Scene},
@@ -38,7 +39,7 @@ pub fn check_from_instance(rows: &[Row<'_>], scene: &Scene<'_>) -> Option<String
     });
     Some(format!(
         "az rest --method post --url \"https://{management}/subscriptions/SUBSCRIPTION/resourceGroups/RG/providers/\
-         Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body '{}'",
-        body.to_string().replace('\'', "'\\''")
+         Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body {}",
+        quote(&body.to_string())
     ))
 }

@@ -1,6 +1,6 @@
 //! The rules that let rows through: by service tag in an NSG, by name or by service tag in an Azure Firewall.
 
-use super::region::regional;
+use super::{quote, region::regional};
 use crate::{
     catalog::model::Transport,
     diagnosis::findings::{Row, Scene},
@@ -97,7 +97,7 @@ fn in_nsg(rule: &Rule, priority: u32) -> String {
          --protocol {protocol} --source-address-prefixes VirtualNetwork --destination-address-prefixes {} \
          --destination-port-ranges {}",
         rule.name(),
-        rule.destinations.join(" "),
+        words(&rule.destinations),
         rule.ports(" ")
     )
 }
@@ -127,10 +127,15 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
             word.to_lowercase(),
             2000 + port,
             word.to_lowercase(),
-            names.join(" ")
+            words(names)
         )
     };
     Fix { summary, commands: parts.iter().filter(|(_, _, names)| !names.is_empty()).map(command).collect() }
+}
+
+/// Arguments of a command.
+fn words(words: &[impl AsRef<str>]) -> String {
+    words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// The name in an application rule: the documented wildcard where the host stands for one.
@@ -155,7 +160,7 @@ pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
             1000 + 10 * number,
             rule.name(),
             rule.transport.as_str().to_uppercase(),
-            rule.destinations.join(" "),
+            words(&rule.destinations),
             rule.ports(" ")
         )
     });
