@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -17,8 +18,7 @@ use apim_probe::{
         Run,
         trace::{NameTrace, Trace},
     },
-    report::{Finding, Report, VantageSource, assemble::assemble},
-    vantage::Vantage,
+    report::Finding,
 };
 use jiff::SignedDuration;
 
@@ -52,7 +52,8 @@ impl Network {
     /// Nothing is wrong but what these name servers do.
     pub fn with(servers: &[(&str, Server)]) -> Self {
         let servers = servers.iter().map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does)).collect();
-        let catalog = Catalog::builtin();
+        static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+        let catalog = BUILTIN.clone();
         let mut network = Self {
             plan: Plan { cloud: Cloud::Public, endpoints: Vec::new(), name_servers: Vec::new(), control_name: String::new() },
             catalog,
@@ -78,6 +79,7 @@ impl Network {
             ("key_vault", "apikv-1"),
             ("event_hub_namespace", "apimeh1"),
             ("redis_host", "cache.example.net"),
+            ("diagnostics_host", "diagnostics.example.net"),
         ] {
             if self.named {
                 values.add(name, [value.to_string()]);
@@ -152,6 +154,12 @@ impl Network {
         &self.plan
     }
 
+    fn fault_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
+        let same_host = self.plan.endpoints.iter().filter(|other| other.host == endpoint.host);
+        let of_the_name = same_host.filter_map(|other| self.faults.get(&other.id)).find(|fault| fault.is_of_the_name());
+        of_the_name.or_else(|| self.faults.get(&endpoint.id))
+    }
+
     fn run(&self) -> Run {
         let mut names: BTreeMap<String, NameTrace> = BTreeMap::new();
         let mut traces = Vec::new();
@@ -160,7 +168,7 @@ impl Network {
                 traces.push(None);
                 continue;
             }
-            let fault = self.faults.get(&endpoint.id);
+            let fault = self.fault_of(endpoint);
             let by_name = endpoint.destination == Destination::Name;
             let host = self.shared.iter().find(|(host, _)| *host == endpoint.host).map_or(endpoint.host.as_str(), |(_, at)| at);
             let name = by_name.then(|| seen::name(host, &self.servers, fault));
@@ -178,7 +186,7 @@ impl Network {
         diagnose(&self.plan, &self.run())
     }
 
-    /// What we say of all of them.
+    /// The root causes.
     pub fn findings(&self) -> Vec<Finding> {
         let run = self.run();
         let diagnosis = diagnose(&self.plan, &run);
@@ -191,24 +199,5 @@ impl Network {
             platform_dns: self.platform_dns,
             clock_skew: self.clock_skew,
         })
-    }
-
-    /// The whole report.
-    pub fn report(&self) -> Report {
-        let run = self.run();
-        let diagnosis = diagnose(&self.plan, &run);
-        let vantage = Vantage {
-            cloud: self.cloud,
-            region: self.region.map(str::to_string),
-            vnet: None,
-            source: VantageSource::Flags,
-            host: Some("vm-1".into()),
-            addresses: vec!["10.1.0.4".into()],
-            name_servers: self.plan.name_servers.clone(),
-            notices: Vec::new(),
-        };
-        let started = "2026-11-21T20:00:00Z".parse().unwrap();
-        let report = assemble(&self.catalog, &vantage, &self.plan, &run, &diagnosis, started);
-        Report { findings: self.findings(), ..report }
     }
 }

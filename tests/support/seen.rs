@@ -83,6 +83,13 @@ pub enum Fault {
     SecondServerDenies,
 }
 
+impl Fault {
+    /// Whether it is about the name, and so about every port of the host.
+    pub fn is_of_the_name(&self) -> bool {
+        matches!(self, Self::Nxdomain { .. } | Self::Servfail | Self::Leads(_) | Self::SecondServerDenies)
+    }
+}
+
 /// What a name server does, whoever asks for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
@@ -221,10 +228,10 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
         return attempt;
     }
     if endpoint.protocol == Protocol::Ntp {
-        attempt.ntp = Some(ntp(address, fault));
+        attempt.ntp = Some(ntp(fault));
         return attempt;
     }
-    let end = connection(address, fault);
+    let end = connection(fault);
     let open = end == TcpEnd::Open;
     let duration = match (&end, fault) {
         (TcpEnd::Silent { .. }, _) => TIMEOUT,
@@ -238,13 +245,13 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
     attempt
 }
 
-fn connection(address: SocketAddr, fault: Option<&Fault>) -> TcpEnd {
+fn connection(fault: Option<&Fault>) -> TcpEnd {
     let own: IpAddr = "10.1.0.4".parse().unwrap();
     match fault {
         Some(Fault::Silent | Fault::Leads(_)) => TcpEnd::Silent { syns: Some(3) },
         Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
         Some(Fault::Icmp { sender, kind, code }) => {
-            TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(*sender, *kind, *code, *sender == address.ip())]))
+            TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(*sender, *kind, *code, false)]))
         }
         Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 1, true)])),
         Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 13, true)])),
@@ -263,7 +270,7 @@ fn straight(errno: i32) -> SocketFailure {
 }
 
 fn icmp(sender: IpAddr, kind: u8, code: u8, own: bool) -> IcmpError {
-    IcmpError { kind, code, v6: false, sender: Some(sender), own: own && sender != "10.0.0.4".parse::<IpAddr>().unwrap() }
+    IcmpError { kind, code, v6: false, sender: Some(sender), own }
 }
 
 fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
@@ -392,11 +399,11 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
     }
 }
 
-fn ntp(address: SocketAddr, fault: Option<&Fault>) -> UdpTrace<NtpReply> {
-    let end = match (connection(address, fault), fault) {
-        (TcpEnd::Failed(failure), _) => UdpEnd::Failed(failure),
-        (TcpEnd::Silent { .. }, _) => UdpEnd::Silent,
-        (TcpEnd::Open, _) => {
+fn ntp(fault: Option<&Fault>) -> UdpTrace<NtpReply> {
+    let end = match connection(fault) {
+        TcpEnd::Failed(failure) => UdpEnd::Failed(failure),
+        TcpEnd::Silent { .. } => UdpEnd::Silent,
+        TcpEnd::Open => {
             UdpEnd::Replied(NtpReply { stratum: 2, kiss: None, synchronised: true, transmit: Some(1_800_000_000.0) })
         }
     };

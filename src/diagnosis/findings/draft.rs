@@ -58,9 +58,12 @@ pub enum What {
 }
 
 impl What {
-    /// The cause that all rows share, else the word.
+    /// The cause that all rows share which count, else the word. What is only documented does not count, unless there is
+    /// nothing else.
     pub fn of(rows: &[Row<'_>], word: &'static str) -> Self {
-        let mut causes = rows.iter().map(Row::cause);
+        let counts = |row: &&Row<'_>| row.endpoint.need != Need::Documented;
+        let any = rows.iter().any(|row| counts(&row));
+        let mut causes = rows.iter().filter(|row| !any || counts(row)).map(Row::cause);
         match causes.next() {
             Some(Some(first)) if causes.all(|cause| cause == Some(first)) => Self::Cause(first),
             _ => Self::Word(word),

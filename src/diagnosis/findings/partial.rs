@@ -1,5 +1,7 @@
 //! What works, with something wrong beside.
 
+use std::net::SocketAddr;
+
 use super::{
     draft::{Draft, Rank, What},
     row::{Picture, Pool, Row, should_work},
@@ -20,12 +22,17 @@ use crate::{
 /// Degraded rows. They are nobody's to explain away, so none is taken from the pool:
 /// - some addresses of a name fail: the instance takes turns among them, and fails now and then;
 /// - a conversation was cut after a verified handshake;
-/// - name servers differ in kind about a name.
+/// - name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
 pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut groups: Vec<(Option<Cause>, &str, Vec<Row<'a>>)> = Vec::new();
     let degraded = picture.rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded && should_work(row));
+    let failing: Vec<SocketAddr> =
+        picture.rows.iter().filter(|row| row.is_amiss()).filter_map(Row::tested_server).collect();
     for row in degraded {
         let cause = row.judgement.cause;
+        if cause.is_none() && row.servers().any(|server| failing.contains(&server)) {
+            continue;
+        }
         // A difference between name servers is about them, not about a dependency.
         let whose = if cause.is_some() { row.endpoint.dependency.as_str() } else { "" };
         match groups.iter_mut().find(|(known, of, _)| (*known, *of) == (cause, whose)) {

@@ -73,6 +73,12 @@ impl<'a> Row<'a> {
         Some(self.trace?.name.as_ref()?.decision()?.v4.server)
     }
 
+    /// Every name server that said something of its name.
+    pub fn servers(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
+        let name = self.trace.and_then(|trace| trace.name.as_ref());
+        name.into_iter().flat_map(|name| name.replies.iter().flatten()).map(|reply| reply.v4.server)
+    }
+
     /// What was seen at each address.
     pub fn attempts(&self) -> &'a [Attempt] {
         self.trace.map_or(&[], |trace| trace.attempts.as_slice())
