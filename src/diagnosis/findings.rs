@@ -1,129 +1,123 @@
 //! From many rows to few root causes.
+//!
+//! A sequence of recognisers, from the widest cause to the narrowest. Each looks at the whole run, takes the rows that it
+//! explains out of the pool, and says what they have in common. What no recogniser wants is grouped by dependency and
+//! cause, so that every endpoint blocked against expectation ends in exactly one finding. Then come those that look at
+//! rows which are not blocked: some addresses of a name, name servers that differ, hints.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, net::IpAddr};
 
-use super::{
-    Diagnosis, Judgement,
-    cause::{Cause, Confidence, Verdict},
-    fix,
-};
-use crate::{
-    catalog::model::{Expect, Need},
-    plan::{Endpoint, Plan},
-    report::Finding,
-};
+use jiff::SignedDuration;
 
-/// How many sentences of evidence a finding carries; the rest stands with its endpoints.
-const MOST_EVIDENCE: usize = 6;
+use super::{Diagnosis, cause::Confidence};
+use crate::{catalog::model::Need, plan::Plan, probe::trace::Trace, report::Finding};
 
-/// One endpoint and what we say of it.
+mod accepted;
+mod addresses;
+mod by_cause;
+mod clock;
+mod cut;
+mod dead_next_hop;
+mod denied;
+mod draft;
+mod icmp;
+mod inspection;
+mod kms;
+mod local;
+mod name_servers;
+mod no_outbound;
+mod open;
+mod partial;
+mod private_zone;
+mod reset;
+mod row;
+mod say;
+mod silence;
+mod stale;
+
+use self::draft::{Draft, Rank};
+pub(super) use self::row::Row;
+use self::row::{Picture, Pool};
+
+/// Everything that findings are drawn from.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct Scene<'a> {
     /// What was planned.
-    pub endpoint: &'a Endpoint,
-    /// What came of it.
-    pub judgement: &'a Judgement,
+    pub plan: &'a Plan,
+    /// What was seen, one entry for each endpoint of the plan; missing entries count as `None`.
+    pub traces: &'a [Option<Trace>],
+    /// What we say of it.
+    pub diagnosis: &'a Diagnosis,
+    /// The region, as the VM's metadata names it: it makes service tags regional.
+    pub region: Option<&'a str>,
+    /// This machine's addresses: an ICMP error from one of them is its own.
+    pub own_addresses: &'a [IpAddr],
+    /// Whether the platform's name server (168.63.129.16) answered as a control; `None` where it was not asked.
+    pub platform_dns: Option<bool>,
+    /// This machine's clock minus the true time; `None` where it was not measured.
+    pub clock_skew: Option<SignedDuration>,
 }
+
+/// Takes what it explains out of the pool.
+type Recogniser = for<'a> fn(&Picture<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
+
+/// The widest cause first: what comes later sees only what is left.
+const RECOGNISERS: [Recogniser; 22] = [
+    open::recognise,
+    local::recognise,
+    dead_next_hop::recognise,
+    no_outbound::recognise,
+    name_servers::recognise,
+    private_zone::recognise,
+    addresses::recognise,
+    clock::recognise,
+    inspection::recognise,
+    inspection::recognise_wrong_name,
+    icmp::recognise,
+    denied::recognise,
+    cut::recognise,
+    accepted::recognise,
+    reset::recognise,
+    kms::recognise_silence,
+    silence::recognise_ports,
+    silence::recognise_tags,
+    by_cause::recognise,
+    partial::recognise,
+    kms::recognise_hint,
+    stale::recognise,
+];
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
-pub fn find(plan: &Plan, diagnosis: &Diagnosis) -> Vec<Finding> {
-    let rows: Vec<Row<'_>> = plan
-        .endpoints
-        .iter()
-        .zip(&diagnosis.judgements)
-        .map(|(endpoint, judgement)| Row { endpoint, judgement })
-        .collect();
-    let mut findings: Vec<(Weight, Finding)> = Vec::new();
-    for group in groups(&rows) {
-        findings.push((weight(&group), finding(&group)));
+pub fn root_causes(scene: &Scene<'_>) -> Vec<Finding> {
+    let picture = Picture::new(*scene);
+    let mut pool = Pool::new(&picture);
+    let mut drafts: Vec<Draft<'_>> = Vec::new();
+    for recognise in RECOGNISERS {
+        drafts.extend(recognise(&picture, &mut pool));
     }
-    findings.sort_by_key(|(weight, _)| *weight);
-    findings.into_iter().map(|(_, finding)| finding).collect()
+    drafts.sort_by_key(weight);
+    drafts.into_iter().map(|draft| draft.finish(&picture)).collect()
 }
 
-/// What decides the order: need first, then how many endpoints, then the catalog's order.
-type Weight = (Need, std::cmp::Reverse<usize>);
-
-fn weight(group: &[Row<'_>]) -> Weight {
-    let need = group
+/// What decides the order: hints last; then what is wide, what the instance cannot do without, how much it explains, and
+/// the catalog's order.
+fn weight(draft: &Draft<'_>) -> (bool, Rank, Need, Reverse<usize>, Reverse<usize>, usize) {
+    let required = draft
+        .rows
         .iter()
-        .map(|row| row.endpoint.need)
-        .min()
-        .unwrap_or(Need::Documented);
-    (need, std::cmp::Reverse(group.len()))
-}
-
-/// Rows that are not as expected, by dependency and cause, in the catalog's order.
-fn groups<'a>(rows: &[Row<'a>]) -> Vec<Vec<Row<'a>>> {
-    let mut order: Vec<(String, Option<Cause>)> = Vec::new();
-    let mut groups: BTreeMap<(String, Option<Cause>), Vec<Row<'a>>> = BTreeMap::new();
-    for row in rows
-        .iter()
-        .filter(|row| row.judgement.as_expected(row.endpoint.expect) == Some(false))
-    {
-        let cause = row
-            .judgement
-            .cause
-            .filter(|_| row.judgement.verdict == Verdict::Blocked);
-        let key = (row.endpoint.dependency.clone(), cause);
-        if !groups.contains_key(&key) {
-            order.push(key.clone());
-        }
-        groups.entry(key).or_default().push(*row);
-    }
-    order.into_iter().filter_map(|key| groups.remove(&key)).collect()
-}
-
-fn finding(group: &[Row<'_>]) -> Finding {
-    let Some(first) = group.first() else {
-        unreachable!("a group has a first row")
-    };
-    let (endpoint, judgement) = (first.endpoint, first.judgement);
-    let cause = judgement.cause.filter(|_| judgement.verdict == Verdict::Blocked);
-    let ports = ports(group);
-    let only_documented = group.iter().all(|row| row.endpoint.need == Need::Documented);
-    let unexpected = endpoint.expect == Expect::Blocked;
-    let title = match cause {
-        Some(cause) if !unexpected => format!("{}: {}", endpoint.title, fix::headline(cause, &ports)),
-        _ => format!("{}: {ports} must be blocked and is not", endpoint.title),
-    };
-    let word = cause.map_or("open", Cause::as_str);
-    let confidence = match cause {
-        _ if only_documented => Confidence::Low,
-        Some(cause) => fix::confidence(cause),
-        None => Confidence::Certain,
-    };
-    let evidence = group
-        .iter()
-        .map(|row| format!("{}:{} - {}", row.endpoint.host, row.endpoint.port, row.judgement.detail))
-        .take(MOST_EVIDENCE)
-        .collect();
-    Finding {
-        id: format!("{word}/{}", endpoint.dependency),
-        cause,
-        title,
-        confidence,
-        endpoints: group.iter().map(|row| row.endpoint.id.clone()).collect(),
-        evidence,
-        suspects: cause.map(fix::suspects).unwrap_or_default().to_vec(),
-        impact: endpoint.impact.clone(),
-        fix: fix::fix(cause, endpoint, &ports),
-    }
-}
-
-/// The ports of a group, as a rule names them: `TCP 5671, 5672`.
-fn ports(group: &[Row<'_>]) -> String {
-    let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
-    for row in group {
-        let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
-        if !ports.contains(&row.endpoint.port) {
-            ports.push(row.endpoint.port);
-        }
-    }
-    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    by_transport
-        .iter()
-        .map(|(transport, ports)| format!("{} {}", transport.to_uppercase(), list(ports)))
-        .collect::<Vec<_>>()
-        .join(" and ")
+        .filter(|row| row.endpoint.need == Need::Required)
+        .count();
+    (
+        draft.confidence() == Confidence::Low,
+        draft.rank,
+        draft
+            .rows
+            .iter()
+            .map(|row| row.endpoint.need)
+            .min()
+            .unwrap_or(Need::Documented),
+        Reverse(required),
+        Reverse(draft.rows.len()),
+        draft.rows.iter().map(|row| row.index).min().unwrap_or(usize::MAX),
+    )
 }

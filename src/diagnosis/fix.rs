@@ -1,7 +1,19 @@
 //! What each cause looks like in a headline, who is to blame, and what to change.
 
-use super::cause::{Cause, Confidence, Suspect};
-use crate::{plan::Endpoint, report::Fix};
+use super::{
+    cause::{Cause, Confidence, Suspect},
+    findings::{Row, Scene},
+};
+use crate::report::Fix;
+
+mod confirm;
+mod region;
+mod rules;
+
+pub(super) use self::{
+    confirm::check_from_instance,
+    rules::{allow, allow_by_name, allow_in_firewall},
+};
 
 /// The cause as half of a headline; `ports` reads like `TCP 1433`.
 pub fn headline(cause: Cause, ports: &str) -> String {
@@ -11,26 +23,28 @@ pub fn headline(cause: Cause, ports: &str) -> String {
         Cause::DnsServfail => "the name server fails to find an answer".into(),
         Cause::DnsNxdomain => "the name does not resolve".into(),
         Cause::DnsNoAddress => "the name has no address".into(),
-        Cause::DnsSinkhole => "the name is sunk: it resolves to an impossible address".into(),
-        Cause::DnsPrivateAddress => "the name resolves to a private address where nothing proves itself".into(),
+        Cause::DnsSinkhole => "the name resolves to an impossible address".into(),
+        Cause::DnsPrivateAddress => "the name resolves to a private address without answer".into(),
         Cause::TcpTimeout => format!("{ports} is dropped in silence"),
         Cause::TcpRefused => format!("{ports} is refused with a reset"),
-        Cause::TcpUnreachable | Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
+        Cause::TcpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::TcpNoRoute => "this machine has no route".into(),
         Cause::TlsReset => format!("{ports} is accepted, then reset at the ClientHello"),
         Cause::TlsClosed => format!("{ports} is accepted, then closed at the ClientHello"),
         Cause::TlsTimeout => format!("{ports} is accepted, then silent after the ClientHello"),
         Cause::TlsAlert => format!("{ports} answers the ClientHello with an alert"),
         Cause::TlsNotTls => format!("{ports} answers, but not with TLS"),
-        Cause::TlsUntrusted => "TLS is inspected: the instance does not trust the certificate".into(),
+        Cause::TlsUntrusted => "the instance does not trust the certificate".into(),
         Cause::TlsWrongName => "the certificate belongs to another name".into(),
         Cause::TlsExpired => "the certificate has ended or has not begun".into(),
-        Cause::HelloTimeout => format!("{ports} does not answer in its protocol"),
-        Cause::HelloReset => format!("{ports} is reset in mid-conversation"),
-        Cause::HelloClosed => format!("{ports} is closed in mid-conversation"),
+        Cause::HelloTimeout if ports.starts_with("UDP") => format!("{ports} gets no answer"),
+        Cause::HelloTimeout => format!("{ports} is accepted, then silent"),
+        Cause::HelloReset => format!("{ports} is accepted, then reset"),
+        Cause::HelloClosed => format!("{ports} is accepted, then closed"),
         Cause::HelloUnexpected => format!("{ports} is answered by something else"),
         Cause::HttpDenied => format!("a firewall or proxy denies {ports}"),
         Cause::UdpRefused => format!("{ports} is refused (ICMP port unreachable)"),
+        Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::NeedsValue
         | Cause::Wildcard
         | Cause::Retired
@@ -41,12 +55,10 @@ pub fn headline(cause: Cause, ports: &str) -> String {
     }
 }
 
-/// How sure a cause makes us of where the fault lies.
+/// How sure a cause alone makes us of where the fault lies.
 pub fn confidence(cause: Cause) -> Confidence {
     match cause {
-        Cause::HttpDenied | Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::TlsUntrusted | Cause::TcpNoRoute => {
-            Confidence::Certain
-        }
+        Cause::HttpDenied | Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::TcpNoRoute => Confidence::Certain,
         Cause::TlsAlert | Cause::TlsNotTls | Cause::TlsExpired | Cause::TlsWrongName | Cause::HelloUnexpected => {
             Confidence::Medium
         }
@@ -57,16 +69,15 @@ pub fn confidence(cause: Cause) -> Confidence {
 /// Where to look, the likeliest first.
 pub fn suspects(cause: Cause) -> &'static [Suspect] {
     use Suspect::{
-        DnsServer, FirewallApplicationRule, FirewallNetworkRule, LocalHost, NoOutbound, Nsg, Nva, PrivateDnsZone,
-        Proxy, Service, TlsInspection, Udr,
+        DnsServer, FirewallApplicationRule, FirewallNetworkRule, LocalHost, Nsg, Nva, PrivateDnsZone, Proxy, Service,
+        TlsInspection, Udr,
     };
     match cause {
         Cause::DnsTimeout => &[DnsServer, Nsg, Udr],
         Cause::DnsRefused | Cause::DnsServfail => &[DnsServer],
-        Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => {
-            &[PrivateDnsZone, DnsServer]
-        }
-        Cause::TcpTimeout => &[Nsg, FirewallNetworkRule, Udr, NoOutbound],
+        Cause::DnsNxdomain => &[DnsServer, PrivateDnsZone, Suspect::Documentation],
+        Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => &[PrivateDnsZone, DnsServer],
+        Cause::TcpTimeout => &[Nsg, FirewallNetworkRule, Udr],
         Cause::TcpRefused => &[Nva, Service],
         Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::UdpRefused => &[Nva, FirewallNetworkRule, Udr],
         Cause::TcpNoRoute | Cause::LocalFault => &[LocalHost],
@@ -77,41 +88,102 @@ pub fn suspects(cause: Cause) -> &'static [Suspect] {
         Cause::TlsWrongName => &[DnsServer, Nva, Service],
         Cause::TlsExpired => &[LocalHost, Service],
         Cause::HelloTimeout | Cause::HelloReset | Cause::HelloClosed | Cause::HelloUnexpected => {
-            &[FirewallApplicationRule, FirewallNetworkRule, Nva]
+            &[FirewallNetworkRule, FirewallApplicationRule, Nva]
         }
         _ => &[],
     }
 }
 
-/// What to change.
-pub fn fix(cause: Option<Cause>, endpoint: &Endpoint, ports: &str) -> Fix {
-    let to = endpoint.service_tag.as_ref().map_or_else(
-        || format!("to {}", endpoint.host),
-        |tag| format!("to the service tag {tag}"),
-    );
-    let summary = match cause {
-        None => format!("Deny {ports} {to}, or take the expectation out of the catalog."),
-        Some(Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail) => {
-            "Make the name servers of the virtual network answer this subnet over UDP and TCP 53, and forward to 168.63.129.16.".into()
-        }
-        Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress) => {
-            format!("Correct the record of {} on the name server or in the private DNS zone that answers for it.", endpoint.host)
-        }
-        Some(Cause::TlsUntrusted) => format!("Exempt {} from TLS inspection: the instance cannot be given a company's CA.", endpoint.host),
-        Some(Cause::TlsExpired) => "Check this VM's clock first; if it is right, the service's certificate is at fault.".into(),
-        Some(Cause::TcpNoRoute) => "Give this machine a route, or run the agent where the instance would stand.".into(),
-        Some(
-            Cause::TlsReset
-            | Cause::TlsClosed
-            | Cause::TlsTimeout
-            | Cause::TlsAlert
-            | Cause::TlsNotTls
-            | Cause::HttpDenied,
-        ) => format!("Allow {} on {ports} in the firewall's rules, by name or by service tag.", endpoint.host),
-        Some(_) => format!("Allow {ports} {to}, in the NSG of the subnet and at every firewall on the way."),
-    };
-    Fix {
+/// What to change where nothing more is known than the cause that these rows share.
+pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+    let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
+    let say = |summary: String| Fix {
         summary,
         commands: Vec::new(),
+    };
+    match cause {
+        Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => say(
+            "Make the name servers of the virtual network answer this subnet over UDP and TCP 53, and forward to \
+             168.63.129.16."
+                .into(),
+        ),
+        Cause::DnsNxdomain => say(format!(
+            "Check the spelling of {host}; if it is right, give the name server or the private zone that denies it the \
+             record, or let it forward to 168.63.129.16."
+        )),
+        Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => say(format!(
+            "Correct the record of {host} on the name server or in the private DNS zone that gives it."
+        )),
+        Cause::TlsExpired => {
+            say("Check this VM's clock; if it is right, the certificate at the other end is at fault.".into())
+        }
+        Cause::TcpRefused => say(
+            "Ask who sends the reset: a firewall on the way, or the service, which then does not listen on this port."
+                .into(),
+        ),
+        Cause::TlsWrongName => say(format!(
+            "Find out who answers at the address of {host}: its record may lead elsewhere."
+        )),
+        Cause::TlsReset
+        | Cause::TlsClosed
+        | Cause::TlsTimeout
+        | Cause::TlsAlert
+        | Cause::TlsNotTls
+        | Cause::HttpDenied
+            if rows.iter().all(Row::is_web) =>
+        {
+            allow_by_name(rows, scene)
+        }
+        Cause::TlsReset
+        | Cause::TlsClosed
+        | Cause::TlsTimeout
+        | Cause::TlsAlert
+        | Cause::TlsNotTls
+        | Cause::HelloTimeout
+        | Cause::HelloReset
+        | Cause::HelloClosed
+        | Cause::HelloUnexpected => allow_in_firewall(rows, scene),
+        _ => allow(rows, scene),
+    }
+}
+
+/// Asks a name server, or the system's, for a name.
+pub fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
+    let at = server.map(|server| format!("@{} ", server.ip())).unwrap_or_default();
+    format!("dig {at}{}", quote(host))
+}
+
+/// Shows who signs for a host, with a tool that everybody has.
+pub fn show_issuer(row: &Row<'_>) -> String {
+    let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
+    format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")
+}
+
+/// A word as a shell takes it whatever it holds: names come from files and from the network.
+pub fn quote(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/');
+    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('-') {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn a_shell_takes_any_name_as_one_word() {
+        for (word, quoted) in [
+            ("crl.microsoft.com", "crl.microsoft.com"),
+            ("*.data.microsoft.com", "'*.data.microsoft.com'"),
+            ("a;reboot", "'a;reboot'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("-z", "'-z'"),
+        ] {
+            assert_eq!(quote(word), quoted);
+        }
     }
 }

@@ -5,11 +5,17 @@ use jiff::Timestamp;
 use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
     catalog::model::Catalog,
-    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings, notices},
+    diagnosis::{
+        Diagnosis, Judgement,
+        attempt::Outcome,
+        cause::Cause,
+        findings::{Scene, root_causes},
+        notices,
+    },
     net::milliseconds,
     plan::{self, Plan},
     probe::{
-        Run,
+        Run, clock,
         trace::{Attempt, Trace},
     },
     vantage,
@@ -43,9 +49,28 @@ pub fn assemble(
         complete: !run.interrupted,
         vantage: place(vantage, notices::notices(plan, run, started_at)),
         summary: Summary::of(&endpoints),
-        findings: findings::find(plan, diagnosis),
+        findings: root_causes(&Scene {
+            plan,
+            traces: &run.traces,
+            diagnosis,
+            region: vantage.region.as_deref(),
+            own_addresses: &vantage
+                .addresses
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect::<Vec<_>>(),
+            platform_dns: platform_answers(run),
+            clock_skew: clock::skew(run.traces.iter().flatten()),
+        }),
         endpoints,
     }
+}
+
+/// Whether the platform's name server answered as a control; `None` where it was not asked.
+fn platform_answers(run: &Run) -> Option<bool> {
+    let mut replies = run.names.values().filter_map(|name| name.platform.as_ref()).peekable();
+    replies.peek()?;
+    Some(replies.any(|reply| reply.answer().is_some()))
 }
 
 fn place(vantage: &vantage::Vantage, seen: Vec<String>) -> Vantage {

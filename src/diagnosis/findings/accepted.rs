@@ -1,0 +1,69 @@
+//! Ports that somebody accepts for everyone and that lead nowhere.
+
+use super::{
+    cut,
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row, is_tcp},
+    say,
+};
+use crate::{
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
+    report::words::list,
+};
+
+/// Outside 80 and 443: accepted, then cut before the service said a word of its own protocol. An Azure Firewall accepts
+/// 1433 for everyone, and every port that any application rule names. The remedy is a network rule: an https application
+/// rule is what makes it accept and then fail, since what is spoken there is not HTTP.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let rows = pool.take(|row| {
+        is_tcp(row) && !row.is_web() && row.tested_server().is_none() && row.cause().is_some_and(cut::is_cut)
+    });
+    if rows.is_empty() {
+        Vec::new()
+    } else {
+        vec![draft(picture, rows)]
+    }
+}
+
+fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let ports = say::ports(&rows);
+    let title = match (say::titles(&rows).as_slice(), What::of(&rows, "")) {
+        ([one], What::Cause(cause)) => format!("{one}: {}", fix::headline(cause, &ports)),
+        ([one], What::Word(_)) => format!("{one}: {ports} is accepted, then cut"),
+        _ => format!("{ports} is accepted for everyone and leads nowhere"),
+    };
+    let mut evidence = say::examples(&rows);
+    evidence.push("no word of the service came back, so whoever accepted is not the service".into());
+    if rows.iter().any(|row| row.endpoint.port == 1433) {
+        evidence.push("an Azure Firewall accepts TCP 1433 for everyone, whatever its rules say".into());
+    } else {
+        evidence.push("an Azure Firewall accepts a port for everyone once any application rule names it".into());
+    }
+    let silent = rows
+        .iter()
+        .all(|row| matches!(row.cause(), Some(Cause::HelloTimeout | Cause::TlsTimeout)));
+    Draft {
+        rank: Rank::Amiss,
+        what: What::of(&rows, "accepted"),
+        scope: say::scope(&rows, format!("accepted-{}", port_list(&rows))),
+        title,
+        confidence: if silent { Confidence::Medium } else { Confidence::High },
+        evidence,
+        suspects: vec![
+            Suspect::FirewallNetworkRule,
+            Suspect::FirewallApplicationRule,
+            Suspect::Nva,
+        ],
+        fix: fix::allow_in_firewall(&rows, &picture.scene),
+        rows,
+    }
+}
+
+fn port_list(rows: &[Row<'_>]) -> String {
+    let ports: Vec<String> = rows.iter().map(|row| row.endpoint.port.to_string()).collect();
+    let ports = crate::report::words::distinct(ports.iter().map(String::as_str));
+    list(&ports, ports.len()).replace(" and ", "-").replace(", ", "-")
+}

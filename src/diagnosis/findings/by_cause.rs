@@ -1,0 +1,86 @@
+//! What no wider root explains: by dependency and cause.
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say, silence,
+};
+use crate::diagnosis::{
+    cause::{Cause, Confidence},
+    fix,
+};
+
+/// Every row that is left, with others of its dependency and cause. The same host and port under two dependencies is one
+/// thing, so the second joins the first.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let mut groups: Vec<(&str, Option<Cause>, Vec<Row<'a>>)> = Vec::new();
+    for row in pool.take(|_| true) {
+        let same_place = |other: &Row<'a>| {
+            (other.endpoint.host.as_str(), other.endpoint.port) == (row.endpoint.host.as_str(), row.endpoint.port)
+        };
+        let group = groups.iter_mut().find(|(dependency, cause, rows)| {
+            *cause == row.cause() && (*dependency == row.endpoint.dependency || rows.iter().any(same_place))
+        });
+        match group {
+            Some((_, _, rows)) => rows.push(row),
+            None => groups.push((&row.endpoint.dependency, row.cause(), vec![row])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(dependency, cause, rows)| draft(picture, dependency, cause, rows))
+        .collect()
+}
+
+fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    // Every row that is not as expected and not open is blocked, and what is blocked has a cause.
+    let cause = cause.unwrap_or(Cause::HelloUnexpected);
+    let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
+    let mut evidence = if cause == Cause::TcpTimeout {
+        vec![say::silence(&rows)]
+    } else {
+        say::examples(&rows)
+    };
+    if cause == Cause::TcpTimeout {
+        evidence.extend(silence::contrast(picture, &rows));
+    }
+    Draft {
+        rank: Rank::Amiss,
+        what: What::Cause(cause),
+        scope: dependency.to_string(),
+        title: format!(
+            "{title}: {}{}",
+            fix::headline(cause, &say::ports(&rows)),
+            share(picture, &rows)
+        ),
+        confidence: confidence(picture, cause, &rows),
+        evidence,
+        suspects: fix::suspects(cause).to_vec(),
+        fix: fix::advise(cause, &rows, &picture.scene),
+        rows,
+    }
+}
+
+/// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
+fn share(picture: &Picture<'_>, rows: &[Row<'_>]) -> String {
+    let alike = |other: &Row<'_>| {
+        rows.iter()
+            .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
+    };
+    let well = say::hosts(picture.proved().filter(|row| alike(row))).len();
+    let ill = say::hosts(rows).len();
+    if well == 0 {
+        String::new()
+    } else {
+        format!(" ({ill} of {} hosts)", ill + well)
+    }
+}
+
+/// A lone silent host among many that answer may be the service's own trouble.
+fn confidence(picture: &Picture<'_>, cause: Cause, rows: &[Row<'_>]) -> Confidence {
+    let lone = say::hosts(rows).len() == 1 && !share(picture, rows).is_empty();
+    match fix::confidence(cause) {
+        Confidence::High if lone && cause == Cause::TcpTimeout => Confidence::Medium,
+        confidence => confidence,
+    }
+}

@@ -1,0 +1,156 @@
+//! Filtering by name: the connection is accepted, and cut once its first bytes say where it goes.
+
+use std::{cmp::Reverse, net::SocketAddr};
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say,
+};
+use crate::{
+    diagnosis::{
+        attempt::seconds,
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
+    report::words::{count, distinct, list},
+};
+
+/// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
+/// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
+/// close, silence and alert are one class. What other ports do is [`super::accepted`]'s.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(is_cut));
+    if rows.is_empty() {
+        Vec::new()
+    } else {
+        vec![draft(picture, rows)]
+    }
+}
+
+/// Whether a connection that was accepted ended before the service had shown itself.
+pub fn is_cut(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::TlsReset
+            | Cause::TlsClosed
+            | Cause::TlsTimeout
+            | Cause::TlsAlert
+            | Cause::HelloReset
+            | Cause::HelloClosed
+            | Cause::HelloTimeout
+    )
+}
+
+fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let ports = say::ports(&rows);
+    let hosts = say::hosts(&rows).len();
+    let how = ways(&rows);
+    let title = match say::titles(&rows)[..] {
+        [one] => format!(
+            "{one}: {ports} is accepted, then {}",
+            list(&how.iter().map(|(word, _)| *word).collect::<Vec<_>>(), 2).replace(" and ", " or ")
+        ),
+        _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
+    };
+    let passes = say::hosts(
+        picture
+            .proved()
+            .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
+    )
+    .len();
+    let certain = same_address(picture, &rows);
+    let mut evidence = vec![cut_at(&rows, &how)];
+    if let Some((address, passed, cut)) = &certain {
+        evidence.push(format!(
+            "at {address} the name {passed} gets through and {cut} does not"
+        ));
+    }
+    evidence.push(if passes > 0 {
+        format!(
+            "{} get through on the same {}, so it goes by name",
+            count(passes, "other host"),
+            plural_port(&ports)
+        )
+    } else {
+        format!("nothing gets through on {ports}: either no rule allows any name, or TLS is not let out at all")
+    });
+    evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
+    Draft {
+        rank: Rank::Amiss,
+        what: What::of(&rows, "cut"),
+        scope: say::scope(&rows, "names"),
+        title,
+        confidence: if certain.is_some() {
+            Confidence::Certain
+        } else {
+            Confidence::High
+        },
+        evidence,
+        suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy],
+        fix: fix::allow_by_name(&rows, &picture.scene),
+        rows,
+    }
+}
+
+fn plural_port(ports: &str) -> &'static str {
+    if ports.contains(',') { "ports" } else { "port" }
+}
+
+/// How hosts were cut, most of them first.
+fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
+    let word = |row: &Row<'_>| match row.cause() {
+        Some(Cause::TlsReset | Cause::HelloReset) => "reset",
+        Some(Cause::TlsClosed | Cause::HelloClosed) => "closed",
+        Some(Cause::TlsAlert) => "answered with an alert",
+        _ => "silent",
+    };
+    let mut ways: Vec<(&'static str, usize)> = distinct(rows.iter().map(word))
+        .into_iter()
+        .map(|way| (way, say::hosts(rows.iter().filter(|row| word(row) == way)).len()))
+        .collect();
+    ways.sort_by_key(|(_, hosts)| Reverse(*hosts));
+    ways
+}
+
+/// What was sent, how it was cut, and after how long.
+fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
+    let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
+        let tls = attempt.tls.as_ref().map(|tls| tls.duration);
+        tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
+    });
+    let after = say::range(times).map_or_else(String::new, |(first, last)| match (seconds(first), seconds(last)) {
+        (first, last) if first == last => format!(" after {last}"),
+        (first, last) => format!(" after {first} to {last}"),
+    });
+    let sent = if rows.iter().all(|row| row.endpoint.port == 80) {
+        "request"
+    } else {
+        "ClientHello"
+    };
+    let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {
+        ([host], [(way, _)]) => vec![format!("{host} is {way}")],
+        (_, ways) => ways
+            .iter()
+            .map(|(way, hosts)| format!("{} are {way}", count(*hosts, "host")))
+            .collect(),
+    };
+    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4).replace("1 host are", "1 host is");
+    format!("{parts} at our {sent}{after}")
+}
+
+/// An address where one name gets through and another is cut: nothing but a filter by name does that.
+fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, &'a str, &'a str)> {
+    cut.iter().find_map(|row| {
+        let address = row.decisive()?.address;
+        let through = picture.proved().find(|other| {
+            other.endpoint.host != row.endpoint.host
+                && other
+                    .judgement
+                    .outcomes
+                    .iter()
+                    .any(|outcome| outcome.address == address && outcome.proof.is_some())
+        })?;
+        Some((address, through.endpoint.host.as_str(), row.endpoint.host.as_str()))
+    })
+}

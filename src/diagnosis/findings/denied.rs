@@ -1,0 +1,116 @@
+//! Deny pages: somebody answers in place of the service, and says so.
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say,
+};
+use crate::{
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
+    hello::{
+        End, Reply,
+        http::{deny_marker, foreign_redirect},
+    },
+    report::{Fix, words::count},
+};
+
+/// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| Denial::of(row).by));
+    groups.into_iter().map(|(by, rows)| draft(picture, &by, rows)).collect()
+}
+
+/// Who denied, and in what words.
+struct Denial {
+    by: String,
+    quote: String,
+}
+
+impl Denial {
+    fn of(row: &Row<'_>) -> Self {
+        let reply = row
+            .decisive()
+            .and_then(|attempt| match &attempt.hello.as_ref()?.greeting.end {
+                End::Replied(Reply::Http(reply)) => Some(reply),
+                _ => None,
+            });
+        if let Some(marker) = reply.and_then(deny_marker) {
+            // `HTTP 470, Azure Firewall: "Action: Deny …"`
+            let author = marker.split_once(", ").map_or(marker.as_str(), |(_, rest)| rest);
+            let author = author.split(": \"").next().unwrap_or(author).to_string();
+            return Self {
+                by: author,
+                quote: marker,
+            };
+        }
+        let redirect = reply.and_then(|reply| foreign_redirect(reply, &row.endpoint.host, &row.endpoint.names));
+        match redirect {
+            Some(target) => Self {
+                by: format!("a redirect to {target}"),
+                quote: row.judgement.detail.clone(),
+            },
+            None => Self {
+                by: "a firewall or proxy".into(),
+                quote: row.judgement.detail.clone(),
+            },
+        }
+    }
+}
+
+fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let ports = say::ports(&rows);
+    let hosts = say::hosts(&rows);
+    let title = match say::titles(&rows)[..] {
+        [one] => format!("{one}: {by} denies {ports}"),
+        _ => format!(
+            "{} denies {ports} to {}",
+            say::capital(by.to_string()),
+            count(hosts.len(), "host")
+        ),
+    };
+    let is_proxy = by.contains("proxy that wants a login");
+    let mut evidence = Vec::new();
+    if let Some(first) = rows.first() {
+        let verb = if hosts.len() == 1 { "answers" } else { "answer" };
+        let who = if hosts.len() == 1 {
+            first.endpoint.host.clone()
+        } else {
+            count(hosts.len(), "host")
+        };
+        evidence.push(format!("{who} {verb} {}", Denial::of(first).quote));
+    }
+    evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
+    let answered = say::hosts(picture.proved().filter(|row| row.endpoint.port == 80)).len();
+    if answered > 0 {
+        evidence.push(format!(
+            "{} get through on TCP 80, so it goes by name",
+            count(answered, "other host")
+        ));
+    }
+    Draft {
+        rank: Rank::Amiss,
+        what: What::Cause(Cause::HttpDenied),
+        scope: say::scope(&rows, say::kebab(by).replace(' ', "-")),
+        title,
+        confidence: Confidence::Certain,
+        evidence,
+        suspects: if is_proxy {
+            vec![Suspect::Proxy, Suspect::FirewallApplicationRule]
+        } else {
+            vec![Suspect::FirewallApplicationRule, Suspect::Proxy]
+        },
+        fix: if is_proxy {
+            let allow = fix::allow_by_name(&rows, &picture.scene);
+            Fix {
+                summary: "Exempt the subnet from the transparent proxy: an instance cannot log in to one.".into(),
+                ..allow
+            }
+        } else {
+            fix::allow_by_name(&rows, &picture.scene)
+        },
+        rows,
+    }
+}

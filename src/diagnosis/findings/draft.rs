@@ -1,0 +1,110 @@
+//! A finding while it is being made.
+
+use super::row::{Picture, Row};
+use crate::{
+    catalog::model::Need,
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        findings::say,
+        fix,
+    },
+    report::{Finding, Fix},
+};
+
+/// How many sentences of evidence a finding carries; the rest stands with its endpoints.
+const MOST_EVIDENCE: usize = 6;
+
+/// What comes first among findings, before anything is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// While it lasts, nothing else that the report says can be relied on: no way out, no names, a wrong clock.
+    Wide,
+    /// Something is not as it should be.
+    Amiss,
+    /// It works, with something wrong beside.
+    Beside,
+}
+
+/// A finding while it is being made.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// What comes first.
+    pub rank: Rank,
+    /// The first half of the id: the cause, or a word where several causes have one root.
+    pub what: What,
+    /// The second half of the id.
+    pub scope: String,
+    /// The finding in one line.
+    pub title: String,
+    /// How sure the recogniser is.
+    pub confidence: Confidence,
+    /// What it explains.
+    pub rows: Vec<Row<'a>>,
+    /// What was seen, the telling sentences first.
+    pub evidence: Vec<String>,
+    /// Where to look, the likeliest first.
+    pub suspects: Vec<Suspect>,
+    /// What to change.
+    pub fix: Fix,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// One cause.
+    Cause(Cause),
+    /// A root behind several causes, or none of the list.
+    Word(&'static str),
+}
+
+impl What {
+    /// The cause that all rows share which count, else the word. What is only documented does not count, unless there is
+    /// nothing else.
+    pub fn of(rows: &[Row<'_>], word: &'static str) -> Self {
+        let counts = |row: &&Row<'_>| row.endpoint.need != Need::Documented;
+        let any = rows.iter().any(|row| counts(&row));
+        let mut causes = rows.iter().filter(|row| !any || counts(row)).map(Row::cause);
+        match causes.next() {
+            Some(Some(first)) if causes.all(|cause| cause == Some(first)) => Self::Cause(first),
+            _ => Self::Word(word),
+        }
+    }
+}
+
+impl Draft<'_> {
+    /// How sure the finding is: what rests on `documented` endpoints alone is a hint.
+    pub fn confidence(&self) -> Confidence {
+        let only_documented = self.rows.iter().all(|row| row.endpoint.need == Need::Documented);
+        if only_documented && !self.rows.is_empty() {
+            Confidence::Low
+        } else {
+            self.confidence
+        }
+    }
+
+    /// The finding as reports carry it.
+    pub fn finish(self, picture: &Picture<'_>) -> Finding {
+        let confidence = self.confidence();
+        let (cause, word) = match self.what {
+            What::Cause(cause) => (Some(cause), cause.as_str()),
+            What::Word(word) => (None, word),
+        };
+        let mut fix = self.fix;
+        fix.commands
+            .extend(fix::check_from_instance(&self.rows, &picture.scene));
+        let mut evidence = self.evidence;
+        evidence.truncate(MOST_EVIDENCE);
+        let evidence = evidence.into_iter().map(say::capital).collect();
+        Finding {
+            id: format!("{word}/{}", self.scope),
+            cause,
+            title: self.title,
+            confidence,
+            endpoints: self.rows.iter().map(|row| row.endpoint.id.clone()).collect(),
+            evidence,
+            suspects: self.suspects,
+            impact: say::impact(&self.rows),
+            fix,
+        }
+    }
+}

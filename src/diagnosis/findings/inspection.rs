@@ -1,0 +1,146 @@
+//! Certificates that are not the service's.
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say,
+};
+use crate::{
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
+    report::{
+        Fix,
+        words::{count, list},
+    },
+};
+
+/// One issuer that the instance does not trust. Over several hosts nothing but inspection explains it: no company signs
+/// for Azure, DigiCert and Windows Update at once. Over one host it may be that host's own private CA.
+pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let groups = pool.take_by(|row| {
+        (row.cause() == Some(Cause::TlsUntrusted)).then(|| row.chain().map_or("", |chain| chain.issuer.as_str()))
+    });
+    groups
+        .into_iter()
+        .map(|(issuer, rows)| inspected(issuer, rows))
+        .collect()
+}
+
+fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let hosts = say::hosts(&rows);
+    let by = if issuer.is_empty() {
+        "a stranger"
+    } else {
+        common_name(issuer)
+    };
+    let title = match hosts[..] {
+        [_] => format!("{}: its certificate comes from {by}", say::subject(&rows)),
+        _ => format!("TLS to {} is inspected by {by}", count(hosts.len(), "host")),
+    };
+    let mut evidence = vec![format!(
+        "{} shown by {}, and the instance does not trust it",
+        if issuer.is_empty() {
+            "a certificate without a key".into()
+        } else {
+            format!("issuer {issuer}")
+        },
+        count(hosts.len(), "host"),
+    )];
+    let trusted_here = rows
+        .iter()
+        .filter_map(|row| row.chain()?.trusted_by_vm)
+        .collect::<Vec<_>>();
+    if trusted_here.contains(&true) {
+        evidence.push("this VM's own store trusts it, which hides the inspection from every other tool here".into());
+    } else if !trusted_here.is_empty() {
+        evidence.push("this VM's own store does not trust it either".into());
+    }
+    evidence.push("an instance cannot be given a company's CA, so what is inspected is blocked for it".into());
+    Draft {
+        rank: Rank::Amiss,
+        what: What::Cause(Cause::TlsUntrusted),
+        scope: say::scope(&rows, issuer_scope(by)),
+        title,
+        confidence: if hosts.len() > 1 {
+            Confidence::Certain
+        } else {
+            Confidence::High
+        },
+        evidence,
+        suspects: vec![Suspect::TlsInspection],
+        fix: Fix {
+            summary: format!(
+                "Exempt {} from TLS inspection, best every host of the instance by a rule for its subnet.",
+                list(&hosts, 2)
+            ),
+            commands: rows.first().map(fix::show_issuer).into_iter().collect(),
+        },
+        rows,
+    }
+}
+
+/// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
+/// for all of them. A public certificate for another name is no inspection.
+pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let groups = pool.take_by(|row| {
+        (row.cause() == Some(Cause::TlsWrongName)).then(|| row.chain().map_or("", |chain| chain.subject.as_str()))
+    });
+    let draft = |(subject, rows): (&str, Vec<Row<'a>>)| {
+        let hosts = say::hosts(&rows);
+        let whose = if subject.is_empty() {
+            "another name"
+        } else {
+            common_name(subject)
+        };
+        let title = match hosts[..] {
+            [_] => format!("{}: the certificate is for {whose}", say::subject(&rows)),
+            _ => format!("{} show the certificate of {whose}", count(hosts.len(), "host")),
+        };
+        Draft {
+            rank: Rank::Amiss,
+            what: What::Cause(Cause::TlsWrongName),
+            scope: say::scope(&rows, issuer_scope(whose)),
+            title,
+            confidence: if hosts.len() > 1 {
+                Confidence::High
+            } else {
+                Confidence::Medium
+            },
+            evidence: say::examples(&rows),
+            suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
+            fix: Fix {
+                summary: format!(
+                    "Find out why {} leads there: a record, a hosts file, or a device that answers in its place.",
+                    list(&hosts, 2)
+                ),
+                commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
+            },
+            rows,
+        }
+    };
+    groups.into_iter().map(draft).collect()
+}
+
+/// The common name in a distinguished name, or all of it.
+fn common_name(name: &str) -> &str {
+    name.split(", ")
+        .find_map(|part| part.strip_prefix("CN="))
+        .unwrap_or(name)
+}
+
+fn issuer_scope(name: &str) -> String {
+    let word: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let parts: Vec<&str> = word.split('-').filter(|part| !part.is_empty()).collect();
+    parts.join("-")
+}

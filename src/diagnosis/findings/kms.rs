@@ -1,0 +1,129 @@
+//! Windows activation, which lies in both directions.
+
+use std::net::IpAddr;
+
+use super::{
+    cut,
+    draft::{Draft, Rank, What},
+    icmp,
+    row::{Picture, Pool, Row, should_work},
+    say,
+};
+use crate::{
+    address,
+    catalog::model::Protocol,
+    diagnosis::cause::{Cause, Confidence, Suspect},
+    report::{
+        Fix,
+        words::{count, distinct},
+    },
+};
+
+/// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
+/// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
+/// NSG that allows 1688 alone may not mend it.
+pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.is_silent());
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let evidence = vec![
+        say::silence(&rows),
+        "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied"
+            .into(),
+        "so a 0.0.0.0/0 route that sends activation into a firewall is likely".into(),
+    ];
+    vec![Draft {
+        rank: Rank::Amiss,
+        what: What::of(&rows, "kms"),
+        scope: say::scope(&rows, "kms"),
+        title: format!("{}: {} is dropped in silence", say::subject(&rows), say::ports(&rows)),
+        confidence: Confidence::High,
+        evidence,
+        suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
+        fix: Fix {
+            summary:
+                "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
+                      application rule for 1688 never works."
+                    .into(),
+            commands: routes(&rows),
+        },
+        rows,
+    }]
+}
+
+/// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
+/// it must come from a public address of Azure's.
+pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let answering: Vec<Row<'a>> = picture
+        .proved()
+        .filter(|row| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public())
+        .copied()
+        .collect();
+    let Some(sign) = sign_of_forced_tunnelling(picture).filter(|_| !answering.is_empty()) else {
+        return Vec::new();
+    };
+    vec![Draft {
+        rank: Rank::Beside,
+        what: What::Word("kms-activation"),
+        scope: say::scope(&answering, "kms"),
+        title: "KMS answers, which does not prove that activation works".into(),
+        confidence: Confidence::Low,
+        evidence: vec![
+            format!("{sign}, so traffic may leave through an appliance"),
+            "activation succeeds only from a public address of Azure's, and the agent never asks for one".into(),
+        ],
+        suspects: vec![Suspect::Udr, Suspect::Nva],
+        fix: Fix {
+            summary: "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet."
+                .into(),
+            commands: routes(&answering),
+        },
+        rows: answering,
+    }]
+}
+
+/// What only an appliance on the way makes visible.
+fn sign_of_forced_tunnelling(picture: &Picture<'_>) -> Option<String> {
+    let rows = |test: &dyn Fn(&Row<'_>) -> bool| picture.rows.iter().filter(|row| test(row)).count();
+    let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));
+    let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
+    let cut = rows(&|row| row.is_web() && row.cause().is_some_and(cut::is_cut));
+    let refused = rows(&|row| {
+        icmp::is_refused_on_the_way(picture, row)
+            && row
+                .icmp()
+                .any(|(error, _)| error.sender.is_some_and(address::is_private))
+    });
+    let signs = [
+        (denied, "denied by a page"),
+        (inspected, "inspected"),
+        (cut, "cut after they were accepted"),
+        (refused, "refused by a private address"),
+    ];
+    let (number, how) = signs.into_iter().find(|(number, _)| *number > 0)?;
+    let are = if number == 1 { "is" } else { "are" };
+    Some(format!("{} {are} {how}", count(number, "endpoint")))
+}
+
+fn routes(rows: &[Row<'_>]) -> Vec<String> {
+    let addresses = rows
+        .iter()
+        .flat_map(|row| &row.judgement.outcomes)
+        .map(|outcome| outcome.address.ip());
+    let public: Vec<String> = addresses
+        .filter(|address| matches!(address, IpAddr::V4(_)) && !address::is_private(*address))
+        .map(|a| a.to_string())
+        .collect();
+    let route = |(address, number): (&str, u32)| {
+        format!(
+            "az network route-table route create -g RG --route-table-name TABLE -n kms-{number} --address-prefix {address}/32 \
+             --next-hop-type Internet"
+        )
+    };
+    distinct(public.iter().map(String::as_str))
+        .into_iter()
+        .zip(1..)
+        .map(route)
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! This machine itself: its firewall, its routes, its limits. None of it says anything about the instance.
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say,
+};
+use crate::{
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        findings::dead_next_hop,
+    },
+    report::{Fix, words::distinct},
+};
+
+/// Three faults of this VM alone:
+/// - its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
+///   next hop), over TCP, UDP or on the way to a name server;
+/// - it has no route: `connect` itself failed, before any packet;
+/// - it could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let refused = pool.take(|row| is_refused_here(picture, row));
+    let routeless = pool.take(is_without_route);
+    let untried: Vec<Row<'a>> = picture
+        .rows
+        .iter()
+        .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
+        .copied()
+        .collect();
+    [
+        (
+            refused,
+            "local-firewall",
+            "own firewall refuses",
+            "Let the agent's traffic out of this VM's own firewall, then run again.",
+        ),
+        (
+            routeless,
+            "no-route",
+            "routing table has no way",
+            "Give this VM a default route, then run again.",
+        ),
+        (
+            untried,
+            "local-fault",
+            "limits or rights keep it from trying",
+            "Lift what keeps this VM from trying, then run again.",
+        ),
+    ]
+    .into_iter()
+    .filter(|(rows, ..)| !rows.is_empty())
+    .map(|(rows, what, reason, fix)| {
+        let scope = say::scope(&rows, "this-vm");
+        let to = if what == "local-fault" { "" } else { " to" };
+        Draft {
+            rank: Rank::Wide,
+            what: What::of(&rows, what),
+            scope: if what == "local-fault" { "this-vm".into() } else { scope },
+            title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),
+            confidence: Confidence::Certain,
+            evidence: evidence(picture, &rows),
+            suspects: vec![Suspect::LocalHost],
+            fix: Fix {
+                summary: fix.into(),
+                commands: commands(what),
+            },
+            rows,
+        }
+    })
+    .collect()
+}
+
+fn is_refused_here(picture: &Picture<'_>, row: &Row<'_>) -> bool {
+    row.icmp()
+        .any(|(error, after)| picture.is_own(error) && !dead_next_hop::is_dead_next_hop(picture, error, after))
+}
+
+fn is_without_route(row: &Row<'_>) -> bool {
+    row.cause() == Some(Cause::TcpNoRoute)
+        || (row.cause().is_some()
+            && row
+                .failures()
+                .any(|(failure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some()))
+}
+
+fn evidence(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
+    let errors: Vec<String> = rows
+        .iter()
+        .flat_map(Row::icmp)
+        .map(|(error, _)| error.to_string())
+        .collect();
+    let mut sentences = match distinct(errors.iter().map(String::as_str))[..] {
+        [] => say::examples(rows),
+        ref errors => errors
+            .iter()
+            .take(2)
+            .map(|error| format!("{error}: an address of this VM itself"))
+            .collect(),
+    };
+    let others = picture.proved().count();
+    if others > 0 {
+        sentences.push(format!("{others} other endpoints prove themselves from here"));
+    }
+    sentences.push("the instance stands on other machines, so this says nothing about it".into());
+    sentences
+}
+
+fn commands(what: &str) -> Vec<String> {
+    let lines: &[&str] = match what {
+        "local-firewall" => &["sudo nft list ruleset", "sudo iptables -S OUTPUT"],
+        "no-route" => &["ip route show table all"],
+        _ => &["ulimit -n"],
+    };
+    lines.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,278 @@
+//! Name servers that fail, and everything that fails with them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    draft::{Draft, Rank, What},
+    row::{Picture, Pool, Row},
+    say,
+};
+use crate::{
+    catalog::model::Transport,
+    diagnosis::{
+        attempt::Stage,
+        cause::{Cause, Confidence, Suspect},
+        fix,
+    },
+    plan::Destination,
+    report::{
+        Fix,
+        words::{count, distinct},
+    },
+};
+
+/// The platform's name server, the same in every network and cloud.
+const PLATFORM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
+
+/// Three ways in which name servers fail, wide to narrow:
+/// - no name resolves at all: one finding, with every host and every server in it;
+/// - one server fails for some names (a zone that it forwards to nowhere): one finding for each server and cause;
+/// - a server fails in its own test, while the names come from another one.
+///
+/// A server that denies a name which exists, in its own test, is not believed when it denies others.
+pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let liars: Vec<SocketAddr> = pool
+        .iter()
+        .filter(|row| {
+            matches!(
+                row.cause(),
+                Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)
+            )
+        })
+        .filter_map(Row::tested_server)
+        .collect();
+    let is_failed_lookup = |row: &Row<'a>| match row.cause() {
+        Some(Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail) => row.tested_server().is_none(),
+        Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole) => {
+            row.deciding_server().is_some_and(|server| liars.contains(&server))
+        }
+        _ => false,
+    };
+    let resolves = picture.rows.iter().any(|row| {
+        matches!(row.endpoint.destination, Destination::Name)
+            && row.judgement.outcomes.iter().any(|o| o.stage > Stage::Dns)
+    });
+    if !resolves && pool.has(is_failed_lookup) {
+        let rows = pool.take(|row| row.tested_server().is_some() || is_failed_lookup(row));
+        return vec![nothing_resolves(picture, rows)];
+    }
+    let some_names = pool.take_by(|row| {
+        let server = row.deciding_server().map(|server| server.ip());
+        is_failed_lookup(row).then(|| (server, row.cause()))
+    });
+    let mut drafts: Vec<Draft<'a>> = some_names
+        .into_iter()
+        .map(|((server, _), rows)| some_names_fail(picture, server, rows))
+        .collect();
+    let servers = pool.take_by(|row| row.tested_server().map(|server| server.ip()));
+    drafts.extend(
+        servers
+            .into_iter()
+            .map(|(server, rows)| server_fails(picture, server, rows)),
+    );
+    drafts
+}
+
+fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let servers: Vec<String> = picture
+        .scene
+        .plan
+        .name_servers
+        .iter()
+        .map(|server| server.ip().to_string())
+        .collect();
+    let servers = distinct(servers.iter().map(String::as_str));
+    let names: Vec<Row<'a>> = rows
+        .iter()
+        .filter(|row| row.tested_server().is_none())
+        .copied()
+        .collect();
+    let cause = names.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
+    let title = match servers[..] {
+        [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
+        _ => format!(
+            "No name resolves: none of {} name servers gives an answer",
+            servers.len()
+        ),
+    };
+    let mut evidence = vec![match say::hosts(&names)[..] {
+        [one] => format!("{one} does not resolve"),
+        ref many => format!("none of {} names resolves", many.len()),
+    }];
+    evidence.extend(platform(picture));
+    let tested = tests(&rows);
+    if tested.is_empty() {
+        evidence.extend(names.first().map(|row| row.judgement.detail.clone()));
+    }
+    evidence.extend(tested);
+    Draft {
+        rank: Rank::Wide,
+        what: What::of(&names, "no-names"),
+        scope: "name-servers".into(),
+        title,
+        confidence: confidence(picture, cause),
+        evidence,
+        suspects: suspects(picture, cause),
+        fix: repair(picture, cause, &servers.join(" or ")),
+        rows,
+    }
+}
+
+fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
+    let server = server.map_or_else(|| "?".into(), |server| server.to_string());
+    let hosts = say::hosts(&rows).len();
+    let verb = if hosts == 1 { "does" } else { "do" };
+    let mut evidence = say::examples(&rows);
+    evidence.push("other names resolve, so the server is alive: it is about these zones".into());
+    evidence.extend(platform(picture));
+    let rank = if matches!(cause, Cause::DnsNxdomain | Cause::DnsSinkhole) {
+        Rank::Wide
+    } else {
+        Rank::Amiss
+    };
+    Draft {
+        rank,
+        what: What::Cause(cause),
+        scope: say::scope(&rows, format!("names-of-{server}")),
+        title: format!(
+            "{} {verb} not resolve: {server} {}",
+            count(hosts, "name"),
+            behaviour(cause)
+        ),
+        confidence: confidence(picture, cause),
+        evidence,
+        suspects: suspects(picture, cause),
+        fix: Fix {
+            summary: format!("Make {server} forward the zones of these names, to 168.63.129.16 at last."),
+            commands: rows
+                .first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
+                .into_iter()
+                .collect(),
+        },
+        rows,
+    }
+}
+
+fn server_fails<'a>(picture: &Picture<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let proved = |transport| {
+        picture.proved().any(|row| {
+            row.tested_server().is_some_and(|tested| tested.ip() == server) && row.endpoint.transport == transport
+        })
+    };
+    let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
+    let over_tcp_only = rows.iter().all(|row| row.endpoint.transport == Transport::Tcp);
+    let ports = say::ports(&rows);
+    let mut evidence = tests(&rows);
+    let title = if over_tcp_only && proved(Transport::Udp) {
+        evidence.push("it answers over UDP, so only answers that do not fit into a datagram are lost".into());
+        format!("Name server {server}: {ports} does not answer, UDP does")
+    } else if proved(Transport::Tcp) {
+        evidence.push("it answers over TCP, so a rule lets one transport through only".into());
+        format!("Name server {server}: {ports} does not answer, TCP does")
+    } else {
+        evidence.push("names still resolve, through another server".into());
+        format!("Name server {server} {}", behaviour(cause))
+    };
+    evidence.extend(platform(picture));
+    Draft {
+        rank: Rank::Amiss,
+        what: What::of(&rows, "dns"),
+        scope: server.to_string(),
+        title,
+        confidence: confidence(picture, cause),
+        evidence,
+        suspects: suspects(picture, cause),
+        fix: repair(picture, cause, &server.to_string()),
+        rows,
+    }
+}
+
+/// What a server does, as the rest of a sentence.
+fn behaviour(cause: Cause) -> &'static str {
+    match cause {
+        Cause::DnsRefused => "refuses to answer (REFUSED)",
+        Cause::DnsServfail => "finds no answer (SERVFAIL)",
+        Cause::DnsNxdomain => "denies names that exist",
+        Cause::DnsNoAddress => "gives no addresses",
+        Cause::DnsSinkhole => "gives impossible addresses",
+        Cause::UdpRefused | Cause::TcpRefused => "is there, but nothing listens on port 53",
+        _ => "does not reply",
+    }
+}
+
+/// What the tests of the servers themselves gave, one sentence for each server and transport.
+fn tests(rows: &[Row<'_>]) -> Vec<String> {
+    let tested = rows.iter().filter(|row| row.tested_server().is_some()).take(3);
+    tested
+        .map(|row| {
+            format!(
+                "{} {}: {}",
+                row.endpoint.transport.as_str().to_uppercase(),
+                row.endpoint.port,
+                row.judgement.detail
+            )
+        })
+        .collect()
+}
+
+fn platform(picture: &Picture<'_>) -> Option<String> {
+    picture.scene.platform_dns.map(|answers| {
+        if answers {
+            format!("the platform's name server {PLATFORM} answers from here")
+        } else {
+            format!("the platform's name server {PLATFORM} does not answer either")
+        }
+    })
+}
+
+fn is_platform_asked(picture: &Picture<'_>) -> bool {
+    picture
+        .scene
+        .plan
+        .name_servers
+        .iter()
+        .any(|server| server.ip() == PLATFORM)
+}
+
+/// An answer shows whose it is; silence shows it only where the platform's own server answers meanwhile.
+fn confidence(picture: &Picture<'_>, cause: Cause) -> Confidence {
+    match cause {
+        Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => {
+            Confidence::Certain
+        }
+        _ if picture.scene.platform_dns == Some(true) => Confidence::Certain,
+        _ => Confidence::High,
+    }
+}
+
+fn suspects(picture: &Picture<'_>, cause: Cause) -> Vec<Suspect> {
+    let silent = matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout);
+    if silent && (is_platform_asked(picture) || picture.scene.platform_dns == Some(false)) {
+        // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
+        return vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer];
+    }
+    if silent {
+        return vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr];
+    }
+    vec![Suspect::DnsServer]
+}
+
+fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
+    if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
+        return fix::advise(Cause::DnsServfail, &[], &picture.scene);
+    }
+    let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
+    let summary = if is_platform_asked(picture) {
+        format!(
+            "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+        )
+    } else {
+        format!(
+            "Start {servers}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, apply \
+             the network configuration to the instance."
+        )
+    };
+    Fix { summary, commands }
+}

@@ -1,0 +1,273 @@
+//! One endpoint with everything known of it, and the two sets that recognisers work on.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use super::Scene;
+use crate::{
+    address,
+    catalog::model::{Expect, Protocol, Transport},
+    diagnosis::{
+        Judgement,
+        attempt::{Outcome, Stage},
+        cause::{Cause, Verdict},
+    },
+    net::{
+        SocketFailure,
+        dns::DnsEnd,
+        icmp::IcmpError,
+        tcp::{TcpEnd, TcpTrace},
+        tls::chain::ChainFacts,
+        udp::UdpEnd,
+    },
+    plan::{Destination, Endpoint},
+    probe::trace::{Attempt, Trace},
+};
+
+/// One endpoint, what was seen of it and what we say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Its place in the plan.
+    pub index: usize,
+    /// What was planned.
+    pub endpoint: &'a Endpoint,
+    /// What was seen, as far as its probe came to an end.
+    pub trace: Option<&'a Trace>,
+    /// What came of it.
+    pub judgement: &'a Judgement,
+}
+
+impl<'a> Row<'a> {
+    /// Whether it is not as it should be.
+    pub fn is_amiss(&self) -> bool {
+        self.judgement.as_expected(self.endpoint.expect) == Some(false)
+    }
+
+    /// Why it is blocked; `None` where it is not.
+    pub fn cause(&self) -> Option<Cause> {
+        self.judgement
+            .cause
+            .filter(|_| self.judgement.verdict == Verdict::Blocked)
+    }
+
+    /// Whether its name gave no address to dial.
+    pub fn fails_by_name(&self) -> bool {
+        self.cause().is_some() && matches!(self.judgement.name, Some(Err(_)))
+    }
+
+    /// The service tag of the documented rule; for those without one, the empty string.
+    pub fn tag(&self) -> &'a str {
+        self.endpoint.service_tag.as_deref().unwrap_or_default()
+    }
+
+    /// The name server that this row tests, where it tests one.
+    pub fn tested_server(&self) -> Option<SocketAddr> {
+        match self.endpoint.destination {
+            Destination::NameServer(server) => Some(server),
+            _ => None,
+        }
+    }
+
+    /// The name server whose reply decided about its name.
+    pub fn deciding_server(&self) -> Option<SocketAddr> {
+        Some(self.trace?.name.as_ref()?.decision()?.v4.server)
+    }
+
+    /// Every name server that said something of its name.
+    pub fn servers(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
+        let name = self.trace.and_then(|trace| trace.name.as_ref());
+        name.into_iter()
+            .flat_map(|name| name.replies.iter().flatten())
+            .map(|reply| reply.v4.server)
+    }
+
+    /// What was seen at each address.
+    pub fn attempts(&self) -> &'a [Attempt] {
+        self.trace.map_or(&[], |trace| trace.attempts.as_slice())
+    }
+
+    /// What was seen at the address that decided.
+    pub fn decisive(&self) -> Option<&'a Attempt> {
+        self.attempts().get(self.judgement.decisive?)
+    }
+
+    /// The certificate chain that decided.
+    pub fn chain(&self) -> Option<&'a ChainFacts> {
+        self.decisive()?.tls.as_ref()?.chain.as_ref()
+    }
+
+    /// Whether every address that was dialled kept silent, over TCP or UDP.
+    pub fn is_silent(&self) -> bool {
+        let outcomes = &self.judgement.outcomes;
+        self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
+    }
+
+    /// Whether it was dialled outside this machine's own networks.
+    pub fn is_public(&self) -> bool {
+        let mut outcomes = self
+            .judgement
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.stage > Stage::Dns)
+            .peekable();
+        outcomes.peek().is_some() && outcomes.all(|outcome| !address::is_private(outcome.address.ip()))
+    }
+
+    /// Whether firewalls judge what is spoken here by name: HTTP and TLS on their usual ports.
+    pub fn is_web(&self) -> bool {
+        matches!(self.endpoint.protocol, Protocol::Http | Protocol::Https | Protocol::Tls)
+            && matches!(self.endpoint.port, 80 | 443)
+    }
+
+    /// Everything that failed in a socket, the name lookup's included, with the time that it took.
+    pub fn failures(&self) -> impl Iterator<Item = (&'a SocketFailure, Duration)> + use<'a> {
+        let name = self
+            .trace
+            .and_then(|trace| trace.name.as_ref())
+            .and_then(|name| name.decision());
+        let lookup = name.and_then(|reply| dns_failure(&reply.v4.end, reply.v4.duration));
+        lookup
+            .into_iter()
+            .chain(self.attempts().iter().filter_map(attempt_failure))
+    }
+
+    /// Every ICMP error, with the time until it came.
+    pub fn icmp(&self) -> impl Iterator<Item = (&'a IcmpError, Duration)> + use<'a> {
+        self.failures()
+            .filter_map(|(failure, after)| failure.icmp.first().map(|error| (error, after)))
+    }
+}
+
+fn is_silence(outcome: &Outcome) -> bool {
+    matches!(outcome.tcp, Some(Err(Cause::TcpTimeout)))
+        || (outcome.tcp.is_none() && outcome.hello == Some(Err(Cause::HelloTimeout)))
+}
+
+fn attempt_failure(attempt: &Attempt) -> Option<(&SocketFailure, Duration)> {
+    if let Some(TcpTrace {
+        end: TcpEnd::Failed(failure),
+        duration,
+    }) = &attempt.tcp
+    {
+        return Some((failure, *duration));
+    }
+    if let Some(exchange) = &attempt.dns {
+        return dns_failure(&exchange.end, exchange.duration);
+    }
+    match &attempt.ntp {
+        Some(exchange) => match &exchange.end {
+            UdpEnd::Failed(failure) => Some((failure, exchange.duration)),
+            _ => None,
+        },
+        None => None,
+    }
+}
+
+fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Duration)> {
+    match end {
+        DnsEnd::Failed(failure) => Some((failure, duration)),
+        DnsEnd::NotConnected(TcpTrace {
+            end: TcpEnd::Failed(failure),
+            duration,
+        }) => Some((failure, *duration)),
+        _ => None,
+    }
+}
+
+/// The whole run.
+#[derive(Debug)]
+pub struct Picture<'a> {
+    /// What it is drawn from.
+    pub scene: Scene<'a>,
+    /// Every planned endpoint, in the catalog's order.
+    pub rows: Vec<Row<'a>>,
+}
+
+impl<'a> Picture<'a> {
+    /// Puts plan, traces and judgements side by side.
+    pub fn new(scene: Scene<'a>) -> Self {
+        let judged = scene.plan.endpoints.iter().zip(&scene.diagnosis.judgements).enumerate();
+        let rows = judged.map(|(index, (endpoint, judgement))| {
+            let trace = scene
+                .traces
+                .get(index)
+                .and_then(Option::as_ref)
+                .filter(|trace| !trace.cut);
+            Row {
+                index,
+                endpoint,
+                trace,
+                judgement,
+            }
+        });
+        Self {
+            scene,
+            rows: rows.collect(),
+        }
+    }
+
+    /// Rows of which the service proved itself.
+    pub fn proved(&self) -> impl Iterator<Item = &Row<'a>> {
+        self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
+    }
+
+    /// Whether an ICMP error comes from this machine itself.
+    pub fn is_own(&self, error: &IcmpError) -> bool {
+        error.own || error.sender.is_some_and(|sender| self.is_own_address(sender))
+    }
+
+    fn is_own_address(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.scene.own_addresses.contains(&address)
+    }
+}
+
+/// Rows that are not as they should be and that nothing explains yet.
+#[derive(Debug)]
+pub struct Pool<'a>(Vec<Row<'a>>);
+
+impl<'a> Pool<'a> {
+    /// All that is not as it should be.
+    pub fn new(picture: &Picture<'a>) -> Self {
+        Self(picture.rows.iter().copied().filter(Row::is_amiss).collect())
+    }
+
+    /// Whether a row like this is left.
+    pub fn has(&self, test: impl Fn(&Row<'a>) -> bool) -> bool {
+        self.0.iter().any(test)
+    }
+
+    /// What is left.
+    pub fn iter(&self) -> impl Iterator<Item = &Row<'a>> {
+        self.0.iter()
+    }
+
+    /// Takes out the rows that are explained now, in order.
+    pub fn take(&mut self, test: impl Fn(&Row<'a>) -> bool) -> Vec<Row<'a>> {
+        self.0.extract_if(.., |row| test(row)).collect()
+    }
+
+    /// Takes out the rows that a key can be found for, by that key, in the order in which keys first appear.
+    pub fn take_by<K: PartialEq>(&mut self, key: impl Fn(&Row<'a>) -> Option<K>) -> Vec<(K, Vec<Row<'a>>)> {
+        let mut groups: Vec<(K, Vec<Row<'a>>)> = Vec::new();
+        for row in self.take(|row| key(row).is_some()) {
+            let Some(key) = key(&row) else { continue };
+            match groups.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, rows)) => rows.push(row),
+                None => groups.push((key, vec![row])),
+            }
+        }
+        groups
+    }
+}
+
+/// Whether these rows must work, which a row that must be blocked never takes part in.
+pub fn should_work(row: &Row<'_>) -> bool {
+    row.endpoint.expect == Expect::Reachable
+}
+
+/// Whether it goes over TCP.
+pub fn is_tcp(row: &Row<'_>) -> bool {
+    row.endpoint.transport == Transport::Tcp
+}

@@ -1,0 +1,218 @@
+//! What many rows have in common, in words: a sentence for all of them instead of one for each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::row::Row;
+use crate::{
+    catalog::model::Need,
+    diagnosis::attempt::seconds,
+    net::tcp::TcpEnd,
+    report::words::{count, distinct, list},
+};
+
+/// The ports of some rows, as a rule names them: `TCP 5671, 5672`.
+pub fn ports(rows: &[Row<'_>]) -> String {
+    let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
+    for row in rows {
+        let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
+        if !ports.contains(&row.endpoint.port) {
+            ports.push(row.endpoint.port);
+        }
+    }
+    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let named = by_transport
+        .iter()
+        .map(|(transport, ports)| format!("{} {}", transport.to_uppercase(), list(ports)));
+    named.collect::<Vec<_>>().join(" and ")
+}
+
+/// The distinct hosts, in order.
+pub fn hosts<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+    distinct(rows.into_iter().map(|row| row.endpoint.host.as_str()))
+}
+
+/// How many distinct hosts: `1 host`, `12 hosts`.
+pub fn host_count(rows: &[Row<'_>]) -> String {
+    count(hosts(rows).len(), "host")
+}
+
+/// The titles of their dependencies, in order.
+pub fn titles<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+    distinct(rows.into_iter().map(|row| row.endpoint.title.as_str()))
+}
+
+/// The ids of their dependencies, in order.
+pub fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+    distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))
+}
+
+/// Whom a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
+pub fn subject(rows: &[Row<'_>]) -> String {
+    match titles(rows)[..] {
+        [one] => one.into(),
+        [one, two] => format!("{one} and {two}"),
+        ref many => count(many.len(), "dependency"),
+    }
+}
+
+/// The scope of an id: the dependency where it is one, else what the recogniser calls it.
+pub fn scope(rows: &[Row<'_>], otherwise: impl Into<String>) -> String {
+    match dependencies(rows)[..] {
+        [one] => one.into(),
+        _ => otherwise.into(),
+    }
+}
+
+/// What breaks: the dependency's own words where it is one, else how many, and which.
+pub fn impact(rows: &[Row<'_>]) -> String {
+    let needs = [Need::Required, Need::Feature, Need::Documented];
+    let weightiest = needs
+        .iter()
+        .find_map(|need| rows.iter().find(|row| row.endpoint.need == *need));
+    let Some(weightiest) = weightiest else {
+        return String::new();
+    };
+    let of = |need: Need| titles(rows.iter().filter(move |row| row.endpoint.need == need));
+    let (required, features) = (of(Need::Required), of(Need::Feature));
+    let features: Vec<&str> = features.into_iter().filter(|title| !required.contains(title)).collect();
+    match (required.len(), features.len()) {
+        (0 | 1, 0) | (0, 1) => weightiest.endpoint.impact.clone(),
+        (1, _) => format!("{} Nor does {} work.", weightiest.endpoint.impact, list(&features, 2)),
+        (0, many) => format!("{many} optional dependencies do not work: {}.", list(&features, 4)),
+        (many, 0) => format!("{many} required dependencies do not work: {}.", list(&required, 5)),
+        (many, optional) => {
+            format!(
+                "{many} required and {optional} optional dependencies do not work: {}, …",
+                list(&required, 5)
+            )
+        }
+    }
+}
+
+/// One row in its own words, and how many are like it.
+pub fn examples(rows: &[Row<'_>]) -> Vec<String> {
+    let Some((first, others)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let target = |row: &Row<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
+    let mut sentences = vec![format!("{}, {}", target(first), first.judgement.detail)];
+    let alike: Vec<String> = others.iter().map(target).collect();
+    let alike = distinct(alike.iter().map(String::as_str));
+    if !alike.is_empty() {
+        sentences.push(format!(
+            "{} alike: {}",
+            count(alike.len(), "more endpoint"),
+            list(&alike, 3)
+        ));
+    }
+    sentences
+}
+
+/// The silence of some rows: how many hosts and addresses, and how many SYNs each left unanswered.
+pub fn silence(rows: &[Row<'_>]) -> String {
+    let silent = rows.iter().flat_map(Row::attempts).filter_map(|attempt| {
+        let tcp = attempt.tcp.as_ref()?;
+        match &tcp.end {
+            TcpEnd::Silent { syns } => Some((*syns, tcp.duration)),
+            _ => None,
+        }
+    });
+    let silent: Vec<(Option<u32>, Duration)> = silent.collect();
+    let addresses = rows
+        .iter()
+        .flat_map(|row| &row.judgement.outcomes)
+        .map(|outcome| outcome.address.ip().to_string());
+    let addresses: Vec<String> = addresses.collect();
+    let addresses = distinct(addresses.iter().map(String::as_str));
+    let who = match hosts(rows)[..] {
+        [one] => format!("{one} ({})", list(&addresses, 2)),
+        ref many => format!(
+            "{} at {}",
+            count(many.len(), "host"),
+            count(addresses.len(), "address").replace("addresss", "addresses")
+        ),
+    };
+    let longest = silent.iter().map(|(_, duration)| *duration).max();
+    let within = longest
+        .map(|longest| format!(" within {}", seconds(longest)))
+        .unwrap_or_default();
+    match range(silent.iter().filter_map(|(syns, _)| *syns)) {
+        Some((1, 1)) => format!("{who}: no answer to 1 SYN{within}"),
+        Some((few, many)) if few == many => format!("{who}: no answer to {many} SYNs{within}"),
+        Some((few, many)) => format!("{who}: no answer to {few} to {many} SYNs{within}"),
+        None => format!("{who}: no answer{within}"),
+    }
+}
+
+/// The smallest and the largest.
+pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
+    items.fold(None, |range, item| {
+        let (low, high) = range.unwrap_or((item, item));
+        Some((low.min(item), high.max(item)))
+    })
+}
+
+/// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
+pub fn capital(sentence: String) -> String {
+    let first = sentence.split([' ', ',']).next().unwrap_or_default();
+    if first.is_empty() || !first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
+        return sentence;
+    }
+    let mut letters = sentence.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
+}
+
+/// A word as ids carry it: `AzureKeyVault` becomes `azure-key-vault`.
+pub fn kebab(word: &str) -> String {
+    let mut text = String::new();
+    let mut after_lower = false;
+    for letter in word.chars() {
+        if letter.is_ascii_uppercase() && after_lower {
+            text.push('-');
+        }
+        after_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{kebab, range};
+
+    #[test]
+    fn tags_become_words_of_an_id() {
+        for (tag, word) in [
+            ("Sql", "sql"),
+            ("AzureKeyVault", "azure-key-vault"),
+            ("AzurePlatformLKM", "azure-platform-lkm"),
+        ] {
+            assert_eq!(kebab(tag), word);
+        }
+    }
+
+    #[test]
+    fn sentences_begin_with_a_capital_unless_they_begin_with_a_name() {
+        for (sentence, capital) in [
+            ("none of them", "None of them"),
+            ("this VM's own", "This VM's own"),
+            ("sql.example.com, reset", "sql.example.com, reset"),
+            ("10.0.0.4 answers", "10.0.0.4 answers"),
+            ("TCP 443", "TCP 443"),
+            ("", ""),
+        ] {
+            assert_eq!(super::capital(sentence.into()), capital);
+        }
+    }
+
+    #[test]
+    fn a_range_of_nothing_is_none() {
+        assert_eq!(range([3, 1, 2].into_iter()), Some((1, 3)));
+        assert_eq!(range(std::iter::empty::<u8>()), None);
+    }
+}

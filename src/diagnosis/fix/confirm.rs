@@ -1,0 +1,45 @@
+//! The question to put to the instance itself: a VM beside it has other name servers, routes and ways out.
+
+use serde_json::json;
+
+use super::quote;
+use crate::{
+    catalog::model::{Cloud, Protocol, Transport},
+    diagnosis::findings::{Row, Scene},
+    plan::Destination,
+};
+
+/// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
+/// (Microsoft.ApiManagement 2024-05-01). It knows TCP only, so there is none for rows over UDP.
+pub fn check_from_instance(rows: &[Row<'_>], scene: &Scene<'_>) -> Option<String> {
+    let over_tcp = rows.iter().filter(|row| row.endpoint.transport == Transport::Tcp);
+    let row = over_tcp.min_by_key(|row| (row.endpoint.need, row.index))?;
+    let endpoint = row.endpoint;
+    let address = match &endpoint.destination {
+        Destination::Name => endpoint.host.clone(),
+        Destination::Addresses { addresses, .. } => addresses.first()?.to_string(),
+        Destination::NameServer(server) => server.ip().to_string(),
+    };
+    // What a firewall accepts for everyone is only told apart by what comes after.
+    let protocol = match endpoint.protocol {
+        Protocol::Https | Protocol::Tls => "HTTPS",
+        Protocol::Http => "HTTP",
+        _ => "TCP",
+    };
+    let management = match scene.plan.cloud {
+        Cloud::Public => "management.azure.com",
+        Cloud::Usgov => "management.usgovcloudapi.net",
+        Cloud::China => "management.chinacloudapi.cn",
+    };
+    let body = json!({
+        "source": { "region": scene.region.unwrap_or("REGION") },
+        "destination": { "address": address, "port": endpoint.port },
+        "preferredIPVersion": "IPv4",
+        "protocol": protocol,
+    });
+    Some(format!(
+        "az rest --method post --url \"https://{management}/subscriptions/SUBSCRIPTION/resourceGroups/RG/providers/\
+         Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body {}",
+        quote(&body.to_string())
+    ))
+}

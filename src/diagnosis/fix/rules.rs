@@ -1,0 +1,232 @@
+//! The rules that let rows through: by service tag in an NSG, by name or by service tag in an Azure Firewall.
+
+use super::{quote, region::regional};
+use crate::{
+    catalog::model::Transport,
+    diagnosis::findings::{Row, Scene},
+    report::{
+        Fix,
+        words::{distinct, list},
+    },
+};
+
+/// This tag only works in rules that deny: the platform lets activation through by itself.
+const DENY_ONLY: &str = "AzurePlatformLKM";
+/// Everything outside the virtual network.
+const INTERNET: &str = "Internet";
+/// How many rules are written out; a longer list is `apim-probe rules`' business.
+const MOST_RULES: usize = 4;
+
+/// Ports of one transport to one destination.
+#[derive(Debug)]
+struct Rule {
+    /// A service tag, or addresses where the service has none.
+    destinations: Vec<String>,
+    /// The destination in words.
+    to: String,
+    transport: Transport,
+    ports: Vec<u16>,
+}
+
+impl Rule {
+    fn ports(&self, separator: &str) -> String {
+        self.ports
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(separator)
+    }
+
+    /// The name that the rule gets: `Allow-Sql-1433`.
+    fn name(&self) -> String {
+        let letters = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let to: String = self
+            .to
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .map(letters)
+            .collect();
+        format!("Allow-{to}-{}", self.ports("-"))
+    }
+}
+
+/// One rule for each service tag and transport, in the order of the rows.
+fn rules(rows: &[Row<'_>], scene: &Scene<'_>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for row in rows {
+        let endpoint = row.endpoint;
+        let tag = Some(row.tag()).filter(|tag| !tag.is_empty() && *tag != DENY_ONLY);
+        let to = tag.map_or_else(|| endpoint.host.clone(), |tag| regional(tag, scene.region));
+        match rules
+            .iter_mut()
+            .find(|rule| rule.to == to && rule.transport == endpoint.transport)
+        {
+            Some(rule) if rule.ports.contains(&endpoint.port) => {}
+            Some(rule) => rule.ports.push(endpoint.port),
+            None => rules.push(Rule {
+                destinations: if tag.is_some() {
+                    vec![to.clone()]
+                } else {
+                    addresses(row)
+                },
+                to,
+                transport: endpoint.transport,
+                ports: vec![endpoint.port],
+            }),
+        }
+    }
+    rules
+}
+
+fn addresses(row: &Row<'_>) -> Vec<String> {
+    let addresses: Vec<String> = row
+        .judgement
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.address.ip().to_string())
+        .collect();
+    if addresses.is_empty() {
+        vec!["ADDRESS".into()]
+    } else {
+        addresses
+    }
+}
+
+/// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`.
+fn what(rules: &[Rule]) -> String {
+    let one = |rule: &Rule| {
+        format!(
+            "{} {} to {}",
+            rule.transport.as_str().to_uppercase(),
+            rule.ports(", "),
+            rule.to
+        )
+    };
+    let named: Vec<String> = rules.iter().map(one).collect();
+    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 4)
+}
+
+/// Lets rows through wherever packets are judged by address and port.
+pub fn allow(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+    let rules = rules(rows, scene);
+    let firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
+        "with an application rule for the names"
+    } else {
+        "with a network rule"
+    };
+    let summary = format!(
+        "Allow {} in the subnet's NSG, and {firewall} in any firewall on the way.",
+        what(&rules)
+    );
+    let commands = rules
+        .iter()
+        .take(MOST_RULES)
+        .zip(1..)
+        .map(|(rule, number)| in_nsg(rule, 2000 + 10 * number));
+    Fix {
+        summary,
+        commands: commands.collect(),
+    }
+}
+
+fn in_nsg(rule: &Rule, priority: u32) -> String {
+    let protocol = match rule.transport {
+        Transport::Tcp => "Tcp",
+        Transport::Udp => "Udp",
+    };
+    format!(
+        "az network nsg rule create -g RG --nsg-name NSG -n {} --priority {priority} --direction Outbound --access Allow \
+         --protocol {protocol} --source-address-prefixes VirtualNetwork --destination-address-prefixes {} \
+         --destination-port-ranges {}",
+        rule.name(),
+        words(&rule.destinations),
+        rule.ports(" ")
+    )
+}
+
+/// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
+pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+    let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
+    let (http, https) = (names(80), names(443));
+    let parts = [(80, "Http", &http), (443, "Https", &https)];
+    let named: Vec<String> = parts
+        .iter()
+        .filter(|(_, _, names)| !names.is_empty())
+        .map(|(port, word, names)| format!("{}:{port} to {}", word.to_lowercase(), list(names, 3)))
+        .collect();
+    let tags: Vec<String> = distinct(rows.iter().map(Row::tag))
+        .into_iter()
+        .filter(|tag| *tag != INTERNET)
+        .map(|tag| regional(tag, scene.region))
+        .collect();
+    let or = match tags.as_slice() {
+        [tag] if rows.iter().all(|row| row.tag() != INTERNET) => format!(", or a network rule to {tag}"),
+        _ => String::new(),
+    };
+    let summary = format!(
+        "Add an application rule to the firewall that allows {}{or}.",
+        named.join(" and ")
+    );
+    let command = |(port, word, names): &(u16, &str, &Vec<&str>)| {
+        format!(
+            "az network firewall policy rule-collection-group collection add-filter-collection -g RG --policy-name POLICY \
+             --rcg-name GROUP --name apim-{} --collection-priority {} --action Allow --rule-type ApplicationRule \
+             --rule-name apim-{} --source-addresses SUBNET --protocols {word}={port} --target-fqdns {}",
+            word.to_lowercase(),
+            2000 + port,
+            word.to_lowercase(),
+            words(names)
+        )
+    };
+    Fix {
+        summary,
+        commands: parts
+            .iter()
+            .filter(|(_, _, names)| !names.is_empty())
+            .map(command)
+            .collect(),
+    }
+}
+
+/// Arguments of a command.
+fn words(words: &[impl AsRef<str>]) -> String {
+    words
+        .iter()
+        .map(|word| quote(word.as_ref()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The name in an application rule: the documented wildcard where the host stands for one.
+fn name<'a>(row: &Row<'a>) -> &'a str {
+    row.endpoint.pattern.as_deref().unwrap_or(&row.endpoint.host)
+}
+
+/// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
+/// not on its ports, and an application rule would break it: network rules only.
+pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+    let rules = rules(rows, scene);
+    let summary = format!(
+        "Allow {} in the firewall with a network rule, never with an https application rule.",
+        what(&rules)
+    );
+    let commands = rules.iter().take(MOST_RULES).zip(1..).map(|(rule, number)| {
+        format!(
+            "az network firewall policy rule-collection-group collection add-filter-collection -g RG --policy-name POLICY \
+             --rcg-name GROUP --name apim-{} --collection-priority {} --action Allow --rule-type NetworkRule --rule-name {} \
+             --source-addresses SUBNET --ip-protocols {} --destination-addresses {} --destination-ports {}",
+            rule.name().to_lowercase(),
+            1000 + 10 * number,
+            rule.name(),
+            rule.transport.as_str().to_uppercase(),
+            words(&rule.destinations),
+            rule.ports(" ")
+        )
+    });
+    Fix {
+        summary,
+        commands: commands.collect(),
+    }
+}

@@ -1,0 +1,486 @@
+//! Hand-made evidence: what probes would have seen of one endpoint, healthy or with one fault.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use apim_probe::{
+    catalog::model::{Protocol, Transport},
+    hello::{
+        End, Greeting, Reply,
+        http::{HttpReply, ObjectKind, object_kind},
+        ntp::NtpReply,
+    },
+    net::{
+        SocketFailure,
+        dns::{Answer, DnsEnd, DnsExchange},
+        icmp::IcmpError,
+        tcp::{TcpEnd, TcpTrace},
+        tls::{
+            TlsEnd, TlsTrace,
+            chain::{ChainFacts, Trust},
+        },
+        udp::{UdpEnd, UdpTrace},
+    },
+    plan::{Destination, Endpoint},
+    probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
+};
+
+const QUICK: Duration = Duration::from_millis(12);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One way of failing.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Every packet vanishes.
+    Silent,
+    /// The first address is silent, the second works.
+    OneAddressSilent,
+    /// SYNs are answered with resets.
+    Refused,
+    /// A router answers with an ICMP error.
+    Icmp { sender: IpAddr, kind: u8, code: u8 },
+    /// The kernel finds nobody at the next hop.
+    DeadNextHop,
+    /// The machine's own firewall.
+    OwnFirewall,
+    /// `connect` finds no route.
+    NoRoute,
+    /// `connect` is not permitted.
+    NotPermitted,
+    /// Accepted, then reset at the first bytes.
+    CutReset,
+    /// Accepted, then closed at the first bytes.
+    CutClosed,
+    /// Accepted, then silent.
+    CutSilent,
+    /// Accepted, then a TLS alert.
+    Alert,
+    /// Certificates of this issuer, which nobody trusts but the VM, where that is said.
+    Inspected { issuer: &'static str, trusted_by_vm: bool },
+    /// A public certificate for somebody else.
+    WrongName(&'static str),
+    /// The certificate has ended.
+    Expired,
+    /// The certificate has not begun.
+    NotYetValid,
+    /// An HTTP answer of somebody else's.
+    Page { status: u16, body: &'static str },
+    /// A redirect to somewhere else.
+    Redirect(&'static str),
+    /// Bytes that are not of the protocol.
+    Foreign,
+    /// Cut after a verified handshake.
+    CutBehindTls,
+    /// The name server says so, for this zone, after these aliases.
+    Nxdomain {
+        authority: Option<&'static str>,
+        alias: Option<&'static str>,
+    },
+    /// The name server fails.
+    Servfail,
+    /// The name resolves to this address, and nobody answers there.
+    Leads(&'static str),
+    /// The second name server says that the name does not exist.
+    SecondServerDenies,
+}
+
+impl Fault {
+    /// Whether it is about the name, and so about every port of the host.
+    pub fn is_of_the_name(&self) -> bool {
+        matches!(
+            self,
+            Self::Nxdomain { .. } | Self::Servfail | Self::Leads(_) | Self::SecondServerDenies
+        )
+    }
+}
+
+/// What a name server does, whoever asks for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Well,
+    Silent,
+    /// UDP vanishes, TCP works.
+    TcpOnly,
+    /// TCP vanishes, UDP works.
+    UdpOnly,
+    Refuses,
+    Fails,
+    /// Denies every name.
+    Denies,
+    /// Nothing listens on its port.
+    NotListening,
+}
+
+/// Two public addresses, the same for the same host.
+pub fn addresses(host: &str) -> [IpAddr; 2] {
+    let sum = host
+        .bytes()
+        .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let [_, second, third, _] = sum.to_be_bytes();
+    [10, 11].map(|last| IpAddr::V4(Ipv4Addr::new(20, second, third, last)))
+}
+
+/// What the servers say of a name.
+pub fn name(host: &str, servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
+    let replies: Vec<ServerReply> = servers
+        .iter()
+        .enumerate()
+        .map(|(index, (address, server))| reply(host, *address, *server, fault, index))
+        .collect();
+    let decided = replies
+        .iter()
+        .position(ServerReply::is_final)
+        .or_else(|| replies.iter().position(|reply| reply.answer().is_some()))
+        .or(Some(0));
+    NameTrace {
+        duration: QUICK,
+        decided,
+        replies: replies.into_iter().map(Some).collect(),
+        platform: None,
+    }
+}
+
+fn reply(host: &str, address: SocketAddr, server: Server, fault: Option<&Fault>, index: usize) -> ServerReply {
+    let end = match (server, fault) {
+        (Server::Well | Server::UdpOnly, Some(Fault::Nxdomain { authority, alias })) => {
+            answered("NXDOMAIN", &[], alias.iter().copied(), *authority)
+        }
+        (Server::Well | Server::UdpOnly, Some(Fault::Servfail)) => answered("SERVFAIL", &[], [], None),
+        (Server::Well, Some(Fault::SecondServerDenies)) if index > 0 => answered("NXDOMAIN", &[], [], None),
+        (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
+            answered("NOERROR", &[to.parse().unwrap()], [], None)
+        }
+        _ => of_server(server, Transport::Udp, &addresses(host)),
+    };
+    ServerReply {
+        v4: exchange(address, Transport::Udp, end),
+        v6: None,
+    }
+}
+
+fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsEnd {
+    match (server, transport) {
+        (Server::Well, _) | (Server::UdpOnly, Transport::Udp) | (Server::TcpOnly, Transport::Tcp) => {
+            answered("NOERROR", addresses, [], None)
+        }
+        (Server::Refuses, _) => answered("REFUSED", &[], [], None),
+        (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
+        (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
+        (Server::Silent | Server::TcpOnly, Transport::Udp) => DnsEnd::Silent { sent: 3 },
+        (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
+            duration: TIMEOUT,
+            end: TcpEnd::Silent { syns: Some(3) },
+        }),
+        (Server::NotListening, Transport::Udp) => DnsEnd::Failed(failed(
+            libc::ECONNREFUSED,
+            [icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
+        )),
+        (Server::NotListening, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
+            duration: QUICK,
+            end: TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
+        }),
+    }
+}
+
+fn answered<'a>(
+    rcode: &str,
+    addresses: &[IpAddr],
+    cnames: impl IntoIterator<Item = &'a str>,
+    authority: Option<&str>,
+) -> DnsEnd {
+    DnsEnd::Answered(Answer {
+        rcode: rcode.into(),
+        cnames: cnames.into_iter().map(str::to_string).collect(),
+        addresses: addresses.to_vec(),
+        authority: authority.map(str::to_string),
+    })
+}
+
+fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchange {
+    let silent = matches!(end, DnsEnd::Silent { .. } | DnsEnd::NotConnected(_));
+    DnsExchange {
+        server,
+        transport,
+        truncated: false,
+        duration: if silent { TIMEOUT } else { QUICK },
+        ignored: Vec::new(),
+        end,
+    }
+}
+
+/// What was seen at every address of an endpoint.
+pub fn attempts(
+    endpoint: &Endpoint,
+    name: Option<&NameTrace>,
+    servers: &[(SocketAddr, Server)],
+    fault: Option<&Fault>,
+) -> Vec<Attempt> {
+    let dialled: Vec<SocketAddr> = match (&endpoint.destination, name) {
+        (Destination::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
+        (Destination::Addresses { addresses, .. }, _) => {
+            addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
+        }
+        (Destination::Name, name) => {
+            let decision = name.and_then(NameTrace::decision);
+            let addresses = decision.map(ServerReply::addresses).unwrap_or_default();
+            addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
+        }
+    };
+    let many = dialled.len();
+    let one = |(index, address): (usize, SocketAddr)| match fault {
+        Some(Fault::OneAddressSilent) if index + 1 < many => attempt(endpoint, address, Some(&Fault::Silent)),
+        Some(Fault::OneAddressSilent) => attempt(endpoint, address, None),
+        fault => attempt(endpoint, address, fault),
+    };
+    dialled.into_iter().enumerate().map(one).collect()
+}
+
+fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, Server)]) -> Attempt {
+    let does = servers
+        .iter()
+        .find(|(address, _)| *address == server)
+        .map_or(Server::Well, |(_, does)| *does);
+    let end = of_server(does, endpoint.transport, &addresses("login.microsoftonline.com"));
+    let mut attempt = Attempt::new(server);
+    attempt.dns = Some(exchange(server, endpoint.transport, end));
+    attempt
+}
+
+fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
+    let mut attempt = Attempt::new(address);
+    if let Some(Fault::Leads(to)) = fault
+        && apim_probe::address::is_impossible(to.parse().unwrap())
+    {
+        attempt.not_dialled = Some(NotDialled::Sinkhole);
+        return attempt;
+    }
+    if endpoint.protocol == Protocol::Ntp {
+        attempt.ntp = Some(ntp(fault));
+        return attempt;
+    }
+    let end = connection(fault);
+    let open = end == TcpEnd::Open;
+    let duration = match (&end, fault) {
+        (TcpEnd::Silent { .. }, _) => TIMEOUT,
+        (_, Some(Fault::DeadNextHop)) => Duration::from_millis(3_050),
+        _ => QUICK,
+    };
+    attempt.tcp = Some(TcpTrace { duration, end });
+    if open {
+        converse(&mut attempt, endpoint, fault);
+    }
+    attempt
+}
+
+fn connection(fault: Option<&Fault>) -> TcpEnd {
+    let own: IpAddr = "10.1.0.4".parse().unwrap();
+    match fault {
+        Some(Fault::Silent | Fault::Leads(_)) => TcpEnd::Silent { syns: Some(3) },
+        Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
+        Some(Fault::Icmp { sender, kind, code }) => {
+            TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(*sender, *kind, *code, false)]))
+        }
+        Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 1, true)])),
+        Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 13, true)])),
+        Some(Fault::NoRoute) => TcpEnd::Failed(straight(libc::ENETUNREACH)),
+        Some(Fault::NotPermitted) => TcpEnd::Failed(straight(libc::EPERM)),
+        _ => TcpEnd::Open,
+    }
+}
+
+fn failed<const N: usize>(errno: i32, icmp: [IcmpError; N]) -> SocketFailure {
+    SocketFailure {
+        errno: Some(errno),
+        text: format!("error {errno}"),
+        straight: false,
+        icmp: icmp.to_vec(),
+    }
+}
+
+fn straight(errno: i32) -> SocketFailure {
+    SocketFailure {
+        straight: true,
+        ..failed(errno, [])
+    }
+}
+
+fn icmp(sender: IpAddr, kind: u8, code: u8, own: bool) -> IcmpError {
+    IcmpError {
+        kind,
+        code,
+        v6: false,
+        sender: Some(sender),
+        own,
+    }
+}
+
+fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
+    let cut = match fault {
+        Some(Fault::CutReset) => Some(End::Reset),
+        Some(Fault::CutClosed) => Some(End::Closed),
+        Some(Fault::CutSilent) => Some(End::TimedOut),
+        Some(Fault::Foreign) => Some(End::Foreign {
+            why: "packet type 72, a reply has 4".into(),
+        }),
+        _ => None,
+    };
+    let speaks_first = matches!(endpoint.protocol, Protocol::Tds | Protocol::Amqp);
+    if speaks_first {
+        let end = cut.clone().unwrap_or(End::Replied(Reply::Upgrade {
+            proof: "prelude reply".into(),
+        }));
+        let over = !matches!(end, End::Replied(_));
+        attempt.prelude = Some(said(end));
+        if over {
+            return;
+        }
+    }
+    if endpoint.protocol.speaks_tls() {
+        let handshake = handshake(&endpoint.host, fault);
+        let over = handshake.end != TlsEnd::Completed || !trusted(&handshake);
+        attempt.tls = Some(handshake);
+        if over || matches!(endpoint.protocol, Protocol::Tls | Protocol::Tds) {
+            return;
+        }
+        let end = match fault {
+            Some(Fault::CutBehindTls) => End::Reset,
+            _ => greeted(endpoint),
+        };
+        attempt.hello = Some(said(end));
+        return;
+    }
+    if endpoint.protocol == Protocol::Tcp {
+        return;
+    }
+    let end = match (cut, fault) {
+        (Some(cut), _) => cut,
+        (None, Some(Fault::Page { status, body })) => page(*status, &[], body.as_bytes()),
+        (None, Some(Fault::Redirect(to))) => page(302, &[("location", *to)], b""),
+        (None, _) => greeted(endpoint),
+    };
+    attempt.hello = Some(said(end));
+}
+
+fn trusted(handshake: &TlsTrace) -> bool {
+    handshake.chain.as_ref().is_some_and(ChainFacts::is_the_service)
+}
+
+fn greeted(endpoint: &Endpoint) -> End {
+    let body: &[u8] = match endpoint.path.as_deref().and_then(object_kind) {
+        Some(ObjectKind::Crl | ObjectKind::Certificate) => &[0x30, 0x82, 1, 2],
+        Some(ObjectKind::Cabinet) => b"MSCF",
+        Some(ObjectKind::Ocsp) => &[0x30, 0x03, 0x0a, 0x01, 0x06],
+        None => b"",
+    };
+    match endpoint.protocol {
+        Protocol::Http | Protocol::Https => page(200, &[], body),
+        _ => End::Replied(Reply::Spoke {
+            proof: "reply of the protocol".into(),
+        }),
+    }
+}
+
+fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> End {
+    End::Replied(Reply::Http(HttpReply {
+        status,
+        reason: None,
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
+        body: body.to_vec(),
+    }))
+}
+
+fn said(end: End) -> Hello {
+    let duration = if end == End::TimedOut { TIMEOUT } else { QUICK };
+    Hello {
+        duration,
+        greeting: Greeting {
+            end,
+            received: Vec::new(),
+        },
+    }
+}
+
+fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
+    let end = match fault {
+        Some(Fault::CutReset) => TlsEnd::Reset,
+        Some(Fault::CutClosed) => TlsEnd::Closed,
+        Some(Fault::CutSilent) => TlsEnd::Silent,
+        Some(Fault::Alert) => TlsEnd::Alert("AccessDenied".into()),
+        Some(Fault::Foreign) => TlsEnd::NotTls,
+        _ => TlsEnd::Completed,
+    };
+    let completed = end == TlsEnd::Completed;
+    TlsTrace {
+        duration: if end == TlsEnd::Silent { TIMEOUT } else { QUICK },
+        end,
+        version: completed.then_some("TLSv1.3"),
+        cipher: None,
+        chain: completed.then(|| chain(host, fault)),
+        key_proved: completed,
+        asked_for_certificate: false,
+        received: Vec::new(),
+    }
+}
+
+fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
+    let good = ChainFacts {
+        subject: format!("CN={host}"),
+        issuer: "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
+        top_issuer: "C=US, O=DigiCert Inc, CN=DigiCert Global Root G2".into(),
+        not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+        names: vec![host.into()],
+        issuer_hosts: Vec::new(),
+        ends_in_root: true,
+        trust: Trust::Trusted,
+        right_name: true,
+        trusted_by_vm: None,
+    };
+    match fault {
+        Some(Fault::Inspected { issuer, trusted_by_vm }) => ChainFacts {
+            issuer: (*issuer).into(),
+            trust: Trust::UnknownIssuer,
+            trusted_by_vm: Some(*trusted_by_vm),
+            ..good
+        },
+        Some(Fault::WrongName(subject)) => ChainFacts {
+            subject: format!("CN={subject}"),
+            names: vec![(*subject).into()],
+            right_name: false,
+            ..good
+        },
+        Some(Fault::Expired) => ChainFacts {
+            trust: Trust::Expired,
+            ..good
+        },
+        Some(Fault::NotYetValid) => ChainFacts {
+            trust: Trust::NotYetValid,
+            ..good
+        },
+        _ => good,
+    }
+}
+
+fn ntp(fault: Option<&Fault>) -> UdpTrace<NtpReply> {
+    let end = match connection(fault) {
+        TcpEnd::Failed(failure) => UdpEnd::Failed(failure),
+        TcpEnd::Silent { .. } => UdpEnd::Silent,
+        TcpEnd::Open => UdpEnd::Replied(NtpReply {
+            stratum: 2,
+            kiss: None,
+            synchronised: true,
+            transmit: Some(1_800_000_000.0),
+        }),
+    };
+    UdpTrace {
+        duration: QUICK,
+        sent: 3,
+        ignored: Vec::new(),
+        end,
+    }
+}
