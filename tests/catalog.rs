@@ -186,6 +186,18 @@ fn wildcards_have_members_or_are_known_to_have_none() {
 }
 
 #[test]
+fn impacts_fit_one_line_of_a_finding() {
+    for dependency in Catalog::builtin().dependencies {
+        assert!(
+            dependency.impact.chars().count() <= 63,
+            "{}: {}",
+            dependency.id,
+            dependency.impact
+        );
+    }
+}
+
+#[test]
 fn entries_explain_themselves() {
     let catalog = Catalog::builtin();
     assert_eq!(catalog.source.documented, "2026-04-30");
