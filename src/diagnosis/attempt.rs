@@ -9,6 +9,7 @@ use crate::{
     net::{tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
     probe::trace::{Attempt, NotDialled},
+    report::words,
 };
 
 /// The stages, in the order in which they rest on each other.
@@ -245,7 +246,7 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
         UdpEnd::Silent if exchange.ignored.is_empty() => {
             let seen = format!(
                 "no answer to {} within {}",
-                count(exchange.sent, "datagram"),
+                words::count(exchange.sent, "datagram"),
                 seconds(exchange.duration)
             );
             (Standing::Failed(Cause::HelloTimeout), seen)
@@ -272,24 +273,14 @@ pub(super) fn standing_of(cause: Cause) -> Standing {
     }
 }
 
-fn silence(syns: Option<u32>, duration: Duration) -> String {
+fn silence(syns: Option<usize>, duration: Duration) -> String {
     match syns {
-        Some(syns) => format!("no answer to {} in {}", count(syns, "SYN"), seconds(duration)),
+        Some(syns) => format!("no answer to {} in {}", words::count(syns, "SYN"), seconds(duration)),
         None => format!("no answer in {}", seconds(duration)),
     }
 }
 
-/// A number and its noun.
-pub(super) fn count(number: u32, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
 /// A duration as people read it.
 pub(super) fn seconds(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
+    words::duration(duration.as_secs_f64() * 1_000.0)
 }

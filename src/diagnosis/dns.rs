@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    attempt::{Standing, Step, count, seconds, standing_of},
+    attempt::{Standing, Step, seconds, standing_of},
     cause::Cause,
     context::Context,
     socket,
@@ -16,6 +16,7 @@ use crate::{
         tcp::{TcpEnd, TcpTrace},
     },
     probe::trace::{NameTrace, ServerReply},
+    report::words,
 };
 
 /// What a name lookup amounts to.
@@ -138,7 +139,7 @@ fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
             Cause::DnsTimeout,
             format!(
                 "no reply to {} in {}",
-                count(*sent, "query"),
+                words::count(*sent, "query"),
                 seconds(exchange.duration)
             ),
         ),
@@ -152,7 +153,7 @@ fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
             (_, seen) => (Cause::DnsTimeout, seen),
         },
     };
-    (cause, format!("{truncated}{seen}").replace("querys", "queries"))
+    (cause, format!("{truncated}{seen}"))
 }
 
 fn connection(trace: &TcpTrace) -> (Cause, String) {
@@ -167,12 +168,12 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
 
 /// Whether two servers differ in kind. Different public addresses are normal for anything behind a CDN.
 fn differs(decision: &ServerReply, other: &ServerReply, context: &Context) -> bool {
-    let Some(answer) = other.answer().filter(|_| other.is_final()) else {
+    if !other.is_final() {
         // A server that fails altogether is a matter of its own endpoint, where the plan has one.
         return !context.is_down_and_planned(other.v4.server);
-    };
+    }
     let (ours, theirs) = (Kind::of(decision), Kind::of(other));
-    answer.rcode == "NXDOMAIN" || ours != theirs
+    ours != theirs
 }
 
 /// What kind of answer a server gave.
@@ -267,7 +268,11 @@ pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
                 let (cause, seen) = match &trace.end {
                     TcpEnd::Silent { syns: Some(syns) } => (
                         Cause::TcpTimeout,
-                        format!("no answer to {} in {}", count(*syns, "SYN"), seconds(trace.duration)),
+                        format!(
+                            "no answer to {} in {}",
+                            words::count(*syns, "SYN"),
+                            seconds(trace.duration)
+                        ),
                     ),
                     _ => connection(trace),
                 };
@@ -311,7 +316,7 @@ fn answered(answer: &Answer) -> (Standing, String) {
         }
         "NOERROR" => (
             Standing::Proved,
-            format!("DNS reply with {} addresses", answer.addresses.len()).replace("1 addresses", "1 address"),
+            format!("DNS reply with {}", words::count(answer.addresses.len(), "address")),
         ),
         "NXDOMAIN" => failed(
             Cause::DnsNxdomain,

@@ -50,7 +50,7 @@ pub enum DnsEnd {
     /// No usable reply over UDP.
     Silent {
         /// How many datagrams went out.
-        sent: u32,
+        sent: usize,
     },
     /// The datagram met an error.
     Failed(SocketFailure),

@@ -175,9 +175,10 @@ mod platform {
     );
 
     /// How many SYNs were sent without an answer; `None` where the kernel does not say.
-    pub fn unanswered_syns(socket: &impl AsFd) -> Option<u32> {
+    pub fn unanswered_syns(socket: &impl AsFd) -> Option<usize> {
         let info = getsockopt(socket, TcpInfo).ok()?;
-        (info.state == SYN_SENT).then(|| info.words[TOTAL_RETRANS] + 1)
+        let retransmitted = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;
+        (info.state == SYN_SENT).then_some(retransmitted + 1)
     }
 }
 
@@ -199,7 +200,7 @@ mod platform {
     }
 
     /// Never known here.
-    pub fn unanswered_syns<S>(_: &S) -> Option<u32> {
+    pub fn unanswered_syns<S>(_: &S) -> Option<usize> {
         None
     }
 }

@@ -28,7 +28,7 @@ pub enum TcpEnd {
     /// Nobody answered.
     Silent {
         /// How many SYNs went out, where the kernel tells.
-        syns: Option<u32>,
+        syns: Option<usize>,
     },
     /// It failed.
     Failed(SocketFailure),

@@ -26,7 +26,7 @@ pub struct UdpTrace<T> {
     /// How long it took.
     pub duration: Duration,
     /// How many datagrams went out.
-    pub sent: u32,
+    pub sent: usize,
     /// Replies that did not belong to the question, and why not.
     pub ignored: Vec<String>,
     /// How it ended.
@@ -107,7 +107,7 @@ async fn converse<T>(
     request: &[u8],
     deadline: tokio::time::Instant,
     accept: &mut impl FnMut(&[u8]) -> Result<T, String>,
-    sent: &mut u32,
+    sent: &mut usize,
     ignored: &mut Vec<String>,
 ) -> Result<Option<T>, (io::Error, bool)> {
     let now = tokio::time::Instant::now();

@@ -2,11 +2,12 @@
 
 use crate::{diagnosis::cause::Suspect, report::Endpoint};
 
-/// `1 endpoint`, `3 endpoints`, `2 dependencies`.
+/// `1 endpoint`, `3 endpoints`, `2 dependencies`, `4 addresses`.
 pub fn count(n: usize, noun: &str) -> String {
     match (n, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{n} {stem}ies"),
+        _ if noun.ends_with('s') => format!("{n} {noun}es"),
         _ => format!("{n} {noun}s"),
     }
 }

@@ -117,7 +117,7 @@ pub fn silence(rows: &[Row<'_>]) -> String {
             _ => None,
         }
     });
-    let silent: Vec<(Option<u32>, Duration)> = silent.collect();
+    let silent: Vec<(Option<usize>, Duration)> = silent.collect();
     let addresses = rows
         .iter()
         .flat_map(|row| &row.judgement.outcomes)
@@ -126,11 +126,7 @@ pub fn silence(rows: &[Row<'_>]) -> String {
     let addresses = distinct(addresses.iter().map(String::as_str));
     let who = match hosts(rows)[..] {
         [one] => format!("{one} ({})", list(&addresses, 2)),
-        ref many => format!(
-            "{} at {}",
-            count(many.len(), "host"),
-            count(addresses.len(), "address").replace("addresss", "addresses")
-        ),
+        ref many => format!("{} at {}", count(many.len(), "host"), count(addresses.len(), "address")),
     };
     let longest = silent.iter().map(|(_, duration)| *duration).max();
     let within = longest
