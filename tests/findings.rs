@@ -131,21 +131,21 @@ fn cases() -> Vec<Case> {
         case(
             "the VM's own firewall refuses Event Hubs",
             healthy().fault(of("event-hubs"), &Fault::OwnFirewall),
-            ("tcp-unreachable/event-hubs", "own firewall refuses to 1 host"),
+            ("tcp-unreachable/firewall-of-this-vm", "own firewall refuses to 1 host"),
             Certain,
             LocalHost,
         ),
         case(
             "the VM has no default route",
             healthy().fault(beyond_dns, &Fault::NoRoute),
-            ("tcp-no-route/this-vm", "routing table has no way"),
+            ("tcp-no-route/routes-of-this-vm", "routing table has no way"),
             Certain,
             LocalHost,
         ),
         case(
             "a security module forbids connections",
             healthy().fault(|e| speaks_tls(e), &Fault::NotPermitted),
-            ("local-fault/this-vm", "keep it from trying"),
+            ("local-fault/limits-of-this-vm", "keep it from trying"),
             Certain,
             LocalHost,
         ),
@@ -244,7 +244,7 @@ fn cases() -> Vec<Case> {
         case(
             "one zone is forwarded to nowhere",
             dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Servfail),
-            ("dns-servfail/sql", "1 name does not resolve: 10.0.0.4 finds no answer"),
+            ("dns-servfail/names-of-10.0.0.4", "1 name does not resolve: 10.0.0.4 finds no answer"),
             Certain,
             DnsServer,
         ),
@@ -261,7 +261,7 @@ fn cases() -> Vec<Case> {
         case(
             "a name is sunk",
             healthy().fault(of("entra-id"), &Fault::Leads("0.0.0.0")),
-            ("dns-sinkhole/entra-id", "resolve to 0.0.0.0, which cannot be right"),
+            ("dns-sinkhole/0.0.0.0", "resolve to 0.0.0.0, which cannot be right"),
             Certain,
             DnsServer,
         ),
@@ -417,7 +417,7 @@ fn cases() -> Vec<Case> {
         case(
             "an Azure Firewall denies the revocation hosts",
             healthy().fault(|e| of("certificate-revocation")(e) && e.port == 80, &AZURE_FIREWALL),
-            ("http-denied/certificate-revocation", "Certificate revocation: Azure Firewall denies TCP 80"),
+            ("http-denied/azure-firewall", "Certificate revocation: Azure Firewall denies TCP 80"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -438,7 +438,7 @@ fn cases() -> Vec<Case> {
         case(
             "\"tcpping works on 443, app fails\": no application rule for one host",
             healthy().fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset),
-            ("tls-reset/internal-diagnostics", "Internal diagnostics: TCP 443 is accepted, then reset"),
+            ("tls-reset/names", "Internal diagnostics: TCP 443 is accepted, then reset"),
             High,
             FirewallApplicationRule,
         ),
@@ -464,7 +464,7 @@ fn cases() -> Vec<Case> {
             healthy()
                 .sharing("wdcp.microsoft.com", "wdcpalt.microsoft.com")
                 .fault(host("wdcp.microsoft.com"), &Fault::CutReset),
-            ("tls-reset/defender", "Microsoft Defender: TCP 443 is accepted, then reset"),
+            ("tls-reset/names", "Microsoft Defender: TCP 443 is accepted, then reset"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -478,28 +478,28 @@ fn cases() -> Vec<Case> {
         case(
             "an Azure Firewall accepts 1433 and closes",
             healthy().fault(port(1433), &Fault::CutClosed),
-            ("hello-closed/sql", "Azure SQL: TCP 1433 is accepted, then closed"),
+            ("hello-closed/ports", "Azure SQL: TCP 1433 is accepted, then closed"),
             High,
             FirewallNetworkRule,
         ),
         case(
             "an https rule for 1886 makes the firewall accept it",
             healthy().fault(port(1886), &Fault::CutSilent),
-            ("tls-timeout/azure-monitor", "Azure Monitor: TCP 1886 is accepted, then silent"),
+            ("tls-timeout/ports", "Azure Monitor: TCP 1886 is accepted, then silent"),
             Medium,
             FirewallNetworkRule,
         ),
         case(
             "every port that is not HTTP is accepted and leads nowhere",
             healthy().fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset),
-            ("accepted/accepted-1433-1886-5671-5672-6380-1688", "is accepted for everyone and leads nowhere"),
+            ("accepted/ports", "is accepted for everyone and leads nowhere"),
             High,
             FirewallNetworkRule,
         ),
         case(
             "\"TCP 1688 established\": an https rule for KMS",
             healthy().fault(of("kms"), &Fault::CutReset),
-            ("hello-reset/kms", "Windows activation (KMS): TCP 1688 is accepted, then reset"),
+            ("hello-reset/ports", "Windows activation (KMS): TCP 1688 is accepted, then reset"),
             High,
             FirewallNetworkRule,
         ),
@@ -520,7 +520,7 @@ fn cases() -> Vec<Case> {
         case(
             "TLS is inspected for one host",
             healthy().fault(host("issuer.pki.azure.com"), &CONTOSO),
-            ("tls-untrusted/internal-pki", "its certificate comes from Contoso Inspection CA"),
+            ("tls-untrusted/contoso-inspection-ca", "its certificate comes from Contoso Inspection CA"),
             High,
             TlsInspection,
         ),
@@ -551,7 +551,7 @@ fn cases() -> Vec<Case> {
         case(
             "a router knows no way",
             healthy().fault(beyond_dns, &icmp(0)),
-            ("tcp-unreachable/10.1.2.4", "10.1.2.4 knows no way to"),
+            ("tcp-unreachable/routes-of-10.1.2.4", "10.1.2.4 knows no way to"),
             Certain,
             Udr,
         ),
@@ -615,7 +615,7 @@ fn cases() -> Vec<Case> {
         case(
             "a certificate for another name on one host",
             healthy().fault(host("issuer.pki.azure.com"), &Fault::WrongName("example.net")),
-            ("tls-wrong-name/internal-pki", "the certificate is for example.net"),
+            ("tls-wrong-name/example-net", "the certificate is for example.net"),
             Medium,
             DnsServer,
         ),
@@ -666,7 +666,7 @@ fn cases() -> Vec<Case> {
         case(
             "the cache's certificate is its own",
             healthy().fault(of("redis"), &Fault::Inspected { issuer: "CN=cache.example.net", trusted_by_vm: false }),
-            ("tls-untrusted/redis", "External Redis cache: its certificate comes from cache.example.net"),
+            ("tls-untrusted/cache-example-net", "External Redis cache: its certificate comes from cache.example.net"),
             High,
             TlsInspection,
         ),
@@ -680,7 +680,7 @@ fn cases() -> Vec<Case> {
         case(
             "the firewall answers with an alert",
             healthy().fault(of("microsoft-graph"), &Fault::Alert),
-            ("tls-alert/microsoft-graph", "Microsoft Graph: TCP 443 is accepted, then answered with an alert"),
+            ("tls-alert/names", "Microsoft Graph: TCP 443 is accepted, then answered with an alert"),
             High,
             FirewallApplicationRule,
         ),
@@ -886,7 +886,7 @@ fn hints_stay_low() {
         (
             "a content network shows its own certificate",
             healthy().fault(|e| e.host.starts_with("crl3") && e.port == 443, &Fault::CutReset),
-            "tls-reset/certificate-revocation",
+            "tls-reset/names",
         ),
         ("NTP gets no answer", healthy().fault(of("ntp"), &Fault::Silent), "hello-timeout/ntp"),
         (
@@ -956,8 +956,8 @@ fn several_faults_rank_by_what_the_instance_cannot_do_without() {
         ids,
         [
             "tcp-timeout/sql",
-            "tls-untrusted/application-insights",
-            "tls-reset/defender",
+            "tls-untrusted/contoso-inspection-ca",
+            "tls-reset/names",
             "tcp-timeout/key-vault-addresses",
             "kms-activation/kms",
             "retired/documentation",

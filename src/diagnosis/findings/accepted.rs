@@ -11,7 +11,6 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
-    report::words::list,
 };
 
 /// Outside 80 and 443: accepted, then cut before the service said a word of its own protocol. An Azure Firewall accepts
@@ -42,7 +41,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::of(&rows, "accepted"),
-        scope: say::scope(&rows, format!("accepted-{}", port_list(&rows))),
+        scope: "ports".into(),
         title,
         confidence: if silent { Confidence::Medium } else { Confidence::High },
         evidence,
@@ -50,10 +49,4 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         fix: fix::allow_in_firewall(&rows, &picture.scene),
         rows,
     }
-}
-
-fn port_list(rows: &[Row<'_>]) -> String {
-    let ports: Vec<String> = rows.iter().map(|row| row.endpoint.port.to_string()).collect();
-    let ports = crate::report::words::distinct(ports.iter().map(String::as_str));
-    list(&ports, ports.len()).replace(" and ", "-").replace(", ", "-")
 }

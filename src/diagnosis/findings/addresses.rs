@@ -57,7 +57,7 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::Cause(cause),
-        scope: say::scope(&rows, address),
+        scope: address.into(),
         title,
         confidence: if cause == Cause::DnsSinkhole { Confidence::Certain } else { Confidence::High },
         evidence,

@@ -61,7 +61,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::of(&rows, "cut"),
-        scope: say::scope(&rows, "names"),
+        scope: "names".into(),
         title,
         confidence: if certain.is_some() { Confidence::Certain } else { Confidence::High },
         evidence,

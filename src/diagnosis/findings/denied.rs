@@ -19,8 +19,8 @@ use crate::{
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| Denial::of(row).by));
-    groups.into_iter().map(|(by, rows)| draft(picture, &by, rows)).collect()
+    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by)));
+    groups.into_iter().map(|(scope, rows)| draft(picture, scope, rows)).collect()
 }
 
 /// Who denied, and in what words.
@@ -49,7 +49,9 @@ impl Denial {
     }
 }
 
-fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(picture: &Picture<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let denial = rows.first().map(Denial::of);
+    let by = denial.as_ref().map_or("somebody", |denial| denial.by.as_str());
     let ports = say::ports(&rows);
     let hosts = say::hosts(&rows);
     let title = match say::titles(&rows)[..] {
@@ -58,10 +60,10 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     };
     let is_proxy = by.contains("proxy that wants a login");
     let mut evidence = Vec::new();
-    if let Some(first) = rows.first() {
+    if let (Some(first), Some(denial)) = (rows.first(), &denial) {
         let verb = if hosts.len() == 1 { "answers" } else { "answer" };
         let who = if hosts.len() == 1 { first.endpoint.host.clone() } else { count(hosts.len(), "host") };
-        evidence.push(format!("{who} {verb} {}", Denial::of(first).quote));
+        evidence.push(format!("{who} {verb} {}", denial.quote));
     }
     evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
     let answered = say::hosts(picture.proved().filter(|row| row.endpoint.port == 80)).len();
@@ -71,7 +73,7 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::Cause(Cause::HttpDenied),
-        scope: say::scope(&rows, say::kebab(by).replace(' ', "-")),
+        scope,
         title,
         confidence: Confidence::Certain,
         evidence,

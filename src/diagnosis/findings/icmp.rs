@@ -79,7 +79,8 @@ fn refusal<'a>(
     if proved > 0 {
         evidence.push(format!("{proved} other endpoints prove themselves"));
     }
-    let scope = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
+    let by = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
+    let scope = if prohibits { by } else { format!("routes-of-{by}") };
     let allow = fix::allow_in_firewall(&rows, &picture.scene);
     Draft {
         rank: Rank::Amiss,

@@ -20,13 +20,18 @@ use crate::{
 /// for Azure, DigiCert and Windows Update at once. Over one host it may be that host's own private CA.
 pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
-        (row.cause() == Some(Cause::TlsUntrusted)).then(|| row.chain().map_or("", |chain| chain.issuer.as_str()))
+        (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row))))
     });
-    groups.into_iter().map(|(issuer, rows)| inspected(issuer, rows)).collect()
+    groups.into_iter().map(|(by, rows)| inspected(by, rows)).collect()
 }
 
-fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn issuer<'a>(row: &Row<'a>) -> &'a str {
+    row.chain().map_or("", |chain| chain.issuer.as_str())
+}
+
+fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows);
+    let issuer = rows.first().map_or("", issuer);
     let by = if issuer.is_empty() { "a stranger" } else { common_name(issuer) };
     let title = match hosts[..] {
         [_] => format!("{}: its certificate comes from {by}", say::subject(&rows)),
@@ -47,7 +52,7 @@ fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         rank: Rank::Amiss,
         what: What::Cause(Cause::TlsUntrusted),
-        scope: say::scope(&rows, issuer_scope(by)),
+        scope,
         title,
         confidence: if hosts.len() > 1 { Confidence::Certain } else { Confidence::High },
         evidence,
@@ -67,10 +72,11 @@ fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
 /// for all of them. A public certificate for another name is no inspection.
 pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
-        (row.cause() == Some(Cause::TlsWrongName)).then(|| row.chain().map_or("", |chain| chain.subject.as_str()))
+        (row.cause() == Some(Cause::TlsWrongName)).then(|| say::slug(common_name(subject(row))))
     });
-    let draft = |(subject, rows): (&str, Vec<Row<'a>>)| {
+    let draft = |(scope, rows): (String, Vec<Row<'a>>)| {
         let hosts = say::hosts(&rows);
+        let subject = rows.first().map_or("", subject);
         let whose = if subject.is_empty() { "another name" } else { common_name(subject) };
         let title = match hosts[..] {
             [_] => format!("{}: the certificate is for {whose}", say::subject(&rows)),
@@ -79,7 +85,7 @@ pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
         Draft {
             rank: Rank::Amiss,
             what: What::Cause(Cause::TlsWrongName),
-            scope: say::scope(&rows, issuer_scope(whose)),
+            scope,
             title,
             confidence: if hosts.len() > 1 { Confidence::High } else { Confidence::Medium },
             evidence: say::examples(&rows),
@@ -94,13 +100,11 @@ pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
     groups.into_iter().map(draft).collect()
 }
 
+fn subject<'a>(row: &Row<'a>) -> &'a str {
+    row.chain().map_or("", |chain| chain.subject.as_str())
+}
+
 /// The common name in a distinguished name, or all of it.
 fn common_name(name: &str) -> &str {
     name.split(", ").find_map(|part| part.strip_prefix("CN=")).unwrap_or(name)
-}
-
-fn issuer_scope(name: &str) -> String {
-    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let parts: Vec<&str> = word.split('-').filter(|part| !part.is_empty()).collect();
-    parts.join("-")
 }

@@ -23,7 +23,7 @@ use crate::{
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
 pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.is_silent());
+    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout));
     if rows.is_empty() {
         return Vec::new();
     }

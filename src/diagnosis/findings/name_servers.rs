@@ -105,7 +105,7 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
     Draft {
         rank,
         what: What::Cause(cause),
-        scope: say::scope(&rows, format!("names-of-{server}")),
+        scope: format!("names-of-{server}"),
         title: format!("{} {verb} not resolve: {server} {}", count(hosts, "name"), behaviour(cause)),
         confidence: confidence(picture, cause),
         evidence,

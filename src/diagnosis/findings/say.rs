@@ -128,6 +128,14 @@ pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
     })
 }
 
+/// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
+pub fn slug(text: &str) -> String {
+    let letters = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = text.chars().map(letters).collect();
+    let parts: Vec<&str> = text.split('-').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "unnamed".into() } else { parts.join("-") }
+}
+
 /// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
 pub fn capital(sentence: String) -> String {
     let first = sentence.split([' ', ',']).next().unwrap_or_default();

@@ -20,7 +20,7 @@ fn is_dialled(row: &Row<'_>) -> bool {
 }
 
 fn is_dropped(row: &Row<'_>) -> bool {
-    row.cause() == Some(Cause::TcpTimeout) && row.is_silent()
+    row.cause() == Some(Cause::TcpTimeout) && row.tested_server().is_none()
 }
 
 /// Ports of which every host is silent, while the same hosts, or hosts of the same tag, answer on another: it is about
@@ -86,7 +86,10 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
             [one] => format!("{one}: {ports} is dropped in silence"),
             _ => format!("{ports} to the tag {tag} is dropped in silence, {}", say::host_count(&rows)),
         };
-        let scope = say::scope(&rows, format!("tag-{}", say::kebab(tag)));
+        // The dependency's name belongs to all of its silence, where a part of it is left for the groups by cause.
+        let is_left = pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
+        let by_tag = format!("tag-{}", say::kebab(tag));
+        let scope = if is_left { by_tag } else { say::scope(&rows, by_tag) };
         drafts.push(draft(picture, rows, title, scope));
     }
     drafts
