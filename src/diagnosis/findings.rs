@@ -115,11 +115,20 @@ pub fn find(plan: &Plan, diagnosis: &Diagnosis) -> Vec<Finding> {
 /// What decides the order: hints last; then what is wide, what the instance cannot do without, how much it explains, and
 /// the catalog's order.
 fn weight(draft: &Draft<'_>) -> (bool, Rank, Need, Reverse<usize>, Reverse<usize>, usize) {
-    let required = draft.rows.iter().filter(|row| row.endpoint.need == Need::Required).count();
+    let required = draft
+        .rows
+        .iter()
+        .filter(|row| row.endpoint.need == Need::Required)
+        .count();
     (
         draft.confidence() == Confidence::Low,
         draft.rank,
-        draft.rows.iter().map(|row| row.endpoint.need).min().unwrap_or(Need::Documented),
+        draft
+            .rows
+            .iter()
+            .map(|row| row.endpoint.need)
+            .min()
+            .unwrap_or(Need::Documented),
         Reverse(required),
         Reverse(draft.rows.len()),
         draft.rows.iter().map(|row| row.index).min().unwrap_or(usize::MAX),

@@ -12,7 +12,7 @@ mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
-    rules::{allow, allow_by_name, allow_in_firewall},
+    rules::{allow, allow_at, allow_by_name, allow_in_firewall},
 };
 
 /// The cause as half of a headline; `ports` reads like `TCP 1433`.
@@ -97,7 +97,10 @@ pub fn suspects(cause: Cause) -> &'static [Suspect] {
 /// What to change where nothing more is known than the cause that these rows share.
 pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
-    let say = |summary: String| Fix { summary, commands: Vec::new() };
+    let say = |summary: String| Fix {
+        summary,
+        commands: Vec::new(),
+    };
     match cause {
         Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => say(
             "Make the name servers of the virtual network answer this subnet over UDP and TCP 53, and forward to \
@@ -108,15 +111,19 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
             "Check the spelling of {host}; if it is right, give the name server or the private zone that denies it the \
              record, or let it forward to 168.63.129.16."
         )),
-        Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => {
-            say(format!("Correct the record of {host} on the name server or in the private DNS zone that gives it."))
+        Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => say(format!(
+            "Correct the record of {host} on the name server or in the private DNS zone that gives it."
+        )),
+        Cause::TlsExpired => {
+            say("Check this VM's clock; if it is right, the certificate at the other end is at fault.".into())
         }
-        Cause::TlsExpired => say("Check this VM's clock; if it is right, the certificate at the other end is at fault.".into()),
         Cause::TcpRefused => say(
             "Ask who sends the reset: a firewall on the way, or the service, which then does not listen on this port."
                 .into(),
         ),
-        Cause::TlsWrongName => say(format!("Find out who answers at the address of {host}: its record may lead elsewhere.")),
+        Cause::TlsWrongName => say(format!(
+            "Find out who answers at the address of {host}: its record may lead elsewhere."
+        )),
         Cause::TlsReset
         | Cause::TlsClosed
         | Cause::TlsTimeout

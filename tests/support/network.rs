@@ -51,15 +51,19 @@ impl Network {
 
     /// Nothing is wrong but what these name servers do.
     pub fn with(servers: &[(&str, Server)]) -> Self {
-        let servers = servers.iter().map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does)).collect();
         static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
         let catalog = BUILTIN.clone();
         let mut network = Self {
-            plan: Plan { cloud: Cloud::Public, endpoints: Vec::new(), name_servers: Vec::new(), control_name: String::new() },
+            plan: Plan {
+                cloud: Cloud::Public,
+                endpoints: Vec::new(),
+                name_servers: Vec::new(),
+                control_name: String::new(),
+            },
             catalog,
             cloud: Cloud::Public,
             region: Some("westeurope"),
-            servers,
+            servers: addressed(servers),
             selection: Selection::default(),
             named: true,
             faults: BTreeMap::new(),
@@ -101,6 +105,13 @@ impl Network {
         self
     }
 
+    /// With other name servers.
+    pub fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
+        self.servers = addressed(servers);
+        self.make();
+        self
+    }
+
     /// Without the names of an instance.
     pub fn unnamed(mut self) -> Self {
         self.named = false;
@@ -110,7 +121,10 @@ impl Network {
 
     /// With more entries in the catalog.
     pub fn overlaid(mut self, yaml: &str) -> Self {
-        let file = File { name: "overlay".into(), bytes: yaml.as_bytes().to_vec() };
+        let file = File {
+            name: "overlay".into(),
+            bytes: yaml.as_bytes().to_vec(),
+        };
         self.catalog = load(true, &[file]).unwrap();
         self.make();
         self
@@ -156,7 +170,9 @@ impl Network {
 
     fn fault_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
         let same_host = self.plan.endpoints.iter().filter(|other| other.host == endpoint.host);
-        let of_the_name = same_host.filter_map(|other| self.faults.get(&other.id)).find(|fault| fault.is_of_the_name());
+        let of_the_name = same_host
+            .filter_map(|other| self.faults.get(&other.id))
+            .find(|fault| fault.is_of_the_name());
         of_the_name.or_else(|| self.faults.get(&endpoint.id))
     }
 
@@ -170,15 +186,29 @@ impl Network {
             }
             let fault = self.fault_of(endpoint);
             let by_name = endpoint.destination == Destination::Name;
-            let host = self.shared.iter().find(|(host, _)| *host == endpoint.host).map_or(endpoint.host.as_str(), |(_, at)| at);
+            let host = self
+                .shared
+                .iter()
+                .find(|(host, _)| *host == endpoint.host)
+                .map_or(endpoint.host.as_str(), |(_, at)| at);
             let name = by_name.then(|| seen::name(host, &self.servers, fault));
             let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
             if let Some(name) = &name {
                 names.insert(endpoint.host.clone(), name.clone());
             }
-            traces.push(Some(Trace { duration: Duration::from_millis(20), name, attempts, cut: false }));
+            traces.push(Some(Trace {
+                duration: Duration::from_millis(20),
+                name,
+                attempts,
+                cut: false,
+            }));
         }
-        Run { traces, names, duration: Duration::from_secs(5), interrupted: false }
+        Run {
+            traces,
+            names,
+            duration: Duration::from_secs(5),
+            interrupted: false,
+        }
     }
 
     /// What we say of every endpoint.
@@ -200,4 +230,11 @@ impl Network {
             clock_skew: self.clock_skew,
         })
     }
+}
+
+fn addressed(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
+    servers
+        .iter()
+        .map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does))
+        .collect()
 }

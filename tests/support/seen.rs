@@ -74,7 +74,10 @@ pub enum Fault {
     /// Cut after a verified handshake.
     CutBehindTls,
     /// The name server says so, for this zone, after these aliases.
-    Nxdomain { authority: Option<&'static str>, alias: Option<&'static str> },
+    Nxdomain {
+        authority: Option<&'static str>,
+        alias: Option<&'static str>,
+    },
     /// The name server fails.
     Servfail,
     /// The name resolves to this address, and nobody answers there.
@@ -86,7 +89,10 @@ pub enum Fault {
 impl Fault {
     /// Whether it is about the name, and so about every port of the host.
     pub fn is_of_the_name(&self) -> bool {
-        matches!(self, Self::Nxdomain { .. } | Self::Servfail | Self::Leads(_) | Self::SecondServerDenies)
+        matches!(
+            self,
+            Self::Nxdomain { .. } | Self::Servfail | Self::Leads(_) | Self::SecondServerDenies
+        )
     }
 }
 
@@ -109,21 +115,30 @@ pub enum Server {
 
 /// Two public addresses, the same for the same host.
 pub fn addresses(host: &str) -> [IpAddr; 2] {
-    let sum = host.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let sum = host
+        .bytes()
+        .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let [_, second, third, _] = sum.to_be_bytes();
     [10, 11].map(|last| IpAddr::V4(Ipv4Addr::new(20, second, third, last)))
 }
 
 /// What the servers say of a name.
 pub fn name(host: &str, servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
-    let replies: Vec<ServerReply> =
-        servers.iter().enumerate().map(|(index, (address, server))| reply(host, *address, *server, fault, index)).collect();
+    let replies: Vec<ServerReply> = servers
+        .iter()
+        .enumerate()
+        .map(|(index, (address, server))| reply(host, *address, *server, fault, index))
+        .collect();
     let decided = replies
         .iter()
         .position(ServerReply::is_final)
         .or_else(|| replies.iter().position(|reply| reply.answer().is_some()))
         .or(Some(0));
-    NameTrace { duration: QUICK, decided, replies: replies.into_iter().map(Some).collect() }
+    NameTrace {
+        duration: QUICK,
+        decided,
+        replies: replies.into_iter().map(Some).collect(),
+    }
 }
 
 fn reply(host: &str, address: SocketAddr, server: Server, fault: Option<&Fault>, index: usize) -> ServerReply {
@@ -133,10 +148,15 @@ fn reply(host: &str, address: SocketAddr, server: Server, fault: Option<&Fault>,
         }
         (Server::Well | Server::UdpOnly, Some(Fault::Servfail)) => answered("SERVFAIL", &[], [], None),
         (Server::Well, Some(Fault::SecondServerDenies)) if index > 0 => answered("NXDOMAIN", &[], [], None),
-        (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => answered("NOERROR", &[to.parse().unwrap()], [], None),
+        (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
+            answered("NOERROR", &[to.parse().unwrap()], [], None)
+        }
         _ => of_server(server, Transport::Udp, &addresses(host)),
     };
-    ServerReply { v4: exchange(address, Transport::Udp, end), v6: None }
+    ServerReply {
+        v4: exchange(address, Transport::Udp, end),
+        v6: None,
+    }
 }
 
 fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsEnd {
@@ -148,15 +168,18 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
         (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
         (Server::Silent | Server::TcpOnly, Transport::Udp) => DnsEnd::Silent { sent: 3 },
-        (Server::Silent | Server::UdpOnly, Transport::Tcp) => {
-            DnsEnd::NotConnected(TcpTrace { duration: TIMEOUT, end: TcpEnd::Silent { syns: Some(3) } })
-        }
-        (Server::NotListening, Transport::Udp) => {
-            DnsEnd::Failed(failed(libc::ECONNREFUSED, [icmp("10.0.0.4".parse().unwrap(), 3, 3, false)]))
-        }
-        (Server::NotListening, Transport::Tcp) => {
-            DnsEnd::NotConnected(TcpTrace { duration: QUICK, end: TcpEnd::Failed(failed(libc::ECONNREFUSED, [])) })
-        }
+        (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
+            duration: TIMEOUT,
+            end: TcpEnd::Silent { syns: Some(3) },
+        }),
+        (Server::NotListening, Transport::Udp) => DnsEnd::Failed(failed(
+            libc::ECONNREFUSED,
+            [icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
+        )),
+        (Server::NotListening, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
+            duration: QUICK,
+            end: TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
+        }),
     }
 }
 
@@ -195,7 +218,9 @@ pub fn attempts(
 ) -> Vec<Attempt> {
     let dialled: Vec<SocketAddr> = match (&endpoint.destination, name) {
         (Destination::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
-        (Destination::Addresses { addresses, .. }, _) => addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect(),
+        (Destination::Addresses { addresses, .. }, _) => {
+            addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
+        }
         (Destination::Name, name) => {
             let decision = name.and_then(NameTrace::decision);
             let addresses = decision.map(ServerReply::addresses).unwrap_or_default();
@@ -212,7 +237,10 @@ pub fn attempts(
 }
 
 fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, Server)]) -> Attempt {
-    let does = servers.iter().find(|(address, _)| *address == server).map_or(Server::Well, |(_, does)| *does);
+    let does = servers
+        .iter()
+        .find(|(address, _)| *address == server)
+        .map_or(Server::Well, |(_, does)| *does);
     let end = of_server(does, endpoint.transport, &addresses("login.microsoftonline.com"));
     let mut attempt = Attempt::new(server);
     attempt.dns = Some(exchange(server, endpoint.transport, end));
@@ -262,15 +290,29 @@ fn connection(fault: Option<&Fault>) -> TcpEnd {
 }
 
 fn failed<const N: usize>(errno: i32, icmp: [IcmpError; N]) -> SocketFailure {
-    SocketFailure { errno: Some(errno), text: format!("error {errno}"), straight: false, icmp: icmp.to_vec() }
+    SocketFailure {
+        errno: Some(errno),
+        text: format!("error {errno}"),
+        straight: false,
+        icmp: icmp.to_vec(),
+    }
 }
 
 fn straight(errno: i32) -> SocketFailure {
-    SocketFailure { straight: true, ..failed(errno, []) }
+    SocketFailure {
+        straight: true,
+        ..failed(errno, [])
+    }
 }
 
 fn icmp(sender: IpAddr, kind: u8, code: u8, own: bool) -> IcmpError {
-    IcmpError { kind, code, v6: false, sender: Some(sender), own }
+    IcmpError {
+        kind,
+        code,
+        v6: false,
+        sender: Some(sender),
+        own,
+    }
 }
 
 fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
@@ -278,12 +320,16 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
         Some(Fault::CutReset) => Some(End::Reset),
         Some(Fault::CutClosed) => Some(End::Closed),
         Some(Fault::CutSilent) => Some(End::TimedOut),
-        Some(Fault::Foreign) => Some(End::Foreign { why: "packet type 72, a reply has 4".into() }),
+        Some(Fault::Foreign) => Some(End::Foreign {
+            why: "packet type 72, a reply has 4".into(),
+        }),
         _ => None,
     };
     let speaks_first = matches!(endpoint.protocol, Protocol::Tds | Protocol::Amqp);
     if speaks_first {
-        let end = cut.clone().unwrap_or(End::Replied(Reply::Upgrade { proof: "prelude reply".into() }));
+        let end = cut.clone().unwrap_or(End::Replied(Reply::Upgrade {
+            proof: "prelude reply".into(),
+        }));
         let over = !matches!(end, End::Replied(_));
         attempt.prelude = Some(said(end));
         if over {
@@ -329,7 +375,9 @@ fn greeted(endpoint: &Endpoint) -> End {
     };
     match endpoint.protocol {
         Protocol::Http | Protocol::Https => page(200, &[], body),
-        _ => End::Replied(Reply::Spoke { proof: "reply of the protocol".into() }),
+        _ => End::Replied(Reply::Spoke {
+            proof: "reply of the protocol".into(),
+        }),
     }
 }
 
@@ -337,14 +385,23 @@ fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> End {
     End::Replied(Reply::Http(HttpReply {
         status,
         reason: None,
-        headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
         body: body.to_vec(),
     }))
 }
 
 fn said(end: End) -> Hello {
     let duration = if end == End::TimedOut { TIMEOUT } else { QUICK };
-    Hello { duration, greeting: Greeting { end, received: Vec::new() } }
+    Hello {
+        duration,
+        greeting: Greeting {
+            end,
+            received: Vec::new(),
+        },
+    }
 }
 
 fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
@@ -390,11 +447,20 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
             trusted_by_vm: Some(*trusted_by_vm),
             ..good
         },
-        Some(Fault::WrongName(subject)) => {
-            ChainFacts { subject: format!("CN={subject}"), names: vec![(*subject).into()], right_name: false, ..good }
-        }
-        Some(Fault::Expired) => ChainFacts { trust: Trust::Expired, ..good },
-        Some(Fault::NotYetValid) => ChainFacts { trust: Trust::NotYetValid, ..good },
+        Some(Fault::WrongName(subject)) => ChainFacts {
+            subject: format!("CN={subject}"),
+            names: vec![(*subject).into()],
+            right_name: false,
+            ..good
+        },
+        Some(Fault::Expired) => ChainFacts {
+            trust: Trust::Expired,
+            ..good
+        },
+        Some(Fault::NotYetValid) => ChainFacts {
+            trust: Trust::NotYetValid,
+            ..good
+        },
         _ => good,
     }
 }
@@ -403,9 +469,17 @@ fn ntp(fault: Option<&Fault>) -> UdpTrace<NtpReply> {
     let end = match connection(fault) {
         TcpEnd::Failed(failure) => UdpEnd::Failed(failure),
         TcpEnd::Silent { .. } => UdpEnd::Silent,
-        TcpEnd::Open => {
-            UdpEnd::Replied(NtpReply { stratum: 2, kiss: None, synchronised: true, transmit: Some(1_800_000_000.0) })
-        }
+        TcpEnd::Open => UdpEnd::Replied(NtpReply {
+            stratum: 2,
+            kiss: None,
+            synchronised: true,
+            transmit: Some(1_800_000_000.0),
+        }),
     };
-    UdpTrace { duration: QUICK, sent: 3, ignored: Vec::new(), end }
+    UdpTrace {
+        duration: QUICK,
+        sent: 3,
+        ignored: Vec::new(),
+        end,
+    }
 }

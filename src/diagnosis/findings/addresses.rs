@@ -26,7 +26,9 @@ const FEWEST_DEPENDENCIES: usize = 3;
 pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut drafts = Vec::new();
     let wrong = pool.take_by(|row| {
-        let cause = row.cause().filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress))?;
+        let cause = row
+            .cause()
+            .filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress))?;
         let outcome = row.judgement.outcomes.get(row.judgement.decisive.unwrap_or(0))?;
         Some((cause, outcome.address.ip().to_string()))
     });
@@ -44,26 +46,39 @@ pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
 fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     let hosts = say::hosts(&rows);
     let who = match hosts[..] {
-        [_] => format!("{}: the name resolves", say::subject(&rows)),
+        [_] => format!("{}: the name resolves", say::leader(&rows)),
         _ => format!("{} resolve", count(hosts.len(), "name")),
     };
     let (title, says) = if cause == Cause::DnsSinkhole {
-        (format!("{who} to {address}, which cannot be right"), "no service of Azure can live at this address")
+        (
+            format!("{who} to {address}, which cannot be right"),
+            "no service of Azure can live at this address",
+        )
     } else {
-        (format!("{who} to {address}, where nothing proves itself"), "no private link leads there, and a private endpoint has one")
+        (
+            format!("{who} to {address}, where nothing proves itself"),
+            "no private link leads there, and a private endpoint has one",
+        )
     };
-    let mut evidence = say::examples(&rows);
-    evidence.push(says.into());
+    let evidence = [vec![says.to_string()], say::examples(&rows)].concat();
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(cause),
         scope: address.into(),
         title,
-        confidence: if cause == Cause::DnsSinkhole { Confidence::Certain } else { Confidence::High },
+        confidence: if cause == Cause::DnsSinkhole {
+            Confidence::Certain
+        } else {
+            Confidence::High
+        },
         evidence,
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix {
-            summary: format!("Remove the record that sends {} to {address}, on the name server, in a private zone or in a hosts file.", list(&hosts, 2)),
+            summary: format!(
+                "Remove the record of {} on the name server, in a private zone or in a hosts file.",
+                list(&hosts, 2)
+            ),
             commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
         },
         rows,
@@ -72,19 +87,34 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
 
 fn filtered(rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows).len();
-    let servers: Vec<String> = rows.iter().filter_map(Row::deciding_server).map(|server| server.ip().to_string()).collect();
+    let servers: Vec<String> = rows
+        .iter()
+        .filter_map(Row::deciding_server)
+        .map(|server| server.ip().to_string())
+        .collect();
     let server = servers.first().map_or("the name server", String::as_str).to_string();
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::DnsNxdomain),
         scope: "names".into(),
-        title: format!("{} of {} do not exist for {server}", count(hosts, "name"), say::subject(&rows)),
+        title: format!(
+            "{} of {} do not exist for {server}",
+            count(hosts, "name"),
+            say::subject(&rows)
+        ),
         confidence: Confidence::High,
         evidence: say::examples(&rows),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix {
-            summary: format!("Let {server} forward these names: a DNS filter denies them, or a zone of its own hides them."),
-            commands: rows.first().map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)).into_iter().collect(),
+            summary: format!(
+                "Let {server} forward these names: a DNS filter denies them, or a zone of its own hides them."
+            ),
+            commands: rows
+                .first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
+                .into_iter()
+                .collect(),
         },
         rows,
     }

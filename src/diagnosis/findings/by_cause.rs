@@ -26,22 +26,34 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
             None => groups.push((&row.endpoint.dependency, row.cause(), vec![row])),
         }
     }
-    groups.into_iter().map(|(dependency, cause, rows)| draft(picture, dependency, cause, rows)).collect()
+    groups
+        .into_iter()
+        .map(|(dependency, cause, rows)| draft(picture, dependency, cause, rows))
+        .collect()
 }
 
 fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows: Vec<Row<'a>>) -> Draft<'a> {
     // Every row that is not as expected and not open is blocked, and what is blocked has a cause.
     let cause = cause.unwrap_or(Cause::HelloUnexpected);
     let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
-    let mut evidence = if cause == Cause::TcpTimeout { vec![say::silence(&rows)] } else { say::examples(&rows) };
+    let mut evidence = if cause == Cause::TcpTimeout {
+        vec![say::silence(&rows)]
+    } else {
+        say::examples(&rows)
+    };
     if cause == Cause::TcpTimeout {
         evidence.extend(silence::contrast(picture, &rows));
     }
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(cause),
         scope: dependency.to_string(),
-        title: format!("{title}: {}{}", fix::headline(cause, &say::ports(&rows)), share(picture, &rows)),
+        title: format!(
+            "{title}: {}{}",
+            fix::headline(cause, &say::ports(&rows)),
+            share(picture, &rows)
+        ),
         confidence: confidence(picture, cause, &rows),
         evidence,
         suspects: fix::suspects(cause).to_vec(),
@@ -53,13 +65,16 @@ fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows
 /// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
 fn share(picture: &Picture<'_>, rows: &[Row<'_>]) -> String {
     let alike = |other: &Row<'_>| {
-        rows.iter().any(|row| {
-            row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port
-        })
+        rows.iter()
+            .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
     };
     let well = say::hosts(picture.proved().filter(|row| alike(row))).len();
     let ill = say::hosts(rows).len();
-    if well == 0 { String::new() } else { format!(" ({ill} of {} hosts)", ill + well) }
+    if well == 0 {
+        String::new()
+    } else {
+        format!(" ({ill} of {} hosts)", ill + well)
+    }
 }
 
 /// A lone silent host among many that answer may be the service's own trouble.

@@ -42,10 +42,14 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     };
     let mut evidence: Vec<String> = measured.clone().into_iter().collect();
     if !rows.is_empty() {
-        evidence.push(format!("the certificates of {} are out of their time", say::host_count(&rows)));
+        evidence.push(format!(
+            "the certificates of {} are out of their time",
+            say::host_count(&rows)
+        ));
         evidence.extend(say::examples(&rows));
     }
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "clock"),
         scope: "clock".into(),

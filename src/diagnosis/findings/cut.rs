@@ -21,7 +21,11 @@ use crate::{
 /// close, silence and alert are one class. What other ports do is [`super::accepted`]'s.
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(is_cut));
-    if rows.is_empty() { Vec::new() } else { vec![draft(picture, rows)] }
+    if rows.is_empty() {
+        Vec::new()
+    } else {
+        vec![draft(picture, rows)]
+    }
 }
 
 /// Whether a connection that was accepted ended before the service had shown itself.
@@ -41,29 +45,50 @@ pub fn is_cut(cause: Cause) -> bool {
 fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let ports = say::ports(&rows);
     let hosts = say::hosts(&rows).len();
-    let how = ways(&rows);
-    let title = match say::titles(&rows)[..] {
-        [one] => format!("{one}: {ports} is accepted, then {}", list(&how.iter().map(|(word, _)| *word).collect::<Vec<_>>(), 2).replace(" and ", " or ")),
+    let ways = ways(&rows);
+    let passes = say::hosts(
+        picture
+            .proved()
+            .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
+    )
+    .len();
+    let title = match (say::titles(&rows).as_slice(), ways.as_slice()) {
+        ([one], [("answered with an alert", _)]) => {
+            format!("{one}: {ports} answers the {} with an alert", first_bytes(&rows))
+        }
+        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", first_bytes(&rows)),
+        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", first_bytes(&rows)),
+        _ if passes == 0 => format!("A firewall cuts everything on {ports}, {}", count(hosts, "host")),
         _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
     };
-    let passes = say::hosts(picture.proved().filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port))).len();
     let certain = same_address(picture, &rows);
-    let mut evidence = vec![cut_at(&rows, &how)];
+    let mut evidence = vec![cut_at(&rows, &ways)];
     if let Some((address, passed, cut)) = &certain {
-        evidence.push(format!("at {address} the name {passed} gets through and {cut} does not"));
+        evidence.push(format!(
+            "at {address} the name {passed} gets through and {cut} does not"
+        ));
     }
     evidence.push(if passes > 0 {
-        format!("{} get through on the same {}, so it goes by name", count(passes, "other host"), plural_port(&ports))
+        format!(
+            "{} get through on the same {}, so it goes by name",
+            count(passes, "other host"),
+            plural_port(&ports)
+        )
     } else {
         format!("nothing gets through on {ports}: either no rule allows any name, or TLS is not let out at all")
     });
     evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "cut"),
         scope: "names".into(),
         title,
-        confidence: if certain.is_some() { Confidence::Certain } else { Confidence::High },
+        confidence: if certain.is_some() {
+            Confidence::Certain
+        } else {
+            Confidence::High
+        },
         evidence,
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy],
         fix: fix::allow_by_name(&rows, &picture.scene),
@@ -91,6 +116,15 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
     ways
 }
 
+/// What is sent first on these ports.
+fn first_bytes(rows: &[Row<'_>]) -> &'static str {
+    if rows.iter().all(|row| row.endpoint.port == 80) {
+        "request"
+    } else {
+        "ClientHello"
+    }
+}
+
 /// What was sent, how it was cut, and after how long.
 fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
     let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
@@ -101,12 +135,13 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
         (first, last) if first == last => format!(" after {last}"),
         (first, last) => format!(" after {first} to {last}"),
     });
-    let sent = if rows.iter().all(|row| row.endpoint.port == 80) { "request" } else { "ClientHello" };
+    let sent = first_bytes(rows);
     let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {
         ([host], [(way, _)]) => vec![format!("{host} is {way}")],
-        (_, ways) => ways.iter().map(|(way, hosts)| format!("{} are {way}", count(*hosts, "host"))).collect(),
+        (_, [(way, hosts)]) => vec![format!("{} are {way}", count(*hosts, "host"))],
+        (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),
     };
-    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4).replace("1 host are", "1 host is");
+    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
     format!("{parts} at our {sent}{after}")
 }
 
@@ -116,7 +151,11 @@ fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAdd
         let address = row.decisive()?.address;
         let through = picture.proved().find(|other| {
             other.endpoint.host != row.endpoint.host
-                && other.judgement.outcomes.iter().any(|outcome| outcome.address == address && outcome.proof.is_some())
+                && other
+                    .judgement
+                    .outcomes
+                    .iter()
+                    .any(|outcome| outcome.address == address && outcome.proof.is_some())
         })?;
         Some((address, through.endpoint.host.as_str(), row.endpoint.host.as_str()))
     })

@@ -27,16 +27,24 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     if rows.is_empty() {
         return Vec::new();
     }
-    let after = say::range(rows.iter().flat_map(Row::icmp).map(|(_, after)| after)).map_or(PATIENCE, |(first, _)| first);
+    let after =
+        say::range(rows.iter().flat_map(Row::icmp).map(|(_, after)| after)).map_or(PATIENCE, |(first, _)| first);
     let answered = picture.proved().count();
     let mut evidence = vec![
-        format!("{}: this VM's own kernel says host unreachable after {}", say::host_count(&rows), seconds(after)),
+        format!(
+            "{}: this VM's own kernel says host unreachable after {}",
+            say::host_count(&rows),
+            seconds(after)
+        ),
         "so nobody answered for the next hop: this is no firewall".into(),
     ];
     if answered > 0 {
-        evidence.push(format!("{answered} other endpoints prove themselves, over another route"));
+        evidence.push(format!(
+            "{answered} other endpoints prove themselves, over another route"
+        ));
     }
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "dead-next-hop"),
         scope: "dead-next-hop".into(),
@@ -45,8 +53,13 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         evidence,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],
         fix: Fix {
-            summary: "Correct the next hop of the route that these addresses take, or bring up the appliance that it names.".into(),
-            commands: vec!["az network nic show-effective-route-table -g RG -n NIC -o table".into(), "ip route get ADDRESS".into()],
+            summary:
+                "Correct the next hop of the route that these addresses take, or bring up the appliance that it names."
+                    .into(),
+            commands: vec![
+                "az network nic show-effective-route-table -g RG -n NIC -o table".into(),
+                "ip route get ADDRESS".into(),
+            ],
         },
         rows,
     }]
@@ -54,5 +67,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
 
 /// Whether an ICMP error is the kernel's word for a next hop that did not answer (measured on Linux).
 pub fn is_dead_next_hop(picture: &Picture<'_>, error: &IcmpError, after: Duration) -> bool {
-    picture.is_own(error) && matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= PATIENCE
+    picture.is_own(error)
+        && matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3))
+        && after >= PATIENCE
 }

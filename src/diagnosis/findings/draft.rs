@@ -42,6 +42,8 @@ pub struct Draft<'a> {
     pub rows: Vec<Row<'a>>,
     /// What was seen, the telling sentences first.
     pub evidence: Vec<String>,
+    /// What the instance cannot do meanwhile; `None` for what its dependencies say of themselves.
+    pub impact: Option<String>,
     /// Where to look, the likeliest first.
     pub suspects: Vec<Suspect>,
     /// What to change.
@@ -75,7 +77,11 @@ impl Draft<'_> {
     /// How sure the finding is: what rests on `documented` endpoints alone is a hint.
     pub fn confidence(&self) -> Confidence {
         let only_documented = self.rows.iter().all(|row| row.endpoint.need == Need::Documented);
-        if only_documented && !self.rows.is_empty() { Confidence::Low } else { self.confidence }
+        if only_documented && !self.rows.is_empty() {
+            Confidence::Low
+        } else {
+            self.confidence
+        }
     }
 
     /// The finding as reports carry it.
@@ -86,7 +92,8 @@ impl Draft<'_> {
             What::Word(word) => (None, word),
         };
         let mut fix = self.fix;
-        fix.commands.extend(fix::check_from_instance(&self.rows, &picture.scene));
+        fix.commands
+            .extend(fix::check_from_instance(&self.rows, &picture.scene));
         let mut evidence = self.evidence;
         evidence.truncate(MOST_EVIDENCE);
         let evidence = evidence.into_iter().map(say::capital).collect();
@@ -98,7 +105,7 @@ impl Draft<'_> {
             endpoints: self.rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence,
             suspects: self.suspects,
-            impact: say::impact(&self.rows),
+            impact: self.impact.unwrap_or_else(|| say::impact(&self.rows)),
             fix,
         }
     }

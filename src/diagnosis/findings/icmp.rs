@@ -30,7 +30,11 @@ const WIDE: usize = 3;
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
         let (error, _) = row.icmp().next()?;
-        let by_target = row.judgement.outcomes.iter().any(|outcome| Some(outcome.address.ip()) == error.sender);
+        let by_target = row
+            .judgement
+            .outcomes
+            .iter()
+            .any(|outcome| Some(outcome.address.ip()) == error.sender);
         (row.cause().is_some() && !by_target && !row.fails_by_name()).then_some((error.sender, error.is_prohibition()))
     });
     let draft = |((sender, prohibits), mut rows): ((Option<IpAddr>, bool), Vec<Row<'a>>)| {
@@ -46,8 +50,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
 fn belongs(picture: &Picture<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
     let alike = |row: &Row<'_>| row.tag() == silent.tag() && row.endpoint.port == silent.endpoint.port;
     should_work(silent)
-        && (refused.iter().any(alike)
-            || (say::dependencies(refused).len() >= WIDE && !picture.proved().any(alike)))
+        && (refused.iter().any(alike) || (say::dependencies(refused).len() >= WIDE && !picture.proved().any(alike)))
 }
 
 fn refusal<'a>(
@@ -66,14 +69,21 @@ fn refusal<'a>(
         (false, [one]) => format!("{one}: {who} knows no way there"),
         (false, _) => format!("{who} knows no way to {hosts}"),
     };
-    let errors: Vec<String> = rows.iter().filter_map(|row| row.icmp().next()).map(|(error, _)| words(error)).collect();
+    let errors: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.icmp().next())
+        .map(|(error, _)| words(error))
+        .collect();
     let mut evidence: Vec<String> = distinct(errors.iter().map(String::as_str))
         .into_iter()
         .take(2)
         .map(|error| format!("{who} answers {error} for {}", count(refused, "endpoint")))
         .collect();
     if rows.len() > refused {
-        evidence.push(format!("{} more are silent: routers limit the errors that they send", rows.len() - refused));
+        evidence.push(format!(
+            "{} more are silent: routers limit the errors that they send",
+            rows.len() - refused
+        ));
     }
     let proved = picture.proved().count();
     if proved > 0 {
@@ -81,8 +91,8 @@ fn refusal<'a>(
     }
     let by = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
     let scope = if prohibits { by } else { format!("routes-of-{by}") };
-    let allow = fix::allow_in_firewall(&rows, &picture.scene);
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "refused"),
         scope,
@@ -95,7 +105,7 @@ fn refusal<'a>(
             vec![Suspect::Udr, Suspect::Nva]
         },
         fix: if prohibits {
-            Fix { summary: format!("At {who}: {}", allow.summary), commands: allow.commands }
+            fix::allow_at(&who, &rows, &picture.scene)
         } else {
             Fix {
                 summary: format!("Give {who} a route there, or take it out of the way with a route of your own."),

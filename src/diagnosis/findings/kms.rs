@@ -29,10 +29,12 @@ pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
     }
     let evidence = vec![
         say::silence(&rows),
-        "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied".into(),
+        "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied"
+            .into(),
         "so a 0.0.0.0/0 route that sends activation into a firewall is likely".into(),
     ];
     vec![Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "kms"),
         scope: say::scope(&rows, "kms"),
@@ -41,9 +43,10 @@ pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
         evidence,
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
         fix: Fix {
-            summary: "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
+            summary:
+                "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
                       application rule for 1688 never works."
-                .into(),
+                    .into(),
             commands: routes(&rows),
         },
         rows,
@@ -62,6 +65,7 @@ pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<
         return Vec::new();
     };
     vec![Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Word("kms-activation"),
         scope: say::scope(&answering, "kms"),
@@ -73,7 +77,8 @@ pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<
         ],
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix {
-            summary: "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet.".into(),
+            summary: "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet."
+                .into(),
             commands: routes(&answering),
         },
         rows: answering,
@@ -87,28 +92,41 @@ fn sign_of_forced_tunnelling(picture: &Picture<'_>) -> Option<String> {
     let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
     let cut = rows(&|row| row.is_web() && row.cause().is_some_and(cut::is_cut));
     let refused = rows(&|row| {
-        icmp::is_refused_on_the_way(picture, row) && row.icmp().any(|(error, _)| error.sender.is_some_and(address::is_private))
+        icmp::is_refused_on_the_way(picture, row)
+            && row
+                .icmp()
+                .any(|(error, _)| error.sender.is_some_and(address::is_private))
     });
     let signs = [
-        (denied, "denied by a page"),
-        (inspected, "inspected"),
-        (cut, "cut after they were accepted"),
-        (refused, "refused by a private address"),
+        // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.
+        (denied, 1, "denied by a page"),
+        (inspected, 2, "inspected"),
+        (cut, 3, "accepted and then cut"),
+        (refused, 1, "refused by a private address"),
     ];
-    let (number, how) = signs.into_iter().find(|(number, _)| *number > 0)?;
+    let (number, _, how) = signs.into_iter().find(|(number, least, _)| number >= least)?;
     let are = if number == 1 { "is" } else { "are" };
     Some(format!("{} {are} {how}", count(number, "endpoint")))
 }
 
 fn routes(rows: &[Row<'_>]) -> Vec<String> {
-    let addresses = rows.iter().flat_map(|row| &row.judgement.outcomes).map(|outcome| outcome.address.ip());
-    let public: Vec<String> =
-        addresses.filter(|address| matches!(address, IpAddr::V4(_)) && !address::is_private(*address)).map(|a| a.to_string()).collect();
+    let addresses = rows
+        .iter()
+        .flat_map(|row| &row.judgement.outcomes)
+        .map(|outcome| outcome.address.ip());
+    let public: Vec<String> = addresses
+        .filter(|address| matches!(address, IpAddr::V4(_)) && !address::is_private(*address))
+        .map(|a| a.to_string())
+        .collect();
     let route = |(address, number): (&str, u32)| {
         format!(
             "az network route-table route create -g RG --route-table-name TABLE -n kms-{number} --address-prefix {address}/32 \
              --next-hop-type Internet"
         )
     };
-    distinct(public.iter().map(String::as_str)).into_iter().zip(1..).map(route).collect()
+    distinct(public.iter().map(String::as_str))
+        .into_iter()
+        .zip(1..)
+        .map(route)
+        .collect()
 }

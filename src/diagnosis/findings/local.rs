@@ -21,18 +21,41 @@ use crate::{
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let refused = pool.take(|row| is_refused_here(picture, row));
     let routeless = pool.take(is_without_route);
-    let untried: Vec<Row<'a>> =
-        picture.rows.iter().filter(|row| row.judgement.cause == Some(Cause::LocalFault)).copied().collect();
+    let untried: Vec<Row<'a>> = picture
+        .rows
+        .iter()
+        .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
+        .copied()
+        .collect();
     [
-        (refused, "local-firewall", "firewall-of-this-vm", "own firewall refuses", "Let the agent's traffic out of this VM's own firewall, then run again."),
-        (routeless, "no-route", "routes-of-this-vm", "routing table has no way", "Give this VM a default route, then run again."),
-        (untried, "local-fault", "limits-of-this-vm", "limits or rights keep it from trying", "Lift what keeps this VM from trying, then run again."),
+        (
+            refused,
+            "local-firewall",
+            "firewall-of-this-vm",
+            "own firewall refuses traffic",
+            "Let the agent's traffic out of this VM's own firewall, then run again.",
+        ),
+        (
+            routeless,
+            "no-route",
+            "routes-of-this-vm",
+            "routing table has no way",
+            "Give this VM a default route, then run again.",
+        ),
+        (
+            untried,
+            "local-fault",
+            "limits-of-this-vm",
+            "limits or rights keep it from trying",
+            "Lift what keeps this VM from trying, then run again.",
+        ),
     ]
     .into_iter()
     .filter(|(rows, ..)| !rows.is_empty())
     .map(|(rows, what, scope, reason, fix)| {
         let to = if what == "local-fault" { "" } else { " to" };
         Draft {
+            impact: None,
             rank: Rank::Wide,
             what: What::of(&rows, what),
             scope: scope.into(),
@@ -40,7 +63,10 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
             confidence: Confidence::Certain,
             evidence: evidence(picture, &rows),
             suspects: vec![Suspect::LocalHost],
-            fix: Fix { summary: fix.into(), commands: commands(what) },
+            fix: Fix {
+                summary: fix.into(),
+                commands: commands(what),
+            },
             rows,
         }
     })
@@ -48,20 +74,31 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
 }
 
 fn is_refused_here(picture: &Picture<'_>, row: &Row<'_>) -> bool {
-    row.icmp().any(|(error, after)| picture.is_own(error) && !dead_next_hop::is_dead_next_hop(picture, error, after))
+    row.icmp()
+        .any(|(error, after)| picture.is_own(error) && !dead_next_hop::is_dead_next_hop(picture, error, after))
 }
 
 fn is_without_route(row: &Row<'_>) -> bool {
     row.cause() == Some(Cause::TcpNoRoute)
         || (row.cause().is_some()
-            && row.failures().any(|(failure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some()))
+            && row
+                .failures()
+                .any(|(failure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some()))
 }
 
 fn evidence(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
-    let errors: Vec<String> = rows.iter().flat_map(Row::icmp).map(|(error, _)| error.to_string()).collect();
+    let errors: Vec<String> = rows
+        .iter()
+        .flat_map(Row::icmp)
+        .map(|(error, _)| error.to_string())
+        .collect();
     let mut sentences = match distinct(errors.iter().map(String::as_str))[..] {
         [] => say::examples(rows),
-        ref errors => errors.iter().take(2).map(|error| format!("{error}: an address of this VM itself")).collect(),
+        ref errors => errors
+            .iter()
+            .take(2)
+            .map(|error| format!("{error}: an address of this VM itself"))
+            .collect(),
     };
     let others = picture.proved().count();
     if others > 0 {

@@ -33,7 +33,12 @@ const PLATFORM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let liars: Vec<SocketAddr> = pool
         .iter()
-        .filter(|row| matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)))
+        .filter(|row| {
+            matches!(
+                row.cause(),
+                Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)
+            )
+        })
         .filter_map(Row::tested_server)
         .collect();
     let is_failed_lookup = |row: &Row<'a>| match row.cause() {
@@ -44,7 +49,8 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         _ => false,
     };
     let resolves = picture.rows.iter().any(|row| {
-        matches!(row.endpoint.destination, Destination::Name) && row.judgement.outcomes.iter().any(|o| o.stage > Stage::Dns)
+        matches!(row.endpoint.destination, Destination::Name)
+            && row.judgement.outcomes.iter().any(|o| o.stage > Stage::Dns)
     });
     if !resolves && pool.has(is_failed_lookup) {
         let rows = pool.take(|row| row.tested_server().is_some() || is_failed_lookup(row));
@@ -54,26 +60,50 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         let server = row.deciding_server().map(|server| server.ip());
         is_failed_lookup(row).then(|| (server, row.cause()))
     });
-    let mut drafts: Vec<Draft<'a>> =
-        some_names.into_iter().map(|((server, _), rows)| some_names_fail(picture, server, rows)).collect();
+    let mut drafts: Vec<Draft<'a>> = some_names
+        .into_iter()
+        .map(|((server, _), rows)| some_names_fail(picture, server, rows))
+        .collect();
     let servers = pool.take_by(|row| row.tested_server().map(|server| server.ip()));
-    drafts.extend(servers.into_iter().map(|(server, rows)| server_fails(picture, server, rows)));
+    drafts.extend(
+        servers
+            .into_iter()
+            .map(|(server, rows)| server_fails(picture, server, rows)),
+    );
     drafts
 }
 
 fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let servers: Vec<String> = picture.scene.plan.name_servers.iter().map(|server| server.ip().to_string()).collect();
+    let servers: Vec<String> = picture
+        .scene
+        .plan
+        .name_servers
+        .iter()
+        .map(|server| server.ip().to_string())
+        .collect();
     let servers = distinct(servers.iter().map(String::as_str));
-    let names: Vec<Row<'a>> = rows.iter().filter(|row| row.tested_server().is_none()).copied().collect();
+    let names: Vec<Row<'a>> = rows
+        .iter()
+        .filter(|row| row.tested_server().is_none())
+        .copied()
+        .collect();
     let cause = names.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
+    let one_transport = answers_over(picture, Transport::Tcp);
     let title = match servers[..] {
+        [server] if one_transport => format!("Name server {server}: UDP 53 is dropped, so no name resolves"),
         [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
-        _ => format!("No name resolves: none of {} name servers gives an answer", servers.len()),
+        _ => format!(
+            "No name resolves: none of {} name servers gives an answer",
+            servers.len()
+        ),
     };
     let mut evidence = vec![match say::hosts(&names)[..] {
         [one] => format!("{one} does not resolve"),
         ref many => format!("none of {} names resolves", many.len()),
     }];
+    if one_transport {
+        evidence.push("it answers over TCP 53, so it is alive and a rule names one transport only".into());
+    }
     evidence.extend(platform(picture));
     let tested = tests(&rows);
     if tested.is_empty() {
@@ -81,15 +111,47 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
     }
     evidence.extend(tested);
     Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&names, "no-names"),
         scope: "name-servers".into(),
         title,
         confidence: confidence(picture, cause),
         evidence,
-        suspects: suspects(picture, cause),
-        fix: repair(picture, cause, &servers.join(" or ")),
+        suspects: if one_transport {
+            vec![Suspect::Nsg, Suspect::FirewallNetworkRule]
+        } else {
+            suspects(picture, cause)
+        },
+        fix: if one_transport {
+            let rows: Vec<Row<'a>> = rows
+                .iter()
+                .filter(|row| row.tested_server().is_some())
+                .copied()
+                .collect();
+            other_transport(&rows, &servers.join(" and "))
+        } else {
+            repair(picture, cause, &servers.join(" or "))
+        },
         rows,
+    }
+}
+
+/// Whether a server proves itself over this transport, so that it is alive and reachable.
+fn answers_over(picture: &Picture<'_>, transport: Transport) -> bool {
+    picture
+        .proved()
+        .any(|row| row.tested_server().is_some() && row.endpoint.transport == transport)
+}
+
+/// A server that answers over one transport is well: a rule names that one only.
+fn other_transport(rows: &[Row<'_>], server: &str) -> Fix {
+    let ports = say::ports(rows);
+    Fix {
+        summary: format!(
+            "Allow {ports} to {server} as well, in this subnet's NSG, in the server's own and at any firewall between."
+        ),
+        commands: vec!["az network nsg rule list -g RG --nsg-name NSG --include-default -o table".into()],
     }
 }
 
@@ -101,18 +163,31 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
     let mut evidence = say::examples(&rows);
     evidence.push("other names resolve, so the server is alive: it is about these zones".into());
     evidence.extend(platform(picture));
-    let rank = if matches!(cause, Cause::DnsNxdomain | Cause::DnsSinkhole) { Rank::Wide } else { Rank::Amiss };
+    let rank = if matches!(cause, Cause::DnsNxdomain | Cause::DnsSinkhole) {
+        Rank::Wide
+    } else {
+        Rank::Amiss
+    };
     Draft {
+        impact: None,
         rank,
         what: What::Cause(cause),
         scope: format!("names-of-{server}"),
-        title: format!("{} {verb} not resolve: {server} {}", count(hosts, "name"), behaviour(cause)),
+        title: format!(
+            "{} {verb} not resolve: {server} {}",
+            count(hosts, "name"),
+            behaviour(cause)
+        ),
         confidence: confidence(picture, cause),
         evidence,
         suspects: suspects(picture, cause),
         fix: Fix {
             summary: format!("Make {server} forward the zones of these names, to 168.63.129.16 at last."),
-            commands: rows.first().map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)).into_iter().collect(),
+            commands: rows
+                .first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
+                .into_iter()
+                .collect(),
         },
         rows,
     }
@@ -125,29 +200,49 @@ fn server_fails<'a>(picture: &Picture<'a>, server: IpAddr, rows: Vec<Row<'a>>) -
         })
     };
     let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let over_tcp_only = rows.iter().all(|row| row.endpoint.transport == Transport::Tcp);
     let ports = say::ports(&rows);
     let mut evidence = tests(&rows);
-    let title = if over_tcp_only && proved(Transport::Udp) {
-        evidence.push("it answers over UDP, so only answers that do not fit into a datagram are lost".into());
-        format!("Name server {server}: {ports} does not answer, UDP does")
+    let (title, impact, one_transport) = if proved(Transport::Udp) {
+        evidence.push("it answers over UDP".into());
+        (
+            format!("Name server {server}: {ports} does not answer, UDP does"),
+            "Answers that do not fit into a datagram are lost.",
+            true,
+        )
     } else if proved(Transport::Tcp) {
-        evidence.push("it answers over TCP, so a rule lets one transport through only".into());
-        format!("Name server {server}: {ports} does not answer, TCP does")
+        evidence.push("it answers over TCP".into());
+        (
+            format!("Name server {server}: {ports} does not answer, TCP does"),
+            "Names resolve through another server, as long as that one lives.",
+            true,
+        )
     } else {
-        evidence.push("names still resolve, through another server".into());
-        format!("Name server {server} {}", behaviour(cause))
+        evidence.push("names resolve through another server".into());
+        (
+            format!("Name server {server} {}", behaviour(cause)),
+            "Names resolve through another server, as long as that one lives, and slower.",
+            false,
+        )
     };
     evidence.extend(platform(picture));
     Draft {
+        impact: Some(impact.into()),
         rank: Rank::Amiss,
         what: What::of(&rows, "dns"),
         scope: server.to_string(),
         title,
         confidence: confidence(picture, cause),
         evidence,
-        suspects: suspects(picture, cause),
-        fix: repair(picture, cause, &server.to_string()),
+        suspects: if one_transport {
+            vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer]
+        } else {
+            suspects(picture, cause)
+        },
+        fix: if one_transport {
+            other_transport(&rows, &server.to_string())
+        } else {
+            repair(picture, cause, &server.to_string())
+        },
         rows,
     }
 }
@@ -169,7 +264,14 @@ fn behaviour(cause: Cause) -> &'static str {
 fn tests(rows: &[Row<'_>]) -> Vec<String> {
     let tested = rows.iter().filter(|row| row.tested_server().is_some()).take(3);
     tested
-        .map(|row| format!("{} {}: {}", row.endpoint.transport.as_str().to_uppercase(), row.endpoint.port, row.judgement.detail))
+        .map(|row| {
+            format!(
+                "{} {}: {}",
+                row.endpoint.transport.as_str().to_uppercase(),
+                row.endpoint.port,
+                row.judgement.detail
+            )
+        })
         .collect()
 }
 
@@ -184,13 +286,20 @@ fn platform(picture: &Picture<'_>) -> Option<String> {
 }
 
 fn is_platform_asked(picture: &Picture<'_>) -> bool {
-    picture.scene.plan.name_servers.iter().any(|server| server.ip() == PLATFORM)
+    picture
+        .scene
+        .plan
+        .name_servers
+        .iter()
+        .any(|server| server.ip() == PLATFORM)
 }
 
 /// An answer shows whose it is; silence shows it only where the platform's own server answers meanwhile.
 fn confidence(picture: &Picture<'_>, cause: Cause) -> Confidence {
     match cause {
-        Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => Confidence::Certain,
+        Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => {
+            Confidence::Certain
+        }
         _ if picture.scene.platform_dns == Some(true) => Confidence::Certain,
         _ => Confidence::High,
     }
@@ -214,7 +323,9 @@ fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
     }
     let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
     let summary = if is_platform_asked(picture) {
-        format!("Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}.")
+        format!(
+            "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+        )
     } else {
         format!(
             "Start {servers}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, apply \

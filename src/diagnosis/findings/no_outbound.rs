@@ -36,24 +36,35 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     if rows.is_empty() {
         return Vec::new();
     }
-    let answering: Vec<&str> =
-        say::titles(picture.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
+    let answering: Vec<&str> = say::titles(picture.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
     let ports = distinct_ports(&rows);
     let mut evidence = vec![
-        format!("none of {hosts} public hosts answers, on any of {}", count(ports, "port")),
+        format!(
+            "none of {hosts} public hosts answers, on any of {}",
+            count(ports, "port")
+        ),
         "an instance has a public address of its own, so it may have a way out all the same".into(),
     ];
-    let servers: Vec<String> =
-        picture.proved().filter_map(Row::tested_server).map(|server: SocketAddr| server.ip().to_string()).collect();
+    let servers: Vec<String> = picture
+        .proved()
+        .filter_map(Row::tested_server)
+        .map(|server: SocketAddr| server.ip().to_string())
+        .collect();
     if let Some(server) = servers.first() {
-        evidence.push(format!("the name server {server} answers, so this VM itself is on the network"));
+        evidence.push(format!(
+            "the name server {server} answers, so this VM itself is on the network"
+        ));
     }
     evidence.push(if answering.is_empty() {
         "services that have service endpoints are silent too".into()
     } else {
-        format!("{} answer: service endpoints go around the way out, or the NSG allows just their tags", list(&answering, 3))
+        format!(
+            "{} answer: service endpoints go around the way out, or the NSG allows just their tags",
+            list(&answering, 3)
+        )
     });
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "no-outbound"),
         scope: "no-outbound".into(),

@@ -21,9 +21,10 @@ pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
         let title = if open {
             format!("{subject}: {ports} must be blocked and is not")
         } else {
-            format!("{subject}: {ports} was never tried, so nothing shows that it is blocked")
+            format!("{subject}: {ports} was never tried, so no block is shown")
         };
         Draft {
+            impact: None,
             rank: Rank::Amiss,
             what: What::Word(if open { "open" } else { "never-tried" }),
             scope: dependency.to_string(),
@@ -31,13 +32,20 @@ pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
             confidence: if open { Confidence::Certain } else { Confidence::Medium },
             evidence: say::examples(&rows),
             suspects: if open {
-                vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::FirewallApplicationRule]
+                vec![
+                    Suspect::Nsg,
+                    Suspect::FirewallNetworkRule,
+                    Suspect::FirewallApplicationRule,
+                ]
             } else {
                 vec![Suspect::DnsServer]
             },
             fix: Fix {
                 summary: if open {
-                    format!("Deny {ports} to {} in the subnet's NSG or at the firewall.", say::subject(&rows))
+                    format!(
+                        "Deny {ports} to {} in the subnet's NSG or at the firewall.",
+                        say::subject(&rows)
+                    )
                 } else {
                     "Name the target of this test by its address, so that no name server has a say.".into()
                 },

@@ -25,16 +25,27 @@ use crate::{
 /// - name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
 pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut groups: Vec<(Option<Cause>, &str, Vec<Row<'a>>)> = Vec::new();
-    let degraded = picture.rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded && should_work(row));
-    let failing: Vec<SocketAddr> =
-        picture.rows.iter().filter(|row| row.is_amiss()).filter_map(Row::tested_server).collect();
+    let degraded = picture
+        .rows
+        .iter()
+        .filter(|row| row.judgement.verdict == Verdict::Degraded && should_work(row));
+    let failing: Vec<SocketAddr> = picture
+        .rows
+        .iter()
+        .filter(|row| row.is_amiss())
+        .filter_map(Row::tested_server)
+        .collect();
     for row in degraded {
         let cause = row.judgement.cause;
         if cause.is_none() && row.servers().any(|server| failing.contains(&server)) {
             continue;
         }
         // A difference between name servers is about them, not about a dependency.
-        let whose = if cause.is_some() { row.endpoint.dependency.as_str() } else { "" };
+        let whose = if cause.is_some() {
+            row.endpoint.dependency.as_str()
+        } else {
+            ""
+        };
         match groups.iter_mut().find(|(known, of, _)| (*known, *of) == (cause, whose)) {
             Some((_, _, rows)) => rows.push(*row),
             None => groups.push((cause, whose, vec![*row])),
@@ -56,16 +67,25 @@ fn is_failure(outcome: &Outcome) -> bool {
 
 fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -> Draft<'a> {
     let addresses = |test: fn(&Outcome) -> bool| {
-        let all: Vec<String> =
-            rows.iter().flat_map(|row| &row.judgement.outcomes).filter(|outcome| test(outcome)).map(|o| o.address.ip().to_string()).collect();
+        let all: Vec<String> = rows
+            .iter()
+            .flat_map(|row| &row.judgement.outcomes)
+            .filter(|outcome| test(outcome))
+            .map(|o| o.address.ip().to_string())
+            .collect();
         distinct(all.iter().map(String::as_str)).len()
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(cause),
         scope: format!("{}-addresses", say::scope(&rows, "some")),
-        title: format!("{}: {failing} of {all} addresses fail, {}", say::subject(&rows), fix::headline(cause, &say::ports(&rows))),
+        title: format!(
+            "{}: {failing} of {all} addresses fail, {}",
+            say::subject(&rows),
+            fix::headline(cause, &say::ports(&rows))
+        ),
         confidence: Confidence::Medium,
         evidence: say::examples(&rows),
         suspects: fix::suspects(cause).to_vec(),
@@ -77,6 +97,7 @@ fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -
 /// A private CA of Microsoft's behind an internal name is no more than a hint.
 fn shaken(cause: Cause, rows: Vec<Row<'_>>) -> Draft<'_> {
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(cause),
         scope: format!("{}-shaken", say::scope(&rows, "some")),
@@ -96,15 +117,21 @@ fn servers_differ(rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows).len();
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Word("dns-differs"),
         scope: "name-servers".into(),
         title: format!("Name servers differ about {}", count(hosts, "name")),
         confidence: Confidence::Medium,
-        evidence: first.into_iter().chain(["a resolver asks one or the other, so the instance fails now and then".into()]).collect(),
+        evidence: first
+            .into_iter()
+            .chain(["a resolver asks one or the other, so the instance fails now and then".into()])
+            .collect(),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix {
-            summary: "Make every name server of the virtual network forward to the same place, or list only those that do.".into(),
+            summary:
+                "Make every name server of the virtual network forward to the same place, or list only those that do."
+                    .into(),
             commands: vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()],
         },
         rows,

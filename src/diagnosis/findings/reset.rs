@@ -27,19 +27,31 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     let rows = pool.take(refused);
     let allow = fix::allow(&rows, &picture.scene);
     let mut evidence = vec![
-        format!("{} of {} answer our SYN with a reset", say::host_count(&rows), say::subject(&rows)),
+        format!(
+            "{} of {} answer our SYN with a reset",
+            say::host_count(&rows),
+            say::subject(&rows)
+        ),
         "services of Azure that listen elsewhere do not all refuse: a device on the way does".into(),
     ];
     evidence.extend(say::examples(&rows));
     vec![Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::TcpRefused),
         scope: "resets".into(),
-        title: format!("A device on the way resets {} to {}", say::ports(&rows), say::host_count(&rows)),
+        title: format!(
+            "A device on the way resets {} to {}",
+            say::ports(&rows),
+            say::host_count(&rows)
+        ),
         confidence: Confidence::High,
         evidence,
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
-        fix: Fix { summary: format!("Find the device that resets. {}", allow.summary), commands: allow.commands },
+        fix: Fix {
+            summary: format!("Find the device that resets. {}", allow.summary),
+            commands: allow.commands,
+        },
         rows,
     }]
 }

@@ -47,7 +47,9 @@ impl<'a> Row<'a> {
 
     /// Why it is blocked; `None` where it is not.
     pub fn cause(&self) -> Option<Cause> {
-        self.judgement.cause.filter(|_| self.judgement.verdict == Verdict::Blocked)
+        self.judgement
+            .cause
+            .filter(|_| self.judgement.verdict == Verdict::Blocked)
     }
 
     /// Whether its name gave no address to dial.
@@ -76,7 +78,9 @@ impl<'a> Row<'a> {
     /// Every name server that said something of its name.
     pub fn servers(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
         let name = self.trace.and_then(|trace| trace.name.as_ref());
-        name.into_iter().flat_map(|name| name.replies.iter().flatten()).map(|reply| reply.v4.server)
+        name.into_iter()
+            .flat_map(|name| name.replies.iter().flatten())
+            .map(|reply| reply.v4.server)
     }
 
     /// What was seen at each address.
@@ -102,7 +106,12 @@ impl<'a> Row<'a> {
 
     /// Whether it was dialled outside this machine's own networks.
     pub fn is_public(&self) -> bool {
-        let mut outcomes = self.judgement.outcomes.iter().filter(|outcome| outcome.stage > Stage::Dns).peekable();
+        let mut outcomes = self
+            .judgement
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.stage > Stage::Dns)
+            .peekable();
         outcomes.peek().is_some() && outcomes.all(|outcome| !address::is_private(outcome.address.ip()))
     }
 
@@ -114,14 +123,20 @@ impl<'a> Row<'a> {
 
     /// Everything that failed in a socket, the name lookup's included, with the time that it took.
     pub fn failures(&self) -> impl Iterator<Item = (&'a SocketFailure, Duration)> + use<'a> {
-        let name = self.trace.and_then(|trace| trace.name.as_ref()).and_then(|name| name.decision());
+        let name = self
+            .trace
+            .and_then(|trace| trace.name.as_ref())
+            .and_then(|name| name.decision());
         let lookup = name.and_then(|reply| dns_failure(&reply.v4.end, reply.v4.duration));
-        lookup.into_iter().chain(self.attempts().iter().filter_map(attempt_failure))
+        lookup
+            .into_iter()
+            .chain(self.attempts().iter().filter_map(attempt_failure))
     }
 
     /// Every ICMP error, with the time until it came.
     pub fn icmp(&self) -> impl Iterator<Item = (&'a IcmpError, Duration)> + use<'a> {
-        self.failures().filter_map(|(failure, after)| failure.icmp.first().map(|error| (error, after)))
+        self.failures()
+            .filter_map(|(failure, after)| failure.icmp.first().map(|error| (error, after)))
     }
 }
 
@@ -131,7 +146,11 @@ fn is_silence(outcome: &Outcome) -> bool {
 }
 
 fn attempt_failure(attempt: &Attempt) -> Option<(&SocketFailure, Duration)> {
-    if let Some(TcpTrace { end: TcpEnd::Failed(failure), duration }) = &attempt.tcp {
+    if let Some(TcpTrace {
+        end: TcpEnd::Failed(failure),
+        duration,
+    }) = &attempt.tcp
+    {
         return Some((failure, *duration));
     }
     if let Some(exchange) = &attempt.dns {
@@ -149,7 +168,10 @@ fn attempt_failure(attempt: &Attempt) -> Option<(&SocketFailure, Duration)> {
 fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Duration)> {
     match end {
         DnsEnd::Failed(failure) => Some((failure, duration)),
-        DnsEnd::NotConnected(TcpTrace { end: TcpEnd::Failed(failure), duration }) => Some((failure, *duration)),
+        DnsEnd::NotConnected(TcpTrace {
+            end: TcpEnd::Failed(failure),
+            duration,
+        }) => Some((failure, *duration)),
         _ => None,
     }
 }
@@ -168,10 +190,22 @@ impl<'a> Picture<'a> {
     pub fn new(scene: Scene<'a>) -> Self {
         let judged = scene.plan.endpoints.iter().zip(&scene.diagnosis.judgements).enumerate();
         let rows = judged.map(|(index, (endpoint, judgement))| {
-            let trace = scene.traces.get(index).and_then(Option::as_ref).filter(|trace| !trace.cut);
-            Row { index, endpoint, trace, judgement }
+            let trace = scene
+                .traces
+                .get(index)
+                .and_then(Option::as_ref)
+                .filter(|trace| !trace.cut);
+            Row {
+                index,
+                endpoint,
+                trace,
+                judgement,
+            }
         });
-        Self { scene, rows: rows.collect() }
+        Self {
+            scene,
+            rows: rows.collect(),
+        }
     }
 
     /// Rows of which the service proved itself.

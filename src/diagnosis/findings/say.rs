@@ -10,7 +10,13 @@ use crate::{
     report::words::{count, distinct, list},
 };
 
-/// The ports of some rows, as a rule names them: `TCP 5671, 5672`.
+/// What two titles may take together in a headline, in bytes.
+const SHORT: usize = 30;
+
+/// How many ports are named before they are counted.
+const MOST_PORTS: usize = 4;
+
+/// The ports of some rows, as a rule names them: `TCP 5671, 5672`; many of them as a number: `9 TCP ports`.
 pub fn ports(rows: &[Row<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     for row in rows {
@@ -19,8 +25,14 @@ pub fn ports(rows: &[Row<'_>]) -> String {
             ports.push(row.endpoint.port);
         }
     }
-    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let named = by_transport.iter().map(|(transport, ports)| format!("{} {}", transport.to_uppercase(), list(ports)));
+    let named = by_transport.iter().map(|(transport, ports)| {
+        let transport = transport.to_uppercase();
+        if ports.len() > MOST_PORTS {
+            return format!("{} {transport} ports", ports.len());
+        }
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!("{transport} {}", ports.join(", "))
+    });
     named.collect::<Vec<_>>().join(" and ")
 }
 
@@ -48,9 +60,16 @@ pub fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
 pub fn subject(rows: &[Row<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),
-        [one, two] => format!("{one} and {two}"),
+        [one, two] if one.len() + two.len() < SHORT => format!("{one} and {two}"),
         ref many => count(many.len(), "dependency"),
     }
+}
+
+/// The dependency that counts most, for a finding about one host of it.
+pub fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
+    rows.iter()
+        .min_by_key(|row| (row.endpoint.need, row.index))
+        .map_or("", |row| row.endpoint.title.as_str())
 }
 
 /// The scope of an id: the dependency where it is one, else what the recogniser calls it.
@@ -64,8 +83,12 @@ pub fn scope(rows: &[Row<'_>], otherwise: impl Into<String>) -> String {
 /// What breaks: the dependency's own words where it is one, else how many, and which.
 pub fn impact(rows: &[Row<'_>]) -> String {
     let needs = [Need::Required, Need::Feature, Need::Documented];
-    let weightiest = needs.iter().find_map(|need| rows.iter().find(|row| row.endpoint.need == *need));
-    let Some(weightiest) = weightiest else { return String::new() };
+    let weightiest = needs
+        .iter()
+        .find_map(|need| rows.iter().find(|row| row.endpoint.need == *need));
+    let Some(weightiest) = weightiest else {
+        return String::new();
+    };
     let of = |need: Need| titles(rows.iter().filter(move |row| row.endpoint.need == need));
     let (required, features) = (of(Need::Required), of(Need::Feature));
     let features: Vec<&str> = features.into_iter().filter(|title| !required.contains(title)).collect();
@@ -75,20 +98,32 @@ pub fn impact(rows: &[Row<'_>]) -> String {
         (0, many) => format!("{many} optional dependencies do not work: {}.", list(&features, 4)),
         (many, 0) => format!("{many} required dependencies do not work: {}.", list(&required, 5)),
         (many, optional) => {
-            format!("{many} required and {optional} optional dependencies do not work: {}, …", list(&required, 5))
+            format!(
+                "{many} required and {optional} optional dependencies do not work: {}, …",
+                list(&required, 5)
+            )
         }
     }
 }
 
 /// One row in its own words, and how many are like it.
 pub fn examples(rows: &[Row<'_>]) -> Vec<String> {
-    let Some((first, others)) = rows.split_first() else { return Vec::new() };
+    let Some((first, others)) = rows.split_first() else {
+        return Vec::new();
+    };
+    if others.is_empty() {
+        return vec![first.judgement.detail.clone()];
+    }
     let target = |row: &Row<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
     let mut sentences = vec![format!("{}, {}", target(first), first.judgement.detail)];
     let alike: Vec<String> = others.iter().map(target).collect();
     let alike = distinct(alike.iter().map(String::as_str));
     if !alike.is_empty() {
-        sentences.push(format!("{} alike: {}", count(alike.len(), "more endpoint"), list(&alike, 3)));
+        sentences.push(format!(
+            "{} alike: {}",
+            count(alike.len(), "more endpoint"),
+            list(&alike, 3)
+        ));
     }
     sentences
 }
@@ -103,15 +138,24 @@ pub fn silence(rows: &[Row<'_>]) -> String {
         }
     });
     let silent: Vec<(Option<u32>, Duration)> = silent.collect();
-    let addresses = rows.iter().flat_map(|row| &row.judgement.outcomes).map(|outcome| outcome.address.ip().to_string());
+    let addresses = rows
+        .iter()
+        .flat_map(|row| &row.judgement.outcomes)
+        .map(|outcome| outcome.address.ip().to_string());
     let addresses: Vec<String> = addresses.collect();
     let addresses = distinct(addresses.iter().map(String::as_str));
     let who = match hosts(rows)[..] {
         [one] => format!("{one} ({})", list(&addresses, 2)),
-        ref many => format!("{} at {}", count(many.len(), "host"), count(addresses.len(), "address").replace("addresss", "addresses")),
+        ref many => format!(
+            "{} at {}",
+            count(many.len(), "host"),
+            count(addresses.len(), "address").replace("addresss", "addresses")
+        ),
     };
     let longest = silent.iter().map(|(_, duration)| *duration).max();
-    let within = longest.map(|longest| format!(" within {}", seconds(longest))).unwrap_or_default();
+    let within = longest
+        .map(|longest| format!(" within {}", seconds(longest)))
+        .unwrap_or_default();
     match range(silent.iter().filter_map(|(syns, _)| *syns)) {
         Some((1, 1)) => format!("{who}: no answer to 1 SYN{within}"),
         Some((few, many)) if few == many => format!("{who}: no answer to {many} SYNs{within}"),
@@ -130,10 +174,20 @@ pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
 
 /// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
 pub fn slug(text: &str) -> String {
-    let letters = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let letters = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let text: String = text.chars().map(letters).collect();
     let parts: Vec<&str> = text.split('-').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { "unnamed".into() } else { parts.join("-") }
+    if parts.is_empty() {
+        "unnamed".into()
+    } else {
+        parts.join("-")
+    }
 }
 
 /// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
@@ -143,7 +197,12 @@ pub fn capital(sentence: String) -> String {
         return sentence;
     }
     let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
 }
 
 /// A word as ids carry it: `AzureKeyVault` becomes `azure-key-vault`.
@@ -166,7 +225,11 @@ mod tests {
 
     #[test]
     fn tags_become_words_of_an_id() {
-        for (tag, word) in [("Sql", "sql"), ("AzureKeyVault", "azure-key-vault"), ("AzurePlatformLKM", "azure-platform-lkm")] {
+        for (tag, word) in [
+            ("Sql", "sql"),
+            ("AzureKeyVault", "azure-key-vault"),
+            ("AzurePlatformLKM", "azure-platform-lkm"),
+        ] {
             assert_eq!(kebab(tag), word);
         }
     }

@@ -16,7 +16,9 @@ use crate::{
 
 /// Whether it was dialled over TCP, and so can tell of a port.
 fn is_dialled(row: &Row<'_>) -> bool {
-    is_tcp(row) && row.tested_server().is_none() && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
+    is_tcp(row)
+        && row.tested_server().is_none()
+        && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
 }
 
 fn is_dropped(row: &Row<'_>) -> bool {
@@ -26,13 +28,21 @@ fn is_dropped(row: &Row<'_>) -> bool {
 /// Ports of which every host is silent, while the same hosts, or hosts of the same tag, answer on another: it is about
 /// the port. Ports that fail for the same dependencies are one finding.
 pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let mut ports: Vec<u16> = pool.iter().filter(|row| is_dropped(row) && is_tcp(row)).map(|row| row.endpoint.port).collect();
+    let mut ports: Vec<u16> = pool
+        .iter()
+        .filter(|row| is_dropped(row) && is_tcp(row))
+        .map(|row| row.endpoint.port)
+        .collect();
     ports.sort_unstable();
     ports.dedup();
     ports.retain(|port| is_about_the_port(picture, *port));
     let mut groups: Vec<(Vec<&str>, Vec<u16>)> = Vec::new();
     for port in ports {
-        let rows: Vec<Row<'a>> = pool.iter().filter(|row| is_dropped(row) && row.endpoint.port == port).copied().collect();
+        let rows: Vec<Row<'a>> = pool
+            .iter()
+            .filter(|row| is_dropped(row) && row.endpoint.port == port)
+            .copied()
+            .collect();
         let whose = say::dependencies(&rows);
         match groups.iter_mut().find(|(known, _)| *known == whose) {
             Some((_, ports)) => ports.push(port),
@@ -55,12 +65,20 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
 
 /// Whether nobody answers on this port, and somebody of the same hosts or tags does on another.
 fn is_about_the_port(picture: &Picture<'_>, port: u16) -> bool {
-    let on_it: Vec<&Row<'_>> = picture.rows.iter().filter(|row| row.endpoint.port == port && is_dialled(row)).collect();
+    let on_it: Vec<&Row<'_>> = picture
+        .rows
+        .iter()
+        .filter(|row| row.endpoint.port == port && is_dialled(row))
+        .collect();
     let neighbours = |other: &Row<'_>| {
-        on_it.iter().any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
+        on_it
+            .iter()
+            .any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
     };
     on_it.iter().all(|row| row.is_silent())
-        && picture.proved().any(|row| is_tcp(row) && row.endpoint.port != port && neighbours(row))
+        && picture
+            .proved()
+            .any(|row| is_tcp(row) && row.endpoint.port != port && neighbours(row))
 }
 
 /// Service tags of which every host is silent on a port, while others answer: the rule for the tag is missing.
@@ -74,7 +92,10 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
     let mut drafts = Vec::new();
     for tag in tags {
         let whole = |port: u16| {
-            let mut dialled = picture.rows.iter().filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
+            let mut dialled = picture
+                .rows
+                .iter()
+                .filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
             dialled.all(|row| row.is_silent())
         };
         let rows = pool.take(|row| is_dropped(row) && row.tag() == tag && whole(row.endpoint.port));
@@ -84,10 +105,14 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
         let ports = say::ports(&rows);
         let title = match say::titles(&rows)[..] {
             [one] => format!("{one}: {ports} is dropped in silence"),
-            _ => format!("{ports} to the tag {tag} is dropped in silence, {}", say::host_count(&rows)),
+            _ => format!(
+                "{ports} to the tag {tag} is dropped in silence, {}",
+                say::host_count(&rows)
+            ),
         };
         // The dependency's name belongs to all of its silence, where a part of it is left for the groups by cause.
-        let is_left = pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
+        let is_left =
+            pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
         let by_tag = format!("tag-{}", say::kebab(tag));
         let scope = if is_left { by_tag } else { say::scope(&rows, by_tag) };
         drafts.push(draft(picture, rows, title, scope));
@@ -97,6 +122,7 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
 
 fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "silent"),
         scope,
@@ -113,26 +139,41 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: St
 pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let ports: Vec<u16> = rows.iter().map(|row| row.endpoint.port).collect();
     let elsewhere = |other: &&Row<'_>| is_tcp(other) && !ports.contains(&other.endpoint.port);
-    let on_port = |other: &&Row<'_>| is_tcp(other) && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
+    let on_port =
+        |other: &&Row<'_>| is_tcp(other) && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
     let mut sentences = Vec::new();
-    let same_host: Vec<&Row<'_>> = picture
+    let same_host = picture
         .proved()
         .filter(elsewhere)
-        .filter(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host))
-        .collect();
-    if let Some(other) = same_host.first() {
-        sentences.push(format!("{} answers on TCP {}, so this is about the port", other.endpoint.host, other.endpoint.port));
-    } else if let Some(port) = busiest_port(picture.proved().filter(elsewhere)) {
-        let hosts = say::hosts(picture.proved().filter(elsewhere).filter(|row| row.endpoint.port == port)).len();
-        sentences.push(format!("TCP {port} is answered by {}", count(hosts, "host")));
+        .find(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host));
+    if let Some(other) = same_host {
+        sentences.push(format!(
+            "{} answers on TCP {}, so this is about the port",
+            other.endpoint.host, other.endpoint.port
+        ));
     }
-    let same_port = say::hosts(picture.proved().filter(on_port));
+    let same_port = say::hosts(picture.proved().filter(on_port)).len();
     let tags = distinct(rows.iter().map(Row::tag));
     let same_tag = say::hosts(picture.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
     if same_tag > 0 {
-        sentences.push(format!("{} of the same service tag answer on the same port", count(same_tag, "other host")));
-    } else if !same_port.is_empty() {
-        sentences.push(format!("the same port is answered by {} of other service tags", count(same_port.len(), "host")));
+        sentences.push(format!(
+            "{} of the same service tag answer on the same port",
+            count(same_tag, "other host")
+        ));
+    } else if same_port > 0 {
+        sentences.push(format!(
+            "{} of other service tags answer on the same port",
+            count(same_port, "host")
+        ));
+    } else if let Some(port) = busiest_port(picture.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
+        let hosts = say::hosts(
+            picture
+                .proved()
+                .filter(elsewhere)
+                .filter(|row| row.endpoint.port == port),
+        )
+        .len();
+        sentences.push(format!("TCP {port} is answered by {}", count(hosts, "host")));
     }
     sentences
 }
@@ -146,5 +187,8 @@ fn busiest_port<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> Option<u16> {
             None => counts.push((row.endpoint.port, 1)),
         }
     }
-    counts.into_iter().max_by_key(|(_, number)| *number).map(|(port, _)| port)
+    counts
+        .into_iter()
+        .max_by_key(|(_, number)| *number)
+        .map(|(port, _)| port)
 }

@@ -23,14 +23,21 @@ pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> 
     }
     let hosts = say::hosts(&rows);
     vec![Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(Cause::Retired),
         scope: "documentation".into(),
-        title: format!("The documentation names {} that no longer exist", count(hosts.len(), "host")),
+        title: format!(
+            "The documentation names {} that no longer exist",
+            count(hosts.len(), "host")
+        ),
         confidence: Confidence::Low,
         evidence: vec![format!("no name server knows {}", list(&hosts, 4))],
         suspects: vec![Suspect::Documentation],
-        fix: Fix { summary: "Nothing to allow: leave these names out of firewall rules.".into(), commands: Vec::new() },
+        fix: Fix {
+            summary: "Nothing to allow: leave these names out of firewall rules.".into(),
+            commands: Vec::new(),
+        },
         rows,
     }]
 }
