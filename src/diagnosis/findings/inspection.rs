@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One issuer that the instance does not trust. Over several hosts nothing but inspection explains it: no company signs
-/// for Azure, DigiCert and Windows Update at once. Over one host it may be that host's own private CA.
+/// for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
 pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups =
         pool.take_by(|row| (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row)))));

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnosis::{
         attempt::Stage,
-        cause::{Cause, Confidence, Suspect},
+        cause::{Cause, Confidence},
         fix,
     },
     report::words::{count, distinct},
@@ -57,8 +57,8 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
             [one] => format!("{one}: {named} is dropped in silence"),
             _ => format!("{named} is dropped in silence, to {}", say::host_count(&rows)),
         };
-        let scope = ports.iter().map(|port| format!("-{port}")).collect::<String>();
-        drafts.push(draft(picture, rows, title, format!("port{scope}")));
+        let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
+        drafts.push(draft(picture, rows, title, format!("port-{}", numbers.join("-"))));
     }
     drafts
 }
@@ -96,7 +96,7 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
                 .rows
                 .iter()
                 .filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
-            dialled.all(|row| row.is_silent())
+            dialled.all(Row::is_silent)
         };
         let rows = pool.take(|row| is_dropped(row) && row.tag() == tag && whole(row.endpoint.port));
         if rows.is_empty() {
@@ -129,7 +129,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: St
         title,
         confidence: Confidence::High,
         evidence: [vec![say::silence(&rows)], contrast(picture, &rows)].concat(),
-        suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::Udr],
+        suspects: fix::suspects(Cause::TcpTimeout).to_vec(),
         fix: fix::allow(&rows, &picture.scene),
         rows,
     }

@@ -155,7 +155,7 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let (http, https) = (names(80), names(443));
     let parts = [(80, "Http", &http), (443, "Https", &https)];
     let most = if http.len() + https.len() > 3 { 2 } else { 3 };
-    let named: Vec<String> = parts
+    let allowed: Vec<String> = parts
         .iter()
         .filter(|(_, _, names)| !names.is_empty())
         .map(|(port, word, names)| format!("{}:{port} to {}", word.to_lowercase(), list(names, most)))
@@ -171,7 +171,7 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     };
     let summary = format!(
         "Add an application rule to the firewall that allows {}{or}.",
-        named.join(" and ")
+        allowed.join(" and ")
     );
     let command = |(port, word, names): &(u16, &str, &Vec<&str>)| {
         format!(
