@@ -119,8 +119,13 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         _ => format!("{server} answers {} for {host}", answer.rcode),
     };
     let by = match &answer.authority {
-        Some(zone) if is_private_zone(zone) => format!("; the answer is a private DNS zone's (SOA {zone})"),
-        Some(zone) if cause == Cause::DnsNxdomain => format!("; the zone that says so is {zone}"),
+        Some(soa) if soa.is_private() => {
+            format!(
+                "; a private DNS zone says so (SOA {}, served by {})",
+                soa.zone, soa.primary
+            )
+        }
+        Some(soa) if cause == Cause::DnsNxdomain => format!("; the zone that says so is {}", soa.zone),
         _ => String::new(),
     };
     Some((cause, format!("{said}{by}")))
@@ -227,11 +232,6 @@ fn has_private_link(answer: &Answer) -> bool {
         .cnames
         .iter()
         .any(|name| name.split('.').any(|label| label == "privatelink"))
-}
-
-/// The SOA of an Azure private DNS zone names this host, and Azure's own zones never do.
-pub fn is_private_zone(zone: &str) -> bool {
-    zone.ends_with("azureprivatedns.net") || zone.split('.').any(|label| label == "privatelink")
 }
 
 fn ignored(exchange: &DnsExchange, why: &str) -> String {

@@ -6,10 +6,10 @@ use super::{
     Diagnosis, Judgement,
     cause::{Cause, Verdict},
     context::Context,
-    dns,
 };
 use crate::{
     catalog::model::Need,
+    net::dns::Authority,
     plan::{Endpoint, Plan},
 };
 
@@ -51,7 +51,7 @@ fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
             .iter()
             .flatten()
             .filter_map(|reply| reply.answer())
-            .all(|answer| answer.rcode == "NXDOMAIN" && !answer.authority.as_deref().is_some_and(dns::is_private_zone))
+            .all(|answer| answer.rcode == "NXDOMAIN" && !answer.authority.as_ref().is_some_and(Authority::is_private))
     })
 }
 

@@ -12,7 +12,7 @@ mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
-    rules::{allow, allow_by_name, allow_in_firewall},
+    rules::{allow, allow_at, allow_by_name, allow_in_firewall},
 };
 
 /// The cause as half of a headline; `ports` reads like `TCP 1433`.
@@ -27,7 +27,7 @@ pub fn headline(cause: Cause, ports: &str) -> String {
         Cause::DnsPrivateAddress => "the name resolves to a private address without answer".into(),
         Cause::TcpTimeout => format!("{ports} is dropped in silence"),
         Cause::TcpRefused => format!("{ports} is refused with a reset"),
-        Cause::TcpUnreachable => format!("{ports} is refused with an ICMP error"),
+        Cause::TcpUnreachable | Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::TcpNoRoute => "this machine has no route".into(),
         Cause::TlsReset => format!("{ports} is accepted, then reset at the ClientHello"),
         Cause::TlsClosed => format!("{ports} is accepted, then closed at the ClientHello"),
@@ -44,7 +44,6 @@ pub fn headline(cause: Cause, ports: &str) -> String {
         Cause::HelloUnexpected => format!("{ports} is answered by something else"),
         Cause::HttpDenied => format!("a firewall or proxy denies {ports}"),
         Cause::UdpRefused => format!("{ports} is refused (ICMP port unreachable)"),
-        Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
         Cause::NeedsValue
         | Cause::Wildcard
         | Cause::Retired
@@ -77,7 +76,7 @@ pub fn suspects(cause: Cause) -> &'static [Suspect] {
         Cause::DnsRefused | Cause::DnsServfail => &[DnsServer],
         Cause::DnsNxdomain => &[DnsServer, PrivateDnsZone, Suspect::Documentation],
         Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => &[PrivateDnsZone, DnsServer],
-        Cause::TcpTimeout => &[Nsg, FirewallNetworkRule, Udr],
+        Cause::TcpTimeout => &[Nsg, FirewallNetworkRule, Udr, Suspect::VmNicNsg],
         Cause::TcpRefused => &[Nva, Service],
         Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::UdpRefused => &[Nva, FirewallNetworkRule, Udr],
         Cause::TcpNoRoute | Cause::LocalFault => &[LocalHost],

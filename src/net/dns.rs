@@ -72,9 +72,32 @@ pub struct Answer {
     pub cnames: Vec<String>,
     /// The addresses at the end of the chain.
     pub addresses: Vec<IpAddr>,
-    /// The zone whose SOA record stands in the authority section: who says that the name does not exist.
-    pub authority: Option<String>,
+    /// The SOA record in the authority section: who says that the name does not exist.
+    pub authority: Option<Authority>,
 }
+
+/// Who speaks for a zone (RFC 1035 §3.3.13).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// The zone.
+    pub zone: String,
+    /// The zone's primary server.
+    pub primary: String,
+}
+
+impl Authority {
+    /// Whether a private DNS zone answered. The primary server of all of Azure's is `azureprivatedns.net`; a zone of the
+    /// `privatelink` kind that denies a name is private wherever it is served.
+    pub fn is_private(&self) -> bool {
+        [&self.zone, &self.primary]
+            .iter()
+            .any(|name| *name == PRIVATE_DNS || name.ends_with(".azureprivatedns.net"))
+            || self.zone.split('.').any(|label| label == "privatelink")
+    }
+}
+
+/// The primary server of Azure's private DNS zones.
+const PRIVATE_DNS: &str = "azureprivatedns.net";
 
 /// A question for the addresses of one name.
 #[derive(Debug, Clone)]
@@ -236,11 +259,13 @@ impl Question {
                 unique.push(address);
             }
         }
-        let authority = reply
-            .authorities
-            .iter()
-            .find(|record| matches!(record.data, RData::SOA(_)))
-            .map(|record| text(&record.name));
+        let authority = reply.authorities.iter().find_map(|record| match &record.data {
+            RData::SOA(soa) => Some(Authority {
+                zone: text(&record.name),
+                primary: text(&soa.mname),
+            }),
+            _ => None,
+        });
         Answer {
             rcode: rcode(reply.metadata.response_code),
             cnames,

@@ -52,10 +52,6 @@ impl Network {
 
     /// Nothing is wrong but what these name servers do.
     pub fn with(servers: &[(&str, Server)]) -> Self {
-        let servers = servers
-            .iter()
-            .map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does))
-            .collect();
         static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
         let catalog = BUILTIN.clone();
         let mut network = Self {
@@ -68,7 +64,7 @@ impl Network {
             catalog,
             cloud: Cloud::Public,
             region: Some("westeurope"),
-            servers,
+            servers: addressed(servers),
             selection: Selection::default(),
             named: true,
             faults: BTreeMap::new(),
@@ -106,6 +102,13 @@ impl Network {
     /// In another cloud.
     pub fn in_cloud(mut self, cloud: Cloud, region: &'static str) -> Self {
         (self.cloud, self.region) = (cloud, Some(region));
+        self.make();
+        self
+    }
+
+    /// With other name servers.
+    pub fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
+        self.servers = addressed(servers);
         self.make();
         self
     }
@@ -202,9 +205,9 @@ impl Network {
             }));
         }
         Run {
+            controls: Controls::default(),
             traces,
             names,
-            controls: Controls::default(),
             duration: Duration::from_secs(5),
             interrupted: false,
         }
@@ -229,4 +232,11 @@ impl Network {
             clock_skew: self.clock_skew,
         })
     }
+}
+
+fn addressed(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
+    servers
+        .iter()
+        .map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does))
+        .collect()
 }

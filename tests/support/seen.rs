@@ -14,7 +14,7 @@ use apim_probe::{
     },
     net::{
         SocketFailure,
-        dns::{Answer, DnsEnd, DnsExchange},
+        dns::{Answer, Authority, DnsEnd, DnsExchange},
         icmp::IcmpError,
         tcp::{TcpEnd, TcpTrace},
         tls::{
@@ -175,11 +175,11 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         }),
         (Server::NotListening, Transport::Udp) => DnsEnd::Failed(failed(
             libc::ECONNREFUSED,
-            [icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
+            vec![icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
         )),
         (Server::NotListening, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: QUICK,
-            end: TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
+            end: TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
         }),
     }
 }
@@ -194,7 +194,10 @@ fn answered<'a>(
         rcode: rcode.into(),
         cnames: cnames.into_iter().map(str::to_string).collect(),
         addresses: addresses.to_vec(),
-        authority: authority.map(str::to_string),
+        authority: authority.map(|zone| Authority {
+            zone: zone.into(),
+            primary: format!("ns1.{zone}"),
+        }),
     })
 }
 
@@ -278,31 +281,31 @@ fn connection(fault: Option<&Fault>) -> TcpEnd {
     let own: IpAddr = "10.1.0.4".parse().unwrap();
     match fault {
         Some(Fault::Silent | Fault::Leads(_)) => TcpEnd::Silent { syns: Some(3) },
-        Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, [])),
+        Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
         Some(Fault::Icmp { sender, kind, code }) => {
-            TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(*sender, *kind, *code, false)]))
+            TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(*sender, *kind, *code, false)]))
         }
-        Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 1, true)])),
-        Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, [icmp(own, 3, 13, true)])),
+        Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 1, true)])),
+        Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 13, true)])),
         Some(Fault::NoRoute) => TcpEnd::Failed(straight(libc::ENETUNREACH)),
         Some(Fault::NotPermitted) => TcpEnd::Failed(straight(libc::EPERM)),
         _ => TcpEnd::Open,
     }
 }
 
-fn failed<const N: usize>(errno: i32, icmp: [IcmpError; N]) -> SocketFailure {
+fn failed(errno: i32, icmp: Vec<IcmpError>) -> SocketFailure {
     SocketFailure {
         errno: Some(errno),
         text: format!("error {errno}"),
         straight: false,
-        icmp: icmp.to_vec(),
+        icmp,
     }
 }
 
 fn straight(errno: i32) -> SocketFailure {
     SocketFailure {
         straight: true,
-        ..failed(errno, [])
+        ..failed(errno, Vec::new())
     }
 }
 

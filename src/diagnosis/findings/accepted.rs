@@ -6,12 +6,9 @@ use super::{
     row::{Picture, Pool, Row, is_tcp},
     say,
 };
-use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
-    report::words::list,
+use crate::diagnosis::{
+    cause::{Cause, Confidence, Suspect},
+    fix,
 };
 
 /// Outside 80 and 443: accepted, then cut before the service said a word of its own protocol. An Azure Firewall accepts
@@ -33,22 +30,26 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let title = match (say::titles(&rows).as_slice(), What::of(&rows, "")) {
         ([one], What::Cause(cause)) => format!("{one}: {}", fix::headline(cause, &ports)),
         ([one], What::Word(_)) => format!("{one}: {ports} is accepted, then cut"),
-        _ => format!("{ports} is accepted for everyone and leads nowhere"),
+        _ => format!("{ports}: accepted for everyone, and leading nowhere"),
     };
-    let mut evidence = say::examples(&rows);
-    evidence.push("no word of the service came back, so whoever accepted is not the service".into());
-    if rows.iter().any(|row| row.endpoint.port == 1433) {
-        evidence.push("an Azure Firewall accepts TCP 1433 for everyone, whatever its rules say".into());
+    let habit = if rows.iter().any(|row| row.endpoint.port == 1433) {
+        "an Azure Firewall accepts TCP 1433 for everyone, whatever its rules say"
     } else {
-        evidence.push("an Azure Firewall accepts a port for everyone once any application rule names it".into());
-    }
+        "an Azure Firewall accepts a port for everyone once any application rule names it"
+    };
+    let mut evidence = vec![
+        "whoever accepts says no word of the service's protocol".into(),
+        habit.into(),
+    ];
+    evidence.extend(say::examples(&rows));
     let silent = rows
         .iter()
         .all(|row| matches!(row.cause(), Some(Cause::HelloTimeout | Cause::TlsTimeout)));
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "accepted"),
-        scope: say::scope(&rows, format!("accepted-{}", port_list(&rows))),
+        scope: "ports".into(),
         title,
         confidence: if silent { Confidence::Medium } else { Confidence::High },
         evidence,
@@ -60,10 +61,4 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         fix: fix::allow_in_firewall(&rows, &picture.scene),
         rows,
     }
-}
-
-fn port_list(rows: &[Row<'_>]) -> String {
-    let ports: Vec<String> = rows.iter().map(|row| row.endpoint.port.to_string()).collect();
-    let ports = crate::report::words::distinct(ports.iter().map(String::as_str));
-    list(&ports, ports.len()).replace(" and ", "-").replace(", ", "-")
 }

@@ -46,7 +46,7 @@ pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
 fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     let hosts = say::hosts(&rows);
     let who = match hosts[..] {
-        [_] => format!("{}: the name resolves", say::subject(&rows)),
+        [_] => format!("{}: the name resolves", say::leader(&rows)),
         _ => format!("{} resolve", count(hosts.len(), "name")),
     };
     let (title, says) = if cause == Cause::DnsSinkhole {
@@ -60,12 +60,12 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
             "no private link leads there, and a private endpoint has one",
         )
     };
-    let mut evidence = say::examples(&rows);
-    evidence.push(says.into());
+    let evidence = [vec![says.to_string()], say::examples(&rows)].concat();
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(cause),
-        scope: say::scope(&rows, address),
+        scope: address.into(),
         title,
         confidence: if cause == Cause::DnsSinkhole {
             Confidence::Certain
@@ -76,7 +76,7 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix {
             summary: format!(
-                "Remove the record that sends {} to {address}, on the name server, in a private zone or in a hosts file.",
+                "Remove the record of {} on the name server, in a private zone or in a hosts file.",
                 list(&hosts, 2)
             ),
             commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
@@ -94,6 +94,7 @@ fn filtered(rows: Vec<Row<'_>>) -> Draft<'_> {
         .collect();
     let server = servers.first().map_or("the name server", String::as_str).to_string();
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::DnsNxdomain),
         scope: "names".into(),

@@ -45,6 +45,7 @@ fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows
         evidence.extend(silence::contrast(picture, &rows));
     }
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(cause),
         scope: dependency.to_string(),

@@ -49,6 +49,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         evidence.extend(say::examples(&rows));
     }
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "clock"),
         scope: "clock".into(),

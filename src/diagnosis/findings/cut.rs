@@ -45,22 +45,24 @@ pub fn is_cut(cause: Cause) -> bool {
 fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let ports = say::ports(&rows);
     let hosts = say::hosts(&rows).len();
-    let how = ways(&rows);
-    let title = match say::titles(&rows)[..] {
-        [one] => format!(
-            "{one}: {ports} is accepted, then {}",
-            list(&how.iter().map(|(word, _)| *word).collect::<Vec<_>>(), 2).replace(" and ", " or ")
-        ),
-        _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
-    };
+    let ways = ways(&rows);
     let passes = say::hosts(
         picture
             .proved()
             .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
     )
     .len();
+    let title = match (say::titles(&rows).as_slice(), ways.as_slice()) {
+        ([one], [("answered with an alert", _)]) => {
+            format!("{one}: {ports} answers the {} with an alert", first_bytes(&rows))
+        }
+        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", first_bytes(&rows)),
+        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", first_bytes(&rows)),
+        _ if passes == 0 => format!("A firewall cuts everything on {ports}, {}", count(hosts, "host")),
+        _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
+    };
     let certain = same_address(picture, &rows);
-    let mut evidence = vec![cut_at(&rows, &how)];
+    let mut evidence = vec![cut_at(&rows, &ways)];
     if let Some((address, passed, cut)) = &certain {
         evidence.push(format!(
             "at {address} the name {passed} gets through and {cut} does not"
@@ -77,9 +79,10 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     });
     evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "cut"),
-        scope: say::scope(&rows, "names"),
+        scope: "names".into(),
         title,
         confidence: if certain.is_some() {
             Confidence::Certain
@@ -113,6 +116,15 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
     ways
 }
 
+/// What is sent first on these ports.
+fn first_bytes(rows: &[Row<'_>]) -> &'static str {
+    if rows.iter().all(|row| row.endpoint.port == 80) {
+        "request"
+    } else {
+        "ClientHello"
+    }
+}
+
 /// What was sent, how it was cut, and after how long.
 fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
     let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
@@ -123,19 +135,13 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
         (first, last) if first == last => format!(" after {last}"),
         (first, last) => format!(" after {first} to {last}"),
     });
-    let sent = if rows.iter().all(|row| row.endpoint.port == 80) {
-        "request"
-    } else {
-        "ClientHello"
-    };
+    let sent = first_bytes(rows);
     let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {
         ([host], [(way, _)]) => vec![format!("{host} is {way}")],
-        (_, ways) => ways
-            .iter()
-            .map(|(way, hosts)| format!("{} are {way}", count(*hosts, "host")))
-            .collect(),
+        (_, [(way, hosts)]) => vec![format!("{} are {way}", count(*hosts, "host"))],
+        (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),
     };
-    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4).replace("1 host are", "1 host is");
+    let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
     format!("{parts} at our {sent}{after}")
 }
 

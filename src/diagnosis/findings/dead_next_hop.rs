@@ -44,6 +44,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         ));
     }
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "dead-next-hop"),
         scope: "dead-next-hop".into(),

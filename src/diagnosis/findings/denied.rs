@@ -19,14 +19,18 @@ use crate::{
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.
 pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| Denial::of(row).by));
-    groups.into_iter().map(|(by, rows)| draft(picture, &by, rows)).collect()
+    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by)));
+    groups
+        .into_iter()
+        .map(|(scope, rows)| draft(picture, scope, rows))
+        .collect()
 }
 
 /// Who denied, and in what words.
 struct Denial {
     by: String,
     quote: String,
+    redirects: bool,
 }
 
 impl Denial {
@@ -44,28 +48,39 @@ impl Denial {
             return Self {
                 by: author,
                 quote: marker,
+                redirects: false,
             };
         }
-        let redirect = reply.and_then(|reply| foreign_redirect(reply, &row.endpoint.host, &row.endpoint.names));
-        match redirect {
-            Some(target) => Self {
-                by: format!("a redirect to {target}"),
-                quote: row.judgement.detail.clone(),
-            },
+        let target = reply.and_then(|reply| foreign_redirect(reply, &row.endpoint.host, &row.endpoint.names));
+        match target.zip(reply) {
+            Some((by, reply)) => {
+                let quote = format!("HTTP {}, a redirect to {by}", reply.status);
+                Self {
+                    by,
+                    quote,
+                    redirects: true,
+                }
+            }
             None => Self {
                 by: "a firewall or proxy".into(),
                 quote: row.judgement.detail.clone(),
+                redirects: false,
             },
         }
     }
 }
 
-fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(picture: &Picture<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let denial = rows.first().map(Denial::of);
+    let by = denial.as_ref().map_or("somebody", |denial| denial.by.as_str());
     let ports = say::ports(&rows);
     let hosts = say::hosts(&rows);
-    let title = match say::titles(&rows)[..] {
-        [one] => format!("{one}: {by} denies {ports}"),
-        _ => format!(
+    let redirects = denial.as_ref().is_some_and(|denial| denial.redirects);
+    let title = match (say::titles(&rows).as_slice(), redirects) {
+        ([one], true) => format!("{one}: {ports} is redirected to {by}"),
+        (_, true) => format!("{ports} to {} is redirected to {by}", count(hosts.len(), "host")),
+        ([one], false) => format!("{one}: {by} denies {ports}"),
+        (_, false) => format!(
             "{} denies {ports} to {}",
             say::capital(by.to_string()),
             count(hosts.len(), "host")
@@ -73,14 +88,14 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     };
     let is_proxy = by.contains("proxy that wants a login");
     let mut evidence = Vec::new();
-    if let Some(first) = rows.first() {
+    if let (Some(first), Some(denial)) = (rows.first(), &denial) {
         let verb = if hosts.len() == 1 { "answers" } else { "answer" };
         let who = if hosts.len() == 1 {
             first.endpoint.host.clone()
         } else {
             count(hosts.len(), "host")
         };
-        evidence.push(format!("{who} {verb} {}", Denial::of(first).quote));
+        evidence.push(format!("{who} {verb} {}", denial.quote));
     }
     evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
     let answered = say::hosts(picture.proved().filter(|row| row.endpoint.port == 80)).len();
@@ -91,13 +106,14 @@ fn draft<'a>(picture: &Picture<'a>, by: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         ));
     }
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::HttpDenied),
-        scope: say::scope(&rows, say::kebab(by).replace(' ', "-")),
+        scope,
         title,
         confidence: Confidence::Certain,
         evidence,
-        suspects: if is_proxy {
+        suspects: if is_proxy || redirects {
             vec![Suspect::Proxy, Suspect::FirewallApplicationRule]
         } else {
             vec![Suspect::FirewallApplicationRule, Suspect::Proxy]

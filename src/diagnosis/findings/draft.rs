@@ -42,6 +42,8 @@ pub struct Draft<'a> {
     pub rows: Vec<Row<'a>>,
     /// What was seen, the telling sentences first.
     pub evidence: Vec<String>,
+    /// What the instance cannot do meanwhile; `None` for what its dependencies say of themselves.
+    pub impact: Option<String>,
     /// Where to look, the likeliest first.
     pub suspects: Vec<Suspect>,
     /// What to change.
@@ -103,7 +105,7 @@ impl Draft<'_> {
             endpoints: self.rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence,
             suspects: self.suspects,
-            impact: say::impact(&self.rows),
+            impact: self.impact.unwrap_or_else(|| say::impact(&self.rows)),
             fix,
         }
     }

@@ -89,9 +89,10 @@ fn refusal<'a>(
     if proved > 0 {
         evidence.push(format!("{proved} other endpoints prove themselves"));
     }
-    let scope = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
-    let allow = fix::allow_in_firewall(&rows, &picture.scene);
+    let by = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
+    let scope = if prohibits { by } else { format!("routes-of-{by}") };
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "refused"),
         scope,
@@ -104,10 +105,7 @@ fn refusal<'a>(
             vec![Suspect::Udr, Suspect::Nva]
         },
         fix: if prohibits {
-            Fix {
-                summary: format!("At {who}: {}", allow.summary),
-                commands: allow.commands,
-            }
+            fix::allow_at(&who, &rows, &picture.scene)
         } else {
             Fix {
                 summary: format!("Give {who} a route there, or take it out of the way with a route of your own."),

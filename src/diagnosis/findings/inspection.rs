@@ -17,51 +17,49 @@ use crate::{
 };
 
 /// One issuer that the instance does not trust. Over several hosts nothing but inspection explains it: no company signs
-/// for Azure, DigiCert and Windows Update at once. Over one host it may be that host's own private CA.
+/// for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
 pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| {
-        (row.cause() == Some(Cause::TlsUntrusted)).then(|| row.chain().map_or("", |chain| chain.issuer.as_str()))
-    });
-    groups
-        .into_iter()
-        .map(|(issuer, rows)| inspected(issuer, rows))
-        .collect()
+    let groups =
+        pool.take_by(|row| (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row)))));
+    groups.into_iter().map(|(by, rows)| inspected(by, rows)).collect()
 }
 
-fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn issuer<'a>(row: &Row<'a>) -> &'a str {
+    row.chain().map_or("", |chain| chain.issuer.as_str())
+}
+
+fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows);
+    let issuer = rows.first().map_or("", issuer);
     let by = if issuer.is_empty() {
         "a stranger"
     } else {
         common_name(issuer)
     };
     let title = match hosts[..] {
-        [_] => format!("{}: its certificate comes from {by}", say::subject(&rows)),
+        [_] => format!("{}: its certificate comes from {by}", say::leader(&rows)),
         _ => format!("TLS to {} is inspected by {by}", count(hosts.len(), "host")),
     };
-    let mut evidence = vec![format!(
-        "{} shown by {}, and the instance does not trust it",
-        if issuer.is_empty() {
-            "a certificate without a key".into()
-        } else {
-            format!("issuer {issuer}")
-        },
-        count(hosts.len(), "host"),
-    )];
-    let trusted_here = rows
-        .iter()
-        .filter_map(|row| row.chain()?.trusted_by_vm)
-        .collect::<Vec<_>>();
+    let trusted_here: Vec<bool> = rows.iter().filter_map(|row| row.chain()?.trusted_by_vm).collect();
+    let mut evidence = Vec::new();
     if trusted_here.contains(&true) {
-        evidence.push("this VM's own store trusts it, which hides the inspection from every other tool here".into());
-    } else if !trusted_here.is_empty() {
-        evidence.push("this VM's own store does not trust it either".into());
+        evidence.push("this VM's own store trusts it, which hides it from other tools; the instance does not".into());
+    } else if trusted_here.is_empty() {
+        evidence.push("the instance does not trust it".into());
+    } else {
+        evidence.push("neither the instance nor this VM's own store trusts it".into());
     }
+    evidence.push(if issuer.is_empty() {
+        "the certificate is shown without its key".into()
+    } else {
+        format!("{} show certificates of {issuer}", count(hosts.len(), "host")).replace("1 host show", "1 host shows")
+    });
     evidence.push("an instance cannot be given a company's CA, so what is inspected is blocked for it".into());
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::TlsUntrusted),
-        scope: say::scope(&rows, issuer_scope(by)),
+        scope,
         title,
         confidence: if hosts.len() > 1 {
             Confidence::Certain
@@ -72,7 +70,7 @@ fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         suspects: vec![Suspect::TlsInspection],
         fix: Fix {
             summary: format!(
-                "Exempt {} from TLS inspection, best every host of the instance by a rule for its subnet.",
+                "Exempt the instance's subnet from TLS inspection, at the least {}.",
                 list(&hosts, 2)
             ),
             commands: rows.first().map(fix::show_issuer).into_iter().collect(),
@@ -84,24 +82,25 @@ fn inspected<'a>(issuer: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
 /// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
 pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| {
-        (row.cause() == Some(Cause::TlsWrongName)).then(|| row.chain().map_or("", |chain| chain.subject.as_str()))
-    });
-    let draft = |(subject, rows): (&str, Vec<Row<'a>>)| {
+    let groups =
+        pool.take_by(|row| (row.cause() == Some(Cause::TlsWrongName)).then(|| say::slug(common_name(subject(row)))));
+    let draft = |(scope, rows): (String, Vec<Row<'a>>)| {
         let hosts = say::hosts(&rows);
+        let subject = rows.first().map_or("", subject);
         let whose = if subject.is_empty() {
             "another name"
         } else {
             common_name(subject)
         };
         let title = match hosts[..] {
-            [_] => format!("{}: the certificate is for {whose}", say::subject(&rows)),
+            [_] => format!("{}: the certificate is for {whose}", say::leader(&rows)),
             _ => format!("{} show the certificate of {whose}", count(hosts.len(), "host")),
         };
         Draft {
+            impact: None,
             rank: Rank::Amiss,
             what: What::Cause(Cause::TlsWrongName),
-            scope: say::scope(&rows, issuer_scope(whose)),
+            scope,
             title,
             confidence: if hosts.len() > 1 {
                 Confidence::High
@@ -123,24 +122,13 @@ pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
     groups.into_iter().map(draft).collect()
 }
 
+fn subject<'a>(row: &Row<'a>) -> &'a str {
+    row.chain().map_or("", |chain| chain.subject.as_str())
+}
+
 /// The common name in a distinguished name, or all of it.
 fn common_name(name: &str) -> &str {
     name.split(", ")
         .find_map(|part| part.strip_prefix("CN="))
         .unwrap_or(name)
-}
-
-fn issuer_scope(name: &str) -> String {
-    let word: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let parts: Vec<&str> = word.split('-').filter(|part| !part.is_empty()).collect();
-    parts.join("-")
 }

@@ -23,7 +23,7 @@ use crate::{
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
 pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.is_silent());
+    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout));
     if rows.is_empty() {
         return Vec::new();
     }
@@ -34,6 +34,7 @@ pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
         "so a 0.0.0.0/0 route that sends activation into a firewall is likely".into(),
     ];
     vec![Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "kms"),
         scope: say::scope(&rows, "kms"),
@@ -64,6 +65,7 @@ pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<
         return Vec::new();
     };
     vec![Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Word("kms-activation"),
         scope: say::scope(&answering, "kms"),
@@ -96,12 +98,13 @@ fn sign_of_forced_tunnelling(picture: &Picture<'_>) -> Option<String> {
                 .any(|(error, _)| error.sender.is_some_and(address::is_private))
     });
     let signs = [
-        (denied, "denied by a page"),
-        (inspected, "inspected"),
-        (cut, "cut after they were accepted"),
-        (refused, "refused by a private address"),
+        // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.
+        (denied, 1, "denied by a page"),
+        (inspected, 2, "inspected"),
+        (cut, 3, "accepted and then cut"),
+        (refused, 1, "refused by a private address"),
     ];
-    let (number, how) = signs.into_iter().find(|(number, _)| *number > 0)?;
+    let (number, _, how) = signs.into_iter().find(|(number, least, _)| number >= least)?;
     let are = if number == 1 { "is" } else { "are" };
     Some(format!("{} {are} {how}", count(number, "endpoint")))
 }

@@ -31,31 +31,34 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         (
             refused,
             "local-firewall",
-            "own firewall refuses",
+            "firewall-of-this-vm",
+            "own firewall refuses traffic",
             "Let the agent's traffic out of this VM's own firewall, then run again.",
         ),
         (
             routeless,
             "no-route",
+            "routes-of-this-vm",
             "routing table has no way",
             "Give this VM a default route, then run again.",
         ),
         (
             untried,
             "local-fault",
+            "limits-of-this-vm",
             "limits or rights keep it from trying",
             "Lift what keeps this VM from trying, then run again.",
         ),
     ]
     .into_iter()
     .filter(|(rows, ..)| !rows.is_empty())
-    .map(|(rows, what, reason, fix)| {
-        let scope = say::scope(&rows, "this-vm");
+    .map(|(rows, what, scope, reason, fix)| {
         let to = if what == "local-fault" { "" } else { " to" };
         Draft {
+            impact: None,
             rank: Rank::Wide,
             what: What::of(&rows, what),
-            scope: if what == "local-fault" { "this-vm".into() } else { scope },
+            scope: scope.into(),
             title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),
             confidence: Confidence::Certain,
             evidence: evidence(picture, &rows),

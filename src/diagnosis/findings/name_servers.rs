@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+mod remedy;
+
+use self::remedy::{confidence, other_transport, platform, repair, suspects};
 use super::{
     draft::{Draft, Rank, What},
     row::{Picture, Pool, Row},
@@ -11,7 +14,7 @@ use crate::{
     catalog::model::Transport,
     diagnosis::{
         attempt::Stage,
-        cause::{Cause, Confidence, Suspect},
+        cause::{Cause, Suspect},
         fix,
     },
     plan::Destination,
@@ -20,9 +23,6 @@ use crate::{
         words::{count, distinct},
     },
 };
-
-/// The platform's name server, the same in every network and cloud.
-const PLATFORM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
 
 /// Three ways in which name servers fail, wide to narrow:
 /// - no name resolves at all: one finding, with every host and every server in it;
@@ -88,7 +88,9 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
         .copied()
         .collect();
     let cause = names.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
+    let one_transport = answers_over(picture, Transport::Tcp);
     let title = match servers[..] {
+        [server] if one_transport => format!("Name server {server}: UDP 53 is dropped, so no name resolves"),
         [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
         _ => format!(
             "No name resolves: none of {} name servers gives an answer",
@@ -99,6 +101,9 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
         [one] => format!("{one} does not resolve"),
         ref many => format!("none of {} names resolves", many.len()),
     }];
+    if one_transport {
+        evidence.push("it answers over TCP 53, so it is alive and a rule names one transport only".into());
+    }
     evidence.extend(platform(picture));
     let tested = tests(&rows);
     if tested.is_empty() {
@@ -106,16 +111,37 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
     }
     evidence.extend(tested);
     Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&names, "no-names"),
         scope: "name-servers".into(),
         title,
         confidence: confidence(picture, cause),
         evidence,
-        suspects: suspects(picture, cause),
-        fix: repair(picture, cause, &servers.join(" or ")),
+        suspects: if one_transport {
+            vec![Suspect::Nsg, Suspect::FirewallNetworkRule]
+        } else {
+            suspects(picture, cause)
+        },
+        fix: if one_transport {
+            let rows: Vec<Row<'a>> = rows
+                .iter()
+                .filter(|row| row.tested_server().is_some())
+                .copied()
+                .collect();
+            other_transport(&rows, &servers.join(" and "))
+        } else {
+            repair(picture, cause, &servers.join(" or "))
+        },
         rows,
     }
+}
+
+/// Whether a server proves itself over this transport, so that it is alive and reachable.
+fn answers_over(picture: &Picture<'_>, transport: Transport) -> bool {
+    picture
+        .proved()
+        .any(|row| row.tested_server().is_some() && row.endpoint.transport == transport)
 }
 
 fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<Row<'a>>) -> Draft<'a> {
@@ -132,9 +158,10 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
         Rank::Amiss
     };
     Draft {
+        impact: None,
         rank,
         what: What::Cause(cause),
-        scope: say::scope(&rows, format!("names-of-{server}")),
+        scope: format!("names-of-{server}"),
         title: format!(
             "{} {verb} not resolve: {server} {}",
             count(hosts, "name"),
@@ -162,29 +189,49 @@ fn server_fails<'a>(picture: &Picture<'a>, server: IpAddr, rows: Vec<Row<'a>>) -
         })
     };
     let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let over_tcp_only = rows.iter().all(|row| row.endpoint.transport == Transport::Tcp);
     let ports = say::ports(&rows);
     let mut evidence = tests(&rows);
-    let title = if over_tcp_only && proved(Transport::Udp) {
-        evidence.push("it answers over UDP, so only answers that do not fit into a datagram are lost".into());
-        format!("Name server {server}: {ports} does not answer, UDP does")
+    let (title, impact, one_transport) = if proved(Transport::Udp) {
+        evidence.push("it answers over UDP".into());
+        (
+            format!("Name server {server}: {ports} does not answer, UDP does"),
+            "Answers that do not fit into a datagram are lost.",
+            true,
+        )
     } else if proved(Transport::Tcp) {
-        evidence.push("it answers over TCP, so a rule lets one transport through only".into());
-        format!("Name server {server}: {ports} does not answer, TCP does")
+        evidence.push("it answers over TCP".into());
+        (
+            format!("Name server {server}: {ports} does not answer, TCP does"),
+            "Names resolve through another server, as long as that one lives.",
+            true,
+        )
     } else {
-        evidence.push("names still resolve, through another server".into());
-        format!("Name server {server} {}", behaviour(cause))
+        evidence.push("names resolve through another server".into());
+        (
+            format!("Name server {server} {}", behaviour(cause)),
+            "Names resolve through another server, as long as that one lives, and slower.",
+            false,
+        )
     };
     evidence.extend(platform(picture));
     Draft {
+        impact: Some(impact.into()),
         rank: Rank::Amiss,
         what: What::of(&rows, "dns"),
         scope: server.to_string(),
         title,
         confidence: confidence(picture, cause),
         evidence,
-        suspects: suspects(picture, cause),
-        fix: repair(picture, cause, &server.to_string()),
+        suspects: if one_transport {
+            vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer]
+        } else {
+            suspects(picture, cause)
+        },
+        fix: if one_transport {
+            other_transport(&rows, &server.to_string())
+        } else {
+            repair(picture, cause, &server.to_string())
+        },
         rows,
     }
 }
@@ -215,64 +262,4 @@ fn tests(rows: &[Row<'_>]) -> Vec<String> {
             )
         })
         .collect()
-}
-
-fn platform(picture: &Picture<'_>) -> Option<String> {
-    picture.scene.platform_dns.map(|answers| {
-        if answers {
-            format!("the platform's name server {PLATFORM} answers from here")
-        } else {
-            format!("the platform's name server {PLATFORM} does not answer either")
-        }
-    })
-}
-
-fn is_platform_asked(picture: &Picture<'_>) -> bool {
-    picture
-        .scene
-        .plan
-        .name_servers
-        .iter()
-        .any(|server| server.ip() == PLATFORM)
-}
-
-/// An answer shows whose it is; silence shows it only where the platform's own server answers meanwhile.
-fn confidence(picture: &Picture<'_>, cause: Cause) -> Confidence {
-    match cause {
-        Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => {
-            Confidence::Certain
-        }
-        _ if picture.scene.platform_dns == Some(true) => Confidence::Certain,
-        _ => Confidence::High,
-    }
-}
-
-fn suspects(picture: &Picture<'_>, cause: Cause) -> Vec<Suspect> {
-    let silent = matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout);
-    if silent && (is_platform_asked(picture) || picture.scene.platform_dns == Some(false)) {
-        // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
-        return vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer];
-    }
-    if silent {
-        return vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr];
-    }
-    vec![Suspect::DnsServer]
-}
-
-fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
-    if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
-        return fix::advise(Cause::DnsServfail, &[], &picture.scene);
-    }
-    let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
-    let summary = if is_platform_asked(picture) {
-        format!(
-            "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
-        )
-    } else {
-        format!(
-            "Start {servers}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, apply \
-             the network configuration to the instance."
-        )
-    };
-    Fix { summary, commands }
 }

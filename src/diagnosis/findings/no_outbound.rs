@@ -64,6 +64,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         )
     });
     vec![Draft {
+        impact: None,
         rank: Rank::Wide,
         what: What::of(&rows, "no-outbound"),
         scope: "no-outbound".into(),

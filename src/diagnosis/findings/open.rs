@@ -21,9 +21,10 @@ pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
         let title = if open {
             format!("{subject}: {ports} must be blocked and is not")
         } else {
-            format!("{subject}: {ports} was never tried, so nothing shows that it is blocked")
+            format!("{subject}: {ports} was never tried, so no block is shown")
         };
         Draft {
+            impact: None,
             rank: Rank::Amiss,
             what: What::Word(if open { "open" } else { "never-tried" }),
             scope: dependency.to_string(),

@@ -77,6 +77,7 @@ fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(cause),
         scope: format!("{}-addresses", say::scope(&rows, "some")),
@@ -96,6 +97,7 @@ fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -
 /// A private CA of Microsoft's behind an internal name is no more than a hint.
 fn shaken(cause: Cause, rows: Vec<Row<'_>>) -> Draft<'_> {
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(cause),
         scope: format!("{}-shaken", say::scope(&rows, "some")),
@@ -115,6 +117,7 @@ fn servers_differ(rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows).len();
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Word("dns-differs"),
         scope: "name-servers".into(),

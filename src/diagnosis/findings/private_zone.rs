@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnosis::{
         cause::{Cause, Confidence, Suspect},
-        dns, fix,
+        fix,
     },
     report::{
         Fix,
@@ -21,54 +21,49 @@ use crate::{
 /// the public one. Nothing else answers like that: certain.
 pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
-        matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress))
-            .then(|| zone(row))
-            .flatten()
+        let denied = matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress));
+        let answer = row.trace?.name.as_ref()?.decision()?.answer()?;
+        let authority = answer.authority.as_ref().filter(|soa| denied && soa.is_private())?;
+        Some(zone(&authority.zone, &answer.cnames))
     });
-    groups.into_iter().map(|(zone, rows)| draft(&zone, rows)).collect()
+    groups.into_iter().map(|(zone, rows)| draft(zone, rows)).collect()
 }
 
-/// The private zone that answered: the longest name known of it.
-fn zone(row: &Row<'_>) -> Option<String> {
-    let answer = row.trace?.name.as_ref()?.decision()?.answer()?;
-    let authority = answer.authority.as_deref().filter(|zone| dns::is_private_zone(zone))?;
-    let hidden = answer.cnames.last().map_or(row.endpoint.host.as_str(), String::as_str);
-    // The host that serves all private zones tells no zone by itself: it is then the parent of the name that is missing.
-    let named = if authority.ends_with("azureprivatedns.net") {
-        parent(hidden)
-    } else {
-        authority
-    };
-    Some(named.trim_end_matches('.').to_string())
+/// The zone that answered. The server of all private zones tells none by itself: then it is the `privatelink` zone that
+/// the aliases lead into, and unknown where they lead into none.
+fn zone(authority: &str, cnames: &[String]) -> Option<String> {
+    if !authority.ends_with("azureprivatedns.net") {
+        return Some(authority.trim_end_matches('.').to_string());
+    }
+    let alias = cnames.last()?.trim_end_matches('.');
+    let at = alias
+        .find("privatelink.")
+        .filter(|at| *at == 0 || alias[..*at].ends_with('.'))?;
+    Some(alias[at..].to_string())
 }
 
-fn parent(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(_, parent)| parent)
-}
-
-fn draft<'a>(zone: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft(zone: Option<String>, rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows);
+    let name = zone.as_ref().map_or_else(String::new, |zone| format!(" {zone}"));
     let title = match hosts[..] {
-        [_] => format!("{}: the private zone {zone} has no record", say::subject(&rows)),
-        _ => format!("The private zone {zone} hides {}", count(hosts.len(), "name")),
+        [_] => format!("{}: the private zone{name} has no record", say::leader(&rows)),
+        _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
-    let quoted = fix::quote(zone);
+    let quoted = zone.as_deref().map_or_else(|| "ZONE".into(), fix::quote);
     let mut evidence = say::examples(&rows);
-    evidence.push(format!(
-        "a zone linked to the network answers for all of {zone}, its public records included"
-    ));
+    evidence.push("a zone linked to the network answers for all of its names, and hides the public ones".into());
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "dns-nxdomain"),
-        scope: format!("private-zone-{zone}"),
+        scope: zone.map_or_else(|| "private-zone".into(), |zone| format!("private-zone-{zone}")),
         title,
         confidence: Confidence::Certain,
         evidence,
         suspects: vec![Suspect::PrivateDnsZone],
         fix: Fix {
             summary: format!(
-                "Add {} to the private zone, or unlink the zone from this network, or let the link fall back to public DNS \
-                 (NxDomainRedirect).",
+                "Add {} to the private zone, or unlink the zone from this network, or let the link fall back to public DNS.",
                 list(&hosts, 2)
             ),
             commands: vec![
@@ -79,5 +74,36 @@ fn draft<'a>(zone: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
             ],
         },
         rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::zone;
+
+    #[test]
+    fn the_zone_is_named_where_it_is_known() {
+        for (authority, alias, expected) in [
+            (
+                "privatelink.vaultcore.azure.net",
+                None,
+                Some("privatelink.vaultcore.azure.net"),
+            ),
+            (
+                "azureprivatedns.net",
+                Some("kv.privatelink.vaultcore.azure.net"),
+                Some("privatelink.vaultcore.azure.net"),
+            ),
+            (
+                "azureprivatedns.net",
+                Some("privatelink.vaultcore.azure.net."),
+                Some("privatelink.vaultcore.azure.net"),
+            ),
+            ("azureprivatedns.net", Some("kv.myprivatelink.example.net"), None),
+            ("azureprivatedns.net", None, None),
+        ] {
+            let cnames: Vec<String> = alias.iter().map(ToString::to_string).collect();
+            assert_eq!(zone(authority, &cnames).as_deref(), expected, "{authority} {alias:?}");
+        }
     }
 }

@@ -36,6 +36,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     ];
     evidence.extend(say::examples(&rows));
     vec![Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::Cause(Cause::TcpRefused),
         scope: "resets".into(),

@@ -10,7 +10,13 @@ use crate::{
     report::words::{count, distinct, list},
 };
 
-/// The ports of some rows, as a rule names them: `TCP 5671, 5672`.
+/// What two titles may take together in a headline, in bytes.
+const SHORT: usize = 30;
+
+/// How many ports are named before they are counted.
+const MOST_PORTS: usize = 4;
+
+/// The ports of some rows, as a rule names them: `TCP 5671, 5672`; many of them as a number: `9 TCP ports`.
 pub fn ports(rows: &[Row<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     for row in rows {
@@ -19,10 +25,14 @@ pub fn ports(rows: &[Row<'_>]) -> String {
             ports.push(row.endpoint.port);
         }
     }
-    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let named = by_transport
-        .iter()
-        .map(|(transport, ports)| format!("{} {}", transport.to_uppercase(), list(ports)));
+    let named = by_transport.iter().map(|(transport, ports)| {
+        let transport = transport.to_uppercase();
+        if ports.len() > MOST_PORTS {
+            return format!("{} {transport} ports", ports.len());
+        }
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!("{transport} {}", ports.join(", "))
+    });
     named.collect::<Vec<_>>().join(" and ")
 }
 
@@ -50,9 +60,16 @@ pub fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
 pub fn subject(rows: &[Row<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),
-        [one, two] => format!("{one} and {two}"),
+        [one, two] if one.len() + two.len() < SHORT => format!("{one} and {two}"),
         ref many => count(many.len(), "dependency"),
     }
+}
+
+/// The dependency that counts most, for a finding about one host of it.
+pub fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
+    rows.iter()
+        .min_by_key(|row| (row.endpoint.need, row.index))
+        .map_or("", |row| row.endpoint.title.as_str())
 }
 
 /// The scope of an id: the dependency where it is one, else what the recogniser calls it.
@@ -94,6 +111,9 @@ pub fn examples(rows: &[Row<'_>]) -> Vec<String> {
     let Some((first, others)) = rows.split_first() else {
         return Vec::new();
     };
+    if others.is_empty() {
+        return vec![first.judgement.detail.clone()];
+    }
     let target = |row: &Row<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
     let mut sentences = vec![format!("{}, {}", target(first), first.judgement.detail)];
     let alike: Vec<String> = others.iter().map(target).collect();
@@ -146,6 +166,24 @@ pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
         let (low, high) = range.unwrap_or((item, item));
         Some((low.min(item), high.max(item)))
     })
+}
+
+/// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
+pub fn slug(text: &str) -> String {
+    let letters = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let text: String = text.chars().map(letters).collect();
+    let parts: Vec<&str> = text.split('-').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        "unnamed".into()
+    } else {
+        parts.join("-")
+    }
 }
 
 /// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnosis::{
         attempt::Stage,
-        cause::{Cause, Confidence, Suspect},
+        cause::{Cause, Confidence},
         fix,
     },
     report::words::{count, distinct},
@@ -22,7 +22,7 @@ fn is_dialled(row: &Row<'_>) -> bool {
 }
 
 fn is_dropped(row: &Row<'_>) -> bool {
-    row.cause() == Some(Cause::TcpTimeout) && row.is_silent()
+    row.cause() == Some(Cause::TcpTimeout) && row.tested_server().is_none()
 }
 
 /// Ports of which every host is silent, while the same hosts, or hosts of the same tag, answer on another: it is about
@@ -57,8 +57,8 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
             [one] => format!("{one}: {named} is dropped in silence"),
             _ => format!("{named} is dropped in silence, to {}", say::host_count(&rows)),
         };
-        let scope = ports.iter().map(|port| format!("-{port}")).collect::<String>();
-        drafts.push(draft(picture, rows, title, format!("port{scope}")));
+        let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
+        drafts.push(draft(picture, rows, title, format!("port-{}", numbers.join("-"))));
     }
     drafts
 }
@@ -96,7 +96,7 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
                 .rows
                 .iter()
                 .filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
-            dialled.all(|row| row.is_silent())
+            dialled.all(Row::is_silent)
         };
         let rows = pool.take(|row| is_dropped(row) && row.tag() == tag && whole(row.endpoint.port));
         if rows.is_empty() {
@@ -110,7 +110,11 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
                 say::host_count(&rows)
             ),
         };
-        let scope = say::scope(&rows, format!("tag-{}", say::kebab(tag)));
+        // The dependency's name belongs to all of its silence, where a part of it is left for the groups by cause.
+        let is_left =
+            pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
+        let by_tag = format!("tag-{}", say::kebab(tag));
+        let scope = if is_left { by_tag } else { say::scope(&rows, by_tag) };
         drafts.push(draft(picture, rows, title, scope));
     }
     drafts
@@ -118,13 +122,14 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
 
 fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
     Draft {
+        impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "silent"),
         scope,
         title,
         confidence: Confidence::High,
         evidence: [vec![say::silence(&rows)], contrast(picture, &rows)].concat(),
-        suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::Udr],
+        suspects: fix::suspects(Cause::TcpTimeout).to_vec(),
         fix: fix::allow(&rows, &picture.scene),
         rows,
     }
@@ -137,17 +142,30 @@ pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let on_port =
         |other: &&Row<'_>| is_tcp(other) && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
     let mut sentences = Vec::new();
-    let same_host: Vec<&Row<'_>> = picture
+    let same_host = picture
         .proved()
         .filter(elsewhere)
-        .filter(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host))
-        .collect();
-    if let Some(other) = same_host.first() {
+        .find(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host));
+    if let Some(other) = same_host {
         sentences.push(format!(
             "{} answers on TCP {}, so this is about the port",
             other.endpoint.host, other.endpoint.port
         ));
-    } else if let Some(port) = busiest_port(picture.proved().filter(elsewhere)) {
+    }
+    let same_port = say::hosts(picture.proved().filter(on_port)).len();
+    let tags = distinct(rows.iter().map(Row::tag));
+    let same_tag = say::hosts(picture.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
+    if same_tag > 0 {
+        sentences.push(format!(
+            "{} of the same service tag answer on the same port",
+            count(same_tag, "other host")
+        ));
+    } else if same_port > 0 {
+        sentences.push(format!(
+            "{} of other service tags answer on the same port",
+            count(same_port, "host")
+        ));
+    } else if let Some(port) = busiest_port(picture.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
         let hosts = say::hosts(
             picture
                 .proved()
@@ -156,20 +174,6 @@ pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
         )
         .len();
         sentences.push(format!("TCP {port} is answered by {}", count(hosts, "host")));
-    }
-    let same_port = say::hosts(picture.proved().filter(on_port));
-    let tags = distinct(rows.iter().map(Row::tag));
-    let same_tag = say::hosts(picture.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
-    if same_tag > 0 {
-        sentences.push(format!(
-            "{} of the same service tag answer on the same port",
-            count(same_tag, "other host")
-        ));
-    } else if !same_port.is_empty() {
-        sentences.push(format!(
-            "the same port is answered by {} of other service tags",
-            count(same_port.len(), "host")
-        ));
     }
     sentences
 }

@@ -23,6 +23,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> 
     }
     let hosts = say::hosts(&rows);
     vec![Draft {
+        impact: None,
         rank: Rank::Beside,
         what: What::Cause(Cause::Retired),
         scope: "documentation".into(),

@@ -20,6 +20,8 @@ const MOST_RULES: usize = 4;
 /// Ports of one transport to one destination.
 #[derive(Debug)]
 struct Rule {
+    /// `Allow-Sql`; the ports come behind it.
+    name: String,
     /// A service tag, or addresses where the service has none.
     destinations: Vec<String>,
     /// The destination in words.
@@ -39,42 +41,43 @@ impl Rule {
 
     /// The name that the rule gets: `Allow-Sql-1433`.
     fn name(&self) -> String {
-        let letters = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let to: String = self
-            .to
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .map(letters)
-            .collect();
-        format!("Allow-{to}-{}", self.ports("-"))
+        format!("{}-{}", self.name, self.ports("-"))
     }
 }
 
-/// One rule for each service tag and transport, in the order of the rows.
+/// One rule for each service tag and transport, in the order of the rows; without a tag, for each dependency.
 fn rules(rows: &[Row<'_>], scene: &Scene<'_>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for row in rows {
         let endpoint = row.endpoint;
         let tag = Some(row.tag()).filter(|tag| !tag.is_empty() && *tag != DENY_ONLY);
-        let to = tag.map_or_else(|| endpoint.host.clone(), |tag| regional(tag, scene.region));
-        match rules
-            .iter_mut()
-            .find(|rule| rule.to == to && rule.transport == endpoint.transport)
-        {
-            Some(rule) if rule.ports.contains(&endpoint.port) => {}
-            Some(rule) => rule.ports.push(endpoint.port),
-            None => rules.push(Rule {
-                destinations: if tag.is_some() {
-                    vec![to.clone()]
-                } else {
-                    addresses(row)
-                },
-                to,
+        let name = format!("Allow-{}", tag.unwrap_or(&endpoint.dependency));
+        let known = rules
+            .iter()
+            .position(|rule| rule.name == name && rule.transport == endpoint.transport);
+        let at = known.unwrap_or(rules.len());
+        if known.is_none() {
+            rules.push(Rule {
+                name,
+                destinations: Vec::new(),
+                to: tag.map_or_else(|| endpoint.title.clone(), |tag| regional(tag, scene.region)),
                 transport: endpoint.transport,
-                ports: vec![endpoint.port],
-            }),
+                ports: Vec::new(),
+            });
+        }
+        let rule = &mut rules[at];
+        if !rule.ports.contains(&endpoint.port) {
+            rule.ports.push(endpoint.port);
+        }
+        let destinations = if tag.is_some() {
+            vec![rule.to.clone()]
+        } else {
+            addresses(row)
+        };
+        for destination in destinations {
+            if !rule.destinations.contains(&destination) {
+                rule.destinations.push(destination);
+            }
         }
     }
     rules
@@ -105,7 +108,7 @@ fn what(rules: &[Rule]) -> String {
         )
     };
     let named: Vec<String> = rules.iter().map(one).collect();
-    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 4)
+    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
 }
 
 /// Lets rows through wherever packets are judged by address and port.
@@ -151,10 +154,11 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
     let (http, https) = (names(80), names(443));
     let parts = [(80, "Http", &http), (443, "Https", &https)];
-    let named: Vec<String> = parts
+    let most = if http.len() + https.len() > 3 { 2 } else { 3 };
+    let allowed: Vec<String> = parts
         .iter()
         .filter(|(_, _, names)| !names.is_empty())
-        .map(|(port, word, names)| format!("{}:{port} to {}", word.to_lowercase(), list(names, 3)))
+        .map(|(port, word, names)| format!("{}:{port} to {}", word.to_lowercase(), list(names, most)))
         .collect();
     let tags: Vec<String> = distinct(rows.iter().map(Row::tag))
         .into_iter()
@@ -167,7 +171,7 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     };
     let summary = format!(
         "Add an application rule to the firewall that allows {}{or}.",
-        named.join(" and ")
+        allowed.join(" and ")
     );
     let command = |(port, word, names): &(u16, &str, &Vec<&str>)| {
         format!(
@@ -212,7 +216,23 @@ pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(&rules)
     );
-    let commands = rules.iter().take(MOST_RULES).zip(1..).map(|(rule, number)| {
+    Fix {
+        summary,
+        commands: in_firewall(&rules),
+    }
+}
+
+/// Lets rows through somebody who refuses them by address and port, and is known by his own address.
+pub fn allow_at(who: &str, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+    let rules = rules(rows, scene);
+    Fix {
+        summary: format!("Let {who} pass {}.", what(&rules)),
+        commands: in_firewall(&rules),
+    }
+}
+
+fn in_firewall(rules: &[Rule]) -> Vec<String> {
+    let command = |(rule, number): (&Rule, u32)| {
         format!(
             "az network firewall policy rule-collection-group collection add-filter-collection -g RG --policy-name POLICY \
              --rcg-name GROUP --name apim-{} --collection-priority {} --action Allow --rule-type NetworkRule --rule-name {} \
@@ -224,9 +244,6 @@ pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
             words(&rule.destinations),
             rule.ports(" ")
         )
-    });
-    Fix {
-        summary,
-        commands: commands.collect(),
-    }
+    };
+    rules.iter().take(MOST_RULES).zip(1..).map(command).collect()
 }

@@ -141,6 +141,8 @@ pub struct Answer {
     pub rcode: u8,
     /// The zone of the SOA record in the authority section of an answer without addresses.
     pub authority: Option<String>,
+    /// The primary server in that record; none means a server of the zone's own.
+    pub primary: Option<String>,
     /// No answer at all for this name.
     pub silent: bool,
 }

@@ -102,7 +102,7 @@ impl Query {
         count += found;
         let authority = answer.authority.as_deref().filter(|_| found == 0);
         if let Some(zone) = authority {
-            write_record(&mut records, zone, TYPE_SOA, &soa(zone));
+            write_record(&mut records, zone, TYPE_SOA, &soa(zone, answer.primary.as_deref()));
         }
         let mut message = self.head(answer.rcode, false, count, usize::from(authority.is_some()));
         message.extend(records);
@@ -162,9 +162,9 @@ fn write_name(to: &mut Vec<u8>, name: &str) {
 }
 
 /// A start of authority whose server says whose zone it is (RFC 1035 §3.3.13).
-fn soa(zone: &str) -> Vec<u8> {
+fn soa(zone: &str, primary: Option<&str>) -> Vec<u8> {
     let mut data = Vec::new();
-    write_name(&mut data, &format!("ns1.{zone}"));
+    write_name(&mut data, &primary.map_or_else(|| format!("ns1.{zone}"), str::to_owned));
     write_name(&mut data, &format!("hostmaster.{zone}"));
     for number in [1_u32, 3600, 300, 2_419_200, 300] {
         data.extend(number.to_be_bytes());

@@ -1,0 +1,90 @@
+//! Whose fault a failing name server is, and what to change.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::{
+    diagnosis::{
+        cause::{Cause, Confidence, Suspect},
+        findings::{
+            row::{Picture, Row},
+            say,
+        },
+        fix,
+    },
+    report::Fix,
+};
+
+/// The platform's name server, the same in every network and cloud.
+const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
+
+fn is_platform_asked(picture: &Picture<'_>) -> bool {
+    picture
+        .scene
+        .plan
+        .name_servers
+        .iter()
+        .any(|server| server.ip() == PLATFORM)
+}
+
+/// An answer shows whose it is; silence shows it only where the platform's own server answers meanwhile.
+pub fn confidence(picture: &Picture<'_>, cause: Cause) -> Confidence {
+    match cause {
+        Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => {
+            Confidence::Certain
+        }
+        _ if picture.scene.platform_dns == Some(true) => Confidence::Certain,
+        _ => Confidence::High,
+    }
+}
+
+pub fn suspects(picture: &Picture<'_>, cause: Cause) -> Vec<Suspect> {
+    let silent = matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout);
+    if silent && (is_platform_asked(picture) || picture.scene.platform_dns == Some(false)) {
+        // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
+        return vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer];
+    }
+    if silent {
+        return vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr];
+    }
+    vec![Suspect::DnsServer]
+}
+
+pub fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
+    if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
+        return fix::advise(Cause::DnsServfail, &[], &picture.scene);
+    }
+    let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
+    let summary = if is_platform_asked(picture) {
+        format!(
+            "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+        )
+    } else {
+        format!(
+            "Start {servers}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, apply \
+             the network configuration to the instance."
+        )
+    };
+    Fix { summary, commands }
+}
+
+/// A server that answers over one transport is well: a rule names that one only.
+pub fn other_transport(rows: &[Row<'_>], server: &str) -> Fix {
+    let ports = say::ports(rows);
+    Fix {
+        summary: format!(
+            "Allow {ports} to {server} as well, in this subnet's NSG, in the server's own and at any firewall between."
+        ),
+        commands: vec!["az network nsg rule list -g RG --nsg-name NSG --include-default -o table".into()],
+    }
+}
+
+/// What the platform's name server said as a control.
+pub fn platform(picture: &Picture<'_>) -> Option<String> {
+    picture.scene.platform_dns.map(|answers| {
+        if answers {
+            format!("the platform's name server {PLATFORM} answers from here")
+        } else {
+            format!("the platform's name server {PLATFORM} does not answer either")
+        }
+    })
+}
