@@ -10,7 +10,12 @@ use std::{cmp::Reverse, net::IpAddr};
 use jiff::SignedDuration;
 
 use super::{Diagnosis, cause::Confidence};
-use crate::{catalog::model::Need, plan::Plan, probe::trace::Trace, report::Finding};
+use crate::{
+    catalog::model::Need,
+    plan::Plan,
+    probe::{control::Controls, trace::Trace},
+    report::Finding,
+};
 
 mod accepted;
 mod addresses;
@@ -46,6 +51,8 @@ pub struct Scene<'a> {
     pub plan: &'a Plan,
     /// What was seen, one entry for each endpoint of the plan; missing entries count as `None`.
     pub traces: &'a [Option<Trace>],
+    /// What the controls showed.
+    pub controls: &'a Controls,
     /// What we say of it.
     pub diagnosis: &'a Diagnosis,
     /// The region, as the VM's metadata names it: it makes service tags regional.

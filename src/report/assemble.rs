@@ -52,6 +52,7 @@ pub fn assemble(
         findings: root_causes(&Scene {
             plan,
             traces: &run.traces,
+            controls: &run.controls,
             diagnosis,
             region: vantage.region.as_deref(),
             own_addresses: &vantage

@@ -225,6 +225,7 @@ impl Network {
         root_causes(&Scene {
             plan: &self.plan,
             traces: &run.traces,
+            controls: &run.controls,
             diagnosis: &diagnosis,
             region: self.region,
             own_addresses: &["10.1.0.4".parse().unwrap()],

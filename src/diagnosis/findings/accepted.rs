@@ -41,6 +41,11 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         "whoever accepts says no word of the service's protocol".into(),
         habit.into(),
     ];
+    let nobody = cut::accepted_for_nobody(picture, &rows);
+    let unmasked = nobody.is_some();
+    if let Some(nobody) = nobody {
+        evidence.insert(0, nobody);
+    }
     evidence.extend(say::examples(&rows));
     let silent = rows
         .iter()
@@ -51,7 +56,11 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         what: What::of(&rows, "accepted"),
         scope: "ports".into(),
         title,
-        confidence: if silent { Confidence::Medium } else { Confidence::High },
+        confidence: match (unmasked, silent) {
+            (true, _) => Confidence::Certain,
+            (false, true) => Confidence::Medium,
+            (false, false) => Confidence::High,
+        },
         evidence,
         suspects: vec![
             Suspect::FirewallNetworkRule,

@@ -13,6 +13,7 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
+    probe::control::NOBODY,
     report::words::{count, distinct, list},
 };
 
@@ -77,14 +78,18 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     } else {
         format!("nothing gets through on {ports}: either no rule allows any name, or TLS is not let out at all")
     });
-    evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
+    let nobody = accepted_for_nobody(picture, &rows);
+    let unmasked = certain.is_some() || nobody.is_some();
+    evidence.push(
+        nobody.unwrap_or_else(|| "the connection itself is accepted: a test of the port alone shows it open".into()),
+    );
     Draft {
         impact: None,
         rank: Rank::Amiss,
         what: What::of(&rows, "cut"),
         scope: "names".into(),
         title,
-        confidence: if certain.is_some() {
+        confidence: if unmasked {
             Confidence::Certain
         } else {
             Confidence::High
@@ -145,7 +150,7 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
     format!("{parts} at our {sent}{after}")
 }
 
-/// An address where one name gets through and another is cut: nothing but a filter by name does that.
+/// An address at which one name got through and another was cut: that of another endpoint, or that of the control.
 fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, &'a str, &'a str)> {
     cut.iter().find_map(|row| {
         let address = row.decisive()?.address;
@@ -156,7 +161,26 @@ fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAdd
                     .outcomes
                     .iter()
                     .any(|outcome| outcome.address == address && outcome.proof.is_some())
-        })?;
-        Some((address, through.endpoint.host.as_str(), row.endpoint.host.as_str()))
+        });
+        let control = picture.scene.controls.names.get(&address.port()).filter(|control| {
+            control.attempt.address == address
+                && control.attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some())
+                && picture.scene.plan.endpoints[control.endpoint].id == row.endpoint.id
+        });
+        let passed = through
+            .map(|other| other.endpoint.host.as_str())
+            .or(control.map(|control| control.name.as_str()))?;
+        Some((address, passed, row.endpoint.host.as_str()))
     })
+}
+
+/// Ports of these rows on which somebody accepts connections for an address that nobody owns.
+pub fn accepted_for_nobody(picture: &Picture<'_>, rows: &[Row<'_>]) -> Option<String> {
+    let port = rows
+        .iter()
+        .map(|row| row.endpoint.port)
+        .find(|port| picture.scene.controls.intercepts(*port))?;
+    Some(format!(
+        "{NOBODY}:{port}, which nobody owns, is accepted too: a firewall answers for everyone"
+    ))
 }
