@@ -145,6 +145,8 @@ pub struct Answer {
     pub rcode: u8,
     /// The zone of the SOA record in the authority section of an answer without addresses.
     pub authority: Option<String>,
+    /// Another response code for whoever asks for IPv4 addresses.
+    pub rcode_for_ipv4: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
     /// So many further addresses, counted up from 20.200.0.1; nobody is there.

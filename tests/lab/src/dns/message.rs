@@ -84,6 +84,9 @@ impl Query {
 
     /// The answer, whole.
     pub(super) fn answer(&self, answer: &Answer) -> Vec<u8> {
+        if let Some(rcode) = answer.rcode_for_ipv4.filter(|_| self.kind == TYPE_A) {
+            return self.refuse(rcode);
+        }
         let mut records = Vec::new();
         let mut owner = self.name.clone();
         for alias in &answer.aliases {
