@@ -367,10 +367,15 @@ impl Place {
     }
 
     fn host(expanded: expand::Host) -> Self {
-        let untested = (!expanded.missing.is_empty()).then(|| Untested {
+        let needs = |detail| Untested {
             cause: Cause::NeedsValue,
-            detail: expand::advice(&expanded.missing),
-        });
+            detail,
+        };
+        let untested = if expanded.missing.is_empty() {
+            expand::misfit(&expanded.host).map(needs)
+        } else {
+            Some(needs(expand::advice(&expanded.missing)))
+        };
         Self {
             names: vec![expanded.host.clone()],
             untested,

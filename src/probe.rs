@@ -122,6 +122,7 @@ pub async fn run(
     loop {
         // Only what is in flight is spawned: a task that waits costs memory and does nothing.
         while in_flight.len() < limits.concurrency.max(1)
+            && tokio::time::Instant::now() < end
             && let Some(index) = waiting.next()
         {
             on_event(Event::Started(index));

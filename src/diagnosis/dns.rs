@@ -106,8 +106,11 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         let (cause, seen) = unanswered(&reply.v4);
         return Some((cause, format!("name server {server}: {seen}")));
     };
+    // One of two questions may have failed.
+    if !reply.addresses().is_empty() {
+        return None;
+    }
     let cause = match answer.rcode.as_str() {
-        "NOERROR" if !reply.addresses().is_empty() => return None,
         "NOERROR" => Cause::DnsNoAddress,
         "NXDOMAIN" => Cause::DnsNxdomain,
         "REFUSED" => Cause::DnsRefused,

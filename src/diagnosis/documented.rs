@@ -50,6 +50,7 @@ fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
         name.replies
             .iter()
             .flatten()
+            .chain(&name.platform)
             .filter_map(|reply| reply.answer())
             .all(|answer| answer.rcode == "NXDOMAIN" && !answer.authority.as_ref().is_some_and(Authority::is_private))
     })

@@ -104,6 +104,11 @@ fn ended(end: &End, hello: &Hello) -> (Cause, String) {
             Cause::HelloUnexpected,
             format!("something answered, but not this protocol: {why}"),
         ),
+        // No system error: TLS could not read what came.
+        End::Failed { errno: None, text } => (
+            Cause::HelloUnexpected,
+            format!("something came that cannot be read: {text}"),
+        ),
         End::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
         End::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{attempt::seconds, cause::Cause};
 use crate::net::{SocketFailure, icmp::IcmpError};
 
-/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP: the kernel
-/// gives up after three tries, a second apart.
-const DEAD_NEXT_HOP: Duration = Duration::from_millis(2_500);
+/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP. The kernel
+/// gives up after three tries, a second apart, which an earlier connection may have begun; a firewall says no at once.
+const DEAD_NEXT_HOP: Duration = Duration::from_millis(100);
 
 /// The cause of a failed connection attempt, and what was seen.
 pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {

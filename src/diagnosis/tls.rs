@@ -31,10 +31,7 @@ pub struct JudgedTls {
 pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> JudgedTls {
     let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
-        (_, TlsEnd::KeyNotProved) => (
-            Standing::Failed(Cause::TlsUntrusted),
-            "the peer does not hold the key of the certificate that it shows".into(),
-        ),
+        (_, TlsEnd::KeyNotProved(how)) => (Standing::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
         // A chain that the instance would not trust is what is wrong, wherever the conversation ended after it.
         (Some(chain), _) if trace.key_proved && !chain.is_the_service() => presented(endpoint, chain, context),
@@ -88,18 +85,18 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
             Cause::TlsAlert,
             format!("it offers no TLS version or cipher that we accept ({why})"),
         ),
-        TlsEnd::NotTls => (
+        TlsEnd::NotTls { what } => (
             Cause::TlsNotTls,
             format!(
                 "answered our ClientHello with {} instead of TLS",
-                glimpse(&trace.received)
+                what.clone().unwrap_or_else(|| glimpse(&trace.received))
             ),
         ),
         TlsEnd::Failed(failure) => (
             Cause::TlsReset,
             format!("accepted, then the connection failed: {}", failure.text),
         ),
-        TlsEnd::Completed | TlsEnd::KeyNotProved => {
+        TlsEnd::Completed | TlsEnd::KeyNotProved(_) => {
             (Cause::TlsUntrusted, "the handshake ended without a certificate".into())
         }
     };
@@ -153,13 +150,21 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         }
         Trust::Expired => (
             Standing::Failed(Cause::TlsExpired),
-            format!("certificate ended on {}{}", date(chain.not_after), clock(context)),
+            format!("{} ended on {}{}", whose(chain), date(chain.dated().1), clock(context)),
         ),
         Trust::NotYetValid => (
             Standing::Failed(Cause::TlsExpired),
-            format!("certificate begins on {}{}", date(chain.not_before), clock(context)),
+            format!("{} begins on {}{}", whose(chain), date(chain.dated().0), clock(context)),
         ),
         Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
+    }
+}
+
+/// Which certificate has the wrong date.
+fn whose(chain: &ChainFacts) -> String {
+    match &chain.out_of_date {
+        Some(issuer) => format!("certificate of the authority {}", issuer.subject),
+        None => "certificate".into(),
     }
 }
 

@@ -8,6 +8,9 @@ const PACKET: usize = 48;
 /// Seconds from the start of NTP's era 0 (1900) to that of Unix time (1970).
 const UNIX: u64 = 2_208_988_800;
 
+/// The stratum of a server without a time to give (RFC 5905, figure 11); greater ones are reserved.
+const UNSYNCHRONISED: u8 = 16;
+
 /// What a time server said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NtpReply {
@@ -65,15 +68,15 @@ pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
     if packet[24..32] != sent {
         return Err("the origin timestamp is not the one we sent".into());
     }
-    if stratum > 15 {
-        return Err(format!("stratum {stratum}, a server's is at most 15"));
+    if stratum > UNSYNCHRONISED {
+        return Err(format!("stratum {stratum}, a server's is at most {UNSYNCHRONISED}"));
     }
     let code = &packet[12..16];
     let is_kiss = stratum == 0 && code.iter().all(u8::is_ascii_uppercase);
     Ok(NtpReply {
         stratum,
         kiss: is_kiss.then(|| String::from_utf8_lossy(code).into_owned()),
-        synchronised: leap != 3 && stratum != 0,
+        synchronised: leap != 3 && (1..UNSYNCHRONISED).contains(&stratum),
         transmit: unix_seconds(&packet[40..48]),
     })
 }
@@ -147,6 +150,7 @@ mod tests {
     fn what_a_server_says_of_itself_is_told() {
         let table = [
             (with(&[(0, &[0xe4])]), "NTP reply, stratum 2, clock not synchronised"),
+            (with(&[(1, &[16])]), "NTP reply, stratum 16, clock not synchronised"),
             (with(&[(0, &[0xe4, 0])]), "NTP reply, stratum 0, clock not synchronised"),
             (
                 with(&[(0, &[0xe4, 0]), (12, b"RATE")]),
@@ -166,7 +170,7 @@ mod tests {
             (&with(&[(24, b"another!")]), "origin timestamp"),
             (&with(&[(0, &[0x23])]), "mode 3"),
             (&with(&[(0, &[0x3c])]), "version 7"),
-            (&with(&[(1, &[16])]), "stratum 16"),
+            (&with(&[(1, &[17])]), "stratum 17"),
             (&request(SENT), "mode 3"),
         ];
         for (packet, words) in table {

@@ -4,6 +4,7 @@
 //! be reported. No EDNS is sent: the instance runs Windows, whose resolver sends none, so it meets the same truncation.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -13,7 +14,10 @@ use hickory_resolver::proto::{
     rr::{Name, RData, RecordType},
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{
     SocketFailure, is_reset, tcp,
@@ -139,9 +143,12 @@ impl Question {
     async fn ask_udp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
         let id = random_id();
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-        let trace = udp::ask(server, &self.encode(id), deadline, |reply| self.accept(id, reply)).await;
+        let trace = udp::ask(server, &self.encode(id), deadline, |reply| {
+            self.accept_datagram(id, reply)
+        })
+        .await;
         let end = match trace.end {
-            UdpEnd::Replied(reply) if reply.metadata.truncation => {
+            UdpEnd::Replied(None) => {
                 let over_tcp = self.ask_tcp(server, limit, end_of_run).await;
                 let ignored = [trace.ignored, over_tcp.ignored].concat();
                 return DnsExchange {
@@ -151,7 +158,7 @@ impl Question {
                     ..over_tcp
                 };
             }
-            UdpEnd::Replied(reply) => DnsEnd::Answered(self.read(&reply)),
+            UdpEnd::Replied(Some(reply)) => DnsEnd::Answered(self.read(&reply)),
             UdpEnd::Silent => DnsEnd::Silent { sent: trace.sent },
             UdpEnd::Failed(failure) => DnsEnd::Failed(failure),
         };
@@ -167,22 +174,19 @@ impl Question {
 
     async fn ask_tcp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
         let started = Instant::now();
+        let mut ignored = Vec::new();
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
         let (trace, stream) = tcp::connect(server, deadline).await;
         let end = match stream {
             Some(stream) => {
-                let id = random_id();
                 // The connection and the conversation are two stages, with a limit each.
                 let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-                match tokio::time::timeout_at(deadline, converse(stream, &self.encode(id))).await {
+                match tokio::time::timeout_at(deadline, self.converse(stream, &mut ignored)).await {
                     Err(_) => DnsEnd::Unanswered {
                         how: "no reply on the open connection".into(),
                     },
                     Ok(Err(how)) => DnsEnd::Unanswered { how },
-                    Ok(Ok(reply)) => match self.parse(id, &reply) {
-                        Ok(answer) => DnsEnd::Answered(answer),
-                        Err(how) => DnsEnd::Unanswered { how },
-                    },
+                    Ok(Ok(reply)) => DnsEnd::Answered(self.read(&reply)),
                 }
             }
             None => DnsEnd::NotConnected(trace),
@@ -192,7 +196,7 @@ impl Question {
             transport: Transport::Tcp,
             truncated: false,
             duration: started.elapsed(),
-            ignored: Vec::new(),
+            ignored,
             end,
         }
     }
@@ -205,12 +209,39 @@ impl Question {
         self.accept(id, bytes).map(|reply| self.read(&reply))
     }
 
+    /// Asks over an open connection, and reads until a reply to the question comes; others are noted in `ignored`.
+    async fn converse(&self, mut stream: TcpStream, ignored: &mut Vec<String>) -> Result<Message, String> {
+        let id = random_id();
+        let query = self.encode(id);
+        let length = u16::try_from(query.len()).map_err(|_| "the query is too long".to_string())?;
+        let framed = [&length.to_be_bytes()[..], &query].concat();
+        stream.write_all(&framed).await.map_err(|error| ended(&error))?;
+        loop {
+            let message = read_message(&mut stream).await.map_err(|error| ended(&error))?;
+            match self.accept(id, &message) {
+                Ok(reply) => return Ok(reply),
+                Err(why) if ignored.len() < udp::MOST_IGNORED => ignored.push(why),
+                Err(_) => {}
+            }
+        }
+    }
+
     fn encode(&self, id: u16) -> Vec<u8> {
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.add_query(self.query.clone());
         // A name that was accepted by `new` fits a message.
         message.to_vec().unwrap_or_default()
+    }
+
+    /// Takes a datagram as [`Self::accept`] does; `None` is a reply that has to be asked for again over TCP, because
+    /// the server cut it or because it is longer than what we read of it.
+    fn accept_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<Message>, String> {
+        match self.accept(id, bytes) {
+            Ok(reply) => Ok(Some(reply).filter(|reply| !reply.metadata.truncation)),
+            Err(_) if bytes.len() >= udp::LARGEST_DATAGRAM && bytes.starts_with(&id.to_be_bytes()) => Ok(None),
+            Err(why) => Err(why),
+        }
     }
 
     /// Takes a reply to this very question; anything else could come from anybody.
@@ -275,24 +306,21 @@ impl Question {
     }
 }
 
-/// Sends a query and reads one reply, each behind its length (RFC 1035 §4.2.2).
-async fn converse(mut stream: tokio::net::TcpStream, query: &[u8]) -> Result<Vec<u8>, String> {
-    let length = u16::try_from(query.len()).map_err(|_| "the query is too long".to_string())?;
-    let framed = [&length.to_be_bytes(), query].concat();
-    let ended = |error: std::io::Error| {
-        if is_reset(&error) {
-            "the open connection was reset without a reply".to_string()
-        } else if error.kind() == std::io::ErrorKind::UnexpectedEof {
-            "the open connection was closed without a whole reply".to_string()
-        } else {
-            format!("the open connection failed without a reply: {error}")
-        }
-    };
-    stream.write_all(&framed).await.map_err(ended)?;
-    let length = stream.read_u16().await.map_err(ended)?;
-    let mut reply = vec![0; usize::from(length)];
-    stream.read_exact(&mut reply).await.map_err(ended)?;
-    Ok(reply)
+/// Reads one message, which stands behind its length (RFC 1035 §4.2.2).
+async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+fn ended(error: &io::Error) -> String {
+    if is_reset(error) {
+        "the open connection was reset without a reply".into()
+    } else if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the open connection was closed without a whole reply".into()
+    } else {
+        format!("the open connection failed without a reply: {error}")
+    }
 }
 
 /// A name as people write it: lower case, without the final dot.

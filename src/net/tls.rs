@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, Error as TlsError, ProtocolVersion,
+    CertificateError, ClientConfig, Error as TlsError, ProtocolVersion,
     client::Resumption,
     crypto::CryptoProvider,
     pki_types::{IpAddr as PkiIpAddr, ServerName},
@@ -60,11 +60,14 @@ pub enum TlsEnd {
     /// The peer sent a fatal alert, by its name (RFC 8446 §6).
     Alert(String),
     /// Something came that is not TLS.
-    NotTls,
+    NotTls {
+        /// What it is, as a fragment, where its bytes are not among those received.
+        what: Option<String>,
+    },
     /// The peer speaks TLS, but nothing that we or a current Windows would agree to.
     Incompatible(String),
-    /// The peer does not hold the key of its certificate.
-    KeyNotProved,
+    /// The peer did not prove that it holds the key of its certificate; how not, in one sentence.
+    KeyNotProved(String),
     /// The socket failed.
     Failed(SocketFailure),
 }
@@ -125,7 +128,7 @@ impl TlsClient {
         let (end, stream) = match result {
             Ok(Ok(stream)) => (TlsEnd::Completed, Some(stream)),
             Ok(Err(error)) => (failure(&error, &received), None),
-            Err(_) if is_foreign(&received) => (TlsEnd::NotTls, None),
+            Err(_) if is_foreign(&received) => (TlsEnd::NotTls { what: None }, None),
             Err(_) => (TlsEnd::Silent, None),
         };
         let seen = recorder.take();
@@ -162,18 +165,29 @@ pub fn tls_error(error: &io::Error) -> Option<&TlsError> {
 }
 
 fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
+    use CertificateError::BadSignature;
     if is_foreign(received) {
-        return TlsEnd::NotTls;
+        return TlsEnd::NotTls { what: None };
     }
     match tls_error(error) {
         Some(TlsError::AlertReceived(alert)) => TlsEnd::Alert(format!("{alert:?}")),
         Some(TlsError::PeerIncompatible(why)) => TlsEnd::Incompatible(format!("{why:?}")),
-        Some(TlsError::InvalidCertificate(_) | TlsError::PeerMisbehaved(_)) => TlsEnd::KeyNotProved,
-        Some(_) => TlsEnd::NotTls,
+        // As when it picks a cipher that nobody offered.
+        Some(TlsError::PeerMisbehaved(why)) => TlsEnd::Incompatible(format!("{why:?}")),
+        // The verifier takes every chain: only signatures made with the certificate's key can fail.
+        Some(TlsError::InvalidCertificate(BadSignature)) => {
+            TlsEnd::KeyNotProved("the peer does not hold the key of the certificate that it shows".into())
+        }
+        Some(TlsError::InvalidCertificate(why)) => {
+            TlsEnd::KeyNotProved(format!("the peer's own signature cannot be checked: {why}"))
+        }
+        Some(_) => TlsEnd::NotTls { what: None },
         None if is_reset(error) => TlsEnd::Reset,
         None if error.kind() == io::ErrorKind::UnexpectedEof => TlsEnd::Closed,
         // What carries the handshake (TDS packets) found bytes that are none of its own.
-        None if error.kind() == io::ErrorKind::InvalidData => TlsEnd::NotTls,
+        None if error.kind() == io::ErrorKind::InvalidData => TlsEnd::NotTls {
+            what: Some(error.to_string()),
+        },
         None => TlsEnd::Failed(SocketFailure::later(error, Vec::new())),
     }
 }

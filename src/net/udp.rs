@@ -13,12 +13,12 @@ use tokio::net::UdpSocket;
 
 use super::{SocketFailure, icmp};
 
-/// The largest datagram that is read whole.
-const LARGEST_DATAGRAM: usize = 4096;
+/// A datagram of this length may have been longer.
+pub(super) const LARGEST_DATAGRAM: usize = 4096;
 /// When the datagram is sent again, as a share of the time limit: a lone lost packet must not look like a block.
 const REPEATS: [f64; 2] = [0.2, 0.5];
 /// How many replies that do not belong to the question are remembered.
-const MOST_IGNORED: usize = 8;
+pub(super) const MOST_IGNORED: usize = 8;
 
 /// How a question over UDP ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

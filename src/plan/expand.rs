@@ -92,6 +92,23 @@ pub fn placeholders(template: &str) -> Vec<String> {
     names
 }
 
+/// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).
+pub fn misfit(host: &str) -> Option<String> {
+    const NAME: usize = 253;
+    const LABEL: usize = 63;
+    if host.len() > NAME {
+        return Some(format!(
+            "{host} has {} characters, and a name has {NAME} at most",
+            host.len()
+        ));
+    }
+    let label = host.split('.').find(|label| label.len() > LABEL)?;
+    Some(format!(
+        "{label} has {} characters, and a part of a name has {LABEL} at most",
+        label.len()
+    ))
+}
+
 /// How to give the values that are missing.
 pub fn advice(missing: &[String]) -> String {
     let names = missing.join(" and ");

@@ -15,7 +15,7 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
     let theirs = match (&attempt.ntp, &attempt.hello) {
         (Some(exchange), _) => match &exchange.end {
-            UdpEnd::Replied(reply) => {
+            UdpEnd::Replied(reply) if reply.synchronised => {
                 Timestamp::from_duration(SignedDuration::try_from_secs_f64(reply.transmit?).ok()?)
             }
             _ => return None,

@@ -148,8 +148,8 @@ impl ServerReply {
 
     /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.
     pub fn is_final(&self) -> bool {
-        self.answer()
-            .is_some_and(|answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"))
+        let settles = |answer: &Answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN");
+        self.answer().is_some_and(settles) || !self.addresses().is_empty()
     }
 
     /// What failed in the socket, where the question never got through.

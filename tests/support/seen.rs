@@ -414,7 +414,7 @@ fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
         Some(Fault::CutClosed) => TlsEnd::Closed,
         Some(Fault::CutSilent) => TlsEnd::Silent,
         Some(Fault::Alert) => TlsEnd::Alert("AccessDenied".into()),
-        Some(Fault::Foreign) => TlsEnd::NotTls,
+        Some(Fault::Foreign) => TlsEnd::NotTls { what: None },
         _ => TlsEnd::Completed,
     };
     let completed = end == TlsEnd::Completed;
@@ -432,6 +432,7 @@ fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
 
 fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
     let good = ChainFacts {
+        out_of_date: None,
         subject: format!("CN={host}"),
         issuer: "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
         top_issuer: "C=US, O=DigiCert Inc, CN=DigiCert Global Root G2".into(),

@@ -91,7 +91,7 @@ impl<S: AsyncRead + Unpin> InTds<S> {
         let [kind, _, high, low, ..] = self.head;
         let length = usize::from(u16::from_be_bytes([high, low]));
         if !matches!(kind, PRELOGIN | TABULAR_RESULT) || length < HEADER {
-            let what = format!("a TDS packet of type {kind:#04x} and {length} bytes instead of TLS");
+            let what = format!("a TDS packet of type {kind:#04x} and {length} bytes");
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
         self.left = length - HEADER;

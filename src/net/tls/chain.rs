@@ -38,10 +38,23 @@ pub struct ChainFacts {
     pub ends_in_root: bool,
     /// Whether the instance would trust it.
     pub trust: Trust,
+    /// The authority whose own certificate has ended or not begun, where the server's is in time.
+    pub out_of_date: Option<Issuer>,
     /// Whether it is for the name that was asked, or for one that counts as its own.
     pub right_name: bool,
     /// Whether this VM's own store trusts it; looked at only where the instance would not.
     pub trusted_by_vm: Option<bool>,
+}
+
+/// An authority in a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its subject.
+    pub subject: String,
+    /// When its certificate begins.
+    pub not_before: Option<Timestamp>,
+    /// When it ends.
+    pub not_after: Option<Timestamp>,
 }
 
 /// Whether a chain ends in a root that the instance trusts.
@@ -65,6 +78,14 @@ impl ChainFacts {
         self.trust == Trust::Trusted && self.right_name
     }
 
+    /// Beginning and end of the certificate whose dates matter: the server's own, unless only an authority's are wrong.
+    pub fn dated(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        match &self.out_of_date {
+            Some(issuer) => (issuer.not_before, issuer.not_after),
+            None => (self.not_before, self.not_after),
+        }
+    }
+
     /// Judges a chain at the time `now`, for any of `names`.
     pub(super) fn gather(
         leaf: &CertificateDer<'_>,
@@ -83,6 +104,7 @@ impl ChainFacts {
             issuer_hosts: Vec::new(),
             ends_in_root: false,
             trust: Trust::Unacceptable("the certificate cannot be read".into()),
+            out_of_date: None,
             right_name: false,
             trusted_by_vm: None,
         };
@@ -101,31 +123,38 @@ impl ChainFacts {
             );
         facts.ends_in_root = top_subject == top_issuer;
         facts.top_issuer = top_issuer;
-        facts.not_before = Timestamp::from_second(certificate.validity().not_before.timestamp()).ok();
-        facts.not_after = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok();
+        (facts.not_before, facts.not_after) = dates(&certificate);
         facts.issuer_hosts = issuer_hosts(&certificate);
 
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
             return facts;
         };
+        let issuers: Vec<Issuer> = intermediates.iter().filter_map(issuer).collect();
         let verify = |store, at| {
             verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, roots.algorithms().all)
         };
         facts.right_name = names.iter().any(|name| is_for(&parsed, &all_names, name));
         facts.trust = match verify(roots.store(), now) {
             Ok(()) => Trust::Trusted,
-            Err(error) => match (&facts.not_before, &facts.not_after) {
-                // The dates are looked at first, so ask again at a time when the certificate was valid.
-                (Some(begin), Some(end)) if is_about_dates(&error) => {
-                    match verify(roots.store(), within(*begin, *end)) {
-                        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Trust::UnknownIssuer,
-                        _ if is_too_early(&error) => Trust::NotYetValid,
-                        _ => Trust::Expired,
-                    }
-                }
-                _ => trust(error),
+            // The dates are looked at first, so ask again at a time when every certificate was valid.
+            Err(error) if is_about_dates(&error) => match verify(roots.store(), in_time(&facts, &issuers)) {
+                Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Trust::UnknownIssuer,
+                _ if is_too_early(&error) => Trust::NotYetValid,
+                _ => Trust::Expired,
             },
+            Err(error) => trust(error),
         };
+        let is_in_time = |begin: Option<Timestamp>, end: Option<Timestamp>| {
+            let now = i64::try_from(now.as_secs())
+                .ok()
+                .and_then(|now| Timestamp::from_second(now).ok());
+            begin <= now && now <= end
+        };
+        if matches!(facts.trust, Trust::Expired | Trust::NotYetValid) && is_in_time(facts.not_before, facts.not_after) {
+            facts.out_of_date = issuers
+                .into_iter()
+                .find(|issuer| !is_in_time(issuer.not_before, issuer.not_after));
+        }
         if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
             facts.trusted_by_vm = Some(verify(roots.of_this_vm(), now).is_ok());
         }
@@ -155,9 +184,33 @@ fn is_too_early(error: &Error) -> bool {
     )
 }
 
-/// The middle of a certificate's life.
-fn within(begin: Timestamp, end: Timestamp) -> UnixTime {
-    let middle = i64::midpoint(begin.as_second(), end.as_second());
+fn issuer(der: &CertificateDer<'_>) -> Option<Issuer> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let (not_before, not_after) = dates(&certificate);
+    Some(Issuer {
+        subject: certificate.subject().to_string(),
+        not_before,
+        not_after,
+    })
+}
+
+fn dates(certificate: &X509Certificate<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let validity = certificate.validity();
+    (
+        Timestamp::from_second(validity.not_before.timestamp()).ok(),
+        Timestamp::from_second(validity.not_after.timestamp()).ok(),
+    )
+}
+
+/// A time at which the server's certificate was valid, and its issuers' too where there is one.
+fn in_time(facts: &ChainFacts, issuers: &[Issuer]) -> UnixTime {
+    let own = (facts.not_before, facts.not_after);
+    let all = issuers.iter().fold(own, |(begin, end), issuer| {
+        (begin.max(issuer.not_before), end.min(issuer.not_after))
+    });
+    let (begin, end) = if all.0 <= all.1 { all } else { own };
+    let seconds = |time: Option<Timestamp>| time.map_or(0, Timestamp::as_second);
+    let middle = i64::midpoint(seconds(begin), seconds(end));
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(
         u64::try_from(middle).unwrap_or_default(),
     ))

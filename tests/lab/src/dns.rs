@@ -74,7 +74,8 @@ impl Zones {
         }
         let count = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         match conduct {
-            DnsConduct::Good | DnsConduct::Delayed(_) => Some(query.answer(answer)),
+            DnsConduct::Good | DnsConduct::Delayed(_) | DnsConduct::Forged => Some(query.answer(answer)),
+            DnsConduct::UpperCase => Some(query.in_upper_case().answer(answer)),
             DnsConduct::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
             DnsConduct::WrongId => Some(query.with_other_id().answer(answer)),
             DnsConduct::WrongQuestion => Some(query.with_other_question().answer(answer)),
@@ -114,9 +115,21 @@ async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: Dn
                 let _ = socket.send_to(&reply, from).await;
             });
         } else {
+            if conduct == DnsConduct::Forged {
+                let _ = socket.send_to(&forged(&reply), from).await;
+            }
             let _ = socket.send_to(&reply, from).await;
         }
     }
+}
+
+/// The same message with another id.
+fn forged(reply: &[u8]) -> Vec<u8> {
+    let mut forged = reply.to_vec();
+    if let Some(byte) = forged.first_mut() {
+        *byte ^= 0x55;
+    }
+    forged
 }
 
 async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsConduct) {
@@ -151,7 +164,12 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct
         } else {
             reply.len()
         };
-        let mut framed = u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes().to_vec();
+        let mut framed = Vec::new();
+        if conduct == DnsConduct::Forged {
+            framed.extend(u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes());
+            framed.extend(forged(&reply));
+        }
+        framed.extend(u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes());
         framed.extend(reply);
         stream.write_all(&framed).await?;
         if conduct == DnsConduct::Short {

@@ -170,7 +170,7 @@ async fn drain(stream: &mut TcpStream, limit: Duration) {
 }
 
 /// Reads hexadecimal digits; anything between the pairs is spacing.
-fn from_hex(text: &str) -> Vec<u8> {
+pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()
         .filter_map(|c| c.to_digit(16))

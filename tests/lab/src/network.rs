@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 pub use self::{
     at::{At, Transport},
-    service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Tds},
+    service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
 
@@ -127,6 +127,10 @@ pub enum DnsConduct {
     Delayed(u64),
     /// Answers only every n-th query.
     EveryNth(u32),
+    /// Answers another query's id first, and the right one behind it.
+    Forged,
+    /// Answers with every letter of the names in upper case.
+    UpperCase,
 }
 
 /// What a name resolves to.
@@ -143,8 +147,12 @@ pub struct Answer {
     pub authority: Option<String>,
     /// The primary server in that record; none means a server of the zone's own.
     pub primary: Option<String>,
+    /// Another response code for whoever asks for IPv4 addresses.
+    pub rcode_for_ipv4: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
+    /// So many further addresses, counted up from 20.200.0.1; nobody is there.
+    pub crowd: u16,
 }
 
 /// What the network does to packets to some place.

@@ -12,18 +12,20 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
+    time::sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
-    line::{Line, cut_here, is_cut},
-    network::{After, Cut, Demand, End, Service, Speaks},
+    line::{Line, cut_here, from_hex, is_cut},
+    network::{After, Cut, Demand, End, Service, Speaks, Step},
     tls::{self, Pki},
 };
 
@@ -65,8 +67,9 @@ impl Port {
             }) => Err(cut_here()),
             _ => self.speak(&mut line).await,
         };
-        match (spoken, cut) {
-            (Err(error), Some(cut)) if is_cut(&error) => line.end(&cut.by).await,
+        let by = self.service.script_end().or(cut.map(|cut| &cut.by));
+        match (spoken, by) {
+            (Err(error), Some(by)) if is_cut(&error) => line.end(by).await,
             _ => line.end(&End::Close).await,
         }
     }
@@ -74,6 +77,14 @@ impl Port {
     async fn speak(&self, line: &mut Line) -> io::Result<()> {
         if let Some(banner) = &self.service.banner {
             line.write_all(banner.as_bytes()).await?;
+        }
+        if let Some(script) = &self.service.script {
+            return match self.service.speaks {
+                Some(Speaks::Tls | Speaks::Https | Speaks::Amqps | Speaks::Redis) => {
+                    play(&mut self.shake_hands(line).await?, script).await
+                }
+                _ => play(line, script).await,
+            };
         }
         match self.service.speaks.unwrap_or(Speaks::Tcp) {
             Speaks::Tcp | Speaks::Ntp => idle(line).await,
@@ -116,6 +127,27 @@ impl Port {
             _ => Ok(inside),
         }
     }
+}
+
+/// Plays a script to its end.
+async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) -> io::Result<()> {
+    for step in script {
+        match step {
+            Step::Read if io.read(&mut [0; 4096]).await? == 0 => return Ok(()),
+            Step::Read => {}
+            Step::Text(text) => io.write_all(text.as_bytes()).await?,
+            Step::Hex(hex) => io.write_all(&from_hex(hex)).await?,
+            Step::Repeat(times, text) => {
+                for _ in 0..*times {
+                    io.write_all(text.as_bytes()).await?;
+                }
+            }
+            Step::Pause(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
+            Step::End(_) => return Err(cut_here()),
+        }
+        io.flush().await?;
+    }
+    idle(io).await
 }
 
 /// A server that resets a client without a certificate cuts the line at the flight in which one was due.

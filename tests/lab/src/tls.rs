@@ -9,11 +9,13 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig,
+    crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
-    server::WebPkiClientVerifier,
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -77,9 +79,13 @@ impl Pki {
         };
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key().serialize_der()));
         let chain = self.chain(&tls.certificate, names).as_ref().clone();
-        let config = builder
-            .with_single_cert(chain, key)
-            .expect("the key is the certificate's own");
+        let config = if tls.wrong_key {
+            builder.with_cert_resolver(Arc::new(Impostor::new(chain)))
+        } else {
+            builder
+                .with_single_cert(chain, key)
+                .expect("the key is the certificate's own")
+        };
         TlsAcceptor::from(Arc::new(config))
     }
 
@@ -102,10 +108,17 @@ impl Pki {
 
     fn issue(&self, certificate: &Certificate, names: &[String]) -> Vec<CertificateDer<'static>> {
         let authority = self.authority(certificate.by);
+        let common_name = certificate
+            .common_name
+            .as_deref()
+            .or(names.first().map(String::as_str))
+            .unwrap_or("nobody");
         let mut leaf = CertificateParams::new(names).expect("host names are ASCII");
         leaf.distinguished_name = rcgen::DistinguishedName::new();
-        leaf.distinguished_name
-            .push(DnType::CommonName, names.first().map_or("nobody", String::as_str));
+        leaf.distinguished_name.push(DnType::CommonName, common_name);
+        if certificate.is_authority {
+            leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         (leaf.not_before, leaf.not_after) = span(certificate.validity);
         if let Some(url) = &certificate.aia {
             leaf.custom_extensions.push(authority::aia(url));
@@ -118,17 +131,38 @@ impl Pki {
                     .clone(),
             ];
         }
-        let issuer = authority.intermediate(certificate.issuer.as_deref());
+        let issuer = authority.intermediate(certificate.issuer.as_deref(), certificate.issuer_expired);
         let mut chain = vec![
             leaf.signed_by(self.key(), &**issuer)
                 .expect("a leaf can be signed")
                 .der()
                 .clone(),
         ];
-        if certificate.chain == Chain::Full {
+        if certificate.chain != Chain::LeafOnly {
             chain.push(issuer.as_ref().as_ref().der().clone());
         }
+        if certificate.chain == Chain::WithRoot {
+            chain.push(authority.root.as_ref().der().clone());
+        }
         chain
+    }
+}
+
+/// Shows a chain without holding its key.
+#[derive(Debug)]
+struct Impostor(Arc<CertifiedKey>);
+
+impl Impostor {
+    fn new(chain: Vec<CertificateDer<'static>>) -> Self {
+        let other = KeyPair::generate().expect("P-256 keys can be made").serialize_der();
+        let key = any_supported_type(&PrivateKeyDer::Pkcs8(other.into())).expect("ring signs with P-256");
+        Self(Arc::new(CertifiedKey::new(chain, key)))
+    }
+}
+
+impl ResolvesServerCert for Impostor {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
     }
 }
 

@@ -72,8 +72,21 @@ impl Query {
         }
     }
 
+    /// The same query, its name written in capitals.
+    pub(super) fn in_upper_case(&self) -> Self {
+        Self {
+            name: self.name.to_ascii_uppercase(),
+            // Lengths are below the letters.
+            question: self.question.to_ascii_uppercase(),
+            ..self.clone()
+        }
+    }
+
     /// The answer, whole.
     pub(super) fn answer(&self, answer: &Answer) -> Vec<u8> {
+        if let Some(rcode) = answer.rcode_for_ipv4.filter(|_| self.kind == TYPE_A) {
+            return self.refuse(rcode);
+        }
         let mut records = Vec::new();
         let mut owner = self.name.clone();
         for alias in &answer.aliases {
@@ -89,7 +102,8 @@ impl Query {
             &[]
         };
         let mut found = 0;
-        for address in addresses {
+        let crowd = (1..=answer.crowd).map(|n| IpAddr::from([20, 200, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
+        for address in addresses.iter().copied().chain(crowd) {
             match address {
                 IpAddr::V4(v4) if self.kind == TYPE_A => write_record(&mut records, &owner, TYPE_A, &v4.octets()),
                 IpAddr::V6(v6) if self.kind == TYPE_AAAA => {

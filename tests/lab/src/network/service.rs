@@ -34,6 +34,9 @@ pub struct Service {
     pub redis: Option<String>,
     /// What it says before anybody asks.
     pub banner: Option<String>,
+    /// What it does in place of its protocol, step by step; inside TLS where its protocol begins with TLS. Without a
+    /// last `end` it says nothing more.
+    pub script: Option<Vec<Step>>,
     /// Its answer to an NTP packet.
     pub ntp: Ntp,
 }
@@ -44,6 +47,14 @@ impl Service {
         Self {
             speaks: Some(speaks),
             ..Self::default()
+        }
+    }
+
+    /// How its script ends, where it says so.
+    pub(crate) fn script_end(&self) -> Option<&End> {
+        match self.script.as_ref()?.last()? {
+            Step::End(end) => Some(end),
+            _ => None,
         }
     }
 }
@@ -120,6 +131,24 @@ pub enum End {
     Text(String),
     /// These bytes, in hexadecimal, then FIN.
     Hex(String),
+}
+
+/// One step of a service that plays by a script.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Waits for the client's next bytes.
+    Read,
+    /// Says these words.
+    Text(String),
+    /// Says these bytes, in hexadecimal.
+    Hex(String),
+    /// Says these words so many times.
+    Repeat(u32, String),
+    /// Waits for so many milliseconds.
+    Pause(u64),
+    /// Ends the connection.
+    End(End),
 }
 
 /// How fast a service writes.
@@ -282,4 +311,8 @@ pub enum NtpReply {
     Kiss(String),
     /// This code first, the time from then on.
     KissThenGood(String),
+    /// Somebody else's timestamp as origin first, the time from then on.
+    WrongOriginThenGood,
+    /// This stratum.
+    Stratum(u8),
 }

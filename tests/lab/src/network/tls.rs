@@ -12,6 +12,8 @@ pub struct Tls {
     pub version: Option<Version>,
     /// It demands a certificate of the client, and does this when none comes.
     pub client_certificate: Option<Demand>,
+    /// It shows a certificate whose key it does not hold.
+    pub wrong_key: bool,
 }
 
 /// A version of TLS.
@@ -56,6 +58,12 @@ pub struct Certificate {
     pub issuer: Option<String>,
     /// Where the issuer's certificate can be fetched (authority information access).
     pub aia: Option<String>,
+    /// The subject's common name, where it is not the first of its names.
+    pub common_name: Option<String>,
+    /// The server's certificate is an authority's.
+    pub is_authority: bool,
+    /// The issuing authority's own certificate ended yesterday.
+    pub issuer_expired: bool,
 }
 
 /// Who issues certificates.
@@ -97,6 +105,8 @@ pub enum Chain {
     /// The issuing authority, whose own issuer is the root.
     #[default]
     Full,
+    /// The issuing authority and the root.
+    WithRoot,
     /// Nothing: the client has to find the issuer.
     LeafOnly,
     /// The leaf is its own issuer.

@@ -28,7 +28,9 @@ pub(crate) fn answer(ntp: &Ntp, datagram: &[u8], count: u32) -> Option<Vec<u8>> 
         NtpReply::Garbage => b"220 time.example.com ready\r\n".to_vec(),
         NtpReply::Kiss(code) => kiss(code),
         NtpReply::KissThenGood(code) if count == 0 => kiss(code),
-        NtpReply::Good | NtpReply::KissThenGood(_) => good(),
+        NtpReply::WrongOriginThenGood if count == 0 => packet(MODE_SERVER, 2, [20, 0, 0, 1], &[0x5a; 8], time),
+        NtpReply::Stratum(stratum) => packet(MODE_SERVER, *stratum, *b"INIT", origin, time),
+        NtpReply::Good | NtpReply::KissThenGood(_) | NtpReply::WrongOriginThenGood => good(),
     })
 }
 

@@ -33,11 +33,15 @@ impl Issuing {
     }
 
     /// The intermediate under the root with this common name, or the usual one.
-    pub(super) fn intermediate(&self, common_name: Option<&str>) -> Arc<Ca> {
-        let common_name = common_name.map_or_else(|| format!("{} Issuing CA 01", name(self.role)), str::to_owned);
+    pub(super) fn intermediate(&self, common_name: Option<&str>, expired: bool) -> Arc<Ca> {
+        let usual = if expired { "Expired CA 01" } else { "Issuing CA 01" };
+        let common_name = common_name.map_or_else(|| format!("{} {usual}", name(self.role)), str::to_owned);
         let mut intermediates = self.intermediates.lock().expect("no holder panics");
         let made = intermediates.entry(common_name).or_insert_with_key(|common_name| {
-            let params = ca(common_name, organization(self.role));
+            let mut params = ca(common_name, organization(self.role));
+            if expired {
+                params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
+            }
             let made = CertifiedIssuer::signed_by(params, new_key(), &self.root);
             Arc::new(made.expect("an intermediate can be signed"))
         });

@@ -1,0 +1,296 @@
+//! The JSON documents, key by key and type by type, from a table of their own.
+
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+
+use super::{Promise, ids, json, list};
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "report/healthy",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            let output = world.output("run", &["--format", "json", "--timeout", "2s", "--allow-untested"])?;
+            let report = json(&output)?;
+            check(&report, REPORT, "report")?;
+            ensure!(ids(&report) == world.planned()?, "another order than the plan's");
+            counts(&report)
+        },
+    },
+    Promise {
+        name: "report/broken",
+        catalog: None,
+        network: || {
+            "
+firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
+faults: [ { to: '*:1433', does: silence }, { to: '*/udp', does: silence }, { to: '*:1886', does: prohibited } ]"
+                .to_owned()
+        },
+        check: |world| {
+            let flags = [
+                "--format",
+                "json",
+                "--timeout",
+                "1s",
+                "--region",
+                "westeurope",
+                "--set",
+                "key_vault=a,b",
+                "--set",
+                "sql_server=s",
+            ];
+            let output = world.output("run", &flags)?;
+            let report = json(&output)?;
+            check(&report, REPORT, "report")?;
+            counts(&report)?;
+            findings(&report)
+        },
+    },
+    Promise {
+        name: "plan",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            for flags in [
+                &["--format", "json"][..],
+                &["--format", "json", "--cloud", "usgov", "--region", "usgovvirginia"],
+                &["--format", "json", "--cloud", "AzureChinaCloud", "--vnet", "internal"],
+            ] {
+                check(&json(&world.output("list", flags)?)?, PLAN, "plan")?;
+            }
+            Ok(())
+        },
+    },
+];
+
+/// A key's path, and what its value may be: `s` string, `n` number, `b` boolean, `?` null as well, `word|word` one of
+/// these; `[]` goes into a list.
+type Shape = &'static [(&'static str, &'static str)];
+
+const CAUSES: &str = "?dns-timeout|dns-refused|dns-servfail|dns-nxdomain|dns-no-address|dns-sinkhole|dns-private-address|tcp-timeout|tcp-refused|tcp-unreachable|tcp-no-route|tls-reset|tls-closed|tls-timeout|tls-alert|tls-not-tls|tls-untrusted|tls-wrong-name|tls-expired|hello-timeout|hello-reset|hello-closed|hello-unexpected|http-denied|udp-refused|udp-unreachable|needs-value|wildcard|retired|not-outbound|deadline|skipped|local-fault";
+const NEEDS: &str = "required|feature|documented";
+const PROTOCOLS: &str = "dns|tcp|tls|http|https|tds|amqp|amqps|smb|kms|ntp|redis";
+
+const REPORT: Shape = &[
+    ("schema", "apim-probe/report/v1"),
+    ("agent.version", "s"),
+    ("agent.catalog_documented", "s"),
+    ("agent.catalog_sha256", "s"),
+    ("started_at", "s"),
+    ("duration_ms", "n"),
+    ("complete", "b"),
+    ("vantage.cloud", "public|usgov|china"),
+    ("vantage.region", "?s"),
+    ("vantage.vnet", "?external|internal"),
+    ("vantage.source", "flags|metadata|default"),
+    ("vantage.host", "?s"),
+    ("vantage.addresses[]", "s"),
+    ("vantage.resolvers[]", "s"),
+    ("vantage.notices[]", "s"),
+    ("summary.verdict", "reachable|blocked|incomplete"),
+    ("summary.total", "n"),
+    ("summary.reachable", "n"),
+    ("summary.degraded", "n"),
+    ("summary.blocked", "n"),
+    ("summary.unproven", "n"),
+    ("summary.not_tested", "n"),
+    ("summary.noted", "n"),
+    ("summary.required_blocked", "n"),
+    ("summary.unexpectedly_open", "n"),
+    ("findings[].id", "s"),
+    ("findings[].cause", CAUSES),
+    ("findings[].title", "s"),
+    ("findings[].confidence", "certain|high|medium|low"),
+    ("findings[].endpoints[]", "s"),
+    ("findings[].evidence[]", "s"),
+    (
+        "findings[].suspects[]",
+        "nsg|udr|no-outbound|firewall-network-rule|firewall-application-rule|tls-inspection|nva|dns-server|private-dns-zone|proxy|vm-nic-nsg|local-host|service|documentation",
+    ),
+    ("findings[].impact", "s"),
+    ("findings[].fix.summary", "s"),
+    ("findings[].fix.commands[]", "s"),
+    ("endpoints[].id", "s"),
+    ("endpoints[].dependency", "s"),
+    ("endpoints[].title", "s"),
+    ("endpoints[].service_tag", "?s"),
+    ("endpoints[].need", NEEDS),
+    ("endpoints[].feature", "?s"),
+    ("endpoints[].host", "s"),
+    ("endpoints[].pattern", "?s"),
+    ("endpoints[].port", "n"),
+    ("endpoints[].transport", "tcp|udp"),
+    ("endpoints[].protocol", PROTOCOLS),
+    ("endpoints[].verdict", "reachable|degraded|blocked|unproven|not-tested"),
+    ("endpoints[].cause", CAUSES),
+    ("endpoints[].detail", "s"),
+    ("endpoints[].evidence[]", "s"),
+    ("endpoints[].expect", "reachable|blocked"),
+    ("endpoints[].as_expected", "?b"),
+    ("endpoints[].duration_ms", "?n"),
+    ("endpoints[].stages.dns.outcome", "s"),
+    ("endpoints[].stages.dns.ms", "n"),
+    ("endpoints[].stages.dns.server", "?s"),
+    ("endpoints[].stages.dns.rcode", "?s"),
+    ("endpoints[].stages.dns.cnames[]", "s"),
+    ("endpoints[].stages.dns.addresses[]", "s"),
+    ("endpoints[].stages.tcp[].address", "s"),
+    ("endpoints[].stages.tcp[].outcome", "s"),
+    ("endpoints[].stages.tcp[].ms", "n"),
+    ("endpoints[].stages.tls.outcome", "s"),
+    ("endpoints[].stages.tls.ms", "n"),
+    ("endpoints[].stages.tls.address", "s"),
+    ("endpoints[].stages.tls.version", "?TLSv1.2|TLSv1.3"),
+    ("endpoints[].stages.tls.cipher", "?s"),
+    ("endpoints[].stages.tls.subject", "?s"),
+    ("endpoints[].stages.tls.issuer", "?s"),
+    ("endpoints[].stages.tls.not_after", "?s"),
+    ("endpoints[].stages.hello.outcome", "s"),
+    ("endpoints[].stages.hello.ms", "n"),
+    ("endpoints[].stages.hello.address", "s"),
+    ("endpoints[].stages.hello.proof", "?s"),
+];
+
+const PLAN: Shape = &[
+    ("schema", "apim-probe/plan/v1"),
+    ("vantage.cloud", "public|usgov|china"),
+    ("vantage.region", "?s"),
+    ("vantage.vnet", "?external|internal"),
+    ("vantage.source", "flags|metadata|default"),
+    ("endpoints[].id", "s"),
+    ("endpoints[].dependency", "s"),
+    ("endpoints[].title", "s"),
+    ("endpoints[].service_tag", "?s"),
+    ("endpoints[].need", NEEDS),
+    ("endpoints[].feature", "?s"),
+    ("endpoints[].host", "s"),
+    ("endpoints[].pattern", "?s"),
+    ("endpoints[].port", "n"),
+    ("endpoints[].transport", "tcp|udp"),
+    ("endpoints[].protocol", PROTOCOLS),
+    ("endpoints[].testable", "b"),
+    ("endpoints[].cause", CAUSES),
+    ("endpoints[].detail", "?s"),
+    // Beyond the endpoints: what else may be asked.
+    ("controls[]", "s"),
+];
+
+/// Checks that every key of the shape is there with a value that it may have, and that there is no other.
+fn check(document: &Value, shape: Shape, what: &str) -> Result<()> {
+    for (path, kind) in shape {
+        let steps: Vec<&str> = path.split('.').collect();
+        descend(document, &steps, kind, what)?;
+    }
+    known(document, "", shape, what)
+}
+
+fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> {
+    let Some((step, rest)) = steps.split_first() else {
+        ensure!(is_kind(value, kind), "{path} is {value}, expected {kind}");
+        return Ok(());
+    };
+    let (key, in_list) = step.strip_suffix("[]").map_or((*step, false), |key| (key, true));
+    let Some(value) = value.get(key) else {
+        bail!("{path} has no {key}");
+    };
+    let path = format!("{path}.{key}");
+    if in_list {
+        let Some(items) = value.as_array() else {
+            bail!("{path} is {value}, expected a list");
+        };
+        return items.iter().try_for_each(|item| descend(item, rest, kind, &path));
+    }
+    // A stage that was not reached.
+    if value.is_null() && !rest.is_empty() && path.contains(".stages.") {
+        return Ok(());
+    }
+    descend(value, rest, kind, &path)
+}
+
+fn is_kind(value: &Value, kind: &str) -> bool {
+    if let Some(kind) = kind.strip_prefix('?') {
+        return value.is_null() || is_kind(value, kind);
+    }
+    match kind {
+        "s" => value.is_string(),
+        "n" => value.is_number(),
+        "b" => value.is_boolean(),
+        words => value
+            .as_str()
+            .is_some_and(|text| words.split('|').any(|word| word == text)),
+    }
+}
+
+/// Every key of the document is in the shape.
+fn known(value: &Value, path: &str, shape: Shape, what: &str) -> Result<()> {
+    match value {
+        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            let is_known = shape.iter().any(|(known, _)| {
+                known
+                    .strip_prefix(&path)
+                    .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+            });
+            ensure!(is_known, "{what}: nobody knows the key {path}");
+            known(value, &path, shape, what)
+        }),
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| known(item, &format!("{path}[]"), shape, what)),
+        _ => Ok(()),
+    }
+}
+
+/// The summary is the sum of the rows.
+fn counts(report: &Value) -> Result<()> {
+    let rows = list(report, "endpoints");
+    let deciding = |verdict: &str| {
+        rows.iter()
+            .filter(|row| row["need"] != "documented" && row["verdict"] == verdict)
+            .count()
+    };
+    let noted = rows
+        .iter()
+        .filter(|row| row["need"] == "documented" && row["verdict"] != "reachable")
+        .count();
+    let required_blocked = rows
+        .iter()
+        .filter(|row| row["need"] == "required" && row["verdict"] == "blocked" && row["as_expected"] == false)
+        .count();
+    for (key, count) in [
+        ("total", rows.len()),
+        ("reachable", deciding("reachable")),
+        ("degraded", deciding("degraded")),
+        ("blocked", deciding("blocked")),
+        ("unproven", deciding("unproven")),
+        ("not_tested", deciding("not-tested")),
+        ("noted", noted),
+        ("required_blocked", required_blocked),
+    ] {
+        ensure!(
+            report["summary"][key] == count,
+            "summary.{key} is {}, the rows say {count}",
+            report["summary"][key]
+        );
+    }
+    Ok(())
+}
+
+/// Every endpoint that is blocked against expectation belongs to exactly one finding.
+fn findings(report: &Value) -> Result<()> {
+    for row in list(report, "endpoints") {
+        let explained = list(report, "findings")
+            .iter()
+            .filter(|finding| list(finding, "endpoints").contains(&row["id"]))
+            .count();
+        let blocked = row["verdict"] == "blocked" && row["as_expected"] == false;
+        ensure!(!blocked || explained == 1, "{} is in {explained} findings", row["id"]);
+        ensure!(explained <= 1, "{} is in {explained} findings", row["id"]);
+    }
+    Ok(())
+}

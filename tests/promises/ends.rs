@@ -1,0 +1,171 @@
+//! How a run ends: by its deadline, by Ctrl-C, for want of descriptors.
+
+use std::{
+    fmt::Write as _,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Promise, World, catalog_of, ensure_status, ids, json, list, text};
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "deadline/500-names-of-8-addresses",
+        catalog: Some(|| catalog_of((0..500).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
+        network: crowded,
+        check: |world| {
+            let started = Instant::now();
+            let planned = world.planned()?;
+            let start_up = started.elapsed();
+            for concurrency in ["7", "128", "2000"] {
+                let flags = [
+                    "--format",
+                    "json",
+                    "--deadline",
+                    "2s",
+                    "--timeout",
+                    "1500ms",
+                    "--concurrency",
+                    concurrency,
+                ];
+                let started = Instant::now();
+                let output = world.output("run", &flags)?;
+                let elapsed = started.elapsed();
+                let report = json(&output)?;
+                ensure!(ids(&report) == planned, "endpoints are lost or out of order");
+                ensure!(
+                    elapsed < Duration::from_millis(2_250) + start_up,
+                    "{elapsed:?} and {start_up:?} to start with {concurrency} in flight, the run says {}",
+                    report["duration_ms"]
+                );
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "interrupt/at-any-moment",
+        catalog: Some(many),
+        network: || {
+            "
+name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
+faults: [ { to: '*:1433', does: silence } ]
+services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
+                .to_owned()
+        },
+        check: |world| {
+            let planned = world.planned()?;
+            for milliseconds in [60, 90, 150, 250, 400, 700, 1100] {
+                let output = interrupted(world, milliseconds)?;
+                ensure_status(&output, 130).with_context(|| format!("after {milliseconds} ms"))?;
+                let report = json(&output)?;
+                ensure!(report["complete"] == false, "it says that it is complete");
+                ensure!(ids(&report) == planned, "endpoints are lost or out of order");
+                let late = |row: &&Value| row["verdict"] == "not-tested" && row["cause"] == "deadline";
+                ensure!(
+                    list(&report, "endpoints").iter().any(|row| late(&row)),
+                    "nothing was left"
+                );
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "descriptors/any-number",
+        catalog: Some(many),
+        network: || "name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11 } ]".to_owned(),
+        check: |world| {
+            let planned = world.planned()?;
+            for limit in [3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 23, 24, 25, 30, 64] {
+                let script = format!("ulimit -n {limit} && exec \"$@\"");
+                let output = world.shell(&script, &["--format", "json", "--timeout", "3s"])?;
+                let said = format!("{limit} descriptors: {}", text(&output.stderr));
+                ensure!(!said.contains("panicked"), "{said}");
+                if output.stdout.is_empty() {
+                    ensure_status(&output, if limit < 4 { 127 } else { 4 })
+                        .or_else(|_| ensure_status(&output, 4))
+                        .context(said.clone())?;
+                    ensure!(!output.stderr.is_empty(), "{said}");
+                    continue;
+                }
+                let report = json(&output)?;
+                ensure!(ids(&report) == planned, "{said}: endpoints are lost");
+                for row in list(&report, "endpoints") {
+                    ensure!(
+                        row["verdict"] == "reachable"
+                            || row["verdict"] == "not-tested" && row["cause"] == "local-fault",
+                        "{said}: {} is {} {} {}",
+                        row["id"],
+                        row["verdict"],
+                        row["cause"],
+                        row["detail"]
+                    );
+                }
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "descriptors/with-controls",
+        catalog: Some(|| {
+            catalog_of((0..60).map(|n| format!("host: h{n}.example, port: {}, protocol: https", 8000 + n)))
+        }),
+        network: || {
+            "services: { 'h3.example:8003': { cut: { after: first-bytes, by: reset } }, 'h9.example:8009': { cut: { after: first-bytes, by: reset } }, 'h40.example:8040': { cut: { after: first-bytes, by: reset } } }".to_owned()
+        },
+        check: |world| {
+            let output = world.shell("ulimit -n 24 && exec \"$@\"", &["--format", "json", "--timeout", "3s"])?;
+            let report = json(&output)?;
+            for row in list(&report, "endpoints") {
+                let wanted = ["h3.example", "h9.example", "h40.example"]
+                    .iter()
+                    .any(|host| row["host"] == *host);
+                let wanted = if wanted { "blocked" } else { "reachable" };
+                ensure!(
+                    row["verdict"] == wanted,
+                    "{} is {} {}",
+                    row["id"],
+                    row["verdict"],
+                    row["detail"]
+                );
+            }
+            Ok(())
+        },
+    },
+];
+
+/// 500 names with eight addresses each, where nobody answers.
+fn crowded() -> String {
+    let mut network = "faults: [ { to: '*:443', does: silence } ]\nnames:\n".to_owned();
+    for n in 0..500 {
+        let addresses: Vec<String> = (0..8)
+            .map(|a| format!("20.{a}.{}.{}", 1 + n / 250, 1 + n % 250))
+            .collect();
+        let _ = writeln!(network, "  h{n}.example: {{ addresses: [{}] }}", addresses.join(", "));
+    }
+    network
+}
+
+/// 60 endpoints of three protocols.
+fn many() -> String {
+    catalog_of((0..20).flat_map(|n| {
+        [
+            format!("host: h{n}.example, port: 443, protocol: https"),
+            format!("host: h{n}.example, port: 80, protocol: http"),
+            format!("host: h{n}.example, port: 1433, protocol: tds"),
+        ]
+    }))
+}
+
+/// Presses Ctrl-C after so many milliseconds.
+fn interrupted(world: &World, milliseconds: u64) -> Result<std::process::Output> {
+    let child = world.agent("run", &["--format", "json"])?.spawn()?;
+    let id = child.id().to_string();
+    thread::sleep(Duration::from_millis(milliseconds));
+    let killed = Command::new("kill").args(["-INT", &id]).status()?;
+    ensure!(killed.success(), "the run was over after {milliseconds} ms");
+    child.wait_with_output().context("waiting for the agent")
+}

@@ -1,0 +1,129 @@
+//! Where reports go, and which status says what.
+
+use anyhow::{Result, ensure};
+
+use super::{Promise, World, catalog_of, ensure_status, json, text};
+
+/// A required endpoint that is refused, a feature that works, and one whose name is missing.
+fn mixed() -> String {
+    let mut catalog = catalog_of(["host: shut.example, port: 443, protocol: https".to_owned()]);
+    catalog.push_str(
+        "  - id: option
+    title: An option
+    need: feature
+    feature: Options
+    impact: Less comfort.
+    endpoints:
+      - { host: fine.example, port: 443, protocol: https }
+      - { host: broken.example, port: 443, protocol: https }
+  - id: vault
+    title: A vault
+    need: required
+    impact: No keys.
+    endpoints:
+      - { host: '{key_vault}.example', port: 443, protocol: https }
+  - id: page
+    title: A page
+    need: documented
+    impact: None.
+    endpoints:
+      - { host: page.example, port: 443, protocol: https }
+",
+    );
+    catalog
+}
+
+const BROKEN: &str = "
+names: { a.example: { addresses: [20.7.0.1] } }
+services: { 'a.example:443': { speaks: https }, 'shut.example:443': { closed: true }, 'broken.example:443': { closed: true }, 'page.example:443': { closed: true } }";
+
+fn status(world: &World, flags: &[&str], wanted: i32) -> Result<()> {
+    let output = world.output("run", &[&["--timeout", "1s", "--no-control"], flags].concat())?;
+    ensure_status(&output, wanted).map_err(|error| error.context(flags.join(" ")))
+}
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "status/every-flag",
+        catalog: Some(mixed),
+        network: || BROKEN.to_owned(),
+        check: |world| {
+            for (flags, wanted) in [
+                (&[][..], 1),
+                (&["--fail-on", "required"], 1),
+                (&["--fail-on", "any"], 1),
+                (&["--fail-on", "never"], 0),
+                (&["--skip", "service"], 3),
+                (&["--skip", "serv*"], 3),
+                (&["--skip", "service", "--allow-untested"], 0),
+                (&["--skip", "service", "--allow-untested", "--fail-on", "any"], 1),
+                (&["--skip", "service", "--fail-on", "never"], 0),
+                (&["--only", "vault"], 3),
+                (&["--only", "vault", "--set", "key_vault=a"], 0),
+                (&["--only", "option"], 1),
+                (&["--only", "opt?on", "--fail-on", "required"], 0),
+                (&["--only", "page"], 0),
+                (&["--only", "page", "--fail-on", "any"], 0),
+                (&["--only", "vault,service", "--skip", "s*", "--set", "key_vault=a"], 0),
+                (&["--required-only", "--set", "key_vault=a"], 1),
+                (&["--required-only", "--only", "option"], 2),
+                (&["--only", "nothing"], 2),
+                (&["--skip", "nothing*"], 2),
+                (&["--only", "vault", "--only", "page"], 2),
+                (&["--timeout", "0s"], 2),
+                (&["--fail-on", "all"], 2),
+                (&["--set", "nothing=a"], 2),
+                (&["--deadline", "5s", "--deadline", "6s"], 2),
+            ] {
+                status(world, flags, wanted)?;
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "outputs/files",
+        catalog: Some(mixed),
+        network: || BROKEN.to_owned(),
+        check: |world| {
+            let folder = world.lab.folder();
+            let (a, b) = (folder.join("a.json"), folder.join("b.txt"));
+            let (path_a, path_b) = (a.display().to_string(), b.display().to_string());
+            status(world, &["-o", &path_a, "-o", &path_b], 1)?;
+            let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&a)?)?;
+            ensure!(report["schema"] == "apim-probe/report/v1", "{report}");
+            ensure!(
+                std::fs::read_to_string(&b)?.contains("exit 1:"),
+                "no status in {path_b}"
+            );
+            std::fs::write(&a, "old")?;
+            status(world, &["-o", "/nowhere/at/all.json", "-o", &path_a], 4)?;
+            ensure!(std::fs::read_to_string(&a)? == "old", "a file was overwritten");
+            status(world, &["-o", "report.unknown"], 2)?;
+            status(world, &["-o", "/dev/full", "--format", "json"], 4)
+        },
+    },
+    Promise {
+        name: "outputs/nobody-listens",
+        catalog: Some(mixed),
+        network: || BROKEN.to_owned(),
+        check: |world| {
+            for script in ["\"$@\" >&-", "\"$@\" 2>&-", "\"$@\" >&- 2>&- <&-"] {
+                let output = world.shell(script, &["--format", "json", "--timeout", "1s"])?;
+                ensure_status(&output, 1).map_err(|error| error.context(script))?;
+            }
+            let output = world.shell("{ \"$@\"; echo $? >&2; } | true", &["--format", "json"])?;
+            ensure!(text(&output.stderr).trim().ends_with('1'), "{}", text(&output.stderr));
+            let output = world.shell("\"$@\" >/dev/full", &["--format", "json"])?;
+            ensure_status(&output, 4)
+        },
+    },
+    Promise {
+        name: "stdout/nothing-but-the-report",
+        catalog: Some(mixed),
+        network: || BROKEN.to_owned(),
+        check: |world| {
+            json(&world.output("run", &["--format", "json", "--verbose", "--color", "always"])?)?;
+            Ok(())
+        },
+    },
+];
