@@ -33,12 +33,15 @@
 //! reach for real hosts.
 
 mod dns;
+pub mod expect;
 mod faults;
 mod firewall;
+mod healthy;
 mod line;
 mod namespace;
 pub mod network;
 mod rerun;
+mod scenario;
 mod services;
 mod tls;
 mod tools;
@@ -51,8 +54,10 @@ use anyhow::{Context, Result};
 
 pub use self::{
     faults::has_nft,
+    healthy::healthy,
     network::Network,
-    rerun::{Forbidden, job, probe, rerun},
+    rerun::{Forbidden, do_job, job, lacks_nft, probe, rerun},
+    scenario::Scenario,
     wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
 };
 use self::{
@@ -124,7 +129,13 @@ impl Lab {
     /// number of descriptors, and with the VM's own certificate store.
     pub fn agent(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let mut command = Command::new(tools::tool("setpriv").context("setpriv (util-linux) is not installed")?);
-        command.args(["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]);
+        // Without its world the agent has nothing to do: it ends when this process does.
+        command.args([
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+            "--ambient-caps=-all",
+            "--pdeathsig=KILL",
+        ]);
         let descriptors = self.vm.descriptors.unwrap_or(self.descriptors);
         command.args(["sh", "-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"]);
         command
@@ -138,6 +149,11 @@ impl Lab {
     /// A file on the VM that vanishes with it.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         self.files.write(name, text)
+    }
+
+    /// The folder of the files that [`Self::write`] writes.
+    pub fn folder(&self) -> PathBuf {
+        self.files.path("")
     }
 
     fn store(&self) -> PathBuf {

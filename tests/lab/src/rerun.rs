@@ -2,9 +2,9 @@
 
 use std::{env, fmt, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::{Lab, Network};
+use crate::{Lab, Network, has_nft};
 
 /// What the process was started for.
 const JOB: &str = "APIM_PROBE_LAB_JOB";
@@ -13,7 +13,7 @@ const PROBE: &str = "try the whole set-up once";
 /// Set by CI: a lab that cannot be had is a failure, and not a reason to leave tests out.
 const REQUIRED: &str = "LAB_REQUIRED";
 
-/// Namespaces cannot be made here; says which step failed.
+/// The lab, or a part of it, cannot be had here; says which step failed.
 #[derive(Debug, Clone)]
 pub struct Forbidden {
     step: String,
@@ -62,6 +62,26 @@ pub fn probe() -> Result<(), Forbidden> {
             step: format!("{error:#}"),
         }),
     }
+}
+
+/// What stands in the way of faults that need nftables.
+pub fn lacks_nft() -> Option<Forbidden> {
+    (!has_nft()).then(|| Forbidden {
+        step: "nftables is not installed".into(),
+    })
+}
+
+/// Does a job in a lab of its own, and returns what it said where it failed.
+pub fn do_job(job: &str) -> Result<()> {
+    let output = rerun(job)?.output().context("starting this program anew")?;
+    if !output.status.success() {
+        bail!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
 }
 
 /// This program once more, with a job to do in a lab of its own.

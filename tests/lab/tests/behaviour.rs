@@ -18,7 +18,7 @@ mod vm;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use apim_probe_lab::{self as lab, Lab, Network};
 use libtest_mimic::{Arguments, Trial};
 
@@ -79,32 +79,17 @@ fn main() -> ExitCode {
         eprintln!("{why}");
     }
     let trials = promises().map(|promise| {
-        let mut why = forbidden.clone();
-        let lacks_nft = promise.needs_nft && !lab::has_nft();
-        let left_out = why.as_ref().is_some_and(lab::Forbidden::may_be_left_out) || lacks_nft && may_lack_nft();
-        Trial::test(promise.name, move || match why.take() {
-            Some(why) => Err(why.to_string().into()),
-            None => in_child(promise.name).map_err(|error| format!("{error:#}").into()),
+        let why = forbidden
+            .clone()
+            .or_else(|| lab::lacks_nft().filter(|_| promise.needs_nft));
+        let left_out = why.as_ref().is_some_and(lab::Forbidden::may_be_left_out);
+        Trial::test(promise.name, move || match why {
+            Some(why) => Err(why.into()),
+            None => lab::do_job(promise.name).map_err(|error| format!("{error:#}").into()),
         })
         .with_ignored_flag(left_out)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-fn may_lack_nft() -> bool {
-    std::env::var_os("LAB_REQUIRED").is_none_or(|value| value != "1")
-}
-
-fn in_child(name: &str) -> Result<()> {
-    let output = lab::rerun(name)?.output()?;
-    if !output.status.success() {
-        bail!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }
 
 fn keep(name: &str) -> Result<()> {

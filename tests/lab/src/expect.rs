@@ -1,0 +1,399 @@
+//! What an agent must say, and how what it said differs from it.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::firewall::glob_matches;
+
+/// The agent's exit status and the report that it must print.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The exit status. With 2 nothing was probed, and there is no report; with 4 there may be none.
+    pub exit: i32,
+    /// Fields of the report's summary.
+    #[serde(default)]
+    pub summary: BTreeMap<String, Value>,
+    /// Endpoints by id, `*` matching any characters; each must match at least one. The first match counts.
+    #[serde(default)]
+    pub endpoints: Vec<ExpectedEndpoint>,
+    /// The verdicts that endpoints may have that are not named above.
+    #[serde(default = "quiet")]
+    pub rest: Vec<String>,
+    /// The first findings, in order. An empty list: there must be none.
+    pub findings: Option<Vec<ExpectedFinding>>,
+    /// No finding may be more confident than this.
+    pub confidence_at_most: Option<String>,
+    /// Phrases of the notices.
+    #[serde(default)]
+    pub notices: Phrases,
+    /// Phrases on stderr.
+    #[serde(default)]
+    pub stderr: Phrases,
+    /// The longest that the whole run may take, in milliseconds.
+    pub within_ms: Option<f64>,
+}
+
+/// What one endpoint must be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedEndpoint {
+    /// Its id, `*` matching any characters.
+    pub id: String,
+    /// Its verdict.
+    pub verdict: String,
+    /// Its cause, `none` for null. Where nothing is said, a reachable endpoint must have none.
+    pub cause: Option<String>,
+    /// Whether it is as the catalog expects.
+    pub as_expected: Option<bool>,
+    /// Phrases that its detail or its evidence must have.
+    #[serde(default)]
+    pub evidence: Phrases,
+    /// Phrases that neither may have.
+    #[serde(default)]
+    pub never: Phrases,
+    /// The longest that it may take, in milliseconds.
+    pub within_ms: Option<f64>,
+}
+
+/// What one finding must be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExpectedFinding {
+    /// Its id, `*` matching any characters.
+    pub id: Option<String>,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// Its confidence.
+    pub confidence: Option<String>,
+    /// How many endpoints it explains.
+    pub endpoints: Option<usize>,
+    /// Suspects that it must name.
+    pub suspects: Vec<String>,
+    /// Phrases of its title, evidence or fix.
+    pub says: Phrases,
+}
+
+/// One phrase or several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Phrases(pub Vec<String>);
+
+fn quiet() -> Vec<String> {
+    vec!["reachable".into(), "not-tested".into()]
+}
+
+impl Expect {
+    /// Everything in which the agent's words differ, one line each; none means that all is as expected.
+    pub fn compare(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if status != Some(self.exit) {
+            wrong.push(format!(
+                "exit status {}, expected {}",
+                status.map_or("none".into(), |s| s.to_string()),
+                self.exit
+            ));
+        }
+        self.stderr.missing_in(stderr, "stderr", &mut wrong);
+        let may_lack_report = self.exit == 2 || self.exit == 4 && self.endpoints.is_empty();
+        if may_lack_report && stdout.trim().is_empty() {
+            return wrong;
+        }
+        match serde_json::from_str(stdout) {
+            Ok(report) => self.compare_report(&report, &mut wrong),
+            Err(error) => wrong.push(format!("stdout is no report: {error}")),
+        }
+        wrong
+    }
+
+    fn compare_report(&self, report: &Value, wrong: &mut Vec<String>) {
+        for (field, expected) in &self.summary {
+            let got = &report["summary"][field];
+            if got != expected {
+                wrong.push(format!("summary.{field} is {got}, expected {expected}"));
+            }
+        }
+        self.compare_endpoints(list(&report["endpoints"]), wrong);
+        self.compare_findings(list(&report["findings"]), wrong);
+        self.notices
+            .missing_in(&texts(&report["vantage"]["notices"]), "the notices", wrong);
+        at_most(&report["duration_ms"], self.within_ms, "the run", wrong);
+    }
+
+    fn compare_endpoints(&self, got: &[Value], wrong: &mut Vec<String>) {
+        let mut matched = vec![false; self.endpoints.len()];
+        for endpoint in got {
+            let id = text(&endpoint["id"]);
+            let expected = self
+                .endpoints
+                .iter()
+                .position(|expected| glob_matches(&expected.id, id));
+            if let Some(at) = expected {
+                matched[at] = true;
+                self.endpoints[at].compare(endpoint, wrong);
+            } else {
+                let verdict = text(&endpoint["verdict"]);
+                if !self.rest.iter().any(|allowed| allowed == verdict) {
+                    let (cause, detail) = (text(&endpoint["cause"]), text(&endpoint["detail"]));
+                    wrong.push(format!(
+                        "{id} is {verdict} {cause} ({detail}), expected {}",
+                        self.rest.join(" or ")
+                    ));
+                }
+            }
+        }
+        for (expected, _) in self.endpoints.iter().zip(matched).filter(|(_, matched)| !matched) {
+            wrong.push(format!("{} is not in the report", expected.id));
+        }
+    }
+
+    fn compare_findings(&self, got: &[Value], wrong: &mut Vec<String>) {
+        if let Some(expected) = &self.findings {
+            if expected.is_empty() && !got.is_empty() {
+                wrong.push(format!("{} findings, expected none", got.len()));
+            }
+            for (at, expected) in expected.iter().enumerate() {
+                match got.get(at) {
+                    Some(finding) => expected.compare(finding, at, wrong),
+                    None => wrong.push(format!("finding {at} is missing: {expected:?}")),
+                }
+            }
+        }
+        if let Some(most) = &self.confidence_at_most {
+            for finding in got
+                .iter()
+                .filter(|finding| rank(text(&finding["confidence"])) > rank(most))
+            {
+                wrong.push(format!(
+                    "finding {} is {}, expected {most} at most",
+                    finding["id"], finding["confidence"]
+                ));
+            }
+        }
+    }
+}
+
+impl ExpectedEndpoint {
+    fn compare(&self, got: &Value, wrong: &mut Vec<String>) {
+        let id = text(&got["id"]);
+        let verdict = text(&got["verdict"]);
+        if verdict != self.verdict {
+            wrong.push(format!("{id} is {verdict}, expected {}", self.verdict));
+        }
+        let cause = got["cause"].as_str().unwrap_or("none");
+        let expected = self
+            .cause
+            .as_deref()
+            .or((self.verdict == "reachable").then_some("none"));
+        if let Some(expected) = expected.filter(|expected| *expected != cause) {
+            wrong.push(format!("{id} has the cause {cause}, expected {expected}"));
+        }
+        if let Some(expected) = self.as_expected.filter(|expected| got["as_expected"] != *expected) {
+            wrong.push(format!(
+                "{id}: as_expected is {}, expected {expected}",
+                got["as_expected"]
+            ));
+        }
+        let evidence = format!("{}\n{}", text(&got["detail"]), texts(&got["evidence"]));
+        self.evidence.missing_in(&evidence, id, wrong);
+        for phrase in self.never.0.iter().filter(|phrase| evidence.contains(phrase.as_str())) {
+            wrong.push(format!("{id} says “{phrase}”"));
+        }
+        at_most(&got["duration_ms"], self.within_ms, id, wrong);
+    }
+}
+
+impl ExpectedFinding {
+    fn compare(&self, got: &Value, at: usize, wrong: &mut Vec<String>) {
+        if let Some(expected) = self.id.as_deref().filter(|glob| !glob_matches(glob, text(&got["id"]))) {
+            wrong.push(format!("finding {at} is {}, expected {expected}", got["id"]));
+        }
+        for (field, expected) in [("cause", &self.cause), ("confidence", &self.confidence)] {
+            if let Some(expected) = expected.as_deref().filter(|expected| got[field] != **expected) {
+                wrong.push(format!("finding {at}: {field} is {}, expected {expected}", got[field]));
+            }
+        }
+        let endpoints = list(&got["endpoints"]).len();
+        if let Some(expected) = self.endpoints.filter(|expected| *expected != endpoints) {
+            wrong.push(format!(
+                "finding {at} explains {endpoints} endpoints, expected {expected}"
+            ));
+        }
+        for suspect in &self.suspects {
+            if !list(&got["suspects"]).iter().any(|got| got == suspect) {
+                wrong.push(format!(
+                    "finding {at} does not suspect {suspect}, but {}",
+                    got["suspects"]
+                ));
+            }
+        }
+        let said = [
+            text(&got["title"]),
+            &texts(&got["evidence"]),
+            text(&got["fix"]["summary"]),
+        ]
+        .join("\n");
+        self.says.missing_in(&said, &format!("finding {at}"), wrong);
+    }
+}
+
+impl Phrases {
+    fn missing_in(&self, text: &str, whose: &str, wrong: &mut Vec<String>) {
+        for phrase in self.0.iter().filter(|phrase| !text.contains(phrase.as_str())) {
+            wrong.push(format!("{whose} does not say “{phrase}”"));
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn texts(value: &Value) -> String {
+    list(value).iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+fn at_most(got: &Value, most: Option<f64>, whose: &str, wrong: &mut Vec<String>) {
+    if let Some(most) = most.filter(|most| got.as_f64().is_none_or(|got| got > *most)) {
+        wrong.push(format!("{whose} took {got} ms, expected {most} at most"));
+    }
+}
+
+fn rank(confidence: &str) -> usize {
+    ["low", "medium", "high", "certain"]
+        .iter()
+        .position(|word| *word == confidence)
+        .unwrap_or(usize::MAX)
+}
+
+impl<'de> Deserialize<'de> for Phrases {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Phrases;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a phrase or a list of phrases")
+            }
+
+            fn visit_str<E>(self, phrase: &str) -> Result<Phrases, E> {
+                Ok(Phrases(vec![phrase.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut phrases: A) -> Result<Phrases, A::Error> {
+                let mut all = Vec::new();
+                while let Some(phrase) = phrases.next_element()? {
+                    all.push(phrase);
+                }
+                Ok(Phrases(all))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = r#"{
+        "duration_ms": 1200.5,
+        "vantage": { "notices": ["HTTPS_PROXY is ignored"] },
+        "summary": { "verdict": "blocked", "blocked": 1 },
+        "findings": [ { "id": "tcp-timeout/sql", "cause": "tcp-timeout", "title": "dropped", "confidence": "high",
+                        "endpoints": ["sql/a:1433"], "evidence": ["5 SYNs"], "suspects": ["nsg"], "fix": { "summary": "Allow Sql" } } ],
+        "endpoints": [
+            { "id": "sql/a:1433", "verdict": "blocked", "cause": "tcp-timeout", "detail": "no answer", "evidence": ["5 SYNs"],
+              "as_expected": false, "duration_ms": 1000.0 },
+            { "id": "entra/b:443", "verdict": "reachable", "cause": null, "detail": "fine", "evidence": [], "as_expected": true,
+              "duration_ms": 4.0 } ] }"#;
+
+    fn wrong(expect: &str) -> Vec<String> {
+        let expect: Expect = serde_yaml::from_str(expect).unwrap();
+        expect.compare(Some(1), REPORT, "warning: late")
+    }
+
+    #[test]
+    fn what_is_as_expected_is_no_difference() {
+        let expect = "exit: 1
+summary: { verdict: blocked, blocked: 1 }
+endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], within_ms: 1100 } ]
+findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], says: [dropped, Allow] } ]
+notices: HTTPS_PROXY
+stderr: late
+within_ms: 1500";
+        assert_eq!(wrong(expect), [""; 0]);
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        for (expect, difference) in [
+            ("exit: 0", "exit status 1, expected 0"),
+            ("exit: 1\nsummary: { blocked: 2 }", "summary.blocked is 1, expected 2"),
+            (
+                "exit: 1",
+                "sql/a:1433 is blocked tcp-timeout (no answer), expected reachable or not-tested",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'kms/*', verdict: blocked } ]",
+                "kms/* is not in the report",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: reachable } ]",
+                "sql/a:1433 is blocked, expected reachable",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, cause: x } ]",
+                "has the cause tcp-timeout, expected x",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, evidence: ICMP } ]",
+                "does not say “ICMP”",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, never: SYN } ]",
+                "says “SYN”",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, as_expected: true } ]",
+                "as_expected is false",
+            ),
+            (
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, within_ms: 9 } ]",
+                "took 1000.0 ms",
+            ),
+            ("exit: 1\nfindings: []", "1 findings, expected none"),
+            ("exit: 1\nfindings: [ {}, {} ]", "finding 1 is missing"),
+            (
+                "exit: 1\nfindings: [ { suspects: [udr] } ]",
+                "finding 0 does not suspect udr",
+            ),
+            ("exit: 1\nconfidence_at_most: low", "expected low at most"),
+            ("exit: 1\nwithin_ms: 1000", "the run took 1200.5 ms"),
+            ("exit: 1\nstderr: early", "stderr does not say “early”"),
+        ] {
+            let wrong = wrong(expect);
+            assert!(
+                wrong.iter().any(|line| line.contains(difference)),
+                "{expect}\n{wrong:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_report_are_a_difference() {
+        let expect: Expect = serde_yaml::from_str("exit: 0").unwrap();
+        assert!(expect.compare(Some(0), "hello", "")[0].starts_with("stdout is no report"));
+        assert_eq!(expect.compare(None, REPORT, "")[0], "exit status none, expected 0");
+    }
+}

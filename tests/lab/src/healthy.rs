@@ -1,0 +1,158 @@
+//! The world in which nothing is wrong, made from a plan, and a scenario's deviations from it.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::network::{Answer, At, Network, Service, Speaks};
+
+/// The names that name servers are tried with, one a cloud: they exist everywhere.
+const LOGIN_HOSTS: [&str; 3] = [
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+];
+
+/// The document of `apim-probe list --format json`, as far as a world is made of it.
+#[derive(Deserialize)]
+struct Plan {
+    endpoints: Vec<Planned>,
+}
+
+#[derive(Deserialize)]
+struct Planned {
+    host: String,
+    port: u16,
+    transport: String,
+    protocol: String,
+    testable: bool,
+}
+
+/// The network in which every endpoint of the plan is what it should be, except where `deviations` say otherwise.
+///
+/// Each host has an address of its own, counted up from 20.0.0.1, and the right service on each of its planned ports. A
+/// deviating name replaces the host's answer. A deviating service replaces the planned one, and speaks its protocol
+/// unless it names another; `*:443` stands for every planned service on the port.
+pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
+    let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
+    let planned: Vec<(At, &str)> = plan
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.testable && endpoint.protocol != "dns")
+        .map(|endpoint| (place(endpoint), endpoint.protocol.as_str()))
+        .collect();
+
+    let mut names = BTreeMap::new();
+    let hosts = planned
+        .iter()
+        .map(|(at, _)| at.host.as_str())
+        .filter(|host| host.parse::<IpAddr>().is_err());
+    for host in hosts.chain(LOGIN_HOSTS) {
+        let next = u32::try_from(names.len()).context("too many hosts")?;
+        names.entry(host.to_owned()).or_insert_with(|| Answer {
+            addresses: vec![Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(20, 0, 0, 1)) + next).into()],
+            ..Answer::default()
+        });
+    }
+    names.extend(deviations.names.clone());
+
+    let mut services = deviations.services.clone();
+    services.retain(|at, _| at.host != "*");
+    for (at, protocol) in planned {
+        let speaks = speaks(protocol)?;
+        let everybody = || {
+            deviations
+                .services
+                .iter()
+                .find(|(other, _)| other.host == "*" && other.covers(&at))
+        };
+        let service = services
+            .entry(at.clone())
+            .or_insert_with(|| everybody().map_or_else(Service::default, |it| it.1.clone()));
+        service.speaks.get_or_insert(speaks);
+    }
+    Ok(Network {
+        names,
+        services,
+        ..deviations.clone()
+    })
+}
+
+fn place(endpoint: &Planned) -> At {
+    let host = endpoint.host.to_ascii_lowercase();
+    if endpoint.transport == "udp" {
+        At::udp(host, endpoint.port)
+    } else {
+        At::tcp(host, endpoint.port)
+    }
+}
+
+fn speaks(protocol: &str) -> Result<Speaks> {
+    serde_json::from_value(protocol.into()).with_context(|| format!("no service speaks {protocol}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"{ "schema": "apim-probe/plan/v1", "endpoints": [
+        { "host": "a.example", "port": 443, "transport": "tcp", "protocol": "https", "testable": true, "id": "…" },
+        { "host": "a.example", "port": 80, "transport": "tcp", "protocol": "http", "testable": true },
+        { "host": "B.example", "port": 443, "transport": "tcp", "protocol": "tls", "testable": true },
+        { "host": "time.example", "port": 123, "transport": "udp", "protocol": "ntp", "testable": true },
+        { "host": "20.9.9.9", "port": 1688, "transport": "tcp", "protocol": "kms", "testable": true },
+        { "host": "168.63.129.16", "port": 53, "transport": "udp", "protocol": "dns", "testable": true },
+        { "host": "{key_vault}.vault", "port": 443, "transport": "tcp", "protocol": "https", "testable": false } ] }"#;
+
+    fn network(deviations: &str) -> Network {
+        healthy(PLAN, &serde_yaml::from_str(deviations).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_host_has_an_address_of_its_own_and_the_right_services() {
+        let network = network("{}");
+        let address = |name: &str| network.addresses(name)[0].to_string();
+        assert_eq!(
+            [
+                address("a.example"),
+                address("b.example"),
+                address("time.example"),
+                address(LOGIN_HOSTS[0])
+            ],
+            ["20.0.0.1", "20.0.0.2", "20.0.0.3", "20.0.0.4"]
+        );
+        let served: Vec<_> = network
+            .services
+            .iter()
+            .map(|(at, it)| (at.to_string(), it.speaks.unwrap()))
+            .collect();
+        assert_eq!(
+            served,
+            [
+                ("20.9.9.9:1688".into(), Speaks::Kms),
+                ("a.example:80".into(), Speaks::Http),
+                ("a.example:443".into(), Speaks::Https),
+                ("b.example:443".into(), Speaks::Tls),
+                ("time.example:123/udp".to_owned(), Speaks::Ntp),
+            ]
+        );
+    }
+
+    #[test]
+    fn deviations_keep_the_planned_protocol() {
+        let network = network(
+            "names: { a.example: { rcode: 3 } }
+services: { 'a.example:443': { closed: true }, '*:443': { pace: { every_ms: 5 } }, 'x.example:25': { banner: hi } }",
+        );
+        assert_eq!(network.names["a.example"].rcode, 3);
+        let service = |at: &str| &network.services[&at.parse::<At>().unwrap()];
+        assert!(service("a.example:443").closed && service("a.example:443").pace.is_none());
+        assert_eq!(service("a.example:443").speaks, Some(Speaks::Https));
+        assert!(service("b.example:443").pace.is_some() && service("a.example:80").pace.is_none());
+        assert_eq!(service("x.example:25").speaks, None);
+    }
+}

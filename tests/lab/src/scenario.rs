@@ -1,0 +1,262 @@
+//! A scenario: one way in which the network is, and what the agent must say of it. One small YAML file each.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Deserialize;
+
+use crate::{Lab, Network, expect::Expect, healthy, network::At};
+
+/// A catalog that is only a list of dependencies is completed with this …
+const CATALOG_HEAD: &str = "schema: 1
+source: { title: Scenario, url: 'https://example.com/scenario', documented: 2026-01-01 }
+clouds:
+  public: { login: login.microsoftonline.com }
+  usgov: { login: login.microsoftonline.us }
+  china: { login: login.partner.microsoftonline.cn }
+";
+
+/// … and one that is only a list of endpoints with this as well.
+const DEPENDENCY_HEAD: &str = "dependencies:
+  - id: service
+    title: A service
+    need: required
+    impact: Nothing works without it.
+    endpoints:
+";
+
+/// Nothing that the agent is asked to do in a scenario may take longer.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One scenario.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What is the matter, in a few words.
+    pub title: String,
+    /// Why this can happen, and why it matters.
+    pub why: String,
+    /// The agent's flags. `{files}` stands for the folder of [`Self::files`].
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// The flags for `list` in place of [`Self::args`]: where the agent finds out by itself what the world has to know
+    /// before it exists.
+    pub plan: Option<Vec<String>>,
+    /// A catalog in place of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
+    /// required dependency called `service`.
+    pub catalog: Option<String>,
+    /// Further files on the VM.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// How the network differs from a healthy one.
+    #[serde(default)]
+    pub network: Network,
+    /// What the agent must say.
+    pub expect: Expect,
+}
+
+impl Scenario {
+    /// Reads a scenario's file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        serde_yaml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+    }
+
+    /// Whether it takes nftables.
+    pub fn needs_nft(&self) -> bool {
+        self.network.faults.iter().any(|fault| fault.does.needs_nft())
+    }
+
+    /// Runs the agent in the scenario's network, and compares.
+    ///
+    /// The process must have one thread only; it is the VM from then on.
+    pub fn play(&self, agent: &Path) -> Result<()> {
+        let lab = Lab::enter(&self.network)?;
+        let common = self.common_args(&lab)?;
+        let network = self.network(&lab, agent, &common)?;
+        lab.serve(&network)?;
+
+        let mut run = lab.agent(agent)?;
+        run.args(["run", "--format", "json", "--ca-file"])
+            .arg(lab.ca_file()?)
+            .args(&common)
+            .args(self.args(&lab));
+        if !self.args.iter().any(|arg| arg.starts_with("--timeout")) {
+            run.args(["--timeout", "1s"]);
+        }
+        let said = output(run)?;
+        let wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
+        ensure!(
+            wrong.is_empty(),
+            "{}\n\n{}\n\n--- stdout\n{}\n--- stderr\n{}",
+            self.title,
+            wrong.join("\n"),
+            said.stdout,
+            said.stderr
+        );
+        Ok(())
+    }
+
+    /// The healthy network of the agent's own plan, with this scenario's deviations.
+    fn network(&self, lab: &Lab, agent: &Path, common: &[String]) -> Result<Network> {
+        let mut list = lab.agent(agent)?;
+        list.args(["list", "--format", "json"]).args(common);
+        if self.asks_metadata() {
+            // Before there is a world nobody would answer.
+            list.arg("--no-metadata");
+        }
+        match &self.plan {
+            Some(args) => list.args(args),
+            None => list.args(planning(&self.args(lab))),
+        };
+        let said = output(list)?;
+        match said.status {
+            Some(0) => healthy(&said.stdout, &self.network),
+            // Flags that `list` refuses are refused by `run` as well, and before it needs a network.
+            Some(2) if self.expect.exit == 2 => Ok(self.network.clone()),
+            status => bail!("`list` ended with {status:?}: {}", said.stderr),
+        }
+    }
+
+    /// What both `list` and `run` are told.
+    fn common_args(&self, lab: &Lab) -> Result<Vec<String>> {
+        for (name, text) in &self.files {
+            lab.write(name, text)?;
+        }
+        let mut args = Vec::new();
+        if let Some(catalog) = &self.catalog {
+            let file = lab.write("probes.yaml", &whole_catalog(catalog))?;
+            args.extend([
+                "--no-builtin".to_owned(),
+                "--probes".to_owned(),
+                file.display().to_string(),
+            ]);
+        }
+        if !self.asks_metadata() {
+            args.push("--no-metadata".to_owned());
+        }
+        Ok(args)
+    }
+
+    fn args(&self, lab: &Lab) -> Vec<String> {
+        let folder = lab.folder().display().to_string();
+        self.args.iter().map(|arg| arg.replace("{files}", &folder)).collect()
+    }
+
+    /// Whether there is a metadata service to be asked.
+    fn asks_metadata(&self) -> bool {
+        self.network.services.contains_key(&At::tcp("169.254.169.254", 80))
+    }
+}
+
+/// The catalog that a scenario means.
+fn whole_catalog(text: &str) -> String {
+    if text.starts_with("dependencies:") {
+        format!("{CATALOG_HEAD}{text}")
+    } else if text.starts_with("- ") {
+        let endpoints: String = text.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+        format!("{CATALOG_HEAD}{DEPENDENCY_HEAD}{endpoints}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The flags that `list` takes too: all but those of whatever probes.
+fn planning(args: &[String]) -> Vec<String> {
+    const PROBING: [&str; 11] = [
+        "--timeout",
+        "--deadline",
+        "--concurrency",
+        "--ca-file",
+        "--format",
+        "--output",
+        "-o",
+        "--fail-on",
+        "--color",
+        "--interval",
+        "--for",
+    ];
+    const PROBING_SWITCHES: [&str; 6] = [
+        "--ipv6",
+        "--no-control",
+        "--allow-untested",
+        "--quiet",
+        "--verbose",
+        "-v",
+    ];
+    let (mut kept, mut args) = (Vec::new(), args.iter());
+    while let Some(arg) = args.next() {
+        let name = arg.split('=').next().unwrap_or(arg);
+        if PROBING.contains(&name) {
+            if !arg.contains('=') {
+                args.next();
+            }
+        } else if !PROBING_SWITCHES.contains(&name) {
+            kept.push(arg.clone());
+        }
+    }
+    kept
+}
+
+/// What a program said.
+struct Said {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs a program to its end, or as long as patience lasts.
+fn output(mut command: Command) -> Result<Said> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let child = child.with_context(|| format!("starting {command:?}"))?;
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    // On timeout the child ends with this process, whose world it has lost.
+    let output = end
+        .recv_timeout(PATIENCE)
+        .with_context(|| format!("no end after {PATIENCE:?}: {command:?}"))??;
+    Ok(Said {
+        status: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{planning, whole_catalog};
+
+    #[test]
+    fn a_list_of_endpoints_becomes_a_catalog() {
+        let catalog = whole_catalog("- { host: a, port: 1, protocol: tcp }\n- { host: b, port: 2, protocol: tcp }\n");
+        let value: serde_json::Value = serde_yaml::from_str(&catalog).unwrap();
+        assert_eq!(value["dependencies"][0]["endpoints"][1]["host"], "b");
+        assert_eq!(whole_catalog("schema: 1"), "schema: 1");
+    }
+
+    #[test]
+    fn flags_of_probing_are_kept_from_list() {
+        let args = [
+            "--set",
+            "a=b",
+            "--timeout",
+            "2s",
+            "--deadline=5s",
+            "--no-control",
+            "--only",
+            "sql",
+        ];
+        assert_eq!(planning(&args.map(String::from)), ["--set", "a=b", "--only", "sql"]);
+    }
+}
