@@ -2,6 +2,7 @@
 
 mod at;
 mod service;
+mod tls;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -9,10 +10,8 @@ use serde::Deserialize;
 
 pub use self::{
     at::{At, Transport},
-    service::{
-        After, Amqp, Authority, Certificate, Chain, Cut, Demand, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page,
-        Service, Smb, Speaks, Tds, Tls, Validity, Version,
-    },
+    service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Tds},
+    tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
 
 /// Azure's platform name server, which is also the default one here.
