@@ -5,7 +5,7 @@
 //! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json …
 //!                  ▲         ▲            │ events
 //!                spans    vantage         ▼
-//!                                     progress
+//!                       + imports      progress
 //! ```
 //!
 //! Each arrow is one plain value, made once. Only [`probe`] touches the network and only [`vantage`] asks the machine about
@@ -18,6 +18,7 @@ pub mod commands;
 pub mod diagnosis;
 pub mod exit;
 pub mod hello;
+pub mod import;
 pub mod net;
 pub mod output;
 pub mod paint;

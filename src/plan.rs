@@ -15,6 +15,7 @@ mod expand;
 mod selection;
 pub mod text;
 
+pub(crate) use expand::fill;
 pub use expand::Values;
 pub use selection::Selection;
 

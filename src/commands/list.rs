@@ -5,6 +5,7 @@ use std::io;
 use super::{Failure, colour, planning, print};
 use crate::{
     cli::ListArgs,
+    net::tls::roots::Roots,
     plan::{
         document::{self, Document},
         text,
@@ -14,7 +15,7 @@ use crate::{
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(&arguments.plan, colour(arguments.color, &io::stderr()))?;
+    let planned = planning::plan(&arguments.plan, &Roots::builtin(), colour(arguments.color, &io::stderr()))?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),

@@ -58,7 +58,10 @@ fn place(vantage: &vantage::Vantage) -> Vantage {
         source: vantage.source,
         host: vantage.host.clone(),
         addresses: vantage.addresses.clone(),
+        subnet: vantage.subnet.clone(),
+        clock_skew_ms: vantage.clock_skew_ms,
         resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
+        imports: vantage.imports.clone(),
         notices: vantage.notices.clone(),
     }
 }
