@@ -18,6 +18,7 @@ pub mod findings;
 mod fix;
 mod hello;
 mod http;
+pub mod instance_view;
 mod socket;
 mod tls;
 

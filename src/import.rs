@@ -180,7 +180,23 @@ impl Imports {
         }
         let notices = join::join(catalog, values, &self.targets, cloud, region);
         self.notices.extend(notices);
+        self.notices.extend(self.place(region));
         Ok(())
+    }
+
+    /// What the instance's regions say of the run's.
+    fn place(&self, region: Option<&str>) -> Option<String> {
+        let theirs: Vec<&str> = self.view.locations.iter().filter_map(|location| location.region.as_deref()).collect();
+        match region {
+            None => theirs
+                .first()
+                .map(|first| format!("the instance runs in {}: pass --region {first}", theirs.join(", "))),
+            Some(region) if !theirs.is_empty() && !theirs.contains(&region) => Some(format!(
+                "the instance runs in {}, and this run is for {region}",
+                theirs.join(", ")
+            )),
+            Some(_) => None,
+        }
     }
 
     fn add(&mut self, target: Target) {

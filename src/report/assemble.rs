@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     catalog::model::Catalog,
-    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings},
+    diagnosis::{Diagnosis, Judgement, attempt::Outcome, cause::Cause, findings, instance_view},
     net::milliseconds,
     plan::{self, Plan},
     probe::{
@@ -26,13 +26,18 @@ pub fn assemble(
     diagnosis: &Diagnosis,
     started_at: Timestamp,
 ) -> Report {
-    let endpoints: Vec<Endpoint> = plan
+    let mut endpoints: Vec<Endpoint> = plan
         .endpoints
         .iter()
         .zip(&run.traces)
         .zip(&diagnosis.judgements)
         .map(|((endpoint, trace), judgement)| row(endpoint, trace.as_ref(), judgement))
         .collect();
+    let region = vantage.region.as_deref();
+    let place = place(vantage);
+    let mut findings = findings::find(plan, diagnosis);
+    findings.extend(instance_view::find(&vantage.instance, region, &place.resolvers, &endpoints));
+    instance_view::annotate(&vantage.instance, region, &mut endpoints);
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -43,9 +48,9 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place(vantage),
+        vantage: place,
         summary: Summary::of(&endpoints),
-        findings: findings::find(plan, diagnosis),
+        findings,
         endpoints,
     }
 }

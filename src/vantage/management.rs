@@ -260,7 +260,7 @@ impl Session<'_> {
         let id = &self.service.0;
         match status {
             401 | 403 => format!(
-                "this VM's managed identity may not read the instance (HTTP {status}): grant it the role Reader on it                  with `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {id}`"
+                "this VM's managed identity may not read the instance (HTTP {status}): grant it the role Reader on it with `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {id}`"
             ),
             404 => format!("there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"),
             429 => "the management endpoint is asked too often (HTTP 429): try again later".into(),

@@ -18,6 +18,7 @@ use crate::{
 pub fn write(page: &mut Page, report: &Report) {
     items(page, &vantage(report));
     items(page, &run(report));
+    imports(page, report);
     for notice in &report.vantage.notices {
         page.paragraph(
             Line::default().styled(paint::DOUBTFUL, "note").to(6),
@@ -72,6 +73,11 @@ fn vantage(report: &Report) -> Vec<String> {
         (None, "") => None,
         (None, _) => Some(format!("from {addresses}")),
     });
+    items.extend(vantage.subnet.as_ref().map(|subnet| format!("subnet {subnet}")));
+    items.extend(vantage.clock_skew_ms.filter(|skew| skew.abs() >= 1_000.0).map(|skew| {
+        let side = if skew > 0.0 { "ahead" } else { "behind" };
+        format!("clock {} {side}", words::duration(skew.abs()))
+    }));
     if !vantage.resolvers.is_empty() {
         let resolvers: Vec<&str> = vantage
             .resolvers
@@ -81,6 +87,19 @@ fn vantage(report: &Report) -> Vec<String> {
         items.push(format!("DNS {}", resolvers.join(", ")));
     }
     items
+}
+
+/// What the plan was made with, one line each.
+fn imports(page: &mut Page, report: &Report) {
+    for imported in &report.vantage.imports {
+        let age = imported.as_of.map(|as_of| {
+            let old = words::age(report.started_at.duration_since(as_of));
+            format!(", as of {} ({old})", as_of.strftime("%Y-%m-%d %H:%M UTC"))
+        });
+        let endpoints = words::count(imported.endpoints, "endpoint");
+        let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
+        page.paragraph(Line::default(), paint::QUIET, &text, None);
+    }
 }
 
 fn run(report: &Report) -> [String; 2] {
