@@ -1,6 +1,9 @@
 //! The instance's own documents: every shape of them, and every way in which a file can be the wrong one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use apim_probe::{
     catalog::{Catalog, Cloud, Need, Protocol},
@@ -9,8 +12,12 @@ use apim_probe::{
 };
 use proptest::prelude::*;
 
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imports").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/imports")
+        .join(name)
 }
 
 fn status(name: &str) -> Document {
@@ -23,14 +30,22 @@ fn dependencies(name: &str) -> Document {
 
 /// The plan with documents, in West Europe where nothing else is said.
 fn plan(documents: Vec<Document>, settings: &[(&str, &str)], region: Option<&str>) -> (Plan, Vec<String>) {
-    let (mut catalog, mut values) = (Catalog::builtin(), Values::default());
+    let (mut catalog, mut values) = (CATALOG.clone(), Values::default());
     for (name, value) in settings {
         values.add(name, [(*value).to_string()]);
     }
     let mut imports = Imports::gather(documents);
     imports.join(&mut catalog, &mut values, Cloud::Public, region).unwrap();
-    let scope = Scope { cloud: Cloud::Public, region: region.map(str::to_string), vnet: None, name_servers: vec![] };
-    (Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap(), imports.notices)
+    let scope = Scope {
+        cloud: Cloud::Public,
+        region: region.map(str::to_string),
+        vnet: None,
+        name_servers: vec![],
+    };
+    (
+        Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap(),
+        imports.notices,
+    )
 }
 
 fn here(documents: Vec<Document>) -> Plan {
@@ -47,8 +62,12 @@ fn ids(plan: &Plan) -> Vec<&str> {
     plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect()
 }
 
-const SHAPES: [&str; 4] =
-    ["status-by-service.json", "status-by-location.json", "status-example.json", "status-powershell.json"];
+const SHAPES: [&str; 4] = [
+    "status-by-service.json",
+    "status-by-location.json",
+    "status-example.json",
+    "status-powershell.json",
+];
 
 #[test]
 fn every_shape_of_a_network_status_says_the_same() {
@@ -58,11 +77,16 @@ fn every_shape_of_a_network_status_says_the_same() {
     for shape in SHAPES {
         let document = status(shape);
         assert_eq!(document.targets, reference.targets, "{shape}");
-        let [location] = &document.view.locations[..] else { panic!("{shape}") };
+        let [location] = &document.view.locations[..] else {
+            panic!("{shape}")
+        };
         assert_eq!(location.name_servers, ["168.63.129.16"], "{shape}");
         let stands = |document: &Document| {
             let statuses = &document.view.locations[0].statuses;
-            statuses.iter().map(|it| (it.name.clone(), it.subject.clone(), it.state.clone(), it.is_stale)).collect::<Vec<_>>()
+            statuses
+                .iter()
+                .map(|it| (it.name.clone(), it.subject.clone(), it.state.clone(), it.is_stale))
+                .collect::<Vec<_>>()
         };
         assert_eq!(stands(&document), stands(&reference), "{shape}");
         assert!(document.imported.as_of.is_some(), "{shape}");
@@ -73,8 +97,12 @@ fn every_shape_of_a_network_status_says_the_same() {
 fn entries_that_fell_behind_are_stale() {
     for shape in SHAPES {
         let document = status(shape);
-        let stale: Vec<&str> =
-            document.view.locations[0].statuses.iter().filter(|it| it.is_stale).map(|it| it.name.as_str()).collect();
+        let stale: Vec<&str> = document.view.locations[0]
+            .statuses
+            .iter()
+            .filter(|it| it.is_stale)
+            .map(|it| it.name.as_str())
+            .collect();
         assert_eq!(stale, ["Scm"], "{shape}");
     }
     // Fetched live, the clock counts, and everything in the file is old.
@@ -87,8 +115,15 @@ fn entries_that_fell_behind_are_stale() {
 #[test]
 fn the_instance_keeps_its_words() {
     let document = status(SHAPES[0]);
-    let sql = document.view.locations[0].statuses.iter().find(|it| it.name.contains("database")).unwrap();
-    assert_eq!((&sql.state, sql.error.as_deref()), (&State::Failure, Some("connection timed out")));
+    let sql = document.view.locations[0]
+        .statuses
+        .iter()
+        .find(|it| it.name.contains("database"))
+        .unwrap();
+    assert_eq!(
+        (&sql.state, sql.error.as_deref()),
+        (&State::Failure, Some("connection timed out"))
+    );
     assert_eq!(sql.since.unwrap().to_string(), "2026-11-14T03:53:44.1786214Z");
 }
 
@@ -96,29 +131,89 @@ fn the_instance_keeps_its_words() {
 fn a_network_status_fills_the_plan() {
     let plan = here(vec![status(SHAPES[0])]);
     for (id, need, protocol) in [
-        ("storage/apimstmain2.blob.core.windows.net:443", Need::Required, Protocol::Https),
-        ("storage/apimstmain2.table.core.windows.net:443", Need::Required, Protocol::Https),
-        ("storage/apimstmain2.queue.core.windows.net:443", Need::Feature, Protocol::Https),
-        ("storage/apimstqueue1.queue.core.windows.net:443", Need::Feature, Protocol::Https),
-        ("storage/apimstmain2.file.core.windows.net:445", Need::Feature, Protocol::Smb),
-        ("sql/apirpsqlmain3.database.windows.net:1433", Need::Required, Protocol::Tds),
-        ("key-vault/apikv-main4.vault.azure.net:443", Need::Required, Protocol::Https),
-        ("azure-monitor/gcs.prod.monitoring.core.windows.net:443", Need::Required, Protocol::Tls),
-        ("azure-monitor/prod2.prod.microsoftmetrics.com:1886", Need::Feature, Protocol::Tls),
+        (
+            "storage/apimstmain2.blob.core.windows.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.table.core.windows.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.queue.core.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstqueue1.queue.core.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.file.core.windows.net:445",
+            Need::Feature,
+            Protocol::Smb,
+        ),
+        (
+            "sql/apirpsqlmain3.database.windows.net:1433",
+            Need::Required,
+            Protocol::Tds,
+        ),
+        (
+            "key-vault/apikv-main4.vault.azure.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "azure-monitor/gcs.prod.monitoring.core.windows.net:443",
+            Need::Required,
+            Protocol::Tls,
+        ),
+        (
+            "azure-monitor/prod2.prod.microsoftmetrics.com:1886",
+            Need::Feature,
+            Protocol::Tls,
+        ),
         // The documentation requires what the instance calls optional.
-        ("azure-monitor/global.prod.microsoftmetrics.com:443", Need::Required, Protocol::Tls),
-        ("entra-id/westeurope.login.microsoft.com:443", Need::Required, Protocol::Https),
+        (
+            "azure-monitor/global.prod.microsoftmetrics.com:443",
+            Need::Required,
+            Protocol::Tls,
+        ),
+        (
+            "entra-id/westeurope.login.microsoft.com:443",
+            Need::Required,
+            Protocol::Https,
+        ),
         ("entra-id/login.windows.net:443", Need::Feature, Protocol::Https),
-        ("captcha/partner.prod.repmap.microsoft.com:443", Need::Feature, Protocol::Tls),
+        (
+            "captcha/partner.prod.repmap.microsoft.com:443",
+            Need::Feature,
+            Protocol::Tls,
+        ),
         ("smtp/smtpi-ch1.msn.com:25028", Need::Documented, Protocol::Tcp),
     ] {
         let row = row(&plan, id);
         assert_eq!((row.need, row.protocol), (need, protocol), "{id}");
         assert_eq!(row.untested, None, "{id}");
     }
-    let unknown = |prefix: &str| ids(&plan).into_iter().filter(|id| id.starts_with(prefix) && id.contains('{')).count();
-    assert_eq!(["storage/", "sql/", "key-vault/", "portal-publishing/"].map(unknown), [0; 4]);
-    assert!(!ids(&plan).iter().any(|id| id.starts_with("imported/") || id.contains("management.azure-api.net")));
+    let unknown = |prefix: &str| {
+        ids(&plan)
+            .into_iter()
+            .filter(|id| id.starts_with(prefix) && id.contains('{'))
+            .count()
+    };
+    assert_eq!(
+        ["storage/", "sql/", "key-vault/", "portal-publishing/"].map(unknown),
+        [0; 4]
+    );
+    assert!(
+        !ids(&plan)
+            .iter()
+            .any(|id| id.starts_with("imported/") || id.contains("management.azure-api.net"))
+    );
 }
 
 #[test]
@@ -141,28 +236,70 @@ fn a_document_without_a_row_lets_its_names_fill_it() {
     let text = r#"{"dnsServers":[],"connectivityStatus":[
         {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
     let plan = here(vec![Document::read(text, "short", Kind::NetworkStatus, None).unwrap()]);
-    assert_eq!(row(&plan, "storage/only.table.core.windows.net:443").need, Need::Required);
+    assert_eq!(
+        row(&plan, "storage/only.table.core.windows.net:443").need,
+        Need::Required
+    );
     row(&plan, "sql/gateways-westeurope:1433");
     row(&plan, "key-vault/{key_vault}.vault.azure.net:443");
 }
 
 #[test]
 fn dependencies_come_in_pages() {
-    let (plan, notices) = plan(vec![dependencies("dependencies-1.json"), dependencies("dependencies-2.json")], &[], None);
+    let (plan, notices) = plan(
+        vec![dependencies("dependencies-1.json"), dependencies("dependencies-2.json")],
+        &[],
+        None,
+    );
     assert!(!notices.iter().any(|notice| notice.contains("nextLink")), "{notices:?}");
     for account in ["apimstone1", "apimsttwo2", "apimstthree3"] {
-        assert_eq!(row(&plan, &format!("storage/{account}.blob.core.windows.net:443")).need, Need::Required);
+        assert_eq!(
+            row(&plan, &format!("storage/{account}.blob.core.windows.net:443")).need,
+            Need::Required
+        );
         row(&plan, &format!("storage/{account}.table.core.windows.net:443"));
     }
     for (id, need, protocol) in [
-        ("storage/apimstone1.file.core.windows.net:445", Need::Documented, Protocol::Smb),
-        ("event-hubs/apimone1eh.servicebus.windows.net:443", Need::Feature, Protocol::Https),
-        ("event-hubs/apimone1eh.servicebus.windows.net:5671", Need::Feature, Protocol::Amqps),
-        ("event-hubs/apimone1eh.servicebus.windows.net:5672", Need::Feature, Protocol::Amqp),
-        ("event-hubs/apimtwo2eh.servicebus.windows.net:5671", Need::Feature, Protocol::Amqps),
-        ("certificate-revocation/crl.microsoft.com:80", Need::Required, Protocol::Http),
-        ("certificate-revocation/crl9.example.com:80", Need::Feature, Protocol::Http),
-        ("azure-monitor/prod7.prod.microsoftmetrics.com:1886", Need::Feature, Protocol::Tls),
+        (
+            "storage/apimstone1.file.core.windows.net:445",
+            Need::Documented,
+            Protocol::Smb,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:5671",
+            Need::Feature,
+            Protocol::Amqps,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:5672",
+            Need::Feature,
+            Protocol::Amqp,
+        ),
+        (
+            "event-hubs/apimtwo2eh.servicebus.windows.net:5671",
+            Need::Feature,
+            Protocol::Amqps,
+        ),
+        (
+            "certificate-revocation/crl.microsoft.com:80",
+            Need::Required,
+            Protocol::Http,
+        ),
+        (
+            "certificate-revocation/crl9.example.com:80",
+            Need::Feature,
+            Protocol::Http,
+        ),
+        (
+            "azure-monitor/prod7.prod.microsoftmetrics.com:1886",
+            Need::Feature,
+            Protocol::Tls,
+        ),
         ("entra-id/graph.windows.net:443", Need::Feature, Protocol::Https),
     ] {
         let row = row(&plan, id);
@@ -174,7 +311,9 @@ fn dependencies_come_in_pages() {
     let addresses = row(&plan, "sql/20.61.99.200:1433");
     assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));
     assert_eq!(addresses.names, ["*.database.windows.net"]);
-    let Destination::Addresses { addresses, any: false } = &addresses.destination else { panic!("{addresses:?}") };
+    let Destination::Addresses { addresses, any: false } = &addresses.destination else {
+        panic!("{addresses:?}")
+    };
     assert_eq!(addresses.len(), 2);
 }
 
@@ -186,14 +325,21 @@ fn a_missing_page_is_noticed() {
 
 #[test]
 fn both_documents_together_name_each_endpoint_once() {
-    let documents = [status(SHAPES[0]), dependencies("dependencies-1.json"), dependencies("dependencies-2.json")];
+    let documents = [
+        status(SHAPES[0]),
+        dependencies("dependencies-1.json"),
+        dependencies("dependencies-2.json"),
+    ];
     let plan = here(documents.into());
     let mut unique = ids(&plan);
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), plan.endpoints.len());
     // Only the status says how much a thing counts.
-    assert_eq!(row(&plan, "storage/apimstmain2.blob.core.windows.net:443").need, Need::Required);
+    assert_eq!(
+        row(&plan, "storage/apimstmain2.blob.core.windows.net:443").need,
+        Need::Required
+    );
 }
 
 #[test]
@@ -201,7 +347,10 @@ fn another_region_is_another_row() {
     let (plan, notices) = plan(vec![status(SHAPES[0])], &[], Some("northeurope"));
     row(&plan, "entra-id/westeurope.login.microsoft.com:443");
     row(&plan, "entra-id/northeurope.login.microsoft.com:443");
-    assert!(notices.iter().any(|notice| notice.contains("runs in westeurope")), "{notices:?}");
+    assert!(
+        notices.iter().any(|notice| notice.contains("runs in westeurope")),
+        "{notices:?}"
+    );
 }
 
 #[test]
@@ -217,7 +366,11 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
          "lastUpdated":"2026-11-21T16:41:44Z"},
         {"status":"success"}, 7]}"#;
     let document = Document::read(text, "odd", Kind::NetworkStatus, None).unwrap();
-    let again = document.view.locations[0].statuses.iter().filter(|it| it.name.starts_with("c.")).collect::<Vec<_>>();
+    let again = document.view.locations[0]
+        .statuses
+        .iter()
+        .filter(|it| it.name.starts_with("c."))
+        .collect::<Vec<_>>();
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].state, State::Failure);
     let (plan, notices) = plan(vec![document], &[], Some("westeurope"));
@@ -233,7 +386,10 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
         "named twice, the newer entry counts: c.blob.core.windows.net",
         "probed under \"imported\"",
     ] {
-        assert!(notices.iter().any(|notice| notice.contains(phrase)), "{phrase}: {notices:#?}");
+        assert!(
+            notices.iter().any(|notice| notice.contains(phrase)),
+            "{phrase}: {notices:#?}"
+        );
     }
 }
 
@@ -242,19 +398,67 @@ fn the_wrong_file_is_told_from_the_right_one() {
     let huge = format!("{{\"connectivityStatus\":[{}]}}", vec!["{}"; 6_000].join(","));
     for (text, wanted, phrases) in [
         ("", Kind::NetworkStatus, &["is empty"][..]),
-        ("<html>Sign in to your account</html>", Kind::NetworkStatus, &["web page", "login"]),
-        ("{\"connectivityStatus\":[{\"name\":", Kind::NetworkStatus, &["cut short"]),
+        (
+            "<html>Sign in to your account</html>",
+            Kind::NetworkStatus,
+            &["web page", "login"],
+        ),
+        (
+            "{\"connectivityStatus\":[{\"name\":",
+            Kind::NetworkStatus,
+            &["cut short"],
+        ),
         (&huge, Kind::NetworkStatus, &["more than 5000"]),
-        ("{\"a\":1}", Kind::NetworkStatus, &["not an instance's network status", "az rest", "/networkstatus"]),
-        ("{\"a\":1}", Kind::Dependencies, &["az rest", "outboundNetworkDependenciesEndpoints"]),
-        ("{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[]}]}", Kind::NetworkStatus, &["--dependencies"]),
-        ("[{\"location\":\"West US\",\"networkStatus\":{}}]", Kind::Dependencies, &["--network-status"]),
-        ("{\"value\":[{\"effectiveSecurityRules\":[]}]}", Kind::NetworkStatus, &["--effective-nsg"]),
-        ("{\"value\":[{\"nextHopType\":\"None\"}]}", Kind::Dependencies, &["--effective-routes"]),
-        ("{\"changeNumber\":7,\"values\":[]}", Kind::Dependencies, &["--service-tags"]),
-        ("{\"schema\":\"apim-probe/report/v1\"}", Kind::NetworkStatus, &["apim-probe wrote"]),
-        ("{\"error\":{\"code\":\"AuthorizationFailed\"}}", Kind::NetworkStatus, &["an error that Azure sent"]),
-        ("{\"properties\":{\"gatewayUrl\":\"https://x\"}}", Kind::Dependencies, &["a description of the instance"]),
+        (
+            "{\"a\":1}",
+            Kind::NetworkStatus,
+            &["not an instance's network status", "az rest", "/networkstatus"],
+        ),
+        (
+            "{\"a\":1}",
+            Kind::Dependencies,
+            &["az rest", "outboundNetworkDependenciesEndpoints"],
+        ),
+        (
+            "{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[]}]}",
+            Kind::NetworkStatus,
+            &["--dependencies"],
+        ),
+        (
+            "[{\"location\":\"West US\",\"networkStatus\":{}}]",
+            Kind::Dependencies,
+            &["--network-status"],
+        ),
+        (
+            "{\"value\":[{\"effectiveSecurityRules\":[]}]}",
+            Kind::NetworkStatus,
+            &["--effective-nsg"],
+        ),
+        (
+            "{\"value\":[{\"nextHopType\":\"None\"}]}",
+            Kind::Dependencies,
+            &["--effective-routes"],
+        ),
+        (
+            "{\"changeNumber\":7,\"values\":[]}",
+            Kind::Dependencies,
+            &["--service-tags"],
+        ),
+        (
+            "{\"schema\":\"apim-probe/report/v1\"}",
+            Kind::NetworkStatus,
+            &["apim-probe wrote"],
+        ),
+        (
+            "{\"error\":{\"code\":\"AuthorizationFailed\"}}",
+            Kind::NetworkStatus,
+            &["an error that Azure sent"],
+        ),
+        (
+            "{\"properties\":{\"gatewayUrl\":\"https://x\"}}",
+            Kind::Dependencies,
+            &["a description of the instance"],
+        ),
         (
             "{\"DnsServers\":[],\"ConnectivityStatus\":[\"Microsoft.Azure.Commands.PsConnectivityStatus\"]}",
             Kind::NetworkStatus,
@@ -290,11 +494,12 @@ fn nothing_imported_is_a_notice() {
 
 #[test]
 fn an_instance_of_another_cloud_is_refused() {
-    let text = r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
+    let text =
+        r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
     let document = Document::read(text, "gov.json", Kind::NetworkStatus, None).unwrap();
     let join = |cloud| {
         let mut imports = Imports::gather(vec![document.clone()]);
-        imports.join(&mut Catalog::builtin(), &mut Values::default(), cloud, None)
+        imports.join(&mut CATALOG.clone(), &mut Values::default(), cloud, None)
     };
     let said = join(Cloud::Public).unwrap_err();
     for phrase in ["gov.json", "usgov", "kv7.vault.usgovcloudapi.net", "--cloud usgov"] {
@@ -304,38 +509,48 @@ fn an_instance_of_another_cloud_is_refused() {
     assert_eq!(join(Cloud::Usgov), Ok(()));
 }
 
-/// Documents in the right shape with anything in them.
-fn anything() -> impl Strategy<Value = String> {
+/// Documents in the right shapes with anything in them.
+fn anything() -> impl Strategy<Value = [String; 2]> {
     let word = prop_oneof![
         any::<String>(),
         "[a-z0-9.:/{}*-]{0,40}",
-        "[a-z]{1,8}\\.(blob|queue)\\.core\\.windows\\.net(:[0-9]{1,6})?"
+        "[a-z]{1,8}\\.(blob|queue)\\.core\\.windows\\.net(:[0-9]{1,6})?",
+        prop_oneof![Just("BlobStorage"), Just("Azure SQL"), Just("Email"), Just("success")].prop_map(str::to_string),
     ];
-    let value = prop_oneof![word.prop_map(serde_json::Value::from), any::<Option<i64>>().prop_map(serde_json::Value::from)];
+    let value = prop_oneof![
+        4 => word.prop_map(serde_json::Value::from),
+        1 => any::<Option<i64>>().prop_map(serde_json::Value::from),
+    ];
     let entry = (value.clone(), value.clone(), value.clone(), value).prop_map(|(name, kind, port, time)| {
-        serde_json::json!({ "name": name, "resourceType": kind, "status": kind, "lastUpdated": time, "isOptional": time,
-            "category": kind, "endpoints": [{ "domainName": name, "endpointDetails": [{ "port": port, "ipAddress": name }] }] })
+        let status = serde_json::json!({ "name": name, "resourceType": kind, "status": kind, "lastUpdated": time });
+        let details = serde_json::json!([{ "port": port, "ipAddress": name }]);
+        let category =
+            serde_json::json!({ "category": kind, "endpoints": [{ "domainName": name, "endpointDetails": details }] });
+        (status, category)
     });
-    prop::collection::vec(entry, 0..6)
-        .prop_map(|entries| serde_json::json!({ "connectivityStatus": entries, "dnsServers": entries, "value": entries }).to_string())
+    prop::collection::vec(entry, 0..6).prop_map(|entries| {
+        let (statuses, categories): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        [
+            serde_json::json!({ "connectivityStatus": statuses, "dnsServers": categories }).to_string(),
+            serde_json::json!({ "value": categories }).to_string(),
+        ]
+    })
 }
 
 proptest! {
     #[test]
-    fn any_document_is_planned_without_panic(text in anything()) {
-        for kind in [Kind::NetworkStatus, Kind::Dependencies] {
-            if let Ok(document) = Document::read(&text, "any", kind, None) {
-                let (mut catalog, mut values) = (Catalog::builtin(), Values::default());
-                let mut imports = Imports::gather(vec![document]);
-                if imports.join(&mut catalog, &mut values, Cloud::Public, None).is_ok() {
-                    let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
-                    let plan = Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap();
-                    let mut unique = ids(&plan);
-                    unique.sort_unstable();
-                    unique.dedup();
-                    prop_assert_eq!(unique.len(), plan.endpoints.len());
-                }
-            }
+    fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
+        for (text, kind) in [(status, Kind::NetworkStatus), (dependencies, Kind::Dependencies)] {
+            let document = Document::read(&text, "any", kind, None).unwrap();
+            let (mut catalog, mut values) = (CATALOG.clone(), Values::default());
+            let mut imports = Imports::gather(vec![document]);
+            imports.join(&mut catalog, &mut values, Cloud::Public, None).unwrap();
+            let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
+            let plan = Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap();
+            let mut unique = ids(&plan);
+            unique.sort_unstable();
+            unique.dedup();
+            prop_assert_eq!(unique.len(), plan.endpoints.len());
         }
     }
 }

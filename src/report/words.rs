@@ -105,7 +105,8 @@ pub fn age(age: SignedDuration) -> String {
     let days = age.as_hours() / 24;
     match days {
         ..1 => "less than a day old".to_owned(),
-        1..60 => format!("{} old", count(usize::try_from(days).unwrap_or_default(), "day")),
+        1 => "1 day old".to_owned(),
+        2..60 => format!("{days} days old"),
         60..730 => format!("{} months old", days / 30),
         _ => format!("{} years old", days / 365),
     }
