@@ -186,7 +186,12 @@ impl Imports {
 
     /// What the instance's regions say of the run's.
     fn place(&self, region: Option<&str>) -> Option<String> {
-        let theirs: Vec<&str> = self.view.locations.iter().filter_map(|location| location.region.as_deref()).collect();
+        let theirs: Vec<&str> = self
+            .view
+            .locations
+            .iter()
+            .filter_map(|location| location.region.as_deref())
+            .collect();
         match region {
             None => theirs
                 .first()

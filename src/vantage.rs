@@ -186,11 +186,11 @@ fn addresses() -> Vec<String> {
     for storage in interfaces.filter_map(|interface| interface.address) {
         let v4 = storage
             .as_sockaddr_in()
-            .map(|address| address.ip())
+            .map(nix::sys::socket::SockaddrIn::ip)
             .filter(|ip| !ip.is_loopback() && !ip.is_link_local());
         let v6 = storage
             .as_sockaddr_in6()
-            .map(|address| address.ip())
+            .map(nix::sys::socket::SockaddrIn6::ip)
             .filter(|ip| !ip.is_loopback() && !ip.is_unicast_link_local());
         let text = v4.map(|ip| ip.to_string()).or(v6.map(|ip| ip.to_string()));
         addresses.extend(text.filter(|text| !addresses.contains(text)));
@@ -202,14 +202,14 @@ fn addresses() -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn machine(cloud: Cloud, region: &str) -> Option<Result<Machine, String>> {
-        Some(Ok(Machine {
+    fn machine(cloud: Cloud, region: &str) -> Machine {
+        Machine {
             cloud: Some(cloud),
             region: Some(region.into()),
             addresses: vec!["10.1.0.4".parse().unwrap()],
             subnet: "10.1.0.4/24".parse().ok(),
             notices: vec![],
-        }))
+        }
     }
 
     fn claims(cloud: Option<Cloud>, region: Option<&str>) -> Claims {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn metadata_tells_what_flags_do_not() {
-        let seen = Vantage::from(&claims(None, None), machine(Cloud::Usgov, "usgovvirginia"));
+        let seen = Vantage::from(&claims(None, None), Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))));
         assert_eq!((seen.cloud, seen.source), (Cloud::Usgov, VantageSource::Metadata));
         assert_eq!(seen.region.as_deref(), Some("usgovvirginia"));
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
         );
         let half = Vantage::from(
             &claims(None, Some("usgovtexas")),
-            machine(Cloud::Usgov, "usgovvirginia"),
+            Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))),
         );
         assert_eq!((half.cloud, half.source), (Cloud::Usgov, VantageSource::Flags));
         assert_eq!(half.region.as_deref(), Some("usgovtexas"));

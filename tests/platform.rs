@@ -23,10 +23,10 @@ const TOKEN: [&str; 3] = [
 fn main() -> ExitCode {
     if let Some(job) = lab::job() {
         let (what, with) = job.split_once(' ').unwrap_or((&job, ""));
-        let done = if what == "wait" {
-            answers_within_a_second(with)
-        } else {
-            shows_no_token(with)
+        let done = match what {
+            "wait" => answers_within_a_second(with),
+            "token" => shows_no_token(with),
+            _ => says_where_it_stands(),
         };
         return match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +52,11 @@ fn main() -> ExitCode {
             forbidden.as_ref(),
         ));
     }
+    trials.push(trial(
+        "the_report_says_where_it_stands".into(),
+        "opening".into(),
+        forbidden.as_ref(),
+    ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -176,6 +181,50 @@ services:
         "the token never came to the endpoint:\n{}",
         everything[1].1
     );
+    Ok(())
+}
+
+/// The first lines of a report: the place, and what the run was made with.
+fn says_where_it_stands() -> Result<()> {
+    let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
+    let interface =
+        r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
+    let network = network(&format!(
+        "services:
+  '169.254.169.254:80':
+    speaks: http
+    http: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
+vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts: '10.9.9.9 apirpsqlmain3.database.windows.net' }}"
+    ))?;
+    let lab = started(&network)?;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/imports/status-by-service.json");
+    let mut run = lab.agent(AGENT)?;
+    run.args([
+        "run",
+        "--only",
+        "sql",
+        "--timeout",
+        "200ms",
+        "--network-status",
+        file,
+        "--color",
+        "never",
+    ]);
+    let said = String::from_utf8(run.stdin(Stdio::null()).output()?.stdout)?;
+    for phrase in [
+        "public cloud",
+        "westeurope",
+        "10.1.0.4",
+        "subnet 10.1.0.0/24",
+        "DNS 168.63.129.16",
+        "status-by-service.json, as of 2026-11-21 16:41 UTC (",
+        "HTTPS_PROXY is set and ignored",
+        "/etc/hosts maps apirpsqlmain3.database.windows.net to 10.9.9.9",
+    ] {
+        // Long lines are broken between words.
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(flat.contains(phrase), "“{phrase}” is missing:\n{said}");
+    }
     Ok(())
 }
 

@@ -118,11 +118,11 @@ fn instance_fails(pairs: &[Pair]) -> Option<Finding> {
 }
 
 fn vm_fails(pairs: &[Pair]) -> Option<Finding> {
-    let is_blocked = |row: &&Endpoint| row.verdict == Verdict::Blocked && row.need != Need::Documented;
+    let is_blocked = |row: &Endpoint| row.verdict == Verdict::Blocked && row.need != Need::Documented;
     let differing: Vec<&Pair> = pairs
         .iter()
         .filter(|pair| pair.status.state == State::Success && !pair.status.is_stale)
-        .filter(|pair| pair.rows.iter().any(|row| is_blocked(&row)))
+        .filter(|pair| pair.rows.iter().any(|row| is_blocked(row)))
         .collect();
     Some(Finding {
         id: "instance-view/vm-fails".into(),

@@ -113,10 +113,12 @@ pub fn decode(bytes: &[u8]) -> Result<String, String> {
         char::decode_utf16(units).collect::<Result<String, _>>().ok()
     };
     match bytes {
-        [0xEF, 0xBB, 0xBF, text @ ..] => String::from_utf8(text.to_vec()).ok(),
         [0xFF, 0xFE, text @ ..] => utf16(text, u16::from_le_bytes),
         [0xFE, 0xFF, text @ ..] => utf16(text, u16::from_be_bytes),
-        text => String::from_utf8(text.to_vec()).ok(),
+        text => {
+            let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+            String::from_utf8(text.to_vec()).ok()
+        }
     }
     .ok_or_else(|| "is not text: save it as UTF-8".into())
 }

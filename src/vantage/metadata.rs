@@ -4,13 +4,14 @@
 //! run goes on: everything odd is a notice.
 
 use std::{
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use ipnet::Ipv4Net;
 use rustls::ClientConfig;
 use serde::Deserialize;
+use socket2::{Domain, Socket, Type};
 
 use super::http::{self, Failure, Reply};
 use crate::catalog::{Cloud, region_name};
@@ -22,7 +23,7 @@ const PATH: &str = "/metadata/instance?api-version=2021-02-01";
 /// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
 const LIMIT: Duration = Duration::from_secs(1);
 /// Any address beyond the subnet: the kernel names the interface that leads there, and nothing is sent.
-const BEYOND: &str = "168.63.129.16:53";
+const BEYOND: ([u8; 4], u16) = ([168, 63, 129, 16], 53);
 
 /// What the service says of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,12 +46,8 @@ pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
         let client = http::client(tls, &[])?;
         http::fetch(client.get(format!("{SERVICE}{PATH}")).header("Metadata", "true"), LIMIT).await
     };
-    let leaving = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
-        socket.connect(BEYOND)?;
-        socket.local_addr()
-    });
     match asked.await {
-        Ok(reply) => read(&reply, leaving.ok().map(|address| address.ip())),
+        Ok(reply) => read(&reply, leaving()),
         Err(Failure::Silent) => Err(
             "no metadata service answered within a second, so this is no Azure VM or one that \
                                      may not ask"
@@ -58,6 +55,13 @@ pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
         ),
         Err(Failure::Other(why)) => Err(format!("the metadata service cannot be asked ({why})")),
     }
+}
+
+/// The address that this machine's traffic leaves from.
+fn leaving() -> Option<IpAddr> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    socket.connect(&SocketAddr::from(BEYOND).into()).ok()?;
+    Some(socket.local_addr().ok()?.as_socket()?.ip())
 }
 
 /// The parts of the document that matter; everything else of it changes with its version.
