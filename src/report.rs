@@ -85,6 +85,7 @@ pub struct Vantage {
     /// The name servers asked, `address:port`.
     pub resolvers: Vec<String>,
     /// The documents of the instance that the plan was made with.
+    #[serde(default)]
     pub imports: Vec<Imported>,
     /// What the reader should know before the results.
     pub notices: Vec<String>,

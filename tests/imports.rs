@@ -6,7 +6,8 @@ use std::{
 };
 
 use apim_probe::{
-    catalog::{Catalog, Cloud, Need, Protocol},
+    catalog::{Catalog, Cloud, Need, Protocol, SETTINGS},
+    cli::Setting,
     import::{Document, Imports, Kind, view::State},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
 };
@@ -229,6 +230,16 @@ fn names_that_are_set_join_those_that_are_imported() {
         row(&plan, id);
     }
     assert!(!ids(&plan).contains(&"storage/apimstqueue1.blob.core.windows.net:443"));
+}
+
+#[test]
+fn a_wrong_name_lists_the_right_ones() {
+    let said = "storage=x".parse::<Setting>().unwrap_err();
+    for setting in SETTINGS {
+        assert!(said.contains(setting.name), "{said}");
+    }
+    let several: Setting = "storage_account=one,Two".parse().unwrap();
+    assert_eq!(several.values, ["one", "two"]);
 }
 
 #[test]
