@@ -3,16 +3,22 @@
 //! A target that fits an entry joins it: `x.blob.core.windows.net` stands in the place of `{storage_account}.blob.…`, and
 //! a host that the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod additions;
+mod fit;
+
+use std::collections::BTreeMap;
 
 use super::{Place, Target, some_of};
 use crate::{
     catalog::{
-        Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, REGION, SETTINGS, Transport,
+        Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, SETTINGS, Transport,
         model::Target as To, placeholders,
     },
     plan::{Values, fill},
 };
+
+use additions::{Additions, place_of};
+use fit::{Fit, fit};
 
 /// The dependency of whatever belongs to no other.
 const OTHER: &str = "imported";
@@ -111,59 +117,6 @@ impl Target {
             Place::Host(host) => Some(host),
             Place::Addresses(_) => None,
         }
-    }
-}
-
-/// How a host fits an entry of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fit {
-    /// It is the entry's host.
-    Known,
-    /// It is a name of the instance's own.
-    Own { setting: String, value: String },
-    /// It is the entry's host in another region.
-    Elsewhere,
-    /// It stands under the entry's wildcard.
-    Member,
-}
-
-fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str) -> Option<Fit> {
-    match to {
-        To::Host(template) => {
-            let filled = fill(template, suffixes);
-            let names: Vec<&str> = placeholders(&filled).collect();
-            let [name] = names[..] else {
-                return (names.is_empty() && filled == host).then_some(Fit::Known);
-            };
-            let (before, after) = filled.split_once(&format!("{{{name}}}"))?;
-            // A template that is nothing but braces would fit every host.
-            let value = host
-                .strip_prefix(before)?
-                .strip_suffix(after)
-                .filter(|_| !after.is_empty())?;
-            if value.is_empty() || value.contains('.') {
-                None
-            } else if name != REGION {
-                let is_setting = SETTINGS.iter().any(|setting| setting.name == name);
-                is_setting.then(|| Fit::Own {
-                    setting: name.into(),
-                    value: value.into(),
-                })
-            } else if region == Some(value) {
-                Some(Fit::Known)
-            } else {
-                Some(Fit::Elsewhere)
-            }
-        }
-        To::Wildcard { pattern, members } => {
-            let pattern = fill(pattern, suffixes);
-            if members.iter().any(|member| member == host) {
-                return Some(Fit::Known);
-            }
-            let under = host.strip_suffix(pattern.strip_prefix('*')?)?;
-            (!under.is_empty()).then_some(Fit::Member)
-        }
-        To::Addresses { .. } | To::NameServer | To::Anything => None,
     }
 }
 
@@ -322,112 +275,6 @@ fn protocol_of(port: u16) -> Protocol {
         5672 => Protocol::Amqp,
         6380 | 10000 => Protocol::Redis,
         _ => Protocol::Tcp,
-    }
-}
-
-/// What one dependency gains and loses.
-#[derive(Debug)]
-struct Additions {
-    /// Entries that come before each one of the catalog.
-    before: Vec<Vec<Endpoint>>,
-    /// Ports of entries whose place was taken.
-    taken: BTreeSet<(usize, u16)>,
-    /// Entries that come last.
-    own: Vec<Endpoint>,
-}
-
-impl Additions {
-    fn new(dependency: &Dependency) -> Self {
-        Self {
-            before: vec![Vec::new(); dependency.endpoints.len()],
-            taken: BTreeSet::new(),
-            own: Vec::new(),
-        }
-    }
-
-    /// Puts a target before the entry that it fits, or in its place; gives its need.
-    fn take(
-        &mut self,
-        dependency: &Dependency,
-        target: &Target,
-        fitting: &Match,
-        scope: &Scope,
-        home: Option<usize>,
-    ) -> Need {
-        let Match {
-            entry,
-            port,
-            protocol,
-            fit,
-            ..
-        } = fitting;
-        let spec = &dependency.endpoints[*entry];
-        let documented = spec.need.unwrap_or(dependency.need);
-        let said = target.need.filter(|_| home == Some(fitting.dependency));
-        let (to, need, is_replaced) = match fit {
-            // What the documentation requires is not waived by an instance that can do without it for now.
-            Fit::Known => {
-                let need = said.map_or(documented, |said| said.min(documented));
-                if spec.retired.is_some() || (need == documented && !spec.only_when_named) {
-                    return need;
-                }
-                // The plan keeps the first of two rows with the same id.
-                (known(&spec.target, target), need, false)
-            }
-            Fit::Elsewhere => {
-                let need = said.map_or(documented, |said| said.min(documented));
-                (place_of(target), need, scope.region.is_none())
-            }
-            Fit::Own { setting, .. } => (place_of(target), said.unwrap_or(documented), !scope.values.has(setting)),
-            Fit::Member => {
-                let is_empty = matches!(&spec.target, To::Wildcard { members, .. } if members.is_empty());
-                (known(&spec.target, target), said.unwrap_or(documented), is_empty)
-            }
-        };
-        if is_replaced {
-            self.taken.insert((*entry, *port));
-        }
-        self.before[*entry].push(Endpoint {
-            target: to,
-            ports: vec![(*port, *protocol)],
-            need: Some(need),
-            only_when_named: false,
-            ..spec.clone()
-        });
-        need
-    }
-
-    fn apply(self, dependency: &mut Dependency) {
-        let entries = std::mem::take(&mut dependency.endpoints);
-        for (entry, (mut spec, before)) in entries.into_iter().zip(self.before).enumerate() {
-            dependency.endpoints.extend(before);
-            spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
-            if !spec.ports.is_empty() {
-                dependency.endpoints.push(spec);
-            }
-        }
-        dependency.endpoints.extend(self.own);
-    }
-}
-
-/// An entry's target, narrowed to the one member of a wildcard that is meant.
-fn known(to: &To, target: &Target) -> To {
-    match to {
-        To::Wildcard { pattern, .. } => To::Wildcard {
-            pattern: pattern.clone(),
-            members: target.host().map(str::to_string).into_iter().collect(),
-        },
-        other => other.clone(),
-    }
-}
-
-fn place_of(target: &Target) -> To {
-    match &target.place {
-        Place::Host(host) => To::Host(host.clone()),
-        Place::Addresses(addresses) => To::Addresses {
-            addresses: addresses.clone(),
-            any: false,
-        },
     }
 }
 
