@@ -31,7 +31,7 @@ pub use model::{
 };
 pub use problem::{Errors, Summary};
 pub use render::render;
-pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders};
+pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, region_name};
 
 use decode::Decode as _;
 use problem::{Place, Problem, Text};

@@ -8,7 +8,7 @@ use crate::{
     catalog::{self, Cloud, Vnet},
     exit::FailOn,
     report::Format,
-    vantage::resolvers::parse_server,
+    vantage::{management::ResourceId, resolvers::parse_server},
 };
 
 /// Says which dependencies of an API Management instance in a virtual network are blocked, why, and what to change.
@@ -126,10 +126,10 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to probe")]
 pub struct PlanArgs {
-    /// public, usgov or china; Azure's own names too [default: public]
+    /// public, usgov or china; Azure's own names too [default: from the VM's metadata, else public]
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<Cloud>,
-    /// Region, such as westeurope: fills the regional names
+    /// Region, such as westeurope: fills the regional names [default: from the VM's metadata]
     #[arg(long, value_name = "NAME", value_parser = region)]
     pub region: Option<String>,
     /// external or internal: only what that kind of network needs [default: both]
@@ -138,6 +138,15 @@ pub struct PlanArgs {
     /// Name of a part of the instance, repeatable
     #[arg(long, help = SET_HELP, value_name = "NAME=VALUE[,VALUE…]")]
     pub set: Vec<Setting>,
+    /// The instance's network status as JSON: probe its own hosts, and show what it says of them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub network_status: Option<PathBuf>,
+    /// The instance's outboundNetworkDependenciesEndpoints as JSON, repeatable for its pages
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub dependencies: Vec<PathBuf>,
+    /// Resource id of the instance: fetch both documents with the VM's managed identity
+    #[arg(long, value_name = "RESOURCE_ID", conflicts_with = "no_metadata")]
+    pub service: Option<ResourceId>,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
@@ -304,18 +313,8 @@ fn vnet(text: &str) -> Result<Vnet, String> {
         .ok_or_else(|| "expected external or internal".into())
 }
 
-/// A region as the VM's metadata names it: `westeurope`; `West Europe` is understood.
 fn region(text: &str) -> Result<String, String> {
-    let name: String = text
-        .chars()
-        .filter(|character| *character != ' ')
-        .collect::<String>()
-        .to_ascii_lowercase();
-    if !name.is_empty() && name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        Ok(name)
-    } else {
-        Err("expected a region's name, such as westeurope".into())
-    }
+    catalog::region_name(text).ok_or_else(|| "expected a region's name, such as westeurope".into())
 }
 
 /// The longest time that makes sense to wait: a day.

@@ -23,6 +23,7 @@ pub mod findings;
 mod fix;
 mod hello;
 mod http;
+pub mod instance_view;
 pub mod notices;
 mod socket;
 mod tls;

@@ -5,7 +5,7 @@
 //! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json …
 //!                  ▲         ▲            │ events
 //!                spans    vantage         ▼
-//!                                     progress
+//!                       + imports      progress
 //! ```
 //!
 //! Each arrow is one plain value, made once. Only [`probe`] touches the network and only [`vantage`] asks the machine about
@@ -19,6 +19,7 @@ pub mod diagnosis;
 pub mod diff;
 pub mod exit;
 pub mod hello;
+pub mod import;
 pub mod net;
 pub mod output;
 pub mod paint;

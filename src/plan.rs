@@ -16,6 +16,7 @@ mod selection;
 pub mod text;
 
 pub use expand::Values;
+pub(crate) use expand::fill;
 pub use selection::Selection;
 
 /// The endpoints of one run, in the order of the report.

@@ -75,7 +75,7 @@ pub struct Agent {
 }
 
 /// Where the agent stood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vantage {
     /// The cloud whose names were probed.
     pub cloud: Cloud,
@@ -89,10 +89,32 @@ pub struct Vantage {
     pub host: Option<String>,
     /// This machine's addresses.
     pub addresses: Vec<String>,
+    /// The subnet that its traffic leaves from, as the VM's metadata names it.
+    pub subnet: Option<String>,
+    /// How far this machine's clock is ahead of the world's, in milliseconds; null where nothing told.
+    pub clock_skew_ms: Option<f64>,
     /// The name servers asked, `address:port`.
     pub resolvers: Vec<String>,
+    /// The documents of the instance that the plan was made with.
+    #[serde(default)]
+    pub imports: Vec<Imported>,
     /// What the reader should know before the results.
     pub notices: Vec<String>,
+}
+
+/// A document of the instance that the plan was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Imported {
+    /// What it is, by the flag that takes it: `network-status` or `dependencies`.
+    pub document: String,
+    /// The file, or who sent it.
+    pub from: String,
+    /// How old its content is: when the instance last looked, or else when the file was written.
+    #[serde(serialize_with = "json::to_the_millisecond_if_any")]
+    #[schemars(with = "Option<String>")]
+    pub as_of: Option<Timestamp>,
+    /// How many endpoints it names.
+    pub endpoints: usize,
 }
 
 /// How cloud and region are known.

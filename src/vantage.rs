@@ -1,18 +1,25 @@
 //! Where the agent stands: the only part that asks the machine about itself.
 
-use std::net::SocketAddr;
+use std::{future::Future, io, net::SocketAddr};
 
 use crate::{
     catalog::model::{Cloud, Vnet},
-    report::VantageSource,
+    import::{Imports, view::InstanceView},
+    net::tls,
+    report::{Imported, VantageSource},
 };
 
 pub mod descriptors;
 pub mod hosts;
+mod http;
+pub mod management;
+pub mod metadata;
 pub mod resolvers;
 
+use metadata::Machine;
+
 /// Where the agent stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Vantage {
     /// The cloud whose names are probed.
     pub cloud: Cloud,
@@ -22,12 +29,20 @@ pub struct Vantage {
     pub vnet: Option<Vnet>,
     /// How cloud and region are known.
     pub source: VantageSource,
+    /// Whether the metadata service answered, so that this is a VM of Azure's.
+    pub in_azure: bool,
     /// This machine's name.
     pub host: Option<String>,
     /// This machine's addresses, loopback and link-local ones left out.
     pub addresses: Vec<String>,
+    /// The subnet that its traffic leaves from, as the VM's metadata names it.
+    pub subnet: Option<String>,
     /// The name servers to test and to ask.
     pub name_servers: Vec<SocketAddr>,
+    /// The documents of the instance that the plan was made with.
+    pub imports: Vec<Imported>,
+    /// What the instance says of its own network.
+    pub instance: InstanceView,
     /// What the reader should know before the results.
     pub notices: Vec<String>,
 }
@@ -43,12 +58,36 @@ pub struct Claims {
     pub vnet: Option<Vnet>,
     /// `--dns-server`; empty means the system's.
     pub name_servers: Vec<SocketAddr>,
+    /// Whether the VM's metadata service may be asked: everything but `--no-metadata`.
+    pub metadata: bool,
 }
 
 impl Vantage {
-    /// Looks around on this machine; what the user claims comes first.
+    /// Looks around on this machine; what the user claims comes first, then what the VM's metadata says.
+    ///
+    /// Takes a second where no metadata service answers. Must not be called by a task of a runtime.
     pub fn look(claims: &Claims) -> Self {
+        let machine = claims.metadata.then(|| {
+            block_on(metadata::ask(tls::verifying(None))).unwrap_or_else(|error| Err(format!("cannot start: {error}")))
+        });
+        Self::from(claims, machine)
+    }
+
+    fn from(claims: &Claims, machine: Option<Result<Machine, String>>) -> Self {
         let mut notices = Vec::new();
+        let in_azure = matches!(machine, Some(Ok(_)));
+        let machine = match machine {
+            Some(Ok(machine)) => {
+                notices.extend(machine.notices.iter().cloned());
+                notices.extend(contradiction(claims, &machine));
+                machine
+            }
+            Some(Err(why)) => {
+                notices.extend(unknown(claims, &why));
+                Machine::default()
+            }
+            None => Machine::default(),
+        };
         let name_servers = if claims.name_servers.is_empty() {
             let system = resolvers::system();
             notices.extend(system.notices);
@@ -57,22 +96,68 @@ impl Vantage {
             claims.name_servers.clone()
         };
         notices.extend(proxy_notice());
-        let named = claims.cloud.is_some() || claims.region.is_some();
+        let source = if claims.cloud.is_some() || claims.region.is_some() {
+            VantageSource::Flags
+        } else if machine.cloud.is_some() || machine.region.is_some() {
+            VantageSource::Metadata
+        } else {
+            VantageSource::Default
+        };
+        let private: Vec<String> = machine.addresses.iter().map(ToString::to_string).collect();
         Self {
-            cloud: claims.cloud.unwrap_or(Cloud::Public),
-            region: claims.region.clone(),
+            cloud: claims.cloud.or(machine.cloud).unwrap_or(Cloud::Public),
+            region: claims.region.clone().or(machine.region),
             vnet: claims.vnet,
-            source: if named {
-                VantageSource::Flags
-            } else {
-                VantageSource::Default
-            },
+            source,
+            in_azure,
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
-            addresses: addresses(),
+            // A machine can have addresses that its network knows nothing of, such as a container bridge's.
+            addresses: if private.is_empty() { addresses() } else { private },
+            subnet: machine.subnet.map(|subnet| subnet.trunc().to_string()),
             name_servers,
+            imports: Vec::new(),
+            instance: InstanceView::default(),
             notices,
         }
     }
+
+    /// Takes over what the instance's documents say.
+    pub fn learn(&mut self, imports: Imports) {
+        self.imports = imports.documents;
+        self.instance = imports.view;
+        self.notices.extend(imports.notices);
+    }
+}
+
+/// Runs what has to wait for an answer, before the run has a runtime of its own.
+fn block_on<T>(asked: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(asked))
+}
+
+/// What is not known because the metadata service did not say, and how to say it.
+fn unknown(claims: &Claims, why: &str) -> Option<String> {
+    let (cloud, region) = (claims.cloud.is_none(), claims.region.is_none());
+    match (cloud, region) {
+        (true, true) => Some(format!(
+            "{why}; the public cloud is assumed and no region: pass --cloud and --region"
+        )),
+        (true, false) => Some(format!("{why}; the public cloud is assumed: pass --cloud")),
+        (false, true) => Some(format!("{why}; no region is known: pass --region")),
+        (false, false) => None,
+    }
+}
+
+/// Flags win, but the instance is not likely to be in another cloud or region than a VM in its subnet.
+fn contradiction(claims: &Claims, machine: &Machine) -> Option<String> {
+    let differs = |claimed: Option<&str>, found: Option<&str>| match (claimed, found) {
+        (Some(claimed), Some(found)) if claimed != found => Some(format!("{found}, not {claimed}")),
+        _ => None,
+    };
+    let cloud = differs(claims.cloud.map(Cloud::as_str), machine.cloud.map(Cloud::as_str));
+    let region = differs(claims.region.as_deref(), machine.region.as_deref());
+    let both: Vec<String> = cloud.into_iter().chain(region).collect();
+    (!both.is_empty()).then(|| format!("this VM's metadata says {}; the flags count", both.join(" and ")))
 }
 
 /// The variables that other tools take a proxy from.
@@ -112,4 +197,73 @@ fn addresses() -> Vec<String> {
         addresses.extend(text.filter(|text| !addresses.contains(text)));
     }
     addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(cloud: Cloud, region: &str) -> Machine {
+        Machine {
+            cloud: Some(cloud),
+            region: Some(region.into()),
+            addresses: vec!["10.1.0.4".parse().unwrap()],
+            subnet: "10.1.0.4/24".parse().ok(),
+            notices: vec![],
+        }
+    }
+
+    fn claims(cloud: Option<Cloud>, region: Option<&str>) -> Claims {
+        Claims {
+            cloud,
+            region: region.map(str::to_string),
+            name_servers: vec!["10.1.0.9:53".parse().unwrap()],
+            ..Claims::default()
+        }
+    }
+
+    #[test]
+    fn metadata_tells_what_flags_do_not() {
+        let seen = Vantage::from(&claims(None, None), Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))));
+        assert_eq!((seen.cloud, seen.source), (Cloud::Usgov, VantageSource::Metadata));
+        assert_eq!(seen.region.as_deref(), Some("usgovvirginia"));
+        assert_eq!(
+            (seen.addresses, seen.subnet.as_deref()),
+            (vec!["10.1.0.4".into()], Some("10.1.0.0/24"))
+        );
+        let half = Vantage::from(
+            &claims(None, Some("usgovtexas")),
+            Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))),
+        );
+        assert_eq!((half.cloud, half.source), (Cloud::Usgov, VantageSource::Flags));
+        assert_eq!(half.region.as_deref(), Some("usgovtexas"));
+        assert!(
+            half.notices
+                .iter()
+                .any(|notice| notice.contains("usgovvirginia, not usgovtexas")),
+            "{:?}",
+            half.notices
+        );
+    }
+
+    #[test]
+    fn without_metadata_there_is_one_notice() {
+        let silent = || Some(Err("no answer".to_string()));
+        let about = |vantage: &Vantage| {
+            vantage
+                .notices
+                .iter()
+                .filter(|notice| notice.starts_with("no answer"))
+                .count()
+        };
+        let lost = Vantage::from(&claims(None, None), silent());
+        assert_eq!(
+            (lost.cloud, lost.region.as_deref(), lost.source),
+            (Cloud::Public, None, VantageSource::Default)
+        );
+        assert_eq!(about(&lost), 1);
+        let told = Vantage::from(&claims(Some(Cloud::China), Some("chinaeast2")), silent());
+        assert_eq!(about(&told), 0, "{:?}", told.notices);
+        assert_eq!(about(&Vantage::from(&claims(None, None), None)), 0);
+    }
 }

@@ -62,6 +62,18 @@ pub const SETTINGS: [Setting; 7] = [
 /// `{region}`: filled by `--region` or by the VM's metadata.
 pub const REGION: &str = "region";
 
+/// A region as the VM's metadata service names it: `westeurope`; `West Europe` is understood. `None` for what cannot be
+/// a region's name, since it becomes part of host names.
+pub fn region_name(text: &str) -> Option<String> {
+    let name: String = text
+        .chars()
+        .filter(|character| *character != ' ')
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let valid = !name.is_empty() && name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then_some(name)
+}
+
 /// `{name_server}`: stands for each name server, as a whole host only.
 pub const NAME_SERVER: &str = "name_server";
 
@@ -92,6 +104,15 @@ pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_are_named_as_metadata_names_them() {
+        assert_eq!(region_name("West Europe").as_deref(), Some("westeurope"));
+        assert_eq!(region_name("Central US EUAP").as_deref(), Some("centraluseuap"));
+        for wrong in ["", "west-europe", "westeurope.evil.example", &"x".repeat(41)] {
+            assert_eq!(region_name(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn braces_are_found_and_filled() {

@@ -5,6 +5,7 @@ use std::io;
 use super::{Failure, planning, print, terminal};
 use crate::{
     cli::{DocumentFormat, ListArgs},
+    net::tls::roots::Roots,
     plan::{
         document::{self, Document},
         text,
@@ -14,7 +15,11 @@ use crate::{
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(&arguments.plan, terminal::colour(arguments.color, &io::stderr()))?;
+    let planned = planning::plan(
+        &arguments.plan,
+        &Roots::builtin(),
+        terminal::colour(arguments.color, &io::stderr()),
+    )?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),

@@ -3,8 +3,10 @@
 use crate::{
     catalog::{self, Catalog},
     cli::PlanArgs,
+    import::{Document, Imports, Kind},
+    net::tls::roots::Roots,
     plan::{Plan, Scope, Selection, Values},
-    vantage::{Claims, Vantage, hosts},
+    vantage::{Claims, Vantage, descriptors, hosts, management},
 };
 
 use super::Failure;
@@ -20,8 +22,10 @@ pub struct Planned {
     pub plan: Plan,
 }
 
-/// Makes a plan from flags; `colour` is for the errors of a catalog.
-pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
+/// Makes a plan from flags; `roots` judge the management endpoint, `colour` is for the errors of a catalog.
+///
+/// Whatever is wrong with a flag or a file is said before the first packet.
+pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned, Failure> {
     let overlays = arguments
         .probes
         .iter()
@@ -30,25 +34,41 @@ pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
                 .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
+    let mut catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
         text: catalog::render(&errors, colour),
         ..Failure::usage("")
     })?;
-    let mut vantage = Vantage::look(&Claims {
-        cloud: arguments.cloud,
-        region: arguments.region.clone(),
-        vnet: arguments.vnet,
-        name_servers: arguments.dns_server.clone(),
-    });
-    let mut values = Values::default();
-    for setting in &arguments.set {
-        values.add(&setting.name, setting.values.iter().cloned());
-    }
     let selection = Selection {
         only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
         required_only: arguments.required_only,
     };
+    let mut documents = documents(arguments)?;
+    if !arguments.no_metadata {
+        // Asking takes a runtime, which takes descriptors.
+        descriptors::prepare().map_err(Failure::agent)?;
+    }
+    let mut vantage = Vantage::look(&Claims {
+        cloud: arguments.cloud,
+        region: arguments.region.clone(),
+        vnet: arguments.vnet,
+        name_servers: arguments.dns_server.clone(),
+        metadata: !arguments.no_metadata,
+    });
+    if let Some(service) = &arguments.service {
+        let fetched = management::fetch(service, &vantage, roots);
+        documents.extend(fetched.documents);
+        vantage.notices.extend(fetched.notices);
+    }
+    let mut values = Values::default();
+    for setting in &arguments.set {
+        values.add(&setting.name, setting.values.iter().cloned());
+    }
+    let mut imports = Imports::gather(documents);
+    imports
+        .join(&mut catalog, &mut values, vantage.cloud, vantage.region.as_deref())
+        .map_err(Failure::usage)?;
+    vantage.learn(imports);
     let scope = Scope {
         cloud: vantage.cloud,
         region: vantage.region.clone(),
@@ -59,4 +79,14 @@ pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
     let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
     vantage.notices.extend(hidden);
     Ok(Planned { catalog, vantage, plan })
+}
+
+/// The documents of the instance that flags name.
+fn documents(arguments: &PlanArgs) -> Result<Vec<Document>, Failure> {
+    let status = arguments.network_status.iter().map(|path| (path, Kind::NetworkStatus));
+    let dependencies = arguments.dependencies.iter().map(|path| (path, Kind::Dependencies));
+    status
+        .chain(dependencies)
+        .map(|(path, kind)| Document::load(path, kind).map_err(Failure::usage))
+        .collect()
 }

@@ -32,8 +32,9 @@ pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     // First of all: without descriptors even a file of the user's cannot be read, and the error would be beside the point.
     let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
-    let mut planned = planning::plan(&plan, terminal::colour(report.color, &io::stderr()))?;
-    let roots = roots(&probe, &mut planned.vantage)?;
+    let (roots, added) = roots(&probe)?;
+    let mut planned = planning::plan(&plan, &roots, terminal::colour(report.color, &io::stderr()))?;
+    planned.vantage.notices.extend(added);
     // A report that cannot be written should not cost a minute of probing first.
     outputs.check().map_err(Failure::agent)?;
     if !report.quiet {
@@ -58,17 +59,19 @@ pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     publish(&made, &outputs, &report)
 }
 
-fn roots(arguments: &ProbeArgs, vantage: &mut Vantage) -> Result<Arc<Roots>, Failure> {
+/// The roots that judge, and a notice about those that the user added.
+fn roots(arguments: &ProbeArgs) -> Result<(Arc<Roots>, Option<String>), Failure> {
     let mut roots = Roots::builtin();
+    let mut notice = None;
     if let Some(path) = &arguments.ca_file {
         let added = roots.add_file(path).map_err(Failure::usage)?;
         let noun = if added == 1 { "root" } else { "roots" };
-        vantage.notices.push(format!(
+        notice = Some(format!(
             "{added} {noun} of {} treated as public, although the instance may not trust them",
             path.display()
         ));
     }
-    Ok(Arc::new(roots))
+    Ok((Arc::new(roots), notice))
 }
 
 fn notices(vantage: &Vantage) {

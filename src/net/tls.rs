@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, Error as TlsError, ProtocolVersion,
+    CertificateError, ClientConfig, Error as TlsError, ProtocolVersion, RootCertStore,
     client::Resumption,
     crypto::CryptoProvider,
     pki_types::{IpAddr as PkiIpAddr, ServerName},
@@ -150,6 +150,19 @@ impl TlsClient {
         };
         (trace, stream)
     }
+}
+
+/// A configuration that, unlike a probe's, refuses a server whose chain does not end in `roots`; without any, every server.
+///
+/// # Panics
+/// Never: ring supports both protocol versions.
+pub fn verifying(roots: Option<&Roots>) -> ClientConfig {
+    let store = roots.map_or_else(RootCertStore::empty, |roots| roots.store().clone());
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring supports TLS 1.2 and 1.3")
+        .with_root_certificates(store)
+        .with_no_client_auth()
 }
 
 /// The cryptography that everything here uses, never the process's default.

@@ -1,6 +1,6 @@
 //! From plan, run and diagnosis to the report.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         attempt::Outcome,
         cause::Cause,
         findings::{Scene, root_causes},
-        notices,
+        instance_view, notices,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -30,13 +30,37 @@ pub fn assemble(
     diagnosis: &Diagnosis,
     started_at: Timestamp,
 ) -> Report {
-    let endpoints: Vec<Endpoint> = plan
+    let mut endpoints: Vec<Endpoint> = plan
         .endpoints
         .iter()
         .zip(&run.traces)
         .zip(&diagnosis.judgements)
         .map(|((endpoint, trace), judgement)| row(endpoint, trace.as_ref(), judgement))
         .collect();
+    let region = vantage.region.as_deref();
+    let skew = clock::skew(run.traces.iter().flatten());
+    let place = place(vantage, skew, notices::notices(plan, run, started_at));
+    let mut findings = root_causes(&Scene {
+        plan,
+        traces: &run.traces,
+        controls: &run.controls,
+        diagnosis,
+        region,
+        own_addresses: &vantage
+            .addresses
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect::<Vec<_>>(),
+        platform_dns: platform_answers(run),
+        clock_skew: skew,
+    });
+    findings.extend(instance_view::find(
+        &vantage.instance,
+        region,
+        &place.resolvers,
+        &endpoints,
+    ));
+    instance_view::annotate(&vantage.instance, region, &mut endpoints);
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -47,22 +71,9 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place(vantage, notices::notices(plan, run, started_at)),
+        vantage: place,
         summary: Summary::of(&endpoints),
-        findings: root_causes(&Scene {
-            plan,
-            traces: &run.traces,
-            controls: &run.controls,
-            diagnosis,
-            region: vantage.region.as_deref(),
-            own_addresses: &vantage
-                .addresses
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect::<Vec<_>>(),
-            platform_dns: platform_answers(run),
-            clock_skew: clock::skew(run.traces.iter().flatten()),
-        }),
+        findings,
         endpoints,
     }
 }
@@ -74,7 +85,7 @@ fn platform_answers(run: &Run) -> Option<bool> {
     Some(replies.any(|reply| reply.answer().is_some()))
 }
 
-fn place(vantage: &vantage::Vantage, seen: Vec<String>) -> Vantage {
+fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<String>) -> Vantage {
     Vantage {
         cloud: vantage.cloud,
         region: vantage.region.clone(),
@@ -82,7 +93,10 @@ fn place(vantage: &vantage::Vantage, seen: Vec<String>) -> Vantage {
         source: vantage.source,
         host: vantage.host.clone(),
         addresses: vantage.addresses.clone(),
+        subnet: vantage.subnet.clone(),
+        clock_skew_ms: skew.map(|skew| skew.as_secs_f64() * 1_000.0),
         resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
+        imports: vantage.imports.clone(),
         notices: vantage.notices.iter().cloned().chain(seen).collect(),
     }
 }

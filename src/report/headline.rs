@@ -174,6 +174,11 @@ pub fn vantage(report: &Report) -> Vec<String> {
     items.extend(vantage.region.clone());
     items.extend(vantage.vnet.map(|vnet| format!("{} network", vnet.as_str())));
     items.extend(machine(report).map(|machine| format!("from {machine}")));
+    items.extend(vantage.subnet.as_ref().map(|subnet| format!("subnet {subnet}")));
+    items.extend(vantage.clock_skew_ms.map(|skew| {
+        let side = if skew > 0.0 { "ahead" } else { "behind" };
+        format!("clock {} {side}", super::words::duration(skew.abs()))
+    }));
     if !vantage.resolvers.is_empty() {
         let resolvers: Vec<&str> = vantage
             .resolvers

@@ -51,6 +51,18 @@ pub(crate) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S)
     serializer.collect_str(&stamp(*time))
 }
 
+/// Serializes a time, or null.
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+pub(super) fn to_the_millisecond_if_any<S: Serializer>(
+    time: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => to_the_millisecond(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// `2026-11-21T20:00:00.000Z`.
 pub fn stamp(time: Timestamp) -> String {
     // Rounding fails only at the very end of the calendar, where truncating does as well.

@@ -1,5 +1,7 @@
 //! Small words that every renderer needs: counts, lists, and what a suspect is called.
 
+use jiff::SignedDuration;
+
 use crate::{diagnosis::cause::Suspect, report::Endpoint};
 
 /// `1 endpoint`, `3 endpoints`, `2 dependencies`, `4 addresses`.
@@ -99,6 +101,18 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
+/// How old something is, in the largest unit that fits: `less than a day old`, `3 days old`, `2 years old`.
+pub fn age(age: SignedDuration) -> String {
+    let days = age.as_hours() / 24;
+    match days {
+        ..1 => "less than a day old".to_owned(),
+        1 => "1 day old".to_owned(),
+        2..60 => format!("{days} days old"),
+        60..730 => format!("{} months old", days / 30),
+        _ => format!("{} years old", days / 365),
+    }
+}
+
 /// Sentences as one paragraph: each ends in a full stop.
 pub fn sentences(parts: &[String]) -> String {
     let ended = parts
@@ -117,7 +131,9 @@ pub fn sentences(parts: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, duration, list, placeholders, sentences};
+    use jiff::SignedDuration;
+
+    use super::{age, count, duration, list, placeholders, sentences};
 
     #[test]
     fn counts_and_lists_read_as_english() {
@@ -145,6 +161,20 @@ mod tests {
             (192_000.0, "3 min 12 s"),
         ] {
             assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn ages_are_said_in_one_unit() {
+        for (hours, text) in [
+            (-5, "less than a day old"),
+            (23, "less than a day old"),
+            (24, "1 day old"),
+            (24 * 59, "59 days old"),
+            (24 * 90, "3 months old"),
+            (24 * 1200, "3 years old"),
+        ] {
+            assert_eq!(age(SignedDuration::from_hours(hours)), text);
         }
     }
 

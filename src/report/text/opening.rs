@@ -6,6 +6,7 @@ use crate::{
     report::{
         Report,
         headline::{self, Headline, Tone},
+        words,
     },
 };
 
@@ -13,6 +14,7 @@ use crate::{
 pub fn write(page: &mut Page, report: &Report) {
     items(page, &headline::vantage(report));
     items(page, &headline::run(report));
+    imports(page, report);
     for notice in &report.vantage.notices {
         page.paragraph(
             Line::default().styled(paint::DOUBTFUL, "note").to(6),
@@ -53,4 +55,17 @@ fn items(page: &mut Page, items: &[String]) {
         }
     }
     page.paragraph(Line::default(), paint::QUIET, &line, None);
+}
+
+/// What the plan was made with, one line each.
+fn imports(page: &mut Page, report: &Report) {
+    for imported in &report.vantage.imports {
+        let age = imported.as_of.map(|as_of| {
+            let old = words::age(report.started_at.duration_since(as_of));
+            format!(", as of {} ({old})", as_of.strftime("%Y-%m-%d %H:%M UTC"))
+        });
+        let endpoints = words::count(imported.endpoints, "endpoint");
+        let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
+        page.paragraph(Line::default(), paint::QUIET, &text, None);
+    }
 }

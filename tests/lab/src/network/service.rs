@@ -193,6 +193,8 @@ pub struct Http {
     pub endless_headers: bool,
     /// How far the server's clock is ahead, in seconds.
     pub clock_ahead: i64,
+    /// Header lines without which the answer is 400, such as `Metadata: true`.
+    pub demands: Vec<String>,
     /// Answers to single paths.
     pub paths: BTreeMap<String, Http>,
 }

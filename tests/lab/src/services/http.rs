@@ -17,12 +17,16 @@ pub(super) async fn serve<S>(io: &mut S, http: &Http, pki: &Pki) -> io::Result<(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(target) = request_target(io).await? else {
+    let Some(request) = request_head(io).await? else {
         return Ok(());
     };
+    let target = request.split(' ').nth(1).unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default();
     let http = http.paths.get(path).unwrap_or(http);
-    if let Some(page) = http.page {
+    if !http.demands.iter().all(|line| has_line(&request, line)) {
+        io.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .await?;
+    } else if let Some(page) = http.page {
         io.write_all(&self::page(page)).await?;
     } else if http.endless_headers {
         io.write_all(b"HTTP/1.1 200 OK\r\n").await?;
@@ -76,8 +80,17 @@ pub(crate) fn page(page: Page) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
 }
 
-/// Reads a request's head and returns its target, or `None` where the client left or never came to the point.
-async fn request_target<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<Option<String>> {
+/// Whether a request has a header line, whatever the case of its name.
+fn has_line(request: &str, wanted: &str) -> bool {
+    let parts = |line: &str| {
+        line.split_once(':')
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    request.lines().any(|line| parts(line) == parts(wanted))
+}
+
+/// Reads a request's head, or `None` where the client left or never came to the point.
+async fn request_head<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<Option<String>> {
     let (mut head, mut part) = (Vec::new(), [0; 4096]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let came = io.read(&mut part).await?;
@@ -86,8 +99,7 @@ async fn request_target<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<Option<S
         }
         head.extend(&part[..came]);
     }
-    let text = String::from_utf8_lossy(&head);
-    Ok(text.split(' ').nth(1).map(str::to_owned))
+    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
 }
 
 fn head(http: &Http, length: u64) -> Vec<u8> {

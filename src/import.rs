@@ -1,0 +1,223 @@
+//! Documents of the instance: the hosts that it uses, and what it says of its own network.
+//!
+//! ```text
+//! file or answer ─ json ─▶ Value ─ network_status, dependencies ─▶ Document ─┬─ join ─▶ Catalog + Values ─▶ plan
+//!                                                                            └─ view ─▶ findings
+//! ```
+
+use std::{fs, io::Read as _, net::IpAddr, path::Path};
+
+use jiff::Timestamp;
+
+use crate::{
+    catalog::model::{Catalog, Cloud, Need},
+    plan::Values,
+    report::Imported,
+};
+
+mod dependencies;
+mod join;
+pub mod json;
+mod name;
+mod network_status;
+mod service;
+pub mod view;
+
+pub use json::Kind;
+use view::InstanceView;
+
+/// A longer file is refused, in bytes: no instance's document has a tenth of it.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// A document with more entries is refused: the largest instances have a hundred.
+const MOST_ENTRIES: usize = 5_000;
+const TOO_MANY: &str = "has more than 5000 entries: no instance has";
+
+/// One document, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Where it came from, what it is, and how old.
+    pub imported: Imported,
+    /// What the instance talks to.
+    pub targets: Vec<Target>,
+    /// What the instance says of it; only a network status says anything.
+    pub view: InstanceView,
+    /// Where the next page of the document is, if this is not all of it.
+    pub next: Option<String>,
+    /// What is remarkable about it.
+    pub notices: Vec<String>,
+}
+
+/// Something that the instance talks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where it is.
+    pub place: Place,
+    /// The port, where the document or the kind of resource tells.
+    pub port: Option<u16>,
+    /// The id of the dependency that it belongs to, where the kind is known.
+    pub dependency: Option<&'static str>,
+    /// The document's word for what it is: a resource type or a category.
+    pub kind: String,
+    /// How much it counts, where the document tells.
+    pub need: Option<Need>,
+}
+
+/// Where a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A host name, in lower case.
+    Host(String),
+    /// Addresses without a name; at least one.
+    Addresses(Vec<IpAddr>),
+}
+
+/// What all documents say together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Imports {
+    /// Where it comes from, document by document.
+    pub documents: Vec<Imported>,
+    /// What the instance talks to, each target once.
+    pub targets: Vec<Target>,
+    /// What the instance says of its own network.
+    pub view: InstanceView,
+    /// What is remarkable about the documents.
+    pub notices: Vec<String>,
+}
+
+impl Document {
+    /// Reads a file that a flag names; `wanted` is what the flag takes.
+    ///
+    /// # Errors
+    /// One sentence: the file cannot be read, is no JSON, or is something else, and then which flag takes it.
+    pub fn load(path: &Path, wanted: Kind) -> Result<Self, String> {
+        let from = path.display().to_string();
+        let unreadable = |error| format!("cannot read {from}: {error}");
+        let file = fs::File::open(path).map_err(unreadable)?;
+        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(format!(
+                "{from} is larger than {} MB: no instance's document is",
+                MOST_BYTES >> 20
+            ));
+        }
+        let text = json::decode(&bytes).map_err(|what| format!("{from} {what}"))?;
+        let mut document = Self::read(&text, &from, wanted, None)?;
+        let written = written.and_then(|time| Timestamp::try_from(time).ok());
+        document.imported.as_of = document.imported.as_of.or(written);
+        Ok(document)
+    }
+
+    /// Reads the text of a document. `from` is what messages call it; with `fetched`, the time of a live answer, ages are
+    /// compared with the clock.
+    ///
+    /// # Errors
+    /// As for [`Document::load`].
+    pub fn read(text: &str, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
+        let value = json::parse(text).map_err(|what| format!("{from} {what}"))?;
+        match Kind::of(&value) {
+            Some(kind) if kind == wanted => {}
+            Some(other) => return Err(format!("{from} is {}{}", other.what(), other.advice(wanted))),
+            None => {
+                return Err(format!("{from} is not {}: {}", wanted.what(), wanted.how_to_get()));
+            }
+        }
+        match wanted {
+            Kind::Dependencies => dependencies::read(&value, from),
+            _ => network_status::read(&value, from, fetched),
+        }
+        .map_err(|what| format!("{from} {what}"))
+    }
+}
+
+impl Imports {
+    /// Puts documents together; a target that several of them name is there once.
+    pub fn gather(documents: Vec<Document>) -> Self {
+        let mut imports = Self::default();
+        let pages = documents
+            .iter()
+            .filter(|document| document.imported.document == Kind::Dependencies.word());
+        let (pages, unfinished) = pages.fold((0, 0), |(pages, unfinished), page| {
+            (pages + 1, unfinished + usize::from(page.next.is_some()))
+        });
+        // All pages but the last point to the next.
+        if pages > 0 && unfinished == pages {
+            imports.notices.push(
+                "the dependencies have a further page (nextLink): fetch it and pass --dependencies once more".into(),
+            );
+        }
+        for document in documents {
+            imports.documents.push(document.imported);
+            imports.view.locations.extend(document.view.locations);
+            imports.notices.extend(document.notices);
+            for target in document.targets {
+                imports.add(target);
+            }
+        }
+        imports
+    }
+
+    /// Lets the targets join the catalog and the names of the instance: what they fit takes the place of braces.
+    ///
+    /// # Errors
+    /// One sentence where the instance lives in another cloud than `cloud`.
+    pub fn join(
+        &mut self,
+        catalog: &mut Catalog,
+        values: &mut Values,
+        cloud: Cloud,
+        region: Option<&str>,
+    ) -> Result<(), String> {
+        if let Some((other, host)) = join::other_cloud(catalog, &self.targets, cloud) {
+            let files: Vec<&str> = self.documents.iter().map(|document| document.from.as_str()).collect();
+            return Err(format!(
+                "{} speaks of an instance in the {other} cloud ({host}), and the plan is for the {cloud} cloud: pass \
+                 --cloud {other}, or the document of the right instance",
+                files.join(", ")
+            ));
+        }
+        let notices = join::join(catalog, values, &self.targets, cloud, region);
+        self.notices.extend(notices);
+        self.notices.extend(self.place(region));
+        Ok(())
+    }
+
+    /// What the instance's regions say of the run's.
+    fn place(&self, region: Option<&str>) -> Option<String> {
+        let theirs: Vec<&str> = self
+            .view
+            .locations
+            .iter()
+            .filter_map(|location| location.region.as_deref())
+            .collect();
+        match region {
+            None => theirs
+                .first()
+                .map(|first| format!("the instance runs in {}: pass --region {first}", theirs.join(", "))),
+            Some(region) if !theirs.is_empty() && !theirs.contains(&region) => Some(format!(
+                "the instance runs in {}, and this run is for {region}",
+                theirs.join(", ")
+            )),
+            Some(_) => None,
+        }
+    }
+
+    fn add(&mut self, target: Target) {
+        let same = |known: &&mut Target| known.place == target.place && known.port == target.port;
+        match self.targets.iter_mut().find(same) {
+            Some(known) => {
+                known.need = known.need.into_iter().chain(target.need).min();
+                known.dependency = known.dependency.or(target.dependency);
+            }
+            None => self.targets.push(target),
+        }
+    }
+}
+
+/// Up to three of many, for a notice.
+fn some_of(items: &[String]) -> String {
+    let named: Vec<&str> = items.iter().map(String::as_str).collect();
+    crate::report::words::list(&named, 3)
+}

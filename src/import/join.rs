@@ -1,0 +1,304 @@
+//! From a document's targets to entries of the catalog.
+//!
+//! A target that fits an entry joins it: `x.blob.core.windows.net` stands in the place of `{storage_account}.blob.…`, and
+//! a host that the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
+
+mod additions;
+mod fit;
+
+use std::collections::BTreeMap;
+
+use super::{Place, Target, some_of};
+use crate::{
+    catalog::{
+        Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, SETTINGS, Transport,
+        model::Target as To, placeholders,
+    },
+    plan::{Values, fill},
+};
+
+use additions::{Additions, place_of};
+use fit::{Fit, fit};
+
+/// The dependency of whatever belongs to no other.
+const OTHER: &str = "imported";
+
+type Suffixes = BTreeMap<String, String>;
+
+/// A cloud other than `cloud` in which the instance lives, by the suffixes of its own hosts, and one of them.
+pub(super) fn other_cloud(catalog: &Catalog, targets: &[Target], cloud: Cloud) -> Option<(Cloud, String)> {
+    let hosts: Vec<&str> = targets.iter().filter_map(Target::host).collect();
+    let own_host = |cloud: Cloud| {
+        let suffixes = catalog.clouds.get(&cloud)?;
+        let specs = || catalog.dependencies.iter().flat_map(|dependency| &dependency.endpoints);
+        let is_own =
+            |host: &str| specs().any(|spec| matches!(fit(&spec.target, suffixes, None, host), Some(Fit::Own { .. })));
+        hosts.iter().copied().find(|host| is_own(host))
+    };
+    if own_host(cloud).is_some() {
+        return None;
+    }
+    Cloud::ALL
+        .into_iter()
+        .find_map(|other| Some((other, own_host(other)?.to_string())))
+}
+
+/// Puts targets into the catalog, and the instance's names where no host of a document takes the place of braces.
+/// Returns what the reader should know.
+pub(super) fn join(
+    catalog: &mut Catalog,
+    values: &mut Values,
+    targets: &[Target],
+    cloud: Cloud,
+    region: Option<&str>,
+) -> Vec<String> {
+    let suffixes = catalog.clouds.get(&cloud).cloned().unwrap_or_default();
+    let scope = Scope {
+        cloud,
+        region,
+        suffixes: &suffixes,
+        values,
+    };
+    let mut additions: Vec<Additions> = catalog.dependencies.iter().map(Additions::new).collect();
+    let mut others = Vec::new();
+    let mut derived = Vec::new();
+    for target in targets {
+        let fits = scope.fits(&catalog.dependencies, target);
+        let home = scope.home(&catalog.dependencies, target, &fits);
+        for fit in &fits {
+            let dependency = &catalog.dependencies[fit.dependency];
+            let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
+            // An account that only a feature uses need not offer what the instance cannot do without.
+            if let Fit::Own { setting, value } = &fit.fit
+                && need == dependency.need
+                && !scope.values.has(setting)
+            {
+                derived.push((setting.clone(), value.clone()));
+            }
+        }
+        if fits.is_empty() {
+            match home {
+                Some(home) => additions[home]
+                    .own
+                    .push(scope.own(Some(&catalog.dependencies[home]), target)),
+                None => others.push(scope.own(None, target)),
+            }
+        }
+    }
+    let strays: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
+    for (dependency, additions) in catalog.dependencies.iter_mut().zip(additions) {
+        additions.apply(dependency);
+    }
+    if !others.is_empty() {
+        match catalog
+            .dependencies
+            .iter_mut()
+            .find(|dependency| dependency.id == OTHER)
+        {
+            Some(dependency) => dependency.endpoints.extend(others),
+            None => catalog.dependencies.push(other(others)),
+        }
+    }
+    for (setting, value) in derived {
+        values.add(&setting, [value]);
+    }
+    if strays.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "the catalog has no dependency for {}: probed under \"{OTHER}\"",
+        some_of(&strays)
+    )]
+}
+
+impl Target {
+    fn host(&self) -> Option<&str> {
+        match &self.place {
+            Place::Host(host) => Some(host),
+            Place::Addresses(_) => None,
+        }
+    }
+}
+
+/// One port of one entry that a target fits.
+#[derive(Debug)]
+struct Match {
+    dependency: usize,
+    entry: usize,
+    port: u16,
+    protocol: Protocol,
+    fit: Fit,
+}
+
+/// What targets are matched within.
+struct Scope<'a> {
+    cloud: Cloud,
+    region: Option<&'a str>,
+    suffixes: &'a Suffixes,
+    values: &'a Values,
+}
+
+impl Scope<'_> {
+    fn is_here(&self, clouds: &[Cloud]) -> bool {
+        clouds.is_empty() || clouds.contains(&self.cloud)
+    }
+
+    fn specs<'d>(&self, dependency: &'d Dependency) -> impl Iterator<Item = (usize, &'d Endpoint)> {
+        let here = self.is_here(&dependency.clouds);
+        let applies =
+            move |spec: &Endpoint| here && self.is_here(&spec.clouds) && spec.direction == Direction::Outbound;
+        dependency
+            .endpoints
+            .iter()
+            .enumerate()
+            .filter(move |(_, spec)| applies(spec))
+    }
+
+    fn fits(&self, dependencies: &[Dependency], target: &Target) -> Vec<Match> {
+        let Some(host) = target.host() else { return Vec::new() };
+        let mut matches = Vec::new();
+        for (dependency, of) in dependencies.iter().enumerate() {
+            for (entry, spec) in self.specs(of) {
+                let Some(fit) = fit(&spec.target, self.suffixes, self.region, host) else {
+                    continue;
+                };
+                let wanted = |port: u16| target.port.is_none_or(|wanted| wanted == port);
+                matches.extend(
+                    spec.ports
+                        .iter()
+                        .filter(|(port, _)| wanted(*port))
+                        .map(|(port, protocol)| Match {
+                            dependency,
+                            entry,
+                            port: *port,
+                            protocol: *protocol,
+                            fit: fit.clone(),
+                        }),
+                );
+            }
+        }
+        matches
+    }
+
+    /// The dependency whose need the document may change: the one that it names, else the first that the host fits.
+    fn home(&self, dependencies: &[Dependency], target: &Target, fits: &[Match]) -> Option<usize> {
+        let named = dependencies.iter().position(|dependency| {
+            Some(dependency.id.as_str()) == target.dependency && self.is_here(&dependency.clouds)
+        });
+        let fitting = |index: &usize| fits.is_empty() || fits.iter().any(|fit| fit.dependency == *index);
+        named.filter(fitting).or(fits.first().map(|fit| fit.dependency))
+    }
+
+    /// An entry for a target that fits none: in a dependency it is spoken to like its neighbours on the same port.
+    fn own(&self, dependency: Option<&Dependency>, target: &Target) -> Endpoint {
+        let port = target.port.unwrap_or(443);
+        let neighbours: Vec<&Endpoint> = dependency
+            .into_iter()
+            .flat_map(|dependency| self.specs(dependency))
+            .map(|(_, spec)| spec)
+            .filter(|spec| spec.retired.is_none() && spec.ports.iter().any(|(theirs, _)| *theirs == port))
+            .collect();
+        let neighbour = neighbours.first();
+        let spoken = neighbour.and_then(|spec| spec.ports.iter().find(|(theirs, _)| *theirs == port));
+        let need = dependency.map_or(Need::Feature, |dependency| {
+            let need = neighbour.and_then(|spec| spec.need).unwrap_or(dependency.need);
+            // A host that the documentation does not name is required only where all hosts are the instance's own.
+            if has_settings(dependency) {
+                need
+            } else {
+                need.max(Need::Feature)
+            }
+        });
+        let names: Vec<String> = match &target.place {
+            Place::Host(_) => Vec::new(),
+            Place::Addresses(_) => neighbours
+                .iter()
+                .filter_map(|spec| self.any_name(&spec.target))
+                .collect(),
+        };
+        let mut protocol = spoken.map_or_else(|| protocol_of(port), |(_, protocol)| *protocol);
+        if matches!(target.place, Place::Addresses(_)) && protocol.speaks_tls() && names.is_empty() {
+            // Without a name no certificate can be judged.
+            protocol = Protocol::Tcp;
+        }
+        Endpoint {
+            target: place_of(target),
+            ports: vec![(port, protocol)],
+            transport: protocol.transports().first().copied().unwrap_or(Transport::Tcp),
+            names,
+            need: Some(target.need.unwrap_or(need)),
+            direction: Direction::Outbound,
+            source_tag: None,
+            clouds: Vec::new(),
+            vnet: None,
+            path: None,
+            note: Some(format!("Not in the catalog; the instance names it ({}).", target.kind)),
+            expect: Expect::Reachable,
+            retired: None,
+            replaced_by: None,
+            only_when_named: false,
+        }
+    }
+
+    /// The names that a certificate at an entry can carry: `*` in the place of the instance's own.
+    fn any_name(&self, to: &To) -> Option<String> {
+        let To::Host(template) = to else { return None };
+        let filled = fill(template, self.suffixes);
+        let names: Vec<&str> = placeholders(&filled).collect();
+        match names[..] {
+            [] => Some(filled),
+            [name] => filled
+                .strip_prefix(&format!("{{{name}}}."))
+                .map(|suffix| format!("*.{suffix}")),
+            _ => None,
+        }
+    }
+}
+
+fn has_settings(dependency: &Dependency) -> bool {
+    dependency.endpoints.iter().any(|spec| match &spec.target {
+        To::Host(template) => placeholders(template).any(|name| SETTINGS.iter().any(|setting| setting.name == name)),
+        _ => false,
+    })
+}
+
+/// What is usually spoken on a port. Behind TLS a verified handshake is proof enough of an unknown service.
+fn protocol_of(port: u16) -> Protocol {
+    match port {
+        80 => Protocol::Http,
+        123 => Protocol::Ntp,
+        443 | 1886 | 8443 => Protocol::Tls,
+        445 => Protocol::Smb,
+        1433 => Protocol::Tds,
+        1688 => Protocol::Kms,
+        5671 => Protocol::Amqps,
+        5672 => Protocol::Amqp,
+        6380 | 10000 => Protocol::Redis,
+        _ => Protocol::Tcp,
+    }
+}
+
+fn describe(to: &To) -> String {
+    match to {
+        To::Host(host) => host.clone(),
+        To::Addresses { addresses, .. } => addresses.first().map(ToString::to_string).unwrap_or_default(),
+        To::Wildcard { pattern, .. } => pattern.clone(),
+        To::NameServer | To::Anything => String::new(),
+    }
+}
+
+fn other(endpoints: Vec<Endpoint>) -> Dependency {
+    Dependency {
+        id: OTHER.into(),
+        title: "What else the instance names".into(),
+        need: Need::Feature,
+        feature: Some("Whatever the instance uses it for".into()),
+        service_tag: None,
+        impact: "What the instance uses it for does not work.".into(),
+        docs: None,
+        clouds: Vec::new(),
+        vnet: None,
+        route_addresses: BTreeMap::new(),
+        endpoints,
+    }
+}

@@ -1,0 +1,116 @@
+//! What the entries of one dependency become once targets have joined them.
+
+use std::collections::BTreeSet;
+
+use super::{Match, Scope, fit::Fit};
+use crate::{
+    catalog::{Dependency, Endpoint, Need, model::Target as To},
+    import::{Place, Target},
+};
+
+/// What one dependency gains and loses.
+#[derive(Debug)]
+pub(super) struct Additions {
+    /// Entries that come before each one of the catalog.
+    before: Vec<Vec<Endpoint>>,
+    /// Ports of entries whose place was taken.
+    taken: BTreeSet<(usize, u16)>,
+    /// Entries that come last.
+    pub(super) own: Vec<Endpoint>,
+}
+
+impl Additions {
+    pub(super) fn new(dependency: &Dependency) -> Self {
+        Self {
+            before: vec![Vec::new(); dependency.endpoints.len()],
+            taken: BTreeSet::new(),
+            own: Vec::new(),
+        }
+    }
+
+    /// Puts a target before the entry that it fits, or in its place; gives its need.
+    pub(super) fn take(
+        &mut self,
+        dependency: &Dependency,
+        target: &Target,
+        fitting: &Match,
+        scope: &Scope,
+        home: Option<usize>,
+    ) -> Need {
+        let Match {
+            entry,
+            port,
+            protocol,
+            fit,
+            ..
+        } = fitting;
+        let spec = &dependency.endpoints[*entry];
+        let documented = spec.need.unwrap_or(dependency.need);
+        let said = target.need.filter(|_| home == Some(fitting.dependency));
+        let (to, need, is_replaced) = match fit {
+            // What the documentation requires is not waived by an instance that can do without it for now.
+            Fit::Known => {
+                let need = said.map_or(documented, |said| said.min(documented));
+                if spec.retired.is_some() || (need == documented && !spec.only_when_named) {
+                    return need;
+                }
+                // The plan keeps the first of two rows with the same id.
+                (known(&spec.target, target), need, false)
+            }
+            Fit::Elsewhere => {
+                let need = said.map_or(documented, |said| said.min(documented));
+                (place_of(target), need, scope.region.is_none())
+            }
+            Fit::Own { setting, .. } => (place_of(target), said.unwrap_or(documented), !scope.values.has(setting)),
+            Fit::Member => {
+                let is_empty = matches!(&spec.target, To::Wildcard { members, .. } if members.is_empty());
+                (known(&spec.target, target), said.unwrap_or(documented), is_empty)
+            }
+        };
+        if is_replaced {
+            self.taken.insert((*entry, *port));
+        }
+        self.before[*entry].push(Endpoint {
+            target: to,
+            ports: vec![(*port, *protocol)],
+            need: Some(need),
+            only_when_named: false,
+            ..spec.clone()
+        });
+        need
+    }
+
+    pub(super) fn apply(self, dependency: &mut Dependency) {
+        let entries = std::mem::take(&mut dependency.endpoints);
+        for (entry, (mut spec, before)) in entries.into_iter().zip(self.before).enumerate() {
+            dependency.endpoints.extend(before);
+            spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
+            if !spec.ports.is_empty() {
+                dependency.endpoints.push(spec);
+            }
+        }
+        dependency.endpoints.extend(self.own);
+    }
+}
+
+/// An entry's target, narrowed to the one member of a wildcard that is meant.
+fn known(to: &To, target: &Target) -> To {
+    match to {
+        To::Wildcard { pattern, .. } => To::Wildcard {
+            pattern: pattern.clone(),
+            members: target.host().map(str::to_string).into_iter().collect(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// A target's place, as an entry of the catalog has it.
+pub(super) fn place_of(target: &Target) -> To {
+    match &target.place {
+        Place::Host(host) => To::Host(host.clone()),
+        Place::Addresses(addresses) => To::Addresses {
+            addresses: addresses.clone(),
+            any: false,
+        },
+    }
+}

@@ -1,0 +1,119 @@
+//! What documents call the things that the catalog calls dependencies.
+
+/// What a document's word stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Something the instance talks to: the dependency's id, and the port where a name does not tell.
+    Outbound(&'static str, Option<u16>),
+    /// Something that talks to the instance.
+    Inbound,
+    /// A part of the instance itself.
+    Internal,
+}
+
+/// The `resourceType` of a network status (values seen from 2019 to 2025).
+pub(super) fn of_resource_type(word: &str) -> Option<Meaning> {
+    use Meaning::{Inbound, Internal, Outbound};
+    Some(match letters(word).as_str() {
+        "blobstorage" | "tablestorage" | "queuestorage" | "queue" | "smtpqueue" => Outbound("storage", Some(443)),
+        "filestorage" => Outbound("storage", Some(445)),
+        "sqldatabase" => Outbound("sql", Some(1433)),
+        "azurekeyvault" | "keyvault" => Outbound("key-vault", Some(443)),
+        "eventhub" | "azureeventhub" => Outbound("event-hubs", None),
+        "monitoring" | "metrics" => Outbound("azure-monitor", Some(443)),
+        "azureactivedirectory" | "regionalazureactivedirectory" => Outbound("entra-id", Some(443)),
+        "captchaendpoint" => Outbound("captcha", Some(443)),
+        "applicationinsights" => Outbound("application-insights", Some(443)),
+        "email" => Outbound("smtp", Some(25028)),
+        "apimanagementcontrolplaneinbound" => Inbound,
+        "internalcache" | "sourcecontrol" => Internal,
+        _ => return None,
+    })
+}
+
+/// The `category` of a list of outbound dependencies.
+pub(super) fn of_category(word: &str) -> Option<&'static str> {
+    Some(match letters(word).as_str() {
+        "azurestorage" => "storage",
+        "azuresql" => "sql",
+        "azurekeyvault" => "key-vault",
+        "azureeventhub" | "azureeventhubs" => "event-hubs",
+        "azuremonitor" => "azure-monitor",
+        "azureactivedirectory" | "microsoftentraid" => "entra-id",
+        "sslcertificateverification" => "certificate-revocation",
+        "portalcaptcha" => "captcha",
+        "azuresmtp" => "smtp",
+        _ => return None,
+    })
+}
+
+/// Letters and digits only, in lower case.
+fn letters(word: &str) -> String {
+    word.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn every_dependency_that_words_stand_for_is_in_the_catalog() {
+        let known: Vec<String> = Catalog::builtin()
+            .dependencies
+            .into_iter()
+            .map(|dependency| dependency.id)
+            .collect();
+        let types = [
+            "BlobStorage",
+            "TableStorage",
+            "Queue",
+            "SmtpQueue",
+            "FileStorage",
+            "SQLDatabase",
+            "AzureKeyVault",
+            "EventHub",
+            "Monitoring",
+            "Metrics",
+            "AzureActiveDirectory",
+            "RegionalAzureActiveDirectory",
+            "CaptchaEndpoint",
+            "ApplicationInsights",
+            "Email",
+        ];
+        for word in types {
+            let Some(Meaning::Outbound(id, _)) = of_resource_type(word) else {
+                panic!("{word} is not known")
+            };
+            assert!(known.iter().any(|known| known == id), "{word}: {id}");
+        }
+        let categories = [
+            "Azure SMTP",
+            "Azure SQL",
+            "Azure Storage",
+            "Azure Event Hub",
+            "SSL Certificate Verification",
+            "Azure Monitor",
+            "Portal Captcha",
+            "Azure Active Directory",
+            "Azure Key Vault",
+        ];
+        for word in categories {
+            let id = of_category(word).unwrap_or_else(|| panic!("{word} is not known"));
+            assert!(known.iter().any(|known| known == id), "{word}: {id}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_outbound_is_told_apart() {
+        assert_eq!(
+            of_resource_type("ApiManagement Control Plane - inbound"),
+            Some(Meaning::Inbound)
+        );
+        assert_eq!(of_resource_type("InternalCache"), Some(Meaning::Internal));
+        assert_eq!(of_resource_type("Quantum"), None);
+    }
+}

@@ -1,0 +1,275 @@
+//! The instance's own documents, fetched from the cloud's management endpoint with this VM's managed identity.
+//!
+//! Two read-only requests (a list may come in pages), and only when asked. The token comes from the metadata service,
+//! goes to the management endpoint over verified TLS, and nowhere else: not into a file, a message, or a panic.
+
+mod token;
+
+use std::{net::SocketAddr, str::FromStr, time::Duration};
+
+use jiff::Timestamp;
+use reqwest::{Client, Url};
+
+use super::{
+    Vantage, block_on,
+    http::{self, Failure, Reply},
+};
+use crate::{
+    catalog::Cloud,
+    import::{Document, Kind},
+    net::tls::{self, roots::Roots},
+};
+use token::Token;
+
+/// The version of API Management's interface that both documents are read in.
+const API_VERSION: &str = "2024-05-01";
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(5);
+/// More pages are not asked for: the largest instances have one.
+const MOST_PAGES: usize = 10;
+
+/// The resource id of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceId(String);
+
+impl FromStr for ResourceId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.trim().trim_end_matches('/').split('/').collect();
+        let is_name = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.()".contains(&byte))
+        };
+        match parts[..] {
+            [
+                "",
+                subscriptions,
+                subscription,
+                groups,
+                group,
+                providers,
+                provider,
+                service,
+                name,
+            ] if subscriptions.eq_ignore_ascii_case("subscriptions")
+                && groups.eq_ignore_ascii_case("resourceGroups")
+                && providers.eq_ignore_ascii_case("providers")
+                && provider.eq_ignore_ascii_case("Microsoft.ApiManagement")
+                && service.eq_ignore_ascii_case("service")
+                && [subscription, group, name].into_iter().all(is_name) =>
+            {
+                Ok(Self(parts.join("/")))
+            }
+            _ => Err(
+                "expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ApiManagement/service/NAME, \
+                      as `az apim show --query id` prints it"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// What could be fetched.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fetched {
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// What could not be fetched, why, and what to do about it.
+    pub notices: Vec<String>,
+}
+
+/// Fetches both documents of an instance. What cannot be fetched is a notice: the run goes on without it.
+///
+/// Must not be called by a task of a runtime.
+pub fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots) -> Fetched {
+    let fetching = fetch_both(service, vantage.cloud, &vantage.name_servers, roots);
+    block_on(fetching).unwrap_or_else(|error| Fetched {
+        notices: vec![format!("--service: cannot start: {error}")],
+        ..Fetched::default()
+    })
+}
+
+/// The management endpoint of a cloud (Azure SDK, environment tables).
+fn endpoint(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Public => "https://management.azure.com",
+        Cloud::Usgov => "https://management.usgovcloudapi.net",
+        Cloud::China => "https://management.chinacloudapi.cn",
+    }
+}
+
+async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAddr], roots: &Roots) -> Fetched {
+    let client = match http::client(tls::verifying(Some(roots)), name_servers) {
+        Ok(client) => client,
+        Err(why) => {
+            return Fetched {
+                notices: vec![format!("--service: {why}")],
+                ..Fetched::default()
+            };
+        }
+    };
+    let base = endpoint(cloud);
+    let token = match token::token(&client, base).await {
+        Ok(token) => token,
+        Err(why) => {
+            let both = [Kind::NetworkStatus, Kind::Dependencies];
+            let notice = format!("--service: {why}; or {}", by_hand(base, service, &both));
+            return Fetched {
+                notices: vec![notice],
+                ..Fetched::default()
+            };
+        }
+    };
+    let session = Session {
+        client,
+        base,
+        service,
+        token,
+    };
+    let (status, dependencies) = tokio::join!(
+        session.document(Kind::NetworkStatus),
+        session.document(Kind::Dependencies)
+    );
+    let mut fetched = Fetched::default();
+    let mut troubles: Vec<(String, Vec<Kind>)> = Vec::new();
+    for (kind, answer) in [(Kind::NetworkStatus, status), (Kind::Dependencies, dependencies)] {
+        match answer {
+            Ok(documents) => fetched.documents.extend(documents),
+            // As a rule both fail for the same reason.
+            Err(why) => match troubles.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, kinds)) => kinds.push(kind),
+                None => troubles.push((why, vec![kind])),
+            },
+        }
+    }
+    let notice = |(why, kinds): (String, Vec<Kind>)| format!("--service: {why}; or {}", by_hand(base, service, &kinds));
+    fetched.notices.extend(troubles.into_iter().map(notice));
+    fetched
+}
+
+/// Everything that a request to the management endpoint needs.
+struct Session<'a> {
+    client: Client,
+    base: &'static str,
+    service: &'a ResourceId,
+    token: Token,
+}
+
+impl Session<'_> {
+    /// All pages of a document, or why there is none.
+    async fn document(&self, kind: Kind) -> Result<Vec<Document>, String> {
+        let mut pages = Vec::new();
+        let mut next = Some(url(self.base, self.service, kind));
+        while let Some(url) = next.take() {
+            let reply = self.get(&url).await.map_err(|failure| self.unreachable(&failure))?;
+            if reply.status != 200 {
+                return Err(self.refused(reply.status));
+            }
+            let text = self.token.cut_out_of(&reply.body);
+            let mut page = Document::read(&text, "the management endpoint's answer", kind, Some(Timestamp::now()))?;
+            next = page.next.take();
+            pages.push(page);
+            if let Some(link) = &next
+                && (pages.len() >= MOST_PAGES || !is_below(link, self.base))
+            {
+                return Err(format!("{} goes on where it cannot be followed", kind.what()));
+            }
+        }
+        Ok(pages)
+    }
+
+    async fn get(&self, url: &str) -> Result<Reply, Failure> {
+        let header = self
+            .token
+            .header()
+            .ok_or_else(|| Failure::Other("the token is no header".into()))?;
+        http::fetch(self.client.get(url).header("Authorization", header), LIMIT).await
+    }
+
+    fn unreachable(&self, failure: &Failure) -> String {
+        let host = self.base.trim_start_matches("https://");
+        format!(
+            "{host} cannot be asked ({})",
+            self.token.cut_out_of(&failure.to_string())
+        )
+    }
+
+    fn refused(&self, status: u16) -> String {
+        let id = &self.service.0;
+        match status {
+            401 | 403 => format!(
+                "this VM's managed identity may not read the instance (HTTP {status}): grant it the role Reader on it with `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {id}`"
+            ),
+            404 => format!("there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"),
+            429 => "the management endpoint is asked too often (HTTP 429): try again later".into(),
+            _ => format!("the management endpoint answered with HTTP {status}"),
+        }
+    }
+}
+
+fn url(base: &str, service: &ResourceId, kind: Kind) -> String {
+    let document = match kind {
+        Kind::Dependencies => "outboundNetworkDependenciesEndpoints",
+        _ => "networkstatus",
+    };
+    format!("{base}{}/{document}?api-version={API_VERSION}", service.0)
+}
+
+/// How somebody who may read the instance gets the documents to this machine.
+fn by_hand(base: &str, service: &ResourceId, kinds: &[Kind]) -> String {
+    let command = |kind: &Kind| {
+        let (url, flag) = (url(base, service, *kind), kind.word());
+        format!("run `az rest --method get --url \"{url}\" > {flag}.json` elsewhere and pass --{flag} {flag}.json")
+    };
+    kinds.iter().map(command).collect::<Vec<_>>().join(", and ")
+}
+
+/// Whether a link leads to the same endpoint: the token must go nowhere else.
+fn is_below(link: &str, base: &str) -> bool {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    origin(base).is_some_and(|base| origin(link) == Some(base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "/subscriptions/0-1/resourceGroups/rg_1/providers/Microsoft.ApiManagement/service/contoso";
+
+    #[test]
+    fn only_instances_have_the_right_id() {
+        assert_eq!(ID.parse(), Ok(ResourceId(ID.into())));
+        assert_eq!(format!("{ID}/").parse(), Ok(ResourceId(ID.into())));
+        assert!(ID.to_ascii_uppercase().parse::<ResourceId>().is_ok());
+        for wrong in [
+            "",
+            "contoso",
+            "/subscriptions/0/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v",
+            "/subscriptions/0/resourceGroups/g/providers/Microsoft.ApiManagement/service/a?b=c",
+            "/subscriptions//resourceGroups/g/providers/Microsoft.ApiManagement/service/a",
+            &format!("https://management.azure.com{ID}"),
+        ] {
+            assert!(wrong.parse::<ResourceId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_token_stays_with_the_endpoint() {
+        let base = endpoint(Cloud::Public);
+        assert!(is_below("https://management.azure.com/subscriptions/0?page=2", base));
+        assert!(is_below("https://MANAGEMENT.azure.com:443/x", base));
+        for elsewhere in [
+            "https://management.azure.com.evil.example/x",
+            "https://management.azure.com@evil.example/x",
+            "http://management.azure.com/x",
+            "https://management.azure.com:8443/x",
+            "/subscriptions/0",
+            "not a link",
+        ] {
+            assert!(!is_below(elsewhere, base), "{elsewhere}");
+        }
+    }
+}

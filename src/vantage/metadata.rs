@@ -1,0 +1,267 @@
+//! The VM's metadata service: cloud, region, addresses and subnet, from an address that only this machine can reach.
+//!
+//! <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>. Whatever it says or does not say, a
+//! run goes on: everything odd is a notice.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::Ipv4Net;
+use rustls::ClientConfig;
+use serde::Deserialize;
+use socket2::{Domain, Socket, Type};
+
+use super::http::{self, Failure, Reply};
+use crate::catalog::{Cloud, region_name};
+
+/// Where the service is, in every cloud and region.
+pub(super) const SERVICE: &str = "http://169.254.169.254";
+/// Old enough for every cloud to know it.
+const PATH: &str = "/metadata/instance?api-version=2021-02-01";
+/// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Any address beyond the subnet: the kernel names the interface that leads there, and nothing is sent.
+const BEYOND: ([u8; 4], u16) = ([168, 63, 129, 16], 53);
+
+/// What the service says of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Its cloud, where it is one that API Management lives in.
+    pub cloud: Option<Cloud>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Its private addresses, those of the interface that traffic leaves by first.
+    pub addresses: Vec<IpAddr>,
+    /// The subnet of that interface.
+    pub subnet: Option<Ipv4Net>,
+    /// What is odd about the answer.
+    pub notices: Vec<String>,
+}
+
+/// Asks the service. What went wrong instead comes as one sentence.
+pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
+    let asked = async {
+        let client = http::client(tls, &[])?;
+        http::fetch(client.get(format!("{SERVICE}{PATH}")).header("Metadata", "true"), LIMIT).await
+    };
+    match asked.await {
+        Ok(reply) => read(&reply, leaving()),
+        Err(Failure::Silent) => Err(
+            "no metadata service answered within a second, so this is no Azure VM or one that \
+                                     may not ask"
+                .into(),
+        ),
+        Err(Failure::Other(why)) => Err(format!("the metadata service cannot be asked ({why})")),
+    }
+}
+
+/// The address that this machine's traffic leaves from.
+fn leaving() -> Option<IpAddr> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    socket.connect(&SocketAddr::from(BEYOND).into()).ok()?;
+    Some(socket.local_addr().ok()?.as_socket()?.ip())
+}
+
+/// The parts of the document that matter; everything else of it changes with its version.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    compute: Option<Compute>,
+    network: Network,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Compute {
+    #[serde(rename = "azEnvironment")]
+    environment: String,
+    location: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    interface: Vec<Interface>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Interface {
+    ipv4: Ipv4,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Ipv4 {
+    #[serde(rename = "ipAddress")]
+    addresses: Vec<Address>,
+    subnet: Vec<Subnet>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    #[serde(rename = "privateIpAddress")]
+    private: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subnet {
+    address: String,
+    prefix: String,
+}
+
+impl Interface {
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.ipv4
+            .addresses
+            .iter()
+            .filter_map(|address| address.private.parse().ok())
+    }
+
+    fn subnet(&self) -> Option<Ipv4Net> {
+        let subnet = self.ipv4.subnet.first()?;
+        Ipv4Net::new(subnet.address.parse().ok()?, subnet.prefix.parse().ok()?).ok()
+    }
+}
+
+/// Reads an answer; `leaving` is the address that this machine's traffic leaves from.
+fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
+    match reply.status {
+        200 => {}
+        404 => return Err("another cloud's metadata service answered (HTTP 404), so this is no Azure VM".into()),
+        429 => return Err("the metadata service is asked too often by this VM (HTTP 429)".into()),
+        status => return Err(format!("the metadata service answered with HTTP {status}")),
+    }
+    let document: Document = match serde_json::from_str(&reply.body) {
+        Ok(document) => document,
+        Err(_) if reply.body.trim_start().starts_with('<') => {
+            return Err("a web page answered in place of the metadata service: something intercepts plain HTTP".into());
+        }
+        Err(_) => return Err("what answered in place of the metadata service sent no JSON that it would send".into()),
+    };
+    let compute = document
+        .compute
+        .ok_or("what answered in place of the metadata service says nothing of a VM")?;
+    let mut notices = Vec::new();
+    let cloud = compute.environment.parse().ok();
+    if cloud.is_none() {
+        notices.push(format!(
+            "the metadata service places this VM in the cloud \"{}\", which no catalog knows: pass --cloud",
+            compute.environment
+        ));
+    }
+    let region = region_name(&compute.location);
+    if region.is_none() {
+        notices.push(format!(
+            "the metadata service names the region \"{}\": pass --region",
+            compute.location
+        ));
+    }
+    // The service lists interfaces in no particular order.
+    let mut interfaces: Vec<&Interface> = document.network.interface.iter().collect();
+    interfaces.sort_by_key(|interface| !interface.addresses().any(|address| Some(address) == leaving));
+    Ok(Machine {
+        cloud,
+        region,
+        addresses: interfaces.iter().flat_map(|interface| interface.addresses()).collect(),
+        subnet: interfaces.first().and_then(|interface| interface.subnet()),
+        notices,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Result<Machine, String> {
+        let leaving = Some("10.1.0.4".parse().unwrap());
+        read(
+            &Reply {
+                status,
+                body: body.into(),
+            },
+            leaving,
+        )
+    }
+
+    fn interface(address: &str, subnet: &str, prefix: &str) -> String {
+        format!(
+            r#"{{"ipv4":{{"ipAddress":[{{"privateIpAddress":"{address}","publicIpAddress":""}}],
+                "subnet":[{{"address":"{subnet}","prefix":"{prefix}"}}]}},"ipv6":{{"ipAddress":[]}},"macAddress":"0"}}"#
+        )
+    }
+
+    #[test]
+    fn a_vm_knows_where_it_is() {
+        let interfaces = [
+            interface("10.9.0.4", "10.9.0.0", "16"),
+            interface("10.1.0.4", "10.1.0.0", "24"),
+        ]
+        .join(",");
+        for (environment, cloud) in [
+            ("AzurePublicCloud", Cloud::Public),
+            ("AZUREPUBLICCLOUD", Cloud::Public),
+            ("AzureUSGovernmentCloud", Cloud::Usgov),
+            ("azurechinacloud", Cloud::China),
+        ] {
+            let body = format!(
+                r#"{{"compute":{{"azEnvironment":"{environment}","location":"westeurope","Priority":"Regular"}},
+                    "network":{{"interface":[{interfaces}]}}}}"#
+            );
+            let machine = answer(200, &body).unwrap();
+            assert_eq!(machine.cloud, Some(cloud));
+            assert_eq!(machine.region.as_deref(), Some("westeurope"));
+            assert_eq!(
+                machine.addresses,
+                ["10.1.0.4".parse::<IpAddr>().unwrap(), "10.9.0.4".parse().unwrap()]
+            );
+            assert_eq!(machine.subnet.unwrap().to_string(), "10.1.0.0/24");
+            assert!(machine.notices.is_empty(), "{:?}", machine.notices);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let machine = answer(200, r#"{"compute":{"azEnvironment":"AzureGermanCloud","location":""}}"#).unwrap();
+        assert_eq!((machine.cloud, machine.region, machine.subnet), (None, None, None));
+        assert_eq!(machine.notices.len(), 2, "{:?}", machine.notices);
+        // A region becomes part of host names, so it has to look like one.
+        let odd = answer(
+            200,
+            r#"{"compute":{"azEnvironment":"AzurePublicCloud","location":"a.evil.example/"}}"#,
+        )
+        .unwrap();
+        assert_eq!(odd.region, None);
+    }
+
+    #[test]
+    fn everything_else_is_one_sentence() {
+        for (status, body, phrase) in [
+            (404, "", "HTTP 404"),
+            (429, "{}", "HTTP 429"),
+            (400, r#"{"error":"Bad request","newest-versions":[]}"#, "HTTP 400"),
+            (302, "", "HTTP 302"),
+            (200, "<html>Sign in</html>", "web page"),
+            (200, "", "no JSON"),
+            (200, "[]", "says nothing of a VM"),
+            (200, r#"{"network":{}}"#, "says nothing of a VM"),
+            (200, r#"{"compute":{"azEnvironment":7}}"#, "no JSON"),
+        ] {
+            let said = answer(status, body).unwrap_err();
+            assert!(said.contains(phrase), "{status} {body}: {said}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(status in 100_u16..600, body: String) {
+            let _ = answer(status, &body);
+        }
+    }
+}

@@ -1,0 +1,567 @@
+//! The instance's own documents: every shape of them, and every way in which a file can be the wrong one.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use apim_probe::{
+    catalog::{Catalog, Cloud, Need, Protocol, SETTINGS},
+    cli::Setting,
+    import::{Document, Imports, Kind, view::State},
+    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
+};
+use proptest::prelude::*;
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/imports")
+        .join(name)
+}
+
+fn status(name: &str) -> Document {
+    Document::load(&file(name), Kind::NetworkStatus).unwrap()
+}
+
+fn dependencies(name: &str) -> Document {
+    Document::load(&file(name), Kind::Dependencies).unwrap()
+}
+
+/// The plan with documents, in West Europe where nothing else is said.
+fn plan(documents: Vec<Document>, settings: &[(&str, &str)], region: Option<&str>) -> (Plan, Vec<String>) {
+    let (mut catalog, mut values) = (CATALOG.clone(), Values::default());
+    for (name, value) in settings {
+        values.add(name, [(*value).to_string()]);
+    }
+    let mut imports = Imports::gather(documents);
+    imports.join(&mut catalog, &mut values, Cloud::Public, region).unwrap();
+    let scope = Scope {
+        cloud: Cloud::Public,
+        region: region.map(str::to_string),
+        vnet: None,
+        name_servers: vec![],
+    };
+    (
+        Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap(),
+        imports.notices,
+    )
+}
+
+fn here(documents: Vec<Document>) -> Plan {
+    plan(documents, &[], Some("westeurope")).0
+}
+
+fn row<'a>(plan: &'a Plan, id: &str) -> &'a Endpoint {
+    let rows: Vec<&Endpoint> = plan.endpoints.iter().filter(|endpoint| endpoint.id == id).collect();
+    assert_eq!(rows.len(), 1, "{id} in {:#?}", ids(plan));
+    rows[0]
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect()
+}
+
+const SHAPES: [&str; 4] = [
+    "status-by-service.json",
+    "status-by-location.json",
+    "status-example.json",
+    "status-powershell.json",
+];
+
+#[test]
+fn every_shape_of_a_network_status_says_the_same() {
+    let reference = status(SHAPES[0]);
+    assert_eq!(reference.view.locations[0].region.as_deref(), Some("westeurope"));
+    assert!(reference.notices.is_empty(), "{:?}", reference.notices);
+    for shape in SHAPES {
+        let document = status(shape);
+        assert_eq!(document.targets, reference.targets, "{shape}");
+        let [location] = &document.view.locations[..] else {
+            panic!("{shape}")
+        };
+        assert_eq!(location.name_servers, ["168.63.129.16"], "{shape}");
+        let stands = |document: &Document| {
+            let statuses = &document.view.locations[0].statuses;
+            statuses
+                .iter()
+                .map(|it| (it.name.clone(), it.subject.clone(), it.state.clone(), it.is_stale))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(stands(&document), stands(&reference), "{shape}");
+        assert!(document.imported.as_of.is_some(), "{shape}");
+    }
+}
+
+#[test]
+fn entries_that_fell_behind_are_stale() {
+    for shape in SHAPES {
+        let document = status(shape);
+        let stale: Vec<&str> = document.view.locations[0]
+            .statuses
+            .iter()
+            .filter(|it| it.is_stale)
+            .map(|it| it.name.as_str())
+            .collect();
+        assert_eq!(stale, ["Scm"], "{shape}");
+    }
+    // Fetched live, the clock counts, and everything in the file is old.
+    let text = std::fs::read_to_string(file(SHAPES[0])).unwrap();
+    let later = "2026-12-24T00:00:00Z".parse().unwrap();
+    let live = Document::read(&text, "live", Kind::NetworkStatus, Some(later)).unwrap();
+    assert!(live.view.locations[0].statuses.iter().all(|it| it.is_stale));
+}
+
+#[test]
+fn the_instance_keeps_its_words() {
+    let document = status(SHAPES[0]);
+    let sql = document.view.locations[0]
+        .statuses
+        .iter()
+        .find(|it| it.name.contains("database"))
+        .unwrap();
+    assert_eq!(
+        (&sql.state, sql.error.as_deref()),
+        (&State::Failure, Some("connection timed out"))
+    );
+    assert_eq!(sql.since.unwrap().to_string(), "2026-11-14T03:53:44.1786214Z");
+}
+
+#[test]
+fn a_network_status_fills_the_plan() {
+    let plan = here(vec![status(SHAPES[0])]);
+    for (id, need, protocol) in [
+        (
+            "storage/apimstmain2.blob.core.windows.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.table.core.windows.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.queue.core.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstqueue1.queue.core.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "storage/apimstmain2.file.core.windows.net:445",
+            Need::Feature,
+            Protocol::Smb,
+        ),
+        (
+            "sql/apirpsqlmain3.database.windows.net:1433",
+            Need::Required,
+            Protocol::Tds,
+        ),
+        (
+            "key-vault/apikv-main4.vault.azure.net:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        (
+            "azure-monitor/gcs.prod.monitoring.core.windows.net:443",
+            Need::Required,
+            Protocol::Tls,
+        ),
+        (
+            "azure-monitor/prod2.prod.microsoftmetrics.com:1886",
+            Need::Feature,
+            Protocol::Tls,
+        ),
+        // The documentation requires what the instance calls optional.
+        (
+            "azure-monitor/global.prod.microsoftmetrics.com:443",
+            Need::Required,
+            Protocol::Tls,
+        ),
+        (
+            "entra-id/westeurope.login.microsoft.com:443",
+            Need::Required,
+            Protocol::Https,
+        ),
+        ("entra-id/login.windows.net:443", Need::Feature, Protocol::Https),
+        (
+            "captcha/partner.prod.repmap.microsoft.com:443",
+            Need::Feature,
+            Protocol::Tls,
+        ),
+        ("smtp/smtpi-ch1.msn.com:25028", Need::Documented, Protocol::Tcp),
+    ] {
+        let row = row(&plan, id);
+        assert_eq!((row.need, row.protocol), (need, protocol), "{id}");
+        assert_eq!(row.untested, None, "{id}");
+    }
+    let unknown = |prefix: &str| {
+        ids(&plan)
+            .into_iter()
+            .filter(|id| id.starts_with(prefix) && id.contains('{'))
+            .count()
+    };
+    assert_eq!(
+        ["storage/", "sql/", "key-vault/", "portal-publishing/"].map(unknown),
+        [0; 4]
+    );
+    assert!(
+        !ids(&plan)
+            .iter()
+            .any(|id| id.starts_with("imported/") || id.contains("management.azure-api.net"))
+    );
+}
+
+#[test]
+fn names_that_are_set_join_those_that_are_imported() {
+    let settings = [("storage_account", "mine"), ("sql_server", "mine")];
+    let (plan, _) = plan(vec![status(SHAPES[0])], &settings, Some("westeurope"));
+    for id in [
+        "storage/mine.blob.core.windows.net:443",
+        "storage/apimstmain2.blob.core.windows.net:443",
+        "sql/mine.database.windows.net:1433",
+        "sql/apirpsqlmain3.database.windows.net:1433",
+    ] {
+        row(&plan, id);
+    }
+    assert!(!ids(&plan).contains(&"storage/apimstqueue1.blob.core.windows.net:443"));
+}
+
+#[test]
+fn a_wrong_name_lists_the_right_ones() {
+    let said = "storage=x".parse::<Setting>().unwrap_err();
+    for setting in SETTINGS {
+        assert!(said.contains(setting.name), "{said}");
+    }
+    let several: Setting = "storage_account=one,Two".parse().unwrap();
+    assert_eq!(several.values, ["one", "two"]);
+}
+
+#[test]
+fn a_document_without_a_row_lets_its_names_fill_it() {
+    let text = r#"{"dnsServers":[],"connectivityStatus":[
+        {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
+    let plan = here(vec![Document::read(text, "short", Kind::NetworkStatus, None).unwrap()]);
+    assert_eq!(
+        row(&plan, "storage/only.table.core.windows.net:443").need,
+        Need::Required
+    );
+    row(&plan, "sql/gateways-westeurope:1433");
+    row(&plan, "key-vault/{key_vault}.vault.azure.net:443");
+}
+
+#[test]
+fn dependencies_come_in_pages() {
+    let (plan, notices) = plan(
+        vec![dependencies("dependencies-1.json"), dependencies("dependencies-2.json")],
+        &[],
+        None,
+    );
+    assert!(!notices.iter().any(|notice| notice.contains("nextLink")), "{notices:?}");
+    for account in ["apimstone1", "apimsttwo2", "apimstthree3"] {
+        assert_eq!(
+            row(&plan, &format!("storage/{account}.blob.core.windows.net:443")).need,
+            Need::Required
+        );
+        row(&plan, &format!("storage/{account}.table.core.windows.net:443"));
+    }
+    for (id, need, protocol) in [
+        (
+            "storage/apimstone1.file.core.windows.net:445",
+            Need::Documented,
+            Protocol::Smb,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:443",
+            Need::Feature,
+            Protocol::Https,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:5671",
+            Need::Feature,
+            Protocol::Amqps,
+        ),
+        (
+            "event-hubs/apimone1eh.servicebus.windows.net:5672",
+            Need::Feature,
+            Protocol::Amqp,
+        ),
+        (
+            "event-hubs/apimtwo2eh.servicebus.windows.net:5671",
+            Need::Feature,
+            Protocol::Amqps,
+        ),
+        (
+            "certificate-revocation/crl.microsoft.com:80",
+            Need::Required,
+            Protocol::Http,
+        ),
+        (
+            "certificate-revocation/crl9.example.com:80",
+            Need::Feature,
+            Protocol::Http,
+        ),
+        (
+            "azure-monitor/prod7.prod.microsoftmetrics.com:1886",
+            Need::Feature,
+            Protocol::Tls,
+        ),
+        ("entra-id/graph.windows.net:443", Need::Feature, Protocol::Https),
+    ] {
+        let row = row(&plan, id);
+        assert_eq!((row.need, row.protocol, &row.untested), (need, protocol, &None), "{id}");
+    }
+    let retired = row(&plan, "certificate-revocation/ocsp.msocsp.com:80");
+    assert_eq!(retired.untested.as_ref().unwrap().cause.as_str(), "retired");
+    // What only has addresses is judged by the names that its like have.
+    let addresses = row(&plan, "sql/20.61.99.200:1433");
+    assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));
+    assert_eq!(addresses.names, ["*.database.windows.net"]);
+    let Destination::Addresses { addresses, any: false } = &addresses.destination else {
+        panic!("{addresses:?}")
+    };
+    assert_eq!(addresses.len(), 2);
+}
+
+#[test]
+fn a_missing_page_is_noticed() {
+    let (_, notices) = plan(vec![dependencies("dependencies-1.json")], &[], None);
+    assert!(notices.iter().any(|notice| notice.contains("nextLink")), "{notices:?}");
+}
+
+#[test]
+fn both_documents_together_name_each_endpoint_once() {
+    let documents = [
+        status(SHAPES[0]),
+        dependencies("dependencies-1.json"),
+        dependencies("dependencies-2.json"),
+    ];
+    let plan = here(documents.into());
+    let mut unique = ids(&plan);
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), plan.endpoints.len());
+    // Only the status says how much a thing counts.
+    assert_eq!(
+        row(&plan, "storage/apimstmain2.blob.core.windows.net:443").need,
+        Need::Required
+    );
+}
+
+#[test]
+fn another_region_is_another_row() {
+    let (plan, notices) = plan(vec![status(SHAPES[0])], &[], Some("northeurope"));
+    row(&plan, "entra-id/westeurope.login.microsoft.com:443");
+    row(&plan, "entra-id/northeurope.login.microsoft.com:443");
+    assert!(
+        notices.iter().any(|notice| notice.contains("runs in westeurope")),
+        "{notices:?}"
+    );
+}
+
+#[test]
+fn what_the_catalog_does_not_know_is_probed_all_the_same() {
+    let text = r#"{"connectivityStatus":[
+        {"name":"a.example.com:5671","status":"success","resourceType":"Quantum","isOptional":false},
+        {"name":"https://b.example.com","status":"asleep","resourceType":"Quantum","isOptional":true},
+        {"name":"x7.database.windows.net","status":"success","resourceType":"FutureSql","isOptional":false},
+        {"name":"not a host","status":"success","resourceType":"BlobStorage","isOptional":true},
+        {"name":"169.254.169.254","status":"success","resourceType":"BlobStorage","isOptional":true},
+        {"name":"c.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false},
+        {"name":"c.blob.core.windows.net","status":"failure","resourceType":"BlobStorage","isOptional":false,
+         "lastUpdated":"2026-11-21T16:41:44Z"},
+        {"status":"success"}, 7]}"#;
+    let document = Document::read(text, "odd", Kind::NetworkStatus, None).unwrap();
+    let again = document.view.locations[0]
+        .statuses
+        .iter()
+        .filter(|it| it.name.starts_with("c."))
+        .collect::<Vec<_>>();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].state, State::Failure);
+    let (plan, notices) = plan(vec![document], &[], Some("westeurope"));
+    assert_eq!(row(&plan, "imported/a.example.com:5671").need, Need::Required);
+    assert_eq!(row(&plan, "imported/a.example.com:5671").protocol, Protocol::Amqps);
+    assert_eq!(row(&plan, "imported/b.example.com:443").need, Need::Feature);
+    // The host tells what its type does not.
+    assert_eq!(row(&plan, "sql/x7.database.windows.net:1433").need, Need::Required);
+    for phrase in [
+        "unknown resource types, probed all the same: \"Quantum\" (a.example.com:5671)",
+        "unknown statuses: \"asleep\"",
+        "not a host, so not probed: \"not a host\" (BlobStorage)",
+        "named twice, the newer entry counts: c.blob.core.windows.net",
+        "probed under \"imported\"",
+    ] {
+        assert!(
+            notices.iter().any(|notice| notice.contains(phrase)),
+            "{phrase}: {notices:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_wrong_file_is_told_from_the_right_one() {
+    let huge = format!("{{\"connectivityStatus\":[{}]}}", vec!["{}"; 6_000].join(","));
+    for (text, wanted, phrases) in [
+        ("", Kind::NetworkStatus, &["is empty"][..]),
+        (
+            "<html>Sign in to your account</html>",
+            Kind::NetworkStatus,
+            &["web page", "login"],
+        ),
+        (
+            "{\"connectivityStatus\":[{\"name\":",
+            Kind::NetworkStatus,
+            &["cut short"],
+        ),
+        (&huge, Kind::NetworkStatus, &["more than 5000"]),
+        (
+            "{\"a\":1}",
+            Kind::NetworkStatus,
+            &["not an instance's network status", "az rest", "/networkstatus"],
+        ),
+        (
+            "{\"a\":1}",
+            Kind::Dependencies,
+            &["az rest", "outboundNetworkDependenciesEndpoints"],
+        ),
+        (
+            "{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[]}]}",
+            Kind::NetworkStatus,
+            &["--dependencies"],
+        ),
+        (
+            "[{\"location\":\"West US\",\"networkStatus\":{}}]",
+            Kind::Dependencies,
+            &["--network-status"],
+        ),
+        (
+            "{\"value\":[{\"effectiveSecurityRules\":[]}]}",
+            Kind::NetworkStatus,
+            &["--effective-nsg"],
+        ),
+        (
+            "{\"value\":[{\"nextHopType\":\"None\"}]}",
+            Kind::Dependencies,
+            &["--effective-routes"],
+        ),
+        (
+            "{\"changeNumber\":7,\"values\":[]}",
+            Kind::Dependencies,
+            &["--service-tags"],
+        ),
+        (
+            "{\"schema\":\"apim-probe/report/v1\"}",
+            Kind::NetworkStatus,
+            &["apim-probe wrote"],
+        ),
+        (
+            "{\"error\":{\"code\":\"AuthorizationFailed\"}}",
+            Kind::NetworkStatus,
+            &["an error that Azure sent"],
+        ),
+        (
+            "{\"properties\":{\"gatewayUrl\":\"https://x\"}}",
+            Kind::Dependencies,
+            &["a description of the instance"],
+        ),
+        (
+            "{\"DnsServers\":[],\"ConnectivityStatus\":[\"Microsoft.Azure.Commands.PsConnectivityStatus\"]}",
+            Kind::NetworkStatus,
+            &["ConvertTo-Json -Depth"],
+        ),
+    ] {
+        let said = Document::read(text, "file.json", wanted, None).unwrap_err();
+        assert!(said.starts_with("file.json "), "{said}");
+        for phrase in phrases {
+            assert!(said.contains(phrase), "{phrase}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_too_large_to_be_one_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.json");
+    std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    let said = Document::load(&path, Kind::NetworkStatus).unwrap_err();
+    assert!(said.contains("larger than 16 MB"), "{said}");
+    let said = Document::load(&folder.path().join("none.json"), Kind::NetworkStatus).unwrap_err();
+    assert!(said.starts_with("cannot read "), "{said}");
+}
+
+#[test]
+fn nothing_imported_is_a_notice() {
+    for (text, kind) in [("[]", Kind::NetworkStatus), ("{\"value\":[]}", Kind::Dependencies)] {
+        let document = Document::read(text, "empty.json", kind, None).unwrap();
+        assert_eq!((document.imported.endpoints, document.notices.len()), (0, 1), "{text}");
+    }
+}
+
+#[test]
+fn an_instance_of_another_cloud_is_refused() {
+    let text =
+        r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
+    let document = Document::read(text, "gov.json", Kind::NetworkStatus, None).unwrap();
+    let join = |cloud| {
+        let mut imports = Imports::gather(vec![document.clone()]);
+        imports.join(&mut CATALOG.clone(), &mut Values::default(), cloud, None)
+    };
+    let said = join(Cloud::Public).unwrap_err();
+    for phrase in ["gov.json", "usgov", "kv7.vault.usgovcloudapi.net", "--cloud usgov"] {
+        assert!(said.contains(phrase), "{said}");
+    }
+    assert!(join(Cloud::China).is_err());
+    assert_eq!(join(Cloud::Usgov), Ok(()));
+}
+
+/// Documents in the right shapes with anything in them.
+fn anything() -> impl Strategy<Value = [String; 2]> {
+    let word = prop_oneof![
+        any::<String>(),
+        "[a-z0-9.:/{}*-]{0,40}",
+        "[a-z]{1,8}\\.(blob|queue)\\.core\\.windows\\.net(:[0-9]{1,6})?",
+        prop_oneof![Just("BlobStorage"), Just("Azure SQL"), Just("Email"), Just("success")].prop_map(str::to_string),
+    ];
+    let value = prop_oneof![
+        4 => word.prop_map(serde_json::Value::from),
+        1 => any::<Option<i64>>().prop_map(serde_json::Value::from),
+    ];
+    let entry = (value.clone(), value.clone(), value.clone(), value).prop_map(|(name, kind, port, time)| {
+        let status = serde_json::json!({ "name": name, "resourceType": kind, "status": kind, "lastUpdated": time });
+        let details = serde_json::json!([{ "port": port, "ipAddress": name }]);
+        let category =
+            serde_json::json!({ "category": kind, "endpoints": [{ "domainName": name, "endpointDetails": details }] });
+        (status, category)
+    });
+    prop::collection::vec(entry, 0..6).prop_map(|entries| {
+        let (statuses, categories): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        [
+            serde_json::json!({ "connectivityStatus": statuses, "dnsServers": categories }).to_string(),
+            serde_json::json!({ "value": categories }).to_string(),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
+        for (text, kind) in [(status, Kind::NetworkStatus), (dependencies, Kind::Dependencies)] {
+            let document = Document::read(&text, "any", kind, None).unwrap();
+            let (mut catalog, mut values) = (CATALOG.clone(), Values::default());
+            let mut imports = Imports::gather(vec![document]);
+            imports.join(&mut catalog, &mut values, Cloud::Public, None).unwrap();
+            let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
+            let plan = Plan::make(&catalog, &scope, &values, &Selection::default()).unwrap();
+            let mut unique = ids(&plan);
+            unique.sort_unstable();
+            unique.dedup();
+            prop_assert_eq!(unique.len(), plan.endpoints.len());
+        }
+    }
+}
