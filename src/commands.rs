@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod check;
+mod interrupt;
 mod list;
 mod planning;
 mod run;

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::{Failure, colour, planning, print};
+use super::{Failure, colour, interrupt, planning, print};
 use crate::{
     catalog::Catalog,
     cli::{ProbeArgs, ReportArgs, RunArgs},
@@ -25,13 +25,15 @@ use crate::{
 
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
+    interrupt::hold();
     let RunArgs { plan, probe, report } = arguments;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
+    // First of all: without descriptors even the catalog cannot be opened, and a runtime panics.
+    let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let mut planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
     let roots = roots(&probe, &mut planned.vantage)?;
     // A report that cannot be written should not cost a minute of probing first.
     outputs.check().map_err(Failure::agent)?;
-    let sockets = descriptors::prepare().map_err(Failure::agent)?;
     if !report.quiet {
         notices(&planned.vantage);
     }
@@ -93,12 +95,7 @@ fn conduct(
         }
     };
     let started_at = Timestamp::now();
-    let interrupted = async {
-        // Without a handler the signal ends the process as ever.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+    let interrupted = interrupt::listen(&runtime);
     let tls = TlsClient::new(roots);
     let policy = ControlPolicy {
         platform: None,
