@@ -15,6 +15,7 @@ use crate::{
 
 mod check;
 mod diff;
+mod interrupt;
 mod list;
 mod planning;
 mod run;

@@ -2,7 +2,11 @@
 
 use std::io;
 
-use super::{Failure, planning, print, terminal};
+use super::{
+    Failure,
+    planning::{self, Planned},
+    print, terminal,
+};
 use crate::{
     cli::{DocumentFormat, ListArgs},
     net::tls::roots::Roots,
@@ -11,6 +15,7 @@ use crate::{
         text,
     },
     probe::control::NOBODY,
+    vantage::resolvers::PLATFORM,
 };
 
 /// Shows what would be probed, and why.
@@ -26,7 +31,7 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         vnet: planned.vantage.vnet,
         source: planned.vantage.source,
     };
-    let document = Document::new(&planned.plan, vantage, controls(arguments.no_control));
+    let document = Document::new(&planned.plan, vantage, controls(arguments.no_control, &planned));
     match arguments.format {
         DocumentFormat::Json => {
             let json = serde_json::to_string_pretty(&document)
@@ -39,12 +44,15 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
 }
 
 /// The controls that a run may use, as people read them.
-fn controls(off: bool) -> Vec<String> {
+fn controls(off: bool, planned: &Planned) -> Vec<String> {
     if off {
         return Vec::new();
     }
-    vec![
+    let platform = planned.vantage.in_azure && !planned.plan.name_servers.contains(&PLATFORM);
+    let dns = format!("DNS at {PLATFORM}, for planned names that the configured servers do not resolve");
+    let connections = [
         format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
         "a TLS handshake with the name of a proved endpoint, at an address that cut another name".into(),
-    ]
+    ];
+    platform.then_some(dns).into_iter().chain(connections).collect()
 }

@@ -6,12 +6,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{
-    runtime::Runtime,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::runtime::Runtime;
 
-use super::{Failure, planning, print, terminal};
+use super::{Failure, interrupt, planning, print, terminal};
 use crate::{
     catalog::Catalog,
     cli::{ProbeArgs, ReportArgs, RunArgs},
@@ -23,11 +20,12 @@ use crate::{
     probe::{self, ControlPolicy, Event, Limits},
     progress::Progress,
     report::{self, Format, Report, assemble::assemble, nagios::ServiceState},
-    vantage::{Vantage, descriptors},
+    vantage::{Vantage, descriptors, resolvers::PLATFORM},
 };
 
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
+    interrupt::hold();
     let RunArgs { plan, probe, report } = arguments;
     // First of all: without descriptors even a file of the user's cannot be read, and the error would be beside the point.
     let sockets = descriptors::prepare().map_err(Failure::agent)?;
@@ -100,20 +98,10 @@ fn conduct(
         }
     };
     let started_at = Timestamp::now();
-    let interrupted = async {
-        // Without a handler a signal ends the process as ever.
-        let Ok(mut termination) = signal(SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            Ok(()) = tokio::signal::ctrl_c() => {}
-            Some(()) = termination.recv() => {}
-            else => std::future::pending().await,
-        }
-    };
+    let interrupted = interrupt::listen(&runtime);
     let tls = TlsClient::new(roots);
     let policy = ControlPolicy {
-        platform: None,
+        platform: (controls && vantage.in_azure).then_some(PLATFORM),
         connections: controls,
         suspect: diagnosis::suspect,
     };

@@ -1,6 +1,6 @@
 //! The name servers that this machine is configured with.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hickory_resolver::system_conf::parse_resolv_conf;
 
@@ -12,6 +12,10 @@ const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 /// The port of DNS (RFC 1035 §4.2).
 const PORT: u16 = 53;
+
+/// The platform's own name server, the same in every region and cloud
+/// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
+pub const PLATFORM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), PORT);
 
 /// The configured servers, and what is remarkable about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,7 +84,14 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
         return Vec::new();
     };
     let mut servers = Vec::new();
-    for ip in config.name_servers().iter().map(|server| server.ip) {
+    // The codec drops the scope of a link-local server, and without it nobody can dial one.
+    let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    for ip in config
+        .name_servers()
+        .iter()
+        .map(|server| server.ip)
+        .filter(|ip| !is_link_local(ip))
+    {
         let server = SocketAddr::new(ip, PORT);
         if !servers.contains(&server) {
             servers.push(server);

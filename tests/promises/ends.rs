@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    io::Read,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -18,9 +19,7 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: Some(|| catalog_of((0..500).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
         network: crowded,
         check: |world| {
-            let started = Instant::now();
             let planned = world.planned()?;
-            let start_up = started.elapsed();
             for concurrency in ["7", "128", "2000"] {
                 let flags = [
                     "--format",
@@ -37,10 +36,11 @@ pub(super) const PROMISES: &[Promise] = &[
                 let elapsed = started.elapsed();
                 let report = json(&output)?;
                 ensure!(ids(&report) == planned, "endpoints are lost or out of order");
+                // What comes before and after is up to the build and the machine; a hang is not.
+                let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
                 ensure!(
-                    elapsed < Duration::from_millis(2_250) + start_up,
-                    "{elapsed:?} and {start_up:?} to start with {concurrency} in flight, the run says {}",
-                    report["duration_ms"]
+                    duration < 2_250.0 && elapsed < Duration::from_secs(10),
+                    "{duration} ms, {elapsed:?} in all, with {concurrency} in flight"
                 );
             }
             Ok(())
@@ -58,7 +58,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
         },
         check: |world| {
             let planned = world.planned()?;
-            for milliseconds in [60, 90, 150, 250, 400, 700, 1100] {
+            for milliseconds in [0, 5, 30, 90, 150, 250, 400, 700, 1100] {
                 let output = interrupted(world, milliseconds)?;
                 ensure_status(&output, 130).with_context(|| format!("after {milliseconds} ms"))?;
                 let report = json(&output)?;
@@ -160,10 +160,12 @@ fn many() -> String {
     }))
 }
 
-/// Presses Ctrl-C after so many milliseconds.
+/// Presses Ctrl-C so many milliseconds after the first notice.
 fn interrupted(world: &World, milliseconds: u64) -> Result<std::process::Output> {
-    let child = world.agent("run", &["--format", "json"])?.spawn()?;
+    let mut child = world.agent("run", &["--format", "json"])?.spawn()?;
     let id = child.id().to_string();
+    // It has begun once it says so, which on a busy machine may take its time.
+    child.stderr.as_mut().context("no stderr")?.read_exact(&mut [0; 7])?;
     thread::sleep(Duration::from_millis(milliseconds));
     let killed = Command::new("kill").args(["-INT", &id]).status()?;
     ensure!(killed.success(), "the run was over after {milliseconds} ms");
