@@ -55,9 +55,8 @@ fn main() -> ExitCode {
 fn outside() -> Result<ExitCode> {
     lab::probe().map_err(|forbidden| {
         anyhow!(
-            "{forbidden} (the demo needs Linux with user namespaces allowed, as user.max_user_namespaces, \
-             kernel.unprivileged_userns_clone or kernel.apparmor_restrict_unprivileged_userns in sysctl say, ip of \
-             iproute2, and setpriv of util-linux)"
+            "{forbidden}; the demo needs ip (iproute2), setpriv (util-linux) and user namespaces, which sysctl may forbid: \
+             user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"
         )
     })?;
     let status = lab::rerun("demo")?.args(env::args_os().skip(1)).status()?;

@@ -32,7 +32,7 @@ pub const BARE: &str = "--bare";
 const IN_FLIGHT: usize = 128;
 
 /// The name of one host.
-pub fn host(number: usize) -> String {
+pub fn host(number: u16) -> String {
     format!("h{number:04}.bench.example")
 }
 
@@ -50,7 +50,7 @@ pub fn visit_arguments() -> Result<()> {
         .block_on(visit_all(&connector, server, hosts))
 }
 
-async fn visit_all(connector: &TlsConnector, server: SocketAddr, hosts: usize) -> Result<()> {
+async fn visit_all(connector: &TlsConnector, server: SocketAddr, hosts: u16) -> Result<()> {
     let mut in_flight = JoinSet::new();
     for number in 0..hosts {
         if in_flight.len() == IN_FLIGHT {
