@@ -19,6 +19,7 @@ pub mod diagnosis;
 pub mod exit;
 pub mod hello;
 pub mod net;
+pub mod network;
 pub mod output;
 pub mod paint;
 pub mod plain;
