@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::{
-    Expected, NetworkRules, Prediction, RouteMatch, Standpoint, addresses::AddressSet, nsg::Place, routes::NextHop,
+    Expected, NetworkRules, Prediction, RuleMatch, Standpoint,
+    addresses::AddressSet,
+    nsg::{Access, Place},
+    routes::NextHop,
 };
 use crate::{
     address::is_private,
@@ -170,11 +173,7 @@ fn refine(finding: &mut Finding, rows: &[(&report::Endpoint, &Row<'_>)]) {
         if finding.confidence != Confidence::Low {
             finding.confidence = Confidence::Certain;
         }
-        if let Some(rule) = first
-            .nsg
-            .as_ref()
-            .filter(|rule| all(&|prediction| prediction.nsg.as_ref() == Some(*rule)))
-        {
+        if let Some(rule) = denier(first).filter(|rule| all(&|prediction| denier(prediction) == Some(*rule))) {
             let so_far = &finding.fix.summary;
             finding.fix.summary = format!(
                 "{so_far} It must come before NSG rule {} ({}).",
@@ -195,11 +194,16 @@ fn refine(finding: &mut Finding, rows: &[(&report::Endpoint, &Row<'_>)]) {
     finding.evidence.splice(0..0, sentences);
 }
 
+/// The security rule that denies, where it is one.
+fn denier(prediction: &Prediction) -> Option<&RuleMatch> {
+    prediction.nsg.as_ref().filter(|rule| rule.access == Access::Deny)
+}
+
 /// The suspects where every endpoint of a finding is predicted to be dropped.
 fn culprits(dialled: &[(bool, &Prediction)]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for (_, prediction) in dialled {
-        let suspect = match &prediction.nsg {
+        let suspect = match denier(prediction) {
             Some(rule) if rule.place == Place::Nic => Suspect::VmNicNsg,
             Some(_) => Suspect::Nsg,
             None => Suspect::Udr,
@@ -247,7 +251,7 @@ fn leads_to(prediction: &Prediction, hop: &NextHop) -> bool {
     prediction
         .route
         .as_ref()
-        .is_some_and(|route: &RouteMatch| route.next_hop == hop.as_str())
+        .is_some_and(|route| route.next_hop == hop.as_str())
 }
 
 /// Puts a finding behind those that weigh as much.
