@@ -14,8 +14,11 @@ use crate::{
 };
 
 mod check;
+mod explain;
 mod list;
+mod network;
 mod planning;
+mod rules;
 mod run;
 
 /// Parses the arguments, does what they say, and gives the exit status.
@@ -36,6 +39,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Run(arguments)) => run::run(*arguments),
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Rules(arguments)) => rules::rules(*arguments),
+        Some(Command::Explain(arguments)) => explain::explain(&arguments),
         None => Err(Failure::usage("no command")),
     };
     match outcome {

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod diagnosis;
 pub mod exit;
+pub mod explain;
 pub mod hello;
 pub mod net;
 pub mod network;
@@ -27,6 +28,7 @@ pub mod plan;
 pub mod probe;
 pub mod progress;
 pub mod report;
+pub mod rules;
 pub mod vantage;
 
 pub use commands::main;

@@ -27,6 +27,7 @@ pub mod routes;
 pub mod service_tags;
 mod words;
 
+pub use document::MAX_SIZE;
 pub use remote::REGIONAL;
 
 use self::{

@@ -44,10 +44,7 @@ pub fn findings(
     if let Some(row) = rows.iter().filter(|row| counts(row.planned)).find(managed)
         && let Some((route, words)) = rules.lost_replies(from)
     {
-        let taken = findings
-            .iter()
-            .any(|(_, finding)| finding.endpoints.contains(&row.planned.id));
-        findings.push((row.planned.need, asymmetric(row.planned, &route, words, taken)));
+        findings.push((row.planned.need, asymmetric(row.planned, &route, words)));
     }
     findings
 }
@@ -110,7 +107,7 @@ fn denied(endpoint: &Endpoint, prediction: &Prediction, vnet: Option<Vnet>) -> F
     }
 }
 
-fn asymmetric(endpoint: &Endpoint, route: &RouteMatch, words: String, taken: bool) -> Finding {
+fn asymmetric(endpoint: &Endpoint, route: &RouteMatch, words: String) -> Finding {
     let through = match route.next_hop_addresses.join(" and ") {
         addresses if addresses.is_empty() => route.next_hop.clone(),
         addresses => addresses,
@@ -120,7 +117,7 @@ fn asymmetric(endpoint: &Endpoint, route: &RouteMatch, words: String, taken: boo
         cause: None,
         title: format!("{}: requests come in, replies leave through {through}", endpoint.title),
         confidence: Confidence::Certain,
-        endpoints: if taken { Vec::new() } else { vec![endpoint.id.clone()] },
+        endpoints: vec![endpoint.id.clone()],
         evidence: vec![words],
         suspects: vec![Suspect::Udr],
         impact: endpoint.impact.clone(),
