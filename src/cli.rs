@@ -3,11 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use ipnet::IpNet;
 
 use crate::{
     catalog::{self, Cloud, Vnet},
     exit::FailOn,
     report::Format,
+    rules,
     vantage::{management::ResourceId, resolvers::parse_server},
 };
 
@@ -49,6 +51,10 @@ pub enum Command {
     /// Show what changed between two JSON reports
     #[command(after_help = "Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
     Diff(DiffArgs),
+    /// Rules that the plan needs, or that a report says are missing
+    Rules(Box<RulesArgs>),
+    /// Everything that is known about a dependency or a cause
+    Explain(ExplainArgs),
 }
 
 /// `run`.
@@ -120,6 +126,61 @@ pub struct CheckArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+}
+
+/// `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// For what to make rules
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: rules::Kind,
+    /// How to write them
+    #[arg(long = "as", value_enum, value_name = "SYNTAX", default_value = "az")]
+    pub syntax: rules::Syntax,
+    /// JSON report of a run: its endpoints, cloud and region take the plan's place
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Only rules for what the report says is blocked
+    #[arg(long, requires = "report")]
+    pub missing_only: bool,
+    /// Prefix of the instance's subnet: the source of firewall rules [default: every source]
+    #[arg(long, value_name = "PREFIX")]
+    pub subnet: Option<IpNet>,
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The network's own rules.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Id of a dependency, or a cause
+    #[arg(value_name = "ID|CAUSE")]
+    pub word: String,
+    /// public, usgov or china; Azure's own names too
+    #[arg(long, value_name = "CLOUD", default_value = "public")]
+    pub cloud: Cloud,
+    /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub probes: Vec<PathBuf>,
+}
+
+/// The network's own rules, as Azure exports them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The network's own rules, to predict and to name the rule at fault")]
+pub struct NetworkArgs {
+    /// az network nic list-effective-nsg, of this machine's network interface
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub effective_nsg: Option<PathBuf>,
+    /// az network nic show-effective-route-table, of this machine's network interface
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub effective_routes: Option<PathBuf>,
+    /// az network list-service-tags, or Microsoft's download
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub service_tags: Option<PathBuf>,
 }
 
 /// The flags of whatever plans.

@@ -15,9 +15,12 @@ use crate::{
 
 mod check;
 mod diff;
+mod explain;
 mod interrupt;
 mod list;
+mod network;
 mod planning;
+mod rules;
 mod run;
 mod terminal;
 
@@ -44,6 +47,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Diff(arguments)) => diff::diff(&arguments),
+        Some(Command::Rules(arguments)) => rules::rules(*arguments),
+        Some(Command::Explain(arguments)) => explain::explain(&arguments),
         None => Err(Failure::usage("no command")),
     };
     match outcome {

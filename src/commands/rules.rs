@@ -1,0 +1,103 @@
+//! `apim-probe rules`: what the plan needs, or a report misses, as rules to apply.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
+
+use super::{Failure, network, planning, print, terminal};
+use crate::{
+    cli::RulesArgs,
+    net::tls::roots::Roots,
+    plan::Selection,
+    report::{self, Report},
+    rules::{Request, Rules, Wanted, clashes},
+};
+
+/// Prints rules; what they meet goes to stderr.
+pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
+    let report = arguments.report.as_deref().map(read_report).transpose()?;
+    if let Some(report) = &report {
+        // The report was made at the place in question, which this machine need not be.
+        let plan = &mut arguments.plan;
+        plan.cloud.get_or_insert(report.vantage.cloud);
+        plan.region = plan.region.take().or_else(|| report.vantage.region.clone());
+        plan.vnet = plan.vnet.or(report.vantage.vnet);
+    }
+    let planned = planning::plan(
+        &arguments.plan,
+        &Roots::builtin(),
+        terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
+    )?;
+    let network = network::rules(&arguments.network)?;
+    let wanted = report.as_ref().map_or_else(
+        || Wanted::of_plan(&planned.plan),
+        |report| Wanted::of_report(report, &selection(&arguments), &planned.catalog, arguments.kind),
+    );
+    let subnet = arguments
+        .subnet
+        .map_or_else(|| "*".to_owned(), |subnet| subnet.trunc().to_string());
+    let request = Request {
+        catalog: &planned.catalog,
+        cloud: planned.vantage.cloud,
+        region: planned.vantage.region.as_deref(),
+        tags: network.as_ref().map(crate::network::NetworkRules::tags),
+        subnet: &subnet,
+        wanted,
+        missing_only: arguments.missing_only,
+    };
+    let rules = Rules::make(arguments.kind, &request).map_err(Failure::usage)?;
+    for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {
+        let _ = writeln!(io::stderr(), "notice: {notice}");
+    }
+    print(&rules.render(arguments.syntax))?;
+    Ok(0)
+}
+
+fn notices(rules: &Rules, any_source: bool, network: Option<&crate::network::NetworkRules>) -> Vec<String> {
+    let mut notices = Vec::new();
+    if rules.is_empty() {
+        notices.push("no rule is needed".into());
+    }
+    match rules {
+        Rules::Firewall(_) if any_source && !rules.is_empty() => {
+            notices.push("the firewall rules take every source: --subnet narrows them to the instance's".into());
+        }
+        Rules::Nsg(rules) => {
+            let existing = network.and_then(crate::network::NetworkRules::security);
+            notices.extend(existing.map(|existing| clashes(rules, existing)).unwrap_or_default());
+        }
+        _ => {}
+    }
+    notices
+}
+
+fn selection(arguments: &RulesArgs) -> Selection {
+    let ids = |ids: &Option<crate::cli::Ids>| ids.clone().map(|ids| ids.0).unwrap_or_default();
+    Selection {
+        only: ids(&arguments.plan.only),
+        skip: ids(&arguments.plan.skip),
+        required_only: arguments.plan.required_only,
+    }
+}
+
+fn read_report(path: &Path) -> Result<Report, Failure> {
+    let bytes = network::read(path)?;
+    let wrong = |what: String| Failure::usage(format!("--report {} {what}", path.display()));
+    let json: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not JSON: {error}")))?;
+    match json.get("schema").and_then(|schema| schema.as_str()) {
+        Some(report::SCHEMA) => {
+            serde_json::from_value(json).map_err(|error| wrong(format!("is a damaged report: {error}")))
+        }
+        Some(other) => Err(wrong(format!(
+            "has the schema {}, not {}",
+            crate::plain::plain(other),
+            report::SCHEMA
+        ))),
+        None => Err(wrong(format!(
+            "is no report: it lacks \"schema\": \"{}\"",
+            report::SCHEMA
+        ))),
+    }
+}

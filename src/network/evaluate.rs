@@ -1,0 +1,222 @@
+//! What the rules of a network do with a flow, as Azure decides it.
+//!
+//! A rule takes its part of the addresses in question, and what is left goes to the next rule: so one address and a whole
+//! service tag are decided alike, and a tag that is let through in part shows as such.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::{
+    addresses::AddressSet,
+    nsg::{Access, Group, Place, Rule, SecurityRules},
+    routes::{Route, Routes},
+};
+use crate::catalog::model::Transport;
+
+/// Traffic that begins at one side: the subnet's or the other.
+#[derive(Debug, Clone)]
+pub struct Flow<'a> {
+    /// Whether the subnet begins.
+    pub outbound: bool,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The port at the destination.
+    pub port: u16,
+    /// The other side.
+    pub remote: &'a Remote,
+    /// The addresses of this side, where they are known.
+    pub local: Option<&'a AddressSet>,
+    /// The region, which may stand behind the name of a tag.
+    pub region: Option<&'a str>,
+}
+
+/// The other side of a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The service tag that the documentation gives it.
+    pub tag: Option<String>,
+    /// Where it can be; IPv4 only, unless it was looked up.
+    pub addresses: AddressSet,
+    /// How well the addresses are known.
+    pub known: Known,
+}
+
+/// How well the addresses of the other side are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// They were looked up, or are written down.
+    Exactly,
+    /// They are those of its service tag: what holds for all of them holds.
+    AsTag,
+    /// It is somewhere in the internet: what holds for most of it is likely.
+    Hardly,
+}
+
+/// What one group does with a flow.
+#[derive(Debug, Clone)]
+pub enum Security<'r> {
+    /// One answer for every address, with the rule that gives it.
+    Clear(&'r Rule),
+    /// Some addresses are let through and others are not.
+    Mixed(Vec<(&'r Rule, AddressSet)>),
+    /// It depends on a tag of another rule whose addresses nobody told.
+    Unsure {
+        /// The rule that decides if the other does not.
+        rule: Option<&'r Rule>,
+        /// The other rule.
+        doubt: &'r Rule,
+    },
+    /// No rule takes it.
+    Undecided,
+}
+
+/// What all groups do with a flow: the group that denies, or else the first that was asked.
+#[derive(Debug, Clone)]
+pub struct Decision<'r> {
+    /// The group.
+    pub group: &'r Group,
+    /// What it does.
+    pub security: Security<'r>,
+}
+
+impl Remote {
+    /// The other side at addresses that are known.
+    pub fn at(addresses: AddressSet, tag: Option<&str>) -> Self {
+        Self {
+            tag: tag.map(str::to_owned),
+            addresses,
+            known: Known::Exactly,
+        }
+    }
+
+    /// Whether a tag whose addresses nobody told may hold some of these. Tags of different services share no address, but
+    /// for `AzureCloud`, which holds them all.
+    fn may_be_in(&self, named: &str) -> bool {
+        let family = named.split('.').next().unwrap_or(named);
+        let is = |tag: &str| family.eq_ignore_ascii_case(tag);
+        match self.tag.as_deref() {
+            _ if is("AzureCloud") => true,
+            Some(tag) if !tag.eq_ignore_ascii_case("Internet") => is(tag.split('.').next().unwrap_or(tag)),
+            _ => self.known == Known::Exactly,
+        }
+    }
+}
+
+impl Security<'_> {
+    /// Allow or deny, where that can be said.
+    pub fn access(&self) -> Option<Access> {
+        match self {
+            Self::Clear(rule) => Some(rule.access),
+            _ => None,
+        }
+    }
+
+    fn denies(&self) -> bool {
+        self.access() == Some(Access::Deny)
+    }
+}
+
+/// Asks every group that stands at one of `places`; all of them must let a flow through. `None` where there is no group.
+pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[Place]) -> Option<Decision<'r>> {
+    let mut asked: Vec<Decision<'r>> = Vec::new();
+    for place in places {
+        for group in rules.groups.iter().filter(|group| group.place == *place) {
+            let security = decide(group, flow);
+            if *place != Place::NetworkManager {
+                asked.push(Decision { group, security });
+            } else if security.access().is_some_and(|access| access != Access::Allow) {
+                // An admin rule that merely allows leaves the last word to the groups; the others do not.
+                return Some(Decision { group, security });
+            }
+        }
+    }
+    let worst = asked
+        .iter()
+        .position(|decision| decision.security.denies())
+        .or_else(|| asked.iter().position(|decision| decision.security.access().is_none()))
+        .unwrap_or_default();
+    (worst < asked.len()).then(|| asked.swap_remove(worst))
+}
+
+/// The routes that take a flow to `remote`, with their shares, the largest first.
+pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r Route, AddressSet)> {
+    let mut shares = routes.decide(&remote.addresses);
+    shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
+    if remote.known == Known::Hardly {
+        shares.truncate(1);
+    }
+    shares
+}
+
+fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
+    let mut left = flow.remote.addresses.clone();
+    let mut shares: Vec<(&Rule, AddressSet)> = Vec::new();
+    let mut doubts: Vec<&Rule> = Vec::new();
+    let about = |rule: &&Rule| rule.outbound == flow.outbound && rule.concerns(flow.transport, flow.port);
+    for rule in group.rules.iter().filter(about) {
+        if left.is_empty() {
+            break;
+        }
+        let (near, far) = if flow.outbound {
+            (&rule.source, &rule.destination)
+        } else {
+            (&rule.destination, &rule.source)
+        };
+        let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
+        if !is_here {
+            if !near.unresolved.is_empty() {
+                doubts.push(rule);
+            }
+            continue;
+        }
+        let named = flow.remote.tag.as_ref().is_some_and(|tag| far.names(tag, flow.region));
+        let share = if named { left.clone() } else { far.part_of(&left) };
+        if !named && far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) {
+            doubts.push(rule);
+        }
+        if !share.is_empty() {
+            left = left.difference(&share);
+            shares.push((rule, share));
+        }
+    }
+    conclude(shares, &doubts, flow.remote.known)
+}
+
+fn conclude<'r>(mut shares: Vec<(&'r Rule, AddressSet)>, doubts: &[&'r Rule], known: Known) -> Security<'r> {
+    shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
+    let rule = shares.first().map(|(rule, _)| *rule);
+    let differs = |other: &&&Rule| rule.is_none_or(|rule| rule.access != other.access);
+    let mixed = shares.iter().any(|(other, _)| differs(&other));
+    match (rule, doubts.iter().find(differs)) {
+        (_, Some(doubt)) => Security::Unsure { rule, doubt },
+        (None, None) => Security::Undecided,
+        (Some(_), None) if mixed && known != Known::Hardly => Security::Mixed(shares),
+        (Some(rule), None) => Security::Clear(rule),
+    }
+}
+
+/// The IPv4 addresses where a public service can be (IANA special-purpose registry, RFC 6890, left out).
+pub fn public_internet() -> AddressSet {
+    const SPECIAL: [(Ipv4Addr, u8); 10] = [
+        (Ipv4Addr::UNSPECIFIED, 8),
+        (Ipv4Addr::new(10, 0, 0, 0), 8),
+        (Ipv4Addr::new(100, 64, 0, 0), 10),
+        (Ipv4Addr::new(127, 0, 0, 0), 8),
+        (Ipv4Addr::new(169, 254, 0, 0), 16),
+        (Ipv4Addr::new(172, 16, 0, 0), 12),
+        (Ipv4Addr::new(192, 0, 0, 0), 24),
+        (Ipv4Addr::new(192, 168, 0, 0), 16),
+        (Ipv4Addr::new(198, 18, 0, 0), 15),
+        (Ipv4Addr::new(224, 0, 0, 0), 3),
+    ];
+    let special = SPECIAL
+        .iter()
+        .filter_map(|(address, length)| IpNet::new(IpAddr::V4(*address), *length).ok());
+    ipv4().difference(&special.collect())
+}
+
+/// Every IPv4 address.
+pub fn ipv4() -> AddressSet {
+    IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0).into_iter().collect()
+}

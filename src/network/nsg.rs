@@ -1,0 +1,342 @@
+//! Effective security rules: what the network security groups of a subnet and of a network interface let through.
+
+use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    addresses::{AddressSet, prefix},
+    document::{self, Node, Object},
+    kind::Kind,
+    service_tags::ServiceTags,
+};
+use crate::catalog::model::Transport;
+
+/// The groups through which the traffic of a network interface passes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecurityRules {
+    /// Every group, as listed.
+    pub groups: Vec<Group>,
+    learned: ServiceTags,
+}
+
+/// The effective rules of one network security group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it guards.
+    pub place: Place,
+    /// Its rules, by priority.
+    pub rules: Vec<Rule>,
+}
+
+/// What a group guards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The subnet: what holds for the instance too.
+    Subnet,
+    /// The network interface of this VM only.
+    Nic,
+    /// The virtual network, by security admin rules of a network manager; before every group.
+    NetworkManager,
+}
+
+/// One effective rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, without the `securityRules/` before it.
+    pub name: String,
+    /// The lowest decides.
+    pub priority: u32,
+    /// Whether it concerns what leaves.
+    pub outbound: bool,
+    /// What it does.
+    pub access: Access,
+    /// The transport it is about; `None` for every one.
+    transport: Option<Cow<'static, str>>,
+    /// The ports it is about, at the destination.
+    ports: Vec<RangeInclusive<u16>>,
+    /// The ports it is about, at the source.
+    source_ports: Vec<RangeInclusive<u16>>,
+    /// Where the traffic comes from.
+    pub source: Side,
+    /// Where it goes.
+    pub destination: Side,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Lets through.
+    Allow,
+    /// Drops.
+    Deny,
+    /// Lets through, whatever later groups say (security admin rules only).
+    AlwaysAllow,
+}
+
+/// A port that every system may begin a connection from (IANA's dynamic range, less what Linux leaves out).
+const EPHEMERAL: u16 = 50_000;
+
+/// One side of a rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Side {
+    addresses: Vec<Arc<AddressSet>>,
+    /// Tags whose addresses nobody told.
+    pub unresolved: Vec<String>,
+}
+
+impl SecurityRules {
+    /// Reads effective rules as the REST API, the command line, the portal or PowerShell give them.
+    ///
+    /// # Errors
+    /// A sentence that says what the document is instead, or which part of it cannot be understood.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = document::text(bytes)?;
+        let mut rules = Self::default();
+        for entry in document::entries(&text, &Kind::EffectiveNsg)? {
+            if let Some(tags) = entry.get("tagMap").and_then(Node::object) {
+                for (tag, prefixes) in tags.fields() {
+                    rules
+                        .learned
+                        .learn(tag, &prefixes.texts().iter().filter_map(|text| prefix(text)).collect());
+                }
+            }
+            let listed = entry
+                .get("effectiveSecurityRules")
+                .and_then(Node::items)
+                .unwrap_or_default();
+            let mut group = Group {
+                name: group_name(&entry),
+                place: place(&entry),
+                rules: Vec::new(),
+            };
+            for rule in listed {
+                let rule = rule
+                    .object()
+                    .ok_or("has an effective security rule that is no object: export it deeper")?;
+                group.rules.push(parse(&rule, &mut rules.learned)?);
+            }
+            group.rules.sort_by_key(|rule| rule.priority);
+            rules.groups.push(group);
+        }
+        Ok(rules)
+    }
+
+    /// What the rules themselves tell of the addresses behind tags.
+    pub fn learned(&self) -> &ServiceTags {
+        &self.learned
+    }
+
+    /// Puts addresses in the place of tags.
+    pub fn resolve(&mut self, tags: &ServiceTags) {
+        for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
+            rule.source.resolve(tags);
+            rule.destination.resolve(tags);
+        }
+    }
+}
+
+impl Place {
+    /// The word in sentences.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Subnet => "subnet",
+            Self::Nic => "NIC",
+            Self::NetworkManager => "network manager",
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it is about a transport and a port.
+    pub fn concerns(&self, transport: Transport, port: u16) -> bool {
+        let about = self.transport.as_deref().is_none_or(|word| word == transport.as_str());
+        let holds = |list: &[RangeInclusive<u16>], port| list.iter().any(|ports| ports.contains(&port));
+        about && holds(&self.ports, port) && holds(&self.source_ports, EPHEMERAL)
+    }
+}
+
+impl Side {
+    /// The part of `addresses` that it names.
+    pub fn part_of(&self, addresses: &AddressSet) -> AddressSet {
+        let mut part = AddressSet::default();
+        for set in &self.addresses {
+            part.extend(&addresses.intersection(set));
+        }
+        part
+    }
+
+    /// Whether it names this tag, or its part in this region.
+    pub fn names(&self, tag: &str, region: Option<&str>) -> bool {
+        let regional = region.map(|region| format!("{tag}.{region}"));
+        self.unresolved.iter().any(|named| {
+            named.eq_ignore_ascii_case(tag) || regional.as_ref().is_some_and(|part| named.eq_ignore_ascii_case(part))
+        })
+    }
+
+    fn resolve(&mut self, tags: &ServiceTags) {
+        let addresses = &mut self.addresses;
+        self.unresolved.retain(|tag| match tags.addresses(tag) {
+            Some(known) => {
+                addresses.push(known.clone());
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+/// The last part of the group's id.
+fn group_name(entry: &Object<'_>) -> Option<String> {
+    let id = entry.get("networkSecurityGroup").and_then(Node::object)?.text("id")?;
+    id.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// A group can be listed with both of its places; the subnet is the one that concerns the instance.
+fn place(entry: &Object<'_>) -> Place {
+    let association = entry.get("association").and_then(Node::object);
+    let has = |key: &str| {
+        association
+            .as_ref()
+            .and_then(|place| place.get(key))
+            .is_some_and(|node| !node.is_nothing())
+    };
+    if has("networkManager") {
+        Place::NetworkManager
+    } else if has("networkInterface") && !has("subnet") {
+        Place::Nic
+    } else {
+        Place::Subnet
+    }
+}
+
+fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
+    let name = rule.text("name").ok_or("has a security rule without name")?;
+    let name = short(&name).to_owned();
+    let odd = |key: &str| match rule.text(key) {
+        Some(value) => format!("has the rule {name} with {key} \"{value}\", which is not understood"),
+        None => format!("has the rule {name} without {key}"),
+    };
+    let word = |key: &str| rule.text(key).unwrap_or_default().to_ascii_lowercase();
+    let outbound = match word("direction").as_str() {
+        "outbound" => true,
+        "inbound" => false,
+        _ => return Err(odd("direction")),
+    };
+    let access = match word("access").as_str() {
+        "allow" => Access::Allow,
+        "deny" => Access::Deny,
+        "alwaysallow" => Access::AlwaysAllow,
+        _ => return Err(odd("access")),
+    };
+    let priority = word("priority").parse().map_err(|_| odd("priority"))?;
+    let ranges = |key: &str| {
+        let texts = rule.texts(key);
+        let ranges = texts
+            .iter()
+            .flat_map(|text| text.split(','))
+            .map(ports)
+            .collect::<Option<Vec<_>>>();
+        ranges.ok_or_else(|| odd(key))
+    };
+    let source_ports = Some(ranges("sourcePortRange")?).filter(|ranges| !ranges.is_empty());
+    let ports = ranges("destinationPortRange")?;
+    if ports.is_empty() {
+        return Err(odd("destinationPortRange"));
+    }
+    let mut side = |which| {
+        side(rule, which, learned).map_err(|text| format!("has the rule {name} with \"{text}\", which is no prefix"))
+    };
+    Ok(Rule {
+        source: side("Source")?,
+        destination: side("Destination")?,
+        priority,
+        outbound,
+        access,
+        transport: transport(&word("protocol")),
+        ports,
+        source_ports: source_ports.unwrap_or_else(|| vec![0..=u16::MAX]),
+        name,
+    })
+}
+
+/// The name without what the API puts before it: `securityRules/`, `defaultSecurityRules/`, `UserRule_`, `DefaultRule_`.
+fn short(name: &str) -> &str {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.strip_prefix("UserRule_")
+        .or_else(|| name.strip_prefix("DefaultRule_"))
+        .unwrap_or(name)
+}
+
+fn transport(word: &str) -> Option<Cow<'static, str>> {
+    match word {
+        "" | "all" | "*" | "any" => None,
+        "tcp" | "6" => Some("tcp".into()),
+        "udp" | "17" => Some("udp".into()),
+        // ICMP, ESP, AH and whatever comes: never what a probe speaks.
+        other => Some(other.to_owned().into()),
+    }
+}
+
+/// `80-80`, `0-65535`, `80` or `*`.
+fn ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let text = text.trim();
+    if text == "*" {
+        return Some(0..=u16::MAX);
+    }
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+}
+
+/// Reads prefixes and tags; a lone tag's expansion is learned for every rule that names the tag.
+///
+/// # Errors
+/// The text that is neither a prefix nor a tag.
+fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Side, String> {
+    let read = |text: &Cow<'_, str>| prefix(text).ok_or_else(|| text.to_string());
+    let expanded = rule
+        .get(&format!("expanded{which}AddressPrefix"))
+        .map(Node::texts)
+        .unwrap_or_default()
+        .iter()
+        .map(read)
+        .collect::<Result<AddressSet, _>>()?;
+    let mut named = AddressSet::default();
+    let mut tags: Vec<String> = Vec::new();
+    for text in rule.texts(&format!("{which}AddressPrefix")) {
+        match text.as_ref() {
+            // The portal's "Any" comes out of the API as the prefix of every IPv4 address.
+            "*" | "Any" | "0.0.0.0/0" => named = AddressSet::everything(),
+            _ if is_tag(&text) => tags.push(text.into_owned()),
+            _ => named.extend(&AddressSet::from_iter([read(&text)?])),
+        }
+    }
+    match &tags[..] {
+        [tag] if !expanded.is_empty() => learned.learn(tag, &expanded),
+        _ if !expanded.is_empty() => {
+            named.extend(&expanded);
+            tags.clear();
+        }
+        [] if named.is_empty() => tags.push("an application security group".into()),
+        _ => {}
+    }
+    let addresses = if named.is_empty() {
+        Vec::new()
+    } else {
+        vec![Arc::new(named)]
+    };
+    Ok(Side {
+        addresses,
+        unresolved: tags,
+    })
+}
+
+/// Tags begin with a letter and hold no colon, which IPv6 prefixes do.
+fn is_tag(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && !text.contains(':')
+}

@@ -1,0 +1,67 @@
+//! Who stands at the other side of an endpoint, as well as that is known before or after a lookup.
+
+use std::net::IpAddr;
+
+use super::{
+    INTERNET, NetworkRules,
+    evaluate::{Known, Remote, ipv4, public_internet},
+};
+use crate::plan::{Destination, Endpoint};
+
+/// Tags of which the documentation says that the part of the instance's region is enough.
+pub const REGIONAL: [&str; 3] = ["Storage", "Sql", "EventHub"];
+
+impl NetworkRules {
+    /// The other side of an outbound endpoint.
+    pub(super) fn remote(&self, endpoint: &Endpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
+        let tag = endpoint.service_tag.as_deref();
+        let written: Vec<IpAddr> = match &endpoint.destination {
+            Destination::Addresses { addresses, .. } => addresses.clone(),
+            Destination::NameServer(server) => vec![server.ip()],
+            Destination::Name => endpoint.host.parse().into_iter().collect(),
+        };
+        let addresses = if looked_up.is_empty() { &written[..] } else { looked_up };
+        if addresses.is_empty() {
+            tag.map_or_else(|| self.somewhere(None), |tag| self.of_tag(tag, region))
+        } else {
+            Remote::at(addresses.iter().copied().collect(), tag)
+        }
+    }
+
+    /// Whoever a service tag stands for.
+    pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
+        if tag.eq_ignore_ascii_case(INTERNET) {
+            return self.somewhere(None);
+        }
+        let regional = region
+            .filter(|_| REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+            .map(|region| format!("{tag}.{region}"))
+            .filter(|name| self.tags.addresses(name).is_some());
+        let name = regional.as_deref().unwrap_or(tag);
+        // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
+        match self
+            .tags
+            .addresses(name)
+            .map(|addresses| addresses.intersection(&ipv4()))
+        {
+            Some(addresses) if !addresses.is_empty() => Remote {
+                tag: self.tags.spelling(name).map(str::to_owned),
+                addresses,
+                known: Known::AsTag,
+            },
+            _ => self.somewhere(Some(tag)),
+        }
+    }
+
+    fn somewhere(&self, tag: Option<&str>) -> Remote {
+        let internet = self
+            .tags
+            .addresses(INTERNET)
+            .map(|known| known.intersection(&public_internet()));
+        Remote {
+            tag: tag.map(str::to_owned),
+            addresses: internet.unwrap_or_default(),
+            known: Known::Hardly,
+        }
+    }
+}

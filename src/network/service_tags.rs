@@ -1,0 +1,94 @@
+//! Service tags: the names that Azure's rules use for the addresses of its services.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    addresses::{AddressSet, prefix},
+    document::{self, Node},
+    kind::Kind,
+};
+
+/// The addresses behind service tags, by tag in any case.
+///
+/// A regional tag is found by its name, `Storage.WestEurope`: its suffix in lower case is the region as the VM's metadata
+/// names it, which `properties.region` is not (`germanywc`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceTags {
+    tags: HashMap<String, Tag>,
+    incomplete: bool,
+}
+
+/// A tag as Azure spells it, and its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tag {
+    name: String,
+    addresses: Arc<AddressSet>,
+}
+
+impl ServiceTags {
+    /// Reads Microsoft's download, or the list of the REST API, the command line or PowerShell.
+    ///
+    /// # Errors
+    /// A sentence that says what the document is instead, or which part of it cannot be understood.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = document::text(bytes)?;
+        let mut tags = Self::default();
+        for entry in document::entries(&text, &Kind::ServiceTags)? {
+            let properties = entry.get("properties").and_then(Node::object);
+            let prefixes = properties
+                .as_ref()
+                .and_then(|properties| properties.get("addressPrefixes"));
+            let (Some(name), Some(prefixes)) = (entry.text("name"), prefixes) else {
+                return Err("has a service tag without name or addressPrefixes".into());
+            };
+            let addresses = prefixes
+                .texts()
+                .iter()
+                .map(|text| prefix(text).ok_or_else(|| format!("names \"{text}\" in {name}, which is no prefix")))
+                .collect::<Result<AddressSet, _>>()?;
+            tags.learn(&name, &addresses);
+        }
+        if tags.tags.is_empty() {
+            return Err("holds no service tag".into());
+        }
+        tags.incomplete = document::has_more(&text);
+        Ok(tags)
+    }
+
+    /// The addresses of a tag.
+    pub fn addresses(&self, tag: &str) -> Option<&Arc<AddressSet>> {
+        self.tags.get(&tag.to_ascii_lowercase()).map(|tag| &tag.addresses)
+    }
+
+    /// A tag as Azure spells it.
+    pub fn spelling(&self, tag: &str) -> Option<&str> {
+        self.tags.get(&tag.to_ascii_lowercase()).map(|tag| tag.name.as_str())
+    }
+
+    /// Whether the document was the first page of several.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Adds addresses to a tag.
+    pub fn learn(&mut self, tag: &str, addresses: &AddressSet) {
+        let empty = || Tag {
+            name: tag.to_owned(),
+            addresses: Arc::default(),
+        };
+        let known = &mut self
+            .tags
+            .entry(tag.to_ascii_lowercase())
+            .or_insert_with(empty)
+            .addresses;
+        // Hundreds of rules can spell out the same tag.
+        if !addresses.difference(known).is_empty() {
+            Arc::make_mut(known).extend(addresses);
+        }
+    }
+
+    /// Takes over the tags of `others`; where both know one, `others` are right.
+    pub fn replace(&mut self, others: Self) {
+        self.tags.extend(others.tags);
+    }
+}

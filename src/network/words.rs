@@ -1,0 +1,83 @@
+//! Rules and routes as half sentences.
+
+use super::{
+    RouteMatch, RuleMatch,
+    addresses::AddressSet,
+    evaluate::{Decision, Flow, Known, Remote},
+    nsg::{Access, Group, Place, Rule},
+    routes::Route,
+};
+use crate::{catalog::model::Transport, plain::plain};
+
+/// A rule of a group, as data.
+pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
+    RuleMatch {
+        name: rule.name.clone(),
+        priority: rule.priority,
+        group: group.name.clone(),
+        place: group.place,
+        access: rule.access,
+    }
+}
+
+/// A route that takes some of `addresses`, as data.
+pub fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
+    RouteMatch {
+        prefix: route
+            .prefix_of(addresses)
+            .map(|prefix| prefix.to_string())
+            .unwrap_or_default(),
+        name: route.name.clone(),
+        source: route.source,
+        next_hop: route.next_hop.as_str().to_owned(),
+        next_hop_addresses: route.next_hop_addresses.clone(),
+    }
+}
+
+/// `NSG rule DenyInternet (4096, subnet)`.
+pub fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
+    format!("NSG rule {}", short_rule(decision.group.place, rule))
+}
+
+/// `DenyInternet (4096, subnet)`.
+pub fn short_rule(place: Place, rule: &Rule) -> String {
+    format!("{} ({}, {})", plain(&rule.name), rule.priority, place.as_str())
+}
+
+/// `route 0.0.0.0/0 (user, to-firewall)`.
+pub fn route(route: &RouteMatch) -> String {
+    let name = route
+        .name
+        .as_ref()
+        .map(|name| format!(", {}", plain(name)))
+        .unwrap_or_default();
+    format!("route {} ({}{name})", route.prefix, route.source)
+}
+
+/// `denies TCP 1433 to 20.1.2.3`.
+pub fn does(access: Access, flow: &Flow<'_>) -> String {
+    let verb = match access {
+        Access::Deny => "denies",
+        Access::Allow | Access::AlwaysAllow => "allows",
+    };
+    let way = if flow.outbound { "to" } else { "from" };
+    format!("{verb} {} {way} {}", port(flow), remote(flow.remote))
+}
+
+/// `TCP 1433`.
+pub fn port(flow: &Flow<'_>) -> String {
+    let transport = match flow.transport {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    };
+    format!("{transport} {}", flow.port)
+}
+
+/// The other side: addresses where they are known, or else its tag.
+pub fn remote(remote: &Remote) -> String {
+    match (remote.known, remote.tag.as_deref()) {
+        (Known::Exactly, _) => remote.addresses.to_string(),
+        (_, None) => "the internet".into(),
+        (_, Some(tag)) => tag.to_owned(),
+    }
+}

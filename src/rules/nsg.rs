@@ -1,0 +1,179 @@
+//! Rules of a network security group: one service tag a rule, what comes in marked as such.
+
+use super::{
+    Request,
+    slots::{Far, Slot, slots},
+};
+use crate::{
+    address::is_impossible,
+    catalog::model::Transport,
+    network::nsg::{Access, SecurityRules},
+    plain::plain,
+};
+
+/// A rule that allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityRule {
+    /// Its name: `apim-out-Sql-tcp-1433`.
+    pub name: String,
+    /// Its priority, unique for its direction.
+    pub priority: u16,
+    /// Whether it is about what comes in.
+    pub inbound: bool,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Where the traffic comes from: a tag.
+    pub source: String,
+    /// Where it goes: one tag, or addresses.
+    pub destination: Vec<String>,
+    /// The ports at the destination.
+    pub ports: Vec<u16>,
+    /// What it is for, in at most 140 characters.
+    pub description: String,
+}
+
+/// The priority of a direction's first rule, and the step to the next: room for a user's own rules before and between.
+const FIRST: usize = 2000;
+const STEP: usize = 10;
+
+/// The last priority that Azure takes.
+const LAST: usize = 4096;
+
+/// The longest description that Azure takes.
+const LONGEST: usize = 140;
+
+/// The rules for what is wanted.
+///
+/// # Errors
+/// A sentence, where there are more rules than priorities.
+pub fn rules(request: &Request<'_>) -> Result<Vec<SecurityRule>, String> {
+    let slots = slots(request);
+    let mut rules = Vec::new();
+    for inbound in [true, false] {
+        for (at, slot) in slots.iter().filter(|slot| slot.inbound == inbound).enumerate() {
+            let missing = slot.wanted(request).any(|wanted| wanted.missing);
+            if slot.wanted(request).next().is_none() || !request.has_place(missing) {
+                continue;
+            }
+            let priority = FIRST + STEP * at;
+            if priority > LAST {
+                return Err(format!(
+                    "the catalog needs more rules than there are priorities from {FIRST} to {LAST}"
+                ));
+            }
+            rules.extend(rule(request, slot, u16::try_from(priority).unwrap_or(u16::MAX)));
+        }
+    }
+    Ok(rules)
+}
+
+/// Where the rules meet those that are in force: a priority that is taken, or a deny that comes before.
+pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> {
+    let mut clashes: Vec<String> = Vec::new();
+    for known in existing.groups.iter().flat_map(|group| &group.rules) {
+        let same_way = |rule: &&SecurityRule| rule.inbound != known.outbound;
+        let taken = rules
+            .iter()
+            .filter(same_way)
+            .find(|rule| u32::from(rule.priority) == known.priority && rule.name != known.name);
+        if let Some(rule) = taken {
+            clashes.push(format!(
+                "priority {} of {} is taken by {}",
+                rule.priority,
+                rule.name,
+                plain(&known.name)
+            ));
+        }
+        let late = rules.iter().filter(same_way).filter(|rule| {
+            known.access == Access::Deny
+                && u32::from(rule.priority) > known.priority
+                && rule.ports.iter().any(|port| known.concerns(rule.transport, *port))
+        });
+        let late = late.count();
+        if late > 0 {
+            clashes.push(format!(
+                "{} ({}) denies and comes before {late} of these rules",
+                plain(&known.name),
+                known.priority
+            ));
+        }
+    }
+    clashes.sort();
+    clashes.dedup();
+    clashes
+}
+
+fn rule(request: &Request<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
+    let far = match &slot.far {
+        Far::Tag(tag) => vec![request.tag(tag)],
+        Far::NameServers => name_servers(request, slot),
+        Far::Literal(id) => literal(request, id),
+        Far::Hosts(_) => hosts(request, slot),
+    };
+    // A name server at the platform's own address needs no rule.
+    let first = far.first()?.clone();
+    let here = "VirtualNetwork".to_owned();
+    let (source, destination) = if slot.inbound { (first, vec![here]) } else { (here, far) };
+    let way = if slot.inbound { "in" } else { "out" };
+    Some(SecurityRule {
+        name: format!("apim-{way}-{}", slot.name(&slot.ports)),
+        priority,
+        inbound: slot.inbound,
+        transport: slot.transport,
+        source,
+        destination,
+        ports: slot.ports.clone(),
+        description: description(slot),
+    })
+}
+
+/// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
+pub fn name_servers(request: &Request<'_>, slot: &Slot) -> Vec<String> {
+    let addresses = slot.wanted(request).flat_map(|wanted| &wanted.addresses);
+    let mut servers: Vec<String> = Vec::new();
+    for address in addresses.filter(|address| !is_impossible(**address)) {
+        let text = address.to_string();
+        if text != "168.63.129.16" && !servers.contains(&text) {
+            servers.push(text);
+        }
+    }
+    servers
+}
+
+/// The addresses of a dependency that no tag covers.
+pub fn literal(request: &Request<'_>, id: &str) -> Vec<String> {
+    let dependency = request
+        .catalog
+        .dependencies
+        .iter()
+        .find(|dependency| dependency.id == id);
+    let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&request.cloud));
+    addresses.into_iter().flatten().map(ToString::to_string).collect()
+}
+
+/// Hosts without a tag: their addresses if all are known, or else the internet.
+fn hosts(request: &Request<'_>, slot: &Slot) -> Vec<String> {
+    let wanted: Vec<_> = slot.wanted(request).collect();
+    if wanted.iter().any(|wanted| wanted.addresses.is_empty()) {
+        return vec!["Internet".into()];
+    }
+    let mut addresses: Vec<String> = wanted
+        .iter()
+        .flat_map(|wanted| &wanted.addresses)
+        .map(ToString::to_string)
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+fn description(slot: &Slot) -> String {
+    let way = if slot.inbound { "Inbound, " } else { "" };
+    let text = format!("{way}{}: {}", slot.need.as_str(), slot.titles.join(", "));
+    let text = plain(&text);
+    if text.chars().count() <= LONGEST {
+        return text.into_owned();
+    }
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    format!("{cut}…")
+}

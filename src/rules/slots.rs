@@ -1,0 +1,207 @@
+//! The places that rules take: one for each far end, transport and set of ports in the catalog, in its order.
+
+use super::{Request, Wanted};
+use crate::catalog::model::{Catalog, Dependency, Direction, Endpoint, Expect, Need, Target, Transport};
+
+/// A rule's place, whether or not anything wants the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Whether the traffic comes in.
+    pub inbound: bool,
+    /// Who stands at the other end.
+    pub far: Far,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Its ports, in the catalog's order.
+    pub ports: Vec<u16>,
+    /// The titles of the dependencies behind it.
+    pub titles: Vec<String>,
+    /// The weightiest need behind it.
+    pub need: Need,
+}
+
+/// Who stands at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Far {
+    /// Whoever a service tag covers.
+    Tag(String),
+    /// The network's name servers.
+    NameServers,
+    /// The literal addresses of a dependency, by its id, as no tag covers it.
+    Literal(String),
+    /// The hosts of a dependency without a tag, by its id.
+    Hosts(String),
+}
+
+/// Every slot of a catalog, whatever its cloud and kind of network, and behind them those of endpoints that no catalog has.
+pub fn slots(request: &Request<'_>) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    for dependency in &request.catalog.dependencies {
+        for spec in dependency
+            .endpoints
+            .iter()
+            .filter(|spec| spec.expect == Expect::Reachable)
+        {
+            let need = spec.need.unwrap_or(dependency.need);
+            let ports: Vec<u16> = spec.ports.iter().map(|(port, _)| *port).collect();
+            for inbound in ways(spec.direction) {
+                let far = of_spec(dependency, spec, *inbound);
+                add(
+                    &mut slots,
+                    *inbound,
+                    &far,
+                    spec.transport,
+                    &ports,
+                    (&dependency.title, need),
+                );
+            }
+        }
+    }
+    for wanted in &request.wanted {
+        for inbound in ways(wanted.direction) {
+            let far = of_wanted(request.catalog, wanted, *inbound);
+            if !slots
+                .iter()
+                .any(|slot| slot.takes(*inbound, &far, wanted.transport, wanted.port))
+            {
+                add(
+                    &mut slots,
+                    *inbound,
+                    &far,
+                    wanted.transport,
+                    &[wanted.port],
+                    (&wanted.title, wanted.need),
+                );
+            }
+        }
+    }
+    slots
+}
+
+impl Slot {
+    /// What wants this slot.
+    pub fn wanted<'a>(&self, request: &'a Request<'_>) -> impl Iterator<Item = &'a Wanted> {
+        request.wanted.iter().filter(|wanted| {
+            ways(wanted.direction).iter().any(|inbound| {
+                self.takes(
+                    *inbound,
+                    &of_wanted(request.catalog, wanted, *inbound),
+                    wanted.transport,
+                    wanted.port,
+                )
+            })
+        })
+    }
+
+    /// `Storage-tcp-443`.
+    pub fn name(&self, ports: &[u16]) -> String {
+        let far = match &self.far {
+            Far::Tag(tag) => tag.as_str(),
+            Far::NameServers => "dns",
+            Far::Literal(id) | Far::Hosts(id) => id.as_str(),
+        };
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        name(&format!("{far}-{}-{}", self.transport.as_str(), ports.join("-")))
+    }
+
+    fn takes(&self, inbound: bool, far: &Far, transport: Transport, port: u16) -> bool {
+        self.inbound == inbound && self.transport == transport && self.far == *far && self.ports.contains(&port)
+    }
+}
+
+/// A name as Azure takes it for rules: letters, digits, dots, hyphens and underscores, 70 at most, which leaves room for a
+/// prefix within Azure's 80.
+pub fn name(text: &str) -> String {
+    const MOST: usize = 70;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.chars().map(|c| if fits(c) { c } else { '-' }).take(MOST).collect()
+}
+
+/// Whether traffic comes in, goes out, or both.
+fn ways(direction: Direction) -> &'static [bool] {
+    match direction {
+        Direction::Outbound => &[false],
+        Direction::Inbound => &[true],
+        Direction::Peer => &[true, false],
+    }
+}
+
+fn add(slots: &mut Vec<Slot>, inbound: bool, far: &Far, transport: Transport, ports: &[u16], behind: (&str, Need)) {
+    let (title, need) = behind;
+    let mut open = Vec::new();
+    for port in ports {
+        match slots.iter_mut().find(|slot| slot.takes(inbound, far, transport, *port)) {
+            Some(slot) => {
+                slot.need = slot.need.min(need);
+                if !slot.titles.iter().any(|known| known == title) {
+                    slot.titles.push(title.to_owned());
+                }
+            }
+            None => open.push(*port),
+        }
+    }
+    if !open.is_empty() {
+        slots.push(Slot {
+            inbound,
+            far: far.clone(),
+            transport,
+            ports: open,
+            titles: vec![title.to_owned()],
+            need,
+        });
+    }
+}
+
+fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Far {
+    if spec.target == Target::NameServer {
+        return Far::NameServers;
+    }
+    far(
+        Some(dependency),
+        &dependency.id,
+        dependency.service_tag.as_deref(),
+        spec.direction,
+        spec.source_tag.as_deref(),
+        inbound,
+    )
+}
+
+fn of_wanted(catalog: &Catalog, wanted: &Wanted, inbound: bool) -> Far {
+    let dependency = catalog
+        .dependencies
+        .iter()
+        .find(|dependency| dependency.id == wanted.dependency);
+    let is_name_server = dependency.is_some_and(|dependency| {
+        let asks = |spec: &&Endpoint| spec.target == Target::NameServer && spec.transport == wanted.transport;
+        dependency.endpoints.iter().any(|spec| asks(&spec))
+    });
+    if is_name_server {
+        return Far::NameServers;
+    }
+    let tag = wanted.service_tag.as_deref();
+    far(
+        dependency,
+        &wanted.dependency,
+        tag,
+        wanted.direction,
+        wanted.source_tag.as_deref(),
+        inbound,
+    )
+}
+
+fn far(
+    dependency: Option<&Dependency>,
+    id: &str,
+    tag: Option<&str>,
+    direction: Direction,
+    source_tag: Option<&str>,
+    inbound: bool,
+) -> Far {
+    if inbound || direction == Direction::Peer {
+        return Far::Tag(source_tag.unwrap_or("VirtualNetwork").to_owned());
+    }
+    if dependency.is_some_and(|dependency| !dependency.route_addresses.is_empty()) {
+        return Far::Literal(id.to_owned());
+    }
+    tag.map_or_else(|| Far::Hosts(id.to_owned()), |tag| Far::Tag(tag.to_owned()))
+}

@@ -1,0 +1,192 @@
+//! Rules as resources of Terraform's azurerm provider.
+
+use std::fmt::Write as _;
+
+use super::{
+    Rules, SecurityRule,
+    firewall::{APPLICATION, CollectionGroup, NETWORK},
+    routes::Route,
+};
+use crate::catalog::model::Transport;
+
+/// Variables for what exists, then one resource a rule, or one for a whole firewall.
+pub fn render(rules: &Rules) -> String {
+    let mut out = String::new();
+    for remark in rules.remarks() {
+        let _ = writeln!(out, "# {remark}");
+    }
+    if rules.is_empty() {
+        return out;
+    }
+    match rules {
+        Rules::Nsg(rules) => {
+            variables(&mut out, &["resource_group_name", "network_security_group_name"]);
+            for rule in rules {
+                security_rule(&mut out, rule);
+            }
+        }
+        Rules::Firewall(group) => {
+            variables(&mut out, &["firewall_policy_id"]);
+            collection_group(&mut out, group);
+        }
+        Rules::Routes(routes) => {
+            variables(&mut out, &["resource_group_name", "route_table_name"]);
+            for entry in routes {
+                route(&mut out, entry);
+            }
+        }
+    }
+    out
+}
+
+fn variables(out: &mut String, names: &[&str]) {
+    for name in names {
+        let _ = write!(out, "\nvariable \"{name}\" {{\n  type = string\n}}\n");
+    }
+}
+
+fn security_rule(out: &mut String, rule: &SecurityRule) {
+    let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
+    let mut attributes = vec![
+        ("name", quoted(&rule.name)),
+        ("description", quoted(&rule.description)),
+        ("priority", rule.priority.to_string()),
+        ("direction", quoted(if rule.inbound { "Inbound" } else { "Outbound" })),
+        ("access", quoted("Allow")),
+        (
+            "protocol",
+            quoted(if rule.transport == Transport::Tcp { "Tcp" } else { "Udp" }),
+        ),
+        ("source_address_prefix", quoted(&rule.source)),
+        ("source_port_range", quoted("*")),
+    ];
+    attributes.push(match &rule.destination[..] {
+        [only] => ("destination_address_prefix", quoted(only)),
+        many => ("destination_address_prefixes", list(many)),
+    });
+    attributes.push(("destination_port_ranges", list(&ports)));
+    attributes.push(("resource_group_name", "var.resource_group_name".into()));
+    attributes.push(("network_security_group_name", "var.network_security_group_name".into()));
+    resource(out, "azurerm_network_security_rule", &rule.name, &attributes);
+}
+
+fn route(out: &mut String, route: &Route) {
+    let attributes = [
+        ("name", quoted(&route.name)),
+        ("address_prefix", quoted(&route.prefix)),
+        ("next_hop_type", quoted("Internet")),
+        ("resource_group_name", "var.resource_group_name".into()),
+        ("route_table_name", "var.route_table_name".into()),
+    ];
+    resource(out, "azurerm_route", &route.name, &attributes);
+}
+
+fn collection_group(out: &mut String, group: &CollectionGroup) {
+    let _ = writeln!(
+        out,
+        "\nresource \"azurerm_firewall_policy_rule_collection_group\" \"{}\" {{",
+        identifier(group.name)
+    );
+    let attributes = [
+        ("name", quoted(group.name)),
+        ("priority", group.priority.to_string()),
+        ("firewall_policy_id", "var.firewall_policy_id".into()),
+    ];
+    write_attributes(out, 1, &attributes);
+    let network = group.network.iter().map(|rule| {
+        let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
+        let destination = if rule.fqdns.is_empty() {
+            ("destination_addresses", list(&rule.destinations))
+        } else {
+            ("destination_fqdns", list(&rule.fqdns))
+        };
+        let attributes = vec![
+            ("name", quoted(&rule.name)),
+            ("protocols", list(&[rule.transport.as_str().to_uppercase()])),
+            ("source_addresses", list(std::slice::from_ref(&rule.source))),
+            destination,
+            ("destination_ports", list(&ports)),
+        ];
+        (attributes, None)
+    });
+    let application = group.application.iter().map(|rule| {
+        let attributes = vec![
+            ("name", quoted(&rule.name)),
+            ("source_addresses", list(std::slice::from_ref(&rule.source))),
+            ("destination_fqdns", list(&rule.fqdns)),
+        ];
+        (
+            attributes,
+            Some([("type", quoted(rule.protocol)), ("port", rule.port.to_string())]),
+        )
+    });
+    collection(out, "network_rule_collection", NETWORK, network.collect());
+    collection(out, "application_rule_collection", APPLICATION, application.collect());
+    out.push_str("}\n");
+}
+
+/// A rule's attributes, and those of its block `protocols`.
+type Rule = (Vec<(&'static str, String)>, Option<[(&'static str, String); 2]>);
+
+fn collection(out: &mut String, block: &str, (name, priority): (&str, u16), rules: Vec<Rule>) {
+    if rules.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n  {block} {{");
+    write_attributes(
+        out,
+        2,
+        &[
+            ("name", quoted(name)),
+            ("priority", priority.to_string()),
+            ("action", quoted("Allow")),
+        ],
+    );
+    for (attributes, protocols) in rules {
+        out.push_str("\n    rule {\n");
+        write_attributes(out, 3, &attributes);
+        if let Some(protocols) = protocols {
+            out.push_str("\n      protocols {\n");
+            write_attributes(out, 4, &protocols);
+            out.push_str("      }\n");
+        }
+        out.push_str("    }\n");
+    }
+    out.push_str("  }\n");
+}
+
+fn resource(out: &mut String, kind: &str, name: &str, attributes: &[(&str, String)]) {
+    let _ = writeln!(out, "\nresource \"{kind}\" \"{}\" {{", identifier(name));
+    write_attributes(out, 1, attributes);
+    out.push_str("}\n");
+}
+
+/// The attributes of a block, with their equals signs in one column as `terraform fmt` puts them.
+fn write_attributes(out: &mut String, depth: usize, attributes: &[(&str, String)]) {
+    let width = attributes.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in attributes {
+        let _ = writeln!(out, "{}{name:<width$} = {value}", "  ".repeat(depth));
+    }
+}
+
+fn identifier(name: &str) -> String {
+    name.replace(['-', '.'], "_")
+}
+
+fn list(values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    format!("[{}]", values.join(", "))
+}
+
+/// A string of HCL, in which `${` and `%{` would begin a template.
+fn quoted(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace("${", "$${")
+        .replace("%{", "%%{");
+    format!(
+        "\"{}\"",
+        escaped.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
+    )
+}

@@ -1,0 +1,120 @@
+//! What rules are for: the endpoints of a plan, or of a report.
+
+use std::net::IpAddr;
+
+use super::{Kind, Wanted};
+use crate::{
+    catalog::model::{Catalog, Dependency, Direction, Endpoint as Spec, Expect},
+    diagnosis::cause::{Cause, Suspect, Verdict},
+    plan::{self, Destination, Plan, Selection},
+    report::{self, Report},
+};
+
+impl Wanted {
+    /// The endpoints of a plan that rules can let through.
+    pub fn of_plan(plan: &Plan) -> Vec<Self> {
+        plan.endpoints
+            .iter()
+            .filter(|endpoint| endpoint.expect == Expect::Reachable)
+            .filter_map(Self::planned)
+            .collect()
+    }
+
+    /// The endpoints of a report that rules of a kind can let through, as far as they are selected.
+    pub fn of_report(report: &Report, selection: &Selection, catalog: &Catalog, kind: Kind) -> Vec<Self> {
+        let selected = |endpoint: &report::Endpoint| {
+            let id = &endpoint.dependency;
+            selection.includes(id) && !selection.skips(id) && selection.counts(endpoint.need)
+        };
+        report
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.expect == Expect::Reachable && selected(endpoint))
+            .filter_map(|endpoint| Self::reported(endpoint, report, catalog, kind))
+            .collect()
+    }
+
+    fn planned(endpoint: &plan::Endpoint) -> Option<Self> {
+        let cause = endpoint.untested.as_ref().map(|untested| untested.cause);
+        has_place(cause, endpoint.service_tag.as_deref(), endpoint.direction).then(|| Self {
+            dependency: endpoint.dependency.clone(),
+            title: endpoint.title.clone(),
+            service_tag: endpoint.service_tag.clone(),
+            need: endpoint.need,
+            host: endpoint.host.clone(),
+            pattern: endpoint.pattern.clone(),
+            addresses: match &endpoint.destination {
+                Destination::Name => endpoint.host.parse().into_iter().collect(),
+                Destination::Addresses { addresses, .. } => addresses.clone(),
+                Destination::NameServer(server) => vec![server.ip()],
+            },
+            port: endpoint.port,
+            transport: endpoint.transport,
+            protocol: endpoint.protocol,
+            direction: endpoint.direction,
+            source_tag: endpoint.source_tag.clone(),
+            missing: false,
+        })
+    }
+
+    fn reported(endpoint: &report::Endpoint, report: &Report, catalog: &Catalog, kind: Kind) -> Option<Self> {
+        let dependency = catalog
+            .dependencies
+            .iter()
+            .find(|dependency| dependency.id == endpoint.dependency);
+        let spec = dependency.and_then(|dependency| spec(dependency, endpoint));
+        let direction = spec.map_or(Direction::Outbound, |spec| spec.direction);
+        // Only a row that no probe could see is not tested and yet known to be at fault.
+        let cause = endpoint.cause.filter(|_| endpoint.verdict == Verdict::NotTested);
+        has_place(cause, endpoint.service_tag.as_deref(), direction).then(|| Self {
+            dependency: endpoint.dependency.clone(),
+            title: endpoint.title.clone(),
+            service_tag: endpoint.service_tag.clone(),
+            need: endpoint.need,
+            host: endpoint.host.clone(),
+            pattern: endpoint.pattern.clone(),
+            addresses: endpoint.host.parse::<IpAddr>().into_iter().collect(),
+            port: endpoint.port,
+            transport: endpoint.transport,
+            protocol: endpoint.protocol,
+            direction,
+            source_tag: spec.and_then(|spec| spec.source_tag.clone()),
+            missing: is_missing(endpoint, report, kind),
+        })
+    }
+}
+
+/// Whether a rule could be for it. A host that is gone needs none, one that was left out none now, and a name that nobody
+/// gave can only be covered by a tag.
+fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -> bool {
+    match untested {
+        Some(Cause::Retired | Cause::Skipped) => false,
+        Some(Cause::NeedsValue) => tag.is_some() || direction != Direction::Outbound,
+        _ => true,
+    }
+}
+
+/// Whether a report says that it is blocked, or that rules of this kind are to blame.
+fn is_missing(endpoint: &report::Endpoint, report: &Report, kind: Kind) -> bool {
+    let to_blame = match kind {
+        Kind::Nsg => Some(Suspect::Nsg),
+        Kind::Routes => Some(Suspect::Udr),
+        // No inbound traffic passes the rules that are made here.
+        Kind::Firewall => None,
+    };
+    let blames = |finding: &report::Finding| {
+        finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
+    };
+    endpoint.verdict == Verdict::Blocked
+        || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
+}
+
+/// The entry of the catalog behind a row of a report.
+fn spec<'a>(dependency: &'a Dependency, endpoint: &report::Endpoint) -> Option<&'a Spec> {
+    let is_outbound = endpoint.host != "*";
+    dependency.endpoints.iter().find(|spec| {
+        (spec.direction == Direction::Outbound) == is_outbound
+            && spec.transport == endpoint.transport
+            && spec.ports.iter().any(|(port, _)| *port == endpoint.port)
+    })
+}

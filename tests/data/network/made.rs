@@ -1,0 +1,113 @@
+//! Reports made by hand, of runs that saw a thing or two.
+
+use apim_probe::{
+    catalog::model::{Cloud, Expect},
+    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
+    plan::Plan,
+    report::{Agent, Endpoint, Finding, Fix, Report, SCHEMA, Stages, Summary, TcpStage, Vantage, VantageSource},
+};
+
+/// What was seen of the endpoint whose id begins so: verdict, cause, address.
+pub type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
+
+/// The report of a run that saw these and nothing else; the blocked ones share a finding.
+pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
+    let endpoints: Vec<Endpoint> = plan
+        .endpoints
+        .iter()
+        .map(|planned| {
+            let seen = seen.iter().find(|(start, ..)| planned.id.starts_with(start));
+            let (verdict, cause) = seen.map_or(
+                (
+                    Verdict::NotTested,
+                    planned.untested.as_ref().map(|untested| untested.cause),
+                ),
+                |(_, verdict, cause, _)| (*verdict, *cause),
+            );
+            let tcp = seen
+                .filter(|(.., address)| !address.is_empty())
+                .map(|(.., address)| TcpStage {
+                    address: (*address).into(),
+                    outcome: cause.map_or("ok".into(), |cause| cause.to_string()),
+                    ms: 1.0,
+                });
+            Endpoint {
+                id: planned.id.clone(),
+                dependency: planned.dependency.clone(),
+                title: planned.title.clone(),
+                service_tag: planned.service_tag.clone(),
+                need: planned.need,
+                feature: planned.feature.clone(),
+                host: planned.host.clone(),
+                pattern: planned.pattern.clone(),
+                port: planned.port,
+                transport: planned.transport,
+                protocol: planned.protocol,
+                verdict,
+                cause,
+                detail: "seen".into(),
+                evidence: vec!["measured".into()],
+                expect: Expect::Reachable,
+                as_expected: match verdict {
+                    Verdict::NotTested | Verdict::Unproven => None,
+                    verdict => Some(verdict.is_proved()),
+                },
+                duration_ms: None,
+                stages: Stages {
+                    tcp: tcp.into_iter().collect(),
+                    ..Stages::default()
+                },
+            }
+        })
+        .collect();
+    let blocked: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.verdict == Verdict::Blocked)
+        .collect();
+    let finding = blocked.first().map(|first| Finding {
+        id: format!("{}/{}", first.cause.unwrap(), first.dependency),
+        cause: first.cause,
+        title: "something is blocked".into(),
+        confidence: Confidence::High,
+        endpoints: blocked.iter().map(|endpoint| endpoint.id.clone()).collect(),
+        evidence: vec!["measured".into()],
+        suspects: vec![
+            Suspect::Nsg,
+            Suspect::FirewallNetworkRule,
+            Suspect::Udr,
+            Suspect::NoOutbound,
+        ],
+        impact: "…".into(),
+        fix: Fix {
+            summary: "Allow it.".into(),
+            commands: Vec::new(),
+        },
+    });
+    Report {
+        schema: SCHEMA.into(),
+        agent: Agent {
+            version: "0".into(),
+            catalog_documented: None,
+            catalog_sha256: String::new(),
+        },
+        started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
+        duration_ms: 1.0,
+        complete: true,
+        vantage: Vantage {
+            clock_skew_ms: None,
+            imports: Vec::new(),
+            subnet: None,
+            cloud: Cloud::Public,
+            region: Some("westeurope".into()),
+            vnet: None,
+            source: VantageSource::Flags,
+            host: None,
+            addresses: vec!["10.1.2.7".into()],
+            resolvers: Vec::new(),
+            notices: Vec::new(),
+        },
+        summary: Summary::of(&endpoints),
+        findings: finding.into_iter().collect(),
+        endpoints,
+    }
+}

@@ -1,0 +1,590 @@
+//! The network's own rules: what is read, how Azure would decide, and what stands beside the measurement.
+
+use std::{fs, net::IpAddr, path::PathBuf};
+
+use apim_probe::{
+    catalog::model::{Catalog, Cloud, Direction, Transport},
+    network::{
+        Expected, NetworkRules, Prediction, Standpoint, nsg::Place, nsg::SecurityRules, routes::Routes,
+        service_tags::ServiceTags,
+    },
+    plan::{Endpoint, Plan, Scope, Selection, Values},
+};
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data/network")
+            .join(name),
+    )
+    .unwrap()
+}
+
+fn rules(nsg: Option<&str>, routes: Option<&str>, tags: Option<&str>) -> NetworkRules {
+    NetworkRules::new(
+        nsg.map(|name| SecurityRules::parse(&fixture(name)).unwrap()),
+        routes.map(|name| Routes::parse(&fixture(name)).unwrap()),
+        tags.map(|name| ServiceTags::parse(&fixture(name)).unwrap()),
+    )
+}
+
+fn plan() -> Plan {
+    let scope = Scope {
+        cloud: Cloud::Public,
+        region: Some("westeurope".into()),
+        vnet: None,
+        name_servers: vec!["168.63.129.16:53".parse().unwrap(), "10.1.3.4:53".parse().unwrap()],
+    };
+    Plan::make(&Catalog::builtin(), &scope, &Values::default(), &Selection::default()).unwrap()
+}
+
+fn endpoint(start: &str) -> Endpoint {
+    let plan = plan();
+    let found = plan.endpoints.iter().find(|endpoint| endpoint.id.starts_with(start));
+    found
+        .unwrap_or_else(|| panic!("no endpoint begins with {start}"))
+        .clone()
+}
+
+fn predict(rules: &NetworkRules, start: &str, addresses: &[&str]) -> Prediction {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    let here = ["10.1.2.7".parse().unwrap()];
+    let from = Standpoint {
+        region: Some("westeurope"),
+        addresses: &here,
+    };
+    rules.predict(&endpoint(start), &addresses, &from).unwrap()
+}
+
+/// `verdict: words`, as one line.
+fn said(rules: &NetworkRules, start: &str, addresses: &[&str]) -> String {
+    let prediction = predict(rules, start, addresses);
+    format!("{}: {}", prediction.verdict.as_str(), prediction.words)
+}
+
+#[test]
+fn the_rule_that_blocks_is_named() {
+    let rules = rules(
+        Some("nsg-locked-down.json"),
+        Some("routes-plain.json"),
+        Some("service-tags.json"),
+    );
+    let table = [
+        (
+            "storage/",
+            &["20.60.1.2"][..],
+            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to 20.60.1.2, and the route 0.0.0.0/0 (default) leads to the internet",
+        ),
+        (
+            "sql/",
+            &["20.61.99.193"],
+            "deny: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193",
+        ),
+        // Before anything was looked up the tags speak.
+        (
+            "storage/",
+            &[],
+            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage, and the route 0.0.0.0/0 (default) leads to the internet",
+        ),
+        (
+            "event-hubs/",
+            &[],
+            "deny: NSG rule DenyInternet (4096, subnet) denies TCP 5671 to EventHub",
+        ),
+        // A host without a tag is somewhere in the internet.
+        (
+            "certificate-revocation/crl.microsoft.com:80",
+            &[],
+            "deny: NSG rule DenyInternet (4096, subnet) denies TCP 80 to the internet",
+        ),
+        // A storage address that the tag does not cover meets the rule behind.
+        (
+            "storage/",
+            &["20.60.1.2", "52.239.1.1"],
+            "unknown: NSG rules split TCP 443 with 20.60.1.2, 52.239.1.1: AllowStorage (200, subnet) allows 20.60.1.2; DenyInternet (4096, subnet) denies 52.239.1.1; the route 0.0.0.0/0 (default) leads to the internet",
+        ),
+        // A private endpoint lies within the network.
+        (
+            "sql/",
+            &["10.1.9.5"],
+            "allow: NSG rule AllowVnetOutBound (65000, subnet) allows TCP 1433 to 10.1.9.5, and the route 10.1.0.0/16 (default) leads to the virtual network",
+        ),
+        (
+            "sql/",
+            &["10.77.0.5"],
+            "deny: NSG rule DenyAllOutBound (65500, subnet) denies TCP 1433 to 10.77.0.5, and the route 10.0.0.0/8 (default) leads nowhere: Azure drops it",
+        ),
+    ];
+    for (start, addresses, words) in table {
+        assert_eq!(said(&rules, start, addresses), words, "{start} {addresses:?}");
+    }
+    let rule = predict(&rules, "sql/", &["20.61.99.193"]).nsg.unwrap();
+    assert_eq!(
+        (rule.name.as_str(), rule.priority, rule.place),
+        ("DenyInternet", 4096, Place::Subnet)
+    );
+    assert_eq!(rule.group.as_deref(), Some("nsg-apim"));
+}
+
+#[test]
+fn the_platform_is_exempt() {
+    let locked = rules(Some("nsg-locked-down.json"), Some("routes-forced.json"), None);
+    assert_eq!(
+        said(&locked, "dns/168.63.129.16", &[]),
+        "allow: 168.63.129.16 is the platform's own: neither NSGs nor routes stop it"
+    );
+    assert_eq!(predict(&locked, "dns/10.1.3.4", &[]).verdict, Expected::Allow);
+    // Windows activation passes NSGs, unless a route takes everything.
+    let plain = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
+    assert_eq!(
+        predict(&plain, "kms/azkms", &["20.118.99.224"]).verdict,
+        Expected::Allow
+    );
+    let forced = predict(&locked, "kms/azkms", &["20.118.99.224"]);
+    assert_eq!(forced.verdict, Expected::Deny);
+    assert!(forced.words.contains("Azure public address"), "{}", forced.words);
+    let alone = rules(Some("nsg-locked-down.json"), None, None);
+    assert_eq!(
+        predict(&alone, "kms/azkms", &["20.118.99.224"]).verdict,
+        Expected::Unknown
+    );
+}
+
+#[test]
+fn inbound_and_peer_rows_are_decided_too() {
+    let plain = rules(
+        Some("nsg-locked-down.json"),
+        Some("routes-plain.json"),
+        Some("service-tags.json"),
+    );
+    let table = [
+        (
+            "management-endpoint/",
+            Expected::Deny,
+            "DenyAllInBound (65500, subnet) denies TCP 3443 from ApiManagement",
+        ),
+        (
+            "load-balancer/",
+            Expected::Allow,
+            "AllowLoadBalancerProbe (300, subnet) allows TCP 6390 from AzureLoadBalancer",
+        ),
+        (
+            "client-traffic/*:443",
+            Expected::Deny,
+            "DenyAllInBound (65500, subnet) denies TCP 443 from the internet",
+        ),
+        ("internal-cache/*:6382", Expected::Allow, "VirtualNetwork"),
+        ("rate-limit-sync/", Expected::Allow, "UDP 4290"),
+    ];
+    for (start, verdict, words) in table {
+        let prediction = predict(&plain, start, &[]);
+        assert_eq!(prediction.verdict, verdict, "{start}: {}", prediction.words);
+        assert!(prediction.words.contains(words), "{start}: {}", prediction.words);
+    }
+    let nic_only = rules(Some("nsg-nic-only.powershell.json"), None, None);
+    assert_eq!(
+        predict(&nic_only, "management-endpoint/", &[]).verdict,
+        Expected::Unknown
+    );
+    let without = NetworkRules::new(Some(SecurityRules::parse(br#"{"value": []}"#).unwrap()), None, None);
+    assert_eq!(
+        said(&without, "management-endpoint/", &[]),
+        "deny: no NSG guards the subnet, and without one the instance's load balancer lets nothing in"
+    );
+    assert_eq!(predict(&without, "sql/", &[]).verdict, Expected::Allow);
+}
+
+#[test]
+fn replies_that_leave_through_an_appliance_are_lost() {
+    let forced = rules(None, Some("routes-forced.json"), Some("service-tags.json"));
+    assert_eq!(
+        said(&forced, "management-endpoint/", &[]),
+        "deny: replies to ApiManagement leave by the route 0.0.0.0/0 (user, to-firewall) to the appliance 10.1.2.4, which never saw the request: they are lost"
+    );
+    // Without the addresses of the tag, and without a route that could be it, the answer is the same.
+    let untold = rules(None, Some("routes-forced.json"), None);
+    assert_eq!(predict(&untold, "management-endpoint/", &[]).verdict, Expected::Deny);
+    // A user's route to the internet could be the missing one.
+    let some_route = rules(None, Some("routes-contest.json"), None);
+    assert_eq!(
+        predict(&some_route, "management-endpoint/", &[]).verdict,
+        Expected::Unknown
+    );
+    // Probes of the load balancer are answered past all routes.
+    assert_eq!(predict(&forced, "load-balancer/", &[]).verdict, Expected::Unknown);
+    assert_eq!(predict(&forced, "load-balancer/", &[]).route, None);
+    let plain = rules(None, Some("routes-plain.json"), Some("service-tags.json"));
+    assert_eq!(predict(&plain, "management-endpoint/", &[]).verdict, Expected::Allow);
+}
+
+#[test]
+fn routes_win_as_in_azure() {
+    let contest = rules(None, Some("routes-contest.json"), None);
+    let table = [
+        // Of three routes of one length a user's wins.
+        ("20.1.2.3", Some("tie"), "VirtualApplianceEcmp"),
+        // Azure's own routes of the network and its peers win against longer BGP routes.
+        ("10.2.9.1", None, "VNetPeering"),
+        ("10.3.0.1", None, "VirtualNetworkGateway"),
+        // Nothing overrides a service endpoint.
+        ("20.150.0.9", None, "VirtualNetworkServiceEndpoint"),
+        ("20.43.56.38", Some("hole"), "None"),
+        ("20.118.99.224", Some("kms"), "Internet"),
+        ("52.0.0.1", None, "QuantumTunnel"),
+    ];
+    for (address, name, next_hop) in table {
+        let route = predict(&contest, "sql/", &[address]).route.unwrap();
+        assert_eq!(
+            (route.name.as_deref(), route.next_hop.as_str()),
+            (name, next_hop),
+            "{address}"
+        );
+    }
+    let route = predict(&contest, "sql/", &["20.1.2.3"]).route.unwrap();
+    assert_eq!(route.next_hop_addresses, ["10.2.0.4", "10.2.0.5"]);
+    assert_eq!(
+        said(&contest, "sql/", &["20.1.2.3"]),
+        "allow: the route 0.0.0.0/0 (user, tie) leads to the appliance 10.2.0.4 or 10.2.0.5: look at the firewall there"
+    );
+    assert_eq!(
+        said(&contest, "key-vault/", &["20.43.56.38"]),
+        "deny: the route 20.43.56.0/24 (user, hole) leads nowhere: Azure drops it"
+    );
+}
+
+#[test]
+fn a_firewall_behind_open_rules_is_pointed_at() {
+    let open = rules(Some("nsg-nic-only.powershell.json"), Some("routes-forced.json"), None);
+    assert_eq!(
+        said(&open, "key-vault/", &["20.43.56.38"]),
+        "allow: NSG and routes allow it, next hop is 10.1.2.4: look at the firewall there"
+    );
+}
+
+#[test]
+fn a_rule_of_this_vm_alone_is_told_from_the_subnets() {
+    let nic_only = rules(Some("nsg-nic-only.powershell.json"), Some("routes-plain.json"), None);
+    let prediction = predict(&nic_only, "sql/", &["20.61.99.193"]);
+    assert_eq!(
+        prediction.words,
+        "NSG rule DenySql (100, NIC) denies TCP 1433 to 20.61.99.193"
+    );
+    assert_eq!(prediction.nsg.unwrap().place, Place::Nic);
+}
+
+#[test]
+fn tags_that_nobody_explains_leave_a_doubt() {
+    let document = br#"[{"association": {"subnet": {"id": "s"}}, "effectiveSecurityRules": [
+        {"name": "AllowSqlHere", "priority": 100, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "Sql.NorthEurope", "destinationPortRange": "1433"},
+        {"name": "AllowAzure", "priority": 110, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "AzureCloud", "destinationPortRange": "5671"},
+        {"name": "AllowVault", "priority": 120, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "AzureKeyVault", "destinationPortRange": "443"},
+        {"name": "DenyAll", "priority": 4000, "direction": "Outbound", "access": "Deny", "protocol": "*",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "0-65535"}]}]"#;
+    let parsed = SecurityRules::parse(document).unwrap();
+    let untold = NetworkRules::new(Some(parsed.clone()), None, None);
+    assert_eq!(
+        said(&untold, "sql/", &["20.61.99.193"]),
+        "unknown: it depends on the addresses behind NSG rule AllowSqlHere (100, subnet): pass --service-tags, or else DenyAll (4000, subnet) denies TCP 1433 to 20.61.99.193"
+    );
+    assert_eq!(predict(&untold, "event-hubs/", &[]).verdict, Expected::Unknown);
+    // The rule names the endpoint's own tag: no addresses are needed to see that.
+    assert_eq!(
+        predict(&untold, "key-vault/", &["20.43.56.38"]).verdict,
+        Expected::Allow
+    );
+    // Tags of different services share no address.
+    assert_eq!(predict(&untold, "storage/", &["20.60.1.2"]).verdict, Expected::Deny);
+    let tags =
+        br#"{"values": [{"name": "Sql.NorthEurope", "properties": {"addressPrefixes": ["52.146.133.128/27"]}}]}"#;
+    let told = NetworkRules::new(Some(parsed), None, Some(ServiceTags::parse(tags).unwrap()));
+    assert_eq!(predict(&told, "sql/", &["20.61.99.193"]).verdict, Expected::Deny);
+    assert_eq!(predict(&told, "sql/", &["52.146.133.130"]).verdict, Expected::Allow);
+}
+
+#[test]
+fn a_regional_tag_is_found_by_its_suffix() {
+    let tags = ServiceTags::parse(&fixture("service-tags.json")).unwrap();
+    assert_eq!(
+        tags.spelling("storage.germanywestcentral"),
+        Some("Storage.GermanyWestCentral")
+    );
+    assert!(tags.addresses("Storage.germanywc").is_none());
+}
+
+#[test]
+fn admin_rules_come_first_where_they_are_exported() {
+    let rule = |priority: u32, access: &str, port: u16| {
+        format!(
+            r#"{{"name": "r{port}", "priority": {priority}, "direction": "Outbound", "access": "{access}", "protocol": "All",
+            "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "{port}"}}"#
+        )
+    };
+    let document = format!(
+        r#"{{"value": [
+            {{"association": {{"subnet": {{"id": "s"}}}}, "effectiveSecurityRules": [{}, {}]}},
+            {{"association": {{"networkManager": {{"id": "m"}}}}, "effectiveSecurityRules": [{}, {}]}}]}}"#,
+        rule(100, "Deny", 1433),
+        rule(100, "Allow", 443),
+        rule(1, "AlwaysAllow", 1433),
+        rule(2, "Deny", 443)
+    );
+    let rules = NetworkRules::new(Some(SecurityRules::parse(document.as_bytes()).unwrap()), None, None);
+    assert_eq!(predict(&rules, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
+    let vault = predict(&rules, "key-vault/", &["20.43.56.38"]);
+    assert_eq!(
+        (vault.verdict, vault.nsg.unwrap().place),
+        (Expected::Deny, Place::NetworkManager)
+    );
+}
+
+#[test]
+fn rules_of_another_network_are_noticed() {
+    let rules = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
+    let notices = |address: &str| {
+        let here = [address.parse().unwrap()];
+        rules.notices(&Standpoint {
+            region: None,
+            addresses: &here,
+        })
+    };
+    assert_eq!(notices("10.1.2.7"), Vec::<String>::new());
+    assert_eq!(
+        notices("10.9.0.4"),
+        [
+            "no address of this machine (10.9.0.4) lies in the virtual network of the given rules (10.1.0.0-10.1.255.255): they belong to another network interface"
+        ]
+    );
+}
+
+#[test]
+fn wrong_documents_say_what_they_look_like() {
+    type Parse = fn(&[u8]) -> Result<(), String>;
+    let nsg: Parse = |bytes| SecurityRules::parse(bytes).map(drop);
+    let routes: Parse = |bytes| Routes::parse(bytes).map(drop);
+    let tags: Parse = |bytes| ServiceTags::parse(bytes).map(drop);
+    let table: [(Parse, &[u8], &str); 17] = [
+        (nsg, b"", "is empty: the command that wrote it failed"),
+        (nsg, b" \n", "is empty"),
+        (nsg, b"\xff\x00\xfe", "is not text"),
+        (nsg, b"{\"value\": [", "is not JSON: EOF"),
+        (nsg, b"ERROR: (NetworkInterfaceMustBeAttached)", "is not JSON"),
+        (
+            nsg,
+            &fixture("routes-plain.json"),
+            "looks like effective routes (az network nic show-effective-route-table); --effective-routes takes that",
+        ),
+        (routes, &fixture("nsg-locked-down.json"), "--effective-nsg takes that"),
+        (routes, &fixture("service-tags.json"), "--service-tags takes that"),
+        (tags, &fixture("routes-plain.json"), "--effective-routes takes that"),
+        (
+            nsg,
+            br#"{"name": "nsg", "securityRules": []}"#,
+            "a network security group itself (az network nsg show), and not like effective security rules",
+        ),
+        (routes, br#"{"name": "rt", "routes": []}"#, "a route table itself"),
+        (
+            nsg,
+            br#"{"error": {"code": "x", "message": "VM not running"}}"#,
+            "an error of Azure (VM not running)",
+        ),
+        (
+            nsg,
+            br#"{"schema": "apim-probe/report/v1"}"#,
+            "--report of rules takes that",
+        ),
+        (nsg, br#"[{"networkStatus": {}}]"#, "--network-status takes that"),
+        (
+            tags,
+            br#"{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}"#,
+            "an object with a, b, c, d …",
+        ),
+        (routes, b"[]", "holds no route"),
+        (tags, b"[1, 2]", "a list of plain values"),
+    ];
+    for (parse, bytes, words) in table {
+        let error = parse(bytes).unwrap_err();
+        assert!(error.contains(words), "{error}\nand not: {words}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_said_with_its_rule() {
+    let rule = |field: &str, value: &str| {
+        let mut rule = serde_json::json!({"name": "r", "priority": 1, "direction": "Outbound", "access": "Allow",
+            "protocol": "All", "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "80"});
+        rule[field] = serde_json::from_str(value).unwrap();
+        let document = serde_json::json!([{"effectiveSecurityRules": [rule]}]).to_string();
+        SecurityRules::parse(document.as_bytes()).map(drop)
+    };
+    for (field, value, words) in [
+        (
+            "access",
+            "\"Maybe\"",
+            "has the rule r with access \"Maybe\", which is not understood",
+        ),
+        ("direction", "null", "has the rule r without direction"),
+        ("priority", "\"first\"", "priority \"first\""),
+        (
+            "destinationPortRange",
+            "\"80-99999\"",
+            "destinationPortRange \"80-99999\"",
+        ),
+        ("destinationPortRange", "null", "without destinationPortRange"),
+        (
+            "destinationAddressPrefix",
+            "\"10.0.0.0/40\"",
+            "\"10.0.0.0/40\", which is no prefix",
+        ),
+        (
+            "expandedDestinationAddressPrefix",
+            "[\"Storage\"]",
+            "\"Storage\", which is no prefix",
+        ),
+    ] {
+        let error = rule(field, value).unwrap_err();
+        assert!(error.contains(words), "{error}\nand not: {words}");
+    }
+    for (field, value) in [
+        ("destinationPortRanges", "[\"80\", \"443-443\"]"),
+        ("destinationPortRange", "\"*\""),
+        ("destinationPortRange", "80"),
+        ("expandedDestinationAddressPrefix", "null"),
+        (
+            "destinationAddressPrefixes",
+            "[\"*\", \"Storage\", \"10.0.0.0/8\", \"2603:1030::/64\"]",
+        ),
+        ("protocol", "\"Icmp\""),
+    ] {
+        assert_eq!(rule(field, value), Ok(()), "{field} {value}");
+    }
+}
+
+#[test]
+fn files_of_windows_powershell_are_read() {
+    let text = String::from_utf8(fixture("routes-plain.json")).unwrap();
+    let wide: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    let marked = [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat();
+    let plain = Routes::parse(text.as_bytes()).unwrap();
+    assert_eq!(Routes::parse(&wide).unwrap(), plain);
+    assert_eq!(Routes::parse(&marked).unwrap(), plain);
+    assert!(
+        SecurityRules::parse(&wide)
+            .unwrap_err()
+            .contains("--effective-routes takes that")
+    );
+}
+
+#[test]
+fn every_endpoint_gets_a_prediction() {
+    let all = rules(
+        Some("nsg-locked-down.json"),
+        Some("routes-forced.json"),
+        Some("service-tags.json"),
+    );
+    let from = Standpoint {
+        region: None,
+        addresses: &[],
+    };
+    for endpoint in plan().endpoints {
+        let prediction = all.predict(&endpoint, &[], &from).unwrap();
+        assert!(!prediction.words.is_empty(), "{}", endpoint.id);
+        assert!(
+            prediction.words.is_ascii() && !prediction.words.contains("  "),
+            "{}",
+            prediction.words
+        );
+        if endpoint.direction == Direction::Outbound && endpoint.transport == Transport::Udp && endpoint.port != 53 {
+            assert_eq!(prediction.verdict, Expected::Deny, "{}", endpoint.id);
+        }
+    }
+    let none = NetworkRules::new(
+        None,
+        None,
+        Some(ServiceTags::parse(&fixture("service-tags.json")).unwrap()),
+    );
+    assert_eq!(none.predict(&endpoint("sql/"), &[], &from), None);
+}
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// JSON of the right keys and of the wrong kinds.
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("-1e400".to_owned()),
+            Just("[]".to_owned()),
+            Just("\"0.0.0.0/0\"".to_owned()),
+            Just("\"\\ud800\"".to_owned()),
+            "\"[*a-zA-Z0-9./:-]{0,12}\"",
+        ];
+        leaf.prop_recursive(5, 64, 6, |inner| {
+            let key = prop::sample::select(vec![
+                "value",
+                "values",
+                "name",
+                "properties",
+                "addressPrefixes",
+                "effectiveSecurityRules",
+                "association",
+                "subnet",
+                "access",
+                "direction",
+                "priority",
+                "destinationPortRange",
+                "destinationAddressPrefix",
+                "nextHopType",
+                "state",
+                "addressPrefix",
+                "nextHop",
+                "error",
+                "schema",
+                "tagMap",
+            ]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(|items| format!("[{}]", items.join(","))),
+                prop::collection::vec((key, inner), 0..6).prop_map(|fields| {
+                    let fields: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                    format!("{{{}}}", fields.join(","))
+                }),
+            ]
+        })
+    }
+
+    fn read(bytes: &[u8]) {
+        let _ = SecurityRules::parse(bytes);
+        let _ = Routes::parse(bytes);
+        let _ = ServiceTags::parse(bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes in any::<Vec<u8>>()) {
+            read(&bytes);
+        }
+
+        #[test]
+        fn no_json_makes_a_parser_panic(text in json()) {
+            read(text.as_bytes());
+        }
+
+        #[test]
+        fn no_cut_makes_a_parser_panic(length in 0_usize..9000) {
+            let whole = fixture("nsg-locked-down.json");
+            read(&whole[..length.min(whole.len())]);
+        }
+    }
+
+    #[test]
+    fn depth_is_an_error() {
+        read("[".repeat(200_000).as_bytes());
+        read(format!("{}{}", "{\"value\":".repeat(100_000), "}".repeat(100_000)).as_bytes());
+    }
+}
