@@ -40,7 +40,7 @@ fn every_command_in_it_can_be_typed() {
 fn every_flag_in_it_exists() {
     let known: Vec<String> = Cli::command()
         .get_subcommands()
-        .flat_map(|command| command.get_arguments())
+        .flat_map(clap::Command::get_arguments)
         .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
         .collect();
     // Only what stands in code and begins with the flag: other programs have flags too.
