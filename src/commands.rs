@@ -17,6 +17,7 @@ mod check;
 mod list;
 mod planning;
 mod run;
+mod session;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -99,4 +100,21 @@ fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
             stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     }
+}
+
+/// The columns of the terminal; 80 where there is none.
+fn width() -> usize {
+    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
+/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
+fn is_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }

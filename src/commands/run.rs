@@ -1,124 +1,52 @@
 //! `apim-probe run`: plan, probe, judge, report.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    sync::Arc,
-};
+use std::io::{self, IsTerminal, Write};
 
 use jiff::Timestamp;
-use tokio::runtime::Runtime;
 
-use super::{Failure, colour, planning, print};
+use super::{Failure, colour, is_unicode, planning, print, session::Session, width};
 use crate::{
-    catalog::Catalog,
-    cli::{ProbeArgs, ReportArgs, RunArgs},
+    cli::{ReportArgs, RunArgs},
     diagnosis,
     exit::{self, Policy},
-    net::tls::{TlsClient, roots::Roots},
     output::{self, Outputs},
-    plan::Plan,
-    probe::{self, ControlPolicy, Event, Limits},
+    probe::{Depth, Event},
     progress::Progress,
-    report::{self, Format, Options, Report, assemble::assemble},
-    vantage::{Vantage, descriptors},
+    report::{self, Format, Options, Report},
 };
 
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
-    let mut planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
-    let roots = roots(&probe, &mut planned.vantage)?;
+    let planned = planning::plan(&plan, colour(report.color, &io::stderr()))?;
+    let session = Session::open(planned, &probe)?;
     // A report that cannot be written should not cost a minute of probing first.
     outputs.check().map_err(Failure::agent)?;
-    let sockets = descriptors::prepare().map_err(Failure::agent)?;
     if !report.quiet {
-        notices(&planned.vantage);
+        session.print_notices();
     }
-    let limits = Limits {
-        timeout: probe.timeout,
-        deadline: probe.deadline,
-        concurrency: probe.concurrency,
-        sockets,
-        ipv6: probe.ipv6,
-    };
-    let made = conduct(
-        &planned.catalog,
-        &planned.vantage,
-        &Arc::new(planned.plan),
-        roots,
-        limits,
-        !probe.no_control,
-        !report.quiet,
-    )?;
+    let made = conduct(&session, !report.quiet);
+    // Nothing may hold the process once the report is due.
+    session.close();
     publish(&made, &outputs, &report)
 }
 
-fn roots(arguments: &ProbeArgs, vantage: &mut Vantage) -> Result<Arc<Roots>, Failure> {
-    let mut roots = Roots::builtin();
-    if let Some(path) = &arguments.ca_file {
-        let added = roots.add_file(path).map_err(Failure::usage)?;
-        let noun = if added == 1 { "root" } else { "roots" };
-        vantage.notices.push(format!(
-            "{added} {noun} of {} treated as public, although the instance may not trust them",
-            path.display()
-        ));
-    }
-    Ok(Arc::new(roots))
-}
-
-fn notices(vantage: &Vantage) {
-    for notice in &vantage.notices {
-        let _ = writeln!(io::stderr(), "notice: {}", crate::plain::plain(notice));
-    }
-}
-
 /// Probes and judges.
-fn conduct(
-    catalog: &Catalog,
-    vantage: &Vantage,
-    plan: &Arc<Plan>,
-    roots: Arc<Roots>,
-    limits: Limits,
-    controls: bool,
-    show_progress: bool,
-) -> Result<Report, Failure> {
-    let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
-    let progress = Progress::new(plan.testable().count(), show_progress && io::stderr().is_terminal());
-    let on_event = |event: Event<'_>| match event {
-        Event::Started(index) => progress.started(&plan.endpoints[index].id),
+fn conduct(session: &Session, show_progress: bool) -> Report {
+    let endpoints = &session.plan().endpoints;
+    let testable = session.plan().testable().count();
+    let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
+    let started_at = Timestamp::now();
+    let run = session.probe(Depth::Full, |event| match event {
+        Event::Started(index) => progress.started(&endpoints[index].id),
         Event::Finished(index, trace) => {
-            let endpoint = &plan.endpoints[index];
+            let endpoint = &endpoints[index];
             progress.finished(&endpoint.id, Some(diagnosis::preview(endpoint, trace)));
         }
-    };
-    let started_at = Timestamp::now();
-    let interrupted = async {
-        // Without a handler the signal ends the process as ever.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let tls = TlsClient::new(roots);
-    let policy = ControlPolicy {
-        platform: None,
-        connections: controls,
-        suspect: diagnosis::suspect,
-    };
-    let run = runtime.block_on(probe::run(plan.clone(), tls, limits, policy, interrupted, on_event));
-    // Nothing may hold the process once the report is due.
-    runtime.shutdown_background();
+    });
     progress.clear();
-    let diagnosis = diagnosis::diagnose(plan, &run);
-    Ok(assemble(catalog, vantage, plan, &run, &diagnosis, started_at))
-}
-
-/// Two threads: cryptography on one must not delay the deadline on the other.
-fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
+    session.report(&run, started_at)
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.
@@ -157,21 +85,4 @@ fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result
         let _ = writeln!(io::stderr(), "error: {fault}");
     }
     Ok(status.code)
-}
-
-/// The columns of the terminal; 80 where there is none.
-fn width() -> usize {
-    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
-    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
-}
-
-/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
-fn is_unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }

@@ -1,0 +1,147 @@
+//! One plan, probed as often as a command wants: one runtime, one TLS client, one ear for Ctrl-C.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use tokio::{runtime::Runtime, sync::watch};
+
+use super::{Failure, planning::Planned};
+use crate::{
+    catalog::Catalog,
+    cli::ProbeArgs,
+    diagnosis,
+    net::tls::{TlsClient, roots::Roots},
+    plain::plain,
+    plan::Plan,
+    probe::{self, ControlPolicy, Depth, Event, Limits, Run},
+    report::{Report, assemble::assemble},
+    vantage::{Vantage, descriptors},
+};
+
+/// Everything that probing needs, ready for the first packet.
+pub struct Session {
+    catalog: Catalog,
+    vantage: Vantage,
+    plan: Arc<Plan>,
+    limits: Limits,
+    connections: bool,
+    tls: TlsClient,
+    runtime: Runtime,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Session {
+    /// Gets ready to probe what was planned; no packet is sent yet.
+    pub fn open(planned: Planned, arguments: &ProbeArgs) -> Result<Self, Failure> {
+        let Planned {
+            catalog,
+            mut vantage,
+            plan,
+        } = planned;
+        let roots = roots(arguments, &mut vantage)?;
+        // Before the runtime, which cannot start for want of descriptors.
+        let sockets = descriptors::prepare().map_err(Failure::agent)?;
+        let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
+        let interrupted = ear(&runtime);
+        Ok(Self {
+            catalog,
+            vantage,
+            plan: Arc::new(plan),
+            limits: Limits {
+                timeout: arguments.timeout,
+                deadline: arguments.deadline,
+                concurrency: arguments.concurrency,
+                sockets,
+                ipv6: arguments.ipv6,
+            },
+            connections: !arguments.no_control,
+            tls: TlsClient::new(roots),
+            runtime,
+            interrupted,
+        })
+    }
+
+    /// What is probed.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Says on stderr what the reader should know before the results.
+    pub fn print_notices(&self) {
+        for notice in &self.vantage.notices {
+            let _ = writeln!(io::stderr(), "notice: {}", plain(notice));
+        }
+    }
+
+    /// Probes the whole plan once, until it is done, the deadline passes or Ctrl-C comes.
+    pub fn probe(&self, depth: Depth, on_event: impl FnMut(Event<'_>)) -> Run {
+        self.conduct(self.plan.clone(), self.limits, depth, on_event)
+    }
+
+    /// Judges what was seen.
+    pub fn report(&self, run: &Run, started_at: Timestamp) -> Report {
+        let diagnosis = diagnosis::diagnose(&self.plan, run);
+        assemble(&self.catalog, &self.vantage, &self.plan, run, &diagnosis, started_at)
+    }
+
+    /// Ends all probing. Nothing holds the process after this.
+    pub fn close(self) {
+        self.runtime.shutdown_background();
+    }
+
+    fn conduct(&self, plan: Arc<Plan>, limits: Limits, depth: Depth, on_event: impl FnMut(Event<'_>)) -> Run {
+        let policy = ControlPolicy {
+            depth,
+            platform: None,
+            connections: self.connections,
+            suspect: diagnosis::suspect,
+        };
+        let interrupted = heard(self.interrupted.clone());
+        let run = probe::run(plan, self.tls.clone(), limits, policy, interrupted, on_event);
+        self.runtime.block_on(run)
+    }
+}
+
+/// The roots that judge chains: the instance's, and those that the user adds.
+fn roots(arguments: &ProbeArgs, vantage: &mut Vantage) -> Result<Arc<Roots>, Failure> {
+    let mut roots = Roots::builtin();
+    if let Some(path) = &arguments.ca_file {
+        let added = roots.add_file(path).map_err(Failure::usage)?;
+        let noun = if added == 1 { "root" } else { "roots" };
+        vantage.notices.push(format!(
+            "{added} {noun} of {} treated as public, although the instance may not trust them",
+            path.display()
+        ));
+    }
+    Ok(Arc::new(roots))
+}
+
+/// Two threads: cryptography on one must not delay the deadline on the other.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Listens for Ctrl-C from now on, between runs as well.
+fn ear(runtime: &Runtime) -> watch::Receiver<bool> {
+    let (heard, ear) = watch::channel(false);
+    runtime.spawn(async move {
+        // Without a handler the signal ends the process as ever.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            heard.send_replace(true);
+        }
+    });
+    ear
+}
+
+/// Completes once Ctrl-C has come.
+async fn heard(mut ear: watch::Receiver<bool>) {
+    if ear.wait_for(|interrupted| *interrupted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
