@@ -70,13 +70,22 @@ pub struct ListArgs {
     pub plan: PlanArgs,
     /// Format of the plan
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub format: PlanFormat,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
     /// Do without control queries and connections
     #[arg(long)]
     pub no_control: bool,
+}
+
+/// A format that a plan can be shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlanFormat {
+    /// For people at a terminal.
+    Text,
+    /// One document, for programs.
+    Json,
 }
 
 /// `check`.

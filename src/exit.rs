@@ -126,7 +126,8 @@ struct Tally<'a> {
 impl<'a> Tally<'a> {
     /// `--fail-on never` tallies like the default: the caller says 0 in its place.
     fn of(endpoints: &'a [Endpoint], policy: Policy) -> Self {
-        let any_required = endpoints.iter().any(|e| e.need == Need::Required);
+        let selected = |e: &&Endpoint| e.cause != Some(Cause::Skipped);
+        let any_required = endpoints.iter().filter(selected).any(|e| e.need == Need::Required);
         let fail_on = match policy.fail_on {
             Some(FailOn::Never) | None if any_required => FailOn::Required,
             Some(FailOn::Never) | None => FailOn::Any,

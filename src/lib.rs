@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod diagnosis;
+pub mod diff;
 pub mod exit;
 pub mod hello;
 pub mod net;

@@ -23,7 +23,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn is_harmful(c: char) -> bool {
+/// Whether a character acts on a terminal instead of showing itself.
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -35,7 +35,7 @@ impl Progress {
             return Self { shown: None };
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-        let template = "{pos}/{len} endpoints, {prefix}{elapsed_precise}  {wide_msg}";
+        let template = "{pos}/{len} endpoints, {prefix}{elapsed}  {wide_msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

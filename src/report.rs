@@ -14,9 +14,20 @@ use crate::{
 };
 
 pub mod assemble;
+pub mod brief;
+pub mod csv;
 pub mod format;
+pub mod headline;
+pub mod html;
 pub mod json;
+pub mod jsonl;
+pub mod junit;
+pub mod markdown;
+pub mod nagios;
+pub mod openmetrics;
+mod stages;
 pub mod text;
+pub mod ticket;
 pub mod view;
 pub mod words;
 

@@ -4,12 +4,11 @@ use std::io;
 
 use super::{Failure, colour, planning, print};
 use crate::{
-    cli::ListArgs,
+    cli::{ListArgs, PlanFormat},
     plan::{
         document::{self, Document},
         text,
     },
-    report::Format,
 };
 
 /// Shows what would be probed, and why.
@@ -23,12 +22,12 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
     };
     let document = Document::new(&planned.plan, vantage, Vec::new());
     match arguments.format {
-        Format::Json => {
+        PlanFormat::Json => {
             let json = serde_json::to_string_pretty(&document)
                 .map_err(|error| Failure::agent(format!("cannot write the plan: {error}")))?;
             print(&format!("{json}\n"))?;
         }
-        Format::Text => print(&text::render(&document))?,
+        PlanFormat::Text => print(&text::render(&document))?,
     }
     Ok(0)
 }

@@ -165,6 +165,7 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
     ("R:reachable R:not-tested/not-outbound",                UNSET,    false, 0),
     ("R:reachable R:not-tested/skipped",                     UNSET,    false, 0),
     ("R:not-tested/skipped",                                 UNSET,    false, 0),
+    ("R:not-tested/skipped F:blocked/tcp-timeout",           UNSET,    false, 1),
     // Blocked beats not proved.
     ("R:blocked/tcp-timeout R:not-tested/needs-value",       UNSET,    false, 1),
     ("R:blocked/tcp-timeout R:not-tested/deadline",          UNSET,    false, 1),

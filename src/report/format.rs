@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Report, json, text};
+use super::{Report, brief, csv, html, json, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
 use crate::exit::ExitStatus;
 
 /// A format that a report can be written in.
@@ -12,10 +12,37 @@ pub enum Format {
     Text,
     /// One document, for programs.
     Json,
+    /// One endpoint a line, for log pipelines.
+    Jsonl,
+    /// `JUnit` XML, for the test view of a CI service.
+    Junit,
+    /// One self-contained file for a browser.
+    Html,
+    /// A comment on a pull request.
+    Markdown,
+    /// One row an endpoint, for a spreadsheet.
+    Csv,
+    /// Metrics for the textfile collector of Prometheus.
+    Openmetrics,
+    /// One line with performance data, with the statuses of a Nagios plugin.
+    Nagios,
+    /// The answer in less than 4 KB.
+    Brief,
+    /// A text for the people who run the network.
+    Ticket,
 }
 
 /// The endings of files and what they ask for.
-const ENDINGS: &[(&str, Format)] = &[("txt", Format::Text), ("json", Format::Json)];
+const ENDINGS: &[(&str, Format)] = &[
+    ("txt", Format::Text),
+    ("json", Format::Json),
+    ("jsonl", Format::Jsonl),
+    ("xml", Format::Junit),
+    ("html", Format::Html),
+    ("md", Format::Markdown),
+    ("csv", Format::Csv),
+    ("prom", Format::Openmetrics),
+];
 
 impl Format {
     /// The format that a file's ending asks for, in any case; none for an ending that says nothing.
@@ -62,5 +89,14 @@ pub fn render(report: &Report, format: Format, options: &Options) -> String {
     match format {
         Format::Text => text::render(report, options),
         Format::Json => json::render(report),
+        Format::Jsonl => jsonl::render(report),
+        Format::Junit => junit::render(report),
+        Format::Html => html::render(report, options),
+        Format::Markdown => markdown::render(report, options),
+        Format::Csv => csv::render(report),
+        Format::Openmetrics => openmetrics::render(report, options),
+        Format::Nagios => nagios::render(report, options),
+        Format::Brief => brief::render(report, options),
+        Format::Ticket => ticket::render(report),
     }
 }

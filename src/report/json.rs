@@ -1,9 +1,12 @@
 //! The JSON document.
 
+use std::fmt::Write as _;
+
 use jiff::{Timestamp, Unit};
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 use super::Report;
+use crate::plain::is_harmful;
 
 /// The report as one pretty-printed document with a line feed at its end.
 ///
@@ -12,13 +15,39 @@ use super::Report;
 /// # Panics
 /// Never: a report holds nothing that JSON cannot say.
 pub fn render(report: &Report) -> String {
-    let mut document = serde_json::to_string_pretty(report).expect("a report has string keys only");
-    document.push('\n');
-    document
+    pretty(report)
+}
+
+/// A document of ours, pretty-printed and safe to look at, with a line feed at its end.
+pub(crate) fn pretty(document: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("our documents have string keys only");
+    text.push('\n');
+    visible(text)
+}
+
+/// JSON in which nothing acts on a terminal: JSON itself lets C1 and bidirectional controls stand in a string. They
+/// become escapes, which mean the same.
+pub(crate) fn visible(json: String) -> String {
+    let acts = |c: char| c != '\n' && is_harmful(c);
+    if !json.contains(acts) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if acts(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A String cannot fail to be written to.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
 }
 
 /// Serializes a time as `2026-11-21T20:00:00.000Z`.
-pub(super) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&stamp(*time))
 }
 

@@ -74,7 +74,7 @@ pub fn groups(report: &Report, need: Need) -> Vec<Group<'_>> {
 impl<'a> Group<'a> {
     /// The group in one word: the worst that one of its endpoints has to say.
     pub fn status(&self) -> Status {
-        let has = |status: Status| self.endpoints.iter().any(|e| endpoint_status(e) == status);
+        let has = |wanted: Status| self.endpoints.iter().any(|e| status(e) == wanted);
         let worst = [Status::Blocked, Status::Open, Status::Unproven]
             .into_iter()
             .find(|s| has(*s));
@@ -99,10 +99,7 @@ impl<'a> Group<'a> {
 
     /// The endpoints that have something to say.
     pub fn unwell(&self) -> impl Iterator<Item = &'a Endpoint> {
-        self.endpoints
-            .iter()
-            .copied()
-            .filter(|e| endpoint_status(e) != Status::Ok)
+        self.endpoints.iter().copied().filter(|e| status(e) != Status::Ok)
     }
 
     /// Whether every endpoint here must be blocked.
@@ -112,7 +109,7 @@ impl<'a> Group<'a> {
 }
 
 /// One endpoint in the words of a group.
-pub fn endpoint_status(endpoint: &Endpoint) -> Status {
+pub fn status(endpoint: &Endpoint) -> Status {
     match (endpoint.verdict, endpoint.as_expected) {
         (_, Some(false)) if endpoint.expect == Expect::Blocked => Status::Open,
         (Verdict::Blocked, Some(true)) | (Verdict::Reachable, _) => Status::Ok,
@@ -156,6 +153,20 @@ pub fn by<'a, K: PartialEq>(
             Some((_, members)) => members.push(endpoint),
             None => grouped.push((key, vec![endpoint])),
         }
+    }
+    grouped
+}
+
+/// Every endpoint by the id of its dependency, in report order.
+pub fn by_dependency(report: &Report) -> Vec<(&str, Vec<&Endpoint>)> {
+    let mut grouped: Vec<(&str, Vec<&Endpoint>)> = Vec::new();
+    let mut position: HashMap<&str, usize> = HashMap::new();
+    for endpoint in &report.endpoints {
+        let at = *position.entry(&endpoint.dependency).or_insert_with(|| {
+            grouped.push((&endpoint.dependency, Vec::new()));
+            grouped.len() - 1
+        });
+        grouped[at].1.push(endpoint);
     }
     grouped
 }

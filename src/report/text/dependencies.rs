@@ -88,7 +88,7 @@ impl Table<'_> {
     fn details(&self, page: &mut Page, group: &Group) {
         let silent = |e: &&Endpoint| {
             let explained = self.explained.contains_key(e.id.as_str());
-            view::endpoint_status(e) == Status::NotTested || (explained && view::endpoint_status(e) == Status::Blocked)
+            view::status(e) == Status::NotTested || (explained && view::status(e) == Status::Blocked)
         };
         let told: Vec<&Endpoint> = group.unwell().filter(|e| !silent(e)).collect();
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {

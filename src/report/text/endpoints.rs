@@ -7,7 +7,7 @@ use super::{
 use crate::{
     catalog::model::Need,
     paint,
-    report::{Endpoint, Report, Stages, view},
+    report::{Endpoint, Report, view},
 };
 
 /// Where the target of an endpoint begins, behind its verdict.
@@ -45,10 +45,15 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
     let target = shorten(endpoint.target(), page.width - TARGET, page.ellipsis());
     let verdict = endpoint.verdict.as_str();
     let mut line = Line::at(2)
-        .styled(style(view::endpoint_status(endpoint)), verdict)
+        .styled(style(view::status(endpoint)), verdict)
         .to(TARGET)
         .text(&target);
-    let cells = measured(&endpoint.stages);
+    let cells = STAGES.map(|stage| {
+        endpoint
+            .stages
+            .timing(stage)
+            .map_or_else(String::new, |ms| format!("{ms:.1}"))
+    });
     if line.column() > timings && cells.iter().any(|cell| !cell.is_empty()) {
         page.line(line);
         line = Line::default();
@@ -63,7 +68,7 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
     let dot = if need.is_empty() { "" } else { page.dot() };
     let about = format!("{need}{dot}{cause}{}", endpoint.detail);
     page.paragraph(Line::at(TARGET), paint::NORMAL, &about, None);
-    for (label, text) in facts(endpoint) {
+    for (label, text) in endpoint.stages.facts() {
         page.paragraph(
             Line::at(TARGET).styled(paint::QUIET, label).to(TARGET + 9),
             paint::QUIET,
@@ -93,58 +98,4 @@ fn with_cells(mut line: Line, from: usize, texts: &[String; 4]) -> Line {
         }
     }
     line
-}
-
-/// The milliseconds of each stage; of several connections, the slowest.
-fn measured(stages: &Stages) -> [String; 4] {
-    let tcp = stages.tcp.iter().map(|t| t.ms).reduce(f64::max);
-    let all = [
-        stages.dns.as_ref().map(|s| s.ms),
-        tcp,
-        stages.tls.as_ref().map(|s| s.ms),
-        stages.hello.as_ref().map(|s| s.ms),
-    ];
-    all.map(|ms| ms.map_or_else(String::new, |ms| format!("{ms:.1}")))
-}
-
-/// What the stages saw, labelled.
-fn facts(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
-    let stages = &endpoint.stages;
-    let mut facts = Vec::new();
-    if let Some(dns) = &stages.dns {
-        let server = dns.server.as_deref().unwrap_or("no server");
-        let rcode = dns.rcode.as_deref().unwrap_or(&dns.outcome);
-        let aliases = if dns.cnames.is_empty() {
-            String::new()
-        } else {
-            format!(", alias of {}", dns.cnames.join(", "))
-        };
-        let addresses = if dns.addresses.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", dns.addresses.join(", "))
-        };
-        facts.push(("dns", format!("{rcode} from {server}{aliases}{addresses}")));
-    }
-    if stages.tcp.len() > 1 || stages.tcp.iter().any(|t| t.outcome != "ok") {
-        let attempts: Vec<String> = stages
-            .tcp
-            .iter()
-            .map(|t| format!("{} {} {:.1} ms", t.address, t.outcome, t.ms))
-            .collect();
-        facts.push(("tcp", attempts.join(", ")));
-    }
-    if let Some(tls) = &stages.tls {
-        let mut parts = vec![tls.outcome.clone(), tls.address.clone()];
-        parts.extend([&tls.version, &tls.cipher, &tls.subject].into_iter().flatten().cloned());
-        parts.extend(tls.issuer.as_ref().map(|issuer| format!("issued by {issuer}")));
-        parts.extend(tls.not_after.as_ref().map(|end| format!("until {end}")));
-        facts.push(("tls", parts.join(", ")));
-    }
-    if let Some(hello) = &stages.hello {
-        let mut parts = vec![hello.outcome.clone(), hello.address.clone()];
-        parts.extend(hello.proof.clone());
-        facts.push(("hello", parts.join(", ")));
-    }
-    facts
 }

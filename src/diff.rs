@@ -1,0 +1,270 @@
+//! What changed between two reports: a pure function of both.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    catalog::model::{Cloud, Expect, Need},
+    diagnosis::cause::{Cause, Verdict},
+    exit::ExitStatus,
+    report::{Endpoint, Report, json, words},
+};
+
+pub mod read;
+pub mod text;
+
+/// The `schema` of a diff document.
+pub const SCHEMA: &str = "apim-probe/diff/v1";
+
+/// What changed between two runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Diff {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The earlier report.
+    pub before: Side,
+    /// The later report.
+    pub after: Side,
+    /// How many endpoints got worse in a way that counts.
+    pub regressions: usize,
+    /// How many endpoints got better in a way that counts: the regressions of the way back.
+    pub fixes: usize,
+    /// Every change, in the order of the later report; then what was removed, in the order of the earlier one.
+    pub changes: Vec<Change>,
+}
+
+/// One of the two reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Side {
+    /// When its run began.
+    #[serde(serialize_with = "json::to_the_millisecond")]
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+}
+
+/// One change of one endpoint. An endpoint may have several: its verdict and the issuer of its certificate, say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The endpoint's id.
+    pub id: String,
+    /// What kind of change it is.
+    pub kind: Kind,
+    /// The endpoint in the earlier report; null where it was added.
+    pub before: Option<State>,
+    /// The endpoint in the later report; null where it was removed.
+    pub after: Option<State>,
+    /// Whether it is worse, better, or neither.
+    #[serde(skip)]
+    pub weight: Weight,
+    /// What changed, where the states do not say it.
+    #[serde(skip)]
+    pub detail: Option<String>,
+}
+
+/// What an endpoint was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct State {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Its cause.
+    pub cause: Option<Cause>,
+}
+
+/// What kind of change it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It worked, and is blocked.
+    NewlyBlocked,
+    /// It was blocked, and works.
+    Fixed,
+    /// Its verdict changed in another way.
+    VerdictChanged,
+    /// The same verdict for another cause.
+    CauseChanged,
+    /// Its name resolves to other addresses.
+    AddressesChanged,
+    /// Its certificate comes from another issuer.
+    IssuerChanged,
+    /// Only the later report has it.
+    Added,
+    /// Only the earlier report has it.
+    Removed,
+}
+
+/// Whether a change counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Weight {
+    /// What worked for the instance does not any more.
+    Regression,
+    /// What did not work for the instance does now.
+    Fix,
+    /// Neither.
+    #[default]
+    Neutral,
+}
+
+/// Reports of different clouds cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the first report is of the {before} cloud and the second of the {after} cloud")]
+pub struct OtherCloud {
+    /// The cloud of the earlier report.
+    pub before: Cloud,
+    /// The cloud of the later report.
+    pub after: Cloud,
+}
+
+impl Diff {
+    /// Compares two reports of one cloud. `Diff::between(b, a)` mirrors `Diff::between(a, b)`.
+    pub fn between(before: &Report, after: &Report) -> Result<Self, OtherCloud> {
+        if before.vantage.cloud != after.vantage.cloud {
+            return Err(OtherCloud {
+                before: before.vantage.cloud,
+                after: after.vantage.cloud,
+            });
+        }
+        let old: HashMap<&str, &Endpoint> = before.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+        let kept: HashSet<&str> = after.endpoints.iter().map(|e| e.id.as_str()).collect();
+        let mut changes = Vec::new();
+        for endpoint in &after.endpoints {
+            match old.get(endpoint.id.as_str()) {
+                Some(earlier) => changes.extend(changes_of(earlier, endpoint)),
+                None => changes.push(Change::new(Kind::Added, None, Some(endpoint))),
+            }
+        }
+        let removed = before.endpoints.iter().filter(|e| !kept.contains(e.id.as_str()));
+        changes.extend(removed.map(|e| Change::new(Kind::Removed, Some(e), None)));
+        let weighing = |weight| changes.iter().filter(|change| change.weight == weight).count();
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            before: Side {
+                started_at: before.started_at,
+            },
+            after: Side {
+                started_at: after.started_at,
+            },
+            regressions: weighing(Weight::Regression),
+            fixes: weighing(Weight::Fix),
+            changes,
+        })
+    }
+
+    /// 0 without regressions, 1 with.
+    pub fn status(&self) -> ExitStatus {
+        match self.regressions {
+            0 => ExitStatus::new(0, "no regression"),
+            n => ExitStatus::new(1, words::count(n, "regression")),
+        }
+    }
+
+    /// The diff as one pretty-printed document with a line feed at its end.
+    pub fn to_json(&self) -> String {
+        json::pretty(self)
+    }
+}
+
+impl Change {
+    fn new(kind: Kind, before: Option<&Endpoint>, after: Option<&Endpoint>) -> Self {
+        let id = after.or(before).map_or_else(String::new, |e| e.id.clone());
+        let (before, after) = (before.map(State::of), after.map(State::of));
+        Self {
+            id,
+            kind,
+            before,
+            after,
+            weight: Weight::Neutral,
+            detail: None,
+        }
+    }
+}
+
+impl State {
+    /// The state of an endpoint.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            verdict: endpoint.verdict,
+            cause: endpoint.cause,
+        }
+    }
+}
+
+fn changes_of(before: &Endpoint, after: &Endpoint) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let kind = match (before.verdict, after.verdict) {
+        (old, new) if old == new => (before.cause != after.cause).then_some(Kind::CauseChanged),
+        (old, Verdict::Blocked) if old.is_proved() => Some(Kind::NewlyBlocked),
+        (Verdict::Blocked, new) if new.is_proved() => Some(Kind::Fixed),
+        _ => Some(Kind::VerdictChanged),
+    };
+    if let Some(kind) = kind {
+        changes.push(Change {
+            weight: weight(before, after),
+            ..Change::new(kind, Some(before), Some(after))
+        });
+    }
+    let mut differs = |kind, detail: Option<String>| {
+        if detail.is_some() {
+            changes.push(Change {
+                detail,
+                ..Change::new(kind, Some(before), Some(after))
+            });
+        }
+    };
+    differs(Kind::AddressesChanged, other_addresses(before, after));
+    differs(Kind::IssuerChanged, other_issuer(before, after));
+    changes
+}
+
+/// Worse or better for whoever relies on it. The needs of the later report decide whether it got worse, those of the
+/// earlier one whether it got better, so that the way back weighs the opposite.
+fn weight(before: &Endpoint, after: &Endpoint) -> Weight {
+    match (is_worse(before, after), is_worse(after, before)) {
+        (true, false) => Weight::Regression,
+        (false, true) => Weight::Fix,
+        // Both: the catalog changed its mind about what should be.
+        _ => Weight::Neutral,
+    }
+}
+
+fn is_worse(from: &Endpoint, to: &Endpoint) -> bool {
+    if to.need == Need::Documented {
+        return false;
+    }
+    if to.expect == Expect::Blocked {
+        return from.verdict == Verdict::Blocked && to.verdict.is_proved();
+    }
+    let lost = from.verdict.is_proved();
+    match to.verdict {
+        Verdict::Blocked => lost,
+        Verdict::Unproven | Verdict::NotTested => lost && to.need == Need::Required,
+        Verdict::Reachable | Verdict::Degraded => false,
+    }
+}
+
+/// Which addresses a name has lost and won, where both lookups gave any.
+fn other_addresses(before: &Endpoint, after: &Endpoint) -> Option<String> {
+    let (old, new) = (addresses(before)?, addresses(after)?);
+    let gone: Vec<&str> = old.iter().copied().filter(|address| !new.contains(address)).collect();
+    let come: Vec<&str> = new.iter().copied().filter(|address| !old.contains(address)).collect();
+    let part = |lead: &str, list: &[&str]| (!list.is_empty()).then(|| format!("{lead}{}", list.join(", ")));
+    let parts: Vec<String> = [part("without ", &gone), part("now ", &come)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn addresses(endpoint: &Endpoint) -> Option<Vec<&str>> {
+    let addresses = &endpoint.stages.dns.as_ref()?.addresses;
+    (!addresses.is_empty()).then(|| addresses.iter().map(String::as_str).collect())
+}
+
+fn other_issuer(before: &Endpoint, after: &Endpoint) -> Option<String> {
+    let issuer = |e: &Endpoint| e.stages.tls.as_ref().and_then(|tls| tls.issuer.clone());
+    let (old, new) = (issuer(before)?, issuer(after)?);
+    (old != new).then(|| format!("{old} -> {new}"))
+}

@@ -1,0 +1,82 @@
+//! Reading a report back, with errors that say what the file is instead.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::report::{self, Report};
+
+/// The newest version of the report document that this program reads.
+const NEWEST: u32 = 1;
+/// What the schema of every version begins with.
+const NAME: &str = "apim-probe/report/v";
+
+/// Why a text is not a report.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// Not JSON at all.
+    #[error("this is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// JSON without a schema of ours.
+    #[error(
+        "this is JSON, but no report of apim-probe: it has no \"schema\": \"{}\"",
+        report::SCHEMA
+    )]
+    Foreign,
+    /// Another document of ours.
+    #[error("this is a document of schema {0}, not a report ({expected})", expected = report::SCHEMA)]
+    OtherSchema(String),
+    /// A report of a newer program.
+    #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = report::SCHEMA)]
+    TooNew(String),
+    /// A report with a key missing or of another type.
+    #[error("this report is damaged: {0}")]
+    Damaged(serde_json::Error),
+}
+
+/// Reads a report document of this or an older version. Keys that this program does not know are skipped.
+pub fn report(text: &str) -> Result<Report, ReadError> {
+    let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(ReadError::NotJson)?;
+    let Some(schema) = document.get("schema").and_then(Value::as_str) else {
+        return Err(ReadError::Foreign);
+    };
+    match schema
+        .strip_prefix(NAME)
+        .and_then(|version| version.parse::<u32>().ok())
+    {
+        Some(version) if version <= NEWEST => serde_json::from_value(document).map_err(ReadError::Damaged),
+        Some(_) => Err(ReadError::TooNew(schema.to_owned())),
+        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(schema.to_owned())),
+        None => Err(ReadError::Foreign),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::report;
+
+    #[test]
+    fn what_is_no_report_says_what_it_is() {
+        for (text, said) in [
+            ("", "this is not JSON: "),
+            ("<html>", "this is not JSON: "),
+            ("[]", "this is JSON, but no report"),
+            (r#"{"schema":1}"#, "this is JSON, but no report"),
+            (r#"{"schema":"other/v1"}"#, "this is JSON, but no report"),
+            (
+                r#"{"schema":"apim-probe/diff/v1"}"#,
+                "this is a document of schema apim-probe/diff/v1, not a report",
+            ),
+            (
+                r#"{"schema":"apim-probe/report/v7"}"#,
+                "this report has schema apim-probe/report/v7, which is newer",
+            ),
+            (
+                r#"{"schema":"apim-probe/report/v1"}"#,
+                "this report is damaged: missing field",
+            ),
+        ] {
+            let error = report(text).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A diff for people at a terminal: what got worse first.
+
+use super::{Change, Diff, Kind, State, Weight};
+use crate::{
+    paint,
+    plain::plain,
+    report::{
+        Options,
+        text::page::{Line, Page, columns, shorten},
+        words::count,
+    },
+};
+
+/// The diff as text of at most `options.width` columns; its last line is the exit status.
+pub fn render(diff: &Diff, options: &Options) -> String {
+    let mut page = Page::new(options);
+    for (label, side) in [("before", &diff.before), ("after", &diff.after)] {
+        let time = side.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        page.line(Line::default().styled(paint::QUIET, label).to(8).text(&time));
+    }
+    page.gap();
+    headline(&mut page, diff);
+    for (heading, belongs) in SECTIONS {
+        let changes: Vec<&Change> = diff.changes.iter().filter(|change| belongs(change)).collect();
+        if !changes.is_empty() {
+            page.gap();
+            page.line(Line::default().styled(paint::HEADING, heading));
+            rows(&mut page, &changes);
+        }
+    }
+    page.gap();
+    page.line(Line::default().text(&options.exit.to_string()));
+    page.finish()
+}
+
+type Belongs = fn(&Change) -> bool;
+
+/// What stands where; every change belongs to exactly one section.
+const SECTIONS: [(&str, Belongs); 6] = [
+    ("REGRESSIONS", |change| change.weight == Weight::Regression),
+    ("FIXES", |change| change.weight == Weight::Fix),
+    ("OTHERWISE CHANGED", |change| {
+        let verdict = matches!(
+            change.kind,
+            Kind::NewlyBlocked | Kind::Fixed | Kind::VerdictChanged | Kind::CauseChanged
+        );
+        verdict && change.weight == Weight::Neutral
+    }),
+    ("OTHER ADDRESSES OR ISSUERS", |change| {
+        matches!(change.kind, Kind::AddressesChanged | Kind::IssuerChanged)
+    }),
+    ("ADDED", |change| change.kind == Kind::Added),
+    ("REMOVED", |change| change.kind == Kind::Removed),
+];
+
+fn headline(page: &mut Page, diff: &Diff) {
+    let others = diff.changes.len() - diff.regressions - diff.fixes;
+    let (style, word) = match (diff.regressions, diff.fixes) {
+        (0, 0) if others == 0 => (paint::GOOD, "UNCHANGED"),
+        (0, 0) => (paint::NORMAL, "CHANGED"),
+        (0, _) => (paint::GOOD, "BETTER"),
+        _ => (paint::BAD, "WORSE"),
+    };
+    let parts = [
+        (diff.regressions, "regression"),
+        (diff.fixes, "fix"),
+        (others, "other change"),
+    ];
+    let parts = parts.map(|(n, noun)| {
+        if noun == "fix" && n != 1 {
+            format!("{n} fixes")
+        } else {
+            count(n, noun)
+        }
+    });
+    let text = if diff.changes.is_empty() {
+        "no endpoint changed".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    page.paragraph(
+        Line::default().styled(style, word).to(columns(word) + 2),
+        paint::HEADING,
+        &text,
+        None,
+    );
+}
+
+/// Writes endpoints and what became of them: side by side where all of them fit, else one below the other.
+fn rows(page: &mut Page, changes: &[&Change]) {
+    let told: Vec<(&str, String)> = changes
+        .iter()
+        .map(|change| (change.id.as_str(), what(change)))
+        .collect();
+    let column = 4 + told.iter().map(|(id, _)| columns(&plain(id))).max().unwrap_or(0);
+    let fits = told
+        .iter()
+        .all(|(_, what)| column + columns(&plain(what)) <= page.width);
+    for (id, what) in told {
+        let line = Line::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
+        if fits {
+            page.line(line.to(column).styled(paint::QUIET, &what));
+        } else {
+            page.line(line);
+            page.paragraph(Line::at(6), paint::QUIET, &what, None);
+        }
+    }
+}
+
+fn what(change: &Change) -> String {
+    let said = |state: &State| match state.cause {
+        Some(cause) => format!("{} ({cause})", state.verdict),
+        None => state.verdict.to_string(),
+    };
+    match (&change.detail, &change.before, &change.after) {
+        (Some(detail), ..) => detail.clone(),
+        (None, Some(before), Some(after)) => format!("{} -> {}", said(before), said(after)),
+        (None, Some(state), None) | (None, None, Some(state)) => said(state),
+        (None, None, None) => String::new(),
+    }
+}

@@ -1,0 +1,86 @@
+//! The answer in at most 4,000 bytes: `az vm run-command` keeps no more than 4 KB of what a command prints.
+
+use std::fmt::Write as _;
+
+use super::{
+    Options, Report,
+    headline::{self, Headline},
+    text::page::shorten,
+    view::{self, Status},
+    words,
+};
+use crate::{catalog::model::Need, plain::plain};
+
+/// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
+const MOST_BYTES: usize = 4_000;
+/// Bytes kept for the exit status and for saying how much was left out.
+const RESERVED: usize = 700;
+/// Columns of one line.
+const WIDTH: usize = 130;
+
+/// The run in ASCII apart from data: headline, findings with their fixes, every endpoint that is not well, what to
+/// pass, and the exit status; what does not fit is counted.
+pub fn render(report: &Report, options: &Options) -> String {
+    let headline = Headline::of(report);
+    let mut page = Bounded::default();
+    page.line(&headline::vantage(report).join(", "));
+    page.line(&headline::run(report).join(", "));
+    page.line(&format!("{}: {}", headline.word, headline.sentence));
+
+    let (findings, _) = view::split_findings(report);
+    let lines = findings.iter().zip(1..).map(|(finding, number)| {
+        let fix = plain(&finding.fix.summary);
+        let title = shorten(&finding.title, WIDTH - 16, "...");
+        let fix = if fix.is_empty() {
+            String::new()
+        } else {
+            format!("\n   {}", shorten(&fix, WIDTH - 3, "..."))
+        };
+        format!("{number}. {title} ({}){fix}", finding.confidence.as_str())
+    });
+    page.lines(lines.collect(), "finding");
+
+    let unwell = report.endpoints.iter().filter(|e| e.need != Need::Documented);
+    let unwell = unwell.filter(|e| !matches!(view::status(e), Status::Ok | Status::NotTested));
+    let lines = unwell.map(|endpoint| {
+        let cause = endpoint.cause.map_or_else(String::new, |cause| format!(" {cause}"));
+        let status = view::status(endpoint).as_str();
+        format!("{status}{cause} {}", shorten(&endpoint.id, 100, "..."))
+    });
+    page.lines(lines.collect(), "endpoint");
+    let untested = view::untested(report).into_iter().filter_map(|(cause, endpoints)| {
+        Some(format!(
+            "not tested: {} {}",
+            words::count(endpoints.len(), "endpoint"),
+            cause?
+        ))
+    });
+    page.lines(untested.collect(), "cause");
+
+    page.0 += &shorten(&options.exit.to_string(), WIDTH, "...");
+    page.0.push('\n');
+    page.0
+}
+
+#[derive(Default)]
+struct Bounded(String);
+
+impl Bounded {
+    fn line(&mut self, text: &str) {
+        self.0 += &shorten(text, WIDTH, "...");
+        self.0.push('\n');
+    }
+
+    /// Adds as many items as fit and counts the others.
+    fn lines(&mut self, items: Vec<String>, noun: &str) {
+        let all = items.len();
+        for (done, item) in items.into_iter().enumerate() {
+            if self.0.len() + item.len() + 1 > MOST_BYTES - RESERVED {
+                let _ = writeln!(self.0, "... {} more", words::count(all - done, noun));
+                return;
+            }
+            self.0 += &item;
+            self.0.push('\n');
+        }
+    }
+}

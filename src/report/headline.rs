@@ -1,0 +1,216 @@
+//! The run in one word and one sentence, the same in every format for people.
+
+use std::fmt::Write as _;
+
+use super::{
+    Endpoint, Report,
+    view::{self, Group, Status},
+    words::count,
+};
+use crate::{
+    catalog::model::{Cloud, Need},
+    diagnosis::cause::Verdict,
+};
+
+/// The run in one word and one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// How good the news is.
+    pub tone: Tone,
+    /// `BLOCKED`, `REACHABLE` and the like.
+    pub word: &'static str,
+    /// Without a capital and without a full stop.
+    pub sentence: String,
+}
+
+/// How good the news is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Something is not known, or the run was interrupted.
+    Doubtful,
+    /// Something is broken.
+    Bad,
+}
+
+impl Headline {
+    /// The headline of a run.
+    pub fn of(report: &Report) -> Self {
+        let mut headline = Self::of_dependencies(report);
+        headline.add_negative_tests(&report.endpoints);
+        if !report.complete {
+            let tried = report
+                .endpoints
+                .iter()
+                .filter(|e| e.verdict != Verdict::NotTested)
+                .count();
+            let all = report.endpoints.len();
+            headline = Self {
+                tone: Tone::Doubtful,
+                word: "INTERRUPTED",
+                sentence: format!("{tried} of {all} endpoints were tested; so far {}", headline.sentence),
+            };
+        }
+        headline
+    }
+
+    fn of_dependencies(report: &Report) -> Self {
+        let required = view::groups(report, Need::Required);
+        let optional = view::groups(report, Need::Feature);
+        if required.is_empty() {
+            return Self::of_groups(&optional, "optional");
+        }
+        let mut headline = Self::of_groups(&required, "required");
+        let blocked = with(&optional, Status::Blocked);
+        if blocked > 0 {
+            let verb = if blocked == 1 { "does" } else { "do" };
+            let _ = write!(
+                headline.sentence,
+                "; {blocked} of {} optional ones {verb} not",
+                optional.len()
+            );
+        }
+        headline
+    }
+
+    /// The headline of dependencies that are all required or all optional.
+    fn of_groups(groups: &[Group], kind: &str) -> Self {
+        let all = groups.len();
+        let noun = if all == 1 { "dependency" } else { "dependencies" };
+        let blocked = with(groups, Status::Blocked);
+        let doubtful: usize = [Status::Unproven, Status::Incomplete, Status::NotTested]
+            .map(|s| with(groups, s))
+            .iter()
+            .sum();
+        let (tone, word, sentence) = if all == 0 {
+            (
+                Tone::Doubtful,
+                "NOTHING TO TEST",
+                "nothing that counts was selected".to_owned(),
+            )
+        } else if blocked > 0 {
+            let verb = if blocked == 1 { "does" } else { "do" };
+            (
+                Tone::Bad,
+                "BLOCKED",
+                format!("{blocked} of {all} {kind} {noun} {verb} not work from this subnet"),
+            )
+        } else if doubtful > 0 {
+            let verb = if doubtful == 1 { "is" } else { "are" };
+            let counted = format!("{doubtful} of {all} {kind} {noun} {verb} not proved");
+            (
+                Tone::Doubtful,
+                "INCOMPLETE",
+                format!("nothing {kind} is blocked, but {counted}"),
+            )
+        } else if all == 1 {
+            (
+                Tone::Good,
+                "REACHABLE",
+                format!("the {kind} dependency works from this subnet"),
+            )
+        } else {
+            (
+                Tone::Good,
+                "REACHABLE",
+                format!("all {all} {kind} dependencies work from this subnet"),
+            )
+        };
+        Self { tone, word, sentence }
+    }
+
+    fn add_negative_tests(&mut self, endpoints: &[Endpoint]) {
+        let open = || {
+            endpoints
+                .iter()
+                .filter(|e| e.need != Need::Documented && view::status(e) == Status::Open)
+        };
+        let reached = open().filter(|e| e.verdict.is_proved()).count();
+        let unknown = open().count() - reached;
+        for (n, what) in [(unknown, "was not found by name"), (reached, "is open")] {
+            if n > 0 {
+                let what = if n == 1 {
+                    what.to_owned()
+                } else {
+                    what.replace("is ", "are ").replace("was ", "were ")
+                };
+                let sentence = format!(
+                    "{} that must be blocked {what}; {}",
+                    count(n, "endpoint"),
+                    self.sentence
+                );
+                let word = if self.tone == Tone::Bad { self.word } else { "OPEN" };
+                *self = Self {
+                    tone: Tone::Bad,
+                    word,
+                    sentence,
+                };
+            }
+        }
+    }
+}
+
+fn with(groups: &[Group], status: Status) -> usize {
+    groups.iter().filter(|g| g.status() == status).count()
+}
+
+/// What people call a cloud.
+pub fn cloud(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Public => "public cloud",
+        Cloud::Usgov => "US Government cloud",
+        Cloud::China => "21Vianet cloud",
+    }
+}
+
+/// Where the agent stood, item by item: version, cloud, region, machine, name servers.
+pub fn vantage(report: &Report) -> Vec<String> {
+    let vantage = &report.vantage;
+    let mut items = vec![
+        format!("apim-probe {}", report.agent.version),
+        cloud(vantage.cloud).to_owned(),
+    ];
+    items.extend(vantage.region.clone());
+    items.extend(vantage.vnet.map(|vnet| format!("{} network", vnet.as_str())));
+    items.extend(machine(report).map(|machine| format!("from {machine}")));
+    if !vantage.resolvers.is_empty() {
+        let resolvers: Vec<&str> = vantage
+            .resolvers
+            .iter()
+            .map(|r| r.strip_suffix(":53").unwrap_or(r))
+            .collect();
+        items.push(format!("DNS {}", resolvers.join(", ")));
+    }
+    items
+}
+
+/// The machine by name and address, as far as either is known.
+pub fn machine(report: &Report) -> Option<String> {
+    let addresses = report.vantage.addresses.join(", ");
+    match (&report.vantage.host, addresses.as_str()) {
+        (Some(host), "") => Some(host.clone()),
+        (Some(host), _) => Some(format!("{host} {addresses}")),
+        (None, "") => None,
+        (None, _) => Some(addresses),
+    }
+}
+
+/// What was run and when, item by item.
+pub fn run(report: &Report) -> [String; 2] {
+    let endpoints = count(report.endpoints.len(), "endpoint");
+    let documented = report
+        .agent
+        .catalog_documented
+        .as_ref()
+        .map(|date| format!(", documented {date}"));
+    [
+        format!("{endpoints}{}", documented.unwrap_or_default()),
+        format!("{}, took {}", time(report), super::words::duration(report.duration_ms)),
+    ]
+}
+
+/// When the run began: `2026-11-21 20:00:00 UTC`.
+pub fn time(report: &Report) -> String {
+    report.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

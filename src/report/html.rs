@@ -1,0 +1,307 @@
+//! HTML: one file that needs no network.
+
+use std::{collections::HashMap, fmt};
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use ring::digest;
+
+use super::{
+    Endpoint, Finding, Options, Report, Stages,
+    headline::{self, Headline, Tone},
+    view::{self, Status},
+    words,
+};
+use crate::{
+    catalog::model::Need,
+    diagnosis::cause::{Cause, Verdict},
+    plain::plain,
+};
+
+const CSS: &str = include_str!("../../templates/report.css");
+const JS: &str = include_str!("../../templates/report.js");
+/// Endpoints that a finding links to.
+const MOST_LINKS: usize = 50;
+/// The width of a row's timings, in units of its drawing.
+const BAR: f64 = 1_000.0;
+
+/// The report as one self-contained HTML file.
+///
+/// The page's own policy forbids every connection, and every script but its own. Without scripts all is there but the
+/// filter.
+///
+/// # Panics
+/// Never: the template writes to memory.
+pub fn render(report: &Report, options: &Options) -> String {
+    Page::of(report, options)
+        .render()
+        .expect("a template in memory can be rendered")
+}
+
+/// Text from anywhere, without control characters; the template escapes what is markup.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain(self.0))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    css: &'static str,
+    css_hash: String,
+    js: &'static str,
+    js_hash: String,
+    headline: Headline,
+    tone: &'static str,
+    time: String,
+    about: Vec<String>,
+    notices: Vec<Text<'a>>,
+    findings: Vec<FindingView<'a>>,
+    tables: Vec<TableView<'a>>,
+    verdicts: Vec<(Verdict, usize)>,
+    scale: String,
+    groups: Vec<GroupView<'a>>,
+    exit: String,
+    catalog: Text<'a>,
+}
+
+struct FindingView<'a> {
+    title: Text<'a>,
+    confidence: &'static str,
+    /// The number of an endpoint's row and its target.
+    endpoints: Vec<(usize, Text<'a>)>,
+    more: usize,
+    parts: Vec<(&'static str, String)>,
+    commands: Vec<Text<'a>>,
+}
+
+struct TableView<'a> {
+    caption: &'static str,
+    rows: Vec<RowView<'a>>,
+}
+
+struct RowView<'a> {
+    tone: &'static str,
+    status: &'static str,
+    title: Text<'a>,
+    well: usize,
+    all: usize,
+}
+
+struct GroupView<'a> {
+    title: Text<'a>,
+    id: Text<'a>,
+    endpoints: Vec<EndpointView<'a>>,
+}
+
+struct EndpointView<'a> {
+    index: usize,
+    verdict: Verdict,
+    tone: &'static str,
+    need: &'static str,
+    target: Text<'a>,
+    feature: Option<Text<'a>>,
+    cause: Option<Cause>,
+    detail: Text<'a>,
+    facts: Vec<(&'static str, String)>,
+    evidence: Vec<Text<'a>>,
+    open: bool,
+    ms: String,
+    bars: Vec<Bar>,
+    is_cut: bool,
+    spoken: String,
+}
+
+struct Bar {
+    class: &'static str,
+    x: String,
+    width: String,
+}
+
+impl<'a> Page<'a> {
+    fn of(report: &'a Report, options: &Options) -> Self {
+        let headline = Headline::of(report);
+        let numbers: HashMap<&str, usize> = report.endpoints.iter().map(|e| e.id.as_str()).zip(0..).collect();
+        let scale = scale(report);
+        let all = [
+            Verdict::Blocked,
+            Verdict::Unproven,
+            Verdict::NotTested,
+            Verdict::Degraded,
+            Verdict::Reachable,
+        ];
+        let count = |verdict| report.endpoints.iter().filter(|e| e.verdict == verdict).count();
+        Self {
+            css: CSS,
+            css_hash: hash(CSS),
+            js: JS,
+            js_hash: hash(JS),
+            tone: match headline.tone {
+                Tone::Good => "good",
+                Tone::Doubtful => "doubtful",
+                Tone::Bad => "bad",
+            },
+            time: headline::time(report),
+            about: headline::vantage(report)
+                .into_iter()
+                .chain(headline::run(report))
+                .map(|item| plain(&item).into_owned())
+                .collect(),
+            notices: report.vantage.notices.iter().map(|notice| Text(notice)).collect(),
+            findings: view::split_findings(report)
+                .0
+                .into_iter()
+                .map(|f| finding_view(f, &numbers))
+                .collect(),
+            tables: tables(report),
+            verdicts: all.into_iter().map(|verdict| (verdict, count(verdict))).collect(),
+            scale: words::duration(scale),
+            groups: view::by_dependency(report)
+                .into_iter()
+                .map(|(id, endpoints)| GroupView {
+                    title: Text(&endpoints[0].title),
+                    id: Text(id),
+                    endpoints: endpoints
+                        .into_iter()
+                        .map(|e| endpoint_view(e, numbers[e.id.as_str()], scale))
+                        .collect(),
+                })
+                .collect(),
+            exit: plain(&options.exit.to_string()).into_owned(),
+            catalog: Text(&report.agent.catalog_sha256),
+            headline,
+        }
+    }
+}
+
+fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> FindingView<'a> {
+    let target = |id: &'a str| id.split_once('/').map_or(id, |(_, target)| target);
+    let known = finding
+        .endpoints
+        .iter()
+        .filter_map(|id| Some((*numbers.get(id.as_str())?, Text(target(id)))));
+    let endpoints: Vec<_> = known.take(MOST_LINKS).collect();
+    let look_at: Vec<&str> = finding.suspects.iter().map(|s| words::suspect(*s)).collect();
+    let parts = [
+        ("Seen", words::sentences(&finding.evidence)),
+        ("Without it", finding.impact.clone()),
+        ("Look at", look_at.join(", then ")),
+        ("Fix", finding.fix.summary.clone()),
+    ];
+    FindingView {
+        title: Text(&finding.title),
+        confidence: finding.confidence.as_str(),
+        more: finding.endpoints.len() - endpoints.len(),
+        endpoints,
+        parts: parts
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(label, text)| (label, plain(&text).into_owned()))
+            .collect(),
+        commands: finding.fix.commands.iter().map(|command| Text(command)).collect(),
+    }
+}
+
+fn tables(report: &Report) -> Vec<TableView<'_>> {
+    let table = |(caption, need)| TableView {
+        caption,
+        rows: view::groups(report, need)
+            .into_iter()
+            .map(|group| RowView {
+                tone: tone(group.status()),
+                status: group.status().as_str(),
+                title: Text(group.title),
+                well: group.well(),
+                all: group.endpoints.len(),
+            })
+            .collect(),
+    };
+    let tables = [("Required", Need::Required), ("Optional", Need::Feature)].map(table);
+    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
+fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64) -> EndpointView<'_> {
+    let timings = endpoint.stages.timings();
+    let total: f64 = timings.iter().map(|(_, ms)| ms).sum();
+    let spoken: Vec<String> = timings
+        .iter()
+        .map(|(stage, ms)| format!("{stage} {}", words::duration(*ms)))
+        .collect();
+    let status = view::status(endpoint);
+    EndpointView {
+        index,
+        verdict: endpoint.verdict,
+        tone: if endpoint.need == Need::Documented {
+            "quiet"
+        } else {
+            tone(status)
+        },
+        need: endpoint.need.as_str(),
+        target: Text(endpoint.target()),
+        feature: endpoint.feature.as_deref().map(Text),
+        cause: endpoint.cause,
+        detail: Text(&endpoint.detail),
+        facts: facts(&endpoint.stages),
+        evidence: endpoint.evidence.iter().map(|sentence| Text(sentence)).collect(),
+        open: endpoint.need != Need::Documented && matches!(status, Status::Blocked | Status::Open | Status::Unproven),
+        ms: endpoint.duration_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),
+        bars: bars(&timings, scale),
+        is_cut: total > scale,
+        spoken: spoken.join(", "),
+    }
+}
+
+/// The stages as bars behind each other, cut at the end of the scale.
+fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
+    let mut start = 0.0;
+    let mut bars = Vec::new();
+    for &(class, ms) in timings {
+        let end = (start + ms / scale * BAR).min(BAR);
+        bars.push(Bar {
+            class,
+            x: format!("{start:.0}"),
+            width: format!("{:.0}", (end - start).max(1.0)),
+        });
+        start = end;
+    }
+    bars
+}
+
+/// The milliseconds that the drawings span: as long as the slowest endpoint that proved itself. A timeout would press
+/// everything else to the edge.
+fn scale(report: &Report) -> f64 {
+    let total = |e: &Endpoint| e.stages.timings().iter().map(|(_, ms)| ms).sum::<f64>();
+    let proved = report
+        .endpoints
+        .iter()
+        .filter(|e| e.verdict == Verdict::Reachable)
+        .map(total)
+        .reduce(f64::max);
+    let any = || report.endpoints.iter().map(total).reduce(f64::max);
+    proved.or_else(any).unwrap_or(0.0).max(20.0)
+}
+
+/// What the stages saw.
+fn facts(stages: &Stages) -> Vec<(&'static str, String)> {
+    let facts = stages.facts().into_iter();
+    facts.map(|(stage, fact)| (stage, plain(&fact).into_owned())).collect()
+}
+
+fn tone(status: Status) -> &'static str {
+    match status {
+        Status::Blocked | Status::Open => "bad",
+        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => "doubtful",
+        Status::Ok => "good",
+    }
+}
+
+/// What a content security policy calls a text.
+fn hash(text: &str) -> String {
+    format!(
+        "sha256-{}",
+        BASE64.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+    )
+}

@@ -1,0 +1,39 @@
+//! JSON Lines: one endpoint a line, for a log pipeline.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Endpoint, Report, json};
+use crate::catalog::model::Cloud;
+
+/// An endpoint that can be understood without the lines around it.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(serialize_with = "json::to_the_millisecond")]
+    started_at: Timestamp,
+    cloud: Cloud,
+    region: Option<&'a str>,
+    vantage_host: Option<&'a str>,
+    #[serde(flatten)]
+    endpoint: &'a Endpoint,
+}
+
+/// The endpoints as JSON Lines: each with the keys that it has in the report, and when and from where it was probed.
+///
+/// # Panics
+/// Never: an endpoint holds nothing that JSON cannot say.
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    for endpoint in &report.endpoints {
+        let line = Line {
+            started_at: report.started_at,
+            cloud: report.vantage.cloud,
+            region: report.vantage.region.as_deref(),
+            vantage_host: report.vantage.host.as_deref(),
+            endpoint,
+        };
+        out += &serde_json::to_string(&line).expect("an endpoint has string keys only");
+        out.push('\n');
+    }
+    json::visible(out)
+}

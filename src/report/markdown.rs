@@ -1,0 +1,208 @@
+//! Markdown, as a comment on a pull request.
+
+use std::fmt::Write as _;
+
+use super::{
+    Endpoint, Finding, Options, Report,
+    headline::{self, Headline},
+    view::{self, Group, Status},
+    words,
+};
+use crate::{catalog::model::Need, diagnosis::cause::Cause, plain::plain};
+
+/// Endpoints that a finding or a list names.
+const MOST_NAMED: usize = 12;
+/// Findings that are told in full: a comment has a limit.
+const MOST_FINDINGS: usize = 20;
+
+/// The report in GitHub's Markdown. Names from the network stand in code spans, all other text is escaped.
+pub fn render(report: &Report, options: &Options) -> String {
+    let headline = Headline::of(report);
+    let mut out = format!("## {}: {}\n\n", headline.word, text(&headline.sentence));
+    let about: Vec<String> = headline::vantage(report)
+        .into_iter()
+        .chain(headline::run(report))
+        .collect();
+    let _ = writeln!(out, "{}", text(&about.join(" · ")));
+    for notice in &report.vantage.notices {
+        let _ = write!(out, "\n> {}\n", text(notice));
+    }
+    let (findings, _) = view::split_findings(report);
+    for (at, finding) in findings.iter().take(MOST_FINDINGS).enumerate() {
+        out += &told(finding, at + 1);
+    }
+    if findings.len() > MOST_FINDINGS {
+        let _ = write!(
+            out,
+            "\n… and {} more.\n",
+            words::count(findings.len() - MOST_FINDINGS, "finding")
+        );
+    }
+    for (heading, need) in [("Required", Need::Required), ("Optional", Need::Feature)] {
+        out += &table(heading, &view::groups(report, need));
+    }
+    out += &unexplained(report, &findings);
+    out += &untested(report);
+    let _ = write!(out, "\n**{}**\n", text(&options.exit.to_string()));
+    out
+}
+
+fn told(finding: &Finding, number: usize) -> String {
+    let mut out = format!("\n### {number}. {}\n\n", text(&finding.title));
+    let targets: Vec<String> = finding
+        .endpoints
+        .iter()
+        .take(MOST_NAMED)
+        .map(|id| code(id.split_once('/').map_or(id, |(_, target)| target)))
+        .collect();
+    let more = finding.endpoints.len() - targets.len();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    let look_at: Vec<&str> = finding.suspects.iter().map(|s| words::suspect(*s)).collect();
+    let rows = [
+        (
+            "Endpoints",
+            if targets.is_empty() {
+                String::new()
+            } else {
+                targets.join(", ") + &more
+            },
+        ),
+        ("Seen", text(&words::sentences(&finding.evidence))),
+        ("Confidence", finding.confidence.as_str().to_owned()),
+        ("Without it", text(&finding.impact)),
+        ("Look at", look_at.join(", then ")),
+        ("Fix", text(&finding.fix.summary)),
+    ];
+    for (label, said) in rows.iter().filter(|(_, said)| !said.is_empty()) {
+        let _ = writeln!(out, "- **{label}:** {said}");
+    }
+    if !finding.fix.commands.is_empty() {
+        out += &block(&finding.fix.commands);
+    }
+    out
+}
+
+fn table(heading: &str, groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n### {heading}\n\n| Status | Dependency | Endpoints |\n| --- | --- | ---: |\n");
+    for group in groups {
+        let status = group.status().as_str();
+        let status = if status == "ok" {
+            status.to_owned()
+        } else {
+            format!("**{status}**")
+        };
+        let _ = writeln!(
+            out,
+            "| {status} | {} | {}/{} |",
+            text(group.title),
+            group.well(),
+            group.endpoints.len()
+        );
+    }
+    out
+}
+
+/// What is not well and in no finding.
+fn unexplained(report: &Report, findings: &[&Finding]) -> String {
+    let explained = view::finding_numbers(findings);
+    let counts = |e: &&Endpoint| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
+    let unwell = report.endpoints.iter().filter(counts);
+    let unwell: Vec<&Endpoint> = unwell
+        .filter(|e| !matches!(view::status(e), Status::Ok | Status::NotTested))
+        .collect();
+    let mut out = String::new();
+    for endpoint in unwell.iter().take(MOST_NAMED) {
+        let _ = write!(
+            out,
+            "\n- {} {}: {}",
+            code(endpoint.target()),
+            view::status(endpoint).as_str(),
+            text(&endpoint.detail)
+        );
+    }
+    if unwell.len() > MOST_NAMED {
+        let _ = write!(out, "\n- and {} more", unwell.len() - MOST_NAMED);
+    }
+    if out.is_empty() { out } else { out + "\n" }
+}
+
+fn untested(report: &Report) -> String {
+    let causes = view::untested(report);
+    if causes.is_empty() {
+        return String::new();
+    }
+    let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
+    let mut out = format!(
+        "\n<details><summary>Not tested: {}</summary>\n\n",
+        words::count(all, "endpoint")
+    );
+    for (cause, endpoints) in causes {
+        let named: Vec<String> = endpoints.iter().take(MOST_NAMED).map(|e| code(e.target())).collect();
+        let more = endpoints.len() - named.len();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let why = match cause {
+            Some(Cause::NeedsValue) => words::what_to_pass(&endpoints),
+            Some(cause) => cause.meaning().trim_end_matches('.').to_owned(),
+            None => "The run ended first".into(),
+        };
+        let _ = writeln!(out, "- {}: {}{more}", text(&why), named.join(", "));
+    }
+    out + "\n</details>\n"
+}
+
+/// Text in which nothing is markup, a mention, a reference to an issue, or a link.
+fn text(said: &str) -> String {
+    let mut out = String::with_capacity(said.len());
+    for c in plain(said).chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '~' | '!' | '$' => out.extend(['\\', c]),
+            // What GitHub makes links of after the Markdown is read; an empty comment keeps the parts apart.
+            '@' | '#' => {
+                out.push(c);
+                out += "<!-- -->";
+            }
+            _ => out.push(c),
+        }
+    }
+    out.replace("://", ":<!-- -->//").replace("www.", "www<!-- -->.")
+}
+
+/// Text as a code span; not for a table, whose pipes need more.
+fn code(said: &str) -> String {
+    let said = plain(said);
+    let longest = said.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if said.starts_with('`') || said.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{space}{said}{space}{fence}")
+}
+
+/// Commands as a code block.
+fn block(commands: &[String]) -> String {
+    let commands: Vec<_> = commands.iter().map(|command| plain(command)).collect();
+    let longest = commands
+        .iter()
+        .flat_map(|c| c.split(|c| c != '`'))
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("\n{fence}sh\n{}\n{fence}\n", commands.join("\n"))
+}

@@ -1,0 +1,153 @@
+//! Metrics for Prometheus: a file for the textfile collector of its node exporter.
+//!
+//! Every family is a gauge, so that both the `OpenMetrics` and the older text format understand the file.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::{Endpoint, Options, Report};
+use crate::{diagnosis::cause::Verdict, plain::plain};
+
+/// The run as metrics, ended by `# EOF`.
+pub fn render(report: &Report, options: &Options) -> String {
+    let mut page = Families(String::new());
+    let tried = || report.endpoints.iter().filter(|e| e.verdict != Verdict::NotTested);
+
+    page.family(
+        "probe_success",
+        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested.",
+    );
+    for endpoint in tried() {
+        page.sample(
+            "probe_success",
+            &labels(endpoint),
+            f64::from(u8::from(endpoint.as_expected == Some(true))),
+        );
+    }
+    page.family(
+        "probe_failure_info",
+        "Verdict and cause of each endpoint that is not as it should be.",
+    );
+    for endpoint in report.endpoints.iter().filter(|e| e.as_expected != Some(true)) {
+        let mut labels = labels(endpoint);
+        labels.push(("verdict", endpoint.verdict.as_str()));
+        labels.push(("cause", endpoint.cause.map_or("", |cause| cause.as_str())));
+        page.sample("probe_failure_info", &labels, 1.0);
+    }
+    page.family("probe_duration_seconds", "How long the probe of the endpoint took.");
+    for endpoint in &report.endpoints {
+        if let Some(ms) = endpoint.duration_ms {
+            page.sample("probe_duration_seconds", &labels(endpoint), ms / 1_000.0);
+        }
+    }
+    page.family(
+        "probe_phase_duration_seconds",
+        "How long each stage of the probe took; of several connections, the slowest.",
+    );
+    for endpoint in &report.endpoints {
+        for (phase, ms) in endpoint.stages.timings() {
+            let mut labels = labels(endpoint);
+            labels.push(("phase", phase));
+            page.sample("probe_phase_duration_seconds", &labels, ms / 1_000.0);
+        }
+    }
+    page.family(
+        "probe_certificate_not_after_timestamp_seconds",
+        "When the certificate of the endpoint ends.",
+    );
+    for endpoint in &report.endpoints {
+        if let Some(end) = certificate_end(endpoint) {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "seconds since 1970 fit a double for the next 285 million years"
+            )]
+            page.sample(
+                "probe_certificate_not_after_timestamp_seconds",
+                &labels(endpoint),
+                end.as_second() as f64,
+            );
+        }
+    }
+    run(&mut page, report, options);
+    page.0 += "# EOF\n";
+    page.0
+}
+
+/// What is said of the run as a whole.
+fn run(page: &mut Families, report: &Report, options: &Options) {
+    let summary = &report.summary;
+    page.family("apim_probe_endpoints", "Endpoints of the run that count, by verdict.");
+    for (verdict, n) in [
+        (Verdict::Reachable, summary.reachable),
+        (Verdict::Degraded, summary.degraded),
+        (Verdict::Blocked, summary.blocked),
+        (Verdict::Unproven, summary.unproven),
+        (Verdict::NotTested, summary.not_tested),
+    ] {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        page.sample("apim_probe_endpoints", &[("verdict", verdict.as_str())], f64::from(n));
+    }
+    page.family("apim_probe_exit_status", "The exit status of the run.");
+    page.sample("apim_probe_exit_status", &[], f64::from(options.exit.code));
+    page.family("apim_probe_run_duration_seconds", "How long the run took.");
+    page.sample("apim_probe_run_duration_seconds", &[], report.duration_ms / 1_000.0);
+    page.family("apim_probe_run_timestamp_seconds", "When the run began.");
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
+    let began = report.started_at.as_millisecond() as f64 / 1_000.0;
+    page.sample("apim_probe_run_timestamp_seconds", &[], began);
+    page.family(
+        "apim_probe_build_info",
+        "The program and the date of the documentation behind its catalog.",
+    );
+    let documented = report.agent.catalog_documented.as_deref().unwrap_or_default();
+    page.sample(
+        "apim_probe_build_info",
+        &[("version", &report.agent.version), ("documented", documented)],
+        1.0,
+    );
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+fn labels(endpoint: &Endpoint) -> Labels<'_> {
+    vec![
+        ("endpoint", &endpoint.id),
+        ("dependency", &endpoint.dependency),
+        ("host", &endpoint.host),
+        ("protocol", endpoint.protocol.as_str()),
+        ("need", endpoint.need.as_str()),
+    ]
+}
+
+fn certificate_end(endpoint: &Endpoint) -> Option<Timestamp> {
+    endpoint.stages.tls.as_ref()?.not_after.as_ref()?.parse().ok()
+}
+
+struct Families(String);
+
+impl Families {
+    fn family(&mut self, name: &str, help: &str) {
+        // A String cannot fail to be written to.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&'static str, &str)], value: f64) {
+        self.0 += name;
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let text = plain(text).replace('\\', "\\\\").replace('"', "\\\"");
+            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
+        }
+        let _ = writeln!(
+            self.0,
+            "{} {}",
+            if labels.is_empty() { "" } else { "}" },
+            rounded(value)
+        );
+    }
+}
+
+/// A value to the microsecond, without a tail of nines.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000_000.0).round() / 1_000_000.0
+}

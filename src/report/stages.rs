@@ -1,0 +1,80 @@
+//! What the stages of a probe come down to, for readers.
+
+use super::Stages;
+
+impl Stages {
+    /// The stages that were reached, with the milliseconds that each took; of several connections, the slowest.
+    pub fn timings(&self) -> Vec<(&'static str, f64)> {
+        let all = [
+            ("dns", self.dns.as_ref().map(|s| s.ms)),
+            ("tcp", self.tcp.iter().map(|attempt| attempt.ms).reduce(f64::max)),
+            ("tls", self.tls.as_ref().map(|s| s.ms)),
+            ("hello", self.hello.as_ref().map(|s| s.ms)),
+        ];
+        all.into_iter().filter_map(|(stage, ms)| Some((stage, ms?))).collect()
+    }
+
+    /// The milliseconds of one stage, by its name, where it was reached.
+    pub fn timing(&self, stage: &str) -> Option<f64> {
+        self.timings()
+            .into_iter()
+            .find(|(name, _)| *name == stage)
+            .map(|(_, ms)| ms)
+    }
+
+    /// The address that decided: of the latest stage that was reached.
+    pub fn deciding_address(&self) -> Option<&str> {
+        let hello = self.hello.as_ref().map(|hello| hello.address.as_str());
+        let tls = self.tls.as_ref().map(|tls| tls.address.as_str());
+        let tcp = self.tcp.first().map(|tcp| tcp.address.as_str());
+        let dns = self
+            .dns
+            .as_ref()
+            .and_then(|dns| dns.addresses.first())
+            .map(String::as_str);
+        hello.or(tls).or(tcp).or(dns)
+    }
+
+    /// What each stage saw, in one line a stage: answer, addresses, certificate, proof.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if let Some(dns) = &self.dns {
+            let server = dns.server.as_deref().unwrap_or("no server");
+            let rcode = dns.rcode.as_deref().unwrap_or(&dns.outcome);
+            let aliases = listed(", alias of ", &dns.cnames);
+            facts.push((
+                "dns",
+                format!("{rcode} from {server}{aliases}{}", listed(": ", &dns.addresses)),
+            ));
+        }
+        if self.tcp.len() > 1 || self.tcp.iter().any(|t| t.outcome != "ok") {
+            let attempts = self
+                .tcp
+                .iter()
+                .map(|t| format!("{} {} {:.1} ms", t.address, t.outcome, t.ms));
+            facts.push(("tcp", attempts.collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(tls) = &self.tls {
+            let mut parts = vec![tls.outcome.clone(), tls.address.clone()];
+            parts.extend([&tls.version, &tls.cipher, &tls.subject].into_iter().flatten().cloned());
+            parts.extend(tls.issuer.as_ref().map(|issuer| format!("issued by {issuer}")));
+            parts.extend(tls.not_after.as_ref().map(|end| format!("until {end}")));
+            facts.push(("tls", parts.join(", ")));
+        }
+        if let Some(hello) = &self.hello {
+            let mut parts = vec![hello.outcome.clone(), hello.address.clone()];
+            parts.extend(hello.proof.clone());
+            facts.push(("hello", parts.join(", ")));
+        }
+        facts
+    }
+}
+
+/// A list behind a lead, or nothing.
+fn listed(lead: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("{lead}{}", items.join(", "))
+    }
+}

@@ -1,0 +1,217 @@
+//! A text for the people who run the network: what is blocked, from where to where, and what to allow.
+
+use std::fmt::Write as _;
+
+use super::{
+    Endpoint, Finding, Report, Stages,
+    headline::{self, time},
+    text::page::wrap,
+    view, words,
+};
+use crate::{
+    catalog::model::{Cloud, Need, Protocol, Transport},
+    diagnosis::cause::Verdict,
+    plain::plain,
+};
+
+/// Columns of prose; commands and host names are never broken.
+const WIDTH: usize = 76;
+/// Where the text behind a label begins.
+const INDENT: usize = 16;
+/// Hosts that a finding names one by one.
+const MOST_HOSTS: usize = 12;
+/// Service tags whose services have firewalls of their own.
+const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
+
+/// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
+pub fn render(report: &Report) -> String {
+    let (findings, _) = view::split_findings(report);
+    let of = |finding: &Finding| -> Vec<&Endpoint> {
+        let blocked = |e: &&Endpoint| view::status(e) == view::Status::Blocked && e.need != Need::Documented;
+        report
+            .endpoints
+            .iter()
+            .filter(blocked)
+            .filter(|e| finding.endpoints.contains(&e.id))
+            .collect()
+    };
+    let told: Vec<(&Finding, Vec<&Endpoint>)> = findings
+        .into_iter()
+        .map(|finding| (finding, of(finding)))
+        .filter(|(_, blocked)| !blocked.is_empty())
+        .collect();
+    let mut out = opening(report, told.is_empty());
+    for (number, (finding, blocked)) in (1..).zip(&told) {
+        out += &request(finding, blocked, number, report.vantage.cloud);
+    }
+    out += &own_firewalls(report);
+    out
+}
+
+fn opening(report: &Report, all_well: bool) -> String {
+    let what = if all_well {
+        "No outbound dependency of our Azure API Management instance was found blocked."
+    } else {
+        "Outbound traffic that our Azure API Management instance depends on is blocked."
+    };
+    let place = [headline::machine(report), report.vantage.region.clone()]
+        .into_iter()
+        .flatten();
+    let place: Vec<String> = place
+        .chain([headline::cloud(report.vantage.cloud).to_owned()])
+        .collect();
+    let mut out = format!("{what}\n\n");
+    label(
+        &mut out,
+        "From",
+        &format!("the subnet of the instance: {}", place.join(", ")),
+    );
+    label(&mut out, "When", &time(report));
+    let how = format!(
+        "apim-probe {}, each service tested in its own protocol",
+        report.agent.version
+    );
+    label(&mut out, "How", &how);
+    out
+}
+
+fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud) -> String {
+    let mut out = format!("\n{number}. {}\n\n", plain(&finding.title));
+    for endpoint in blocked.iter().take(MOST_HOSTS) {
+        // Never wrapped: a host name is there to be copied.
+        let label = if endpoint.id == blocked[0].id { "To" } else { "" };
+        let _ = writeln!(
+            out,
+            "   {label:<width$}{}",
+            plain(&destination(endpoint)),
+            width = INDENT - 3
+        );
+    }
+    if blocked.len() > MOST_HOSTS {
+        label(&mut out, "", &format!("and {} more", blocked.len() - MOST_HOSTS));
+    }
+    let tags = words::distinct(blocked.iter().filter_map(|e| e.service_tag.as_deref()));
+    label(&mut out, "Service tag", &tags.join(", "));
+    label(&mut out, "Seen", &words::sentences(&finding.evidence));
+    label(&mut out, "Please", &finding.fix.summary);
+    let _ = writeln!(
+        out,
+        "   {:<width$}{}",
+        "Reproduce",
+        plain(&reproduction(blocked[0], cloud)),
+        width = INDENT - 3
+    );
+    out
+}
+
+/// Writes a label and its text, wrapped; nothing where there is no text.
+fn label(out: &mut String, label: &str, text: &str) {
+    let mut label = label;
+    for line in wrap(text, WIDTH - INDENT) {
+        let _ = writeln!(out, "   {label:<width$}{line}", width = INDENT - 3);
+        label = "";
+    }
+}
+
+/// `sql.example (20.1.2.3), TCP 1433`.
+fn destination(endpoint: &Endpoint) -> String {
+    let addresses = match &endpoint.stages.dns {
+        Some(dns) if !dns.addresses.is_empty() => format!(" ({})", dns.addresses.join(", ")),
+        _ => String::new(),
+    };
+    let transport = endpoint.transport.as_str().to_uppercase();
+    format!("{}{addresses}, {transport} {}", endpoint.host, endpoint.port)
+}
+
+/// A command that shows the same with a tool that every Linux has.
+fn reproduction(endpoint: &Endpoint, cloud: Cloud) -> String {
+    let Endpoint { host, port, stages, .. } = endpoint;
+    let address = shell(stages.deciding_address().unwrap_or(host));
+    let name = shell(host);
+    if endpoint.protocol == Protocol::Dns {
+        let tcp = if endpoint.transport == Transport::Tcp {
+            " -vc"
+        } else {
+            ""
+        };
+        let login = match cloud {
+            Cloud::Public => "login.microsoftonline.com",
+            Cloud::Usgov => "login.microsoftonline.us",
+            Cloud::China => "login.chinacloudapi.cn",
+        };
+        return format!("nslookup{tcp} -port={port} {login} {address}");
+    }
+    if let Some(server) = failed_lookup(stages) {
+        return format!("nslookup {name} {}", shell(server)).trim_end().to_owned();
+    }
+    match endpoint.protocol {
+        Protocol::Https | Protocol::Tls | Protocol::Amqps | Protocol::Redis => {
+            format!(
+                "openssl s_client -connect {}:{port} -servername {name} </dev/null",
+                bracketed(&address)
+            )
+        }
+        Protocol::Http => format!(
+            "curl -v --resolve {name}:{port}:{} http://{name}:{port}/",
+            bracketed(&address)
+        ),
+        Protocol::Ntp => format!("ntpdate -q {address}"),
+        _ if stages.tcp.iter().any(|t| t.outcome == "ok") => {
+            format!("nc -vz -w 5 {address} {port}    # is accepted, but the service never answers")
+        }
+        _ => format!("nc -vz -w 5 {address} {port}"),
+    }
+}
+
+/// The server whose answer to a failed lookup counted, without its port; empty where none did.
+fn failed_lookup(stages: &Stages) -> Option<&str> {
+    let dns = stages.dns.as_ref().filter(|dns| dns.outcome != "ok")?;
+    let server = dns.server.as_deref().unwrap_or_default();
+    Some(server.rsplit_once(':').map_or(server, |(address, _)| address))
+}
+
+/// An IPv6 address as it stands before a port.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
+}
+
+/// A word that a shell takes as it is: names may come from a file or from the network.
+fn shell(word: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if word.chars().all(harmless) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// What an open network does not promise.
+fn own_firewalls(report: &Report) -> String {
+    let has_firewall = |e: &&Endpoint| {
+        let tag = e.service_tag.as_deref().unwrap_or_default();
+        OWN_FIREWALL.contains(&tag.split('.').next().unwrap_or(tag))
+    };
+    let reached = report
+        .endpoints
+        .iter()
+        .filter(|e| e.verdict == Verdict::Reachable)
+        .filter(has_firewall);
+    let titles = words::distinct(reached.map(|e| e.title.as_str()));
+    if titles.is_empty() {
+        return String::new();
+    }
+    let (verb, own, firewall) = if titles.len() == 1 {
+        ("is", "its", "firewall")
+    } else {
+        ("are", "their", "firewalls")
+    };
+    let sentence = format!(
+        "{} {verb} reachable over the network; {own} own {firewall} may still refuse the instance.",
+        words::list(&titles, titles.len())
+    );
+    format!("\n{}\n", wrap(&sentence, WIDTH).join("\n"))
+}

@@ -1,0 +1,58 @@
+"use strict";
+(() => {
+  const form = document.getElementById("filter");
+  const shown = document.getElementById("shown");
+  const rows = Array.from(document.querySelectorAll("tr[data-verdict]"), (row) => ({
+    row,
+    verdict: row.dataset.verdict,
+    need: row.dataset.need,
+    text: (row.dataset.dependency + " " + row.textContent).toLowerCase(),
+    visible: true,
+  }));
+  const groups = Array.from(document.querySelectorAll(".endpoints tbody"), (group) => ({
+    group,
+    members: rows.filter(({ row }) => row.parentNode === group),
+  }));
+  let scheduled = false;
+
+  function apply() {
+    scheduled = false;
+    const words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const verdicts = new Set(Array.from(form.querySelectorAll("input:checked"), (box) => box.value));
+    const need = form.elements.need.value;
+    let count = 0;
+    for (const entry of rows) {
+      const visible = verdicts.has(entry.verdict)
+        && (!need || need === entry.need)
+        && words.every((word) => entry.text.includes(word));
+      count += visible;
+      if (visible !== entry.visible) {
+        entry.row.hidden = !visible;
+        entry.visible = visible;
+      }
+    }
+    for (const { group, members } of groups) {
+      group.hidden = !members.some((entry) => entry.visible);
+    }
+    shown.textContent = count + " of " + rows.length + " shown";
+  }
+
+  form.addEventListener("input", () => {
+    if (!scheduled) {
+      scheduled = true;
+      requestAnimationFrame(apply);
+    }
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  // A link from a finding must not lead to a row that the filter hides.
+  addEventListener("hashchange", () => {
+    const row = document.getElementById(location.hash.slice(1));
+    if (row && row.hidden) {
+      form.reset();
+      apply();
+      row.scrollIntoView();
+    }
+  });
+  form.hidden = false;
+  apply();
+})();

