@@ -18,6 +18,7 @@ mod list;
 mod planning;
 mod run;
 mod session;
+mod watch;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -41,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Run(arguments)) => run::run(*arguments),
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Watch(arguments)) => watch::watch(*arguments),
         None => Err(Failure::usage("no command")),
     };
     match outcome {
@@ -81,12 +83,16 @@ impl Failure {
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(drop)
+}
+
+/// Writes to stdout; gives false where its reader went away.
+fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::agent(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::agent(format!("cannot write to stdout: {error}"))),
     }
 }
 

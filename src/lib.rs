@@ -28,5 +28,6 @@ pub mod probe;
 pub mod progress;
 pub mod report;
 pub mod vantage;
+pub mod watch;
 
 pub use commands::main;

@@ -8,7 +8,7 @@ use super::{Failure, colour, is_unicode, planning, print, session::Session, widt
 use crate::{
     cli::{ReportArgs, RunArgs},
     diagnosis,
-    exit::{self, Policy},
+    exit::{self, ExitStatus, Policy},
     output::{self, Outputs},
     probe::{Depth, Event},
     progress::Progress,
@@ -56,19 +56,7 @@ fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result
         allow_untested: arguments.allow_untested,
     };
     let verdict = exit::judge(report, policy, None);
-    let mut failed = None;
-    for (path, format) in &outputs.files {
-        let options = Options {
-            exit: &verdict,
-            width: 80,
-            colour: false,
-            unicode: true,
-            verbose: arguments.verbose,
-        };
-        let written = output::write(path, &report::render(report, *format, &options));
-        failed = failed.or(written.err());
-    }
-    let fault = failed.map(|error| error.to_string());
+    let fault = write_files(report, outputs, &verdict, arguments.verbose);
     let status = exit::judge(report, policy, fault.as_deref());
     let stdout = io::stdout();
     let options = Options {
@@ -85,4 +73,21 @@ fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result
         let _ = writeln!(io::stderr(), "error: {fault}");
     }
     Ok(status.code)
+}
+
+/// Writes the report to every file that is wanted; gives the first failure.
+pub(super) fn write_files(report: &Report, outputs: &Outputs, exit: &ExitStatus, verbose: bool) -> Option<String> {
+    let mut failed = None;
+    for (path, format) in &outputs.files {
+        let options = Options {
+            exit,
+            width: 80,
+            colour: false,
+            unicode: true,
+            verbose,
+        };
+        let written = output::write(path, &report::render(report, *format, &options));
+        failed = failed.or(written.err());
+    }
+    failed.map(|error| error.to_string())
 }

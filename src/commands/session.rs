@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -69,6 +70,11 @@ impl Session {
         &self.plan
     }
 
+    /// Limit of each stage of each address.
+    pub fn timeout(&self) -> Duration {
+        self.limits.timeout
+    }
+
     /// Says on stderr what the reader should know before the results.
     pub fn print_notices(&self) {
         for notice in &self.vantage.notices {
@@ -78,7 +84,50 @@ impl Session {
 
     /// Probes the whole plan once, until it is done, the deadline passes or Ctrl-C comes.
     pub fn probe(&self, depth: Depth, on_event: impl FnMut(Event<'_>)) -> Run {
-        self.conduct(self.plan.clone(), self.limits, depth, on_event)
+        let policy = self.policy(depth);
+        self.conduct(self.plan.clone(), self.limits, policy, on_event)
+    }
+
+    /// Looks a second time at some endpoints, by their indices in the plan, in what is left of the deadline. What is
+    /// seen now takes the place of what `run` saw of them.
+    pub fn look_again(&self, run: &mut Run, depth: Depth, indices: &[usize]) {
+        let limits = Limits {
+            deadline: self.limits.deadline.saturating_sub(run.duration),
+            ..self.limits
+        };
+        let plan = Plan {
+            cloud: self.plan.cloud,
+            endpoints: indices
+                .iter()
+                .map(|index| self.plan.endpoints[*index].clone())
+                .collect(),
+            name_servers: self.plan.name_servers.clone(),
+            control_name: self.plan.control_name.clone(),
+        };
+        let policy = ControlPolicy {
+            connections: false,
+            ..self.policy(depth)
+        };
+        let second = self.conduct(Arc::new(plan), limits, policy, |_| {});
+        for (index, trace) in indices.iter().zip(second.traces) {
+            // A look that the deadline cut short says less than the first one.
+            if let Some(trace) = trace.filter(|trace| !trace.cut) {
+                run.traces[*index] = Some(trace);
+            }
+        }
+        run.names.extend(second.names);
+        run.duration += second.duration;
+        run.interrupted |= second.interrupted;
+    }
+
+    /// Waits for a time; returns early on Ctrl-C, and says whether that came.
+    pub fn wait_until(&self, time: Instant) -> bool {
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep_until(time.into()) => false,
+                () = heard(self.interrupted.clone()) => true,
+            }
+        })
     }
 
     /// Judges what was seen.
@@ -92,13 +141,16 @@ impl Session {
         self.runtime.shutdown_background();
     }
 
-    fn conduct(&self, plan: Arc<Plan>, limits: Limits, depth: Depth, on_event: impl FnMut(Event<'_>)) -> Run {
-        let policy = ControlPolicy {
+    fn policy(&self, depth: Depth) -> ControlPolicy {
+        ControlPolicy {
             depth,
             platform: None,
             connections: self.connections,
             suspect: diagnosis::suspect,
-        };
+        }
+    }
+
+    fn conduct(&self, plan: Arc<Plan>, limits: Limits, policy: ControlPolicy, on_event: impl FnMut(Event<'_>)) -> Run {
         let interrupted = heard(self.interrupted.clone());
         let run = probe::run(plan, self.tls.clone(), limits, policy, interrupted, on_event);
         self.runtime.block_on(run)
