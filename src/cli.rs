@@ -3,11 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::{
     catalog::{self, Cloud, Vnet},
     exit::FailOn,
     report::Format,
+    schema::Document,
     vantage::resolvers::parse_server,
 };
 
@@ -35,13 +37,15 @@ Exit status of run:
 /// What the help of `watch` says beside its flags.
 const WATCHING: &str = "\
 What confirms a change:
-  A service that proves itself is reachable at once. Anything else that differs from the round before is
-  looked at again at once, and the second look decides. Silence needs no second look where --timeout leaves
-  time to send every packet twice (1.5s or more): a lone lost packet changes nothing. So a change is told
-  within one interval and one timeout of its happening. Rounds never overlap: while one lasts longer than
-  the interval, as where something stays silent for a --timeout above it, the next begins right after it.
+  A service that proves itself is reachable at once. Anything else that differs
+  from the round before is looked at again at once, and the second look decides.
+  Silence needs no second look where --timeout leaves time to send every packet
+  twice (1.5s or more). So a lone lost packet changes nothing, and a change is
+  told within one interval and one timeout of its happening.
 
-  Every name server is asked, and controls are used, in the first round and in one that could be the last.
+Rounds never overlap: where something stays silent for a --timeout that is longer
+than the interval, the next round begins right after it. Every name server is
+asked, and controls are used, in the first round and in one that may be the last.
 
 Exit status of watch:
   0    what --until waits for came; without --until, the time of --for is over
@@ -67,6 +71,12 @@ pub enum Command {
     /// Probe again and again, and print each change as it happens
     #[command(after_help = WATCHING)]
     Watch(Box<WatchArgs>),
+    /// Print the JSON Schema of a document, or of probes.yaml
+    Schema(SchemaArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// `run`.
@@ -168,7 +178,7 @@ pub struct PaceArgs {
     /// Stop once a round is green (it would give `run` the exit status 0), or once something changed
     #[arg(long, value_enum, value_name = "WHAT")]
     pub until: Option<Until>,
-    /// Stop after this time; the last round begins then
+    /// Stop after this time, 30m or 8h for instance; the last round begins then
     #[arg(long = "for", value_name = "TIME", value_parser = long_duration)]
     pub at_most: Option<Duration>,
     /// Say what differs from this JSON report, at the beginning, with each change and at the end
@@ -192,6 +202,22 @@ pub enum WatchFormat {
     Text,
     /// One change a line, for programs.
     Jsonl,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Whose schema
+    #[arg(value_enum, value_name = "NAME")]
+    pub document: Document,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Whose completions
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 /// The flags of whatever plans.

@@ -14,9 +14,12 @@ use crate::{
 };
 
 mod check;
+mod completions;
 mod list;
+mod man;
 mod planning;
 mod run;
+mod schema;
 mod session;
 mod watch;
 
@@ -43,6 +46,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Watch(arguments)) => watch::watch(*arguments),
+        Some(Command::Schema(arguments)) => schema::schema(&arguments),
+        Some(Command::Completions(arguments)) => completions::completions(&arguments),
+        Some(Command::Man) => man::man(),
         None => Err(Failure::usage("no command")),
     };
     match outcome {

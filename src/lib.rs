@@ -27,6 +27,7 @@ pub mod plan;
 pub mod probe;
 pub mod progress;
 pub mod report;
+pub mod schema;
 pub mod vantage;
 pub mod watch;
 
