@@ -133,11 +133,11 @@ fn a_watch_from_beginning_to_end() {
       login.microsoftonline.com:443 not in it -> reachable
       westeurope.login.microsoft.com:443 not in it -> reachable
     11:08:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 1 m 40 s; as in the baseline
-    [2 rounds, 23 of 23 endpoints are well, 1 not tested; 1 change; 3 not as in the baseline]
+    [2 rounds, 1 change, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
     12:13:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout, after 1 h 05 m; in the baseline reachable
-    [3 rounds, 22 of 23 endpoints are well, 1 not tested: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s; 2 changes; 4 not as in the baseline]
+    [3 rounds, 2 changes, 22 of 23 endpoints are well, 1 not tested, 4 not as in the baseline: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s]
     12:13:25 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 5.0 s; as in the baseline
-    [4 rounds, 23 of 23 endpoints are well, 1 not tested; 3 changes; 3 not as in the baseline]
+    [4 rounds, 3 changes, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
     watched for 1 d 01 h in 4 rounds: 3 changes
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433: blocked for 1 m 45 s
         2026-11-18 11:06:40  blocked tcp-timeout

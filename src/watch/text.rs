@@ -146,7 +146,15 @@ impl Look {
 
 /// One line for the bottom of a terminal.
 pub fn status(watch: &Watch, now: Timestamp) -> String {
-    let mut line = format!("{}, {}", count_large(watch.rounds(), "round"), tally(watch));
+    let mut line = format!(
+        "{}, {}, {}",
+        count_large(watch.rounds(), "round"),
+        count_large(watch.changes(), "change"),
+        tally(watch)
+    );
+    if watch.baseline().is_some() {
+        let _ = write!(line, ", {} not as in the baseline", watch.strayed().count());
+    }
     let unwell: Vec<String> = watch
         .rows()
         .iter()
@@ -159,10 +167,6 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
     if !unwell.is_empty() {
         let named: Vec<&str> = unwell.iter().map(String::as_str).collect();
         let _ = write!(line, ": {}", list(&named, NAMED));
-    }
-    let _ = write!(line, "; {}", count_large(watch.changes(), "change"));
-    if watch.baseline().is_some() {
-        let _ = write!(line, "; {} not as in the baseline", watch.strayed().count());
     }
     line
 }
