@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     exit::FailOn,
     report::Format,
     rules,
+    schema::Document,
     vantage::{management::ResourceId, resolvers::parse_server},
 };
 
@@ -34,6 +36,26 @@ Exit status of run:
   4    the agent itself failed
   130  interrupted; the partial report was still written";
 
+/// What the help of `watch` says beside its flags.
+const WATCHING: &str = "\
+What confirms a change:
+  A service that proves itself is reachable at once. Anything else that differs
+  from the round before is looked at again at once, and the second look decides.
+  Silence needs no second look where --timeout leaves time to send every packet
+  twice (1.5s or more). So a lone lost packet changes nothing, and a change is
+  told within one interval and one timeout of its happening.
+
+Rounds never overlap: where something stays silent for a --timeout that is longer
+than the interval, the next round begins right after it. Every name server is
+asked, and controls are used, in the first round and in one that may be the last.
+
+Exit status of watch:
+  0    what --until waits for came; without --until, the time of --for is over
+  1    the time of --for was over first
+  2    bad flags, a bad catalog or a bad input file; nothing was probed
+  4    the agent itself failed
+  130  ended by Ctrl-C; the summary was still written";
+
 /// The help of `--set`, which names what can be set.
 const SET_HELP: &str = "Name of a part of the instance, repeatable: storage_account, sql_server, key_vault, \
     event_hub_namespace, redis_host …";
@@ -55,6 +77,15 @@ pub enum Command {
     Rules(Box<RulesArgs>),
     /// Everything that is known about a dependency or a cause
     Explain(ExplainArgs),
+    /// Probe again and again, and print each change as it happens
+    #[command(after_help = WATCHING)]
+    Watch(Box<WatchArgs>),
+    /// Print the JSON Schema of a document, or of probes.yaml
+    Schema(SchemaArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// `run`.
@@ -183,6 +214,93 @@ pub struct NetworkArgs {
     pub service_tags: Option<PathBuf>,
 }
 
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// When to look, and when to stop.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// How to probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// Format of the changes: text, or one JSON document a line and nothing else
+    #[arg(long, value_enum, default_value = "text", help_heading = REPORTING)]
+    pub format: WatchFormat,
+    /// Write a report of the last round to a file, repeatable; the ending picks the format
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = REPORTING)]
+    pub output: Vec<PathBuf>,
+    /// What keeps a round from being green [default: required]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = REPORTING)]
+    pub fail_on: Option<FailOn>,
+    /// What could not be tested or proved does not keep a round from being green
+    #[arg(long, help_heading = REPORTING)]
+    pub allow_untested: bool,
+    /// No status line and no notices on stderr
+    #[arg(long, short, help_heading = REPORTING)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = REPORTING)]
+    pub color: ColorChoice,
+}
+
+/// The heading of flags about reports.
+const REPORTING: &str = "How to report";
+
+/// The flags of `watch` alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When to look, and when to stop")]
+pub struct PaceArgs {
+    /// Time from the start of one round to the start of the next; up to a tenth less, so that agents drift apart
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub interval: Duration,
+    /// Stop once a round is green (it would give `run` the exit status 0), or once something changed
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub until: Option<Until>,
+    /// Stop after this time, 30m or 8h for instance; the last round begins then
+    #[arg(long = "for", value_name = "TIME", value_parser = long_duration)]
+    pub at_most: Option<Duration>,
+    /// Say what differs from this JSON report, at the beginning, with each change and at the end
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub baseline: Option<PathBuf>,
+}
+
+/// What `watch` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// A round that would give `run` the exit status 0.
+    Green,
+    /// The first change.
+    Change,
+}
+
+/// A format that changes can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WatchFormat {
+    /// For people at a terminal.
+    Text,
+    /// One change a line, for programs.
+    Jsonl,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Whose schema
+    #[arg(value_enum, value_name = "NAME")]
+    pub document: Document,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Whose completions
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
 /// The flags of whatever plans.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to probe")]
@@ -238,7 +356,7 @@ pub struct ProbeArgs {
     /// Limit of each stage of each address
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
-    /// Limit of the whole run
+    /// Limit of the whole run, or of each round
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub deadline: Duration,
     /// Probes in flight
@@ -378,15 +496,23 @@ fn region(text: &str) -> Result<String, String> {
     catalog::region_name(text).ok_or_else(|| "expected a region's name, such as westeurope".into())
 }
 
-/// The longest time that makes sense to wait: a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// The longest time that makes sense to wait for one thing.
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn duration(text: &str) -> Result<Duration, String> {
+    duration_up_to(DAY, "a day", text)
+}
+
+fn long_duration(text: &str) -> Result<Duration, String> {
+    duration_up_to(DAY * 366, "a year", text)
+}
+
+fn duration_up_to(longest: Duration, name: &str, text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 500ms, 5s or 2m".to_string();
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
-    if duration.is_zero() || duration > LONGEST {
-        Err(format!("{}, longer than nothing and a day at most", wrong()))
+    if duration.is_zero() || duration > longest {
+        Err(format!("{}, longer than nothing and {name} at most", wrong()))
     } else {
         Ok(duration)
     }

@@ -14,15 +14,20 @@ use crate::{
 };
 
 mod check;
+mod completions;
 mod diff;
 mod explain;
 mod interrupt;
 mod list;
+mod man;
 mod network;
 mod planning;
 mod rules;
 mod run;
+mod schema;
+mod session;
 mod terminal;
+mod watch;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -49,6 +54,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Diff(arguments)) => diff::diff(&arguments),
         Some(Command::Rules(arguments)) => rules::rules(*arguments),
         Some(Command::Explain(arguments)) => explain::explain(&arguments),
+        Some(Command::Watch(arguments)) => watch::watch(*arguments),
+        Some(Command::Schema(arguments)) => schema::schema(&arguments),
+        Some(Command::Completions(arguments)) => completions::completions(&arguments),
+        Some(Command::Man) => man::man(),
         None => Err(Failure::usage("no command")),
     };
     match outcome {
@@ -89,11 +98,15 @@ impl Failure {
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(drop)
+}
+
+/// Writes to stdout; gives false where its reader went away.
+fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::agent(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::agent(format!("cannot write to stdout: {error}"))),
     }
 }

@@ -31,6 +31,8 @@ pub mod probe;
 pub mod progress;
 pub mod report;
 pub mod rules;
+pub mod schema;
 pub mod vantage;
+pub mod watch;
 
 pub use commands::main;

@@ -48,9 +48,20 @@ pub struct Limits {
     pub ipv6: bool,
 }
 
+/// How much a run asks beside its endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every name server is asked for every name, and controls are used as far as they are allowed.
+    Full,
+    /// The endpoints alone: names are asked as a resolver asks them, the next server only where one fails.
+    Light,
+}
+
 /// Which controls a run may use.
 #[derive(Debug, Clone, Copy)]
 pub struct ControlPolicy {
+    /// Whether every name server is asked, or as many as it takes; [`Depth::Light`] leaves out the controls as well.
+    pub depth: Depth,
     /// The platform's own name server, asked where the configured ones do not resolve a name; Azure only.
     pub platform: Option<SocketAddr>,
     /// Whether connections may be made to unmask middleboxes.
@@ -97,7 +108,8 @@ pub async fn run(
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
     let lookups = Arc::new(Lookups::new(
         plan.name_servers.clone(),
-        policy.platform,
+        policy.platform.filter(|_| policy.depth == Depth::Full),
+        policy.depth,
         limits,
         end,
         sockets.clone(),
@@ -114,9 +126,8 @@ pub async fn run(
     let mut traces: Vec<Option<Trace>> = plan.endpoints.iter().map(|_| None).collect();
     let mut waiting = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
     let mut in_flight = JoinSet::new();
-    let mut controller = policy
-        .connections
-        .then(|| Controller::new(plan.clone(), stages.clone()));
+    let mut controller =
+        (policy.connections && policy.depth == Depth::Full).then(|| Controller::new(plan.clone(), stages.clone()));
     let mut was_interrupted = false;
     tokio::pin!(interrupted);
     loop {

@@ -1,4 +1,5 @@
-//! Each name is looked up once in a run, at every configured server.
+//! Each name is looked up once in a run, at every configured server; a light run asks the next server only where one
+//! fails or stays silent.
 //!
 //! The first answer decides and the probes go on with it; what the other servers say is collected meanwhile and compared
 //! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
@@ -22,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Limits,
+    Depth, Limits,
     trace::{NameTrace, ServerReply},
 };
 use crate::{catalog::model::Transport, net::dns::Question};
@@ -35,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Lookups {
     servers: Vec<SocketAddr>,
     platform: Option<SocketAddr>,
+    depth: Depth,
     limits: Limits,
     end: tokio::time::Instant,
     sockets: Arc<Semaphore>,
@@ -74,6 +76,7 @@ impl Lookups {
     pub fn new(
         servers: Vec<SocketAddr>,
         platform: Option<SocketAddr>,
+        depth: Depth,
         limits: Limits,
         end: tokio::time::Instant,
         sockets: Arc<Semaphore>,
@@ -81,6 +84,7 @@ impl Lookups {
         Self {
             platform: platform.filter(|platform| !servers.contains(platform)),
             servers,
+            depth,
             limits,
             end,
             sockets,
@@ -130,8 +134,12 @@ impl Lookups {
     async fn decide(&self, host: &str, name: &Arc<Name>) -> (Duration, Option<usize>) {
         let started = Instant::now();
         *name.replies.lock().unwrap_or_else(PoisonError::into_inner) = vec![None; self.servers.len()];
-        for (index, server) in self.servers.iter().enumerate() {
-            self.ask(host, index, *server, name);
+        let mut asked = match self.depth {
+            Depth::Full => self.servers.len(),
+            Depth::Light => self.servers.len().min(1),
+        };
+        for index in 0..asked {
+            self.ask(host, index, name);
         }
         let patience = PATIENCE.min(self.limits.timeout / 2);
         let impatient = tokio::time::sleep(patience);
@@ -140,16 +148,29 @@ impl Lookups {
         let decided = loop {
             // Registered before the look, so that no reply slips in between.
             let news = name.news.notified();
-            match choose(&name.replies(), waits) {
+            let replies = name.replies();
+            let is_final = |index: usize| matches!(replies.get(index), Some(Some(reply)) if reply.is_final());
+            match choose(replies.get(..asked).unwrap_or_default(), waits) {
                 Choice::TooEarly => {}
                 Choice::Nobody => break None,
-                Choice::Reply(index) => break Some(index),
+                Choice::Reply(index) if is_final(index) || asked == self.servers.len() => break Some(index),
+                Choice::Reply(_) => {
+                    self.ask(host, asked, name);
+                    asked += 1;
+                    continue;
+                }
             }
             tokio::select! {
                 () = news => {}
-                () = &mut impatient, if waits => {
+                () = &mut impatient, if waits || asked < self.servers.len() => {
                     waits = false;
-                    self.control(host);
+                    if asked < self.servers.len() {
+                        self.ask(host, asked, name);
+                        asked += 1;
+                        impatient.as_mut().reset(tokio::time::Instant::now() + patience);
+                    } else {
+                        self.control(host);
+                    }
                 }
             }
         };
@@ -164,10 +185,12 @@ impl Lookups {
         (started.elapsed(), decided)
     }
 
-    fn ask(&self, host: &str, index: usize, server: SocketAddr, name: &Arc<Name>) {
-        let Some(asking) = self.question(host, server, self.limits.timeout) else {
-            return;
-        };
+    fn ask(&self, host: &str, index: usize, name: &Arc<Name>) {
+        let asking = self
+            .servers
+            .get(index)
+            .and_then(|server| self.question(host, *server, self.limits.timeout));
+        let Some(asking) = asking else { return };
         let name = name.clone();
         self.spawn(async move {
             let reply = asking.await;

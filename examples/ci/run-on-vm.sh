@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs apim-probe on a VM in the subnet of an API Management instance, by `az vm run-command`, and carries the reports
+# back. Ends with the exit status of the agent. Arguments go to `apim-probe run`:
+#
+#   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe examples/ci/run-on-vm.sh --region westeurope
+#
+# It takes an `az login` that may run commands on the VM (Virtual Machine Contributor) and write blobs (Storage Blob Data
+# Contributor), and a container that the VM can reach. The VM needs no identity: it gets two links that end in an hour,
+# one to read the agent, one to write the reports. run-command keeps 4 KB of what a command prints, which is why the
+# agent answers in the format `brief`, and why the reports go another way.
+set -euo pipefail
+
+: "${RESOURCE_GROUP:?the resource group of the VM}"
+: "${VM:?the name of the VM}"
+: "${STORAGE_ACCOUNT:?a storage account to carry files}"
+: "${CONTAINER:?a container in that account}"
+agent=${APIM_PROBE:-target/apim-probe}
+reports=${REPORTS:-reports}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+run=apim-probe-$(date -u +%Y%m%dT%H%M%SZ)-$RANDOM
+
+blob() {
+    az storage blob "$@" --account-name "$STORAGE_ACCOUNT" --container-name "$CONTAINER" --auth-mode login
+}
+
+# A link to one blob, with the permissions given, for an hour.
+link() {
+    blob generate-sas --name "$1" --permissions "$2" --expiry "$(date -u -d '1 hour' +%Y-%m-%dT%H:%MZ)" \
+        --as-user --https-only --full-uri --output tsv
+}
+
+# A word as any shell reads it.
+quote() {
+    printf "'%s'" "${1//\'/\'\\\'\'}"
+}
+
+blob upload --name "$run/agent" --file "$agent" --only-show-errors --output none
+
+agent_link=$(link "$run/agent" r)
+reports_link=$(link "$run/reports.tar.gz" cw)
+
+# What runs on the VM, in its plain sh.
+{
+    echo "agent=$(quote "$agent_link")"
+    echo "reports=$(quote "$reports_link")"
+    echo "set --$(for argument in "$@"; do printf ' %s' "$(quote "$argument")"; done)"
+    cat <<'ON_THE_VM'
+work=$(mktemp -d) && cd "$work" || exit
+trap 'rm -rf "$work"' EXIT
+if ! curl -fsS --max-time 120 -o apim-probe "$agent"; then
+    echo "the agent cannot be fetched: this VM does not reach the storage account"
+    exit
+fi
+chmod +x apim-probe
+./apim-probe run --quiet --format brief -o report.json -o report.xml -o report.html -o report.md "$@"
+status=$?
+tar -czf reports.tar.gz report.* && curl -fsS --max-time 120 -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports" ||
+    echo "the reports cannot be carried back"
+echo "apim-probe ended with $status"
+ON_THE_VM
+} >"$work/on-the-vm.sh"
+
+az vm run-command invoke --resource-group "$RESOURCE_GROUP" --name "$VM" --command-id RunShellScript \
+    --scripts @"$work/on-the-vm.sh" --query 'value[0].message' --output tsv | tee "$work/said"
+
+mkdir -p "$reports"
+if blob download --name "$run/reports.tar.gz" --file "$work/reports.tar.gz" --only-show-errors --output none; then
+    tar -xzf "$work/reports.tar.gz" -C "$reports"
+else
+    echo "run-on-vm: no reports came back; what is above is all there is" >&2
+fi
+for name in agent reports.tar.gz; do
+    blob delete --name "$run/$name" --only-show-errors --output none || true
+done
+
+status=$(sed -n 's/^apim-probe ended with \([0-9]*\)$/\1/p' "$work/said" | tail -n 1)
+exit "${status:-4}"

@@ -1,0 +1,74 @@
+//! The JSON Schemas (draft 2020-12) of everything that programs read from us, and of what we read from people.
+//!
+//! They are derived from the types that are written and read, so they cannot say anything else.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+
+use crate::{catalog, diff, plan, report, watch};
+
+/// Something that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Document {
+    /// What `run` and `watch` write with `--output FILE.json`.
+    Report,
+    /// What `list --format json` prints.
+    Plan,
+    /// What `diff --format json` prints.
+    Diff,
+    /// One line of `watch --format jsonl`.
+    Change,
+    /// A probes.yaml.
+    Probes,
+}
+
+impl Document {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [Self::Report, Self::Plan, Self::Diff, Self::Change, Self::Probes];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Plan => "plan",
+            Self::Diff => "diff",
+            Self::Change => "change",
+            Self::Probes => "probes",
+        }
+    }
+
+    /// Its schema.
+    pub fn schema(self) -> Schema {
+        match self {
+            Self::Report => written::<report::Report>(report::SCHEMA),
+            Self::Plan => written::<plan::document::Document>(plan::document::SCHEMA),
+            Self::Diff => written::<diff::Diff>(diff::SCHEMA),
+            Self::Change => written::<watch::Change>(watch::change::SCHEMA),
+            Self::Probes => catalog::json_schema(),
+        }
+    }
+
+    /// Its schema as a document, with a line feed at its end.
+    ///
+    /// # Panics
+    /// Never: a schema is JSON.
+    pub fn render(self) -> String {
+        let mut text = serde_json::to_string_pretty(&self.schema()).expect("a schema is JSON");
+        text.push('\n');
+        text
+    }
+}
+
+/// The schema of a document that we write; its `schema` key always has one value.
+fn written<T: JsonSchema>(name: &str) -> Schema {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".into(), name.into());
+    if let Some(key) = schema
+        .pointer_mut("/properties/schema")
+        .and_then(|key| key.as_object_mut())
+    {
+        key.insert("description".into(), "What kind of document this is.".into());
+        key.insert("const".into(), name.into());
+    }
+    schema
+}

@@ -1,0 +1,162 @@
+//! Watching: rounds in, changes out. Pure: no socket, no clock.
+//!
+//! **What confirms a change.** `reachable` is believed at once, since a service proved itself. Anything else that
+//! differs from what was known is looked at again at once, in the same round, and the second look decides. Silence alone
+//! needs no second look where the timeout leaves time to send each packet twice ([`confirm`]). So a lone lost packet
+//! changes nothing, and a change is told within one interval and one timeout of its happening.
+//!
+//! **What a light round cannot see** is left as the last full round saw it: that name servers differ, and whether a name
+//! is unknown to all of them.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    catalog::model::Need,
+    diagnosis::cause::{Cause, Verdict},
+    diff::State,
+    probe::Depth,
+    report::{Endpoint, Report, view},
+};
+
+pub mod baseline;
+pub mod change;
+pub mod confirm;
+pub mod pace;
+pub mod text;
+pub mod timeline;
+
+pub use self::{baseline::Baseline, change::Change, timeline::Timeline};
+
+/// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
+#[derive(Debug)]
+pub struct Watch {
+    rows: Vec<Row>,
+    rounds: u64,
+    changes: u64,
+    began: Timestamp,
+    baseline: Option<Baseline>,
+}
+
+/// One endpoint and what became of it.
+#[derive(Debug)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// `host:port`, or the id where several endpoints share that.
+    pub label: String,
+    /// How much it counts.
+    pub need: Need,
+    /// Whether it is not as it should be.
+    pub is_unwell: bool,
+    /// What became of it.
+    pub timeline: Timeline,
+    /// The depth of the latest round that saw it as it is.
+    seen_in: Depth,
+}
+
+impl Watch {
+    /// Begins with the first round, which was a full one. Everything in it is news, so nothing in it is a change.
+    pub fn begin(first: &Report, at: Timestamp, baseline: Option<Baseline>) -> Self {
+        let mut shared: HashMap<&str, usize> = HashMap::new();
+        for endpoint in &first.endpoints {
+            *shared.entry(endpoint.target()).or_default() += 1;
+        }
+        let label = |endpoint: &Endpoint| match shared.get(endpoint.target()) {
+            Some(1) => endpoint.target().to_owned(),
+            _ => endpoint.id.clone(),
+        };
+        let row = |endpoint: &Endpoint| Row {
+            id: endpoint.id.clone(),
+            label: label(endpoint),
+            need: endpoint.need,
+            is_unwell: is_unwell(endpoint),
+            timeline: Timeline::begin(State::of(endpoint), at),
+            seen_in: Depth::Full,
+        };
+        Self {
+            rows: first.endpoints.iter().map(row).collect(),
+            rounds: 1,
+            changes: 0,
+            began: at,
+            baseline,
+        }
+    }
+
+    /// Takes in a further round of the same plan, which ended at a time, and gives what it changed.
+    pub fn observe(&mut self, report: &Report, depth: Depth, at: Timestamp) -> Vec<Change> {
+        self.rounds += 1;
+        let mut changes = Vec::new();
+        for (row, endpoint) in self.rows.iter_mut().zip(&report.endpoints) {
+            let (known, seen) = (row.timeline.state(), State::of(endpoint));
+            if row.seen_in == Depth::Full && depth == Depth::Light && is_out_of_sight(known, seen) {
+                continue;
+            }
+            row.seen_in = depth;
+            row.is_unwell = is_unwell(endpoint);
+            if known == seen {
+                continue;
+            }
+            let lasted = row.timeline.turn(seen, at);
+            changes.push(Change::new(row, self.rounds, at, known, lasted));
+        }
+        self.changes += changes.len() as u64;
+        changes
+    }
+
+    /// What was known of an endpoint, by its index in the plan.
+    pub fn known(&self, index: usize) -> Option<State> {
+        self.rows.get(index).map(|row| row.timeline.state())
+    }
+
+    /// Every endpoint, in the order of the plan.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// How many rounds were taken in.
+    pub fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
+    /// How many changes there were.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// When the first round ended.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// What everything is compared with.
+    pub fn baseline(&self) -> Option<&Baseline> {
+        self.baseline.as_ref()
+    }
+
+    /// The endpoints that are not as in the baseline, each with what it was there; `None` where it was not there.
+    pub fn strayed(&self) -> impl Iterator<Item = (&Row, Option<State>)> {
+        let rows = self.baseline.iter().flat_map(|_| &self.rows);
+        rows.map(|row| (row, self.baseline.as_ref().and_then(|baseline| baseline.state(&row.id))))
+            .filter(|(row, then)| *then != Some(row.timeline.state()))
+    }
+}
+
+/// Whether an endpoint is not as it should be, or not known to be; what nobody could test is no news.
+fn is_unwell(endpoint: &Endpoint) -> bool {
+    endpoint.need != Need::Documented && !matches!(view::status(endpoint), view::Status::Ok | view::Status::NotTested)
+}
+
+/// Whether a light round may see the second where a full one sees the first.
+fn is_out_of_sight(full: State, light: State) -> bool {
+    let unknown = |state: State| {
+        matches!(
+            (state.verdict, state.cause),
+            (Verdict::Blocked, Some(Cause::DnsNxdomain)) | (Verdict::NotTested, Some(Cause::Retired))
+        )
+    };
+    // Degraded without a cause: name servers differ.
+    let doubted = full.verdict == Verdict::Degraded && full.cause.is_none();
+    (doubted && light.verdict == Verdict::Reachable) || (unknown(full) && unknown(light))
+}

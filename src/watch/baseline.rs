@@ -1,0 +1,44 @@
+//! The report that everything is compared with.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    catalog::model::Cloud,
+    diff::{
+        State,
+        read::{self, ReadError},
+    },
+};
+
+/// What every endpoint was in an earlier report.
+#[derive(Debug)]
+pub struct Baseline {
+    /// When its run began.
+    pub started_at: Timestamp,
+    /// The cloud that it is about.
+    pub cloud: Cloud,
+    states: HashMap<String, State>,
+}
+
+impl Baseline {
+    /// Reads a JSON report of this or an older version.
+    pub fn read(text: &str) -> Result<Self, ReadError> {
+        let report = read::report(text)?;
+        Ok(Self {
+            started_at: report.started_at,
+            cloud: report.vantage.cloud,
+            states: report
+                .endpoints
+                .iter()
+                .map(|endpoint| (endpoint.id.clone(), State::of(endpoint)))
+                .collect(),
+        })
+    }
+
+    /// What an endpoint was; `None` for one that the report does not have.
+    pub fn state(&self, id: &str) -> Option<State> {
+        self.states.get(id).copied()
+    }
+}

@@ -1,0 +1,64 @@
+//! One change, as a document.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+use crate::{diff::State, report::json};
+
+/// The `schema` of a change document.
+pub const SCHEMA: &str = "apim-probe/change/v1";
+
+/// One endpoint that is not as it was a round ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// When the round ended that saw it, UTC.
+    #[serde(serialize_with = "json::to_the_millisecond")]
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The number of that round; the first one is 1.
+    pub round: u64,
+    /// The endpoint's id.
+    pub id: String,
+    /// What it was.
+    pub from: State,
+    /// What it is.
+    pub to: State,
+    /// `host:port`, for people.
+    #[serde(skip)]
+    pub label: String,
+    /// How long it had been what it was.
+    #[serde(skip)]
+    pub lasted: Duration,
+}
+
+impl Change {
+    /// The change that a row has just been through.
+    pub(super) fn new(row: &Row, round: u64, at: Timestamp, from: State, lasted: Duration) -> Self {
+        Self {
+            schema: SCHEMA.into(),
+            at,
+            round,
+            id: row.id.clone(),
+            from,
+            to: row.timeline.state(),
+            label: row.label.clone(),
+            lasted,
+        }
+    }
+
+    /// The document on one line, with a line feed at its end.
+    ///
+    /// # Panics
+    /// Never: a change holds nothing that JSON cannot say.
+    pub fn to_jsonl(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("a change has string keys only");
+        line.push('\n');
+        json::visible(line)
+    }
+}

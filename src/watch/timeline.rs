@@ -1,0 +1,98 @@
+//! What became of one endpoint: bounded, however often it changes.
+
+use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{diagnosis::cause::Verdict, diff::State};
+
+/// How many turns are kept; of older ones only the sums.
+pub const MOST_TURNS: usize = 20;
+
+/// The states of one endpoint, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// The latest turns, the oldest first. Never empty: the last one is how things are.
+    turns: VecDeque<Turn>,
+    forgotten: u64,
+    blocked: Duration,
+}
+
+/// A state and when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When it was first seen.
+    pub at: Timestamp,
+    /// What was seen.
+    pub state: State,
+}
+
+impl Timeline {
+    /// The first thing seen.
+    pub fn begin(state: State, at: Timestamp) -> Self {
+        Self {
+            turns: VecDeque::from([Turn { at, state }]),
+            forgotten: 0,
+            blocked: Duration::ZERO,
+        }
+    }
+
+    /// How things are.
+    pub fn state(&self) -> State {
+        self.current().state
+    }
+
+    /// Since when things are so.
+    pub fn since(&self) -> Timestamp {
+        self.current().at
+    }
+
+    /// Takes note that things are otherwise from `at` on; gives how long they had been as they were.
+    pub fn turn(&mut self, state: State, at: Timestamp) -> Duration {
+        let lasted = between(self.since(), at);
+        if self.state().verdict == Verdict::Blocked {
+            self.blocked += lasted;
+        }
+        if self.turns.len() == MOST_TURNS {
+            self.turns.pop_front();
+            self.forgotten += 1;
+        }
+        self.turns.push_back(Turn { at, state });
+        lasted
+    }
+
+    /// How long it was blocked altogether, until `now`.
+    pub fn blocked(&self, now: Timestamp) -> Duration {
+        match self.state().verdict {
+            Verdict::Blocked => self.blocked + between(self.since(), now),
+            _ => self.blocked,
+        }
+    }
+
+    /// How often it changed.
+    pub fn changes(&self) -> u64 {
+        self.forgotten + self.turns.len() as u64 - 1
+    }
+
+    /// How many turns are no longer kept.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// The latest turns, the oldest first.
+    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+        self.turns.iter()
+    }
+
+    fn current(&self) -> Turn {
+        *self
+            .turns
+            .back()
+            .expect("a timeline begins with a turn and keeps the last one")
+    }
+}
+
+/// The time between two readings of a clock that may be set back.
+pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
