@@ -34,7 +34,11 @@ pub fn apply(rules: &NetworkRules, plan: &Plan, report: &mut Report) -> Vec<Opti
         region: region.as_deref(),
         addresses: &here,
     };
-    report.vantage.notices.extend(rules.notices(&from));
+    for notice in rules.notices(&from) {
+        if !report.vantage.notices.contains(&notice) {
+            report.vantage.notices.push(notice);
+        }
+    }
     let rows: Vec<Option<Row<'_>>> = report
         .endpoints
         .iter()
