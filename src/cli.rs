@@ -180,9 +180,6 @@ pub struct RulesArgs {
     /// What to plan.
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// The network's own rules.
-    #[command(flatten)]
-    pub network: NetworkArgs,
 }
 
 /// `explain`.
@@ -347,6 +344,9 @@ pub struct PlanArgs {
     /// Never ask the VM's metadata service
     #[arg(long)]
     pub no_metadata: bool,
+    /// The network's own rules.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 }
 
 /// The flags of whatever probes.

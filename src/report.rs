@@ -11,6 +11,7 @@ use crate::{
     catalog::model::{Cloud, Expect, Need, Protocol, Transport, Vnet},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
     exit,
+    network::Prediction,
 };
 
 pub mod assemble;
@@ -268,6 +269,9 @@ pub struct Endpoint {
     pub duration_ms: Option<f64>,
     /// What each stage gave.
     pub stages: Stages,
+    /// What the network's own rules say; absent where none were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<Prediction>,
 }
 
 impl Endpoint {

@@ -1,6 +1,9 @@
 //! `apim-probe list`: the plan, and nothing probed.
 
-use std::io;
+use std::{
+    io::{self, Write},
+    net::IpAddr,
+};
 
 use super::{
     Failure,
@@ -10,6 +13,8 @@ use super::{
 use crate::{
     cli::{DocumentFormat, ListArgs},
     net::tls::roots::Roots,
+    network::Standpoint,
+    plain::plain,
     plan::{
         document::{self, Document},
         text,
@@ -31,7 +36,8 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         vnet: planned.vantage.vnet,
         source: planned.vantage.source,
     };
-    let document = Document::new(&planned.plan, vantage, controls(arguments.no_control, &planned));
+    let mut document = Document::new(&planned.plan, vantage, controls(arguments.no_control, &planned));
+    predict(&planned, &mut document);
     match arguments.format {
         DocumentFormat::Json => {
             let json = serde_json::to_string_pretty(&document)
@@ -55,4 +61,25 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
         "a TLS handshake with the name of a proved endpoint, at an address that cut another name".into(),
     ];
     platform.then_some(dns).into_iter().chain(connections).collect()
+}
+
+/// Sets beside each row what the network's own rules say, where some were given.
+fn predict(planned: &Planned, document: &mut Document) {
+    let Some(rules) = &planned.network else { return };
+    let here: Vec<IpAddr> = planned
+        .vantage
+        .addresses
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    let from = Standpoint {
+        region: planned.vantage.region.as_deref(),
+        addresses: &here,
+    };
+    for (row, endpoint) in document.endpoints.iter_mut().zip(&planned.plan.endpoints) {
+        row.predicted = rules.predict(endpoint, &[], &from);
+    }
+    for notice in rules.notices(&from) {
+        let _ = writeln!(io::stderr(), "notice: {}", plain(&notice));
+    }
 }

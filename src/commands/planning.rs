@@ -5,11 +5,12 @@ use crate::{
     cli::PlanArgs,
     import::{Document, Imports, Kind},
     net::tls::roots::Roots,
+    network::NetworkRules,
     plan::{Plan, Scope, Selection, Values},
     vantage::{Claims, Vantage, descriptors, hosts, management},
 };
 
-use super::Failure;
+use super::{Failure, network};
 
 /// Everything that is known before the first packet.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Planned {
     pub vantage: Vantage,
     /// What to probe.
     pub plan: Plan,
+    /// The network's own rules, where some were given.
+    pub network: Option<NetworkRules>,
 }
 
 /// Makes a plan from flags; `roots` judge the management endpoint, `colour` is for the errors of a catalog.
@@ -43,6 +46,7 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
         required_only: arguments.required_only,
     };
+    let network = network::rules(&arguments.network)?;
     let mut documents = documents(arguments)?;
     if !arguments.no_metadata {
         // Asking takes a runtime, which takes descriptors.
@@ -78,7 +82,12 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
     let plan = Plan::make(&catalog, &scope, &values, &selection).map_err(Failure::usage)?;
     let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
     vantage.notices.extend(hidden);
-    Ok(Planned { catalog, vantage, plan })
+    Ok(Planned {
+        catalog,
+        vantage,
+        plan,
+        network,
+    })
 }
 
 /// The documents of the instance that flags name.

@@ -29,7 +29,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         &Roots::builtin(),
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
     )?;
-    let network = network::rules(&arguments.network)?;
+    let network = planned.network;
     let wanted = report.as_ref().map_or_else(
         || Wanted::of_plan(&planned.plan),
         |report| Wanted::of_report(report, &selection(&arguments), &planned.catalog, arguments.kind),

@@ -20,6 +20,7 @@ use crate::{
     cli::{PlanArgs, ProbeArgs},
     diagnosis,
     net::tls::{TlsClient, roots::Roots},
+    network::{NetworkRules, beside},
     plain::plain,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run},
@@ -32,6 +33,7 @@ pub struct Session {
     catalog: Catalog,
     vantage: Vantage,
     plan: Arc<Plan>,
+    network: Option<NetworkRules>,
     limits: Limits,
     controls: bool,
     tls: TlsClient,
@@ -50,6 +52,7 @@ impl Session {
             catalog,
             mut vantage,
             plan,
+            network,
         } = planning::plan(plan, &roots, terminal::colour(color, &io::stderr()))?;
         vantage.notices.extend(added);
         let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
@@ -58,6 +61,7 @@ impl Session {
             catalog,
             vantage,
             plan: Arc::new(plan),
+            network,
             limits: Limits {
                 timeout: probe.timeout,
                 deadline: probe.deadline,
@@ -145,7 +149,14 @@ impl Session {
     /// Judges what was seen.
     pub fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let diagnosis = diagnosis::diagnose(&self.plan, run);
-        assemble(&self.catalog, &self.vantage, &self.plan, run, &diagnosis, started_at)
+        let mut report = assemble(&self.catalog, &self.vantage, &self.plan, run, &diagnosis, started_at);
+        if let Some(rules) = &self.network {
+            let predictions = beside::apply(rules, &self.plan, &mut report);
+            for (endpoint, predicted) in report.endpoints.iter_mut().zip(predictions) {
+                endpoint.predicted = predicted;
+            }
+        }
+        report
     }
 
     /// Ends all probing. Nothing holds the process after this.

@@ -76,6 +76,7 @@ fn endpoint(word: &str) -> Endpoint {
             dns,
             ..Stages::default()
         },
+        predicted: None,
     }
 }
 

@@ -7,6 +7,7 @@ use super::Plan;
 use crate::{
     catalog::model::{Cloud, Need, Protocol, Transport, Vnet},
     diagnosis::cause::Cause,
+    network::Prediction,
     report::VantageSource,
 };
 
@@ -70,6 +71,9 @@ pub struct Endpoint {
     pub cause: Option<Cause>,
     /// What to do about it, or the catalog's remark.
     pub detail: Option<String>,
+    /// What the network's own rules say; absent where none were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<Prediction>,
 }
 
 impl Document {
@@ -97,6 +101,7 @@ impl Document {
                     .as_ref()
                     .map(|untested| untested.detail.clone())
                     .or_else(|| endpoint.note.clone()),
+                predicted: None,
             })
             .collect();
         Self {

@@ -5,11 +5,17 @@ use std::fmt::Write as _;
 use super::document::{Document, Endpoint};
 use crate::{
     catalog::model::{Need, Transport},
+    network::Expected,
     plain::plain,
+    report::text::page::wrap,
 };
 
 /// The column in which the protocol stands.
 const PROTOCOL: usize = 60;
+
+/// Columns of the page, and the one in which predictions begin.
+const WIDTH: usize = 78;
+const PREDICTED: usize = 6;
 
 /// Renders a plan, 80 columns wide as far as host names allow.
 pub fn render(plan: &Document) -> String {
@@ -24,6 +30,22 @@ pub fn render(plan: &Document) -> String {
             plan.endpoints.len()
         ),
     );
+    let predicted = |verdict| {
+        let has = |endpoint: &&Endpoint| {
+            endpoint
+                .predicted
+                .as_ref()
+                .is_some_and(|found| found.verdict == verdict)
+        };
+        plan.endpoints.iter().filter(has).count()
+    };
+    if plan.endpoints.iter().any(|endpoint| endpoint.predicted.is_some()) {
+        let [allow, deny, unknown] = [Expected::Allow, Expected::Deny, Expected::Unknown].map(predicted);
+        line(
+            &mut page,
+            &format!("the network's rules allow {allow}, deny {deny}, and leave {unknown} open"),
+        );
+    }
     let sections = [
         (Need::Required, "REQUIRED"),
         (Need::Feature, "OPTIONAL, needed by who uses the feature"),
@@ -87,6 +109,13 @@ fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) 
             page,
             &format!("    {target:<width$} {}", last(endpoint), width = PROTOCOL - 4),
         );
+        if let Some(predicted) = &endpoint.predicted {
+            let text = format!("{}: {}", predicted.verdict.as_str(), predicted.words);
+            for (at, part) in wrap(&text, WIDTH - PREDICTED).iter().enumerate() {
+                let more = if at == 0 { 0 } else { 2 };
+                line(page, &format!("{:indent$}{part}", "", indent = PREDICTED + more));
+            }
+        }
     }
 }
 

@@ -122,6 +122,7 @@ fn row(endpoint: &plan::Endpoint, trace: Option<&Trace>, judgement: &Judgement) 
         as_expected: judgement.as_expected(endpoint.expect),
         duration_ms: trace.map(|trace| milliseconds(trace.duration)),
         stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
+        predicted: None,
     }
 }
 

@@ -126,6 +126,7 @@ impl Of {
             as_expected: Some(true),
             duration_ms: Some(33.04),
             stages,
+            predicted: None,
         }
     }
 }

@@ -57,6 +57,7 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
                     tcp: tcp.into_iter().collect(),
                     ..Stages::default()
                 },
+                predicted: None,
             }
         })
         .collect();
