@@ -2,10 +2,10 @@
 //! what is blocked, why, and what to change.
 //!
 //! ```text
-//! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json …
-//!                  ▲         ▲            │ events
-//!                spans    vantage         ▼
-//!                       + imports      progress
+//! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json | html …
+//!                  ▲         ▲            │ events                                    ├─▶ diff
+//!                spans    vantage         ▼                              network ────▶├─▶ rules
+//!                       + imports      progress                                       └─▶ watch
 //! ```
 //!
 //! Each arrow is one plain value, made once. Only [`probe`] touches the network and only [`vantage`] asks the machine about
