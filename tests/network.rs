@@ -374,7 +374,7 @@ fn wrong_documents_say_what_they_look_like() {
         (
             nsg,
             &fixture("routes-plain.json"),
-            "looks like effective routes (az network nic show-effective-route-table); --effective-routes takes that",
+            "looks like effective routes (az network nic show-effective-route-table), not like effective security rules (az network nic list-effective-nsg); --effective-routes takes that",
         ),
         (routes, &fixture("nsg-locked-down.json"), "--effective-nsg takes that"),
         (routes, &fixture("service-tags.json"), "--service-tags takes that"),
@@ -382,7 +382,7 @@ fn wrong_documents_say_what_they_look_like() {
         (
             nsg,
             br#"{"name": "nsg", "securityRules": []}"#,
-            "a network security group itself (az network nsg show), and not like effective security rules",
+            "a network security group itself (az network nsg show), not like effective security rules",
         ),
         (routes, br#"{"name": "rt", "routes": []}"#, "a route table itself"),
         (

@@ -58,8 +58,9 @@ impl AddressSet {
             (other, self)
         };
         let mut common = Vec::new();
+        let mut start = 0;
         for &(first, last) in &few.0 {
-            let start = many.0.partition_point(|(_, end)| *end < first);
+            start = seek(&many.0, start, first);
             let overlapping = many.0[start..].iter().take_while(|(begin, _)| *begin <= last);
             common.extend(overlapping.map(|&(begin, end)| (begin.max(first), end.min(last))));
         }
@@ -70,9 +71,10 @@ impl AddressSet {
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         let mut left = Vec::new();
+        let mut start = 0;
         for &(first, last) in &self.0 {
             let mut from = Some(first);
-            let start = other.0.partition_point(|(_, end)| *end < first);
+            start = seek(&other.0, start, first);
             for &(begin, end) in other.0[start..].iter().take_while(|(begin, _)| *begin <= last) {
                 match from {
                     Some(here) if here < begin => left.push((here, begin - 1)),
@@ -146,6 +148,18 @@ pub fn prefix(text: &str) -> Option<IpNet> {
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
         .map(|prefix| prefix.trunc())
+}
+
+/// The first range from `start` on that does not end before `address`. Near ones are found in few steps, far ones in not
+/// many more, so that sets of like and of very unlike sizes both go fast together.
+fn seek(ranges: &[Range], start: usize, address: u128) -> usize {
+    let ends_before = |(_, last): &Range| *last < address;
+    let mut step = 1;
+    while ranges.get(start + step).is_some_and(ends_before) {
+        step *= 2;
+    }
+    let end = ranges.len().min(start + step + 1);
+    start + ranges[start..end].partition_point(ends_before)
 }
 
 fn number(address: IpAddr) -> u128 {

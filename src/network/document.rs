@@ -69,9 +69,9 @@ pub fn entries<'a>(text: &'a str, wanted: &Kind) -> Result<Vec<Object<'a>>, Stri
                 .and_then(Kind::flag)
                 .map(|flag| format!("; {flag} takes that"));
             let problem = format!(
-                "looks like {looks}{}, and not like {}",
-                flag.unwrap_or_default(),
-                wanted.describe()
+                "looks like {looks}, not like {}{}",
+                wanted.describe(),
+                flag.unwrap_or_default()
             );
             Err(plain(&problem).into_owned())
         }

@@ -153,6 +153,12 @@ fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
     let mut left = flow.remote.addresses.clone();
     let mut shares: Vec<(&Rule, AddressSet)> = Vec::new();
     let mut doubts: Vec<&Rule> = Vec::new();
+    // What can be anywhere is hardly where a rule names a few networks.
+    let negligible = if flow.remote.known == Known::Hardly {
+        left.size() / 1000
+    } else {
+        0
+    };
     let about = |rule: &&Rule| rule.outbound == flow.outbound && rule.concerns(flow.transport, flow.port);
     for rule in group.rules.iter().filter(about) {
         if left.is_empty() {
@@ -175,7 +181,7 @@ fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
         if !named && far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) {
             doubts.push(rule);
         }
-        if !share.is_empty() {
+        if share.size() > negligible {
             left = left.difference(&share);
             shares.push((rule, share));
         }

@@ -164,11 +164,12 @@ impl Rule {
 impl Side {
     /// The part of `addresses` that it names.
     pub fn part_of(&self, addresses: &AddressSet) -> AddressSet {
-        let mut part = AddressSet::default();
-        for set in &self.addresses {
-            part.extend(&addresses.intersection(set));
-        }
-        part
+        let mut parts = self.addresses.iter().map(|set| addresses.intersection(set));
+        let first = parts.next().unwrap_or_default();
+        parts.fold(first, |mut part, more| {
+            part.extend(&more);
+            part
+        })
     }
 
     /// Whether it names this tag, or its part in this region.

@@ -146,21 +146,16 @@ impl NetworkRules {
             .then(|| self.returned(&remote))
             .flatten();
         match (guarded, returns) {
-            (Some(guarded), Some(returns))
-                if guarded.verdict != Expected::Deny && returns.verdict != Expected::Allow =>
-            {
-                let verdict = if guarded.verdict == Expected::Allow {
-                    returns.verdict
+            (Some(guarded), Some(returns)) if matters(&guarded, &returns) => Prediction {
+                verdict: if [guarded.verdict, returns.verdict].contains(&Expected::Deny) {
+                    Expected::Deny
                 } else {
-                    guarded.verdict
-                };
-                Prediction {
-                    verdict,
-                    nsg: guarded.rule,
-                    route: returns.route,
-                    words: format!("{}; {}", guarded.words, returns.words),
-                }
-            }
+                    Expected::Unknown
+                },
+                nsg: guarded.rule,
+                route: returns.route,
+                words: format!("{}; {}", guarded.words, returns.words),
+            },
             (Some(guarded), returns) => Prediction {
                 verdict: guarded.verdict,
                 nsg: guarded.rule,
@@ -213,6 +208,15 @@ impl NetworkRules {
 fn is_platform(remote: &Remote) -> bool {
     let platform: AddressSet = prefix(PLATFORM).into_iter().collect();
     remote.known == Known::Exactly && remote.addresses == platform
+}
+
+/// Whether the way back is worth a word: where it is lost, or where it is all that is in doubt.
+fn matters(guarded: &Guarded, returns: &Routed) -> bool {
+    match returns.verdict {
+        Expected::Deny => true,
+        Expected::Unknown => guarded.verdict != Expected::Deny,
+        Expected::Allow => false,
+    }
 }
 
 /// Whether a route takes 0.0.0.0/0 away from Azure's own way out.
