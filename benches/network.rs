@@ -4,7 +4,9 @@
 //! `cargo bench --bench network` makes such documents; `-- FILE` reads a list of service tags from disk in place of the made
 //! one. The budget is 150 ms and 60 MB.
 
-use std::{fmt::Write as _, fs, time::Instant};
+use std::{fmt::Write as _, fs};
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 use apim_probe::{
     catalog::model::{Catalog, Cloud},
@@ -34,7 +36,7 @@ fn main() {
     times.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
     let (read, evaluate) = times[times.len() / 2];
     println!(
-        "read {read:.1} ms, evaluate {evaluate:.1} ms, together {:.1} ms (median of 20)",
+        "read {read:.1} ms, evaluate {evaluate:.1} ms, together {:.1} ms of processor time (median of 20)",
         read + evaluate
     );
     println!(
@@ -47,15 +49,15 @@ fn main() {
 /// Endpoints that are evaluated.
 const ENDPOINTS: usize = 60;
 
-/// Milliseconds to read, and to evaluate before any lookup, when whole service tags are decided.
+/// Milliseconds of processor time to read, and to evaluate before any lookup, when whole service tags are decided.
 fn once(tags: &[u8], rules: &[u8], routes: &[u8], plan: &Plan) -> (f64, f64) {
-    let start = Instant::now();
+    let start = processor();
     let rules = NetworkRules::new(
         Some(SecurityRules::parse(rules).expect("rules")),
         Some(Routes::parse(routes).expect("routes")),
         Some(ServiceTags::parse(tags).expect("service tags")),
     );
-    let read = start.elapsed();
+    let read = processor();
     let here = ["10.0.1.4".parse().expect("an address")];
     let from = Standpoint {
         region: Some("westeurope"),
@@ -64,10 +66,16 @@ fn once(tags: &[u8], rules: &[u8], routes: &[u8], plan: &Plan) -> (f64, f64) {
     for endpoint in plan.endpoints.iter().take(ENDPOINTS) {
         std::hint::black_box(rules.predict(endpoint, &[], &from));
     }
-    (
-        read.as_secs_f64() * 1e3,
-        start.elapsed().saturating_sub(read).as_secs_f64() * 1e3,
-    )
+    (read - start, processor() - read)
+}
+
+/// Milliseconds of processor time so far: what other programs do beside it does not count.
+#[expect(clippy::cast_precision_loss, reason = "a bench takes seconds, not centuries")]
+fn processor() -> f64 {
+    let used = getrusage(UsageWho::RUSAGE_SELF)
+        .expect("every system counts this")
+        .user_time();
+    used.tv_sec() as f64 * 1e3 + used.tv_usec() as f64 / 1e3
 }
 
 /// Names that rules use, and as many more as fill a public list; prefixes spread over the public space.
