@@ -155,7 +155,13 @@ fn dependency_page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
     }
     source(&mut page, dependency, catalog);
     section(&mut page, "TRY");
-    line(&mut page, &format!("  apim-probe run --only {}", dependency.id));
+    if dependency
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.direction == Direction::Outbound)
+    {
+        line(&mut page, &format!("  apim-probe run --only {}", dependency.id));
+    }
     line(
         &mut page,
         &format!("  apim-probe rules --kind nsg --only {}", dependency.id),

@@ -31,6 +31,17 @@ fn every_word_has_a_page_of_80_columns() {
 }
 
 #[test]
+fn what_only_comes_in_is_not_to_be_probed_from_here() {
+    assert!(page("sql").contains("apim-probe run --only sql"));
+    let inbound = page("load-balancer");
+    assert!(!inbound.contains("apim-probe run"), "{inbound}");
+    assert!(
+        inbound.contains("apim-probe rules --kind nsg --only load-balancer"),
+        "{inbound}"
+    );
+}
+
+#[test]
 fn no_two_causes_share_their_signature() {
     // The causes that differ only in how the connection ends tell so in one page.
     let alike = [Cause::TlsReset, Cause::TlsClosed, Cause::TlsTimeout];

