@@ -378,6 +378,34 @@ fn only_what_a_report_misses() {
 }
 
 #[test]
+fn a_rule_is_missing_only_where_it_would_mend() {
+    let from = Given {
+        set: &[("key_vault", "kv")],
+        ..given()
+    };
+    let plan = from.plan();
+    let seen: [made::Seen; 3] = [
+        ("key-vault/", Verdict::Blocked, Some(Cause::DnsNxdomain), "20.43.56.38"),
+        (
+            "certificate-revocation/crl.microsoft.com:80",
+            Verdict::Blocked,
+            Some(Cause::HttpDenied),
+            "20.0.0.1",
+        ),
+        ("azure-monitor/gcs", Verdict::Blocked, Some(Cause::TlsReset), "20.0.0.2"),
+    ];
+    let report = made::report(&plan, &seen);
+    let missing = |kind| {
+        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
+        by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()
+    };
+    // A name that does not resolve, a deny page and a cut at the ClientHello all got past the NSG and the routes.
+    assert!(missing(Kind::Nsg).is_empty(), "{:?}", missing(Kind::Nsg));
+    assert!(missing(Kind::Routes).is_empty(), "{:?}", missing(Kind::Routes));
+    assert!(!missing(Kind::Firewall).is_empty());
+}
+
+#[test]
 fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let from = given();
     let plan = from.plan();

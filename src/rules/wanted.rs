@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Kind, Wanted};
 use crate::{
-    catalog::model::{Catalog, Dependency, Direction, Endpoint as Spec, Expect},
+    catalog::model::{Catalog, Dependency, Direction, Endpoint as Spec, Expect, Protocol, Transport},
     diagnosis::cause::{Cause, Suspect, Verdict},
     plan::{self, Destination, Plan, Selection},
     report::{self, Report},
@@ -105,8 +105,46 @@ fn is_missing(endpoint: &report::Endpoint, report: &Report, kind: Kind) -> bool 
     let blames = |finding: &report::Finding| {
         finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
-    endpoint.verdict == Verdict::Blocked
-        || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
+    let blocked =
+        endpoint.verdict == Verdict::Blocked && endpoint.cause.is_some_and(|cause| can_mend(kind, cause, endpoint));
+    blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
+}
+
+/// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that
+/// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
+fn can_mend(kind: Kind, cause: Cause, endpoint: &report::Endpoint) -> bool {
+    let is_silence = match cause {
+        Cause::TcpTimeout => true,
+        // Over UDP silence shows in the hello, and at a name server in the reply that never comes.
+        Cause::HelloTimeout => endpoint.transport == Transport::Udp,
+        Cause::DnsTimeout => endpoint.protocol == Protocol::Dns,
+        _ => false,
+    };
+    let is_refusal = matches!(
+        cause,
+        Cause::TcpRefused | Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable
+    );
+    match kind {
+        Kind::Nsg => is_silence,
+        Kind::Routes => is_silence || is_refusal,
+        Kind::Firewall => {
+            is_silence
+                || is_refusal
+                || matches!(
+                    cause,
+                    Cause::TlsReset
+                        | Cause::TlsClosed
+                        | Cause::TlsTimeout
+                        | Cause::TlsAlert
+                        | Cause::TlsNotTls
+                        | Cause::HelloTimeout
+                        | Cause::HelloReset
+                        | Cause::HelloClosed
+                        | Cause::HelloUnexpected
+                        | Cause::HttpDenied
+                )
+        }
+    }
 }
 
 /// The entry of the catalog behind a row of a report.

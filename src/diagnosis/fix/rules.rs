@@ -126,15 +126,32 @@ pub fn allow(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let commands = rules
         .iter()
         .take(MOST_RULES)
-        .zip(1..)
-        .map(|(rule, number)| in_nsg(rule, 2000 + 10 * number));
+        .zip(priorities(rows, scene))
+        .map(|(rule, priority)| in_nsg(rule, priority));
     Fix {
         summary,
         commands: commands.collect(),
     }
 }
 
-fn in_nsg(rule: &Rule, priority: u32) -> String {
+/// A priority for each row, none of which another finding gives: Azure refuses the second rule of one priority.
+fn priorities(rows: &[Row<'_>], scene: &Scene<'_>) -> impl Iterator<Item = usize> {
+    let place = |row: &Row<'_>| {
+        scene
+            .plan
+            .endpoints
+            .iter()
+            .position(|endpoint| endpoint.id == row.endpoint.id)
+    };
+    let mut places: Vec<usize> = rows.iter().filter_map(place).collect();
+    places.sort_unstable();
+    places.into_iter().map(|place| FIRST_PRIORITY + place)
+}
+
+/// Behind the rules of a complete set, which begin at 2000.
+const FIRST_PRIORITY: usize = 3000;
+
+fn in_nsg(rule: &Rule, priority: usize) -> String {
     let protocol = match rule.transport {
         Transport::Tcp => "Tcp",
         Transport::Udp => "Udp",
