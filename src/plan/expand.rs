@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{catalog::placeholders, report::words::distinct};
+
 /// The names of the user's instance, by placeholder; one placeholder can have several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values(BTreeMap<String, Vec<String>>);
@@ -36,22 +38,23 @@ pub struct Host {
 
 /// Every host that a template stands for: one for each combination of values.
 pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Option<&str>, values: &Values) -> Vec<Host> {
+    let filled = fill(template, suffixes);
     let mut hosts = vec![Host {
-        host: fill(template, suffixes),
+        host: filled.clone(),
         missing: Vec::new(),
     }];
-    for name in placeholders(&fill(template, suffixes)) {
+    for name in distinct(placeholders(&filled)) {
         let brace = format!("{{{name}}}");
         let region_value = region.filter(|_| name == "region").map(str::to_string);
         let known: Vec<String> = region_value
             .into_iter()
-            .chain(values.of(&name).iter().cloned())
+            .chain(values.of(name).iter().cloned())
             .collect();
         hosts = hosts
             .into_iter()
             .flat_map(|host| {
                 if known.is_empty() {
-                    let missing = [host.missing, vec![name.clone()]].concat();
+                    let missing = [host.missing, vec![name.to_string()]].concat();
                     return vec![Host {
                         host: host.host,
                         missing,
@@ -72,24 +75,11 @@ pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Optio
 pub fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
     let mut host = template.to_string();
     for name in placeholders(template) {
-        if let Some(suffix) = suffixes.get(&name) {
+        if let Some(suffix) = suffixes.get(name) {
             host = host.replace(&format!("{{{name}}}"), suffix);
         }
     }
     host
-}
-
-/// The names within braces, in order, each once.
-pub fn placeholders(template: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for part in template.split('{').skip(1) {
-        if let Some((name, _)) = part.split_once('}')
-            && !names.iter().any(|known| known == name)
-        {
-            names.push(name.to_string());
-        }
-    }
-    names
 }
 
 /// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{diagnosis::cause::Suspect, report::Endpoint};
+use crate::{catalog::placeholders, diagnosis::cause::Suspect, report::Endpoint};
 
 /// `1 endpoint`, `3 endpoints`, `2 dependencies`, `4 addresses`.
 pub fn count(n: usize, noun: &str) -> String {
@@ -58,13 +58,6 @@ pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
         flags.push(format!("pass --network-status, or set {}", settable.join(", ")));
     }
     flags.join("; ")
-}
-
-/// The names between braces, in order.
-pub fn placeholders(host: &str) -> impl Iterator<Item = &str> {
-    host.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
 /// Where to look, in the reader's words.

@@ -2,7 +2,7 @@
 
 use super::page::{Line, Page};
 use crate::{
-    catalog::model::Need,
+    catalog::{model::Need, placeholders},
     diagnosis::cause::{Cause, Verdict},
     paint,
     report::{Endpoint, Report, view, words},
@@ -47,7 +47,7 @@ fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String 
 
 /// The names that are missing, and every way to give them.
 fn missing(endpoints: &[&Endpoint]) -> String {
-    let names = words::distinct(endpoints.iter().flat_map(|e| words::placeholders(&e.host)));
+    let names = words::distinct(endpoints.iter().flat_map(|e| placeholders(&e.host)));
     let flags = names.iter().map(|name| match *name {
         "region" => "--region=NAME".to_owned(),
         "name_server" => "--dns-server=IP".to_owned(),
