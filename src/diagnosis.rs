@@ -102,7 +102,7 @@ pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
             for attempt in &trace.attempts {
                 judgement
                     .evidence
-                    .extend(context.controls(index, attempt, suspect(endpoint, attempt)));
+                    .extend(context.controls(index, attempt, || suspect(endpoint, attempt)));
             }
             judgement
         }

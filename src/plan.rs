@@ -1,7 +1,7 @@
 //! What one run tests: the catalog, applied to a cloud, a region, the instance's names, and the user's selection.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     net::{IpAddr, SocketAddr},
 };
 
@@ -130,19 +130,15 @@ impl Plan {
             values,
             selection,
         };
-        let mut endpoints: Vec<Endpoint> = Vec::new();
-        for dependency in catalog
+        let mut known = HashSet::new();
+        let endpoints: Vec<Endpoint> = catalog
             .dependencies
             .iter()
             .filter(|dependency| maker.applies(dependency))
-        {
-            for endpoint in maker.endpoints(dependency) {
-                // Two entries can name the same host, as when a file of the instance names a built-in one.
-                if !endpoints.iter().any(|known| known.id == endpoint.id) {
-                    endpoints.push(endpoint);
-                }
-            }
-        }
+            .flat_map(|dependency| maker.endpoints(dependency))
+            // Two entries can name the same host, as when a file of the instance names a built-in one.
+            .filter(|endpoint| known.insert(endpoint.id.clone()))
+            .collect();
         if endpoints.is_empty() {
             return Err(format!(
                 "nothing is selected: no endpoint of the catalog remains for the {} cloud",

@@ -129,7 +129,8 @@ pub async fn run(
     let mut controller =
         (policy.connections && policy.depth == Depth::Full).then(|| Controller::new(plan.clone(), stages.clone()));
     let mut was_interrupted = false;
-    tokio::pin!(interrupted);
+    let overdue = tokio::time::sleep_until(end + GRACE);
+    tokio::pin!(interrupted, overdue);
     loop {
         // Only what is in flight is spawned: a task that waits costs memory and does nothing.
         while in_flight.len() < limits.concurrency.max(1)
@@ -156,7 +157,7 @@ pub async fn run(
                 // A probe that panicked has no trace, and its endpoint is reported as not tested.
                 Some(Err(_)) => {}
             },
-            () = tokio::time::sleep_until(end + GRACE) => break,
+            () = &mut overdue => break,
             () = &mut interrupted => {
                 was_interrupted = true;
                 break;

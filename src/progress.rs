@@ -54,9 +54,9 @@ impl Progress {
         self.update(0, |pending| pending.start(id));
     }
 
-    /// An endpoint is done, with its verdict where one is known already.
-    pub fn finished(&self, id: &str, verdict: Option<Verdict>) {
-        self.update(1, |pending| pending.finish(id, verdict));
+    /// An endpoint is done. `verdict` is asked only where something is drawn.
+    pub fn finished(&self, id: &str, verdict: impl FnOnce() -> Verdict) {
+        self.update(1, |pending| pending.finish(id, verdict()));
     }
 
     /// Takes the line away. Nothing is drawn after it.
@@ -95,11 +95,11 @@ impl Pending {
         self.next += 1;
     }
 
-    fn finish(&mut self, id: &str, verdict: Option<Verdict>) {
+    fn finish(&mut self, id: &str, verdict: Verdict) {
         if let Some(start) = self.starts.remove(id) {
             self.by_start.remove(&start);
         }
-        self.blocked += usize::from(verdict == Some(Verdict::Blocked));
+        self.blocked += usize::from(verdict == Verdict::Blocked);
     }
 
     fn blocked_so_far(&self) -> String {
@@ -131,13 +131,13 @@ mod tests {
             pending.start(id);
         }
         assert_eq!(pending.waiting_for(), "waiting for sql/a:1433");
-        pending.finish("storage/b:443", Some(Verdict::Reachable));
+        pending.finish("storage/b:443", Verdict::Reachable);
         assert_eq!(pending.blocked_so_far(), "");
-        pending.finish("sql/a:1433", Some(Verdict::Blocked));
+        pending.finish("sql/a:1433", Verdict::Blocked);
         assert_eq!(pending.blocked_so_far(), "1 blocked, ");
         assert_eq!(pending.waiting_for(), "waiting for dns/\\u{1b}[2J:53");
-        pending.finish("never/started:1", None);
-        pending.finish("dns/\u{1b}[2J:53", None);
+        pending.finish("never/started:1", Verdict::Unproven);
+        pending.finish("dns/\u{1b}[2J:53", Verdict::Unproven);
         assert_eq!(pending.waiting_for(), "");
     }
 
@@ -145,7 +145,7 @@ mod tests {
     fn nothing_is_kept_where_nothing_is_drawn() {
         let progress = Progress::new(2, false);
         progress.started("sql/a:1433");
-        progress.finished("sql/a:1433", None);
+        progress.finished("sql/a:1433", || unreachable!("nothing is drawn"));
         progress.clear();
         assert!(progress.shown.is_none());
     }

@@ -41,7 +41,7 @@ fn conduct(session: &Session, show_progress: bool) -> Report {
         Event::Started(index) => progress.started(&endpoints[index].id),
         Event::Finished(index, trace) => {
             let endpoint = &endpoints[index];
-            progress.finished(&endpoint.id, Some(diagnosis::preview(endpoint, trace)));
+            progress.finished(&endpoint.id, || diagnosis::preview(endpoint, trace));
         }
     });
     progress.clear();

@@ -134,7 +134,7 @@ impl Question {
         let started = Instant::now();
         let mut exchange = match transport {
             Transport::Udp => self.ask_udp(server, limit, end_of_run).await,
-            Transport::Tcp => self.ask_tcp(server, limit, end_of_run).await,
+            Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run)).await,
         };
         exchange.duration = started.elapsed();
         exchange
@@ -149,7 +149,7 @@ impl Question {
         .await;
         let end = match trace.end {
             UdpEnd::Replied(None) => {
-                let over_tcp = self.ask_tcp(server, limit, end_of_run).await;
+                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run)).await;
                 let ignored = [trace.ignored, over_tcp.ignored].concat();
                 return DnsExchange {
                     transport: Transport::Udp,

@@ -71,7 +71,8 @@ fn in_progress(error: &io::Error) -> bool {
 }
 
 async fn settle(stream: TcpStream, address: SocketAddr, deadline: tokio::time::Instant) -> (TcpEnd, Option<TcpStream>) {
-    let own = stream.local_addr().ok().map(|local| local.ip());
+    // Asked now, because a socket that failed has forgotten it.
+    let local = stream.local_addr().ok();
     let Ok(writable) = tokio::time::timeout_at(deadline, stream.writable()).await else {
         return (
             TcpEnd::Silent {
@@ -87,11 +88,11 @@ async fn settle(stream: TcpStream, address: SocketAddr, deadline: tokio::time::I
     match error {
         // Accepted and reset before we looked: the reset belongs to the next stage, which meets it on its first write.
         Some(error) if !super::is_reset(&error) => {
-            let icmp = icmp::drain(&stream, own);
+            let icmp = icmp::drain(&stream, local.map(|local| local.ip()));
             (TcpEnd::Failed(SocketFailure::later(&error, icmp)), None)
         }
         // A closed ephemeral port of our own address can, by simultaneous open, connect to itself.
-        _ if stream.local_addr().is_ok_and(|local| local == address) => {
+        _ if local == Some(address) => {
             let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
             (TcpEnd::Failed(SocketFailure::later(&refused, Vec::new())), None)
         }

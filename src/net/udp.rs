@@ -4,7 +4,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -58,11 +58,11 @@ pub async fn ask<T>(
     let mut ignored = Vec::new();
     let end = match open(address) {
         Ok(socket) => {
-            let own = socket.local_addr().ok().map(|local| local.ip());
             match converse(&socket, request, deadline, &mut accept, &mut sent, &mut ignored).await {
                 Ok(Some(reply)) => UdpEnd::Replied(reply),
                 Ok(None) => UdpEnd::Silent,
                 Err((error, straight)) => {
+                    let own = socket.local_addr().ok().map(|local| local.ip());
                     let icmp = icmp::drain(&socket, own);
                     // An error of an earlier datagram can come out of the next send: then the queue has it.
                     let straight = straight && icmp.is_empty() && !is_from_network(&error);
@@ -92,12 +92,6 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     icmp::listen(&socket, address.is_ipv6());
-    let any: IpAddr = if address.is_ipv6() {
-        Ipv6Addr::UNSPECIFIED.into()
-    } else {
-        Ipv4Addr::UNSPECIFIED.into()
-    };
-    socket.bind(&SocketAddr::new(any, 0).into())?;
     socket.connect(&address.into())?;
     UdpSocket::from_std(socket.into())
 }
@@ -113,7 +107,7 @@ async fn converse<T>(
     let now = tokio::time::Instant::now();
     let limit = deadline.saturating_duration_since(now);
     let mut repeats = REPEATS.iter().map(|share| now + limit.mul_f64(*share));
-    let mut buffer = [0_u8; LARGEST_DATAGRAM];
+    let mut buffer = vec![0_u8; LARGEST_DATAGRAM];
     loop {
         socket.send(request).await.map_err(|error| (error, true))?;
         *sent += 1;

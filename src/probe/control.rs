@@ -55,6 +55,11 @@ pub struct NameControl {
 }
 
 impl Controls {
+    /// Whether none was called for.
+    pub fn is_empty(&self) -> bool {
+        self.nobody.is_empty() && self.names.is_empty()
+    }
+
     /// Whether somebody accepted a connection for an address that nobody owns.
     pub fn intercepts(&self, port: u16) -> bool {
         self.nobody.get(&port).is_some_and(|trace| trace.end == TcpEnd::Open)
@@ -73,7 +78,7 @@ pub struct Controller {
     seen: BTreeSet<u16>,
     cut: BTreeMap<u16, (usize, SocketAddr)>,
     renamed: BTreeSet<u16>,
-    proved: Vec<String>,
+    proved: BTreeSet<String>,
     running: JoinSet<Finished>,
     controls: Controls,
 }
@@ -87,7 +92,7 @@ impl Controller {
             seen: BTreeSet::new(),
             cut: BTreeMap::new(),
             renamed: BTreeSet::new(),
-            proved: Vec::new(),
+            proved: BTreeSet::new(),
             running: JoinSet::new(),
             controls: Controls::default(),
         }
@@ -133,8 +138,8 @@ impl Controller {
             .names
             .iter()
             .find(|name| !name.starts_with("*."));
-        if let Some(name) = name.filter(|name| proved && !self.proved.contains(name)) {
-            self.proved.push(name.clone());
+        if let Some(name) = name.filter(|_| proved) {
+            self.proved.insert(name.clone());
         }
     }
 

@@ -9,9 +9,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    mem,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -55,17 +56,30 @@ struct Name {
 }
 
 impl Name {
-    fn replies(&self) -> Vec<Option<ServerReply>> {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn replies(&self) -> MutexGuard<'_, Vec<Option<ServerReply>>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn platform(&self) -> MutexGuard<'_, Option<ServerReply>> {
+        self.platform.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known by now.
     fn trace(&self) -> NameTrace {
+        self.decided(self.replies().clone(), self.platform().clone())
+    }
+
+    /// What is known in the end; nothing is left behind.
+    fn take(&self) -> NameTrace {
+        self.decided(mem::take(&mut *self.replies()), self.platform().take())
+    }
+
+    fn decided(&self, replies: Vec<Option<ServerReply>>, platform: Option<ServerReply>) -> NameTrace {
         let (duration, decided) = self.decision.get().copied().unwrap_or_default();
-        let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner).clone();
         NameTrace {
             duration,
             decided,
-            replies: self.replies(),
+            replies,
             platform,
         }
     }
@@ -114,7 +128,7 @@ impl Lookups {
         };
         self.spawn(async move {
             let reply = asking.await;
-            *name.platform.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+            *name.platform() = Some(reply);
         });
     }
 
@@ -125,15 +139,15 @@ impl Lookups {
 
     /// Waits for the servers that have not replied yet, until `patience` at the latest, and gives all there is.
     pub async fn finish(&self, patience: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
-        let mut asking = std::mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut asking = mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = tokio::time::timeout_at(patience, async { while asking.join_next().await.is_some() {} }).await;
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().map(|(host, name)| (host.clone(), name.trace())).collect()
+        let names = mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        names.into_iter().map(|(host, name)| (host, name.take())).collect()
     }
 
     async fn decide(&self, host: &str, name: &Arc<Name>) -> (Duration, Option<usize>) {
         let started = Instant::now();
-        *name.replies.lock().unwrap_or_else(PoisonError::into_inner) = vec![None; self.servers.len()];
+        *name.replies() = vec![None; self.servers.len()];
         let mut asked = match self.depth {
             Depth::Full => self.servers.len(),
             Depth::Light => self.servers.len().min(1),
@@ -148,13 +162,13 @@ impl Lookups {
         let decided = loop {
             // Registered before the look, so that no reply slips in between.
             let news = name.news.notified();
-            let replies = name.replies();
-            let is_final = |index: usize| matches!(replies.get(index), Some(Some(reply)) if reply.is_final());
-            match choose(replies.get(..asked).unwrap_or_default(), waits) {
+            let choice = choose(name.replies().get(..asked).unwrap_or_default(), waits);
+            match choice {
                 Choice::TooEarly => {}
                 Choice::Nobody => break None,
-                Choice::Reply(index) if is_final(index) || asked == self.servers.len() => break Some(index),
-                Choice::Reply(_) => {
+                Choice::Final(index) => break Some(index),
+                Choice::Makeshift(index) if asked == self.servers.len() => break Some(index),
+                Choice::Makeshift(_) => {
                     self.ask(host, asked, name);
                     asked += 1;
                     continue;
@@ -175,11 +189,8 @@ impl Lookups {
             }
         };
         let resolves = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
-        if !decided
-            .and_then(|index| name.replies().into_iter().nth(index)?)
-            .as_ref()
-            .is_some_and(resolves)
-        {
+        let resolved = |index| matches!(name.replies().get(index), Some(Some(reply)) if resolves(reply));
+        if !decided.is_some_and(resolved) {
             self.control(host);
         }
         (started.elapsed(), decided)
@@ -194,12 +205,7 @@ impl Lookups {
         let name = name.clone();
         self.spawn(async move {
             let reply = asking.await;
-            if let Some(slot) = name
-                .replies
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_mut(index)
-            {
+            if let Some(slot) = name.replies().get_mut(index) {
                 *slot = Some(reply);
             }
             name.news.notify_one();
@@ -243,14 +249,16 @@ enum Choice {
     TooEarly,
     /// There is no server.
     Nobody,
-    /// This one decides.
-    Reply(usize),
+    /// This one settles the name.
+    Final(usize),
+    /// Nobody settles it; of all that replied, this one says most.
+    Makeshift(usize),
 }
 
 fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
     for (index, reply) in replies.iter().enumerate() {
         match reply {
-            Some(reply) if reply.is_final() => return Choice::Reply(index),
+            Some(reply) if reply.is_final() => return Choice::Final(index),
             None if waits => return Choice::TooEarly,
             Some(_) | None => {}
         }
@@ -263,5 +271,5 @@ fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
     }
     // Nobody has a final answer: an error that was sent says more than silence.
     let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
-    Choice::Reply(replies.iter().position(answered).unwrap_or_default())
+    Choice::Makeshift(replies.iter().position(answered).unwrap_or_default())
 }

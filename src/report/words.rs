@@ -1,5 +1,7 @@
 //! Small words that every renderer needs: counts, lists, and what a suspect is called.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use crate::{catalog::placeholders, diagnosis::cause::Suspect, report::Endpoint};
@@ -16,13 +18,8 @@ pub fn count(n: usize, noun: &str) -> String {
 
 /// The items in order, each once.
 pub fn distinct<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut kept = Vec::new();
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
+    let mut known = HashSet::new();
+    items.into_iter().filter(|item| known.insert(*item)).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`; beyond `most` names `a, b and 4 more`.

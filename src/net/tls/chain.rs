@@ -1,5 +1,7 @@
 //! What a certificate chain is worth to the instance, as facts.
 
+use std::cell::LazyCell;
+
 use jiff::Timestamp;
 use rustls::{
     CertificateError, Error,
@@ -129,7 +131,8 @@ impl ChainFacts {
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
             return facts;
         };
-        let issuers: Vec<Issuer> = intermediates.iter().filter_map(issuer).collect();
+        // Read only where dates are in question, which is hardly ever.
+        let issuers = LazyCell::new(|| intermediates.iter().filter_map(issuer).collect::<Vec<_>>());
         let verify = |store, at| {
             verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, roots.algorithms().all)
         };
@@ -152,8 +155,9 @@ impl ChainFacts {
         };
         if matches!(facts.trust, Trust::Expired | Trust::NotYetValid) && is_in_time(facts.not_before, facts.not_after) {
             facts.out_of_date = issuers
-                .into_iter()
-                .find(|issuer| !is_in_time(issuer.not_before, issuer.not_after));
+                .iter()
+                .find(|issuer| !is_in_time(issuer.not_before, issuer.not_after))
+                .cloned();
         }
         if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
             facts.trusted_by_vm = Some(verify(roots.of_this_vm(), now).is_ok());
