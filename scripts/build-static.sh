@@ -15,14 +15,13 @@ fail() {
 
 target=$(rustc -vV | sed -n 's/^host: //p')
 target_dir=${CARGO_TARGET_DIR:-target}
-built=$target_dir/$target/release/apim-probe
+built=$target_dir/$target/dist/apim-probe
 
 # The explicit target keeps the flags away from build scripts and macros. Paths of the building machine are cut from
 # panic messages. Symbols stay until they have been looked at.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$cargo_home/registry/src= --remap-path-prefix=$PWD=" \
-    CARGO_PROFILE_RELEASE_STRIP=none \
-    cargo build --locked --release --target "$target" --bin apim-probe
+    cargo build --locked --profile dist --target "$target" --bin apim-probe
 
 # A static program that asks the system's resolver loads shared libraries behind everybody's back, and may crash.
 if nm "$built" | grep -qw getaddrinfo; then
