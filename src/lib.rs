@@ -29,6 +29,7 @@ pub mod plain;
 pub mod plan;
 pub mod probe;
 pub mod progress;
+mod region;
 pub mod report;
 pub mod rules;
 pub mod schema;

@@ -28,7 +28,6 @@ pub mod service_tags;
 mod words;
 
 pub use document::MAX_SIZE;
-pub use remote::REGIONAL;
 
 use self::{
     addresses::{AddressSet, prefix},

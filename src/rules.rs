@@ -11,7 +11,8 @@ use std::net::IpAddr;
 
 use crate::{
     catalog::model::{Catalog, Cloud, Direction, Need, Protocol, Transport},
-    network::{REGIONAL, service_tags::ServiceTags},
+    network::service_tags::ServiceTags,
+    region::regional,
 };
 
 mod az;
@@ -20,7 +21,6 @@ mod firewall;
 mod json;
 mod literal;
 mod nsg;
-mod regions;
 mod routes;
 mod slots;
 mod terraform;
@@ -163,7 +163,9 @@ impl Rules {
                         "{made}: {} for the NSG of the instance's subnet, {inbound} of them inbound (apim-in-…).",
                         count(rules.len(), "rule")
                     ),
-                    "An instance in several regions also needs the regional tags of its primary region.".into(),
+                    "An instance in several regions also needs the regional tags of its primary region, and an Event \
+                     Hubs namespace elsewhere those of its own."
+                        .into(),
                 ]
             }
             Self::Firewall(_) => vec![
@@ -189,16 +191,10 @@ impl Request<'_> {
 
     /// A tag as it stands in a rule: the region's part where the documentation allows it.
     fn tag(&self, tag: &str) -> String {
-        let Some(region) = self
-            .region
-            .filter(|_| REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-        else {
+        let Some(regional) = regional(tag, self.region) else {
             return tag.to_owned();
         };
-        let name = format!("{tag}.{region}");
-        match self.tags.and_then(|tags| tags.spelling(&name)) {
-            Some(spelled) => spelled.to_owned(),
-            None => format!("{tag}.{}", regions::spelling(region)),
-        }
+        let known = self.tags.and_then(|tags| tags.spelling(&regional));
+        known.map_or(regional.clone(), str::to_owned)
     }
 }

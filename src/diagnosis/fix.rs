@@ -7,7 +7,6 @@ use super::{
 use crate::report::Fix;
 
 mod confirm;
-mod region;
 mod rules;
 
 pub(super) use self::{

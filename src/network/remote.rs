@@ -6,10 +6,10 @@ use super::{
     INTERNET, NetworkRules,
     evaluate::{Known, Remote, ipv4, public_internet},
 };
-use crate::plan::{Destination, Endpoint};
-
-/// Tags of which the documentation says that the part of the instance's region is enough.
-pub const REGIONAL: [&str; 3] = ["Storage", "Sql", "EventHub"];
+use crate::{
+    plan::{Destination, Endpoint},
+    region::regional,
+};
 
 impl NetworkRules {
     /// The other side of an outbound endpoint.
@@ -33,10 +33,7 @@ impl NetworkRules {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return self.somewhere(None);
         }
-        let regional = region
-            .filter(|_| REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-            .map(|region| format!("{tag}.{region}"))
-            .filter(|name| self.tags.addresses(name).is_some());
+        let regional = regional(tag, region).filter(|name| self.tags.addresses(name).is_some());
         let name = regional.as_deref().unwrap_or(tag);
         // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
         match self

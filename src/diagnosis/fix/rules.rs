@@ -1,9 +1,10 @@
 //! The rules that let rows through: by service tag in an NSG, by name or by service tag in an Azure Firewall.
 
-use super::{quote, region::regional};
+use super::quote;
 use crate::{
     catalog::model::Transport,
     diagnosis::findings::{Row, Scene},
+    region::regional,
     report::{
         Fix,
         words::{distinct, list},
@@ -60,7 +61,7 @@ fn rules(rows: &[Row<'_>], scene: &Scene<'_>) -> Vec<Rule> {
             rules.push(Rule {
                 name,
                 destinations: Vec::new(),
-                to: tag.map_or_else(|| endpoint.title.clone(), |tag| regional(tag, scene.region)),
+                to: tag.map_or_else(|| endpoint.title.clone(), |tag| narrowest(tag, scene)),
                 transport: endpoint.transport,
                 ports: Vec::new(),
             });
@@ -166,6 +167,11 @@ fn in_nsg(rule: &Rule, priority: usize) -> String {
     )
 }
 
+/// The tag that is enough where the instance is.
+fn narrowest(tag: &str, scene: &Scene<'_>) -> String {
+    regional(tag, scene.region).unwrap_or_else(|| tag.to_owned())
+}
+
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
 pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
@@ -180,7 +186,7 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let tags: Vec<String> = distinct(rows.iter().map(Row::tag))
         .into_iter()
         .filter(|tag| *tag != INTERNET)
-        .map(|tag| regional(tag, scene.region))
+        .map(|tag| narrowest(tag, scene))
         .collect();
     let or = match tags.as_slice() {
         [tag] if rows.iter().all(|row| row.tag() != INTERNET) => format!(", or a network rule to {tag}"),

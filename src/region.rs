@@ -1,4 +1,7 @@
-//! Regions as service tags spell them.
+//! Service tags of one region.
+
+/// Tags of which the documentation says that the part of the instance's region is enough.
+const REGIONAL: [&str; 3] = ["Storage", "Sql", "EventHub"];
 
 /// The words that names of regions are made of; of two that fit, the longer one is meant.
 const WORDS: [&str; 64] = [
@@ -68,8 +71,16 @@ const WORDS: [&str; 64] = [
     "Netherlands",
 ];
 
+/// The part of a tag that is the region's, where the documentation lets it be enough: `Sql` and `westeurope` give
+/// `Sql.WestEurope`.
+pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
+    let region = region.filter(|region| !region.is_empty())?;
+    let known = REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    known.then(|| format!("{tag}.{}", spelling(region)))
+}
+
 /// `WestEurope` for `westeurope`. A region of unknown words stays as it is: Azure reads tags in any case.
-pub fn spelling(region: &str) -> String {
+fn spelling(region: &str) -> String {
     let mut spelled = String::new();
     let mut rest = region;
     while !rest.is_empty() {
@@ -95,7 +106,7 @@ pub fn spelling(region: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::spelling;
+    use super::{regional, spelling};
     use crate::catalog::Catalog;
 
     #[test]
@@ -122,6 +133,14 @@ mod tests {
         }
         assert_eq!(spelling("atlantis"), "atlantis");
         assert_eq!(spelling("westatlantis"), "westatlantis");
+    }
+
+    #[test]
+    fn only_some_services_have_regional_tags() {
+        assert_eq!(regional("Sql", Some("westeurope")).as_deref(), Some("Sql.WestEurope"));
+        assert_eq!(regional("AzureMonitor", Some("westeurope")), None);
+        assert_eq!(regional("Storage", None), None);
+        assert_eq!(regional("Storage", Some("")), None);
     }
 
     #[test]
