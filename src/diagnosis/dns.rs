@@ -58,20 +58,17 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
         .iter()
         .flatten()
         .filter(|reply| reply.v4.server != decision.v4.server);
-    let mut doubt = None;
+    let said = |reply: &ServerReply| format!("{} {}", reply.v4.server.ip(), describe(reply));
+    let mut differing = Vec::new();
     for reply in others {
         if failure.is_some() {
-            evidence.push(format!("{} {}", reply.v4.server.ip(), describe(reply)));
-        } else if doubt.is_none() && differs(decision, reply, context) {
-            doubt = Some(format!(
-                "name servers differ: {} {}, {} {}",
-                decision.v4.server.ip(),
-                describe(decision),
-                reply.v4.server.ip(),
-                describe(reply)
-            ));
+            evidence.push(said(reply));
+        } else if differs(decision, reply, context) {
+            differing.push(said(reply));
         }
     }
+    let doubt =
+        (!differing.is_empty()).then(|| format!("name servers differ: {}, {}", said(decision), differing.join(", ")));
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
         evidence.extend(trace.platform.as_ref().map(control));
