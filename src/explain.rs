@@ -69,13 +69,13 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
             .map(|dependency| dependency.id.as_str())
             .collect();
         return format!(
-            "there is no dependency and no cause {word}; the dependencies are {}",
+            "there is no dependency and no cause `{word}`; the dependencies are {}",
             ids.join(", ")
         );
     }
     let words: Vec<&str> = nearest.into_iter().map(|(_, word)| word).collect();
     format!(
-        "there is no dependency and no cause {word}; did you mean {}?",
+        "there is no dependency and no cause `{word}`; did you mean {}?",
         words.join(" or ")
     )
 }

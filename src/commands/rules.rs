@@ -8,9 +8,10 @@ use std::{
 use super::{Failure, network, planning, print, terminal};
 use crate::{
     cli::RulesArgs,
+    diff::read,
     net::tls::roots::Roots,
     plan::Selection,
-    report::{self, Report},
+    report::Report,
     rules::{Request, Rules, Wanted, clashes},
 };
 
@@ -83,21 +84,6 @@ fn selection(arguments: &RulesArgs) -> Selection {
 
 fn read_report(path: &Path) -> Result<Report, Failure> {
     let bytes = network::read(path)?;
-    let wrong = |what: String| Failure::usage(format!("--report {} {what}", path.display()));
-    let json: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not JSON: {error}")))?;
-    match json.get("schema").and_then(|schema| schema.as_str()) {
-        Some(report::SCHEMA) => {
-            serde_json::from_value(json).map_err(|error| wrong(format!("is a damaged report: {error}")))
-        }
-        Some(other) => Err(wrong(format!(
-            "has the schema {}, not {}",
-            crate::plain::plain(other),
-            report::SCHEMA
-        ))),
-        None => Err(wrong(format!(
-            "is no report: it lacks \"schema\": \"{}\"",
-            report::SCHEMA
-        ))),
-    }
+    read::report(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| Failure::usage(format!("--report {}: {error}", path.display())))
 }

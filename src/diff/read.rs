@@ -29,7 +29,7 @@ pub enum ReadError {
     #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = report::SCHEMA)]
     TooNew(String),
     /// A report with a key missing or of another type.
-    #[error("this report is damaged: {0}")]
+    #[error("this report is damaged: {0}; make it anew with `apim-probe run -o FILE.json`")]
     Damaged(serde_json::Error),
 }
 

@@ -96,9 +96,11 @@ impl Kind {
     pub(super) fn how_to_get(self) -> &'static str {
         match self {
             Self::Dependencies => {
-                "it is the answer of `az rest --method get --url RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01`"
+                "it is the answer of `az rest --method get --url \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\"`"
             }
-            _ => "it is the answer of `az rest --method get --url RESOURCE_ID/networkstatus?api-version=2024-05-01`",
+            _ => {
+                "it is the answer of `az rest --method get --url \"RESOURCE_ID/networkstatus?api-version=2024-05-01\"`"
+            }
         }
     }
 }
