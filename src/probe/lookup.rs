@@ -188,9 +188,9 @@ impl Lookups {
                 }
             }
         };
-        let resolves = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
-        let resolved = |index| matches!(name.replies().get(index), Some(Some(reply)) if resolves(reply));
-        if !decided.is_some_and(resolved) {
+        let has_addresses = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
+        let resolves = |index| matches!(name.replies().get(index), Some(Some(reply)) if has_addresses(reply));
+        if !decided.is_some_and(resolves) {
             self.control(host);
         }
         (started.elapsed(), decided)

@@ -435,7 +435,6 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
         out_of_date: None,
         subject: format!("CN={host}"),
         issuer: "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
-        top_issuer: "C=US, O=DigiCert Inc, CN=DigiCert Global Root G2".into(),
         not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),
         names: vec![host.into()],

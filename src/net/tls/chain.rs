@@ -26,15 +26,14 @@ pub struct ChainFacts {
     pub subject: String,
     /// Its issuer.
     pub issuer: String,
-    /// The issuer of the last certificate that the server sent: the CA at the top, as far as it shows.
-    pub top_issuer: String,
     /// When the server's certificate begins.
     pub not_before: Option<Timestamp>,
     /// When it ends.
     pub not_after: Option<Timestamp>,
     /// Its first names.
     pub names: Vec<String>,
-    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1).
+    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1). This
+    /// and the next are looked at only where the instance would not trust the chain, as is `trusted_by_vm`.
     pub issuer_hosts: Vec<String>,
     /// Whether the last certificate that the server sent is its own issuer, so that nothing is missing.
     pub ends_in_root: bool,
@@ -44,7 +43,7 @@ pub struct ChainFacts {
     pub out_of_date: Option<Issuer>,
     /// Whether it is for the name that was asked, or for one that counts as its own.
     pub right_name: bool,
-    /// Whether this VM's own store trusts it; looked at only where the instance would not.
+    /// Whether this VM's own store trusts it.
     pub trusted_by_vm: Option<bool>,
 }
 
@@ -99,7 +98,6 @@ impl ChainFacts {
         let mut facts = Self {
             subject: String::new(),
             issuer: String::new(),
-            top_issuer: String::new(),
             not_before: None,
             not_after: None,
             names: Vec::new(),
@@ -116,17 +114,7 @@ impl ChainFacts {
         let all_names = dns_names(&certificate);
         facts.subject = certificate.subject().to_string();
         facts.issuer = certificate.issuer().to_string();
-        let (top_subject, top_issuer) = intermediates
-            .last()
-            .and_then(|der| X509Certificate::from_der(der).ok())
-            .map_or_else(
-                || (facts.subject.clone(), facts.issuer.clone()),
-                |(_, top)| (top.subject().to_string(), top.issuer().to_string()),
-            );
-        facts.ends_in_root = top_subject == top_issuer;
-        facts.top_issuer = top_issuer;
         (facts.not_before, facts.not_after) = dates(&certificate);
-        facts.issuer_hosts = issuer_hosts(&certificate);
 
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
             return facts;
@@ -161,6 +149,11 @@ impl ChainFacts {
         }
         if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
             facts.trusted_by_vm = Some(verify(roots.of_this_vm(), now).is_ok());
+            facts.issuer_hosts = issuer_hosts(&certificate);
+            facts.ends_in_root = intermediates.last().map_or_else(
+                || is_its_own_issuer(&certificate),
+                |last| X509Certificate::from_der(last).is_ok_and(|(_, last)| is_its_own_issuer(&last)),
+            );
         }
         facts.names = all_names.into_iter().take(MOST_NAMES).collect();
         facts
@@ -186,6 +179,10 @@ fn is_too_early(error: &Error) -> bool {
         error,
         Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. })
     )
+}
+
+fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
 
 fn issuer(der: &CertificateDer<'_>) -> Option<Issuer> {
