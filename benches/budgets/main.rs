@@ -23,6 +23,10 @@ use apim_probe_lab as lab;
 
 use self::{cost::Cost, row::Row};
 
+// As the agent's, so that the ratio to the bare loop is about what the agent does with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Names the program to be measured.
 const AGENT: &str = "APIM_PROBE";
 /// The largest binary in bytes: it has to get into locked networks by narrow ways.

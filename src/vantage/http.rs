@@ -1,17 +1,29 @@
 //! Requests to the platform: one at a time, never through a proxy, never redirected, and with a limit on everything.
 
-use std::{error::Error as _, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use reqwest::{
-    Client, RequestBuilder,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::{
+    Request, Uri,
+    body::Bytes,
+    client::conn::http1,
+    header::{self, HeaderName, HeaderValue},
 };
-use rustls::ClientConfig;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsConnector;
 
 use crate::{
     catalog::model::Transport,
-    net::dns::{DnsEnd, Question},
+    net::{
+        dns::{DnsEnd, Question},
+        tcp::{self, TcpEnd},
+    },
 };
 
 /// A longer body is given up, in bytes.
@@ -46,78 +58,177 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A client that judges certificates by `tls` and asks `name_servers` for names.
-pub(super) fn client(tls: ClientConfig, name_servers: &[SocketAddr]) -> Result<Client, Failure> {
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(NameServers(name_servers.into())))
-        .user_agent(concat!("apim-probe/", env!("CARGO_PKG_VERSION")))
-        // Without this the variables of the environment would be honoured, and another network tested.
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .http1_only()
-        .pool_max_idle_per_host(0)
-        .build()
-        .map_err(|error| describe(&error))
+impl From<Box<dyn Error + Send + Sync>> for Failure {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        if error.is::<LengthLimitError>() {
+            return Self::Other(format!("an answer of more than {} MB", MOST_BYTES >> 20));
+        }
+        // The innermost reason names neither the address asked nor a header.
+        let mut reason: &dyn Error = error.as_ref();
+        while let Some(deeper) = reason.source() {
+            reason = deeper;
+        }
+        Self::Other(reason.to_string())
+    }
 }
 
-/// Sends a request and reads all of its answer, within `limit`.
-pub(super) async fn fetch(request: RequestBuilder, limit: Duration) -> Result<Reply, Failure> {
-    let whole = async {
-        let mut response = request.send().await.map_err(|error| describe(&error))?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| describe(&error))? {
-            body.extend_from_slice(&part);
-            if body.len() > MOST_BYTES {
-                return Err(Failure::Other(format!(
-                    "an answer of more than {} MB",
-                    MOST_BYTES >> 20
-                )));
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        Self::from(Box::from(error))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// Makes requests: certificates are judged by a configuration, names are asked of the run's own name servers.
+///
+/// It is hyper without a ready-made client around it: those bring the system's resolver along, used or not, which a
+/// static program must not have.
+#[derive(Clone)]
+pub(super) struct Client {
+    tls: TlsConnector,
+    name_servers: Arc<[SocketAddr]>,
+}
+
+impl Client {
+    pub(super) fn new(tls: ClientConfig, name_servers: &[SocketAddr]) -> Self {
+        Self {
+            tls: Arc::new(tls).into(),
+            name_servers: name_servers.into(),
+        }
+    }
+
+    /// Gets `url` with one more header, and reads all of the answer within `limit`.
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        name: HeaderName,
+        value: HeaderValue,
+        limit: Duration,
+    ) -> Result<Reply, Failure> {
+        let deadline = Instant::now() + limit;
+        let whole = self.fetch(url, name, value, deadline);
+        timeout_at(deadline, whole).await.unwrap_or(Err(Failure::Silent))
+    }
+
+    async fn fetch(
+        &self,
+        url: &str,
+        name: HeaderName,
+        value: HeaderValue,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        let no_url = || Failure::Other("the address to ask is no URL".into());
+        let uri: Uri = url.parse().map_err(|_| no_url())?;
+        let Origin { scheme, host, port } = Origin::of(&uri).ok_or_else(no_url)?;
+        let authority = uri.port().map_or(host.clone(), |port| format!("{host}:{port}"));
+        let request = Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
+            .header(header::HOST, authority)
+            .header(header::USER_AGENT, concat!("apim-probe/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONNECTION, "close")
+            .header(name, value)
+            .body(Empty::new())
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        let stream = self.connect(&host, port, deadline).await?;
+        if scheme == "http" {
+            return exchange(stream, request).await;
+        }
+        let name = ServerName::try_from(host).map_err(|_| no_url())?;
+        exchange(self.tls.connect(name, stream).await?, request).await
+    }
+
+    /// The first of the host's addresses that accepts.
+    async fn connect(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+        let mut failure = Failure::Silent;
+        for address in self.addresses(host, port).await? {
+            match tcp::connect(address, deadline).await {
+                (_, Some(stream)) => return Ok(stream),
+                (trace, None) => {
+                    if let TcpEnd::Failed(why) = trace.end {
+                        failure = Failure::Other(why.text);
+                    }
+                }
             }
         }
+        Err(failure)
+    }
+
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let question = Question::new(host, false)
+            .ok_or_else(|| Failure::Other(format!("{host} is no name that DNS can carry")))?;
+        for server in self.name_servers.iter() {
+            let end = Instant::now() + PATIENCE;
+            let exchange = question.ask(*server, Transport::Udp, PATIENCE, end).await;
+            if let DnsEnd::Answered(answer) = exchange.end
+                && !answer.addresses.is_empty()
+            {
+                let addresses = answer.addresses.into_iter();
+                return Ok(addresses.map(|address| SocketAddr::new(address, port)).collect());
+            }
+        }
+        Err(Failure::Other(format!("no name server knows {host}")))
+    }
+}
+
+/// Whom a URL asks (RFC 6454 §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: &'static str,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// `None` for what is neither an `http` nor an `https` URL.
+    pub(super) fn of(uri: &Uri) -> Option<Self> {
+        let (scheme, port) = match uri.scheme_str()? {
+            "http" => ("http", 80),
+            "https" => ("https", 443),
+            _ => return None,
+        };
+        Some(Self {
+            scheme,
+            host: uri.host()?.to_ascii_lowercase(),
+            port: uri.port_u16().unwrap_or(port),
+        })
+    }
+}
+
+/// Sends a request over an open connection, and reads all of its answer.
+async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Reply, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MOST_BYTES)
+            .collect()
+            .await?
+            .to_bytes();
         Ok(Reply {
             status,
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     };
-    tokio::time::timeout(limit, whole).await.unwrap_or(Err(Failure::Silent))
-}
-
-/// The innermost reason, which names neither the address asked nor a header.
-fn describe(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        return Failure::Silent;
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        answered = &mut answer => return answered,
+        // What the connection read before it ended may still be on its way to the answer.
+        _ = connection => {}
     }
-    let mut reason = error.source();
-    while let Some(deeper) = reason.and_then(std::error::Error::source) {
-        reason = Some(deeper);
-    }
-    Failure::Other(reason.map_or_else(|| "the request failed".into(), ToString::to_string))
-}
-
-/// The run's own name servers, so that the system's resolver is never asked.
-struct NameServers(Arc<[SocketAddr]>);
-
-impl Resolve for NameServers {
-    fn resolve(&self, name: Name) -> Resolving {
-        let servers = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str();
-            let question = Question::new(host, false).ok_or_else(|| format!("{host} is no name that DNS can carry"))?;
-            for server in servers.iter() {
-                let end = tokio::time::Instant::now() + PATIENCE;
-                let exchange = question.ask(*server, Transport::Udp, PATIENCE, end).await;
-                if let DnsEnd::Answered(answer) = exchange.end
-                    && !answer.addresses.is_empty()
-                {
-                    // Port 0 stands for the usual one of the scheme.
-                    let addresses = answer.addresses.into_iter().map(|address| SocketAddr::new(address, 0));
-                    return Ok(Box::new(addresses.collect::<Vec<_>>().into_iter()) as Addrs);
-                }
-            }
-            Err(format!("no name server knows {host}").into())
-        })
-    }
+    answer.await
 }

@@ -7,12 +7,12 @@ mod token;
 
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
+use hyper::{Uri, header};
 use jiff::Timestamp;
-use reqwest::{Client, Url};
 
 use super::{
     Vantage, block_on,
-    http::{self, Failure, Reply},
+    http::{Client, Failure, Origin, Reply},
 };
 use crate::{
     catalog::Cloud,
@@ -102,15 +102,7 @@ fn endpoint(cloud: Cloud) -> &'static str {
 }
 
 async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAddr], roots: &Roots) -> Fetched {
-    let client = match http::client(tls::verifying(Some(roots)), name_servers) {
-        Ok(client) => client,
-        Err(why) => {
-            return Fetched {
-                notices: vec![format!("--service: {why}")],
-                ..Fetched::default()
-            };
-        }
-    };
+    let client = Client::new(tls::verifying(Some(roots)), name_servers);
     let base = endpoint(cloud);
     let token = match token::token(&client, base).await {
         Ok(token) => token,
@@ -182,11 +174,11 @@ impl Session<'_> {
     }
 
     async fn get(&self, url: &str) -> Result<Reply, Failure> {
-        let header = self
+        let bearer = self
             .token
             .header()
             .ok_or_else(|| Failure::Other("the token is no header".into()))?;
-        http::fetch(self.client.get(url).header("Authorization", header), LIMIT).await
+        self.client.get(url, header::AUTHORIZATION, bearer, LIMIT).await
     }
 
     fn unreachable(&self, failure: &Failure) -> String {
@@ -229,7 +221,7 @@ fn by_hand(base: &str, service: &ResourceId, kinds: &[Kind]) -> String {
 
 /// Whether a link leads to the same endpoint: the token must go nowhere else.
 fn is_below(link: &str, base: &str) -> bool {
-    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    let origin = |text: &str| Origin::of(&text.parse::<Uri>().ok()?);
     origin(base).is_some_and(|base| origin(link) == Some(base))
 }
 

@@ -8,16 +8,20 @@ use std::{
     time::Duration,
 };
 
+use hyper::header::{HeaderName, HeaderValue};
 use ipnet::Ipv4Net;
 use rustls::ClientConfig;
 use serde::Deserialize;
 use socket2::{Domain, Socket, Type};
 
-use super::http::{self, Failure, Reply};
+use super::http::{Client, Failure, Reply};
 use crate::catalog::{Cloud, region_name};
 
 /// Where the service is, in every cloud and region.
 pub(super) const SERVICE: &str = "http://169.254.169.254";
+/// Without this header it does not answer, so that no page in a browser can ask it.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("metadata");
+pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
 /// Old enough for every cloud to know it.
 const PATH: &str = "/metadata/instance?api-version=2021-02-01";
 /// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
@@ -43,8 +47,8 @@ pub struct Machine {
 /// Asks the service. What went wrong instead comes as one sentence.
 pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
     let asked = async {
-        let client = http::client(tls, &[])?;
-        http::fetch(client.get(format!("{SERVICE}{PATH}")).header("Metadata", "true"), LIMIT).await
+        let client = Client::new(tls, &[]);
+        client.get(&format!("{SERVICE}{PATH}"), HEADER, TRUE, LIMIT).await
     };
     match asked.await {
         Ok(reply) => read(&reply, leaving()),

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use reqwest::{Client, header::HeaderValue};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::LIMIT;
 use crate::vantage::{
-    http::{self, Failure, Reply},
+    http::{Client, Failure, Reply},
     metadata,
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn token(client: &Client, audience: &str) -> Result<Token, Stri
         "{}/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/",
         metadata::SERVICE
     );
-    let reply = match http::fetch(client.get(url).header("Metadata", "true"), LIMIT).await {
+    let reply = match client.get(&url, metadata::HEADER, metadata::TRUE, LIMIT).await {
         Ok(reply) => reply,
         Err(Failure::Silent) => return Err("no metadata service answered, so there is no token".into()),
         Err(Failure::Other(why)) => return Err(format!("the metadata service gave no token ({why})")),
