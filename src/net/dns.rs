@@ -134,6 +134,7 @@ impl Question {
         let started = Instant::now();
         let mut exchange = match transport {
             Transport::Udp => self.ask_udp(server, limit, end_of_run).await,
+            // Boxed: seldom needed, it would make every question as large as itself.
             Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run)).await,
         };
         exchange.duration = started.elapsed();

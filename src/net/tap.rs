@@ -64,7 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
-    // Without these two every TLS record would be a system call and a segment of its own.
+    // TLS hands over the records of a flight together; one by one, each would be a system call and a segment.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

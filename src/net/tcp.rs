@@ -71,7 +71,7 @@ fn in_progress(error: &io::Error) -> bool {
 }
 
 async fn settle(stream: TcpStream, address: SocketAddr, deadline: tokio::time::Instant) -> (TcpEnd, Option<TcpStream>) {
-    // Asked now, because a socket that failed has forgotten it.
+    // Given by `connect`, whatever comes of it.
     let local = stream.local_addr().ok();
     let Ok(writable) = tokio::time::timeout_at(deadline, stream.writable()).await else {
         return (

@@ -57,22 +57,20 @@ pub async fn ask<T>(
     let mut sent = 0;
     let mut ignored = Vec::new();
     let end = match open(address) {
-        Ok(socket) => {
-            match converse(&socket, request, deadline, &mut accept, &mut sent, &mut ignored).await {
-                Ok(Some(reply)) => UdpEnd::Replied(reply),
-                Ok(None) => UdpEnd::Silent,
-                Err((error, straight)) => {
-                    let own = socket.local_addr().ok().map(|local| local.ip());
-                    let icmp = icmp::drain(&socket, own);
-                    // An error of an earlier datagram can come out of the next send: then the queue has it.
-                    let straight = straight && icmp.is_empty() && !is_from_network(&error);
-                    UdpEnd::Failed(SocketFailure {
-                        straight,
-                        ..SocketFailure::later(&error, icmp)
-                    })
-                }
+        Ok(socket) => match converse(&socket, request, deadline, &mut accept, &mut sent, &mut ignored).await {
+            Ok(Some(reply)) => UdpEnd::Replied(reply),
+            Ok(None) => UdpEnd::Silent,
+            Err((error, straight)) => {
+                let own = socket.local_addr().ok().map(|local| local.ip());
+                let icmp = icmp::drain(&socket, own);
+                // An error of an earlier datagram can come out of the next send: then the queue has it.
+                let straight = straight && icmp.is_empty() && !is_from_network(&error);
+                UdpEnd::Failed(SocketFailure {
+                    straight,
+                    ..SocketFailure::later(&error, icmp)
+                })
             }
-        }
+        },
         Err(error) => UdpEnd::Failed(SocketFailure::straight(&error)),
     };
     UdpTrace {
@@ -107,6 +105,7 @@ async fn converse<T>(
     let now = tokio::time::Instant::now();
     let limit = deadline.saturating_duration_since(now);
     let mut repeats = REPEATS.iter().map(|share| now + limit.mul_f64(*share));
+    // Not within the future, of which there is one for every name.
     let mut buffer = vec![0_u8; LARGEST_DATAGRAM];
     loop {
         socket.send(request).await.map_err(|error| (error, true))?;

@@ -55,7 +55,7 @@ pub struct NameControl {
 }
 
 impl Controls {
-    /// Whether none was called for.
+    /// Whether none showed anything.
     pub fn is_empty(&self) -> bool {
         self.nobody.is_empty() && self.names.is_empty()
     }
@@ -79,7 +79,7 @@ pub struct Controller {
     cut: BTreeMap<u16, (usize, SocketAddr)>,
     renamed: BTreeSet<u16>,
     proved: BTreeSet<String>,
-    running: JoinSet<Finished>,
+    running: JoinSet<Option<Finished>>,
     controls: Controls,
 }
 
@@ -104,10 +104,12 @@ impl Controller {
         if suspicion == Suspicion::None {
             self.remember(index, attempt);
         } else if self.seen.insert(port) {
-            let (until, end) = (tokio::time::Instant::now() + PATIENCE, self.stages.end);
+            let stages = self.stages.clone();
             self.running.spawn(async move {
-                let (trace, _) = tcp::connect(SocketAddr::new(NOBODY, port), until.min(end)).await;
-                Finished::Nobody(port, trace)
+                let _permit = stages.socket().await?;
+                let until = stages.end.min(tokio::time::Instant::now() + PATIENCE);
+                let (trace, _) = tcp::connect(SocketAddr::new(NOBODY, port), until).await;
+                Some(Finished::Nobody(port, trace))
             });
         }
         if suspicion == Suspicion::Cut {
@@ -120,8 +122,9 @@ impl Controller {
     pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
         while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(patience, self.running.join_next()).await {
             match finished {
-                Finished::Nobody(port, trace) => drop(self.controls.nobody.insert(port, trace)),
-                Finished::Name(port, control) => drop(self.controls.names.insert(port, *control)),
+                Some(Finished::Nobody(port, trace)) => drop(self.controls.nobody.insert(port, trace)),
+                Some(Finished::Name(port, control)) => drop(self.controls.names.insert(port, *control)),
+                None => {}
             }
         }
         self.controls
@@ -160,15 +163,14 @@ impl Controller {
             };
             let stages = self.stages.clone();
             self.running.spawn(async move {
+                let _permit = stages.socket().await?;
                 let attempt = stages.attempt(&endpoint, address).await;
-                Finished::Name(
-                    port,
-                    Box::new(NameControl {
-                        endpoint: index,
-                        name,
-                        attempt,
-                    }),
-                )
+                let control = NameControl {
+                    endpoint: index,
+                    name,
+                    attempt,
+                };
+                Some(Finished::Name(port, Box::new(control)))
             });
         }
     }

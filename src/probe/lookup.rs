@@ -137,7 +137,7 @@ impl Lookups {
         names.entry(host.to_string()).or_default().clone()
     }
 
-    /// Waits for the servers that have not replied yet, until `patience` at the latest, and gives all there is.
+    /// Waits for the servers that have not replied yet, until `patience` at the latest, and hands over all there is.
     pub async fn finish(&self, patience: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
         let mut asking = mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = tokio::time::timeout_at(patience, async { while asking.join_next().await.is_some() {} }).await;
@@ -236,7 +236,7 @@ impl Lookups {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        // A finished task is kept until it is joined, all of its 12 KB.
+        // A finished task is kept, all of it, until it is joined.
         while asking.try_join_next().is_some() {}
         asking.spawn(task);
     }

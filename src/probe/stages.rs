@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
 };
 
 use super::{
@@ -77,7 +77,7 @@ impl Stages {
                     ..Attempt::new(address)
                 };
             }
-            let Ok(_permit) = tokio::time::timeout_at(self.end, self.sockets.acquire()).await else {
+            let Some(_permit) = self.socket().await else {
                 return Attempt {
                     not_dialled: Some(NotDialled::NoSocket),
                     ..Attempt::new(address)
@@ -93,6 +93,12 @@ impl Stages {
             attempts,
             cut,
         }
+    }
+
+    /// The permit for one socket, as soon as there is one; `None` where the run ends first.
+    pub async fn socket(&self) -> Option<SemaphorePermit<'_>> {
+        let permit = tokio::time::timeout_at(self.end, self.sockets.acquire()).await;
+        permit.ok()?.ok()
     }
 
     /// Probes one address of an endpoint.

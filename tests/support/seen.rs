@@ -439,7 +439,7 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
         not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),
         names: vec![host.into()],
         issuer_hosts: Vec::new(),
-        ends_in_root: true,
+        ends_in_root: false,
         trust: Trust::Trusted,
         right_name: true,
         trusted_by_vm: None,

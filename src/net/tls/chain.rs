@@ -32,10 +32,11 @@ pub struct ChainFacts {
     pub not_after: Option<Timestamp>,
     /// Its first names.
     pub names: Vec<String>,
-    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1). This
-    /// and the next are looked at only where the instance would not trust the chain, as is `trusted_by_vm`.
+    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1); looked
+    /// at only where the chain ends at an unknown issuer or cannot be accepted.
     pub issuer_hosts: Vec<String>,
-    /// Whether the last certificate that the server sent is its own issuer, so that nothing is missing.
+    /// Whether the last certificate that the server sent is its own issuer, so that nothing is missing; looked at only
+    /// there as well.
     pub ends_in_root: bool,
     /// Whether the instance would trust it.
     pub trust: Trust,
@@ -43,7 +44,7 @@ pub struct ChainFacts {
     pub out_of_date: Option<Issuer>,
     /// Whether it is for the name that was asked, or for one that counts as its own.
     pub right_name: bool,
-    /// Whether this VM's own store trusts it.
+    /// Whether this VM's own store trusts it; `None` elsewhere.
     pub trusted_by_vm: Option<bool>,
 }
 

@@ -43,10 +43,10 @@ pub struct Scenario {
     pub title: String,
     /// Why this can happen, and why it matters.
     pub why: String,
-    /// The agent's flags. `{files}` stands for the folder of [`Self::files`].
+    /// The agent's flags. `{files}` stands for the folder of `files`.
     #[serde(default)]
     pub args: Vec<String>,
-    /// The flags for `list` in place of [`Self::args`]: where the agent finds out by itself what the world has to know
+    /// The flags for `list` in place of `args`: where the agent finds out by itself what the world has to know
     /// before it exists.
     pub plan: Option<Vec<String>>,
     /// A catalog in place of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
