@@ -71,16 +71,25 @@ const WORDS: [&str; 64] = [
     "Netherlands",
 ];
 
-/// The part of a tag that is the region's, where the documentation lets it be enough: `Sql` and `westeurope` give
-/// `Sql.WestEurope`.
-pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
-    let region = region.filter(|region| !region.is_empty())?;
-    let known = REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag));
-    known.then(|| format!("{tag}.{}", spelling(region)))
+/// Whether the documentation lets the region's part of a tag be enough.
+pub fn is_regional(tag: &str) -> bool {
+    REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag))
 }
 
-/// `WestEurope` for `westeurope`. A region of unknown words stays as it is: Azure reads tags in any case.
-fn spelling(region: &str) -> String {
+/// The region's part of a tag: `Sql` and `westeurope` give `Sql.WestEurope`. `None` where the documentation does not let
+/// it be enough, or where the region is not known: the whole tag allows more than needed, but never less.
+pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
+    let region = region.filter(|_| is_regional(tag))?;
+    Some(format!("{tag}.{}", spelling(region)?))
+}
+
+/// Whether tags can be spelled for a region.
+pub fn is_known(region: &str) -> bool {
+    spelling(region).is_some()
+}
+
+/// `WestEurope` for `westeurope`; `None` where a word of it is not known.
+fn spelling(region: &str) -> Option<String> {
     let mut spelled = String::new();
     let mut rest = region;
     while !rest.is_empty() {
@@ -98,10 +107,10 @@ fn spelling(region: &str) -> String {
                 spelled.push(digit);
                 rest = &rest[1..];
             }
-            _ => return region.to_owned(),
+            _ => return None,
         }
     }
-    spelled
+    (!spelled.is_empty()).then_some(spelled)
 }
 
 #[cfg(test)]
@@ -129,10 +138,11 @@ mod tests {
             "ChinaNorth3",
             "WestUS3",
         ] {
-            assert_eq!(spelling(&spelled.to_ascii_lowercase()), spelled);
+            assert_eq!(spelling(&spelled.to_ascii_lowercase()).as_deref(), Some(spelled));
         }
-        assert_eq!(spelling("atlantis"), "atlantis");
-        assert_eq!(spelling("westatlantis"), "westatlantis");
+        for unknown in ["", "atlantis", "westatlantis", "westeurop"] {
+            assert_eq!(spelling(unknown), None, "{unknown}");
+        }
     }
 
     #[test]
@@ -147,7 +157,7 @@ mod tests {
     fn every_region_of_the_catalog_has_a_spelling() {
         let gateways = Catalog::builtin().sql_gateways.unwrap();
         for region in gateways.regions.keys() {
-            assert_ne!(&spelling(region), region);
+            assert!(spelling(region).is_some(), "{region}");
         }
     }
 }

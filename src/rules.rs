@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use crate::{
     catalog::model::{Catalog, Cloud, Direction, Need, Protocol, Transport},
     network::service_tags::ServiceTags,
-    region::regional,
+    region::{is_regional, regional},
 };
 
 mod az;
@@ -191,10 +191,13 @@ impl Request<'_> {
 
     /// A tag as it stands in a rule: the region's part where the documentation allows it.
     fn tag(&self, tag: &str) -> String {
-        let Some(regional) = regional(tag, self.region) else {
-            return tag.to_owned();
-        };
-        let known = self.tags.and_then(|tags| tags.spelling(&regional));
-        known.map_or(regional.clone(), str::to_owned)
+        let listed = self
+            .region
+            .filter(|_| is_regional(tag))
+            .and_then(|region| self.tags?.spelling(&format!("{tag}.{region}")));
+        listed
+            .map(str::to_owned)
+            .or_else(|| regional(tag, self.region))
+            .unwrap_or_else(|| tag.to_owned())
     }
 }

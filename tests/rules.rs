@@ -268,10 +268,7 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
         rules["apim-out-Sql-tcp-1433"]["destinationAddressPrefix"],
         "Sql.ATLANTIS"
     );
-    assert_eq!(
-        rules["apim-out-Storage-tcp-443"]["destinationAddressPrefix"],
-        "Storage.atlantis"
-    );
+    assert_eq!(rules["apim-out-Storage-tcp-443"]["destinationAddressPrefix"], "Storage");
 }
 
 #[test]

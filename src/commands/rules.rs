@@ -10,9 +10,11 @@ use crate::{
     cli::RulesArgs,
     diff::read,
     net::tls::roots::Roots,
+    plain::plain,
     plan::Selection,
+    region,
     report::Report,
-    rules::{Request, Rules, Wanted, clashes},
+    rules::{Kind, Request, Rules, Wanted, clashes},
 };
 
 /// Prints rules; what they meet goes to stderr.
@@ -48,6 +50,20 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         missing_only: arguments.missing_only,
     };
     let rules = Rules::make(arguments.kind, &request).map_err(Failure::usage)?;
+    let is_listed = |region: &str| {
+        let tag = format!("Storage.{region}");
+        request.tags.is_some_and(|tags| tags.spelling(&tag).is_some())
+    };
+    let unknown = request
+        .region
+        .filter(|region| !region::is_known(region) && !is_listed(region));
+    if let Some(region) = unknown.filter(|_| arguments.kind != Kind::Routes) {
+        let _ = writeln!(
+            io::stderr(),
+            "notice: no service tags are known for a region {}: rules allow those of every region",
+            plain(region)
+        );
+    }
     for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {
         let _ = writeln!(io::stderr(), "notice: {notice}");
     }
@@ -84,6 +100,7 @@ fn selection(arguments: &RulesArgs) -> Selection {
 
 fn read_report(path: &Path) -> Result<Report, Failure> {
     let bytes = network::read(path)?;
-    read::report(&String::from_utf8_lossy(&bytes))
-        .map_err(|error| Failure::usage(format!("--report {}: {error}", path.display())))
+    let wrong = |what: String| Failure::usage(format!("--report {}: {what}", path.display()));
+    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("this is no text".into()))?;
+    read::report(text).map_err(|error| wrong(error.to_string()))
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     plan::{Destination, Endpoint},
-    region::regional,
+    region::is_regional,
 };
 
 impl NetworkRules {
@@ -33,7 +33,10 @@ impl NetworkRules {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return self.somewhere(None);
         }
-        let regional = regional(tag, region).filter(|name| self.tags.addresses(name).is_some());
+        let regional = region
+            .filter(|_| is_regional(tag))
+            .map(|region| format!("{tag}.{region}"))
+            .filter(|name| self.tags.addresses(name).is_some());
         let name = regional.as_deref().unwrap_or(tag);
         // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
         match self
