@@ -3,7 +3,10 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::report::{self, Report};
+use crate::{
+    plain::plain,
+    report::{self, Report},
+};
 
 /// The newest version of the report document that this program reads.
 const NEWEST: u32 = 1;
@@ -30,7 +33,7 @@ pub enum ReadError {
     TooNew(String),
     /// A report with a key missing or of another type.
     #[error("this report is damaged: {0}; make it anew with `apim-probe run -o FILE.json`")]
-    Damaged(serde_json::Error),
+    Damaged(String),
 }
 
 /// Reads a report document of this or an older version. Keys that this program does not know are skipped.
@@ -43,9 +46,11 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
         .strip_prefix(NAME)
         .and_then(|version| version.parse::<u32>().ok())
     {
-        Some(version) if version <= NEWEST => serde_json::from_value(document).map_err(ReadError::Damaged),
-        Some(_) => Err(ReadError::TooNew(schema.to_owned())),
-        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(schema.to_owned())),
+        Some(version) if version <= NEWEST => {
+            serde_json::from_value(document).map_err(|error| ReadError::Damaged(plain(&error.to_string()).into_owned()))
+        }
+        Some(_) => Err(ReadError::TooNew(plain(schema).into_owned())),
+        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(plain(schema).into_owned())),
         None => Err(ReadError::Foreign),
     }
 }
@@ -77,6 +82,17 @@ mod tests {
         ] {
             let error = report(text).unwrap_err().to_string();
             assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_hostile_file_is_harmless() {
+        for text in [
+            r#"{"schema":"apim-probe/\u001b]0;owned\u0007"}"#,
+            r#"{"schema":"apim-probe/report/v1","agent":"\u001b[2J"}"#,
+        ] {
+            let error = report(text).unwrap_err().to_string();
+            assert!(!error.contains(char::is_control), "{error:?}");
         }
     }
 }
