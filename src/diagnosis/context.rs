@@ -79,14 +79,10 @@ impl<'a> Context<'a> {
     }
 
     /// What the controls say about an attempt that was cut or stays unproven, a sentence each.
-    pub fn controls(&self, index: usize, attempt: &Attempt, suspect: impl FnOnce() -> Suspicion) -> Vec<String> {
-        let Some(controls) = self.controls.filter(|controls| !controls.is_empty()) else {
+    pub fn controls(&self, index: usize, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
+        let Some(controls) = self.controls.filter(|_| suspicion != Suspicion::None) else {
             return Vec::new();
         };
-        let suspicion = suspect();
-        if suspicion == Suspicion::None {
-            return Vec::new();
-        }
         let port = attempt.address.port();
         let mut evidence = Vec::new();
         if controls.intercepts(port) {

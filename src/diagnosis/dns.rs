@@ -68,7 +68,7 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
         }
     }
     let doubt =
-        (!differing.is_empty()).then(|| format!("name servers differ: {}, {}", said(decision), differing.join(", ")));
+        (!differing.is_empty()).then(|| format!("name servers differ: {}; {}", said(decision), differing.join("; ")));
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
         evidence.extend(trace.platform.as_ref().map(control));
