@@ -91,7 +91,6 @@ impl From<io::Error> for Failure {
 ///
 /// It is hyper without a ready-made client around it: those bring the system's resolver along, used or not, which a
 /// static program must not have.
-#[derive(Clone)]
 pub(super) struct Client {
     tls: TlsConnector,
     name_servers: Arc<[SocketAddr]>,
