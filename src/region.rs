@@ -83,11 +83,6 @@ pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
     Some(format!("{tag}.{}", spelling(region)?))
 }
 
-/// Whether tags can be spelled for a region.
-pub fn is_known(region: &str) -> bool {
-    spelling(region).is_some()
-}
-
 /// `WestEurope` for `westeurope`; `None` where a word of it is not known.
 fn spelling(region: &str) -> Option<String> {
     let mut spelled = String::new();

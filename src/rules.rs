@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use crate::{
     catalog::model::{Catalog, Cloud, Direction, Need, Protocol, Transport},
     network::service_tags::ServiceTags,
-    region::{is_regional, regional},
+    region::regional,
 };
 
 mod az;
@@ -191,13 +191,16 @@ impl Request<'_> {
 
     /// A tag as it stands in a rule: the region's part where the documentation allows it.
     fn tag(&self, tag: &str) -> String {
-        let listed = self
-            .region
-            .filter(|_| is_regional(tag))
-            .and_then(|region| self.tags?.spelling(&format!("{tag}.{region}")));
+        let listed = self.tags.and_then(|tags| tags.regional(tag, self.region));
         listed
             .map(str::to_owned)
             .or_else(|| regional(tag, self.region))
             .unwrap_or_else(|| tag.to_owned())
+    }
+
+    /// The region, where tags cannot be narrowed to it: rules then name whole tags.
+    pub fn unknown_region(&self) -> Option<&str> {
+        // Every region has storage.
+        self.region.filter(|_| self.tag("Storage") == "Storage")
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     net::tls::roots::Roots,
     plain::plain,
     plan::Selection,
-    region,
     report::Report,
     rules::{Kind, Request, Rules, Wanted, clashes},
 };
@@ -50,14 +49,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         missing_only: arguments.missing_only,
     };
     let rules = Rules::make(arguments.kind, &request).map_err(Failure::usage)?;
-    let is_listed = |region: &str| {
-        let tag = format!("Storage.{region}");
-        request.tags.is_some_and(|tags| tags.spelling(&tag).is_some())
-    };
-    let unknown = request
-        .region
-        .filter(|region| !region::is_known(region) && !is_listed(region));
-    if let Some(region) = unknown.filter(|_| arguments.kind != Kind::Routes) {
+    if let Some(region) = request.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
         let _ = writeln!(
             io::stderr(),
             "notice: no service tags are known for a region {}: rules allow those of every region",

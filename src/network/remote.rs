@@ -6,10 +6,7 @@ use super::{
     INTERNET, NetworkRules,
     evaluate::{Known, Remote, ipv4, public_internet},
 };
-use crate::{
-    plan::{Destination, Endpoint},
-    region::is_regional,
-};
+use crate::plan::{Destination, Endpoint};
 
 impl NetworkRules {
     /// The other side of an outbound endpoint.
@@ -33,11 +30,7 @@ impl NetworkRules {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return self.somewhere(None);
         }
-        let regional = region
-            .filter(|_| is_regional(tag))
-            .map(|region| format!("{tag}.{region}"))
-            .filter(|name| self.tags.addresses(name).is_some());
-        let name = regional.as_deref().unwrap_or(tag);
+        let name = self.tags.regional(tag, region).unwrap_or(tag);
         // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
         match self
             .tags

@@ -7,6 +7,7 @@ use super::{
     document::{self, Node},
     kind::Kind,
 };
+use crate::region::is_regional;
 
 /// The addresses behind service tags, by tag in any case.
 ///
@@ -63,6 +64,12 @@ impl ServiceTags {
     /// A tag as Azure spells it.
     pub fn spelling(&self, tag: &str) -> Option<&str> {
         self.tags.get(&tag.to_ascii_lowercase()).map(|tag| tag.name.as_str())
+    }
+
+    /// The region's part of a tag as Azure spells it, where the documentation lets it be enough and the list has it.
+    pub fn regional(&self, tag: &str, region: Option<&str>) -> Option<&str> {
+        let region = region.filter(|_| is_regional(tag))?;
+        self.spelling(&format!("{tag}.{region}"))
     }
 
     /// Whether the document was the first page of several.
