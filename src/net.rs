@@ -3,7 +3,7 @@
 //! Nothing here decides what an event means; [`crate::diagnosis`] does. Whatever is particular to Linux (the error
 //! queue, `TCP_INFO`) lives in [`icmp`] and has a plain fallback.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 pub mod dns;
 pub mod icmp;
@@ -45,6 +45,22 @@ impl SocketFailure {
             icmp,
         }
     }
+}
+
+/// Who we are to whoever is asked over HTTP.
+pub const USER_AGENT: &str = concat!("apim-probe/", env!("CARGO_PKG_VERSION"));
+
+/// Completes `exchange` while the connection that carries it runs beside it, in this one future: nothing is left behind
+/// when that is dropped.
+pub async fn over<T>(connection: impl Future, exchange: impl Future<Output = T>) -> T {
+    let mut exchange = pin!(exchange);
+    tokio::select! {
+        biased;
+        done = &mut exchange => return done,
+        // What the connection read before it ended may still be on its way to the exchange.
+        _ = connection => {}
+    }
+    exchange.await
 }
 
 /// A duration as the reports give it: milliseconds with one decimal.

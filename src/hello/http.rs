@@ -10,6 +10,7 @@ use tokio::{
 
 use self::wire::{Seen, Tee, converse};
 use super::{End, Greeting, Reply, glimpse};
+use crate::net::USER_AGENT;
 
 pub use self::{
     denial::deny_marker,
@@ -79,7 +80,7 @@ where
 {
     let request = Request::get(path.unwrap_or("/"))
         .header(header::HOST, host)
-        .header(header::USER_AGENT, concat!("apim-probe/", env!("CARGO_PKG_VERSION")))
+        .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
         .header(header::CONNECTION, "close")
         .body(String::new());

@@ -21,7 +21,9 @@ use tokio_rustls::TlsConnector;
 use crate::{
     catalog::model::Transport,
     net::{
+        USER_AGENT,
         dns::{DnsEnd, Question},
+        over,
         tcp::{self, TcpEnd},
     },
 };
@@ -130,7 +132,7 @@ impl Client {
         let authority = uri.port().map_or(host.clone(), |port| format!("{host}:{port}"));
         let request = Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
             .header(header::HOST, authority)
-            .header(header::USER_AGENT, concat!("apim-probe/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, "*/*")
             .header(header::CONNECTION, "close")
             .header(name, value)
@@ -222,12 +224,5 @@ where
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     };
-    tokio::pin!(answer);
-    tokio::select! {
-        biased;
-        answered = &mut answer => return answered,
-        // What the connection read before it ended may still be on its way to the answer.
-        _ = connection => {}
-    }
-    answer.await
+    over(connection, answer).await
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, Waker},
 };
 
@@ -12,7 +12,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{BODY, HEAD, HttpReply};
-use crate::hello::{End, KEPT};
+use crate::{
+    hello::{End, KEPT},
+    net::over,
+};
 
 /// Sends `request` and puts the response into `reply` as it comes: the head at once, then the body up to [`BODY`].
 ///
@@ -33,7 +36,7 @@ where
         .ignore_invalid_headers_in_responses(true)
         .handshake(TokioIo::new(stream))
         .await?;
-    let mut exchange = pin!(async {
+    let exchange = async {
         let (head, mut body) = sender.send_request(request).await?.into_parts();
         let reply = reply.insert(HttpReply::new(&head));
         while reply.body.len() < BODY
@@ -44,14 +47,8 @@ where
             reply.body.extend_from_slice(&data[..data.len().min(room)]);
         }
         Ok(())
-    });
-    tokio::select! {
-        biased;
-        done = &mut exchange => return done,
-        // What the connection read before it ended may still be on its way to the exchange.
-        _ = connection => {}
-    }
-    exchange.await
+    };
+    over(connection, exchange).await
 }
 
 /// What a stream did.
