@@ -2,6 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The addresses among texts; what is none is left out.
+pub fn parsed(texts: &[String]) -> Vec<IpAddr> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
 /// Whether no service of Azure can live there: unspecified, loopback, link-local, multicast, broadcast, reserved and
 /// documentation addresses (IANA special-purpose registries, RFC 6890, RFC 5737, RFC 3849).
 ///

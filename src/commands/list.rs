@@ -1,9 +1,6 @@
 //! `apim-probe list`: the plan, and nothing probed.
 
-use std::{
-    io::{self, Write},
-    net::IpAddr,
-};
+use std::io::{self, Write};
 
 use super::{
     Failure,
@@ -11,6 +8,7 @@ use super::{
     print, terminal,
 };
 use crate::{
+    address,
     cli::{DocumentFormat, ListArgs},
     net::tls::roots::Roots,
     network::Standpoint,
@@ -66,12 +64,7 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
 /// Sets beside each row what the network's own rules say, where some were given.
 fn predict(planned: &Planned, document: &mut Document) {
     let Some(rules) = &planned.network else { return };
-    let here: Vec<IpAddr> = planned
-        .vantage
-        .addresses
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
+    let here = address::parsed(&planned.vantage.addresses);
     let from = Standpoint {
         region: planned.vantage.region.as_deref(),
         addresses: &here,

@@ -9,6 +9,7 @@ use super::{
     routes::NextHop,
 };
 use crate::{
+    address,
     address::is_private,
     catalog::model::{Direction, Need, Transport},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
@@ -24,12 +25,7 @@ mod unseen;
 /// suspects and confidence follow from it, and inbound and peer traffic, which no probe sees, gets findings of its own.
 pub fn apply(rules: &NetworkRules, plan: &Plan, report: &mut Report) -> Vec<Option<Prediction>> {
     let region = report.vantage.region.clone();
-    let here: Vec<IpAddr> = report
-        .vantage
-        .addresses
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
+    let here = address::parsed(&report.vantage.addresses);
     let from = Standpoint {
         region: region.as_deref(),
         addresses: &here,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
+    address,
     catalog::model::Catalog,
     diagnosis::{
         Diagnosis, Judgement,
@@ -46,11 +47,7 @@ pub fn assemble(
         controls: &run.controls,
         diagnosis,
         region,
-        own_addresses: &vantage
-            .addresses
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .collect::<Vec<_>>(),
+        own_addresses: &address::parsed(&vantage.addresses),
         platform_dns: platform_answers(run),
         clock_skew: skew,
     });
