@@ -72,6 +72,24 @@ macro_rules! causes {
     };
 }
 
+impl Cause {
+    /// Whether somebody accepted the connection and then was in the way: packets pass, and who looks into them decides.
+    pub fn is_behind_the_connection(self) -> bool {
+        matches!(
+            self,
+            Self::TlsReset
+                | Self::TlsClosed
+                | Self::TlsTimeout
+                | Self::TlsAlert
+                | Self::TlsNotTls
+                | Self::HelloTimeout
+                | Self::HelloReset
+                | Self::HelloClosed
+                | Self::HelloUnexpected
+        )
+    }
+}
+
 causes! {
     DnsTimeout "dns-timeout" "No name server replied.",
     DnsRefused "dns-refused" "The name server refuses to answer this machine.",

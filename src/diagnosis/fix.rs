@@ -132,15 +132,7 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
         {
             allow_by_name(rows, scene)
         }
-        Cause::TlsReset
-        | Cause::TlsClosed
-        | Cause::TlsTimeout
-        | Cause::TlsAlert
-        | Cause::TlsNotTls
-        | Cause::HelloTimeout
-        | Cause::HelloReset
-        | Cause::HelloClosed
-        | Cause::HelloUnexpected => allow_in_firewall(rows, scene),
+        _ if cause.is_behind_the_connection() => allow_in_firewall(rows, scene),
         _ => allow(rows, scene),
     }
 }

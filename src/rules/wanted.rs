@@ -127,23 +127,7 @@ fn can_mend(kind: Kind, cause: Cause, endpoint: &report::Endpoint) -> bool {
     match kind {
         Kind::Nsg => is_silence,
         Kind::Routes => is_silence || is_refusal,
-        Kind::Firewall => {
-            is_silence
-                || is_refusal
-                || matches!(
-                    cause,
-                    Cause::TlsReset
-                        | Cause::TlsClosed
-                        | Cause::TlsTimeout
-                        | Cause::TlsAlert
-                        | Cause::TlsNotTls
-                        | Cause::HelloTimeout
-                        | Cause::HelloReset
-                        | Cause::HelloClosed
-                        | Cause::HelloUnexpected
-                        | Cause::HttpDenied
-                )
-        }
+        Kind::Firewall => is_silence || is_refusal || cause.is_behind_the_connection() || cause == Cause::HttpDenied,
     }
 }
 
