@@ -46,14 +46,7 @@ fn main() -> ExitCode {
         Some(_) => memory(),
         None => all(),
     };
-    match within {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    lab::exit_code(within.map(|within| ExitCode::from(u8::from(!within))))
 }
 
 /// One lab for each measurement.

@@ -42,13 +42,7 @@ fn main() -> ExitCode {
         return apim_probe::main(env::args_os());
     }
     let shown = if lab::job().is_some() { inside() } else { outside() };
-    match shown {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    lab::exit_code(shown)
 }
 
 /// Starts the demo in a lab, if there can be one.

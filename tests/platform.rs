@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{self as lab, Lab, Network};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
@@ -28,46 +28,30 @@ fn main() -> ExitCode {
             "token" => shows_no_token(with),
             _ => says_where_it_stands(),
         };
-        return match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
+        return lab::exit_code(done);
     }
-    let forbidden = lab::probe().err();
+    let forbidden = lab::forbidden();
     let mut trials = Vec::new();
     for (name, service) in SLOW {
-        trials.push(trial(
+        trials.push(lab::trial(
             format!("no_metadata_service_costs_more_than_a_second/{name}"),
             format!("wait {service}"),
-            forbidden.as_ref(),
+            forbidden.clone(),
         ));
     }
     for (name, answer) in TELLTALES {
-        trials.push(trial(
+        trials.push(lab::trial(
             format!("the_token_is_never_shown/{name}"),
             format!("token {answer}"),
-            forbidden.as_ref(),
+            forbidden.clone(),
         ));
     }
-    trials.push(trial(
-        "the_report_says_where_it_stands".into(),
-        "opening".into(),
-        forbidden.as_ref(),
+    trials.push(lab::trial(
+        "the_report_says_where_it_stands",
+        "opening",
+        forbidden.clone(),
     ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-fn trial(name: String, job: String, forbidden: Option<&lab::Forbidden>) -> Trial {
-    let obstacle = forbidden.cloned();
-    let left_out = obstacle.as_ref().is_some_and(lab::Forbidden::may_be_left_out);
-    Trial::test(name, move || {
-        obstacle.map_or(Ok(()), Err)?;
-        lab::do_job(&job).map_err(|error| format!("{error:#}").into())
-    })
-    .with_ignored_flag(left_out)
 }
 
 /// Metadata services that take their time.

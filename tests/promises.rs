@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{self as lab, Lab, Network};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use serde_json::Value;
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
@@ -143,29 +143,12 @@ fn main() -> ExitCode {
         let kept = promise
             .with_context(|| format!("no promise is called {name}"))
             .and_then(|promise| (promise.check)(&World::enter(promise)?));
-        return match kept {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
+        return lab::exit_code(kept);
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(4);
-    let forbidden = lab::probe().err();
-    if let Some(why) = &forbidden {
-        eprintln!("{why}");
-    }
-    let left_out = forbidden.as_ref().is_some_and(lab::Forbidden::may_be_left_out);
-    let trials = promises().map(|promise| {
-        let forbidden = forbidden.clone();
-        let keep = move || -> Result<(), Failed> {
-            forbidden.map_or(Ok(()), Err)?;
-            lab::do_job(promise.name).map_err(|error| format!("{error:#}").into())
-        };
-        Trial::test(promise.name, keep).with_ignored_flag(left_out)
-    });
+    let forbidden = lab::forbidden();
+    let trials = promises().map(|promise| lab::trial(promise.name, promise.name, forbidden.clone()));
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 

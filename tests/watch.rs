@@ -4,8 +4,8 @@ use std::{fs, process::ExitCode, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use apim_probe::report::Report;
-use apim_probe_lab::{self as lab, Forbidden};
-use libtest_mimic::{Arguments, Failed, Trial};
+use apim_probe_lab as lab;
+use libtest_mimic::Arguments;
 use serde_json::Value;
 
 #[path = "watch/agent.rs"]
@@ -39,35 +39,19 @@ const PROMISES: [Promise; 9] = [
 fn main() -> ExitCode {
     if let Some(job) = lab::job() {
         let promise = PROMISES.iter().find(|Promise(name, ..)| *name == job);
-        return match promise
-            .context("no such promise")
-            .and_then(|Promise(.., check)| check())
-        {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
+        return lab::exit_code(
+            promise
+                .context("no such promise")
+                .and_then(|Promise(.., check)| check()),
+        );
     }
     let arguments = Arguments::from_args();
-    let forbidden = lab::probe().err();
-    if let Some(why) = &forbidden {
-        eprintln!("{why}");
-    }
-    let trials = PROMISES.iter().map(|promise| trial(promise, forbidden.clone()));
+    let forbidden = lab::forbidden();
+    let trials = PROMISES.iter().map(|Promise(name, needs_nft, _)| {
+        let obstacle = forbidden.clone().or_else(|| lab::lacks_nft().filter(|_| *needs_nft));
+        lab::trial(*name, *name, obstacle)
+    });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-/// Where the lab is forbidden a promise refuses to be tried: outside the lab the agent would reach for real hosts.
-fn trial(Promise(name, needs_nft, _): &'static Promise, forbidden: Option<Forbidden>) -> Trial {
-    let obstacle = forbidden.or_else(|| lab::lacks_nft().filter(|_| *needs_nft));
-    let left_out = obstacle.as_ref().is_some_and(Forbidden::may_be_left_out);
-    let check = move || -> Result<(), Failed> {
-        obstacle.map_or(Ok(()), Err)?;
-        lab::do_job(name).map_err(|error| format!("{error:#}").into())
-    };
-    Trial::test(*name, check).with_ignored_flag(left_out)
 }
 
 const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }

@@ -42,14 +42,7 @@ fn main() -> ExitCode {
         (_, Some(job)) => runs::run(&job, &agent()),
         (_, None) => all(),
     };
-    match within {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    lab::exit_code(within.map(|within| ExitCode::from(u8::from(!within))))
 }
 
 /// The program under measurement.

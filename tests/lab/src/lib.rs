@@ -45,6 +45,7 @@ mod scenario;
 mod services;
 mod tls;
 mod tools;
+mod trial;
 mod wire;
 mod world;
 
@@ -56,8 +57,9 @@ pub use self::{
     faults::has_nft,
     healthy::healthy,
     network::Network,
-    rerun::{Forbidden, do_job, job, lacks_nft, probe, rerun},
+    rerun::{Forbidden, do_job, exit_code, job, lacks_nft, probe, rerun},
     scenario::Scenario,
+    trial::{forbidden, trial},
     wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
 };
 use self::{

@@ -1,6 +1,9 @@
 //! Starting oneself anew: once to see whether a lab can be had at all, and once for each job in one.
 
-use std::{env, fmt, process::Command};
+use std::{
+    env, fmt,
+    process::{Command, ExitCode, Termination},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -82,6 +85,17 @@ pub fn do_job(job: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What `main` ends with: an error goes to stderr, with its causes.
+pub fn exit_code(outcome: Result<impl Termination>) -> ExitCode {
+    outcome.map_or_else(
+        |error| {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        },
+        Termination::report,
+    )
 }
 
 /// This program once more, with a job to do in a lab of its own.

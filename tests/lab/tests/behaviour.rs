@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use apim_probe_lab::{self as lab, Lab, Network};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 /// One promise: the network it is about, in YAML, and what a client sees in it.
 struct Promise {
@@ -63,31 +63,17 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
 
 fn main() -> ExitCode {
     if let Some(job) = lab::job() {
-        return match keep(&job) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
+        return lab::exit_code(keep(&job));
     }
     let mut arguments = Arguments::from_args();
     // The promises wait more than they compute.
     arguments.test_threads.get_or_insert(16);
-    let forbidden = lab::probe().err();
-    if let Some(why) = &forbidden {
-        eprintln!("{why}");
-    }
+    let forbidden = lab::forbidden();
     let trials = promises().map(|promise| {
         let why = forbidden
             .clone()
             .or_else(|| lab::lacks_nft().filter(|_| promise.needs_nft));
-        let left_out = why.as_ref().is_some_and(lab::Forbidden::may_be_left_out);
-        Trial::test(promise.name, move || match why {
-            Some(why) => Err(why.into()),
-            None => lab::do_job(promise.name).map_err(|error| format!("{error:#}").into()),
-        })
-        .with_ignored_flag(left_out)
+        lab::trial(promise.name, promise.name, why)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
