@@ -2,8 +2,6 @@
 //! front of it for another binary than cargo's. The exit status is 1 if a budget is exceeded.
 
 use std::{
-    env,
-    ffi::OsString,
     fs,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitCode, Stdio},
@@ -12,24 +10,18 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{self as lab, Lab, Network, healthy};
+use apim_probe_lab::{self as lab, Lab, Network};
 
-/// Names the program to be measured.
-const AGENT: &str = "APIM_PROBE";
-/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
-const INSTANCE: [&str; 11] = [
-    "--no-metadata",
-    "--region",
-    "westeurope",
-    "--set",
-    "storage_account=apimst",
-    "--set",
-    "sql_server=apirpsql",
-    "--set",
-    "key_vault=vault",
-    "--set",
-    "event_hub_namespace=hubs",
-];
+#[path = "budgets/row.rs"]
+mod row;
+#[path = "budgets/stage.rs"]
+mod stage;
+
+use self::{
+    row::Row,
+    stage::{INSTANCE, agent},
+};
+
 /// The largest share of one core at the default interval, in percent.
 const MAX_CPU: f64 = 1.0;
 /// What memory may grow by between the tenth part of the rounds and the last, in megabytes: one page of a heap here, one
@@ -70,7 +62,9 @@ fn cpu() -> Result<bool> {
     ensure!(rounds >= 12, "{rounds} rounds in {wall:?}");
     let share = 100.0 * spent.as_secs_f64() / wall.as_secs_f64();
     let what = "watch, built-in catalog, every 5 s: share of one core";
-    Ok(row(what, share, "%", Some(MAX_CPU)) & row("  processor time of a round", per(spent, rounds), "ms", None))
+    let share = Row::new(what, share, "%").at_most(MAX_CPU);
+    let each = Row::new("  processor time of a round", per(spent, rounds), "ms");
+    Ok(share.print() & each.print())
 }
 
 /// More than a thousand rounds, one right after the other.
@@ -91,7 +85,8 @@ fn memory() -> Result<bool> {
     println!("  resident after each tenth of {rounds} rounds, MB: {resident:.2?}");
     let (first, last) = (resident[0], resident[resident.len() - 1]);
     let what = "watch, growth of memory over nine tenths of them";
-    Ok(row(what, last - first, "MB", Some(MAX_GROWTH)) & row("  its memory at the end", last, "MB", None))
+    let growth = Row::new(what, last - first, "MB").at_most(MAX_GROWTH);
+    Ok(growth.print() & Row::new("  its memory at the end", last, "MB").print())
 }
 
 /// A network in which nothing is wrong.
@@ -100,13 +95,7 @@ struct Stage(Lab);
 impl Stage {
     fn set() -> Result<Self> {
         let lab = Lab::enter(&Network::default())?;
-        let list = lab
-            .agent(agent())?
-            .args(["list", "--format", "json"])
-            .args(INSTANCE)
-            .output()?;
-        ensure!(list.status.success(), "list: {}", String::from_utf8_lossy(&list.stderr));
-        lab.serve(&healthy(&String::from_utf8(list.stdout)?, &Network::default())?)?;
+        lab.serve_plan(agent(), INSTANCE, &Network::default())?;
         Ok(Self(lab))
     }
 
@@ -123,10 +112,6 @@ impl Stage {
         child.stdout.as_mut().context("no stdout")?.read_exact(&mut opening)?;
         Ok(child)
     }
-}
-
-fn agent() -> OsString {
-    env::var_os(AGENT).unwrap_or_else(|| env!("CARGO_BIN_EXE_apim-probe").into())
 }
 
 /// Ends a watch as Ctrl-C does; gives the number of its rounds. Nothing may have changed.
@@ -163,14 +148,4 @@ fn resident_mb(watch: &Child) -> Result<f64> {
 
 fn per(time: Duration, rounds: u32) -> f64 {
     time.as_secs_f64() * 1e3 / f64::from(rounds)
-}
-
-/// Prints a figure; says whether it is within its budget.
-fn row(what: &str, measured: f64, unit: &str, budget: Option<f64>) -> bool {
-    let limit = budget.map_or_else(String::new, |budget| {
-        let word = if measured <= budget { "ok" } else { "OVER" };
-        format!("  of {budget:>7.2}  {word}")
-    });
-    println!("  {what:<56} {measured:>8.2} {unit:<2}{limit}");
-    budget.is_none_or(|budget| measured <= budget)
 }

@@ -9,7 +9,6 @@ mod ends;
 mod outputs;
 
 use std::{
-    fmt::Write as _,
     path::PathBuf,
     process::{Command, ExitCode, Output, Stdio},
 };
@@ -120,21 +119,11 @@ fn ids(document: &Value) -> Vec<String> {
 
 /// A catalog with one required dependency, `service`, of these endpoints.
 fn catalog_of(endpoints: impl IntoIterator<Item = String>) -> String {
-    let mut catalog = "schema: 1
-source: { title: Promises, url: 'https://example.com/', documented: 2026-01-01 }
-clouds: { public: { login: login.microsoftonline.com } }
-dependencies:
-  - id: service
-    title: A service
-    need: required
-    impact: Nothing works without it.
-    endpoints:
-"
-    .to_owned();
-    for endpoint in endpoints {
-        let _ = writeln!(catalog, "      - {{ {endpoint} }}");
-    }
-    catalog
+    let lines: Vec<String> = endpoints
+        .into_iter()
+        .map(|endpoint| format!("- {{ {endpoint} }}"))
+        .collect();
+    lab::whole_catalog(&lines.join("\n"))
 }
 
 fn main() -> ExitCode {

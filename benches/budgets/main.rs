@@ -9,26 +9,22 @@ mod cost;
 mod resolver;
 mod row;
 mod runs;
+mod stage;
 
 use std::{
-    env,
-    ffi::OsString,
-    fs,
-    path::PathBuf,
+    env, fs,
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab as lab;
 
-use self::{cost::Cost, row::Row};
+use self::{cost::Cost, row::Row, runs::median, stage::agent};
 
 // As the agent's, so that the ratio to the bare loop is about what the agent does with it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Names the program to be measured.
-const AGENT: &str = "APIM_PROBE";
 /// The largest binary in bytes: it has to get into locked networks by narrow ways.
 const MAX_BYTES: f64 = 10e6;
 /// The longest start, in milliseconds.
@@ -43,13 +39,6 @@ fn main() -> ExitCode {
         (_, None) => all(),
     };
     lab::exit_code(within.map(|within| ExitCode::from(u8::from(!within))))
-}
-
-/// The program under measurement.
-fn agent() -> PathBuf {
-    env::var_os(AGENT)
-        .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_apim-probe")))
-        .into()
 }
 
 /// One lab for each measurement; says whether everything was within budget.
@@ -83,6 +72,6 @@ fn binary() -> Result<bool> {
         starts.push(cost.wall_ms);
     }
     let size = Row::new("size of the binary", f64::from(bytes) / 1e6, "MB").at_most(MAX_BYTES / 1e6);
-    let start = Row::new("start, until --version has ended", row::median(starts), "ms").at_most(MAX_START);
+    let start = Row::new("start, until --version has ended", median(starts), "ms").at_most(MAX_START);
     Ok(size.print() & start.print())
 }

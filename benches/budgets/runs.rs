@@ -2,41 +2,27 @@
 
 use std::{
     env,
-    fmt::Write,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use apim_probe_lab::{
-    Lab, Network, healthy,
+    Lab, Network,
     network::{At, DnsConduct, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service},
+    whole_catalog,
 };
 
 use crate::{
     bare::{BARE, host},
     cost::Cost,
     resolver::Watch,
-    row::{Row, largest, median},
+    row::Row,
+    stage::INSTANCE,
 };
 
 /// The measurements, in the order of the result.
 pub const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
-
-/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
-const INSTANCE: [&str; 11] = [
-    "--no-metadata",
-    "--region",
-    "westeurope",
-    "--set",
-    "storage_account=apimst",
-    "--set",
-    "sql_server=apirpsql",
-    "--set",
-    "key_vault=vault",
-    "--set",
-    "event_hub_namespace=hubs",
-];
 
 const TIMEOUT_MS: f64 = 5000.0;
 /// What a run may take beyond one timeout when nobody answers, in milliseconds.
@@ -93,14 +79,7 @@ impl Bench {
     }
 
     fn serve(&self, deviations: &Network) -> Result<()> {
-        let list = self
-            .lab
-            .agent(&self.agent)?
-            .args(["list", "--format", "json"])
-            .args(&self.plan)
-            .output()?;
-        ensure!(list.status.success(), "list: {}", String::from_utf8_lossy(&list.stderr));
-        self.lab.serve(&healthy(&String::from_utf8(list.stdout)?, deviations)?)
+        self.lab.serve_plan(&self.agent, &self.plan, deviations).map(drop)
     }
 
     /// Runs the agent; it must end with this status.
@@ -190,7 +169,7 @@ fn deadline(agent: &Path) -> Result<bool> {
 /// The agent and the bare loop by turns, so that both meet the same machine.
 fn endpoints(agent: &Path) -> Result<bool> {
     let lab = Lab::enter(&Network::default())?;
-    let catalog = lab.write("probes.yaml", &catalog()?)?;
+    let catalog = lab.write("probes.yaml", &catalog())?;
     let plan = ["--no-builtin", "--no-metadata", "--probes"].map(String::from);
     let plan = plan.into_iter().chain([catalog.display().to_string()]).collect();
     let bench = Bench {
@@ -227,26 +206,9 @@ fn endpoints(agent: &Path) -> Result<bool> {
     Ok(ratio.at_most(MAX_RATIO).print())
 }
 
-fn catalog() -> Result<String> {
-    let mut text = String::from(
-        "schema: 1
-source: { title: Many, url: 'https://example.com/many', documented: 2026-01-01 }
-clouds:
-  public: { login: login.microsoftonline.com }
-  usgov: { login: login.microsoftonline.us }
-  china: { login: login.partner.microsoftonline.cn }
-dependencies:
-  - id: many
-    title: Many hosts
-    need: required
-    impact: None.
-    endpoints:
-",
-    );
-    for number in 0..ENDPOINTS {
-        writeln!(text, "      - {{ host: {}, port: 443, protocol: https }}", host(number))?;
-    }
-    Ok(text)
+fn catalog() -> String {
+    let line = |number| format!("- {{ host: {}, port: 443, protocol: https }}\n", host(number));
+    whole_catalog(&(0..ENDPOINTS).map(line).collect::<String>())
 }
 
 fn resolver(agent: &Path) -> Result<bool> {
@@ -275,4 +237,15 @@ fn resolver(agent: &Path) -> Result<bool> {
 
 fn repeat<T>(times: usize, mut measure: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
     (0..times).map(|_| measure()).collect()
+}
+
+/// The middle one; of none it is not a number.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The largest.
+pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }

@@ -9,22 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Lab, Network, network::Fault};
+use apim_probe_lab::{Lab, Network, network::Fault, whole_catalog};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
 /// Nothing here takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-const CATALOG: &str = "schema: 1
-source: { title: Watched, url: 'https://example.com/watched', documented: 2026-01-01 }
-clouds: { public: { login: login.microsoftonline.com } }
-dependencies:
-  - id: service
-    title: A service
-    need: required
-    impact: Nothing works without it.
-    endpoints:
-";
 
 /// A network with an agent in it.
 pub struct Stage {
@@ -36,36 +25,17 @@ pub struct Stage {
 impl Stage {
     /// A network that serves every endpoint of a catalog, with deviations in YAML.
     pub fn set(endpoints: &str, deviations: &str) -> Result<Self> {
-        let endpoints: String = endpoints
-            .lines()
-            .flat_map(|line| ["      - ", line.trim(), "\n"])
-            .collect();
-        Self::of_flags(
-            |lab| {
-                let catalog = lab.write("probes.yaml", &format!("{CATALOG}{endpoints}"))?;
-                Ok(vec![
-                    "--no-builtin".into(),
-                    "--probes".into(),
-                    catalog.display().to_string(),
-                ])
-            },
-            deviations,
-        )
-    }
-
-    fn of_flags(flags: impl FnOnce(&Lab) -> Result<Vec<String>>, deviations: &str) -> Result<Self> {
+        let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
         let deviations: Network = serde_yaml::from_str(deviations).context("the network")?;
         let lab = Lab::enter(&deviations)?;
-        let mut flags = flags(&lab)?;
-        flags.push("--no-metadata".into());
-        let plan = lab
-            .agent(AGENT)?
-            .args(["list", "--format", "json"])
-            .args(&flags)
-            .output()?;
-        ensure!(plan.status.success(), "list: {}", String::from_utf8_lossy(&plan.stderr));
-        let network = apim_probe_lab::healthy(&String::from_utf8(plan.stdout)?, &deviations)?;
-        lab.serve(&network)?;
+        let catalog = lab
+            .write("probes.yaml", &whole_catalog(&endpoints))?
+            .display()
+            .to_string();
+        let mut flags = ["--no-builtin", "--probes", &catalog, "--no-metadata"]
+            .map(String::from)
+            .to_vec();
+        let network = lab.serve_plan(AGENT, &flags, &deviations)?;
         flags.extend(["--ca-file".into(), lab.ca_file()?.display().to_string()]);
         Ok(Self { lab, network, flags })
     }

@@ -51,14 +51,14 @@ mod world;
 
 use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 pub use self::{
     faults::has_nft,
     healthy::healthy,
     network::Network,
     rerun::{Forbidden, do_job, exit_code, job, lacks_nft, probe, rerun},
-    scenario::Scenario,
+    scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},
     wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
 };
@@ -106,6 +106,27 @@ impl Lab {
     pub fn serve(&self, network: &Network) -> Result<()> {
         self.world.serve(network)?;
         faults::in_vm(network)
+    }
+
+    /// Serves everything that an agent plans with these flags, healthy but for the deviations; gives the whole network.
+    pub fn serve_plan<F>(
+        &self,
+        agent: impl AsRef<OsStr>,
+        flags: impl IntoIterator<Item = F>,
+        deviations: &Network,
+    ) -> Result<Network>
+    where
+        F: AsRef<OsStr>,
+    {
+        let list = self
+            .agent(agent)?
+            .args(["list", "--format", "json"])
+            .args(flags)
+            .output()?;
+        ensure!(list.status.success(), "list: {}", String::from_utf8_lossy(&list.stderr));
+        let network = healthy(&String::from_utf8(list.stdout)?, deviations)?;
+        self.serve(&network)?;
+        Ok(network)
     }
 
     /// Puts further faults in force, while everything goes on; names are those of `network`.

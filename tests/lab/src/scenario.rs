@@ -156,8 +156,9 @@ impl Scenario {
     }
 }
 
-/// The catalog that a scenario means.
-fn whole_catalog(text: &str) -> String {
+/// A whole catalog, where `text` is only its dependencies, or only the endpoints of one required dependency called
+/// `service`, a line each.
+pub fn whole_catalog(text: &str) -> String {
     if text.starts_with("dependencies:") {
         format!("{CATALOG_HEAD}{text}")
     } else if text.starts_with("- ") {

@@ -1,0 +1,28 @@
+//! What every measurement in the lab begins with.
+
+use std::{env, path::PathBuf};
+
+/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+pub const INSTANCE: [&str; 11] = [
+    "--no-metadata",
+    "--region",
+    "westeurope",
+    "--set",
+    "storage_account=apimst",
+    "--set",
+    "sql_server=apirpsql",
+    "--set",
+    "key_vault=vault",
+    "--set",
+    "event_hub_namespace=hubs",
+];
+
+/// Names the program to be measured.
+const AGENT: &str = "APIM_PROBE";
+
+/// The program under measurement.
+pub fn agent() -> PathBuf {
+    env::var_os(AGENT)
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_apim-probe").into())
+        .into()
+}
