@@ -22,20 +22,6 @@ pub enum Document {
 }
 
 impl Document {
-    /// Every one of them.
-    pub const ALL: [Self; 5] = [Self::Report, Self::Plan, Self::Diff, Self::Change, Self::Probes];
-
-    /// The word on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Report => "report",
-            Self::Plan => "plan",
-            Self::Diff => "diff",
-            Self::Change => "change",
-            Self::Probes => "probes",
-        }
-    }
-
     /// Its schema.
     pub fn schema(self) -> Schema {
         match self {
