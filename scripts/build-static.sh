@@ -22,7 +22,7 @@ built=$target_dir/$target/dist/apim-probe
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$cargo_home/registry/src= --remap-path-prefix=$PWD=" \
     CARGO_PROFILE_DIST_STRIP=none \
-    cargo build --locked --profile dist --target "$target" --bin apim-probe
+    cargo build --locked --profile dist --target "$target" --package apim-probe
 
 # A static program that asks the system's resolver loads shared libraries behind everybody's back, and may crash.
 if nm "$built" | grep -cw getaddrinfo >/dev/null; then

@@ -1,7 +1,7 @@
-//! The agent behind a broken firewall, without Azure: `cargo run --release --example demo`.
+//! The agent behind a broken firewall, without Azure: `cargo run -p apim-probe-demo`.
 //!
 //! Everything happens in a simulated Azure in network namespaces of this machine; nothing leaves it. What is broken is
-//! written in `demo.yaml`. Further arguments go to the agent: `cargo run --release --example demo -- --verbose`.
+//! written in `demo.yaml`. Further arguments go to the agent: `cargo run -p apim-probe-demo -- --verbose`.
 
 use std::{
     env,
