@@ -9,7 +9,8 @@ use std::{fmt::Write as _, fs};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use apim_probe::{
-    catalog::model::{Catalog, Cloud},
+    azure::Cloud,
+    catalog::model::Catalog,
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
 };

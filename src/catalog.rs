@@ -26,8 +26,8 @@ use std::{
 use ring::digest;
 
 pub use model::{
-    Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, Retired, Source, SqlGateways, Target,
-    Transport, Vnet,
+    Catalog, Dependency, Direction, Endpoint, Expect, Need, Protocol, Retired, Source, SqlGateways, Target, Transport,
+    Vnet,
 };
 pub use problem::{Errors, Summary};
 pub use render::render;

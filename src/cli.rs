@@ -7,7 +7,8 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
-    catalog::{self, Cloud, Vnet},
+    azure::Cloud,
+    catalog::{self, Vnet},
     exit::FailOn,
     report::Format,
     rules,

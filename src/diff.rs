@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    catalog::model::{Cloud, Expect, Need},
+    azure::Cloud,
+    catalog::model::{Expect, Need},
     diagnosis::cause::{Cause, Verdict},
     exit::ExitStatus,
-    report::{Endpoint, Report, json, words},
+    report::{Endpoint, Report, json},
+    text::words,
 };
 
 pub mod read;

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::{
     catalog::model::{Expect, Need},
     diagnosis::cause::{Cause, Verdict},
-    report::{Endpoint, Overall, Report, words},
+    report::{Endpoint, Overall, Report, view},
+    text::words,
 };
 
 /// A status and why, as the last line of the text report says it.
@@ -249,7 +250,7 @@ fn why_incomplete(unsettled: &[&Endpoint]) -> String {
         ));
     }
     if !nameless.is_empty() {
-        reasons.push(words::what_to_pass(&nameless));
+        reasons.push(view::what_to_pass(&nameless));
     }
     let unproven: Vec<&Endpoint> = unsettled
         .iter()

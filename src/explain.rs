@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::{
+    azure::Cloud,
     catalog::{
         self, SETTINGS,
-        model::{Catalog, Cloud, Dependency, Direction, Endpoint, Need, Target, Transport},
+        model::{Catalog, Dependency, Direction, Endpoint, Need, Target, Transport},
     },
     diagnosis::cause::Cause,
-    plain::plain,
-    report::text::page::wrap,
+    text::{escape, wrap},
 };
 
 mod causes;
@@ -61,7 +61,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     let mut nearest: Vec<(f64, &str)> = dependencies.chain(causes).filter(|(score, _)| *score >= NEAR).collect();
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
     nearest.truncate(MOST);
-    let word = plain(word);
+    let word = escape(word);
     if nearest.is_empty() {
         let ids: Vec<&str> = catalog
             .dependencies

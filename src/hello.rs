@@ -8,10 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::http::HttpReply;
 
-pub use self::{
-    exchange::{BOUND, exchange},
-    text::{glimpse, plain},
-};
+pub use self::exchange::{BOUND, exchange};
 
 pub mod amqp;
 pub mod http;
@@ -22,7 +19,6 @@ pub mod smb;
 pub mod tds;
 
 mod exchange;
-mod text;
 
 /// How one hello ended, and what the peer said first.
 #[derive(Debug, Clone, PartialEq, Eq)]

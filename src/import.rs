@@ -10,7 +10,8 @@ use std::{fs, io::Read as _, net::IpAddr, path::Path};
 use jiff::Timestamp;
 
 use crate::{
-    catalog::model::{Catalog, Cloud, Need},
+    azure::Cloud,
+    catalog::model::{Catalog, Need},
     plan::Values,
     report::Imported,
 };
@@ -219,5 +220,5 @@ impl Imports {
 /// Up to three of many, for a notice.
 fn some_of(items: &[String]) -> String {
     let named: Vec<&str> = items.iter().map(String::as_str).collect();
-    crate::report::words::list(&named, 3)
+    crate::text::words::list(&named, 3)
 }

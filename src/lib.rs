@@ -12,6 +12,7 @@
 //! itself; everything else is pure.
 
 pub mod address;
+pub mod azure;
 pub mod catalog;
 pub mod cli;
 pub mod commands;
@@ -24,15 +25,13 @@ pub mod import;
 pub mod net;
 pub mod network;
 pub mod output;
-pub mod paint;
-pub mod plain;
 pub mod plan;
 pub mod probe;
 pub mod progress;
-mod region;
 pub mod report;
 pub mod rules;
 pub mod schema;
+pub mod text;
 pub mod vantage;
 pub mod watch;
 

@@ -35,6 +35,7 @@ use self::{
     routes::{Routes, Source},
     service_tags::ServiceTags,
 };
+use crate::azure::PLATFORM;
 
 /// Everything that is known of the network's rules. What was not given is not guessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl NetworkRules {
                 .unwrap_or_default();
             tags.learn(INTERNET, &AddressSet::everything().difference(&network));
         }
-        tags.learn(LOAD_BALANCER, &AddressSet::from_iter(prefix(PLATFORM)));
+        tags.learn(LOAD_BALANCER, &AddressSet::from_iter([PLATFORM]));
         let security = security.map(|mut security| {
             security.resolve(&tags);
             security
@@ -228,20 +229,11 @@ const LOAD_BALANCER: &str = "AzureLoadBalancer";
 /// The tag for the management traffic of instances.
 const API_MANAGEMENT: &str = "ApiManagement";
 
-/// The platform's own address, the same in every network: DNS, health probes, the VM agent
-/// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
-const PLATFORM: &str = "168.63.129.16";
-
 /// What a virtual network can consist of (RFC 1918, RFC 6598), for want of anything better.
 fn private() -> AddressSet {
-    [
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        PLATFORM,
-    ]
-    .into_iter()
-    .filter_map(prefix)
-    .collect()
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+        .into_iter()
+        .filter_map(prefix)
+        .chain([PLATFORM.into()])
+        .collect()
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    catalog::model::{self, Catalog, Cloud, Dependency, Direction, Expect, Need, Protocol, Target, Transport, Vnet},
+    azure::Cloud,
+    catalog::model::{self, Catalog, Dependency, Direction, Expect, Need, Protocol, Target, Transport, Vnet},
     diagnosis::cause::Cause,
 };
 
@@ -148,7 +149,7 @@ impl Plan {
         let control_name = suffixes
             .get("login")
             .cloned()
-            .unwrap_or_else(|| "login.microsoftonline.com".into());
+            .unwrap_or_else(|| scope.cloud.login_host().into());
         Ok(Self {
             cloud: scope.cloud,
             endpoints,

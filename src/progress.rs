@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{diagnosis::cause::Verdict, plain::plain};
+use crate::{diagnosis::cause::Verdict, text::escape};
 
 /// How often the line is drawn, in hertz.
 const DRAWS_PER_SECOND: u8 = 10;
@@ -112,7 +112,7 @@ impl Pending {
 
     fn waiting_for(&self) -> String {
         match self.by_start.first_key_value() {
-            Some((_, id)) => format!("waiting for {}", plain(id)),
+            Some((_, id)) => format!("waiting for {}", escape(id)),
             None => String::new(),
         }
     }

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::model::{Cloud, Expect, Need, Protocol, Transport, Vnet},
+    azure::Cloud,
+    catalog::model::{Expect, Need, Protocol, Transport, Vnet},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
     exit,
     network::Prediction,
@@ -30,7 +31,6 @@ mod stages;
 pub mod text;
 pub mod ticket;
 pub mod view;
-pub mod words;
 
 pub use format::{Format, Options, render};
 

@@ -10,9 +10,9 @@
 use std::net::IpAddr;
 
 use crate::{
-    catalog::model::{Catalog, Cloud, Direction, Need, Protocol, Transport},
+    azure::{Cloud, region::regional},
+    catalog::model::{Catalog, Direction, Need, Protocol, Transport},
     network::service_tags::ServiceTags,
-    region::regional,
 };
 
 mod az;
@@ -152,7 +152,7 @@ impl Rules {
 
     /// What a reader should know first, a line each.
     fn remarks(&self) -> Vec<String> {
-        let count = |n: usize, noun: &str| crate::report::words::count(n, noun);
+        let count = |n: usize, noun: &str| crate::text::words::count(n, noun);
         let made = format!("Made by apim-probe {}", env!("CARGO_PKG_VERSION"));
         match self {
             _ if self.is_empty() => vec![format!("{made}: no rule is needed.")],

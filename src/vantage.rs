@@ -3,7 +3,8 @@
 use std::{future::Future, io, net::SocketAddr};
 
 use crate::{
-    catalog::model::{Cloud, Vnet},
+    azure::Cloud,
+    catalog::model::Vnet,
     import::{Imports, view::InstanceView},
     net::tls,
     report::{Imported, VantageSource},

@@ -7,9 +7,12 @@ use std::{
     path::Path,
 };
 
-use apim_probe::catalog::{
-    BUILTIN, Catalog, Cloud, Direction, Endpoint, File, MAX_SIZE, Need, Protocol, SETTINGS, Target, Transport, Vnet,
-    fill, json_schema, load, placeholders, render,
+use apim_probe::{
+    azure::Cloud,
+    catalog::{
+        BUILTIN, Catalog, Direction, Endpoint, File, MAX_SIZE, Need, Protocol, SETTINGS, Target, Transport, Vnet, fill,
+        json_schema, load, placeholders, render,
+    },
 };
 use proptest::prelude::*;
 

@@ -1,10 +1,8 @@
 //! What `explain` has to say.
 
 use apim_probe::{
-    catalog::{
-        self, File,
-        model::{Catalog, Cloud},
-    },
+    azure::Cloud,
+    catalog::{self, File, model::Catalog},
     diagnosis::cause::Cause,
     explain::explain,
 };

@@ -6,7 +6,8 @@ use std::{
 };
 
 use apim_probe::{
-    catalog::{Cloud, Need},
+    azure::Cloud,
+    catalog::Need,
     diagnosis::{
         Diagnosis,
         cause::{Cause, Confidence, Verdict},

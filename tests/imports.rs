@@ -6,7 +6,8 @@ use std::{
 };
 
 use apim_probe::{
-    catalog::{Catalog, Cloud, Need, Protocol, SETTINGS},
+    azure::Cloud,
+    catalog::{Catalog, Need, Protocol, SETTINGS},
     cli::Setting,
     import::{Document, Imports, Kind, view::State},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},

@@ -3,9 +3,12 @@
 use std::{fs, net::IpAddr, path::PathBuf};
 
 use apim_probe::{
-    catalog::model::{Catalog, Cloud, Direction, Transport},
+    azure::Cloud,
+    catalog::model::{Catalog, Direction, Transport},
     network::{
-        Expected, NetworkRules, Prediction, Standpoint, nsg::Place, nsg::SecurityRules, routes::Routes,
+        Expected, NetworkRules, Prediction, Standpoint,
+        nsg::{Place, SecurityRules},
+        routes::Routes,
         service_tags::ServiceTags,
     },
     plan::{Endpoint, Plan, Scope, Selection, Values},

@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use apim_probe::{
-    catalog::model::{Catalog, Cloud, Vnet},
+    azure::Cloud,
+    catalog::model::{Catalog, Vnet},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
     network::{Expected, NetworkRules, beside, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},

@@ -160,7 +160,7 @@ fn nothing_from_the_network_acts_on_a_terminal() {
     let mut told = PLAIN.opening(&watch);
     told += &PLAIN.summary(&watch, at(5));
     told += &status(&watch, at(5));
-    let acts = |c: char| c != '\n' && apim_probe::plain::plain(&c.to_string()) != c.to_string();
+    let acts = |c: char| c != '\n' && apim_probe::text::escape(&c.to_string()) != c.to_string();
     assert!(!told.contains(acts), "{told:?}");
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apim_probe::{
+    azure::Cloud,
     catalog::{
         self, File,
-        model::{Catalog, Cloud, Vnet},
+        model::{Catalog, Vnet},
     },
     diagnosis::cause::{Cause, Verdict},
     network::{nsg::SecurityRules, service_tags::ServiceTags},

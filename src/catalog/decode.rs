@@ -5,10 +5,11 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    model::{Cloud, Direction, Expect, Need, Protocol, Transport, Vnet},
+    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
     problem::{Located, Problem, suggest},
     tree::{Node, Value},
 };
+use crate::azure::Cloud;
 
 /// A type that can be read from a node.
 pub(super) trait Decode: Sized {

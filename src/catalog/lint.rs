@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     decode::Table,
-    model::{Catalog, Cloud, Dependency, Endpoint, Source, SqlGateways},
-    problem::{Located, Place, Problem, nearest},
+    model::{Catalog, Dependency, Endpoint, Source, SqlGateways},
+    problem::{Located, Place, Problem},
     raw,
     settings::{NAME_SERVER, REGION, SETTINGS},
 };
+use crate::{azure::Cloud, text::nearest};
 use host::{Suffixes, address, plain_host};
 
 /// After so many problems the rest of a file is not looked at: nobody reads on.

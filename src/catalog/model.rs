@@ -2,8 +2,9 @@
 //!
 //! These types hold no positions and no raw text: those end with the linter.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+use std::{collections::BTreeMap, net::IpAddr};
 
+use crate::azure::Cloud;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,53 +136,6 @@ pub struct SqlGateways {
     pub source: String,
     /// Addresses by region, named as the VM's metadata names regions (`westeurope`).
     pub regions: BTreeMap<String, Vec<IpAddr>>,
-}
-
-/// One of Azure's clouds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Cloud {
-    /// Azure public.
-    Public,
-    /// Azure US Government.
-    Usgov,
-    /// Azure operated by 21Vianet.
-    China,
-}
-
-impl Cloud {
-    /// Every cloud, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Public, Self::Usgov, Self::China];
-
-    /// The word in flags, catalogs and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Usgov => "usgov",
-            Self::China => "china",
-        }
-    }
-}
-
-impl fmt::Display for Cloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Takes our words and Azure's own environment names, in any case
-/// (the metadata service has been seen to answer `AZUREPUBLICCLOUD`).
-impl FromStr for Cloud {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "public" | "azurecloud" | "azurepubliccloud" => Ok(Self::Public),
-            "usgov" | "azureusgovernment" | "azureusgovernmentcloud" => Ok(Self::Usgov),
-            "china" | "azurechinacloud" => Ok(Self::China),
-            _ => Err("expected public (AzureCloud), usgov (AzureUSGovernment) or china (AzureChinaCloud)".into()),
-        }
-    }
 }
 
 /// How much an endpoint counts.

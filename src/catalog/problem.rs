@@ -1,5 +1,6 @@
 //! What is wrong with a catalog, where, and what to write instead.
 
+use crate::text::nearest;
 use std::{error, fmt};
 
 /// Everything that is wrong with a set of catalog files. Prints as text with source snippets.
@@ -146,55 +147,9 @@ pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
 }
 
-/// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
-/// not what a slip is made in, and comparing costs time.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
-    let tolerance = (word.len() / 3).clamp(if word.len() > 3 { 2 } else { 1 }, 4);
-    known
-        .iter()
-        .take(1_000)
-        .map(|candidate| (distance(&word, &candidate.chars().collect::<Vec<_>>()), *candidate))
-        .filter(|(distance, _)| *distance <= tolerance)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's edit distance, one row at a time; `_` and `-` count as the same. A swap of neighbours counts as two.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let fold = |c: char| if c == '_' { '-' } else { c };
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, &from) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(fold(from) != fold(to));
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_of_the_finger_finds_its_word() {
-        let known = ["protocol", "protocols", "port", "ports", "any_address"];
-        for (typed, meant) in [
-            ("protcol", Some("protocol")),
-            ("prots", Some("ports")),
-            ("id", None),
-            ("any-address", Some("any_address")),
-            ("Port", Some("port")),
-            ("banana", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(typed, &known), meant, "{typed}");
-        }
-    }
 
     #[test]
     fn columns_count_characters() {

@@ -2,9 +2,10 @@
 
 use super::{
     decode::{Port, Status, Table, record},
-    model::{Cloud, Direction, Expect, Need, Protocol, Transport, Vnet},
+    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
     problem::Located,
 };
+use crate::azure::Cloud;
 
 type Text = Located<String>;
 type List<T> = Located<Vec<T>>;

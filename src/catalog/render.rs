@@ -5,6 +5,7 @@ use std::{fmt::Write as _, ops::Range};
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use super::problem::{Errors, Place, Problem, Text};
+use crate::text::is_harmful;
 
 /// More problems than this are counted, not shown.
 const SHOWN: usize = 25;
@@ -104,12 +105,7 @@ fn picture(c: char) -> char {
         '\t' => ' ',
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\u{7f}' => '␡',
-        '\u{80}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{feff}' => '\u{fffd}',
+        _ if is_harmful(c) => '\u{fffd}',
         _ => c,
     }
 }

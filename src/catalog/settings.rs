@@ -122,4 +122,10 @@ mod tests {
         assert_eq!(fill(template, |name| Some(name.to_uppercase())), Ok("A.x.B".to_owned()));
         assert_eq!(fill(template, |name| (name == "a").then(String::new)), Err("b"));
     }
+
+    #[test]
+    fn placeholders_survive_stray_braces() {
+        assert_eq!(placeholders("{a}.b.{c}").collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(placeholders("}a{b").count(), 0);
+    }
 }

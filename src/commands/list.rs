@@ -9,16 +9,16 @@ use super::{
 };
 use crate::{
     address,
+    azure::PLATFORM_DNS,
     cli::{DocumentFormat, ListArgs},
     net::tls::roots::Roots,
     network::Standpoint,
-    plain::plain,
     plan::{
         document::{self, Document},
         text,
     },
     probe::control::NOBODY,
-    vantage::resolvers::PLATFORM,
+    text::escape,
 };
 
 /// Shows what would be probed, and why.
@@ -52,8 +52,8 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     if off {
         return Vec::new();
     }
-    let platform = planned.vantage.in_azure && !planned.plan.name_servers.contains(&PLATFORM);
-    let dns = format!("DNS at {PLATFORM}, for planned names that the configured servers do not resolve");
+    let platform = planned.vantage.in_azure && !planned.plan.name_servers.contains(&PLATFORM_DNS);
+    let dns = format!("DNS at {PLATFORM_DNS}, for planned names that the configured servers do not resolve");
     let connections = [
         format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
         "a TLS handshake with the name of a proved endpoint, at an address that cut another name".into(),
@@ -73,6 +73,6 @@ fn predict(planned: &Planned, document: &mut Document) {
         row.predicted = rules.predict(endpoint, &[], &from);
     }
     for notice in rules.notices(&from) {
-        let _ = writeln!(io::stderr(), "notice: {}", plain(&notice));
+        let _ = writeln!(io::stderr(), "notice: {}", escape(&notice));
     }
 }

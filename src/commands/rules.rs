@@ -10,10 +10,10 @@ use crate::{
     cli::RulesArgs,
     diff::read,
     net::tls::roots::Roots,
-    plain::plain,
     plan::Selection,
     report::Report,
     rules::{Kind, Request, Rules, Wanted, clashes},
+    text::escape,
 };
 
 /// Prints rules; what they meet goes to stderr.
@@ -53,7 +53,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         let _ = writeln!(
             io::stderr(),
             "notice: no service tags are known for a region {}: rules allow those of every region",
-            plain(region)
+            escape(region)
         );
     }
     for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {

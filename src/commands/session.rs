@@ -16,16 +16,17 @@ use super::{
     terminal,
 };
 use crate::{
-    catalog::{Catalog, Cloud},
+    azure::{Cloud, PLATFORM_DNS},
+    catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
     diagnosis,
     net::tls::{TlsClient, roots::Roots},
     network::{NetworkRules, beside},
-    plain::plain,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run},
     report::{Report, assemble::assemble},
-    vantage::{Vantage, descriptors, resolvers::PLATFORM},
+    text::escape,
+    vantage::{Vantage, descriptors},
 };
 
 /// Everything that probing needs, ready for the first packet.
@@ -94,7 +95,7 @@ impl Session {
     /// Says on stderr what the reader should know before the results.
     pub fn print_notices(&self) {
         for notice in &self.vantage.notices {
-            let _ = writeln!(io::stderr(), "notice: {}", plain(notice));
+            let _ = writeln!(io::stderr(), "notice: {}", escape(notice));
         }
     }
 
@@ -167,7 +168,7 @@ impl Session {
     fn policy(&self, depth: Depth) -> ControlPolicy {
         ControlPolicy {
             depth,
-            platform: (self.controls && self.vantage.in_azure).then_some(PLATFORM),
+            platform: (self.controls && self.vantage.in_azure).then_some(PLATFORM_DNS),
             connections: self.controls,
             suspect: diagnosis::suspect,
         }

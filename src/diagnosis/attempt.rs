@@ -9,7 +9,7 @@ use crate::{
     net::{tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
     probe::trace::{Attempt, NotDialled},
-    report::words,
+    text::words,
 };
 
 /// The stages, in the order in which they rest on each other.
@@ -247,7 +247,7 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
             let seen = format!(
                 "no answer to {} within {}",
                 words::count(exchange.sent, "datagram"),
-                seconds(exchange.duration)
+                words::duration(exchange.duration)
             );
             (Standing::Failed(Cause::HelloTimeout), seen)
         }
@@ -275,12 +275,11 @@ pub(super) fn standing_of(cause: Cause) -> Standing {
 
 fn silence(syns: Option<usize>, duration: Duration) -> String {
     match syns {
-        Some(syns) => format!("no answer to {} in {}", words::count(syns, "SYN"), seconds(duration)),
-        None => format!("no answer in {}", seconds(duration)),
+        Some(syns) => format!(
+            "no answer to {} in {}",
+            words::count(syns, "SYN"),
+            words::duration(duration)
+        ),
+        None => format!("no answer in {}", words::duration(duration)),
     }
-}
-
-/// A duration as people read it.
-pub(super) fn seconds(duration: Duration) -> String {
-    words::duration(duration.as_secs_f64() * 1_000.0)
 }

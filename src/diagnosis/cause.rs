@@ -224,4 +224,24 @@ impl Suspect {
             Self::Documentation => "documentation",
         }
     }
+
+    /// Where to look, in the reader's words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Nsg => "NSG outbound rules",
+            Self::Udr => "the route table",
+            Self::NoOutbound => "the subnet's way out",
+            Self::FirewallNetworkRule => "network rules of the firewall",
+            Self::FirewallApplicationRule => "application rules of the firewall",
+            Self::TlsInspection => "TLS inspection",
+            Self::Nva => "the appliance at the next hop",
+            Self::DnsServer => "the name server",
+            Self::PrivateDnsZone => "private DNS zones linked to the network",
+            Self::Proxy => "the HTTP proxy",
+            Self::VmNicNsg => "the NSG on this VM's own network interface",
+            Self::LocalHost => "this VM's own firewall, routes and clock",
+            Self::Service => "the service itself",
+            Self::Documentation => "the documentation, which may be behind",
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    attempt::{Standing, Step, seconds, standing_of},
+    attempt::{Standing, Step, standing_of},
     cause::Cause,
     context::Context,
     socket,
@@ -16,7 +16,7 @@ use crate::{
         tcp::{TcpEnd, TcpTrace},
     },
     probe::trace::{NameTrace, ServerReply},
-    report::words,
+    text::words,
 };
 
 /// What a name lookup amounts to.
@@ -145,7 +145,7 @@ fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
             format!(
                 "no reply to {} in {}",
                 words::count(*sent, "query"),
-                seconds(exchange.duration)
+                words::duration(exchange.duration)
             ),
         ),
         DnsEnd::Unanswered { how } => (Cause::DnsTimeout, how.clone()),
@@ -166,7 +166,7 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
         TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
         TcpEnd::Open | TcpEnd::Silent { .. } => (
             Cause::TcpTimeout,
-            format!("no answer to the connection in {}", seconds(trace.duration)),
+            format!("no answer to the connection in {}", words::duration(trace.duration)),
         ),
     }
 }
@@ -271,7 +271,7 @@ pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
                         format!(
                             "no answer to {} in {}",
                             words::count(*syns, "SYN"),
-                            seconds(trace.duration)
+                            words::duration(trace.duration)
                         ),
                     ),
                     _ => connection(trace),

@@ -4,7 +4,7 @@ use super::{
     cause::{Cause, Confidence, Suspect},
     findings::{Row, Scene},
 };
-use crate::report::Fix;
+use crate::{report::Fix, text::quote};
 
 mod confirm;
 mod rules;
@@ -147,33 +147,4 @@ pub fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
 pub fn show_issuer(row: &Row<'_>) -> String {
     let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
     format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")
-}
-
-/// A word as a shell takes it whatever it holds: names come from files and from the network.
-pub fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/');
-    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('-') {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-
-    #[test]
-    fn a_shell_takes_any_name_as_one_word() {
-        for (word, quoted) in [
-            ("crl.microsoft.com", "crl.microsoft.com"),
-            ("*.data.microsoft.com", "'*.data.microsoft.com'"),
-            ("a;reboot", "'a;reboot'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-            ("-z", "'-z'"),
-        ] {
-            assert_eq!(quote(word), quoted);
-        }
-    }
 }

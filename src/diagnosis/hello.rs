@@ -1,15 +1,12 @@
 //! What a conversation in a service's own protocol means.
 
-use super::{
-    attempt::{Standing, seconds},
-    cause::Cause,
-    http,
-};
+use super::{attempt::Standing, cause::Cause, http};
 use crate::{
     catalog::model::Protocol,
-    hello::{End, Reply, glimpse},
+    hello::{End, Reply},
     plan::Endpoint,
     probe::trace::Hello,
+    text::{excerpt, words},
 };
 
 /// What a conversation amounts to.
@@ -76,12 +73,12 @@ fn said(reply: &Reply) -> String {
 }
 
 fn ended(end: &End, hello: &Hello) -> (Cause, String) {
-    let after = seconds(hello.duration);
+    let after = words::duration(hello.duration);
     let received = &hello.greeting.received;
     let but = if received.is_empty() {
         String::new()
     } else {
-        format!(", after {}", glimpse(received))
+        format!(", after {}", excerpt(received))
     };
     match end {
         End::Reset => (

@@ -11,7 +11,8 @@ use super::cause::{Confidence, Suspect, Verdict};
 use crate::{
     catalog::model::{Expect, Need, Transport},
     import::view::{InstanceView, Location, State, Status, Subject},
-    report::{Endpoint, Finding, Fix, words},
+    report::{Endpoint, Finding, Fix},
+    text::words,
 };
 
 /// How many sentences of evidence a finding carries.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use crate::{
     plan::Plan,
     probe::{Run, clock},
+    text::words,
 };
 
 /// Certificates live ever shorter, so an early end is no verdict; but one this near deserves a word.
@@ -24,7 +25,7 @@ fn clock_notice(run: &Run) -> Option<String> {
     let side = if skew.is_positive() { "ahead of" } else { "behind" };
     Some(format!(
         "this VM's clock is {} {side} what the servers say: certificates are judged by it",
-        in_words(skew.abs())
+        words::duration(skew.unsigned_abs())
     ))
 }
 
@@ -55,42 +56,4 @@ fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
         String::new()
     };
     (!hosts.is_empty()).then(|| format!("certificates end within {SOON_DAYS} days: {}{more}", named.join(", ")))
-}
-
-/// The two largest units: `3 d 4 h`, `2 min 5 s`.
-pub fn in_words(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs();
-    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    let mut rest = seconds;
-    let mut parts = Vec::new();
-    for (unit, size) in units {
-        let count = rest / size;
-        rest %= size;
-        if count > 0 && parts.len() < 2 {
-            parts.push(format!("{count} {unit}"));
-        }
-    }
-    if parts.is_empty() {
-        "0 s".into()
-    } else {
-        parts.join(" ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        for (seconds, words) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (61, "1 min 1 s"),
-            (90_000, "1 d 1 h"),
-            (3_600, "1 h"),
-        ] {
-            assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
-        }
-    }
 }

@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
-use super::{attempt::seconds, cause::Cause};
-use crate::net::{SocketFailure, icmp::IcmpError};
+use super::cause::Cause;
+use crate::{
+    net::{SocketFailure, icmp::IcmpError},
+    text::words,
+};
 
 /// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP. The kernel
 /// gives up after three tries, a second apart, which an earlier connection may have begun; a firewall says no at once.
@@ -21,15 +24,15 @@ pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
         Some(errno) if failure.straight && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
         Some(libc::ECONNREFUSED) => (
             Cause::TcpRefused,
-            format!("refused with a reset after {}", seconds(duration)),
+            format!("refused with a reset after {}", words::duration(duration)),
         ),
         Some(libc::ETIMEDOUT) if !failure.straight => (
             Cause::TcpTimeout,
-            format!("the kernel gave up after {}", seconds(duration)),
+            format!("the kernel gave up after {}", words::duration(duration)),
         ),
         Some(_) if !failure.straight => (
             Cause::TcpUnreachable,
-            format!("{} after {}", failure.text, seconds(duration)),
+            format!("{} after {}", failure.text, words::duration(duration)),
         ),
         _ => (Cause::LocalFault, local(failure)),
     }
@@ -49,12 +52,12 @@ pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
     match failure.errno {
         Some(libc::ECONNREFUSED) => (
             Cause::UdpRefused,
-            format!("port unreachable after {}", seconds(duration)),
+            format!("port unreachable after {}", words::duration(duration)),
         ),
         Some(errno) if failure.straight && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
         Some(_) if !failure.straight => (
             Cause::UdpUnreachable,
-            format!("{} after {}", failure.text, seconds(duration)),
+            format!("{} after {}", failure.text, words::duration(duration)),
         ),
         _ => (Cause::LocalFault, local(failure)),
     }
@@ -79,7 +82,7 @@ fn icmp(error: &IcmpError, duration: Duration) -> String {
     if error.kind == 3 && error.code == 1 && duration >= DEAD_NEXT_HOP {
         return format!(
             "the next hop is dead: nobody answered for it within {} ({error})",
-            seconds(duration)
+            words::duration(duration)
         );
     }
     format!("this machine's own firewall refuses it: {error}")

@@ -1,19 +1,14 @@
 //! What a handshake means.
 
-use super::{
-    attempt::{Standing, seconds},
-    cause::Cause,
-    context::Context,
-    notices::in_words,
-};
+use super::{attempt::Standing, cause::Cause, context::Context};
 use crate::{
     catalog::model::Need,
-    hello::glimpse,
     net::tls::{
         TlsEnd, TlsTrace,
         chain::{ChainFacts, Trust},
     },
     plan::Endpoint,
+    text::{excerpt, words},
 };
 
 /// What a handshake amounts to.
@@ -63,7 +58,7 @@ fn asked(end: &TlsEnd) -> (Standing, String) {
 }
 
 fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
-    let after = seconds(trace.duration);
+    let after = words::duration(trace.duration);
     let (cause, seen) = match end {
         TlsEnd::Reset => (
             Cause::TlsReset,
@@ -89,7 +84,7 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
             Cause::TlsNotTls,
             format!(
                 "answered our ClientHello with {} instead of TLS",
-                what.clone().unwrap_or_else(|| glimpse(&trace.received))
+                what.clone().unwrap_or_else(|| excerpt(&trace.received))
             ),
         ),
         TlsEnd::Failed(failure) => (
@@ -175,7 +170,7 @@ fn clock(context: &Context) -> String {
             let side = if ahead.is_positive() { "ahead" } else { "behind" };
             format!(
                 "; this VM's clock is {} {side}, which is the likelier reason",
-                in_words(ahead.abs())
+                words::duration(ahead.unsigned_abs())
             )
         }
         None => "; is this VM's clock right?".into(),

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    plain::plain,
     report::{self, Report},
+    text::escape,
 };
 
 /// The newest version of the report document that this program reads.
@@ -46,11 +46,10 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
         .strip_prefix(NAME)
         .and_then(|version| version.parse::<u32>().ok())
     {
-        Some(version) if version <= NEWEST => {
-            serde_json::from_value(document).map_err(|error| ReadError::Damaged(plain(&error.to_string()).into_owned()))
-        }
-        Some(_) => Err(ReadError::TooNew(plain(schema).into_owned())),
-        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(plain(schema).into_owned())),
+        Some(version) if version <= NEWEST => serde_json::from_value(document)
+            .map_err(|error| ReadError::Damaged(escape(&error.to_string()).into_owned())),
+        Some(_) => Err(ReadError::TooNew(escape(schema).into_owned())),
+        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(escape(schema).into_owned())),
         None => Err(ReadError::Foreign),
     }
 }

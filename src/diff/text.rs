@@ -2,13 +2,11 @@
 
 use super::{Change, Diff, Kind, State, Weight};
 use crate::{
-    paint,
-    plain::plain,
     report::{
         Options,
-        text::page::{Line, Page, columns, shorten},
-        words::count,
+        text::page::{Line, Page},
     },
+    text::{columns, escape, shorten, style, words::count},
 };
 
 /// The diff as text of at most `options.width` columns; its last line is the exit status.
@@ -16,7 +14,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
     let mut page = Page::new(options);
     for (label, side) in [("before", &diff.before), ("after", &diff.after)] {
         let time = side.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        page.line(Line::default().styled(paint::QUIET, label).to(8).text(&time));
+        page.line(Line::default().styled(style::QUIET, label).to(8).text(&time));
     }
     page.gap();
     headline(&mut page, diff);
@@ -24,7 +22,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
         let changes: Vec<&Change> = diff.changes.iter().filter(|change| belongs(change)).collect();
         if !changes.is_empty() {
             page.gap();
-            page.line(Line::default().styled(paint::HEADING, heading));
+            page.line(Line::default().styled(style::HEADING, heading));
             rows(&mut page, &changes);
         }
     }
@@ -56,10 +54,10 @@ const SECTIONS: [(&str, Belongs); 6] = [
 fn headline(page: &mut Page, diff: &Diff) {
     let others = diff.changes.len() - diff.regressions - diff.fixes;
     let (style, word) = match (diff.regressions, diff.fixes) {
-        (0, 0) if others == 0 => (paint::GOOD, "UNCHANGED"),
-        (0, 0) => (paint::NORMAL, "CHANGED"),
-        (0, _) => (paint::GOOD, "BETTER"),
-        _ => (paint::BAD, "WORSE"),
+        (0, 0) if others == 0 => (style::GOOD, "UNCHANGED"),
+        (0, 0) => (style::NORMAL, "CHANGED"),
+        (0, _) => (style::GOOD, "BETTER"),
+        _ => (style::BAD, "WORSE"),
     };
     let parts = [
         (diff.regressions, "regression"),
@@ -80,7 +78,7 @@ fn headline(page: &mut Page, diff: &Diff) {
     };
     page.paragraph(
         Line::default().styled(style, word).to(columns(word) + 2),
-        paint::HEADING,
+        style::HEADING,
         &text,
         None,
     );
@@ -92,17 +90,17 @@ fn rows(page: &mut Page, changes: &[&Change]) {
         .iter()
         .map(|change| (change.id.as_str(), what(change)))
         .collect();
-    let column = 4 + told.iter().map(|(id, _)| columns(&plain(id))).max().unwrap_or(0);
+    let column = 4 + told.iter().map(|(id, _)| columns(&escape(id))).max().unwrap_or(0);
     let fits = told
         .iter()
-        .all(|(_, what)| column + columns(&plain(what)) <= page.width);
+        .all(|(_, what)| column + columns(&escape(what)) <= page.width);
     for (id, what) in told {
         let line = Line::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
         if fits {
-            page.line(line.to(column).styled(paint::QUIET, &what));
+            page.line(line.to(column).styled(style::QUIET, &what));
         } else {
             page.line(line);
-            page.paragraph(Line::at(6), paint::QUIET, &what, None);
+            page.paragraph(Line::at(6), style::QUIET, &what, None);
         }
     }
 }

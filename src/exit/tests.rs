@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{ExitStatus, FailOn, Policy, judge, overall};
 use crate::{
-    catalog::model::{Cloud, Expect, Need, Protocol, Transport},
+    azure::Cloud,
+    catalog::model::{Expect, Need, Protocol, Transport},
     diagnosis::cause::{Cause, Verdict},
     report::{Agent, DnsStage, Endpoint, Overall, Report, SCHEMA, Stages, Summary, Vantage, VantageSource},
 };

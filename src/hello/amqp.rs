@@ -6,7 +6,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange, glimpse, plain};
+use super::{Fields, Greeting, Reading, Reply, exchange};
+use crate::text::{excerpt, one_line};
 
 /// The header that asks for TLS on this connection (AMQP 1.0, part 5, section 5.2.1).
 pub const TLS: [u8; 8] = *b"AMQP\x02\x01\0\0";
@@ -27,7 +28,7 @@ pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
             proof: "AMQP header, TLS agreed".into(),
         }),
         // A handshake is the client's to begin: what came already would be lost to it.
-        Reading::Done((TLS, early)) => Reading::Foreign(format!("{} before the TLS handshake", glimpse(early))),
+        Reading::Done((TLS, early)) => Reading::Foreign(format!("{} before the TLS handshake", excerpt(early))),
         Reading::Done((other, _)) => refused("TLS", other),
         Reading::More => Reading::More,
         Reading::Foreign(why) => Reading::Foreign(why),
@@ -58,7 +59,7 @@ pub async fn greet_sasl(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), dead
 /// The protocol header and what follows it.
 fn header(received: &[u8]) -> Reading<([u8; 8], &[u8])> {
     if received.iter().zip(b"AMQP").any(|(byte, wanted)| byte != wanted) {
-        return Reading::Foreign(format!("{} is not an AMQP header", glimpse(received)));
+        return Reading::Foreign(format!("{} is not an AMQP header", excerpt(received)));
     }
     received
         .split_first_chunk()
@@ -80,7 +81,7 @@ fn mechanisms(received: &[u8]) -> Reading<Reply> {
     // The first word pair is the frame's header (part 2, section 2.3.1): its offset counts words of four bytes.
     let start = usize::from(*words) * 4;
     if !(8..=FRAME).contains(&size) || *words < 2 || *kind != 1 {
-        return Reading::Foreign(format!("{} is not a SASL frame", glimpse(received)));
+        return Reading::Foreign(format!("{} is not a SASL frame", excerpt(received)));
     }
     let Some(frame) = usize::try_from(size).ok().and_then(|size| received.get(..size)) else {
         return Reading::More;
@@ -89,7 +90,7 @@ fn mechanisms(received: &[u8]) -> Reading<Reply> {
         Some(names) => Reading::Done(Reply::Spoke {
             proof: format!("AMQP SASL mechanisms {names}"),
         }),
-        None => Reading::Foreign(format!("{} is not a list of SASL mechanisms", glimpse(frame))),
+        None => Reading::Foreign(format!("{} is not a list of SASL mechanisms", excerpt(frame))),
     }
 }
 
@@ -150,7 +151,7 @@ fn symbol(fields: &mut Fields, constructor: u8) -> Option<String> {
     };
     let name = fields.bytes(usize::try_from(length).ok()?)?;
     // At most 20 characters (RFC 4422, section 3.1); the descriptor has 25.
-    name.is_ascii().then(|| plain(&String::from_utf8_lossy(name), 32))
+    name.is_ascii().then(|| one_line(&String::from_utf8_lossy(name), 32))
 }
 
 #[cfg(test)]

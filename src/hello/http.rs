@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use self::wire::{Seen, Tee, converse};
-use super::{End, Greeting, Reply, glimpse};
-use crate::net::USER_AGENT;
+use super::{End, Greeting, Reply};
+use crate::{net::USER_AGENT, text::excerpt};
 
 pub use self::{
     denial::deny_marker,
@@ -113,7 +113,7 @@ where
 fn without_reply(error: Option<&hyper::Error>, seen: &Seen) -> End {
     match (error, &seen.end) {
         (Some(error), _) if error.is_parse() => End::Foreign {
-            why: format!("{} is not a readable HTTP response: {error}", glimpse(&seen.first)),
+            why: format!("{} is not a readable HTTP response: {error}", excerpt(&seen.first)),
         },
         (_, Some(end)) => end.clone(),
         (error, None) => {

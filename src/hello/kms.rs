@@ -6,7 +6,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange, glimpse};
+use super::{Fields, Greeting, Reading, Reply, exchange};
+use crate::text::excerpt;
 
 /// The largest fragment that we offer to send and receive, so also the longest `bind_ack` taken for one.
 const FRAGMENT: u16 = 5840;
@@ -54,7 +55,7 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
         .zip(head)
         .any(|(byte, wanted)| wanted.is_some_and(|wanted| wanted != *byte));
     if differs {
-        return Reading::Foreign(format!("{} is not DCE/RPC version 5.0", glimpse(received)));
+        return Reading::Foreign(format!("{} is not DCE/RPC version 5.0", excerpt(received)));
     }
     let Some(header) = received.first_chunk::<16>() else {
         return Reading::More;

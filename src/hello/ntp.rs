@@ -1,6 +1,6 @@
 //! NTP version 4, one client packet and its answer. Datagrams: the exchange is made where the socket is.
 
-use super::glimpse;
+use crate::text::excerpt;
 
 /// The length of a packet without extensions, in bytes (RFC 5905, section 7.3).
 const PACKET: usize = 48;
@@ -55,7 +55,7 @@ pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
         return Err(format!(
             "{} bytes, an NTP packet has {PACKET}: {}",
             datagram.len(),
-            glimpse(datagram)
+            excerpt(datagram)
         ));
     };
     let [flags, stratum, ..] = *packet;

@@ -5,7 +5,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Greeting, Reading, Reply, exchange, glimpse, plain};
+use super::{Greeting, Reading, Reply, exchange};
+use crate::text::{excerpt, one_line};
 
 /// The longest first line taken for a reply; errors in use are below 200 bytes.
 const LINE: usize = 512;
@@ -21,7 +22,7 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
     match received.first() {
         None => return Reading::More,
         Some(b'+' | b'-') => {}
-        Some(_) => return Reading::Foreign(format!("{} is neither +PONG nor a RESP error", glimpse(received))),
+        Some(_) => return Reading::Foreign(format!("{} is neither +PONG nor a RESP error", excerpt(received))),
     }
     let Some(end) = received.iter().take(LINE).position(|byte| *byte == b'\r') else {
         return if received.len() < LINE {
@@ -38,12 +39,12 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
     let line = String::from_utf8_lossy(&received[..end]);
     if line == "+PONG" || is_error(&line) {
         Reading::Done(Reply::Spoke {
-            proof: format!("Redis answers {}", plain(&line, 80)),
+            proof: format!("Redis answers {}", one_line(&line, 80)),
         })
     } else {
         Reading::Foreign(format!(
             "{} is neither +PONG nor a RESP error",
-            glimpse(line.as_bytes())
+            excerpt(line.as_bytes())
         ))
     }
 }

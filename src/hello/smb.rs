@@ -5,7 +5,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange, glimpse, random};
+use super::{Fields, Greeting, Reading, Reply, exchange, random};
+use crate::text::excerpt;
 
 /// The dialects offered: 2.0.2, 2.1, 3.0, 3.0.2 and 3.1.1, the only one that hardened file shares accept.
 const DIALECTS: [u16; 5] = [0x0202, 0x0210, 0x0300, 0x0302, 0x0311];
@@ -41,11 +42,11 @@ pub fn request(salt: [u8; 32]) -> Vec<u8> {
 pub fn parse(received: &[u8]) -> Reading<Reply> {
     const MAGIC: [u8; 4] = *b"\xfeSMB";
     if received.first().is_some_and(|kind| *kind != 0) {
-        return Reading::Foreign(format!("{} is not an SMB message over TCP", glimpse(received)));
+        return Reading::Foreign(format!("{} is not an SMB message over TCP", excerpt(received)));
     }
     let magic = received.get(4..).unwrap_or_default();
     if magic.iter().zip(MAGIC).any(|(byte, wanted)| *byte != wanted) {
-        return Reading::Foreign(format!("{} is not an SMB2 header", glimpse(magic)));
+        return Reading::Foreign(format!("{} is not an SMB2 header", excerpt(magic)));
     }
     let Some(length) = received.first_chunk().map(|length| u32::from_be_bytes(*length)) else {
         return Reading::More;

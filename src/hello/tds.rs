@@ -6,7 +6,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange, glimpse};
+use super::{Fields, Greeting, Reading, Reply, exchange};
+use crate::text::excerpt;
 
 pub use self::wrapped::InTds;
 
@@ -70,7 +71,7 @@ pub fn request() -> Vec<u8> {
 /// and "not supported" come from something else and are [`Reading::Foreign`].
 pub fn parse(received: &[u8]) -> Reading<Reply> {
     if received.first().is_some_and(|kind| *kind != TABULAR_RESULT) {
-        return Reading::Foreign(format!("{} is not a TDS reply", glimpse(received)));
+        return Reading::Foreign(format!("{} is not a TDS reply", excerpt(received)));
     }
     let Some([_, _, high, low, ..]) = received.first_chunk::<HEADER>() else {
         return Reading::More;
@@ -85,7 +86,7 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
     match prelogin(&packet[HEADER..]) {
         Err(why) => Reading::Foreign(why),
         // A handshake is the client's to begin: what came already would be lost to it.
-        Ok(_) if !early.is_empty() => Reading::Foreign(format!("{} before the TLS handshake", glimpse(early))),
+        Ok(_) if !early.is_empty() => Reading::Foreign(format!("{} before the TLS handshake", excerpt(early))),
         Ok(proof) => Reading::Done(Reply::Upgrade { proof }),
     }
 }

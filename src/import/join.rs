@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use super::{Place, Target, some_of};
 use crate::{
+    azure::Cloud,
     catalog::{
-        Catalog, Cloud, Dependency, Direction, Endpoint, Expect, Need, Protocol, SETTINGS, Transport,
-        model::Target as To, placeholders,
+        Catalog, Dependency, Direction, Endpoint, Expect, Need, Protocol, SETTINGS, Transport, model::Target as To,
+        placeholders,
     },
     plan::{Values, fill},
 };

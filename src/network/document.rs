@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::kind::Kind;
-use crate::plain::plain;
+use crate::text::escape;
 
 /// A larger file is refused, in bytes: eight times the full list of service tags.
 pub const MAX_SIZE: usize = 32 << 20;
@@ -73,7 +73,7 @@ pub fn entries<'a>(text: &'a str, wanted: &Kind) -> Result<Vec<Object<'a>>, Stri
                 wanted.describe(),
                 flag.unwrap_or_default()
             );
-            Err(plain(&problem).into_owned())
+            Err(escape(&problem).into_owned())
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{
-    API_MANAGEMENT, Expected, INTERNET, LOAD_BALANCER, NetworkRules, PLATFORM, Prediction, RouteMatch, Standpoint,
+    API_MANAGEMENT, Expected, INTERNET, LOAD_BALANCER, NetworkRules, Prediction, RouteMatch, Standpoint,
     VIRTUAL_NETWORK,
-    addresses::{AddressSet, prefix},
+    addresses::AddressSet,
     evaluate::{Flow, Known, Remote},
     halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     nsg::{Access, Place, Rule},
@@ -13,6 +13,7 @@ use super::{
     words,
 };
 use crate::{
+    azure::PLATFORM,
     catalog::model::{Direction, Protocol},
     plan::Endpoint,
 };
@@ -206,7 +207,7 @@ impl NetworkRules {
 }
 
 fn is_platform(remote: &Remote) -> bool {
-    let platform: AddressSet = prefix(PLATFORM).into_iter().collect();
+    let platform: AddressSet = AddressSet::from_iter([PLATFORM]);
     remote.known == Known::Exactly && remote.addresses == platform
 }
 

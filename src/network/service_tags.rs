@@ -7,7 +7,7 @@ use super::{
     document::{self, Node},
     kind::Kind,
 };
-use crate::region::is_regional;
+use crate::azure::region::is_regional;
 
 /// The addresses behind service tags, by tag in any case.
 ///

@@ -7,7 +7,7 @@ use super::{
     nsg::{Access, Group, Place, Rule},
     routes::Route,
 };
-use crate::{catalog::model::Transport, plain::plain};
+use crate::{catalog::model::Transport, text::escape};
 
 /// A rule of a group, as data.
 pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
@@ -41,7 +41,7 @@ pub fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
 
 /// `DenyInternet (4096, subnet)`.
 pub fn short_rule(place: Place, rule: &Rule) -> String {
-    format!("{} ({}, {})", plain(&rule.name), rule.priority, place.as_str())
+    format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
 /// `route 0.0.0.0/0 (user, to-firewall)`.
@@ -49,7 +49,7 @@ pub fn route(route: &RouteMatch) -> String {
     let name = route
         .name
         .as_ref()
-        .map(|name| format!(", {}", plain(name)))
+        .map(|name| format!(", {}", escape(name)))
         .unwrap_or_default();
     format!("route {} ({}{name})", route.prefix, route.source)
 }

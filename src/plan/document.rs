@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use crate::{
-    catalog::model::{Cloud, Need, Protocol, Transport, Vnet},
+    azure::Cloud,
+    catalog::model::{Need, Protocol, Transport, Vnet},
     diagnosis::cause::Cause,
     network::Prediction,
     report::VantageSource,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{catalog::placeholders, report::words::distinct};
+use crate::{catalog::placeholders, text::words::distinct};
 
 /// The names of the user's instance, by placeholder; one placeholder can have several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use super::document::{Document, Endpoint};
 use crate::{
     catalog::model::{Need, Transport},
     network::Expected,
-    plain::plain,
-    report::text::page::wrap,
+    text::{escape, wrap},
 };
 
 /// The column in which the protocol stands.
@@ -78,7 +77,7 @@ pub fn render(plan: &Document) -> String {
             "\nCONTROLS, only where something is cut, unproven or unanswered",
         );
         for control in &plan.controls {
-            line(&mut page, &format!("    {}", plain(control)));
+            line(&mut page, &format!("    {}", escape(control)));
         }
     }
     page
@@ -96,7 +95,7 @@ fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) 
                 .unwrap_or_default();
             line(
                 page,
-                &format!("  {} ({}{tag})", plain(&endpoint.title), endpoint.dependency),
+                &format!("  {} ({}{tag})", escape(&endpoint.title), endpoint.dependency),
             );
         }
         let udp = if endpoint.transport == Transport::Udp {
@@ -104,7 +103,7 @@ fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) 
         } else {
             ""
         };
-        let target = plain(&format!("{}:{}{udp}", endpoint.host, endpoint.port)).into_owned();
+        let target = escape(&format!("{}:{}{udp}", endpoint.host, endpoint.port)).into_owned();
         line(
             page,
             &format!("    {target:<width$} {}", last(endpoint), width = PROTOCOL - 4),

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::{
     Options, Report,
     headline::{self, Headline},
-    text::page::shorten,
     view::{self, Status},
-    words,
 };
-use crate::{catalog::model::Need, plain::plain};
+use crate::{
+    catalog::model::Need,
+    text::{escape, shorten, words},
+};
 
 /// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
 const MOST_BYTES: usize = 4_000;
@@ -29,7 +30,7 @@ pub fn render(report: &Report, options: &Options) -> String {
 
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
-        let fix = plain(&finding.fix.summary);
+        let fix = escape(&finding.fix.summary);
         let title = shorten(&finding.title, WIDTH - 16, "...");
         let fix = if fix.is_empty() {
             String::new()

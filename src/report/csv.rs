@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Endpoint, Report};
-use crate::{catalog::model::Expect, plain::plain};
+use crate::{catalog::model::Expect, text::escape};
 
 /// The header.
 const COLUMNS: [&str; 24] = [
@@ -103,7 +103,7 @@ fn quoted(field: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Text without control characters that no spreadsheet takes for a formula.
 fn harmless(text: &str) -> String {
-    let text = plain(text);
+    let text = escape(text);
     let formula = text
         .trim_start()
         .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::{
     Endpoint, Report,
     view::{self, Group, Status},
-    words::count,
 };
 use crate::{
-    catalog::model::{Cloud, Need},
+    azure::Cloud,
+    catalog::model::Need,
     diagnosis::cause::Verdict,
+    text::words::{count, milliseconds},
 };
 
 /// The run in one word and one sentence.
@@ -177,7 +178,7 @@ pub fn vantage(report: &Report) -> Vec<String> {
     items.extend(vantage.subnet.as_ref().map(|subnet| format!("subnet {subnet}")));
     items.extend(vantage.clock_skew_ms.map(|skew| {
         let side = if skew > 0.0 { "ahead" } else { "behind" };
-        format!("clock {} {side}", super::words::duration(skew.abs()))
+        format!("clock {} {side}", milliseconds(skew.abs()))
     }));
     if !vantage.resolvers.is_empty() {
         let resolvers: Vec<&str> = vantage
@@ -211,7 +212,7 @@ pub fn run(report: &Report) -> [String; 2] {
         .map(|date| format!(", documented {date}"));
     [
         format!("{endpoints}{}", documented.unwrap_or_default()),
-        format!("{}, took {}", time(report), super::words::duration(report.duration_ms)),
+        format!("{}, took {}", time(report), milliseconds(report.duration_ms)),
     ]
 }
 

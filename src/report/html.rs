@@ -10,12 +10,11 @@ use super::{
     Endpoint, Finding, Options, Report, Stages,
     headline::{self, Headline, Tone},
     view::{self, Status},
-    words,
 };
 use crate::{
     catalog::model::Need,
     diagnosis::cause::{Cause, Verdict},
-    plain::plain,
+    text::{escape, words},
 };
 
 const CSS: &str = include_str!("../../templates/report.css");
@@ -43,7 +42,7 @@ struct Text<'a>(&'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&plain(self.0))
+        f.write_str(&escape(self.0))
     }
 }
 
@@ -148,7 +147,7 @@ impl<'a> Page<'a> {
             about: headline::vantage(report)
                 .into_iter()
                 .chain(headline::run(report))
-                .map(|item| plain(&item).into_owned())
+                .map(|item| escape(&item).into_owned())
                 .collect(),
             notices: report.vantage.notices.iter().map(|notice| Text(notice)).collect(),
             findings: view::split_findings(report)
@@ -158,7 +157,7 @@ impl<'a> Page<'a> {
                 .collect(),
             tables: tables(report),
             verdicts: all.into_iter().map(|verdict| (verdict, count(verdict))).collect(),
-            scale: words::duration(scale),
+            scale: words::milliseconds(scale),
             groups: view::by_dependency(report)
                 .into_iter()
                 .map(|(id, endpoints)| GroupView {
@@ -170,7 +169,7 @@ impl<'a> Page<'a> {
                         .collect(),
                 })
                 .collect(),
-            exit: plain(&options.exit.to_string()).into_owned(),
+            exit: escape(&options.exit.to_string()).into_owned(),
             catalog: Text(&report.agent.catalog_sha256),
             headline,
         }
@@ -184,7 +183,7 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
         .iter()
         .filter_map(|id| Some((*numbers.get(id.as_str())?, Text(target(id)))));
     let endpoints: Vec<_> = known.take(MOST_LINKS).collect();
-    let look_at: Vec<&str> = finding.suspects.iter().map(|s| words::suspect(*s)).collect();
+    let look_at: Vec<&str> = finding.suspects.iter().map(|s| s.label()).collect();
     let parts = [
         ("Seen", words::sentences(&finding.evidence)),
         ("Without it", finding.impact.clone()),
@@ -199,7 +198,7 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
         parts: parts
             .into_iter()
             .filter(|(_, text)| !text.is_empty())
-            .map(|(label, text)| (label, plain(&text).into_owned()))
+            .map(|(label, text)| (label, escape(&text).into_owned()))
             .collect(),
         commands: finding.fix.commands.iter().map(|command| Text(command)).collect(),
     }
@@ -228,7 +227,7 @@ fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64) -> EndpointView<
     let total: f64 = timings.iter().map(|(_, ms)| ms).sum();
     let spoken: Vec<String> = timings
         .iter()
-        .map(|(stage, ms)| format!("{stage} {}", words::duration(*ms)))
+        .map(|(stage, ms)| format!("{stage} {}", words::milliseconds(*ms)))
         .collect();
     let status = view::status(endpoint);
     EndpointView {
@@ -287,7 +286,7 @@ fn scale(report: &Report) -> f64 {
 /// What the stages saw.
 fn facts(stages: &Stages) -> Vec<(&'static str, String)> {
     let facts = stages.facts().into_iter();
-    facts.map(|(stage, fact)| (stage, plain(&fact).into_owned())).collect()
+    facts.map(|(stage, fact)| (stage, escape(&fact).into_owned())).collect()
 }
 
 fn tone(status: Status) -> &'static str {

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 use serde::{Serialize, Serializer};
 
 use super::Report;
-use crate::plain::is_harmful;
+use crate::text::is_harmful;
 
 /// The report as one pretty-printed document with a line feed at its end.
 ///

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Endpoint, Report, json};
-use crate::catalog::model::Cloud;
+use crate::azure::Cloud;
 
 /// An endpoint that can be understood without the lines around it.
 #[derive(Serialize)]

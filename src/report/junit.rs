@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Endpoint, Report, json::stamp, view, words};
+use super::{Endpoint, Report, json::stamp, view};
 use crate::{
     catalog::model::{Expect, Need},
     diagnosis::cause::{Cause, Verdict},
-    plain::plain,
+    text::{escape, words},
 };
 
 /// The report as `JUnit` XML: one suite a dependency, one case an endpoint.
@@ -22,8 +22,8 @@ pub fn render(report: &Report) -> String {
     let mut junit = quick_junit::Report::new("apim-probe");
     junit.set_time(Duration::from_secs_f64((report.duration_ms / 1_000.0).max(0.0)));
     for (dependency, endpoints) in view::by_dependency(report) {
-        let mut suite = TestSuite::new(plain(dependency));
-        suite.add_property(Property::new("title", plain(&endpoints[0].title)));
+        let mut suite = TestSuite::new(escape(dependency));
+        suite.add_property(Property::new("title", escape(&endpoints[0].title)));
         suite.add_property(Property::new("started_at", stamp(report.started_at)));
         suite.set_time(duration(endpoints.iter().filter_map(|e| e.duration_ms).sum()));
         suite.add_test_cases(endpoints.into_iter().map(case));
@@ -36,11 +36,11 @@ pub fn render(report: &Report) -> String {
 }
 
 fn case(endpoint: &Endpoint) -> TestCase {
-    let mut case = TestCase::new(plain(endpoint.target()), status(endpoint));
-    case.set_classname(plain(&endpoint.dependency));
+    let mut case = TestCase::new(escape(endpoint.target()), status(endpoint));
+    case.set_classname(escape(&endpoint.dependency));
     case.set_time(duration(endpoint.duration_ms.unwrap_or(0.0)));
     if endpoint.verdict == Verdict::Degraded {
-        case.set_system_out(format!("degraded: {}", plain(&endpoint.detail)));
+        case.set_system_out(format!("degraded: {}", escape(&endpoint.detail)));
     }
     case
 }
@@ -61,7 +61,7 @@ fn status(endpoint: &Endpoint) -> TestCaseStatus {
             let mut status = TestCaseStatus::skipped();
             let need = if counts { "" } else { "noted only, " };
             let why = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
-            status.set_message(format!("{need}{verdict}{why}: {}", plain(&endpoint.detail)));
+            status.set_message(format!("{need}{verdict}{why}: {}", escape(&endpoint.detail)));
             status
         }
     }
@@ -70,8 +70,8 @@ fn status(endpoint: &Endpoint) -> TestCaseStatus {
 fn failed(endpoint: &Endpoint, kind: NonSuccessKind, of_type: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(of_type);
-    status.set_message(plain(&words::sentences(std::slice::from_ref(&endpoint.detail))));
-    let evidence: Vec<_> = endpoint.evidence.iter().map(|sentence| plain(sentence)).collect();
+    status.set_message(escape(&words::sentences(std::slice::from_ref(&endpoint.detail))));
+    let evidence: Vec<_> = endpoint.evidence.iter().map(|sentence| escape(sentence)).collect();
     status.set_description(evidence.join("\n"));
     status
 }

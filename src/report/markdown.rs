@@ -6,9 +6,12 @@ use super::{
     Endpoint, Finding, Options, Report,
     headline::{self, Headline},
     view::{self, Group, Status},
-    words,
 };
-use crate::{catalog::model::Need, diagnosis::cause::Cause, plain::plain};
+use crate::{
+    catalog::model::Need,
+    diagnosis::cause::Cause,
+    text::{escape, words},
+};
 
 /// Endpoints that a finding or a list names.
 const MOST_NAMED: usize = 12;
@@ -61,7 +64,7 @@ fn told(finding: &Finding, number: usize) -> String {
     } else {
         String::new()
     };
-    let look_at: Vec<&str> = finding.suspects.iter().map(|s| words::suspect(*s)).collect();
+    let look_at: Vec<&str> = finding.suspects.iter().map(|s| s.label()).collect();
     let rows = [
         (
             "Endpoints",
@@ -152,7 +155,7 @@ fn untested(report: &Report) -> String {
             String::new()
         };
         let why = match cause {
-            Some(Cause::NeedsValue) => words::what_to_pass(&endpoints),
+            Some(Cause::NeedsValue) => view::what_to_pass(&endpoints),
             Some(cause) => cause.meaning().trim_end_matches('.').to_owned(),
             None => "The run ended first".into(),
         };
@@ -164,7 +167,7 @@ fn untested(report: &Report) -> String {
 /// Text in which nothing is markup, a mention, a reference to an issue, or a link.
 fn text(said: &str) -> String {
     let mut out = String::with_capacity(said.len());
-    for c in plain(said).chars() {
+    for c in escape(said).chars() {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -183,7 +186,7 @@ fn text(said: &str) -> String {
 
 /// Text as a code span; not for a table, whose pipes need more.
 fn code(said: &str) -> String {
-    let said = plain(said);
+    let said = escape(said);
     let longest = said.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let space = if said.starts_with('`') || said.ends_with('`') {
@@ -196,7 +199,7 @@ fn code(said: &str) -> String {
 
 /// Commands as a code block.
 fn block(commands: &[String]) -> String {
-    let commands: Vec<_> = commands.iter().map(|command| plain(command)).collect();
+    let commands: Vec<_> = commands.iter().map(|command| escape(command)).collect();
     let longest = commands
         .iter()
         .flat_map(|c| c.split(|c| c != '`'))

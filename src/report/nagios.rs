@@ -4,9 +4,12 @@ use super::{
     Options, Report,
     headline::Headline,
     view::{self, Status},
-    words,
 };
-use crate::{catalog::model::Need, exit::ExitStatus, plain::plain};
+use crate::{
+    catalog::model::Need,
+    exit::ExitStatus,
+    text::{escape, words},
+};
 
 /// What a plugin returns (Nagios Plugin Development Guidelines, "Plugin Return Codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         ServiceState::Critical | ServiceState::Unknown => options.exit.reason.clone(),
     };
     // A pipe would begin the performance data.
-    let said = plain(&said).replace('|', "/");
+    let said = escape(&said).replace('|', "/");
     format!("APIM OUTBOUND {} - {said} | {}\n", state.as_str(), performance(report))
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{Endpoint, Options, Report};
-use crate::{diagnosis::cause::Verdict, plain::plain};
+use crate::{diagnosis::cause::Verdict, text::escape};
 
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
@@ -135,7 +135,7 @@ impl Families {
     fn sample(&mut self, name: &str, labels: &[(&'static str, &str)], value: f64) {
         self.0 += name;
         for (at, (label, text)) in labels.iter().enumerate() {
-            let text = plain(text).replace('\\', "\\\\").replace('"', "\\\"");
+            let text = escape(text).replace('\\', "\\\\").replace('"', "\\\"");
             let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
         }
         let _ = writeln!(

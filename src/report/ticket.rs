@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use super::{
     Endpoint, Finding, Report, Stages,
     headline::{self, time},
-    text::page::wrap,
-    view, words,
+    view,
 };
 use crate::{
-    catalog::model::{Cloud, Need, Protocol, Transport},
+    azure::Cloud,
+    catalog::model::{Need, Protocol, Transport},
     diagnosis::cause::Verdict,
-    plain::plain,
+    text::{escape, quote, words, wrap},
 };
 
 /// Columns of prose; commands and host names are never broken.
@@ -76,14 +76,14 @@ fn opening(report: &Report, all_well: bool) -> String {
 }
 
 fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud) -> String {
-    let mut out = format!("\n{number}. {}\n\n", plain(&finding.title));
+    let mut out = format!("\n{number}. {}\n\n", escape(&finding.title));
     for endpoint in blocked.iter().take(MOST_HOSTS) {
         // Never wrapped: a host name is there to be copied.
         let label = if endpoint.id == blocked[0].id { "To" } else { "" };
         let _ = writeln!(
             out,
             "   {label:<width$}{}",
-            plain(&destination(endpoint)),
+            escape(&destination(endpoint)),
             width = INDENT - 3
         );
     }
@@ -98,7 +98,7 @@ fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud
         out,
         "   {:<width$}{}",
         "Reproduce",
-        plain(&reproduction(blocked[0], cloud)),
+        escape(&reproduction(blocked[0], cloud)),
         width = INDENT - 3
     );
     out
@@ -126,23 +126,18 @@ fn destination(endpoint: &Endpoint) -> String {
 /// A command that shows the same with a tool that every Linux has.
 fn reproduction(endpoint: &Endpoint, cloud: Cloud) -> String {
     let Endpoint { host, port, stages, .. } = endpoint;
-    let address = shell(stages.deciding_address().unwrap_or(host));
-    let name = shell(host);
+    let address = quote(stages.deciding_address().unwrap_or(host));
+    let name = quote(host);
     if endpoint.protocol == Protocol::Dns {
         let tcp = if endpoint.transport == Transport::Tcp {
             " -vc"
         } else {
             ""
         };
-        let login = match cloud {
-            Cloud::Public => "login.microsoftonline.com",
-            Cloud::Usgov => "login.microsoftonline.us",
-            Cloud::China => "login.chinacloudapi.cn",
-        };
-        return format!("nslookup{tcp} -port={port} {login} {address}");
+        return format!("nslookup{tcp} -port={port} {} {address}", cloud.login_host());
     }
     if let Some(server) = failed_lookup(stages) {
-        return format!("nslookup {name} {}", shell(server)).trim_end().to_owned();
+        return format!("nslookup {name} {}", quote(server)).trim_end().to_owned();
     }
     match endpoint.protocol {
         Protocol::Https | Protocol::Tls | Protocol::Amqps | Protocol::Redis => {
@@ -176,16 +171,6 @@ fn bracketed(address: &str) -> String {
         format!("[{address}]")
     } else {
         address.to_owned()
-    }
-}
-
-/// A word that a shell takes as it is: names may come from a file or from the network.
-fn shell(word: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-    if word.chars().all(harmless) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -4,8 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Endpoint, Finding, Report};
 use crate::{
-    catalog::model::{Expect, Need},
+    catalog::{
+        model::{Expect, Need},
+        placeholders,
+    },
     diagnosis::cause::{Cause, Verdict},
+    text::words::distinct,
 };
 
 /// The endpoints of one dependency that count alike.
@@ -178,4 +182,24 @@ pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&Endpoint>)> {
         .iter()
         .filter(|e| e.need != Need::Documented && e.verdict == Verdict::NotTested);
     by(untested, |e| e.cause)
+}
+
+/// What to pass so that endpoints whose host holds `{names}` can be tested.
+pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
+    let names = distinct(endpoints.iter().flat_map(|e| placeholders(&e.host)));
+    let mut flags = Vec::new();
+    if names.contains(&"region") {
+        flags.push("pass --region".to_owned());
+    }
+    if names.contains(&"name_server") {
+        flags.push("pass --dns-server".to_owned());
+    }
+    let settable: Vec<&str> = names
+        .into_iter()
+        .filter(|n| !matches!(*n, "region" | "name_server"))
+        .collect();
+    if !settable.is_empty() {
+        flags.push(format!("pass --network-status, or set {}", settable.join(", ")));
+    }
+    flags.join("; ")
 }

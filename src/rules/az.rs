@@ -4,7 +4,7 @@ use super::{
     Rules,
     firewall::{APPLICATION, CollectionGroup, NETWORK},
 };
-use crate::catalog::model::Transport;
+use crate::{catalog::model::Transport, text::quote};
 
 /// One command a line. What the user must name stands in variables, and an unset one stops the shell.
 pub fn render(rules: &Rules) -> String {
@@ -39,7 +39,7 @@ impl Command {
 
     fn with<S: AsRef<str>>(mut self, flag: &str, values: impl IntoIterator<Item = S>) -> Self {
         self.0.push(flag.to_owned());
-        self.0.extend(values.into_iter().map(|value| quoted(value.as_ref())));
+        self.0.extend(values.into_iter().map(|value| quote(value.as_ref())));
         self
     }
 
@@ -144,14 +144,4 @@ fn firewall(group: &CollectionGroup) -> Vec<Command> {
         commands.insert(0, create);
     }
     commands
-}
-
-/// A word of a POSIX shell, in quotes where it needs them.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',');
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

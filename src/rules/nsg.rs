@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     address::is_impossible,
+    azure::PLATFORM,
     catalog::model::Transport,
     network::nsg::{Access, SecurityRules},
-    plain::plain,
+    text::escape,
 };
 
 /// A rule that allows.
@@ -81,7 +82,7 @@ pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> 
                 "priority {} of {} is taken by {}",
                 rule.priority,
                 rule.name,
-                plain(&known.name)
+                escape(&known.name)
             ));
         }
         let late = rules.iter().filter(same_way).filter(|rule| {
@@ -93,7 +94,7 @@ pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> 
         if late > 0 {
             clashes.push(format!(
                 "{} ({}) denies and comes before {late} of these rules",
-                plain(&known.name),
+                escape(&known.name),
                 known.priority
             ));
         }
@@ -133,7 +134,7 @@ pub fn name_servers(request: &Request<'_>, slot: &Slot) -> Vec<String> {
     let mut servers: Vec<String> = Vec::new();
     for address in addresses.filter(|address| !is_impossible(**address)) {
         let text = address.to_string();
-        if text != "168.63.129.16" && !servers.contains(&text) {
+        if *address != PLATFORM && !servers.contains(&text) {
             servers.push(text);
         }
     }
@@ -170,7 +171,7 @@ fn hosts(request: &Request<'_>, slot: &Slot) -> Vec<String> {
 fn description(slot: &Slot) -> String {
     let way = if slot.inbound { "Inbound, " } else { "" };
     let text = format!("{way}{}: {}", slot.need.as_str(), slot.titles.join(", "));
-    let text = plain(&text);
+    let text = escape(&text);
     if text.chars().count() <= LONGEST {
         return text.into_owned();
     }

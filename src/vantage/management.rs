@@ -15,7 +15,7 @@ use super::{
     http::{Client, Failure, Origin, Reply},
 };
 use crate::{
-    catalog::Cloud,
+    azure::Cloud,
     import::{Document, Kind},
     net::tls::{self, roots::Roots},
 };
@@ -92,18 +92,9 @@ pub fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots) -> Fetched 
     })
 }
 
-/// The management endpoint of a cloud (Azure SDK, environment tables).
-fn endpoint(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Public => "https://management.azure.com",
-        Cloud::Usgov => "https://management.usgovcloudapi.net",
-        Cloud::China => "https://management.chinacloudapi.cn",
-    }
-}
-
 async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAddr], roots: &Roots) -> Fetched {
     let client = Client::new(tls::verifying(Some(roots)), name_servers);
-    let base = endpoint(cloud);
+    let base = &format!("https://{}", cloud.management_host());
     let token = match token::token(&client, base).await {
         Ok(token) => token,
         Err(why) => {
@@ -145,7 +136,7 @@ async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAd
 /// Everything that a request to the management endpoint needs.
 struct Session<'a> {
     client: Client,
-    base: &'static str,
+    base: &'a str,
     service: &'a ResourceId,
     token: Token,
 }
@@ -250,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_token_stays_with_the_endpoint() {
-        let base = endpoint(Cloud::Public);
+        let base = "https://management.azure.com";
         assert!(is_below("https://management.azure.com/subscriptions/0?page=2", base));
         assert!(is_below("https://MANAGEMENT.azure.com:443/x", base));
         for elsewhere in [

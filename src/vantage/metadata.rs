@@ -3,10 +3,7 @@
 //! <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>. Whatever it says or does not say, a
 //! run goes on: everything odd is a notice.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use hyper::header::{HeaderName, HeaderValue};
 use ipnet::Ipv4Net;
@@ -15,10 +12,11 @@ use serde::Deserialize;
 use socket2::{Domain, Socket, Type};
 
 use super::http::{Client, Failure, Reply};
-use crate::catalog::{Cloud, region_name};
+use crate::{
+    azure::{Cloud, METADATA, PLATFORM_DNS},
+    catalog::region_name,
+};
 
-/// Where the service is, in every cloud and region.
-pub(super) const SERVICE: &str = "http://169.254.169.254";
 /// Without this header it does not answer, so that no page in a browser can ask it.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("metadata");
 pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
@@ -26,8 +24,6 @@ pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
 const PATH: &str = "/metadata/instance?api-version=2021-02-01";
 /// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Any address beyond the subnet: the kernel names the interface that leads there, and nothing is sent.
-const BEYOND: ([u8; 4], u16) = ([168, 63, 129, 16], 53);
 
 /// What the service says of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +44,9 @@ pub struct Machine {
 pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
     let asked = async {
         let client = Client::new(tls, &[]);
-        client.get(&format!("{SERVICE}{PATH}"), HEADER, TRUE, LIMIT).await
+        client
+            .get(&format!("http://{METADATA}{PATH}"), HEADER, TRUE, LIMIT)
+            .await
     };
     match asked.await {
         Ok(reply) => read(&reply, leaving()),
@@ -61,10 +59,11 @@ pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
     }
 }
 
-/// The address that this machine's traffic leaves from.
+/// The address that this machine's traffic leaves from: the kernel names the interface that leads beyond the subnet, and
+/// nothing is sent.
 fn leaving() -> Option<IpAddr> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
-    socket.connect(&SocketAddr::from(BEYOND).into()).ok()?;
+    socket.connect(&PLATFORM_DNS.into()).ok()?;
     Some(socket.local_addr().ok()?.as_socket()?.ip())
 }
 

@@ -1,6 +1,6 @@
 //! The name servers that this machine is configured with.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::system_conf::parse_resolv_conf;
 
@@ -12,10 +12,6 @@ const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 /// The port of DNS (RFC 1035 §4.2).
 const PORT: u16 = 53;
-
-/// The platform's own name server, the same in every region and cloud
-/// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
-pub const PLATFORM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), PORT);
 
 /// The configured servers, and what is remarkable about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::{
-    catalog::model::Cloud,
+    azure::Cloud,
     diff::{
         State,
         read::{self, ReadError},

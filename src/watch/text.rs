@@ -1,6 +1,6 @@
 //! What a watch says to people. Times are UTC.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use anstyle::Style;
 use jiff::Timestamp;
@@ -10,9 +10,10 @@ use crate::{
     catalog::model::Need,
     diagnosis::cause::Verdict,
     diff::State,
-    paint,
-    plain::plain,
-    report::words::{count, list},
+    text::{
+        escape, style,
+        words::{self, count, list},
+    },
 };
 
 /// How many endpoints a status line names: it has one line.
@@ -30,11 +31,11 @@ impl Look {
     pub fn opening(self, watch: &Watch) -> String {
         let mut out = format!(
             "{} {}; times are UTC\n",
-            self.paint(paint::QUIET, &clock(watch.began())),
+            self.paint(style::QUIET, &clock(watch.began())),
             tally(watch)
         );
         for row in watch.rows().iter().filter(|row| row.is_unwell) {
-            let _ = writeln!(out, "  {} {}", plain(&row.label), self.state(row.timeline.state()));
+            let _ = writeln!(out, "  {} {}", escape(&row.label), self.state(row.timeline.state()));
         }
         out + &self.strayed(watch)
     }
@@ -48,11 +49,11 @@ impl Look {
         });
         format!(
             "{} {} {} -> {}, after {}{}\n",
-            self.paint(paint::QUIET, &clock(change.at)),
-            plain(&change.label),
+            self.paint(style::QUIET, &clock(change.at)),
+            escape(&change.label),
             words(change.from),
             self.state(change.to),
-            elapsed(change.lasted),
+            words::duration(change.lasted),
             compared.unwrap_or_default()
         )
     }
@@ -61,7 +62,7 @@ impl Look {
     pub fn summary(self, watch: &Watch, now: Timestamp) -> String {
         let mut out = format!(
             "watched for {} in {}: {}\n",
-            elapsed(between(watch.began(), now)),
+            words::duration(between(watch.began(), now)),
             count_large(watch.rounds(), "round"),
             count_large(watch.changes(), "change")
         );
@@ -81,9 +82,9 @@ impl Look {
         let sum = if blocked.is_zero() {
             "never blocked".to_owned()
         } else {
-            format!("blocked for {}", elapsed(blocked))
+            format!("blocked for {}", words::duration(blocked))
         };
-        let mut out = format!("  {}: {sum}\n", plain(&row.label));
+        let mut out = format!("  {}: {sum}\n", escape(&row.label));
         if row.timeline.forgotten() > 0 {
             let _ = writeln!(
                 out,
@@ -96,7 +97,7 @@ impl Look {
             let _ = writeln!(
                 out,
                 "    {}  {}",
-                self.paint(paint::QUIET, &time),
+                self.paint(style::QUIET, &time),
                 self.state(turn.state)
             );
         }
@@ -120,17 +121,17 @@ impl Look {
         for (row, then) in strayed {
             let then = then.map_or_else(|| "not in it".to_owned(), words);
             let now = self.state(row.timeline.state());
-            let _ = writeln!(out, "  {} {then} -> {now}", plain(&row.label));
+            let _ = writeln!(out, "  {} {then} -> {now}", escape(&row.label));
         }
         out
     }
 
     fn state(self, state: State) -> String {
         let style = match state.verdict {
-            Verdict::Reachable => paint::GOOD,
-            Verdict::Degraded | Verdict::Unproven => paint::DOUBTFUL,
-            Verdict::Blocked => paint::BAD,
-            Verdict::NotTested => paint::QUIET,
+            Verdict::Reachable => style::GOOD,
+            Verdict::Degraded | Verdict::Unproven => style::DOUBTFUL,
+            Verdict::Blocked => style::BAD,
+            Verdict::NotTested => style::QUIET,
         };
         self.paint(style, &words(state))
     }
@@ -160,8 +161,8 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
         .iter()
         .filter(|row| row.is_unwell)
         .map(|row| {
-            let since = elapsed(between(row.timeline.since(), now));
-            format!("{} {} for {since}", plain(&row.label), words(row.timeline.state()))
+            let since = words::duration(between(row.timeline.since(), now));
+            format!("{} {} for {since}", escape(&row.label), words(row.timeline.state()))
         })
         .collect();
     if !unwell.is_empty() {
@@ -169,18 +170,6 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
         let _ = write!(line, ": {}", list(&named, NAMED));
     }
     line
-}
-
-/// A time that people wait for: `4.2 s`, `12 s`, `3 m 12 s`, `2 h 05 m`, `3 d 04 h`.
-pub fn elapsed(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..10 => format!("{:.1} s", time.as_secs_f64()),
-        10..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {:02} m", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {:02} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
 }
 
 /// How many of those that count are well.

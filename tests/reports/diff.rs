@@ -1,7 +1,8 @@
 //! What changed between two reports.
 
 use apim_probe::{
-    catalog::model::{Cloud, Need, Protocol},
+    azure::Cloud,
+    catalog::model::{Need, Protocol},
     diagnosis::cause::{Cause, Verdict},
     diff::{self, Change, Diff, Kind, Weight},
     report::{Endpoint, Format, Options, Report},

@@ -1,7 +1,8 @@
 //! Reports made by hand, as runs against imagined networks would make them.
 
 use apim_probe::{
-    catalog::model::{Cloud, Expect, Need, Protocol, Transport},
+    azure::Cloud,
+    catalog::model::{Expect, Need, Protocol, Transport},
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
     report::{
         Agent, DnsStage, Endpoint, Finding, Fix, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage,

@@ -8,7 +8,8 @@ use std::{
 };
 
 use apim_probe::{
-    catalog::{Catalog, Cloud, File, load},
+    azure::Cloud,
+    catalog::{Catalog, File, load},
     diagnosis::{
         Diagnosis, diagnose,
         findings::{Scene, root_causes},

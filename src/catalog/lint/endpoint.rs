@@ -7,12 +7,15 @@ use super::{
     host::{Names, Suffixes, Wildcard, address, plain_host},
     prose,
 };
-use crate::catalog::{
-    decode::Port,
-    model::{Cloud, Direction, Endpoint, Expect, Protocol, Retired, Target, Transport, Vnet},
-    problem::{Located, Place, Problem},
-    raw,
-    settings::NAME_SERVER,
+use crate::{
+    azure::Cloud,
+    catalog::{
+        decode::Port,
+        model::{Direction, Endpoint, Expect, Protocol, Retired, Target, Transport, Vnet},
+        problem::{Located, Place, Problem},
+        raw,
+        settings::NAME_SERVER,
+    },
 };
 
 /// What an endpoint inherits.

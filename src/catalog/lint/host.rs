@@ -5,10 +5,13 @@ use std::{
     net::IpAddr,
 };
 
-use crate::catalog::{
-    model::Cloud,
-    problem::{Located, Problem, nearest},
-    settings::{NAME_SERVER, REGION, SETTINGS, fill, placeholders},
+use crate::{
+    azure::Cloud,
+    catalog::{
+        problem::{Located, Problem},
+        settings::{NAME_SERVER, REGION, SETTINGS, fill, placeholders},
+    },
+    text::nearest,
 };
 
 /// What `{name}` stands for in each cloud.

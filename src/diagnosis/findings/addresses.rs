@@ -10,10 +10,8 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
-    report::{
-        Fix,
-        words::{count, list},
-    },
+    report::Fix,
+    text::words::{count, list},
 };
 
 /// From so many dependencies on, missing names are somebody's policy and no slip.

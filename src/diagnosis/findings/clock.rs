@@ -10,6 +10,7 @@ use super::{
 use crate::{
     diagnosis::cause::{Cause, Confidence, Suspect},
     report::Fix,
+    text::words,
 };
 
 /// Certificates of so many hosts do not end on the same day.
@@ -33,7 +34,10 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     };
     let measured = skew.map(|skew| {
         let direction = if skew.is_negative() { "behind" } else { "ahead" };
-        format!("this VM's clock is {} {direction}", length(skew))
+        format!(
+            "this VM's clock is {} {direction}",
+            words::duration(skew.unsigned_abs())
+        )
     });
     let confidence = match (rows.is_empty(), measured.is_some()) {
         (true, _) => Confidence::Low,
@@ -55,7 +59,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         scope: "clock".into(),
         title: measured.map_or_else(
             || format!("This VM's clock is wrong: {} seem out of their time", say::host_count(&rows)),
-            |_| format!("This VM's clock is off by {}", skew.map(length).unwrap_or_default()),
+            |_| format!("This VM's clock is off by {}", skew.map(|skew| words::duration(skew.unsigned_abs())).unwrap_or_default()),
         ),
         confidence,
         evidence,
@@ -66,14 +70,4 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         },
         rows,
     }]
-}
-
-/// A skew as people say it.
-fn length(skew: SignedDuration) -> String {
-    let minutes = skew.abs().as_mins();
-    match minutes {
-        0..=119 => format!("{minutes} minutes"),
-        120..=2_879 => format!("{} hours", minutes / 60),
-        _ => format!("{} days", minutes / 60 / 24),
-    }
 }

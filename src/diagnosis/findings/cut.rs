@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     diagnosis::{
-        attempt::seconds,
         cause::{Cause, Confidence, Suspect},
         fix,
     },
     probe::control::NOBODY,
-    report::words::{count, distinct, list},
+    text::words::{self, count, distinct, list},
 };
 
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
@@ -136,9 +135,11 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
         let tls = attempt.tls.as_ref().map(|tls| tls.duration);
         tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
     });
-    let after = say::range(times).map_or_else(String::new, |(first, last)| match (seconds(first), seconds(last)) {
-        (first, last) if first == last => format!(" after {last}"),
-        (first, last) => format!(" after {first} to {last}"),
+    let after = say::range(times).map_or_else(String::new, |(first, last)| {
+        match (words::duration(first), words::duration(last)) {
+            (first, last) if first == last => format!(" after {last}"),
+            (first, last) => format!(" after {first} to {last}"),
+        }
     });
     let sent = first_bytes(rows);
     let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {

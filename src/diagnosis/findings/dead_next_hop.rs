@@ -8,12 +8,10 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        attempt::seconds,
-        cause::{Confidence, Suspect},
-    },
+    diagnosis::cause::{Confidence, Suspect},
     net::icmp::IcmpError,
     report::Fix,
+    text::words,
 };
 
 /// The kernel asks for the next hop three times, a second apart, before it gives up.
@@ -34,7 +32,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         format!(
             "{}: this VM's own kernel says host unreachable after {}",
             say::host_count(&rows),
-            seconds(after)
+            words::duration(after)
         ),
         "so nobody answered for the next hop: this is no firewall".into(),
     ];

@@ -14,7 +14,8 @@ use crate::{
         End, Reply,
         http::{deny_marker, foreign_redirect},
     },
-    report::{Fix, words::count},
+    report::Fix,
+    text::words::count,
 };
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.

@@ -13,10 +13,8 @@ use crate::{
         fix,
     },
     net::icmp::IcmpError,
-    report::{
-        Fix,
-        words::{count, distinct},
-    },
+    report::Fix,
+    text::words::{count, distinct},
 };
 
 /// Refusals of so many dependencies are a policy for everything.

@@ -10,10 +10,8 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         fix,
     },
-    report::{
-        Fix,
-        words::{count, list},
-    },
+    report::Fix,
+    text::words::{count, list},
 };
 
 /// One issuer that the instance does not trust. Over several hosts nothing but inspection explains it: no company signs

@@ -13,10 +13,8 @@ use crate::{
     address,
     catalog::model::Protocol,
     diagnosis::cause::{Cause, Confidence, Suspect},
-    report::{
-        Fix,
-        words::{count, distinct},
-    },
+    report::Fix,
+    text::words::{count, distinct},
 };
 
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a

@@ -10,7 +10,8 @@ use crate::{
         cause::{Cause, Confidence, Suspect},
         findings::dead_next_hop,
     },
-    report::{Fix, words::distinct},
+    report::Fix,
+    text::words::distinct,
 };
 
 /// Three faults of this VM alone:

@@ -18,10 +18,8 @@ use crate::{
         fix,
     },
     plan::Destination,
-    report::{
-        Fix,
-        words::{count, distinct},
-    },
+    report::Fix,
+    text::words::{count, distinct},
 };
 
 /// Three ways in which name servers fail, wide to narrow:

@@ -10,10 +10,8 @@ use super::{
 use crate::{
     catalog::model::Protocol,
     diagnosis::cause::{Confidence, Suspect},
-    report::{
-        Fix,
-        words::{count, list},
-    },
+    report::Fix,
+    text::words::{count, list},
 };
 
 /// Services that a subnet can reach without a way out, over service endpoints or platform rules.

@@ -13,10 +13,8 @@ use crate::{
         cause::{Cause, Confidence, Suspect, Verdict},
         fix,
     },
-    report::{
-        Fix,
-        words::{count, distinct},
-    },
+    report::Fix,
+    text::words::{count, distinct},
 };
 
 /// Degraded rows. They are nobody's to explain away, so none is taken from the pool:

@@ -6,12 +6,10 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
-    report::{
-        Fix,
+    diagnosis::cause::{Cause, Confidence, Suspect},
+    report::Fix,
+    text::{
+        quote,
         words::{count, list},
     },
 };
@@ -49,7 +47,7 @@ fn draft(zone: Option<String>, rows: Vec<Row<'_>>) -> Draft<'_> {
         [_] => format!("{}: the private zone{name} has no record", say::leader(&rows)),
         _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
-    let quoted = zone.as_deref().map_or_else(|| "ZONE".into(), fix::quote);
+    let quoted = zone.as_deref().map_or_else(|| "ZONE".into(), quote);
     let mut evidence = say::examples(&rows);
     evidence.push("a zone linked to the network answers for all of its names, and hides the public ones".into());
     Draft {

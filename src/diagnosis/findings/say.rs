@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use super::row::Row;
 use crate::{
     catalog::model::Need,
-    diagnosis::attempt::seconds,
     net::tcp::TcpEnd,
-    report::words::{count, distinct, list},
+    text::words::{self, count, distinct, list},
 };
 
 /// What two titles may take together in a headline, in bytes.
@@ -150,7 +149,7 @@ pub fn silence(rows: &[Row<'_>]) -> String {
     };
     let longest = silent.iter().map(|(_, duration)| *duration).max();
     let within = longest
-        .map(|longest| format!(" within {}", seconds(longest)))
+        .map(|longest| format!(" within {}", words::duration(longest)))
         .unwrap_or_default();
     match range(silent.iter().filter_map(|(syns, _)| *syns)) {
         Some((1, 1)) => format!("{who}: no answer to 1 SYN{within}"),

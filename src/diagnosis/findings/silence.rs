@@ -11,7 +11,7 @@ use crate::{
         cause::{Cause, Confidence},
         fix,
     },
-    report::words::{count, distinct},
+    text::words::{count, distinct},
 };
 
 /// Whether it was dialled over TCP, and so can tell of a port.

@@ -7,10 +7,8 @@ use super::{
 };
 use crate::{
     diagnosis::cause::{Cause, Confidence, Suspect},
-    report::{
-        Fix,
-        words::{count, list},
-    },
+    report::Fix,
+    text::words::{count, list},
 };
 
 /// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but

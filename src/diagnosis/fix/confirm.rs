@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::quote;
 use crate::{
-    catalog::model::{Cloud, Protocol, Transport},
+    catalog::model::{Protocol, Transport},
     diagnosis::findings::{Row, Scene},
     plan::Destination,
+    text::quote,
 };
 
 /// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
@@ -26,11 +26,7 @@ pub fn check_from_instance(rows: &[Row<'_>], scene: &Scene<'_>) -> Option<String
         Protocol::Http => "HTTP",
         _ => "TCP",
     };
-    let management = match scene.plan.cloud {
-        Cloud::Public => "management.azure.com",
-        Cloud::Usgov => "management.usgovcloudapi.net",
-        Cloud::China => "management.chinacloudapi.cn",
-    };
+    let management = scene.plan.cloud.management_host();
     let body = json!({
         "source": { "region": scene.region.unwrap_or("REGION") },
         "destination": { "address": address, "port": endpoint.port },

@@ -1,12 +1,12 @@
 //! The rules that let rows through: by service tag in an NSG, by name or by service tag in an Azure Firewall.
 
-use super::quote;
 use crate::{
+    azure::region::regional,
     catalog::model::Transport,
     diagnosis::findings::{Row, Scene},
-    region::regional,
-    report::{
-        Fix,
+    report::Fix,
+    text::{
+        quote,
         words::{distinct, list},
     },
 };

@@ -2,7 +2,7 @@
 
 use self::marks::{ANYBODY, MARKS, Mark};
 use super::HttpReply;
-use crate::hello::plain;
+use crate::text::one_line;
 
 mod marks;
 
@@ -27,7 +27,7 @@ pub fn deny_marker(reply: &HttpReply) -> Option<String> {
         511 => Some(("a captive portal", &*body)),
         _ => None,
     };
-    let (author, quote) = marked.or_else(|| by_status.map(|(author, text)| (author, plain(text, QUOTE))))?;
+    let (author, quote) = marked.or_else(|| by_status.map(|(author, text)| (author, one_line(text, QUOTE))))?;
     let status = reply.status;
     Some(if quote.is_empty() {
         format!("HTTP {status}, {author}")
@@ -57,7 +57,7 @@ impl Mark {
             None => lead.find(' ').unwrap_or(lead.len()),
         };
         let end = text[at..].find(['<', '\n']).map_or(text.len(), |length| at + length);
-        Some(plain(&text[from + skipped..end], QUOTE))
+        Some(one_line(&text[from + skipped..end], QUOTE))
     }
 }
 
@@ -72,7 +72,7 @@ fn word_position(text: &str, words: &str) -> Option<usize> {
 /// A mark in a header: Squid's own, or a product named by those that tell the author or where to go.
 fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
     if let Some(error) = reply.header("x-squid-error") {
-        return Some(("Squid", plain(&format!("X-Squid-Error: {error}"), QUOTE)));
+        return Some(("Squid", one_line(&format!("X-Squid-Error: {error}"), QUOTE)));
     }
     // Not `via`: a proxy that lets the service answer names itself there too.
     ["server", "location", "www-authenticate", "proxy-authenticate"]
@@ -83,7 +83,7 @@ fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
                 .iter()
                 .filter(|mark| mark.author != ANYBODY)
                 .find(|mark| mark.find(value).is_some())?;
-            Some((mark.author, plain(&format!("{name}: {value}"), QUOTE)))
+            Some((mark.author, one_line(&format!("{name}: {value}"), QUOTE)))
         })
 }
 

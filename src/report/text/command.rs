@@ -1,7 +1,7 @@
 //! A shell command over several lines that still runs when it is pasted.
 
-use super::page::{Line, Page, columns};
-use crate::paint;
+use super::page::{Line, Page};
+use crate::text::{columns, style};
 
 /// A piece of a command that stays on one line if it can, and how the line may end behind it.
 struct Piece {
@@ -22,7 +22,7 @@ enum End {
 pub fn write(page: &mut Page, column: usize, command: &str) {
     // Room for the backslash, and for the quote that a break inside quotes needs.
     let width = page.measure() - 3;
-    let mut line = Line::at(column).styled(paint::QUIET, "$ ");
+    let mut line = Line::at(column).styled(style::QUIET, "$ ");
     let mut text = String::new();
     // The quote that is open where the text begins.
     let mut quote = None;
@@ -109,10 +109,7 @@ mod tests {
     use std::process::Command;
 
     use super::{super::page::Page, write};
-    use crate::{
-        exit::ExitStatus,
-        report::{Options, text::page::columns},
-    };
+    use crate::{exit::ExitStatus, report::Options, text::columns};
 
     /// What a shell makes of the written command: its arguments, one a line.
     fn arguments(script: &str) -> String {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use anstyle::Style;
 
-use super::page::{Line, Page, columns, shorten};
+use super::page::{Line, Page};
 use crate::{
     catalog::model::Need,
-    paint,
     report::{
         Endpoint, Report,
         view::{self, Group, Status},
     },
+    text::{columns, shorten, style},
 };
 
 /// Where titles begin, behind the status.
@@ -37,7 +37,7 @@ pub fn write(page: &mut Page, report: &Report) {
     };
     for (heading, groups) in sections.into_iter().filter(|(_, groups)| !groups.is_empty()) {
         page.gap();
-        page.line(Line::default().styled(paint::HEADING, heading));
+        page.line(Line::default().styled(style::HEADING, heading));
         for group in &groups {
             table.row(page, group);
         }
@@ -59,7 +59,7 @@ impl Table<'_> {
         let count_end = TITLE + self.title_width + 7;
         let line = Line::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
         let line = line.to(count_end - columns(&count)).text(&count).to(count_end + 2);
-        page.line(line.styled(paint::QUIET, &self.note(group)));
+        page.line(line.styled(style::QUIET, &self.note(group)));
         self.details(page, group);
     }
 
@@ -98,9 +98,9 @@ impl Table<'_> {
             }
             if endpoints.len() > MOST_ROWS {
                 let more = format!("and {} more", endpoints.len() - MOST_ROWS);
-                page.line(Line::at(TITLE).styled(paint::QUIET, &more));
+                page.line(Line::at(TITLE).styled(style::QUIET, &more));
             }
-            page.paragraph(Line::at(TITLE + 2), paint::QUIET, &detail, Some(3));
+            page.paragraph(Line::at(TITLE + 2), style::QUIET, &detail, Some(3));
         }
     }
 }
@@ -108,8 +108,8 @@ impl Table<'_> {
 /// The style that repeats what a status says.
 pub fn style(status: Status) -> Style {
     match status {
-        Status::Blocked | Status::Open => paint::BAD,
-        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => paint::DOUBTFUL,
-        Status::Ok => paint::GOOD,
+        Status::Blocked | Status::Open => style::BAD,
+        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => style::DOUBTFUL,
+        Status::Ok => style::GOOD,
     }
 }

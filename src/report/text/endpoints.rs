@@ -2,12 +2,12 @@
 
 use super::{
     dependencies::style,
-    page::{Line, Page, columns, shorten},
+    page::{Line, Page},
 };
 use crate::{
     catalog::model::Need,
-    paint,
     report::{Endpoint, Report, view},
+    text::{columns, shorten, style},
 };
 
 /// Where the target of an endpoint begins, behind its verdict.
@@ -23,8 +23,8 @@ pub fn write(page: &mut Page, report: &Report) {
     let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
     let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);
     let heading = Line::default()
-        .styled(paint::HEADING, "ENDPOINTS")
-        .styled(paint::QUIET, ", times in ms");
+        .styled(style::HEADING, "ENDPOINTS")
+        .styled(style::QUIET, ", times in ms");
     page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));
     let mut dependency = None;
     for endpoint in &report.endpoints {
@@ -33,8 +33,8 @@ pub fn write(page: &mut Page, report: &Report) {
             page.gap();
             page.line(
                 Line::at(2)
-                    .styled(paint::HEADING, &endpoint.title)
-                    .styled(paint::QUIET, &about),
+                    .styled(style::HEADING, &endpoint.title)
+                    .styled(style::QUIET, &about),
             );
         }
         row(page, endpoint, timings);
@@ -67,11 +67,11 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
     };
     let dot = if need.is_empty() { "" } else { page.dot() };
     let about = format!("{need}{dot}{cause}{}", endpoint.detail);
-    page.paragraph(Line::at(TARGET), paint::NORMAL, &about, None);
+    page.paragraph(Line::at(TARGET), style::NORMAL, &about, None);
     for (label, text) in endpoint.stages.facts() {
         page.paragraph(
-            Line::at(TARGET).styled(paint::QUIET, label).to(TARGET + 9),
-            paint::QUIET,
+            Line::at(TARGET).styled(style::QUIET, label).to(TARGET + 9),
+            style::QUIET,
             &text,
             None,
         );
@@ -82,8 +82,8 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
         .filter(|sentence| **sentence != endpoint.detail)
     {
         page.paragraph(
-            Line::at(TARGET).styled(paint::QUIET, "-").to(TARGET + 2),
-            paint::QUIET,
+            Line::at(TARGET).styled(style::QUIET, "-").to(TARGET + 2),
+            style::QUIET,
             sentence,
             None,
         );
@@ -94,7 +94,7 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
 fn with_cells(mut line: Line, from: usize, texts: &[String; 4]) -> Line {
     for (text, at) in texts.iter().zip(1..) {
         if !text.is_empty() {
-            line = line.to(from + at * TIMING - columns(text)).styled(paint::QUIET, text);
+            line = line.to(from + at * TIMING - columns(text)).styled(style::QUIET, text);
         }
     }
     line

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::{
     command,
-    page::{Line, Page, columns, shorten, wrap},
+    page::{Line, Page},
 };
 use crate::{
     diagnosis::cause::Confidence,
-    paint,
-    report::{Endpoint, Finding, Report, view, words},
+    report::{Endpoint, Finding, Report, view},
+    text::{columns, shorten, style, words, wrap},
 };
 
 /// Lines that a finding may take, its title included.
@@ -36,7 +36,7 @@ pub fn write(page: &mut Page, report: &Report, verbose: bool) {
     if !counting.is_empty() && !verbose {
         page.gap();
         page.line(Line::at(INDENT).styled(
-            paint::QUIET,
+            style::QUIET,
             "All evidence, ready commands and every endpoint: --verbose",
         ));
     }
@@ -45,20 +45,20 @@ pub fn write(page: &mut Page, report: &Report, verbose: bool) {
 /// Returns how many lines it took: one or two.
 fn title(page: &mut Page, finding: &Finding, number: usize) -> usize {
     let confidence = finding.confidence.as_str();
-    let start = Line::default().styled(paint::BAD, &format!("{number:>3}")).to(INDENT);
+    let start = Line::default().styled(style::BAD, &format!("{number:>3}")).to(INDENT);
     let room = page.measure() - INDENT - columns(confidence) - 2;
     let mut lines = wrap(&finding.title, room);
     lines.truncate(2);
     let style = if finding.confidence == Confidence::Certain {
-        paint::NORMAL
+        style::NORMAL
     } else {
-        paint::QUIET
+        style::QUIET
     };
     let first = lines.first().map_or("", String::as_str);
     let column = page.measure() - columns(confidence);
-    page.line(start.styled(paint::HEADING, first).to(column).styled(style, confidence));
+    page.line(start.styled(style::HEADING, first).to(column).styled(style, confidence));
     for line in lines.iter().skip(1) {
-        page.line(Line::at(INDENT).styled(paint::HEADING, line));
+        page.line(Line::at(INDENT).styled(style::HEADING, line));
     }
     lines.len().max(1)
 }
@@ -80,8 +80,8 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
         .map(|(text, column)| wrap(text, page.measure() - column).len()),
     );
     let [who_lines, evidence_lines, impact_lines, look_lines, fix_lines] = shares;
-    page.paragraph(Line::at(INDENT), paint::NORMAL, &who, Some(who_lines));
-    page.paragraph(Line::at(INDENT), paint::NORMAL, &evidence, Some(evidence_lines));
+    page.paragraph(Line::at(INDENT), style::NORMAL, &who, Some(who_lines));
+    page.paragraph(Line::at(INDENT), style::NORMAL, &evidence, Some(evidence_lines));
     for (label, text, lines) in [
         ("Without it", &finding.impact, impact_lines),
         ("Look at", &look_at, look_lines),
@@ -89,8 +89,8 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
     ] {
         if lines > 0 {
             page.paragraph(
-                Line::at(INDENT).styled(paint::QUIET, label).to(LABELLED),
-                paint::NORMAL,
+                Line::at(INDENT).styled(style::QUIET, label).to(LABELLED),
+                style::NORMAL,
                 text,
                 Some(lines),
             );
@@ -105,7 +105,7 @@ fn look_at(finding: &Finding, room: usize, all: bool) -> String {
         let joined = format!(
             "{text}{}{}",
             if text.is_empty() { "" } else { ", then " },
-            words::suspect(*suspect)
+            suspect.label()
         );
         if columns(&joined) > room && !all && !text.is_empty() {
             break;

@@ -1,13 +1,12 @@
 //! Where the agent stood, and the run in one sentence.
 
-use super::page::{Line, Page, columns};
+use super::page::{Line, Page};
 use crate::{
-    paint,
     report::{
         Report,
         headline::{self, Headline, Tone},
-        words,
     },
+    text::{columns, style, words},
 };
 
 /// Writes the vantage, its notices and the headline.
@@ -17,8 +16,8 @@ pub fn write(page: &mut Page, report: &Report) {
     imports(page, report);
     for notice in &report.vantage.notices {
         page.paragraph(
-            Line::default().styled(paint::DOUBTFUL, "note").to(6),
-            paint::NORMAL,
+            Line::default().styled(style::DOUBTFUL, "note").to(6),
+            style::NORMAL,
             notice,
             None,
         );
@@ -26,13 +25,13 @@ pub fn write(page: &mut Page, report: &Report) {
     page.gap();
     let Headline { tone, word, sentence } = Headline::of(report);
     let style = match tone {
-        Tone::Good => paint::GOOD,
-        Tone::Doubtful => paint::DOUBTFUL,
-        Tone::Bad => paint::BAD,
+        Tone::Good => style::GOOD,
+        Tone::Doubtful => style::DOUBTFUL,
+        Tone::Bad => style::BAD,
     };
     page.paragraph(
         Line::default().styled(style, word).to(columns(word) + 2),
-        paint::HEADING,
+        style::HEADING,
         &sentence,
         None,
     );
@@ -48,13 +47,13 @@ fn items(page: &mut Page, items: &[String]) {
             format!("{line}{}{item}", page.dot())
         };
         if columns(&joined) > page.measure() && !line.is_empty() {
-            page.line(Line::default().styled(paint::QUIET, &line));
+            page.line(Line::default().styled(style::QUIET, &line));
             line.clone_from(item);
         } else {
             line = joined;
         }
     }
-    page.paragraph(Line::default(), paint::QUIET, &line, None);
+    page.paragraph(Line::default(), style::QUIET, &line, None);
 }
 
 /// What the plan was made with, one line each.
@@ -66,6 +65,6 @@ fn imports(page: &mut Page, report: &Report) {
         });
         let endpoints = words::count(imported.endpoints, "endpoint");
         let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
-        page.paragraph(Line::default(), paint::QUIET, &text, None);
+        page.paragraph(Line::default(), style::QUIET, &text, None);
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use unicode_width::UnicodeWidthChar;
 
-use crate::{paint, plain::plain, report::Options};
+use crate::{
+    report::Options,
+    text::{columns, escape, prefix, style, wrap},
+};
 
 /// Text under construction. Whatever enters it has gone through [`plain`].
 pub struct Page {
@@ -31,12 +33,12 @@ impl Line {
 
     /// Appends text.
     pub fn text(self, text: &str) -> Self {
-        self.styled(paint::NORMAL, text)
+        self.styled(style::NORMAL, text)
     }
 
     /// Appends text in a style.
     pub fn styled(mut self, style: Style, text: &str) -> Self {
-        let text = plain(text);
+        let text = escape(text);
         self.width += columns(&text);
         self.pieces.push((style, text.into_owned()));
         self
@@ -46,7 +48,7 @@ impl Line {
     pub fn to(mut self, column: usize) -> Self {
         let gap = column.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.width += gap;
-        self.pieces.push((paint::NORMAL, " ".repeat(gap)));
+        self.pieces.push((style::NORMAL, " ".repeat(gap)));
         self
     }
 
@@ -141,124 +143,11 @@ impl Page {
     }
 
     fn piece(&mut self, style: Style, text: &str) {
-        if self.colour && style != paint::NORMAL && !text.trim().is_empty() {
+        if self.colour && style != style::NORMAL && !text.trim().is_empty() {
             // A String cannot fail to be written to.
             let _ = write!(self.out, "{style}{text}{style:#}");
         } else {
             self.out.push_str(text);
-        }
-    }
-}
-
-/// Text in lines of at most `width` columns. It breaks at spaces; a word that has no line of its own breaks behind the
-/// last `/`, `.`, `:`, `-`, `=` or `,` that fits, else anywhere.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let text = plain(text);
-    let mut lines: Vec<String> = Vec::new();
-    let mut current = String::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut word = word;
-        let space = usize::from(!current.is_empty());
-        if columns(&current) + space + columns(word) > width {
-            if !current.is_empty() {
-                lines.push(std::mem::take(&mut current));
-            }
-            while columns(word) > width {
-                let fitting = prefix(word, width);
-                let at = fitting
-                    .rfind(['/', '.', ':', '-', '=', ','])
-                    .map_or(fitting.len(), |at| at + 1);
-                lines.push(word[..at].to_owned());
-                word = &word[at..];
-            }
-        }
-        if !current.is_empty() {
-            current.push(' ');
-        }
-        current.push_str(word);
-    }
-    if !current.is_empty() {
-        lines.push(current);
-    }
-    lines
-}
-
-/// Text cut in its middle to at most `width` columns: of a host name both ends matter.
-pub fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
-    let text = plain(text);
-    if columns(&text) <= width {
-        return text.into_owned();
-    }
-    let room = width.saturating_sub(columns(ellipsis));
-    let head = prefix(&text, room.div_ceil(2));
-    let tail = suffix(&text, room - columns(head));
-    format!("{head}{ellipsis}{tail}")
-}
-
-/// The columns that text takes on a terminal, character by character as terminals count.
-pub fn columns(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
-}
-
-/// The longest beginning of at most `width` columns.
-fn prefix(text: &str, width: usize) -> &str {
-    let mut used = 0;
-    for (at, c) in text.char_indices() {
-        used += c.width().unwrap_or(0);
-        if used > width {
-            return &text[..at];
-        }
-    }
-    text
-}
-
-/// The longest end of at most `width` columns.
-fn suffix(text: &str, width: usize) -> &str {
-    let mut used = 0;
-    for (at, c) in text.char_indices().rev() {
-        used += c.width().unwrap_or(0);
-        if used > width {
-            return &text[at + c.len_utf8()..];
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{columns, shorten, wrap};
-    use proptest::prelude::*;
-
-    #[test]
-    fn long_words_break_where_a_reader_would() {
-        let lines = wrap("see apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 there", 30);
-        assert_eq!(
-            lines,
-            ["see", "apirpsqlfi6mahlotrqv5mnk.", "database.windows.net:1433", "there"]
-        );
-        assert_eq!(wrap("aaaaaaaaaaaa", 5), ["aaaaa", "aaaaa", "aa"]);
-        assert_eq!(wrap("  ", 5), Vec::<String>::new());
-    }
-
-    #[test]
-    fn both_ends_of_a_long_name_are_kept() {
-        assert_eq!(shorten("abcdefghijkl", 12, "..."), "abcdefghijkl");
-        assert_eq!(shorten("abcdefghijkl", 9, "..."), "abc...jkl");
-        assert_eq!(shorten("東京東京東京", 7, "…"), "東…東京");
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_wider_than_asked(text in any::<String>(), width in 4usize..60) {
-            prop_assert!(columns(&shorten(&text, width, "...")) <= width);
-            for line in wrap(&text, width) {
-                prop_assert!(columns(&line) <= width, "{line:?} is wider than {width}");
-            }
-        }
-
-        #[test]
-        fn wrapping_loses_no_word(words in prop::collection::vec("[a-z.:/]{1,40}", 0..20), width in 4usize..60) {
-            prop_assert_eq!(wrap(&words.join(" "), width).concat().replace(' ', ""), words.concat());
         }
     }
 }

@@ -4,8 +4,8 @@ use super::page::{Line, Page};
 use crate::{
     catalog::{model::Need, placeholders},
     diagnosis::cause::{Cause, Verdict},
-    paint,
-    report::{Endpoint, Report, view, words},
+    report::{Endpoint, Report, view},
+    text::{style, words},
 };
 
 /// Where the text behind a number begins.
@@ -19,11 +19,11 @@ pub fn write_untested(page: &mut Page, report: &Report) {
         return;
     }
     page.gap();
-    page.line(Line::default().styled(paint::HEADING, "NOT TESTED"));
+    page.line(Line::default().styled(style::HEADING, "NOT TESTED"));
     for (cause, endpoints) in causes {
         let number = Line::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
-        page.paragraph(number, paint::NORMAL, &why(cause, &endpoints, report.complete), None);
-        page.paragraph(Line::at(TEXT), paint::QUIET, &which(cause, &endpoints), Some(3));
+        page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete), None);
+        page.paragraph(Line::at(TEXT), style::QUIET, &which(cause, &endpoints), Some(3));
     }
 }
 
@@ -88,13 +88,13 @@ pub fn write_noted(page: &mut Page, report: &Report) {
     }
     page.gap();
     let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
-    page.line(Line::default().styled(paint::HEADING, "NOTED"));
+    page.line(Line::default().styled(style::HEADING, "NOTED"));
     let text = format!("{counted} that the documentation names but need not answer; none of this counts");
-    page.paragraph(Line::at(2), paint::NORMAL, &text, None);
+    page.paragraph(Line::at(2), style::NORMAL, &text, None);
     for ((verdict, cause), endpoints) in view::by(noted, |e| (e.verdict, e.cause)) {
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
         let label = Line::at(2).text(word).to(TEXT + 13);
-        page.paragraph(label, paint::QUIET, &targets.join(", "), Some(4));
+        page.paragraph(label, style::QUIET, &targets.join(", "), Some(4));
     }
 }

@@ -7,9 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::LIMIT;
-use crate::vantage::{
-    http::{Client, Failure, Reply},
-    metadata,
+use crate::{
+    azure::METADATA,
+    vantage::{
+        http::{Client, Failure, Reply},
+        metadata,
+    },
 };
 
 /// The version of the identity service, the only one
@@ -43,10 +46,8 @@ impl Token {
 
 /// Asks the metadata service for a token of the VM's managed identity.
 pub(super) async fn token(client: &Client, audience: &str) -> Result<Token, String> {
-    let url = format!(
-        "{}/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/",
-        metadata::SERVICE
-    );
+    let url =
+        format!("http://{METADATA}/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
     let reply = match client.get(&url, metadata::HEADER, metadata::TRUE, LIMIT).await {
         Ok(reply) => reply,
         Err(Failure::Silent) => return Err("no metadata service answered, so there is no token".into()),

@@ -1,7 +1,8 @@
 //! Reports made by hand, of runs that saw a thing or two.
 
 use apim_probe::{
-    catalog::model::{Cloud, Expect},
+    azure::Cloud,
+    catalog::model::Expect,
     diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
     plan::Plan,
     report::{Agent, Endpoint, Finding, Fix, Report, SCHEMA, Stages, Summary, TcpStage, Vantage, VantageSource},

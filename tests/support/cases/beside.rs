@@ -1,7 +1,7 @@
 //! Clocks, what works with something wrong beside, lone hosts, and what must be blocked.
 
 use apim_probe::{
-    catalog::Cloud,
+    azure::Cloud,
     diagnosis::cause::{
         Confidence::{Certain, High, Medium},
         Suspect::{DnsServer, FirewallApplicationRule, LocalHost, Nsg, Nva, TlsInspection},

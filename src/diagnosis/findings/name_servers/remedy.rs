@@ -1,8 +1,7 @@
 //! Whose fault a failing name server is, and what to change.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use crate::{
+    azure::PLATFORM,
     diagnosis::{
         cause::{Cause, Confidence, Suspect},
         findings::{
@@ -13,9 +12,6 @@ use crate::{
     },
     report::Fix,
 };
-
-/// The platform's name server, the same in every network and cloud.
-const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 
 fn is_platform_asked(picture: &Picture<'_>) -> bool {
     picture

@@ -1,10 +1,8 @@
-//! Small words that every renderer needs: counts, lists, and what a suspect is called.
+//! Small words: counts, lists, durations, sentences.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::SignedDuration;
-
-use crate::{catalog::placeholders, diagnosis::cause::Suspect, report::Endpoint};
 
 /// `1 endpoint`, `3 endpoints`, `2 dependencies`, `4 addresses`.
 pub fn count(n: usize, noun: &str) -> String {
@@ -37,58 +35,31 @@ pub fn list(items: &[&str], most: usize) -> String {
     }
 }
 
-/// What to pass so that endpoints whose host holds `{names}` can be tested.
-pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
-    let names = distinct(endpoints.iter().flat_map(|e| placeholders(&e.host)));
-    let mut flags = Vec::new();
-    if names.contains(&"region") {
-        flags.push("pass --region".to_owned());
+/// A duration in its two largest units: `0.4 ms`, `120 ms`, `5.0 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
+pub fn duration(time: Duration) -> String {
+    let exact = time.as_secs_f64();
+    match exact {
+        ..0.00995 => return format!("{:.1} ms", exact * 1_000.0),
+        ..0.9995 => return format!("{:.0} ms", exact * 1_000.0),
+        ..9.95 => return format!("{exact:.1} s"),
+        _ => {}
     }
-    if names.contains(&"name_server") {
-        flags.push("pass --dns-server".to_owned());
-    }
-    let settable: Vec<&str> = names
-        .into_iter()
-        .filter(|n| !matches!(*n, "region" | "name_server"))
-        .collect();
-    if !settable.is_empty() {
-        flags.push(format!("pass --network-status, or set {}", settable.join(", ")));
-    }
-    flags.join("; ")
-}
-
-/// Where to look, in the reader's words.
-pub fn suspect(suspect: Suspect) -> &'static str {
-    match suspect {
-        Suspect::Nsg => "NSG outbound rules",
-        Suspect::Udr => "the route table",
-        Suspect::NoOutbound => "the subnet's way out",
-        Suspect::FirewallNetworkRule => "network rules of the firewall",
-        Suspect::FirewallApplicationRule => "application rules of the firewall",
-        Suspect::TlsInspection => "TLS inspection",
-        Suspect::Nva => "the appliance at the next hop",
-        Suspect::DnsServer => "the name server",
-        Suspect::PrivateDnsZone => "private DNS zones linked to the network",
-        Suspect::Proxy => "the HTTP proxy",
-        Suspect::VmNicNsg => "the NSG on this VM's own network interface",
-        Suspect::LocalHost => "this VM's own firewall, routes and clock",
-        Suspect::Service => "the service itself",
-        Suspect::Documentation => "the documentation, which may be behind",
+    let seconds = time.as_secs() + u64::from(time.subsec_millis() >= 500);
+    let (size, unit, part, smaller) = match seconds {
+        ..60 => (1, "s", 1, ""),
+        60..3_600 => (60, "min", 1, "s"),
+        3_600..86_400 => (3_600, "h", 60, "min"),
+        _ => (86_400, "d", 3_600, "h"),
+    };
+    match (seconds / size, seconds % size / part) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, rest) => format!("{whole} {unit} {rest} {smaller}"),
     }
 }
 
-/// A duration in milliseconds as people say it: `0.4 ms`, `120 ms`, `5.0 s`, `3 min 12 s`.
-pub fn duration(ms: f64) -> String {
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.1} ms"),
-        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
-        ms if ms < 60_000.0 => format!("{:.1} s", ms / 1_000.0),
-        ms => format!(
-            "{:.0} min {:02.0} s",
-            (ms / 60_000.0).floor(),
-            ((ms % 60_000.0) / 1_000.0).floor()
-        ),
-    }
+/// [`duration`] of milliseconds as reports hold them; what is no duration counts as none.
+pub fn milliseconds(ms: f64) -> String {
+    duration(Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or_default())
 }
 
 /// How old something is, in the largest unit that fits: `less than a day old`, `3 days old`, `2 years old`.
@@ -123,7 +94,7 @@ pub fn sentences(parts: &[String]) -> String {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::{age, count, duration, list, placeholders, sentences};
+    use super::{age, count, list, milliseconds, sentences};
 
     #[test]
     fn counts_and_lists_read_as_english() {
@@ -144,13 +115,22 @@ mod tests {
     #[test]
     fn durations_keep_the_digits_that_matter() {
         for (ms, text) in [
+            (0.0, "0.0 ms"),
             (0.42, "0.4 ms"),
             (121.6, "122 ms"),
+            (999.7, "1.0 s"),
             (5_001.2, "5.0 s"),
-            (59_990.0, "60.0 s"),
+            (12_400.0, "12 s"),
+            (59_990.0, "1 min"),
             (192_000.0, "3 min 12 s"),
+            (7_500_000.0, "2 h 5 min"),
+            (90_000_000.0, "1 d 1 h"),
+            (31_536_000_000.0, "365 d"),
+            (-1.0, "0.0 ms"),
+            (f64::NAN, "0.0 ms"),
+            (f64::INFINITY, "0.0 ms"),
         ] {
-            assert_eq!(duration(ms), text);
+            assert_eq!(milliseconds(ms), text);
         }
     }
 
@@ -166,12 +146,6 @@ mod tests {
         ] {
             assert_eq!(age(SignedDuration::from_hours(hours)), text);
         }
-    }
-
-    #[test]
-    fn placeholders_survive_stray_braces() {
-        assert_eq!(placeholders("{a}.b.{c}").collect::<Vec<_>>(), ["a", "c"]);
-        assert_eq!(placeholders("}a{b").count(), 0);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Foreign bytes in a sentence.
 
+use super::escape;
+
 /// Foreign bytes made fit for a sentence: text in quotes, anything else in hexadecimal, shortened to what helps.
 ///
 /// Control characters and those that turn or hide text are escaped, runs of white space become one space.
-pub fn glimpse(bytes: &[u8]) -> String {
+pub fn excerpt(bytes: &[u8]) -> String {
     const TEXT: usize = 120;
     const HEX: usize = 24;
     let printable = bytes
@@ -11,33 +13,21 @@ pub fn glimpse(bytes: &[u8]) -> String {
         .filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
         .count();
     if printable * 10 >= bytes.len() * 9 {
-        return format!("\"{}\"", plain(&String::from_utf8_lossy(bytes), TEXT));
+        return format!("\"{}\"", one_line(&String::from_utf8_lossy(bytes), TEXT));
     }
     let hex: Vec<String> = bytes.iter().take(HEX).map(|byte| format!("{byte:02x}")).collect();
     let rest = if bytes.len() > HEX { " …" } else { "" };
     hex.join(" ") + rest
 }
 
-/// At most `most` characters of `text` on one line, with everything escaped that a reader could not see.
-pub fn plain(text: &str, most: usize) -> String {
+/// At most `most` characters of `text` on one line, [escaped](escape).
+pub fn one_line(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = line.chars().take(most).flat_map(visible).collect();
-    if line.chars().count() > most {
-        shown.push('…');
-    }
-    shown
-}
-
-/// The character itself, or its escape where it is a control character or steers how text is laid out.
-fn visible(character: char) -> impl Iterator<Item = char> {
-    let steers =
-        matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let hidden = character.is_control() || steers;
-    let escape = hidden.then(|| character.escape_unicode());
-    (!hidden)
-        .then_some(character)
-        .into_iter()
-        .chain(escape.into_iter().flatten())
+    let (shown, rest) = match line.char_indices().nth(most) {
+        Some((at, _)) => (&line[..at], "…"),
+        None => (line.as_str(), ""),
+    };
+    format!("{}{rest}", escape(shown))
 }
 
 #[cfg(test)]
@@ -61,8 +51,8 @@ mod tests {
             (&[0; 30], &(vec!["00"; 24].join(" ") + " …")),
         ];
         for (bytes, shown) in table {
-            assert_eq!(glimpse(bytes), shown);
+            assert_eq!(excerpt(bytes), shown);
         }
-        assert_eq!(glimpse(&[b'a'; 500]), format!("\"{}…\"", "a".repeat(120)));
+        assert_eq!(excerpt(&[b'a'; 500]), format!("\"{}…\"", "a".repeat(120)));
     }
 }

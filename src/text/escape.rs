@@ -8,7 +8,7 @@ use std::borrow::Cow;
 ///
 /// An escape is written as Rust writes it (`\n`, `\u{1b}`). What a person can read stays as it is, in any script.
 /// Applying it twice changes nothing.
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -24,7 +24,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a character acts on a terminal instead of showing itself.
-pub(crate) fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -46,12 +46,12 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{is_harmful, plain};
+    use super::{escape, is_harmful};
 
     #[test]
     fn readable_text_is_not_copied() {
         for text in ["", "sql.database.windows.net", "Azure Küche · 東京", "a\\b"] {
-            assert!(matches!(plain(text), Cow::Borrowed(same) if same == text));
+            assert!(matches!(escape(text), Cow::Borrowed(same) if same == text));
         }
     }
 
@@ -67,16 +67,16 @@ mod tests {
             ("one\u{2028}two", "one\\u{2028}two"),
             ("pay\u{200b}pal", "pay\\u{200b}pal"),
         ] {
-            assert_eq!(plain(text), safe);
+            assert_eq!(escape(text), safe);
         }
     }
 
     proptest! {
         #[test]
         fn nothing_harmful_is_left(text in any::<String>()) {
-            let safe = plain(&text);
+            let safe = escape(&text);
             prop_assert!(!safe.contains(is_harmful));
-            prop_assert_eq!(plain(&safe), safe.clone());
+            prop_assert_eq!(escape(&safe), safe.clone());
         }
     }
 }

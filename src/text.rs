@@ -1,0 +1,18 @@
+//! Text for people: harmless, counted, measured, and quoted for a shell.
+
+pub mod style;
+pub mod words;
+
+mod escape;
+mod excerpt;
+mod layout;
+mod nearest;
+mod shell;
+
+pub use self::{
+    escape::{escape, is_harmful},
+    excerpt::{excerpt, one_line},
+    layout::{columns, prefix, shorten, wrap},
+    nearest::nearest,
+    shell::quote,
+};

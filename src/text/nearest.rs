@@ -1,0 +1,38 @@
+//! Slips of the finger.
+
+/// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
+/// not what a slip is made in, and comparing costs time. `_` and `-` count as the same, a swap of neighbours as two slips.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let fold = |word: &str| word.to_lowercase().replace('_', "-");
+    let word: String = fold(word).chars().take(64).collect();
+    let length = word.chars().count();
+    let tolerance = (length / 3).clamp(if length > 3 { 2 } else { 1 }, 4);
+    known
+        .iter()
+        .take(1_000)
+        .map(|candidate| (strsim::levenshtein(&word, &fold(candidate)), *candidate))
+        .filter(|(distance, _)| *distance <= tolerance)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_word() {
+        let known = ["protocol", "protocols", "port", "ports", "any_address"];
+        for (typed, meant) in [
+            ("protcol", Some("protocol")),
+            ("prots", Some("ports")),
+            ("id", None),
+            ("any-address", Some("any_address")),
+            ("Port", Some("port")),
+            ("banana", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, &known), meant, "{typed}");
+        }
+    }
+}
