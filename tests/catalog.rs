@@ -586,12 +586,27 @@ proptest! {
     }
 }
 
+#[test]
+fn no_character_that_hides_or_turns_text_is_shown() {
+    for hidden in [
+        '\u{ad}',
+        '\u{61c}',
+        '\u{180e}',
+        '\u{202e}',
+        '\u{206a}',
+        '\u{fff9}',
+        '\u{e0041}',
+    ] {
+        survive(format!("dependencies:\n  - id: a{hidden}b\n    wrong{hidden}key: 1\n").into_bytes());
+    }
+}
+
 /// Loads, and shows what is wrong, without a panic and without anything that moves a cursor.
 fn survive(bytes: Vec<u8>) {
     if let Err(errors) = load(false, &[named("\u{1b}[2J.yaml", bytes)]) {
         assert!(errors.count() > 0);
         let words = render(&errors, false);
-        let moves = words.chars().find(|c| c.is_control() && *c != '\n');
+        let moves = words.chars().find(|c| apim_probe::text::is_harmful(*c) && *c != '\n');
         assert_eq!(moves, None, "{words:?}");
         assert_eq!(errors.summaries().count(), errors.count());
     }

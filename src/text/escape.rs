@@ -66,6 +66,9 @@ mod tests {
             ("a\u{0}b\u{7f}", "a\\u{0}b\\u{7f}"),
             ("one\u{2028}two", "one\\u{2028}two"),
             ("pay\u{200b}pal", "pay\\u{200b}pal"),
+            ("co\u{ad}op\u{180e}", "co\\u{ad}op\\u{180e}"),
+            ("\u{fff9}a\u{fffb}\u{e0041}", "\\u{fff9}a\\u{fffb}\\u{e0041}"),
+            ("\u{61c}\u{206a}", "\\u{61c}\\u{206a}"),
         ] {
             assert_eq!(escape(text), safe);
         }

@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_shown_without_their_teeth() {
-        let table: [(&[u8], &str); 6] = [
+        let table: [(&[u8], &str); 7] = [
             (
                 b"HTTP/1.1 400 Bad Request\r\nServer: x",
                 r#""HTTP/1.1 400 Bad Request Server: x""#,
@@ -46,6 +46,10 @@ mod tests {
             (
                 "the file is called \u{202e}txt.exe, is it not so, dear reader?".as_bytes(),
                 r#""the file is called \u{202e}txt.exe, is it not so, dear reader?""#,
+            ),
+            (
+                "a soft\u{ad}hyphen and a tag\u{e0041} in a text that is readable otherwise, dear reader, from end to end".as_bytes(),
+                r#""a soft\u{ad}hyphen and a tag\u{e0041} in a text that is readable otherwise, dear reader, from end to end""#,
             ),
             (b"", "\"\""),
             (&[0; 30], &(vec!["00"; 24].join(" ") + " …")),

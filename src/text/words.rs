@@ -39,6 +39,7 @@ pub fn list(items: &[&str], most: usize) -> String {
 pub fn duration(time: Duration) -> String {
     let exact = time.as_secs_f64();
     match exact {
+        0.0 => return "0 s".into(),
         ..0.00995 => return format!("{:.1} ms", exact * 1_000.0),
         ..0.9995 => return format!("{:.0} ms", exact * 1_000.0),
         ..9.95 => return format!("{exact:.1} s"),
@@ -115,7 +116,8 @@ mod tests {
     #[test]
     fn durations_keep_the_digits_that_matter() {
         for (ms, text) in [
-            (0.0, "0.0 ms"),
+            (0.0, "0 s"),
+            (0.01, "0.0 ms"),
             (0.42, "0.4 ms"),
             (121.6, "122 ms"),
             (999.7, "1.0 s"),
@@ -126,9 +128,9 @@ mod tests {
             (7_500_000.0, "2 h 5 min"),
             (90_000_000.0, "1 d 1 h"),
             (31_536_000_000.0, "365 d"),
-            (-1.0, "0.0 ms"),
-            (f64::NAN, "0.0 ms"),
-            (f64::INFINITY, "0.0 ms"),
+            (-1.0, "0 s"),
+            (f64::NAN, "0 s"),
+            (f64::INFINITY, "0 s"),
         ] {
             assert_eq!(milliseconds(ms), text);
         }

@@ -29,7 +29,7 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
                 .clock_skew(SignedDuration::from_hours(24 * 365)),
-            ("tls-expired/clock", "This VM's clock is off by 365 days"),
+            ("tls-expired/clock", "This VM's clock is off by 365 d"),
             Certain,
             LocalHost,
         ),
