@@ -55,7 +55,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "output", "w") as output:
         running = [subprocess.Popen(line, stdout=output, stderr=output) for line in daemons(Path(scratch))]
         try:
-            tests = ["cargo", "test", "-p", "apim-probe", "--test", "real", "--", "--ignored", "--nocapture"]
+            tests = ["cargo", "test", "-p", "apim-probe", "--test", "it", "real::", "--", "--ignored", "--nocapture"]
             status = subprocess.call(tests)
         finally:
             for daemon in running:

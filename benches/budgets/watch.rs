@@ -1,0 +1,138 @@
+//! What a watch costs that goes on for days: `scripts/bench.sh watch-cpu watch-memory`.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe_lab::{Lab, Network};
+
+use crate::{
+    row::Row,
+    stage::{INSTANCE, agent},
+};
+
+/// The largest share of one core at the default interval, in percent.
+const MAX_CPU: f64 = 1.0;
+/// What memory may grow by between the tenth part of the rounds and the last, in megabytes: one page of a heap here, one
+/// there.
+const MAX_GROWTH: f64 = 0.5;
+/// How many rounds that takes.
+const ROUNDS: u32 = 1_000;
+const PARTS: u32 = 10;
+const PART: Duration = Duration::from_secs(10);
+
+/// The measurements. Each takes a minute or more.
+pub const NAMES: [&str; 2] = ["watch-cpu", "watch-memory"];
+
+/// Does one of [`NAMES`]; says whether it was within budget.
+pub fn run(name: &str) -> Result<bool> {
+    match name {
+        "watch-cpu" => cpu(),
+        "watch-memory" => memory(),
+        _ => bail!("no measurement is called {name}"),
+    }
+}
+
+/// At the default interval, from the first round on: a minute of it.
+fn cpu() -> Result<bool> {
+    let stage = Stage::set()?;
+    let mut watch = stage.watch(&[])?;
+    let (started, before) = (Instant::now(), processor_time(&watch)?);
+    thread::sleep(Duration::from_secs(60));
+    let (wall, spent) = (started.elapsed(), processor_time(&watch)?.saturating_sub(before));
+    let rounds = interrupt(&mut watch)?;
+    ensure!(rounds >= 12, "{rounds} rounds in {wall:?}");
+    let share = 100.0 * spent.as_secs_f64() / wall.as_secs_f64();
+    let what = "watch, built-in catalog, every 5 s: share of one core";
+    let share = Row::new(what, share, "%").at_most(MAX_CPU);
+    let each = Row::new("  processor time of a round", per(spent, rounds), "ms");
+    Ok(share.print() & each.print())
+}
+
+/// More than a thousand rounds, one right after the other.
+fn memory() -> Result<bool> {
+    let stage = Stage::set()?;
+    let mut watch = stage.watch(&["--interval", "1ms"])?;
+    let mut resident = Vec::new();
+    for _ in 0..PARTS {
+        thread::sleep(PART);
+        resident.push(resident_mb(&watch)?);
+    }
+    let rounds = interrupt(&mut watch)?;
+    ensure!(
+        rounds >= ROUNDS,
+        "this machine is too busy: {rounds} rounds in {:?}",
+        PART * PARTS
+    );
+    println!("  resident after each tenth of {rounds} rounds, MB: {resident:.2?}");
+    let (first, last) = (resident[0], resident[resident.len() - 1]);
+    let what = "watch, growth of memory over nine tenths of them";
+    let growth = Row::new(what, last - first, "MB").at_most(MAX_GROWTH);
+    Ok(growth.print() & Row::new("  its memory at the end", last, "MB").print())
+}
+
+/// A network in which nothing is wrong.
+struct Stage(Lab);
+
+impl Stage {
+    fn set() -> Result<Self> {
+        let lab = Lab::enter(&Network::default())?;
+        lab.serve_plan(agent(), INSTANCE, &Network::default())?;
+        Ok(Self(lab))
+    }
+
+    /// A watch that has its first round behind it.
+    fn watch(&self, flags: &[&str]) -> Result<Child> {
+        let mut command = self.0.agent(agent())?;
+        command
+            .arg("watch")
+            .args(INSTANCE)
+            .arg("--ca-file")
+            .arg(self.0.ca_file()?);
+        let mut child = command.args(flags).arg("--quiet").stdout(Stdio::piped()).spawn()?;
+        let mut opening = [0];
+        child.stdout.as_mut().context("no stdout")?.read_exact(&mut opening)?;
+        Ok(child)
+    }
+}
+
+/// Ends a watch as Ctrl-C does; gives the number of its rounds. Nothing may have changed.
+fn interrupt(watch: &mut Child) -> Result<u32> {
+    let done = Command::new("kill").args(["-INT", &watch.id().to_string()]).status()?;
+    ensure!(done.success(), "kill -INT");
+    let stdout = BufReader::new(watch.stdout.take().context("no stdout")?);
+    let lines: Vec<String> = stdout.lines().collect::<Result<_, _>>()?;
+    watch.wait()?;
+    let summary = lines.iter().find(|line| line.starts_with("watched for "));
+    let summary = summary.with_context(|| lines.join("\n"))?;
+    ensure!(summary.ends_with(": 0 changes"), "{}", lines.join("\n"));
+    let rounds = summary.split(" in ").nth(1).and_then(|rest| rest.split(' ').next());
+    rounds
+        .and_then(|rounds| rounds.parse().ok())
+        .context("no rounds in the summary")
+}
+
+/// User and system time: the 14th and 15th field of `/proc/PID/stat` (proc(5)), in hundredths of a second.
+fn processor_time(watch: &Child) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", watch.id()))?;
+    let (_, fields) = stat.rsplit_once(") ").context("no name in the stat file")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+fn resident_mb(watch: &Child) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", watch.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: u32 = line.context("no VmRSS")?.trim().trim_end_matches(" kB").parse()?;
+    Ok(f64::from(kilobytes) * 1024.0 / 1e6)
+}
+
+fn per(time: Duration, rounds: u32) -> f64 {
+    time.as_secs_f64() * 1e3 / f64::from(rounds)
+}

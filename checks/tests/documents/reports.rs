@@ -1,0 +1,72 @@
+//! What reports and diffs look like, and what none of them may do.
+
+use apim_probe::{
+    exit::{Policy, judge},
+    report::{Format, Options, Report, render},
+};
+
+use crate::samples;
+
+mod diff;
+mod formats;
+mod text;
+mod tools;
+
+/// Every imagined network but the hostile one, with a name for its snapshots.
+fn every_sample() -> Vec<(&'static str, Report)> {
+    vec![
+        ("all-healthy", samples::all_healthy()),
+        ("broken-firewall", samples::broken_firewall()),
+        ("all-silent", samples::all_silent()),
+        ("nothing-tested", samples::nothing_tested()),
+        ("names-missing", samples::names_missing()),
+        ("interrupted", samples::interrupted()),
+        ("doubtful", samples::doubtful()),
+        ("must-be-blocked", samples::must_be_blocked()),
+        ("documented-only", samples::documented_only()),
+    ]
+}
+
+/// How text is asked to look.
+struct Look {
+    width: usize,
+    colour: bool,
+    unicode: bool,
+    verbose: bool,
+}
+
+const PLAIN: Look = Look {
+    width: 80,
+    colour: false,
+    unicode: true,
+    verbose: false,
+};
+
+fn rendered(report: &Report, format: Format, look: &Look) -> String {
+    let exit = judge(report, Policy::default(), None);
+    let Look {
+        width,
+        colour,
+        unicode,
+        verbose,
+    } = *look;
+    render(
+        report,
+        format,
+        &Options {
+            exit: &exit,
+            width,
+            colour,
+            unicode,
+            verbose,
+        },
+    )
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../data/reports");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}

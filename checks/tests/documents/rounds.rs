@@ -1,0 +1,163 @@
+//! Rounds in, changes out: what a watch makes of reports, without a network.
+
+use std::fmt::Write as _;
+
+use apim_probe::{
+    diagnosis::cause::{Cause, Verdict},
+    diff::State,
+    probe::Depth,
+    report::{Report, json},
+    watch::{
+        Baseline, Watch,
+        text::{Look, status},
+        timeline::MOST_TURNS,
+    },
+};
+use jiff::Timestamp;
+
+use crate::samples;
+
+const PLAIN: Look = Look { colour: false };
+const REACHABLE: State = State {
+    verdict: Verdict::Reachable,
+    cause: None,
+};
+const SILENT: State = State {
+    verdict: Verdict::Blocked,
+    cause: Some(Cause::TcpTimeout),
+};
+const DOUBTED: State = State {
+    verdict: Verdict::Degraded,
+    cause: None,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+/// A round in which everything is well but one endpoint.
+fn round(id_part: &str, state: State) -> Report {
+    let mut report = samples::all_healthy();
+    let endpoint = report.endpoints.iter_mut().find(|e| e.id.contains(id_part)).unwrap();
+    endpoint.verdict = state.verdict;
+    endpoint.cause = state.cause;
+    endpoint.as_expected = Some(state.verdict.is_proved());
+    report
+}
+
+#[test]
+fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
+    let mut watch = Watch::begin(&round("sql/", SILENT), at(0), None);
+    assert!(watch.observe(&round("sql/", SILENT), Depth::Light, at(5)).is_empty());
+    let changes = watch.observe(&round("sql/", REACHABLE), Depth::Light, at(192));
+    assert_eq!(changes.len(), 1);
+    insta::assert_snapshot!(
+        PLAIN.change(&changes[0], None),
+        @"11:09:52 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 3 min 12 s"
+    );
+    insta::assert_snapshot!(
+        changes[0].to_jsonl(),
+        @r#"{"schema":"apim-probe/change/v1","at":"2026-11-18T11:09:52.000Z","round":3,"id":"sql/apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433","from":{"verdict":"blocked","cause":"tcp-timeout"},"to":{"verdict":"reachable","cause":null}}"#
+    );
+    assert!(
+        watch
+            .observe(&round("sql/", REACHABLE), Depth::Light, at(200))
+            .is_empty()
+    );
+    assert_eq!((watch.rounds(), watch.changes()), (4, 1));
+}
+
+#[test]
+fn what_only_a_full_round_sees_is_no_change_in_a_light_one() {
+    let mut watch = Watch::begin(&round("sql/", DOUBTED), at(0), None);
+    let mut observe = |state, depth, second| watch.observe(&round("sql/", state), depth, at(second)).len();
+    assert_eq!(observe(REACHABLE, Depth::Light, 5), 0);
+    assert_eq!(observe(SILENT, Depth::Light, 10), 1);
+    assert_eq!(observe(REACHABLE, Depth::Light, 15), 1);
+    assert_eq!(observe(DOUBTED, Depth::Full, 20), 1);
+    assert_eq!(observe(REACHABLE, Depth::Full, 25), 1);
+    // A light round that saw it takes it back as well: there the first server fails, and the next one is asked.
+    assert_eq!(observe(DOUBTED, Depth::Light, 30), 1);
+    assert_eq!(observe(REACHABLE, Depth::Light, 35), 1);
+}
+
+#[test]
+fn memory_does_not_grow_with_changes() {
+    let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
+    for n in 1..=1_001 {
+        let state = if n % 2 == 1 { SILENT } else { REACHABLE };
+        watch.observe(&round("sql/", state), Depth::Light, at(n * 10));
+    }
+    let row = watch.rows().iter().find(|row| row.id.starts_with("sql/")).unwrap();
+    assert_eq!(row.timeline.changes(), 1_001);
+    assert_eq!(row.timeline.turns().count(), MOST_TURNS);
+    assert_eq!(row.timeline.forgotten(), 1_002 - MOST_TURNS as u64);
+    // Blocked in every other interval of 10 s, and 3 s of the last one.
+    assert_eq!(row.timeline.blocked(at(10_013)).as_secs(), 5_003);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_no_harm() {
+    let mut watch = Watch::begin(&round("sql/", SILENT), at(100), None);
+    let changes = watch.observe(&round("sql/", REACHABLE), Depth::Light, at(50));
+    assert!(changes[0].lasted.is_zero());
+    assert!(
+        PLAIN
+            .summary(&watch, at(10))
+            .starts_with("watched for 0 s in 2 rounds: 1 change\n")
+    );
+}
+
+#[test]
+fn a_watch_from_beginning_to_end() {
+    let mut before = round("key-vault/", DOUBTED);
+    before.endpoints.retain(|e| e.dependency != "entra");
+    let baseline = Baseline::read(&json::render(&before)).unwrap();
+    let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
+    let mut told = PLAIN.opening(&watch);
+    for (state, second) in [(REACHABLE, 100), (SILENT, 4_000), (REACHABLE, 4_005)] {
+        for change in watch.observe(&round("sql/", state), Depth::Light, at(second)) {
+            told += &PLAIN.change(&change, watch.baseline());
+        }
+        let _ = writeln!(told, "[{}]", status(&watch, at(second + 3)));
+    }
+    told += &PLAIN.summary(&watch, at(90_000));
+    insta::assert_snapshot!(told, @r"
+    11:06:40 22 of 23 endpoints are well, 1 not tested; times are UTC
+      apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout
+    4 endpoints differ from the baseline of 2026-11-21 20:00:00
+      apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout
+      apikv-x7k2m4qn8dvw3.vault.azure.net:443 degraded -> reachable
+      login.microsoftonline.com:443 not in it -> reachable
+      westeurope.login.microsoft.com:443 not in it -> reachable
+    11:08:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 1 min 40 s; as in the baseline
+    [2 rounds, 1 change, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
+    12:13:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout, after 1 h 5 min; in the baseline reachable
+    [3 rounds, 2 changes, 22 of 23 endpoints are well, 1 not tested, 4 not as in the baseline: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s]
+    12:13:25 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 5.0 s; as in the baseline
+    [4 rounds, 3 changes, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
+    watched for 1 d 1 h in 4 rounds: 3 changes
+      apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433: blocked for 1 min 45 s
+        2026-11-18 11:06:40  blocked tcp-timeout
+        2026-11-18 11:08:20  reachable
+        2026-11-18 12:13:20  blocked tcp-timeout
+        2026-11-18 12:13:25  reachable
+    nothing happened to the other 27 endpoints
+    at the end 23 of 23 endpoints are well, 1 not tested
+    3 endpoints differ from the baseline of 2026-11-21 20:00:00
+      apikv-x7k2m4qn8dvw3.vault.azure.net:443 degraded -> reachable
+      login.microsoftonline.com:443 not in it -> reachable
+      westeurope.login.microsoft.com:443 not in it -> reachable
+    ");
+}
+
+#[test]
+fn nothing_from_the_network_acts_on_a_terminal() {
+    let hostile = samples::hostile();
+    let watch = Watch::begin(&hostile, at(0), None);
+    let mut told = PLAIN.opening(&watch);
+    told += &PLAIN.summary(&watch, at(5));
+    told += &status(&watch, at(5));
+    let acts = |c: char| c != '\n' && apim_probe::text::escape(&c.to_string()) != c.to_string();
+    assert!(!told.contains(acts), "{told:?}");
+}

@@ -1,0 +1,818 @@
+//! The rules that mend: what is in them, that they stay the same, and that real parsers take them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apim_probe::{
+    azure::Cloud,
+    catalog::{
+        self, File,
+        model::{Catalog, Vnet},
+    },
+    diagnosis::cause::{Cause, Verdict},
+    network::{nsg::SecurityRules, service_tags::ServiceTags},
+    plan::{Plan, Scope, Selection, Values},
+    rules::{Kind, Request, Rules, Syntax, Wanted, clashes},
+};
+use serde_json::Value;
+
+use crate::made;
+
+/// What the flags say.
+#[derive(Clone)]
+struct Given {
+    catalog: Catalog,
+    cloud: Cloud,
+    region: Option<&'static str>,
+    vnet: Option<Vnet>,
+    only: &'static [&'static str],
+    set: &'static [(&'static str, &'static str)],
+}
+
+fn given() -> Given {
+    Given {
+        catalog: Catalog::builtin(),
+        cloud: Cloud::Public,
+        region: None,
+        vnet: None,
+        only: &[],
+        set: &[],
+    }
+}
+
+impl Given {
+    fn plan(&self) -> Plan {
+        let scope = Scope {
+            cloud: self.cloud,
+            region: self.region.map(str::to_owned),
+            vnet: self.vnet,
+            name_servers: vec!["168.63.129.16:53".parse().unwrap(), "10.1.3.4:53".parse().unwrap()],
+        };
+        let mut values = Values::default();
+        for (name, value) in self.set {
+            values.add(name, [(*value).to_owned()]);
+        }
+        Plan::make(&self.catalog, &scope, &values, &self.selection()).unwrap()
+    }
+
+    fn selection(&self) -> Selection {
+        Selection {
+            only: self.only.iter().map(|id| (*id).to_owned()).collect(),
+            ..Selection::default()
+        }
+    }
+
+    fn rules(&self, kind: Kind) -> Rules {
+        self.made(kind, Wanted::of_plan(&self.plan()), false)
+    }
+
+    fn made(&self, kind: Kind, wanted: Vec<Wanted>, missing_only: bool) -> Rules {
+        let request = Request {
+            catalog: &self.catalog,
+            cloud: self.cloud,
+            region: self.region,
+            tags: None,
+            subnet: "10.1.2.0/24",
+            wanted,
+            missing_only,
+        };
+        Rules::make(kind, &request).unwrap()
+    }
+}
+
+fn json(rules: &Rules) -> Vec<Value> {
+    serde_json::from_str(&rules.render(Syntax::Json)).unwrap()
+}
+
+/// Each resource's properties by its name.
+fn by_name(rules: &Rules) -> BTreeMap<String, Value> {
+    json(rules)
+        .into_iter()
+        .map(|rule| (text(&rule["name"]), rule["properties"].clone()))
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(text).collect()
+}
+
+/// Everything that can be asked for without a report.
+fn everything() -> Vec<(String, Rules)> {
+    let mut all = Vec::new();
+    for cloud in Cloud::ALL {
+        for region in [None, Some("westeurope")] {
+            for kind in [Kind::Nsg, Kind::Firewall, Kind::Routes] {
+                let rules = Given {
+                    cloud,
+                    region,
+                    ..given()
+                }
+                .rules(kind);
+                all.push((format!("{cloud} {region:?} {kind:?}"), rules));
+            }
+        }
+    }
+    all
+}
+
+/// Name, direction, protocol, source, destination, port.
+const DOCUMENTED: &str = "
+    apim-in-ApiManagement-tcp-3443 Inbound Tcp ApiManagement VirtualNetwork 3443
+    apim-in-AzureLoadBalancer-tcp-6390 Inbound Tcp AzureLoadBalancer VirtualNetwork 6390
+    apim-in-Internet-tcp-443 Inbound Tcp Internet VirtualNetwork 443
+    apim-in-AzureTrafficManager-tcp-443 Inbound Tcp AzureTrafficManager VirtualNetwork 443
+    apim-in-VirtualNetwork-udp-4290 Inbound Udp VirtualNetwork VirtualNetwork 4290
+    apim-out-VirtualNetwork-udp-4290 Outbound Udp VirtualNetwork VirtualNetwork 4290
+    apim-out-Storage-tcp-443 Outbound Tcp VirtualNetwork Storage.WestEurope 443
+    apim-out-Sql-tcp-1433 Outbound Tcp VirtualNetwork Sql.WestEurope 1433
+    apim-out-AzureKeyVault-tcp-443 Outbound Tcp VirtualNetwork AzureKeyVault 443
+    apim-out-AzureMonitor-tcp-1886 Outbound Tcp VirtualNetwork AzureMonitor 1886
+    apim-out-AzureMonitor-tcp-12000 Outbound Tcp VirtualNetwork AzureMonitor 12000
+    apim-out-AzureActiveDirectory-tcp-443 Outbound Tcp VirtualNetwork AzureActiveDirectory 443
+    apim-out-Internet-tcp-80 Outbound Tcp VirtualNetwork Internet 80
+    apim-out-Internet-tcp-443 Outbound Tcp VirtualNetwork Internet 443
+    apim-out-dns-udp-53 Outbound Udp VirtualNetwork 10.1.3.4 53
+    apim-out-Internet-udp-123 Outbound Udp VirtualNetwork Internet 123
+";
+
+#[test]
+fn the_documented_table_comes_out() {
+    let rules = by_name(
+        &Given {
+            region: Some("westeurope"),
+            ..given()
+        }
+        .rules(Kind::Nsg),
+    );
+    for row in DOCUMENTED.lines().filter(|row| !row.is_empty()) {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let rule = rules
+            .get(cells[0])
+            .unwrap_or_else(|| panic!("no {row} in {:?}", rules.keys()));
+        let keys = [
+            "direction",
+            "protocol",
+            "sourceAddressPrefix",
+            "destinationAddressPrefix",
+            "destinationPortRange",
+        ];
+        assert_eq!(keys.map(|key| text(&rule[key])), cells[1..], "{row}");
+    }
+    assert_eq!(
+        texts(&rules["apim-out-EventHub-tcp-5671-5672-443"]["destinationPortRanges"]),
+        ["5671", "5672", "443"]
+    );
+    assert_eq!(
+        texts(&rules["apim-out-kms-tcp-1688"]["destinationAddressPrefixes"]).len(),
+        3
+    );
+    assert!(text(&rules["apim-in-ApiManagement-tcp-3443"]["description"]).starts_with("Inbound, required: "));
+    // Tested on request only, and gone: no rule.
+    assert!(!rules.keys().any(|name| name.contains("445") || name.contains("25028")));
+}
+
+#[test]
+fn security_rules_keep_the_shape_of_the_arm_resource() {
+    for (which, rules) in everything().iter().filter(|(_, rules)| matches!(rules, Rules::Nsg(_))) {
+        let mut taken = BTreeSet::new();
+        for rule in json(rules) {
+            let (name, properties) = (text(&rule["name"]), &rule["properties"]);
+            assert!(
+                name.len() <= 80 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+                "{name}"
+            );
+            let priority = properties["priority"].as_u64().unwrap();
+            assert!((100..=4096).contains(&priority), "{which} {name}");
+            assert!(
+                taken.insert((text(&properties["direction"]), priority)),
+                "{which} {name}: {priority} twice"
+            );
+            assert_eq!(properties["access"], "Allow");
+            assert!(["Tcp", "Udp"].contains(&properties["protocol"].as_str().unwrap()));
+            assert!(text(&properties["description"]).chars().count() <= 140);
+            for (one, many) in [
+                ("destinationAddressPrefix", "destinationAddressPrefixes"),
+                ("destinationPortRange", "destinationPortRanges"),
+            ] {
+                assert!(
+                    properties.get(one).is_some() ^ properties.get(many).is_some(),
+                    "{which} {name}: {one}"
+                );
+            }
+            // One tag a rule: what stands in a list is addresses.
+            if let Some(list) = properties.get("destinationAddressPrefixes") {
+                assert!(
+                    texts(list)
+                        .iter()
+                        .all(|entry| entry.parse::<std::net::IpAddr>().is_ok()),
+                    "{which} {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn regional_tags_are_only_used_where_the_page_allows_them() {
+    let with = by_name(
+        &Given {
+            region: Some("germanywestcentral"),
+            ..given()
+        }
+        .rules(Kind::Nsg),
+    );
+    let without = by_name(&given().rules(Kind::Nsg));
+    assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>());
+    let differing: Vec<(&str, String)> = with
+        .iter()
+        .filter(|(name, rule)| without[*name] != **rule)
+        .map(|(name, rule)| (name.as_str(), text(&rule["destinationAddressPrefix"])))
+        .collect();
+    let expected = [
+        (
+            "apim-out-EventHub-tcp-5671-5672-443",
+            "EventHub.GermanyWestCentral".to_owned(),
+        ),
+        ("apim-out-Sql-tcp-1433", "Sql.GermanyWestCentral".to_owned()),
+        ("apim-out-Storage-tcp-443", "Storage.GermanyWestCentral".to_owned()),
+    ];
+    assert_eq!(differing, expected);
+}
+
+#[test]
+fn the_list_of_tags_has_the_last_word_on_spelling() {
+    let tags = br#"{"values": [{"name": "Sql.ATLANTIS", "properties": {"addressPrefixes": ["20.0.0.0/24"]}}]}"#;
+    let tags = ServiceTags::parse(tags).unwrap();
+    let catalog = Catalog::builtin();
+    let from = Given {
+        region: Some("atlantis"),
+        ..given()
+    };
+    let request = Request {
+        catalog: &catalog,
+        cloud: Cloud::Public,
+        region: from.region,
+        tags: Some(&tags),
+        subnet: "*",
+        wanted: Wanted::of_plan(&from.plan()),
+        missing_only: false,
+    };
+    let rules = by_name(&Rules::make(Kind::Nsg, &request).unwrap());
+    assert_eq!(
+        rules["apim-out-Sql-tcp-1433"]["destinationAddressPrefix"],
+        "Sql.ATLANTIS"
+    );
+    assert_eq!(rules["apim-out-Storage-tcp-443"]["destinationAddressPrefix"], "Storage");
+}
+
+#[test]
+fn a_rule_is_the_same_whatever_is_selected() {
+    let all = by_name(&given().rules(Kind::Nsg));
+    let narrower = [
+        Given {
+            only: &["sql"],
+            ..given()
+        },
+        Given {
+            only: &["diagnostics-port", "application-insights"],
+            ..given()
+        },
+        Given {
+            only: &["kms"],
+            ..given()
+        },
+        Given {
+            vnet: Some(Vnet::Internal),
+            ..given()
+        },
+        Given {
+            set: &[
+                ("storage_account", "a"),
+                ("sql_server", "b"),
+                ("event_hub_namespace", "c"),
+            ],
+            ..given()
+        },
+    ];
+    for given in narrower {
+        let some = by_name(&given.rules(Kind::Nsg));
+        assert!(!some.is_empty());
+        for (name, rule) in some {
+            assert_eq!(all.get(&name), Some(&rule), "{:?} {name}", given.only);
+        }
+    }
+    // What a user adds comes behind what was there.
+    let overlay = File {
+        name: "more.yaml".into(),
+        bytes: b"dependencies:\n  - { id: mail, title: Mail, need: feature, impact: No mail., endpoints: [{ host: mail.example.org, port: 25, protocol: tcp }] }\n".to_vec(),
+    };
+    let more = Given {
+        catalog: catalog::load(true, &[overlay]).unwrap(),
+        ..given()
+    };
+    let mut more = by_name(&more.rules(Kind::Nsg));
+    assert_eq!(
+        more.remove("apim-out-mail-tcp-25").unwrap()["destinationAddressPrefix"],
+        "Internet"
+    );
+    assert_eq!(more, all);
+    // Another cloud changes addresses, not names.
+    let china = by_name(
+        &Given {
+            cloud: Cloud::China,
+            ..given()
+        }
+        .rules(Kind::Nsg),
+    );
+    for (name, rule) in &china {
+        assert_eq!(all[name]["priority"], rule["priority"], "{name}");
+    }
+}
+
+#[test]
+fn only_what_a_report_misses() {
+    let from = Given {
+        region: Some("westeurope"),
+        set: &[("event_hub_namespace", "hub")],
+        ..given()
+    };
+    let plan = from.plan();
+    let seen: [made::Seen; 3] = [
+        ("sql/", Verdict::Blocked, Some(Cause::TcpTimeout), "20.61.99.193"),
+        (
+            "event-hubs/hub.servicebus.windows.net:5672",
+            Verdict::Blocked,
+            Some(Cause::TcpTimeout),
+            "20.36.144.70",
+        ),
+        ("key-vault/", Verdict::Reachable, None, "20.43.56.38"),
+    ];
+    let report = made::report(&plan, &seen);
+    let missing = |kind, only_missing| {
+        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
+        by_name(&from.made(kind, wanted, only_missing))
+    };
+    let all = missing(Kind::Nsg, false);
+    assert_eq!(
+        all,
+        by_name(&from.rules(Kind::Nsg)),
+        "a report asks for what its plan asks for"
+    );
+    let some = missing(Kind::Nsg, true);
+    let names: Vec<&str> = some.keys().map(String::as_str).collect();
+    // The whole rule, although only one of its ports is blocked: half of it would close the others.
+    assert_eq!(names, ["apim-out-EventHub-tcp-5671-5672-443", "apim-out-Sql-tcp-1433"]);
+    assert!(some.iter().all(|(name, rule)| all[name] == *rule));
+    assert!(missing(Kind::Routes, true).is_empty());
+    let firewall = missing(Kind::Firewall, true);
+    assert_eq!(firewall.keys().collect::<Vec<_>>(), ["apim-dependencies-missing"]);
+}
+
+#[test]
+fn a_rule_is_missing_only_where_it_would_mend() {
+    let from = Given {
+        set: &[("key_vault", "kv")],
+        ..given()
+    };
+    let plan = from.plan();
+    let seen: [made::Seen; 3] = [
+        ("key-vault/", Verdict::Blocked, Some(Cause::DnsNxdomain), "20.43.56.38"),
+        (
+            "certificate-revocation/crl.microsoft.com:80",
+            Verdict::Blocked,
+            Some(Cause::HttpDenied),
+            "20.0.0.1",
+        ),
+        ("azure-monitor/gcs", Verdict::Blocked, Some(Cause::TlsReset), "20.0.0.2"),
+    ];
+    let report = made::report(&plan, &seen);
+    let missing = |kind| {
+        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
+        by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()
+    };
+    // A name that does not resolve, a deny page and a cut at the ClientHello all got past the NSG and the routes.
+    assert!(missing(Kind::Nsg).is_empty(), "{:?}", missing(Kind::Nsg));
+    assert!(missing(Kind::Routes).is_empty(), "{:?}", missing(Kind::Routes));
+    assert!(!missing(Kind::Firewall).is_empty());
+}
+
+#[test]
+fn an_asymmetric_route_is_mended_by_a_route_alone() {
+    let from = given();
+    let plan = from.plan();
+    let mut report = made::report(&plan, &[]);
+    let routes =
+        apim_probe::network::routes::Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json"))
+            .unwrap();
+    let rules = apim_probe::network::NetworkRules::new(None, Some(routes), None);
+    apim_probe::network::beside::apply(&rules, &plan, &mut report);
+    let missing = |kind| {
+        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
+        by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(missing(Kind::Routes), ["apim-management"]);
+    assert!(missing(Kind::Nsg).is_empty());
+}
+
+/// Every rule of a firewall's collections.
+fn firewall_rules(rules: &Rules) -> Vec<Value> {
+    let groups = json(rules);
+    let collections = groups
+        .iter()
+        .flat_map(|group| group["properties"]["ruleCollections"].as_array().unwrap());
+    collections
+        .flat_map(|collection| collection["rules"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
+    let set = &[
+        ("storage_account", "acct"),
+        ("sql_server", "srv"),
+        ("event_hub_namespace", "hub"),
+        ("redis_host", "cache.example.org"),
+    ];
+    let known = firewall_rules(
+        &Given {
+            region: Some("westeurope"),
+            set,
+            ..given()
+        }
+        .rules(Kind::Firewall),
+    );
+    let unknown = firewall_rules(&given().rules(Kind::Firewall));
+    for rule in known.iter().chain(&unknown) {
+        assert_eq!(texts(&rule["sourceAddresses"]), ["10.1.2.0/24"]);
+        if rule["ruleType"] == "ApplicationRule" {
+            let protocol = &rule["protocols"][0];
+            let pair = (text(&protocol["protocolType"]), protocol["port"].as_u64().unwrap());
+            assert!(
+                [("Http".to_owned(), 80), ("Https".to_owned(), 443)].contains(&pair),
+                "{rule}"
+            );
+            assert!(
+                texts(&rule["targetFqdns"])
+                    .iter()
+                    .all(|fqdn| !fqdn.contains(['{', ' '])),
+                "{rule}"
+            );
+        } else {
+            let all_of_the_web = rule["destinationAddresses"][0] == "*"
+                && texts(&rule["destinationPorts"])
+                    .iter()
+                    .any(|port| port == "80" || port == "443");
+            assert!(!all_of_the_web, "{rule}");
+        }
+    }
+    let find = |rules: &[Value], name: &str| rules.iter().find(|rule| rule["name"] == name).cloned();
+    let of = |name: &str| find(&known, name).unwrap_or_else(|| panic!("no {name}"));
+    assert_eq!(
+        texts(&of("apim-Sql-tcp-1433")["destinationAddresses"]),
+        ["Sql.WestEurope"]
+    );
+    assert_eq!(
+        texts(&of("apim-AzureMonitor-tcp-1886")["destinationAddresses"]),
+        ["AzureMonitor"]
+    );
+    assert_eq!(
+        texts(&of("apim-EventHub-tcp-5671-5672")["destinationPorts"]),
+        ["5671", "5672"]
+    );
+    assert_eq!(
+        texts(&of("apim-event-hubs-https")["targetFqdns"]),
+        ["hub.servicebus.windows.net"]
+    );
+    assert_eq!(texts(&of("apim-kms-tcp-1688")["destinationAddresses"]).len(), 3);
+    assert_eq!(
+        texts(&of("apim-redis-tcp-6380")["destinationFqdns"]),
+        ["cache.example.org"]
+    );
+    assert_eq!(texts(&of("apim-dns-udp-53")["destinationAddresses"]), ["10.1.3.4"]);
+    assert!(texts(&of("apim-storage-https")["targetFqdns"]).contains(&"acct.blob.core.windows.net".to_owned()));
+    assert!(texts(&of("apim-windows-update-https")["targetFqdns"]).contains(&"*.update.microsoft.com".to_owned()));
+    assert_eq!(find(&known, "apim-Storage-tcp-443"), None);
+    // Names that nobody gave are covered by their tags.
+    assert_eq!(
+        texts(&find(&unknown, "apim-Storage-tcp-443").unwrap()["destinationAddresses"]),
+        ["Storage"]
+    );
+    assert_eq!(find(&unknown, "apim-storage-https"), None);
+}
+
+#[test]
+fn routes_lead_management_and_activation_to_the_internet() {
+    let routes = by_name(&given().rules(Kind::Routes));
+    assert!(routes.values().all(|route| route["nextHopType"] == "Internet"));
+    assert_eq!(routes["apim-management"]["addressPrefix"], "ApiManagement");
+    assert_eq!(routes["apim-kms-20.118.99.224"]["addressPrefix"], "20.118.99.224/32");
+    assert_eq!(routes.len(), 4);
+    let gov = by_name(
+        &Given {
+            cloud: Cloud::Usgov,
+            ..given()
+        }
+        .rules(Kind::Routes),
+    );
+    assert!(gov.contains_key("apim-kms-23.97.0.13") && gov.len() == 3);
+    assert!(
+        by_name(
+            &Given {
+                only: &["sql"],
+                ..given()
+            }
+            .rules(Kind::Routes)
+        )
+        .is_empty()
+    );
+}
+
+/// A value of HCL as text.
+fn hcl_text(body: &hcl::Body, key: &str) -> String {
+    let attribute = body
+        .attributes()
+        .find(|attribute| attribute.key() == key)
+        .unwrap_or_else(|| panic!("no {key}"));
+    match attribute.expr() {
+        hcl::Expression::String(text) => text.clone(),
+        hcl::Expression::TemplateExpr(template) => match &**template {
+            hcl::expr::TemplateExpr::QuotedString(text) => text.clone(),
+            heredoc @ hcl::expr::TemplateExpr::Heredoc(_) => panic!("{heredoc:?}"),
+        },
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn terraform_parses_and_says_the_same_as_json() {
+    for (which, rules) in everything() {
+        let body = hcl::parse(&rules.render(Syntax::Terraform)).unwrap_or_else(|error| panic!("{which}: {error}"));
+        let resources: Vec<&hcl::Block> = body.blocks().filter(|block| block.identifier() == "resource").collect();
+        let labels: BTreeSet<String> = resources.iter().map(|block| format!("{:?}", block.labels())).collect();
+        assert_eq!(labels.len(), resources.len(), "{which}: a resource twice");
+        let names: Vec<String> = resources.iter().map(|block| hcl_text(block.body(), "name")).collect();
+        let expected: Vec<String> = json(&rules).iter().map(|rule| text(&rule["name"])).collect();
+        assert_eq!(names, expected, "{which}");
+        let declared: BTreeSet<&str> = body
+            .blocks()
+            .filter(|block| block.identifier() == "variable")
+            .map(|block| block.labels()[0].as_str())
+            .collect();
+        let source = rules.render(Syntax::Terraform);
+        for used in source.split("= var.").skip(1).filter_map(|rest| rest.lines().next()) {
+            assert!(declared.contains(used), "{which}: var.{used} is not declared");
+        }
+        if let Rules::Firewall(group) = &rules {
+            let collections: Vec<&hcl::Block> = resources[0].body().blocks().collect();
+            let count = |kind: &str| {
+                let of_kind = collections.iter().filter(|block| block.identifier() == kind);
+                of_kind
+                    .flat_map(|block| block.body().blocks())
+                    .filter(|block| block.identifier() == "rule")
+                    .count()
+            };
+            assert_eq!(count("network_rule_collection"), group.network.len());
+            assert_eq!(count("application_rule_collection"), group.application.len());
+        }
+        if let Rules::Nsg(made) = &rules {
+            for (block, rule) in resources.iter().zip(made) {
+                assert_eq!(hcl_text(block.body(), "priority"), rule.priority.to_string());
+                assert_eq!(hcl_text(block.body(), "description"), rule.description);
+            }
+        }
+    }
+}
+
+fn assert_bicep(source: &str, which: &str) {
+    let mut parser = tree_sitter::Parser::new();
+    parser.set_language(&tree_sitter_bicep::LANGUAGE.into()).unwrap();
+    let tree = parser.parse(source, None).unwrap();
+    assert!(
+        !tree.root_node().has_error(),
+        "{which}: {}\n{source}",
+        tree.root_node().to_sexp()
+    );
+}
+
+#[test]
+fn bicep_parses() {
+    for (which, rules) in everything() {
+        let source = rules.render(Syntax::Bicep);
+        assert_bicep(&source, &which);
+        for rule in json(&rules) {
+            assert!(source.contains(&format!("name: '{}'", text(&rule["name"]))), "{which}");
+        }
+    }
+}
+
+/// The flags of each command, as `--help` of the Azure CLI lists them.
+const FLAGS: [(&str, &[&str]); 5] = [
+    (
+        "az network nsg rule create",
+        &[
+            "--resource-group",
+            "--nsg-name",
+            "--name",
+            "--priority",
+            "--direction",
+            "--access",
+            "--protocol",
+            "--source-address-prefixes",
+            "--source-port-ranges",
+            "--destination-address-prefixes",
+            "--destination-port-ranges",
+            "--description",
+        ],
+    ),
+    (
+        "az network route-table route create",
+        &[
+            "--resource-group",
+            "--route-table-name",
+            "--name",
+            "--address-prefix",
+            "--next-hop-type",
+        ],
+    ),
+    (
+        "az network firewall policy rule-collection-group create",
+        &["--resource-group", "--policy-name", "--name", "--priority"],
+    ),
+    (
+        "az network firewall policy rule-collection-group collection add-filter-collection",
+        &[
+            "--resource-group",
+            "--policy-name",
+            "--rule-collection-group-name",
+            "--name",
+            "--collection-priority",
+            "--action",
+            "--rule-name",
+            "--rule-type",
+            "--ip-protocols",
+            "--source-addresses",
+            "--destination-addresses",
+            "--destination-fqdns",
+            "--destination-ports",
+            "--protocols",
+            "--target-fqdns",
+        ],
+    ),
+    (
+        "az network firewall policy rule-collection-group collection rule add",
+        &[
+            "--resource-group",
+            "--policy-name",
+            "--rule-collection-group-name",
+            "--collection-name",
+            "--name",
+            "--rule-type",
+            "--ip-protocols",
+            "--source-addresses",
+            "--destination-addresses",
+            "--destination-fqdns",
+            "--destination-ports",
+            "--protocols",
+            "--target-fqdns",
+        ],
+    ),
+];
+
+/// A line as a shell takes it apart: the command, and each flag with its values.
+fn command(line: &str) -> (String, BTreeMap<String, Vec<String>>) {
+    let words = shlex::split(line).unwrap_or_else(|| panic!("a shell cannot split {line}"));
+    let name: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .take_while(|word| !word.starts_with("--"))
+        .collect();
+    let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut flag = String::new();
+    for word in &words[name.len()..] {
+        if word.starts_with("--") {
+            flag.clone_from(word);
+            assert!(flags.insert(word.clone(), Vec::new()).is_none(), "{word} twice: {line}");
+        } else {
+            flags.get_mut(&flag).unwrap().push(word.clone());
+        }
+    }
+    (name.join(" "), flags)
+}
+
+fn commands(rules: &Rules) -> Vec<(String, BTreeMap<String, Vec<String>>)> {
+    let lines = rules.render(Syntax::Az);
+    lines
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(command)
+        .collect()
+}
+
+#[test]
+fn az_lines_split_into_known_flags() {
+    for (which, rules) in everything() {
+        let commands = commands(&rules);
+        for (name, flags) in &commands {
+            let (_, known) = FLAGS
+                .iter()
+                .find(|(known, _)| known == name)
+                .unwrap_or_else(|| panic!("{which}: {name}"));
+            for (flag, values) in flags {
+                assert!(known.contains(&flag.as_str()), "{which}: {name} has no {flag}");
+                assert!(!values.is_empty(), "{which}: {name} {flag} without a value");
+            }
+        }
+        let extra = usize::from(matches!(rules, Rules::Firewall(_)));
+        assert_eq!(commands.len(), rules.len() + extra, "{which}");
+    }
+    let nsg = commands(&given().rules(Kind::Nsg));
+    let sql = nsg
+        .iter()
+        .find(|(_, flags)| flags["--name"] == ["apim-out-Sql-tcp-1433"])
+        .unwrap();
+    assert_eq!(sql.1["--destination-address-prefixes"], ["Sql"]);
+    assert_eq!(sql.1["--source-port-ranges"], ["*"]);
+}
+
+#[test]
+fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
+    let title = r#"It's ${x} %{y} \ "q" $(id) `id`; # //"#;
+    let overlay = File {
+        name: "evil.yaml".into(),
+        bytes: format!(
+            "dependencies:\n  - {{ id: evil, title: {}, need: feature, impact: x, service_tag: Sql, endpoints: [{{ host: h.example.org, port: 7777, protocol: tcp }}] }}\n",
+            serde_json::to_string(title).unwrap()
+        )
+        .into_bytes(),
+    };
+    let from = Given {
+        catalog: catalog::load(true, &[overlay]).unwrap(),
+        only: &["evil"],
+        ..given()
+    };
+    let rules = from.rules(Kind::Nsg);
+    let said = format!("feature: {title}");
+    assert_eq!(json(&rules)[0]["properties"]["description"], said.as_str());
+    assert_eq!(commands(&rules)[0].1["--description"], [said.as_str()]);
+    assert_bicep(&rules.render(Syntax::Bicep), "evil");
+    assert!(
+        rules.render(Syntax::Bicep).contains(r"It\'s \${x} %{y} \\ "),
+        "{}",
+        rules.render(Syntax::Bicep)
+    );
+    let body = hcl::parse(&rules.render(Syntax::Terraform)).unwrap();
+    let resource = body.blocks().find(|block| block.identifier() == "resource").unwrap();
+    // The parser leaves the escapes of templates in place.
+    assert_eq!(
+        hcl_text(resource.body(), "description")
+            .replace("$${", "${")
+            .replace("%%{", "%{"),
+        said
+    );
+}
+
+#[test]
+fn no_rules_are_still_a_document() {
+    let none = given().made(Kind::Nsg, Vec::new(), true);
+    assert!(none.is_empty());
+    assert_eq!(none.render(Syntax::Json), "[]\n");
+    assert_bicep(&none.render(Syntax::Bicep), "empty");
+    assert!(
+        hcl::parse(&none.render(Syntax::Terraform))
+            .unwrap()
+            .blocks()
+            .next()
+            .is_none()
+    );
+    assert!(none.render(Syntax::Az).starts_with("# Made by apim-probe"));
+    let firewall = given().made(Kind::Firewall, Vec::new(), true);
+    assert_eq!(firewall.render(Syntax::Json), "[]\n");
+    assert!(commands(&firewall).is_empty());
+}
+
+#[test]
+fn rules_that_are_in_the_way_are_named() {
+    let existing = br#"[{"effectiveSecurityRules": [
+        {"name": "DenyWeb", "priority": 999, "direction": "Outbound", "access": "Deny", "protocol": "*",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "Internet", "destinationPortRange": "1433"},
+        {"name": "Mine", "priority": 2040, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "9"},
+        {"name": "DenyAllOutBound", "priority": 65500, "direction": "Outbound", "access": "Deny", "protocol": "*",
+         "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "*"}]}]"#;
+    let Rules::Nsg(rules) = given().rules(Kind::Nsg) else {
+        unreachable!("rules of a security group")
+    };
+    assert_eq!(
+        clashes(&rules, &SecurityRules::parse(existing).unwrap()),
+        [
+            "DenyWeb (999) denies and comes before 1 of these rules",
+            "priority 2040 of apim-out-Sql-tcp-1433 is taken by Mine"
+        ]
+    );
+}

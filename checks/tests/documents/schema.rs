@@ -1,0 +1,96 @@
+//! The schemas: in step with what is checked in, and true of whatever is written.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use apim_probe::{catalog, diff::Diff, probe::Depth, report, schema::Document, watch::Watch};
+use apim_probe_checks::{name, validate};
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::samples;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+#[test]
+fn the_checked_in_schemas_are_in_step() -> Result<()> {
+    for document in Document::value_variants() {
+        let path = Path::new(ROOT)
+            .join("schemas")
+            .join(format!("{}.json", name(*document)));
+        let kept = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        ensure!(
+            kept == document.render(),
+            "out of step; make it anew: apim-probe schema {} > {}",
+            name(*document),
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_imagined_report_is_valid() -> Result<()> {
+    let reports = [
+        samples::all_healthy(),
+        samples::broken_firewall(),
+        samples::all_silent(),
+        samples::nothing_tested(),
+        samples::names_missing(),
+        samples::interrupted(),
+        samples::doubtful(),
+        samples::must_be_blocked(),
+        samples::documented_only(),
+        samples::hostile(),
+    ];
+    for imagined in &reports {
+        validate(
+            Document::Report,
+            &serde_json::from_str(&report::json::render(imagined))?,
+        )?;
+        let diff = Diff::between(&reports[0], imagined)?;
+        validate(Document::Diff, &serde_json::from_str(&diff.to_json())?)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_change_is_valid() -> Result<()> {
+    let at = Timestamp::from_second(1_795_000_000)?;
+    let mut watch = Watch::begin(&samples::all_healthy(), at, None);
+    let changes = watch.observe(&samples::broken_firewall(), Depth::Light, at);
+    ensure!(!changes.is_empty(), "nothing changed");
+    for change in changes {
+        validate(Document::Change, &serde_json::from_str(&change.to_jsonl())?)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_built_in_catalog_is_valid_and_a_bad_one_is_not() -> Result<()> {
+    let parse = |text: &str| serde_yaml::from_str::<Value>(text).map_err(|error| anyhow!("{error}"));
+    validate(Document::Probes, &parse(catalog::BUILTIN)?)?;
+    for name in ["unknown-keys", "wrong-kinds", "bad-words", "ports-out-of-range"] {
+        let text = fs::read_to_string(format!("{ROOT}/tests/data/bad-catalogs/{name}.yaml"))?;
+        ensure!(validate(Document::Probes, &parse(&text)?).is_err(), "{name} is valid");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_document_with_a_key_missing_or_changed_is_not_valid() -> Result<()> {
+    let whole: Value = serde_json::from_str(&report::json::render(&samples::broken_firewall()))?;
+    for (place, value) in [
+        ("/schema", json!("apim-probe/report/v2")),
+        ("/summary", json!({ "total": 1 })),
+        ("/findings", Value::Null),
+        ("/endpoints/0/cause", json!("bad-luck")),
+        ("/endpoints/0/port", json!("443")),
+    ] {
+        let mut report = whole.clone();
+        *report.pointer_mut(place).context(place)? = value;
+        ensure!(validate(Document::Report, &report).is_err(), "{place} does not matter");
+    }
+    Ok(())
+}

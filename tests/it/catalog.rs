@@ -1,0 +1,613 @@
+//! The built-in catalog against the documentation, and what becomes of catalogs that are wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::Path,
+};
+
+use apim_probe::{
+    azure::Cloud,
+    catalog::{
+        BUILTIN, Catalog, Direction, Endpoint, File, MAX_SIZE, Need, Protocol, SETTINGS, Target, Transport, Vnet, fill,
+        json_schema, load, placeholders, render,
+    },
+};
+use proptest::prelude::*;
+
+/// One port of one host in one cloud, and how it counts.
+type Row = (String, String, char);
+
+#[test]
+fn builtin_names_the_documented_hosts_and_no_others() {
+    let catalog = Catalog::builtin();
+    for (cloud, letter) in [(Cloud::Public, 'P'), (Cloud::Usgov, 'G'), (Cloud::China, 'C')] {
+        let ours = outbound(&catalog, cloud);
+        let documented = documented(letter);
+        let missing: Vec<_> = documented.difference(&ours).collect();
+        let surplus: Vec<_> = ours.difference(&documented).collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "{cloud}: missing {missing:#?}, surplus {surplus:#?}"
+        );
+    }
+}
+
+/// The table of documented hosts, as far as it speaks of one cloud.
+fn documented(cloud: char) -> BTreeSet<Row> {
+    let table = include_str!("../data/documented-hosts.txt");
+    let mut rows = BTreeSet::new();
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let [clouds, host, ports, count] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("not four columns: {line}");
+        };
+        if clouds.contains(cloud) {
+            rows.extend(
+                ports
+                    .split(',')
+                    .map(|port| (host.into(), port.into(), count.chars().next().unwrap())),
+            );
+        }
+    }
+    rows
+}
+
+/// What the catalog has for one cloud, with the suffixes filled in.
+fn outbound(catalog: &Catalog, cloud: Cloud) -> BTreeSet<Row> {
+    let mut rows = BTreeSet::new();
+    for (need, endpoint) in applicable(catalog, cloud) {
+        let count = match need {
+            _ if endpoint.retired.is_some() => 'X',
+            Need::Required => 'R',
+            Need::Feature => 'F',
+            Need::Documented => 'D',
+        };
+        let hosts = match &endpoint.target {
+            Target::Host(host) => vec![host.clone()],
+            Target::Wildcard { pattern, members } if members.is_empty() => vec![pattern.clone()],
+            Target::Wildcard { members, .. } => members.clone(),
+            Target::NameServer => vec!["{name_server}".into()],
+            Target::Addresses { .. } | Target::Anything => continue,
+        };
+        let suffix = |name: &str| {
+            Some(
+                catalog.clouds[&cloud]
+                    .get(name)
+                    .cloned()
+                    .unwrap_or(format!("{{{name}}}")),
+            )
+        };
+        for host in hosts {
+            let host = fill(&host, suffix).unwrap();
+            let transport = if endpoint.transport == Transport::Udp {
+                "/udp"
+            } else {
+                ""
+            };
+            rows.extend(
+                endpoint
+                    .ports
+                    .iter()
+                    .map(|(port, _)| (host.clone(), format!("{port}{transport}"), count)),
+            );
+        }
+    }
+    rows
+}
+
+fn applicable(catalog: &Catalog, cloud: Cloud) -> impl Iterator<Item = (Need, &Endpoint)> {
+    let exists = move |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
+    let dependencies = catalog
+        .dependencies
+        .iter()
+        .filter(move |dependency| exists(&dependency.clouds));
+    dependencies.flat_map(move |dependency| {
+        let endpoints = dependency
+            .endpoints
+            .iter()
+            .filter(move |endpoint| exists(&endpoint.clouds));
+        endpoints.map(|endpoint| (endpoint.need.unwrap_or(dependency.need), endpoint))
+    })
+}
+
+#[test]
+fn inbound_and_peer_rows_are_the_documented_ones() {
+    let catalog = Catalog::builtin();
+    let mut rows = BTreeSet::new();
+    for dependency in &catalog.dependencies {
+        for endpoint in dependency
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.direction != Direction::Outbound)
+        {
+            assert_eq!(endpoint.target, Target::Anything, "{}", dependency.id);
+            for (port, _) in &endpoint.ports {
+                rows.insert((
+                    endpoint.direction.as_str(),
+                    endpoint.source_tag.as_deref().unwrap_or_default(),
+                    *port,
+                    endpoint.transport.as_str(),
+                    endpoint.need.unwrap_or(dependency.need).as_str(),
+                    endpoint.vnet.or(dependency.vnet).map(Vnet::as_str),
+                ));
+            }
+        }
+    }
+    let documented = [
+        ("inbound", "Internet", 443, "tcp", "required", Some("external")),
+        ("inbound", "Internet", 80, "tcp", "feature", Some("external")),
+        ("inbound", "ApiManagement", 3443, "tcp", "required", None),
+        ("inbound", "AzureLoadBalancer", 6390, "tcp", "required", None),
+        ("inbound", "AzureLoadBalancer", 6391, "tcp", "feature", None),
+        (
+            "inbound",
+            "AzureTrafficManager",
+            443,
+            "tcp",
+            "feature",
+            Some("external"),
+        ),
+        ("peer", "VirtualNetwork", 6381, "tcp", "feature", None),
+        ("peer", "VirtualNetwork", 6382, "tcp", "feature", None),
+        ("peer", "VirtualNetwork", 6383, "tcp", "feature", None),
+        ("peer", "VirtualNetwork", 4290, "udp", "feature", None),
+    ];
+    assert_eq!(rows, documented.into_iter().collect());
+}
+
+#[test]
+fn service_tags_are_those_of_the_documented_rules() {
+    let catalog = Catalog::builtin();
+    for (id, tag) in [
+        ("storage", "Storage"),
+        ("sql", "Sql"),
+        ("key-vault", "AzureKeyVault"),
+        ("entra-id", "AzureActiveDirectory"),
+        ("azure-monitor", "AzureMonitor"),
+        ("certificate-revocation", "Internet"),
+        ("event-hubs", "EventHub"),
+        ("credential-manager", "AzureConnectors"),
+        ("diagnostics-port", "AzureMonitor"),
+    ] {
+        let dependency = catalog.dependencies.iter().find(|dependency| dependency.id == id);
+        assert_eq!(dependency.unwrap().service_tag.as_deref(), Some(tag), "{id}");
+    }
+}
+
+#[test]
+fn wildcards_have_members_or_are_known_to_have_none() {
+    for endpoint in Catalog::builtin()
+        .dependencies
+        .iter()
+        .flat_map(|dependency| &dependency.endpoints)
+    {
+        if let Target::Wildcard { pattern, members } = &endpoint.target {
+            assert_eq!(members.is_empty(), pattern == "*.ctldl.windowsupdate.com", "{pattern}");
+        }
+    }
+}
+
+#[test]
+fn impacts_fit_one_line_of_a_finding() {
+    for dependency in Catalog::builtin().dependencies {
+        assert!(
+            dependency.impact.chars().count() <= 63,
+            "{}: {}",
+            dependency.id,
+            dependency.impact
+        );
+    }
+}
+
+#[test]
+fn entries_explain_themselves() {
+    let catalog = Catalog::builtin();
+    assert_eq!(catalog.source.documented, "2026-04-30");
+    for dependency in &catalog.dependencies {
+        let id = &dependency.id;
+        let sentence = dependency.impact.ends_with('.') && dependency.impact.matches(". ").count() == 0;
+        assert!(sentence, "{id}: the impact is not one sentence");
+        assert!(dependency.docs.is_some(), "{id}: no page");
+        assert_eq!(
+            dependency.feature.is_some(),
+            dependency.need == Need::Feature,
+            "{id}: whose feature?"
+        );
+        for endpoint in &dependency.endpoints {
+            let replaced = endpoint.retired.is_some() && endpoint.replaced_by.is_none();
+            assert!(!replaced, "{id}: a retired host without a successor");
+            if endpoint.need == Some(Need::Documented) && endpoint.retired.is_none() {
+                assert!(dependency.need != Need::Documented, "{id}: says it twice");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_used_by_its_dependency() {
+    let catalog = Catalog::builtin();
+    for setting in SETTINGS {
+        let dependency = catalog
+            .dependencies
+            .iter()
+            .find(|dependency| dependency.id == setting.dependency)
+            .unwrap();
+        let used = dependency.endpoints.iter().any(|endpoint| {
+            matches!(&endpoint.target, Target::Host(host) if placeholders(host).any(|name| name == setting.name))
+        });
+        assert!(used, "{}", setting.name);
+    }
+}
+
+#[test]
+fn revocation_requests_name_real_objects() {
+    let paths: BTreeMap<_, _> = Catalog::builtin()
+        .dependencies
+        .into_iter()
+        .flat_map(|dependency| dependency.endpoints)
+        .filter_map(|endpoint| match endpoint.target {
+            Target::Host(host) => Some((host, endpoint.path?)),
+            _ => None,
+        })
+        .collect();
+    for (host, prefix) in [("oneocsp.microsoft.com", "/ocsp/"), ("ocsp.digicert.com", "/")] {
+        let encoded = paths[host].strip_prefix(prefix).unwrap();
+        let base64 = encoded.replace("%2F", "/").replace("%2B", "+").replace("%3D", "=");
+        let request = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, base64).unwrap();
+        // OCSPRequest ▸ tbsRequest ▸ requestList ▸ Request ▸ CertID ▸ AlgorithmIdentifier sha1 (RFC 6960 section 4.1.1).
+        let mut rest = &request[..];
+        for _ in 0..6 {
+            assert_eq!(rest[0], 0x30, "{host}: a SEQUENCE");
+            let header = 2;
+            assert!(usize::from(rest[1]) <= rest.len() - header, "{host}: the length fits");
+            rest = &rest[header..];
+        }
+        assert_eq!(rest[..7], [0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a], "{host}: SHA-1");
+        assert_eq!(usize::from(request[1]) + 2, request.len(), "{host}: nothing behind it");
+    }
+    assert_eq!(paths["crl3.digicert.com"], "/DigiCertGlobalRootG2.crl");
+    assert_eq!(paths["cacerts.digicert.com"], "/DigiCertGlobalRootG2.crt");
+}
+
+#[test]
+fn gateways_and_routes_are_known_for_every_cloud() {
+    let catalog = Catalog::builtin();
+    let gateways = catalog.sql_gateways.unwrap();
+    assert_eq!(gateways.regions.len(), 78);
+    for (region, first) in [
+        ("westeurope", "20.61.99.192"),
+        ("germanywestcentral", "51.116.149.32"),
+        ("australiasoutheast", "13.77.49.33"),
+        ("australiacentral2", "20.36.113.33"),
+        ("centralindia", "20.192.43.160"),
+        ("southeastasia", "20.195.65.33"),
+        ("eastus2euap", "20.51.17.168"),
+        ("usgovvirginia", "13.72.48.140"),
+        ("usdodeast", "52.126.200.3"),
+        ("chinaeast2", "52.130.120.89"),
+    ] {
+        assert_eq!(gateways.regions[region][0].to_string(), first, "{region}");
+    }
+    let kms = catalog
+        .dependencies
+        .iter()
+        .find(|dependency| dependency.id == "kms")
+        .unwrap();
+    let count = |cloud| kms.route_addresses[&cloud].len();
+    assert_eq!(Cloud::ALL.map(count), [3, 2, 3]);
+}
+
+#[test]
+fn smb_and_smtp_wait_to_be_named() {
+    for endpoint in Catalog::builtin()
+        .dependencies
+        .iter()
+        .flat_map(|dependency| &dependency.endpoints)
+    {
+        let quiet = endpoint
+            .ports
+            .iter()
+            .any(|(port, protocol)| *protocol == Protocol::Smb || *port == 25028);
+        assert_eq!(endpoint.only_when_named, quiet, "{:?}", endpoint.target);
+    }
+}
+
+/// Each file of `tests/data/bad-catalogs` and every word that is said about it.
+#[test]
+fn bad_catalogs_say_what_to_write_instead() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad-catalogs");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        names.extend(name.strip_suffix(".yaml").map(str::to_owned));
+    }
+    names.sort();
+    assert!(names.len() > 30, "the folder is not there: {names:?}");
+    for name in names {
+        let bytes = fs::read(folder.join(format!("{name}.yaml"))).unwrap();
+        let file = File {
+            name: format!("{name}.yaml"),
+            bytes,
+        };
+        let errors = load(name.starts_with("overlay-"), &[file]).expect_err(&name);
+        insta::with_settings!({
+            snapshot_path => "../data/bad-catalogs", prepend_module_to_snapshot => false, omit_expression => true
+        }, { insta::assert_snapshot!(name.clone(), render(&errors, false)) });
+    }
+}
+
+fn named(name: &str, text: impl Into<Vec<u8>>) -> File {
+    File {
+        name: name.to_owned(),
+        bytes: text.into(),
+    }
+}
+
+/// The words about one file that stands alone.
+fn refusal(text: impl Into<Vec<u8>>) -> String {
+    load(false, &[named("x.yaml", text)]).unwrap_err().to_string()
+}
+
+#[test]
+fn hostile_files_are_refused_in_time_and_in_bounds() {
+    let deep = |open: &str| open.repeat(10_000);
+    let indented: Vec<String> = (0..2_000)
+        .map(|depth| {
+            format!(
+                "{}a:
+",
+                " ".repeat(depth)
+            )
+        })
+        .collect();
+    let level = |number: usize| {
+        let below = if number == 0 {
+            "x".to_owned()
+        } else {
+            format!("*a{}", number - 1)
+        };
+        format!("a{number}: &a{number} [{}]\n", vec![below; 10].join(", "))
+    };
+    let bomb: String = (0..9).map(level).collect();
+    // Each is compared with all the others for a suggestion.
+    let strangers = (0..20_000)
+        .map(|number| format!("{{id: stranger-{number}}}, "))
+        .collect::<Vec<_>>()
+        .concat();
+    let strange_names = (0..20_000)
+        .map(|number| format!("n{number}: x.y, "))
+        .collect::<Vec<_>>()
+        .concat();
+    let unfilled = (0..5_000)
+        .map(|number| {
+            let host = format!("host: \"{{unknown_name_{number}}}\", port: 1, protocol: tls");
+            format!("{{id: a{number}, title: t, need: required, impact: i, endpoints: [{{ {host} }}]}}, ")
+        })
+        .collect::<Vec<_>>()
+        .concat();
+    let many = format!("dependencies: [{}]", "a, ".repeat(MAX_SIZE / 4));
+    for (text, phrase) in [
+        (deep("["), "nested deeper"),
+        (deep("{a: "), "nested deeper"),
+        (deep("- "), "nested deeper"),
+        (indented.concat(), "nested deeper"),
+        (bomb, "too much YAML"),
+        (many, "too much YAML"),
+        ("x".repeat(MAX_SIZE + 1), "larger than 4 MB"),
+        (format!("dependencies: [{strangers}]"), "has no endpoints"),
+        (
+            format!("clouds: {{ public: {{ {strange_names} }} }}\ndependencies: [{unfilled}]"),
+            "nothing fills",
+        ),
+    ] {
+        let words = refusal(text);
+        assert!(words.contains(phrase), "{phrase}: {words}");
+        assert!(words.len() < 40_000, "{phrase}: {} bytes of words", words.len());
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_named() {
+    assert!(refusal(b"dependencies:\n  - \xff".to_vec()).contains("x.yaml:2:5"));
+    assert!(refusal(b"\xfe\xff\0d\0e".to_vec()).contains("byte 0xFE is not UTF-8"));
+    assert!(refusal(b"\x7fELF\x02\x01\x01\0\0".to_vec()).contains("not YAML"));
+}
+
+#[test]
+fn a_huge_file_is_not_read_to_its_end() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"dependencies: []").unwrap();
+    file.as_file().set_len(100 << 20).unwrap();
+    let read = File::read(file.path()).unwrap();
+    assert_eq!(read.bytes.len(), MAX_SIZE + 1);
+    assert!(
+        load(false, &[read])
+            .unwrap_err()
+            .to_string()
+            .contains("larger than 4 MB")
+    );
+}
+
+#[test]
+fn a_thousand_mistakes_are_counted_and_a_few_shown() {
+    let entries: Vec<String> = (0..1_000)
+        .map(|number| format!("- {{ id: Bad{number}, x: 1 }}"))
+        .collect();
+    let errors = load(
+        false,
+        &[named("x.yaml", format!("dependencies:\n{}", entries.join("\n")))],
+    )
+    .unwrap_err();
+    assert_eq!(errors.count(), 1_000, "a thousand of two thousand are kept");
+    assert!(render(&errors, false).ends_with("… and 975 more\n"));
+    let last = errors.summaries().last().unwrap();
+    assert_eq!((last.file, last.line, last.column), ("x.yaml", 1_001, 17));
+}
+
+#[test]
+fn colour_is_an_option() {
+    let errors = load(false, &[named("x.yaml", "a: 1")]).unwrap_err();
+    assert!(render(&errors, true).contains("\u{1b}["));
+    assert!(!render(&errors, false).contains('\u{1b}'));
+}
+
+#[test]
+fn no_file_at_all_is_an_error() {
+    assert!(load(false, &[]).unwrap_err().to_string().contains("no dependencies"));
+}
+
+#[test]
+fn the_builtin_catalog_over_itself_changes_nothing_but_the_digest() {
+    let once = Catalog::builtin();
+    let twice = load(true, &[named("again.yaml", BUILTIN)]).unwrap();
+    assert_ne!(once.sha256, twice.sha256);
+    assert_eq!(
+        Catalog {
+            sha256: once.sha256.clone(),
+            ..twice
+        },
+        once
+    );
+    let alone = load(false, &[named("alone.yaml", BUILTIN)]).unwrap();
+    assert_eq!(alone, once);
+    assert_eq!(alone.sha256.len(), 64);
+}
+
+#[test]
+fn an_overlay_changes_replaces_and_adds() {
+    let overlay = named(
+        "overlay.yaml",
+        r#"
+clouds:
+  public: { internal: corp.example.com }
+sql_gateways:
+  regions: { westeurope: [192.0.2.1], testregion: [192.0.2.2] }
+dependencies:
+  - { id: windows-update, need: documented }
+  - id: ntp
+    title: Our clock
+    need: required
+    impact: Clocks drift.
+    endpoints:
+      - { host: "ntp.{internal}", port: 123, protocol: ntp, clouds: [public] }
+  - id: internal-api
+    title: Internal API
+    need: required
+    impact: Backends fail.
+    endpoints:
+      - { addresses: [10.0.0.4, 10.0.0.5], any_address: true, port: 443, protocol: https, names: ["api.{sql}"] }
+      - { host: evil.example.com, port: 443, protocol: tls, expect: blocked }
+"#,
+    );
+    let later = named(
+        "later.yaml",
+        "dependencies: [{ id: internal-api, need: feature, feature: Ours }]",
+    );
+    let before = Catalog::builtin();
+    let after = load(true, &[overlay, later]).unwrap();
+
+    let find = |catalog: &Catalog, id: &str| catalog.dependencies.iter().find(|it| it.id == id).unwrap().clone();
+    let changed = find(&after, "windows-update");
+    assert_eq!(changed.need, Need::Documented);
+    assert_eq!(changed.endpoints, find(&before, "windows-update").endpoints);
+    let replaced = find(&after, "ntp");
+    assert_eq!((replaced.title.as_str(), replaced.endpoints.len()), ("Our clock", 1));
+    assert_eq!(
+        replaced.service_tag, None,
+        "what an entry with endpoints does not say is gone"
+    );
+    let added = after.dependencies.last().unwrap();
+    assert_eq!((added.id.as_str(), added.need), ("internal-api", Need::Feature));
+    assert!(matches!(&added.endpoints[0].target, Target::Addresses { addresses, any: true } if addresses.len() == 2));
+
+    let order = |catalog: &Catalog| catalog.dependencies.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+    assert_eq!(order(&after)[..order(&before).len()], order(&before));
+    assert_eq!(after.clouds[&Cloud::Public]["sql"], "database.windows.net");
+    assert_eq!(after.source, before.source);
+    let gateways = after.sql_gateways.unwrap();
+    assert_eq!(
+        gateways.regions["westeurope"],
+        ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]
+    );
+    assert_eq!(gateways.regions.len(), before.sql_gateways.unwrap().regions.len() + 1);
+}
+
+#[test]
+fn the_schema_knows_every_key_that_the_builtin_catalog_uses() {
+    let schema = serde_json::to_value(json_schema()).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    let endpoint = schema["$defs"]["Endpoint"]["properties"].as_object().unwrap();
+    for key in [
+        "host",
+        "members",
+        "any_address",
+        "only_when_named",
+        "replaced_by",
+        "protocols",
+        "expect",
+    ] {
+        assert!(endpoint.contains_key(key), "{key}");
+    }
+    assert!(!endpoint.contains_key("at") && !endpoint.contains_key("broken"));
+    assert_eq!(schema["$defs"]["Dependency"]["required"], serde_json::json!(["id"]));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        survive(bytes);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "(dependencies|clouds|id|host|[-:{}\\[\\]&*!|>'\"%@`#,? \n\t]|\\PC){0,80}") {
+        survive(text.into_bytes());
+    }
+
+    #[test]
+    fn any_damage_is_read_or_refused(
+        from in 0..BUILTIN.len(),
+        length in 0usize..40,
+        patch in proptest::collection::vec(any::<char>(), 0..20),
+    ) {
+        let mut bytes = BUILTIN.as_bytes().to_vec();
+        let patch: String = patch.into_iter().collect();
+        bytes.splice(from..(from + length).min(BUILTIN.len()), patch.into_bytes());
+        survive(bytes);
+    }
+
+    #[test]
+    fn any_host_is_taken_or_refused(host in "\\PC{0,20}|[a-z{}*._:/-]{0,20}") {
+        let text = serde_json::json!({ "dependencies": [{
+            "id": "a", "title": "A", "need": "required", "impact": "B.",
+            "endpoints": [{ "host": host, "port": 443, "protocol": "tls" }],
+        }] });
+        survive(text.to_string().into_bytes());
+    }
+}
+
+#[test]
+fn no_character_that_hides_or_turns_text_is_shown() {
+    for hidden in [
+        '\u{ad}',
+        '\u{61c}',
+        '\u{180e}',
+        '\u{202e}',
+        '\u{206a}',
+        '\u{fff9}',
+        '\u{e0041}',
+    ] {
+        survive(format!("dependencies:\n  - id: a{hidden}b\n    wrong{hidden}key: 1\n").into_bytes());
+    }
+}
+
+/// Loads, and shows what is wrong, without a panic and without anything that moves a cursor.
+fn survive(bytes: Vec<u8>) {
+    if let Err(errors) = load(false, &[named("\u{1b}[2J.yaml", bytes)]) {
+        assert!(errors.count() > 0);
+        let words = render(&errors, false);
+        let moves = words.chars().find(|c| apim_probe::text::is_harmful(*c) && *c != '\n');
+        assert_eq!(moves, None, "{words:?}");
+        assert_eq!(errors.summaries().count(), errors.count());
+    }
+}

@@ -1,0 +1,92 @@
+//! What the command line says about itself.
+
+use assert_cmd::Command;
+
+fn said(arguments: &[&str]) -> String {
+    let output = Command::cargo_bin("apim-probe")
+        .unwrap()
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_help_is_as_reviewed() {
+    insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("help", said(&["--help"]));
+        for command in ["run", "list", "check", "watch", "schema", "completions"] {
+            insta::assert_snapshot!(format!("help-{command}"), said(&[command, "--help"]));
+        }
+    });
+}
+
+#[test]
+fn the_man_page_is_as_reviewed() {
+    let page = said(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("man", page);
+    });
+}
+
+#[test]
+fn every_shell_completes_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = said(&["completions", shell]);
+        for word in ["watch", "until", "interval", "completions"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+}
+
+#[test]
+fn bash_takes_its_completions() {
+    let script = said(&["completions", "bash"]);
+    let asked = format!(
+        "{script}\nCOMP_WORDS=(apim-probe watch --until '') COMP_CWORD=3\n_apim__probe apim-probe '' --until\necho \"${{COMPREPLY[@]}}\""
+    );
+    let output = Command::new("bash").args(["-uc", &asked]).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "green change",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused() {
+    for (arguments, said) in [
+        (&["watch", "--interval", "0s"][..], "longer than nothing"),
+        (&["watch", "--for", "9000h"], "a year at most"),
+        (&["watch", "--until", "blue"], "[possible values: green, change]"),
+        (&["watch", "--format", "json"], "[possible values: text, jsonl]"),
+        (
+            &["watch", "--for", "1s", "--for", "2s"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["watch", "--baseline", "/nowhere/report.json"],
+            "/nowhere/report.json: No such file",
+        ),
+        (
+            &["schema", "weather"],
+            "[possible values: report, plan, diff, change, probes]",
+        ),
+    ] {
+        let output = Command::cargo_bin("apim-probe")
+            .unwrap()
+            .args(arguments)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+}

@@ -1,0 +1,530 @@
+//! From blocked rows to root causes: imagined networks with one fault each, and the finding that must come first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use apim_probe::{
+    azure::Cloud,
+    catalog::Need,
+    diagnosis::{
+        Diagnosis,
+        cause::{Cause, Confidence, Verdict},
+    },
+    report::Finding,
+};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+mod cases;
+mod network;
+use cases::{AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, all, beyond_dns, healthy, host, icmp, of, port};
+use network::{Fault, Network, Server};
+
+#[test]
+fn one_fault_is_named_first() {
+    let cases = all();
+    assert!(cases.len() >= 40);
+    let mut missed = Vec::new();
+    for case in &cases {
+        let findings = case.network.findings();
+        let Some(first) = findings.first() else {
+            missed.push(format!("{}: no finding", case.what));
+            continue;
+        };
+        let fits = first.id.starts_with(case.id)
+            && (case.id.ends_with('/') || first.id == case.id)
+            && first.title.contains(case.title)
+            && first.confidence == case.confidence
+            && first.suspects.first() == Some(&case.suspect);
+        if !fits {
+            missed.push(format!(
+                "{}: {} {:?} {:?} {:?}",
+                case.what, first.id, first.title, first.confidence, first.suspects
+            ));
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{} of {} are not named first:\n{}",
+        missed.len(),
+        cases.len(),
+        missed.join("\n")
+    );
+}
+
+#[test]
+fn one_fault_is_one_finding() {
+    for case in all() {
+        let counting: Vec<String> = case
+            .network
+            .findings()
+            .into_iter()
+            .filter(|finding| finding.confidence > Confidence::Low)
+            .map(|finding| finding.title)
+            .collect();
+        assert_eq!(counting.len(), 1, "{}: {counting:#?}", case.what);
+    }
+}
+
+/// Every imagined network, with its name.
+fn networks() -> Vec<(&'static str, Network)> {
+    let faulty = all().into_iter().map(|case| (case.what, case.network));
+    faulty
+        .chain([
+            ("nothing is wrong", healthy()),
+            ("nothing is wrong, and nothing named", healthy().unnamed()),
+        ])
+        .collect()
+}
+
+/// What must hold of the findings of any run.
+fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
+    let findings = network.findings();
+    let diagnosis = network.diagnosis();
+    prop_assert_eq!(&findings, &network.findings(), "{}: not stable", what);
+    let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+    prop_assert_eq!(ids.len(), findings.len(), "{}: ids are not unique: {:?}", what, ids);
+    explained_once(what, network, &diagnosis, &findings)?;
+    for finding in &findings {
+        let Finding {
+            id,
+            title,
+            evidence,
+            suspects,
+            impact,
+            fix,
+            confidence,
+            endpoints,
+            ..
+        } = finding;
+        prop_assert!(
+            !title.is_empty() && !title.contains('\n') && title.chars().count() <= 100,
+            "{}: {:?}",
+            what,
+            title
+        );
+        prop_assert!(
+            id.split_once('/')
+                .is_some_and(|(cause, scope)| !cause.is_empty() && !scope.is_empty()),
+            "{}",
+            id
+        );
+        prop_assert!(!id.contains(' '), "{}", id);
+        prop_assert!((1..=6).contains(&evidence.len()), "{}: {} has {:?}", what, id, evidence);
+        let distinct: BTreeSet<&String> = evidence.iter().collect();
+        prop_assert_eq!(
+            distinct.len(),
+            evidence.len(),
+            "{}: {} says twice {:?}",
+            what,
+            id,
+            evidence
+        );
+        prop_assert!(!suspects.is_empty() && !fix.summary.is_empty(), "{}: {}", what, id);
+        prop_assert_eq!(impact.is_empty(), endpoints.is_empty(), "{}: {}", what, id);
+        prop_assert!(fix.summary.chars().count() <= 250, "{}: {}: {}", what, id, fix.summary);
+        let needs: Vec<Need> = network
+            .plan()
+            .endpoints
+            .iter()
+            .filter(|e| endpoints.contains(&e.id))
+            .map(|e| e.need)
+            .collect();
+        if needs.iter().all(|need| *need == Need::Documented) {
+            prop_assert_eq!(*confidence, Confidence::Low, "{}: {} is only documented", what, id);
+        }
+    }
+    let low_from = findings
+        .iter()
+        .position(|finding| finding.confidence == Confidence::Low)
+        .unwrap_or(findings.len());
+    prop_assert!(
+        findings[low_from..]
+            .iter()
+            .all(|finding| finding.confidence == Confidence::Low),
+        "{}: hints are not last",
+        what
+    );
+    Ok(())
+}
+
+/// Every endpoint that is not as expected belongs to exactly one finding about what is amiss.
+fn explained_once(
+    what: &str,
+    network: &Network,
+    diagnosis: &Diagnosis,
+    findings: &[Finding],
+) -> Result<(), TestCaseError> {
+    let mut explained: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in findings.iter().flat_map(|finding| &finding.endpoints) {
+        *explained.entry(id).or_default() += 1;
+    }
+    for (endpoint, judgement) in network.plan().endpoints.iter().zip(&diagnosis.judgements) {
+        if judgement.as_expected(endpoint.expect) == Some(false) {
+            let times = explained.get(endpoint.id.as_str()).copied().unwrap_or_default();
+            prop_assert_eq!(
+                times,
+                1,
+                "{}: {} ({:?}) is explained {} times",
+                what,
+                endpoint.id,
+                judgement.cause,
+                times
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_holds_of_all_findings() {
+    for (what, network) in networks() {
+        check(what, &network).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
+fn any_fault() -> impl Strategy<Value = Option<Fault>> {
+    let faults = [
+        Fault::Silent,
+        Fault::OneAddressSilent,
+        Fault::Refused,
+        icmp(13),
+        icmp(1),
+        Fault::DeadNextHop,
+        Fault::OwnFirewall,
+        Fault::NoRoute,
+        Fault::NotPermitted,
+        Fault::CutReset,
+        Fault::CutClosed,
+        Fault::CutSilent,
+        Fault::Alert,
+        CONTOSO,
+        Fault::WrongName("example.net"),
+        Fault::Expired,
+        AZURE_FIREWALL,
+        Fault::Redirect("http://portal.example.net/"),
+        Fault::Foreign,
+        Fault::CutBehindTls,
+        Fault::Nxdomain {
+            authority: None,
+            alias: None,
+        },
+        Fault::Nxdomain {
+            authority: Some("azureprivatedns.net"),
+            alias: None,
+        },
+        Fault::Servfail,
+        Fault::Leads("0.0.0.0"),
+        Fault::Leads("10.9.9.9"),
+        Fault::SecondServerDenies,
+    ];
+    prop_oneof![2 => Just(None), 1 => proptest::sample::select(faults.to_vec()).prop_map(Some)]
+}
+
+fn any_server() -> impl Strategy<Value = Server> {
+    use Server::{Denies, Fails, NotListening, Refuses, Silent, TcpOnly, UdpOnly, Well};
+    prop_oneof![4 => Just(Well), 1 => proptest::sample::select(vec![Silent, TcpOnly, UdpOnly, Refuses, Fails, Denies, NotListening])]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_wrong_is_explained_once(
+        servers in (any_server(), any_server()),
+        faults in proptest::collection::vec(any_fault(), 8..40),
+        platform in proptest::option::of(any::<bool>()),
+        hours in proptest::option::of(-10_000_i64..10_000),
+    ) {
+        static NETWORK: LazyLock<Network> = LazyLock::new(|| healthy().overlaid(MUST_BE_BLOCKED));
+        let mut network = NETWORK.clone().served_by(&[(CUSTOM_DNS, servers.0), ("10.0.0.5", servers.1)]);
+        // The same few faults over and over, so that some are wide and some are lone.
+        let ids: Vec<String> = network.plan().endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
+        for (id, fault) in ids.iter().zip(faults.iter().cycle()) {
+            if let Some(fault) = fault {
+                network = network.fault(|endpoint| endpoint.id == *id, fault);
+            }
+        }
+        if let Some(answers) = platform {
+            network = network.platform_dns(answers);
+        }
+        if let Some(hours) = hours {
+            network = network.clock_skew(SignedDuration::from_hours(hours));
+        }
+        check("random faults", &network)?;
+    }
+}
+
+#[test]
+fn nothing_wrong_is_nothing_found() {
+    for (what, network) in [
+        ("healthy", healthy()),
+        ("unnamed", healthy().unnamed()),
+        ("Government", healthy().in_cloud(Cloud::Usgov, "usgovvirginia")),
+        ("21Vianet", healthy().in_cloud(Cloud::China, "chinaeast2")),
+        (
+            "a clock five seconds off",
+            healthy().clock_skew(SignedDuration::from_secs(-5)),
+        ),
+    ] {
+        let titles: Vec<String> = network.findings().into_iter().map(|finding| finding.title).collect();
+        assert!(titles.is_empty(), "{what}: {titles:?}");
+    }
+}
+
+/// What the page names although it need not answer, and what only an appliance makes doubtful, is a hint and no more.
+#[test]
+fn hints_stay_low() {
+    let gone = Fault::Nxdomain {
+        authority: Some("com"),
+        alias: None,
+    };
+    for (what, network, id) in [
+        (
+            "a documented host is gone",
+            healthy().fault(host("csp.digicert.com"), &gone),
+            "retired/documentation",
+        ),
+        (
+            "a content network shows its own certificate",
+            healthy().fault(|e| e.host.starts_with("crl3") && e.port == 443, &Fault::CutReset),
+            "tls-reset/names",
+        ),
+        (
+            "NTP gets no answer",
+            healthy().fault(of("ntp"), &Fault::Silent),
+            "hello-timeout/ntp",
+        ),
+        (
+            "\"APIM calls random IPs on 12000\": nobody answers there",
+            healthy().fault(port(12000), &Fault::Silent),
+            "tcp-timeout/port-12000",
+        ),
+        (
+            "the clock is an hour off and broke nothing",
+            healthy().clock_skew(SignedDuration::from_hours(1)),
+            "clock/clock",
+        ),
+    ] {
+        let findings = network.findings();
+        let ids: Vec<(&str, Confidence)> = findings.iter().map(|f| (f.id.as_str(), f.confidence)).collect();
+        assert!(ids.contains(&(id, Confidence::Low)), "{what}: {ids:?}");
+        assert!(
+            ids.iter().all(|(_, confidence)| *confidence == Confidence::Low),
+            "{what}: {ids:?}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_of_kms_is_doubted_where_an_appliance_shows_itself() {
+    let hint = |network: Network| {
+        network
+            .findings()
+            .into_iter()
+            .find(|finding| finding.id == "kms-activation/kms")
+    };
+    assert!(hint(healthy()).is_none(), "no sign");
+    assert!(
+        hint(healthy().fault(port(1433), &Fault::Silent)).is_none(),
+        "silence is no sign: an NSG is silent too"
+    );
+    for sign in [AZURE_FIREWALL, CONTOSO, Fault::CutReset, icmp(13)] {
+        let hint = hint(healthy().fault(|e| beyond_dns(e) && matches!(e.port, 80 | 443), &sign)).expect("a hint");
+        assert_eq!(hint.confidence, Confidence::Low);
+        assert!(
+            hint.fix
+                .commands
+                .iter()
+                .any(|line| line.contains("--next-hop-type Internet")),
+            "{:?}",
+            hint.fix
+        );
+    }
+}
+
+#[test]
+fn silence_beside_refusals_belongs_to_the_router_only_where_it_can() {
+    // Event Hubs is refused on one port and silent on another of the same rule; SQL is silent for a reason of its own.
+    let network = healthy()
+        .fault(|e| of("application-insights")(e), &Fault::Silent)
+        .fault(host("dc.services.visualstudio.com"), &icmp(13))
+        .fault(port(1433), &Fault::Silent);
+    let findings = network.findings();
+    let router = findings
+        .iter()
+        .find(|finding| finding.id.ends_with("/10.1.2.4"))
+        .expect("the router");
+    assert!(
+        router
+            .endpoints
+            .iter()
+            .any(|id| id.starts_with("application-insights/rt.")),
+        "{:?}",
+        router.endpoints
+    );
+    assert!(
+        router
+            .evidence
+            .iter()
+            .any(|sentence| sentence.contains("routers limit")),
+        "{:?}",
+        router.evidence
+    );
+    assert!(findings.iter().any(|finding| finding.id == "tcp-timeout/sql"));
+}
+
+#[test]
+fn a_dead_name_server_explains_every_host() {
+    let network = Network::with(&[(CUSTOM_DNS, Server::Silent)]).platform_dns(true);
+    let findings = network.findings();
+    let [only] = findings.as_slice() else {
+        panic!("{} findings", findings.len())
+    };
+    let hosts = network
+        .diagnosis()
+        .judgements
+        .iter()
+        .filter(|judgement| judgement.verdict == Verdict::Blocked)
+        .count();
+    assert_eq!(only.endpoints.len(), hosts);
+    assert!(
+        only.evidence
+            .iter()
+            .any(|sentence| sentence.contains("168.63.129.16 answers")),
+        "{:?}",
+        only.evidence
+    );
+}
+
+#[test]
+fn several_faults_rank_by_what_the_instance_cannot_do_without() {
+    let network = healthy()
+        .fault(of("defender"), &Fault::CutReset)
+        .fault(of("application-insights"), &CONTOSO)
+        .fault(port(1433), &Fault::Silent)
+        .fault(of("key-vault"), &Fault::OneAddressSilent)
+        .fault(
+            host("csp.digicert.com"),
+            &Fault::Nxdomain {
+                authority: None,
+                alias: None,
+            },
+        );
+    let ids: Vec<String> = network.findings().into_iter().map(|finding| finding.id).collect();
+    assert_eq!(
+        ids,
+        [
+            "tcp-timeout/sql",
+            "tls-untrusted/contoso-inspection-ca",
+            "tls-reset/names",
+            "tcp-timeout/key-vault-addresses",
+            "kms-activation/kms",
+            "retired/documentation",
+        ]
+    );
+}
+
+#[test]
+fn fixes_name_the_rule() {
+    let first = |network: Network| network.findings().into_iter().next().expect("a finding");
+
+    let sql = first(healthy().fault(port(1433), &Fault::Silent));
+    assert!(
+        sql.fix.summary.contains("TCP 1433 to Sql.WestEurope"),
+        "{}",
+        sql.fix.summary
+    );
+    assert!(
+        sql.fix.commands[0].ends_with("--destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433"),
+        "{}",
+        sql.fix.commands[0]
+    );
+
+    let page = first(healthy().fault(port(80), &AZURE_FIREWALL));
+    let rule = &page.fix.commands[0];
+    assert!(
+        rule.contains("ApplicationRule") && rule.contains("Http=80") && rule.contains(" crl3.digicert.com"),
+        "{rule}"
+    );
+
+    let cut = first(healthy().fault(|e| e.host.ends_with(".data.microsoft.com"), &Fault::CutReset));
+    assert!(
+        cut.fix.commands[0].ends_with("--target-fqdns '*.data.microsoft.com'"),
+        "{}",
+        cut.fix.commands[0]
+    );
+
+    let kms = first(healthy().fault(of("kms"), &Fault::Silent));
+    assert!(
+        kms.fix.commands[0].contains("/32 --next-hop-type Internet"),
+        "{}",
+        kms.fix.commands[0]
+    );
+}
+
+/// What is spoken there is not HTTP: an https application rule makes the firewall accept and the service fail.
+#[test]
+fn no_application_rule_for_what_is_not_http() {
+    for fault in [
+        Fault::Silent,
+        Fault::CutReset,
+        Fault::CutSilent,
+        Fault::Foreign,
+        icmp(13),
+        Fault::Refused,
+    ] {
+        for not_http in [1433, 1886, 5671, 5672, 1688] {
+            for finding in healthy().fault(port(not_http), &fault).findings() {
+                let rules = finding
+                    .fix
+                    .commands
+                    .iter()
+                    .filter(|line| line.contains("ApplicationRule"));
+                assert_eq!(rules.count(), 0, "{not_http} {fault:?}: {:?}", finding.fix.commands);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_finding_over_tcp_can_be_confirmed_from_the_instance() {
+    for (cloud, region, management) in [
+        (Cloud::Public, "westeurope", "management.azure.com"),
+        (Cloud::Usgov, "usgovvirginia", "management.usgovcloudapi.net"),
+        (Cloud::China, "chinaeast2", "management.chinacloudapi.cn"),
+    ] {
+        let findings = healthy()
+            .in_cloud(cloud, region)
+            .fault(port(1433), &Fault::Silent)
+            .findings();
+        let check = findings[0].fix.commands.last().expect("a command");
+        let (line, body) = check.split_once(" --body ").expect("a body");
+        assert!(
+            line.starts_with(&format!(
+                "az rest --method post --url \"https://{management}/subscriptions/"
+            )),
+            "{line}"
+        );
+        let body: serde_json::Value = serde_json::from_str(body.trim_matches('\'')).expect("JSON");
+        assert_eq!(body["source"]["region"], region);
+        assert_eq!(body["destination"]["port"], 1433);
+        assert!(
+            body["destination"]["address"]
+                .as_str()
+                .is_some_and(|address| address.starts_with("apirpsql1."))
+        );
+    }
+}
+
+#[test]
+fn a_subset_of_the_catalog_is_no_way_out_to_judge_by() {
+    let findings = healthy()
+        .only(&["sql", "dns"])
+        .fault(port(1433), &Fault::Silent)
+        .findings();
+    assert_eq!(findings[0].id, "tcp-timeout/sql");
+    assert_eq!(findings[0].cause, Some(Cause::TcpTimeout));
+}

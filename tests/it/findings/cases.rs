@@ -1,0 +1,117 @@
+//! Imagined networks with one fault each, and the finding that must come first.
+
+use apim_probe::{
+    diagnosis::cause::{Confidence, Suspect},
+    plan::Endpoint,
+};
+
+use super::network::{Fault, Network};
+
+mod beside;
+mod firewalls;
+mod names;
+mod routers;
+mod rules;
+mod way_out;
+
+/// A network with one fault, and what must be said of it first.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What is wrong, in words; where the symptom table of the field has it, by its quotation.
+    pub what: &'static str,
+    pub network: Network,
+    /// The id of the first finding.
+    pub id: &'static str,
+    /// Words of its title.
+    pub title: &'static str,
+    pub confidence: Confidence,
+    /// The first place to look at.
+    pub suspect: Suspect,
+}
+
+pub fn case(
+    what: &'static str,
+    network: Network,
+    (id, title): (&'static str, &'static str),
+    confidence: Confidence,
+    suspect: Suspect,
+) -> Case {
+    Case {
+        what,
+        network,
+        id,
+        title,
+        confidence,
+        suspect,
+    }
+}
+
+pub fn of(dependency: &str) -> impl Fn(&Endpoint) -> bool {
+    move |endpoint| endpoint.dependency == dependency
+}
+
+pub fn host(host: &str) -> impl Fn(&Endpoint) -> bool {
+    move |endpoint| endpoint.host == host
+}
+
+pub fn port(port: u16) -> impl Fn(&Endpoint) -> bool {
+    move |endpoint| endpoint.port == port && endpoint.dependency != "dns"
+}
+
+pub fn tag(tag: &str) -> impl Fn(&Endpoint) -> bool {
+    move |endpoint| endpoint.service_tag.as_deref() == Some(tag)
+}
+
+pub fn beyond_dns(endpoint: &Endpoint) -> bool {
+    endpoint.dependency != "dns"
+}
+
+pub fn speaks_tls(endpoint: &Endpoint) -> bool {
+    endpoint.protocol.speaks_tls()
+}
+
+pub fn icmp(code: u8) -> Fault {
+    Fault::Icmp {
+        sender: "10.1.2.4".parse().unwrap(),
+        kind: 3,
+        code,
+    }
+}
+
+pub const AZURE_FIREWALL: Fault = Fault::Page {
+    status: 470,
+    body: "Action: Deny. Reason: No rule matched. Proceeding with default action.",
+};
+pub const CONTOSO: Fault = Fault::Inspected {
+    issuer: "O=Contoso, CN=Contoso Inspection CA",
+    trusted_by_vm: true,
+};
+pub const CUSTOM_DNS: &str = "10.0.0.4";
+
+pub fn healthy() -> Network {
+    Network::healthy()
+}
+
+pub const MUST_BE_BLOCKED: &str = "
+schema: 1
+dependencies:
+  - id: egress
+    title: Traffic that must not get out
+    need: required
+    impact: Data could leave the network.
+    endpoints:
+      - { host: pastebin.example.net, port: 443, protocol: https, expect: blocked }
+";
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    [
+        way_out::cases(),
+        names::cases(),
+        rules::cases(),
+        firewalls::cases(),
+        routers::cases(),
+        beside::cases(),
+    ]
+    .concat()
+}

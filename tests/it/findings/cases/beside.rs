@@ -1,0 +1,180 @@
+//! Clocks, what works with something wrong beside, lone hosts, and what must be blocked.
+
+use apim_probe::{
+    azure::Cloud,
+    diagnosis::cause::{
+        Confidence::{Certain, High, Medium},
+        Suspect::{DnsServer, FirewallApplicationRule, LocalHost, Nsg, Nva, TlsInspection},
+    },
+};
+use jiff::SignedDuration;
+
+use super::super::network::{Fault, Network, Server, addresses};
+use super::{CUSTOM_DNS, Case, MUST_BE_BLOCKED, case, healthy, host, of, port, speaks_tls};
+
+/// The cases.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub fn cases() -> Vec<Case> {
+    let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
+    vec![
+        case(
+            "the clock is a year behind",
+            healthy().fault(speaks_tls, &Fault::NotYetValid),
+            ("tls-expired/clock", "This VM's clock is wrong"),
+            High,
+            LocalHost,
+        ),
+        case(
+            "the clock is a year ahead, and was measured",
+            healthy()
+                .fault(speaks_tls, &Fault::Expired)
+                .clock_skew(SignedDuration::from_hours(24 * 365)),
+            ("tls-expired/clock", "This VM's clock is off by 365 d"),
+            Certain,
+            LocalHost,
+        ),
+        case(
+            "one certificate has expired",
+            healthy().fault(host("issuer.pki.azure.com"), &Fault::Expired),
+            ("tls-expired/internal-pki", "the certificate has ended or has not begun"),
+            Medium,
+            LocalHost,
+        ),
+        case(
+            "one of two addresses of the vault is silent",
+            healthy().fault(of("key-vault"), &Fault::OneAddressSilent),
+            (
+                "tcp-timeout/key-vault-addresses",
+                "Azure Key Vault: 1 of 2 addresses fail",
+            ),
+            Medium,
+            Nsg,
+        ),
+        case(
+            "conversations are cut behind a verified handshake",
+            healthy().fault(of("application-insights"), &Fault::CutBehindTls),
+            ("hello-reset/application-insights-shaken", "works, with something odd"),
+            Medium,
+            Nva,
+        ),
+        case(
+            "the second of two name servers does not know one name",
+            two(Server::Well, Server::Well).fault(of("entra-id"), &Fault::SecondServerDenies),
+            ("dns-differs/name-servers", "Name servers differ about"),
+            Medium,
+            DnsServer,
+        ),
+        case(
+            "a certificate for another name on one host",
+            healthy().fault(host("issuer.pki.azure.com"), &Fault::WrongName("example.net")),
+            ("tls-wrong-name/example-net", "the certificate is for example.net"),
+            Medium,
+            DnsServer,
+        ),
+        case(
+            "a target refuses by itself",
+            healthy().fault(
+                of("redis"),
+                &Fault::Icmp {
+                    sender: addresses("cache.example.net")[0],
+                    kind: 3,
+                    code: 3,
+                },
+            ),
+            (
+                "tcp-unreachable/redis",
+                "External Redis cache: TCP 6380 is refused with an ICMP error",
+            ),
+            Certain,
+            Nva,
+        ),
+        case(
+            "something other than TLS answers",
+            healthy().fault(host("issuer.pki.azure.com"), &Fault::Foreign),
+            ("tls-not-tls/internal-pki", "TCP 443 answers, but not with TLS"),
+            Medium,
+            FirewallApplicationRule,
+        ),
+        case(
+            "what must be blocked is open",
+            healthy().overlaid(MUST_BE_BLOCKED),
+            (
+                "open/egress",
+                "Traffic that must not get out: TCP 443 must be blocked and is not",
+            ),
+            Certain,
+            Nsg,
+        ),
+        case(
+            "what must be blocked has no address",
+            healthy().overlaid(MUST_BE_BLOCKED).fault(
+                of("egress"),
+                &Fault::Nxdomain {
+                    authority: None,
+                    alias: None,
+                },
+            ),
+            ("never-tried/egress", "was never tried"),
+            Medium,
+            DnsServer,
+        ),
+        case(
+            "silence of the service itself, one host of many",
+            healthy().fault(host("dc.applicationinsights.azure.com"), &Fault::Silent),
+            ("tcp-timeout/application-insights", "(1 of 8 hosts)"),
+            Medium,
+            Nsg,
+        ),
+        case(
+            "the service refuses, in the Government cloud",
+            healthy()
+                .in_cloud(Cloud::Usgov, "usgovvirginia")
+                .fault(port(1433), &Fault::Refused),
+            ("tcp-refused/sql", "Azure SQL: TCP 1433 is refused with a reset"),
+            High,
+            Nva,
+        ),
+        case(
+            "the cache's certificate is its own",
+            healthy().fault(
+                of("redis"),
+                &Fault::Inspected {
+                    issuer: "CN=cache.example.net",
+                    trusted_by_vm: false,
+                },
+            ),
+            (
+                "tls-untrusted/cache-example-net",
+                "External Redis cache: its certificate comes from cache.example.net",
+            ),
+            High,
+            TlsInspection,
+        ),
+        case(
+            "a host is gone although a feature needs it",
+            healthy().fault(
+                of("captcha"),
+                &Fault::Nxdomain {
+                    authority: Some("microsoft.com"),
+                    alias: None,
+                },
+            ),
+            (
+                "dns-nxdomain/captcha",
+                "Developer portal CAPTCHA: the name does not resolve",
+            ),
+            High,
+            DnsServer,
+        ),
+        case(
+            "the firewall answers with an alert",
+            healthy().fault(of("microsoft-graph"), &Fault::Alert),
+            (
+                "tls-alert/names",
+                "Microsoft Graph: TCP 443 answers the ClientHello with an alert",
+            ),
+            High,
+            FirewallApplicationRule,
+        ),
+    ]
+}

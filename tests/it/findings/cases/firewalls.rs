@@ -1,0 +1,167 @@
+//! Firewalls and proxies that answer.
+
+use apim_probe::diagnosis::cause::{
+    Confidence::{Certain, High, Medium},
+    Suspect::{DnsServer, FirewallApplicationRule, FirewallNetworkRule, Proxy, TlsInspection},
+};
+
+use super::super::network::Fault;
+use super::{AZURE_FIREWALL, CONTOSO, Case, beyond_dns, case, healthy, host, of, port, speaks_tls, tag};
+
+/// The cases.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "an Azure Firewall denies HTTP",
+            healthy().fault(port(80), &AZURE_FIREWALL),
+            ("http-denied/azure-firewall", "Azure Firewall denies TCP 80 to 14 hosts"),
+            Certain,
+            FirewallApplicationRule,
+        ),
+        case(
+            "an Azure Firewall denies the revocation hosts",
+            healthy().fault(|e| of("certificate-revocation")(e) && e.port == 80, &AZURE_FIREWALL),
+            (
+                "http-denied/azure-firewall",
+                "Certificate revocation: Azure Firewall denies TCP 80",
+            ),
+            Certain,
+            FirewallApplicationRule,
+        ),
+        case(
+            "a transparent proxy wants a login",
+            healthy().fault(port(80), &Fault::Page { status: 407, body: "" }),
+            (
+                "http-denied/a-proxy-that-wants-a-login",
+                "A proxy that wants a login denies TCP 80",
+            ),
+            Certain,
+            Proxy,
+        ),
+        case(
+            "a portal sends every request elsewhere",
+            healthy().fault(port(80), &Fault::Redirect("http://portal.example.net/login")),
+            (
+                "http-denied/portal-example-net",
+                "TCP 80 to 14 hosts is redirected to portal.example.net",
+            ),
+            Certain,
+            Proxy,
+        ),
+        case(
+            "\"tcpping works on 443, app fails\": no application rule for one host",
+            healthy().fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset),
+            (
+                "tls-reset/names",
+                "Internal diagnostics: TCP 443 is accepted, then reset",
+            ),
+            High,
+            FirewallApplicationRule,
+        ),
+        case(
+            "the firewall has no application rule for whatever is on the Internet",
+            healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset),
+            ("tls-reset/names", "A firewall cuts"),
+            High,
+            FirewallApplicationRule,
+        ),
+        case(
+            "the firewall cuts in different ways",
+            healthy()
+                .fault(of("application-insights"), &Fault::CutClosed)
+                .fault(of("defender"), &Fault::CutSilent)
+                .fault(of("captcha"), &Fault::Alert),
+            ("cut/names", "by their names"),
+            High,
+            FirewallApplicationRule,
+        ),
+        case(
+            "at one address one name passes and another does not",
+            healthy()
+                .sharing("wdcp.microsoft.com", "wdcpalt.microsoft.com")
+                .fault(host("wdcp.microsoft.com"), &Fault::CutReset),
+            ("tls-reset/names", "Microsoft Defender: TCP 443 is accepted, then reset"),
+            Certain,
+            FirewallApplicationRule,
+        ),
+        case(
+            "every handshake on 443 is cut",
+            healthy().fault(|e| e.port == 443, &Fault::CutReset),
+            ("tls-reset/names", "A firewall cuts everything on TCP 443, 53 hosts"),
+            High,
+            FirewallApplicationRule,
+        ),
+        case(
+            "an Azure Firewall accepts 1433 and closes",
+            healthy().fault(port(1433), &Fault::CutClosed),
+            ("hello-closed/ports", "Azure SQL: TCP 1433 is accepted, then closed"),
+            High,
+            FirewallNetworkRule,
+        ),
+        case(
+            "an https rule for 1886 makes the firewall accept it",
+            healthy().fault(port(1886), &Fault::CutSilent),
+            ("tls-timeout/ports", "Azure Monitor: TCP 1886 is accepted, then silent"),
+            Medium,
+            FirewallNetworkRule,
+        ),
+        case(
+            "every port that is not HTTP is accepted and leads nowhere",
+            healthy().fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset),
+            ("accepted/ports", "accepted for everyone, and leading nowhere"),
+            High,
+            FirewallNetworkRule,
+        ),
+        case(
+            "\"TCP 1688 established\": an https rule for KMS",
+            healthy().fault(of("kms"), &Fault::CutReset),
+            (
+                "hello-reset/ports",
+                "Windows activation (KMS): TCP 1688 is accepted, then reset",
+            ),
+            High,
+            FirewallNetworkRule,
+        ),
+        case(
+            "something else answers on 1433",
+            healthy().fault(port(1433), &Fault::Foreign),
+            (
+                "hello-unexpected/sql",
+                "Azure SQL: TCP 1433 is answered by something else",
+            ),
+            Medium,
+            FirewallNetworkRule,
+        ),
+        case(
+            "TLS is inspected everywhere, and this VM trusts it",
+            healthy().fault(speaks_tls, &CONTOSO),
+            (
+                "tls-untrusted/contoso-inspection-ca",
+                "is inspected by Contoso Inspection CA",
+            ),
+            Certain,
+            TlsInspection,
+        ),
+        case(
+            "TLS is inspected for one host",
+            healthy().fault(host("issuer.pki.azure.com"), &CONTOSO),
+            (
+                "tls-untrusted/contoso-inspection-ca",
+                "its certificate comes from Contoso Inspection CA",
+            ),
+            High,
+            TlsInspection,
+        ),
+        case(
+            "a device shows its own certificate for every host",
+            healthy().fault(speaks_tls, &Fault::WrongName("login.portal.example.net")),
+            (
+                "tls-wrong-name/login-portal-example-net",
+                "show the certificate of login.portal.example.net",
+            ),
+            High,
+            DnsServer,
+        ),
+    ]
+}

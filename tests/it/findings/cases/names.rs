@@ -1,0 +1,197 @@
+//! Name servers, zones and names.
+
+use apim_probe::diagnosis::cause::{
+    Confidence::{Certain, High},
+    Suspect::{DnsServer, Nsg, PrivateDnsZone},
+};
+
+use super::super::network::{Fault, Network, Server};
+use super::{CUSTOM_DNS, Case, case, healthy, host, of};
+
+/// The cases.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub fn cases() -> Vec<Case> {
+    let dns = |does| Network::with(&[(CUSTOM_DNS, does)]);
+    let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
+    vec![
+        case(
+            "the custom name server is dead, the platform's answers",
+            dns(Server::Silent).platform_dns(true),
+            (
+                "dns-timeout/name-servers",
+                "Name server 10.0.0.4 does not reply: no name resolves",
+            ),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "the custom name server is dead, no control was made",
+            dns(Server::Silent),
+            ("dns-timeout/name-servers", "no name resolves"),
+            High,
+            DnsServer,
+        ),
+        case(
+            "no name server answers, the platform's included",
+            dns(Server::Silent).platform_dns(false),
+            ("dns-timeout/name-servers", "no name resolves"),
+            High,
+            Nsg,
+        ),
+        case(
+            "the platform's name server is denied by its tag",
+            Network::with(&[("168.63.129.16", Server::Silent)]),
+            ("dns-timeout/name-servers", "168.63.129.16 does not reply"),
+            High,
+            Nsg,
+        ),
+        case(
+            "both custom name servers are dead",
+            two(Server::Silent, Server::Silent),
+            ("dns-timeout/name-servers", "none of 2 name servers"),
+            High,
+            DnsServer,
+        ),
+        case(
+            "the custom name server refuses this subnet",
+            dns(Server::Refuses),
+            ("dns-refused/name-servers", "refuses to answer"),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "the custom name server does not forward",
+            dns(Server::Fails),
+            ("dns-servfail/name-servers", "SERVFAIL"),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "the custom name server denies every name of Azure",
+            dns(Server::Denies),
+            ("dns-nxdomain/name-servers", "denies names that exist: no name resolves"),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "nothing listens on port 53 of the custom name server",
+            dns(Server::NotListening),
+            ("dns-timeout/name-servers", "no name resolves"),
+            High,
+            DnsServer,
+        ),
+        case(
+            "\"DNS resolver subnet NSG blocked UDP 53\": a rule for TCP only",
+            dns(Server::TcpOnly),
+            ("dns-timeout/name-servers", "UDP 53 is dropped, so no name resolves"),
+            High,
+            Nsg,
+        ),
+        case(
+            "TCP 53 is blocked, UDP 53 works",
+            dns(Server::UdpOnly),
+            ("tcp-timeout/10.0.0.4", "TCP 53 does not answer, UDP does"),
+            High,
+            Nsg,
+        ),
+        case(
+            "one of two name servers is dead",
+            two(Server::Silent, Server::Well),
+            ("dns/10.0.0.4", "Name server 10.0.0.4 does not reply"),
+            High,
+            DnsServer,
+        ),
+        case(
+            "the second of two name servers denies everything",
+            two(Server::Well, Server::Denies),
+            ("dns-nxdomain/10.0.0.5", "Name server 10.0.0.5 denies names that exist"),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "one zone is forwarded to nowhere",
+            dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Servfail),
+            (
+                "dns-servfail/names-of-10.0.0.4",
+                "1 name does not resolve: 10.0.0.4 finds no answer",
+            ),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "a DNS filter denies names of many dependencies",
+            dns(Server::Well).fault(
+                |e| host("go.microsoft.com")(e) || of("defender")(e) || of("internal-pki")(e) || of("captcha")(e),
+                &Fault::Nxdomain {
+                    authority: None,
+                    alias: None,
+                },
+            ),
+            ("dns-nxdomain/names", "do not exist for 10.0.0.4"),
+            High,
+            DnsServer,
+        ),
+        case(
+            "a name is sunk",
+            healthy().fault(of("entra-id"), &Fault::Leads("0.0.0.0")),
+            ("dns-sinkhole/0.0.0.0", "resolve to 0.0.0.0, which cannot be right"),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "names lead to an old private endpoint",
+            healthy().fault(of("storage"), &Fault::Leads("10.9.9.9")),
+            (
+                "dns-private-address/10.9.9.9",
+                "3 names resolve to 10.9.9.9, where nothing proves itself",
+            ),
+            High,
+            DnsServer,
+        ),
+        case(
+            "a private zone has no record of the key vault",
+            healthy().fault(
+                of("key-vault"),
+                &Fault::Nxdomain {
+                    authority: Some("privatelink.vaultcore.azure.net"),
+                    alias: Some("apikv-1.privatelink.vaultcore.azure.net"),
+                },
+            ),
+            (
+                "dns-nxdomain/private-zone-privatelink.vaultcore.azure.net",
+                "the private zone privatelink.vaultcore.azure.net has no record",
+            ),
+            Certain,
+            PrivateDnsZone,
+        ),
+        case(
+            "the private DNS of Azure answers for a zone that shadows the public one",
+            healthy().fault(
+                of("storage"),
+                &Fault::Nxdomain {
+                    authority: Some("azureprivatedns.net"),
+                    alias: Some("apimst1.privatelink.blob.core.windows.net"),
+                },
+            ),
+            (
+                "dns-nxdomain/private-zone-privatelink.blob.core.windows.net",
+                "The private zone privatelink.blob.core.windows.net hides 3 names",
+            ),
+            Certain,
+            PrivateDnsZone,
+        ),
+        case(
+            "the name of the storage account is misspelt",
+            healthy().fault(
+                |e| e.host.starts_with("apimst1"),
+                &Fault::Nxdomain {
+                    authority: Some("core.windows.net"),
+                    alias: None,
+                },
+            ),
+            ("dns-nxdomain/storage", "Azure Storage: the name does not resolve"),
+            High,
+            DnsServer,
+        ),
+    ]
+}

@@ -1,0 +1,59 @@
+//! Routers and resets.
+
+use apim_probe::diagnosis::cause::{
+    Confidence::{Certain, High},
+    Suspect::{FirewallNetworkRule, Nva, Udr},
+};
+
+use super::super::network::Fault;
+use super::{Case, beyond_dns, case, healthy, icmp, of};
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "a router prohibits Event Hubs",
+            healthy().fault(of("event-hubs"), &icmp(13)),
+            (
+                "tcp-unreachable/10.1.2.4",
+                "Azure Event Hubs: 10.1.2.4 refuses TCP 5671, 5672, 443",
+            ),
+            Certain,
+            FirewallNetworkRule,
+        ),
+        case(
+            "a router prohibits everything, and tells only some",
+            healthy().fault(beyond_dns, &Fault::Silent).fault(
+                |e| of("entra-id")(e) || of("sql")(e) || of("kms")(e) || of("captcha")(e),
+                &icmp(13),
+            ),
+            ("refused/10.1.2.4", "10.1.2.4 refuses"),
+            Certain,
+            FirewallNetworkRule,
+        ),
+        case(
+            "a router knows no way",
+            healthy().fault(beyond_dns, &icmp(0)),
+            ("tcp-unreachable/routes-of-10.1.2.4", "10.1.2.4 knows no way to"),
+            Certain,
+            Udr,
+        ),
+        case(
+            "a device resets everything",
+            healthy().fault(beyond_dns, &Fault::Refused),
+            ("tcp-refused/resets", "A device on the way resets"),
+            High,
+            Nva,
+        ),
+        case(
+            "one service does not listen",
+            healthy().fault(of("redis"), &Fault::Refused),
+            (
+                "tcp-refused/redis",
+                "External Redis cache: TCP 6380 is refused with a reset",
+            ),
+            High,
+            Nva,
+        ),
+    ]
+}

@@ -1,0 +1,137 @@
+//! Rules that are missing for a port or a tag.
+
+use apim_probe::diagnosis::cause::{
+    Confidence::High,
+    Suspect::{Nsg, Udr},
+};
+
+use super::super::network::Fault;
+use super::{Case, case, healthy, of, port, tag};
+
+/// The cases.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "the NSG has no rule for Sql",
+            healthy().fault(port(1433), &Fault::Silent),
+            ("tcp-timeout/sql", "Azure SQL: TCP 1433 is dropped in silence"),
+            High,
+            Nsg,
+        ),
+        case(
+            "the NSG has no rule for Sql, and there is no instance yet",
+            healthy().unnamed().fault(port(1433), &Fault::Silent),
+            ("tcp-timeout/sql", "Azure SQL: TCP 1433 is dropped in silence"),
+            High,
+            Nsg,
+        ),
+        case(
+            "the NSG has no rule for Internet:80",
+            healthy().fault(port(80), &Fault::Silent),
+            ("tcp-timeout/port-80", "TCP 80 is dropped in silence, to 10 hosts"),
+            High,
+            Nsg,
+        ),
+        case(
+            "\"NSG built from the table, Internet denied\": no rule for Internet:443",
+            healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::Silent),
+            (
+                "tcp-timeout/tag-internet",
+                "TCP 443 to the tag Internet is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "port 1886 of Azure Monitor is missing",
+            healthy().fault(port(1886), &Fault::Silent),
+            ("tcp-timeout/port-1886", "Azure Monitor: TCP 1886 is dropped in silence"),
+            High,
+            Nsg,
+        ),
+        case(
+            "the AMQP ports of Event Hubs are missing",
+            healthy().fault(|e| port(5671)(e) || port(5672)(e), &Fault::Silent),
+            (
+                "tcp-timeout/port-5671-5672",
+                "Azure Event Hubs: TCP 5671, 5672 is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "the rule for AzureMonitor is missing",
+            healthy().fault(tag("AzureMonitor"), &Fault::Silent),
+            (
+                "tcp-timeout/tag-azure-monitor",
+                "to the tag AzureMonitor is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "\"Publishing wasn't scheduled\": the rule for Storage is missing",
+            healthy().fault(tag("Storage"), &Fault::Silent),
+            (
+                "tcp-timeout/tag-storage",
+                "TCP 443 to the tag Storage is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "the rule for Key Vault is missing",
+            healthy().fault(tag("AzureKeyVault"), &Fault::Silent),
+            (
+                "tcp-timeout/key-vault",
+                "Azure Key Vault: TCP 443 is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "the rule for Entra ID is missing",
+            healthy().fault(tag("AzureActiveDirectory"), &Fault::Silent),
+            (
+                "tcp-timeout/tag-azure-active-directory",
+                "to the tag AzureActiveDirectory is dropped",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "two hosts of Azure Monitor are silent",
+            healthy().fault(
+                |e| e.host.starts_with("shoebox2") && e.host != "shoebox2-red",
+                &Fault::Silent,
+            ),
+            (
+                "tcp-timeout/azure-monitor",
+                "Azure Monitor: TCP 443 is dropped in silence (3 of",
+            ),
+            High,
+            Nsg,
+        ),
+        case(
+            "KMS 0xC004F074 under forced tunnelling",
+            healthy().fault(of("kms"), &Fault::Silent),
+            (
+                "tcp-timeout/kms",
+                "Windows activation (KMS): TCP 1688 is dropped in silence",
+            ),
+            High,
+            Udr,
+        ),
+        case(
+            "the external cache, which has no tag, is silent",
+            healthy().fault(of("redis"), &Fault::Silent),
+            (
+                "tcp-timeout/redis",
+                "External Redis cache: TCP 6380 is dropped in silence",
+            ),
+            High,
+            Nsg,
+        ),
+    ]
+}

@@ -1,0 +1,82 @@
+//! No way out, and this machine itself.
+
+use apim_probe::diagnosis::cause::{
+    Confidence::{Certain, High, Medium},
+    Suspect::{LocalHost, NoOutbound, Udr},
+};
+
+use super::super::network::Fault;
+use super::{Case, beyond_dns, case, healthy, of, speaks_tls, tag};
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "everything public is silent: a private subnet without NAT",
+            healthy().fault(beyond_dns, &Fault::Silent),
+            ("tcp-timeout/no-outbound", "no way out"),
+            High,
+            NoOutbound,
+        ),
+        case(
+            "everything is silent but what service endpoints carry",
+            healthy().fault(
+                |e| {
+                    beyond_dns(e)
+                        && !["Storage", "Sql", "AzureKeyVault", "EventHub"]
+                            .iter()
+                            .any(|t| tag(t)(e))
+                },
+                &Fault::Silent,
+            ),
+            ("tcp-timeout/no-outbound", "no way out"),
+            Medium,
+            NoOutbound,
+        ),
+        case(
+            "everything is silent before there is an instance",
+            healthy().unnamed().fault(beyond_dns, &Fault::Silent),
+            ("tcp-timeout/no-outbound", "no way out"),
+            High,
+            NoOutbound,
+        ),
+        case(
+            "the next hop of the default route is dead",
+            healthy().fault(beyond_dns, &Fault::DeadNextHop),
+            ("tcp-unreachable/dead-next-hop", "The next hop to 60 hosts is dead"),
+            Certain,
+            Udr,
+        ),
+        case(
+            "the next hop of one route is dead",
+            healthy().fault(tag("Sql"), &Fault::DeadNextHop),
+            ("tcp-unreachable/dead-next-hop", "The next hop to 1 host is dead"),
+            Certain,
+            Udr,
+        ),
+        case(
+            "the VM's own firewall refuses Event Hubs",
+            healthy().fault(of("event-hubs"), &Fault::OwnFirewall),
+            (
+                "tcp-unreachable/firewall-of-this-vm",
+                "own firewall refuses traffic to 1 host",
+            ),
+            Certain,
+            LocalHost,
+        ),
+        case(
+            "the VM has no default route",
+            healthy().fault(beyond_dns, &Fault::NoRoute),
+            ("tcp-no-route/routes-of-this-vm", "routing table has no way"),
+            Certain,
+            LocalHost,
+        ),
+        case(
+            "a security module forbids connections",
+            healthy().fault(speaks_tls, &Fault::NotPermitted),
+            ("local-fault/limits-of-this-vm", "keep it from trying"),
+            Certain,
+            LocalHost,
+        ),
+    ]
+}

@@ -1,0 +1,243 @@
+//! Imagined networks: the built-in catalog in front of a network that is healthy but for the faults put into it.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use apim_probe::{
+    azure::Cloud,
+    catalog::{Catalog, File, load},
+    diagnosis::{
+        Diagnosis, diagnose,
+        findings::{Scene, root_causes},
+    },
+    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
+    probe::{
+        Run,
+        control::Controls,
+        trace::{NameTrace, Trace},
+    },
+    report::Finding,
+};
+use jiff::SignedDuration;
+
+mod seen;
+
+pub use seen::{Fault, Server, addresses};
+
+/// A network with its faults. Later faults go before earlier ones.
+#[derive(Debug, Clone)]
+pub struct Network {
+    catalog: Catalog,
+    cloud: Cloud,
+    region: Option<&'static str>,
+    servers: Vec<(SocketAddr, Server)>,
+    selection: Selection,
+    named: bool,
+    faults: BTreeMap<String, Fault>,
+    shared: Vec<(&'static str, &'static str)>,
+    platform_dns: Option<bool>,
+    clock_skew: Option<SignedDuration>,
+    plan: Plan,
+}
+
+impl Network {
+    /// Nothing is wrong; the names of the instance are known.
+    pub fn healthy() -> Self {
+        Self::with(&[("168.63.129.16", Server::Well)])
+    }
+
+    /// Nothing is wrong but what these name servers do.
+    pub fn with(servers: &[(&str, Server)]) -> Self {
+        static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+        let catalog = BUILTIN.clone();
+        let mut network = Self {
+            plan: Plan {
+                cloud: Cloud::Public,
+                endpoints: Vec::new(),
+                name_servers: Vec::new(),
+                control_name: String::new(),
+            },
+            catalog,
+            cloud: Cloud::Public,
+            region: Some("westeurope"),
+            servers: addressed(servers),
+            selection: Selection::default(),
+            named: true,
+            faults: BTreeMap::new(),
+            shared: Vec::new(),
+            platform_dns: None,
+            clock_skew: None,
+        };
+        network.make();
+        network
+    }
+
+    fn make(&mut self) {
+        let mut values = Values::default();
+        for (name, value) in [
+            ("storage_account", "apimst1"),
+            ("sql_server", "apirpsql1"),
+            ("key_vault", "apikv-1"),
+            ("event_hub_namespace", "apimeh1"),
+            ("redis_host", "cache.example.net"),
+            ("diagnostics_host", "diagnostics.example.net"),
+        ] {
+            if self.named {
+                values.add(name, [value.to_string()]);
+            }
+        }
+        let scope = Scope {
+            cloud: self.cloud,
+            region: self.region.map(str::to_string),
+            vnet: None,
+            name_servers: self.servers.iter().map(|(address, _)| *address).collect(),
+        };
+        self.plan = Plan::make(&self.catalog, &scope, &values, &self.selection).unwrap();
+    }
+
+    /// In another cloud.
+    pub fn in_cloud(mut self, cloud: Cloud, region: &'static str) -> Self {
+        (self.cloud, self.region) = (cloud, Some(region));
+        self.make();
+        self
+    }
+
+    /// With other name servers.
+    pub fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
+        self.servers = addressed(servers);
+        self.make();
+        self
+    }
+
+    /// Without the names of an instance.
+    pub fn unnamed(mut self) -> Self {
+        self.named = false;
+        self.make();
+        self
+    }
+
+    /// With more entries in the catalog.
+    pub fn overlaid(mut self, yaml: &str) -> Self {
+        let file = File {
+            name: "overlay".into(),
+            bytes: yaml.as_bytes().to_vec(),
+        };
+        self.catalog = load(true, &[file]).unwrap();
+        self.make();
+        self
+    }
+
+    /// With these dependencies only.
+    pub fn only(mut self, ids: &[&str]) -> Self {
+        self.selection.only = ids.iter().map(ToString::to_string).collect();
+        self.make();
+        self
+    }
+
+    /// With a fault wherever `where_` says so.
+    pub fn fault(mut self, where_: impl Fn(&Endpoint) -> bool, fault: &Fault) -> Self {
+        for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
+            self.faults.insert(endpoint.id.clone(), fault.clone());
+        }
+        self
+    }
+
+    /// With both hosts at the same addresses.
+    pub fn sharing(mut self, host: &'static str, other: &'static str) -> Self {
+        self.shared.push((host, other));
+        self
+    }
+
+    /// With what the platform's name server said as a control.
+    pub fn platform_dns(mut self, answers: bool) -> Self {
+        self.platform_dns = Some(answers);
+        self
+    }
+
+    /// With a measured clock.
+    pub fn clock_skew(mut self, skew: SignedDuration) -> Self {
+        self.clock_skew = Some(skew);
+        self
+    }
+
+    /// What is probed.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn fault_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
+        let same_host = self.plan.endpoints.iter().filter(|other| other.host == endpoint.host);
+        let of_the_name = same_host
+            .filter_map(|other| self.faults.get(&other.id))
+            .find(|fault| fault.is_of_the_name());
+        of_the_name.or_else(|| self.faults.get(&endpoint.id))
+    }
+
+    fn run(&self) -> Run {
+        let mut names: BTreeMap<String, NameTrace> = BTreeMap::new();
+        let mut traces = Vec::new();
+        for endpoint in &self.plan.endpoints {
+            if endpoint.untested.is_some() {
+                traces.push(None);
+                continue;
+            }
+            let fault = self.fault_of(endpoint);
+            let by_name = endpoint.destination == Destination::Name;
+            let host = self
+                .shared
+                .iter()
+                .find(|(host, _)| *host == endpoint.host)
+                .map_or(endpoint.host.as_str(), |(_, at)| at);
+            let name = by_name.then(|| seen::name(host, &self.servers, fault));
+            let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
+            if let Some(name) = &name {
+                names.insert(endpoint.host.clone(), name.clone());
+            }
+            traces.push(Some(Trace {
+                duration: Duration::from_millis(20),
+                name,
+                attempts,
+                cut: false,
+            }));
+        }
+        Run {
+            controls: Controls::default(),
+            traces,
+            names,
+            duration: Duration::from_secs(5),
+            interrupted: false,
+        }
+    }
+
+    /// What we say of every endpoint.
+    pub fn diagnosis(&self) -> Diagnosis {
+        diagnose(&self.plan, &self.run())
+    }
+
+    /// The root causes.
+    pub fn findings(&self) -> Vec<Finding> {
+        let run = self.run();
+        let diagnosis = diagnose(&self.plan, &run);
+        root_causes(&Scene {
+            plan: &self.plan,
+            traces: &run.traces,
+            controls: &run.controls,
+            diagnosis: &diagnosis,
+            region: self.region,
+            own_addresses: &["10.1.0.4".parse().unwrap()],
+            platform_dns: self.platform_dns,
+            clock_skew: self.clock_skew,
+        })
+    }
+}
+
+fn addressed(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
+    servers
+        .iter()
+        .map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does))
+        .collect()
+}

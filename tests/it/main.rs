@@ -1,0 +1,13 @@
+//! What takes no network: the parts of the library together, and the binary's own words.
+
+mod catalog;
+mod cli;
+mod explain;
+mod findings;
+mod hello;
+mod hello_http;
+mod hello_tls;
+mod imports;
+mod network;
+mod pipelines;
+mod real;

@@ -1,0 +1,93 @@
+//! The real agent in the lab: the fault matrix, and what it promises whatever the network is like.
+//!
+//! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
+
+mod platform;
+mod promises;
+mod scenarios;
+mod watch;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use apim_probe_lab::{self as lab, Forbidden};
+use libtest_mimic::{Arguments, Trial};
+
+const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
+
+/// Tests of one kind. Each is named `kind/test`, which is also the job that does it in a lab of its own.
+struct Kind {
+    name: &'static str,
+    /// How many of them run at once unless the command line says otherwise.
+    threads: usize,
+    /// All of them; the argument is what forbids a lab here.
+    trials: fn(Option<&Forbidden>) -> Vec<Trial>,
+    /// Does the one of this name.
+    run: fn(&str) -> Result<()>,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "scenarios",
+        // They wait more than they compute.
+        threads: 16,
+        trials: scenarios::trials,
+        run: scenarios::run,
+    },
+    Kind {
+        name: "promises",
+        threads: 4,
+        trials: promises::trials,
+        run: promises::run,
+    },
+    Kind {
+        name: "platform",
+        threads: 2,
+        trials: platform::trials,
+        run: platform::run,
+    },
+    Kind {
+        name: "watch",
+        threads: 2,
+        trials: watch::trials,
+        run: watch::run,
+    },
+];
+
+fn main() -> ExitCode {
+    if let Some(job) = lab::job() {
+        return lab::exit_code(run(&job));
+    }
+    let given = Arguments::from_args();
+    let forbidden = lab::forbidden();
+    let mut failed = false;
+    for kind in KINDS {
+        let trials = (kind.trials)(forbidden.as_ref());
+        if trials.iter().all(|trial| given.is_filtered_out(trial)) {
+            continue;
+        }
+        let mut arguments = given.clone();
+        arguments.test_threads.get_or_insert(kind.threads);
+        failed |= libtest_mimic::run(&arguments, trials).has_failed();
+    }
+    ExitCode::from(u8::from(failed))
+}
+
+fn run(job: &str) -> Result<()> {
+    for kind in KINDS {
+        if let Some(name) = job.strip_prefix(kind.name).and_then(|rest| rest.strip_prefix('/')) {
+            return (kind.run)(name);
+        }
+    }
+    bail!("no test is called {job}")
+}
+
+/// A test that is its own job.
+fn trial(name: String, obstacle: Option<&Forbidden>) -> Trial {
+    lab::trial(name.clone(), name, obstacle.cloned())
+}
+
+/// What is in the way of a test that may need nftables.
+fn obstacle(forbidden: Option<&Forbidden>, needs_nft: bool) -> Option<Forbidden> {
+    forbidden.cloned().or_else(|| lab::lacks_nft().filter(|_| needs_nft))
+}

@@ -1,0 +1,219 @@
+//! What a machine without Azure around it may cost, and what may never be shown: the agent beside a metadata service and
+//! a management endpoint that misbehave.
+
+use std::{
+    fs,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe_lab::{Forbidden, Lab, Network};
+use libtest_mimic::Trial;
+
+use super::{AGENT, trial};
+
+const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
+/// A token in three parts, as Entra ID's are; none of them may be seen anywhere.
+const TOKEN: [&str; 3] = [
+    "eyJhbGciOiJSUzI1NiJ9",
+    "eyJzZWNyZXQiOiJ5ZXMifQ",
+    "c2lnbmVkLWJ5LW5vYm9keQ",
+];
+
+const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
+const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
+const STANDPOINT: &str = "the_report_says_where_it_stands";
+
+pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+    let slow = SLOW.iter().map(|(name, _)| format!("platform/{SLOW_METADATA}/{name}"));
+    let telltales = TELLTALES
+        .iter()
+        .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
+    slow.chain(telltales)
+        .chain([format!("platform/{STANDPOINT}")])
+        .map(|name| trial(name, forbidden))
+        .collect()
+}
+
+pub fn run(name: &str) -> Result<()> {
+    match name.split_once('/').unwrap_or((name, "")) {
+        (SLOW_METADATA, which) => answers_within_a_second(described(&SLOW, which)?),
+        (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
+        (STANDPOINT, _) => says_where_it_stands(),
+        _ => bail!("no test is called {name}"),
+    }
+}
+
+fn described(services: &[(&str, &'static str)], wanted: &str) -> Result<&'static str> {
+    let found = services.iter().find(|(name, _)| *name == wanted);
+    found.map(|(_, service)| *service).context("no such service")
+}
+
+/// Metadata services that take their time.
+const SLOW: [(&str, &str); 4] = [
+    ("silent", "{ speaks: tcp }"),
+    (
+        "a_byte_every_half_second",
+        "{ speaks: http, http: { size: 999 }, pace: { every_ms: 500 } }",
+    ),
+    ("late", "{ speaks: http, pace: { delay_ms: 5000 } }"),
+    ("endless", "{ speaks: http, http: { endless_headers: true } }"),
+];
+
+/// `list` asks the metadata service and does nothing else that waits.
+fn answers_within_a_second(service: &str) -> Result<()> {
+    let network = network(&format!("services: {{ '169.254.169.254:80': {service} }}"))?;
+    let lab = started(&network)?;
+    let begun = Instant::now();
+    let listed = lab.agent(AGENT)?.arg("list").stdin(Stdio::null()).output()?;
+    let taken = begun.elapsed();
+    ensure!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    ensure!(taken < Duration::from_millis(1_500), "it took {taken:?}");
+    Ok(())
+}
+
+/// Management endpoints that send back what they were sent, in a place where a message might repeat it.
+const TELLTALES: [(&str, &str); 7] = [
+    (
+        "in_a_refusal",
+        "{ status: 403, body: '{\"error\":{\"code\":\"TOKEN\",\"message\":\"TOKEN\"}}' }",
+    ),
+    ("in_garbage", "{ body: 'TOKEN' }"),
+    ("in_broken_json", "{ body: '{\"value\": TOKEN' }"),
+    (
+        "in_a_header",
+        "{ status: 302, headers: { Location: 'https://other.example/TOKEN', X-Echo: 'TOKEN' } }",
+    ),
+    (
+        "in_names",
+        "{ body: '[{\"networkStatus\":{\"connectivityStatus\":[{\"name\":\"TOKEN\",\"status\":\"TOKEN\",\"error\":\"TOKEN\",\"resourceType\":\"TOKEN\"},{\"name\":\"TOKEN.blob.core.windows.net\",\"resourceType\":\"TOKEN\"}]}}]' }",
+    ),
+    (
+        "in_the_next_page",
+        "{ body: '{\"value\":[],\"nextLink\":\"https://other.example/TOKEN\"}' }",
+    ),
+    (
+        "nowhere",
+        "{ body: '{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\"}]}]}' }",
+    ),
+];
+
+fn shows_no_token(answer: &str) -> Result<()> {
+    let token = TOKEN.join(".");
+    let answer = answer.replace("TOKEN", &token);
+    // The token is demanded, so that a run which never sent it does not pass.
+    let demanding = answer.replacen('{', &format!("{{ demands: ['Authorization: Bearer {token}'],"), 1);
+    let network = network(&format!(
+        "names: {{ management.azure.com: {{ addresses: [20.0.0.9] }} }}
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths:
+        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+  'management.azure.com:443': {{ speaks: https, http: {demanding} }}"
+    ))?;
+    let lab = started(&network)?;
+    let files = ["report.json", "report.txt"].map(|name| lab.folder().join(name));
+    let mut run = lab.agent(AGENT)?;
+    run.args([
+        "run",
+        "--only",
+        "sql,storage,event-hubs",
+        "--timeout",
+        "200ms",
+        "--verbose",
+        "--service",
+        INSTANCE,
+        "--ca-file",
+    ])
+    .arg(lab.ca_file()?)
+    .env("RUST_LOG", "trace")
+    .env("RUST_BACKTRACE", "full")
+    .stdin(Stdio::null());
+    for file in &files {
+        run.arg("-o").arg(file);
+    }
+    let said = run.output()?;
+    let mut everything = vec![
+        ("stdout", String::from_utf8_lossy(&said.stdout).into_owned()),
+        ("stderr", String::from_utf8_lossy(&said.stderr).into_owned()),
+    ];
+    for file in &files {
+        everything.push((
+            "a report",
+            fs::read_to_string(file).with_context(|| file.display().to_string())?,
+        ));
+    }
+    for (place, text) in &everything {
+        for part in TOKEN {
+            // Hosts are shown in lower case.
+            ensure!(
+                !text.to_lowercase().contains(&part.to_lowercase()),
+                "a part of the token is in {place}:\n{text}"
+            );
+        }
+    }
+    ensure!(
+        !everything[1].1.contains("HTTP 400"),
+        "the token never came to the endpoint:\n{}",
+        everything[1].1
+    );
+    Ok(())
+}
+
+/// The first lines of a report: the place, and what the run was made with.
+fn says_where_it_stands() -> Result<()> {
+    let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
+    let interface =
+        r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
+    let network = network(&format!(
+        "services:
+  '169.254.169.254:80':
+    speaks: http
+    http: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
+vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts: '10.9.9.9 apirpsqlmain3.database.windows.net' }}"
+    ))?;
+    let lab = started(&network)?;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/imports/status-by-service.json");
+    let mut run = lab.agent(AGENT)?;
+    run.args([
+        "run",
+        "--only",
+        "sql",
+        "--timeout",
+        "200ms",
+        "--network-status",
+        file,
+        "--color",
+        "never",
+    ]);
+    let said = String::from_utf8(run.stdin(Stdio::null()).output()?.stdout)?;
+    for phrase in [
+        "public cloud",
+        "westeurope",
+        "10.1.0.4",
+        "subnet 10.1.0.0/24",
+        "DNS 168.63.129.16",
+        "status-by-service.json, as of 2026-11-21 16:41 UTC (",
+        "HTTPS_PROXY is set and ignored",
+        "/etc/hosts maps apirpsqlmain3.database.windows.net to 10.9.9.9",
+    ] {
+        // Long lines are broken between words.
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(flat.contains(phrase), "“{phrase}” is missing:\n{said}");
+    }
+    Ok(())
+}
+
+fn network(yaml: &str) -> Result<Network> {
+    serde_yaml::from_str(yaml).map_err(|error| anyhow::anyhow!("{error}\n{yaml}"))
+}
+
+fn started(network: &Network) -> Result<Lab> {
+    let lab = Lab::enter(network)?;
+    lab.serve(network)?;
+    Ok(lab)
+}

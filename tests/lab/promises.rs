@@ -1,0 +1,149 @@
+//! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, and a report
+//! after Ctrl-C, with few descriptors, or with nobody to read it.
+
+mod documents;
+mod ends;
+mod outputs;
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::{self as lab, Forbidden, Lab, Network};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use super::{AGENT, trial};
+
+/// One promise: a catalog, the network in YAML as far as it is not healthy, and what must hold there.
+struct Promise {
+    name: &'static str,
+    /// The catalog; none means the built-in one.
+    catalog: Option<fn() -> String>,
+    network: fn() -> String,
+    check: fn(&World) -> Result<()>,
+}
+
+fn promises() -> impl Iterator<Item = &'static Promise> {
+    [documents::PROMISES, ends::PROMISES, outputs::PROMISES]
+        .into_iter()
+        .flatten()
+}
+
+/// The VM of one promise, and the flags that choose its catalog.
+struct World {
+    lab: Lab,
+    catalog: Option<PathBuf>,
+}
+
+impl World {
+    fn enter(promise: &Promise) -> Result<Self> {
+        let deviations: Network =
+            serde_yaml::from_str(&(promise.network)()).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let lab = Lab::enter(&deviations)?;
+        let catalog = promise
+            .catalog
+            .map(|catalog| lab.write("probes.yaml", &catalog()))
+            .transpose()?;
+        let world = Self { lab, catalog };
+        let plan = world.output("list", &["--format", "json"])?;
+        world.lab.serve(&lab::healthy(&text(&plan.stdout), &deviations)?)?;
+        Ok(world)
+    }
+
+    /// The agent with a command, the catalog and further flags.
+    fn agent(&self, command: &str, flags: &[&str]) -> Result<Command> {
+        let mut agent = self.lab.agent(AGENT)?;
+        agent.args(self.arguments(command, flags)?);
+        agent.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(agent)
+    }
+
+    fn arguments(&self, command: &str, flags: &[&str]) -> Result<Vec<String>> {
+        let mut arguments = vec![command.to_owned(), "--no-metadata".to_owned()];
+        if let Some(catalog) = &self.catalog {
+            arguments.extend(["--no-builtin", "--probes"].map(str::to_owned));
+            arguments.push(catalog.display().to_string());
+        }
+        if command == "run" {
+            arguments.extend(["--ca-file".to_owned(), self.lab.ca_file()?.display().to_string()]);
+        }
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        Ok(arguments)
+    }
+
+    fn output(&self, command: &str, flags: &[&str]) -> Result<Output> {
+        self.agent(command, flags)?.output().context("starting the agent")
+    }
+
+    /// The agent started by a shell, which can do to it what shells do: `"$@"` is its whole command line.
+    fn shell(&self, script: &str, flags: &[&str]) -> Result<Output> {
+        let mut shell = self.lab.agent("sh")?;
+        shell
+            .args(["-c", script, "sh", AGENT])
+            .args(self.arguments("run", flags)?);
+        shell.stdin(Stdio::null()).output().context("starting the agent")
+    }
+
+    /// The ids of the plan, in its order.
+    fn planned(&self) -> Result<Vec<String>> {
+        let plan = json(&self.output("list", &["--format", "json"])?)?;
+        Ok(ids(&plan))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(output: &Output) -> Result<Value> {
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{}\n{}", text(&output.stdout), text(&output.stderr)))
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn ids(document: &Value) -> Vec<String> {
+    list(document, "endpoints")
+        .iter()
+        .map(|endpoint| endpoint["id"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// A catalog with one required dependency, `service`, of these endpoints.
+fn catalog_of(endpoints: impl IntoIterator<Item = String>) -> String {
+    let lines: Vec<String> = endpoints
+        .into_iter()
+        .map(|endpoint| format!("- {{ {endpoint} }}"))
+        .collect();
+    lab::whole_catalog(&lines.join("\n"))
+}
+
+pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+    promises()
+        .map(|promise| trial(format!("promises/{}", promise.name), forbidden))
+        .collect()
+}
+
+pub fn run(name: &str) -> Result<()> {
+    let promise = promises()
+        .find(|promise| promise.name == name)
+        .with_context(|| format!("no promise is called {name}"))?;
+    (promise.check)(&World::enter(promise)?)
+}
+
+/// Checks an exit status, and says what was printed where it is another.
+fn ensure_status(output: &Output, wanted: i32) -> Result<()> {
+    ensure!(
+        output.status.code() == Some(wanted),
+        "{}, expected {wanted}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! `watch` in the lab, while the network changes under it.
+
+use std::{fs, thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe::report::Report;
+use apim_probe_lab::Forbidden;
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+mod agent;
+
+use super::{obstacle, trial};
+use agent::Stage;
+
+/// One promise and whether it takes nftables.
+struct Promise(&'static str, bool, fn() -> Result<()>);
+
+const PROMISES: [Promise; 9] = [
+    Promise(
+        "a change is told within one interval and one timeout",
+        false,
+        changes_in_time,
+    ),
+    Promise("a lone lost packet changes nothing", false, lost_packet),
+    Promise("a reset that passes changes nothing", true, passing_reset),
+    Promise("until green", false, until_green),
+    Promise("until the first change, as JSON", false, until_change),
+    Promise("the time is over", false, time_is_over),
+    Promise("what differs from the baseline", false, baseline),
+    Promise(
+        "controls and second name servers only in full rounds",
+        true,
+        asks_little,
+    ),
+    Promise("nothing piles up", false, nothing_piles_up),
+];
+
+pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+    PROMISES
+        .iter()
+        .map(|Promise(name, needs_nft, _)| trial(format!("watch/{name}"), obstacle(forbidden, *needs_nft).as_ref()))
+        .collect()
+}
+
+pub fn run(wanted: &str) -> Result<()> {
+    let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
+    let Promise(.., check) = promise.context("no such promise")?;
+    check()
+}
+
+const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
+{ host: sql.example, port: 1433, protocol: tds }";
+const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
+/// What a busy machine may add to a time.
+const SLACK: Duration = Duration::from_millis(700);
+
+fn changes_in_time() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let agent = stage.watch(&["--interval", "400ms", "--timeout", "1500ms"])?;
+    let (interval, timeout) = (Duration::from_millis(400), Duration::from_millis(1_500));
+    agent.expect(&["2 of 2 endpoints are well"])?;
+    for _ in 0..2 {
+        stage.fault(SQL_SILENT)?;
+        let (_, took) = agent.expect(&["sql.example:1433 reachable -> blocked tcp-timeout, after "])?;
+        ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
+        stage.repair()?;
+        let (_, took) = agent.expect(&["sql.example:1433 blocked tcp-timeout -> reachable, after "])?;
+        ensure!(took <= interval + timeout + SLACK, "reachable after {took:?}");
+    }
+    stage.fault(SQL_SILENT)?;
+    // In the middle of a round that waits for an answer.
+    thread::sleep(interval * 2);
+    let asked = std::time::Instant::now();
+    let ended = agent.interrupt()?;
+    ensure!(
+        asked.elapsed() < timeout / 2 + SLACK,
+        "it took {:?} to end",
+        asked.elapsed()
+    );
+    ensure!(ended.status == Some(130), "{:?}", ended.status);
+    let summary = [
+        "4 changes",
+        "sql.example:1433: blocked for ",
+        "nothing happened to the other 1 endpoint",
+    ];
+    for words in summary {
+        ensure!(ended.rest.contains(words), "no {words:?} in\n{}", ended.rest);
+    }
+    ensure!(ended.rest.ends_with("exit 130: interrupted"), "{}", ended.rest);
+    ensure!(ended.rest.matches("blocked tcp-timeout").count() == 2, "{}", ended.rest);
+    Ok(())
+}
+
+fn lost_packet() -> Result<()> {
+    // With a second of time the kernel sends one SYN; the round after the fault loses it.
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let agent = stage.watch(&["--interval", "200ms", "--timeout", "1s"])?;
+    agent.expect(&["2 of 2 endpoints are well"])?;
+    stage.fault(SQL_SILENT)?;
+    thread::sleep(Duration::from_millis(500));
+    stage.repair()?;
+    let line = agent.line_within(Duration::from_millis(2_500));
+    ensure!(line.is_none(), "it told {line:?}");
+    let ended = agent.interrupt()?;
+    ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
+    Ok(())
+}
+
+fn passing_reset() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
+    agent.expect(&["2 of 2 endpoints are well"])?;
+    // As many resets as one look meets.
+    nft("add table ip once
+add chain ip once out { type filter hook output priority 0; }
+add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 packets counter reject with tcp reset")?;
+    let line = agent.line_within(Duration::from_millis(1_500));
+    ensure!(line.is_none(), "it told {line:?}");
+    ensure!(nft_counters()?.contains("counter packets 1 "), "nobody met the reset");
+    let ended = agent.interrupt()?;
+    ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
+    Ok(())
+}
+
+fn until_green() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    stage.fault(SQL_SILENT)?;
+    let file = stage.path("after.json");
+    let agent = stage.watch(&[
+        "--interval",
+        "300ms",
+        "--timeout",
+        "500ms",
+        "--until",
+        "green",
+        "-o",
+        &file,
+    ])?;
+    agent.expect(&["1 of 2 endpoints are well"])?;
+    agent.expect(&["  sql.example:1433 blocked tcp-timeout"])?;
+    stage.repair()?;
+    let ended = agent.end()?;
+    ensure!(ended.status == Some(0), "{:?}", ended.status);
+    ensure!(
+        ended
+            .rest
+            .ends_with("exit 0: green: every required endpoint is reachable or degraded"),
+        "{}",
+        ended.rest
+    );
+    let report: Report = serde_json::from_str(&fs::read_to_string(file)?)?;
+    ensure!(report.complete && report.summary.reachable == 2, "{:?}", report.summary);
+    Ok(())
+}
+
+fn until_change() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let flags = [
+        "--interval",
+        "200ms",
+        "--timeout",
+        "500ms",
+        "--until",
+        "change",
+        "--format",
+        "jsonl",
+    ];
+    let agent = stage.watch(&flags)?;
+    thread::sleep(Duration::from_millis(800));
+    stage.fault(SQL_SILENT)?;
+    let ended = agent.end()?;
+    ensure!(ended.status == Some(0), "{:?}", ended.status);
+    let change: Value = serde_json::from_str(&ended.rest).context("one change and nothing else")?;
+    let expected = serde_json::json!({ "schema": "apim-probe/change/v1", "id": "service/sql.example:1433",
+        "from": { "verdict": "reachable", "cause": null }, "to": { "verdict": "blocked", "cause": "tcp-timeout" } });
+    for (key, value) in expected.as_object().into_iter().flatten() {
+        ensure!(change[key] == *value, "{key} is {}", change[key]);
+    }
+    ensure!(
+        change["round"].as_u64() > Some(1) && change["at"].is_string(),
+        "{change}"
+    );
+    ensure!(ended.stderr.contains("exit 0: something changed"), "{}", ended.stderr);
+    Ok(())
+}
+
+fn time_is_over() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let quick = ["--interval", "200ms", "--timeout", "500ms", "--for", "1s"];
+    let over = |flags: &[&str]| -> Result<(Option<i32>, String)> {
+        let ended = stage.watch(&[&quick, flags].concat())?.end()?;
+        Ok((ended.status, ended.rest.lines().last().unwrap_or_default().to_owned()))
+    };
+    ensure!(over(&[])? == (Some(0), "exit 0: the time is over".into()));
+    let unchanged = over(&["--until", "change"])?;
+    ensure!(
+        unchanged == (Some(1), "exit 1: the time is over and nothing changed".into()),
+        "{unchanged:?}"
+    );
+    stage.fault(SQL_SILENT)?;
+    let red = over(&["--until", "green"])?;
+    ensure!(
+        red == (
+            Some(1),
+            "exit 1: the time is over and it is not green: A service is blocked".into()
+        ),
+        "{red:?}"
+    );
+    Ok(())
+}
+
+fn baseline() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let file = stage.path("before.json");
+    let run = stage.command("run", &["--quiet", "-o", &file])?.output()?;
+    ensure!(run.status.success());
+    stage.fault(SQL_SILENT)?;
+    let quick = ["--interval", "300ms", "--timeout", "500ms"];
+    let agent = stage.watch(&[&quick[..], &["--baseline", &file]].concat())?;
+    agent.expect(&["1 endpoint differs from the baseline of "])?;
+    agent.expect(&["  sql.example:1433 reachable -> blocked tcp-timeout"])?;
+    stage.repair()?;
+    agent.expect(&[
+        "sql.example:1433 blocked tcp-timeout -> reachable, after ",
+        "; as in the baseline",
+    ])?;
+    ensure!(agent.interrupt()?.rest.contains("nothing differs from the baseline"));
+
+    let report = fs::read_to_string(&file)?;
+    for (name, text, said) in [
+        (
+            "china.json",
+            report.replace("\"cloud\": \"public\"", "\"cloud\": \"china\""),
+            "of the china cloud",
+        ),
+        (
+            "plan.json",
+            "{ \"schema\": \"apim-probe/plan/v1\" }".to_owned(),
+            "not a report",
+        ),
+        ("half.json", report[..report.len() / 2].to_owned(), "not JSON"),
+    ] {
+        let file = stage.write(name, &text)?;
+        let refused = stage.watch(&["--baseline", &file])?.end()?;
+        ensure!(
+            refused.status == Some(2) && refused.stderr.contains(said),
+            "{name}: {}",
+            refused.stderr
+        );
+    }
+    Ok(())
+}
+
+fn asks_little() -> Result<()> {
+    // The second name server differs, which only a full round sees, and must not be a change in the others.
+    let network = "{ name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
+  services: { 'cut.example:443': { cut: { after: first-bytes, by: reset } } } }";
+    let stage = Stage::set(
+        "{ host: web.example, port: 443, protocol: https }
+{ host: cut.example, port: 443, protocol: https }",
+        network,
+    )?;
+    nft("add table ip count
+add chain ip count out { type filter hook output priority 0; }
+add rule ip count out ip daddr 10.2.0.10 udp dport 53 counter comment \"first\"
+add rule ip count out ip daddr 10.2.0.11 udp dport 53 counter comment \"second\"
+add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\"")?;
+    let ended = stage
+        .watch(&["--interval", "200ms", "--timeout", "1500ms", "--for", "6s"])?
+        .end()?;
+    ensure!(
+        ended.rest.contains("web.example:443 degraded") && ended.rest.contains(": 0 changes"),
+        "{}",
+        ended.rest
+    );
+    let counters = nft_counters()?;
+    let count = |comment: &str| -> Result<u64> {
+        let line = counters
+            .lines()
+            .find(|line| line.contains(&format!("\"{comment}\"")))
+            .context("no counter")?;
+        let packets = line.split("packets ").nth(1).and_then(|rest| rest.split(' ').next());
+        Ok(packets.context("no packets")?.parse()?)
+    };
+    let (first, second) = (count("first")?, count("second")?);
+    ensure!(first > 20, "{first} queries in many rounds");
+    // Two names in the first round, in its second look at both, and in the last round.
+    ensure!(
+        (6..=8).contains(&second),
+        "{second} queries to the second server\n{counters}"
+    );
+    ensure!(
+        (2..=4).contains(&count("control")?),
+        "two controls, whose SYNs may be repeated once\n{counters}"
+    );
+    Ok(())
+}
+
+fn nothing_piles_up() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let agent = stage.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
+    agent.expect(&["2 of 2 endpoints are well"])?;
+    let descriptors = || -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/fd", agent.id()))?.count()) };
+    let mut most = [0, 0];
+    for half in &mut most {
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(50));
+            *half = descriptors()?.max(*half);
+        }
+    }
+    ensure!(most[1] <= most[0] + 2, "descriptors: {most:?}");
+    let ended = agent.interrupt()?;
+    let rounds = ended.rest.split(" in ").nth(1).and_then(|rest| rest.split(' ').next());
+    ensure!(rounds.context("no rounds")?.parse::<u32>()? > 50, "{}", ended.rest);
+    Ok(())
+}
+
+/// Runs nftables in the VM.
+fn nft(rules: &str) -> Result<()> {
+    for rule in rules.lines() {
+        let done = std::process::Command::new("nft").arg(rule).output()?;
+        ensure!(
+            done.status.success(),
+            "{rule}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    Ok(())
+}
+
+fn nft_counters() -> Result<String> {
+    let listed = std::process::Command::new("nft").args(["list", "ruleset"]).output()?;
+    Ok(String::from_utf8(listed.stdout)?)
+}

@@ -1,0 +1,170 @@
+//! An agent that watches in a lab, and what it says line by line.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe_lab::{Lab, Network, network::Fault, whole_catalog};
+
+use crate::AGENT;
+
+/// Nothing here takes longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A network with an agent in it.
+pub struct Stage {
+    lab: Lab,
+    network: Network,
+    flags: Vec<String>,
+}
+
+impl Stage {
+    /// A network that serves every endpoint of a catalog, with deviations in YAML.
+    pub fn set(endpoints: &str, deviations: &str) -> Result<Self> {
+        let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
+        let deviations: Network = serde_yaml::from_str(deviations).context("the network")?;
+        let lab = Lab::enter(&deviations)?;
+        let catalog = lab
+            .write("probes.yaml", &whole_catalog(&endpoints))?
+            .display()
+            .to_string();
+        let mut flags = ["--no-builtin", "--probes", &catalog, "--no-metadata"]
+            .map(String::from)
+            .to_vec();
+        let network = lab.serve_plan(AGENT, &flags, &deviations)?;
+        flags.extend(["--ca-file".into(), lab.ca_file()?.display().to_string()]);
+        Ok(Self { lab, network, flags })
+    }
+
+    /// A command of the agent with further flags.
+    pub fn command(&self, name: &str, flags: &[&str]) -> Result<Command> {
+        let mut command = self.lab.agent(AGENT)?;
+        command.arg(name).args(&self.flags).args(flags);
+        Ok(command)
+    }
+
+    /// Starts `watch` with further flags.
+    pub fn watch(&self, flags: &[&str]) -> Result<Agent> {
+        Agent::start(self.command("watch", flags)?)
+    }
+
+    /// Breaks something, as `{ to: "sql.example:1433", does: silence }` says.
+    pub fn fault(&self, fault: &str) -> Result<()> {
+        let fault: Fault = serde_yaml::from_str(fault).context("the fault")?;
+        self.lab.fault(&self.network, vec![fault])
+    }
+
+    /// Repairs everything.
+    pub fn repair(&self) -> Result<()> {
+        self.lab.lift_faults()
+    }
+
+    /// Writes a file on the VM, and gives its path.
+    pub fn write(&self, name: &str, text: &str) -> Result<String> {
+        Ok(self.lab.write(name, text)?.display().to_string())
+    }
+
+    /// A path on the VM.
+    pub fn path(&self, name: &str) -> String {
+        self.lab.folder().join(name).display().to_string()
+    }
+}
+
+/// A watch under way.
+pub struct Agent {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: thread::JoinHandle<String>,
+}
+
+/// How a watch ended.
+pub struct Ended {
+    /// The exit status.
+    pub status: Option<i32>,
+    /// What it said on stdout that had not been read yet.
+    pub rest: String,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+impl Agent {
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout.expect("stdout is piped"))
+                .lines()
+                .map_while(Result::ok)
+            {
+                let _ = said.send(line);
+            }
+        });
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.expect("stderr is piped").read_to_string(&mut text);
+            text
+        });
+        Ok(Self { child, lines, stderr })
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line that contains all of these words, and how long it took to come. Lines before it are passed over.
+    pub fn expect(&self, words: &[&str]) -> Result<(String, Duration)> {
+        let asked = Instant::now();
+        let mut passed = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
+                Ok(line) if words.iter().all(|word| line.contains(word)) => return Ok((line, asked.elapsed())),
+                Ok(line) => passed.push(line),
+                Err(error) => bail!("no line with {words:?}: {error}; instead:\n{}", passed.join("\n")),
+            }
+        }
+    }
+
+    /// The line that comes within a time, if one does.
+    pub fn line_within(&self, time: Duration) -> Option<String> {
+        self.lines.recv_timeout(time).ok()
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub fn interrupt(self) -> Result<Ended> {
+        let done = Command::new("kill").args(["-INT", &self.id().to_string()]).status()?;
+        ensure!(done.success(), "kill -INT");
+        self.end()
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Result<Ended> {
+        let asked = Instant::now();
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
+                Ok(line) => rest.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.child.kill()?;
+                    bail!("it goes on and on, and says:\n{}", rest.join("\n"));
+                }
+            }
+        }
+        Ok(Ended {
+            status: self.child.wait()?.code(),
+            rest: rest.join("\n"),
+            stderr: self.stderr.join().unwrap_or_default(),
+        })
+    }
+}
