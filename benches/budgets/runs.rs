@@ -112,13 +112,13 @@ fn silence(what: &str, server: NameServer, agent: &Path) -> Result<bool> {
     };
     let network = Network {
         name_servers: vec![server],
-        faults: vec![Fault {
-            to: At {
+        faults: vec![Fault::always(
+            At {
                 port: None,
                 ..everybody
             },
-            does: FaultKind::Silence,
-        }],
+            FaultKind::Silence,
+        )],
         ..Network::default()
     };
     let bench = Bench::new(agent, &INSTANCE, &network)?;

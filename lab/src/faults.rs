@@ -1,6 +1,6 @@
 //! What the network, and the VM itself, do to packets on their way: lists of commands, made from data.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, Result, bail};
 
@@ -23,7 +23,7 @@ pub fn has_nft() -> bool {
 /// Puts the network's faults in force. In the world's namespace.
 pub(crate) fn in_world(network: &Network) -> Result<()> {
     let (mut rules, mut chains) = (Vec::new(), Chains::default());
-    for fault in &network.faults {
+    for fault in network.faults.iter().filter(|fault| !fault.is_relayed()) {
         for place in places(network, &fault.to)? {
             let rule = |action: &str| format!("rule add pref {FAULTS_PREF} {} {action}", place.selector());
             match fault.does {
@@ -48,7 +48,8 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
                     rules.push(rule(&format!("lookup {FORWARD}")));
                     chains.arriving.push(format!("{} ip ttl set 1", place.matcher()));
                 }
-                FaultKind::DeadNextHop
+                FaultKind::Close
+                | FaultKind::DeadNextHop
                 | FaultKind::LocalProhibit
                 | FaultKind::LocalUnreachable
                 | FaultKind::LocalBlackhole
@@ -106,6 +107,7 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
                 | FaultKind::Unreachable
                 | FaultKind::Icmp(_)
                 | FaultKind::Reset
+                | FaultKind::Close
                 | FaultKind::TtlExceeded => {}
             }
         }
@@ -144,12 +146,19 @@ impl Chains {
 }
 
 /// One destination: a network or everybody, a port or all of them.
-struct Place {
+#[derive(Debug)]
+pub(crate) struct Place {
     net: Option<String>,
     port: Option<(Transport, u16)>,
 }
 
 impl Place {
+    /// Whether a packet between the VM and this address is about the place; `port` is the one at the far end.
+    pub(crate) fn covers(&self, address: Ipv4Addr, port: Option<(Transport, u16)>) -> bool {
+        let net = self.net.as_deref().is_none_or(|net| contains(net, address));
+        net && self.port.is_none_or(|own| Some(own) == port)
+    }
+
     /// For `ip rule`. A packet to a port of its own choosing arrives from the wire.
     fn selector(&self) -> String {
         let mut words = vec!["iif wire".to_owned()];
@@ -177,7 +186,7 @@ impl Place {
     }
 }
 
-fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
+pub(crate) fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
     let port = to.port.map(|port| (to.transport, port));
     if to.host == "*" {
         return Ok(vec![Place { net: None, port }]);
@@ -199,6 +208,18 @@ fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
     Ok(addresses.into_iter().map(place).collect())
 }
 
+/// Whether an address is in a network written as `20.0.0.0/8`, or is the one written.
+fn contains(net: &str, address: Ipv4Addr) -> bool {
+    let (base, bits) = net.split_once('/').unwrap_or((net, "32"));
+    match (base.parse::<Ipv4Addr>(), bits.parse::<u32>()) {
+        (Ok(base), Ok(bits @ 0..=32)) => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or_default();
+            (u32::from(base) ^ u32::from(address)) & mask == 0
+        }
+        _ => false,
+    }
+}
+
 /// What nftables calls a code of ICMP type 3 (RFC 792, RFC 1812 §5.2.7.1).
 fn icmp_name(code: u8) -> Result<&'static str> {
     Ok(match code {
@@ -211,4 +232,23 @@ fn icmp_name(code: u8) -> Result<&'static str> {
         13 => "admin-prohibited",
         _ => bail!("nftables cannot send ICMP 3/{code}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contains;
+
+    #[test]
+    fn a_network_contains_its_addresses() {
+        for (net, address, holds) in [
+            ("20.0.0.0/8", "20.1.2.3", true),
+            ("20.0.0.0/8", "21.0.0.0", false),
+            ("20.0.0.1", "20.0.0.1", true),
+            ("20.0.0.1", "20.0.0.2", false),
+            ("0.0.0.0/0", "9.9.9.9", true),
+            ("20.0.0.0/33", "20.0.0.0", false),
+        ] {
+            assert_eq!(contains(net, address.parse().unwrap()), holds, "{net} {address}");
+        }
+    }
 }

@@ -13,6 +13,8 @@
 //!   └───────────────────────────────┘                      └──────────────────────────────────────┘
 //! ```
 //!
+//! Where some packets fare otherwise than others, a third thread relays every frame between `eth0` and `wire`.
+//!
 //! ```no_run
 //! fn main() -> anyhow::Result<()> {
 //!     if lab::job().is_none() {
@@ -40,6 +42,7 @@ mod healthy;
 mod line;
 mod namespace;
 pub mod network;
+mod relay;
 mod rerun;
 mod scenario;
 mod services;
@@ -51,12 +54,13 @@ mod world;
 
 use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use self::{
     faults::has_nft,
     healthy::healthy,
     network::Network,
+    relay::Flow,
     rerun::{Forbidden, do_job, exit_code, job, lacks_nft, probe, rerun},
     scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},
@@ -65,12 +69,15 @@ pub use self::{
 use self::{
     namespace::Files,
     network::{Authority, Fault, Vm},
+    relay::Relay,
+    wire::Peer,
     world::World,
 };
 
 /// The VM, wired to a world. It belongs to the thread that entered it: only there is the network the VM's.
 pub struct Lab {
     world: World,
+    relay: Option<Relay>,
     files: Files,
     vm: Vm,
     descriptors: u64,
@@ -84,14 +91,22 @@ impl Lab {
     pub fn enter(network: &Network) -> Result<Self> {
         let descriptors = namespace::raise_descriptor_limit()?;
         let files = namespace::enter(&network.vm, &network.resolv_conf())?;
-        let world = World::start(network.limit_icmp)?;
-        wire::vm(network.vm.default_route)?;
+        let relay = network.is_relayed().then(|| Relay::start(network)).transpose()?;
+        let peer = relay
+            .as_ref()
+            .map_or_else(|| Peer::Vm(std::process::id()), |relay| Peer::Relay(relay.thread));
+        let world = World::start(peer, network.limit_icmp)?;
+        if let Some(relay) = &relay {
+            relay.connect()?;
+        }
+        wire::vm(network.vm.default_route, relay.is_some())?;
         if network.vm.default_route {
             wire::wait()?;
         }
         tools::tool("setpriv").context("setpriv (util-linux) is not installed")?;
         let lab = Self {
             world,
+            relay,
             files,
             vm: network.vm.clone(),
             descriptors,
@@ -105,6 +120,7 @@ impl Lab {
     /// listens.
     pub fn serve(&self, network: &Network) -> Result<()> {
         self.world.serve(network)?;
+        self.relay(network)?;
         faults::in_vm(network)
     }
 
@@ -131,15 +147,37 @@ impl Lab {
 
     /// Puts further faults in force, while everything goes on; names are those of `network`.
     pub fn fault(&self, network: &Network, faults: Vec<Fault>) -> Result<()> {
-        self.world.fault(&Network {
+        let network = Network {
             faults,
             ..network.clone()
-        })
+        };
+        self.relay(&network)?;
+        self.world.fault(&network)
     }
 
     /// Takes back every fault on the way (those of the VM itself stay).
     pub fn lift_faults(&self) -> Result<()> {
+        if let Some(relay) = &self.relay {
+            relay.lift();
+        }
         self.world.lift()
+    }
+
+    /// Every TCP connection and every pair of UDP ports so far, in the order of their first packets; empty where no frame
+    /// is relayed.
+    pub fn flows(&self) -> Vec<Flow> {
+        self.relay.as_ref().map(Relay::flows).unwrap_or_default()
+    }
+
+    /// Hands the relay those of the faults that are about some packets only.
+    fn relay(&self, network: &Network) -> Result<()> {
+        match &self.relay {
+            Some(relay) => relay.fault(network),
+            None if network.faults.iter().any(Fault::is_relayed) => {
+                bail!("a fault for some packets only, in a network without a relay: set `line: {{ counted: true }}`")
+            }
+            None => Ok(()),
+        }
     }
 
     /// A file with the roots that an instance trusts: the public ones, and those that stand for the few of Windows.

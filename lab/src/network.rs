@@ -1,6 +1,7 @@
 //! What the world is like: plain data, written in YAML or made by code. Everything that is not said is healthy.
 
 mod at;
+mod line;
 mod service;
 mod tls;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 
 pub use self::{
     at::{At, Transport},
+    line::{Direction, Hop, Kind, Line, When},
     service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
@@ -29,6 +31,8 @@ pub struct Network {
     pub services: BTreeMap<At, Service>,
     /// What the network does to packets on their way.
     pub faults: Vec<Fault>,
+    /// How packets travel between the VM and its router.
+    pub line: Line,
     /// Firewalls that answer in everybody's name.
     pub firewalls: Vec<Firewall>,
     /// Routers limit their ICMP errors to a few a second, as they do by default.
@@ -57,6 +61,11 @@ impl Network {
                 .map(|answer| answer.addresses.clone())
                 .unwrap_or_default(),
         }
+    }
+
+    /// Whether frames have to pass through a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed)
     }
 
     /// The `resolv.conf` of the VM.
@@ -163,6 +172,30 @@ pub struct Fault {
     pub to: At,
     /// What happens to them.
     pub does: FaultKind,
+    /// To which of them; to all where nothing is said.
+    #[serde(default)]
+    pub when: When,
+}
+
+impl Fault {
+    /// A fault for every packet to a place.
+    pub fn always(to: At, does: FaultKind) -> Self {
+        Self {
+            to,
+            does,
+            when: When::default(),
+        }
+    }
+
+    /// Whether it takes the relay of frames: the kernel's own rules look at nothing but a packet's destination.
+    pub fn is_relayed(&self) -> bool {
+        self.when != When::default() || self.does == FaultKind::Close
+    }
+
+    /// Whether it takes nftables.
+    pub fn needs_nft(&self) -> bool {
+        !self.is_relayed() && self.does.needs_nft()
+    }
 }
 
 /// What happens to a packet.
@@ -177,8 +210,10 @@ pub enum FaultKind {
     Unreachable,
     /// ICMP type 3 with this code, without a limit unless [`Network::limit_icmp`]. Needs `nft`.
     Icmp(u8),
-    /// A reset in the destination's name. Needs `nft`.
+    /// A reset in the destination's name. Needs `nft`, unless it is about some packets only.
     Reset,
+    /// A FIN in the destination's name, on a connection that is open.
+    Close,
     /// ICMP 11/0: the packet went in circles. Needs `nft`.
     TtlExceeded,
     /// The VM's route leads to a neighbour that does not exist.
@@ -196,8 +231,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Whether it takes nftables.
-    pub fn needs_nft(self) -> bool {
+    fn needs_nft(self) -> bool {
         matches!(
             self,
             Self::Icmp(_) | Self::Reset | Self::TtlExceeded | Self::LocalDrop | Self::LocalReject
@@ -212,6 +246,8 @@ impl FaultKind {
 pub struct Firewall {
     /// Where it sits in the way (TCP).
     pub ports: Vec<u16>,
+    /// Behind so many of [`Line::hops`]; none means behind all of them.
+    pub hop: Option<usize>,
     /// The first rule with a matching name decides.
     #[serde(default)]
     pub rules: Vec<Rule>,

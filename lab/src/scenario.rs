@@ -12,7 +12,12 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
-use crate::{Lab, Network, expect::Expect, healthy, network::At};
+use crate::{
+    Lab, Network,
+    expect::Expect,
+    healthy,
+    network::{At, Fault},
+};
 
 /// A catalog that is only a list of dependencies is completed with this …
 const CATALOG_HEAD: &str = "schema: 1
@@ -71,7 +76,7 @@ impl Scenario {
 
     /// Whether it takes nftables.
     pub fn needs_nft(&self) -> bool {
-        self.network.faults.iter().any(|fault| fault.does.needs_nft())
+        self.network.faults.iter().any(Fault::needs_nft)
     }
 
     /// Runs the agent in the scenario's network, and compares.

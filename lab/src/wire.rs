@@ -1,7 +1,7 @@
 //! The two ends of the wire: the VM's interface, and the router that is also the whole world.
 
 use std::{
-    fs,
+    fmt, fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
@@ -14,6 +14,8 @@ use crate::tools::ip;
 pub const VM: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 4);
 /// The VM's default gateway, which signs every ICMP error of the network.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
+/// Who signs ICMP errors to the world; it would not believe its own address.
+pub(crate) const OTHER_ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
 /// A neighbour that does not exist: a next hop that nobody answers for.
 pub const DEAD_HOP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
 /// Where the world answers a datagram with itself, to show that the wire carries.
@@ -24,14 +26,32 @@ pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.
 /// The routing table of packets that must be forwarded, so that the forward chain can refuse them.
 pub(crate) const FORWARD: u8 = 100;
 
+/// What the world's end of the wire is connected to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Peer {
+    /// The VM's interface, in the network namespace of this process.
+    Vm(u32),
+    /// A relay, in the network namespace of this thread.
+    Relay(i32),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vm(process) => write!(f, "eth0 netns {process}"),
+            Self::Relay(thread) => write!(f, "far netns {thread}"),
+        }
+    }
+}
+
 /// Makes the calling thread's network namespace the router and the world, with a wire to the VM's.
 ///
 /// Addresses in 20.0.0.0/8 are the world's own without being added one by one. What nobody serves is dropped in
 /// silence: a network that answered "no route" would tell more than Azure's does.
-pub(crate) fn world(vm_process: u32, limit_icmp: bool) -> Result<()> {
+pub(crate) fn world(peer: Peer, limit_icmp: bool) -> Result<()> {
     let lines = format!(
         "link set lo up
-link add wire type veth peer name eth0 netns {vm_process}
+link add wire type veth peer name {peer}
 addr add {ROUTER}/24 dev wire
 link set wire up
 route add local 20.0.0.0/8 dev lo
@@ -44,6 +64,9 @@ rule add pref 10 lookup local
 rule del pref 0"
     );
     ip(&[lines])?;
+    if let Peer::Relay(_) = peer {
+        ip(&[ONE_SEGMENT.replace("DEV", "wire")])?;
+    }
     set("ip_forward", "1")?;
     if !limit_icmp {
         set("icmp_ratemask", "0")?;
@@ -51,13 +74,19 @@ rule del pref 0"
     Ok(())
 }
 
+/// A frame is a segment: the kernel leaves no large ones for the card to cut up.
+const ONE_SEGMENT: &str = "link set DEV gso_max_segs 1";
+
 /// Gives the VM (the main thread's namespace) its address and its default route.
-pub(crate) fn vm(default_route: bool) -> Result<()> {
+pub(crate) fn vm(default_route: bool, is_relayed: bool) -> Result<()> {
     let mut lines = vec![
         "link set lo up".to_owned(),
         format!("addr add {VM}/24 dev eth0"),
         "link set eth0 up".to_owned(),
     ];
+    if is_relayed {
+        lines.push(ONE_SEGMENT.replace("DEV", "eth0"));
+    }
     if default_route {
         lines.push(format!("route add default via {ROUTER}"));
     }

@@ -25,7 +25,7 @@ use crate::{
     services::{Port, answer_ntp},
     tls::Pki,
     tools::ip,
-    wire::{self, ECHO},
+    wire::{self, ECHO, Peer},
 };
 
 /// Something to do on the world's thread, and where to say how it went.
@@ -48,7 +48,7 @@ pub(crate) struct World {
 
 impl World {
     /// Starts the world and connects it to the calling thread's network namespace.
-    pub(crate) fn start(limit_icmp: bool) -> Result<Self> {
+    pub(crate) fn start(peer: Peer, limit_icmp: bool) -> Result<Self> {
         let (orders, inbox) = unbounded_channel();
         let (ready, started) = mpsc::channel();
         let pki = Arc::new(Pki::default());
@@ -57,7 +57,7 @@ impl World {
             pki: Arc::clone(&pki),
         };
         thread::Builder::new().name("world".into()).spawn(move || {
-            let begun = begin(limit_icmp);
+            let begun = begin(peer, limit_icmp);
             match begun {
                 Ok(runtime) => {
                     runtime.block_on(async {
@@ -103,9 +103,9 @@ impl World {
     }
 }
 
-fn begin(limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
+fn begin(peer: Peer, limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
     unshare(CloneFlags::CLONE_NEWNET).context("unshare of the world's network")?;
-    wire::world(std::process::id(), limit_icmp)?;
+    wire::world(peer, limit_icmp)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -5,6 +5,7 @@ mod clients;
 mod dns;
 mod faults;
 mod firewalls;
+mod relay;
 mod services;
 mod tls;
 mod vm;
@@ -46,6 +47,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
         dns::PROMISES,
         faults::PROMISES,
         firewalls::PROMISES,
+        relay::PROMISES,
         services::PROMISES,
         tls::PROMISES,
         vm::PROMISES,

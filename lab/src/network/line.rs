@@ -1,0 +1,118 @@
+//! What lies between the VM and its router, and which packets a fault is about.
+
+use std::{net::Ipv4Addr, str::FromStr};
+
+use serde::Deserialize;
+
+/// The line to the router: how slow it is, and who stands on the way.
+///
+/// As soon as anything here is set, or a fault is only about some packets, every frame passes through a relay of the lab's
+/// own, which takes no module of the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Line {
+    /// Milliseconds that a frame takes, each way.
+    pub delay_ms: u64,
+    /// Kilobits in a second, each way; none means no limit.
+    pub kbit: Option<u64>,
+    /// Bytes that wait at most where the rate is limited; what comes then is lost. None means 64 KiB.
+    pub queue: Option<u64>,
+    /// Routers in a row before the VM's world. The first one answers in the gateway's place.
+    pub hops: Vec<Hop>,
+    /// What every decision by chance or by hash is drawn from: the same seed, the same decisions.
+    pub seed: u64,
+    /// Whether frames are relayed although nothing happens to them, so that they can be counted.
+    pub counted: bool,
+}
+
+/// A router on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Hop {
+    /// It answers from this address when a packet's time to live runs out.
+    At(Ipv4Addr),
+    /// It never answers.
+    Silent,
+}
+
+impl FromStr for Hop {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "silent" {
+            return Ok(Self::Silent);
+        }
+        let address = text.parse();
+        address
+            .map(Self::At)
+            .map_err(|_| format!("{text} is neither an IPv4 address nor \"silent\""))
+    }
+}
+
+impl TryFrom<String> for Hop {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Which packets a fault is about, of all to its place; every condition must hold. None at all means every packet, and
+/// leaves the fault to the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// This share of the flows, by a hash of both addresses and ports: one appliance of a pair.
+    pub share: Option<f64>,
+    /// Only these flows to each address and port, counted from 1 in the order of their first packets.
+    pub nth: Vec<u32>,
+    /// Only flows that come after so many, over all places of the fault: a NAT that has run out of ports.
+    pub beyond: Option<u32>,
+    /// Only packets of more bytes than this, IP header included.
+    pub larger_than: Option<u16>,
+    /// This share of the packets.
+    pub chance: Option<f64>,
+    /// Only from so many milliseconds after the first packet of all …
+    pub from_ms: Option<u64>,
+    /// … and until so many milliseconds after it.
+    pub until_ms: Option<u64>,
+    /// Only on flows that are older than this, in milliseconds.
+    pub age_ms: Option<u64>,
+    /// Only packets in this direction.
+    pub way: Option<Direction>,
+    /// Only packets of this kind.
+    pub on: Option<Kind>,
+    /// Behind so many of the hops, whose routers have looked at the time to live; 0 is the VM's own end.
+    pub hop: Option<usize>,
+}
+
+/// The direction of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From the VM.
+    Out,
+    /// To the VM.
+    Back,
+}
+
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Out => Self::Back,
+            Self::Back => Self::Out,
+        }
+    }
+}
+
+/// What a packet is to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It opens one: SYN, or the SYN that answers it.
+    Syn,
+    /// It carries data.
+    Data,
+}

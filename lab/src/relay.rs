@@ -1,0 +1,174 @@
+//! The wire between the VM and its router as a relay of frames, in a network namespace of its own: whatever passes may be
+//! lost, late, cut short, answered in somebody's name, or just counted. It takes no module of the kernel and no nftables.
+//!
+//! ```text
+//!   VM ── eth0 ─── near ── relay ── far ─── wire ── router and world
+//! ```
+
+mod chance;
+mod frame;
+mod socket;
+mod way;
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+    os::fd::AsFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sched::{CloneFlags, unshare},
+    sys::time::TimeSpec,
+    unistd::gettid,
+};
+
+pub use self::way::Flow;
+use self::{
+    socket::Socket,
+    way::{Parcel, Way},
+};
+use crate::{
+    network::{Direction, Network},
+    tools::ip,
+};
+
+/// The relay's handle. It ends with the process.
+pub(crate) struct Relay {
+    way: Arc<Mutex<Way>>,
+    /// The relay's thread, by which others find its network namespace.
+    pub(crate) thread: i32,
+    connected: mpsc::Sender<()>,
+}
+
+impl Relay {
+    /// Starts a relay with one end in the calling process's network namespace; the other end is the world's to make.
+    pub(crate) fn start(network: &Network) -> Result<Self> {
+        let way = Arc::new(Mutex::new(Way::new(network)));
+        let (ready, started) = mpsc::channel();
+        let (connected, wait) = mpsc::channel();
+        let carried = Arc::clone(&way);
+        thread::Builder::new().name("relay".into()).spawn(move || {
+            let began = begin();
+            let went_well = began.is_ok();
+            let _ = ready.send(began);
+            // Nobody connects any more only if the process is ending.
+            if went_well
+                && wait.recv().is_ok()
+                && let Err(error) = carry(&carried)
+            {
+                eprintln!("the relay has ended: {error:#}");
+            }
+        })?;
+        let thread = started.recv().context("the relay's thread is gone")??;
+        Ok(Self { way, thread, connected })
+    }
+
+    /// Begins to carry, now that both ends exist.
+    pub(crate) fn connect(&self) -> Result<()> {
+        self.connected.send(()).context("the relay has ended")
+    }
+
+    /// Puts a network's faults in force, as far as they are about some packets only.
+    pub(crate) fn fault(&self, network: &Network) -> Result<()> {
+        lock(&self.way).add(network)
+    }
+
+    /// Takes them back.
+    pub(crate) fn lift(&self) {
+        lock(&self.way).lift();
+    }
+
+    /// Every flow so far.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        lock(&self.way).flows()
+    }
+}
+
+fn lock(way: &Mutex<Way>) -> MutexGuard<'_, Way> {
+    way.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the VM's end; gives the thread by which the world finds this namespace.
+fn begin() -> Result<i32> {
+    unshare(CloneFlags::CLONE_NEWNET).context("unshare of the relay's network")?;
+    let vm = std::process::id();
+    ip(&[format!(
+        "link add near type veth peer name eth0 netns {vm}\nlink set near up"
+    )])?;
+    Ok(gettid().as_raw())
+}
+
+/// Carries frames from one end to the other, for as long as the process lives.
+fn carry(way: &Mutex<Way>) -> Result<()> {
+    ip(&["link set far up".to_owned()])?;
+    let (mut near, mut far) = (Socket::on("near")?, Socket::on("far")?);
+    let mut waiting: BinaryHeap<Reverse<Waiting>> = BinaryHeap::new();
+    let mut arrived = 0_u64;
+    loop {
+        let next = waiting.peek().map(|Reverse(first)| first.parcel.due);
+        let patience = next.map(|due| TimeSpec::from_duration(due.saturating_duration_since(Instant::now())));
+        let mut ends = [
+            PollFd::new(near.descriptor.as_fd(), PollFlags::POLLIN),
+            PollFd::new(far.descriptor.as_fd(), PollFlags::POLLIN),
+        ];
+        let _ = ppoll(&mut ends, patience, None);
+        for (end, direction) in [(&mut near, Direction::Out), (&mut far, Direction::Back)] {
+            while let Some(frame) = end.take()? {
+                let parcels = lock(way).treat(direction, frame, Instant::now());
+                waiting.extend(parcels.into_iter().map(|parcel| {
+                    arrived += 1;
+                    Reverse(Waiting { arrived, parcel })
+                }));
+            }
+        }
+        while waiting
+            .peek()
+            .is_some_and(|Reverse(first)| first.parcel.due <= Instant::now())
+        {
+            let Some(Reverse(Waiting { parcel, .. })) = waiting.pop() else {
+                break;
+            };
+            match parcel.way {
+                Direction::Out => far.give(&parcel.frame),
+                Direction::Back => near.give(&parcel.frame),
+            }
+        }
+    }
+}
+
+/// A frame on its way; of those that arrive together, the first that was sent comes first.
+struct Waiting {
+    arrived: u64,
+    parcel: Parcel,
+}
+
+impl Waiting {
+    fn rank(&self) -> (Instant, u64) {
+        (self.parcel.due, self.arrived)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}

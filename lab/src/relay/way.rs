@@ -1,0 +1,566 @@
+//! What happens to each frame on its way: pure decisions, from data, a seed and the frames so far.
+
+use std::{
+    collections::HashMap,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    chance,
+    frame::{self, View},
+};
+use crate::{
+    faults::{self, Place},
+    network::{Direction, Fault, FaultKind, Hop, Kind, Line, Network, Transport, When},
+    wire::{ECHO, OTHER_ROUTER, ROUTER},
+};
+
+/// What waits at most where the rate is limited and nothing else is said.
+const QUEUE: u64 = 64 * 1024;
+
+/// A frame that has been let through, or that answers one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parcel {
+    /// When it arrives.
+    pub(super) due: Instant,
+    /// In which direction.
+    pub(super) way: Direction,
+    pub(super) frame: Vec<u8>,
+}
+
+/// One TCP connection, or all datagrams between two ports: what the relay has seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The port on the VM.
+    pub source: u16,
+    /// The far end.
+    pub destination: (Ipv4Addr, u16),
+    /// Which one it is of all to the same place, counted from 1.
+    pub nth: u32,
+    /// Packets from the VM, lost ones included.
+    pub out: u32,
+    /// Packets to the VM, lost ones included.
+    pub back: u32,
+}
+
+/// A connection from the VM's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    transport: Transport,
+    source: u16,
+    destination: (Ipv4Addr, u16),
+}
+
+/// What the decisions about a flow rest on.
+#[derive(Debug)]
+struct Known {
+    flow: Flow,
+    began: Instant,
+    /// It was ended in one end's name, and nothing more comes through.
+    ended: bool,
+}
+
+/// A fault that is only about some packets.
+#[derive(Debug)]
+struct Rule {
+    places: Vec<Place>,
+    does: FaultKind,
+    when: When,
+    /// The flows that it would be about but for the rest of its conditions, in order.
+    flows: Vec<Key>,
+}
+
+/// One direction of a line with a limited rate.
+#[derive(Debug, Default)]
+struct Lane {
+    free: Option<Instant>,
+}
+
+/// The line between the VM and the world.
+#[derive(Debug)]
+pub(super) struct Way {
+    line: Line,
+    /// The ports that a firewall takes at one of the hops, and at which.
+    gates: Vec<(u16, usize)>,
+    rules: Vec<Rule>,
+    flows: HashMap<Key, Known>,
+    /// The flows in the order of their first packets.
+    order: Vec<Key>,
+    numbers: HashMap<(Transport, Ipv4Addr, u16), u32>,
+    began: Option<Instant>,
+    lanes: HashMap<Direction, Lane>,
+    /// Packets without a flow, for the chance of each.
+    strays: u64,
+}
+
+/// What becomes of a frame at one place.
+enum Fate {
+    Passes,
+    Lost,
+    /// It is lost, and these go out in its place.
+    Answered(Vec<(Direction, Vec<u8>)>),
+}
+
+impl Way {
+    pub(super) fn new(network: &Network) -> Self {
+        let gates = network
+            .firewalls
+            .iter()
+            .flat_map(|firewall| firewall.ports.iter().map(|port| (*port, firewall.hop)));
+        Self {
+            line: network.line.clone(),
+            gates: gates.filter_map(|(port, hop)| Some((port, hop?))).collect(),
+            rules: Vec::new(),
+            flows: HashMap::new(),
+            order: Vec::new(),
+            numbers: HashMap::new(),
+            began: None,
+            lanes: HashMap::new(),
+            strays: 0,
+        }
+    }
+
+    /// Puts a network's faults in force, as far as they are the relay's.
+    pub(super) fn add(&mut self, network: &Network) -> anyhow::Result<()> {
+        for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
+            let Fault { to, does, when } = fault;
+            self.rules.push(Rule {
+                places: faults::places(network, to)?,
+                does: *does,
+                when: when.clone(),
+                flows: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes every fault back.
+    pub(super) fn lift(&mut self) {
+        self.rules.clear();
+    }
+
+    /// Every flow so far, in the order of their first packets.
+    pub(super) fn flows(&self) -> Vec<Flow> {
+        let known = self.order.iter().filter_map(|key| self.flows.get(key));
+        known.map(|known| known.flow.clone()).collect()
+    }
+
+    /// What comes of a frame that enters the line in this direction.
+    pub(super) fn treat(&mut self, way: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<Parcel> {
+        let Some(view) = frame::view(&frame) else {
+            return vec![Parcel { due: now, way, frame }];
+        };
+        frame::mend(&mut frame, &view);
+        let key = key(way, &view);
+        if key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into()) {
+            return vec![Parcel { due: now, way, frame }];
+        }
+        self.began.get_or_insert(now);
+        if let Some(key) = key {
+            self.count(key, way, now);
+        }
+        let answers = match self.travel(way, &mut frame, key, now) {
+            Fate::Passes => vec![(way, frame)],
+            Fate::Lost => Vec::new(),
+            Fate::Answered(answers) => answers,
+        };
+        answers
+            .into_iter()
+            .filter_map(|(way, frame)| self.send(way, frame, now))
+            .collect()
+    }
+
+    fn count(&mut self, key: Key, way: Direction, now: Instant) {
+        let place = (key.transport, key.destination.0, key.destination.1);
+        let known = self.flows.entry(key).or_insert_with(|| {
+            let nth = self.numbers.entry(place).or_default();
+            *nth += 1;
+            self.order.push(key);
+            Known {
+                flow: Flow {
+                    transport: key.transport,
+                    source: key.source,
+                    destination: key.destination,
+                    nth: *nth,
+                    out: 0,
+                    back: 0,
+                },
+                began: now,
+                ended: false,
+            }
+        });
+        match way {
+            Direction::Out => known.flow.out += 1,
+            Direction::Back => known.flow.back += 1,
+        }
+    }
+
+    /// Past the faults and the routers on the way, in the order in which they stand.
+    fn travel(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> Fate {
+        let distance = key.map_or(self.line.hops.len(), |key| self.distance(key));
+        let places: Vec<usize> = match way {
+            Direction::Out => (0..=distance).collect(),
+            Direction::Back => (0..=distance).rev().collect(),
+        };
+        for place in places {
+            // The router at a place has looked at the time to live before anything there happens to the packet; on the way
+            // back it stands behind it.
+            if way == Direction::Out
+                && place > 0
+                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, place)
+            {
+                return fate;
+            }
+            if let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_faults(way, frame, key, place, now) {
+                return fate;
+            }
+            if way == Direction::Back
+                && place > 0
+                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, place)
+            {
+                return fate;
+            }
+        }
+        Fate::Passes
+    }
+
+    /// How many routers stand before what answers: a firewall that takes the port may be nearer than the service.
+    fn distance(&self, key: Key) -> usize {
+        let gate = self
+            .gates
+            .iter()
+            .find(|(port, _)| key.transport == Transport::Tcp && *port == key.destination.1);
+        gate.map_or(self.line.hops.len(), |(_, hop)| (*hop).min(self.line.hops.len()))
+    }
+
+    fn pass_hop(&self, way: Direction, frame: &mut [u8], place: usize) -> Fate {
+        let Some(view) = frame::view(frame) else {
+            return Fate::Passes;
+        };
+        if view.ttl > 1 {
+            frame::step(frame, &view);
+            return Fate::Passes;
+        }
+        match self.line.hops.get(place - 1) {
+            Some(Hop::At(router)) => Fate::Answered(vec![(
+                way.reversed(),
+                frame::icmp_error(frame, &view, *router, 11, 0, 0),
+            )]),
+            Some(Hop::Silent) | None => Fate::Lost,
+        }
+    }
+
+    fn pass_faults(&mut self, way: Direction, frame: &[u8], key: Option<Key>, place: usize, now: Instant) -> Fate {
+        if key.is_some_and(|key| self.flows.get(&key).is_some_and(|known| known.ended)) {
+            return Fate::Lost;
+        }
+        let Some(view) = frame::view(frame) else {
+            return Fate::Passes;
+        };
+        self.strays += u64::from(key.is_none());
+        for index in 0..self.rules.len() {
+            if self.rules[index].when.hop.unwrap_or(0) != place || !self.applies(index, way, &view, key, now) {
+                continue;
+            }
+            let fate = self.answer(index, way, frame, &view);
+            if matches!(self.rules[index].does, FaultKind::Reset | FaultKind::Close)
+                && let Some(known) = key.and_then(|key| self.flows.get_mut(&key))
+            {
+                known.ended = true;
+            }
+            return fate;
+        }
+        Fate::Passes
+    }
+
+    /// Whether a fault is about this packet.
+    fn applies(&mut self, index: usize, way: Direction, view: &View, key: Option<Key>, now: Instant) -> bool {
+        let far = match way {
+            Direction::Out => view.destination,
+            Direction::Back => view.source,
+        };
+        let port = key.map(|key| (key.transport, key.destination.1));
+        let rule = &self.rules[index];
+        if !rule.places.iter().any(|place| place.covers(far, port)) {
+            return false;
+        }
+        let when = &rule.when;
+        let since = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
+        let kind = match when.on {
+            None => true,
+            Some(Kind::Syn) => view.is_syn,
+            Some(Kind::Data) => view.payload > 0,
+        };
+        let passes = kind
+            && when.way.is_none_or(|only| only == way)
+            && when.larger_than.is_none_or(|limit| view.length > limit)
+            && when.from_ms.is_none_or(|from| since >= Duration::from_millis(from))
+            && when.until_ms.is_none_or(|until| since < Duration::from_millis(until));
+        passes && self.is_of_the_flows(index, key, now) && self.draws(index, way, key)
+    }
+
+    /// Whether the packet's flow is one that the fault is about.
+    fn is_of_the_flows(&mut self, index: usize, key: Option<Key>, now: Instant) -> bool {
+        let rule = &mut self.rules[index];
+        let when = &rule.when;
+        let is_about_flows =
+            when.share.is_some() || !when.nth.is_empty() || when.beyond.is_some() || when.age_ms.is_some();
+        if !is_about_flows {
+            return true;
+        }
+        let Some((key, known)) = key.and_then(|key| Some((key, self.flows.get(&key)?))) else {
+            return false;
+        };
+        let at = rule.flows.iter().position(|flow| *flow == key).unwrap_or_else(|| {
+            rule.flows.push(key);
+            rule.flows.len() - 1
+        });
+        let age = now.duration_since(known.began);
+        when.share
+            .is_none_or(|share| chance::draw(self.line.seed, &hashed(key)) < share)
+            && (when.nth.is_empty() || when.nth.contains(&known.flow.nth))
+            && when.beyond.is_none_or(|limit| at >= limit as usize)
+            && when.age_ms.is_none_or(|limit| age > Duration::from_millis(limit))
+    }
+
+    /// Whether chance is for it. A packet's chance hangs on what it is, not on when it came: the n-th packet of the n-th
+    /// flow to a place.
+    fn draws(&self, index: usize, way: Direction, key: Option<Key>) -> bool {
+        let Some(share) = self.rules[index].when.chance else {
+            return true;
+        };
+        let rule = index as u64;
+        let direction = u64::from(way == Direction::Back);
+        let parts = match key.and_then(|key| self.flows.get(&key)) {
+            Some(Known { flow, .. }) => {
+                let ordinal = match way {
+                    Direction::Out => flow.out,
+                    Direction::Back => flow.back,
+                };
+                let (address, port) = flow.destination;
+                let place = u64::from(u32::from(address)) << 16 | u64::from(port);
+                [rule, direction, place, u64::from(flow.nth), u64::from(ordinal)]
+            }
+            None => [rule, direction, 0, 0, self.strays],
+        };
+        chance::draw(self.line.seed, &parts) < share
+    }
+
+    /// What goes out in the place of a packet that a fault is about.
+    fn answer(&self, index: usize, way: Direction, frame: &[u8], view: &View) -> Fate {
+        let rule = &self.rules[index];
+        let icmp = |kind, code, rest| {
+            let router = match rule.when.hop.and_then(|hop| self.line.hops.get(hop.checked_sub(1)?)) {
+                Some(Hop::At(router)) => *router,
+                Some(Hop::Silent) => return Fate::Lost,
+                None if way == Direction::Back => OTHER_ROUTER,
+                None => ROUTER,
+            };
+            let error = frame::icmp_error(frame, view, router, kind, code, rest);
+            Fate::Answered(vec![(way.reversed(), error)])
+        };
+        let end = |answer: Option<Vec<u8>>| {
+            let answers = [
+                answer.map(|frame| (way.reversed(), frame)),
+                frame::abandon(frame).map(|frame| (way, frame)),
+            ];
+            Fate::Answered(answers.into_iter().flatten().collect())
+        };
+        match rule.does {
+            FaultKind::Prohibited => icmp(3, 13, 0),
+            FaultKind::Unreachable => icmp(3, 0, 0),
+            // RFC 1191 §4: the largest packet that would have passed.
+            FaultKind::Icmp(4) => icmp(3, 4, rule.when.larger_than.unwrap_or(view.length)),
+            FaultKind::Icmp(code) => icmp(3, code, 0),
+            FaultKind::TtlExceeded => icmp(11, 0, 0),
+            FaultKind::Reset => end(frame::reset(frame)),
+            FaultKind::Close => end(frame::fin(frame)),
+            // Those of the VM itself never come here.
+            _ => Fate::Lost,
+        }
+    }
+
+    /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether.
+    fn send(&mut self, way: Direction, frame: Vec<u8>, now: Instant) -> Option<Parcel> {
+        let mut due = now;
+        if let Some(kbit) = self.line.kbit.filter(|kbit| *kbit > 0) {
+            let lane = self.lanes.entry(way).or_default();
+            let free = lane.free.unwrap_or(now).max(now);
+            let waits = (free - now).as_micros();
+            let queue = u128::from(self.line.queue.unwrap_or(QUEUE));
+            if waits * u128::from(kbit) / 8_000 > queue {
+                return None;
+            }
+            due = free + Duration::from_micros(frame.len() as u64 * 8_000 / kbit);
+            lane.free = Some(due);
+        }
+        Some(Parcel {
+            due: due + Duration::from_millis(self.line.delay_ms),
+            way,
+            frame,
+        })
+    }
+}
+
+/// The flow of a packet, from the VM's side.
+fn key(way: Direction, view: &View) -> Option<Key> {
+    let (transport, from, to) = view.ports?;
+    Some(match way {
+        Direction::Out => Key {
+            transport,
+            source: from,
+            destination: (view.destination, to),
+        },
+        Direction::Back => Key {
+            transport,
+            source: to,
+            destination: (view.source, from),
+        },
+    })
+}
+
+/// What a hash of both addresses and ports is made of; the VM's address is always the same.
+fn hashed(key: Key) -> [u64; 3] {
+    let (address, port) = key.destination;
+    [
+        key.transport as u64,
+        u64::from(u32::from(address)) << 16 | u64::from(port),
+        u64::from(key.source),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::At;
+
+    const FAR: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
+
+    fn way(network: &str) -> Way {
+        let network: Network = serde_yaml::from_str(network).unwrap();
+        let mut way = Way::new(&network);
+        way.add(&network).unwrap();
+        way
+    }
+
+    /// Which of some connections get their SYN through.
+    fn passing(way: &mut Way, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
+        let passes = |source: &u16| {
+            let syn = frame::tests_support::syn(FAR, *source, 443, 64);
+            let parcels = way.treat(Direction::Out, syn, now);
+            parcels.iter().any(|parcel| parcel.way == Direction::Out)
+        };
+        sources.filter(passes).collect()
+    }
+
+    #[test]
+    fn a_share_of_the_flows_is_the_same_whenever_it_is_asked() {
+        let network = "{ line: { seed: 1 }, faults: [ { to: '*', does: silence, when: { share: 0.5 } } ] }";
+        let now = Instant::now();
+        let first = passing(&mut way(network), now, 40_000..42_000);
+        assert!((900..1_100).contains(&first.len()), "{}", first.len());
+        assert_eq!(first, passing(&mut way(network), now, 40_000..42_000));
+        let other = network.replace("seed: 1", "seed: 2");
+        assert_ne!(first, passing(&mut way(&other), now, 40_000..42_000));
+    }
+
+    #[test]
+    fn flows_are_counted_for_each_place() {
+        let mut second = way("faults: [ { to: '*', does: silence, when: { nth: [2] } } ]");
+        let now = Instant::now();
+        assert_eq!(passing(&mut second, now, 1..5), [1, 3, 4]);
+        let mut full = way("faults: [ { to: '*', does: silence, when: { beyond: 2 } } ]");
+        assert_eq!(passing(&mut full, now, 1..5), [1, 2]);
+        assert_eq!(passing(&mut full, now, 1..5), [1, 2], "an old flow goes on");
+    }
+
+    #[test]
+    fn chance_takes_its_share_and_the_same_one_again() {
+        let network = "faults: [ { to: '*', does: silence, when: { chance: 0.2 } } ]";
+        let now = Instant::now();
+        let first = passing(&mut way(network), now, 1..2_001);
+        assert!((1_500..1_700).contains(&first.len()), "{}", first.len());
+        assert_eq!(first, passing(&mut way(network), now, 1..2_001));
+    }
+
+    #[test]
+    fn a_fault_has_its_time() {
+        let mut flap = way("faults: [ { to: '*', does: silence, when: { from_ms: 100, until_ms: 200 } } ]");
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let passed: Vec<u64> = [0, 99, 100, 199, 200]
+            .into_iter()
+            .filter(|ms| !passing(&mut flap, at(*ms), 1..2).is_empty())
+            .collect();
+        assert_eq!(passed, [0, 99, 200]);
+    }
+
+    #[test]
+    fn a_slow_line_delivers_late_and_a_full_one_not_at_all() {
+        let mut slow = way("line: { delay_ms: 750, kbit: 8, queue: 110 }");
+        let now = Instant::now();
+        let arrivals: Vec<Vec<Duration>> = (1..5)
+            .map(|source| {
+                let syn = frame::tests_support::syn(FAR, source, 443, 64);
+                let parcels = slow.treat(Direction::Out, syn, now);
+                parcels.iter().map(|parcel| parcel.due - now).collect()
+            })
+            .collect();
+        // 54 bytes take 54 ms at a kilobyte in a second; two wait, and the next finds the queue full.
+        let ms = Duration::from_millis;
+        assert_eq!(arrivals, [vec![ms(804)], vec![ms(858)], vec![ms(912)], vec![]]);
+    }
+
+    #[test]
+    fn a_time_to_live_ends_at_its_hop_and_a_firewall_may_stand_before_the_service() {
+        let mut hops = way(
+            "{ line: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], hop: 1, otherwise: forward } ] }",
+        );
+        let now = Instant::now();
+        let mut seen = |ttl, port| -> Vec<(Direction, Ipv4Addr)> {
+            let syn = frame::tests_support::syn(FAR, 1, port, ttl);
+            let parcels = hops.treat(Direction::Out, syn, now);
+            let source = |parcel: &Parcel| (parcel.way, frame::view(&parcel.frame).unwrap().source);
+            parcels.iter().map(source).collect()
+        };
+        let vm = crate::wire::VM;
+        assert_eq!(seen(1, 443), [(Direction::Back, Ipv4Addr::new(10, 1, 0, 1))]);
+        assert_eq!(seen(2, 443), []);
+        assert_eq!(seen(3, 443), [(Direction::Back, Ipv4Addr::new(10, 9, 0, 3))]);
+        assert_eq!(seen(4, 443), [(Direction::Out, vm)]);
+        assert_eq!(seen(2, 80), [(Direction::Out, vm)]);
+    }
+
+    #[test]
+    fn a_fault_at_a_hop_is_met_only_by_what_comes_so_far() {
+        let mut hops =
+            way("{ line: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', does: silence, when: { hop: 1 } } ] }");
+        let now = Instant::now();
+        let mut answers = |ttl| {
+            let syn = frame::tests_support::syn(FAR, 1, 443, ttl);
+            hops.treat(Direction::Out, syn, now).len()
+        };
+        assert_eq!([answers(1), answers(2), answers(64)], [1, 0, 0]);
+    }
+
+    #[test]
+    fn flows_are_remembered_with_their_packets() {
+        let mut counted = way("line: { counted: true }");
+        let now = Instant::now();
+        for _ in 0..3 {
+            passing(&mut counted, now, 7..8);
+        }
+        let expected = Flow {
+            transport: At::tcp("x", 443).transport,
+            source: 7,
+            destination: (FAR, 443),
+            nth: 1,
+            out: 3,
+            back: 0,
+        };
+        assert_eq!(counted.flows(), [expected]);
+    }
+}

@@ -1,0 +1,296 @@
+//! What the relay of frames does to packets: by flow, by size, by chance, by time, by direction, and hop by hop.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::fd::AsRawFd,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::{Flow, network::Transport};
+use nix::sys::socket::{setsockopt, sockopt::Ipv4RecvErr};
+use socket2::{Domain, Socket, Type};
+
+use super::{
+    Promise,
+    clients::{Attempt, ask, attempt, exchange, hear, icmp_error, open, time},
+    promise,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A page of 200 kB, asked for over a fresh connection; how much of it came.
+fn fetch(stream: &mut TcpStream) -> Result<usize> {
+    stream.set_read_timeout(Some(Duration::from_millis(700)))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    Ok(hear(stream).0.len())
+}
+
+/// A socket that is not connected yet.
+fn fresh() -> std::io::Result<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, None)
+}
+
+fn address(text: &str) -> Result<socket2::SockAddr> {
+    Ok(text.parse::<SocketAddr>()?.into())
+}
+
+/// The ICMP error that ends a connection attempt with this time to live; `None` where it opens.
+fn with_ttl(to: &str, ttl: u32) -> Result<Option<(u8, u8, Ipv4Addr)>> {
+    let socket = fresh()?;
+    socket.set_ttl_v4(ttl)?;
+    setsockopt(&socket, Ipv4RecvErr, &true)?;
+    match socket.connect(&address(to)?) {
+        Ok(()) => Ok(None),
+        Err(_) => icmp_error(socket.as_raw_fd()).map(Some).context("no ICMP error"),
+    }
+}
+
+/// From this port of the VM, whether a connection opens within a fifth of a second.
+fn opens_from(port: u16, to: &str) -> Result<bool> {
+    let socket = fresh()?;
+    socket.set_reuse_address(true)?;
+    // Gone without TIME_WAIT, so that the same port can be used again.
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.bind(&address(&format!("0.0.0.0:{port}"))?)?;
+    Ok(socket
+        .connect_timeout(&address(to)?, Duration::from_millis(200))
+        .is_ok())
+}
+
+fn expect(to: &str, wanted: &Attempt) -> Result<()> {
+    let got = attempt(to, SECOND)?;
+    ensure!(got == *wanted, "{to}: {got:?}, expected {wanted:?}");
+    Ok(())
+}
+
+pub const PROMISES: &[Promise] = &[
+    promise(
+        "relay::what_nothing_happens_to_passes_whole",
+        "line: { counted: true }
+services: { '20.0.0.1:80': { speaks: http, http: { size: 3000000 } } }",
+        |lab| {
+            ensure!(fetch(&mut open("20.0.0.1:80")?)? > 3_000_000);
+            let flows = lab.flows();
+            let [flow] = flows.as_slice() else {
+                anyhow::bail!("{flows:?}")
+            };
+            ensure!(flow.destination == (Ipv4Addr::new(20, 0, 0, 1), 80) && flow.nth == 1);
+            ensure!(flow.transport == Transport::Tcp && flow.back > 2_000, "{flow:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::an_unanswered_connection_shows_every_syn",
+        "faults: [ { to: '20.0.0.1:443', does: silence, when: { way: out } } ]",
+        |lab| {
+            ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == Attempt::Silent);
+            let flows = lab.flows();
+            ensure!(
+                matches!(flows.as_slice(), [Flow { out: 2.., back: 0, .. }]),
+                "{flows:?}"
+            );
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::half_of_the_flows_are_lost_by_their_ports",
+        "services: { '20.0.0.1:443': { speaks: tcp } }
+faults: [ { to: '20.0.0.1:443', does: silence, when: { share: 0.5 } } ]",
+        |_| {
+            let ports = || 20_000..20_012;
+            let first: Vec<bool> = ports()
+                .map(|port| opens_from(port, "20.0.0.1:443"))
+                .collect::<Result<_>>()?;
+            let opened = first.iter().filter(|opened| **opened).count();
+            ensure!((1..12).contains(&opened), "{opened} of 12 open");
+            let second: Vec<bool> = ports()
+                .map(|port| opens_from(port, "20.0.0.1:443"))
+                .collect::<Result<_>>()?;
+            ensure!(first == second, "{first:?} {second:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::half_of_the_datagrams_ports_are_lost",
+        "services: { 'time.example:123/udp': { speaks: ntp } }
+names: { time.example: { addresses: [20.0.0.5] } }
+faults: [ { to: 'time.example:123/udp', does: silence, when: { share: 0.5 } } ]",
+        |lab| {
+            let request = [&[0x23][..], &[0; 47]].concat();
+            for _ in 0..12 {
+                let _ = exchange("20.0.0.5:123", &request)?;
+            }
+            let flows = lab.flows();
+            let answered = flows.iter().filter(|flow| flow.back > 0).count();
+            ensure!(
+                flows.len() == 12 && (1..12).contains(&answered),
+                "{answered} of {flows:?}"
+            );
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::the_second_connection_is_lost",
+        "services: { '20.0.0.1:443': { speaks: tcp } }
+faults: [ { to: '20.0.0.1:443', does: silence, when: { nth: [2] } } ]",
+        |_| {
+            expect("20.0.0.1:443", &Attempt::Open)?;
+            expect("20.0.0.1:443", &Attempt::Silent)?;
+            expect("20.0.0.1:443", &Attempt::Open)
+        },
+    ),
+    promise(
+        "relay::a_nat_without_ports_drops_what_is_new",
+        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:80': { speaks: http } }
+faults: [ { to: '*', does: silence, when: { beyond: 1 } } ]",
+        |_| {
+            let mut old = open("20.0.0.2:80")?;
+            expect("20.0.0.1:443", &Attempt::Silent)?;
+            old.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+            ensure!(old.read(&mut [0; 16])? > 0);
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::full_size_packets_are_lost_and_small_ones_pass",
+        "services: { '20.0.0.1:80': { speaks: http, http: { size: 200000 } } }
+faults: [ { to: '20.0.0.1', does: silence, when: { larger_than: 1300, way: back } } ]",
+        |_| {
+            let usual = fetch(&mut open("20.0.0.1:80")?)?;
+            ensure!(usual < 1_300, "{usual}");
+            let small = fresh()?;
+            small.set_tcp_mss(536)?;
+            small.connect(&address("20.0.0.1:80")?)?;
+            let came = fetch(&mut small.into())?;
+            ensure!(came > 200_000, "{came}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_router_that_says_so_makes_packets_smaller",
+        "services: { '20.0.0.1:80': { speaks: http, http: { size: 200000 } } }
+faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, way: back } } ]",
+        |_| {
+            let came = fetch(&mut open("20.0.0.1:80")?)?;
+            ensure!(came > 200_000, "{came}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_line_that_loses_packets_delivers_late",
+        "services: { '20.0.0.1:80': { speaks: http, http: { size: 100000 } } }
+faults: [ { to: '*', does: silence, when: { chance: 0.05 } } ]",
+        |lab| {
+            let mut stream = open("20.0.0.1:80")?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            stream.set_read_timeout(Some(20 * SECOND))?;
+            let (page, end) = hear(&mut stream);
+            ensure!(end.is_ok() && page.len() > 100_000, "{} bytes, {end:?}", page.len());
+            let flows = lab.flows();
+            ensure!(flows[0].back > 100_000 / 1_460, "{flows:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_connection_is_reset_at_its_first_data",
+        "services: { '20.0.0.1:443': { speaks: http } }
+faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, way: out } } ]",
+        |_| {
+            let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+            ensure!(heard.is_empty());
+            let kind = end.err().map(|error| error.kind());
+            ensure!(kind == Some(std::io::ErrorKind::ConnectionReset), "{kind:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_connection_is_closed_at_its_first_data",
+        "services: { '20.0.0.1:443': { speaks: http } }
+faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, way: out } } ]",
+        |_| {
+            let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+            ensure!(heard.is_empty() && end.is_ok(), "{end:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::refusals_of_single_connections_need_no_nftables",
+        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:443': { speaks: tcp } }
+faults:
+  - { to: '20.0.0.1:443', does: { icmp: 13 }, when: { nth: [1] } }
+  - { to: '20.0.0.2:443', does: reset, when: { nth: [1] } }",
+        |_| {
+            let refused = Attempt::Failed(libc::EHOSTUNREACH, Some((3, 13, apim_probe_lab::ROUTER)));
+            expect("20.0.0.1:443", &refused)?;
+            expect("20.0.0.1:443", &Attempt::Open)?;
+            expect("20.0.0.2:443", &Attempt::Failed(libc::ECONNREFUSED, None))?;
+            expect("20.0.0.2:443", &Attempt::Open)
+        },
+    ),
+    promise(
+        "relay::only_the_reply_is_lost",
+        "services: { '20.0.0.1:80': { speaks: http } }
+faults: [ { to: '20.0.0.1:80', does: silence, when: { way: back } } ]",
+        |lab| {
+            expect("20.0.0.1:80", &Attempt::Silent)?;
+            ensure!(lab.flows()[0].back > 0, "the world has answered");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_connection_is_cut_some_time_after_it_began",
+        "services: { '20.0.0.1:80': { speaks: http } }
+faults: [ { to: '20.0.0.1:80', does: silence, when: { age_ms: 300 } } ]",
+        |_| {
+            let mut stream = open("20.0.0.1:80")?;
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+            stream.write_all(request)?;
+            stream.set_read_timeout(Some(SECOND / 2))?;
+            ensure!(!hear(&mut stream).0.is_empty());
+            stream.write_all(request)?;
+            ensure!(hear(&mut stream).0.is_empty());
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_long_line_takes_its_time",
+        "line: { delay_ms: 150 }
+services: { '20.0.0.1:443': { speaks: tcp } }",
+        |_| {
+            let (_, took) = time(|| open("20.0.0.1:443"))?;
+            ensure!(took >= Duration::from_millis(300), "{took:?}");
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::a_thin_line_takes_its_time",
+        "line: { kbit: 400 }
+services: { '20.0.0.1:80': { speaks: http, http: { size: 20000 } } }",
+        |_| {
+            let (came, took) = time(|| fetch(&mut open("20.0.0.1:80")?))?;
+            ensure!(
+                came > 20_000 && took >= Duration::from_millis(400),
+                "{came} bytes, {took:?}"
+            );
+            Ok(())
+        },
+    ),
+    promise(
+        "relay::routers_in_a_row_answer_one_after_the_other",
+        "line: { hops: [10.1.0.1, 10.77.2.2] }
+services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.1:80': { speaks: http } }
+firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
+        |_| {
+            ensure!(with_ttl("20.0.0.1:443", 1)? == Some((11, 0, Ipv4Addr::new(10, 1, 0, 1))));
+            ensure!(with_ttl("20.0.0.1:443", 2)? == Some((11, 0, Ipv4Addr::new(10, 77, 2, 2))));
+            ensure!(with_ttl("20.0.0.1:443", 3)?.is_none());
+            ensure!(
+                with_ttl("20.0.0.1:80", 2)?.is_none(),
+                "the firewall stands at the first hop"
+            );
+            Ok(())
+        },
+    ),
+];
