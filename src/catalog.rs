@@ -25,10 +25,7 @@ use std::{
 
 use ring::digest;
 
-pub use model::{
-    Catalog, Dependency, Direction, Endpoint, Expect, Need, Protocol, Retired, Source, SqlGateways, Target, Transport,
-    Vnet,
-};
+pub use model::{Catalog, Dependency, Endpoint, Retired, Source, SqlGateways, Target};
 pub use problem::{Errors, Summary};
 pub use render::render;
 pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, region_name};

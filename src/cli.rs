@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::{
     azure::Cloud,
-    catalog::{self, Vnet},
-    exit::FailOn,
+    catalog,
+    model::{FailOn, Vnet},
     report::Format,
     rules,
     schema::Document,

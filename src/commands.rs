@@ -10,7 +10,7 @@ use clap::Parser;
 
 use crate::{
     cli::{Cli, Command},
-    exit::ExitStatus,
+    model::ExitStatus,
 };
 
 mod check;

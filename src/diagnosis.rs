@@ -4,7 +4,7 @@
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
 use crate::{
-    catalog::model::{Expect, Need},
+    model::{Cause, Expect, Need, Stage, Verdict},
     net::tcp::TcpEnd,
     plan::{Destination, Endpoint, Plan, Untested},
     probe::{
@@ -15,7 +15,6 @@ use crate::{
 };
 
 pub mod attempt;
-pub mod cause;
 pub mod context;
 mod dns;
 mod documented;
@@ -29,8 +28,7 @@ mod socket;
 mod tls;
 
 use self::{
-    attempt::{Outcome, Stage, Standing, Step},
-    cause::{Cause, Verdict},
+    attempt::{Outcome, Standing, Step},
     context::Context,
 };
 

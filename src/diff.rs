@@ -9,10 +9,7 @@ use thiserror::Error;
 
 use crate::{
     azure::Cloud,
-    catalog::model::{Expect, Need},
-    diagnosis::cause::{Cause, Verdict},
-    exit::ExitStatus,
-    report::{Endpoint, Report, json},
+    model::{Cause, Endpoint, ExitStatus, Expect, Need, Report, Verdict, json},
     text::words,
 };
 

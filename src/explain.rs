@@ -6,9 +6,9 @@ use crate::{
     azure::Cloud,
     catalog::{
         self, SETTINGS,
-        model::{Catalog, Dependency, Direction, Endpoint, Need, Target, Transport},
+        model::{Catalog, Dependency, Endpoint, Target},
     },
-    diagnosis::cause::Cause,
+    model::{Cause, Direction, Need, Transport},
     text::{escape, wrap},
 };
 

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use crate::{
     azure::Cloud,
-    catalog::model::{Catalog, Need},
+    catalog::model::Catalog,
+    model::{Imported, Need},
     plan::Values,
-    report::Imported,
 };
 
 mod dependencies;

@@ -22,6 +22,7 @@ pub mod exit;
 pub mod explain;
 pub mod hello;
 pub mod import;
+pub mod model;
 pub mod net;
 pub mod network;
 pub mod output;

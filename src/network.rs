@@ -11,9 +11,6 @@
 
 use std::net::IpAddr;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 pub mod addresses;
 pub mod beside;
 mod document;
@@ -31,8 +28,8 @@ pub use document::MAX_SIZE;
 
 use self::{
     addresses::{AddressSet, prefix},
-    nsg::{Access, Place, SecurityRules},
-    routes::{Routes, Source},
+    nsg::SecurityRules,
+    routes::Routes,
     service_tags::ServiceTags,
 };
 use crate::azure::PLATFORM;
@@ -54,61 +51,6 @@ pub struct Standpoint<'a> {
     pub region: Option<&'a str>,
     /// The addresses of this machine.
     pub addresses: &'a [IpAddr],
-}
-
-/// What the rules say of one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Prediction {
-    /// The answer.
-    pub verdict: Expected,
-    /// The security rule that decides; null where none was given, or several do.
-    pub nsg: Option<RuleMatch>,
-    /// The route that decides; null where none was given, or none matches.
-    pub route: Option<RouteMatch>,
-    /// The answer as a sentence.
-    pub words: String,
-}
-
-/// What the rules say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Expected {
-    /// They let it through, as far as they reach: a firewall behind the next hop has rules of its own.
-    Allow,
-    /// They drop it.
-    Deny,
-    /// They do not settle it.
-    Unknown,
-}
-
-/// A security rule that decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RuleMatch {
-    /// Its name.
-    pub name: String,
-    /// Its priority.
-    pub priority: u32,
-    /// The network security group that holds it.
-    pub group: Option<String>,
-    /// What that group guards.
-    pub place: Place,
-    /// What it does.
-    pub access: Access,
-}
-
-/// A route that decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RouteMatch {
-    /// The prefix that matches.
-    pub prefix: String,
-    /// The name of a user's route.
-    pub name: Option<String>,
-    /// Who made it.
-    pub source: Source,
-    /// The kind of its next hop, in Azure's word.
-    pub next_hop: String,
-    /// The addresses of the next hop, where it has some.
-    pub next_hop_addresses: Vec<String>,
 }
 
 impl NetworkRules {
@@ -203,17 +145,6 @@ impl NetworkRules {
             .filter(|own| !own.is_empty());
         own.or_else(|| self.tags.addresses(VIRTUAL_NETWORK).map(|tag| tag.as_ref().clone()))
             .unwrap_or_default()
-    }
-}
-
-impl Expected {
-    /// The word in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Unknown => "unknown",
-        }
     }
 }
 

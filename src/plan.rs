@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     azure::Cloud,
-    catalog::model::{self, Catalog, Dependency, Direction, Expect, Need, Protocol, Target, Transport, Vnet},
-    diagnosis::cause::Cause,
+    catalog::model::{self, Catalog, Dependency, Target},
+    model::{Cause, Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
 pub mod document;

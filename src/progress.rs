@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{diagnosis::cause::Verdict, text::escape};
+use crate::{model::Verdict, text::escape};
 
 /// How often the line is drawn, in hertz.
 const DRAWS_PER_SECOND: u8 = 10;
@@ -121,7 +121,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::{Pending, Progress};
-    use crate::diagnosis::cause::Verdict;
+    use crate::model::Verdict;
 
     #[test]
     fn the_longest_under_way_is_named() {

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 
 use crate::{
     azure::{Cloud, region::regional},
-    catalog::model::{Catalog, Direction, Need, Protocol, Transport},
+    catalog::model::Catalog,
+    model::{Direction, Need, Protocol, Transport},
     network::service_tags::ServiceTags,
 };
 

@@ -4,7 +4,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use crate::{catalog, diff, plan, report, watch};
+use crate::{catalog, diff, model, plan, watch};
 
 /// Something that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,7 +25,7 @@ impl Document {
     /// Its schema.
     pub fn schema(self) -> Schema {
         match self {
-            Self::Report => written::<report::Report>(report::SCHEMA),
+            Self::Report => written::<model::Report>(model::SCHEMA),
             Self::Plan => written::<plan::document::Document>(plan::document::SCHEMA),
             Self::Diff => written::<diff::Diff>(diff::SCHEMA),
             Self::Change => written::<watch::Change>(watch::change::SCHEMA),

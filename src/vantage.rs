@@ -4,10 +4,9 @@ use std::{future::Future, io, net::SocketAddr};
 
 use crate::{
     azure::Cloud,
-    catalog::model::Vnet,
     import::{Imports, view::InstanceView},
+    model::{Imported, VantageSource, Vnet},
     net::tls,
-    report::{Imported, VantageSource},
 };
 
 pub mod descriptors;

@@ -13,11 +13,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::{
-    catalog::model::Need,
-    diagnosis::cause::{Cause, Verdict},
     diff::State,
+    model::{Cause, Endpoint, Need, Report, Verdict},
     probe::Depth,
-    report::{Endpoint, Report, view},
+    report::view,
 };
 
 pub mod baseline;

@@ -5,11 +5,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
     problem::{Located, Problem, suggest},
     tree::{Node, Value},
 };
-use crate::azure::Cloud;
+use crate::{
+    azure::Cloud,
+    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
+};
 
 /// A type that can be read from a node.
 pub(super) trait Decode: Sized {

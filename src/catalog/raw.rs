@@ -2,10 +2,12 @@
 
 use super::{
     decode::{Port, Status, Table, record},
-    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
     problem::Located,
 };
-use crate::azure::Cloud;
+use crate::{
+    azure::Cloud,
+    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
+};
 
 type Text = Located<String>;
 type List<T> = Located<Vec<T>>;

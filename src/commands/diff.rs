@@ -6,7 +6,7 @@ use super::{Failure, print, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
     diff::{Diff, read, text},
-    report::Report,
+    model::Report,
 };
 
 /// Shows what changed between two reports.

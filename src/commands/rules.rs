@@ -9,9 +9,9 @@ use super::{Failure, network, planning, print, terminal};
 use crate::{
     cli::RulesArgs,
     diff::read,
+    model::Report,
     net::tls::roots::Roots,
     plan::Selection,
-    report::Report,
     rules::{Kind, Request, Rules, Wanted, clashes},
     text::escape,
 };

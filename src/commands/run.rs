@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use super::{Failure, print, session::Session, terminal};
 use crate::{
     cli::{ReportArgs, RunArgs},
-    diagnosis,
-    exit::{self, ExitStatus, Policy},
+    diagnosis, exit,
+    model::{ExitStatus, Policy, Report},
     output::{self, Outputs},
     probe::{Depth, Event},
     progress::Progress,
-    report::{self, Format, Report, nagios::ServiceState},
+    report::{self, Format, nagios::ServiceState},
 };
 
 /// Runs once and reports.

@@ -20,11 +20,12 @@ use crate::{
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
     diagnosis,
+    model::Report,
     net::tls::{TlsClient, roots::Roots},
     network::{NetworkRules, beside},
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run},
-    report::{Report, assemble::assemble},
+    report::assemble::assemble,
     text::escape,
     vantage::{Vantage, descriptors},
 };

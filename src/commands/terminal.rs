@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use clap::ColorChoice;
 
-use crate::{exit::ExitStatus, report::Options};
+use crate::{model::ExitStatus, report::Options};
 
 /// What renderers may use on stdout.
 pub fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<'_> {

@@ -13,11 +13,10 @@ use super::{Failure, print_to_reader, run::write_files, session::Session, termin
 use crate::{
     cli::{Until, WatchArgs, WatchFormat},
     diff::State,
-    exit::{self, ExitStatus, Policy},
-    hello,
+    exit, hello,
+    model::{ExitStatus, Policy, Report},
     output::Outputs,
     probe::Depth,
-    report::Report,
     watch::{
         Baseline, Change, Watch, confirm, pace,
         text::{self, Look},

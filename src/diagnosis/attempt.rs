@@ -2,30 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{cause::Cause, context::Context, dns, hello, socket, tls};
+use super::{context::Context, dns, hello, socket, tls};
 use crate::{
     address,
-    catalog::model::{Protocol, Transport},
+    model::{Cause, Protocol, Stage, Transport},
     net::{tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
     probe::trace::{Attempt, NotDialled},
     text::words,
 };
-
-/// The stages, in the order in which they rest on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// The name.
-    Dns,
-    /// The connection.
-    Tcp,
-    /// What is said before TLS; part of the hello in reports.
-    Prelude,
-    /// The handshake.
-    Tls,
-    /// What is said in the end.
-    Hello,
-}
 
 /// What an address amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

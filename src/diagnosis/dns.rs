@@ -4,13 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     attempt::{Standing, Step, standing_of},
-    cause::Cause,
     context::Context,
     socket,
 };
 use crate::{
     address,
-    catalog::model::Transport,
+    model::{Cause, Transport},
     net::{
         dns::{Answer, DnsEnd, DnsExchange},
         tcp::{TcpEnd, TcpTrace},

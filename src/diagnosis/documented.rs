@@ -2,13 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Diagnosis, Judgement,
-    cause::{Cause, Verdict},
-    context::Context,
-};
+use super::{Diagnosis, Judgement, context::Context};
 use crate::{
-    catalog::model::Need,
+    model::{Cause, Need, Verdict},
     net::dns::Authority,
     plan::{Endpoint, Plan},
 };

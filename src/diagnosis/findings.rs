@@ -9,12 +9,11 @@ use std::{cmp::Reverse, net::IpAddr};
 
 use jiff::SignedDuration;
 
-use super::{Diagnosis, cause::Confidence};
+use super::Diagnosis;
 use crate::{
-    catalog::model::Need,
+    model::{Confidence, Finding, Need},
     plan::Plan,
     probe::{control::Controls, trace::Trace},
-    report::Finding,
 };
 
 mod accepted;

@@ -1,10 +1,10 @@
 //! What each cause looks like in a headline, who is to blame, and what to change.
 
-use super::{
-    cause::{Cause, Confidence, Suspect},
-    findings::{Row, Scene},
+use super::findings::{Row, Scene};
+use crate::{
+    model::{Cause, Confidence, Fix, Suspect},
+    text::quote,
 };
-use crate::{report::Fix, text::quote};
 
 mod confirm;
 mod rules;

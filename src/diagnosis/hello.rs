@@ -1,9 +1,9 @@
 //! What a conversation in a service's own protocol means.
 
-use super::{attempt::Standing, cause::Cause, http};
+use super::{attempt::Standing, http};
 use crate::{
-    catalog::model::Protocol,
     hello::{End, Reply},
+    model::{Cause, Protocol},
     plan::Endpoint,
     probe::trace::Hello,
     text::{excerpt, words},

@@ -1,8 +1,9 @@
 //! What a plain HTTP response proves. Anybody on the way can give one, so only what a middlebox would not say counts.
 
-use super::{attempt::Standing, cause::Cause, hello::JudgedHello};
+use super::{attempt::Standing, hello::JudgedHello};
 use crate::{
     hello::http::{HttpReply, deny_marker, foreign_redirect, object_kind},
+    model::Cause,
     plan::Endpoint,
 };
 

@@ -7,11 +7,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use jiff::Timestamp;
 
-use super::cause::{Confidence, Suspect, Verdict};
 use crate::{
-    catalog::model::{Expect, Need, Transport},
     import::view::{InstanceView, Location, State, Status, Subject},
-    report::{Endpoint, Finding, Fix},
+    model::{Confidence, Endpoint, Expect, Finding, Fix, Need, Suspect, Transport, Verdict},
     text::words,
 };
 

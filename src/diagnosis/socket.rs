@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::cause::Cause;
 use crate::{
+    model::Cause,
     net::{SocketFailure, icmp::IcmpError},
     text::words,
 };

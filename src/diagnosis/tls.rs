@@ -1,8 +1,8 @@
 //! What a handshake means.
 
-use super::{attempt::Standing, cause::Cause, context::Context};
+use super::{attempt::Standing, context::Context};
 use crate::{
-    catalog::model::Need,
+    model::{Cause, Need},
     net::tls::{
         TlsEnd, TlsTrace,
         chain::{ChainFacts, Trust},

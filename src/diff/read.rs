@@ -4,7 +4,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    report::{self, Report},
+    model::{self, Report},
     text::escape,
 };
 
@@ -22,14 +22,14 @@ pub enum ReadError {
     /// JSON without a schema of ours.
     #[error(
         "this is JSON, but no report of apim-probe: it has no \"schema\": \"{}\"",
-        report::SCHEMA
+        model::SCHEMA
     )]
     Foreign,
     /// Another document of ours.
-    #[error("this is a document of schema {0}, not a report ({expected})", expected = report::SCHEMA)]
+    #[error("this is a document of schema {0}, not a report ({expected})", expected = model::SCHEMA)]
     OtherSchema(String),
     /// A report of a newer program.
-    #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = report::SCHEMA)]
+    #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = model::SCHEMA)]
     TooNew(String),
     /// A report with a key missing or of another type.
     #[error("this report is damaged: {0}; make it anew with `apim-probe run -o FILE.json`")]

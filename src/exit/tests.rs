@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{ExitStatus, FailOn, Policy, judge, overall};
+use super::judge;
 use crate::{
     azure::Cloud,
-    catalog::model::{Expect, Need, Protocol, Transport},
-    diagnosis::cause::{Cause, Verdict},
-    report::{Agent, DnsStage, Endpoint, Overall, Report, SCHEMA, Stages, Summary, Vantage, VantageSource},
+    model::{
+        Agent, Cause, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol, Report, SCHEMA,
+        Stages, Summary, Transport, Vantage, VantageSource, Verdict, overall,
+    },
 };
 
 /// An endpoint from `R:reachable`: its need (`R`, `F`, `D`; `!` behind it: it must be blocked), its verdict, and behind a

@@ -1,6 +1,6 @@
 //! What each cause looks like, what usually makes it, and what to check first.
 
-use crate::diagnosis::cause::Cause;
+use crate::model::Cause;
 
 /// What is known about a cause.
 pub struct Explanation {

@@ -10,7 +10,10 @@ use super::{
     name, service, some_of,
     view::InstanceView,
 };
-use crate::{address::is_impossible, catalog::model::Need, report::Imported};
+use crate::{
+    address::is_impossible,
+    model::{Imported, Need},
+};
 
 /// Reads one page.
 pub(super) fn read(document: &Value, from: &str) -> Result<Document, String> {

@@ -11,10 +11,8 @@ use std::collections::BTreeMap;
 use super::{Place, Target, some_of};
 use crate::{
     azure::Cloud,
-    catalog::{
-        Catalog, Dependency, Direction, Endpoint, Expect, Need, Protocol, SETTINGS, Transport, model::Target as To,
-        placeholders,
-    },
+    catalog::{Catalog, Dependency, Endpoint, SETTINGS, model::Target as To, placeholders},
+    model::{Direction, Expect, Need, Protocol, Transport},
     plan::{Values, fill},
 };
 

@@ -12,8 +12,8 @@ use super::{
     view::{InstanceView, Location, State, Status, Subject},
 };
 use crate::{
-    catalog::{Need, region_name},
-    report::Imported,
+    catalog::region_name,
+    model::{Imported, Need},
 };
 
 /// How often the instance looks, as its documentation says; an entry that is further behind has lost its connection.

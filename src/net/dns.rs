@@ -24,7 +24,7 @@ use super::{
     tcp::TcpTrace,
     udp::{self, UdpEnd},
 };
-use crate::catalog::model::Transport;
+use crate::model::Transport;
 
 /// How many aliases are followed within one reply.
 const LONGEST_CHAIN: usize = 16;

@@ -2,19 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::{
-    Expected, NetworkRules, Prediction, RuleMatch, Standpoint,
-    addresses::AddressSet,
-    nsg::{Access, Place},
-    routes::NextHop,
-};
+use super::{NetworkRules, Standpoint, addresses::AddressSet, routes::NextHop};
 use crate::{
-    address,
-    address::is_private,
-    catalog::model::{Direction, Need, Transport},
-    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
+    address::{self, is_private},
+    model::{
+        self, Cause, Confidence, Direction, Finding, Need, Prediction, Report, Suspect, Transport, Verdict,
+        prediction::{Access, Expected, Place, RuleMatch},
+    },
     plan::{self, Destination, Plan},
-    report::{self, Finding, Report},
 };
 
 mod unseen;
@@ -60,7 +55,7 @@ pub fn apply(rules: &NetworkRules, plan: &Plan, report: &mut Report) -> Vec<Opti
             .iter()
             .zip(&rows)
             .filter(|(measured, _)| finding.endpoints.contains(&measured.id));
-        let predicted: Vec<(&report::Endpoint, &Row<'_>)> = of_finding
+        let predicted: Vec<(&model::Endpoint, &Row<'_>)> = of_finding
             .filter_map(|(measured, row)| row.as_ref().map(|row| (measured, row)))
             .collect();
         refine(finding, &predicted);
@@ -103,7 +98,7 @@ impl NetworkRules {
 }
 
 /// The addresses that were dialled, or else those that the name resolved to.
-fn looked_up(endpoint: &report::Endpoint) -> Vec<IpAddr> {
+fn looked_up(endpoint: &model::Endpoint) -> Vec<IpAddr> {
     let dialled: Vec<IpAddr> = endpoint
         .stages
         .tcp
@@ -118,7 +113,7 @@ fn looked_up(endpoint: &report::Endpoint) -> Vec<IpAddr> {
 }
 
 /// Whether packets were dropped in silence, as Azure's rules drop them.
-fn is_silent(measured: &report::Endpoint, planned: &plan::Endpoint) -> bool {
+fn is_silent(measured: &model::Endpoint, planned: &plan::Endpoint) -> bool {
     match measured.cause {
         Some(Cause::TcpTimeout) => true,
         Some(Cause::HelloTimeout) => measured.transport == Transport::Udp,
@@ -128,14 +123,14 @@ fn is_silent(measured: &report::Endpoint, planned: &plan::Endpoint) -> bool {
 }
 
 /// Whether nothing was sent to the endpoint itself.
-fn was_not_dialled(measured: &report::Endpoint, planned: &plan::Endpoint) -> bool {
+fn was_not_dialled(measured: &model::Endpoint, planned: &plan::Endpoint) -> bool {
     let of_the_name = measured.cause.is_some_and(|cause| cause.as_str().starts_with("dns-"));
     measured.verdict == Verdict::NotTested
         || (of_the_name && measured.stages.tcp.is_empty() && !matches!(planned.destination, Destination::NameServer(_)))
 }
 
 /// The sentence that puts prediction and measurement side by side.
-fn compare(measured: &report::Endpoint, planned: &plan::Endpoint, prediction: &Prediction) -> Option<String> {
+fn compare(measured: &model::Endpoint, planned: &plan::Endpoint, prediction: &Prediction) -> Option<String> {
     let words = &prediction.words;
     if planned.direction != Direction::Outbound {
         return Some(words.clone());
@@ -158,7 +153,7 @@ fn compare(measured: &report::Endpoint, planned: &plan::Endpoint, prediction: &P
 }
 
 /// Lets the rules say who is at fault.
-fn refine(finding: &mut Finding, rows: &[(&report::Endpoint, &Row<'_>)]) {
+fn refine(finding: &mut Finding, rows: &[(&model::Endpoint, &Row<'_>)]) {
     let dialled: Vec<(bool, &Prediction)> = rows
         .iter()
         .filter(|(measured, row)| !was_not_dialled(measured, row.planned))

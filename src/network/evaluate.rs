@@ -9,10 +9,13 @@ use ipnet::IpNet;
 
 use super::{
     addresses::AddressSet,
-    nsg::{Access, Group, Place, Rule, SecurityRules},
+    nsg::{Group, Rule, SecurityRules},
     routes::{Route, Routes},
 };
-use crate::catalog::model::Transport;
+use crate::model::{
+    Transport,
+    prediction::{Access, Place},
+};
 
 /// Traffic that begins at one side: the subnet's or the other.
 #[derive(Debug, Clone)]

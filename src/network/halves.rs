@@ -1,11 +1,14 @@
 //! The two halves of a prediction: what the security groups say, and what the routes say.
 
 use super::{
-    API_MANAGEMENT, Expected, NetworkRules, Prediction, RouteMatch, RuleMatch,
+    API_MANAGEMENT, NetworkRules,
     evaluate::{Decision, Flow, Known, Remote, Security, routing, security},
-    nsg::{Access, Place},
-    routes::{NextHop, Route, Source},
+    routes::{NextHop, Route},
     words,
+};
+use crate::model::{
+    Prediction,
+    prediction::{Access, Expected, Place, RouteMatch, RuleMatch, Source},
 };
 
 /// What the groups say.

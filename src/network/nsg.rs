@@ -2,16 +2,16 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     addresses::{AddressSet, prefix},
     document::{self, Node, Object},
     kind::Kind,
     service_tags::ServiceTags,
 };
-use crate::catalog::model::Transport;
+use crate::model::{
+    Transport,
+    prediction::{Access, Place},
+};
 
 /// The groups through which the traffic of a network interface passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,18 +30,6 @@ pub struct Group {
     pub place: Place,
     /// Its rules, by priority.
     pub rules: Vec<Rule>,
-}
-
-/// What a group guards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// The subnet: what holds for the instance too.
-    Subnet,
-    /// The network interface of this VM only.
-    Nic,
-    /// The virtual network, by security admin rules of a network manager; before every group.
-    NetworkManager,
 }
 
 /// One effective rule.
@@ -65,18 +53,6 @@ pub struct Rule {
     pub source: Side,
     /// Where it goes.
     pub destination: Side,
-}
-
-/// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// Lets through.
-    Allow,
-    /// Drops.
-    Deny,
-    /// Lets through, whatever later groups say (security admin rules only).
-    AlwaysAllow,
 }
 
 /// A port that every system may begin a connection from (IANA's dynamic range, less what Linux leaves out).
@@ -137,17 +113,6 @@ impl SecurityRules {
         for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
             rule.source.resolve(tags);
             rule.destination.resolve(tags);
-        }
-    }
-}
-
-impl Place {
-    /// The word in sentences.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Subnet => "subnet",
-            Self::Nic => "NIC",
-            Self::NetworkManager => "network manager",
         }
     }
 }

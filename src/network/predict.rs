@@ -3,18 +3,20 @@
 use std::net::IpAddr;
 
 use super::{
-    API_MANAGEMENT, Expected, INTERNET, LOAD_BALANCER, NetworkRules, Prediction, RouteMatch, Standpoint,
-    VIRTUAL_NETWORK,
+    API_MANAGEMENT, INTERNET, LOAD_BALANCER, NetworkRules, Standpoint, VIRTUAL_NETWORK,
     addresses::AddressSet,
     evaluate::{Flow, Known, Remote},
     halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
-    nsg::{Access, Place, Rule},
-    routes::{NextHop, Route, Source},
+    nsg::Rule,
+    routes::{NextHop, Route},
     words,
 };
 use crate::{
     azure::PLATFORM,
-    catalog::model::{Direction, Protocol},
+    model::{
+        Direction, Prediction, Protocol,
+        prediction::{Access, Expected, Place, RouteMatch, Source},
+    },
     plan::Endpoint,
 };
 

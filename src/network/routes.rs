@@ -3,19 +3,17 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::IpNet;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{
     addresses::{AddressSet, prefix},
     document::{self, Node, Object},
     kind::Kind,
 };
+use crate::model::prediction::Source;
 
 /// The active routes of a network interface, the one that wins first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,21 +36,6 @@ pub struct Route {
     pub next_hop: NextHop,
     /// The addresses of the appliances, where it leads to some.
     pub next_hop_addresses: Vec<String>,
-}
-
-/// Who made a route, in the order in which Azure prefers them for one prefix
-/// (<https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#how-azure-selects-a-route>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// A route table of the user.
-    User,
-    /// A virtual network gateway, by BGP.
-    Gateway,
-    /// Azure itself.
-    Default,
-    /// Something newer than this program.
-    Unknown,
 }
 
 /// Where a route leads. Azure adds kinds from time to time, so the list is open.
@@ -217,17 +200,6 @@ impl NextHop {
             appliance if appliance.starts_with("virtualappliance") => Self::Appliance(word.into()),
             _ => Self::Other(word.into()),
         }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::User => "user",
-            Self::Gateway => "BGP",
-            Self::Default => "default",
-            Self::Unknown => "of unknown source",
-        })
     }
 }
 

@@ -1,13 +1,18 @@
 //! Rules and routes as half sentences.
 
 use super::{
-    RouteMatch, RuleMatch,
     addresses::AddressSet,
     evaluate::{Decision, Flow, Known, Remote},
-    nsg::{Access, Group, Place, Rule},
+    nsg::{Group, Rule},
     routes::Route,
 };
-use crate::{catalog::model::Transport, text::escape};
+use crate::{
+    model::{
+        Transport,
+        prediction::{Access, Place, RouteMatch, RuleMatch},
+    },
+    text::escape,
+};
 
 /// A rule of a group, as data.
 pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {

@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 use crate::{
     azure::Cloud,
-    catalog::model::{Need, Protocol, Transport, Vnet},
-    diagnosis::cause::Cause,
-    network::Prediction,
-    report::VantageSource,
+    model::{Cause, Need, Prediction, Protocol, Transport, VantageSource, Vnet},
 };
 
 /// The `schema` of a plan document.

@@ -1,6 +1,6 @@
 //! `--only`, `--skip` and `--required-only`.
 
-use crate::catalog::model::{Catalog, Need};
+use crate::{catalog::model::Catalog, model::Need};
 
 /// Which dependencies the user wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

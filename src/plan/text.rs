@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::document::{Document, Endpoint};
 use crate::{
-    catalog::model::{Need, Transport},
-    network::Expected,
+    model::{Need, Transport, prediction::Expected},
     text::{escape, wrap},
 };
 

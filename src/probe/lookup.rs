@@ -27,7 +27,7 @@ use super::{
     Depth, Limits,
     trace::{NameTrace, ServerReply},
 };
-use crate::{catalog::model::Transport, net::dns::Question};
+use crate::{model::Transport, net::dns::Question};
 
 /// How long an answer of a later server waits for the servers before it.
 const PATIENCE: Duration = Duration::from_secs(1);

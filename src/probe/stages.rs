@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     address,
-    catalog::model::{Protocol, Transport},
     hello::{self, End, Greeting, Reply, amqp, http, kms, ntp, redis, smb, tds},
+    model::{Protocol, Transport},
     net::{
         dns::{DnsEnd, Question},
         tcp,

@@ -2,16 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Agent, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage};
 use crate::{
     address,
     catalog::model::Catalog,
     diagnosis::{
         Diagnosis, Judgement,
         attempt::Outcome,
-        cause::Cause,
         findings::{Scene, root_causes},
         instance_view, notices,
+    },
+    model::{
+        Agent, Cause, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage,
     },
     net::milliseconds,
     plan::{self, Plan},

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    Options, Report,
+    Options,
     headline::{self, Headline},
     view::{self, Status},
 };
 use crate::{
-    catalog::model::Need,
+    model::{Need, Report},
     text::{escape, shorten, words},
 };
 

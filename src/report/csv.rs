@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Endpoint, Report};
-use crate::{catalog::model::Expect, text::escape};
+use crate::{
+    model::{Endpoint, Expect, Report},
+    text::escape,
+};
 
 /// The header.
 const COLUMNS: [&str; 24] = [

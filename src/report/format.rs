@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Report, brief, csv, html, json, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
-use crate::exit::ExitStatus;
+use super::{brief, csv, html, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
+use crate::model::{ExitStatus, Report, json};
 
 /// A format that a report can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -88,7 +88,7 @@ impl Options<'_> {
 pub fn render(report: &Report, format: Format, options: &Options) -> String {
     match format {
         Format::Text => text::render(report, options),
-        Format::Json => json::render(report),
+        Format::Json => json::pretty(report),
         Format::Jsonl => jsonl::render(report),
         Format::Junit => junit::render(report),
         Format::Html => html::render(report, options),

@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    Endpoint, Report,
-    view::{self, Group, Status},
-};
+use super::view::{self, Group, Status};
 use crate::{
     azure::Cloud,
-    catalog::model::Need,
-    diagnosis::cause::Verdict,
+    model::{Endpoint, Need, Report, Verdict},
     text::words::{count, milliseconds},
 };
 

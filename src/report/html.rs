@@ -7,13 +7,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ring::digest;
 
 use super::{
-    Endpoint, Finding, Options, Report, Stages,
+    Options,
     headline::{self, Headline, Tone},
     view::{self, Status},
 };
 use crate::{
-    catalog::model::Need,
-    diagnosis::cause::{Cause, Verdict},
+    model::{Cause, Endpoint, Finding, Need, Report, Stages, Verdict},
     text::{escape, words},
 };
 

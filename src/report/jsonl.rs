@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Endpoint, Report, json};
-use crate::azure::Cloud;
+use crate::{
+    azure::Cloud,
+    model::{Endpoint, Report, json},
+};
 
 /// An endpoint that can be understood without the lines around it.
 #[derive(Serialize)]

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Endpoint, Report, json::stamp, view};
+use super::view;
 use crate::{
-    catalog::model::{Expect, Need},
-    diagnosis::cause::{Cause, Verdict},
+    model::{Cause, Endpoint, Expect, Need, Report, Verdict, json::stamp},
     text::{escape, words},
 };
 

@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    Endpoint, Finding, Options, Report,
+    Options,
     headline::{self, Headline},
     view::{self, Group, Status},
 };
 use crate::{
-    catalog::model::Need,
-    diagnosis::cause::Cause,
+    model::{Cause, Endpoint, Finding, Need, Report},
     text::{escape, words},
 };
 

@@ -1,13 +1,12 @@
 //! A Nagios plugin's line, and its statuses.
 
 use super::{
-    Options, Report,
+    Options,
     headline::Headline,
     view::{self, Status},
 };
 use crate::{
-    catalog::model::Need,
-    exit::ExitStatus,
+    model::{ExitStatus, Need, Report},
     text::{escape, words},
 };
 

@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Endpoint, Options, Report};
-use crate::{diagnosis::cause::Verdict, text::escape};
+use super::Options;
+use crate::{
+    model::{Endpoint, Report, Verdict},
+    text::escape,
+};
 
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {

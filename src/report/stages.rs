@@ -1,6 +1,6 @@
 //! What the stages of a probe come down to, for readers.
 
-use super::Stages;
+use crate::model::Stages;
 
 impl Stages {
     /// The stages that were reached, with the milliseconds that each took; of several connections, the slowest.

@@ -3,7 +3,8 @@
 //! Sections from the top: where the agent stood, the run in one sentence, findings, dependencies, what was not tested,
 //! what the documentation names in vain, on demand every endpoint, and the exit status.
 
-use super::{Options, Report};
+use super::Options;
+use crate::model::Report;
 
 mod command;
 mod dependencies;

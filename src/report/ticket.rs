@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    Endpoint, Finding, Report, Stages,
     headline::{self, time},
     view,
 };
 use crate::{
     azure::Cloud,
-    catalog::model::{Need, Protocol, Transport},
-    diagnosis::cause::Verdict,
+    model::{Endpoint, Finding, Need, Protocol, Report, Stages, Transport, Verdict},
     text::{escape, quote, words, wrap},
 };
 

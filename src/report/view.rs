@@ -2,13 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Endpoint, Finding, Report};
 use crate::{
-    catalog::{
-        model::{Expect, Need},
-        placeholders,
-    },
-    diagnosis::cause::{Cause, Verdict},
+    catalog::placeholders,
+    model::{Cause, Endpoint, Expect, Finding, Need, Report, Verdict},
     text::words::distinct,
 };
 

@@ -4,7 +4,7 @@ use super::{
     Rules,
     firewall::{APPLICATION, CollectionGroup, NETWORK},
 };
-use crate::{catalog::model::Transport, text::quote};
+use crate::{model::Transport, text::quote};
 
 /// One command a line. What the user must name stands in variables, and an unset one stops the shell.
 pub fn render(rules: &Rules) -> String {

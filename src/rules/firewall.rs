@@ -9,7 +9,7 @@ use super::{
     nsg::{literal, name_servers},
     slots::{Far, Slot, name, slots},
 };
-use crate::catalog::model::{Direction, Protocol, Transport};
+use crate::model::{Direction, Protocol, Transport};
 
 /// A rule collection group with one collection of each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

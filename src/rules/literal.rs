@@ -7,7 +7,7 @@ use super::{
     firewall::{APPLICATION, ApplicationRule, CollectionGroup, NETWORK, NetworkRule},
     routes::Route,
 };
-use crate::catalog::model::Transport;
+use crate::model::Transport;
 
 /// A value whose keys keep their order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     address::is_impossible,
     azure::PLATFORM,
-    catalog::model::Transport,
-    network::nsg::{Access, SecurityRules},
+    model::{Transport, prediction::Access},
+    network::nsg::SecurityRules,
     text::escape,
 };
 

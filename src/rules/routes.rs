@@ -1,7 +1,7 @@
 //! Routes that an instance needs where another route takes 0.0.0.0/0.
 
 use super::{Request, slots::name};
-use crate::catalog::model::Direction;
+use crate::model::Direction;
 
 /// A route with the next hop `Internet`.
 #[derive(Debug, Clone, PartialEq, Eq)]

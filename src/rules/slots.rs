@@ -1,7 +1,10 @@
 //! The places that rules take: one for each far end, transport and set of ports in the catalog, in its order.
 
 use super::{Request, Wanted};
-use crate::catalog::model::{Catalog, Dependency, Direction, Endpoint, Expect, Need, Target, Transport};
+use crate::{
+    catalog::model::{Catalog, Dependency, Endpoint, Target},
+    model::{Direction, Expect, Need, Transport},
+};
 
 /// A rule's place, whether or not anything wants the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{
     firewall::{APPLICATION, CollectionGroup, NETWORK},
     routes::Route,
 };
-use crate::catalog::model::Transport;
+use crate::model::Transport;
 
 /// Variables for what exists, then one resource a rule, or one for a whole firewall.
 pub fn render(rules: &Rules) -> String {

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use super::{Kind, Wanted};
 use crate::{
-    catalog::model::{Catalog, Dependency, Direction, Endpoint as Spec, Expect, Protocol, Transport},
-    diagnosis::cause::{Cause, Suspect, Verdict},
+    catalog::model::{Catalog, Dependency, Endpoint as Spec},
+    model::{self, Cause, Direction, Expect, Protocol, Report, Suspect, Transport, Verdict},
     plan::{self, Destination, Plan, Selection},
-    report::{self, Report},
 };
 
 impl Wanted {
@@ -22,7 +21,7 @@ impl Wanted {
 
     /// The endpoints of a report that rules of a kind can let through, as far as they are selected.
     pub fn of_report(report: &Report, selection: &Selection, catalog: &Catalog, kind: Kind) -> Vec<Self> {
-        let selected = |endpoint: &report::Endpoint| {
+        let selected = |endpoint: &model::Endpoint| {
             let id = &endpoint.dependency;
             selection.includes(id) && !selection.skips(id) && selection.counts(endpoint.need)
         };
@@ -57,7 +56,7 @@ impl Wanted {
         })
     }
 
-    fn reported(endpoint: &report::Endpoint, report: &Report, catalog: &Catalog, kind: Kind) -> Option<Self> {
+    fn reported(endpoint: &model::Endpoint, report: &Report, catalog: &Catalog, kind: Kind) -> Option<Self> {
         let dependency = catalog
             .dependencies
             .iter()
@@ -95,14 +94,14 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
 }
 
 /// Whether a report says that it is blocked, or that rules of this kind are to blame.
-fn is_missing(endpoint: &report::Endpoint, report: &Report, kind: Kind) -> bool {
+fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
     let to_blame = match kind {
         Kind::Nsg => Some(Suspect::Nsg),
         Kind::Routes => Some(Suspect::Udr),
         // No inbound traffic passes the rules that are made here.
         Kind::Firewall => None,
     };
-    let blames = |finding: &report::Finding| {
+    let blames = |finding: &model::Finding| {
         finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
     let blocked =
@@ -112,7 +111,7 @@ fn is_missing(endpoint: &report::Endpoint, report: &Report, kind: Kind) -> bool 
 
 /// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
-fn can_mend(kind: Kind, cause: Cause, endpoint: &report::Endpoint) -> bool {
+fn can_mend(kind: Kind, cause: Cause, endpoint: &model::Endpoint) -> bool {
     let is_silence = match cause {
         Cause::TcpTimeout => true,
         // Over UDP silence shows in the hello, and at a name server in the reply that never comes.
@@ -132,7 +131,7 @@ fn can_mend(kind: Kind, cause: Cause, endpoint: &report::Endpoint) -> bool {
 }
 
 /// The entry of the catalog behind a row of a report.
-fn spec<'a>(dependency: &'a Dependency, endpoint: &report::Endpoint) -> Option<&'a Spec> {
+fn spec<'a>(dependency: &'a Dependency, endpoint: &model::Endpoint) -> Option<&'a Spec> {
     let is_outbound = endpoint.host != "*";
     dependency.endpoints.iter().find(|spec| {
         (spec.direction == Direction::Outbound) == is_outbound

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    catalog::model::Transport,
+    model::Transport,
     net::{
         USER_AGENT,
         dns::{DnsEnd, Question},

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use crate::{diff::State, report::json};
+use crate::{diff::State, model::json};
 
 /// The `schema` of a change document.
 pub const SCHEMA: &str = "apim-probe/change/v1";

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    diagnosis::cause::{Cause, Verdict},
     diff::State,
+    model::{Cause, Verdict},
 };
 
 /// With this much time no packet is sent only once: a SYN is repeated after 1 s (RFC 6298 §2.1), data after 200 ms on

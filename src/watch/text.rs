@@ -7,9 +7,8 @@ use jiff::Timestamp;
 
 use super::{Baseline, Change, Row, Watch, timeline::between};
 use crate::{
-    catalog::model::Need,
-    diagnosis::cause::Verdict,
     diff::State,
+    model::{Need, Verdict},
     text::{
         escape, style,
         words::{self, count, list},

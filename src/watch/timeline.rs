@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{diagnosis::cause::Verdict, diff::State};
+use crate::{diff::State, model::Verdict};
 
 /// How many turns are kept; of older ones only the sums.
 pub const MOST_TURNS: usize = 20;

@@ -10,9 +10,9 @@ use std::{
 use apim_probe::{
     azure::Cloud,
     catalog::{
-        BUILTIN, Catalog, Direction, Endpoint, File, MAX_SIZE, Need, Protocol, SETTINGS, Target, Transport, Vnet, fill,
-        json_schema, load, placeholders, render,
+        BUILTIN, Catalog, Endpoint, File, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders, render,
     },
+    model::{Direction, Need, Protocol, Transport, Vnet},
 };
 use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
-    diagnosis::cause::Cause,
     explain::explain,
+    model::Cause,
 };
 use unicode_width::UnicodeWidthStr;
 

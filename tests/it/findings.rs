@@ -7,12 +7,8 @@ use std::{
 
 use apim_probe::{
     azure::Cloud,
-    catalog::Need,
-    diagnosis::{
-        Diagnosis,
-        cause::{Cause, Confidence, Verdict},
-    },
-    report::Finding,
+    diagnosis::Diagnosis,
+    model::{Cause, Confidence, Finding, Need, Verdict},
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;

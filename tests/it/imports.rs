@@ -7,9 +7,10 @@ use std::{
 
 use apim_probe::{
     azure::Cloud,
-    catalog::{Catalog, Need, Protocol, SETTINGS},
+    catalog::{Catalog, SETTINGS},
     cli::Setting,
     import::{Document, Imports, Kind, view::State},
+    model::{Need, Protocol},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
 };
 use proptest::prelude::*;

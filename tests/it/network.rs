@@ -4,13 +4,12 @@ use std::{fs, net::IpAddr, path::PathBuf};
 
 use apim_probe::{
     azure::Cloud,
-    catalog::model::{Catalog, Direction, Transport},
-    network::{
-        Expected, NetworkRules, Prediction, Standpoint,
-        nsg::{Place, SecurityRules},
-        routes::Routes,
-        service_tags::ServiceTags,
+    catalog::model::Catalog,
+    model::{
+        Direction, Prediction, Transport,
+        prediction::{Expected, Place},
     },
+    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Endpoint, Plan, Scope, Selection, Values},
 };
 

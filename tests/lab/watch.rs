@@ -3,7 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use apim_probe::report::Report;
+use apim_probe::model::Report;
 use apim_probe_lab::Forbidden;
 use libtest_mimic::Trial;
 use serde_json::Value;

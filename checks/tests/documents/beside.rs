@@ -4,11 +4,10 @@ use std::{fs, path::PathBuf};
 
 use apim_probe::{
     azure::Cloud,
-    catalog::model::{Catalog, Vnet},
-    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
-    network::{Expected, NetworkRules, beside, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    catalog::model::Catalog,
+    model::{Cause, Confidence, Endpoint, Finding, Report, Suspect, Verdict, Vnet, prediction::Expected},
+    network::{NetworkRules, beside, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
-    report::{Endpoint, Finding, Report},
 };
 
 use crate::made::{Seen, report};

@@ -2,10 +2,11 @@
 
 use apim_probe::{
     azure::Cloud,
-    catalog::model::Expect,
-    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
+    model::{
+        Agent, Cause, Confidence, Endpoint, Expect, Finding, Fix, Report, SCHEMA, Stages, Summary, Suspect, TcpStage,
+        Vantage, VantageSource, Verdict,
+    },
     plan::Plan,
-    report::{Agent, Endpoint, Finding, Fix, Report, SCHEMA, Stages, Summary, TcpStage, Vantage, VantageSource},
 };
 
 /// What was seen of the endpoint whose id begins so: verdict, cause, address.

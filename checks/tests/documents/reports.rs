@@ -1,8 +1,9 @@
 //! What reports and diffs look like, and what none of them may do.
 
 use apim_probe::{
-    exit::{Policy, judge},
-    report::{Format, Options, Report, render},
+    exit::judge,
+    model::{Policy, Report},
+    report::{Format, Options, render},
 };
 
 use crate::samples;

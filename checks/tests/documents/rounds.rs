@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use apim_probe::{
-    diagnosis::cause::{Cause, Verdict},
     diff::State,
+    model::{Cause, Report, Verdict, json},
     probe::Depth,
-    report::{Report, json},
     watch::{
         Baseline, Watch,
         text::{Look, status},

@@ -4,11 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apim_probe::{
     azure::Cloud,
-    catalog::{
-        self, File,
-        model::{Catalog, Vnet},
-    },
-    diagnosis::cause::{Cause, Verdict},
+    catalog::{self, File, model::Catalog},
+    model::{Cause, Verdict, Vnet},
     network::{nsg::SecurityRules, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     rules::{Kind, Request, Rules, Syntax, Wanted, clashes},

@@ -2,11 +2,9 @@
 
 use apim_probe::{
     azure::Cloud,
-    catalog::model::{Expect, Need, Protocol, Transport},
-    diagnosis::cause::{Cause, Confidence, Suspect, Verdict},
-    report::{
-        Agent, DnsStage, Endpoint, Finding, Fix, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage,
-        Vantage, VantageSource,
+    model::{
+        Agent, Cause, Confidence, DnsStage, Endpoint, Expect, Finding, Fix, HelloStage, Need, Protocol, Report, SCHEMA,
+        Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage, VantageSource, Verdict,
     },
 };
 

@@ -11,11 +11,12 @@ use crate::{
     azure::Cloud,
     catalog::{
         decode::Port,
-        model::{Direction, Endpoint, Expect, Protocol, Retired, Target, Transport, Vnet},
+        model::{Endpoint, Retired, Target},
         problem::{Located, Place, Problem},
         raw,
         settings::NAME_SERVER,
     },
+    model::{Direction, Expect, Protocol, Transport, Vnet},
 };
 
 /// What an endpoint inherits.

@@ -6,9 +6,9 @@ use super::{
     row::{Picture, Pool, Row, is_tcp},
     say,
 };
-use crate::diagnosis::{
-    cause::{Cause, Confidence, Suspect},
-    fix,
+use crate::{
+    diagnosis::fix,
+    model::{Cause, Confidence, Suspect},
 };
 
 /// Outside 80 and 443: accepted, then cut before the service said a word of its own protocol. An Azure Firewall accepts

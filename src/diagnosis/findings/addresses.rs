@@ -6,11 +6,8 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
-    report::Fix,
+    diagnosis::fix,
+    model::{Cause, Confidence, Fix, Suspect},
     text::words::{count, list},
 };
 

@@ -5,9 +5,9 @@ use super::{
     row::{Picture, Pool, Row},
     say, silence,
 };
-use crate::diagnosis::{
-    cause::{Cause, Confidence},
-    fix,
+use crate::{
+    diagnosis::fix,
+    model::{Cause, Confidence},
 };
 
 /// Every row that is left, with others of its dependency and cause. The same host and port under two dependencies is one

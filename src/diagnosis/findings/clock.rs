@@ -8,8 +8,7 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::cause::{Cause, Confidence, Suspect},
-    report::Fix,
+    model::{Cause, Confidence, Fix, Suspect},
     text::words,
 };
 

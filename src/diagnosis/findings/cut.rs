@@ -8,10 +8,8 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
+    diagnosis::fix,
+    model::{Cause, Confidence, Suspect},
     probe::control::NOBODY,
     text::words::{self, count, distinct, list},
 };

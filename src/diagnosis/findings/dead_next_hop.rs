@@ -8,9 +8,8 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::cause::{Confidence, Suspect},
+    model::{Confidence, Fix, Suspect},
     net::icmp::IcmpError,
-    report::Fix,
     text::words,
 };
 

@@ -6,15 +6,12 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
+    diagnosis::fix,
     hello::{
         End, Reply,
         http::{deny_marker, foreign_redirect},
     },
-    report::Fix,
+    model::{Cause, Confidence, Fix, Suspect},
     text::words::count,
 };
 

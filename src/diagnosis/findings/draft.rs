@@ -2,13 +2,8 @@
 
 use super::row::{Picture, Row};
 use crate::{
-    catalog::model::Need,
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        findings::say,
-        fix,
-    },
-    report::{Finding, Fix},
+    diagnosis::{findings::say, fix},
+    model::{Cause, Confidence, Finding, Fix, Need, Suspect},
 };
 
 /// How many sentences of evidence a finding carries; the rest stands with its endpoints.

@@ -8,12 +8,9 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        fix,
-    },
+    diagnosis::fix,
+    model::{Cause, Confidence, Fix, Suspect},
     net::icmp::IcmpError,
-    report::Fix,
     text::words::{count, distinct},
 };
 

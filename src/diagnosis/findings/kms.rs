@@ -11,9 +11,7 @@ use super::{
 };
 use crate::{
     address,
-    catalog::model::Protocol,
-    diagnosis::cause::{Cause, Confidence, Suspect},
-    report::Fix,
+    model::{Cause, Confidence, Fix, Protocol, Suspect},
     text::words::{count, distinct},
 };
 

@@ -6,11 +6,8 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        cause::{Cause, Confidence, Suspect},
-        findings::dead_next_hop,
-    },
-    report::Fix,
+    diagnosis::findings::dead_next_hop,
+    model::{Cause, Confidence, Fix, Suspect},
     text::words::distinct,
 };
 

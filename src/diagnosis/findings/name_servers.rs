@@ -11,14 +11,9 @@ use super::{
     say,
 };
 use crate::{
-    catalog::model::Transport,
-    diagnosis::{
-        attempt::Stage,
-        cause::{Cause, Suspect},
-        fix,
-    },
+    diagnosis::fix,
+    model::{Cause, Fix, Stage, Suspect, Transport},
     plan::Destination,
-    report::Fix,
     text::words::{count, distinct},
 };
 

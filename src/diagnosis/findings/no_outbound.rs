@@ -8,9 +8,7 @@ use super::{
     say,
 };
 use crate::{
-    catalog::model::Protocol,
-    diagnosis::cause::{Confidence, Suspect},
-    report::Fix,
+    model::{Confidence, Fix, Protocol, Suspect},
     text::words::{count, list},
 };
 

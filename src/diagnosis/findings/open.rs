@@ -5,10 +5,7 @@ use super::{
     row::{Picture, Pool, should_work},
     say,
 };
-use crate::{
-    diagnosis::cause::{Confidence, Suspect},
-    report::Fix,
-};
+use crate::model::{Confidence, Fix, Suspect};
 
 /// Rows that must be blocked, one finding for each dependency. What answered is open, certainly; a name that does not
 /// resolve shows nothing either way, since the traffic was never tried.

@@ -10,10 +10,9 @@ use super::{
 use crate::{
     diagnosis::{
         attempt::{Outcome, Standing},
-        cause::{Cause, Confidence, Suspect, Verdict},
         fix,
     },
-    report::Fix,
+    model::{Cause, Confidence, Fix, Suspect, Verdict},
     text::words::{count, distinct},
 };
 

@@ -8,12 +8,8 @@ use std::{
 use super::Scene;
 use crate::{
     address,
-    catalog::model::{Expect, Protocol, Transport},
-    diagnosis::{
-        Judgement,
-        attempt::{Outcome, Stage},
-        cause::{Cause, Verdict},
-    },
+    diagnosis::{Judgement, attempt::Outcome},
+    model::{Cause, Expect, Protocol, Stage, Transport, Verdict},
     net::{
         SocketFailure,
         dns::DnsEnd,

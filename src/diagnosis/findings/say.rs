@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::row::Row;
 use crate::{
-    catalog::model::Need,
+    model::Need,
     net::tcp::TcpEnd,
     text::words::{self, count, distinct, list},
 };

@@ -6,11 +6,8 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::{
-        attempt::Stage,
-        cause::{Cause, Confidence},
-        fix,
-    },
+    diagnosis::fix,
+    model::{Cause, Confidence, Stage},
     text::words::{count, distinct},
 };
 

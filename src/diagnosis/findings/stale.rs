@@ -6,8 +6,7 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::cause::{Cause, Confidence, Suspect},
-    report::Fix,
+    model::{Cause, Confidence, Fix, Suspect},
     text::words::{count, list},
 };
 

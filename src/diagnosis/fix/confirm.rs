@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    catalog::model::{Protocol, Transport},
     diagnosis::findings::{Row, Scene},
+    model::{Protocol, Transport},
     plan::Destination,
     text::quote,
 };

@@ -2,9 +2,8 @@
 
 use crate::{
     azure::region::regional,
-    catalog::model::Transport,
     diagnosis::findings::{Row, Scene},
-    report::Fix,
+    model::{Fix, Transport},
     text::{
         quote,
         words::{distinct, list},

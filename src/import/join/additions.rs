@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Match, Scope, fit::Fit};
 use crate::{
-    catalog::{Dependency, Endpoint, Need, model::Target as To},
+    catalog::{Dependency, Endpoint, model::Target as To},
     import::{Place, Target},
+    model::Need,
 };
 
 /// What one dependency gains and loses.

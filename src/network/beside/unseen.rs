@@ -2,12 +2,12 @@
 
 use super::Row;
 use crate::{
-    catalog::model::{Direction, Need, Transport, Vnet},
-    diagnosis::cause::Cause,
-    diagnosis::cause::{Confidence, Suspect},
-    network::{API_MANAGEMENT, Expected, INTERNET, NetworkRules, Prediction, RouteMatch, Standpoint},
+    model::{
+        Cause, Confidence, Direction, Finding, Fix, Need, Prediction, Suspect, Transport, Vnet,
+        prediction::{Expected, RouteMatch},
+    },
+    network::{API_MANAGEMENT, INTERNET, NetworkRules, Standpoint},
     plan::{Endpoint, Untested},
-    report::{Finding, Fix},
 };
 
 /// What the rules alone show to be broken, with the need that it breaks.
@@ -30,7 +30,7 @@ pub fn findings(
         let lets_in = prediction
             .nsg
             .as_ref()
-            .is_some_and(|rule| rule.access != crate::network::nsg::Access::Deny);
+            .is_some_and(|rule| rule.access != crate::model::prediction::Access::Deny);
         if rules.security().is_some() && !lets_in {
             findings.push((row.planned.need, denied(row.planned, prediction, vnet)));
         }

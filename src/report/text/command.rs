@@ -109,7 +109,7 @@ mod tests {
     use std::process::Command;
 
     use super::{super::page::Page, write};
-    use crate::{exit::ExitStatus, report::Options, text::columns};
+    use crate::{model::ExitStatus, report::Options, text::columns};
 
     /// What a shell makes of the written command: its arguments, one a line.
     fn arguments(script: &str) -> String {

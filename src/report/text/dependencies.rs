@@ -6,11 +6,8 @@ use anstyle::Style;
 
 use super::page::{Line, Page};
 use crate::{
-    catalog::model::Need,
-    report::{
-        Endpoint, Report,
-        view::{self, Group, Status},
-    },
+    model::{Endpoint, Need, Report},
+    report::view::{self, Group, Status},
     text::{columns, shorten, style},
 };
 

@@ -5,8 +5,8 @@ use super::{
     page::{Line, Page},
 };
 use crate::{
-    catalog::model::Need,
-    report::{Endpoint, Report, view},
+    model::{Endpoint, Need, Report},
+    report::view,
     text::{columns, shorten, style},
 };
 

@@ -7,8 +7,8 @@ use super::{
     page::{Line, Page},
 };
 use crate::{
-    diagnosis::cause::Confidence,
-    report::{Endpoint, Finding, Report, view},
+    model::{Confidence, Endpoint, Finding, Report},
+    report::view,
     text::{columns, shorten, style, words, wrap},
 };
 

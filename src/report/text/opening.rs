@@ -2,10 +2,8 @@
 
 use super::page::{Line, Page};
 use crate::{
-    report::{
-        Report,
-        headline::{self, Headline, Tone},
-    },
+    model::Report,
+    report::headline::{self, Headline, Tone},
     text::{columns, style, words},
 };
 

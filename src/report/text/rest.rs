@@ -2,9 +2,9 @@
 
 use super::page::{Line, Page};
 use crate::{
-    catalog::{model::Need, placeholders},
-    diagnosis::cause::{Cause, Verdict},
-    report::{Endpoint, Report, view},
+    catalog::placeholders,
+    model::{Cause, Endpoint, Need, Report, Verdict},
+    report::view,
     text::{style, words},
 };
 

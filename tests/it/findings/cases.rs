@@ -1,7 +1,7 @@
 //! Imagined networks with one fault each, and the finding that must come first.
 
 use apim_probe::{
-    diagnosis::cause::{Confidence, Suspect},
+    model::{Confidence, Suspect},
     plan::Endpoint,
 };
 

@@ -14,13 +14,13 @@ use apim_probe::{
         Diagnosis, diagnose,
         findings::{Scene, root_causes},
     },
+    model::Finding,
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
         control::Controls,
         trace::{NameTrace, Trace},
     },
-    report::Finding,
 };
 use jiff::SignedDuration;
 

@@ -2,10 +2,9 @@
 
 use apim_probe::{
     azure::Cloud,
-    catalog::model::{Need, Protocol},
-    diagnosis::cause::{Cause, Verdict},
     diff::{self, Change, Diff, Kind, Weight},
-    report::{Endpoint, Format, Options, Report},
+    model::{Cause, Endpoint, Need, Protocol, Report, Verdict},
+    report::{Format, Options},
 };
 use proptest::prelude::*;
 

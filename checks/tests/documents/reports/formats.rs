@@ -3,10 +3,9 @@
 use std::{fmt::Write as _, path::Path};
 
 use apim_probe::{
-    catalog::model::Need,
-    diagnosis::cause::{Cause, Verdict},
-    exit::{Policy, judge},
-    report::{Format, Report, nagios::ServiceState},
+    exit::judge,
+    model::{Cause, Need, Policy, Report, Verdict},
+    report::{Format, nagios::ServiceState},
 };
 
 use super::{

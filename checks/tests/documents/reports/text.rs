@@ -1,9 +1,6 @@
 //! The text report.
 
-use apim_probe::{
-    exit::{Policy, judge},
-    report::Format,
-};
+use apim_probe::{exit::judge, model::Policy, report::Format};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};

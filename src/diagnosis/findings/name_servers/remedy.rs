@@ -3,14 +3,13 @@
 use crate::{
     azure::PLATFORM,
     diagnosis::{
-        cause::{Cause, Confidence, Suspect},
         findings::{
             row::{Picture, Row},
             say,
         },
         fix,
     },
-    report::Fix,
+    model::{Cause, Confidence, Fix, Suspect},
 };
 
 fn is_platform_asked(picture: &Picture<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use apim_probe::{
     azure::Cloud,
-    diagnosis::cause::{
+    model::{
         Confidence::{Certain, High, Medium},
         Suspect::{DnsServer, FirewallApplicationRule, LocalHost, Nsg, Nva, TlsInspection},
     },

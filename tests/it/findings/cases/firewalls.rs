@@ -1,6 +1,6 @@
 //! Firewalls and proxies that answer.
 
-use apim_probe::diagnosis::cause::{
+use apim_probe::model::{
     Confidence::{Certain, High, Medium},
     Suspect::{DnsServer, FirewallApplicationRule, FirewallNetworkRule, Proxy, TlsInspection},
 };

@@ -1,6 +1,6 @@
 //! Name servers, zones and names.
 
-use apim_probe::diagnosis::cause::{
+use apim_probe::model::{
     Confidence::{Certain, High},
     Suspect::{DnsServer, Nsg, PrivateDnsZone},
 };

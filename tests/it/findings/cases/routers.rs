@@ -1,6 +1,6 @@
 //! Routers and resets.
 
-use apim_probe::diagnosis::cause::{
+use apim_probe::model::{
     Confidence::{Certain, High},
     Suspect::{FirewallNetworkRule, Nva, Udr},
 };

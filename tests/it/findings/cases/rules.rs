@@ -1,6 +1,6 @@
 //! Rules that are missing for a port or a tag.
 
-use apim_probe::diagnosis::cause::{
+use apim_probe::model::{
     Confidence::High,
     Suspect::{Nsg, Udr},
 };

@@ -1,6 +1,6 @@
 //! No way out, and this machine itself.
 
-use apim_probe::diagnosis::cause::{
+use apim_probe::model::{
     Confidence::{Certain, High, Medium},
     Suspect::{LocalHost, NoOutbound, Udr},
 };

@@ -6,12 +6,12 @@ use std::{
 };
 
 use apim_probe::{
-    catalog::model::{Protocol, Transport},
     hello::{
         End, Greeting, Reply,
         http::{HttpReply, ObjectKind, object_kind},
         ntp::NtpReply,
     },
+    model::{Protocol, Transport},
     net::{
         SocketFailure,
         dns::{Answer, Authority, DnsEnd, DnsExchange},

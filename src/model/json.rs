@@ -1,25 +1,17 @@
-//! The JSON document.
+//! Our JSON documents: times are RFC 3339 UTC with milliseconds, durations are rounded to a tenth of a millisecond.
 
 use std::fmt::Write as _;
 
 use jiff::{Timestamp, Unit};
 use serde::{Serialize, Serializer};
 
-use super::Report;
 use crate::text::is_harmful;
 
-/// The report as one pretty-printed document with a line feed at its end.
-///
-/// Times are RFC 3339 UTC with milliseconds, durations are rounded to a tenth of a millisecond.
+/// A document of ours, pretty-printed and safe to look at, with a line feed at its end.
 ///
 /// # Panics
-/// Never: a report holds nothing that JSON cannot say.
-pub fn render(report: &Report) -> String {
-    pretty(report)
-}
-
-/// A document of ours, pretty-printed and safe to look at, with a line feed at its end.
-pub(crate) fn pretty(document: &impl Serialize) -> String {
+/// Never: our documents hold nothing that JSON cannot say.
+pub fn pretty(document: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(document).expect("our documents have string keys only");
     text.push('\n');
     visible(text)
@@ -27,7 +19,7 @@ pub(crate) fn pretty(document: &impl Serialize) -> String {
 
 /// JSON in which nothing acts on a terminal: JSON itself lets C1 and bidirectional controls stand in a string. They
 /// become escapes, which mean the same.
-pub(crate) fn visible(json: String) -> String {
+pub fn visible(json: String) -> String {
     let acts = |c: char| c != '\n' && is_harmful(c);
     if !json.contains(acts) {
         return json;
@@ -47,16 +39,13 @@ pub(crate) fn visible(json: String) -> String {
 }
 
 /// Serializes a time as `2026-11-21T20:00:00.000Z`.
-pub(crate) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&stamp(*time))
 }
 
 /// Serializes a time, or null.
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-pub(super) fn to_the_millisecond_if_any<S: Serializer>(
-    time: &Option<Timestamp>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn to_the_millisecond_if_any<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => to_the_millisecond(time, serializer),
         None => serializer.serialize_none(),
@@ -72,13 +61,13 @@ pub fn stamp(time: Timestamp) -> String {
 
 /// Serializes milliseconds, rounded to a tenth.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-pub(super) fn to_a_tenth<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn to_a_tenth<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(tenth(*ms))
 }
 
 /// Serializes milliseconds, rounded to a tenth, or null.
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-pub(super) fn to_a_tenth_if_any<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn to_a_tenth_if_any<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     match ms {
         Some(ms) => serializer.serialize_some(&tenth(*ms)),
         None => serializer.serialize_none(),

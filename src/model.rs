@@ -1,0 +1,27 @@
+//! What a run says, as plain data: the closed lists, and the records that the JSON schema is made from.
+//!
+//! Nothing here knows where the data comes from or how it is shown.
+
+pub mod json;
+pub mod prediction;
+
+mod cause;
+mod endpoint;
+mod exit_status;
+mod finding;
+mod report;
+mod summary;
+mod terms;
+mod verdict;
+
+pub use self::{
+    cause::Cause,
+    endpoint::{DnsStage, Endpoint, HelloStage, Stages, TcpStage, TlsStage},
+    exit_status::ExitStatus,
+    finding::{Confidence, Finding, Fix, Suspect},
+    prediction::Prediction,
+    report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},
+    summary::{Decision, FailOn, Overall, Policy, Summary},
+    terms::{Direction, Expect, Need, Protocol, Transport, Vnet},
+    verdict::{Stage, Verdict},
+};

@@ -1,0 +1,160 @@
+//! One endpoint in a report, stage by stage.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Expect, Need, Prediction, Protocol, Transport, Verdict, json};
+
+/// One endpoint and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoint {
+    /// `dependency/host:port`, with `/udp` behind it for UDP.
+    pub id: String,
+    /// The id of its dependency.
+    pub dependency: String,
+    /// The title of its dependency.
+    pub title: String,
+    /// The service tag of the documented rule.
+    pub service_tag: Option<String>,
+    /// How much it counts.
+    pub need: Need,
+    /// Who needs it, for a feature's endpoint.
+    pub feature: Option<String>,
+    /// The host, or the first address.
+    pub host: String,
+    /// The wildcard that it stands for.
+    pub pattern: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// What we say of it.
+    pub verdict: Verdict,
+    /// Why; null where there is nothing to explain.
+    pub cause: Option<Cause>,
+    /// One plain sentence.
+    pub detail: String,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// What should be.
+    pub expect: Expect,
+    /// Whether it is as it should be; null where that cannot be said.
+    pub as_expected: Option<bool>,
+    /// How long its probe took, in milliseconds; null where nothing was tried.
+    #[serde(serialize_with = "json::to_a_tenth_if_any")]
+    #[schemars(with = "Option<f64>")]
+    pub duration_ms: Option<f64>,
+    /// What each stage gave.
+    pub stages: Stages,
+    /// What the network's own rules say; absent where none were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<Prediction>,
+}
+
+impl Endpoint {
+    /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
+    pub fn target(&self) -> &str {
+        self.id
+            .strip_prefix(self.dependency.as_str())
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(&self.id)
+    }
+
+    /// Whether it was left untested for a reason that is no gap in the run: the catalog says that the host is gone, a
+    /// wildcard has no known member, the traffic is not outbound, the user skipped it.
+    ///
+    /// A host that only this run found to be gone was looked up, and is a gap.
+    pub fn is_set_aside(&self) -> bool {
+        self.verdict == Verdict::NotTested
+            && match self.cause {
+                Some(Cause::Wildcard | Cause::NotOutbound | Cause::Skipped) => true,
+                Some(Cause::Retired) => self.stages.dns.is_none(),
+                _ => false,
+            }
+    }
+}
+
+/// What each stage gave. A stage that was not reached, or that the protocol lacks, is null or empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stages {
+    /// The name lookup that decided.
+    pub dns: Option<DnsStage>,
+    /// One entry for each address tried over TCP.
+    pub tcp: Vec<TcpStage>,
+    /// The handshake that decided.
+    pub tls: Option<TlsStage>,
+    /// The conversation that decided.
+    pub hello: Option<HelloStage>,
+}
+
+/// A name lookup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DnsStage {
+    /// `ok` or a cause.
+    pub outcome: String,
+    /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
+    pub ms: f64,
+    /// The server whose reply decided, `address:port`.
+    pub server: Option<String>,
+    /// The response code, by its name in RFC 1035 (`NOERROR`, `NXDOMAIN` …).
+    pub rcode: Option<String>,
+    /// The chain of aliases, in order.
+    pub cnames: Vec<String>,
+    /// Every address.
+    pub addresses: Vec<String>,
+}
+
+/// A connection attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TcpStage {
+    /// The address.
+    pub address: String,
+    /// `ok` or a cause.
+    pub outcome: String,
+    /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
+    pub ms: f64,
+}
+
+/// A TLS handshake.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TlsStage {
+    /// `ok` or a cause.
+    pub outcome: String,
+    /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
+    pub ms: f64,
+    /// The address.
+    pub address: String,
+    /// The protocol version agreed, `TLSv1.2` or `TLSv1.3`.
+    pub version: Option<String>,
+    /// The cipher suite agreed.
+    pub cipher: Option<String>,
+    /// The subject of the server's certificate.
+    pub subject: Option<String>,
+    /// The issuer of the server's certificate.
+    pub issuer: Option<String>,
+    /// When the server's certificate ends, RFC 3339.
+    pub not_after: Option<String>,
+}
+
+/// A conversation in the service's own protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HelloStage {
+    /// `ok` or a cause.
+    pub outcome: String,
+    /// Duration in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
+    pub ms: f64,
+    /// The address.
+    pub address: String,
+    /// What the service said that proves it.
+    pub proof: Option<String>,
+}

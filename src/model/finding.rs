@@ -1,0 +1,140 @@
+//! Findings, how sure they are and whom they suspect.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Cause;
+
+/// One root cause behind one or many endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// `cause/scope`, stable between runs.
+    pub id: String,
+    /// The cause; null where several causes have one root.
+    pub cause: Option<Cause>,
+    /// The finding in one line.
+    pub title: String,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// The ids of the endpoints that it explains.
+    pub endpoints: Vec<String>,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// Where to look, the likeliest first.
+    pub suspects: Vec<Suspect>,
+    /// What the instance cannot do meanwhile.
+    pub impact: String,
+    /// What to change.
+    pub fix: Fix,
+}
+
+/// What to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fix {
+    /// The change in one or two sentences.
+    pub summary: String,
+    /// Commands that make or confirm it.
+    pub commands: Vec<String>,
+}
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// A hint.
+    Low,
+    /// One explanation among several.
+    Medium,
+    /// The likely explanation.
+    High,
+    /// Nothing else explains what was seen.
+    Certain,
+}
+
+impl Confidence {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// Where to look: what may cause a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suspect {
+    /// A network security group of the subnet, or a security admin rule above it.
+    Nsg,
+    /// A user-defined route.
+    Udr,
+    /// The subnet has no way out.
+    NoOutbound,
+    /// A network rule of an Azure Firewall, or its absence.
+    FirewallNetworkRule,
+    /// An application rule of an Azure Firewall, or its absence.
+    FirewallApplicationRule,
+    /// A device that decrypts TLS and signs with its own CA.
+    TlsInspection,
+    /// Another network virtual appliance.
+    Nva,
+    /// A name server.
+    DnsServer,
+    /// A private DNS zone linked to the virtual network.
+    PrivateDnsZone,
+    /// An HTTP proxy.
+    Proxy,
+    /// A rule on the network interface of this VM only.
+    VmNicNsg,
+    /// This machine: its firewall, routes, clock or limits.
+    LocalHost,
+    /// The service itself.
+    Service,
+    /// The documentation.
+    Documentation,
+}
+
+impl Suspect {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nsg => "nsg",
+            Self::Udr => "udr",
+            Self::NoOutbound => "no-outbound",
+            Self::FirewallNetworkRule => "firewall-network-rule",
+            Self::FirewallApplicationRule => "firewall-application-rule",
+            Self::TlsInspection => "tls-inspection",
+            Self::Nva => "nva",
+            Self::DnsServer => "dns-server",
+            Self::PrivateDnsZone => "private-dns-zone",
+            Self::Proxy => "proxy",
+            Self::VmNicNsg => "vm-nic-nsg",
+            Self::LocalHost => "local-host",
+            Self::Service => "service",
+            Self::Documentation => "documentation",
+        }
+    }
+
+    /// Where to look, in the reader's words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Nsg => "NSG outbound rules",
+            Self::Udr => "the route table",
+            Self::NoOutbound => "the subnet's way out",
+            Self::FirewallNetworkRule => "network rules of the firewall",
+            Self::FirewallApplicationRule => "application rules of the firewall",
+            Self::TlsInspection => "TLS inspection",
+            Self::Nva => "the appliance at the next hop",
+            Self::DnsServer => "the name server",
+            Self::PrivateDnsZone => "private DNS zones linked to the network",
+            Self::Proxy => "the HTTP proxy",
+            Self::VmNicNsg => "the NSG on this VM's own network interface",
+            Self::LocalHost => "this VM's own firewall, routes and clock",
+            Self::Service => "the service itself",
+            Self::Documentation => "the documentation, which may be behind",
+        }
+    }
+}

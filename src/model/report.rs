@@ -1,0 +1,107 @@
+//! The report: everything a run has to say, as one plain value.
+//!
+//! The value is made once and rendered by one pure function per format. Its field names are the keys of the JSON
+//! document, which pipelines rely on.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, Finding, Summary, Vnet, json};
+use crate::azure::Cloud;
+
+/// The `schema` of a report document.
+pub const SCHEMA: &str = "apim-probe/report/v1";
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Which program and catalog made it.
+    pub agent: Agent,
+    /// When the run began, UTC.
+    #[serde(serialize_with = "json::to_the_millisecond")]
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// How long it took, in milliseconds.
+    #[serde(serialize_with = "json::to_a_tenth")]
+    #[schemars(with = "f64")]
+    pub duration_ms: f64,
+    /// False where the run was interrupted; a run that its deadline ended is complete.
+    pub complete: bool,
+    /// Where the agent stood.
+    pub vantage: Vantage,
+    /// The counts.
+    pub summary: Summary,
+    /// Root causes, the weightiest first.
+    pub findings: Vec<Finding>,
+    /// Every planned endpoint, in the order of the catalog.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// The program and its catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Agent {
+    /// The version of apim-probe.
+    pub version: String,
+    /// The date of the documentation behind the catalog, `YYYY-MM-DD`; null for a catalog without a date.
+    pub catalog_documented: Option<String>,
+    /// SHA-256 of the catalog, overlays included, in hexadecimal.
+    pub catalog_sha256: String,
+}
+
+/// Where the agent stood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Vantage {
+    /// The cloud whose names were probed.
+    pub cloud: Cloud,
+    /// The region, as the VM's metadata names regions.
+    pub region: Option<String>,
+    /// The kind of virtual network; null means that both kinds' needs were planned.
+    pub vnet: Option<Vnet>,
+    /// How cloud and region are known.
+    pub source: VantageSource,
+    /// This machine's name.
+    pub host: Option<String>,
+    /// This machine's addresses.
+    pub addresses: Vec<String>,
+    /// The subnet that its traffic leaves from, as the VM's metadata names it.
+    pub subnet: Option<String>,
+    /// How far this machine's clock is ahead of the world's, in milliseconds; null where nothing told.
+    pub clock_skew_ms: Option<f64>,
+    /// The name servers asked, `address:port`.
+    pub resolvers: Vec<String>,
+    /// The documents of the instance that the plan was made with.
+    #[serde(default)]
+    pub imports: Vec<Imported>,
+    /// What the reader should know before the results.
+    pub notices: Vec<String>,
+}
+
+/// A document of the instance that the plan was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Imported {
+    /// What it is, by the flag that takes it: `network-status` or `dependencies`.
+    pub document: String,
+    /// The file, or who sent it.
+    pub from: String,
+    /// How old its content is: when the instance last looked, or else when the file was written.
+    #[serde(serialize_with = "json::to_the_millisecond_if_any")]
+    #[schemars(with = "Option<String>")]
+    pub as_of: Option<Timestamp>,
+    /// How many endpoints it names.
+    pub endpoints: usize,
+}
+
+/// How cloud and region are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VantageSource {
+    /// The user said so.
+    Flags,
+    /// The VM's metadata service said so.
+    Metadata,
+    /// Nobody said so: the public cloud, no region.
+    Default,
+}

@@ -1,0 +1,174 @@
+//! The counts of a run, and the one rule that judges it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Endpoint, Expect, Need, Verdict};
+
+/// The counts of a run. `reachable` to `not_tested` leave out endpoints whose need is `documented`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// The run in one word, as `--fail-on required` judges it.
+    pub verdict: Overall,
+    /// Every planned endpoint.
+    pub total: usize,
+    /// Endpoints that proved themselves on every address.
+    pub reachable: usize,
+    /// Endpoints that proved themselves with something wrong beside.
+    pub degraded: usize,
+    /// Endpoints that are blocked, expected or not.
+    pub blocked: usize,
+    /// Endpoints where something unspecific answered.
+    pub unproven: usize,
+    /// Endpoints that were not tried to the end.
+    pub not_tested: usize,
+    /// `documented` endpoints that are not reachable.
+    pub noted: usize,
+    /// Required endpoints that are blocked against expectation.
+    pub required_blocked: usize,
+    /// Endpoints that must be blocked and are not.
+    pub unexpectedly_open: usize,
+}
+
+impl Summary {
+    /// Counts the endpoints of a run.
+    pub fn of(endpoints: &[Endpoint]) -> Self {
+        let deciding = || endpoints.iter().filter(|e| e.need != Need::Documented);
+        let of_verdict = |verdict| deciding().filter(|e| e.verdict == verdict).count();
+        Self {
+            verdict: Decision::of(endpoints, AS_REQUIRED).overall(),
+            total: endpoints.len(),
+            reachable: of_verdict(Verdict::Reachable),
+            degraded: of_verdict(Verdict::Degraded),
+            blocked: of_verdict(Verdict::Blocked),
+            unproven: of_verdict(Verdict::Unproven),
+            not_tested: of_verdict(Verdict::NotTested),
+            noted: endpoints
+                .iter()
+                .filter(|e| e.need == Need::Documented && e.verdict != Verdict::Reachable)
+                .count(),
+            required_blocked: deciding()
+                .filter(|e| e.need == Need::Required && e.verdict == Verdict::Blocked && e.as_expected == Some(false))
+                .count(),
+            unexpectedly_open: deciding()
+                .filter(|e| e.expect == Expect::Blocked && e.verdict.is_proved())
+                .count(),
+        }
+    }
+}
+
+/// A run in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overall {
+    /// Every selected required endpoint is reachable or degraded.
+    Reachable,
+    /// A required endpoint is blocked, or one that must be blocked is not.
+    Blocked,
+    /// Nothing is blocked, but something required is not proved.
+    Incomplete,
+}
+
+/// What makes the status of a run 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// A blocked endpoint that is required.
+    Required,
+    /// A blocked endpoint that is required or belongs to a feature.
+    Any,
+    /// Nothing: 0 in place of 1 and 3.
+    Never,
+}
+
+/// How the user wants a run to be judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `--fail-on`; unset it is `required`, or `any` where no selected endpoint is required.
+    pub fail_on: Option<FailOn>,
+    /// `--allow-untested`.
+    pub allow_untested: bool,
+}
+
+/// How the summary of a report judges.
+const AS_REQUIRED: Policy = Policy {
+    fail_on: Some(FailOn::Required),
+    allow_untested: false,
+};
+
+/// The endpoints that decide how a run is judged.
+#[derive(Debug, Clone)]
+pub struct Decision<'a> {
+    /// Blocked, and they must not be.
+    pub blocked: Vec<&'a Endpoint>,
+    /// They must be blocked, and nothing shows that they are.
+    pub open: Vec<&'a Endpoint>,
+    /// Neither proved nor blocked, and they count.
+    pub unsettled: Vec<&'a Endpoint>,
+    /// Neither proved nor blocked, and `--allow-untested` lets them pass.
+    pub allowed: usize,
+    /// What the good news is about: "required", or "optional" where nothing required was selected.
+    pub scope: &'static str,
+    /// How many endpoints the good news is about.
+    pub deciding: usize,
+}
+
+impl<'a> Decision<'a> {
+    /// `--fail-on never` tallies like the default: the caller says 0 in its place.
+    pub fn of(endpoints: &'a [Endpoint], policy: Policy) -> Self {
+        let selected = |e: &&Endpoint| e.cause != Some(Cause::Skipped);
+        let any_required = endpoints.iter().filter(selected).any(|e| e.need == Need::Required);
+        let fail_on = match policy.fail_on {
+            Some(FailOn::Never) | None if any_required => FailOn::Required,
+            Some(FailOn::Never) | None => FailOn::Any,
+            Some(chosen) => chosen,
+        };
+        // Where nothing required was selected, the features are what the user asks about: not testing them is no pass.
+        let features_stand_in = fail_on == FailOn::Any && !any_required;
+        let mut decision = Self {
+            blocked: Vec::new(),
+            open: Vec::new(),
+            unsettled: Vec::new(),
+            allowed: 0,
+            scope: if features_stand_in { "optional" } else { "required" },
+            deciding: 0,
+        };
+        for endpoint in endpoints.iter().filter(|e| e.need != Need::Documented) {
+            let required = endpoint.need == Need::Required;
+            let forbidden = endpoint.expect == Expect::Blocked;
+            decision.deciding += usize::from((required || features_stand_in) && !endpoint.is_set_aside());
+            match endpoint.as_expected {
+                Some(false) if forbidden => decision.open.push(endpoint),
+                Some(false) if required || fail_on == FailOn::Any => decision.blocked.push(endpoint),
+                Some(_) => {}
+                None => {
+                    let counts = required || features_stand_in || (forbidden && endpoint.verdict == Verdict::Unproven);
+                    match is_unsettled(endpoint, policy.allow_untested) {
+                        true if counts => decision.unsettled.push(endpoint),
+                        false if counts && !endpoint.is_set_aside() => decision.allowed += 1,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        decision
+    }
+
+    /// The run in one word.
+    pub fn overall(&self) -> Overall {
+        if !self.blocked.is_empty() || !self.open.is_empty() {
+            Overall::Blocked
+        } else if !self.unsettled.is_empty() {
+            Overall::Incomplete
+        } else {
+            Overall::Reachable
+        }
+    }
+}
+
+/// Whether an endpoint without a yes or no keeps the run from being complete.
+fn is_unsettled(endpoint: &Endpoint, allow_untested: bool) -> bool {
+    match endpoint.cause {
+        Some(Cause::Deadline | Cause::LocalFault) if endpoint.verdict == Verdict::NotTested => true,
+        _ => !endpoint.is_set_aside() && !allow_untested,
+    }
+}

@@ -1,0 +1,61 @@
+//! What we say of an endpoint, and the stages that it is said from.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What we say of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The real service proved itself at protocol depth, on every address tried.
+    Reachable,
+    /// It proved itself, but something the instance would suffer from was seen.
+    Degraded,
+    /// A stage failed on every address tried.
+    Blocked,
+    /// Something answered, but not in a way that proves the service.
+    Unproven,
+    /// Nothing was tried, or not to its end: never a pass.
+    NotTested,
+}
+
+impl Verdict {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Degraded => "degraded",
+            Self::Blocked => "blocked",
+            Self::Unproven => "unproven",
+            Self::NotTested => "not-tested",
+        }
+    }
+
+    /// Whether the service proved itself.
+    pub fn is_proved(self) -> bool {
+        matches!(self, Self::Reachable | Self::Degraded)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The stages, in the order in which they rest on each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The name.
+    Dns,
+    /// The connection.
+    Tcp,
+    /// What is said before TLS; part of the hello in reports.
+    Prelude,
+    /// The handshake.
+    Tls,
+    /// What is said in the end.
+    Hello,
+}
