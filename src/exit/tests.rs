@@ -7,7 +7,7 @@ use crate::{
     azure::Cloud,
     model::{
         Agent, Cause, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol, Report, SCHEMA,
-        Stages, Summary, Transport, Vantage, VantageSource, Verdict, overall,
+        Stages, Summary, Transport, Vantage, VantageSource, Verdict,
     },
 };
 
@@ -331,6 +331,6 @@ fn one_word_for_a_run_follows_the_required_endpoints() {
         ("R:not-tested/local-fault", Overall::Incomplete),
         ("R:unproven", Overall::Incomplete),
     ] {
-        assert_eq!(overall(&report(words).endpoints), verdict, "{words}");
+        assert_eq!(Summary::of(&report(words).endpoints).verdict, verdict, "{words}");
     }
 }

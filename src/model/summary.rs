@@ -113,7 +113,7 @@ pub struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
-    /// `--fail-on never` tallies like the default: the caller says 0 in its place.
+    /// Sorts the endpoints. `--fail-on never` sorts like the default: the caller says 0 in its place.
     pub fn of(endpoints: &'a [Endpoint], policy: Policy) -> Self {
         let selected = |e: &&Endpoint| e.cause != Some(Cause::Skipped);
         let any_required = endpoints.iter().filter(selected).any(|e| e.need == Need::Required);

@@ -111,7 +111,7 @@ fn a_clock_that_is_set_back_does_no_harm() {
 fn a_watch_from_beginning_to_end() {
     let mut before = round("key-vault/", DOUBTED);
     before.endpoints.retain(|e| e.dependency != "entra");
-    let baseline = Baseline::read(&json::render(&before)).unwrap();
+    let baseline = Baseline::read(&json::pretty(&before)).unwrap();
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
     let mut told = PLAIN.opening(&watch);
     for (state, second) in [(REACHABLE, 100), (SILENT, 4_000), (REACHABLE, 4_005)] {
