@@ -19,7 +19,7 @@ pub fn pretty(document: &impl Serialize) -> String {
 
 /// JSON in which nothing acts on a terminal: JSON itself lets C1 and bidirectional controls stand in a string. They
 /// become escapes, which mean the same.
-pub fn visible(json: String) -> String {
+pub(crate) fn visible(json: String) -> String {
     let acts = |c: char| c != '\n' && is_harmful(c);
     if !json.contains(acts) {
         return json;
@@ -39,13 +39,16 @@ pub fn visible(json: String) -> String {
 }
 
 /// Serializes a time as `2026-11-21T20:00:00.000Z`.
-pub fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_the_millisecond<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&stamp(*time))
 }
 
 /// Serializes a time, or null.
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-pub fn to_the_millisecond_if_any<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_the_millisecond_if_any<S: Serializer>(
+    time: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => to_the_millisecond(time, serializer),
         None => serializer.serialize_none(),
@@ -61,13 +64,13 @@ pub fn stamp(time: Timestamp) -> String {
 
 /// Serializes milliseconds, rounded to a tenth.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-pub fn to_a_tenth<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_a_tenth<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(tenth(*ms))
 }
 
 /// Serializes milliseconds, rounded to a tenth, or null.
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-pub fn to_a_tenth_if_any<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn to_a_tenth_if_any<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     match ms {
         Some(ms) => serializer.serialize_some(&tenth(*ms)),
         None => serializer.serialize_none(),
