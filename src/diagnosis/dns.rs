@@ -51,6 +51,12 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
         .iter()
         .map(|why| ignored(&decision.v4, why))
         .collect();
+    let (tried, all) = (decision.addresses().len(), decision.address_count());
+    if tried < all {
+        evidence.push(format!(
+            "{host} has {all} addresses: {tried} tried of {all}, the first of the answer"
+        ));
+    }
     let failure = failure(host, decision);
     let others = trace
         .replies
@@ -315,7 +321,10 @@ fn answered(answer: &Answer) -> (Standing, String) {
         }
         "NOERROR" => (
             Standing::Proved,
-            format!("DNS reply with {}", words::count(answer.addresses.len(), "address")),
+            format!(
+                "DNS reply with {}",
+                words::count(answer.addresses.len() + answer.further, "address")
+            ),
         ),
         "NXDOMAIN" => failed(
             Cause::DnsNxdomain,

@@ -4,6 +4,7 @@
 //! be reported. No EDNS is sent: the instance runs Windows, whose resolver sends none, so it meets the same truncation.
 
 use std::{
+    collections::HashSet,
     io,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
@@ -28,6 +29,8 @@ use crate::model::Transport;
 
 /// How many aliases are followed within one reply.
 const LONGEST_CHAIN: usize = 16;
+/// How many addresses of one reply are kept: whoever answers decides how many there are, and 64 KB hold 4,000.
+pub const MOST_ADDRESSES: usize = 16;
 
 /// What one question to one server gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +77,10 @@ pub struct Answer {
     pub rcode: String,
     /// The chain of aliases, without the name that was asked.
     pub cnames: Vec<String>,
-    /// The addresses at the end of the chain.
+    /// The addresses at the end of the chain, [`MOST_ADDRESSES`] at most, in the order of the reply.
     pub addresses: Vec<IpAddr>,
+    /// How many addresses the reply held beyond those.
+    pub further: usize,
     /// The SOA record in the authority section: who says that the name does not exist.
     pub authority: Option<Authority>,
 }
@@ -285,10 +290,11 @@ impl Question {
                 (RData::AAAA(a), RecordType::AAAA) => Some(IpAddr::V6(a.0)),
                 _ => None,
             });
-        let mut unique = Vec::new();
+        let mut kept = Vec::new();
+        let mut unique = HashSet::new();
         for address in addresses {
-            if !unique.contains(&address) {
-                unique.push(address);
+            if unique.insert(address) && kept.len() < MOST_ADDRESSES {
+                kept.push(address);
             }
         }
         let authority = reply.authorities.iter().find_map(|record| match &record.data {
@@ -301,7 +307,8 @@ impl Question {
         Answer {
             rcode: rcode(reply.metadata.response_code),
             cnames,
-            addresses: unique,
+            further: unique.len() - kept.len(),
+            addresses: kept,
             authority,
         }
     }

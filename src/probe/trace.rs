@@ -11,7 +11,7 @@ use crate::{
     hello::{Greeting, ntp::NtpReply},
     net::{
         SocketFailure,
-        dns::{Answer, DnsEnd, DnsExchange},
+        dns::{Answer, DnsEnd, DnsExchange, MOST_ADDRESSES},
         tcp::TcpTrace,
         tls::TlsTrace,
         udp::UdpTrace,
@@ -133,17 +133,27 @@ impl ServerReply {
         }
     }
 
-    /// Every address in it.
+    /// The addresses in it that are dialled, in its order, IPv4 first: [`MOST_ADDRESSES`] at most.
     pub fn addresses(&self) -> Vec<IpAddr> {
+        let all = self.answers().flat_map(|answer| answer.addresses.iter().copied());
+        all.take(MOST_ADDRESSES).collect()
+    }
+
+    /// How many addresses it has, dialled or not.
+    pub fn address_count(&self) -> usize {
+        self.answers()
+            .map(|answer| answer.addresses.len() + answer.further)
+            .sum()
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &Answer> {
         [Some(&self.v4), self.v6.as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|exchange| match &exchange.end {
-                DnsEnd::Answered(answer) => Some(answer.addresses.clone()),
+                DnsEnd::Answered(answer) => Some(answer),
                 _ => None,
             })
-            .flatten()
-            .collect()
     }
 
     /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.

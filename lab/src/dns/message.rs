@@ -13,6 +13,8 @@ const TYPE_SOA: u16 = 6;
 const TYPE_AAAA: u16 = 28;
 const CLASS_IN: u16 = 1;
 const TTL: u32 = 60;
+/// Where the question's name stands: right behind the header.
+const QUESTION: u16 = 0xc00c;
 
 /// One query, as far as an answer needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl Query {
         for alias in &answer.aliases {
             let mut data = Vec::new();
             write_name(&mut data, alias);
-            write_record(&mut records, &owner, TYPE_CNAME, &data);
+            self.write_record(&mut records, &owner, TYPE_CNAME, &data);
             owner.clone_from(alias);
         }
         let mut count = answer.aliases.len();
@@ -105,9 +107,11 @@ impl Query {
         let crowd = (1..=answer.crowd).map(|n| IpAddr::from([20, 200, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
         for address in addresses.iter().copied().chain(crowd) {
             match address {
-                IpAddr::V4(v4) if self.kind == TYPE_A => write_record(&mut records, &owner, TYPE_A, &v4.octets()),
+                IpAddr::V4(v4) if self.kind == TYPE_A => {
+                    self.write_record(&mut records, &owner, TYPE_A, &v4.octets());
+                }
                 IpAddr::V6(v6) if self.kind == TYPE_AAAA => {
-                    write_record(&mut records, &owner, TYPE_AAAA, &v6.octets());
+                    self.write_record(&mut records, &owner, TYPE_AAAA, &v6.octets());
                 }
                 _ => continue,
             }
@@ -116,7 +120,7 @@ impl Query {
         count += found;
         let authority = answer.authority.as_deref().filter(|_| found == 0);
         if let Some(zone) = authority {
-            write_record(&mut records, zone, TYPE_SOA, &soa(zone, answer.primary.as_deref()));
+            self.write_record(&mut records, zone, TYPE_SOA, &soa(zone, answer.primary.as_deref()));
         }
         let mut message = self.head(answer.rcode, false, count, usize::from(authority.is_some()));
         message.extend(records);
@@ -144,6 +148,20 @@ impl Query {
         message
     }
 
+    /// A record; the name that was asked is a pointer to the question (RFC 1035 §4.1.4), as servers write it.
+    fn write_record(&self, to: &mut Vec<u8>, owner: &str, kind: u16, data: &[u8]) {
+        if owner == self.name {
+            to.extend(QUESTION.to_be_bytes());
+        } else {
+            write_name(to, owner);
+        }
+        to.extend(kind.to_be_bytes());
+        to.extend(CLASS_IN.to_be_bytes());
+        to.extend(TTL.to_be_bytes());
+        to.extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
+        to.extend(data);
+    }
+
     /// Header and question: QR, RD and RA set, and `TC` where asked for.
     fn head(&self, rcode: u8, truncated: bool, answers: usize, authorities: usize) -> Vec<u8> {
         let flags = 0x8180 | (u16::from(truncated) << 9) | u16::from(rcode & 0x0f);
@@ -155,15 +173,6 @@ impl Query {
         head.extend(&self.question);
         head
     }
-}
-
-fn write_record(to: &mut Vec<u8>, owner: &str, kind: u16, data: &[u8]) {
-    write_name(to, owner);
-    to.extend(kind.to_be_bytes());
-    to.extend(CLASS_IN.to_be_bytes());
-    to.extend(TTL.to_be_bytes());
-    to.extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
-    to.extend(data);
 }
 
 fn write_name(to: &mut Vec<u8>, name: &str) {

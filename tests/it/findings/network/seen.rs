@@ -191,6 +191,7 @@ fn answered<'a>(
     authority: Option<&str>,
 ) -> DnsEnd {
     DnsEnd::Answered(Answer {
+        further: 0,
         rcode: rcode.into(),
         cnames: cnames.into_iter().map(str::to_string).collect(),
         addresses: addresses.to_vec(),
