@@ -180,10 +180,13 @@ impl Lab {
         }
     }
 
-    /// A file with the roots that an instance trusts: the public ones, and those that stand for the few of Windows.
+    /// A file with the roots that an instance trusts: the public ones, and those that stand for the few of Windows. With
+    /// them comes the cross-signed certificate that an instance fetches where a server leaves it out.
     pub fn ca_file(&self) -> Result<PathBuf> {
         let roots = [Authority::Public, Authority::Microsoft, Authority::Digicert];
-        self.files.write("roots.pem", &self.roots(&roots))
+        let cross = self.world.pki.cross_pem(Authority::CrossSigned);
+        self.files
+            .write("roots.pem", &(self.roots(&roots) + &cross.unwrap_or_default()))
     }
 
     /// A command that runs a program on the VM as an ordinary program would be: without any capability, with the usual

@@ -33,7 +33,7 @@ type Chained = Arc<Vec<CertificateDer<'static>>>;
 /// Every authority of the world and every certificate issued so far; made when first asked for.
 #[derive(Default)]
 pub(crate) struct Pki {
-    authorities: [OnceLock<Issuing>; 5],
+    authorities: [OnceLock<Issuing>; 6],
     key: OnceLock<KeyPair>,
     shown: Mutex<HashMap<(Certificate, Vec<String>), Chained>>,
 }
@@ -42,6 +42,11 @@ impl Pki {
     /// An authority's root, in PEM.
     pub(crate) fn root_pem(&self, role: Authority) -> String {
         self.authority(role).root.pem()
+    }
+
+    /// The certificate of an authority's root that another authority signed, in PEM.
+    pub(crate) fn cross_pem(&self, role: Authority) -> Option<String> {
+        self.authority(role).cross.as_ref().map(rcgen::Certificate::pem)
     }
 
     /// A root, in DER.
@@ -90,7 +95,10 @@ impl Pki {
     }
 
     fn authority(&self, role: Authority) -> &Issuing {
-        self.authorities[role as usize].get_or_init(|| Issuing::new(role))
+        self.authorities[role as usize].get_or_init(|| match role {
+            Authority::CrossSigned => Issuing::cross_signed(role, self.authority(Authority::Digicert)),
+            _ => Issuing::new(role),
+        })
     }
 
     /// One key for all servers: what a certificate says does not depend on it.
@@ -141,8 +149,10 @@ impl Pki {
         if certificate.chain != Chain::LeafOnly {
             chain.push(issuer.as_ref().as_ref().der().clone());
         }
-        if certificate.chain == Chain::WithRoot {
-            chain.push(authority.root.as_ref().der().clone());
+        match (certificate.chain, &authority.cross) {
+            (Chain::Full, Some(cross)) => chain.push(cross.der().clone()),
+            (Chain::WithRoot, _) => chain.push(authority.root.as_ref().der().clone()),
+            _ => {}
         }
         chain
     }

@@ -26,7 +26,7 @@ use crate::{
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run},
     report::assemble::assemble,
-    text::escape,
+    text::{escape, words},
     vantage::{Vantage, descriptors},
 };
 
@@ -188,9 +188,12 @@ fn roots(arguments: &ProbeArgs) -> Result<(Arc<Roots>, Option<String>), Failure>
     let mut notice = None;
     if let Some(path) = &arguments.ca_file {
         let added = roots.add_file(path).map_err(Failure::usage)?;
-        let noun = if added == 1 { "root" } else { "roots" };
+        let mut what = words::count(added.roots, "root");
+        if added.intermediates > 0 {
+            what = format!("{what} and {}", words::count(added.intermediates, "intermediate"));
+        }
         notice = Some(format!(
-            "{added} {noun} of {} treated as public, although the instance may not trust them",
+            "{what} of {} treated as public, although the instance may not trust them",
             path.display()
         ));
     }

@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
 const MICROSOFT: &str = "microsoft";
 
 /// Who runs a host of the catalog. All are Microsoft's but the certificate authorities' and what users add.
-fn owner(host: &str) -> String {
+pub(super) fn owner(host: &str) -> String {
     const SUFFIXES: [&str; 16] = [
         "microsoft.com",
         "microsoft.us",

@@ -1,10 +1,13 @@
 //! What the reader should know besides the verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
 
+use super::Diagnosis;
 use crate::{
+    model::Verdict,
+    net::tls::chain::{ChainFacts, LeftOut, common_name},
     plan::Plan,
     probe::{Run, clock},
     text::words,
@@ -16,8 +19,12 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Notices about the run as a whole, each a sentence.
-pub fn notices(plan: &Plan, run: &Run, now: Timestamp) -> Vec<String> {
-    clock_notice(run).into_iter().chain(ending(plan, run, now)).collect()
+pub fn notices(plan: &Plan, run: &Run, diagnosis: &Diagnosis, now: Timestamp) -> Vec<String> {
+    clock_notice(run)
+        .into_iter()
+        .chain(left_out(plan, run, diagnosis))
+        .chain(ending(plan, run, now))
+        .collect()
 }
 
 fn clock_notice(run: &Run) -> Option<String> {
@@ -29,21 +36,56 @@ fn clock_notice(run: &Run) -> Option<String> {
     ))
 }
 
+/// The chains that prove a service, with the host that each was shown by.
+fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &'a ChainFacts)> {
+    let traces = plan.endpoints.iter().zip(&run.traces);
+    traces.flat_map(|(endpoint, trace)| {
+        let attempts = trace.iter().flat_map(|trace| &trace.attempts);
+        attempts
+            .filter_map(|attempt| attempt.tls.as_ref()?.chain.as_ref())
+            .filter(|chain| chain.is_the_service())
+            .map(|chain| (endpoint.host.as_str(), chain))
+    })
+}
+
+/// Certificates that servers left out: the agent knows them, the instance has to fetch them.
+fn left_out(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<String> {
+    let mut missing: Vec<(&LeftOut, BTreeSet<&str>)> = Vec::new();
+    for (host, chain) in proving(plan, run) {
+        let Some(left_out) = &chain.left_out else { continue };
+        match missing.iter_mut().find(|(known, _)| *known == left_out) {
+            Some((_, hosts)) => _ = hosts.insert(host),
+            None => missing.push((left_out, BTreeSet::from([host]))),
+        }
+    }
+    let is_blocked = |host: &String| {
+        let mut judged = plan.endpoints.iter().zip(&diagnosis.judgements);
+        judged.any(|(endpoint, it)| endpoint.host == *host && endpoint.port == 80 && it.verdict == Verdict::Blocked)
+    };
+    let sentence = |(left_out, hosts): (&LeftOut, BTreeSet<&str>)| {
+        let hosts: Vec<&str> = hosts.into_iter().collect();
+        format!(
+            "{} {} not send the certificate of {}: the instance must fetch it from {}{}",
+            words::list(&hosts, MOST_HOSTS),
+            if hosts.len() == 1 { "does" } else { "do" },
+            common_name(&left_out.subject),
+            left_out.places(),
+            if left_out.hosts.iter().any(is_blocked) {
+                ", which is blocked here"
+            } else {
+                ""
+            }
+        )
+    };
+    missing.into_iter().map(sentence).collect()
+}
+
 /// Verified certificates that end soon.
 fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
     let soon = now.checked_add((SOON_DAYS * 24).hours()).ok()?;
-    let mut hosts: BTreeMap<&str, Timestamp> = BTreeMap::new();
-    for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {
-        let chains = trace
-            .iter()
-            .flat_map(|trace| &trace.attempts)
-            .filter_map(|attempt| attempt.tls.as_ref()?.chain.as_ref());
-        for chain in chains.filter(|chain| chain.is_the_service()) {
-            if let Some(end) = chain.not_after.filter(|end| *end < soon) {
-                hosts.insert(&endpoint.host, end);
-            }
-        }
-    }
+    let hosts: BTreeMap<&str, Timestamp> = proving(plan, run)
+        .filter_map(|(host, chain)| Some((host, chain.not_after.filter(|end| *end < soon)?)))
+        .collect();
     let named: Vec<String> = hosts
         .iter()
         .take(MOST_HOSTS)

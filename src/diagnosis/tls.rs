@@ -33,6 +33,13 @@ pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged
         (Some(_), end) if trace.key_proved && trace.asked_for_certificate => asked(end),
         (_, end) => cut(end, trace),
     };
+    if let Some(left_out) = trace.chain.as_ref().and_then(|chain| chain.left_out.as_ref()) {
+        evidence.push(format!(
+            "the server left out the certificate of {}, which the instance has to fetch from {}",
+            left_out.subject,
+            left_out.places()
+        ));
+    }
     if trace.asked_for_certificate {
         evidence.push("the server asks for a client certificate, which the agent does not have".into());
     }
@@ -100,38 +107,14 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
 
 /// Judges a chain by the roots of the instance.
 fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Standing, String) {
-    let known_to_vm = match chain.trusted_by_vm {
-        Some(true) => "; this VM's own store trusts it, which hides it from other tools",
-        _ => "",
-    };
     match &chain.trust {
-        Trust::UnknownIssuer if is_private_ca_of_microsoft(chain, context) => (
-            Standing::Shaken(Cause::TlsUntrusted),
-            format!(
-                "certificate of a private CA of Microsoft ({}), which the instance is likely to know",
-                chain.issuer
-            ),
-        ),
-        Trust::UnknownIssuer if is_missing_intermediate(chain) => (
-            Standing::Unproven(Some(Cause::TlsUntrusted)),
-            format!(
-                "the server left out the certificate of its issuer ({}), which Windows would fetch from {}",
-                chain.issuer,
-                chain.issuer_hosts.join(", ")
-            ),
-        ),
-        Trust::UnknownIssuer => (
-            Standing::Failed(Cause::TlsUntrusted),
-            format!(
-                "certificate issued by {}, which the instance does not trust{known_to_vm}",
-                chain.issuer
-            ),
-        ),
+        Trust::UnknownIssuer => unknown_issuer(chain, context),
         Trust::Unacceptable(why) => (
             Standing::Failed(Cause::TlsUntrusted),
             format!(
-                "certificate issued by {} cannot be accepted: {why}{known_to_vm}",
-                chain.issuer
+                "certificate issued by {} cannot be accepted: {why}{}",
+                chain.issuer,
+                known_to_vm(chain)
             ),
         ),
         _ if !chain.right_name => {
@@ -152,6 +135,42 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
             format!("{} begins on {}{}", whose(chain), date(chain.dated().0), clock(context)),
         ),
         Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
+    }
+}
+
+/// Judges a chain that leads to no root of the instance: private, incomplete, newer than our lists, or a stranger's.
+fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (Standing, String) {
+    let issuer = &chain.issuer;
+    if is_private_ca_of_microsoft(chain, context) {
+        let seen = format!("certificate of a private CA of Microsoft ({issuer}), which the instance is likely to know");
+        (Standing::Shaken(Cause::TlsUntrusted), seen)
+    } else if is_missing_intermediate(chain) {
+        let seen = format!(
+            "the server left out a certificate between its own, issued by {issuer}, and a public root; Windows would \
+             fetch it from {}",
+            chain.issuer_hosts.join(", ")
+        );
+        (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
+    } else if is_newer_than_our_lists(chain) {
+        let seen = format!(
+            "certificate issued by {issuer}, a public authority by its name; this VM's own store trusts it, the agent \
+             does not know its root"
+        );
+        (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
+    } else {
+        let seen = format!(
+            "certificate issued by {issuer}, which the instance does not trust{}",
+            known_to_vm(chain)
+        );
+        (Standing::Failed(Cause::TlsUntrusted), seen)
+    }
+}
+
+fn known_to_vm(chain: &ChainFacts) -> &'static str {
+    if chain.trusted_by_vm == Some(true) {
+        "; this VM's own store trusts it, which hides it from other tools"
+    } else {
+        ""
     }
 }
 
@@ -179,19 +198,24 @@ fn clock(context: &Context) -> String {
 
 /// Microsoft's private CA (AME) serves some internal names. It is believed only where nothing suggests inspection.
 fn is_private_ca_of_microsoft(chain: &ChainFacts, context: &Context) -> bool {
-    let issuer = chain.issuer.to_ascii_uppercase();
-    let named = issuer.split(", ").any(|part| {
-        part == "O=MICROSOFT CORPORATION"
-            || part
-                .strip_prefix("CN=AME INFRA CA ")
-                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-    });
-    named && chain.right_name && chain.trusted_by_vm == Some(false) && context.is_only_microsofts(&chain.issuer)
+    calls_itself_ame(chain)
+        && chain.right_name
+        && chain.trusted_by_vm == Some(false)
+        && context.is_only_microsofts(&chain.issuer)
 }
 
-/// The chain ends in the middle, and says where Windows would fetch the rest: at Microsoft or DigiCert.
+fn calls_itself_ame(chain: &ChainFacts) -> bool {
+    chain.issuer.to_ascii_uppercase().split(", ").any(|part| {
+        part.strip_prefix("CN=AME INFRA CA ")
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}
+
+/// The chain ends in the middle, and says where Windows would fetch the rest: at Microsoft or `DigiCert`. This VM may well
+/// know the authority, whose root has been in some stores for longer than in others; a stranger that this VM trusts is an
+/// inspecting device that copies what it sees.
 fn is_missing_intermediate(chain: &ChainFacts) -> bool {
-    const OWNERS: [&str; 3] = ["microsoft.com", "digicert.com", "digicert.cn"];
+    const OWNERS: [&str; 4] = ["microsoft.com", "digicert.com", "digicert.cn", "geotrust.com"];
     let of_an_owner = |host: &String| {
         OWNERS.iter().any(|owner| {
             host.strip_suffix(owner)
@@ -200,8 +224,14 @@ fn is_missing_intermediate(chain: &ChainFacts) -> bool {
     };
     chain.right_name
         && !chain.ends_in_root
-        && chain.trusted_by_vm == Some(false)
+        && !calls_itself_ame(chain)
+        && (chain.public_issuer || chain.trusted_by_vm == Some(false))
         && chain.issuer_hosts.iter().any(of_an_owner)
+}
+
+/// No device that inspects signs in the name of a public authority: this one's root is newer than the agent.
+fn is_newer_than_our_lists(chain: &ChainFacts) -> bool {
+    chain.right_name && chain.public_issuer && chain.trusted_by_vm == Some(true)
 }
 
 fn certificate(chain: &ChainFacts) -> String {

@@ -225,10 +225,12 @@ fn handshakes(cause: Cause) -> Texts {
             "The handshake is complete, but the chain ends in a root that is not public.",
             &[
                 "A firewall decrypts TLS and signs with a company's own CA. The instance does not trust it.",
-                "The server does not send its intermediate certificates.",
+                "The server does not send its intermediate certificates: unproven, since Windows would fetch them.",
+                "Microsoft's private CA (AME Infra CA) serves some of its own hosts: degraded, not blocked.",
             ],
             &[
                 "Read the issuer in the evidence: one issuer over many hosts is an inspecting firewall.",
+                "Missing intermediates are fetched over port 80: caissuers.microsoft.com, cacerts.digicert.com.",
                 "Exempt these hosts from inspection; the instance cannot be given a CA for this.",
             ],
         ),

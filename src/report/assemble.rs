@@ -41,7 +41,7 @@ pub fn assemble(
         .collect();
     let region = vantage.region.as_deref();
     let skew = clock::skew(run.traces.iter().flatten());
-    let place = place(vantage, skew, notices::notices(plan, run, started_at));
+    let place = place(vantage, skew, notices::notices(plan, run, diagnosis, started_at));
     let mut findings = root_causes(&Scene {
         plan,
         traces: &run.traces,

@@ -77,6 +77,9 @@ pub enum Authority {
     Microsoft,
     /// Stands for `DigiCert` Global Root CA, which Mozilla no longer trusts.
     Digicert,
+    /// Stands for Microsoft TLS RSA Root G2, which no list of roots holds: [`Self::Digicert`] vouches for it by a
+    /// cross-signed certificate.
+    CrossSigned,
     /// A company's own, for breaking TLS open at its firewall.
     Inspection,
     /// One that nobody trusts.
@@ -102,9 +105,11 @@ pub enum Validity {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
-    /// The issuing authority, whose own issuer is the root.
+    /// The issuing authority, whose own issuer is the root, and the cross-signed certificate of that where there is one.
     #[default]
     Full,
+    /// The issuing authority, and nothing that would link it to a root.
+    WithoutCross,
     /// The issuing authority and the root.
     WithRoot,
     /// Nothing: the client has to find the issuer.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension, DnType,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CustomExtension, DnType, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
 };
 
 use crate::network::Authority;
@@ -18,6 +18,8 @@ type Ca = CertifiedIssuer<'static, KeyPair>;
 pub(super) struct Issuing {
     role: Authority,
     pub(super) root: Ca,
+    /// The root once more, signed by another authority.
+    pub(super) cross: Option<Certificate>,
     intermediates: Mutex<HashMap<String, Arc<Ca>>>,
 }
 
@@ -28,7 +30,19 @@ impl Issuing {
         Self {
             role,
             root,
+            cross: None,
             intermediates: Mutex::default(),
+        }
+    }
+
+    /// An authority that nobody knows but for another one, which vouches for its root.
+    pub(super) fn cross_signed(role: Authority, other: &Self) -> Self {
+        let alone = Self::new(role);
+        let params = ca(&format!("{} Root CA", name(role)), organization(role));
+        let cross = params.signed_by(alone.root.key(), &*other.root);
+        Self {
+            cross: Some(cross.expect("a root can be signed")),
+            ..alone
         }
     }
 
@@ -41,6 +55,9 @@ impl Issuing {
             let mut params = ca(common_name, organization(self.role));
             if expired {
                 params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
+            }
+            if self.cross.is_some() {
+                params.custom_extensions.push(aia(CROSS_CERTIFICATES));
             }
             let made = CertifiedIssuer::signed_by(params, new_key(), &self.root);
             Arc::new(made.expect("an intermediate can be signed"))
@@ -65,6 +82,9 @@ impl Issuing {
             .to_vec()
     }
 }
+
+/// Where Azure's authorities say that the certificates above them can be fetched.
+const CROSS_CERTIFICATES: &str = "http://caissuers.microsoft.com/pkiops/certs/root.crt";
 
 /// Authority information access with one `caIssuers` URL (RFC 5280 §4.2.2.1).
 pub(super) fn aia(url: &str) -> CustomExtension {
@@ -91,6 +111,7 @@ fn name(role: Authority) -> &'static str {
         Authority::Public => "Lab Public",
         Authority::Microsoft => "Lab Microsoft",
         Authority::Digicert => "Lab DigiCert",
+        Authority::CrossSigned => "Lab G2",
         Authority::Inspection => "Contoso TLS Inspection",
         Authority::Private => "Lab Private",
     }
@@ -99,7 +120,7 @@ fn name(role: Authority) -> &'static str {
 fn organization(role: Authority) -> &'static str {
     match role {
         Authority::Public | Authority::Private => "apim-probe lab",
-        Authority::Microsoft => "Microsoft Corporation",
+        Authority::Microsoft | Authority::CrossSigned => "Microsoft Corporation",
         Authority::Digicert => "DigiCert Inc",
         Authority::Inspection => "Contoso",
     }

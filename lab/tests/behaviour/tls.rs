@@ -28,7 +28,8 @@ pub fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<
 /// Shakes hands over whatever carries bytes.
 pub fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)? {
+    // Behind the three roots comes a certificate that only links another one to them.
+    for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {
         roots.add(certificate?)?;
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -99,6 +100,19 @@ services: { 'a.example:443': { speaks: https } }",
             ensure!(matches!(verdict(lab, "20.0.0.5:443")?, CertificateError::UnknownIssuer));
             ensure!(matches!(verdict(lab, "20.0.0.6:443")?, CertificateError::NotValidForNameContext { .. }));
             shake_hands(lab, "20.0.0.7:443", "a.example")?.map(drop)?;
+            Ok(())
+        },
+    ),
+    promise(
+        "tls::another_authority_vouches_for_a_new_root",
+        "services:
+  '20.0.0.1:443': { speaks: tls, tls: { certificate: { names: [a.example], by: cross-signed } } }
+  '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example], by: cross-signed, chain: without-cross } } }
+  '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example], by: cross-signed, chain: with-root } } }",
+        |lab| {
+            shake_hands(lab, "20.0.0.1:443", "a.example")?.map(drop)?;
+            ensure!(matches!(verdict(lab, "20.0.0.2:443")?, CertificateError::UnknownIssuer));
+            ensure!(matches!(verdict(lab, "20.0.0.3:443")?, CertificateError::UnknownIssuer));
             Ok(())
         },
     ),

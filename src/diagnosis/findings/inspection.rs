@@ -1,13 +1,16 @@
 //! Certificates that are not the service's.
 
+use std::collections::BTreeSet;
+
 use super::{
     draft::{Draft, Rank, What},
     row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{context, fix},
     model::{Cause, Confidence, Fix, Suspect},
+    net::tls::chain::common_name,
     text::words::{count, list},
 };
 
@@ -25,6 +28,7 @@ fn issuer<'a>(row: &Row<'a>) -> &'a str {
 
 fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
     let hosts = say::hosts(&rows);
+    let owners: BTreeSet<String> = hosts.iter().map(|host| context::owner(host)).collect();
     let issuer = rows.first().map_or("", issuer);
     let by = if issuer.is_empty() {
         "a stranger"
@@ -56,7 +60,8 @@ fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
         what: What::Cause(Cause::TlsUntrusted),
         scope,
         title,
-        confidence: if hosts.len() > 1 {
+        // What signs for one owner only may be its own; this VM's store knows the company's.
+        confidence: if owners.len() > 1 || (hosts.len() > 1 && trusted_here.contains(&true)) {
             Confidence::Certain
         } else {
             Confidence::High
@@ -119,11 +124,4 @@ pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
 
 fn subject<'a>(row: &Row<'a>) -> &'a str {
     row.chain().map_or("", |chain| chain.subject.as_str())
-}
-
-/// The common name in a distinguished name, or all of it.
-fn common_name(name: &str) -> &str {
-    name.split(", ")
-        .find_map(|part| part.strip_prefix("CN="))
-        .unwrap_or(name)
 }

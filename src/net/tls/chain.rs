@@ -14,7 +14,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::roots::Roots;
+use super::roots::{Roots, is_its_own_issuer};
 
 /// How many names of a certificate are kept for evidence; CDN certificates carry hundreds.
 const MOST_NAMES: usize = 6;
@@ -32,14 +32,18 @@ pub struct ChainFacts {
     pub not_after: Option<Timestamp>,
     /// Its first names.
     pub names: Vec<String>,
-    /// The hosts where its issuer's certificate can be fetched (authority information access, RFC 5280 §4.2.2.1); looked
-    /// at only where the chain ends at an unknown issuer or cannot be accepted.
+    /// The hosts where the issuers' certificates can be fetched (authority information access, RFC 5280 §4.2.2.1), the one
+    /// at which the chain ends first; looked at only where that one is unknown or the chain cannot be accepted, as are
+    /// the two below.
     pub issuer_hosts: Vec<String>,
-    /// Whether the last certificate that the server sent is its own issuer, so that nothing is missing; looked at only
-    /// there as well.
+    /// Whether the chain that the server sent goes up to an authority that is its own issuer, so that nothing is missing.
     pub ends_in_root: bool,
+    /// Whether the issuer's name is that of a public authority.
+    pub public_issuer: bool,
     /// Whether the instance would trust it.
     pub trust: Trust,
+    /// The certificate that the server did not send and without which the chain would not close.
+    pub left_out: Option<LeftOut>,
     /// The authority whose own certificate has ended or not begun, where the server's is in time.
     pub out_of_date: Option<Issuer>,
     /// Whether it is for the name that was asked, or for one that counts as its own.
@@ -59,6 +63,15 @@ pub struct Issuer {
     pub not_after: Option<Timestamp>,
 }
 
+/// A certificate that a server should have sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The authority that it makes known.
+    pub subject: String,
+    /// The hosts where it can be fetched, as the certificate below it says.
+    pub hosts: Vec<String>,
+}
+
 /// Whether a chain ends in a root that the instance trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
@@ -72,6 +85,18 @@ pub enum Trust {
     UnknownIssuer,
     /// It cannot be accepted for another reason.
     Unacceptable(String),
+}
+
+impl LeftOut {
+    /// Where it can be fetched, over plain HTTP.
+    pub fn places(&self) -> String {
+        let places: Vec<String> = self.hosts.iter().map(|host| format!("{host}:80")).collect();
+        if places.is_empty() {
+            "wherever its authority publishes it".into()
+        } else {
+            places.join(" or ")
+        }
+    }
 }
 
 impl ChainFacts {
@@ -88,10 +113,10 @@ impl ChainFacts {
         }
     }
 
-    /// Judges a chain at the time `now`, for any of `names`.
+    /// Judges the certificates that a server sent at the time `now`, for any of `names`.
     pub(super) fn gather(
         leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        sent: &[CertificateDer<'_>],
         names: &[String],
         roots: &Roots,
         now: UnixTime,
@@ -104,7 +129,9 @@ impl ChainFacts {
             names: Vec::new(),
             issuer_hosts: Vec::new(),
             ends_in_root: false,
+            public_issuer: false,
             trust: Trust::Unacceptable("the certificate cannot be read".into()),
+            left_out: None,
             out_of_date: None,
             right_name: false,
             trusted_by_vm: None,
@@ -121,21 +148,38 @@ impl ChainFacts {
             return facts;
         };
         // Read only where dates are in question, which is hardly ever.
-        let issuers = LazyCell::new(|| intermediates.iter().filter_map(issuer).collect::<Vec<_>>());
-        let verify = |store, at| {
+        let issuers = LazyCell::new(|| sent.iter().filter_map(issuer).collect::<Vec<_>>());
+        let verify = |store, intermediates: &[CertificateDer<'_>], at| {
             verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, roots.algorithms().all)
         };
-        facts.right_name = names.iter().any(|name| is_for(&parsed, &all_names, name));
-        facts.trust = match verify(roots.store(), now) {
+        let judge = |intermediates: &[CertificateDer<'_>]| match verify(roots.store(), intermediates, now) {
             Ok(()) => Trust::Trusted,
             // The dates are looked at first, so ask again at a time when every certificate was valid.
-            Err(error) if is_about_dates(&error) => match verify(roots.store(), in_time(&facts, &issuers)) {
-                Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Trust::UnknownIssuer,
-                _ if is_too_early(&error) => Trust::NotYetValid,
-                _ => Trust::Expired,
-            },
+            Err(error) if is_about_dates(&error) => {
+                let then = in_time((facts.not_before, facts.not_after), &issuers);
+                match verify(roots.store(), intermediates, then) {
+                    Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Trust::UnknownIssuer,
+                    _ if is_too_early(&error) => Trust::NotYetValid,
+                    _ => Trust::Expired,
+                }
+            }
             Err(error) => trust(error),
         };
+        let mut trust = judge(sent);
+        let mut left_out = None;
+        if trust == Trust::UnknownIssuer {
+            let known: Vec<&CertificateDer<'_>> = roots.intermediates(now).collect();
+            let completed: Vec<_> = sent.iter().chain(known.iter().copied()).cloned().collect();
+            match judge(&completed) {
+                Trust::UnknownIssuer | Trust::Unacceptable(_) => {}
+                better => {
+                    trust = better;
+                    left_out = first_left_out(&path(&certificate, sent), &known);
+                }
+            }
+        }
+        facts.right_name = names.iter().any(|name| is_for(&parsed, &all_names, name));
+        (facts.trust, facts.left_out) = (trust, left_out);
         let is_in_time = |begin: Option<Timestamp>, end: Option<Timestamp>| {
             let now = i64::try_from(now.as_secs())
                 .ok()
@@ -149,16 +193,45 @@ impl ChainFacts {
                 .cloned();
         }
         if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
-            facts.trusted_by_vm = Some(verify(roots.of_this_vm(), now).is_ok());
-            facts.issuer_hosts = issuer_hosts(&certificate);
-            facts.ends_in_root = intermediates.last().map_or_else(
-                || is_its_own_issuer(&certificate),
-                |last| X509Certificate::from_der(last).is_ok_and(|(_, last)| is_its_own_issuer(&last)),
-            );
+            let path = path(&certificate, sent);
+            facts.trusted_by_vm = Some(verify(roots.of_this_vm(), sent, now).is_ok());
+            facts.issuer_hosts = path.iter().rev().flat_map(issuer_hosts).take(MOST_NAMES).collect();
+            facts.ends_in_root = path.last().is_some_and(is_its_own_issuer);
+            facts.public_issuer = roots.is_public(certificate.issuer());
         }
         facts.names = all_names.into_iter().take(MOST_NAMES).collect();
         facts
     }
+}
+
+/// The server's certificate and those above it, each the issuer of the one before, as far as the server sent them.
+fn path<'a>(leaf: &X509Certificate<'a>, sent: &'a [CertificateDer<'_>]) -> Vec<X509Certificate<'a>> {
+    let mut rest: Vec<X509Certificate<'a>> = sent
+        .iter()
+        .filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1))
+        .collect();
+    let mut path = vec![leaf.clone()];
+    while let Some(top) = path.last().filter(|top| !is_its_own_issuer(top)) {
+        let above = |other: &X509Certificate<'_>| other.subject().as_raw() == top.issuer().as_raw();
+        let Some(position) = rest.iter().position(above) else {
+            break;
+        };
+        path.push(rest.swap_remove(position));
+    }
+    path
+}
+
+/// The first of the known certificates that should have come with a path.
+fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -> Option<LeftOut> {
+    path.iter().find_map(|below| {
+        let is_above = |der: &&CertificateDer<'_>| {
+            X509Certificate::from_der(der).is_ok_and(|(_, it)| it.subject().as_raw() == below.issuer().as_raw())
+        };
+        known.iter().copied().any(|der| is_above(&der)).then(|| LeftOut {
+            subject: below.issuer().to_string(),
+            hosts: issuer_hosts(below),
+        })
+    })
 }
 
 fn trust(error: Error) -> Trust {
@@ -182,10 +255,6 @@ fn is_too_early(error: &Error) -> bool {
     )
 }
 
-fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
 fn issuer(der: &CertificateDer<'_>) -> Option<Issuer> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let (not_before, not_after) = dates(&certificate);
@@ -204,9 +273,15 @@ fn dates(certificate: &X509Certificate<'_>) -> (Option<Timestamp>, Option<Timest
     )
 }
 
+/// The common name in a distinguished name, or all of it.
+pub fn common_name(name: &str) -> &str {
+    name.split(", ")
+        .find_map(|part| part.strip_prefix("CN="))
+        .unwrap_or(name)
+}
+
 /// A time at which the server's certificate was valid, and its issuers' too where there is one.
-fn in_time(facts: &ChainFacts, issuers: &[Issuer]) -> UnixTime {
-    let own = (facts.not_before, facts.not_after);
+fn in_time(own: (Option<Timestamp>, Option<Timestamp>), issuers: &[Issuer]) -> UnixTime {
     let all = issuers.iter().fold(own, |(begin, end), issuer| {
         (begin.max(issuer.not_before), end.min(issuer.not_after))
     });
@@ -294,6 +369,61 @@ mod tests {
         assert!(facts.subject.contains("DigiCert Global Root CA"), "{}", facts.subject);
         assert!(!facts.is_the_service());
         assert!(facts.ends_in_root);
+    }
+
+    /// A certificate that says it comes from one of Azure's roots of 2025, and does not.
+    fn a_forgery(root: &str) -> CertificateDer<'static> {
+        use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue, KeyPair};
+        let printable = |text: &str| DnValue::PrintableString(text.try_into().unwrap());
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CountryName, printable("US"));
+        name.push(DnType::OrganizationName, printable("Microsoft Corporation"));
+        name.push(DnType::CommonName, printable(root));
+        let mut issuer = CertificateParams::default();
+        issuer.distinguished_name = name;
+        let issuer = CertifiedIssuer::self_signed(issuer, KeyPair::generate().unwrap()).unwrap();
+        let mut leaf = CertificateParams::new(["login.microsoftonline.com".to_string()]).unwrap();
+        // The real ones live from 2025-05-21 to 2029-06-19.
+        (leaf.not_before, leaf.not_after) = (rcgen::date_time_ymd(2025, 6, 1), rcgen::date_time_ymd(2029, 6, 1));
+        leaf.signed_by(&KeyPair::generate().unwrap(), &issuer)
+            .unwrap()
+            .der()
+            .clone()
+    }
+
+    #[test]
+    fn the_compiled_in_intermediates_lead_to_a_root_and_vouch_for_no_forgery() {
+        let roots = Roots::builtin();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
+        let intermediates: Vec<_> = roots.intermediates(now).cloned().collect();
+        for root in ["Microsoft TLS RSA Root G2", "Microsoft TLS ECC Root G2"] {
+            let leaf = a_forgery(root);
+            let parsed = ParsedCertificate::try_from(&leaf).unwrap();
+            let verify = |intermediates| {
+                verify_server_cert_signed_by_trust_anchor(
+                    &parsed,
+                    roots.store(),
+                    intermediates,
+                    now,
+                    roots.algorithms().all,
+                )
+            };
+            // Signatures are looked at once there is a path to a root, and the forgery's is the only one that can fail.
+            assert_eq!(verify(&[]), Err(CertificateError::UnknownIssuer.into()), "{root}");
+            let error = verify(&intermediates).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    Error::InvalidCertificate(
+                        CertificateError::BadSignature
+                            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+                    )
+                ),
+                "{root}: {error:?}"
+            );
+            let facts = ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], &roots, now);
+            assert_eq!((facts.trust, facts.left_out), (Trust::UnknownIssuer, None), "{root}");
+        }
     }
 
     proptest! {

@@ -1,44 +1,75 @@
-//! The roots that the instance trusts.
+//! The roots that the instance trusts, and the intermediates that lead to them.
 //!
 //! The instance runs Windows. Mozilla's list comes close, but lacks four roots that Azure's own services chain to; those
 //! are compiled in from `roots/windows.pem`. The store of this VM decides nothing: a company's CA in it is exactly what
 //! hides TLS inspection from everybody else.
+//!
+//! Azure's roots of 2025 are in no list at all: a known root vouches for them by a cross-signed certificate, which some
+//! front ends leave out and Windows then fetches. The agent fetches nothing, so these are compiled in as well, from
+//! `roots/intermediates.pem`: they may link a chain to a root, and are never its end.
 
-use std::{path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{LazyLock, OnceLock},
+};
 
 use rustls::{
     RootCertStore,
     crypto::WebPkiSupportedAlgorithms,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
 };
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 /// Roots of Windows that Mozilla's list lacks.
 const WINDOWS: &[u8] = include_bytes!("../../../roots/windows.pem");
+/// Cross-signed certificates of authorities that no list of roots holds.
+const INTERMEDIATES: &[u8] = include_bytes!("../../../roots/intermediates.pem");
+
+/// Who runs a public authority: the organisations in the names of the compiled-in roots.
+static ORGANISATIONS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let names = compiled_in().subjects();
+    names
+        .iter()
+        .filter_map(|name| X509Name::from_der(name.as_ref()).ok())
+        .filter_map(|(_, name)| organisation(&name).map(str::to_lowercase))
+        .collect()
+});
 
 /// What chains are judged by.
 #[derive(Debug)]
 pub struct Roots {
     store: RootCertStore,
+    intermediates: Vec<CertificateDer<'static>>,
     of_this_vm: OnceLock<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+/// How many certificates of a file were added, by what they serve as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Ends of chains.
+    pub roots: usize,
+    /// Links to a known root.
+    pub intermediates: usize,
+}
+
 impl Roots {
-    /// Mozilla's roots and the compiled-in ones of Windows.
+    /// Mozilla's roots, the compiled-in ones of Windows, and the compiled-in intermediates.
     pub fn builtin() -> Self {
-        let mut store = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        store.add_parsable_certificates(CertificateDer::pem_slice_iter(WINDOWS).filter_map(Result::ok));
         Self {
-            store,
+            store: compiled_in(),
+            intermediates: CertificateDer::pem_slice_iter(INTERMEDIATES)
+                .filter_map(Result::ok)
+                .collect(),
             of_this_vm: OnceLock::new(),
             algorithms: super::provider().signature_verification_algorithms,
         }
     }
 
-    /// Adds the certificates of a PEM file as further roots; gives their number.
-    pub fn add_file(&mut self, path: &Path) -> Result<usize, String> {
+    /// Adds the certificates of a PEM file: as intermediates those whose issuers lead to a known root, in the file or
+    /// not, and as further roots all others.
+    pub fn add_file(&mut self, path: &Path) -> Result<Added, String> {
         let shown = path.display();
         let pem = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
         let certificates = CertificateDer::pem_slice_iter(&pem)
@@ -49,19 +80,79 @@ impl Roots {
                 "{shown} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"
             ));
         }
-        let (added, refused) = self.store.add_parsable_certificates(certificates);
+        let (intermediates, roots) = self.sort(certificates);
+        let (added, refused) = self.store.add_parsable_certificates(roots);
         if refused > 0 {
             return Err(format!(
                 "{shown}: {refused} of {} certificates cannot serve as a root",
-                added + refused
+                added + refused + intermediates.len()
             ));
         }
+        let added = Added {
+            roots: added,
+            intermediates: intermediates.len(),
+        };
+        self.intermediates.extend(intermediates);
         Ok(added)
+    }
+
+    /// Sorts certificates into those that lead to a known root by the names of their issuers, and all others.
+    fn sort(
+        &self,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> (Vec<CertificateDer<'static>>, Vec<CertificateDer<'static>>) {
+        let mut known = self.subjects();
+        let (mut intermediates, mut rest) = (Vec::new(), certificates);
+        for root in rest.iter().filter_map(parsed).filter(is_its_own_issuer) {
+            known.insert(root.subject().as_raw().to_vec());
+        }
+        loop {
+            let linked = |der: &mut CertificateDer<'static>| {
+                parsed(der).is_some_and(|it| !is_its_own_issuer(&it) && known.contains(it.issuer().as_raw()))
+            };
+            let found: Vec<_> = rest.extract_if(.., linked).collect();
+            if found.is_empty() {
+                return (intermediates, rest);
+            }
+            known.extend(found.iter().filter_map(parsed).map(|it| it.subject().as_raw().to_vec()));
+            intermediates.extend(found);
+        }
+    }
+
+    /// The names of everybody whom these roots and intermediates make known, in DER.
+    fn subjects(&self) -> BTreeSet<Vec<u8>> {
+        let roots = self.store.subjects().into_iter().map(|name| name.as_ref().to_vec());
+        let intermediates = self.intermediates.iter().filter_map(parsed);
+        roots
+            .chain(intermediates.map(|it| it.subject().as_raw().to_vec()))
+            .collect()
     }
 
     /// The roots that judge.
     pub(super) fn store(&self) -> &RootCertStore {
         &self.store
+    }
+
+    /// The intermediates that are valid at a time, for chains that lack theirs.
+    pub(super) fn intermediates(&self, at: UnixTime) -> impl Iterator<Item = &CertificateDer<'static>> {
+        let at = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+        self.intermediates.iter().filter(move |der| {
+            parsed(der).is_some_and(|it| {
+                let validity = it.validity();
+                (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&at)
+            })
+        })
+    }
+
+    /// Whether a name is that of a public authority: known by itself, run by an organisation that runs a known one, or
+    /// called after one of the two that sign for Azure.
+    pub(super) fn is_public(&self, name: &X509Name<'_>) -> bool {
+        let known = |organisation: &str| ORGANISATIONS.contains(&organisation.to_lowercase());
+        let signs_for_azure = |name: &str| ["Microsoft ", "DigiCert "].iter().any(|who| name.starts_with(who));
+        let common_name = name.iter_common_name().next().and_then(|name| name.as_str().ok());
+        organisation(name).is_some_and(known)
+            || common_name.is_some_and(signs_for_azure)
+            || self.subjects().contains(name.as_raw())
     }
 
     /// The roots that this VM's own store adds; read at the first call, since most runs never ask.
@@ -79,9 +170,33 @@ impl Roots {
     }
 }
 
+/// Mozilla's roots and those of Windows.
+fn compiled_in() -> RootCertStore {
+    let mut store = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    store.add_parsable_certificates(CertificateDer::pem_slice_iter(WINDOWS).filter_map(Result::ok));
+    store
+}
+
+fn organisation<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
+    name.iter_organization().next()?.as_str().ok()
+}
+
+fn parsed<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)
+}
+
+/// Whether nobody stands above it.
+pub(super) fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use ring::digest::{SHA256, digest};
+    use rustls::DistinguishedName;
+    use x509_parser::x509::SubjectPublicKeyInfo;
 
     use super::*;
 
@@ -105,20 +220,43 @@ mod tests {
         ),
     ];
 
+    /// The two that Microsoft serves, and the subjects of the roots that signed them.
+    const CROSS_SIGNED: [(&str, &str, &str); 2] = [
+        (
+            "Microsoft TLS RSA Root G2",
+            "ddcd1e8a20638d4aaff7201bb1d56452acd2c759f1686bdc38f73dd15732bdc2",
+            "DigiCert Global Root G2",
+        ),
+        (
+            "Microsoft TLS ECC Root G2",
+            "61799e3594f6fa6c9f619031e4a3c9f643fda38c083704a5075e5709a21b1ab7",
+            "DigiCert Global Root G3",
+        ),
+    ];
+
+    /// Within the life of the cross-signed certificates.
+    fn at_some_time() -> UnixTime {
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000))
+    }
+
+    fn find<'a>(certificates: &'a [CertificateDer<'a>], fingerprint: &str) -> Option<X509Certificate<'a>> {
+        let found = certificates.iter().find(|der| {
+            fingerprint
+                .as_bytes()
+                .chunks(2)
+                .zip(digest(&SHA256, der).as_ref())
+                .all(|(text, byte)| text == format!("{byte:02x}").as_bytes())
+        });
+        found.and_then(parsed)
+    }
+
     #[test]
     fn the_windows_roots_are_the_published_ones() {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(WINDOWS).map(Result::unwrap).collect();
         assert_eq!(certificates.len(), FINGERPRINTS.len());
         for (name, fingerprint) in FINGERPRINTS {
-            let found = certificates.iter().find(|der| {
-                fingerprint
-                    .as_bytes()
-                    .chunks(2)
-                    .zip(digest(&SHA256, der).as_ref())
-                    .all(|(text, byte)| text == format!("{byte:02x}").as_bytes())
-            });
-            let (_, parsed) = x509_parser::parse_x509_certificate(found.unwrap_or_else(|| panic!("{name}"))).unwrap();
-            assert!(parsed.subject().to_string().contains(name));
+            let found = find(&certificates, fingerprint).unwrap_or_else(|| panic!("{name}"));
+            assert!(found.subject().to_string().contains(name));
         }
     }
 
@@ -127,6 +265,135 @@ mod tests {
         assert_eq!(
             Roots::builtin().store.len(),
             webpki_roots::TLS_SERVER_ROOTS.len() + FINGERPRINTS.len()
+        );
+    }
+
+    #[test]
+    fn the_intermediates_are_the_published_ones_and_signed_by_known_roots() {
+        let roots = Roots::builtin();
+        assert_eq!(roots.intermediates.len(), CROSS_SIGNED.len());
+        for (name, fingerprint, signer) in CROSS_SIGNED {
+            let found = find(&roots.intermediates, fingerprint).unwrap_or_else(|| panic!("{name}"));
+            assert!(found.subject().to_string().contains(name));
+            assert!(found.issuer().to_string().contains(signer));
+            let anchor = roots
+                .store
+                .roots
+                .iter()
+                .find(|anchor| DistinguishedName::in_sequence(&anchor.subject).as_ref() == found.issuer().as_raw());
+            let key = in_sequence(&anchor.unwrap_or_else(|| panic!("{signer}")).subject_public_key_info);
+            let (_, key) = SubjectPublicKeyInfo::from_der(&key).unwrap();
+            let verified = roots.algorithms.all.iter().any(|algorithm| {
+                algorithm
+                    .verify_signature(
+                        &key.subject_public_key.data,
+                        found.tbs_certificate.as_ref(),
+                        &found.signature_value.data,
+                    )
+                    .is_ok()
+            });
+            assert!(verified, "{name} is not signed by {signer}");
+        }
+    }
+
+    /// What webpki strips from names and keys.
+    fn in_sequence(content: &[u8]) -> Vec<u8> {
+        DistinguishedName::in_sequence(content).as_ref().to_vec()
+    }
+
+    #[test]
+    fn the_self_signed_roots_of_2025_are_not_trusted() {
+        let subjects: Vec<Vec<u8>> = Roots::builtin()
+            .store
+            .subjects()
+            .iter()
+            .map(|it| it.as_ref().to_vec())
+            .collect();
+        for der in &Roots::builtin().intermediates {
+            let name = parsed(der).unwrap();
+            assert!(
+                !subjects.contains(&name.subject().as_raw().to_vec()),
+                "{}",
+                name.subject()
+            );
+        }
+    }
+
+    #[test]
+    fn intermediates_serve_in_their_own_time_only() {
+        let roots = Roots::builtin();
+        let at = |seconds| roots.intermediates(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)));
+        assert_eq!(roots.intermediates(at_some_time()).count(), 2);
+        // 2025-05-20 and 2029-06-20.
+        assert_eq!(at(1_747_699_200).count(), 0);
+        assert_eq!(at(1_876_608_000).count(), 0);
+    }
+
+    #[test]
+    fn public_authorities_are_told_by_their_names() {
+        let roots = Roots::builtin();
+        for (name, public) in [
+            (
+                "C=US, O=Microsoft Corporation, CN=Microsoft TLS G2 RSA CA OCSP 04",
+                true,
+            ),
+            (
+                "C=US, O=DigiCert Inc, CN=DigiCert Global G3 TLS ECC SHA384 2020 CA1",
+                true,
+            ),
+            ("CN=Microsoft Azure ECC TLS Issuing CA 04", true),
+            ("CN=AME Infra CA 06", false),
+            ("O=Contoso, CN=Contoso TLS Inspection", false),
+            ("CN=Contoso Microsoft PKI", false),
+        ] {
+            let mut params = rcgen::CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for part in name.split(", ") {
+                let (kind, value) = part.split_once('=').unwrap();
+                let kind = match kind {
+                    "C" => rcgen::DnType::CountryName,
+                    "O" => rcgen::DnType::OrganizationName,
+                    _ => rcgen::DnType::CommonName,
+                };
+                params.distinguished_name.push(kind, value);
+            }
+            let made = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(roots.is_public(parsed(made.der()).unwrap().subject()), public, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_links_what_leads_to_a_known_root() {
+        let ca = |name: &str| {
+            let mut params = rcgen::CertificateParams::default();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params
+        };
+        let key = || rcgen::KeyPair::generate().unwrap();
+        let root = rcgen::CertifiedIssuer::self_signed(ca("root"), key()).unwrap();
+        let upper = rcgen::CertifiedIssuer::signed_by(ca("upper"), key(), &root).unwrap();
+        let lower = rcgen::CertifiedIssuer::signed_by(ca("lower"), key(), &upper).unwrap();
+        let added = |pems: &[String]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&file, pems.concat()).unwrap();
+            Roots::builtin().add_file(file.path()).unwrap()
+        };
+        let (all, without_root) = ([lower.pem(), root.pem(), upper.pem()], [lower.pem(), upper.pem()]);
+        assert_eq!(
+            added(&all),
+            Added {
+                roots: 1,
+                intermediates: 2
+            }
+        );
+        // Nobody stands above these two: whoever passes them means them as roots.
+        assert_eq!(
+            added(&without_root),
+            Added {
+                roots: 2,
+                intermediates: 0
+            }
         );
     }
 }

@@ -441,7 +441,9 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
         names: vec![host.into()],
         issuer_hosts: Vec::new(),
         ends_in_root: false,
+        public_issuer: false,
         trust: Trust::Trusted,
+        left_out: None,
         right_name: true,
         trusted_by_vm: None,
     };
