@@ -16,12 +16,7 @@ mod render;
 mod settings;
 mod tree;
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fmt::Write as _, path::Path};
 
 use ring::digest;
 
@@ -32,6 +27,8 @@ pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, r
 
 use decode::Decode as _;
 use problem::{Place, Problem, Text};
+
+use crate::file;
 
 /// The built-in catalog, as it stands in the repository.
 pub const BUILTIN: &str = include_str!("../probes.yaml");
@@ -52,15 +49,11 @@ pub struct File {
 }
 
 impl File {
-    /// Reads a file, and no more of it than it takes to see that it is too large.
-    pub fn read(path: &Path) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        fs::File::open(path)?
-            .take(MAX_SIZE as u64 + 1)
-            .read_to_end(&mut bytes)?;
+    /// Reads a file of [`MAX_SIZE`] at most.
+    pub fn read(path: &Path) -> Result<Self, file::ReadError> {
         Ok(Self {
             name: path.display().to_string(),
-            bytes,
+            bytes: file::read(path, MAX_SIZE)?,
         })
     }
 
@@ -158,28 +151,24 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
         ));
         return None;
     }
-    match std::str::from_utf8(&file.bytes) {
-        Ok(text) => {
-            keep(text);
-            Some(text.to_owned())
-        }
-        Err(error) => {
-            let valid = error.valid_up_to();
-            keep(&String::from_utf8_lossy(&file.bytes[..valid]));
-            let message = format!("byte 0x{:02X} is not UTF-8 text", file.bytes[valid]);
-            let help = "save the file as UTF-8; a binary file is no catalog";
-            errors.problems.push(Problem::new(
-                Place {
-                    file: index,
-                    start: valid,
-                    end: valid,
-                },
-                message,
-                help,
-            ));
-            None
-        }
+    if let Some(text) = file::decode(&file.bytes) {
+        keep(&text);
+        return Some(text.into_owned());
     }
+    let valid = std::str::from_utf8(&file.bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let (text, rest) = file.bytes.split_at(valid);
+    keep(&String::from_utf8_lossy(text));
+    let message = format!("byte 0x{:02X} is not UTF-8 text", rest.first().unwrap_or(&0));
+    errors.problems.push(Problem::new(
+        Place {
+            file: index,
+            start: valid,
+            end: valid,
+        },
+        message,
+        "save the file as UTF-8; a binary file is no catalog",
+    ));
+    None
 }
 
 fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Catalog> {

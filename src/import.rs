@@ -5,13 +5,14 @@
 //!                                                                            └─ view ─▶ findings
 //! ```
 
-use std::{fs, io::Read as _, net::IpAddr, path::Path};
+use std::{net::IpAddr, path::Path};
 
 use jiff::Timestamp;
 
 use crate::{
     azure::Cloud,
     catalog::model::Catalog,
+    file,
     model::{Imported, Need},
     plan::Values,
 };
@@ -28,7 +29,7 @@ pub use json::Kind;
 use view::InstanceView;
 
 /// A longer file is refused, in bytes: no instance's document has a tenth of it.
-const MOST_BYTES: u64 = 16 << 20;
+const MOST_BYTES: usize = 16 << 20;
 
 /// A document with more entries is refused: the largest instances have a hundred.
 const MOST_ENTRIES: usize = 5_000;
@@ -92,19 +93,9 @@ impl Document {
     /// # Errors
     /// One sentence: the file cannot be read, is no JSON, or is something else, and then which flag takes it.
     pub fn load(path: &Path, wanted: Kind) -> Result<Self, String> {
-        let from = path.display().to_string();
-        let unreadable = |error| format!("cannot read {from}: {error}");
-        let file = fs::File::open(path).map_err(unreadable)?;
-        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(format!(
-                "{from} is larger than {} MB: no instance's document is",
-                MOST_BYTES >> 20
-            ));
-        }
-        let text = json::decode(&bytes).map_err(|what| format!("{from} {what}"))?;
+        let (bytes, written) = file::read_dated(path, MOST_BYTES).map_err(|error| error.to_string())?;
+        let from = file::shown(path);
+        let text = file::decode(&bytes).ok_or_else(|| format!("{from} {}", file::NOT_TEXT))?;
         let mut document = Self::read(&text, &from, wanted, None)?;
         let written = written.and_then(|time| Timestamp::try_from(time).ok());
         document.imported.as_of = document.imported.as_of.or(written);

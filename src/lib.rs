@@ -20,6 +20,7 @@ pub mod diagnosis;
 pub mod diff;
 pub mod exit;
 pub mod explain;
+pub mod file;
 pub mod hello;
 pub mod import;
 pub mod model;

@@ -8,8 +8,7 @@ use crate::{catalog, cli::CheckArgs};
 /// Checks a catalog file and says what is in it.
 pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let path = arguments.file.display();
-    let file =
-        catalog::File::read(&arguments.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
+    let file = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
     let catalog = catalog::load(!arguments.no_builtin, &[file]).map_err(|errors| Failure {
         text: catalog::render(&errors, terminal::colour(arguments.color, &io::stderr())),
         ..Failure::usage("")

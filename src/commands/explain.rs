@@ -10,10 +10,7 @@ pub fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
     let overlays = arguments
         .probes
         .iter()
-        .map(|path| {
-            catalog::File::read(path)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
-        })
+        .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog::load(true, &overlays).map_err(|errors| Failure {
         text: catalog::render(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())),

@@ -1,10 +1,11 @@
 //! From files to the network's own rules.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::Failure;
 use crate::{
     cli::NetworkArgs,
+    file,
     network::{MAX_SIZE, NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
 };
 
@@ -27,18 +28,8 @@ pub fn rules(arguments: &NetworkArgs) -> Result<Option<NetworkRules>, Failure> {
 
 fn parsed<T>(path: Option<&Path>, flag: &str, parse: fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, Failure> {
     let Some(path) = path else { return Ok(None) };
-    let bytes = read(path)?;
+    let bytes = file::read(path, MAX_SIZE).map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     parse(&bytes)
         .map(Some)
-        .map_err(|error| Failure::usage(format!("{flag} {} {error}", path.display())))
-}
-
-/// Reads a file, and no more of it than it takes to see that it is too large.
-pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    Ok(bytes)
+        .map_err(|error| Failure::usage(format!("{flag} {} {error}", file::shown(path))))
 }

@@ -32,10 +32,7 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
     let overlays = arguments
         .probes
         .iter()
-        .map(|path| {
-            catalog::File::read(path)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
-        })
+        .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
     let mut catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
         text: catalog::render(&errors, colour),

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::{Failure, network, planning, print, terminal};
+use super::{Failure, planning, print, terminal};
 use crate::{
     cli::RulesArgs,
     diff::read,
@@ -91,8 +91,5 @@ fn selection(arguments: &RulesArgs) -> Selection {
 }
 
 fn read_report(path: &Path) -> Result<Report, Failure> {
-    let bytes = network::read(path)?;
-    let wrong = |what: String| Failure::usage(format!("--report {}: {what}", path.display()));
-    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("this is no text".into()))?;
-    read::report(text).map_err(|error| wrong(error.to_string()))
+    read::load(path).map_err(|error| Failure::usage(format!("--report: {error}")))
 }

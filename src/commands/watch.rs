@@ -1,7 +1,6 @@
 //! `apim-probe watch`: rounds, and each change as it happens.
 
 use std::{
-    fs,
     io::{self, IsTerminal, Write},
     path::Path,
     time::Instant,
@@ -12,7 +11,7 @@ use jiff::Timestamp;
 use super::{Failure, print_to_reader, run::write_files, session::Session, terminal::colour};
 use crate::{
     cli::{Until, WatchArgs, WatchFormat},
-    diff::State,
+    diff::{State, read},
     exit, hello,
     model::{ExitStatus, Policy, Report},
     output::Outputs,
@@ -62,9 +61,9 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
 }
 
 fn read(path: &Path) -> Result<Baseline, Failure> {
-    let named = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| named(&error))?;
-    Baseline::read(&text).map_err(|error| named(&error))
+    read::load(path)
+        .map(|report| Baseline::of(&report))
+        .map_err(|error| Failure::usage(format!("--baseline: {error}")))
 }
 
 /// Why a watch ends.

@@ -1,9 +1,12 @@
 //! Reading a report back, with errors that say what the file is instead.
 
-use serde_json::Value;
+use std::{borrow::Cow, path::Path};
+
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
+    file,
     model::{self, Report},
     text::escape,
 };
@@ -12,6 +15,16 @@ use crate::{
 const NEWEST: u32 = 1;
 /// What the schema of every version begins with.
 const NAME: &str = "apim-probe/report/v";
+
+/// A larger file is refused, in bytes: a report of 10,000 endpoints has half of it.
+const MAX_SIZE: usize = 64 << 20;
+
+/// What comes first: whose document it is. Everything else is passed over, so that nothing is kept of what is none.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    schema: Option<Cow<'a, str>>,
+}
 
 /// Why a text is not a report.
 #[derive(Debug, Error)]
@@ -36,20 +49,33 @@ pub enum ReadError {
     Damaged(String),
 }
 
+/// Reads the report in a file.
+///
+/// # Errors
+/// One sentence: the file cannot be read, or what it is instead.
+pub fn load(path: &Path) -> Result<Report, String> {
+    let text = file::read_text(path, MAX_SIZE).map_err(|error| error.to_string())?;
+    report(&text).map_err(|error| format!("{}: {error}", file::shown(path)))
+}
+
 /// Reads a report document of this or an older version. Keys that this program does not know are skipped.
 pub fn report(text: &str) -> Result<Report, ReadError> {
-    let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(ReadError::NotJson)?;
-    let Some(schema) = document.get("schema").and_then(Value::as_str) else {
-        return Err(ReadError::Foreign);
+    let text = text.trim_start_matches('\u{feff}');
+    let schema = match serde_json::from_str::<Head<'_>>(text) {
+        Ok(head) => head.schema.unwrap_or_default(),
+        // JSON of another shape.
+        Err(error) if error.is_data() => return Err(ReadError::Foreign),
+        Err(error) => return Err(ReadError::NotJson(error)),
     };
     match schema
         .strip_prefix(NAME)
         .and_then(|version| version.parse::<u32>().ok())
     {
-        Some(version) if version <= NEWEST => serde_json::from_value(document)
-            .map_err(|error| ReadError::Damaged(escape(&error.to_string()).into_owned())),
-        Some(_) => Err(ReadError::TooNew(escape(schema).into_owned())),
-        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(escape(schema).into_owned())),
+        Some(version) if version <= NEWEST => {
+            serde_json::from_str(text).map_err(|error| ReadError::Damaged(escape(&error.to_string()).into_owned()))
+        }
+        Some(_) => Err(ReadError::TooNew(escape(&schema).into_owned())),
+        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(escape(&schema).into_owned())),
         None => Err(ReadError::Foreign),
     }
 }

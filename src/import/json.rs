@@ -105,26 +105,6 @@ impl Kind {
     }
 }
 
-/// The text in a file. Windows PowerShell's `>` writes UTF-16, and many tools a byte order mark.
-///
-/// # Errors
-/// The rest of a sentence that begins with the file's name.
-pub fn decode(bytes: &[u8]) -> Result<String, String> {
-    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-        char::decode_utf16(units).collect::<Result<String, _>>().ok()
-    };
-    match bytes {
-        [0xFF, 0xFE, text @ ..] => utf16(text, u16::from_le_bytes),
-        [0xFE, 0xFF, text @ ..] => utf16(text, u16::from_be_bytes),
-        text => {
-            let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-            String::from_utf8(text.to_vec()).ok()
-        }
-    }
-    .ok_or_else(|| "is not text: save it as UTF-8".into())
-}
-
 /// Reads JSON. Keys become lower case, since PowerShell writes them its own way, and what the examples of Azure's
 /// specifications wrap around a document is taken off.
 ///
@@ -192,20 +172,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_windows_are_text() {
-        let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
-        for bytes in [
-            b"[1]".to_vec(),
-            b"\xEF\xBB\xBF[1]".to_vec(),
-            utf16("\u{feff}[1]", u16::to_le_bytes),
-            utf16("\u{feff}[1]", u16::to_be_bytes),
-        ] {
-            assert_eq!(decode(&bytes).as_deref(), Ok("[1]"));
-        }
-        assert!(decode(b"\xC3\x28").is_err());
-    }
-
-    #[test]
     fn what_is_wrong_with_the_text_is_said() {
         for (text, phrase) in [
             ("", "is empty"),
@@ -261,8 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic(text: String, bytes: Vec<u8>) {
-            let _ = decode(&bytes);
+        fn any_text_is_read_without_panic(text: String) {
             if let Ok(value) = parse(&text) {
                 Kind::of(&value);
             }

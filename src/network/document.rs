@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::kind::Kind;
-use crate::text::escape;
+use crate::{file, text::escape};
 
 /// A larger file is refused, in bytes: eight times the full list of service tags.
 pub const MAX_SIZE: usize = 32 << 20;
@@ -30,19 +30,7 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     if bytes.len() > MAX_SIZE {
         return Err(format!("is larger than {} MB", MAX_SIZE >> 20));
     }
-    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16(&units)
-            .map(Cow::Owned)
-            .map_err(|_| "is neither UTF-8 nor UTF-16 text".to_owned())
-    };
-    let text = match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes)?,
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes)?,
-        [0xef, 0xbb, 0xbf, rest @ ..] | rest => {
-            Cow::Borrowed(std::str::from_utf8(rest).map_err(|_| "is not text".to_owned())?)
-        }
-    };
+    let text = file::decode(bytes).ok_or(file::NOT_TEXT)?;
     if text.trim().is_empty() {
         return Err("is empty: the command that wrote it failed, or its VM was not running".into());
     }

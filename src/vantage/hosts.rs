@@ -1,19 +1,29 @@
 //! Entries of the hosts file that hide DNS from everybody else on this machine.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
+
+use crate::file::{self, ReadError};
 
 /// Where they stand (hosts(5)).
 const HOSTS: &str = "/etc/hosts";
+/// A larger file is not looked at, in bytes; the longest lists of advertisers have a third of it.
+const MAX_SIZE: usize = 16 << 20;
 
 /// A notice for each planned host that the hosts file maps; the agent itself asks the name servers.
 pub fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String> {
     let planned: BTreeSet<&str> = planned.collect();
-    std::fs::read_to_string(HOSTS)
-        .map(|text| hidden(&text, &planned))
-        .unwrap_or_default()
+    match file::read(Path::new(HOSTS), MAX_SIZE) {
+        Ok(bytes) => hidden(&String::from_utf8_lossy(&bytes), &planned),
+        Err(error @ ReadError::TooLarge { .. }) => {
+            vec![format!("{error}: whether it maps a planned host is not known")]
+        }
+        // A machine may do without it.
+        Err(_) => Vec::new(),
+    }
 }
 
 fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
+    let mut known = BTreeSet::new();
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default())
         .flat_map(|line| {
@@ -21,7 +31,7 @@ fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
             let address = words.next().unwrap_or_default();
             words.map(move |name| (address, name.to_ascii_lowercase()))
         })
-        .filter(|(_, name)| planned.contains(name.as_str()))
+        .filter(|(_, name)| planned.contains(name.as_str()) && known.insert(name.clone()))
         .map(|(address, name)| {
             format!("{HOSTS} maps {name} to {address} on this machine; the instance asks DNS, and so does this report")
         })
@@ -35,7 +45,8 @@ mod tests {
     #[test]
     fn only_planned_hosts_matter() {
         let planned = BTreeSet::from(["login.microsoftonline.com"]);
-        let text = "127.0.0.1 localhost\n10.0.0.9 Login.MicrosoftOnline.com other # login.microsoftonline.com\n#x\n";
+        let text = "127.0.0.1 localhost\n10.0.0.9 Login.MicrosoftOnline.com other # login.microsoftonline.com\n#x\n\
+                    10.0.0.8 login.microsoftonline.com\n";
         let notices = hidden(text, &planned);
         assert_eq!(notices.len(), 1);
         assert!(

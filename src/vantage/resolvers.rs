@@ -1,8 +1,13 @@
 //! The name servers that this machine is configured with.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use hickory_resolver::system_conf::parse_resolv_conf;
+
+use crate::file;
 
 /// Where the system's stub resolver is configured (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -12,6 +17,11 @@ const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 /// The port of DNS (RFC 1035 §4.2).
 const PORT: u16 = 53;
+
+/// A larger file is refused, in bytes: each takes a few lines.
+const MAX_SIZE: usize = 1 << 20;
+/// Further servers are not asked: every name is asked of each of them. A virtual network's own list is not longer.
+const MOST_SERVERS: usize = 20;
 
 /// The configured servers, and what is remarkable about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +34,15 @@ pub struct System {
 
 /// Reads the system's configuration.
 pub fn system() -> System {
-    let read = |path: &str| std::fs::read(path).map_err(|error| error.to_string());
-    choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB))
+    let read = |path: &str| file::read(Path::new(path), MAX_SIZE).map_err(|error| error.to_string());
+    let mut system = choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB));
+    if system.servers.len() > MOST_SERVERS {
+        system.servers.truncate(MOST_SERVERS);
+        system.notices.push(format!(
+            "this machine has more than {MOST_SERVERS} name servers: only the first {MOST_SERVERS} are asked"
+        ));
+    }
+    system
 }
 
 fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> System {
@@ -34,7 +51,7 @@ fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>
         Err(error) => {
             return System {
                 servers: Vec::new(),
-                notices: vec![format!("{RESOLV_CONF} cannot be read ({error}): pass --dns-server")],
+                notices: vec![format!("{error}: pass --dns-server")],
             };
         }
     };
@@ -91,6 +108,10 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
         let server = SocketAddr::new(ip, PORT);
         if !servers.contains(&server) {
             servers.push(server);
+        }
+        // One too many shows that there are too many.
+        if servers.len() > MOST_SERVERS {
+            break;
         }
     }
     servers

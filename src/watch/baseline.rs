@@ -4,13 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::{
-    azure::Cloud,
-    diff::{
-        State,
-        read::{self, ReadError},
-    },
-};
+use crate::{azure::Cloud, diff::State, model::Report};
 
 /// What every endpoint was in an earlier report.
 #[derive(Debug)]
@@ -23,10 +17,9 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads a JSON report of this or an older version.
-    pub fn read(text: &str) -> Result<Self, ReadError> {
-        let report = read::report(text)?;
-        Ok(Self {
+    /// What a report says of every endpoint.
+    pub fn of(report: &Report) -> Self {
+        Self {
             started_at: report.started_at,
             cloud: report.vantage.cloud,
             states: report
@@ -34,7 +27,7 @@ impl Baseline {
                 .iter()
                 .map(|endpoint| (endpoint.id.clone(), State::of(endpoint)))
                 .collect(),
-        })
+        }
     }
 
     /// What an endpoint was; `None` for one that the report does not have.

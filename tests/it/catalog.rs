@@ -410,7 +410,7 @@ fn hostile_files_are_refused_in_time_and_in_bounds() {
 #[test]
 fn bytes_that_are_no_text_are_named() {
     assert!(refusal(b"dependencies:\n  - \xff".to_vec()).contains("x.yaml:2:5"));
-    assert!(refusal(b"\xfe\xff\0d\0e".to_vec()).contains("byte 0xFE is not UTF-8"));
+    assert!(refusal(b"\xfe\xff\0d\xd8".to_vec()).contains("byte 0xFE is not UTF-8"));
     assert!(refusal(b"\x7fELF\x02\x01\x01\0\0".to_vec()).contains("not YAML"));
 }
 
@@ -419,14 +419,8 @@ fn a_huge_file_is_not_read_to_its_end() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"dependencies: []").unwrap();
     file.as_file().set_len(100 << 20).unwrap();
-    let read = File::read(file.path()).unwrap();
-    assert_eq!(read.bytes.len(), MAX_SIZE + 1);
-    assert!(
-        load(false, &[read])
-            .unwrap_err()
-            .to_string()
-            .contains("larger than 4 MB")
-    );
+    let said = File::read(file.path()).unwrap_err().to_string();
+    assert!(said.contains("larger than 4 MB"), "{said}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn flags_that_make_no_sense_are_refused() {
         ),
         (
             &["watch", "--baseline", "/nowhere/report.json"],
-            "/nowhere/report.json: No such file",
+            "--baseline: cannot read /nowhere/report.json: No such file",
         ),
         (
             &["schema", "weather"],

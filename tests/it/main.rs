@@ -3,6 +3,7 @@
 mod catalog;
 mod cli;
 mod explain;
+mod files;
 mod findings;
 mod hello;
 mod hello_http;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use apim_probe::{
     diff::State,
-    model::{Cause, Report, Verdict, json},
+    model::{Cause, Report, Verdict},
     probe::Depth,
     watch::{
         Baseline, Watch,
@@ -111,7 +111,7 @@ fn a_clock_that_is_set_back_does_no_harm() {
 fn a_watch_from_beginning_to_end() {
     let mut before = round("key-vault/", DOUBTED);
     before.endpoints.retain(|e| e.dependency != "entra");
-    let baseline = Baseline::read(&json::pretty(&before)).unwrap();
+    let baseline = Baseline::of(&before);
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
     let mut told = PLAIN.opening(&watch);
     for (state, second) in [(REACHABLE, 100), (SILENT, 4_000), (REACHABLE, 4_005)] {

@@ -21,6 +21,8 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
+use crate::file;
+
 /// Roots of Windows that Mozilla's list lacks.
 const WINDOWS: &[u8] = include_bytes!("../../../roots/windows.pem");
 /// Cross-signed certificates of authorities that no list of roots holds.
@@ -35,6 +37,9 @@ static ORGANISATIONS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         .filter_map(|(_, name)| organisation(&name).map(str::to_lowercase))
         .collect()
 });
+
+/// A larger file is refused, in bytes: all public roots of the world together have a twentieth of it.
+const MAX_SIZE: usize = 8 << 20;
 
 /// What chains are judged by.
 #[derive(Debug)]
@@ -70,9 +75,9 @@ impl Roots {
     /// Adds the certificates of a PEM file: as intermediates those whose issuers lead to a known root, in the file or
     /// not, and as further roots all others.
     pub fn add_file(&mut self, path: &Path) -> Result<Added, String> {
-        let shown = path.display();
-        let pem = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-        let certificates = CertificateDer::pem_slice_iter(&pem)
+        let shown = file::shown(path);
+        let pem = file::read_text(path, MAX_SIZE).map_err(|error| error.to_string())?;
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| format!("{shown} is not a PEM file of certificates: {error}"))?;
         if certificates.is_empty() {

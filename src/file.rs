@@ -1,0 +1,178 @@
+//! Files that are read: as a whole, up to a bound, whatever they turn out to be.
+//!
+//! Nobody else opens a file to read it: a device without an end, a sparse file of a terabyte or a page in UTF-16 gets the
+//! same sentence wherever it is named.
+
+use std::{
+    borrow::Cow,
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use thiserror::Error;
+
+use crate::text::escape;
+
+/// Why a file could not be read: one sentence, harmless for a terminal.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The system says why.
+    #[error("cannot read {}: {source}", shown(path))]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It goes on beyond the bound.
+    #[error("{} is larger than {} MB, and no such file is", shown(path), most >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound, in bytes.
+        most: usize,
+    },
+    /// It is neither UTF-8 nor UTF-16.
+    #[error("{} {NOT_TEXT}", shown(path))]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What to say of bytes that are no text; it follows the file's name.
+pub const NOT_TEXT: &str = "is not text: save it as UTF-8";
+
+/// A path as messages show it, harmless for a terminal.
+pub fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy()).into_owned()
+}
+
+/// Reads a file, and no more of it than it takes to see that it is longer than `most` bytes.
+pub fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+    read_dated(path, most).map(|(bytes, _)| bytes)
+}
+
+/// Reads a file as [`read`] does, and says when it was last written.
+pub fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
+    let whole = || -> io::Result<_> {
+        let file = fs::File::open(path)?;
+        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
+        let mut bytes = Vec::new();
+        file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+        Ok((bytes, written))
+    };
+    let (bytes, written) = whole().map_err(|source| ReadError::System {
+        path: path.to_owned(),
+        source,
+    })?;
+    if bytes.len() > most {
+        return Err(ReadError::TooLarge {
+            path: path.to_owned(),
+            most,
+        });
+    }
+    Ok((bytes, written))
+}
+
+/// Reads a file of text as [`read`] does.
+pub fn read_text(path: &Path, most: usize) -> Result<String, ReadError> {
+    let bytes = read(path, most)?;
+    decode(&bytes)
+        .map(Cow::into_owned)
+        .ok_or_else(|| ReadError::NotText { path: path.to_owned() })
+}
+
+/// The bytes of a file as text, without a byte order mark: UTF-8, or UTF-16 as Windows PowerShell's `>` and many editors
+/// write it. `None` for anything else, which is no UTF-8 either.
+pub fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let narrow = |bytes| std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => narrow(rest),
+        // Without the mark: nothing that we read begins with a letter and a NUL.
+        [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes).or_else(|| narrow(bytes)),
+        [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes).or_else(|| narrow(bytes)),
+        _ => narrow(bytes),
+    }
+}
+
+fn wide(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Cow<'_, str>> {
+    if !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    char::decode_utf16(units)
+        .collect::<Result<String, _>>()
+        .ok()
+        .map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::{decode, read, read_text};
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn text_comes_in_many_dresses() {
+        for bytes in [
+            b"[1]".to_vec(),
+            b"\xef\xbb\xbf[1]".to_vec(),
+            utf16("\u{feff}[1]", u16::to_le_bytes),
+            utf16("\u{feff}[1]", u16::to_be_bytes),
+            utf16("[1]", u16::to_le_bytes),
+            utf16("[1]", u16::to_be_bytes),
+        ] {
+            assert_eq!(decode(&bytes).as_deref(), Some("[1]"), "{bytes:?}");
+        }
+        for bytes in [&b"\xff\xfe["[..], b"\xff\xfe\x00\xd8", b"\xa0", b"\x1f\x8b\x08"] {
+            assert_eq!(decode(bytes), None, "{bytes:?}");
+        }
+        for text in ["", "a\0b", "\0a\0"] {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_one_sentence() {
+        let said = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
+        assert_eq!(said, "/dev/zero is larger than 1 MB, and no such file is");
+        let folder = tempfile::tempdir().unwrap();
+        let sparse = folder.path().join("a\u{1b}b");
+        std::fs::File::create(&sparse).unwrap().set_len(1 << 30).unwrap();
+        let said = read(&sparse, 1 << 20).unwrap_err().to_string();
+        assert!(said.contains("a\\u{1b}b is larger than 1 MB"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path(), &folder.path().join("none")] {
+            let said = read_text(path, 100).unwrap_err().to_string();
+            assert!(said.starts_with("cannot read /"), "{said}");
+        }
+        let binary = folder.path().join("binary");
+        std::fs::write(&binary, b"\x7fELF\xff").unwrap();
+        let said = read_text(&binary, 100).unwrap_err().to_string();
+        assert!(said.ends_with("binary is not text: save it as UTF-8"), "{said}");
+        std::fs::write(&binary, vec![b'x'; 100]).unwrap();
+        assert_eq!(read(&binary, 100).unwrap().len(), 100);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_text_or_not(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+        }
+    }
+}
