@@ -4,9 +4,10 @@
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
 use crate::{
-    model::{Cause, Expect, Need, Stage, Verdict},
+    diagnosis::outcome::{Judgement, Outcome, Standing},
+    model::{Cause, Need, Stage, Verdict},
     net::tcp::TcpEnd,
-    plan::{Destination, Endpoint, Plan, Untested},
+    plan::{Destination, Endpoint, Plan},
     probe::{
         Run,
         control::Suspicion,
@@ -24,70 +25,18 @@ mod hello;
 mod http;
 pub mod instance_view;
 pub mod notices;
+pub mod outcome;
 mod socket;
 mod tls;
+pub mod view;
 
-use self::{
-    attempt::{Outcome, Standing, Step},
-    context::Context,
-};
+use self::context::Context;
 
 /// What the run says of every endpoint of the plan, in its order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// One judgement for each endpoint.
     pub judgements: Vec<Judgement>,
-}
-
-/// What we say of one endpoint.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Why; `None` where there is nothing to explain.
-    pub cause: Option<Cause>,
-    /// The stage in which the cause was seen.
-    pub stage: Option<Stage>,
-    /// One plain sentence.
-    pub detail: String,
-    /// What was seen, a sentence each.
-    pub evidence: Vec<String>,
-    /// What the name lookup gave, where there was one.
-    pub name: Option<Step>,
-    /// One outcome for each attempt of the trace.
-    pub outcomes: Vec<Outcome>,
-    /// The index of the outcome that decided.
-    pub decisive: Option<usize>,
-}
-
-impl Judgement {
-    fn untested(untested: &Untested) -> Self {
-        Self::without_attempts(Verdict::NotTested, untested.cause, None, untested.detail.clone())
-    }
-
-    fn without_attempts(verdict: Verdict, cause: Cause, stage: Option<Stage>, detail: String) -> Self {
-        Self {
-            verdict,
-            cause: Some(cause),
-            stage,
-            detail,
-            evidence: Vec::new(),
-            name: None,
-            outcomes: Vec::new(),
-            decisive: None,
-        }
-    }
-
-    /// Whether it is as it should be; `None` where that cannot be said.
-    pub fn as_expected(&self, expect: Expect) -> Option<bool> {
-        match (self.verdict, expect) {
-            (Verdict::Unproven | Verdict::NotTested, _) => None,
-            (verdict, Expect::Reachable) => Some(verdict.is_proved()),
-            // A name that does not resolve says nothing about whether traffic could get out.
-            (Verdict::Blocked, Expect::Blocked) => Some(self.stage.is_some_and(|stage| stage >= Stage::Tcp)),
-            (_, Expect::Blocked) => Some(false),
-        }
-    }
 }
 
 /// Judges a whole run.
@@ -109,10 +58,9 @@ pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
         }
         (None, None) => unfinished(run.interrupted),
     };
-    let judgements = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
-    let mut diagnosis = Diagnosis { judgements };
-    documented::reconsider(plan, &context, &mut diagnosis);
-    diagnosis
+    let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
+    documented::reconsider(plan, &context, &mut judgements);
+    Diagnosis { judgements }
 }
 
 /// Judges one endpoint by its own trace, as far as that goes while others are still being probed.

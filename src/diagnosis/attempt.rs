@@ -1,119 +1,16 @@
 //! What one address gave.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use super::{context::Context, dns, hello, socket, tls};
 use crate::{
-    address,
+    diagnosis::outcome::{Outcome, Standing},
     model::{Cause, Protocol, Stage, Transport},
-    net::{tcp::TcpEnd, udp::UdpEnd},
+    net::{dns::DnsEnd, tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
     probe::trace::{Attempt, NotDialled},
     text::words,
 };
-
-/// What an address amounts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// The service proved itself.
-    Proved,
-    /// It proved itself, then the conversation was cut.
-    Shaken(Cause),
-    /// Something answered that proves nothing.
-    Unproven(Option<Cause>),
-    /// A stage failed.
-    Failed(Cause),
-    /// It was not tried.
-    Untried(Cause),
-}
-
-impl Standing {
-    /// The same, as a stage of the report has it.
-    pub fn step(self) -> Step {
-        self.cause().map_or(Ok(()), Err)
-    }
-
-    /// Why it is not proved.
-    pub fn cause(self) -> Option<Cause> {
-        match self {
-            Self::Proved => None,
-            Self::Unproven(cause) => cause,
-            Self::Shaken(cause) | Self::Failed(cause) | Self::Untried(cause) => Some(cause),
-        }
-    }
-}
-
-/// How a stage went: why not, where it did not go well.
-pub type Step = Result<(), Cause>;
-
-/// What one address gave.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// The address and port.
-    pub address: SocketAddr,
-    /// What it amounts to.
-    pub standing: Standing,
-    /// How far it got.
-    pub stage: Stage,
-    /// One plain sentence.
-    pub detail: String,
-    /// What was seen, a sentence each.
-    pub evidence: Vec<String>,
-    /// What the service said that proves it.
-    pub proof: Option<String>,
-    /// What the connection gave, where it was reached; as for the two below.
-    pub tcp: Option<Step>,
-    /// The handshake.
-    pub tls: Option<Step>,
-    /// The conversation.
-    pub hello: Option<Step>,
-}
-
-impl Outcome {
-    fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            standing: Standing::Proved,
-            stage: Stage::Tcp,
-            detail: String::new(),
-            evidence: Vec::new(),
-            proof: None,
-            tcp: None,
-            tls: None,
-            hello: None,
-        }
-    }
-
-    fn settle(mut self, standing: Standing, stage: Stage, seen: impl Into<String>) -> Self {
-        let seen = seen.into();
-        if standing == Standing::Proved {
-            self.proof = Some(seen.clone());
-        }
-        self.standing = standing;
-        self.stage = stage;
-        self.detail = format!("{}: {seen}", self.address.ip());
-        self.evidence.insert(0, self.detail.clone());
-        self
-    }
-
-    /// A private address that does not prove itself is the likelier fault of the name.
-    pub(super) fn blame_private_address(mut self) -> Self {
-        if let Standing::Failed(_) = self.standing
-            && address::is_private(self.address.ip())
-        {
-            self.standing = Standing::Failed(Cause::DnsPrivateAddress);
-            self.detail = format!("{}, a private address without a private link", self.detail);
-            self.evidence.insert(
-                0,
-                format!(
-                    "the name resolves to the private address {} without a private-link alias",
-                    self.address.ip()
-                ),
-            );
-        }
-        self
-    }
-}
 
 /// Judges one attempt.
 pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
@@ -157,7 +54,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         TcpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_tcp(failure, tcp.duration);
             outcome.tcp = Some(Err(cause));
-            return outcome.settle(standing_of(cause), Stage::Tcp, seen);
+            return outcome.settle(Standing::failed(cause), Stage::Tcp, seen);
         }
     }
     if endpoint.protocol == Protocol::Tcp {
@@ -213,11 +110,12 @@ fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
         return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked");
     };
     let judged = dns::judge_server(exchange);
-    outcome.tcp = judged.tcp;
     outcome.evidence = judged.evidence;
-    if matches!(judged.tcp, Some(Err(_))) {
+    if matches!(exchange.end, DnsEnd::NotConnected(_)) && !exchange.truncated {
+        outcome.tcp = Some(judged.standing.step());
         return outcome.settle(judged.standing, Stage::Tcp, judged.seen);
     }
+    outcome.tcp = (exchange.transport == Transport::Tcp).then_some(Ok(()));
     outcome.hello = Some(judged.standing.step());
     outcome.settle(judged.standing, Stage::Hello, judged.seen)
 }
@@ -242,20 +140,11 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
         }
         UdpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_udp(failure, exchange.duration);
-            (standing_of(cause), seen)
+            (Standing::failed(cause), seen)
         }
     };
     outcome.hello = Some(standing.step());
     outcome.settle(standing, Stage::Hello, seen)
-}
-
-/// A local fault means that nothing was tried; any other cause, that it failed.
-pub(super) fn standing_of(cause: Cause) -> Standing {
-    if cause == Cause::LocalFault {
-        Standing::Untried(cause)
-    } else {
-        Standing::Failed(cause)
-    }
 }
 
 fn silence(syns: Option<usize>, duration: Duration) -> String {

@@ -7,7 +7,6 @@ use std::{
 
 use jiff::SignedDuration;
 
-use super::dns;
 use crate::{
     net::dns::DnsEnd,
     plan::{Destination, Plan},
@@ -33,7 +32,10 @@ impl<'a> Context<'a> {
     /// Looks over a whole run.
     pub fn gather(plan: &Plan, run: &'a Run) -> Self {
         let replies = run.names.values().flat_map(|name| name.replies.iter().flatten());
-        let mut answering: BTreeSet<SocketAddr> = dns::answering(replies).collect();
+        let mut answering: BTreeSet<SocketAddr> = replies
+            .filter(|reply| reply.is_final())
+            .map(|reply| reply.v4.server)
+            .collect();
         let mut planned = BTreeSet::new();
         let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {

@@ -1,15 +1,12 @@
 //! What name servers said, and what it means for a name and for the servers themselves.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use super::{
-    attempt::{Standing, Step, standing_of},
-    context::Context,
-    socket,
-};
+use super::{context::Context, socket};
 use crate::{
     address,
-    model::{Cause, Transport},
+    diagnosis::outcome::{Judged, Standing},
+    model::Cause,
     net::{
         dns::{Answer, DnsEnd, DnsExchange},
         tcp::{TcpEnd, TcpTrace},
@@ -246,23 +243,9 @@ fn ignored(exchange: &DnsExchange, why: &str) -> String {
     )
 }
 
-/// What a test of a name server amounts to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerJudgement {
-    /// What it amounts to.
-    pub standing: Standing,
-    /// What the connection gave, where there was one.
-    pub tcp: Option<Step>,
-    /// One sentence.
-    pub seen: String,
-    /// What was seen beside it.
-    pub evidence: Vec<String>,
-}
-
 /// Judges the test of a name server, which is asked for a name that exists.
-pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
+pub fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
-    let over_tcp = exchange.transport == Transport::Tcp;
     let (standing, seen) = if exchange.truncated {
         // A cut reply is a reply: whether TCP works is for the other endpoint of this server.
         (Standing::Proved, "DNS reply over UDP, cut short".to_string())
@@ -281,26 +264,24 @@ pub fn judge_server(exchange: &DnsExchange) -> ServerJudgement {
                     ),
                     _ => connection(trace),
                 };
-                return ServerJudgement {
-                    standing: standing_of(cause),
-                    tcp: Some(Err(cause)),
+                return Judged {
+                    standing: Standing::failed(cause),
                     seen,
                     evidence,
                 };
             }
             DnsEnd::Failed(failure) => {
                 let (cause, seen) = socket::over_udp(failure, exchange.duration);
-                (standing_of(cause), seen)
+                (Standing::failed(cause), seen)
             }
             DnsEnd::Silent { .. } | DnsEnd::Unanswered { .. } => {
                 let (cause, seen) = unanswered(exchange);
-                (standing_of(cause), seen)
+                (Standing::failed(cause), seen)
             }
         }
     };
-    ServerJudgement {
+    Judged {
         standing,
-        tcp: over_tcp.then_some(Ok(())),
         seen,
         evidence,
     }
@@ -333,9 +314,4 @@ fn answered(answer: &Answer) -> (Standing, String) {
         "REFUSED" => failed(Cause::DnsRefused, "refuses to answer this machine (REFUSED)".into()),
         other => failed(Cause::DnsServfail, format!("answers {other} for a name that exists")),
     }
-}
-
-/// The servers that answered anything at all in these replies.
-pub fn answering<'a>(replies: impl Iterator<Item = &'a ServerReply>) -> impl Iterator<Item = SocketAddr> {
-    replies.filter(|reply| reply.is_final()).map(|reply| reply.v4.server)
 }

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use super::{Diagnosis, Judgement, context::Context};
+use super::context::Context;
 use crate::{
+    diagnosis::outcome::Judgement,
     model::{Cause, Need, Verdict},
     net::dns::Authority,
     plan::{Endpoint, Plan},
 };
 
 /// Judges `documented` endpoints again, in the light of the others.
-pub fn reconsider(plan: &Plan, context: &Context, diagnosis: &mut Diagnosis) {
+pub fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
     let proved: BTreeSet<&str> = plan
         .endpoints
         .iter()
-        .zip(&diagnosis.judgements)
+        .zip(judgements.iter())
         .filter(|(_, judgement)| judgement.verdict.is_proved())
         .map(|(endpoint, _)| endpoint.host.as_str())
         .collect();
-    for (endpoint, judgement) in plan.endpoints.iter().zip(&mut diagnosis.judgements) {
+    for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
         if endpoint.need != Need::Documented || judgement.verdict != Verdict::Blocked {
             continue;
         }

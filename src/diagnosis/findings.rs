@@ -5,15 +5,11 @@
 //! cause, so that every endpoint blocked against expectation ends in exactly one finding. Then come those that look at
 //! rows which are not blocked: some addresses of a name, name servers that differ, hints.
 
-use std::{cmp::Reverse, net::IpAddr};
+use std::cmp::Reverse;
 
-use jiff::SignedDuration;
-
-use super::Diagnosis;
 use crate::{
+    diagnosis::view::{Pool, RunView},
     model::{Confidence, Finding, Need},
-    plan::Plan,
-    probe::{control::Controls, trace::Trace},
 };
 
 mod accepted;
@@ -34,38 +30,14 @@ mod open;
 mod partial;
 mod private_zone;
 mod reset;
-mod row;
 mod say;
 mod silence;
 mod stale;
 
 use self::draft::{Draft, Rank};
-pub(super) use self::row::Row;
-use self::row::{Picture, Pool};
-
-/// Everything that findings are drawn from.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'a> {
-    /// What was planned.
-    pub plan: &'a Plan,
-    /// What was seen, one entry for each endpoint of the plan; missing entries count as `None`.
-    pub traces: &'a [Option<Trace>],
-    /// What the controls showed.
-    pub controls: &'a Controls,
-    /// What we say of it.
-    pub diagnosis: &'a Diagnosis,
-    /// The region, as the VM's metadata names it: it makes service tags regional.
-    pub region: Option<&'a str>,
-    /// This machine's addresses: an ICMP error from one of them is its own.
-    pub own_addresses: &'a [IpAddr],
-    /// Whether the platform's name server (168.63.129.16) answered as a control; `None` where it was not asked.
-    pub platform_dns: Option<bool>,
-    /// This machine's clock minus the true time; `None` where it was not measured.
-    pub clock_skew: Option<SignedDuration>,
-}
 
 /// Takes what it explains out of the pool.
-type Recogniser = for<'a> fn(&Picture<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
+type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
 
 /// The widest cause first: what comes later sees only what is left.
 const RECOGNISERS: [Recogniser; 22] = [
@@ -94,15 +66,14 @@ const RECOGNISERS: [Recogniser; 22] = [
 ];
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
-pub fn root_causes(scene: &Scene<'_>) -> Vec<Finding> {
-    let picture = Picture::new(*scene);
-    let mut pool = Pool::new(&picture);
+pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
+    let mut pool = Pool::new(view);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for recognise in RECOGNISERS {
-        drafts.extend(recognise(&picture, &mut pool));
+        drafts.extend(recognise(view, &mut pool));
     }
     drafts.sort_by_key(weight);
-    drafts.into_iter().map(|draft| draft.finish(&picture)).collect()
+    drafts.into_iter().map(|draft| draft.finish(view)).collect()
 }
 
 /// What decides the order: hints last; then what is wide, what the instance cannot do without, how much it explains, and

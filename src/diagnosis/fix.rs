@@ -1,7 +1,7 @@
 //! What each cause looks like in a headline, who is to blame, and what to change.
 
-use super::findings::{Row, Scene};
 use crate::{
+    diagnosis::view::{Row, RunView},
     model::{Cause, Confidence, Fix, Suspect},
     text::quote,
 };
@@ -93,7 +93,7 @@ pub fn suspects(cause: Cause) -> &'static [Suspect] {
 }
 
 /// What to change where nothing more is known than the cause that these rows share.
-pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
     let say = |summary: String| Fix {
         summary,
@@ -130,10 +130,10 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
         | Cause::HttpDenied
             if rows.iter().all(Row::is_web) =>
         {
-            allow_by_name(rows, scene)
+            allow_by_name(rows, view)
         }
-        _ if cause.is_behind_the_connection() => allow_in_firewall(rows, scene),
-        _ => allow(rows, scene),
+        _ if cause.is_behind_the_connection() => allow_in_firewall(rows, view),
+        _ => allow(rows, view),
     }
 }
 

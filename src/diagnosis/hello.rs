@@ -1,7 +1,8 @@
 //! What a conversation in a service's own protocol means.
 
-use super::{attempt::Standing, http};
+use super::http;
 use crate::{
+    diagnosis::outcome::{Judged, Standing},
     hello::{End, Reply},
     model::{Cause, Protocol},
     plan::Endpoint,
@@ -9,60 +10,47 @@ use crate::{
     text::{excerpt, words},
 };
 
-/// What a conversation amounts to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgedHello {
-    /// What it amounts to.
-    pub standing: Standing,
-    /// One sentence.
-    pub seen: String,
-}
-
 /// What is said before TLS (TDS PRELOGIN, the first AMQP header).
-pub fn before_tls(hello: &Hello) -> JudgedHello {
+pub fn before_tls(hello: &Hello) -> Judged {
     match &hello.greeting.end {
-        End::Replied(reply) => judged(Standing::Proved, said(reply)),
+        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
         end => {
             let (cause, seen) = ended(end, hello);
-            judged(Standing::Failed(cause), seen)
+            Judged::new(Standing::Failed(cause), seen)
         }
     }
 }
 
 /// Behind a verified handshake the service is proved already: every reply confirms it, and a cut shakes it.
-pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> JudgedHello {
+pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
-        End::Replied(reply) => judged(Standing::Proved, said(reply)),
-        End::Foreign { why } => judged(Standing::Proved, format!("verified certificate, then {why}")),
-        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => judged(
+        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
+        End::Foreign { why } => Judged::new(Standing::Proved, format!("verified certificate, then {why}")),
+        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => Judged::new(
             Standing::Proved,
-            "verified certificate; it wants a client certificate, as this service does".into(),
+            "verified certificate; it wants a client certificate, as this service does",
         ),
         end => {
             let (cause, seen) = ended(end, hello);
-            judged(Standing::Shaken(cause), format!("verified certificate, then {seen}"))
+            Judged::new(Standing::Shaken(cause), format!("verified certificate, then {seen}"))
         }
     }
 }
 
 /// A conversation without TLS, which must prove the service by itself.
-pub fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> JudgedHello {
+pub fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
         End::Replied(Reply::Http(reply)) => http::judge(endpoint, reply),
-        End::Replied(reply) => judged(Standing::Proved, said(reply)),
+        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
         // Whatever answers on port 80 let us through; it just is not the object that was asked for.
         End::Foreign { why } if endpoint.protocol == Protocol::Http => {
-            judged(Standing::Unproven(Some(Cause::HelloUnexpected)), why.clone())
+            Judged::new(Standing::Unproven(Some(Cause::HelloUnexpected)), why.clone())
         }
         end => {
             let (cause, seen) = ended(end, hello);
-            judged(Standing::Failed(cause), seen)
+            Judged::new(Standing::Failed(cause), seen)
         }
     }
-}
-
-fn judged(standing: Standing, seen: String) -> JudgedHello {
-    JudgedHello { standing, seen }
 }
 
 fn said(reply: &Reply) -> String {

@@ -1,19 +1,20 @@
 //! What a plain HTTP response proves. Anybody on the way can give one, so only what a middlebox would not say counts.
 
-use super::{attempt::Standing, hello::JudgedHello};
+use super::outcome::Judged;
 use crate::{
+    diagnosis::outcome::Standing,
     hello::http::{HttpReply, deny_marker, foreign_redirect, object_kind},
     model::Cause,
     plan::Endpoint,
 };
 
 /// Judges a response over plain HTTP.
-pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
+pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
     let path = endpoint.path.as_deref().unwrap_or("/");
     let kind = object_kind(path);
     let line = status_line(reply);
     if let Some(kind) = kind.filter(|kind| kind.matches(&reply.body)) {
-        return judged(Standing::Proved, format!("{line} with {}", kind.name()));
+        return Judged::new(Standing::Proved, format!("{line} with {}", kind.name()));
     }
     if let Some(marker) = deny_marker(reply) {
         let seen = if marker.starts_with("HTTP") {
@@ -21,18 +22,18 @@ pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> JudgedHello {
         } else {
             format!("{line}: {marker}")
         };
-        return judged(Standing::Failed(Cause::HttpDenied), seen);
+        return Judged::new(Standing::Failed(Cause::HttpDenied), seen);
     }
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
-        return judged(
+        return Judged::new(
             Standing::Failed(Cause::HttpDenied),
             format!("{line}, a redirect away to {target}"),
         );
     }
-    let unproven = |seen| judged(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
+    let unproven = |seen| Judged::new(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
     match (kind, path, reply.status) {
         (Some(kind), ..) => unproven(format!("{line}, but not {}", kind.name())),
-        (None, "/", 200..=399 | 400 | 404 | 405) => judged(Standing::Proved, line),
+        (None, "/", 200..=399 | 400 | 404 | 405) => Judged::new(Standing::Proved, line),
         (None, "/", _) => unproven(format!("{line}, which could be anybody's")),
         (None, ..) => unproven(format!("{line}, which does not prove who sent it")),
     }
@@ -45,8 +46,4 @@ pub fn status_line(reply: &HttpReply) -> String {
         .map(|server| format!(" from \"{server}\""))
         .unwrap_or_default();
     format!("HTTP {}{server}", reply.status)
-}
-
-fn judged(standing: Standing, seen: String) -> JudgedHello {
-    JudgedHello { standing, seen }
 }

@@ -1,7 +1,8 @@
 //! What a handshake means.
 
-use super::{attempt::Standing, context::Context};
+use super::context::Context;
 use crate::{
+    diagnosis::outcome::{Judged, Standing},
     model::{Cause, Need},
     net::tls::{
         TlsEnd, TlsTrace,
@@ -11,19 +12,8 @@ use crate::{
     text::{excerpt, words},
 };
 
-/// What a handshake amounts to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgedTls {
-    /// What it amounts to.
-    pub standing: Standing,
-    /// One sentence.
-    pub seen: String,
-    /// What was seen beside it.
-    pub evidence: Vec<String>,
-}
-
 /// Judges one handshake.
-pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> JudgedTls {
+pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
     let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (Standing::Failed(Cause::TlsUntrusted), how.clone()),
@@ -43,7 +33,7 @@ pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged
     if trace.asked_for_certificate {
         evidence.push("the server asks for a client certificate, which the agent does not have".into());
     }
-    JudgedTls {
+    Judged {
         standing,
         seen,
         evidence,

@@ -6,10 +6,11 @@ use crate::{
     address,
     catalog::model::Catalog,
     diagnosis::{
-        Diagnosis, Judgement,
-        attempt::Outcome,
-        findings::{Scene, root_causes},
+        Diagnosis,
+        findings::root_causes,
         instance_view, notices,
+        outcome::{Judgement, Outcome},
+        view::{RunView, Surroundings},
     },
     model::{
         Agent, Cause, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage,
@@ -42,16 +43,15 @@ pub fn assemble(
     let region = vantage.region.as_deref();
     let skew = clock::skew(run.traces.iter().flatten());
     let place = place(vantage, skew, notices::notices(plan, run, diagnosis, started_at));
-    let mut findings = root_causes(&Scene {
+    let mut findings = root_causes(&RunView::new(
         plan,
-        traces: &run.traces,
-        controls: &run.controls,
-        diagnosis,
-        region,
-        own_addresses: &address::parsed(&vantage.addresses),
-        platform_dns: platform_answers(run),
-        clock_skew: skew,
-    });
+        run,
+        &diagnosis.judgements,
+        Surroundings {
+            region,
+            addresses: &address::parsed(&vantage.addresses),
+        },
+    ));
     findings.extend(instance_view::find(
         &vantage.instance,
         region,
@@ -74,13 +74,6 @@ pub fn assemble(
         findings,
         endpoints,
     }
-}
-
-/// Whether the platform's name server answered as a control; `None` where it was not asked.
-fn platform_answers(run: &Run) -> Option<bool> {
-    let mut replies = run.names.values().filter_map(|name| name.platform.as_ref()).peekable();
-    replies.peek()?;
-    Some(replies.any(|reply| reply.answer().is_some()))
 }
 
 fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<String>) -> Vantage {

@@ -3,29 +3,31 @@
 use super::{
     cut,
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row, is_tcp},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView, is_tcp},
+    },
     model::{Cause, Confidence, Suspect},
 };
 
 /// Outside 80 and 443: accepted, then cut before the service said a word of its own protocol. An Azure Firewall accepts
 /// 1433 for everyone, and every port that any application rule names. The remedy is a network rule: an https application
 /// rule is what makes it accept and then fail, since what is spoken there is not HTTP.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| {
         is_tcp(row) && !row.is_web() && row.tested_server().is_none() && row.cause().is_some_and(cut::is_cut)
     });
     if rows.is_empty() {
         Vec::new()
     } else {
-        vec![draft(picture, rows)]
+        vec![draft(view, rows)]
     }
 }
 
-fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let ports = say::ports(&rows);
     let title = match (say::titles(&rows).as_slice(), What::of(&rows, "")) {
         ([one], What::Cause(cause)) => format!("{one}: {}", fix::headline(cause, &ports)),
@@ -41,7 +43,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         "whoever accepts says no word of the service's protocol".into(),
         habit.into(),
     ];
-    let nobody = cut::accepted_for_nobody(picture, &rows);
+    let nobody = cut::accepted_for_nobody(view, &rows);
     let unmasked = nobody.is_some();
     if let Some(nobody) = nobody {
         evidence.insert(0, nobody);
@@ -67,7 +69,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
             Suspect::FirewallApplicationRule,
             Suspect::Nva,
         ],
-        fix: fix::allow_in_firewall(&rows, &picture.scene),
+        fix: fix::allow_in_firewall(&rows, view),
         rows,
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Suspect},
     text::words::{count, list},
 };
@@ -18,7 +20,7 @@ const FEWEST_DEPENDENCIES: usize = 3;
 /// - a sinkhole, by its address: a DNS filter or a hosts file;
 /// - a private address without a private link where nothing proves itself: an override for a proxy or an old endpoint;
 /// - NXDOMAIN over three dependencies or more from one server: a filter. Fewer are left to the narrower recognisers.
-pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut drafts = Vec::new();
     let wrong = pool.take_by(|row| {
         let cause = row

@@ -2,17 +2,19 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say, silence,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence},
 };
 
 /// Every row that is left, with others of its dependency and cause. The same host and port under two dependencies is one
 /// thing, so the second joins the first.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut groups: Vec<(&str, Option<Cause>, Vec<Row<'a>>)> = Vec::new();
     for row in pool.take(|_| true) {
         let same_place = |other: &Row<'a>| {
@@ -28,11 +30,11 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     }
     groups
         .into_iter()
-        .map(|(dependency, cause, rows)| draft(picture, dependency, cause, rows))
+        .map(|(dependency, cause, rows)| draft(view, dependency, cause, rows))
         .collect()
 }
 
-fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(view: &RunView<'a>, dependency: &str, cause: Option<Cause>, rows: Vec<Row<'a>>) -> Draft<'a> {
     // Every row that is not as expected and not open is blocked, and what is blocked has a cause.
     let cause = cause.unwrap_or(Cause::HelloUnexpected);
     let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
@@ -42,7 +44,7 @@ fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows
         say::examples(&rows)
     };
     if cause == Cause::TcpTimeout {
-        evidence.extend(silence::contrast(picture, &rows));
+        evidence.extend(silence::contrast(view, &rows));
     }
     Draft {
         impact: None,
@@ -52,23 +54,23 @@ fn draft<'a>(picture: &Picture<'a>, dependency: &str, cause: Option<Cause>, rows
         title: format!(
             "{title}: {}{}",
             fix::headline(cause, &say::ports(&rows)),
-            share(picture, &rows)
+            share(view, &rows)
         ),
-        confidence: confidence(picture, cause, &rows),
+        confidence: confidence(view, cause, &rows),
         evidence,
         suspects: fix::suspects(cause).to_vec(),
-        fix: fix::advise(cause, &rows, &picture.scene),
+        fix: fix::advise(cause, &rows, view),
         rows,
     }
 }
 
 /// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
-fn share(picture: &Picture<'_>, rows: &[Row<'_>]) -> String {
+fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
     let alike = |other: &Row<'_>| {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
     };
-    let well = say::hosts(picture.proved().filter(|row| alike(row))).len();
+    let well = say::hosts(view.proved().filter(|row| alike(row))).len();
     let ill = say::hosts(rows).len();
     if well == 0 {
         String::new()
@@ -78,8 +80,8 @@ fn share(picture: &Picture<'_>, rows: &[Row<'_>]) -> String {
 }
 
 /// A lone silent host among many that answer may be the service's own trouble.
-fn confidence(picture: &Picture<'_>, cause: Cause, rows: &[Row<'_>]) -> Confidence {
-    let lone = say::hosts(rows).len() == 1 && !share(picture, rows).is_empty();
+fn confidence(view: &RunView<'_>, cause: Cause, rows: &[Row<'_>]) -> Confidence {
+    let lone = say::hosts(rows).len() == 1 && !share(view, rows).is_empty();
     match fix::confidence(cause) {
         Confidence::High if lone && cause == Cause::TcpTimeout => Confidence::Medium,
         confidence => confidence,

@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{Cause, Confidence, Fix, Suspect},
     text::words,
 };
@@ -20,8 +20,8 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// Certificates of several hosts are out of their time at once: this VM's clock is the likelier reason, and the certain
 /// one where it was measured to be off. Where it was measured to be right, the certificates are at fault, and the rows are
 /// left to others. A wrong clock that broke nothing is a hint.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let skew = picture.scene.clock_skew;
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let skew = view.clock_skew;
     let is_off = skew.map(|skew| skew.abs() > TOLERANCE);
     let expired = |row: &Row<'a>| row.cause() == Some(Cause::TlsExpired);
     let out_of_time: Vec<Row<'a>> = pool.iter().filter(|row| expired(row)).copied().collect();

@@ -4,11 +4,13 @@ use std::{cmp::Reverse, net::SocketAddr};
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Suspect},
     probe::control::NOBODY,
     text::words::{self, count, distinct, list},
@@ -17,12 +19,12 @@ use crate::{
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
 /// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
 /// close, silence and alert are one class. What other ports do is [`super::accepted`]'s.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(is_cut));
     if rows.is_empty() {
         Vec::new()
     } else {
-        vec![draft(picture, rows)]
+        vec![draft(view, rows)]
     }
 }
 
@@ -40,13 +42,12 @@ pub fn is_cut(cause: Cause) -> bool {
     )
 }
 
-fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let ports = say::ports(&rows);
     let hosts = say::hosts(&rows).len();
     let ways = ways(&rows);
     let passes = say::hosts(
-        picture
-            .proved()
+        view.proved()
             .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
     )
     .len();
@@ -59,7 +60,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         _ if passes == 0 => format!("A firewall cuts everything on {ports}, {}", count(hosts, "host")),
         _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
     };
-    let certain = same_address(picture, &rows);
+    let certain = same_address(view, &rows);
     let mut evidence = vec![cut_at(&rows, &ways)];
     if let Some((address, passed, cut)) = &certain {
         evidence.push(format!(
@@ -75,7 +76,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     } else {
         format!("nothing gets through on {ports}: either no rule allows any name, or TLS is not let out at all")
     });
-    let nobody = accepted_for_nobody(picture, &rows);
+    let nobody = accepted_for_nobody(view, &rows);
     let unmasked = certain.is_some() || nobody.is_some();
     evidence.push(
         nobody.unwrap_or_else(|| "the connection itself is accepted: a test of the port alone shows it open".into()),
@@ -93,7 +94,7 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         },
         evidence,
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy],
-        fix: fix::allow_by_name(&rows, &picture.scene),
+        fix: fix::allow_by_name(&rows, view),
         rows,
     }
 }
@@ -150,10 +151,10 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
 }
 
 /// An address at which one name got through and another was cut: that of another endpoint, or that of the control.
-fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, &'a str, &'a str)> {
+fn same_address<'a>(view: &RunView<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, &'a str, &'a str)> {
     cut.iter().find_map(|row| {
         let address = row.decisive()?.address;
-        let through = picture.proved().find(|other| {
+        let through = view.proved().find(|other| {
             other.endpoint.host != row.endpoint.host
                 && other
                     .judgement
@@ -161,10 +162,10 @@ fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAdd
                     .iter()
                     .any(|outcome| outcome.address == address && outcome.proof.is_some())
         });
-        let control = picture.scene.controls.names.get(&address.port()).filter(|control| {
+        let control = view.controls.names.get(&address.port()).filter(|control| {
             control.attempt.address == address
                 && control.attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some())
-                && picture.scene.plan.endpoints[control.endpoint].id == row.endpoint.id
+                && view.plan.endpoints[control.endpoint].id == row.endpoint.id
         });
         let passed = through
             .map(|other| other.endpoint.host.as_str())
@@ -174,11 +175,11 @@ fn same_address<'a>(picture: &Picture<'a>, cut: &[Row<'a>]) -> Option<(SocketAdd
 }
 
 /// Ports of these rows on which somebody accepts connections for an address that nobody owns.
-pub fn accepted_for_nobody(picture: &Picture<'_>, rows: &[Row<'_>]) -> Option<String> {
+pub fn accepted_for_nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let port = rows
         .iter()
         .map(|row| row.endpoint.port)
-        .find(|port| picture.scene.controls.intercepts(*port))?;
+        .find(|port| view.controls.intercepts(*port))?;
     Some(format!(
         "{NOBODY}:{port}, which nobody owns, is accepted too: a firewall answers for everyone"
     ))

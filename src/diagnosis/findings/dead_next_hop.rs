@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{Confidence, Fix, Suspect},
     net::icmp::IcmpError,
     text::words,
@@ -18,15 +18,15 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// Rows that this machine's own kernel called unreachable after about three seconds: it asked for the hardware address
 /// of the next hop and got no answer. No firewall behaves like that, and the fault is on the first metre.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let dead = |row: &Row<'a>| row.icmp().any(|(error, after)| is_dead_next_hop(picture, error, after));
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let dead = |row: &Row<'a>| row.icmp().any(|(error, after)| is_dead_next_hop(view, error, after));
     let rows = pool.take(dead);
     if rows.is_empty() {
         return Vec::new();
     }
     let after =
         say::range(rows.iter().flat_map(Row::icmp).map(|(_, after)| after)).map_or(PATIENCE, |(first, _)| first);
-    let answered = picture.proved().count();
+    let answered = view.proved().count();
     let mut evidence = vec![
         format!(
             "{}: this VM's own kernel says host unreachable after {}",
@@ -63,8 +63,8 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
 }
 
 /// Whether an ICMP error is the kernel's word for a next hop that did not answer (measured on Linux).
-pub fn is_dead_next_hop(picture: &Picture<'_>, error: &IcmpError, after: Duration) -> bool {
-    picture.is_own(error)
+pub fn is_dead_next_hop(view: &RunView<'_>, error: &IcmpError, after: Duration) -> bool {
+    view.is_own(error)
         && matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3))
         && after >= PATIENCE
 }

@@ -2,11 +2,13 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     hello::{
         End, Reply,
         http::{deny_marker, foreign_redirect},
@@ -16,11 +18,11 @@ use crate::{
 };
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by)));
     groups
         .into_iter()
-        .map(|(scope, rows)| draft(picture, scope, rows))
+        .map(|(scope, rows)| draft(view, scope, rows))
         .collect()
 }
 
@@ -68,7 +70,7 @@ impl Denial {
     }
 }
 
-fn draft<'a>(picture: &Picture<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn draft<'a>(view: &RunView<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a> {
     let denial = rows.first().map(Denial::of);
     let by = denial.as_ref().map_or("somebody", |denial| denial.by.as_str());
     let ports = say::ports(&rows);
@@ -96,7 +98,7 @@ fn draft<'a>(picture: &Picture<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<
         evidence.push(format!("{who} {verb} {}", denial.quote));
     }
     evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
-    let answered = say::hosts(picture.proved().filter(|row| row.endpoint.port == 80)).len();
+    let answered = say::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
         evidence.push(format!(
             "{} get through on TCP 80, so it goes by name",
@@ -117,13 +119,13 @@ fn draft<'a>(picture: &Picture<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<
             vec![Suspect::FirewallApplicationRule, Suspect::Proxy]
         },
         fix: if is_proxy {
-            let allow = fix::allow_by_name(&rows, &picture.scene);
+            let allow = fix::allow_by_name(&rows, view);
             Fix {
                 summary: "Exempt the subnet from the transparent proxy: an instance cannot log in to one.".into(),
                 ..allow
             }
         } else {
-            fix::allow_by_name(&rows, &picture.scene)
+            fix::allow_by_name(&rows, view)
         },
         rows,
     }

@@ -1,8 +1,11 @@
 //! A finding while it is being made.
 
-use super::row::{Picture, Row};
 use crate::{
-    diagnosis::{findings::say, fix},
+    diagnosis::{
+        findings::say,
+        fix,
+        view::{Row, RunView},
+    },
     model::{Cause, Confidence, Finding, Fix, Need, Suspect},
 };
 
@@ -80,15 +83,14 @@ impl Draft<'_> {
     }
 
     /// The finding as reports carry it.
-    pub fn finish(self, picture: &Picture<'_>) -> Finding {
+    pub fn finish(self, view: &RunView<'_>) -> Finding {
         let confidence = self.confidence();
         let (cause, word) = match self.what {
             What::Cause(cause) => (Some(cause), cause.as_str()),
             What::Word(word) => (None, word),
         };
         let mut fix = self.fix;
-        fix.commands
-            .extend(fix::check_from_instance(&self.rows, &picture.scene));
+        fix.commands.extend(fix::check_from_instance(&self.rows, view));
         let mut evidence = self.evidence;
         evidence.truncate(MOST_EVIDENCE);
         let evidence = evidence.into_iter().map(say::capital).collect();

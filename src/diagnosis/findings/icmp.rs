@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row, should_work},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView, should_work},
+    },
     model::{Cause, Confidence, Fix, Suspect},
     net::icmp::IcmpError,
     text::words::{count, distinct},
@@ -22,7 +24,7 @@ const WIDE: usize = 3;
 /// several dependencies, all silent ones of whose tag and port nothing was proved.
 ///
 /// A target that refuses by itself (port unreachable from the address dialled) is not on the way, and is left to others.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
         let (error, _) = row.icmp().next()?;
         let by_target = row
@@ -34,22 +36,22 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     });
     let draft = |((sender, prohibits), mut rows): ((Option<IpAddr>, bool), Vec<Row<'a>>)| {
         let refused = rows.len();
-        rows.extend(pool.take(|row| row.is_silent() && belongs(picture, &rows, row)));
+        rows.extend(pool.take(|row| row.is_silent() && belongs(view, &rows, row)));
         rows.sort_by_key(|row| row.index);
-        refusal(picture, sender, prohibits, refused, rows)
+        refusal(view, sender, prohibits, refused, rows)
     };
     groups.into_iter().map(draft).collect()
 }
 
 /// Whether a silent row is silent for the reason that these were refused for.
-fn belongs(picture: &Picture<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
+fn belongs(view: &RunView<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
     let alike = |row: &Row<'_>| row.tag() == silent.tag() && row.endpoint.port == silent.endpoint.port;
     should_work(silent)
-        && (refused.iter().any(alike) || (say::dependencies(refused).len() >= WIDE && !picture.proved().any(alike)))
+        && (refused.iter().any(alike) || (say::dependencies(refused).len() >= WIDE && !view.proved().any(alike)))
 }
 
 fn refusal<'a>(
-    picture: &Picture<'a>,
+    view: &RunView<'a>,
     sender: Option<IpAddr>,
     prohibits: bool,
     refused: usize,
@@ -80,7 +82,7 @@ fn refusal<'a>(
             rows.len() - refused
         ));
     }
-    let proved = picture.proved().count();
+    let proved = view.proved().count();
     if proved > 0 {
         evidence.push(format!("{proved} other endpoints prove themselves"));
     }
@@ -100,7 +102,7 @@ fn refusal<'a>(
             vec![Suspect::Udr, Suspect::Nva]
         },
         fix: if prohibits {
-            fix::allow_at(&who, &rows, &picture.scene)
+            fix::allow_at(&who, &rows, view)
         } else {
             Fix {
                 summary: format!("Give {who} a route there, or take it out of the way with a route of your own."),
@@ -117,7 +119,7 @@ fn words(error: &IcmpError) -> String {
 }
 
 /// Whether somebody on the way answered for this row: a sign that a route leads through an appliance.
-pub fn is_refused_on_the_way(picture: &Picture<'_>, row: &Row<'_>) -> bool {
+pub fn is_refused_on_the_way(view: &RunView<'_>, row: &Row<'_>) -> bool {
     matches!(row.cause(), Some(Cause::TcpUnreachable | Cause::UdpUnreachable))
-        && row.icmp().any(|(error, _)| !picture.is_own(error))
+        && row.icmp().any(|(error, _)| !view.is_own(error))
 }

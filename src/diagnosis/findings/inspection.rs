@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::{context, fix},
+    diagnosis::{
+        context, fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Suspect},
     net::tls::chain::common_name,
     text::words::{count, list},
@@ -16,7 +18,7 @@ use crate::{
 
 /// One issuer that the instance does not trust. Over several hosts nothing but inspection explains it: no company signs
 /// for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
-pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups =
         pool.take_by(|row| (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row)))));
     groups.into_iter().map(|(by, rows)| inspected(by, rows)).collect()
@@ -81,7 +83,7 @@ fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
 
 /// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
-pub fn recognise_wrong_name<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_wrong_name<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups =
         pool.take_by(|row| (row.cause() == Some(Cause::TlsWrongName)).then(|| say::slug(common_name(subject(row)))));
     let draft = |(scope, rows): (String, Vec<Row<'a>>)| {

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 use super::{
     cut,
     draft::{Draft, Rank, What},
-    icmp,
-    row::{Picture, Pool, Row, should_work},
-    say,
+    icmp, say,
 };
 use crate::{
     address,
+    diagnosis::view::{Pool, Row, RunView, should_work},
     model::{Cause, Confidence, Fix, Protocol, Suspect},
     text::words::{count, distinct},
 };
@@ -18,7 +17,7 @@ use crate::{
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_silence<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout));
     if rows.is_empty() {
         return Vec::new();
@@ -51,13 +50,13 @@ pub fn recognise_silence<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
 
 /// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
 /// it must come from a public address of Azure's.
-pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let answering: Vec<Row<'a>> = picture
+pub fn recognise_hint<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let answering: Vec<Row<'a>> = view
         .proved()
         .filter(|row| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public())
         .copied()
         .collect();
-    let Some(sign) = sign_of_forced_tunnelling(picture).filter(|_| !answering.is_empty()) else {
+    let Some(sign) = sign_of_forced_tunnelling(view).filter(|_| !answering.is_empty()) else {
         return Vec::new();
     };
     vec![Draft {
@@ -82,13 +81,13 @@ pub fn recognise_hint<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<
 }
 
 /// What only an appliance on the way makes visible.
-fn sign_of_forced_tunnelling(picture: &Picture<'_>) -> Option<String> {
-    let rows = |test: &dyn Fn(&Row<'_>) -> bool| picture.rows.iter().filter(|row| test(row)).count();
+fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
+    let rows = |test: &dyn Fn(&Row<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
     let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));
     let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
     let cut = rows(&|row| row.is_web() && row.cause().is_some_and(cut::is_cut));
     let refused = rows(&|row| {
-        icmp::is_refused_on_the_way(picture, row)
+        icmp::is_refused_on_the_way(view, row)
             && row
                 .icmp()
                 .any(|(error, _)| error.sender.is_some_and(address::is_private))

@@ -2,11 +2,13 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::findings::dead_next_hop,
+    diagnosis::{
+        findings::dead_next_hop,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Suspect},
     text::words::distinct,
 };
@@ -16,10 +18,10 @@ use crate::{
 ///   next hop), over TCP, UDP or on the way to a name server;
 /// - it has no route: `connect` itself failed, before any packet;
 /// - it could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let refused = pool.take(|row| is_refused_here(picture, row));
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let refused = pool.take(|row| is_refused_here(view, row));
     let routeless = pool.take(is_without_route);
-    let untried: Vec<Row<'a>> = picture
+    let untried: Vec<Row<'a>> = view
         .rows
         .iter()
         .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
@@ -59,7 +61,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
             scope: scope.into(),
             title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),
             confidence: Confidence::Certain,
-            evidence: evidence(picture, &rows),
+            evidence: evidence(view, &rows),
             suspects: vec![Suspect::LocalHost],
             fix: Fix {
                 summary: fix.into(),
@@ -71,9 +73,9 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     .collect()
 }
 
-fn is_refused_here(picture: &Picture<'_>, row: &Row<'_>) -> bool {
+fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
     row.icmp()
-        .any(|(error, after)| picture.is_own(error) && !dead_next_hop::is_dead_next_hop(picture, error, after))
+        .any(|(error, after)| view.is_own(error) && !dead_next_hop::is_dead_next_hop(view, error, after))
 }
 
 fn is_without_route(row: &Row<'_>) -> bool {
@@ -84,7 +86,7 @@ fn is_without_route(row: &Row<'_>) -> bool {
                 .any(|(failure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some()))
 }
 
-fn evidence(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
+fn evidence(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let errors: Vec<String> = rows
         .iter()
         .flat_map(Row::icmp)
@@ -98,7 +100,7 @@ fn evidence(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
             .map(|error| format!("{error}: an address of this VM itself"))
             .collect(),
     };
-    let others = picture.proved().count();
+    let others = view.proved().count();
     if others > 0 {
         sentences.push(format!("{others} other endpoints prove themselves from here"));
     }

@@ -7,11 +7,13 @@ mod remedy;
 use self::remedy::{confidence, other_transport, platform, repair, suspects};
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Fix, Stage, Suspect, Transport},
     plan::Destination,
     text::words::{count, distinct},
@@ -23,7 +25,7 @@ use crate::{
 /// - a server fails in its own test, while the names come from another one.
 ///
 /// A server that denies a name which exists, in its own test, is not believed when it denies others.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let liars: Vec<SocketAddr> = pool
         .iter()
         .filter(|row| {
@@ -41,13 +43,13 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         }
         _ => false,
     };
-    let resolves = picture.rows.iter().any(|row| {
+    let resolves = view.rows.iter().any(|row| {
         matches!(row.endpoint.destination, Destination::Name)
             && row.judgement.outcomes.iter().any(|o| o.stage > Stage::Dns)
     });
     if !resolves && pool.has(is_failed_lookup) {
         let rows = pool.take(|row| row.tested_server().is_some() || is_failed_lookup(row));
-        return vec![nothing_resolves(picture, rows)];
+        return vec![nothing_resolves(view, rows)];
     }
     let some_names = pool.take_by(|row| {
         let server = row.deciding_server().map(|server| server.ip());
@@ -55,20 +57,19 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     });
     let mut drafts: Vec<Draft<'a>> = some_names
         .into_iter()
-        .map(|((server, _), rows)| some_names_fail(picture, server, rows))
+        .map(|((server, _), rows)| some_names_fail(view, server, rows))
         .collect();
     let servers = pool.take_by(|row| row.tested_server().map(|server| server.ip()));
     drafts.extend(
         servers
             .into_iter()
-            .map(|(server, rows)| server_fails(picture, server, rows)),
+            .map(|(server, rows)| server_fails(view, server, rows)),
     );
     drafts
 }
 
-fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let servers: Vec<String> = picture
-        .scene
+fn nothing_resolves<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+    let servers: Vec<String> = view
         .plan
         .name_servers
         .iter()
@@ -81,7 +82,7 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
         .copied()
         .collect();
     let cause = names.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let one_transport = answers_over(picture, Transport::Tcp);
+    let one_transport = answers_over(view, Transport::Tcp);
     let title = match servers[..] {
         [server] if one_transport => format!("Name server {server}: UDP 53 is dropped, so no name resolves"),
         [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
@@ -97,7 +98,7 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
     if one_transport {
         evidence.push("it answers over TCP 53, so it is alive and a rule names one transport only".into());
     }
-    evidence.extend(platform(picture));
+    evidence.extend(platform(view));
     let tested = tests(&rows);
     if tested.is_empty() {
         evidence.extend(names.first().map(|row| row.judgement.detail.clone()));
@@ -109,12 +110,12 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
         what: What::of(&names, "no-names"),
         scope: "name-servers".into(),
         title,
-        confidence: confidence(picture, cause),
+        confidence: confidence(view, cause),
         evidence,
         suspects: if one_transport {
             vec![Suspect::Nsg, Suspect::FirewallNetworkRule]
         } else {
-            suspects(picture, cause)
+            suspects(view, cause)
         },
         fix: if one_transport {
             let rows: Vec<Row<'a>> = rows
@@ -124,27 +125,26 @@ fn nothing_resolves<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>) -> Draft<'a> 
                 .collect();
             other_transport(&rows, &servers.join(" and "))
         } else {
-            repair(picture, cause, &servers.join(" or "))
+            repair(view, cause, &servers.join(" or "))
         },
         rows,
     }
 }
 
 /// Whether a server proves itself over this transport, so that it is alive and reachable.
-fn answers_over(picture: &Picture<'_>, transport: Transport) -> bool {
-    picture
-        .proved()
+fn answers_over(view: &RunView<'_>, transport: Transport) -> bool {
+    view.proved()
         .any(|row| row.tested_server().is_some() && row.endpoint.transport == transport)
 }
 
-fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn some_names_fail<'a>(view: &RunView<'a>, server: Option<IpAddr>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
     let server = server.map_or_else(|| "?".into(), |server| server.to_string());
     let hosts = say::hosts(&rows).len();
     let verb = if hosts == 1 { "does" } else { "do" };
     let mut evidence = say::examples(&rows);
     evidence.push("other names resolve, so the server is alive: it is about these zones".into());
-    evidence.extend(platform(picture));
+    evidence.extend(platform(view));
     let rank = if matches!(cause, Cause::DnsNxdomain | Cause::DnsSinkhole) {
         Rank::Wide
     } else {
@@ -160,9 +160,9 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
             count(hosts, "name"),
             behaviour(cause)
         ),
-        confidence: confidence(picture, cause),
+        confidence: confidence(view, cause),
         evidence,
-        suspects: suspects(picture, cause),
+        suspects: suspects(view, cause),
         fix: Fix {
             summary: format!("Make {server} forward the zones of these names, to 168.63.129.16 at last."),
             commands: rows
@@ -175,9 +175,9 @@ fn some_names_fail<'a>(picture: &Picture<'a>, server: Option<IpAddr>, rows: Vec<
     }
 }
 
-fn server_fails<'a>(picture: &Picture<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn server_fails<'a>(view: &RunView<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> Draft<'a> {
     let proved = |transport| {
-        picture.proved().any(|row| {
+        view.proved().any(|row| {
             row.tested_server().is_some_and(|tested| tested.ip() == server) && row.endpoint.transport == transport
         })
     };
@@ -206,24 +206,24 @@ fn server_fails<'a>(picture: &Picture<'a>, server: IpAddr, rows: Vec<Row<'a>>) -
             false,
         )
     };
-    evidence.extend(platform(picture));
+    evidence.extend(platform(view));
     Draft {
         impact: Some(impact.into()),
         rank: Rank::Amiss,
         what: What::of(&rows, "dns"),
         scope: server.to_string(),
         title,
-        confidence: confidence(picture, cause),
+        confidence: confidence(view, cause),
         evidence,
         suspects: if one_transport {
             vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer]
         } else {
-            suspects(picture, cause)
+            suspects(view, cause)
         },
         fix: if one_transport {
             other_transport(&rows, &server.to_string())
         } else {
-            repair(picture, cause, &server.to_string())
+            repair(view, cause, &server.to_string())
         },
         rows,
     }

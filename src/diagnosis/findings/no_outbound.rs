@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{Confidence, Fix, Protocol, Suspect},
     text::words::{count, list},
 };
@@ -20,10 +20,10 @@ const FEWEST_HOSTS: usize = 3;
 /// Every public target outside the tags that have service endpoints is silent, while names still resolve. Then sixty
 /// blocked dependencies have one root: a private subnet without NAT, or 0.0.0.0/0 to nowhere. The VM differs from the
 /// instance here more than anywhere: the instance has a public address of its own.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let through_the_way_out =
         |row: &Row<'a>| row.is_public() && row.endpoint.protocol != Protocol::Dns && !OTHER_WAYS.contains(&row.tag());
-    let beyond: Vec<&Row<'a>> = picture.rows.iter().filter(|row| through_the_way_out(row)).collect();
+    let beyond: Vec<&Row<'a>> = view.rows.iter().filter(|row| through_the_way_out(row)).collect();
     let hosts = say::hosts(beyond.iter().copied()).len();
     if hosts < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
         return Vec::new();
@@ -32,7 +32,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
     if rows.is_empty() {
         return Vec::new();
     }
-    let answering: Vec<&str> = say::titles(picture.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
+    let answering: Vec<&str> = say::titles(view.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
     let ports = distinct_ports(&rows);
     let mut evidence = vec![
         format!(
@@ -41,7 +41,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a
         ),
         "an instance has a public address of its own, so it may have a way out all the same".into(),
     ];
-    let servers: Vec<String> = picture
+    let servers: Vec<String> = view
         .proved()
         .filter_map(Row::tested_server)
         .map(|server: SocketAddr| server.ip().to_string())

@@ -2,14 +2,16 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, should_work},
     say,
 };
-use crate::model::{Confidence, Fix, Suspect};
+use crate::{
+    diagnosis::view::{Pool, RunView, should_work},
+    model::{Confidence, Fix, Suspect},
+};
 
 /// Rows that must be blocked, one finding for each dependency. What answered is open, certainly; a name that does not
 /// resolve shows nothing either way, since the traffic was never tried.
-pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
         (!should_work(row)).then_some((row.endpoint.dependency.as_str(), row.judgement.verdict.is_proved()))
     });

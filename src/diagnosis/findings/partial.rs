@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row, should_work},
     say,
 };
 use crate::{
     diagnosis::{
-        attempt::{Outcome, Standing},
         fix,
+        outcome::{Outcome, Standing},
+        view::{Pool, Row, RunView, should_work},
     },
     model::{Cause, Confidence, Fix, Suspect, Verdict},
     text::words::{count, distinct},
@@ -20,13 +20,13 @@ use crate::{
 /// - some addresses of a name fail: the instance takes turns among them, and fails now and then;
 /// - a conversation was cut after a verified handshake;
 /// - name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
-pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut groups: Vec<(Option<Cause>, &str, Vec<Row<'a>>)> = Vec::new();
-    let degraded = picture
+    let degraded = view
         .rows
         .iter()
         .filter(|row| row.judgement.verdict == Verdict::Degraded && should_work(row));
-    let failing: Vec<SocketAddr> = picture
+    let failing: Vec<SocketAddr> = view
         .rows
         .iter()
         .filter(|row| row.is_amiss())
@@ -51,7 +51,7 @@ pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> 
     let draft = |(cause, _, rows): (Option<Cause>, &str, Vec<Row<'a>>)| match cause {
         None => servers_differ(rows),
         Some(cause) if rows.iter().any(|row| row.judgement.outcomes.iter().any(is_failure)) => {
-            some_addresses(picture, cause, rows)
+            some_addresses(view, cause, rows)
         }
         Some(cause) => shaken(cause, rows),
     };
@@ -62,7 +62,7 @@ fn is_failure(outcome: &Outcome) -> bool {
     matches!(outcome.standing, Standing::Failed(_))
 }
 
-fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> Draft<'a> {
     let addresses = |test: fn(&Outcome) -> bool| {
         let all: Vec<String> = rows
             .iter()
@@ -86,7 +86,7 @@ fn some_addresses<'a>(picture: &Picture<'a>, cause: Cause, rows: Vec<Row<'a>>) -
         confidence: Confidence::Medium,
         evidence: say::examples(&rows),
         suspects: fix::suspects(cause).to_vec(),
-        fix: fix::allow(&rows, &picture.scene),
+        fix: fix::allow(&rows, view),
         rows,
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{Cause, Confidence, Fix, Suspect},
     text::{
         quote,
@@ -16,7 +16,7 @@ use crate::{
 /// Names that a private zone denies: the authority of the answer is Azure's private DNS (`azureprivatedns.net`), or a
 /// `privatelink` zone. A zone linked to the network answers for everything in it, so a record that is missing there hides
 /// the public one. Nothing else answers like that: certain.
-pub fn recognise<'a>(_: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let groups = pool.take_by(|row| {
         let denied = matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress));
         let answer = row.trace?.name.as_ref()?.decision()?.answer()?;

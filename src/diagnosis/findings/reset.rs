@@ -2,11 +2,13 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Suspect},
 };
 
@@ -15,14 +17,14 @@ const FEWEST_DEPENDENCIES: usize = 3;
 
 /// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. Fewer are left to
 /// the groups by dependency, where the service itself is a suspect.
-pub fn recognise<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let refused = |row: &Row<'a>| row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none();
     let rows: Vec<Row<'a>> = pool.iter().filter(|row| refused(row)).copied().collect();
     if say::dependencies(&rows).len() < FEWEST_DEPENDENCIES {
         return Vec::new();
     }
     let rows = pool.take(refused);
-    let allow = fix::allow(&rows, &picture.scene);
+    let allow = fix::allow(&rows, view);
     let mut evidence = vec![
         format!(
             "{} of {} answer our SYN with a reset",

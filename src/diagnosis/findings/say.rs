@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::row::Row;
 use crate::{
+    diagnosis::view::Row,
     model::Need,
     net::tcp::TcpEnd,
     text::words::{self, count, distinct, list},

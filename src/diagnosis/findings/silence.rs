@@ -2,11 +2,13 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row, is_tcp},
     say,
 };
 use crate::{
-    diagnosis::fix,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView, is_tcp},
+    },
     model::{Cause, Confidence, Stage},
     text::words::{count, distinct},
 };
@@ -24,7 +26,7 @@ fn is_dropped(row: &Row<'_>) -> bool {
 
 /// Ports of which every host is silent, while the same hosts, or hosts of the same tag, answer on another: it is about
 /// the port. Ports that fail for the same dependencies are one finding.
-pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_ports<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut ports: Vec<u16> = pool
         .iter()
         .filter(|row| is_dropped(row) && is_tcp(row))
@@ -32,7 +34,7 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
         .collect();
     ports.sort_unstable();
     ports.dedup();
-    ports.retain(|port| is_about_the_port(picture, *port));
+    ports.retain(|port| is_about_the_port(view, *port));
     let mut groups: Vec<(Vec<&str>, Vec<u16>)> = Vec::new();
     for port in ports {
         let rows: Vec<Row<'a>> = pool
@@ -55,14 +57,14 @@ pub fn recognise_ports<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dr
             _ => format!("{named} is dropped in silence, to {}", say::host_count(&rows)),
         };
         let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
-        drafts.push(draft(picture, rows, title, format!("port-{}", numbers.join("-"))));
+        drafts.push(draft(view, rows, title, format!("port-{}", numbers.join("-"))));
     }
     drafts
 }
 
 /// Whether nobody answers on this port, and somebody of the same hosts or tags does on another.
-fn is_about_the_port(picture: &Picture<'_>, port: u16) -> bool {
-    let on_it: Vec<&Row<'_>> = picture
+fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
+    let on_it: Vec<&Row<'_>> = view
         .rows
         .iter()
         .filter(|row| row.endpoint.port == port && is_dialled(row))
@@ -73,13 +75,13 @@ fn is_about_the_port(picture: &Picture<'_>, port: u16) -> bool {
             .any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
     };
     on_it.iter().all(|row| row.is_silent())
-        && picture
+        && view
             .proved()
             .any(|row| is_tcp(row) && row.endpoint.port != port && neighbours(row))
 }
 
 /// Service tags of which every host is silent on a port, while others answer: the rule for the tag is missing.
-pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_tags<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let mut tags = Vec::new();
     for row in pool.iter().filter(|row| is_dropped(row) && !row.tag().is_empty()) {
         if !tags.contains(&row.tag()) {
@@ -89,7 +91,7 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
     let mut drafts = Vec::new();
     for tag in tags {
         let whole = |port: u16| {
-            let mut dialled = picture
+            let mut dialled = view
                 .rows
                 .iter()
                 .filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
@@ -112,12 +114,12 @@ pub fn recognise_tags<'a>(picture: &Picture<'a>, pool: &mut Pool<'a>) -> Vec<Dra
             pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
         let by_tag = format!("tag-{}", say::kebab(tag));
         let scope = if is_left { by_tag } else { say::scope(&rows, by_tag) };
-        drafts.push(draft(picture, rows, title, scope));
+        drafts.push(draft(view, rows, title, scope));
     }
     drafts
 }
 
-fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
+fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
     Draft {
         impact: None,
         rank: Rank::Amiss,
@@ -125,21 +127,21 @@ fn draft<'a>(picture: &Picture<'a>, rows: Vec<Row<'a>>, title: String, scope: St
         scope,
         title,
         confidence: Confidence::High,
-        evidence: [vec![say::silence(&rows)], contrast(picture, &rows)].concat(),
+        evidence: [vec![say::silence(&rows)], contrast(view, &rows)].concat(),
         suspects: fix::suspects(Cause::TcpTimeout).to_vec(),
-        fix: fix::allow(&rows, &picture.scene),
+        fix: fix::allow(&rows, view),
         rows,
     }
 }
 
 /// What answers where these rows are silent: by host, by tag, by port.
-pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
+pub fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let ports: Vec<u16> = rows.iter().map(|row| row.endpoint.port).collect();
     let elsewhere = |other: &&Row<'_>| is_tcp(other) && !ports.contains(&other.endpoint.port);
     let on_port =
         |other: &&Row<'_>| is_tcp(other) && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
     let mut sentences = Vec::new();
-    let same_host = picture
+    let same_host = view
         .proved()
         .filter(elsewhere)
         .find(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host));
@@ -149,9 +151,9 @@ pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
             other.endpoint.host, other.endpoint.port
         ));
     }
-    let same_port = say::hosts(picture.proved().filter(on_port)).len();
+    let same_port = say::hosts(view.proved().filter(on_port)).len();
     let tags = distinct(rows.iter().map(Row::tag));
-    let same_tag = say::hosts(picture.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
+    let same_tag = say::hosts(view.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
     if same_tag > 0 {
         sentences.push(format!(
             "{} of the same service tag answer on the same port",
@@ -162,14 +164,8 @@ pub fn contrast(picture: &Picture<'_>, rows: &[Row<'_>]) -> Vec<String> {
             "{} of other service tags answer on the same port",
             count(same_port, "host")
         ));
-    } else if let Some(port) = busiest_port(picture.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
-        let hosts = say::hosts(
-            picture
-                .proved()
-                .filter(elsewhere)
-                .filter(|row| row.endpoint.port == port),
-        )
-        .len();
+    } else if let Some(port) = busiest_port(view.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
+        let hosts = say::hosts(view.proved().filter(elsewhere).filter(|row| row.endpoint.port == port)).len();
         sentences.push(format!("TCP {port} is answered by {}", count(hosts, "host")));
     }
     sentences

@@ -2,19 +2,19 @@
 
 use super::{
     draft::{Draft, Rank, What},
-    row::{Picture, Pool, Row},
     say,
 };
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{Cause, Confidence, Fix, Suspect},
     text::words::{count, list},
 };
 
 /// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but
 /// taking them off lists.
-pub fn recognise<'a>(picture: &Picture<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let looked_up = |row: &&Row<'a>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();
-    let rows: Vec<Row<'a>> = picture.rows.iter().filter(looked_up).copied().collect();
+    let rows: Vec<Row<'a>> = view.rows.iter().filter(looked_up).copied().collect();
     if rows.is_empty() {
         return Vec::new();
     }

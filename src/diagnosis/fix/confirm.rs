@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    diagnosis::findings::{Row, Scene},
+    diagnosis::view::{Row, RunView},
     model::{Protocol, Transport},
     plan::Destination,
     text::quote,
@@ -11,7 +11,7 @@ use crate::{
 
 /// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
 /// (Microsoft.ApiManagement 2024-05-01). It knows TCP only, so there is none for rows over UDP.
-pub fn check_from_instance(rows: &[Row<'_>], scene: &Scene<'_>) -> Option<String> {
+pub fn check_from_instance(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
     let over_tcp = rows.iter().filter(|row| row.endpoint.transport == Transport::Tcp);
     let row = over_tcp.min_by_key(|row| (row.endpoint.need, row.index))?;
     let endpoint = row.endpoint;
@@ -26,9 +26,9 @@ pub fn check_from_instance(rows: &[Row<'_>], scene: &Scene<'_>) -> Option<String
         Protocol::Http => "HTTP",
         _ => "TCP",
     };
-    let management = scene.plan.cloud.management_host();
+    let management = view.plan.cloud.management_host();
     let body = json!({
-        "source": { "region": scene.region.unwrap_or("REGION") },
+        "source": { "region": view.place.region.unwrap_or("REGION") },
         "destination": { "address": address, "port": endpoint.port },
         "preferredIPVersion": "IPv4",
         "protocol": protocol,

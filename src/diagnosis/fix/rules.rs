@@ -2,7 +2,7 @@
 
 use crate::{
     azure::region::regional,
-    diagnosis::findings::{Row, Scene},
+    diagnosis::view::{Row, RunView},
     model::{Fix, Transport},
     text::{
         quote,
@@ -46,7 +46,7 @@ impl Rule {
 }
 
 /// One rule for each service tag and transport, in the order of the rows; without a tag, for each dependency.
-fn rules(rows: &[Row<'_>], scene: &Scene<'_>) -> Vec<Rule> {
+fn rules(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for row in rows {
         let endpoint = row.endpoint;
@@ -60,7 +60,7 @@ fn rules(rows: &[Row<'_>], scene: &Scene<'_>) -> Vec<Rule> {
             rules.push(Rule {
                 name,
                 destinations: Vec::new(),
-                to: tag.map_or_else(|| endpoint.title.clone(), |tag| narrowest(tag, scene)),
+                to: tag.map_or_else(|| endpoint.title.clone(), |tag| narrowest(tag, view)),
                 transport: endpoint.transport,
                 ports: Vec::new(),
             });
@@ -112,8 +112,8 @@ fn what(rules: &[Rule]) -> String {
 }
 
 /// Lets rows through wherever packets are judged by address and port.
-pub fn allow(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
-    let rules = rules(rows, scene);
+pub fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let rules = rules(rows, view);
     let firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
         "with an application rule for the names"
     } else {
@@ -126,7 +126,7 @@ pub fn allow(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let commands = rules
         .iter()
         .take(MOST_RULES)
-        .zip(priorities(rows, scene))
+        .zip(priorities(rows, view))
         .map(|(rule, priority)| in_nsg(rule, priority));
     Fix {
         summary,
@@ -135,10 +135,9 @@ pub fn allow(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
 }
 
 /// A priority for each row, none of which another finding gives: Azure refuses the second rule of one priority.
-fn priorities(rows: &[Row<'_>], scene: &Scene<'_>) -> impl Iterator<Item = usize> {
+fn priorities(rows: &[Row<'_>], view: &RunView<'_>) -> impl Iterator<Item = usize> {
     let place = |row: &Row<'_>| {
-        scene
-            .plan
+        view.plan
             .endpoints
             .iter()
             .position(|endpoint| endpoint.id == row.endpoint.id)
@@ -167,12 +166,12 @@ fn in_nsg(rule: &Rule, priority: usize) -> String {
 }
 
 /// The tag that is enough where the instance is.
-fn narrowest(tag: &str, scene: &Scene<'_>) -> String {
-    regional(tag, scene.region).unwrap_or_else(|| tag.to_owned())
+fn narrowest(tag: &str, view: &RunView<'_>) -> String {
+    regional(tag, view.place.region).unwrap_or_else(|| tag.to_owned())
 }
 
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
-pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
+pub fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
     let (http, https) = (names(80), names(443));
     let parts = [(80, "Http", &http), (443, "Https", &https)];
@@ -185,7 +184,7 @@ pub fn allow_by_name(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
     let tags: Vec<String> = distinct(rows.iter().map(Row::tag))
         .into_iter()
         .filter(|tag| *tag != INTERNET)
-        .map(|tag| narrowest(tag, scene))
+        .map(|tag| narrowest(tag, view))
         .collect();
     let or = match tags.as_slice() {
         [tag] if rows.iter().all(|row| row.tag() != INTERNET) => format!(", or a network rule to {tag}"),
@@ -232,8 +231,8 @@ fn name<'a>(row: &Row<'a>) -> &'a str {
 
 /// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
 /// not on its ports, and an application rule would break it: network rules only.
-pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
-    let rules = rules(rows, scene);
+pub fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let rules = rules(rows, view);
     let summary = format!(
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(&rules)
@@ -245,8 +244,8 @@ pub fn allow_in_firewall(rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
-pub fn allow_at(who: &str, rows: &[Row<'_>], scene: &Scene<'_>) -> Fix {
-    let rules = rules(rows, scene);
+pub fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let rules = rules(rows, view);
     Fix {
         summary: format!("Let {who} pass {}.", what(&rules)),
         commands: in_firewall(&rules),

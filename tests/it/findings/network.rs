@@ -12,7 +12,8 @@ use apim_probe::{
     catalog::{Catalog, File, load},
     diagnosis::{
         Diagnosis, diagnose,
-        findings::{Scene, root_causes},
+        findings::root_causes,
+        view::{RunView, Surroundings},
     },
     model::Finding,
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
@@ -222,15 +223,14 @@ impl Network {
     pub fn findings(&self) -> Vec<Finding> {
         let run = self.run();
         let diagnosis = diagnose(&self.plan, &run);
-        root_causes(&Scene {
-            plan: &self.plan,
-            traces: &run.traces,
-            controls: &run.controls,
-            diagnosis: &diagnosis,
+        let place = Surroundings {
             region: self.region,
-            own_addresses: &["10.1.0.4".parse().unwrap()],
+            addresses: &["10.1.0.4".parse().unwrap()],
+        };
+        root_causes(&RunView {
             platform_dns: self.platform_dns,
             clock_skew: self.clock_skew,
+            ..RunView::new(&self.plan, &run, &diagnosis.judgements, place)
         })
     }
 }

@@ -3,38 +3,31 @@
 use crate::{
     azure::PLATFORM,
     diagnosis::{
-        findings::{
-            row::{Picture, Row},
-            say,
-        },
+        findings::say,
         fix,
+        view::{Row, RunView},
     },
     model::{Cause, Confidence, Fix, Suspect},
 };
 
-fn is_platform_asked(picture: &Picture<'_>) -> bool {
-    picture
-        .scene
-        .plan
-        .name_servers
-        .iter()
-        .any(|server| server.ip() == PLATFORM)
+fn is_platform_asked(view: &RunView<'_>) -> bool {
+    view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM)
 }
 
 /// An answer shows whose it is; silence shows it only where the platform's own server answers meanwhile.
-pub fn confidence(picture: &Picture<'_>, cause: Cause) -> Confidence {
+pub fn confidence(view: &RunView<'_>, cause: Cause) -> Confidence {
     match cause {
         Cause::DnsRefused | Cause::DnsServfail | Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole => {
             Confidence::Certain
         }
-        _ if picture.scene.platform_dns == Some(true) => Confidence::Certain,
+        _ if view.platform_dns == Some(true) => Confidence::Certain,
         _ => Confidence::High,
     }
 }
 
-pub fn suspects(picture: &Picture<'_>, cause: Cause) -> Vec<Suspect> {
+pub fn suspects(view: &RunView<'_>, cause: Cause) -> Vec<Suspect> {
     let silent = matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout);
-    if silent && (is_platform_asked(picture) || picture.scene.platform_dns == Some(false)) {
+    if silent && (is_platform_asked(view) || view.platform_dns == Some(false)) {
         // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
         return vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer];
     }
@@ -44,12 +37,12 @@ pub fn suspects(picture: &Picture<'_>, cause: Cause) -> Vec<Suspect> {
     vec![Suspect::DnsServer]
 }
 
-pub fn repair(picture: &Picture<'_>, cause: Cause, servers: &str) -> Fix {
+pub fn repair(view: &RunView<'_>, cause: Cause, servers: &str) -> Fix {
     if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
-        return fix::advise(Cause::DnsServfail, &[], &picture.scene);
+        return fix::advise(Cause::DnsServfail, &[], view);
     }
     let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
-    let summary = if is_platform_asked(picture) {
+    let summary = if is_platform_asked(view) {
         format!(
             "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
         )
@@ -74,8 +67,8 @@ pub fn other_transport(rows: &[Row<'_>], server: &str) -> Fix {
 }
 
 /// What the platform's name server said as a control.
-pub fn platform(picture: &Picture<'_>) -> Option<String> {
-    picture.scene.platform_dns.map(|answers| {
+pub fn platform(view: &RunView<'_>) -> Option<String> {
+    view.platform_dns.map(|answers| {
         if answers {
             format!("the platform's name server {PLATFORM} answers from here")
         } else {

@@ -1,14 +1,10 @@
-//! One endpoint with everything known of it, and the two sets that recognisers work on.
+//! One endpoint with everything known of it.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use super::Scene;
 use crate::{
     address,
-    diagnosis::{Judgement, attempt::Outcome},
+    diagnosis::outcome::{Judgement, Outcome},
     model::{Cause, Expect, Protocol, Stage, Transport, Verdict},
     net::{
         SocketFailure,
@@ -169,92 +165,6 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
             duration,
         }) => Some((failure, *duration)),
         _ => None,
-    }
-}
-
-/// The whole run.
-#[derive(Debug)]
-pub struct Picture<'a> {
-    /// What it is drawn from.
-    pub scene: Scene<'a>,
-    /// Every planned endpoint, in the catalog's order.
-    pub rows: Vec<Row<'a>>,
-}
-
-impl<'a> Picture<'a> {
-    /// Puts plan, traces and judgements side by side.
-    pub fn new(scene: Scene<'a>) -> Self {
-        let judged = scene.plan.endpoints.iter().zip(&scene.diagnosis.judgements).enumerate();
-        let rows = judged.map(|(index, (endpoint, judgement))| {
-            let trace = scene
-                .traces
-                .get(index)
-                .and_then(Option::as_ref)
-                .filter(|trace| !trace.cut);
-            Row {
-                index,
-                endpoint,
-                trace,
-                judgement,
-            }
-        });
-        Self {
-            scene,
-            rows: rows.collect(),
-        }
-    }
-
-    /// Rows of which the service proved itself.
-    pub fn proved(&self) -> impl Iterator<Item = &Row<'a>> {
-        self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
-    }
-
-    /// Whether an ICMP error comes from this machine itself.
-    pub fn is_own(&self, error: &IcmpError) -> bool {
-        error.own || error.sender.is_some_and(|sender| self.is_own_address(sender))
-    }
-
-    fn is_own_address(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.scene.own_addresses.contains(&address)
-    }
-}
-
-/// Rows that are not as they should be and that nothing explains yet.
-#[derive(Debug)]
-pub struct Pool<'a>(Vec<Row<'a>>);
-
-impl<'a> Pool<'a> {
-    /// All that is not as it should be.
-    pub fn new(picture: &Picture<'a>) -> Self {
-        Self(picture.rows.iter().copied().filter(Row::is_amiss).collect())
-    }
-
-    /// Whether a row like this is left.
-    pub fn has(&self, test: impl Fn(&Row<'a>) -> bool) -> bool {
-        self.0.iter().any(test)
-    }
-
-    /// What is left.
-    pub fn iter(&self) -> impl Iterator<Item = &Row<'a>> {
-        self.0.iter()
-    }
-
-    /// Takes out the rows that are explained now, in order.
-    pub fn take(&mut self, test: impl Fn(&Row<'a>) -> bool) -> Vec<Row<'a>> {
-        self.0.extract_if(.., |row| test(row)).collect()
-    }
-
-    /// Takes out the rows that a key can be found for, by that key, in the order in which keys first appear.
-    pub fn take_by<K: PartialEq>(&mut self, key: impl Fn(&Row<'a>) -> Option<K>) -> Vec<(K, Vec<Row<'a>>)> {
-        let mut groups: Vec<(K, Vec<Row<'a>>)> = Vec::new();
-        for row in self.take(|row| key(row).is_some()) {
-            let Some(key) = key(&row) else { continue };
-            match groups.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, rows)) => rows.push(row),
-                None => groups.push((key, vec![row])),
-            }
-        }
-        groups
     }
 }
 

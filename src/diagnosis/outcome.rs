@@ -1,0 +1,198 @@
+//! The words that judgements are made in: of an exchange, of an address, of an endpoint.
+
+use std::net::SocketAddr;
+
+use crate::{
+    address,
+    model::{Cause, Expect, Stage, Verdict},
+    plan::Untested,
+};
+
+/// What an address amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The service proved itself.
+    Proved,
+    /// It proved itself, then the conversation was cut.
+    Shaken(Cause),
+    /// Something answered that proves nothing.
+    Unproven(Option<Cause>),
+    /// A stage failed.
+    Failed(Cause),
+    /// It was not tried.
+    Untried(Cause),
+}
+
+impl Standing {
+    /// Not proved: a local fault means that nothing was tried; any other cause, that it failed.
+    pub fn failed(cause: Cause) -> Self {
+        if cause == Cause::LocalFault {
+            Self::Untried(cause)
+        } else {
+            Self::Failed(cause)
+        }
+    }
+
+    /// The same, as a stage of the report has it.
+    pub fn step(self) -> Step {
+        self.cause().map_or(Ok(()), Err)
+    }
+
+    /// Why it is not proved.
+    pub fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Proved => None,
+            Self::Unproven(cause) => cause,
+            Self::Shaken(cause) | Self::Failed(cause) | Self::Untried(cause) => Some(cause),
+        }
+    }
+}
+
+/// What one exchange amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// What it amounts to.
+    pub standing: Standing,
+    /// One sentence.
+    pub seen: String,
+    /// What was seen beside it, a sentence each.
+    pub evidence: Vec<String>,
+}
+
+impl Judged {
+    /// A judgement with nothing beside it.
+    pub fn new(standing: Standing, seen: impl Into<String>) -> Self {
+        Self {
+            standing,
+            seen: seen.into(),
+            evidence: Vec::new(),
+        }
+    }
+}
+
+/// How a stage went: why not, where it did not go well.
+pub type Step = Result<(), Cause>;
+
+/// What one address gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// What it amounts to.
+    pub standing: Standing,
+    /// How far it got.
+    pub stage: Stage,
+    /// One plain sentence.
+    pub detail: String,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// What the service said that proves it.
+    pub proof: Option<String>,
+    /// What the connection gave, where it was reached; as for the two below.
+    pub tcp: Option<Step>,
+    /// The handshake.
+    pub tls: Option<Step>,
+    /// The conversation.
+    pub hello: Option<Step>,
+}
+
+impl Outcome {
+    /// Nothing seen yet.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            standing: Standing::Proved,
+            stage: Stage::Tcp,
+            detail: String::new(),
+            evidence: Vec::new(),
+            proof: None,
+            tcp: None,
+            tls: None,
+            hello: None,
+        }
+    }
+
+    /// What the address comes to, in the stage that it reached.
+    pub fn settle(mut self, standing: Standing, stage: Stage, seen: impl Into<String>) -> Self {
+        let seen = seen.into();
+        if standing == Standing::Proved {
+            self.proof = Some(seen.clone());
+        }
+        self.standing = standing;
+        self.stage = stage;
+        self.detail = format!("{}: {seen}", self.address.ip());
+        self.evidence.insert(0, self.detail.clone());
+        self
+    }
+
+    /// A private address that does not prove itself is the likelier fault of the name.
+    pub fn blame_private_address(mut self) -> Self {
+        if let Standing::Failed(_) = self.standing
+            && address::is_private(self.address.ip())
+        {
+            self.standing = Standing::Failed(Cause::DnsPrivateAddress);
+            self.detail = format!("{}, a private address without a private link", self.detail);
+            self.evidence.insert(
+                0,
+                format!(
+                    "the name resolves to the private address {} without a private-link alias",
+                    self.address.ip()
+                ),
+            );
+        }
+        self
+    }
+}
+
+/// What we say of one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why; `None` where there is nothing to explain.
+    pub cause: Option<Cause>,
+    /// The stage in which the cause was seen.
+    pub stage: Option<Stage>,
+    /// One plain sentence.
+    pub detail: String,
+    /// What was seen, a sentence each.
+    pub evidence: Vec<String>,
+    /// What the name lookup gave, where there was one.
+    pub name: Option<Step>,
+    /// One outcome for each attempt of the trace.
+    pub outcomes: Vec<Outcome>,
+    /// The index of the outcome that decided.
+    pub decisive: Option<usize>,
+}
+
+impl Judgement {
+    /// Of an endpoint that the plan leaves out.
+    pub fn untested(untested: &Untested) -> Self {
+        Self::without_attempts(Verdict::NotTested, untested.cause, None, untested.detail.clone())
+    }
+
+    /// Of an endpoint that no attempt was made for.
+    pub fn without_attempts(verdict: Verdict, cause: Cause, stage: Option<Stage>, detail: String) -> Self {
+        Self {
+            verdict,
+            cause: Some(cause),
+            stage,
+            detail,
+            evidence: Vec::new(),
+            name: None,
+            outcomes: Vec::new(),
+            decisive: None,
+        }
+    }
+
+    /// Whether it is as it should be; `None` where that cannot be said.
+    pub fn as_expected(&self, expect: Expect) -> Option<bool> {
+        match (self.verdict, expect) {
+            (Verdict::Unproven | Verdict::NotTested, _) => None,
+            (verdict, Expect::Reachable) => Some(verdict.is_proved()),
+            // A name that does not resolve says nothing about whether traffic could get out.
+            (Verdict::Blocked, Expect::Blocked) => Some(self.stage.is_some_and(|stage| stage >= Stage::Tcp)),
+            (_, Expect::Blocked) => Some(false),
+        }
+    }
+}
