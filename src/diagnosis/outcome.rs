@@ -113,6 +113,7 @@ impl Outcome {
     }
 
     /// What the address comes to, in the stage that it reached.
+    #[must_use]
     pub fn settle(mut self, standing: Standing, stage: Stage, seen: impl Into<String>) -> Self {
         let seen = seen.into();
         if standing == Standing::Proved {
@@ -126,6 +127,7 @@ impl Outcome {
     }
 
     /// A private address that does not prove itself is the likelier fault of the name.
+    #[must_use]
     pub fn blame_private_address(mut self) -> Self {
         if let Standing::Failed(_) = self.standing
             && address::is_private(self.address.ip())
