@@ -324,6 +324,9 @@ pub struct PlanArgs {
     /// Resource id of the instance: fetch both documents with the VM's managed identity
     #[arg(long, value_name = "RESOURCE_ID", conflicts_with = "no_metadata")]
     pub service: Option<ResourceId>,
+    /// PEM file of more trust anchors for the management endpoint alone: they are trusted with the VM's token
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
+    pub management_ca_file: Option<PathBuf>,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,

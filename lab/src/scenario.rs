@@ -37,6 +37,10 @@ const DEPENDENCY_HEAD: &str = "dependencies:
     endpoints:
 ";
 
+fn yes() -> bool {
+    true
+}
+
 /// Nothing that the agent is asked to do in a scenario may take longer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -57,6 +61,10 @@ pub struct Scenario {
     /// A catalog in place of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
     /// required dependency called `service`.
     pub catalog: Option<String>,
+    /// The agent trusts the lab's authorities with its token, as it would a real one's. Without it, only `--ca-file`
+    /// names them.
+    #[serde(default = "yes")]
+    pub management_trust: bool,
     /// Further files on the VM.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
@@ -93,6 +101,14 @@ impl Scenario {
             .arg(lab.ca_file()?)
             .args(&common)
             .args(self.args(&lab));
+        if self.management_trust
+            && self
+                .args
+                .iter()
+                .any(|arg| arg.starts_with("--service=") || arg == "--service")
+        {
+            run.arg("--management-ca-file").arg(lab.ca_file()?);
+        }
         if !self.args.iter().any(|arg| arg.starts_with("--timeout")) {
             run.args(["--timeout", "2s"]);
         }

@@ -11,7 +11,6 @@ use crate::{
     address,
     azure::PLATFORM_DNS,
     cli::{DocumentFormat, ListArgs},
-    net::tls::roots::Roots,
     network::Standpoint,
     plan::{
         document::{self, Document},
@@ -23,11 +22,7 @@ use crate::{
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(
-        &arguments.plan,
-        &Roots::builtin(),
-        terminal::colour(arguments.color, &io::stderr()),
-    )?;
+    let planned = planning::plan(&arguments.plan, terminal::colour(arguments.color, &io::stderr()))?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),

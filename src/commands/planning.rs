@@ -1,8 +1,11 @@
 //! From flags to catalog, vantage and plan: what every command that plans does first.
 
+use std::path::Path;
+
 use crate::{
     catalog::{self, Catalog},
     cli::PlanArgs,
+    file,
     import::{Document, Imports, Kind},
     net::tls::roots::Roots,
     network::NetworkRules,
@@ -25,10 +28,10 @@ pub struct Planned {
     pub network: Option<NetworkRules>,
 }
 
-/// Makes a plan from flags; `roots` judge the management endpoint, `colour` is for the errors of a catalog.
+/// Makes a plan from flags; `colour` is for the errors of a catalog.
 ///
 /// Whatever is wrong with a flag or a file is said before the first packet.
-pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned, Failure> {
+pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
     let overlays = arguments
         .probes
         .iter()
@@ -45,6 +48,7 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
     };
     let network = network::rules(&arguments.network)?;
     let mut documents = documents(arguments)?;
+    let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
         // Asking takes a runtime, which takes descriptors.
         descriptors::prepare().map_err(Failure::agent)?;
@@ -57,7 +61,8 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
         metadata: !arguments.no_metadata,
     });
     if let Some(service) = &arguments.service {
-        let fetched = management::fetch(service, &vantage, roots);
+        vantage.notices.extend(trusted);
+        let fetched = management::fetch(service, &vantage, &roots);
         documents.extend(fetched.documents);
         vantage.notices.extend(fetched.notices);
     }
@@ -85,6 +90,24 @@ pub fn plan(arguments: &PlanArgs, roots: &Roots, colour: bool) -> Result<Planned
         plan,
         network,
     })
+}
+
+/// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of
+/// `--management-ca-file`, with the notice that they call for.
+fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), Failure> {
+    let mut roots = Roots::builtin();
+    let Some(path) = path else {
+        return Ok((roots, None));
+    };
+    roots
+        .add_file(path)
+        .map_err(|error| Failure::usage(format!("--management-ca-file: {error}")))?;
+    let notice = format!(
+        "the certificates of {} are trusted with this VM's token: whoever holds the key of one can read it on its way to \
+         the management endpoint",
+        file::shown(path)
+    );
+    Ok((roots, Some(notice)))
 }
 
 /// The documents of the instance that flags name.

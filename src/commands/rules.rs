@@ -10,7 +10,6 @@ use crate::{
     cli::RulesArgs,
     diff::read,
     model::Report,
-    net::tls::roots::Roots,
     plan::Selection,
     rules::{Kind, Request, Rules, Wanted, clashes},
     text::escape,
@@ -28,7 +27,6 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     }
     let planned = planning::plan(
         &arguments.plan,
-        &Roots::builtin(),
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
     )?;
     let network = planned.network;

@@ -19,7 +19,7 @@ use crate::{
     azure::{Cloud, PLATFORM_DNS},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
-    diagnosis,
+    diagnosis, file,
     model::Report,
     net::tls::{TlsClient, roots::Roots},
     network::{NetworkRules, beside},
@@ -55,7 +55,7 @@ impl Session {
             mut vantage,
             plan,
             network,
-        } = planning::plan(plan, &roots, terminal::colour(color, &io::stderr()))?;
+        } = planning::plan(plan, terminal::colour(color, &io::stderr()))?;
         vantage.notices.extend(added);
         let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
         let interrupted = ear(&runtime);
@@ -194,7 +194,7 @@ fn roots(arguments: &ProbeArgs) -> Result<(Arc<Roots>, Option<String>), Failure>
         }
         notice = Some(format!(
             "{what} of {} treated as public, although the instance may not trust them",
-            path.display()
+            file::shown(path)
         ));
     }
     Ok((Arc::new(roots), notice))

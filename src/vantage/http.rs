@@ -10,7 +10,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{ClientConfig, Error as TlsError, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -25,6 +25,7 @@ use crate::{
         dns::{DnsEnd, Question},
         over,
         tcp::{self, TcpEnd},
+        tls::tls_error,
     },
 };
 
@@ -47,6 +48,8 @@ pub(super) struct Reply {
 pub(super) enum Failure {
     /// Nothing came in time.
     Silent,
+    /// The certificate does not lead to a root that is trusted, or is for another name; in the library's words.
+    Untrusted(String),
     /// Everything else.
     Other(String),
 }
@@ -55,7 +58,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent => f.write_str("no answer in time"),
-            Self::Other(why) => f.write_str(why),
+            Self::Untrusted(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }
@@ -143,7 +146,15 @@ impl Client {
             return exchange(stream, request).await;
         }
         let name = ServerName::try_from(host).map_err(|_| no_url())?;
-        exchange(self.tls.connect(name, stream).await?, request).await
+        let stream = self
+            .tls
+            .connect(name, stream)
+            .await
+            .map_err(|error| match tls_error(&error) {
+                Some(TlsError::InvalidCertificate(_)) => Failure::Untrusted(error.to_string()),
+                _ => error.into(),
+            })?;
+        exchange(stream, request).await
     }
 
     /// The first of the host's addresses that accepts.

@@ -174,10 +174,14 @@ impl Session<'_> {
 
     fn unreachable(&self, failure: &Failure) -> String {
         let host = self.base.trim_start_matches("https://");
-        format!(
-            "{host} cannot be asked ({})",
-            self.token.cut_out_of(&failure.to_string())
-        )
+        let why = self.token.cut_out_of(&failure.to_string());
+        let trust = match failure {
+            Failure::Untrusted(_) => {
+                ", so the token was not sent; where the network inspects this way, --management-ca-file trusts its CA with it"
+            }
+            _ => "",
+        };
+        format!("{host} cannot be asked ({why}){trust}")
     }
 
     fn refused(&self, status: u16) -> String {

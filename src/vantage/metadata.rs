@@ -55,7 +55,9 @@ pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
                                      may not ask"
                 .into(),
         ),
-        Err(Failure::Other(why)) => Err(format!("the metadata service cannot be asked ({why})")),
+        Err(Failure::Untrusted(why) | Failure::Other(why)) => {
+            Err(format!("the metadata service cannot be asked ({why})"))
+        }
     }
 }
 

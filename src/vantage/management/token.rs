@@ -51,7 +51,9 @@ pub(super) async fn token(client: &Client, audience: &str) -> Result<Token, Stri
     let reply = match client.get(&url, metadata::HEADER, metadata::TRUE, LIMIT).await {
         Ok(reply) => reply,
         Err(Failure::Silent) => return Err("no metadata service answered, so there is no token".into()),
-        Err(Failure::Other(why)) => return Err(format!("the metadata service gave no token ({why})")),
+        Err(Failure::Untrusted(why) | Failure::Other(why)) => {
+            return Err(format!("the metadata service gave no token ({why})"));
+        }
     };
     read_token(&reply)
 }
