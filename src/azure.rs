@@ -22,6 +22,21 @@ pub const PLATFORM_DNS: SocketAddr = SocketAddr::new(PLATFORM, 53);
 /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>).
 pub const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
+/// The suffix of storage accounts with a DNS zone, `NAME.z12.blob.storage.azure.net`; Azure public only
+/// (<https://learn.microsoft.com/azure/storage/common/storage-account-overview#azure-dns-zone-endpoints>).
+pub const STORAGE_ZONES: &str = "storage.azure.net";
+
+/// The suffix of all other storage accounts in Azure public.
+pub const STORAGE: &str = "core.windows.net";
+
+/// Whether a name is that of a storage account with its DNS zone: `NAME.z12`.
+pub fn is_zoned_account(name: &str) -> bool {
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|it| it.is_ascii_digit());
+    name.split_once('.')
+        .is_some_and(|(account, zone)| !account.is_empty() && zone.strip_prefix('z').is_some_and(is_number))
+}
+
 /// One of Azure's clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
-    azure::Cloud,
+    azure::{self, Cloud},
     catalog,
     model::{FailOn, Vnet},
     report::Format,
@@ -456,6 +456,9 @@ fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String>
         } else {
             Err(format!("{name} is a host name, and \"{value}\" is none"))
         };
+    }
+    if name == "storage_account" && azure::is_zoned_account(&value) && value.split('.').all(is_label) {
+        return Ok(value);
     }
     match value.split_once('.') {
         Some((first, suffix)) if is_label(first) => Err(format!(

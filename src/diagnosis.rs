@@ -5,7 +5,7 @@
 
 use crate::{
     diagnosis::outcome::{Judgement, Outcome, Standing},
-    model::{Cause, Need, Stage, Verdict},
+    model::{Cause, Need, Protocol, Stage, Verdict},
     net::tcp::TcpEnd,
     plan::{Destination, Endpoint, Plan},
     probe::{
@@ -27,6 +27,7 @@ pub mod instance_view;
 pub mod notices;
 pub mod outcome;
 mod socket;
+mod stand_in;
 mod tls;
 pub mod view;
 
@@ -60,6 +61,7 @@ pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
     };
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
     documented::reconsider(plan, &context, &mut judgements);
+    stand_in::reconsider(plan, &mut judgements);
     Diagnosis { judgements }
 }
 
@@ -232,10 +234,13 @@ fn together(endpoint: &Endpoint, outcomes: Vec<Outcome>) -> Judgement {
         (Verdict::Blocked, Some(outcome)) if all > 1 => format!("none of {all} addresses works: {}", outcome.detail),
         (_, Some(outcome)) => outcome.detail.clone(),
     };
-    let note = endpoint
-        .note
-        .iter()
-        .filter(|_| endpoint.need == Need::Documented && verdict != Verdict::Reachable);
+    // A remark excuses what the page names in vain, and says how far the test of a SQL server goes.
+    let is_told = match verdict {
+        Verdict::Reachable | Verdict::Degraded if endpoint.protocol == Protocol::Tds => true,
+        Verdict::Reachable => false,
+        _ => endpoint.need == Need::Documented,
+    };
+    let note = endpoint.note.iter().filter(|_| is_told);
     let evidence = outcomes
         .iter()
         .flat_map(|outcome| outcome.evidence.iter().cloned())

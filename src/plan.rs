@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use ipnet::IpNet;
+
 use crate::{
     azure::Cloud,
     catalog::model::{self, Catalog, Dependency, Target},
@@ -74,8 +76,20 @@ pub struct Endpoint {
     pub direction: Direction,
     /// Where inbound traffic comes from.
     pub source_tag: Option<String>,
+    /// What it stands in for, where it is not the instance's own.
+    pub stand_in: Option<StandIn>,
     /// Why it cannot be tested, where it cannot.
     pub untested: Option<Untested>,
+}
+
+/// What stands in for a SQL server whose name is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandIn {
+    /// The documented gateways of the region. Gateways are retired: silence is no certainty.
+    Gateways,
+    /// The first addresses of the ranges in which the region's gateways are. Which addresses listen is not documented:
+    /// silence proves nothing.
+    Ranges,
 }
 
 /// Where an endpoint is dialled.
@@ -241,21 +255,25 @@ impl Maker<'_> {
             .collect()
     }
 
-    /// The region's documented gateways, which stand in for a SQL server whose name is not known.
+    /// The region's documented gateways, or the first addresses of their ranges, which stand in for a SQL server whose name
+    /// is not known.
     fn sql_gateways(&self, template: &str, spec: &model::Endpoint) -> Option<Place> {
         let speaks_tds = spec.ports.iter().all(|(_, protocol)| *protocol == Protocol::Tds);
         if !speaks_tds || !template.contains("{sql_server}") || self.values.has("sql_server") {
             return None;
         }
         let region = self.scope.region.as_deref()?;
-        let addresses = self.catalog.sql_gateways.as_ref()?.regions.get(region)?;
+        let gateways = self.catalog.sql_gateways.as_ref()?;
+        let known = gateways.regions.get(region).cloned();
+        let (stand_in, addresses) = match known {
+            Some(addresses) => (StandIn::Gateways, addresses),
+            None => (StandIn::Ranges, first_of_each(gateways.ranges.get(region)?)),
+        };
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
         Some(Place {
             names: vec![name],
-            destination: Destination::Addresses {
-                addresses: addresses.clone(),
-                any: true,
-            },
+            destination: Destination::Addresses { addresses, any: true },
+            stand_in: Some(stand_in),
             ..Place::named(format!("gateways-{region}"))
         })
     }
@@ -293,10 +311,11 @@ impl Maker<'_> {
             destination: place.destination,
             names: place.names.into_iter().chain(spec.names.iter().map(fill)).collect(),
             path: spec.path.clone(),
-            note: spec.note.clone(),
+            note: note(spec.note.as_deref(), place.stand_in),
             expect: spec.expect,
             direction: spec.direction,
             source_tag: spec.source_tag.clone(),
+            stand_in: place.stand_in,
             untested,
         }
     }
@@ -350,6 +369,7 @@ struct Place {
     pattern: Option<String>,
     names: Vec<String>,
     destination: Destination,
+    stand_in: Option<StandIn>,
     untested: Option<Untested>,
 }
 
@@ -360,6 +380,7 @@ impl Place {
             pattern: None,
             names: Vec::new(),
             destination: Destination::Name,
+            stand_in: None,
             untested: None,
         }
     }
@@ -399,6 +420,40 @@ impl Place {
     fn anything() -> Self {
         Self::named("*".into())
     }
+}
+
+/// The catalog's remark, and what a stand-in proves.
+fn note(of_catalog: Option<&str>, stand_in: Option<StandIn>) -> Option<String> {
+    let of_stand_in = stand_in.map(|stand_in| match stand_in {
+        StandIn::Gateways => {
+            "Gateways of the region stand in for the server: one that answers proves the range that it is in, and clients \
+             have to reach all ranges of the region."
+        }
+        StandIn::Ranges => {
+            "The first addresses of the region's ranges stand in for the server: one that answers proves its range, and \
+             silence proves nothing, since it is not documented which of them listen."
+        }
+    });
+    let notes: Vec<&str> = of_catalog.into_iter().chain(of_stand_in).collect();
+    (!notes.is_empty()).then(|| notes.join(" "))
+}
+
+/// How many addresses of a range are tried. Where gateways are documented one by one, they are the first of their range.
+const OF_EACH_RANGE: u32 = 4;
+
+/// The first addresses of each range.
+fn first_of_each(ranges: &[IpNet]) -> Vec<IpAddr> {
+    let first = |range: &IpNet| -> Vec<IpAddr> {
+        let next = |offset: u32| match range.network() {
+            IpAddr::V4(start) => IpAddr::V4((u32::from(start).wrapping_add(offset)).into()),
+            IpAddr::V6(start) => IpAddr::V6((u128::from(start).wrapping_add(offset.into())).into()),
+        };
+        (0..OF_EACH_RANGE)
+            .map(next)
+            .filter(|address| range.contains(address))
+            .collect()
+    };
+    ranges.iter().flat_map(first).collect()
 }
 
 fn in_cloud(clouds: &[Cloud], cloud: Cloud) -> bool {

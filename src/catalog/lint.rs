@@ -14,7 +14,7 @@ use super::{
     settings::{NAME_SERVER, REGION, SETTINGS},
 };
 use crate::{azure::Cloud, text::nearest};
-use host::{Suffixes, address, plain_host};
+use host::{Suffixes, address, plain_host, range};
 
 /// After so many problems the rest of a file is not looked at: nobody reads on.
 const ENOUGH: usize = 200;
@@ -140,8 +140,27 @@ fn sql_gateways(raw: &raw::SqlGateways, problems: &mut Vec<Problem>) -> Option<S
     let given = [("source", raw.source.is_some()), ("regions", raw.regions.is_some())];
     check_given(&given, raw.at, raw.broken, problems);
     let source = raw.source.as_ref().and_then(|source| prose(source, problems));
+    let regions = by_region(raw.regions.as_ref()?, address, problems);
+    let ranges = raw
+        .ranges
+        .as_ref()
+        .map(|ranges| by_region(ranges, range, problems))
+        .unwrap_or_default();
+    Some(SqlGateways {
+        source: source?,
+        regions,
+        ranges,
+    })
+}
+
+/// A table of lists by region, whose every entry is checked.
+fn by_region<T>(
+    table: &Table<Located<Vec<Located<String>>>>,
+    check: fn(&Located<String>, &mut Vec<Problem>) -> Option<T>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Vec<T>> {
     let mut regions = BTreeMap::new();
-    for (region, list) in &raw.regions.as_ref()?.0 {
+    for (region, list) in &table.0 {
         if region.value.is_empty()
             || region
                 .value
@@ -154,12 +173,10 @@ fn sql_gateways(raw: &raw::SqlGateways, problems: &mut Vec<Problem>) -> Option<S
                 help,
             ));
         }
-        regions.insert(region.value.clone(), addresses(list, problems));
+        let checked = list.value.iter().filter_map(|text| check(text, problems));
+        regions.insert(region.value.clone(), checked.collect());
     }
-    Some(SqlGateways {
-        source: source?,
-        regions,
-    })
+    regions
 }
 
 fn dependency(
@@ -213,6 +230,7 @@ fn dependency(
         id: raw.id.as_ref()?.value.clone(),
         title: title?,
         need: raw.need.as_ref()?.value,
+        instance_decides: raw.instance_decides.as_ref().is_some_and(|flag| flag.value),
         feature: raw.feature.as_ref().and_then(|feature| prose(feature, problems)),
         service_tag: raw.service_tag.as_ref().map(|tag| tag.value.clone()),
         impact: impact?,

@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use ipnet::IpNet;
+
 use crate::{
     azure::Cloud,
     model::{Direction, Expect, Need, Protocol, Transport, Vnet},
@@ -44,6 +46,8 @@ pub struct Dependency {
     pub title: String,
     /// How much its endpoints count, unless an endpoint says otherwise.
     pub need: Need,
+    /// Whether a network status of the instance that calls it optional is right, whatever `need` says.
+    pub instance_decides: bool,
     /// Who needs it, where `need` is [`Need::Feature`].
     pub feature: Option<String>,
     /// The service tag of the documented NSG rule.
@@ -137,4 +141,6 @@ pub struct SqlGateways {
     pub source: String,
     /// Addresses by region, named as the VM's metadata names regions (`westeurope`).
     pub regions: BTreeMap<String, Vec<IpAddr>>,
+    /// Ranges by region, for regions of which no address is documented that listens.
+    pub ranges: BTreeMap<String, Vec<IpNet>>,
 }

@@ -37,6 +37,7 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
         under.broken |= gateways.broken;
         under.source = gateways.source.or(under.source.take());
         extend(&mut under.regions, gateways.regions);
+        extend(&mut under.ranges, gateways.ranges);
     }
     if let Some(list) = over.dependencies {
         let under = base.dependencies.get_or_insert_with(|| Located {

@@ -54,6 +54,9 @@ record! {
         source: Text,
         /// Addresses by region, named as the VM's metadata service names regions (`westeurope`).
         regions: Table<List<Text>>,
+        /// Ranges by region, where no address is documented that listens. The first addresses of each are tried; that
+        /// none of them answers proves nothing.
+        ranges: Table<List<Text>>,
     }
 
     /// One thing that the instance needs. In an overlay an entry with a known id and without `endpoints` changes only
@@ -66,6 +69,8 @@ record! {
         title: Text,
         /// How much its endpoints count.
         need: Located<Need>,
+        /// Whether a network status of the instance that calls it optional is right, whatever `need` says.
+        instance_decides: Located<bool>,
         /// Who needs it, where `need` is `feature`.
         feature: Text,
         /// The service tag of a network rule that allows it.

@@ -17,7 +17,7 @@ pub struct Setting {
 pub const SETTINGS: [Setting; 7] = [
     Setting {
         name: "storage_account",
-        what: "the name of a storage account that the instance uses, without its suffix",
+        what: "the name of a storage account that the instance uses, without its suffix (with its DNS zone, if it has one: NAME.z12)",
         dependency: "storage",
         how: "import --network-status or --dependencies; before there is an instance, name an account of your own in the region",
     },

@@ -266,7 +266,7 @@ fn handshakes(cause: Cause) -> Texts {
             ],
             &[
                 "Look for the host in the firewall's application rules; a wildcard *.x.y does not cover x.y.",
-                "An application rule of the kind https fits 443 only: for 1433, 1688, 1886 and 5671 use network rules.",
+                "An application rule of the kind https fits 443 only: for 1433, 1688, 1886 and 5671 use network rules (mssql:1433 exists too, but fits servers with the policy Proxy alone).",
                 "Read the firewall's log for this name at this time.",
             ],
         ),

@@ -58,6 +58,7 @@ pub(super) fn join(
         suffixes: &suffixes,
         values,
     };
+    let mut notices = settle(&mut catalog.dependencies, targets);
     let mut additions: Vec<Additions> = catalog.dependencies.iter().map(Additions::new).collect();
     let mut others = Vec::new();
     let mut derived = Vec::new();
@@ -101,13 +102,37 @@ pub(super) fn join(
     for (setting, value) in derived {
         values.add(&setting, [value]);
     }
-    if strays.is_empty() {
-        return Vec::new();
+    if !strays.is_empty() {
+        notices.push(format!(
+            "the catalog has no dependency for {}: probed under \"{OTHER}\"",
+            some_of(&strays)
+        ));
     }
-    vec![format!(
-        "the catalog has no dependency for {}: probed under \"{OTHER}\"",
-        some_of(&strays)
-    )]
+    notices
+}
+
+/// Where the page contradicts itself about a dependency, the instance's own status says how much it counts; gives a
+/// sentence for each that it calls optional throughout.
+fn settle(dependencies: &mut [Dependency], targets: &[Target]) -> Vec<String> {
+    let mut notices = Vec::new();
+    for dependency in dependencies
+        .iter_mut()
+        .filter(|it| it.instance_decides && it.need == Need::Required)
+    {
+        let mut said = targets
+            .iter()
+            .filter(|target| target.dependency == Some(dependency.id.as_str()))
+            .filter_map(|target| target.need)
+            .peekable();
+        if said.peek().is_some() && said.all(|need| need > Need::Required) {
+            dependency.need = Need::Feature;
+            notices.push(format!(
+                "the instance calls {} optional, so it counts as a feature here",
+                dependency.title
+            ));
+        }
+    }
+    notices
 }
 
 impl Target {
@@ -291,6 +316,7 @@ fn other(endpoints: Vec<Endpoint>) -> Dependency {
         id: OTHER.into(),
         title: "What else the instance names".into(),
         need: Need::Feature,
+        instance_decides: false,
         feature: Some("Whatever the instance uses it for".into()),
         service_tag: None,
         impact: "What the instance uses it for does not work.".into(),

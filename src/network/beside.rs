@@ -166,7 +166,13 @@ fn refine(finding: &mut Finding, rows: &[(&model::Endpoint, &Row<'_>)]) {
     if silent && all(&|prediction| prediction.verdict == Expected::Deny) {
         finding.suspects = culprits(&dialled);
         if finding.confidence != Confidence::Low {
-            finding.confidence = Confidence::Certain;
+            // A stand-in may be silent for a reason of its own: gateways are retired.
+            let only_stand_ins = rows.iter().all(|(_, row)| row.planned.stand_in.is_some());
+            finding.confidence = if only_stand_ins {
+                Confidence::High
+            } else {
+                Confidence::Certain
+            };
         }
         if let Some(rule) = denier(first).filter(|rule| all(&|prediction| denier(prediction) == Some(*rule))) {
             let so_far = &finding.fix.summary;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{catalog::placeholders, text::words::distinct};
+use crate::{azure, catalog::placeholders, text::words::distinct};
 
 /// The names of the user's instance, by placeholder; one placeholder can have several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Optio
                     }];
                 }
                 let filled = |value: &String| Host {
-                    host: host.host.replace(&brace, value),
+                    host: in_its_zone(host.host.replace(&brace, value), value),
                     missing: host.missing.clone(),
                 };
                 known.iter().map(filled).collect()
@@ -69,6 +69,17 @@ pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Optio
             .collect();
     }
     hosts
+}
+
+/// The host of a storage account with a DNS zone, which has a suffix of its own.
+fn in_its_zone(host: String, value: &str) -> String {
+    match host
+        .strip_suffix(azure::STORAGE)
+        .filter(|_| azure::is_zoned_account(value))
+    {
+        Some(before) => format!("{before}{}", azure::STORAGE_ZONES),
+        None => host,
+    }
 }
 
 /// Fills the suffixes of a cloud and leaves other placeholders alone.
@@ -143,6 +154,19 @@ mod tests {
         assert_eq!(
             hosts(template, None, &Values::default()),
             [("{storage_account}.blob.core.windows.net".to_string(), 1)]
+        );
+    }
+
+    #[test]
+    fn an_account_with_a_zone_has_a_suffix_of_its_own() {
+        let mut values = Values::default();
+        values.add("storage_account", ["a.z12".to_string(), "b".to_string()]);
+        assert_eq!(
+            hosts("{storage_account}.table.{storage}", None, &values),
+            [
+                ("a.z12.table.storage.azure.net".to_string(), 0),
+                ("b.table.core.windows.net".to_string(), 0)
+            ]
         );
     }
 

@@ -16,6 +16,10 @@ pub fn render(rules: &Rules) -> String {
             Rules::Routes(_) => "TABLE to its name",
         };
         lines.push(format!("# Set RG to the resource group and {target}."));
+        if matches!(rules, Rules::Firewall(_)) {
+            // Its commands come in an extension, which az asks about before it installs it: that stops a script.
+            lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
+        }
     }
     lines.extend(commands(rules).iter().map(Command::line));
     lines.join("\n") + "\n"

@@ -7,7 +7,8 @@ use super::{
     literal::{Literal, resources},
 };
 
-/// The API version of the resources.
+/// The API version of the resources. Newer ones change nothing about rules and routes, but subnets that are made with
+/// those after 2026-03-31 have no way out by default.
 const VERSION: &str = "2024-05-01";
 
 /// A module with one parameter: the name of the resource that gets the rules.

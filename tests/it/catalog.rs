@@ -289,6 +289,34 @@ fn gateways_and_routes_are_known_for_every_cloud() {
     ] {
         assert_eq!(gateways.regions[region][0].to_string(), first, "{region}");
     }
+    let ranges: Vec<(&str, Vec<String>)> = gateways
+        .ranges
+        .iter()
+        .map(|(region, ranges)| (region.as_str(), ranges.iter().map(ToString::to_string).collect()))
+        .collect();
+    assert_eq!(
+        ranges,
+        [
+            (
+                "denmarkeast",
+                ["9.205.48.96/27", "9.205.72.48/29", "9.205.96.48/29", "9.205.112.48/29"]
+                    .map(String::from)
+                    .to_vec()
+            ),
+            (
+                "eastus3",
+                ["134.138.83.32/27", "134.138.96.48/29"].map(String::from).to_vec()
+            ),
+            ("indiasouthcentral", vec!["172.198.99.32/27".into()]),
+            ("northeastus5", vec!["172.194.84.96/27".into()]),
+        ]
+    );
+    assert!(
+        !gateways
+            .ranges
+            .keys()
+            .any(|region| gateways.regions.contains_key(region))
+    );
     let kms = catalog
         .dependencies
         .iter()
@@ -476,7 +504,8 @@ fn an_overlay_changes_replaces_and_adds() {
 clouds:
   public: { internal: corp.example.com }
 sql_gateways:
-  regions: { westeurope: [192.0.2.1], testregion: [192.0.2.2] }
+  regions: { westeurope: [192.0.2.1], testregion: [192.0.2.2], eastus3: [192.0.2.3] }
+  ranges: { denmarkeast: [192.0.2.0/24] }
 dependencies:
   - { id: windows-update, need: documented }
   - id: ntp
@@ -524,7 +553,9 @@ dependencies:
         gateways.regions["westeurope"],
         ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]
     );
-    assert_eq!(gateways.regions.len(), before.sql_gateways.unwrap().regions.len() + 1);
+    assert_eq!(gateways.regions.len(), before.sql_gateways.unwrap().regions.len() + 2);
+    assert_eq!(gateways.ranges["denmarkeast"][0].to_string(), "192.0.2.0/24");
+    assert_eq!(gateways.ranges.len(), 4);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn a_network_status_fills_the_plan() {
         ),
         (
             "entra-id/westeurope.login.microsoft.com:443",
-            Need::Required,
+            Need::Feature,
             Protocol::Https,
         ),
         ("entra-id/login.windows.net:443", Need::Feature, Protocol::Https),
@@ -257,6 +257,133 @@ fn a_document_without_a_row_lets_its_names_fill_it() {
     row(&plan, "key-vault/{key_vault}.vault.azure.net:443");
 }
 
+/// A network status whose rows are hosts with a resource type, optional or not.
+fn status_of(rows: &[(&str, &str, bool)]) -> Document {
+    let rows: Vec<serde_json::Value> = rows
+        .iter()
+        .map(|(name, kind, optional)| {
+            serde_json::json!({ "name": name, "status": "success", "resourceType": kind, "isOptional": optional })
+        })
+        .collect();
+    let text = serde_json::json!({ "dnsServers": [], "connectivityStatus": rows }).to_string();
+    Document::read(&text, "made", Kind::NetworkStatus, None).unwrap()
+}
+
+#[test]
+fn the_instance_settles_what_the_page_leaves_open() {
+    const LOGIN: &str = "entra-id/login.microsoftonline.com:443";
+    const REGIONAL: &str = "entra-id/westeurope.login.microsoft.com:443";
+    let login = |optional| ("login.microsoftonline.com", "AzureActiveDirectory", optional);
+    let regional = |optional| {
+        let host = "https://westeurope.login.microsoft.com";
+        (host, "RegionalAzureActiveDirectory", optional)
+    };
+    let elsewhere = (
+        "https://centraluseuap.login.microsoft.com",
+        "RegionalAzureActiveDirectory",
+        true,
+    );
+    for (rows, need) in [
+        (vec![login(true), regional(true)], Need::Feature),
+        (vec![login(true)], Need::Feature),
+        (vec![elsewhere], Need::Feature),
+        (vec![login(false), regional(true)], Need::Required),
+        (vec![("a.blob.core.windows.net", "BlobStorage", true)], Need::Required),
+    ] {
+        let (plan, notices) = plan(vec![status_of(&rows)], &[], Some("westeurope"));
+        assert_eq!([LOGIN, REGIONAL].map(|id| row(&plan, id).need), [need; 2], "{rows:?}");
+        let said = notices
+            .iter()
+            .any(|notice| notice == "the instance calls Microsoft Entra ID optional, so it counts as a feature here");
+        assert_eq!(said, need == Need::Feature, "{notices:?}");
+    }
+    // A list of dependencies says nothing of it.
+    let (plan, _) = plan(vec![dependencies("dependencies-2.json")], &[], Some("westeurope"));
+    assert_eq!(row(&plan, LOGIN).need, Need::Required);
+}
+
+#[test]
+fn an_account_with_a_dns_zone_brings_its_siblings() {
+    let blob = ("apimst7.z12.blob.storage.azure.net", "BlobStorage", false);
+    let plan = here(vec![status_of(&[blob])]);
+    for (id, need) in [
+        ("storage/apimst7.z12.blob.storage.azure.net:443", Need::Required),
+        ("storage/apimst7.z12.table.storage.azure.net:443", Need::Required),
+        ("storage/apimst7.z12.queue.storage.azure.net:443", Need::Feature),
+        (
+            "portal-publishing/apimst7.z12.blob.storage.azure.net:443",
+            Need::Feature,
+        ),
+    ] {
+        assert_eq!(row(&plan, id).need, need, "{id}");
+    }
+    assert!(
+        !ids(&plan)
+            .iter()
+            .any(|id| id.contains("storage_account") || id.starts_with("imported/"))
+    );
+    // What only looks like it is a host of its own.
+    for host in [
+        "a.z12.blob.storage.azure.net.example.com",
+        "a.zone.blob.storage.azure.net",
+    ] {
+        let plan = here(vec![status_of(&[(host, "BlobStorage", false)])]);
+        row(&plan, &format!("storage/{host}:443"));
+        row(&plan, "storage/{storage_account}.table.core.windows.net:443");
+    }
+}
+
+#[test]
+fn an_account_with_a_dns_zone_can_be_set() {
+    let setting: Setting = "storage_account=apimst7.z12,other".parse().unwrap();
+    let settings: Vec<(&str, &str)> = setting
+        .values
+        .iter()
+        .map(|value| ("storage_account", value.as_str()))
+        .collect();
+    let (plan, _) = plan(vec![], &settings, Some("westeurope"));
+    row(&plan, "storage/apimst7.z12.table.storage.azure.net:443");
+    row(&plan, "storage/other.table.core.windows.net:443");
+    for wrong in [
+        "storage_account=a.blob",
+        "storage_account=a.z12.blob.storage.azure.net",
+        "storage_account=.z12",
+        "storage_account=a\u{1b}.z12",
+        "key_vault=a.z12",
+    ] {
+        assert!(wrong.parse::<Setting>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn ranges_stand_in_where_no_gateway_is_documented() {
+    let (plan, _) = plan(vec![], &[], Some("eastus3"));
+    let gateways = row(&plan, "sql/gateways-eastus3:1433");
+    let Destination::Addresses { addresses, any: true } = &gateways.destination else {
+        panic!("{gateways:?}")
+    };
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        addresses,
+        [
+            "134.138.83.32",
+            "134.138.83.33",
+            "134.138.83.34",
+            "134.138.83.35",
+            "134.138.96.48",
+            "134.138.96.49",
+            "134.138.96.50",
+            "134.138.96.51"
+        ]
+    );
+    assert_eq!(gateways.names, ["*.database.windows.net"]);
+    let note = gateways.note.as_deref().unwrap();
+    assert!(
+        note.contains("11000 to 11999") && note.contains("silence proves nothing"),
+        "{note}"
+    );
+}
+
 #[test]
 fn dependencies_come_in_pages() {
     let (plan, notices) = plan(
@@ -300,7 +427,7 @@ fn dependencies_come_in_pages() {
         ),
         (
             "certificate-revocation/crl.microsoft.com:80",
-            Need::Required,
+            Need::Feature,
             Protocol::Http,
         ),
         (
@@ -313,13 +440,18 @@ fn dependencies_come_in_pages() {
             Need::Feature,
             Protocol::Tls,
         ),
-        ("entra-id/graph.windows.net:443", Need::Feature, Protocol::Https),
     ] {
         let row = row(&plan, id);
         assert_eq!((row.need, row.protocol, &row.untested), (need, protocol, &None), "{id}");
     }
-    let retired = row(&plan, "certificate-revocation/ocsp.msocsp.com:80");
-    assert_eq!(retired.untested.as_ref().unwrap().cause.as_str(), "retired");
+    for id in [
+        "certificate-revocation/ocsp.msocsp.com:80",
+        "microsoft-graph/graph.windows.net:443",
+    ] {
+        let retired = row(&plan, id);
+        assert_eq!(retired.untested.as_ref().unwrap().cause.as_str(), "retired", "{id}");
+    }
+    assert!(!ids(&plan).contains(&"entra-id/graph.windows.net:443"));
     // What only has addresses is judged by the names that its like have.
     let addresses = row(&plan, "sql/20.61.99.200:1433");
     assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));

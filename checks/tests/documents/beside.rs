@@ -29,14 +29,19 @@ fn rules(nsg: &str, routes: &str) -> NetworkRules {
     )
 }
 
+/// A plan in which the region's gateways stand in for the SQL server.
 fn plan() -> Plan {
+    plan_with(&Values::default())
+}
+
+fn plan_with(values: &Values) -> Plan {
     let scope = Scope {
         cloud: Cloud::Public,
         region: Some("westeurope".into()),
         vnet: None,
         name_servers: vec!["10.1.3.4:53".parse().unwrap()],
     };
-    Plan::make(&Catalog::builtin(), &scope, &Values::default(), &Selection::default()).unwrap()
+    Plan::make(&Catalog::builtin(), &scope, values, &Selection::default()).unwrap()
 }
 
 fn of<'a>(report: &'a Report, start: &str) -> &'a Endpoint {
@@ -57,7 +62,9 @@ const SQL_SILENT: Seen = (SQL, Verdict::Blocked, Some(Cause::TcpTimeout), "20.61
 
 #[test]
 fn silence_that_a_rule_explains_is_certain() {
-    let plan = plan();
+    let mut values = Values::default();
+    values.add("sql_server", ["apirpsql7".to_owned()]);
+    let plan = plan_with(&values);
     let mut report = report(&plan, &[SQL_SILENT]);
     let predictions = beside::apply(&rules("nsg-locked-down.json", "routes-plain.json"), &plan, &mut report);
     let words = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";
@@ -79,6 +86,18 @@ fn silence_that_a_rule_explains_is_certain() {
         .position(|endpoint| endpoint.id.starts_with(SQL))
         .unwrap();
     assert_eq!(predictions[at].as_ref().unwrap().verdict, Expected::Deny);
+}
+
+#[test]
+fn silence_of_a_stand_in_is_never_certain() {
+    let plan = plan();
+    let mut report = report(&plan, &[SQL_SILENT]);
+    beside::apply(&rules("nsg-locked-down.json", "routes-plain.json"), &plan, &mut report);
+    let found = finding(&report, &format!("tcp-timeout/{}", of(&report, SQL).dependency)).unwrap();
+    assert_eq!(
+        (found.confidence, &found.suspects[..]),
+        (Confidence::High, &[Suspect::Nsg][..])
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use crate::{
     azure::Cloud,
     catalog::{
@@ -150,6 +152,26 @@ pub(super) fn address(text: &Located<String>, problems: &mut Vec<Problem>) -> Op
         Err(_) => (
             format!("`{}` is not an address", text.value),
             "write an IPv4 address like 10.0.0.4, or an IPv6 address; the port goes under `port:`".to_owned(),
+        ),
+    };
+    report(Err(complaint), text, problems)
+}
+
+/// Checks a range of addresses, written as its first address and the length of its prefix.
+pub(super) fn range(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<IpNet> {
+    let complaint: Complaint = match text.value.parse::<IpNet>() {
+        Ok(range) if range.prefix_len() < 8 => (
+            format!("`{}` is too wide to be anybody's", text.value),
+            "write the documented range, like 134.138.96.48/29".to_owned(),
+        ),
+        Ok(range) if range.addr() != range.network() => (
+            format!("`{}` does not begin where its range does", text.value),
+            format!("write {}", range.trunc()),
+        ),
+        Ok(range) => return Some(range),
+        Err(_) => (
+            format!("`{}` is not a range of addresses", text.value),
+            "write it like 134.138.96.48/29; single addresses go under `regions:`".to_owned(),
         ),
     };
     report(Err(complaint), text, problems)

@@ -1,6 +1,7 @@
 //! Whether a host is the one that an entry of the catalog means.
 
 use crate::{
+    azure,
     catalog::{REGION, SETTINGS, model::Target as To, placeholders},
     plan::fill,
 };
@@ -20,6 +21,14 @@ pub(super) enum Fit {
     Member,
 }
 
+/// The account in a host of a storage account with a DNS zone, `NAME.z12.blob.storage.azure.net`, where `after` is what
+/// stands behind the name of any other account.
+fn zoned_account<'a>(host: &'a str, after: &str) -> Option<&'a str> {
+    let service = after.strip_suffix(azure::STORAGE)?;
+    let account = host.strip_suffix(azure::STORAGE_ZONES)?.strip_suffix(service)?;
+    azure::is_zoned_account(account).then_some(account)
+}
+
 /// How `host` fits an entry, in the run's cloud and region.
 pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str) -> Option<Fit> {
     match to {
@@ -30,6 +39,12 @@ pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str
                 return (names.is_empty() && filled == host).then_some(Fit::Known);
             };
             let (before, after) = filled.split_once(&format!("{{{name}}}"))?;
+            if let Some(account) = zoned_account(host, after) {
+                return Some(Fit::Own {
+                    setting: name.into(),
+                    value: account.into(),
+                });
+            }
             // A template that is nothing but braces would fit every host.
             let value = host
                 .strip_prefix(before)?

@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "an Azure Firewall denies HTTP",
             healthy().fault(port(80), &AZURE_FIREWALL),
-            ("http-denied/azure-firewall", "Azure Firewall denies TCP 80 to 14 hosts"),
+            ("http-denied/azure-firewall", "Azure Firewall denies TCP 80 to 17 hosts"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -44,7 +44,7 @@ pub fn cases() -> Vec<Case> {
             healthy().fault(port(80), &Fault::Redirect("http://portal.example.net/login")),
             (
                 "http-denied/portal-example-net",
-                "TCP 80 to 14 hosts is redirected to portal.example.net",
+                "TCP 80 to 17 hosts is redirected to portal.example.net",
             ),
             Certain,
             Proxy,

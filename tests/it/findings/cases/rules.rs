@@ -29,7 +29,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "the NSG has no rule for Internet:80",
             healthy().fault(port(80), &Fault::Silent),
-            ("tcp-timeout/port-80", "TCP 80 is dropped in silence, to 10 hosts"),
+            ("tcp-timeout/port-80", "TCP 80 is dropped in silence, to 13 hosts"),
             High,
             Nsg,
         ),

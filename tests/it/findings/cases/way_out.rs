@@ -43,7 +43,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "the next hop of the default route is dead",
             healthy().fault(beyond_dns, &Fault::DeadNextHop),
-            ("tcp-unreachable/dead-next-hop", "The next hop to 60 hosts is dead"),
+            ("tcp-unreachable/dead-next-hop", "The next hop to 63 hosts is dead"),
             Certain,
             Udr,
         ),

@@ -1,0 +1,35 @@
+//! What stands in for a SQL server whose name is not known. Its silence says less than that of the server itself.
+
+use crate::{
+    diagnosis::outcome::Judgement,
+    model::{Cause, Verdict},
+    plan::{Plan, StandIn},
+};
+
+/// Judges stand-ins again, as far as nobody answered at all.
+pub fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
+    for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
+        let Some(stand_in) = endpoint.stand_in.filter(|_| is_silent(judgement)) else {
+            continue;
+        };
+        match stand_in {
+            StandIn::Gateways => judgement.evidence.push(
+                "these are documented gateways of the region, and gateways are retired over time: \
+                 --set sql_server=NAME tests the server itself"
+                    .into(),
+            ),
+            StandIn::Ranges => {
+                judgement.verdict = Verdict::Unproven;
+                judgement.detail = format!(
+                    "none of {} addresses of the region's ranges answers, and which of them listen is not documented: \
+                     pass --set sql_server=NAME",
+                    judgement.outcomes.len()
+                );
+            }
+        }
+    }
+}
+
+fn is_silent(judgement: &Judgement) -> bool {
+    judgement.verdict == Verdict::Blocked && matches!(judgement.cause, Some(Cause::TcpTimeout | Cause::TcpRefused))
+}
