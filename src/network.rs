@@ -28,6 +28,7 @@ pub use document::MAX_SIZE;
 
 use self::{
     addresses::{AddressSet, prefix},
+    evaluate::{ipv4, public_internet},
     nsg::SecurityRules,
     routes::Routes,
     service_tags::ServiceTags,
@@ -38,10 +39,24 @@ use crate::azure::PLATFORM;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkRules {
     security: Option<SecurityRules>,
+    /// What the groups say where `VirtualNetwork` and `Internet` stand for something else.
+    otherwise: Option<Otherwise>,
     routes: Option<Routes>,
     tags: ServiceTags,
-    /// Whether the documents themselves tell what `VirtualNetwork` is.
-    network_is_known: bool,
+    /// The virtual network, as far as the documents tell.
+    network: Option<AddressSet>,
+    /// Where no public service is: private addresses, and those of the networks that Azure connects.
+    inside: AddressSet,
+    /// Whether `VirtualNetwork` is everything, as far as the documents tell.
+    is_forced: Option<bool>,
+}
+
+/// The other reading of the groups, where the documents leave two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Otherwise {
+    security: SecurityRules,
+    /// Why there are two, as the rest of a sentence that says what the first gives.
+    doubt: &'static str,
 }
 
 /// Where the rules are looked at from.
@@ -55,35 +70,56 @@ pub struct Standpoint<'a> {
 
 impl NetworkRules {
     /// Puts together what was given. What the rules themselves tell of a service tag counts before the list of tags.
+    ///
+    /// `VirtualNetwork` and `Internet` follow the routes: where a user's route or BGP takes 0.0.0.0/0, the one is everything
+    /// and the other nothing (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300). Where the rules do not
+    /// spell them out and no routes were given, or where rules and routes contradict each other, both cases are kept.
     pub fn new(security: Option<SecurityRules>, routes: Option<Routes>, tags: Option<ServiceTags>) -> Self {
+        let routes = routes.filter(|routes| !routes.is_empty());
         let mut tags = tags.unwrap_or_default();
         if let Some(security) = &security {
             tags.replace(security.learned().clone());
         }
-        let told = tags.addresses(VIRTUAL_NETWORK).is_some();
-        if !told {
-            tags.learn(
-                VIRTUAL_NETWORK,
-                &routes.as_ref().map_or_else(private, Routes::virtual_network),
-            );
-        }
-        if tags.addresses(INTERNET).is_none() {
-            let network = tags
-                .addresses(VIRTUAL_NETWORK)
-                .map(|known| known.as_ref().clone())
-                .unwrap_or_default();
-            tags.learn(INTERNET, &AddressSet::everything().difference(&network));
-        }
+        let spelled_out = Networks::spelled_out(&tags);
+        let is_spelled_out = spelled_out.is_some();
+        let routed = routes.as_ref().map(|routes| Networks::around(routes.virtual_network()));
+        let (networks, other) = match (spelled_out, routed) {
+            (Some(spelled_out), Some(routed)) if spelled_out.is_forced() != routed.is_forced() => {
+                let doubt = "but rules and routes do not agree whether a route takes 0.0.0.0/0";
+                (spelled_out, Some((routed, doubt)))
+            }
+            (Some(known), _) | (None, Some(known)) => (known, None),
+            (None, None) => {
+                let doubt = "unless a route takes 0.0.0.0/0: pass --effective-routes";
+                (Networks::around(private()), Some((Networks::around(ipv4()), doubt)))
+            }
+        };
+        let is_forced = match &other {
+            Some(_) => routes.as_ref().map(Routes::is_forced),
+            None => Some(networks.is_forced()),
+        };
         tags.learn(LOAD_BALANCER, &AddressSet::from_iter([PLATFORM]));
+        let otherwise = security.clone().zip(other).map(|(mut security, (networks, doubt))| {
+            networks.name_in(&mut tags);
+            security.resolve(&tags);
+            Otherwise { security, doubt }
+        });
+        networks.name_in(&mut tags);
         let security = security.map(|mut security| {
             security.resolve(&tags);
             security
         });
+        let own = routes.as_ref().map(Routes::own_network).filter(|own| !own.is_empty());
+        let mut inside = private();
+        inside.extend(&routes.as_ref().map(Routes::connected).unwrap_or_default());
         Self {
-            network_is_known: told || routes.is_some(),
+            network: own.or_else(|| is_spelled_out.then_some(networks.virtual_network)),
             security,
+            otherwise,
             routes,
             tags,
+            inside,
+            is_forced,
         }
     }
 
@@ -105,9 +141,8 @@ impl NetworkRules {
     /// What the reader should know of these rules.
     pub fn notices(&self, standpoint: &Standpoint<'_>) -> Vec<String> {
         let mut notices = Vec::new();
-        let network = self.network();
-        let foreign = self.network_is_known && !standpoint.addresses.is_empty() && self.local(standpoint).is_none();
-        if foreign {
+        let is_foreign = !standpoint.addresses.is_empty() && self.local(standpoint).is_none();
+        if let Some(network) = self.network.as_ref().filter(|_| is_foreign) {
             let here = standpoint
                 .addresses
                 .iter()
@@ -118,6 +153,13 @@ impl NetworkRules {
                 "no address of this machine ({here}) lies in the virtual network of the given rules ({network}): they belong to another network interface"
             ));
         }
+        if self.otherwise.is_some() && self.routes.is_some() {
+            notices.push(
+                "the given rules and routes contradict each other: either shows a route for 0.0.0.0/0 that the other does not \
+                 know. Export both anew, from one network interface"
+                    .into(),
+            );
+        }
         if self.tags.is_incomplete() {
             notices
                 .push("the service tags are the first page of several: tags that are missing stay unresolved".into());
@@ -125,26 +167,64 @@ impl NetworkRules {
         notices
     }
 
-    /// The addresses of this machine that lie in the virtual network of the rules.
+    /// The addresses of this machine that lie in the virtual network of the rules, or in any where the rules tell none. What
+    /// an instance does it does by IPv4.
     fn local(&self, standpoint: &Standpoint<'_>) -> Option<AddressSet> {
-        let network = self.network();
+        let network = self.network.as_ref().unwrap_or(&self.inside);
         let here = standpoint
             .addresses
             .iter()
             .copied()
-            .filter(|address| network.contains(*address));
+            .filter(|address| address.is_ipv4() && network.contains(*address));
         Some(here.collect::<AddressSet>()).filter(|here| !here.is_empty())
     }
 
-    /// The virtual network itself where routes tell it, or else all that counts as `VirtualNetwork`.
-    fn network(&self) -> AddressSet {
-        let own = self
-            .routes
-            .as_ref()
-            .map(Routes::own_network)
-            .filter(|own| !own.is_empty());
-        own.or_else(|| self.tags.addresses(VIRTUAL_NETWORK).map(|tag| tag.as_ref().clone()))
-            .unwrap_or_default()
+    /// Whether a route of a user or of BGP takes 0.0.0.0/0, so that Azure counts everything as `VirtualNetwork` and nothing
+    /// as `Internet`; `None` where the documents do not tell.
+    pub fn is_forced(&self) -> Option<bool> {
+        self.is_forced
+    }
+}
+
+/// What the two tags stand for that follow the routes.
+#[derive(Debug, Clone)]
+struct Networks {
+    virtual_network: AddressSet,
+    internet: AddressSet,
+}
+
+impl Networks {
+    /// As the rules themselves spell them out; `None` where they leave it.
+    fn spelled_out(tags: &ServiceTags) -> Option<Self> {
+        let of = |tag| tags.addresses(tag).map(|addresses| addresses.as_ref().clone());
+        match (of(VIRTUAL_NETWORK), of(INTERNET)) {
+            (None, None) => None,
+            (Some(virtual_network), None) => Some(Self::around(virtual_network)),
+            (virtual_network, Some(internet)) => Some(Self {
+                virtual_network: virtual_network.unwrap_or_else(private),
+                internet,
+            }),
+        }
+    }
+
+    /// A virtual network, and the internet around it.
+    fn around(virtual_network: AddressSet) -> Self {
+        let mut public = public_internet();
+        public.extend(&AddressSet::from_iter(prefix("2000::/3")));
+        Self {
+            internet: public.difference(&virtual_network),
+            virtual_network,
+        }
+    }
+
+    /// Whether nothing is left for the internet.
+    fn is_forced(&self) -> bool {
+        ipv4().difference(&self.virtual_network).is_empty()
+    }
+
+    fn name_in(&self, tags: &mut ServiceTags) {
+        tags.set(VIRTUAL_NETWORK, &self.virtual_network);
+        tags.set(INTERNET, &self.internet);
     }
 }
 
@@ -160,11 +240,14 @@ const LOAD_BALANCER: &str = "AzureLoadBalancer";
 /// The tag for the management traffic of instances.
 const API_MANAGEMENT: &str = "ApiManagement";
 
-/// What a virtual network can consist of (RFC 1918, RFC 6598), for want of anything better.
+/// What a virtual network can consist of (RFC 1918, RFC 6598), for want of anything better, and the platform's address.
 fn private() -> AddressSet {
-    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
-        .into_iter()
-        .filter_map(prefix)
-        .chain([PLATFORM.into()])
-        .collect()
+    let ranges = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+    ];
+    ranges.into_iter().filter_map(prefix).chain([PLATFORM.into()]).collect()
 }

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct Prediction {
     /// The answer.
     pub verdict: Expected,
+    /// The answer as a sentence.
+    pub words: String,
     /// The security rule that decides; null where none was given, or several do.
     pub nsg: Option<RuleMatch>,
     /// The route that decides; null where none was given, or none matches.
     pub route: Option<RouteMatch>,
-    /// The answer as a sentence.
-    pub words: String,
 }
 
 /// What the rules say.
@@ -50,14 +50,12 @@ pub struct RuleMatch {
 pub struct RouteMatch {
     /// The prefix that matches.
     pub prefix: String,
-    /// The name of a user's route.
-    pub name: Option<String>,
     /// Who made it.
     pub source: Source,
     /// The kind of its next hop, in Azure's word.
-    pub next_hop: String,
-    /// The addresses of the next hop, where it has some.
-    pub next_hop_addresses: Vec<String>,
+    pub next_hop_type: String,
+    /// The address of the next hop, where it has one; of several, all with " or " between them.
+    pub next_hop: Option<String>,
 }
 
 /// What a group guards.

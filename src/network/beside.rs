@@ -235,12 +235,7 @@ fn acquit(finding: &mut Finding, prediction: &Prediction, one_way: bool) {
             // What is left of it is a security admin rule; a missing way out comes first.
             finding.suspects.sort_by_key(|suspect| *suspect == Suspect::Nsg);
         }
-    } else if one_way
-        && prediction
-            .route
-            .as_ref()
-            .is_some_and(|route| !route.next_hop_addresses.is_empty())
-    {
+    } else if one_way && prediction.route.as_ref().is_some_and(|route| route.next_hop.is_some()) {
         keep(finding, &[Suspect::Udr, Suspect::NoOutbound, Suspect::VmNicNsg]);
         if knows_security {
             keep(finding, &[Suspect::Nsg]);
@@ -252,7 +247,7 @@ fn leads_to(prediction: &Prediction, hop: &NextHop) -> bool {
     prediction
         .route
         .as_ref()
-        .is_some_and(|route| route.next_hop == hop.as_str())
+        .is_some_and(|route| route.next_hop_type == hop.as_str())
 }
 
 /// Puts a finding behind those that weigh as much.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::{
     addresses::AddressSet,
-    nsg::{Group, Rule, SecurityRules},
+    nsg::{Group, Rule, SecurityRules, Side},
     routes::{Route, Routes},
 };
 use crate::model::{
@@ -32,6 +32,10 @@ pub struct Flow<'a> {
     pub local: Option<&'a AddressSet>,
     /// The region, which may stand behind the name of a tag.
     pub region: Option<&'a str>,
+    /// The tag by which rules reach this flow whatever its addresses, where it is the platform's own.
+    pub platform: Option<&'static str>,
+    /// Where no public service is: private addresses, and those of the networks that Azure connects.
+    pub inside: &'a AddressSet,
 }
 
 /// The other side of a flow.
@@ -63,15 +67,26 @@ pub enum Security<'r> {
     Clear(&'r Rule),
     /// Some addresses are let through and others are not.
     Mixed(Vec<(&'r Rule, AddressSet)>),
-    /// It depends on a tag of another rule whose addresses nobody told.
+    /// It depends on another rule, of which something is not known.
     Unsure {
         /// The rule that decides if the other does not.
         rule: Option<&'r Rule>,
         /// The other rule.
         doubt: &'r Rule,
+        /// What is not known of it.
+        about: Doubt,
     },
     /// No rule takes it.
     Undecided,
+}
+
+/// What is not known of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The addresses behind a service tag.
+    Tag,
+    /// The machines in an application security group.
+    Group,
 }
 
 /// What all groups do with a flow: the group that denies, or else the first that was asked.
@@ -128,8 +143,8 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[Place])
             let security = decide(group, flow);
             if *place != Place::NetworkManager {
                 asked.push(Decision { group, security });
-            } else if security.access().is_some_and(|access| access != Access::Allow) {
-                // An admin rule that merely allows leaves the last word to the groups; the others do not.
+            } else if !matches!(security, Security::Undecided) && security.access() != Some(Access::Allow) {
+                // An admin rule that merely allows leaves the last word to the groups; the others do not, nor does doubt.
                 return Some(Decision { group, security });
             }
         }
@@ -155,7 +170,7 @@ pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r Route, Addre
 fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
     let mut left = flow.remote.addresses.clone();
     let mut shares: Vec<(&Rule, AddressSet)> = Vec::new();
-    let mut doubts: Vec<&Rule> = Vec::new();
+    let mut doubts: Vec<(&Rule, Doubt)> = Vec::new();
     // What can be anywhere is hardly where a rule names a few networks.
     let negligible = if flow.remote.known == Known::Hardly {
         left.size() / 1000
@@ -167,23 +182,18 @@ fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
         if left.is_empty() {
             break;
         }
-        let (near, far) = if flow.outbound {
-            (&rule.source, &rule.destination)
-        } else {
-            (&rule.destination, &rule.source)
-        };
+        let (near, far) = rule.sides(flow.outbound);
         let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
         if !is_here {
-            if !near.unresolved.is_empty() {
-                doubts.push(rule);
+            if near.has_group {
+                doubts.push((rule, Doubt::Group));
+            } else if !near.unresolved.is_empty() {
+                doubts.push((rule, Doubt::Tag));
             }
             continue;
         }
-        let named = flow.remote.tag.as_ref().is_some_and(|tag| far.names(tag, flow.region));
-        let share = if named { left.clone() } else { far.part_of(&left) };
-        if !named && far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) {
-            doubts.push(rule);
-        }
+        let share = share(far, &left, flow);
+        doubts.extend(doubt(far, &left.difference(&share), flow).map(|doubt| (rule, doubt)));
         if share.size() > negligible {
             left = left.difference(&share);
             shares.push((rule, share));
@@ -192,13 +202,43 @@ fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
     conclude(shares, &doubts, flow.remote.known)
 }
 
-fn conclude<'r>(mut shares: Vec<(&'r Rule, AddressSet)>, doubts: &[&'r Rule], known: Known) -> Security<'r> {
+/// The part of `left` that one side of a rule takes. By its name alone a service tag takes public addresses only: it never
+/// covers a private endpoint (service-tags-overview).
+fn share(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
+    if flow.platform.is_some_and(|tag| far.is_written(tag)) {
+        return left.clone();
+    }
+    let mut share = far.part_of(left);
+    if flow.remote.tag.as_ref().is_some_and(|tag| far.names(tag, flow.region)) {
+        share.extend(&match flow.remote.known {
+            Known::Exactly => left.difference(flow.inside),
+            Known::AsTag | Known::Hardly => left.clone(),
+        });
+    }
+    share
+}
+
+/// What could put some of these addresses behind one side of a rule: public ones behind a tag, private ones behind an
+/// application security group.
+fn doubt(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
+    let is_outside = || !left.difference(flow.inside).is_empty();
+    if far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) && is_outside() {
+        return Some(Doubt::Tag);
+    }
+    (far.has_group && left.overlaps(flow.inside)).then_some(Doubt::Group)
+}
+
+fn conclude<'r>(mut shares: Vec<(&'r Rule, AddressSet)>, doubts: &[(&'r Rule, Doubt)], known: Known) -> Security<'r> {
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
     let rule = shares.first().map(|(rule, _)| *rule);
-    let differs = |other: &&&Rule| rule.is_none_or(|rule| rule.access != other.access);
-    let mixed = shares.iter().any(|(other, _)| differs(&other));
-    match (rule, doubts.iter().find(differs)) {
-        (_, Some(doubt)) => Security::Unsure { rule, doubt },
+    let differs = |other: &Rule| rule.is_none_or(|rule| rule.access != other.access);
+    let mixed = shares.iter().any(|(other, _)| differs(other));
+    match (rule, doubts.iter().find(|(other, _)| differs(other))) {
+        (_, Some((doubt, about))) => Security::Unsure {
+            rule,
+            doubt,
+            about: *about,
+        },
         (None, None) => Security::Undecided,
         (Some(_), None) if mixed && known != Known::Hardly => Security::Mixed(shares),
         (Some(rule), None) => Security::Clear(rule),

@@ -2,7 +2,8 @@
 
 use super::{
     API_MANAGEMENT, NetworkRules,
-    evaluate::{Decision, Flow, Known, Remote, Security, routing, security},
+    evaluate::{Decision, Doubt, Flow, Known, Remote, Security, routing, security},
+    nsg::SecurityRules,
     routes::{NextHop, Route},
     words,
 };
@@ -45,33 +46,38 @@ impl NetworkRules {
         })
     }
 
+    /// What the groups at some places say. Where it is not known what `VirtualNetwork` and `Internet` stand for, both answers
+    /// must agree.
     pub(super) fn guarded(&self, flow: &Flow<'_>, places: &[Place]) -> Option<Guarded> {
-        let rules = self.security.as_ref()?;
-        let Some(decision) = security(rules, flow, places) else {
-            let words = "no NSG is in the way".into();
-            return Some(Guarded {
-                verdict: Expected::Allow,
-                rule: None,
-                words,
-            });
+        let guarded = guarded_by(self.security.as_ref()?, flow, places);
+        let Some(otherwise) = &self.otherwise else {
+            return Some(guarded);
         };
-        Some(say(&decision, flow))
+        if guarded_by(&otherwise.security, flow, places).verdict == guarded.verdict {
+            return Some(guarded);
+        }
+        Some(Guarded {
+            verdict: Expected::Unknown,
+            rule: None,
+            words: format!("{}, {}", guarded.words, otherwise.doubt),
+        })
     }
 
     /// What the routes do with traffic to `remote`.
     pub(super) fn routed(&self, remote: &Remote) -> Option<Routed> {
         let shares = routing(self.routes.as_ref()?, remote);
         let Some((route, share)) = shares.first() else {
-            let words = format!("no route leads to {}", words::remote(remote));
+            // Azure's own table has a route for everything, so this one is not whole.
+            let words = format!("none of the given routes leads to {}", words::remote(remote));
             return Some(Routed {
-                verdict: Expected::Deny,
+                verdict: Expected::Unknown,
                 route: None,
                 next_hop: None,
                 words,
             });
         };
-        let matched = words::route_match(route, share);
-        let says = format!("the {} leads to {}", words::route(&matched), route.leads());
+        let named = words::route(route, share);
+        let says = format!("the {named} leads to {}", route.leads());
         let dropped = |route: &Route| route.next_hop == NextHop::None;
         let other = shares
             .iter()
@@ -82,15 +88,12 @@ impl NetworkRules {
                 Expected::Unknown,
                 format!("{says}, but for some addresses another leads to {}", other.leads()),
             ),
-            None if dropped(route) => (
-                Expected::Deny,
-                format!("the {} leads nowhere: Azure drops it", words::route(&matched)),
-            ),
+            None if dropped(route) => (Expected::Deny, format!("the {named} leads nowhere: Azure drops it")),
             None => (Expected::Allow, says),
         };
         Some(Routed {
             verdict,
-            route: Some(matched),
+            route: Some(words::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
             words,
         })
@@ -104,46 +107,51 @@ impl NetworkRules {
         let Some((route, share)) = shares.iter().find(|(route, _)| strays(route)).or(shares.first()) else {
             return self.routed(remote);
         };
-        let matched = words::route_match(route, share);
+        let named = words::route(route, share);
         let source = words::remote(remote);
         let may_be_routed = remote.known == Known::Hardly
             && table
                 .iter()
                 .any(|route| route.length > 0 && route.source == Source::User && route.next_hop == NextHop::Internet);
         let (verdict, words) = if !strays(route) {
-            (
-                Expected::Allow,
-                format!("replies to {source} leave by the {}", words::route(&matched)),
-            )
+            (Expected::Allow, format!("replies to {source} leave by the {named}"))
         } else if !is_of(remote, API_MANAGEMENT) {
             let words = format!(
-                "replies to {source} leave by the {} to {}: they are lost unless the requests came that way",
-                words::route(&matched),
+                "replies to {source} leave by the {named} to {}: they are lost unless the requests came that way",
                 route.leads()
             );
             (Expected::Unknown, words)
         } else if may_be_routed {
             let words = format!(
-                "replies leave by the {} to {}, unless another route covers {source}: pass --service-tags",
-                words::route(&matched),
+                "replies leave by the {named} to {}, unless another route covers {source}: pass --service-tags",
                 route.leads()
             );
             (Expected::Unknown, words)
         } else {
             let words = format!(
-                "replies to {source} leave by the {} to {}, which never saw the request: they are lost",
-                words::route(&matched),
+                "replies to {source} leave by the {named} to {}, which never saw the request: they are lost",
                 route.leads()
             );
             (Expected::Deny, words)
         };
         Some(Routed {
             verdict,
-            route: Some(matched),
+            route: Some(words::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
             words,
         })
     }
+}
+
+fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[Place]) -> Guarded {
+    security(rules, flow, places).map_or_else(
+        || Guarded {
+            verdict: Expected::Allow,
+            rule: None,
+            words: "no NSG is in the way".into(),
+        },
+        |decision| say(&decision, flow),
+    )
 }
 
 fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
@@ -180,7 +188,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                 words,
             }
         }
-        Security::Unsure { rule, doubt } => {
+        Security::Unsure { rule, doubt, about } => {
             let otherwise = rule.map_or_else(String::new, |rule| {
                 format!(
                     ", or else {} {}",
@@ -188,10 +196,15 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                     words::does(rule.access, flow)
                 )
             });
-            let words = format!(
-                "it depends on the addresses behind NSG rule {}: pass --service-tags{otherwise}",
-                words::short_rule(place, doubt)
-            );
+            let doubtful = words::short_rule(place, doubt);
+            let words = match about {
+                Doubt::Tag => {
+                    format!("it depends on the addresses behind NSG rule {doubtful}: pass --service-tags{otherwise}")
+                }
+                Doubt::Group => format!(
+                    "it depends on the machines in the application security group of NSG rule {doubtful}{otherwise}"
+                ),
+            };
             Guarded {
                 verdict: Expected::Unknown,
                 rule: None,
@@ -233,13 +246,19 @@ pub(super) fn together(guarded: Option<Guarded>, routed: Option<Routed>) -> Pred
 
 fn passes(guarded: &Guarded, routed: &Routed) -> String {
     match (&routed.next_hop, &routed.route) {
-        (Some(NextHop::Appliance(_)), Some(route)) if !route.next_hop_addresses.is_empty() => {
-            format!(
-                "NSG and routes allow it, next hop is {}{}",
-                route.next_hop_addresses.join(" or "),
-                look_there(routed)
-            )
+        (
+            Some(NextHop::Appliance(_)),
+            Some(RouteMatch {
+                next_hop: Some(address),
+                ..
+            }),
+        ) => {
+            format!("allowed, next hop is {address}{}", look_there(routed))
         }
+        (Some(NextHop::Gateway), _) => format!(
+            "allowed, next hop is the virtual network gateway or hub{}",
+            look_there(routed)
+        ),
         _ => format!("{}, and {}{}", guarded.words, routed.words, look_there(routed)),
     }
 }
@@ -247,7 +266,10 @@ fn passes(guarded: &Guarded, routed: &Routed) -> String {
 fn look_there(routed: &Routed) -> &'static str {
     match routed.next_hop {
         Some(NextHop::Appliance(_)) => ": look at the firewall there",
-        Some(NextHop::Gateway) => ": look at the firewalls of your own network",
+        // A secured hub shows its firewall as a gateway.
+        Some(NextHop::Gateway) => {
+            ": look at the firewall of a secured virtual hub, or of your own network behind the gateway"
+        }
         _ => "",
     }
 }

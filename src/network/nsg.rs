@@ -62,8 +62,12 @@ const EPHEMERAL: u16 = 50_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Side {
     addresses: Vec<Arc<AddressSet>>,
+    /// The tags as they are written, whatever is known of their addresses.
+    tags: Vec<String>,
     /// Tags whose addresses nobody told.
     pub unresolved: Vec<String>,
+    /// Whether application security groups stand there, whose addresses no export tells.
+    pub has_group: bool,
 }
 
 impl SecurityRules {
@@ -97,6 +101,9 @@ impl SecurityRules {
                     .ok_or("has an effective security rule that is no object: export it deeper")?;
                 group.rules.push(parse(&rule, &mut rules.learned)?);
             }
+            if group.place != Place::NetworkManager {
+                group.complete();
+            }
             group.rules.sort_by_key(|rule| rule.priority);
             rules.groups.push(group);
         }
@@ -117,6 +124,64 @@ impl SecurityRules {
     }
 }
 
+impl Group {
+    /// Adds the default rules that an export left out of a direction of which it shows some: they cannot be removed
+    /// (network-security-groups-overview, "Default security rules").
+    fn complete(&mut self) {
+        for (name, outbound, priority, access, source, destination) in DEFAULTS {
+            let default = |rule: &&Rule| rule.outbound == outbound && rule.priority >= FIRST_DEFAULT;
+            let shown: Vec<u32> = self.rules.iter().filter(default).map(|rule| rule.priority).collect();
+            if !shown.is_empty() && !shown.contains(&priority) {
+                self.rules.push(Rule {
+                    name: name.into(),
+                    priority,
+                    outbound,
+                    access,
+                    transport: None,
+                    ports: vec![0..=u16::MAX],
+                    source_ports: vec![0..=u16::MAX],
+                    source: Side::of(source),
+                    destination: Side::of(destination),
+                });
+            }
+        }
+    }
+}
+
+/// The default rules of every group: name, whether outbound, priority, access, source and destination.
+const DEFAULTS: [(&str, bool, u32, Access, &str, &str); 6] = [
+    (
+        "AllowVnetInBound",
+        false,
+        65000,
+        Access::Allow,
+        "VirtualNetwork",
+        "VirtualNetwork",
+    ),
+    (
+        "AllowAzureLoadBalancerInBound",
+        false,
+        65001,
+        Access::Allow,
+        "AzureLoadBalancer",
+        "*",
+    ),
+    ("DenyAllInBound", false, 65500, Access::Deny, "*", "*"),
+    (
+        "AllowVnetOutBound",
+        true,
+        65000,
+        Access::Allow,
+        "VirtualNetwork",
+        "VirtualNetwork",
+    ),
+    ("AllowInternetOutBound", true, 65001, Access::Allow, "*", "Internet"),
+    ("DenyAllOutBound", true, 65500, Access::Deny, "*", "*"),
+];
+
+/// The priority of the first default rule; a user's rules end at 4096.
+const FIRST_DEFAULT: u32 = 65000;
+
 impl Rule {
     /// Whether it is about a transport and a port.
     pub fn concerns(&self, transport: Transport, port: u16) -> bool {
@@ -124,9 +189,33 @@ impl Rule {
         let holds = |list: &[RangeInclusive<u16>], port| list.iter().any(|ports| ports.contains(&port));
         about && holds(&self.ports, port) && holds(&self.source_ports, EPHEMERAL)
     }
+
+    /// Its near and its far side, seen from the subnet.
+    pub fn sides(&self, outbound: bool) -> (&Side, &Side) {
+        if outbound {
+            (&self.source, &self.destination)
+        } else {
+            (&self.destination, &self.source)
+        }
+    }
 }
 
 impl Side {
+    /// A tag, or `*`.
+    fn of(word: &str) -> Self {
+        if word == "*" {
+            return Self {
+                addresses: vec![Arc::new(AddressSet::everything())],
+                ..Self::default()
+            };
+        }
+        Self {
+            tags: vec![word.to_owned()],
+            unresolved: vec![word.to_owned()],
+            ..Self::default()
+        }
+    }
+
     /// The part of `addresses` that it names.
     pub fn part_of(&self, addresses: &AddressSet) -> AddressSet {
         let mut parts = self.addresses.iter().map(|set| addresses.intersection(set));
@@ -137,12 +226,17 @@ impl Side {
         })
     }
 
-    /// Whether it names this tag, or its part in this region.
+    /// Whether this tag, or its part in this region, is written there and its addresses are not known.
     pub fn names(&self, tag: &str, region: Option<&str>) -> bool {
         let regional = region.map(|region| format!("{tag}.{region}"));
         self.unresolved.iter().any(|named| {
             named.eq_ignore_ascii_case(tag) || regional.as_ref().is_some_and(|part| named.eq_ignore_ascii_case(part))
         })
+    }
+
+    /// Whether this tag is written there, with or without its addresses.
+    pub fn is_written(&self, tag: &str) -> bool {
+        self.tags.iter().any(|written| written.eq_ignore_ascii_case(tag))
     }
 
     fn resolve(&mut self, tags: &ServiceTags) {
@@ -282,15 +376,16 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Sid
             _ => named.extend(&AddressSet::from_iter([read(&text)?])),
         }
     }
+    let mut unresolved = tags.clone();
     match &tags[..] {
         [tag] if !expanded.is_empty() => learned.learn(tag, &expanded),
         _ if !expanded.is_empty() => {
             named.extend(&expanded);
-            tags.clear();
+            unresolved.clear();
         }
-        [] if named.is_empty() => tags.push("an application security group".into()),
         _ => {}
     }
+    let has_group = tags.is_empty() && named.is_empty();
     let addresses = if named.is_empty() {
         Vec::new()
     } else {
@@ -298,7 +393,9 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Sid
     };
     Ok(Side {
         addresses,
-        unresolved: tags,
+        tags,
+        unresolved,
+        has_group,
     })
 }
 

@@ -8,16 +8,17 @@ use super::{
     evaluate::{Flow, Known, Remote},
     halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     nsg::Rule,
-    routes::{NextHop, Route},
+    routes::NextHop,
     words,
 };
 use crate::{
-    azure::PLATFORM,
+    azure::{METADATA, PLATFORM},
     model::{
         Direction, Prediction, Protocol,
-        prediction::{Access, Expected, Place, RouteMatch, Source},
+        prediction::{Access, Expected, Place, RouteMatch},
     },
     plan::Endpoint,
+    text::escape,
 };
 
 /// Every group that this VM is subject to, those first that concern the instance too.
@@ -51,6 +52,8 @@ impl NetworkRules {
             remote: &remote,
             local: local.as_ref(),
             region: from.region,
+            platform: platform_tag(endpoint, &remote),
+            inside: &self.inside,
         };
         if is_platform(&remote) {
             return self.platform(&flow);
@@ -58,75 +61,93 @@ impl NetworkRules {
         let guarded = self.guarded(&flow, &OF_THIS_VM);
         let routed = self.routed(&remote);
         if endpoint.protocol == Protocol::Kms {
-            return self.activation(guarded, routed);
+            return self.activation(&flow, guarded, routed);
         }
         together(guarded, routed)
     }
 
-    /// `168.63.129.16` is subject to neither routes nor groups, but for rules that name its tag
+    /// The platform's own addresses are subject to neither routes nor groups, but for rules that name their tag
     /// (network-security-groups-overview, "Azure platform considerations").
     fn platform(&self, flow: &Flow<'_>) -> Prediction {
-        let named = self.security.iter().flat_map(|rules| &rules.groups).find_map(|group| {
-            let names = |rule: &&Rule| rule.destination.names("AzurePlatformDNS", None);
-            let about = |rule: &&Rule| rule.outbound && rule.concerns(flow.transport, flow.port);
-            group.rules.iter().filter(about).find(names).map(|rule| (group, rule))
-        });
-        match named {
-            Some((group, rule)) if rule.access == Access::Deny => Prediction {
-                verdict: Expected::Deny,
-                nsg: Some(words::rule_match(group, rule)),
-                route: None,
-                words: format!(
-                    "NSG rule {} {}, by the tag AzurePlatformDNS",
-                    words::short_rule(group.place, rule),
-                    words::does(rule.access, flow)
-                ),
-            },
-            _ => Prediction {
-                verdict: Expected::Allow,
-                nsg: None,
-                route: None,
-                words: format!("{PLATFORM} is the platform's own: neither NSGs nor routes stop it"),
-            },
-        }
+        self.denial_by_tag(flow).unwrap_or_else(|| Prediction {
+            verdict: Expected::Allow,
+            words: format!(
+                "{} is the platform's own: neither NSGs nor routes stop it",
+                flow.remote.addresses
+            ),
+            nsg: None,
+            route: None,
+        })
     }
 
-    /// Windows activation passes every group, unless a route takes 0.0.0.0/0; and it only works from an Azure public address
-    /// (network-security-groups-overview, "Azure platform considerations"; custom-routes-enable-kms-activation).
-    fn activation(&self, guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
-        let forced = self
-            .routes
-            .as_ref()
-            .map(|routes| routes.default_route().is_some_and(is_forced));
-        let named = guarded.as_ref().and_then(|guarded| guarded.rule.as_ref());
-        let denied = guarded
-            .as_ref()
-            .is_some_and(|guarded| guarded.verdict == Expected::Deny);
-        let rule = named.map(|rule| rule.name.clone()).unwrap_or_default();
+    /// The rule that stops a flow of the platform's, by the name of its tag. Exports spell the tag out or leave it alone.
+    fn denial_by_tag(&self, flow: &Flow<'_>) -> Option<Prediction> {
+        let tag = flow.platform?;
+        let rules = self.security.as_ref()?;
+        let names = |rule: &&Rule| {
+            let (near, far) = rule.sides(flow.outbound);
+            let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
+            rule.outbound == flow.outbound && is_here && far.is_written(tag) && rule.concerns(flow.transport, flow.port)
+        };
+        let (group, rule) = rules
+            .groups
+            .iter()
+            .filter_map(|group| Some((group, group.rules.iter().find(names)?)))
+            .find(|(_, rule)| rule.access == Access::Deny)?;
+        Some(Prediction {
+            verdict: Expected::Deny,
+            words: format!(
+                "NSG rule {} {}, by the tag {tag}",
+                words::short_rule(group.place, rule),
+                words::does(rule.access, flow)
+            ),
+            nsg: Some(words::rule_match(group, rule)),
+            route: None,
+        })
+    }
+
+    /// Windows activation passes every group but rules that name its tag, unless a route takes 0.0.0.0/0; and it only works
+    /// from an Azure public address (network-security-groups-overview, "Azure platform considerations";
+    /// custom-routes-enable-kms-activation).
+    fn activation(&self, flow: &Flow<'_>, guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
+        if let Some(denial) = self.denial_by_tag(flow) {
+            return denial;
+        }
+        let denial = guarded.as_ref().filter(|guarded| guarded.verdict != Expected::Allow);
+        let rule = denial
+            .and_then(|guarded| guarded.rule.as_ref())
+            .map(|rule| rule.name.clone());
         let leaves_wrong = routed.as_ref().is_some_and(|routed| {
             matches!(
                 routed.next_hop,
                 Some(NextHop::Appliance(_) | NextHop::Gateway | NextHop::Network(_))
             )
         });
-        let mut prediction = together(guarded, routed);
-        match forced {
-            Some(false) if denied => {
-                prediction.verdict = Expected::Allow;
-                prediction.words = format!("the platform lets Windows activation past NSG rules such as {rule}");
+        let mut prediction = match (self.is_forced(), denial) {
+            (Some(false), Some(_)) => {
+                let such = rule.map_or_else(String::new, |rule| format!(" such as {}", escape(&rule)));
+                let exempt = Guarded {
+                    verdict: Expected::Allow,
+                    rule: None,
+                    words: format!("the platform lets Windows activation past NSG rules{such}"),
+                };
+                together(Some(exempt), routed)
             }
-            None if denied => {
+            (None, Some(denial)) if denial.verdict == Expected::Deny => {
+                let mut prediction = together(guarded, routed);
                 prediction.verdict = Expected::Unknown;
                 prediction.words.push_str(
                     ", which stops Windows activation only where a route takes 0.0.0.0/0: pass --effective-routes",
                 );
+                prediction
             }
-            _ => {}
-        }
+            _ => together(guarded, routed),
+        };
         if leaves_wrong {
-            prediction
-                .words
-                .push_str("; activation works from an Azure public address only: route the KMS addresses to Internet");
+            prediction.words.push_str(
+                "; activation works from an Azure public address only: route the KMS addresses to Internet, unless the \
+                 firewall there is in Azure and translates to one",
+            );
         }
         prediction
     }
@@ -142,6 +163,8 @@ impl NetworkRules {
             remote: &remote,
             local: local.as_ref(),
             region: from.region,
+            platform: None,
+            inside: &self.inside,
         };
         let guarded = self.guarded_subnet(&flow);
         // Replies to the load balancer's probes go to the platform, whatever the routes.
@@ -194,6 +217,8 @@ impl NetworkRules {
             remote: &remote,
             local: local.as_ref(),
             region: from.region,
+            platform: None,
+            inside: &self.inside,
         };
         let both = [
             self.guarded(&flow(true), &OF_THE_SUBNET),
@@ -208,9 +233,27 @@ impl NetworkRules {
     }
 }
 
+/// The platform's addresses, and the tags by which alone rules reach them.
+const OF_THE_PLATFORM: [(IpAddr, &str); 2] = [(PLATFORM, "AzurePlatformDNS"), (METADATA, "AzurePlatformIMDS")];
+
 fn is_platform(remote: &Remote) -> bool {
-    let platform: AddressSet = AddressSet::from_iter([PLATFORM]);
-    remote.known == Known::Exactly && remote.addresses == platform
+    remote.known == Known::Exactly && OF_THE_PLATFORM.iter().any(|(address, _)| is_at(remote, *address))
+}
+
+fn is_at(remote: &Remote, address: IpAddr) -> bool {
+    remote.addresses == AddressSet::from_iter([address])
+}
+
+/// The tag by which rules reach what the platform exempts; that of name resolution is about name resolution alone.
+fn platform_tag(endpoint: &Endpoint, remote: &Remote) -> Option<&'static str> {
+    if endpoint.protocol == Protocol::Kms {
+        return Some("AzurePlatformLKM");
+    }
+    OF_THE_PLATFORM
+        .iter()
+        .find(|(address, _)| is_at(remote, *address))
+        .map(|(_, tag)| *tag)
+        .filter(|_| !is_at(remote, PLATFORM) || endpoint.port == 53)
 }
 
 /// Whether the way back is worth a word: where it is lost, or where it is all that is in doubt.
@@ -220,9 +263,4 @@ fn matters(guarded: &Guarded, returns: &Routed) -> bool {
         Expected::Unknown => guarded.verdict != Expected::Deny,
         Expected::Allow => false,
     }
-}
-
-/// Whether a route takes 0.0.0.0/0 away from Azure's own way out.
-fn is_forced(route: &Route) -> bool {
-    route.source != Source::Default
 }

@@ -19,7 +19,7 @@ impl NetworkRules {
         };
         let addresses = if looked_up.is_empty() { &written[..] } else { looked_up };
         if addresses.is_empty() {
-            tag.map_or_else(|| self.somewhere(None), |tag| self.of_tag(tag, region))
+            tag.map_or_else(|| Self::somewhere(None), |tag| self.of_tag(tag, region))
         } else {
             Remote::at(addresses.iter().copied().collect(), tag)
         }
@@ -28,7 +28,7 @@ impl NetworkRules {
     /// Whoever a service tag stands for.
     pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
         if tag.eq_ignore_ascii_case(INTERNET) {
-            return self.somewhere(None);
+            return Self::somewhere(None);
         }
         let name = self.tags.regional(tag, region).unwrap_or(tag);
         // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
@@ -42,18 +42,15 @@ impl NetworkRules {
                 addresses,
                 known: Known::AsTag,
             },
-            _ => self.somewhere(Some(tag)),
+            _ => Self::somewhere(Some(tag)),
         }
     }
 
-    fn somewhere(&self, tag: Option<&str>) -> Remote {
-        let internet = self
-            .tags
-            .addresses(INTERNET)
-            .map(|known| known.intersection(&public_internet()));
+    /// Somewhere in the internet, whatever Azure's rules count as that just now.
+    fn somewhere(tag: Option<&str>) -> Remote {
         Remote {
             tag: tag.map(str::to_owned),
-            addresses: internet.unwrap_or_default(),
+            addresses: public_internet(),
             known: Known::Hardly,
         }
     }

@@ -1,10 +1,6 @@
 //! Effective routes: where Azure sends what leaves a network interface.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -13,7 +9,7 @@ use super::{
     document::{self, Node, Object},
     kind::Kind,
 };
-use crate::model::prediction::Source;
+use crate::{azure::PLATFORM, model::prediction::Source};
 
 /// The active routes of a network interface, the one that wins first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +32,24 @@ pub struct Route {
     pub next_hop: NextHop,
     /// The addresses of the appliances, where it leads to some.
     pub next_hop_addresses: Vec<String>,
+    /// How exactly its prefixes were named, which settles ties between routes of one source.
+    named: Named,
+}
+
+/// How a route names its prefixes, in the order in which Azure prefers them for one prefix
+/// (<https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#service-tags-for-user-defined-routes>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    /// By the prefix itself.
+    Prefix,
+    /// By a tag of one region, such as `Storage.WestEurope`.
+    RegionalTag,
+    /// By a tag, such as `Storage`.
+    Tag,
+    /// By `AzureCloud.westeurope`.
+    RegionalCloud,
+    /// By `AzureCloud`.
+    Cloud,
 }
 
 /// Where a route leads. Azure adds kinds from time to time, so the list is open.
@@ -65,9 +79,6 @@ impl Routes {
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = document::text(bytes)?;
         let entries = document::entries(&text, &Kind::EffectiveRoutes)?;
-        if entries.is_empty() {
-            return Err("holds no route: every running VM has some".into());
-        }
         let mut routes = Vec::new();
         for entry in entries.iter().filter(|entry| is_active(entry)) {
             routes.extend(parse(entry)?);
@@ -99,25 +110,54 @@ impl Routes {
 
     /// The addresses of the virtual network itself.
     pub fn own_network(&self) -> AddressSet {
-        self.union(|route| matches!(&route.next_hop, NextHop::Network(kind) if kind.eq_ignore_ascii_case("VnetLocal")))
+        let local = |kind: &str| {
+            ["VnetLocal", "Virtual network"]
+                .iter()
+                .any(|word| kind.eq_ignore_ascii_case(word))
+        };
+        self.union(|route| matches!(&route.next_hop, NextHop::Network(kind) if local(kind)))
     }
 
-    /// What Azure means by `VirtualNetwork`, as far as routes show it: the network, its peers, what gateways lead to, and
-    /// the prefixes of the user's routes to appliances (service-tags-overview).
+    /// The networks that Azure itself connects: the virtual network, its peers and groups, private endpoints. An address in
+    /// them is none of a public service.
+    pub fn connected(&self) -> AddressSet {
+        self.union(|route| route.source == Source::Default && matches!(route.next_hop, NextHop::Network(_)))
+    }
+
+    /// What Azure means by `VirtualNetwork`: the network, its peers, what gateways lead to, the prefixes of every route of a
+    /// user, and the platform's address. So where a user's route or BGP takes 0.0.0.0/0, it is everything
+    /// (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300).
     pub fn virtual_network(&self) -> AddressSet {
-        self.union(|route| match &route.next_hop {
-            NextHop::Network(_) => true,
-            NextHop::Gateway => route.length > 0,
-            NextHop::Appliance(_) => route.length > 0 && route.source == Source::User,
-            _ => false,
+        let counts = |route: &&Route| match (route.source, &route.next_hop) {
+            (Source::User | Source::Gateway, _)
+            | (_, NextHop::Network(_) | NextHop::Gateway | NextHop::Appliance(_)) => true,
+            (Source::Default | Source::Unknown, _) => false,
+        };
+        let prefixes = self.0.iter().filter(counts).flat_map(|route| &route.prefixes).copied();
+        prefixes.chain([PLATFORM.into()]).collect()
+    }
+
+    /// Whether a route of a user or of BGP takes 0.0.0.0/0 in the place of Azure's own.
+    pub fn is_forced(&self) -> bool {
+        self.default_route().is_some_and(|route| match route.source {
+            Source::User | Source::Gateway => true,
+            Source::Default | Source::Unknown => matches!(route.next_hop, NextHop::Appliance(_) | NextHop::Gateway),
         })
+    }
+
+    /// Whether there is none: what was given was no list of a running VM.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The route for everything that no other route takes.
     pub fn default_route(&self) -> Option<&Route> {
-        self.0
-            .iter()
-            .find(|route| route.length == 0 && route.addresses.contains(Ipv4Addr::UNSPECIFIED.into()))
+        self.0.iter().find(|route| {
+            route
+                .prefixes
+                .iter()
+                .any(|prefix| prefix.prefix_len() == 0 && prefix.addr().is_ipv4())
+        })
     }
 
     fn union(&self, wanted: impl Fn(&Route) -> bool) -> AddressSet {
@@ -128,32 +168,54 @@ impl Routes {
         union
     }
 
-    /// Puts routes into the order in which they win: routes of service endpoints, which nothing overrides, then the longest
-    /// prefix, then the source. A BGP route does not win against Azure's own routes of the network and its peers, however
-    /// long its prefix.
+    /// Puts routes into the order in which they win: the longest prefix, then the source, then how exactly it is named.
+    ///
+    /// Two kinds of system routes step out of that order. A BGP route never wins against those of the network, its peers
+    /// and service endpoints, however long its prefix (virtual-networks-udr-overview). And a service endpoint wins against
+    /// a user's route for the same prefix, unless that is one by service tag to somewhere else than the internet
+    /// (MicrosoftDocs/azure-docs#111594, #111706 and #128591, each tried by its author).
     fn ranked(mut routes: Vec<Route>) -> Self {
-        let mut preferred = AddressSet::default();
-        for route in routes.iter().filter(|route| route.source == Source::Default) {
-            if matches!(route.next_hop, NextHop::Network(_)) {
-                preferred.extend(&route.addresses);
+        let union = |routes: &[Route], wanted: &dyn Fn(&Route) -> bool| {
+            let mut union = AddressSet::default();
+            for route in routes.iter().filter(|route| wanted(route)) {
+                union.extend(&route.addresses);
             }
+            union
+        };
+        let by_tag = union(&routes, &|route| {
+            route.source == Source::User && route.named != Named::Prefix && route.next_hop != NextHop::Internet
+        });
+        for route in routes
+            .iter_mut()
+            .filter(|route| route.next_hop == NextHop::ServiceEndpoint)
+        {
+            route.addresses = route.addresses.difference(&by_tag);
         }
+        let preferred = union(&routes, &|route| {
+            let preferred = matches!(route.next_hop, NextHop::Network(_) | NextHop::ServiceEndpoint);
+            route.source == Source::Default && preferred
+        });
         for route in routes.iter_mut().filter(|route| route.source == Source::Gateway) {
             route.addresses = route.addresses.difference(&preferred);
         }
-        let rank = |route: &Route| {
+        routes.sort_by_key(|route| {
             (
-                route.next_hop != NextHop::ServiceEndpoint,
                 std::cmp::Reverse(route.length),
+                route.next_hop != NextHop::ServiceEndpoint,
                 route.source,
+                route.named,
             )
-        };
-        routes.sort_by_key(rank);
+        });
         Self(routes)
     }
 }
 
 impl Route {
+    /// The addresses of its next hop as one text: of several, any may be taken.
+    pub fn next_hop(&self) -> Option<String> {
+        (!self.next_hop_addresses.is_empty()).then(|| self.next_hop_addresses.join(" or "))
+    }
+
     /// The prefix by which it takes some of `addresses`.
     pub fn prefix_of(&self, addresses: &AddressSet) -> Option<IpNet> {
         self.prefixes
@@ -164,14 +226,15 @@ impl Route {
 
     /// Where it leads, as half of a sentence.
     pub fn leads(&self) -> String {
-        let hops = self.next_hop_addresses.join(" or ");
         match &self.next_hop {
-            NextHop::Appliance(_) if hops.is_empty() => "an appliance without an address".into(),
-            NextHop::Appliance(_) => format!("the appliance {hops}"),
+            NextHop::Appliance(_) => self.next_hop().map_or_else(
+                || "an appliance without an address".into(),
+                |addresses| format!("the appliance {addresses}"),
+            ),
             NextHop::Network(_) => "the virtual network".into(),
             NextHop::Internet => "the internet".into(),
             NextHop::ServiceEndpoint => "a service endpoint, past every firewall".into(),
-            NextHop::Gateway => "the virtual network gateway".into(),
+            NextHop::Gateway => "the virtual network gateway or hub".into(),
             NextHop::None => "nowhere".into(),
             NextHop::Other(kind) => format!("a next hop of the kind {kind}"),
         }
@@ -190,15 +253,49 @@ impl NextHop {
         }
     }
 
+    /// Reads the words of the API and those of the portal (virtual-networks-udr-overview, "Next hop types across Azure
+    /// tools"). A connected group of a network manager and the gateway of ExpressRoute are the virtual network.
     fn of(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
-            "vnetlocal" | "vnetpeering" | "vnetglobalpeering" | "interfaceendpoint" => Self::Network(word.into()),
+        let letters: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
+        match letters.to_ascii_lowercase().as_str() {
+            "vnetlocal"
+            | "virtualnetwork"
+            | "vnetpeering"
+            | "virtualnetworkpeering"
+            | "vnetglobalpeering"
+            | "globalvnetpeering"
+            | "interfaceendpoint"
+            | "connectedgroup"
+            | "hypernetgateway" => Self::Network(word.into()),
             "internet" => Self::Internet,
             "virtualnetworkserviceendpoint" => Self::ServiceEndpoint,
             "virtualnetworkgateway" => Self::Gateway,
             "none" | "null" => Self::None,
             appliance if appliance.starts_with("virtualappliance") => Self::Appliance(word.into()),
             _ => Self::Other(word.into()),
+        }
+    }
+}
+
+impl Named {
+    /// From the tags that newer exports name, or else from the number of prefixes: what a user writes is one prefix or one
+    /// tag.
+    fn by(tags: &[Cow<'_, str>], prefixes: usize) -> Self {
+        match tags.first().map(|tag| {
+            tag.split_once('.')
+                .map_or((tag.as_ref(), false), |(tag, _)| (tag, true))
+        }) {
+            Some((tag, is_regional)) if tag.eq_ignore_ascii_case("AzureCloud") => {
+                if is_regional {
+                    Self::RegionalCloud
+                } else {
+                    Self::Cloud
+                }
+            }
+            Some((_, true)) => Self::RegionalTag,
+            Some((_, false)) => Self::Tag,
+            None if prefixes > 1 => Self::Tag,
+            None => Self::Prefix,
         }
     }
 }
@@ -219,13 +316,16 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
         _ => Source::Unknown,
     };
     let mut by_length: BTreeMap<u8, Vec<IpNet>> = BTreeMap::new();
-    for text in entry.texts("addressPrefix") {
-        let prefix = prefix(&text).ok_or_else(|| format!("has a route to \"{text}\", which is no prefix"))?;
+    let texts = entry.texts("addressPrefix");
+    for text in &texts {
+        let prefix = prefix(text).ok_or_else(|| format!("has a route to \"{text}\", which is no prefix"))?;
         by_length.entry(prefix.prefix_len()).or_default().push(prefix);
     }
     if by_length.is_empty() {
         return Err("has a route without addressPrefix".into());
     }
+    let tags = entry.get("destinationServiceTags").map(Node::texts).unwrap_or_default();
+    let named = Named::by(&tags, texts.len());
     let next_hop_addresses = next_hops(entry);
     let route = |(length, prefixes): (u8, Vec<IpNet>)| Route {
         name: entry.text("name").filter(|name| !name.is_empty()).map(Cow::into_owned),
@@ -235,6 +335,7 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
         prefixes,
         next_hop: NextHop::of(&kind),
         next_hop_addresses: next_hop_addresses.clone(),
+        named,
     };
     Ok(by_length.into_iter().map(route).collect())
 }

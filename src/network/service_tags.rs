@@ -77,8 +77,11 @@ impl ServiceTags {
         self.incomplete
     }
 
-    /// Adds addresses to a tag.
+    /// Adds addresses to a tag. None at all says nothing of it: exports leave out what they do not spell out.
     pub fn learn(&mut self, tag: &str, addresses: &AddressSet) {
+        if addresses.is_empty() {
+            return;
+        }
         let empty = || Tag {
             name: tag.to_owned(),
             addresses: Arc::default(),
@@ -92,6 +95,15 @@ impl ServiceTags {
         if !addresses.difference(known).is_empty() {
             Arc::make_mut(known).extend(addresses);
         }
+    }
+
+    /// Makes a tag stand for these addresses alone, and for nothing where there are none.
+    pub fn set(&mut self, tag: &str, addresses: &AddressSet) {
+        let tag_of = Tag {
+            name: tag.to_owned(),
+            addresses: Arc::new(addresses.clone()),
+        };
+        self.tags.insert(tag.to_ascii_lowercase(), tag_of);
     }
 
     /// Takes over the tags of `others`; where both know one, `others` are right.

@@ -28,15 +28,16 @@ pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
 /// A route that takes some of `addresses`, as data.
 pub fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
     RouteMatch {
-        prefix: route
-            .prefix_of(addresses)
-            .map(|prefix| prefix.to_string())
-            .unwrap_or_default(),
-        name: route.name.clone(),
+        prefix: prefix(route, addresses),
         source: route.source,
-        next_hop: route.next_hop.as_str().to_owned(),
-        next_hop_addresses: route.next_hop_addresses.clone(),
+        next_hop_type: route.next_hop.as_str().to_owned(),
+        next_hop: route.next_hop(),
     }
+}
+
+fn prefix(route: &Route, addresses: &AddressSet) -> String {
+    let prefix = route.prefix_of(addresses);
+    prefix.map(|prefix| prefix.to_string()).unwrap_or_default()
 }
 
 /// `NSG rule DenyInternet (4096, subnet)`.
@@ -49,14 +50,14 @@ pub fn short_rule(place: Place, rule: &Rule) -> String {
     format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
-/// `route 0.0.0.0/0 (user, to-firewall)`.
-pub fn route(route: &RouteMatch) -> String {
+/// `route 0.0.0.0/0 (user, to-firewall)`, for the part of it that takes some of `addresses`.
+pub fn route(route: &Route, addresses: &AddressSet) -> String {
     let name = route
         .name
         .as_ref()
         .map(|name| format!(", {}", escape(name)))
         .unwrap_or_default();
-    format!("route {} ({}{name})", route.prefix, route.source)
+    format!("route {} ({}{name})", prefix(route, addresses), route.source)
 }
 
 /// `denies TCP 1433 to 20.1.2.3`.

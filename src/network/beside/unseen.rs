@@ -108,10 +108,7 @@ fn denied(endpoint: &Endpoint, prediction: &Prediction, vnet: Option<Vnet>) -> F
 }
 
 fn asymmetric(endpoint: &Endpoint, route: &RouteMatch, words: String) -> Finding {
-    let through = match route.next_hop_addresses.join(" and ") {
-        addresses if addresses.is_empty() => route.next_hop.clone(),
-        addresses => addresses,
-    };
+    let through = route.next_hop.as_ref().unwrap_or(&route.next_hop_type);
     Finding {
         id: format!("asymmetric-route/{}", endpoint.dependency),
         cause: None,

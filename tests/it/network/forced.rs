@@ -1,0 +1,215 @@
+//! Hub and spoke: a route of a user's or of BGP's takes 0.0.0.0/0, and Azure counts everything as `VirtualNetwork`.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// How an export tells what the two tags stand for under forced tunnelling.
+const EXPORTS: [&str; 4] = ["spelled out", "tag map", "null", "absent"];
+
+/// The locked-down group as exported where a route takes 0.0.0.0/0.
+fn exported(how: &str) -> SecurityRules {
+    let mut document: Value = serde_json::from_slice(&fixture("nsg-locked-down.json")).unwrap();
+    let group = &mut document["value"][0];
+    for rule in group["effectiveSecurityRules"].as_array_mut().unwrap() {
+        for side in ["Source", "Destination"] {
+            let tag = rule[format!("{}AddressPrefix", side.to_lowercase())].as_str().unwrap();
+            let expanded = format!("expanded{side}AddressPrefix");
+            let told = match tag {
+                "VirtualNetwork" => json!(["0.0.0.0/0"]),
+                "Internet" => json!([]),
+                _ => continue,
+            };
+            match how {
+                "spelled out" => rule[expanded] = told,
+                "null" | "tag map" => rule[expanded] = Value::Null,
+                _ => drop(rule.as_object_mut().unwrap().remove(&expanded)),
+            }
+        }
+    }
+    if how == "tag map" {
+        group["tagMap"] =
+            json!({ "VirtualNetwork": ["0.0.0.0/0"], "Internet": [], "AzureLoadBalancer": ["168.63.129.16/32"] });
+    }
+    SecurityRules::parse(document.to_string().as_bytes()).unwrap()
+}
+
+fn default_route(source: &str, hop: &str, addresses: &[&str]) -> Routes {
+    let document = json!([
+        { "source": "Default", "state": "Active", "addressPrefix": ["10.1.0.0/16"], "nextHopType": "VnetLocal", "nextHopIpAddress": [] },
+        { "source": source, "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": hop, "nextHopIpAddress": addresses },
+        { "source": "Default", "state": "Active", "addressPrefix": ["10.0.0.0/8"], "nextHopType": "None", "nextHopIpAddress": [] },
+    ]);
+    Routes::parse(document.to_string().as_bytes()).unwrap()
+}
+
+fn to_appliance() -> Routes {
+    default_route("User", "VirtualAppliance", &["10.1.9.4"])
+}
+
+#[test]
+fn a_rule_that_denies_the_internet_never_bites() {
+    for how in EXPORTS {
+        let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), None);
+        assert_eq!(rules.is_forced(), Some(true), "{how}");
+        for (start, addresses) in [
+            ("sql/", &["20.61.99.193"][..]),
+            ("event-hubs/", &[]),
+            ("certificate-revocation/crl3.digicert.com:80", &[]),
+            ("ntp/", &[]),
+        ] {
+            assert_eq!(
+                said(&rules, start, addresses),
+                "allow: allowed, next hop is 10.1.9.4: look at the firewall there",
+                "{how} {start}"
+            );
+        }
+        let rule = predict(&rules, "sql/", &["20.61.99.193"]).nsg.unwrap();
+        assert_eq!(rule.name, "AllowVnetOutBound", "{how}");
+        // Without the 0/0 route the same rule bites.
+        if !["spelled out", "tag map"].contains(&how) {
+            let plain = NetworkRules::new(
+                Some(exported(how)),
+                Some(default_route("Default", "Internet", &[])),
+                None,
+            );
+            assert_eq!(
+                predict(&plain, "sql/", &["20.61.99.193"]).verdict,
+                Expected::Deny,
+                "{how}"
+            );
+            assert_eq!(plain.is_forced(), Some(false));
+        }
+    }
+}
+
+#[test]
+fn no_endpoint_is_denied_for_want_of_an_internet() {
+    let here = ["10.1.2.7".parse().unwrap()];
+    let from = Standpoint {
+        region: Some("westeurope"),
+        addresses: &here,
+    };
+    for how in EXPORTS {
+        for routes in [Some(to_appliance()), None] {
+            let rules = NetworkRules::new(Some(exported(how)), routes, None);
+            for endpoint in plan().endpoints.iter().filter(|it| it.direction == Direction::Outbound) {
+                let found = rules.predict(endpoint, &[], &from).unwrap();
+                assert_ne!(found.verdict, Expected::Deny, "{how} {}: {}", endpoint.id, found.words);
+                assert!(!found.words.contains("no route leads"), "{}", found.words);
+            }
+        }
+    }
+}
+
+#[test]
+fn bgp_takes_everything_as_a_user_does() {
+    for (source, hop, addresses) in [
+        ("VirtualNetworkGateway", "VirtualNetworkGateway", &["10.1.255.4"][..]),
+        ("User", "VirtualNetworkGateway", &[]),
+        ("Default", "VirtualNetworkGateway", &["10.100.0.68"]),
+    ] {
+        let rules = NetworkRules::new(
+            Some(exported("null")),
+            Some(default_route(source, hop, addresses)),
+            None,
+        );
+        // A secured virtual hub looks like this too: nothing says that the network behind is your own.
+        assert_eq!(
+            said(&rules, "sql/", &["20.61.99.193"]),
+            "allow: allowed, next hop is the virtual network gateway or hub: look at the firewall of a secured virtual hub, or of your own network behind the gateway",
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn two_halves_of_everything_are_everything() {
+    let document = json!([
+        { "source": "Default", "state": "Active", "addressPrefix": ["10.1.0.0/16"], "nextHopType": "VnetLocal" },
+        { "source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/1"], "nextHopType": "VirtualAppliance", "nextHopIpAddress": ["10.1.9.4"] },
+        { "source": "User", "state": "Active", "addressPrefix": ["128.0.0.0/1"], "nextHopType": "VirtualAppliance", "nextHopIpAddress": ["10.1.9.4"] },
+        { "source": "Default", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet" },
+    ]);
+    let routes = Routes::parse(document.to_string().as_bytes()).unwrap();
+    let rules = NetworkRules::new(Some(exported("null")), Some(routes), None);
+    assert_eq!(predict(&rules, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
+    assert_eq!(rules.is_forced(), Some(true));
+}
+
+#[test]
+fn without_routes_and_expansions_both_cases_are_kept() {
+    let rules = NetworkRules::new(Some(exported("null")), None, None);
+    assert_eq!(rules.is_forced(), None);
+    assert_eq!(
+        said(&rules, "sql/", &["20.61.99.193"]),
+        "unknown: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193, unless a route takes 0.0.0.0/0: pass --effective-routes"
+    );
+    // What holds in both is said as ever.
+    assert_eq!(
+        said(&rules, "storage/", &[]),
+        "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage"
+    );
+    // An export that spells the tags out needs no routes.
+    let told = NetworkRules::new(Some(exported("spelled out")), None, None);
+    assert_eq!(predict(&told, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
+}
+
+#[test]
+fn rules_and_routes_of_different_times_settle_nothing() {
+    let rules = rules(Some("nsg-locked-down.json"), Some("routes-forced.json"), None);
+    let prediction = predict(&rules, "sql/", &["20.61.99.193"]);
+    assert_eq!(prediction.verdict, Expected::Unknown);
+    assert!(
+        prediction
+            .words
+            .contains("do not agree whether a route takes 0.0.0.0/0"),
+        "{}",
+        prediction.words
+    );
+    let notices = rules.notices(&Standpoint::default());
+    assert!(notices.iter().any(|notice| notice.contains("0.0.0.0/0")), "{notices:?}");
+}
+
+#[test]
+fn lost_replies_stay_found() {
+    for how in EXPORTS {
+        for tags in [None, Some(ServiceTags::parse(&fixture("service-tags.json")).unwrap())] {
+            let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), tags);
+            let prediction = predict(&rules, "management-endpoint/", &[]);
+            assert_eq!(prediction.verdict, Expected::Deny, "{how}: {}", prediction.words);
+            assert!(
+                prediction.words.ends_with("which never saw the request: they are lost"),
+                "{}",
+                prediction.words
+            );
+            assert_eq!(prediction.route.unwrap().next_hop.as_deref(), Some("10.1.9.4"));
+        }
+    }
+}
+
+#[test]
+fn activation_is_subject_to_rules_where_everything_is_routed_away() {
+    let denied = |tag: &str, routes: Option<Routes>| {
+        let document = json!([{ "association": { "subnet": { "id": "s" } }, "effectiveSecurityRules": [
+            { "name": "Deny1688", "priority": 100, "direction": "Outbound", "access": "Deny", "protocol": "All",
+              "sourceAddressPrefix": "*", "destinationAddressPrefix": tag, "destinationPortRange": "0-65535" },
+            { "name": "AllowAll", "priority": 200, "direction": "Outbound", "access": "Allow", "protocol": "All",
+              "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "0-65535" }] }]);
+        let security = SecurityRules::parse(document.to_string().as_bytes()).unwrap();
+        predict(
+            &NetworkRules::new(Some(security), routes, None),
+            "kms/azkms",
+            &["20.118.99.224"],
+        )
+        .verdict
+    };
+    let plain = || default_route("Default", "Internet", &[]);
+    // The platform lets activation past every rule but those that name its tag.
+    assert_eq!(denied("20.118.99.224/32", Some(plain())), Expected::Allow);
+    assert_eq!(denied("20.118.99.224/32", Some(to_appliance())), Expected::Deny);
+    assert_eq!(denied("20.118.99.224/32", None), Expected::Unknown);
+    for routes in [Some(plain()), Some(to_appliance()), None] {
+        assert_eq!(denied("AzurePlatformLKM", routes), Expected::Deny);
+    }
+}
