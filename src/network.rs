@@ -29,11 +29,11 @@ pub use document::MAX_SIZE;
 use self::{
     addresses::{AddressSet, prefix},
     evaluate::{ipv4, public_internet},
-    nsg::SecurityRules,
+    nsg::{Group, SecurityRules},
     routes::Routes,
     service_tags::ServiceTags,
 };
-use crate::azure::PLATFORM;
+use crate::{azure::PLATFORM, model::prediction::Place};
 
 /// Everything that is known of the network's rules. What was not given is not guessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,6 +136,14 @@ impl NetworkRules {
     /// The effective rules of the security groups, where they were given.
     pub fn security(&self) -> Option<&SecurityRules> {
         self.security.as_ref()
+    }
+
+    /// Whether no security group guards the subnet, as far as the documents tell.
+    pub fn lacks_a_group(&self) -> bool {
+        let guards = |group: &Group| group.place == Place::Subnet;
+        self.security
+            .as_ref()
+            .is_some_and(|rules| !rules.groups.iter().any(guards))
     }
 
     /// What the reader should know of these rules.

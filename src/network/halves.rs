@@ -32,8 +32,7 @@ pub(super) const OF_THE_SUBNET: [Place; 2] = [Place::NetworkManager, Place::Subn
 
 impl NetworkRules {
     pub(super) fn guarded_subnet(&self, flow: &Flow<'_>) -> Option<Guarded> {
-        let rules = self.security.as_ref()?;
-        if rules.groups.iter().any(|group| group.place == Place::Subnet) {
+        if !self.lacks_a_group() {
             return self.guarded(flow, &OF_THE_SUBNET);
         }
         // virtual-network-reference and virtual-network-injection-resources: the group is required, as the load balancer is

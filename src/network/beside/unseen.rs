@@ -4,7 +4,7 @@ use super::Row;
 use crate::{
     model::{
         Cause, Confidence, Direction, Finding, Fix, Need, Prediction, Suspect, Transport, Vnet,
-        prediction::{Expected, RouteMatch},
+        prediction::{Access, Expected, RouteMatch},
     },
     network::{API_MANAGEMENT, INTERNET, NetworkRules, Standpoint},
     plan::{Endpoint, Untested},
@@ -27,11 +27,8 @@ pub fn findings(
             continue;
         };
         // Where the groups let it in, it is the way back that is wrong.
-        let lets_in = prediction
-            .nsg
-            .as_ref()
-            .is_some_and(|rule| rule.access != crate::model::prediction::Access::Deny);
-        if rules.security().is_some() && !lets_in {
+        let is_denied = prediction.nsg.as_ref().is_some_and(|rule| rule.access == Access::Deny);
+        if is_denied || rules.lacks_a_group() {
             findings.push((row.planned.need, denied(row.planned, prediction, vnet)));
         }
     }
