@@ -80,20 +80,8 @@ impl NetworkRules {
         if let Some(security) = &security {
             tags.replace(security.learned().clone());
         }
-        let spelled_out = Networks::spelled_out(&tags);
-        let is_spelled_out = spelled_out.is_some();
-        let routed = routes.as_ref().map(|routes| Networks::around(routes.virtual_network()));
-        let (networks, other) = match (spelled_out, routed) {
-            (Some(spelled_out), Some(routed)) if spelled_out.is_forced() != routed.is_forced() => {
-                let doubt = "but rules and routes do not agree whether a route takes 0.0.0.0/0";
-                (spelled_out, Some((routed, doubt)))
-            }
-            (Some(known), _) | (None, Some(known)) => (known, None),
-            (None, None) => {
-                let doubt = "unless a route takes 0.0.0.0/0: pass --effective-routes";
-                (Networks::around(private()), Some((Networks::around(ipv4()), doubt)))
-            }
-        };
+        let is_spelled_out = Networks::spelled_out(&tags).is_some();
+        let (networks, other) = Networks::all(&tags, routes.as_ref());
         let is_forced = match &other {
             Some(_) => routes.as_ref().map(Routes::is_forced),
             None => Some(networks.is_forced()),
@@ -202,6 +190,22 @@ struct Networks {
 }
 
 impl Networks {
+    /// What the rules spell out, or else what the routes show; and the other case, where there is one, with the reason.
+    fn all(tags: &ServiceTags, routes: Option<&Routes>) -> (Self, Option<(Self, &'static str)>) {
+        let shown = routes.map(|routes| Self::around(routes.virtual_network()));
+        match (Self::spelled_out(tags), shown) {
+            (Some(told), Some(shown)) if told.is_forced() != shown.is_forced() => {
+                let doubt = "but rules and routes do not agree whether a route takes 0.0.0.0/0";
+                (told, Some((shown, doubt)))
+            }
+            (Some(known), _) | (None, Some(known)) => (known, None),
+            (None, None) => {
+                let doubt = "unless a route takes 0.0.0.0/0: pass --effective-routes";
+                (Self::around(private()), Some((Self::around(ipv4()), doubt)))
+            }
+        }
+    }
+
     /// As the rules themselves spell them out; `None` where they leave it.
     fn spelled_out(tags: &ServiceTags) -> Option<Self> {
         let of = |tag| tags.addresses(tag).map(|addresses| addresses.as_ref().clone());
@@ -215,8 +219,14 @@ impl Networks {
         }
     }
 
-    /// A virtual network, and the internet around it.
+    /// A virtual network, and the internet around it. All of IPv4 is all there is: exports then leave the internet empty.
     fn around(virtual_network: AddressSet) -> Self {
+        if ipv4().difference(&virtual_network).is_empty() {
+            return Self {
+                virtual_network: AddressSet::everything(),
+                internet: AddressSet::default(),
+            };
+        }
         let mut public = public_internet();
         public.extend(&AddressSet::from_iter(prefix("2000::/3")));
         Self {
@@ -227,7 +237,7 @@ impl Networks {
 
     /// Whether nothing is left for the internet.
     fn is_forced(&self) -> bool {
-        ipv4().difference(&self.virtual_network).is_empty()
+        self.internet.is_empty()
     }
 
     fn name_in(&self, tags: &mut ServiceTags) {

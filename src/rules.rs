@@ -27,7 +27,8 @@ mod slots;
 mod terraform;
 mod wanted;
 
-pub use nsg::{SecurityRule, clashes};
+pub use nsg::{NsgRules, SecurityRule, clashes};
+pub use wanted::is_forced;
 
 /// For what rules are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -93,6 +94,8 @@ pub struct Request<'a> {
     pub cloud: Cloud,
     /// The region: regional tags take the place of global ones where the documentation allows it.
     pub region: Option<&'a str>,
+    /// Whether a route takes 0.0.0.0/0 away from Azure, so that nothing counts as `Internet`; `None` where nobody told.
+    pub is_forced: Option<bool>,
     /// Where tags are spelled as Azure spells them.
     pub tags: Option<&'a ServiceTags>,
     /// The prefix of the instance's subnet, or `*`: the source of firewall rules.
@@ -107,7 +110,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rules {
     /// Rules of a network security group.
-    Nsg(Vec<SecurityRule>),
+    Nsg(NsgRules),
     /// A rule collection group of a firewall policy.
     Firewall(firewall::CollectionGroup),
     /// Routes of a route table.
@@ -130,7 +133,7 @@ impl Rules {
     /// How many rules there are.
     pub fn len(&self) -> usize {
         match self {
-            Self::Nsg(rules) => rules.len(),
+            Self::Nsg(group) => group.rules.len(),
             Self::Firewall(group) => group.network.len() + group.application.len(),
             Self::Routes(routes) => routes.len(),
         }
@@ -151,23 +154,25 @@ impl Rules {
         }
     }
 
-    /// What a reader should know first, a line each.
-    fn remarks(&self) -> Vec<String> {
+    /// What a reader should know first, a line each: comments where the syntax has them.
+    pub fn remarks(&self) -> Vec<String> {
         let count = |n: usize, noun: &str| crate::text::words::count(n, noun);
         let made = format!("Made by apim-probe {}", env!("CARGO_PKG_VERSION"));
         match self {
             _ if self.is_empty() => vec![format!("{made}: no rule is needed.")],
-            Self::Nsg(rules) => {
-                let inbound = rules.iter().filter(|rule| rule.inbound).count();
-                vec![
+            Self::Nsg(group) => {
+                let inbound = group.rules.iter().filter(|rule| rule.inbound).count();
+                let mut remarks = vec![
                     format!(
                         "{made}: {} for the NSG of the instance's subnet, {inbound} of them inbound (apim-in-…).",
-                        count(rules.len(), "rule")
+                        count(group.rules.len(), "rule")
                     ),
                     "An instance in several regions also needs the regional tags of its primary region, and an Event \
                      Hubs namespace elsewhere those of its own."
                         .into(),
-                ]
+                ];
+                remarks.extend(group.remark().map(str::to_owned));
+                remarks
             }
             Self::Firewall(_) => vec![
                 format!("{made}: {} for a policy of Azure Firewall.", count(self.len(), "rule")),

@@ -10,8 +10,9 @@ use crate::{
     cli::RulesArgs,
     diff::read,
     model::Report,
+    network::NetworkRules,
     plan::Selection,
-    rules::{Kind, Request, Rules, Wanted, clashes},
+    rules::{Kind, Request, Rules, Syntax, Wanted, clashes, is_forced},
     text::escape,
 };
 
@@ -41,7 +42,10 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.as_deref(),
-        tags: network.as_ref().map(crate::network::NetworkRules::tags),
+        is_forced: network
+            .as_ref()
+            .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),
+        tags: network.as_ref().map(NetworkRules::tags),
         subnet: &subnet,
         wanted,
         missing_only: arguments.missing_only,
@@ -57,11 +61,16 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {
         let _ = writeln!(io::stderr(), "notice: {notice}");
     }
+    if arguments.syntax == Syntax::Json && !rules.is_empty() {
+        for remark in rules.remarks() {
+            let _ = writeln!(io::stderr(), "notice: {remark}");
+        }
+    }
     print(&rules.render(arguments.syntax))?;
     Ok(0)
 }
 
-fn notices(rules: &Rules, any_source: bool, network: Option<&crate::network::NetworkRules>) -> Vec<String> {
+fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();
     if rules.is_empty() {
         notices.push("no rule is needed".into());
@@ -70,9 +79,13 @@ fn notices(rules: &Rules, any_source: bool, network: Option<&crate::network::Net
         Rules::Firewall(_) if any_source && !rules.is_empty() => {
             notices.push("the firewall rules take every source: --subnet narrows them to the instance's".into());
         }
-        Rules::Nsg(rules) => {
-            let existing = network.and_then(crate::network::NetworkRules::security);
-            notices.extend(existing.map(|existing| clashes(rules, existing)).unwrap_or_default());
+        Rules::Nsg(group) => {
+            let existing = network.and_then(NetworkRules::security);
+            notices.extend(
+                existing
+                    .map(|existing| clashes(&group.rules, existing))
+                    .unwrap_or_default(),
+            );
         }
         _ => {}
     }

@@ -226,6 +226,11 @@ impl Side {
         })
     }
 
+    /// Whether it is known to name no address at all.
+    pub fn is_nowhere(&self) -> bool {
+        self.unresolved.is_empty() && !self.has_group && self.addresses.iter().all(|set| set.is_empty())
+    }
+
     /// Whether this tag, or its part in this region, is written there and its addresses are not known.
     pub fn names(&self, tag: &str, region: Option<&str>) -> bool {
         let regional = region.map(|region| format!("{tag}.{region}"));

@@ -254,7 +254,7 @@ impl NextHop {
     }
 
     /// Reads the words of the API and those of the portal (virtual-networks-udr-overview, "Next hop types across Azure
-    /// tools"). A connected group of a network manager and the gateway of ExpressRoute are the virtual network.
+    /// tools"). A connected group of a network manager and an `ExpressRoute` gateway are the virtual network.
     fn of(word: &str) -> Self {
         let letters: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
         match letters.to_ascii_lowercase().as_str() {

@@ -54,7 +54,8 @@ impl Command {
 
 fn commands(rules: &Rules) -> Vec<Command> {
     match rules {
-        Rules::Nsg(rules) => rules
+        Rules::Nsg(group) => group
+            .rules
             .iter()
             .map(|rule| {
                 Command::new("az network nsg rule create", "--nsg-name \"${NSG:?}\"")

@@ -42,7 +42,8 @@ impl Serialize for Literal {
 /// Each resource as `{name, properties}`.
 pub fn resources(rules: &Rules) -> Vec<Literal> {
     match rules {
-        Rules::Nsg(rules) => rules
+        Rules::Nsg(group) => group
+            .rules
             .iter()
             .map(|rule| resource(&rule.name, security_rule(rule)))
             .collect(),

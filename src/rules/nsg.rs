@@ -12,6 +12,15 @@ use crate::{
     text::escape,
 };
 
+/// The rules for a network security group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NsgRules {
+    /// The rules, those for what comes in first.
+    pub rules: Vec<SecurityRule>,
+    /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where nobody told.
+    is_forced: Option<bool>,
+}
+
 /// A rule that allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityRule {
@@ -47,7 +56,7 @@ const LONGEST: usize = 140;
 ///
 /// # Errors
 /// A sentence, where there are more rules than priorities.
-pub fn rules(request: &Request<'_>) -> Result<Vec<SecurityRule>, String> {
+pub fn rules(request: &Request<'_>) -> Result<NsgRules, String> {
     let slots = slots(request);
     let mut rules = Vec::new();
     for inbound in [true, false] {
@@ -65,8 +74,36 @@ pub fn rules(request: &Request<'_>) -> Result<Vec<SecurityRule>, String> {
             rules.extend(rule(request, slot, u16::try_from(priority).unwrap_or(u16::MAX)));
         }
     }
-    Ok(rules)
+    Ok(NsgRules {
+        rules,
+        is_forced: request.is_forced,
+    })
 }
+
+impl NsgRules {
+    /// What a reader should know of `Internet` (service-tags-overview; MicrosoftDocs/azure-docs#22178).
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        let is_said = |word: &str| {
+            self.rules
+                .iter()
+                .any(|rule| rule.source == word || rule.destination.iter().any(|destination| destination == word))
+        };
+        if self.is_forced.is_none() && is_said(INTERNET) {
+            return Some(
+                "Where a route takes 0.0.0.0/0 (to a firewall or a gateway), Azure counts everything as VirtualNetwork, and \
+                 rules for Internet match nothing: pass --effective-routes, or put * in the place of Internet.",
+            );
+        }
+        (self.is_forced == Some(true) && is_said(EVERYTHING))
+            .then_some("A route takes 0.0.0.0/0, so that Azure counts nothing as Internet: * stands in its place.")
+    }
+}
+
+/// The documentation's word for everything outside the virtual network.
+const INTERNET: &str = "Internet";
+
+/// What stands in its place where a route takes 0.0.0.0/0.
+const EVERYTHING: &str = "*";
 
 /// Where the rules meet those that are in force: a priority that is taken, or a deny that comes before.
 pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> {
@@ -87,6 +124,8 @@ pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> 
         }
         let late = rules.iter().filter(same_way).filter(|rule| {
             known.access == Access::Deny
+                && !known.source.is_nowhere()
+                && !known.destination.is_nowhere()
                 && u32::from(rule.priority) > known.priority
                 && rule.ports.iter().any(|port| known.concerns(rule.transport, *port))
         });
@@ -106,6 +145,7 @@ pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> 
 
 fn rule(request: &Request<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
     let far = match &slot.far {
+        Far::Tag(tag) if tag == INTERNET => vec![internet(request)],
         Far::Tag(tag) => vec![request.tag(tag)],
         Far::NameServers => name_servers(request, slot),
         Far::Literal(id) => literal(request, id),
@@ -152,11 +192,21 @@ pub fn literal(request: &Request<'_>, id: &str) -> Vec<String> {
     addresses.into_iter().flatten().map(ToString::to_string).collect()
 }
 
+/// Everything outside the virtual network, by the word that matches it.
+fn internet(request: &Request<'_>) -> String {
+    let word = if request.is_forced == Some(true) {
+        EVERYTHING
+    } else {
+        INTERNET
+    };
+    word.to_owned()
+}
+
 /// Hosts without a tag: their addresses if all are known, or else the internet.
 fn hosts(request: &Request<'_>, slot: &Slot) -> Vec<String> {
     let wanted: Vec<_> = slot.wanted(request).collect();
     if wanted.iter().any(|wanted| wanted.addresses.is_empty()) {
-        return vec!["Internet".into()];
+        return vec![internet(request)];
     }
     let mut addresses: Vec<String> = wanted
         .iter()

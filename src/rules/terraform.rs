@@ -19,9 +19,9 @@ pub fn render(rules: &Rules) -> String {
         return out;
     }
     match rules {
-        Rules::Nsg(rules) => {
+        Rules::Nsg(group) => {
             variables(&mut out, &["resource_group_name", "network_security_group_name"]);
-            for rule in rules {
+            for rule in &group.rules {
                 security_rule(&mut out, rule);
             }
         }

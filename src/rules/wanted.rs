@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Kind, Wanted};
 use crate::{
     catalog::model::{Catalog, Dependency, Endpoint as Spec},
-    model::{self, Cause, Direction, Expect, Protocol, Report, Suspect, Transport, Verdict},
+    model::{self, Cause, Direction, Expect, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
     plan::{self, Destination, Plan, Selection},
 };
 
@@ -81,6 +81,20 @@ impl Wanted {
             missing: is_missing(endpoint, report, kind),
         })
     }
+}
+
+/// Whether a route takes 0.0.0.0/0 away from Azure, as far as the predictions of a report show.
+pub fn is_forced(report: &Report) -> Option<bool> {
+    let routes = report
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| endpoint.predicted.as_ref()?.route.as_ref());
+    let default = routes
+        .filter(|route| route.prefix == "0.0.0.0/0")
+        .map(|route| route.source);
+    default
+        .map(|source| matches!(source, Source::User | Source::Gateway))
+        .max()
 }
 
 /// Whether a rule could be for it. A host that is gone needs none, one that was left out none now, and a name that nobody

@@ -90,3 +90,33 @@ fn flags_that_make_no_sense_are_refused() {
         assert!(stderr.contains(said), "{arguments:?}: {stderr}");
     }
 }
+
+#[test]
+fn remarks_on_json_go_to_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = folder.path().join("routes.json");
+    let rules = |forced: Option<&str>| {
+        let mut command = Command::cargo_bin("apim-probe").unwrap();
+        command.args(["rules", "--no-metadata", "--kind", "nsg", "--as", "json"]);
+        if let Some(hop) = forced {
+            let route = format!(
+                r#"[{{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "{hop}"}},
+                    {{"source": "Default", "state": "Active", "addressPrefix": ["10.1.0.0/16"], "nextHopType": "VnetLocal"}}]"#
+            );
+            std::fs::write(&routes, route).unwrap();
+            command.arg("--effective-routes").arg(&routes);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
+    };
+    let (json, said) = rules(None);
+    assert!(json.contains("\"Internet\""));
+    assert!(
+        said.contains("rules for Internet match nothing: pass --effective-routes"),
+        "{said}"
+    );
+    let (json, said) = rules(Some("VirtualAppliance"));
+    assert!(!json.contains("\"Internet\""), "{json}");
+    assert!(said.contains("* stands in its place"), "{said}");
+}

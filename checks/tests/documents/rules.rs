@@ -6,9 +6,9 @@ use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
     model::{Cause, Verdict, Vnet},
-    network::{nsg::SecurityRules, service_tags::ServiceTags},
+    network::{NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
-    rules::{Kind, Request, Rules, Syntax, Wanted, clashes},
+    rules::{Kind, NsgRules, Request, Rules, Syntax, Wanted, clashes},
 };
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ struct Given {
     vnet: Option<Vnet>,
     only: &'static [&'static str],
     set: &'static [(&'static str, &'static str)],
+    is_forced: Option<bool>,
 }
 
 fn given() -> Given {
@@ -33,6 +34,7 @@ fn given() -> Given {
         vnet: None,
         only: &[],
         set: &[],
+        is_forced: Some(false),
     }
 }
 
@@ -67,6 +69,7 @@ impl Given {
             catalog: &self.catalog,
             cloud: self.cloud,
             region: self.region,
+            is_forced: self.is_forced,
             tags: None,
             subnet: "10.1.2.0/24",
             wanted,
@@ -255,6 +258,7 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
         catalog: &catalog,
         cloud: Cloud::Public,
         region: from.region,
+        is_forced: None,
         tags: Some(&tags),
         subnet: "*",
         wanted: Wanted::of_plan(&from.plan()),
@@ -577,7 +581,7 @@ fn terraform_parses_and_says_the_same_as_json() {
             assert_eq!(count("network_rule_collection"), group.network.len());
             assert_eq!(count("application_rule_collection"), group.application.len());
         }
-        if let Rules::Nsg(made) = &rules {
+        if let Rules::Nsg(NsgRules { rules: made, .. }) = &rules {
             for (block, rule) in resources.iter().zip(made) {
                 assert_eq!(hcl_text(block.body(), "priority"), rule.priority.to_string());
                 assert_eq!(hcl_text(block.body(), "description"), rule.description);
@@ -802,14 +806,68 @@ fn rules_that_are_in_the_way_are_named() {
          "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "9"},
         {"name": "DenyAllOutBound", "priority": 65500, "direction": "Outbound", "access": "Deny", "protocol": "*",
          "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "*"}]}]"#;
-    let Rules::Nsg(rules) = given().rules(Kind::Nsg) else {
+    let Rules::Nsg(NsgRules { rules, .. }) = given().rules(Kind::Nsg) else {
         unreachable!("rules of a security group")
     };
+    let existing = SecurityRules::parse(existing).unwrap();
     assert_eq!(
-        clashes(&rules, &SecurityRules::parse(existing).unwrap()),
+        clashes(&rules, &existing),
         [
             "DenyWeb (999) denies and comes before 1 of these rules",
             "priority 2040 of apim-out-Sql-tcp-1433 is taken by Mine"
         ]
     );
+    // Where everything counts as the virtual network, a rule for the internet is in nobody's way.
+    let forced =
+        br#"[{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "VirtualAppliance",
+        "nextHopIpAddress": ["10.1.9.4"]}]"#;
+    let network = NetworkRules::new(Some(existing), Some(Routes::parse(forced).unwrap()), None);
+    assert_eq!(
+        clashes(&rules, network.security().unwrap()),
+        ["priority 2040 of apim-out-Sql-tcp-1433 is taken by Mine"]
+    );
+}
+
+#[test]
+fn where_nothing_is_the_internet_rules_say_so() {
+    let made = |is_forced| Given { is_forced, ..given() }.rules(Kind::Nsg);
+    let plain = by_name(&made(Some(false)));
+    let forced = by_name(&made(Some(true)));
+    for (name, rule) in &forced {
+        for (key, value) in rule.as_object().unwrap() {
+            let expected = if plain[name][key] == "Internet" {
+                "*".into()
+            } else {
+                plain[name][key].clone()
+            };
+            assert_eq!(*value, expected, "{name} {key}");
+        }
+    }
+    assert_eq!(forced["apim-out-Internet-tcp-80"]["destinationAddressPrefix"], "*");
+    assert_eq!(forced["apim-in-Internet-tcp-443"]["sourceAddressPrefix"], "*");
+    // Where nobody told, the comment does; JSON has none, and gets it beside.
+    for syntax in [Syntax::Az, Syntax::Bicep, Syntax::Terraform] {
+        let has = |is_forced, words: &str| made(is_forced).render(syntax).contains(words);
+        assert!(
+            has(None, "rules for Internet match nothing: pass --effective-routes"),
+            "{syntax:?}"
+        );
+        assert!(has(Some(true), "* stands in its place"), "{syntax:?}");
+        assert!(!has(Some(false), "0.0.0.0/0"), "{syntax:?}");
+    }
+    assert!(
+        made(None)
+            .remarks()
+            .iter()
+            .any(|remark| remark.contains("--effective-routes"))
+    );
+    assert_bicep(&made(None).render(Syntax::Bicep), "unknown");
+    assert!(hcl::parse(&made(None).render(Syntax::Terraform)).is_ok());
+    // Rules without the word need no remark.
+    let sql = Given {
+        only: &["sql"],
+        is_forced: None,
+        ..given()
+    };
+    assert!(!sql.rules(Kind::Nsg).render(Syntax::Az).contains("0.0.0.0/0"));
 }

@@ -75,7 +75,7 @@ fn chosen(routes: &[Route], address: u8) -> Option<&Route> {
     let overridden = active().any(|route| by_tag(route) && route.hop != "Internet");
     let endpoint = |route: &Route| route.hop == "VirtualNetworkServiceEndpoint";
     let preferred = active().any(|route| {
-        route.user == 2 && (route.hop.starts_with("V") && !endpoint(route) || endpoint(route) && !overridden)
+        route.user == 2 && (route.hop.starts_with('V') && !endpoint(route) || endpoint(route) && !overridden)
     });
     active()
         .filter(|route| !(endpoint(route) && overridden))
