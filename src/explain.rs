@@ -12,8 +12,6 @@ use crate::{
     text::{escape, wrap},
 };
 
-mod causes;
-
 /// Columns of the page.
 const WIDTH: usize = 80;
 /// Where text below a heading begins.
@@ -81,18 +79,17 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
 }
 
 fn cause_page(cause: Cause) -> String {
-    let known = causes::of(cause);
     let mut page = String::new();
     line(&mut page, cause.as_str());
     paragraph(&mut page, 0, cause.meaning());
     section(&mut page, "ON THE WIRE");
-    paragraph(&mut page, INDENT, known.wire);
+    paragraph(&mut page, INDENT, cause.wire());
     section(&mut page, "USUALLY");
-    for text in known.usually {
+    for text in cause.usually() {
         bullet(&mut page, text);
     }
     section(&mut page, "CHECK FIRST");
-    for text in known.check {
+    for text in cause.check() {
         bullet(&mut page, text);
     }
     page

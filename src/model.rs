@@ -15,7 +15,7 @@ mod terms;
 mod verdict;
 
 pub use self::{
-    cause::Cause,
+    cause::{Basis, Cause, Ending},
     endpoint::{DnsStage, Endpoint, HelloStage, Stages, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Suspect},

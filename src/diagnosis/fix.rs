@@ -1,8 +1,8 @@
-//! What each cause looks like in a headline, who is to blame, and what to change.
+//! What to change.
 
 use crate::{
-    diagnosis::view::{Row, RunView},
-    model::{Cause, Confidence, Fix, Suspect},
+    diagnosis::view::{Row, RunView, is_tcp},
+    model::{Cause, Fix},
     text::quote,
 };
 
@@ -13,84 +13,6 @@ pub(super) use self::{
     confirm::check_from_instance,
     rules::{allow, allow_at, allow_by_name, allow_in_firewall},
 };
-
-/// The cause as half of a headline; `ports` reads like `TCP 1433`.
-pub fn headline(cause: Cause, ports: &str) -> String {
-    match cause {
-        Cause::DnsTimeout => "no name server replies".into(),
-        Cause::DnsRefused => "the name server refuses to answer".into(),
-        Cause::DnsServfail => "the name server fails to find an answer".into(),
-        Cause::DnsNxdomain => "the name does not resolve".into(),
-        Cause::DnsNoAddress => "the name has no address".into(),
-        Cause::DnsSinkhole => "the name resolves to an impossible address".into(),
-        Cause::DnsPrivateAddress => "the name resolves to a private address without answer".into(),
-        Cause::TcpTimeout => format!("{ports} is dropped in silence"),
-        Cause::TcpRefused => format!("{ports} is refused with a reset"),
-        Cause::TcpUnreachable | Cause::UdpUnreachable => format!("{ports} is refused with an ICMP error"),
-        Cause::TcpNoRoute => "this machine has no route".into(),
-        Cause::TlsReset => format!("{ports} is accepted, then reset at the ClientHello"),
-        Cause::TlsClosed => format!("{ports} is accepted, then closed at the ClientHello"),
-        Cause::TlsTimeout => format!("{ports} is accepted, then silent after the ClientHello"),
-        Cause::TlsAlert => format!("{ports} answers the ClientHello with an alert"),
-        Cause::TlsNotTls => format!("{ports} answers, but not with TLS"),
-        Cause::TlsUntrusted => "the instance does not trust the certificate".into(),
-        Cause::TlsWrongName => "the certificate belongs to another name".into(),
-        Cause::TlsExpired => "the certificate has ended or has not begun".into(),
-        Cause::HelloTimeout if ports.starts_with("UDP") => format!("{ports} gets no answer"),
-        Cause::HelloTimeout => format!("{ports} is accepted, then silent"),
-        Cause::HelloReset => format!("{ports} is accepted, then reset"),
-        Cause::HelloClosed => format!("{ports} is accepted, then closed"),
-        Cause::HelloUnexpected => format!("{ports} is answered by something else"),
-        Cause::HttpDenied => format!("a firewall or proxy denies {ports}"),
-        Cause::UdpRefused => format!("{ports} is refused (ICMP port unreachable)"),
-        Cause::NeedsValue
-        | Cause::Wildcard
-        | Cause::Retired
-        | Cause::NotOutbound
-        | Cause::Deadline
-        | Cause::Skipped
-        | Cause::LocalFault => "not tested".into(),
-    }
-}
-
-/// How sure a cause alone makes us of where the fault lies.
-pub fn confidence(cause: Cause) -> Confidence {
-    match cause {
-        Cause::HttpDenied | Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::TcpNoRoute => Confidence::Certain,
-        Cause::TlsAlert | Cause::TlsNotTls | Cause::TlsExpired | Cause::TlsWrongName | Cause::HelloUnexpected => {
-            Confidence::Medium
-        }
-        _ => Confidence::High,
-    }
-}
-
-/// Where to look, the likeliest first.
-pub fn suspects(cause: Cause) -> &'static [Suspect] {
-    use Suspect::{
-        DnsServer, FirewallApplicationRule, FirewallNetworkRule, LocalHost, Nsg, Nva, PrivateDnsZone, Proxy, Service,
-        TlsInspection, Udr,
-    };
-    match cause {
-        Cause::DnsTimeout => &[DnsServer, Nsg, Udr],
-        Cause::DnsRefused | Cause::DnsServfail => &[DnsServer],
-        Cause::DnsNxdomain => &[DnsServer, PrivateDnsZone, Suspect::Documentation],
-        Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => &[PrivateDnsZone, DnsServer],
-        Cause::TcpTimeout => &[Nsg, FirewallNetworkRule, Udr, Suspect::VmNicNsg],
-        Cause::TcpRefused => &[Nva, Service],
-        Cause::TcpUnreachable | Cause::UdpUnreachable | Cause::UdpRefused => &[Nva, FirewallNetworkRule, Udr],
-        Cause::TcpNoRoute | Cause::LocalFault => &[LocalHost],
-        Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout => &[FirewallApplicationRule, Nva],
-        Cause::TlsAlert => &[FirewallApplicationRule, Nva, Service],
-        Cause::TlsNotTls | Cause::HttpDenied => &[FirewallApplicationRule, Proxy],
-        Cause::TlsUntrusted => &[TlsInspection],
-        Cause::TlsWrongName => &[DnsServer, Nva, Service],
-        Cause::TlsExpired => &[LocalHost, Service],
-        Cause::HelloTimeout | Cause::HelloReset | Cause::HelloClosed | Cause::HelloUnexpected => {
-            &[FirewallNetworkRule, FirewallApplicationRule, Nva]
-        }
-        _ => &[],
-    }
-}
 
 /// What to change where nothing more is known than the cause that these rows share.
 pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
@@ -127,13 +49,29 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         | Cause::TlsTimeout
         | Cause::TlsAlert
         | Cause::TlsNotTls
-        | Cause::HttpDenied
-            if rows.iter().all(Row::is_web) =>
-        {
-            allow_by_name(rows, view)
+        | Cause::HelloTimeout
+        | Cause::HelloReset
+        | Cause::HelloClosed
+        | Cause::HelloUnexpected
+        | Cause::HttpDenied => {
+            if rows.iter().all(Row::is_web) {
+                allow_by_name(rows, view)
+            } else if rows.iter().all(is_tcp) {
+                allow_in_firewall(rows, view)
+            } else {
+                allow(rows, view)
+            }
         }
-        _ if cause.is_behind_the_connection() => allow_in_firewall(rows, view),
-        _ => allow(rows, view),
+        Cause::TcpTimeout | Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => allow(rows, view),
+        Cause::TlsUntrusted => say(format!("Exempt {host} from TLS inspection for the instance's subnet.")),
+        Cause::TcpNoRoute => say("Give this VM a route there, then run again.".into()),
+        Cause::LocalFault => say("Lift what keeps this VM from trying, then run again.".into()),
+        Cause::NeedsValue
+        | Cause::Wildcard
+        | Cause::Retired
+        | Cause::NotOutbound
+        | Cause::Deadline
+        | Cause::Skipped => say("Nothing to change: it was not tested.".into()),
     }
 }
 

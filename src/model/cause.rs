@@ -1,13 +1,23 @@
-//! Why an endpoint got its verdict: a closed list.
+//! Why an endpoint got its verdict: a closed list, one row per cause.
 
 use std::{fmt, str::FromStr};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::{Stage, Suspect};
 
-/// Declares [`Cause`] once: variant, word, and what it means in one sentence.
+/// Declares [`Cause`](table::Cause) from its rows, so that everything that is known of a cause stands in one place.
 macro_rules! causes {
-    ($($variant:ident $word:literal $meaning:literal,)*) => {
+    ($($variant:ident {
+        word: $word:literal,
+        meaning: $meaning:literal,
+        headline: $headline:literal $(over_udp: $over_udp:literal)?,
+        stage: $stage:expr,
+        ending: $ending:ident,
+        basis: $basis:ident,
+        suspects: $suspects:expr,
+        wire: $wire:literal,
+        usually: $usually:expr,
+        check: $check:expr,
+    })*) => {
         /// Why an endpoint got its verdict.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
@@ -19,71 +29,141 @@ macro_rules! causes {
             /// Every cause, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The word in reports.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// What it means, in one sentence.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)* }
+            pub(super) fn facts(self) -> &'static Facts {
+                match self {
+                    $(Self::$variant => &const { Facts {
+                        word: $word,
+                        meaning: $meaning,
+                        headline: $headline,
+                        over_udp: [$($over_udp,)? $headline][0],
+                        stage: $stage,
+                        ending: Ending::$ending,
+                        basis: Basis::$basis,
+                        suspects: $suspects,
+                        wire: $wire,
+                        usually: $usually,
+                        check: $check,
+                    } },)*
+                }
             }
         }
     };
 }
 
-impl Cause {
-    /// Whether somebody accepted the connection and then was in the way: packets pass, and who looks into them decides.
-    pub fn is_behind_the_connection(self) -> bool {
-        matches!(
-            self,
-            Self::TlsReset
-                | Self::TlsClosed
-                | Self::TlsTimeout
-                | Self::TlsAlert
-                | Self::TlsNotTls
-                | Self::HelloTimeout
-                | Self::HelloReset
-                | Self::HelloClosed
-                | Self::HelloUnexpected
-        )
-    }
+mod table;
+
+pub use self::table::Cause;
+
+/// What is known of a cause.
+struct Facts {
+    word: &'static str,
+    meaning: &'static str,
+    headline: &'static str,
+    over_udp: &'static str,
+    stage: Option<Stage>,
+    ending: Ending,
+    basis: Basis,
+    suspects: &'static [Suspect],
+    wire: &'static str,
+    usually: &'static [&'static str],
+    check: &'static [&'static str],
 }
 
-causes! {
-    DnsTimeout "dns-timeout" "No name server replied.",
-    DnsRefused "dns-refused" "The name server refuses to answer this machine.",
-    DnsServfail "dns-servfail" "The name server failed to find an answer.",
-    DnsNxdomain "dns-nxdomain" "The name server says that the name does not exist.",
-    DnsNoAddress "dns-no-address" "The name exists but has no address.",
-    DnsSinkhole "dns-sinkhole" "The name resolves to an address that cannot be the service's.",
-    DnsPrivateAddress "dns-private-address" "The name resolves to a private address without a private link, and nothing proves itself there.",
-    TcpTimeout "tcp-timeout" "Connection attempts are dropped in silence.",
-    TcpRefused "tcp-refused" "Connection attempts are answered with a reset.",
-    TcpUnreachable "tcp-unreachable" "Connection attempts are answered with an ICMP error.",
-    TcpNoRoute "tcp-no-route" "This machine has no route to the address.",
-    TlsReset "tls-reset" "The connection is reset after the ClientHello.",
-    TlsClosed "tls-closed" "The connection is closed after the ClientHello.",
-    TlsTimeout "tls-timeout" "Nothing comes back after the ClientHello.",
-    TlsAlert "tls-alert" "The ClientHello is answered with a TLS alert.",
-    TlsNotTls "tls-not-tls" "The ClientHello is answered with something that is not TLS.",
-    TlsUntrusted "tls-untrusted" "The certificate chain does not end in a root that the instance trusts.",
-    TlsWrongName "tls-wrong-name" "The certificate belongs to another name.",
-    TlsExpired "tls-expired" "The certificate has expired, or is not valid yet.",
-    HelloTimeout "hello-timeout" "The service does not answer in its protocol.",
-    HelloReset "hello-reset" "The connection is reset in the middle of the conversation.",
-    HelloClosed "hello-closed" "The connection is closed in the middle of the conversation.",
-    HelloUnexpected "hello-unexpected" "Something answered, but not as this service does.",
-    HttpDenied "http-denied" "A firewall or proxy answered in place of the service.",
-    UdpRefused "udp-refused" "The datagram is answered with ICMP port unreachable.",
-    UdpUnreachable "udp-unreachable" "The datagram is answered with an ICMP error.",
-    NeedsValue "needs-value" "The host contains a name that is not known yet.",
-    Wildcard "wildcard" "The documentation names a wildcard, and no host under it is known.",
-    Retired "retired" "The host is gone: the documentation is behind.",
-    NotOutbound "not-outbound" "It concerns inbound or peer traffic, which a probe in the subnet cannot test.",
-    Deadline "deadline" "The deadline of the run came first.",
-    Skipped "skipped" "The user left it out.",
-    LocalFault "local-fault" "This machine could not try.",
+/// How the exchange ends in which a cause shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing comes back.
+    Silence,
+    /// Somebody says no: a reset in place of a connection, an ICMP error, an error code, a deny page.
+    Refusal,
+    /// It was accepted, and ends before its time: a reset, a close, an alert.
+    Cut,
+    /// Something else answers.
+    Stranger,
+    /// An answer, with something wrong in it.
+    Answer,
+    /// Nothing was sent.
+    NotSent,
+}
+
+/// How far an observation alone shows where the fault lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Basis {
+    /// Several things look like this, none of them much likelier than the others.
+    Ambiguous,
+    /// One thing mostly looks like this.
+    Pattern,
+    /// Nothing else looks like this.
+    Proof,
+}
+
+impl Cause {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// What it means, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        self.facts().meaning
+    }
+
+    /// Half of a headline; `ports` reads like `TCP 1433`.
+    pub fn headline(self, ports: &str) -> String {
+        let facts = self.facts();
+        let template = if ports.starts_with("UDP") {
+            facts.over_udp
+        } else {
+            facts.headline
+        };
+        template.replace("{ports}", ports)
+    }
+
+    /// The stage that it describes; `None` where nothing was tried. A name server's own test has the `dns-…` causes as
+    /// outcomes of its conversation.
+    pub fn stage(self) -> Option<Stage> {
+        self.facts().stage
+    }
+
+    /// How the exchange ends in which it shows.
+    pub fn ending(self) -> Ending {
+        self.facts().ending
+    }
+
+    /// How far it shows by itself where the fault lies.
+    pub fn basis(self) -> Basis {
+        self.facts().basis
+    }
+
+    /// Where to look, the likeliest first.
+    pub fn suspects(self) -> &'static [Suspect] {
+        self.facts().suspects
+    }
+
+    /// What a capture of packets shows.
+    pub fn wire(self) -> &'static str {
+        self.facts().wire
+    }
+
+    /// What usually makes it, the likeliest first.
+    pub fn usually(self) -> &'static [&'static str] {
+        self.facts().usually
+    }
+
+    /// What to check, the cheapest first.
+    pub fn check(self) -> &'static [&'static str] {
+        self.facts().check
+    }
+
+    /// Whether a connection that was accepted fell silent or ended before the service had shown itself.
+    pub fn is_cut(self) -> bool {
+        self.stage() >= Some(Stage::Tls) && matches!(self.ending(), Ending::Silence | Ending::Cut)
+    }
+
+    /// Whether somebody accepted the connection and then was in the way: packets pass, and who looks into them decides.
+    pub fn is_behind_the_connection(self) -> bool {
+        self.is_cut() || self.ending() == Ending::Stranger
+    }
 }
 
 impl fmt::Display for Cause {
@@ -101,5 +181,55 @@ impl FromStr for Cause {
             .copied()
             .find(|cause| cause.as_str() == word)
             .ok_or_else(|| format!("{word} is not a cause"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Ending};
+
+    #[test]
+    fn words_are_those_of_the_documents() {
+        for cause in Cause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+            assert_eq!(cause.as_str().parse(), Ok(*cause));
+        }
+    }
+
+    #[test]
+    fn what_was_tried_has_a_stage_and_somebody_to_suspect() {
+        for cause in Cause::ALL {
+            let tried = cause.stage().is_some();
+            assert_eq!(tried, !cause.headline("TCP 1").starts_with("not tested"), "{cause}");
+            assert!(!tried || !cause.suspects().is_empty(), "{cause}");
+            assert!(tried || cause.ending() == Ending::NotSent, "{cause}");
+        }
+    }
+
+    #[test]
+    fn headlines_name_the_ports_by_transport() {
+        assert_eq!(Cause::TcpTimeout.headline("TCP 1433"), "TCP 1433 is dropped in silence");
+        assert_eq!(
+            Cause::HelloTimeout.headline("TCP 445"),
+            "TCP 445 is accepted, then silent"
+        );
+        assert_eq!(Cause::HelloTimeout.headline("UDP 123"), "UDP 123 gets no answer");
+    }
+
+    #[test]
+    fn a_cut_comes_after_the_connection() {
+        for cause in [Cause::TlsReset, Cause::TlsTimeout, Cause::TlsAlert, Cause::HelloClosed] {
+            assert!(cause.is_cut() && cause.is_behind_the_connection(), "{cause}");
+        }
+        for cause in [
+            Cause::TcpTimeout,
+            Cause::DnsTimeout,
+            Cause::TlsUntrusted,
+            Cause::HttpDenied,
+            Cause::UdpRefused,
+        ] {
+            assert!(!cause.is_cut() && !cause.is_behind_the_connection(), "{cause}");
+        }
+        assert!(!Cause::TlsNotTls.is_cut() && Cause::TlsNotTls.is_behind_the_connection());
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// rule is what makes it accept and then fail, since what is spoken there is not HTTP.
 pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| {
-        is_tcp(row) && !row.is_web() && row.tested_server().is_none() && row.cause().is_some_and(cut::is_cut)
+        is_tcp(row) && !row.is_web() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
     });
     if rows.is_empty() {
         Vec::new()
@@ -30,7 +30,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
 fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     let ports = say::ports(&rows);
     let title = match (say::titles(&rows).as_slice(), What::of(&rows, "")) {
-        ([one], What::Cause(cause)) => format!("{one}: {}", fix::headline(cause, &ports)),
+        ([one], What::Cause(cause)) => format!("{one}: {}", cause.headline(&ports)),
         ([one], What::Word(_)) => format!("{one}: {ports} is accepted, then cut"),
         _ => format!("{ports}: accepted for everyone, and leading nowhere"),
     };

@@ -9,7 +9,7 @@ use crate::{
         fix,
         view::{Pool, Row, RunView},
     },
-    model::{Cause, Confidence},
+    model::{Basis, Cause, Confidence},
 };
 
 /// Every row that is left, with others of its dependency and cause. The same host and port under two dependencies is one
@@ -51,14 +51,10 @@ fn draft<'a>(view: &RunView<'a>, dependency: &str, cause: Option<Cause>, rows: V
         rank: Rank::Amiss,
         what: What::Cause(cause),
         scope: dependency.to_string(),
-        title: format!(
-            "{title}: {}{}",
-            fix::headline(cause, &say::ports(&rows)),
-            share(view, &rows)
-        ),
+        title: format!("{title}: {}{}", cause.headline(&say::ports(&rows)), share(view, &rows)),
         confidence: confidence(view, cause, &rows),
         evidence,
-        suspects: fix::suspects(cause).to_vec(),
+        suspects: cause.suspects().to_vec(),
         fix: fix::advise(cause, &rows, view),
         rows,
     }
@@ -82,8 +78,10 @@ fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
 /// A lone silent host among many that answer may be the service's own trouble.
 fn confidence(view: &RunView<'_>, cause: Cause, rows: &[Row<'_>]) -> Confidence {
     let lone = say::hosts(rows).len() == 1 && !share(view, rows).is_empty();
-    match fix::confidence(cause) {
-        Confidence::High if lone && cause == Cause::TcpTimeout => Confidence::Medium,
-        confidence => confidence,
+    match cause.basis() {
+        Basis::Pattern if lone && cause == Cause::TcpTimeout => Confidence::Medium,
+        Basis::Ambiguous => Confidence::Medium,
+        Basis::Pattern => Confidence::High,
+        Basis::Proof => Confidence::Certain,
     }
 }

@@ -20,26 +20,12 @@ use crate::{
 /// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
 /// close, silence and alert are one class. What other ports do is [`super::accepted`]'s.
 pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(is_cut));
+    let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));
     if rows.is_empty() {
         Vec::new()
     } else {
         vec![draft(view, rows)]
     }
-}
-
-/// Whether a connection that was accepted ended before the service had shown itself.
-pub fn is_cut(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::TlsReset
-            | Cause::TlsClosed
-            | Cause::TlsTimeout
-            | Cause::TlsAlert
-            | Cause::HelloReset
-            | Cause::HelloClosed
-            | Cause::HelloTimeout
-    )
 }
 
 fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::{
-    cut,
     draft::{Draft, Rank, What},
     icmp, say,
 };
@@ -85,7 +84,7 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let rows = |test: &dyn Fn(&Row<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
     let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));
     let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
-    let cut = rows(&|row| row.is_web() && row.cause().is_some_and(cut::is_cut));
+    let cut = rows(&|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));
     let refused = rows(&|row| {
         icmp::is_refused_on_the_way(view, row)
             && row

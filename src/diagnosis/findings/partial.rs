@@ -81,11 +81,11 @@ fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> D
         title: format!(
             "{}: {failing} of {all} addresses fail, {}",
             say::subject(&rows),
-            fix::headline(cause, &say::ports(&rows))
+            cause.headline(&say::ports(&rows))
         ),
         confidence: Confidence::Medium,
         evidence: say::examples(&rows),
-        suspects: fix::suspects(cause).to_vec(),
+        suspects: cause.suspects().to_vec(),
         fix: fix::allow(&rows, view),
         rows,
     }

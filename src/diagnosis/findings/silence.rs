@@ -128,7 +128,7 @@ fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>, title: String, scope: Strin
         title,
         confidence: Confidence::High,
         evidence: [vec![say::silence(&rows)], contrast(view, &rows)].concat(),
-        suspects: fix::suspects(Cause::TcpTimeout).to_vec(),
+        suspects: Cause::TcpTimeout.suspects().to_vec(),
         fix: fix::allow(&rows, view),
         rows,
     }
