@@ -3,10 +3,13 @@
 //! Each attempt is judged on its own first ([`attempt`]), then the attempts of an endpoint together, and last the
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
+use jiff::SignedDuration;
+
 use crate::{
     diagnosis::outcome::{Judgement, Outcome, Standing},
-    model::{Cause, Need, Protocol, Stage, Verdict},
+    model::{Cause, Finding, Need, Prediction, Protocol, Stage, Verdict},
     net::tcp::TcpEnd,
+    network::Predictions,
     plan::{Destination, Endpoint, Plan},
     probe::{
         Run,
@@ -23,25 +26,58 @@ pub mod findings;
 mod fix;
 mod hello;
 mod http;
-pub mod instance_view;
-pub mod notices;
+mod notices;
 pub mod outcome;
+mod reconcile;
 mod socket;
 mod stand_in;
 mod tls;
 pub mod view;
 
-use self::context::Context;
+use self::{
+    context::Context,
+    view::{Row, RunView, Surroundings},
+};
 
-/// What the run says of every endpoint of the plan, in its order.
+/// Everything that a run has to say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
-    /// One judgement for each endpoint.
+    /// One judgement for each endpoint of the plan, in its order.
     pub judgements: Vec<Judgement>,
+    /// The root causes, the weightiest first.
+    pub findings: Vec<Finding>,
+    /// What the network's own rules say of each endpoint; empty where none were given.
+    pub predictions: Vec<Option<Prediction>>,
+    /// What the reader should know of the run as a whole, a sentence each.
+    pub notices: Vec<String>,
+    /// This machine's clock minus the true time; `None` where it was not measured.
+    pub clock_skew: Option<SignedDuration>,
 }
 
-/// Judges a whole run.
-pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
+/// Judges a whole run, made at `place`; `predictions` are what the network's own rules say of the plan.
+pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place: Surroundings<'_>) -> Diagnosis {
+    let mut judgements = judgements(plan, run);
+    let view = RunView::new(plan, run, &judgements, predictions, place);
+    let findings = findings::root_causes(&view);
+    let (notices, clock_skew) = (
+        notices::notices(plan, run, &judgements, place.started_at),
+        view.clock_skew,
+    );
+    let remarks: Vec<Vec<String>> = view.rows.iter().map(|row| remarks(&view, row)).collect();
+    for (judgement, remarks) in judgements.iter_mut().zip(remarks) {
+        judgement.evidence.extend(remarks);
+    }
+    Diagnosis {
+        judgements,
+        findings,
+        predictions: predictions.map_or_else(Vec::new, |predictions| predictions.endpoints.clone()),
+        notices,
+        clock_skew,
+    }
+}
+
+/// What the run says of every endpoint.
+fn judgements(plan: &Plan, run: &Run) -> Vec<Judgement> {
     let context = Context::gather(plan, run);
     let judge = |(index, (endpoint, trace)): (usize, (&Endpoint, &Option<Trace>))| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
@@ -62,7 +98,20 @@ pub fn diagnose(plan: &Plan, run: &Run) -> Diagnosis {
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
     documented::reconsider(plan, &context, &mut judgements);
     stand_in::reconsider(plan, &mut judgements);
-    Diagnosis { judgements }
+    judgements
+}
+
+/// What others say of an endpoint: the instance, and the network's own rules.
+fn remarks(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
+    let outside = view
+        .predictions
+        .and_then(|predictions| predictions.outside_their_tag.get(row.index)?.clone());
+    let instance = findings::instance_view::says_of(view, row);
+    instance
+        .into_iter()
+        .chain(reconcile::compare(row))
+        .chain(outside)
+        .collect()
 }
 
 /// Judges one endpoint by its own trace, as far as that goes while others are still being probed.

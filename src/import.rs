@@ -87,6 +87,17 @@ pub struct Imports {
     pub notices: Vec<String>,
 }
 
+/// A catalog and names, completed by what documents say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The names of the instance.
+    pub values: Values,
+    /// What is remarkable about the documents.
+    pub notices: Vec<String>,
+}
+
 impl Document {
     /// Reads a file that a flag names; `wanted` is what the flag takes.
     ///
@@ -156,12 +167,12 @@ impl Imports {
     /// # Errors
     /// One sentence where the instance lives in another cloud than `cloud`.
     pub fn join(
-        &mut self,
-        catalog: &mut Catalog,
-        values: &mut Values,
+        &self,
+        catalog: &Catalog,
+        values: &Values,
         cloud: Cloud,
         region: Option<&str>,
-    ) -> Result<(), String> {
+    ) -> Result<Joined, String> {
         if let Some((other, host)) = join::other_cloud(catalog, &self.targets, cloud) {
             let files: Vec<&str> = self.documents.iter().map(|document| document.from.as_str()).collect();
             return Err(format!(
@@ -170,10 +181,17 @@ impl Imports {
                 files.join(", ")
             ));
         }
-        let notices = join::join(catalog, values, &self.targets, cloud, region);
-        self.notices.extend(notices);
-        self.notices.extend(self.place(region));
-        Ok(())
+        let joined = join::join(catalog, values, &self.targets, cloud, region);
+        let notices = self
+            .notices
+            .iter()
+            .cloned()
+            .chain(joined.notices)
+            .chain(self.place(region));
+        Ok(Joined {
+            notices: notices.collect(),
+            ..joined
+        })
     }
 
     /// What the instance's regions say of the run's.

@@ -12,6 +12,7 @@
 //! itself; everything else is pure.
 
 pub mod address;
+pub mod assemble;
 pub mod azure;
 pub mod catalog;
 pub mod cli;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! effective NSG rules ─┐
-//! effective routes    ─┼─▶ NetworkRules ─ predict(endpoint) ─▶ Prediction ─ beside ─▶ the measurement, in the report
+//! effective routes    ─┼─▶ NetworkRules ─ predictions(plan, traces) ─▶ Predictions ─▶ diagnosis
 //! service tags        ─┘
 //! ```
 //! The evaluation follows Azure: groups of subnet and network interface both, priorities, the longest prefix, a user's
@@ -12,19 +12,20 @@
 use std::net::IpAddr;
 
 pub mod addresses;
-pub mod beside;
 mod document;
 pub mod evaluate;
 mod halves;
 mod kind;
 pub mod nsg;
 mod predict;
+mod predictions;
 mod remote;
 pub mod routes;
 pub mod service_tags;
 mod words;
 
 pub use document::MAX_SIZE;
+pub use predictions::Predictions;
 
 use self::{
     addresses::{AddressSet, prefix},
@@ -250,13 +251,13 @@ impl Networks {
 const VIRTUAL_NETWORK: &str = "VirtualNetwork";
 
 /// The tag for everything else.
-const INTERNET: &str = "Internet";
+pub const INTERNET: &str = "Internet";
 
 /// The tag for the address from which Azure's load balancer probes.
 const LOAD_BALANCER: &str = "AzureLoadBalancer";
 
 /// The tag for the management traffic of instances.
-const API_MANAGEMENT: &str = "ApiManagement";
+pub const API_MANAGEMENT: &str = "ApiManagement";
 
 /// What a virtual network can consist of (RFC 1918, RFC 6598), for want of anything better, and the platform's address.
 fn private() -> AddressSet {

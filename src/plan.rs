@@ -52,6 +52,8 @@ pub struct Endpoint {
     pub feature: Option<String>,
     /// What breaks without it.
     pub impact: String,
+    /// Whether the instance cannot be activated without it; only a required endpoint can stop that.
+    pub stops_activation: bool,
     /// The host, or what stands for it in the id.
     pub host: String,
     /// The wildcard that it stands for.
@@ -90,6 +92,13 @@ pub enum StandIn {
     /// The first addresses of the ranges in which the region's gateways are. Which addresses listen is not documented:
     /// silence proves nothing.
     Ranges,
+}
+
+impl Endpoint {
+    /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
+    pub fn target(&self) -> &str {
+        self.id.get(self.dependency.len() + 1..).unwrap_or(&self.id)
+    }
 }
 
 /// Where an endpoint is dialled.
@@ -303,6 +312,7 @@ impl Maker<'_> {
             need,
             feature: dependency.feature.clone().filter(|_| need == Need::Feature),
             impact: dependency.impact.clone(),
+            stops_activation: dependency.stops_activation && need == Need::Required,
             host: place.host,
             pattern: place.pattern,
             port,

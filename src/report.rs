@@ -1,6 +1,5 @@
 //! The formats of a report: one pure function each.
 
-pub mod assemble;
 pub mod brief;
 pub mod csv;
 pub mod format;

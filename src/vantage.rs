@@ -1,6 +1,10 @@
 //! Where the agent stands: the only part that asks the machine about itself.
 
-use std::{future::Future, io, net::SocketAddr};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::{
     azure::Cloud,
@@ -34,7 +38,7 @@ pub struct Vantage {
     /// This machine's name.
     pub host: Option<String>,
     /// This machine's addresses, loopback and link-local ones left out.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<IpAddr>,
     /// The subnet that its traffic leaves from, as the VM's metadata names it.
     pub subnet: Option<String>,
     /// The name servers to test and to ask.
@@ -103,7 +107,6 @@ impl Vantage {
         } else {
             VantageSource::Default
         };
-        let private: Vec<String> = machine.addresses.iter().map(ToString::to_string).collect();
         Self {
             cloud: claims.cloud.or(machine.cloud).unwrap_or(Cloud::Public),
             region: claims.region.clone().or(machine.region),
@@ -112,7 +115,11 @@ impl Vantage {
             in_azure,
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             // A machine can have addresses that its network knows nothing of, such as a container bridge's.
-            addresses: if private.is_empty() { addresses() } else { private },
+            addresses: if machine.addresses.is_empty() {
+                addresses()
+            } else {
+                machine.addresses
+            },
             subnet: machine.subnet.map(|subnet| subnet.trunc().to_string()),
             name_servers,
             imports: Vec::new(),
@@ -121,11 +128,15 @@ impl Vantage {
         }
     }
 
-    /// Takes over what the instance's documents say.
-    pub fn learn(&mut self, imports: Imports) {
-        self.imports = imports.documents;
-        self.instance = imports.view;
-        self.notices.extend(imports.notices);
+    /// The same place, with what the instance's documents say, and with what else there is to know.
+    #[must_use]
+    pub fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            imports: imports.documents,
+            instance: imports.view,
+            notices: self.notices.into_iter().chain(notices).collect(),
+            ..self
+        }
     }
 }
 
@@ -179,11 +190,11 @@ fn proxy_notice() -> Option<String> {
     (!set.is_empty()).then(|| format!("{} {verb} set and ignored: the instance has no proxy", set.join(", ")))
 }
 
-fn addresses() -> Vec<String> {
+fn addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
         return Vec::new();
     };
-    let mut addresses: Vec<String> = Vec::new();
+    let mut addresses: Vec<IpAddr> = Vec::new();
     for storage in interfaces.filter_map(|interface| interface.address) {
         let v4 = storage
             .as_sockaddr_in()
@@ -193,8 +204,8 @@ fn addresses() -> Vec<String> {
             .as_sockaddr_in6()
             .map(nix::sys::socket::SockaddrIn6::ip)
             .filter(|ip| !ip.is_loopback() && !ip.is_unicast_link_local());
-        let text = v4.map(|ip| ip.to_string()).or(v6.map(|ip| ip.to_string()));
-        addresses.extend(text.filter(|text| !addresses.contains(text)));
+        let address = v4.map(IpAddr::from).or(v6.map(IpAddr::from));
+        addresses.extend(address.filter(|address| !addresses.contains(address)));
     }
     addresses
 }
@@ -229,7 +240,7 @@ mod tests {
         assert_eq!(seen.region.as_deref(), Some("usgovvirginia"));
         assert_eq!(
             (seen.addresses, seen.subnet.as_deref()),
-            (vec!["10.1.0.4".into()], Some("10.1.0.0/24"))
+            (vec!["10.1.0.4".parse().unwrap()], Some("10.1.0.0/24"))
         );
         let half = Vantage::from(
             &claims(None, Some("usgovtexas")),

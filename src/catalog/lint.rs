@@ -234,6 +234,7 @@ fn dependency(
         feature: raw.feature.as_ref().and_then(|feature| prose(feature, problems)),
         service_tag: raw.service_tag.as_ref().map(|tag| tag.value.clone()),
         impact: impact?,
+        stops_activation: raw.stops_activation.as_ref().is_some_and(|stops| stops.value),
         docs: raw.docs.as_ref().map(|docs| docs.value.clone()),
         clouds,
         vnet: scope.vnet,

@@ -54,6 +54,8 @@ pub struct Dependency {
     pub service_tag: Option<String>,
     /// What breaks without it, in one sentence.
     pub impact: String,
+    /// Whether the instance cannot be activated without it.
+    pub stops_activation: bool,
     /// The anchor on the source page, or a full address.
     pub docs: Option<String>,
     /// The clouds it exists in; empty means all.

@@ -77,6 +77,8 @@ record! {
         service_tag: Text,
         /// What breaks without it, in one sentence.
         impact: Text,
+        /// Whether the instance cannot be activated without it: findings about it come first.
+        stops_activation: Located<bool>,
         /// The anchor on the source page, `#tls-functionality`, or the address of another page.
         docs: Text,
         /// The clouds it exists in; without it, all.

@@ -8,10 +8,8 @@ use super::{
     print, terminal,
 };
 use crate::{
-    address,
     azure::PLATFORM_DNS,
     cli::{DocumentFormat, ListArgs},
-    network::Standpoint,
     plan::{
         document::{self, Document},
         text,
@@ -22,7 +20,7 @@ use crate::{
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(&arguments.plan, terminal::colour(arguments.color, &io::stderr()))?;
+    let planned = planning::plan(&arguments.plan, None, terminal::colour(arguments.color, &io::stderr()))?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),
@@ -59,13 +57,10 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
 /// Sets beside each row what the network's own rules say, where some were given.
 fn predict(planned: &Planned, document: &mut Document) {
     let Some(rules) = &planned.network else { return };
-    let here = address::parsed(&planned.vantage.addresses);
-    let from = Standpoint {
-        region: planned.vantage.region.as_deref(),
-        addresses: &here,
-    };
-    for (row, endpoint) in document.endpoints.iter_mut().zip(&planned.plan.endpoints) {
-        row.predicted = rules.predict(endpoint, &[], &from);
+    let from = planning::standpoint(&planned.vantage);
+    let predictions = rules.predictions(&planned.plan, &[], &from).endpoints;
+    for (row, predicted) in document.endpoints.iter_mut().zip(predictions) {
+        row.predicted = predicted;
     }
     for notice in rules.notices(&from) {
         let _ = writeln!(io::stderr(), "notice: {}", escape(&notice));

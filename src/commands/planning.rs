@@ -6,11 +6,14 @@ use crate::{
     catalog::{self, Catalog},
     cli::PlanArgs,
     file,
-    import::{Document, Imports, Kind},
+    import::{Document, Imports, Joined, Kind},
     net::tls::roots::Roots,
-    network::NetworkRules,
+    network::{NetworkRules, Standpoint},
     plan::{Plan, Scope, Selection, Values},
-    vantage::{Claims, Vantage, descriptors, hosts, management},
+    vantage::{
+        Claims, Vantage, descriptors, hosts,
+        management::{self, Fetched},
+    },
 };
 
 use super::{Failure, network};
@@ -28,16 +31,17 @@ pub struct Planned {
     pub network: Option<NetworkRules>,
 }
 
-/// Makes a plan from flags; `colour` is for the errors of a catalog.
+/// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
+/// a catalog.
 ///
 /// Whatever is wrong with a flag or a file is said before the first packet.
-pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
+pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool) -> Result<Planned, Failure> {
     let overlays = arguments
         .probes
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
+    let catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
         text: catalog::render(&errors, colour),
         ..Failure::usage("")
     })?;
@@ -53,43 +57,60 @@ pub fn plan(arguments: &PlanArgs, colour: bool) -> Result<Planned, Failure> {
         // Asking takes a runtime, which takes descriptors.
         descriptors::prepare().map_err(Failure::agent)?;
     }
-    let mut vantage = Vantage::look(&Claims {
+    let place = Vantage::look(&Claims {
         cloud: arguments.cloud,
         region: arguments.region.clone(),
         vnet: arguments.vnet,
         name_servers: arguments.dns_server.clone(),
         metadata: !arguments.no_metadata,
     });
-    if let Some(service) = &arguments.service {
-        vantage.notices.extend(trusted);
-        let fetched = management::fetch(service, &vantage, &roots);
-        documents.extend(fetched.documents);
-        vantage.notices.extend(fetched.notices);
+    let service = arguments.service.as_ref();
+    let trusted = trusted.filter(|_| service.is_some());
+    let fetched = service.map_or_else(Fetched::default, |service| management::fetch(service, &place, &roots));
+    documents.extend(fetched.documents);
+    let imports = Imports::gather(documents);
+    let Joined {
+        catalog,
+        values,
+        notices: joined,
+    } = imports
+        .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
+        .map_err(Failure::usage)?;
+    let scope = Scope {
+        cloud: place.cloud,
+        region: place.region.clone(),
+        vnet: place.vnet,
+        name_servers: place.name_servers.clone(),
+    };
+    let plan = Plan::make(&catalog, &scope, &values, &selection).map_err(Failure::usage)?;
+    let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
+    let ruled = network
+        .as_ref()
+        .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
+    let notices = trusted.into_iter().chain(fetched.notices).chain(joined).chain(hidden);
+    Ok(Planned {
+        vantage: place.with(imports, notices.chain(ruled).chain(added)),
+        catalog,
+        plan,
+        network,
+    })
+}
+
+/// Where the network's rules are looked at from.
+pub fn standpoint(place: &Vantage) -> Standpoint<'_> {
+    Standpoint {
+        region: place.region.as_deref(),
+        addresses: &place.addresses,
     }
+}
+
+/// The names of the instance that flags give.
+fn values(arguments: &PlanArgs) -> Values {
     let mut values = Values::default();
     for setting in &arguments.set {
         values.add(&setting.name, setting.values.iter().cloned());
     }
-    let mut imports = Imports::gather(documents);
-    imports
-        .join(&mut catalog, &mut values, vantage.cloud, vantage.region.as_deref())
-        .map_err(Failure::usage)?;
-    vantage.learn(imports);
-    let scope = Scope {
-        cloud: vantage.cloud,
-        region: vantage.region.clone(),
-        vnet: vantage.vnet,
-        name_servers: vantage.name_servers.clone(),
-    };
-    let plan = Plan::make(&catalog, &scope, &values, &selection).map_err(Failure::usage)?;
-    let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
-    vantage.notices.extend(hidden);
-    Ok(Planned {
-        catalog,
-        vantage,
-        plan,
-        network,
-    })
+    values
 }
 
 /// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of

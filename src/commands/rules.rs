@@ -28,6 +28,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     }
     let planned = planning::plan(
         &arguments.plan,
+        None,
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
     )?;
     let network = planned.network;

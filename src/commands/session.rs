@@ -16,16 +16,17 @@ use super::{
     terminal,
 };
 use crate::{
+    assemble::assemble,
     azure::{Cloud, PLATFORM_DNS},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
-    diagnosis, file,
+    diagnosis::{self, view::Surroundings},
+    file,
     model::Report,
     net::tls::{TlsClient, roots::Roots},
-    network::{NetworkRules, beside},
+    network::NetworkRules,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run},
-    report::assemble::assemble,
     text::{escape, words},
     vantage::{Vantage, descriptors},
 };
@@ -52,11 +53,10 @@ impl Session {
         let (roots, added) = roots(probe)?;
         let Planned {
             catalog,
-            mut vantage,
+            vantage,
             plan,
             network,
-        } = planning::plan(plan, terminal::colour(color, &io::stderr()))?;
-        vantage.notices.extend(added);
+        } = planning::plan(plan, added, terminal::colour(color, &io::stderr()))?;
         let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
         let interrupted = ear(&runtime);
         Ok(Self {
@@ -150,15 +150,20 @@ impl Session {
 
     /// Judges what was seen.
     pub fn report(&self, run: &Run, started_at: Timestamp) -> Report {
-        let diagnosis = diagnosis::diagnose(&self.plan, run);
-        let mut report = assemble(&self.catalog, &self.vantage, &self.plan, run, &diagnosis, started_at);
-        if let Some(rules) = &self.network {
-            let predictions = beside::apply(rules, &self.plan, &mut report);
-            for (endpoint, predicted) in report.endpoints.iter_mut().zip(predictions) {
-                endpoint.predicted = predicted;
-            }
-        }
-        report
+        let vantage = &self.vantage;
+        let predictions = self
+            .network
+            .as_ref()
+            .map(|rules| rules.predictions(&self.plan, &run.traces, &planning::standpoint(vantage)));
+        let place = Surroundings {
+            region: vantage.region.as_deref(),
+            vnet: vantage.vnet,
+            addresses: &vantage.addresses,
+            started_at,
+            instance: Some(&vantage.instance),
+        };
+        let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
+        assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
     }
 
     /// Ends all probing. Nothing holds the process after this.

@@ -3,13 +3,12 @@
 //! A sequence of recognisers, from the widest cause to the narrowest. Each looks at the whole run, takes the rows that it
 //! explains out of the pool, and says what they have in common. What no recogniser wants is grouped by dependency and
 //! cause, so that every endpoint blocked against expectation ends in exactly one finding. Then come those that look at
-//! rows which are not blocked: some addresses of a name, name servers that differ, hints.
-
-use std::cmp::Reverse;
+//! rows which are not blocked (some addresses of a name, name servers that differ, hints), at what the instance says of
+//! itself, and at traffic that no probe sees.
 
 use crate::{
     diagnosis::view::{Pool, RunView},
-    model::{Confidence, Finding, Need},
+    model::Finding,
 };
 
 mod accepted;
@@ -19,9 +18,10 @@ mod clock;
 mod cut;
 mod dead_next_hop;
 mod denied;
-mod draft;
+pub(super) mod draft;
 mod icmp;
 mod inspection;
+pub(super) mod instance_view;
 mod kms;
 mod local;
 mod name_servers;
@@ -33,14 +33,16 @@ mod reset;
 mod say;
 mod silence;
 mod stale;
+mod unprobed;
 
-use self::draft::{Draft, Rank};
+use self::draft::Draft;
+use super::reconcile;
 
 /// Takes what it explains out of the pool.
 type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
 
 /// The widest cause first: what comes later sees only what is left.
-const RECOGNISERS: [Recogniser; 22] = [
+const RECOGNISERS: [Recogniser; 24] = [
     open::recognise,
     local::recognise,
     dead_next_hop::recognise,
@@ -63,6 +65,8 @@ const RECOGNISERS: [Recogniser; 22] = [
     partial::recognise,
     kms::recognise_hint,
     stale::recognise,
+    instance_view::recognise,
+    unprobed::recognise,
 ];
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
@@ -72,29 +76,9 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
     for recognise in RECOGNISERS {
         drafts.extend(recognise(view, &mut pool));
     }
-    drafts.sort_by_key(weight);
+    for draft in &mut drafts {
+        reconcile::refine(draft);
+    }
+    drafts.sort_by_key(Draft::weight);
     drafts.into_iter().map(|draft| draft.finish(view)).collect()
-}
-
-/// What decides the order: hints last; then what is wide, what the instance cannot do without, how much it explains, and
-/// the catalog's order.
-fn weight(draft: &Draft<'_>) -> (bool, Rank, Need, Reverse<usize>, Reverse<usize>, usize) {
-    let required = draft
-        .rows
-        .iter()
-        .filter(|row| row.endpoint.need == Need::Required)
-        .count();
-    (
-        draft.confidence() == Confidence::Low,
-        draft.rank,
-        draft
-            .rows
-            .iter()
-            .map(|row| row.endpoint.need)
-            .min()
-            .unwrap_or(Need::Documented),
-        Reverse(required),
-        Reverse(draft.rows.len()),
-        draft.rows.iter().map(|row| row.index).min().unwrap_or(usize::MAX),
-    )
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
 
-use super::Diagnosis;
+use super::outcome::Judgement;
 use crate::{
     model::Verdict,
     net::tls::chain::{ChainFacts, LeftOut, common_name},
@@ -19,10 +19,10 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Notices about the run as a whole, each a sentence.
-pub fn notices(plan: &Plan, run: &Run, diagnosis: &Diagnosis, now: Timestamp) -> Vec<String> {
+pub fn notices(plan: &Plan, run: &Run, judgements: &[Judgement], now: Timestamp) -> Vec<String> {
     clock_notice(run)
         .into_iter()
-        .chain(left_out(plan, run, diagnosis))
+        .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
         .collect()
 }
@@ -49,7 +49,7 @@ fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &
 }
 
 /// Certificates that servers left out: the agent knows them, the instance has to fetch them.
-fn left_out(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<String> {
+fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
     let mut missing: Vec<(&LeftOut, BTreeSet<&str>)> = Vec::new();
     for (host, chain) in proving(plan, run) {
         let Some(left_out) = &chain.left_out else { continue };
@@ -59,7 +59,7 @@ fn left_out(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<String> {
         }
     }
     let is_blocked = |host: &String| {
-        let mut judged = plan.endpoints.iter().zip(&diagnosis.judgements);
+        let mut judged = plan.endpoints.iter().zip(judgements);
         judged.any(|(endpoint, it)| endpoint.host == *host && endpoint.port == 80 && it.verdict == Verdict::Blocked)
     };
     let sentence = |(left_out, hosts): (&LeftOut, BTreeSet<&str>)| {

@@ -3,11 +3,14 @@
 
 use std::net::IpAddr;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::Judgement;
 use crate::{
+    import::view::InstanceView,
+    model::Vnet,
     net::icmp::IcmpError,
+    network::Predictions,
     plan::Plan,
     probe::{Run, clock, control::Controls},
 };
@@ -16,13 +19,19 @@ mod row;
 
 pub use self::row::{Row, is_tcp, should_work};
 
-/// What is known of the place that a run was made from.
+/// What is known of the place and the time that a run was made at.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The region, as the VM's metadata names it: it makes service tags regional.
     pub region: Option<&'a str>,
+    /// The kind of virtual network; `None` where nothing tells.
+    pub vnet: Option<Vnet>,
     /// This machine's addresses: an ICMP error from one of them is its own.
     pub addresses: &'a [IpAddr],
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// What the instance says of its own network, where it was asked.
+    pub instance: Option<&'a InstanceView>,
 }
 
 /// A run.
@@ -32,6 +41,8 @@ pub struct RunView<'a> {
     pub plan: &'a Plan,
     /// What the controls showed.
     pub controls: &'a Controls,
+    /// What the network's own rules say, where they were given.
+    pub predictions: Option<&'a Predictions>,
     /// Where it was made from.
     pub place: Surroundings<'a>,
     /// Whether the platform's name server (168.63.129.16) answered as a control; `None` where it was not asked.
@@ -44,17 +55,25 @@ pub struct RunView<'a> {
 
 impl<'a> RunView<'a> {
     /// Puts plan, traces and judgements side by side.
-    pub fn new(plan: &'a Plan, run: &'a Run, judgements: &'a [Judgement], place: Surroundings<'a>) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        run: &'a Run,
+        judgements: &'a [Judgement],
+        predictions: Option<&'a Predictions>,
+        place: Surroundings<'a>,
+    ) -> Self {
         let judged = plan.endpoints.iter().zip(&run.traces).zip(judgements).enumerate();
         let rows = judged.map(|(index, ((endpoint, trace), judgement))| Row {
             index,
             endpoint,
             trace: trace.as_ref().filter(|trace| !trace.cut),
             judgement,
+            prediction: predictions.and_then(|predictions| predictions.endpoints.get(index)?.as_ref()),
         });
         Self {
             plan,
             controls: &run.controls,
+            predictions,
             place,
             platform_dns: platform_answers(run),
             clock_skew: clock::skew(run.traces.iter().flatten()),

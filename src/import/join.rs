@@ -8,7 +8,7 @@ mod fit;
 
 use std::collections::BTreeMap;
 
-use super::{Place, Target, some_of};
+use super::{Joined, Place, Target, some_of};
 use crate::{
     azure::Cloud,
     catalog::{Catalog, Dependency, Endpoint, SETTINGS, model::Target as To, placeholders},
@@ -43,14 +43,13 @@ pub(super) fn other_cloud(catalog: &Catalog, targets: &[Target], cloud: Cloud) -
 }
 
 /// Puts targets into the catalog, and the instance's names where no host of a document takes the place of braces.
-/// Returns what the reader should know.
 pub(super) fn join(
-    catalog: &mut Catalog,
-    values: &mut Values,
+    catalog: &Catalog,
+    values: &Values,
     targets: &[Target],
     cloud: Cloud,
     region: Option<&str>,
-) -> Vec<String> {
+) -> Joined {
     let suffixes = catalog.clouds.get(&cloud).cloned().unwrap_or_default();
     let scope = Scope {
         cloud,
@@ -58,15 +57,15 @@ pub(super) fn join(
         suffixes: &suffixes,
         values,
     };
-    let mut notices = settle(&mut catalog.dependencies, targets);
-    let mut additions: Vec<Additions> = catalog.dependencies.iter().map(Additions::new).collect();
+    let (settled, mut notices) = settled(catalog, targets);
+    let mut additions: Vec<Additions> = settled.iter().map(Additions::new).collect();
     let mut others = Vec::new();
     let mut derived = Vec::new();
     for target in targets {
-        let fits = scope.fits(&catalog.dependencies, target);
-        let home = scope.home(&catalog.dependencies, target, &fits);
+        let fits = scope.fits(&settled, target);
+        let home = scope.home(&settled, target, &fits);
         for fit in &fits {
-            let dependency = &catalog.dependencies[fit.dependency];
+            let dependency = &settled[fit.dependency];
             let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
             // An account that only a feature uses need not offer what the instance cannot do without.
             if let Fit::Own { setting, value } = &fit.fit
@@ -78,27 +77,23 @@ pub(super) fn join(
         }
         if fits.is_empty() {
             match home {
-                Some(home) => additions[home]
-                    .own
-                    .push(scope.own(Some(&catalog.dependencies[home]), target)),
+                Some(home) => additions[home].own.push(scope.own(Some(&settled[home]), target)),
                 None => others.push(scope.own(None, target)),
             }
         }
     }
     let strays: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
-    for (dependency, additions) in catalog.dependencies.iter_mut().zip(additions) {
-        additions.apply(dependency);
-    }
+    let completed = settled.iter().zip(additions);
+    let mut dependencies: Vec<Dependency> = completed
+        .map(|(dependency, additions)| additions.complete(dependency))
+        .collect();
     if !others.is_empty() {
-        match catalog
-            .dependencies
-            .iter_mut()
-            .find(|dependency| dependency.id == OTHER)
-        {
+        match dependencies.iter_mut().find(|dependency| dependency.id == OTHER) {
             Some(dependency) => dependency.endpoints.extend(others),
-            None => catalog.dependencies.push(other(others)),
+            None => dependencies.push(other(others)),
         }
     }
+    let mut values = values.clone();
     for (setting, value) in derived {
         values.add(&setting, [value]);
     }
@@ -108,13 +103,21 @@ pub(super) fn join(
             some_of(&strays)
         ));
     }
-    notices
+    Joined {
+        catalog: Catalog {
+            dependencies,
+            ..catalog.clone()
+        },
+        values,
+        notices,
+    }
 }
 
-/// Where the page contradicts itself about a dependency, the instance's own status says how much it counts; gives a
-/// sentence for each that it calls optional throughout.
-fn settle(dependencies: &mut [Dependency], targets: &[Target]) -> Vec<String> {
+/// The dependencies, with the need that the instance's own status gives those about which the page contradicts itself;
+/// and a sentence for each that it calls optional throughout.
+fn settled(catalog: &Catalog, targets: &[Target]) -> (Vec<Dependency>, Vec<String>) {
     let mut notices = Vec::new();
+    let mut dependencies = catalog.dependencies.clone();
     for dependency in dependencies
         .iter_mut()
         .filter(|it| it.instance_decides && it.need == Need::Required)
@@ -132,7 +135,7 @@ fn settle(dependencies: &mut [Dependency], targets: &[Target]) -> Vec<String> {
             ));
         }
     }
-    notices
+    (dependencies, notices)
 }
 
 impl Target {
@@ -320,6 +323,7 @@ fn other(endpoints: Vec<Endpoint>) -> Dependency {
         feature: Some("Whatever the instance uses it for".into()),
         service_tag: None,
         impact: "What the instance uses it for does not work.".into(),
+        stops_activation: false,
         docs: None,
         clouds: Vec::new(),
         vnet: None,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Cause;
+use super::{Cause, Need};
 
 /// One root cause behind one or many endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,12 @@ pub struct Finding {
     pub title: String,
     /// How sure it is.
     pub confidence: Confidence,
+    /// The most that it concerns; null where it names no endpoint.
+    #[serde(default)]
+    pub need: Option<Need>,
+    /// Whether the instance cannot be activated while it lasts.
+    #[serde(default)]
+    pub stops_activation: bool,
     /// The ids of the endpoints that it explains.
     pub endpoints: Vec<String>,
     /// What was seen, a sentence each.

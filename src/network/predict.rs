@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    API_MANAGEMENT, INTERNET, LOAD_BALANCER, NetworkRules, Standpoint, VIRTUAL_NETWORK,
+    INTERNET, LOAD_BALANCER, NetworkRules, Standpoint, VIRTUAL_NETWORK,
     addresses::AddressSet,
     evaluate::{Flow, Known, Remote},
     halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
@@ -15,7 +15,7 @@ use crate::{
     azure::{METADATA, PLATFORM},
     model::{
         Direction, Prediction, Protocol,
-        prediction::{Access, Expected, Place, RouteMatch},
+        prediction::{Access, Expected, Place},
     },
     plan::Endpoint,
     text::escape,
@@ -33,13 +33,6 @@ impl NetworkRules {
             Direction::Inbound => self.inbound(endpoint, from),
             Direction::Peer => self.peer(endpoint, from),
         })
-    }
-
-    /// The route on which replies to the management traffic of API Management are lost, and the sentence that says so.
-    pub(super) fn lost_replies(&self, from: &Standpoint<'_>) -> Option<(RouteMatch, String)> {
-        let returned = self.returned(&self.of_tag(API_MANAGEMENT, from.region))?;
-        let lost = returned.verdict == Expected::Deny;
-        returned.route.filter(|_| lost).map(|route| (route, returned.words))
     }
 
     fn outbound(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Standpoint<'_>) -> Prediction {

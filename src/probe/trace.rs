@@ -94,7 +94,24 @@ pub struct Hello {
     pub greeting: Greeting,
 }
 
+impl Trace {
+    /// The addresses that were dialled, or else those that the name resolved to.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let dialled = self.attempts.iter().filter(|attempt| attempt.was_dialled());
+        let dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
+        if !dialled.is_empty() {
+            return dialled;
+        }
+        let decision = self.name.as_ref().and_then(NameTrace::decision);
+        decision.map(ServerReply::addresses).unwrap_or_default()
+    }
+}
+
 impl Attempt {
+    fn was_dialled(&self) -> bool {
+        self.tcp.is_some() || self.dns.is_some() || self.ntp.is_some()
+    }
+
     /// An attempt of which nothing is known yet.
     pub fn new(address: SocketAddr) -> Self {
         Self {

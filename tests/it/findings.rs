@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 mod cases;
 mod network;
+mod predictions;
 use cases::{AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, all, beyond_dns, healthy, host, icmp, of, port};
 use network::{Fault, Network, Server};
 
@@ -409,18 +410,52 @@ fn several_faults_rank_by_what_the_instance_cannot_do_without() {
                 alias: None,
             },
         );
-    let ids: Vec<String> = network.findings().into_iter().map(|finding| finding.id).collect();
+    let findings = network.findings();
+    let found: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.id.as_str(), finding.need, finding.stops_activation))
+        .collect();
     assert_eq!(
-        ids,
+        found,
         [
-            "tcp-timeout/sql",
-            "tls-untrusted/contoso-inspection-ca",
-            "tls-reset/names",
-            "tcp-timeout/key-vault-addresses",
-            "kms-activation/kms",
-            "retired/documentation",
+            ("tcp-timeout/sql", Some(Need::Required), true),
+            // It works, with something wrong beside: activation does not stop.
+            ("tcp-timeout/key-vault-addresses", Some(Need::Required), false),
+            ("tls-untrusted/contoso-inspection-ca", Some(Need::Feature), false),
+            ("tls-reset/names", Some(Need::Feature), false),
+            ("kms-activation/kms", Some(Need::Feature), false),
+            ("retired/documentation", Some(Need::Documented), false),
         ]
     );
+}
+
+#[test]
+fn what_stops_activation_comes_first_then_what_explains_more() {
+    let ids = |network: Network| -> Vec<String> { network.findings().into_iter().map(|finding| finding.id).collect() };
+    let both = |first: &str, second: &str| {
+        healthy()
+            .fault(of(first), &Fault::Refused)
+            .fault(of(second), &Fault::Silent)
+    };
+    // Many more endpoints of Azure Monitor than of SQL fail, and the instance starts without them.
+    assert_eq!(
+        ids(both("azure-monitor", "sql"))[..2],
+        ["tcp-timeout/sql", "tcp-refused/azure-monitor"]
+    );
+    assert_eq!(
+        ids(both("sql", "storage"))[..2],
+        ["tcp-timeout/storage", "tcp-refused/sql"]
+    );
+    assert_eq!(
+        ids(both("key-vault", "sql"))[..2],
+        ["tcp-timeout/sql", "tcp-refused/key-vault"]
+    );
+    // Who waives it says that it stops nothing.
+    let waived = both("azure-monitor", "sql").overlaid("dependencies: [{ id: sql, need: feature, feature: None }]");
+    let waived = waived
+        .fault(of("azure-monitor"), &Fault::Refused)
+        .fault(of("sql"), &Fault::Silent);
+    assert_eq!(ids(waived)[..2], ["tcp-refused/azure-monitor", "tcp-timeout/sql"]);
 }
 
 #[test]

@@ -63,29 +63,6 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
             }
         })
         .collect();
-    let blocked: Vec<&Endpoint> = endpoints
-        .iter()
-        .filter(|endpoint| endpoint.verdict == Verdict::Blocked)
-        .collect();
-    let finding = blocked.first().map(|first| Finding {
-        id: format!("{}/{}", first.cause.unwrap(), first.dependency),
-        cause: first.cause,
-        title: "something is blocked".into(),
-        confidence: Confidence::High,
-        endpoints: blocked.iter().map(|endpoint| endpoint.id.clone()).collect(),
-        evidence: vec!["measured".into()],
-        suspects: vec![
-            Suspect::Nsg,
-            Suspect::FirewallNetworkRule,
-            Suspect::Udr,
-            Suspect::NoOutbound,
-        ],
-        impact: "…".into(),
-        fix: Fix {
-            summary: "Allow it.".into(),
-            commands: Vec::new(),
-        },
-    });
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -110,7 +87,35 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
             notices: Vec::new(),
         },
         summary: Summary::of(&endpoints),
-        findings: finding.into_iter().collect(),
+        findings: finding(&endpoints).into_iter().collect(),
         endpoints,
     }
+}
+
+fn finding(endpoints: &[Endpoint]) -> Option<Finding> {
+    let blocked: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.verdict == Verdict::Blocked)
+        .collect();
+    blocked.first().map(|first| Finding {
+        id: format!("{}/{}", first.cause.unwrap(), first.dependency),
+        cause: first.cause,
+        title: "something is blocked".into(),
+        confidence: Confidence::High,
+        need: Some(first.need),
+        stops_activation: false,
+        endpoints: blocked.iter().map(|endpoint| endpoint.id.clone()).collect(),
+        evidence: vec!["measured".into()],
+        suspects: vec![
+            Suspect::Nsg,
+            Suspect::FirewallNetworkRule,
+            Suspect::Udr,
+            Suspect::NoOutbound,
+        ],
+        impact: "…".into(),
+        fix: Fix {
+            summary: "Allow it.".into(),
+            commands: Vec::new(),
+        },
+    })
 }

@@ -1,7 +1,6 @@
 //! What is written for others to read: reports, diffs, rules and schemas, held against snapshots and against parsers that
 //! are not ours.
 
-mod beside;
 mod made;
 mod reports;
 mod rounds;

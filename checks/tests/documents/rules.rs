@@ -1,13 +1,18 @@
 //! The rules that mend: what is in them, that they stay the same, and that real parsers take them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
-    model::{Cause, Verdict, Vnet},
-    network::{NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    diagnosis::{diagnose, view::Surroundings},
+    model::{Cause, Report, Verdict, Vnet},
+    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
+    probe::{Run, control::Controls},
     rules::{Kind, NsgRules, Request, Rules, Syntax, Wanted, clashes},
 };
 use serde_json::Value;
@@ -407,12 +412,21 @@ fn a_rule_is_missing_only_where_it_would_mend() {
 fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let from = given();
     let plan = from.plan();
-    let mut report = made::report(&plan, &[]);
-    let routes =
-        apim_probe::network::routes::Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json"))
-            .unwrap();
-    let rules = apim_probe::network::NetworkRules::new(None, Some(routes), None);
-    apim_probe::network::beside::apply(&rules, &plan, &mut report);
+    let routes = Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json")).unwrap();
+    let rules = NetworkRules::new(None, Some(routes), None);
+    let predictions = rules.predictions(&plan, &[], &Standpoint::default());
+    let nothing_tried = Run {
+        controls: Controls::default(),
+        traces: vec![None; plan.endpoints.len()],
+        names: BTreeMap::new(),
+        duration: Duration::ZERO,
+        interrupted: false,
+    };
+    let diagnosis = diagnose(&plan, &nothing_tried, Some(&predictions), Surroundings::default());
+    let report = Report {
+        findings: diagnosis.findings,
+        ..made::report(&plan, &[])
+    };
     let missing = |kind| {
         let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
         by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()

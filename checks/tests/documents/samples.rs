@@ -235,6 +235,8 @@ pub fn finding(cause: Cause, scope: &str, title: &str, confidence: Confidence, e
         cause: Some(cause),
         title: title.into(),
         confidence,
+        need: endpoints.iter().map(|e| e.need).min(),
+        stops_activation: false,
         endpoints: endpoints.iter().map(|e| e.id.clone()).collect(),
         evidence: vec![],
         suspects: vec![],

@@ -2,7 +2,7 @@
 
 use super::{
     cut,
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -54,7 +54,7 @@ fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         .all(|row| matches!(row.cause(), Some(Cause::HelloTimeout | Cause::TlsTimeout)));
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "accepted"),
         scope: "ports".into(),
         title,

@@ -1,7 +1,7 @@
 //! Names that resolve, but to addresses that cannot be right.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -60,7 +60,7 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
     let evidence = [vec![says.to_string()], say::examples(&rows)].concat();
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(cause),
         scope: address.into(),
         title,
@@ -92,7 +92,7 @@ fn filtered(rows: Vec<Row<'_>>) -> Draft<'_> {
     let server = servers.first().map_or("the name server", String::as_str).to_string();
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(Cause::DnsNxdomain),
         scope: "names".into(),
         title: format!(

@@ -1,7 +1,7 @@
 //! What no wider root explains: by dependency and cause.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say, silence,
 };
 use crate::{
@@ -48,7 +48,7 @@ fn draft<'a>(view: &RunView<'a>, dependency: &str, cause: Option<Cause>, rows: V
     }
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(cause),
         scope: dependency.to_string(),
         title: format!("{title}: {}{}", cause.headline(&say::ports(&rows)), share(view, &rows)),

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -53,7 +53,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
     }
     vec![Draft {
         impact: None,
-        rank: Rank::Wide,
+        severity: Severity::Failure,
         what: What::of(&rows, "clock"),
         scope: "clock".into(),
         title: measured.map_or_else(

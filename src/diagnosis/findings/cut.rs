@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, net::SocketAddr};
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -69,7 +69,7 @@ fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     );
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "cut"),
         scope: "names".into(),
         title,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
     }
     vec![Draft {
         impact: None,
-        rank: Rank::Wide,
+        severity: Severity::Failure,
         what: What::of(&rows, "dead-next-hop"),
         scope: "dead-next-hop".into(),
         title: format!("The next hop to {} is dead", say::host_count(&rows)),

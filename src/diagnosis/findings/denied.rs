@@ -1,7 +1,7 @@
 //! Deny pages: somebody answers in place of the service, and says so.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -107,7 +107,7 @@ fn draft<'a>(view: &RunView<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a>
     }
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(Cause::HttpDenied),
         scope,
         title,

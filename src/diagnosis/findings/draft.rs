@@ -1,5 +1,7 @@
 //! A finding while it is being made.
 
+use std::cmp::Reverse;
+
 use crate::{
     diagnosis::{
         findings::say,
@@ -12,22 +14,20 @@ use crate::{
 /// How many sentences of evidence a finding carries; the rest stands with its endpoints.
 const MOST_EVIDENCE: usize = 6;
 
-/// What comes first among findings, before anything is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// While it lasts, nothing else that the report says can be relied on: no way out, no names, a wrong clock.
-    Wide,
-    /// Something is not as it should be.
-    Amiss,
-    /// It works, with something wrong beside.
-    Beside,
+/// What a finding does to its endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// They fail.
+    Failure,
+    /// They work, with something wrong beside.
+    Degradation,
 }
 
 /// A finding while it is being made.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
-    /// What comes first.
-    pub rank: Rank,
+    /// What it does to its endpoints.
+    pub severity: Severity,
     /// The first half of the id: the cause, or a word where several causes have one root.
     pub what: What,
     /// The second half of the id.
@@ -82,9 +82,31 @@ impl Draft<'_> {
         }
     }
 
+    /// The most that it concerns.
+    fn need(&self) -> Option<Need> {
+        self.rows.iter().map(|row| row.endpoint.need).min()
+    }
+
+    /// Whether the instance cannot be activated while it lasts.
+    fn stops_activation(&self) -> bool {
+        self.severity == Severity::Failure && self.rows.iter().any(|row| row.endpoint.stops_activation)
+    }
+
+    /// What decides the order of findings, the weightiest first: hints last; before them what stops activation, other
+    /// required ones, features. Of two alike the one that explains more comes first, then the catalog's order decides.
+    pub fn weight(&self) -> impl Ord + use<> {
+        (
+            self.confidence() == Confidence::Low,
+            !self.stops_activation(),
+            self.need().unwrap_or(Need::Documented),
+            Reverse(self.rows.len()),
+            self.rows.iter().map(|row| row.index).min(),
+        )
+    }
+
     /// The finding as reports carry it.
     pub fn finish(self, view: &RunView<'_>) -> Finding {
-        let confidence = self.confidence();
+        let (confidence, need, stops_activation) = (self.confidence(), self.need(), self.stops_activation());
         let (cause, word) = match self.what {
             What::Cause(cause) => (Some(cause), cause.as_str()),
             What::Word(word) => (None, word),
@@ -99,6 +121,8 @@ impl Draft<'_> {
             cause,
             title: self.title,
             confidence,
+            need,
+            stops_activation,
             endpoints: self.rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence,
             suspects: self.suspects,

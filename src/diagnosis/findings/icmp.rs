@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -90,7 +90,7 @@ fn refusal<'a>(
     let scope = if prohibits { by } else { format!("routes-of-{by}") };
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "refused"),
         scope,
         title,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -58,7 +58,7 @@ fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
     evidence.push("an instance cannot be given a company's CA, so what is inspected is blocked for it".into());
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(Cause::TlsUntrusted),
         scope,
         title,
@@ -100,7 +100,7 @@ pub fn recognise_wrong_name<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Dra
         };
         Draft {
             impact: None,
-            rank: Rank::Amiss,
+            severity: Severity::Failure,
             what: What::Cause(Cause::TlsWrongName),
             scope,
             title,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     icmp, say,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub fn recognise_silence<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
     ];
     vec![Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "kms"),
         scope: say::scope(&rows, "kms"),
         title: format!("{}: {} is dropped in silence", say::subject(&rows), say::ports(&rows)),
@@ -60,7 +60,7 @@ pub fn recognise_hint<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>
     };
     vec![Draft {
         impact: None,
-        rank: Rank::Beside,
+        severity: Severity::Degradation,
         what: What::Word("kms-activation"),
         scope: say::scope(&answering, "kms"),
         title: "KMS answers, which does not prove that activation works".into(),

@@ -1,7 +1,7 @@
 //! This machine itself: its firewall, its routes, its limits. None of it says anything about the instance.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         let to = if what == "local-fault" { "" } else { " to" };
         Draft {
             impact: None,
-            rank: Rank::Wide,
+            severity: Severity::Failure,
             what: What::of(&rows, what),
             scope: scope.into(),
             title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),

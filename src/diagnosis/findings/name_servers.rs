@@ -6,7 +6,7 @@ mod remedy;
 
 use self::remedy::{confidence, other_transport, platform, repair, suspects};
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -106,7 +106,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
     evidence.extend(tested);
     Draft {
         impact: None,
-        rank: Rank::Wide,
+        severity: Severity::Failure,
         what: What::of(&names, "no-names"),
         scope: "name-servers".into(),
         title,
@@ -145,14 +145,9 @@ fn some_names_fail<'a>(view: &RunView<'a>, server: Option<IpAddr>, rows: Vec<Row
     let mut evidence = say::examples(&rows);
     evidence.push("other names resolve, so the server is alive: it is about these zones".into());
     evidence.extend(platform(view));
-    let rank = if matches!(cause, Cause::DnsNxdomain | Cause::DnsSinkhole) {
-        Rank::Wide
-    } else {
-        Rank::Amiss
-    };
     Draft {
         impact: None,
-        rank,
+        severity: Severity::Failure,
         what: What::Cause(cause),
         scope: format!("names-of-{server}"),
         title: format!(
@@ -209,7 +204,7 @@ fn server_fails<'a>(view: &RunView<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> D
     evidence.extend(platform(view));
     Draft {
         impact: Some(impact.into()),
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "dns"),
         scope: server.to_string(),
         title,

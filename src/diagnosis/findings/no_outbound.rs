@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -61,7 +61,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
     });
     vec![Draft {
         impact: None,
-        rank: Rank::Wide,
+        severity: Severity::Failure,
         what: What::of(&rows, "no-outbound"),
         scope: "no-outbound".into(),
         title: "This VM has no way out: nothing public answers".into(),

@@ -1,7 +1,7 @@
 //! What must not get out, and does.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -24,7 +24,7 @@ pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
         };
         Draft {
             impact: None,
-            rank: Rank::Amiss,
+            severity: Severity::Failure,
             what: What::Word(if open { "open" } else { "never-tried" }),
             scope: dependency.to_string(),
             title,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -75,7 +75,7 @@ fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> D
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     Draft {
         impact: None,
-        rank: Rank::Beside,
+        severity: Severity::Degradation,
         what: What::Cause(cause),
         scope: format!("{}-addresses", say::scope(&rows, "some")),
         title: format!(
@@ -95,7 +95,7 @@ fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> D
 fn shaken(cause: Cause, rows: Vec<Row<'_>>) -> Draft<'_> {
     Draft {
         impact: None,
-        rank: Rank::Beside,
+        severity: Severity::Degradation,
         what: What::Cause(cause),
         scope: format!("{}-shaken", say::scope(&rows, "some")),
         title: format!("{}: {} works, with something odd", say::subject(&rows), say::ports(&rows)),
@@ -115,7 +115,7 @@ fn servers_differ(rows: Vec<Row<'_>>) -> Draft<'_> {
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Draft {
         impact: None,
-        rank: Rank::Beside,
+        severity: Severity::Degradation,
         what: What::Word("dns-differs"),
         scope: "name-servers".into(),
         title: format!("Name servers differ about {}", count(hosts, "name")),

@@ -1,7 +1,7 @@
 //! Private DNS zones that hide a name.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -51,7 +51,7 @@ fn draft(zone: Option<String>, rows: Vec<Row<'_>>) -> Draft<'_> {
     evidence.push("a zone linked to the network answers for all of its names, and hides the public ones".into());
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "dns-nxdomain"),
         scope: zone.map_or_else(|| "private-zone".into(), |zone| format!("private-zone-{zone}")),
         title,

@@ -1,7 +1,7 @@
 //! Resets for everything.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
     evidence.extend(say::examples(&rows));
     vec![Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::Cause(Cause::TcpRefused),
         scope: "resets".into(),
         title: format!(

@@ -1,7 +1,7 @@
 //! Ports and service tags of which nothing answers, while their neighbours do: a rule that is missing.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -122,7 +122,7 @@ pub fn recognise_tags<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
 fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
     Draft {
         impact: None,
-        rank: Rank::Amiss,
+        severity: Severity::Failure,
         what: What::of(&rows, "silent"),
         scope,
         title,

@@ -1,7 +1,7 @@
 //! Documentation that is behind.
 
 use super::{
-    draft::{Draft, Rank, What},
+    draft::{Draft, Severity, What},
     say,
 };
 use crate::{
@@ -21,7 +21,7 @@ pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let hosts = say::hosts(&rows);
     vec![Draft {
         impact: None,
-        rank: Rank::Beside,
+        severity: Severity::Degradation,
         what: What::Cause(Cause::Retired),
         scope: "documentation".into(),
         title: format!(

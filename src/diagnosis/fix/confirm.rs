@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     diagnosis::view::{Row, RunView},
-    model::{Protocol, Transport},
+    model::{Direction, Protocol, Transport},
     plan::Destination,
     text::quote,
 };
@@ -12,7 +12,9 @@ use crate::{
 /// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
 /// (Microsoft.ApiManagement 2024-05-01). It knows TCP only, so there is none for rows over UDP.
 pub fn check_from_instance(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
-    let over_tcp = rows.iter().filter(|row| row.endpoint.transport == Transport::Tcp);
+    let over_tcp = rows
+        .iter()
+        .filter(|row| row.endpoint.transport == Transport::Tcp && row.endpoint.direction == Direction::Outbound);
     let row = over_tcp.min_by_key(|row| (row.endpoint.need, row.index))?;
     let endpoint = row.endpoint;
     let address = match &endpoint.destination {

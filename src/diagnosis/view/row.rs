@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     address,
     diagnosis::outcome::{Judgement, Outcome},
-    model::{Cause, Expect, Protocol, Stage, Transport, Verdict},
+    model::{Cause, Expect, Prediction, Protocol, Stage, Transport, Verdict},
     net::{
         SocketFailure,
         dns::DnsEnd,
@@ -29,6 +29,8 @@ pub struct Row<'a> {
     pub trace: Option<&'a Trace>,
     /// What came of it.
     pub judgement: &'a Judgement,
+    /// What the network's own rules say of it, where they say something.
+    pub prediction: Option<&'a Prediction>,
 }
 
 impl<'a> Row<'a> {

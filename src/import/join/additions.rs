@@ -81,16 +81,22 @@ impl Additions {
         need
     }
 
-    pub(super) fn apply(self, dependency: &mut Dependency) {
-        let entries = std::mem::take(&mut dependency.endpoints);
-        for (entry, (mut spec, before)) in entries.into_iter().zip(self.before).enumerate() {
-            dependency.endpoints.extend(before);
+    /// The dependency with all of this.
+    pub(super) fn complete(self, dependency: &Dependency) -> Dependency {
+        let mut endpoints = Vec::new();
+        for (entry, (spec, before)) in dependency.endpoints.iter().zip(self.before).enumerate() {
+            endpoints.extend(before);
+            let mut spec = spec.clone();
             spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
             if !spec.ports.is_empty() {
-                dependency.endpoints.push(spec);
+                endpoints.push(spec);
             }
         }
-        dependency.endpoints.extend(self.own);
+        endpoints.extend(self.own);
+        Dependency {
+            endpoints,
+            ..dependency.clone()
+        }
     }
 }
 

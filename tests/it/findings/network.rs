@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::LazyLock,
     time::Duration,
 };
@@ -15,7 +15,8 @@ use apim_probe::{
         findings::root_causes,
         view::{RunView, Surroundings},
     },
-    model::Finding,
+    model::{Finding, Vnet},
+    network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
@@ -42,6 +43,9 @@ pub struct Network {
     shared: Vec<(&'static str, &'static str)>,
     platform_dns: Option<bool>,
     clock_skew: Option<SignedDuration>,
+    led: Vec<(String, IpAddr)>,
+    rules: Option<NetworkRules>,
+    vnet: Option<Vnet>,
     plan: Plan,
 }
 
@@ -72,6 +76,9 @@ impl Network {
             shared: Vec::new(),
             platform_dns: None,
             clock_skew: None,
+            led: Vec::new(),
+            rules: None,
+            vnet: None,
         };
         network.make();
         network
@@ -153,6 +160,30 @@ impl Network {
         self
     }
 
+    /// With every name of these endpoints at one address.
+    pub fn leading(mut self, where_: impl Fn(&Endpoint) -> bool, address: &str) -> Self {
+        let hosts = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint));
+        let led = hosts.map(|endpoint| (endpoint.host.clone(), address.parse().unwrap()));
+        self.led.extend(led);
+        self
+    }
+
+    /// With rules of its own, from effective NSG rules, effective routes and service tags as Azure exports them.
+    pub fn ruled_by(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
+        self.rules = Some(NetworkRules::new(
+            nsg.map(|nsg| SecurityRules::parse(nsg).unwrap()),
+            Some(Routes::parse(routes).unwrap()),
+            Some(ServiceTags::parse(tags).unwrap()),
+        ));
+        self
+    }
+
+    /// Of this kind.
+    pub fn of_kind(mut self, vnet: Vnet) -> Self {
+        self.vnet = Some(vnet);
+        self
+    }
+
     /// With what the platform's name server said as a control.
     pub fn platform_dns(mut self, answers: bool) -> Self {
         self.platform_dns = Some(answers);
@@ -193,7 +224,9 @@ impl Network {
                 .iter()
                 .find(|(host, _)| *host == endpoint.host)
                 .map_or(endpoint.host.as_str(), |(_, at)| at);
-            let name = by_name.then(|| seen::name(host, &self.servers, fault));
+            let led = self.led.iter().find(|(led, _)| *led == endpoint.host);
+            let at = led.map_or_else(|| seen::addresses(host).to_vec(), |(_, address)| vec![*address]);
+            let name = by_name.then(|| seen::name(&at, &self.servers, fault));
             let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
             if let Some(name) = &name {
                 names.insert(endpoint.host.clone(), name.clone());
@@ -214,26 +247,46 @@ impl Network {
         }
     }
 
-    /// What we say of every endpoint.
+    /// Everything that the run has to say.
     pub fn diagnosis(&self) -> Diagnosis {
-        diagnose(&self.plan, &self.run())
+        let run = self.run();
+        let predictions = self.predictions(&run);
+        diagnose(&self.plan, &run, predictions.as_ref(), self.place())
     }
 
     /// The root causes.
     pub fn findings(&self) -> Vec<Finding> {
         let run = self.run();
-        let diagnosis = diagnose(&self.plan, &run);
-        let place = Surroundings {
-            region: self.region,
-            addresses: &["10.1.0.4".parse().unwrap()],
-        };
+        let predictions = self.predictions(&run);
+        let judgements = diagnose(&self.plan, &run, None, self.place()).judgements;
         root_causes(&RunView {
             platform_dns: self.platform_dns,
             clock_skew: self.clock_skew,
-            ..RunView::new(&self.plan, &run, &diagnosis.judgements, place)
+            ..RunView::new(&self.plan, &run, &judgements, predictions.as_ref(), self.place())
         })
     }
+
+    fn predictions(&self, run: &Run) -> Option<Predictions> {
+        let from = Standpoint {
+            region: self.region,
+            addresses: &[OWN],
+        };
+        let rules = self.rules.as_ref()?;
+        Some(rules.predictions(&self.plan, &run.traces, &from))
+    }
+
+    fn place(&self) -> Surroundings<'static> {
+        Surroundings {
+            region: self.region,
+            vnet: self.vnet,
+            addresses: &[OWN],
+            ..Surroundings::default()
+        }
+    }
 }
+
+/// This machine.
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4));
 
 fn addressed(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
     servers

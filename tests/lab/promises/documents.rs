@@ -105,6 +105,8 @@ const REPORT: Shape = &[
     ("findings[].cause", CAUSES),
     ("findings[].title", "s"),
     ("findings[].confidence", "certain|high|medium|low"),
+    ("findings[].need", "?required|feature|documented"),
+    ("findings[].stops_activation", "b"),
     ("findings[].endpoints[]", "s"),
     ("findings[].evidence[]", "s"),
     (

@@ -122,12 +122,12 @@ pub fn addresses(host: &str) -> [IpAddr; 2] {
     [10, 11].map(|last| IpAddr::V4(Ipv4Addr::new(20, second, third, last)))
 }
 
-/// What the servers say of a name.
-pub fn name(host: &str, servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
+/// What the servers say of a name that leads to these addresses.
+pub fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
     let replies: Vec<ServerReply> = servers
         .iter()
         .enumerate()
-        .map(|(index, (address, server))| reply(host, *address, *server, fault, index))
+        .map(|(index, (address, server))| reply(at, *address, *server, fault, index))
         .collect();
     let decided = replies
         .iter()
@@ -142,7 +142,7 @@ pub fn name(host: &str, servers: &[(SocketAddr, Server)], fault: Option<&Fault>)
     }
 }
 
-fn reply(host: &str, address: SocketAddr, server: Server, fault: Option<&Fault>, index: usize) -> ServerReply {
+fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Fault>, index: usize) -> ServerReply {
     let end = match (server, fault) {
         (Server::Well | Server::UdpOnly, Some(Fault::Nxdomain { authority, alias })) => {
             answered("NXDOMAIN", &[], alias.iter().copied(), *authority)
@@ -152,7 +152,7 @@ fn reply(host: &str, address: SocketAddr, server: Server, fault: Option<&Fault>,
         (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
             answered("NOERROR", &[to.parse().unwrap()], [], None)
         }
-        _ => of_server(server, Transport::Udp, &addresses(host)),
+        _ => of_server(server, Transport::Udp, at),
     };
     ServerReply {
         v4: exchange(address, Transport::Udp, end),

@@ -3,35 +3,36 @@
 //! Both stand in the same subnet, and yet may ask other name servers, be bound by other rules on a network interface, or
 //! leave by another way. Where they differ the difference is the finding.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use jiff::Timestamp;
 
+use super::draft::{Draft, Severity, What};
 use crate::{
-    import::view::{InstanceView, Location, State, Status, Subject},
-    model::{Confidence, Endpoint, Expect, Finding, Fix, Need, Suspect, Transport, Verdict},
+    diagnosis::view::{Pool, Row, RunView},
+    import::view::{Location, State, Status, Subject},
+    model::{Confidence, Expect, Fix, Need, Suspect, Transport, Verdict},
     text::words,
 };
 
-/// How many sentences of evidence a finding carries.
-const MOST_EVIDENCE: usize = 6;
-
-/// The differences between what the instance says (in `region`, where it says something of it) and what this VM saw
-/// through `name_servers`.
+/// The differences between what the instance says and what this VM saw.
 ///
 /// What is blocked here has a finding already, so that only findings about what is not blocked name endpoints.
-pub fn find(view: &InstanceView, region: Option<&str>, name_servers: &[String], rows: &[Endpoint]) -> Vec<Finding> {
-    let locations = view.seen_from(region);
+pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let locations = locations(view);
     let statuses: Vec<&Status> = locations.iter().flat_map(|location| &location.statuses).collect();
     let pairs: Vec<Pair> = statuses
         .iter()
         .copied()
-        .filter_map(|status| Pair::of(status, rows))
+        .filter_map(|status| Pair::of(status, &view.rows))
         .collect();
     [
         instance_fails(&pairs),
         vm_fails(&pairs),
-        other_name_servers(&locations, name_servers),
+        other_name_servers(&locations, view),
         not_reached(&statuses),
         broken(&statuses),
         stale(&statuses),
@@ -41,70 +42,74 @@ pub fn find(view: &InstanceView, region: Option<&str>, name_servers: &[String], 
     .collect()
 }
 
-/// Adds what the instance says of an endpoint to the endpoint's evidence.
-pub fn annotate(view: &InstanceView, region: Option<&str>, rows: &mut [Endpoint]) {
-    for status in view.seen_from(region).iter().flat_map(|location| &location.statuses) {
-        for row in rows.iter_mut().filter(|row| is_about(status, row)) {
-            row.evidence.push(says(status));
-        }
-    }
+/// What the instance says of one endpoint, a sentence each.
+pub fn says_of(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
+    let locations = locations(view);
+    let statuses = locations.iter().flat_map(|location| &location.statuses);
+    statuses.filter(|status| is_about(status, row)).map(says).collect()
+}
+
+fn locations<'a>(view: &RunView<'a>) -> Vec<&'a Location> {
+    let instance = view.place.instance;
+    instance.map_or_else(Vec::new, |instance| instance.seen_from(view.place.region))
 }
 
 /// One status and the endpoints that it is about.
 struct Pair<'a> {
     status: &'a Status,
-    rows: Vec<&'a Endpoint>,
+    rows: Vec<Row<'a>>,
 }
 
 impl<'a> Pair<'a> {
-    fn of(status: &'a Status, rows: &'a [Endpoint]) -> Option<Self> {
-        let rows: Vec<&Endpoint> = rows
-            .iter()
-            .filter(|row| row.expect == Expect::Reachable && is_about(status, row))
-            .collect();
+    fn of(status: &'a Status, rows: &[Row<'a>]) -> Option<Self> {
+        let about = |row: &&Row<'_>| row.endpoint.expect == Expect::Reachable && is_about(status, row);
+        let rows: Vec<Row<'a>> = rows.iter().filter(about).copied().collect();
         (!rows.is_empty()).then_some(Self { status, rows })
     }
 
-    fn target(&self) -> &str {
-        self.rows.first().map_or("", |row| row.target())
+    fn target(&self) -> &'a str {
+        self.rows.first().map_or("", |row| row.endpoint.target())
     }
 }
 
-fn is_about(status: &Status, row: &Endpoint) -> bool {
+fn is_about(status: &Status, row: &Row<'_>) -> bool {
+    let endpoint = row.endpoint;
     match &status.subject {
         Subject::Outbound { host, port } => {
-            row.host == *host && port.is_none_or(|port| port == row.port) && row.transport == Transport::Tcp
+            endpoint.host == *host
+                && port.is_none_or(|port| port == endpoint.port)
+                && endpoint.transport == Transport::Tcp
         }
         // Rows for inbound traffic have no host.
-        Subject::Inbound { port } => row.host == "*" && *port == Some(row.port),
+        Subject::Inbound { port } => endpoint.host == "*" && *port == Some(endpoint.port),
         Subject::Internal => false,
     }
 }
 
-fn instance_fails(pairs: &[Pair]) -> Option<Finding> {
+fn instance_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
     let differing: Vec<&Pair> = pairs
         .iter()
-        .filter(|pair| pair.status.state == State::Failure && pair.rows.iter().any(|row| row.verdict.is_proved()))
+        .filter(|pair| {
+            pair.status.state == State::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
+        })
         .collect();
     let rows = || {
         differing
             .iter()
             .flat_map(|pair| &pair.rows)
-            .filter(|row| row.verdict.is_proved())
+            .filter(|row| row.judgement.verdict.is_proved())
     };
-    let counts = rows().any(|row| row.need != Need::Documented);
-    Some(Finding {
-        id: "instance-view/instance-fails".into(),
+    Some(Draft {
+        scope: "instance-fails".into(),
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)?),
-        confidence: if counts { Confidence::Medium } else { Confidence::Low },
-        endpoints: rows().map(|row| row.id.clone()).collect(),
-        evidence: evidence(
-            differing
-                .iter()
-                .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status))),
-        ),
+        confidence: Confidence::Medium,
+        rows: rows().copied().collect(),
+        evidence: differing
+            .iter()
+            .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status)))
+            .collect(),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
-        impact: "The instance does without it, whatever this VM sees.".into(),
+        impact: Some("The instance does without it, whatever this VM sees.".into()),
         fix: Fix {
             summary:
                 "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's \
@@ -116,24 +121,23 @@ fn instance_fails(pairs: &[Pair]) -> Option<Finding> {
     })
 }
 
-fn vm_fails(pairs: &[Pair]) -> Option<Finding> {
-    let is_blocked = |row: &Endpoint| row.verdict == Verdict::Blocked && row.need != Need::Documented;
+fn vm_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
+    let is_blocked = |row: &Row<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
     let differing: Vec<&Pair> = pairs
         .iter()
         .filter(|pair| pair.status.state == State::Success && !pair.status.is_stale)
-        .filter(|pair| pair.rows.iter().any(|row| is_blocked(row)))
+        .filter(|pair| pair.rows.iter().any(is_blocked))
         .collect();
-    Some(Finding {
-        id: "instance-view/vm-fails".into(),
+    Some(Draft {
+        scope: "vm-fails".into(),
         title: format!("The instance reaches what this VM does not: {}", named(&differing)?),
         confidence: Confidence::Medium,
-        evidence: evidence(
-            differing
-                .iter()
-                .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status))),
-        ),
+        evidence: differing
+            .iter()
+            .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)))
+            .collect(),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
-        impact: "None for the instance as far as it says: what blocks this VM may be this VM's own.".into(),
+        impact: Some("None for the instance as far as it says: what blocks this VM may be this VM's own.".into()),
         fix: Fix {
             summary:
                 "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no \
@@ -145,20 +149,21 @@ fn vm_fails(pairs: &[Pair]) -> Option<Finding> {
     })
 }
 
-fn other_name_servers(locations: &[&Location], name_servers: &[String]) -> Option<Finding> {
-    let theirs: BTreeSet<&str> = locations
+fn other_name_servers<'a>(locations: &[&Location], view: &RunView<'a>) -> Option<Draft<'a>> {
+    let named = locations.iter().flat_map(|location| &location.name_servers);
+    let theirs: BTreeSet<String> = named.map(|server| without_port(server)).collect();
+    let ours: BTreeSet<String> = view
+        .plan
+        .name_servers
         .iter()
-        .flat_map(|location| &location.name_servers)
-        .map(String::as_str)
-        .map(host_part)
+        .map(|server| server.ip().to_string())
         .collect();
-    let ours: BTreeSet<&str> = name_servers.iter().map(String::as_str).map(host_part).collect();
     if theirs.is_empty() || ours.is_empty() || theirs == ours {
         return None;
     }
-    let list = |servers: &BTreeSet<&str>| servers.iter().copied().collect::<Vec<_>>().join(", ");
-    Some(Finding {
-        id: "instance-view/dns-servers".into(),
+    let list = |servers: &BTreeSet<String>| servers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Some(Draft {
+        scope: "dns-servers".into(),
         title: format!(
             "The instance asks other name servers than this VM: {}, not {}",
             list(&theirs),
@@ -170,8 +175,9 @@ fn other_name_servers(locations: &[&Location], name_servers: &[String]) -> Optio
             format!("this VM asks {}", list(&ours)),
         ],
         suspects: vec![Suspect::DnsServer],
-        impact: "Names can resolve differently for the instance, so what is said here of names may not hold for it."
-            .into(),
+        impact: Some(
+            "Names can resolve differently for the instance, so what is said here of names may not hold for it.".into(),
+        ),
         fix: Fix {
             summary:
                 "If the name servers of the virtual network were changed, let the instance take them over; if this VM \
@@ -183,20 +189,19 @@ fn other_name_servers(locations: &[&Location], name_servers: &[String]) -> Optio
     })
 }
 
-fn not_reached(statuses: &[&Status]) -> Option<Finding> {
+fn not_reached<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
     let failing = failing(statuses, |subject| matches!(subject, Subject::Inbound { .. }));
     first(&failing)?;
-    Some(Finding {
-        id: "instance-view/inbound".into(),
+    Some(Draft {
+        scope: "inbound".into(),
         title: "The instance says that it is not reached from outside".into(),
         confidence: Confidence::Medium,
-        evidence: evidence(
-            failing
-                .iter()
-                .map(|status| format!("{}: {}", status.name, says(status))),
-        ),
+        evidence: failing
+            .iter()
+            .map(|status| format!("{}: {}", status.name, says(status)))
+            .collect(),
         suspects: vec![Suspect::Nsg, Suspect::Udr],
-        impact: "The portal and every other management client lose the instance.".into(),
+        impact: Some("The portal and every other management client lose the instance.".into()),
         fix: Fix {
             summary:
                 "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 \
@@ -208,20 +213,19 @@ fn not_reached(statuses: &[&Status]) -> Option<Finding> {
     })
 }
 
-fn broken(statuses: &[&Status]) -> Option<Finding> {
+fn broken<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
     let failing = failing(statuses, |subject| *subject == Subject::Internal);
     first(&failing)?;
-    Some(Finding {
-        id: "instance-view/internal".into(),
+    Some(Draft {
+        scope: "internal".into(),
         title: "The instance says that parts of its own fail".into(),
         confidence: Confidence::Medium,
-        evidence: evidence(
-            failing
-                .iter()
-                .map(|status| format!("{}: {}", status.name, says(status))),
-        ),
+        evidence: failing
+            .iter()
+            .map(|status| format!("{}: {}", status.name, says(status)))
+            .collect(),
         suspects: vec![Suspect::Service, Suspect::Nsg],
-        impact: "What rests on these parts does not work; a machine beside the instance cannot test them.".into(),
+        impact: Some("What rests on these parts does not work; a machine beside the instance cannot test them.".into()),
         fix: Fix {
             summary:
                 "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask \
@@ -233,11 +237,11 @@ fn broken(statuses: &[&Status]) -> Option<Finding> {
     })
 }
 
-fn stale(statuses: &[&Status]) -> Option<Finding> {
+fn stale<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
     let stale: Vec<&Status> = statuses.iter().copied().filter(|status| status.is_stale).collect();
     first(&stale)?;
-    Some(Finding {
-        id: "instance-view/stale".into(),
+    Some(Draft {
+        scope: "stale".into(),
         title: format!(
             "The instance no longer looks at {}: it has lost its connection",
             if stale.len() == statuses.len() {
@@ -247,15 +251,18 @@ fn stale(statuses: &[&Status]) -> Option<Finding> {
             }
         ),
         confidence: Confidence::Medium,
-        evidence: evidence(stale.iter().map(|status| {
-            let last = status.updated.map(minute).unwrap_or_default();
-            format!(
-                "{}: last looked at {last}, although the instance looks every 15 minutes",
-                status.name
-            )
-        })),
+        evidence: stale
+            .iter()
+            .map(|status| {
+                let last = status.updated.map(minute).unwrap_or_default();
+                format!(
+                    "{}: last looked at {last}, although the instance looks every 15 minutes",
+                    status.name
+                )
+            })
+            .collect(),
         suspects: vec![Suspect::Service, Suspect::DnsServer],
-        impact: "What the instance says of these is no longer true, or no longer known.".into(),
+        impact: Some("What the instance says of these is no longer true, or no longer known.".into()),
         fix: Fix {
             summary: "Trust this VM's results for them, put right what is blocked, then fetch the status again.".into(),
             commands: Vec::new(),
@@ -285,10 +292,6 @@ fn named(pairs: &[&Pair]) -> Option<String> {
     (!targets.is_empty()).then(|| words::list(&targets, 3))
 }
 
-fn evidence(sentences: impl Iterator<Item = String>) -> Vec<String> {
-    sentences.take(MOST_EVIDENCE).collect()
-}
-
 /// What the instance says, as half a sentence.
 fn says(status: &Status) -> String {
     let mut text = format!("the instance says {}", status.state.as_str());
@@ -309,25 +312,24 @@ fn minute(time: Timestamp) -> String {
 }
 
 /// An address without its port.
-fn host_part(server: &str) -> &str {
-    if server.parse::<IpAddr>().is_ok() {
-        return server;
-    }
-    server
-        .rsplit_once(':')
-        .map_or(server, |(host, _)| host.trim_matches(['[', ']']))
+fn without_port(server: &str) -> String {
+    let address = server
+        .parse()
+        .or_else(|_| server.parse().map(|socket: SocketAddr| socket.ip()));
+    address.map_or_else(|_| server.to_owned(), |address: IpAddr| address.to_string())
 }
 
-fn blank() -> Finding {
-    Finding {
-        id: String::new(),
-        cause: None,
+fn blank<'a>() -> Draft<'a> {
+    Draft {
+        severity: Severity::Failure,
+        what: What::Word("instance-view"),
+        scope: String::new(),
         title: String::new(),
         confidence: Confidence::Low,
-        endpoints: Vec::new(),
+        rows: Vec::new(),
         evidence: Vec::new(),
+        impact: None,
         suspects: Vec::new(),
-        impact: String::new(),
         fix: Fix {
             summary: String::new(),
             commands: Vec::new(),

@@ -1,64 +1,43 @@
 //! From plan, run and diagnosis to the report.
 
+use std::iter;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    address,
     catalog::model::Catalog,
     diagnosis::{
         Diagnosis,
-        findings::root_causes,
-        instance_view, notices,
         outcome::{Judgement, Outcome},
-        view::{RunView, Surroundings},
     },
     model::{
-        Agent, Cause, DnsStage, Endpoint, HelloStage, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage, Vantage,
+        Agent, Cause, DnsStage, Endpoint, HelloStage, Prediction, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage,
+        Vantage,
     },
     net::milliseconds,
     plan::{self, Plan},
     probe::{
-        Run, clock,
+        Run,
         trace::{Attempt, Trace},
     },
     vantage,
 };
 
-/// Puts everything that a run has to say into one value.
+/// Puts everything that a run has to say into one value: it only copies.
 pub fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
     plan: &Plan,
     run: &Run,
-    diagnosis: &Diagnosis,
+    diagnosis: Diagnosis,
     started_at: Timestamp,
 ) -> Report {
-    let mut endpoints: Vec<Endpoint> = plan
-        .endpoints
-        .iter()
-        .zip(&run.traces)
-        .zip(&diagnosis.judgements)
-        .map(|((endpoint, trace), judgement)| row(endpoint, trace.as_ref(), judgement))
+    let predictions = diagnosis.predictions.into_iter().chain(iter::repeat(None));
+    let measured = plan.endpoints.iter().zip(&run.traces).zip(&diagnosis.judgements);
+    let endpoints: Vec<Endpoint> = measured
+        .zip(predictions)
+        .map(|(((endpoint, trace), judgement), predicted)| row(endpoint, trace.as_ref(), judgement, predicted))
         .collect();
-    let region = vantage.region.as_deref();
-    let skew = clock::skew(run.traces.iter().flatten());
-    let place = place(vantage, skew, notices::notices(plan, run, diagnosis, started_at));
-    let mut findings = root_causes(&RunView::new(
-        plan,
-        run,
-        &diagnosis.judgements,
-        Surroundings {
-            region,
-            addresses: &address::parsed(&vantage.addresses),
-        },
-    ));
-    findings.extend(instance_view::find(
-        &vantage.instance,
-        region,
-        &place.resolvers,
-        &endpoints,
-    ));
-    instance_view::annotate(&vantage.instance, region, &mut endpoints);
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -69,9 +48,9 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place,
+        vantage: place(vantage, diagnosis.clock_skew, diagnosis.notices),
         summary: Summary::of(&endpoints),
-        findings,
+        findings: diagnosis.findings,
         endpoints,
     }
 }
@@ -83,7 +62,7 @@ fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<Str
         vnet: vantage.vnet,
         source: vantage.source,
         host: vantage.host.clone(),
-        addresses: vantage.addresses.clone(),
+        addresses: vantage.addresses.iter().map(ToString::to_string).collect(),
         subnet: vantage.subnet.clone(),
         clock_skew_ms: skew.map(|skew| skew.as_secs_f64() * 1_000.0),
         resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
@@ -92,7 +71,12 @@ fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<Str
     }
 }
 
-fn row(endpoint: &plan::Endpoint, trace: Option<&Trace>, judgement: &Judgement) -> Endpoint {
+fn row(
+    endpoint: &plan::Endpoint,
+    trace: Option<&Trace>,
+    judgement: &Judgement,
+    predicted: Option<Prediction>,
+) -> Endpoint {
     Endpoint {
         id: endpoint.id.clone(),
         dependency: endpoint.dependency.clone(),
@@ -113,7 +97,7 @@ fn row(endpoint: &plan::Endpoint, trace: Option<&Trace>, judgement: &Judgement) 
         as_expected: judgement.as_expected(endpoint.expect),
         duration_ms: trace.map(|trace| milliseconds(trace.duration)),
         stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
-        predicted: None,
+        predicted,
     }
 }
 

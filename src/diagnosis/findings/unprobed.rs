@@ -1,49 +1,40 @@
-//! Findings about traffic that no probe in the subnet sees: inbound, and between the instance's machines.
+//! Traffic that no probe in the subnet sees: inbound, and between the instance's machines. The network's rules alone say
+//! what is broken.
 
-use super::Row;
+use super::draft::{Draft, Severity, What};
 use crate::{
+    diagnosis::view::{Pool, Row, RunView},
     model::{
-        Cause, Confidence, Direction, Finding, Fix, Need, Prediction, Suspect, Transport, Vnet,
+        Cause, Confidence, Direction, Fix, Need, Prediction, Suspect, Transport, Vnet,
         prediction::{Access, Expected, RouteMatch},
     },
-    network::{API_MANAGEMENT, INTERNET, NetworkRules, Standpoint},
+    network::{API_MANAGEMENT, INTERNET},
     plan::{Endpoint, Untested},
 };
 
-/// What the rules alone show to be broken, with the need that it breaks.
-pub fn findings(
-    rules: &NetworkRules,
-    rows: &[&Row<'_>],
-    vnet: Option<Vnet>,
-    from: &Standpoint<'_>,
-) -> Vec<(Need, Finding)> {
-    let mut findings: Vec<(Need, Finding)> = Vec::new();
-    for row in rows.iter().filter(|row| counts(row.planned)) {
-        let Some(prediction) = row
-            .prediction
-            .as_ref()
-            .filter(|prediction| prediction.verdict == Expected::Deny)
-        else {
-            continue;
-        };
-        // Where the groups let it in, it is the way back that is wrong.
-        let is_denied = prediction.nsg.as_ref().is_some_and(|rule| rule.access == Access::Deny);
-        if is_denied || rules.lacks_a_group() {
-            findings.push((row.planned.need, denied(row.planned, prediction, vnet)));
-        }
-    }
-    let managed = |row: &&&Row<'_>| {
-        row.planned
-            .source_tag
-            .as_deref()
-            .is_some_and(|tag| tag == API_MANAGEMENT)
+/// Inbound and peer rows that a security rule denies, and management traffic whose replies leave by another way.
+pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let Some(predictions) = view.predictions else {
+        return Vec::new();
     };
-    if let Some(row) = rows.iter().filter(|row| counts(row.planned)).find(managed)
-        && let Some((route, words)) = rules.lost_replies(from)
+    let rows = || view.rows.iter().filter(|row| counts(row.endpoint)).copied();
+    let mut drafts: Vec<Draft<'_>> = rows()
+        .filter_map(|row| Some((row, row.prediction.filter(|it| it.verdict == Expected::Deny)?)))
+        // Where the groups let it in, it is the way back that is wrong.
+        .filter(|(_, prediction)| is_denied(prediction) || predictions.lacks_a_group)
+        .map(|(row, prediction)| denied(row, prediction, view.place.vnet))
+        .collect();
+    let managed = |row: &Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
+    if let Some(row) = rows().find(managed)
+        && let Some((route, words)) = &predictions.lost_replies
     {
-        findings.push((row.planned.need, asymmetric(row.planned, &route, words)));
+        drafts.push(asymmetric(row, route, words.clone()));
     }
-    findings
+    drafts
+}
+
+fn is_denied(prediction: &Prediction) -> bool {
+    prediction.nsg.as_ref().is_some_and(|rule| rule.access == Access::Deny)
 }
 
 /// Inbound rows of a feature are mostly closed on purpose; what the instance itself needs is not.
@@ -63,7 +54,8 @@ fn counts(endpoint: &Endpoint) -> bool {
         }
 }
 
-fn denied(endpoint: &Endpoint, prediction: &Prediction, vnet: Option<Vnet>) -> Finding {
+fn denied<'a>(row: Row<'a>, prediction: &Prediction, vnet: Option<Vnet>) -> Draft<'a> {
+    let endpoint = row.endpoint;
     let transport = if endpoint.transport == Transport::Udp {
         "UDP"
     } else {
@@ -81,19 +73,20 @@ fn denied(endpoint: &Endpoint, prediction: &Prediction, vnet: Option<Vnet>) -> F
     });
     // A security admin rule could let it in all the same, and only an instance with a public address has clients outside.
     let only_external = source.eq_ignore_ascii_case(INTERNET) && vnet.is_none();
-    Finding {
-        id: format!("nsg-deny/{}:{}", endpoint.dependency, endpoint.port),
-        cause: None,
+    Draft {
+        severity: Severity::Failure,
+        what: What::Word("nsg-deny"),
+        scope: format!("{}:{}", endpoint.dependency, endpoint.port),
         title: format!("{}: {port} {way} is denied", endpoint.title),
         confidence: if only_external {
             Confidence::Low
         } else {
             Confidence::High
         },
-        endpoints: vec![endpoint.id.clone()],
+        rows: vec![row],
         evidence: vec![prediction.words.clone()],
         suspects: vec![Suspect::Nsg],
-        impact: endpoint.impact.clone(),
+        impact: None,
         fix: Fix {
             summary: format!("Allow {port} from {source} to VirtualNetwork in the subnet's NSG{before}."),
             commands: vec![format!(
@@ -104,17 +97,19 @@ fn denied(endpoint: &Endpoint, prediction: &Prediction, vnet: Option<Vnet>) -> F
     }
 }
 
-fn asymmetric(endpoint: &Endpoint, route: &RouteMatch, words: String) -> Finding {
+fn asymmetric<'a>(row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> {
+    let endpoint = row.endpoint;
     let through = route.next_hop.as_ref().unwrap_or(&route.next_hop_type);
-    Finding {
-        id: format!("asymmetric-route/{}", endpoint.dependency),
-        cause: None,
+    Draft {
+        severity: Severity::Failure,
+        what: What::Word("asymmetric-route"),
+        scope: endpoint.dependency.clone(),
         title: format!("{}: requests come in, replies leave through {through}", endpoint.title),
         confidence: Confidence::Certain,
-        endpoints: vec![endpoint.id.clone()],
+        rows: vec![row],
         evidence: vec![words],
         suspects: vec![Suspect::Udr],
-        impact: endpoint.impact.clone(),
+        impact: None,
         fix: Fix {
             summary: format!(
                 "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."

@@ -1,0 +1,74 @@
+//! What the rules say of a whole plan, once it is known where its names led.
+
+use std::net::IpAddr;
+
+use super::{INTERNET, NetworkRules, Standpoint, addresses::AddressSet};
+use crate::{
+    address::is_private,
+    model::{
+        Prediction,
+        prediction::{Expected, RouteMatch},
+    },
+    plan::{Endpoint, Plan},
+    probe::trace::Trace,
+};
+
+use super::API_MANAGEMENT;
+
+/// What the rules say of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Predictions {
+    /// One entry for each endpoint, in the plan's order; `None` where the rules predict nothing.
+    pub endpoints: Vec<Option<Prediction>>,
+    /// One entry for each endpoint: a remark where it answers from outside its service tag, so that rules by tag do not
+    /// cover it.
+    pub outside_their_tag: Vec<Option<String>>,
+    /// The route on which replies to the management traffic of API Management are lost, and the sentence that says so.
+    pub lost_replies: Option<(RouteMatch, String)>,
+    /// Whether no security group guards the subnet, as far as the documents tell.
+    pub lacks_a_group: bool,
+}
+
+impl NetworkRules {
+    /// What the rules say of every endpoint, at the addresses that `traces` (one for each endpoint) show; before a run
+    /// there are none.
+    pub fn predictions(&self, plan: &Plan, traces: &[Option<Trace>], from: &Standpoint<'_>) -> Predictions {
+        let at = |index: usize| {
+            let trace: Option<&Trace> = traces.get(index).and_then(Option::as_ref);
+            trace.map(Trace::addresses).unwrap_or_default()
+        };
+        let endpoints = || plan.endpoints.iter().enumerate();
+        Predictions {
+            endpoints: endpoints()
+                .map(|(index, endpoint)| self.predict(endpoint, &at(index), from))
+                .collect(),
+            outside_their_tag: endpoints()
+                .map(|(index, endpoint)| self.outside_its_tag(endpoint, &at(index)))
+                .collect(),
+            lost_replies: self.lost_replies(from),
+            lacks_a_group: self.lacks_a_group(),
+        }
+    }
+
+    fn lost_replies(&self, from: &Standpoint<'_>) -> Option<(RouteMatch, String)> {
+        let returned = self.returned(&self.of_tag(API_MANAGEMENT, from.region))?;
+        let lost = returned.verdict == Expected::Deny;
+        returned.route.filter(|_| lost).map(|route| (route, returned.words))
+    }
+
+    fn outside_its_tag(&self, endpoint: &Endpoint, addresses: &[IpAddr]) -> Option<String> {
+        let tag = endpoint
+            .service_tag
+            .as_deref()
+            .filter(|tag| !tag.eq_ignore_ascii_case(INTERNET))?;
+        let known = self.tags.addresses(tag)?;
+        let outside: AddressSet = addresses
+            .iter()
+            .copied()
+            .filter(|address| !is_private(*address) && !known.contains(*address))
+            .collect();
+        let verb = if outside.size() == 1 { "is" } else { "are" };
+        (!outside.is_empty())
+            .then(|| format!("{outside} {verb} not in the service tag {tag}: a rule by tag does not cover that"))
+    }
+}

@@ -1,0 +1,213 @@
+//! What the network's own rules add to a diagnosis: evidence, suspects, confidence, and findings about what no probe sees.
+
+use apim_probe::{
+    diagnosis::{Diagnosis, outcome::Judgement},
+    model::{Cause, Confidence, Finding, Suspect, Verdict, Vnet, prediction::Expected},
+};
+
+use super::{
+    cases::of,
+    network::{Fault, Network},
+};
+
+const LOCKED: &[u8] = include_bytes!("../../data/network/nsg-locked-down.json");
+const FORCED_NSG: &[u8] = include_bytes!("../../data/network/nsg-forced.json");
+const NIC_ONLY: &[u8] = include_bytes!("../../data/network/nsg-nic-only.powershell.json");
+const PLAIN: &[u8] = include_bytes!("../../data/network/routes-plain.json");
+const FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
+const CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
+const TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
+
+/// A healthy network with these rules, in which SQL and Key Vault have addresses of their tags.
+fn ruled(nsg: &[u8], routes: &[u8]) -> Network {
+    Network::healthy()
+        .ruled_by(Some(nsg), routes, TAGS)
+        .leading(of("sql"), "20.61.99.193")
+        .leading(of("key-vault"), "20.43.56.38")
+}
+
+fn judged<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> &'a Judgement {
+    let rows = network.plan().endpoints.iter().zip(&diagnosis.judgements);
+    let mut of = rows.filter(|(endpoint, _)| endpoint.dependency == dependency);
+    of.next().unwrap().1
+}
+
+fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> Option<&'a Finding> {
+    diagnosis.findings.iter().find(|finding| finding.id == id)
+}
+
+const DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";
+
+#[test]
+fn silence_that_a_rule_explains_is_certain() {
+    let network = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::Silent);
+    let diagnosis = network.diagnosis();
+    assert_eq!(judged(&network, &diagnosis, "sql").evidence.last().unwrap(), DENIED);
+    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    assert_eq!(
+        (found.confidence, &found.suspects[..]),
+        (Confidence::Certain, &[Suspect::Nsg][..])
+    );
+    assert_eq!(found.evidence[0], DENIED);
+    let fix = &found.fix.summary;
+    assert!(
+        fix.ends_with("It must come before NSG rule DenyInternet (4096)."),
+        "{fix}"
+    );
+    let rows = network.plan().endpoints.iter().zip(&diagnosis.predictions);
+    let sql: Vec<Expected> = rows
+        .filter(|(endpoint, _)| endpoint.dependency == "sql")
+        .map(|(_, prediction)| prediction.as_ref().unwrap().verdict)
+        .collect();
+    assert_eq!(sql, [Expected::Deny]);
+    assert_eq!(diagnosis.predictions.len(), network.plan().endpoints.len());
+}
+
+#[test]
+fn silence_of_a_stand_in_is_never_certain() {
+    let gateways = Network::healthy().unnamed().ruled_by(Some(LOCKED), PLAIN, TAGS);
+    let diagnosis = gateways.fault(of("sql"), &Fault::Silent).diagnosis();
+    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    assert_eq!(
+        (found.confidence, &found.suspects[..]),
+        (Confidence::High, &[Suspect::Nsg][..])
+    );
+}
+
+#[test]
+fn silence_that_rules_allow_points_at_the_next_hop() {
+    let behind = ruled(NIC_ONLY, FORCED).fault(of("key-vault"), &Fault::Silent);
+    let diagnosis = behind.diagnosis();
+    let words = "allowed, next hop is 10.1.2.4: look at the firewall there";
+    assert_eq!(judged(&behind, &diagnosis, "key-vault").evidence.last().unwrap(), words);
+    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
+    assert_eq!(found.confidence, Confidence::High);
+
+    let straight = ruled(NIC_ONLY, PLAIN).fault(of("key-vault"), &Fault::Silent);
+    let diagnosis = straight.diagnosis();
+    let said = judged(&straight, &diagnosis, "key-vault").evidence.last().unwrap();
+    assert!(said.contains("security admin rule"), "{said}");
+    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    assert_eq!(found.suspects, [Suspect::VmNicNsg, Suspect::Nsg]);
+}
+
+#[test]
+fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
+    let diagnosis = ruled(NIC_ONLY, PLAIN).fault(of("sql"), &Fault::Silent).diagnosis();
+    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    assert_eq!(found.suspects, [Suspect::VmNicNsg]);
+    assert!(found.evidence[0].starts_with("NSG rule DenySql (100, NIC)"));
+}
+
+#[test]
+fn a_route_to_nowhere_is_blamed() {
+    let network = ruled(NIC_ONLY, CONTEST).fault(of("key-vault"), &Fault::Silent);
+    let diagnosis = network.diagnosis();
+    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    assert_eq!(
+        (found.confidence, &found.suspects[..]),
+        (Confidence::Certain, &[Suspect::Udr][..])
+    );
+}
+
+#[test]
+fn a_prediction_that_fails_is_said_and_changes_nothing() {
+    let open = ruled(LOCKED, PLAIN);
+    let diagnosis = open.diagnosis();
+    let sql = judged(&open, &diagnosis, "sql");
+    assert_eq!(
+        sql.evidence.last().unwrap(),
+        &format!("predicted deny ({DENIED}), yet it answers: other rules than the given ones are in force")
+    );
+    assert_eq!(sql.verdict, Verdict::Reachable);
+    // A reset is an answer: an NSG drops in silence.
+    let reset = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::CutReset);
+    let diagnosis = reset.diagnosis();
+    let said = judged(&reset, &diagnosis, "sql").evidence.last().unwrap();
+    assert!(said.ends_with("yet something answers"), "{said}");
+    let found = &diagnosis.findings[0];
+    assert_eq!(found.cause, Some(Cause::HelloReset));
+    assert_ne!(found.confidence, Confidence::Certain);
+    assert!(found.suspects.len() > 1, "{:?}", found.suspects);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_no_matter_for_these_rules() {
+    let fault = Fault::Nxdomain {
+        authority: None,
+        alias: None,
+    };
+    let with = ruled(LOCKED, PLAIN).fault(of("sql"), &fault);
+    let without = Network::healthy().fault(of("sql"), &fault);
+    let diagnosis = with.diagnosis();
+    let plain = without.diagnosis();
+    assert_eq!(
+        judged(&with, &diagnosis, "sql").evidence,
+        judged(&without, &plain, "sql").evidence
+    );
+    let first = &plain.findings[0];
+    assert_eq!(finding(&diagnosis, &first.id), Some(first));
+}
+
+#[test]
+fn what_no_probe_sees_becomes_a_finding() {
+    let network = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::Silent);
+    let diagnosis = network.diagnosis();
+    let denied = finding(&diagnosis, "nsg-deny/management-endpoint:3443").unwrap();
+    assert_eq!(denied.endpoints, ["management-endpoint/*:3443"]);
+    assert_eq!(
+        denied.fix.summary,
+        "Allow TCP 3443 from ApiManagement to VirtualNetwork in the subnet's NSG, before rule DenyAllInBound (65500)."
+    );
+    assert_eq!(
+        denied.fix.commands,
+        ["apim-probe rules --kind nsg --as az --only management-endpoint"]
+    );
+    // Whether clients come from outside, nobody said.
+    assert_eq!(
+        finding(&diagnosis, "nsg-deny/client-traffic:443").unwrap().confidence,
+        Confidence::Low
+    );
+    assert_eq!(finding(&diagnosis, "nsg-deny/load-balancer:6390"), None);
+    assert_eq!(finding(&diagnosis, "nsg-deny/traffic-manager:443"), None);
+    let row = judged(&network, &diagnosis, "management-endpoint");
+    assert_eq!((row.verdict, row.cause), (Verdict::NotTested, Some(Cause::NotOutbound)));
+    assert!(row.evidence[0].contains("DenyAllInBound"), "{:?}", row.evidence);
+}
+
+#[test]
+fn replies_that_are_lost_become_a_finding() {
+    let network = Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS);
+    let diagnosis = network.diagnosis();
+    let lost = finding(&diagnosis, "asymmetric-route/management-endpoint").unwrap();
+    assert_eq!(
+        (lost.confidence, &lost.suspects[..]),
+        (Confidence::Certain, &[Suspect::Udr][..])
+    );
+    assert!(lost.title.ends_with("replies leave through 10.1.2.4"), "{}", lost.title);
+    assert_eq!(lost.endpoints, ["management-endpoint/*:3443"]);
+    // Everything counts as the virtual network, so its group lets the requests in.
+    assert_eq!(finding(&diagnosis, "nsg-deny/management-endpoint:3443"), None);
+}
+
+#[test]
+fn the_way_back_alone_is_one_finding() {
+    let network = Network::healthy().of_kind(Vnet::Internal).ruled_by(None, FORCED, TAGS);
+    let findings = network.diagnosis().findings;
+    let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids, ["asymmetric-route/management-endpoint"]);
+    assert_eq!(findings[0].endpoints, ["management-endpoint/*:3443"]);
+}
+
+#[test]
+fn an_address_outside_its_tag_is_remarked() {
+    let network = ruled(NIC_ONLY, PLAIN).leading(of("storage"), "52.239.1.1");
+    assert_eq!(
+        judged(&network, &network.diagnosis(), "storage")
+            .evidence
+            .last()
+            .unwrap(),
+        "52.239.1.1 is not in the service tag Storage: a rule by tag does not cover that"
+    );
+}
