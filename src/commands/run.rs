@@ -1,6 +1,9 @@
 //! `apim-probe run`: plan, probe, judge, report.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -9,26 +12,29 @@ use crate::{
     cli::{ReportArgs, RunArgs},
     diagnosis, exit,
     model::{ExitStatus, Policy, Report},
-    output::{self, Outputs},
+    output::{Outputs, Sinks},
     probe::{Depth, Event},
     progress::Progress,
     report::{self, Format, nagios::ServiceState},
 };
 
+/// How long a pipe may take nothing before its reader is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
-    let session = Session::open(&plan, &probe, report.color)?;
     // A report that cannot be written should not cost a minute of probing first.
-    outputs.check().map_err(Failure::agent)?;
+    let mut sinks = outputs.open().map_err(Failure::agent)?;
+    let session = Session::open(&plan, &probe, report.color)?;
     if !report.quiet {
         session.print_notices();
     }
     let made = conduct(&session, !report.quiet);
     // Nothing may hold the process once the report is due.
     session.close();
-    publish(&made, &outputs, &report)
+    publish(&made, &mut sinks, &report)
 }
 
 /// Probes and judges.
@@ -49,34 +55,34 @@ fn conduct(session: &Session, show_progress: bool) -> Report {
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.
-fn publish(report: &Report, outputs: &Outputs, arguments: &ReportArgs) -> Result<u8, Failure> {
+fn publish(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs) -> Result<u8, Failure> {
     let policy = Policy {
         fail_on: arguments.fail_on,
         allow_untested: arguments.allow_untested,
     };
     let verdict = exit::judge(report, policy, None);
-    let fault = write_files(report, outputs, &verdict, arguments.verbose);
+    let fault = write_files(report, sinks, &verdict, arguments.verbose);
     let status = exit::judge(report, policy, fault.as_deref());
     let options = terminal::options(&status, arguments.color, arguments.verbose);
-    print(&report::render(report, outputs.stdout, &options))?;
+    print(&report::render(report, sinks.stdout, &options))?;
     if let Some(fault) = fault
-        && outputs.stdout != Format::Text
+        && sinks.stdout != Format::Text
     {
         let _ = writeln!(io::stderr(), "error: {fault}");
     }
     // A monitoring system reads the status of its plugins in its own way.
-    Ok(match outputs.stdout {
+    Ok(match sinks.stdout {
         Format::Nagios => ServiceState::of(report, &status) as u8,
         _ => status.code,
     })
 }
 
 /// Writes the report to every file that is wanted; gives the first failure.
-pub(super) fn write_files(report: &Report, outputs: &Outputs, exit: &ExitStatus, verbose: bool) -> Option<String> {
+pub(super) fn write_files(report: &Report, sinks: &mut Sinks, exit: &ExitStatus, verbose: bool) -> Option<String> {
     let mut failed = None;
-    for (path, format) in &outputs.files {
+    for sink in &mut sinks.files {
         let options = terminal::file_options(exit, verbose);
-        let written = output::write(path, &report::render(report, *format, &options));
+        let written = sink.write(&report::render(report, sink.format, &options), PATIENCE);
         failed = failed.or(written.err());
     }
     failed.map(|error| error.to_string())

@@ -14,7 +14,7 @@ use crate::{
     diff::{State, read},
     exit, hello,
     model::{ExitStatus, Policy, Report},
-    output::Outputs,
+    output::{Outputs, Sinks},
     probe::Depth,
     watch::{
         Baseline, Change, Watch, confirm, pace,
@@ -29,6 +29,8 @@ use self::status_line::StatusLine;
 /// Watches until there is a reason to stop, and sums up.
 pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     let outputs = Outputs::pair(&[], &arguments.output).map_err(Failure::usage)?;
+    // A report that cannot be written should not cost an hour of watching first.
+    let mut sinks = outputs.open().map_err(Failure::agent)?;
     let baseline = arguments.pace.baseline.as_deref().map(read).transpose()?;
     let session = Session::open(&arguments.plan, &arguments.probe, arguments.color)?;
     if let Some(baseline) = &baseline
@@ -40,8 +42,6 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
             session.cloud()
         )));
     }
-    // A report that cannot be written should not cost an hour of watching first.
-    outputs.check().map_err(Failure::agent)?;
     if !arguments.quiet {
         session.print_notices();
     }
@@ -57,7 +57,7 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         last: None,
     };
     let ending = watcher.conduct()?;
-    watcher.close(ending, &outputs)
+    watcher.close(ending, &mut sinks)
 }
 
 fn read(path: &Path) -> Result<Baseline, Failure> {
@@ -198,14 +198,14 @@ impl Watcher {
     }
 
     /// Sums up, writes the files, and gives the exit status.
-    fn close(self, ending: Ending, outputs: &Outputs) -> Result<u8, Failure> {
+    fn close(self, ending: Ending, sinks: &mut Sinks) -> Result<u8, Failure> {
         self.line.clear();
         let verdict = self.verdict();
         let fault = self
             .last
             .as_ref()
             .zip(verdict.as_ref())
-            .and_then(|(report, verdict)| write_files(report, outputs, verdict, false));
+            .and_then(|(report, verdict)| write_files(report, sinks, verdict, false));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
             None => status(ending, self.arguments.pace.until, verdict),

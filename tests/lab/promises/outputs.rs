@@ -103,6 +103,34 @@ pub(super) const PROMISES: &[Promise] = &[
         },
     },
     Promise {
+        name: "outputs/pipes",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            // A report of the built-in catalog is longer than what a pipe holds.
+            let flags = ["--format", "brief", "--timeout", "2s", "--allow-untested"];
+            for (script, wanted) in [
+                ("\"$@\" -o PIPE", 4),
+                // The shell has it open as well until the agent has, so that it does not matter who is first.
+                (
+                    "exec 3<> PIPE; cat PIPE 3>&- > WHOLE & \"$@\" -o PIPE 3>&- && exec 3>&- && wait && tail -n 1 WHOLE | grep -qx '}'",
+                    0,
+                ),
+                ("sleep 60 < PIPE & \"$@\" -o PIPE; status=$?; kill $!; exit $status", 4),
+                ("head -c 9 PIPE & \"$@\" -o PIPE", 4),
+            ] {
+                let folder = world.lab.folder().display().to_string();
+                let script = script
+                    .replace("PIPE", "'FOLDER/pipe.json'")
+                    .replace("WHOLE", "'FOLDER/whole'");
+                let script = format!("rm -f 'FOLDER/pipe.json'; mkfifo 'FOLDER/pipe.json'; {script}");
+                let output = world.shell(&script.replace("FOLDER", &folder), &flags)?;
+                ensure_status(&output, wanted).map_err(|error| error.context(script))?;
+            }
+            Ok(())
+        },
+    },
+    Promise {
         name: "outputs/nobody-listens",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),

@@ -1,0 +1,274 @@
+//! Where one report goes: a file that is whole or as it was before, or something that takes bytes as they come.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::stream;
+use crate::file;
+
+/// What a mode may have: nobody becomes another user by running a report.
+const ORDINARY: u32 = 0o777;
+/// The mode of a file that is not complete.
+const PRIVATE: u32 = 0o600;
+
+/// A place that can be written to, found before anything is probed.
+#[derive(Debug)]
+pub enum Place {
+    /// A file, or the place for one, behind every link.
+    File(PathBuf),
+    /// A device or a pipe. It stays open from the first, because who reads a pipe leaves when its last writer does.
+    Stream(File),
+}
+
+impl Place {
+    /// Finds out whether `path` can be written to, without waiting; a file is not changed by it.
+    pub fn find(path: &Path) -> io::Result<Self> {
+        if is_own_stream(path) {
+            return open_stream(path).map(Self::Stream);
+        }
+        let target = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(found) if !found.is_file() => return open_stream(path).map(Self::Stream),
+            Ok(_) => fs::canonicalize(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+                folder(path).canonicalize()?.join(name)
+            }
+            Err(error) => return Err(error),
+        };
+        if target.exists() {
+            OpenOptions::new().append(true).open(&target)?;
+        }
+        let (_, spare) = create_beside(&target)?;
+        fs::remove_file(spare)?;
+        Ok(Self::File(target))
+    }
+
+    /// Writes a report. A file is replaced as a whole; a pipe that takes nothing for as long as `patience` is given up.
+    pub fn write(&mut self, content: &[u8], patience: Duration) -> io::Result<()> {
+        match self {
+            Self::File(target) => replace(target, content),
+            Self::Stream(file) => stream::write(file, content, Some(patience)),
+        }
+    }
+}
+
+/// Whether a path names what this process has open already: it must not be replaced, whatever it is.
+fn is_own_stream(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/stderr"].iter().any(|own| path == Path::new(own))
+        || ["/dev/fd", "/proc/self/fd"].iter().any(|own| path.starts_with(own))
+}
+
+/// Opens a device or a pipe without waiting for anybody.
+fn open_stream(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => io::Error::other("nobody reads this pipe: start its reader first"),
+            _ => error,
+        })
+}
+
+fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
+    let (mut file, spare) = create_beside(target)?;
+    let written = file
+        .write_all(content)
+        .and_then(|()| file.set_permissions(permissions(target)))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&spare, target));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&spare);
+    }
+    written
+}
+
+/// Those of the file that is replaced, or of any new one.
+fn permissions(target: &Path) -> Permissions {
+    let mode = fs::metadata(target).map_or_else(|_| 0o666 & !mask(), |old| old.permissions().mode());
+    Permissions::from_mode(mode & ORDINARY)
+}
+
+/// What the user's shell takes from every new file (umask(2)), which can only be asked for by setting it: the kernel says
+/// it in proc(5). Where it does not, nobody but the user may read what is new.
+fn mask() -> u32 {
+    let status = file::read_text(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
+    let octal = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    octal
+        .and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok())
+        .unwrap_or(0o077)
+}
+
+/// A new file in the same folder: only there a rename replaces in one step. Its name is nobody's, so that one which a
+/// killed run left behind is in nobody's way.
+fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
+    let mut random = [0; 8];
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| io::Error::other("the system has no random numbers"))?;
+    let spare = folder(target).join(format!(".apim-probe-{:016x}.tmp", u64::from_ne_bytes(random)));
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(&spare)?;
+    Ok((file, spare))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::Read as _,
+        os::unix::fs::{PermissionsExt as _, symlink},
+        path::{Path, PathBuf},
+        process::Command,
+        thread,
+        time::Duration,
+    };
+
+    use super::Place;
+
+    const PATIENCE: Duration = Duration::from_millis(50);
+
+    fn write(path: &Path, content: &str) -> std::io::Result<()> {
+        Place::find(path)?.write(content.as_bytes(), PATIENCE)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn looking_for_a_place_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = folder.path().join("old.json");
+        fs::write(&old, "old").unwrap();
+        for path in [&old, &folder.path().join("new.json"), &PathBuf::from("/dev/null")] {
+            assert!(Place::find(path).is_ok(), "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        for path in [folder.path(), &folder.path().join("gone/report.json")] {
+            assert!(Place::find(path).is_err(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["report.json", &"x".repeat(255)] {
+            let path = folder.path().join(name);
+            write(&path, "first").unwrap();
+            write(&path, "second").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+            fs::remove_file(path).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        let (_, left) = super::create_beside(&path).unwrap();
+        assert_eq!(mode(&left), 0o600);
+        fs::write(
+            folder.path().join(format!(".report.json.{}.tmp", std::process::id())),
+            "old",
+        )
+        .unwrap();
+        write(&path, "report").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "report");
+    }
+
+    #[test]
+    fn links_and_permissions_outlive_a_replacement_and_other_users_rights_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("report.json"), folder.path().join("latest.json"));
+        fs::write(&path, "first").unwrap();
+        symlink(&path, &link).unwrap();
+        for (before, after) in [(0o640, 0o640), (0o6755, 0o755), (0o1644, 0o644)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+            write(&link, "second").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(mode(&path), after);
+        }
+        let new = folder.path().join("new.json");
+        write(&new, "report").unwrap();
+        fs::File::create(folder.path().join("any")).unwrap();
+        assert_eq!(mode(&new), mode(&folder.path().join("any")));
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_whole() {
+        // A device that is always full stands in for a full disk.
+        let full = PathBuf::from("/dev/full");
+        if full.exists() {
+            assert!(write(&full, "report").is_err());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        fs::write(&path, "old").unwrap();
+        let mut place = Place::find(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(place.write(b"new", PATIENCE).is_err());
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "the spare file is left"
+        );
+    }
+
+    #[test]
+    fn a_pipe_gets_the_report_or_an_error_and_never_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let nobody = Place::find(&pipe).unwrap_err().to_string();
+        assert!(nobody.contains("nobody reads this pipe"), "{nobody}");
+
+        // More than a pipe holds.
+        let report = "report".repeat(100_000);
+        let reading = {
+            let pipe = pipe.clone();
+            thread::spawn(move || fs::read_to_string(pipe).unwrap())
+        };
+        let mut place = loop {
+            // As soon as the reader is there.
+            if let Ok(place) = Place::find(&pipe) {
+                break place;
+            }
+            thread::yield_now();
+        };
+        place.write(report.as_bytes(), Duration::from_secs(10)).unwrap();
+        drop(place);
+        assert!(reading.join().unwrap() == report);
+
+        // A reader that sleeps, and one that leaves.
+        let mut sleeper = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        let mut place = Place::find(&pipe).unwrap();
+        let asleep = place.write(report.as_bytes(), PATIENCE).unwrap_err();
+        assert_eq!(asleep.kind(), std::io::ErrorKind::TimedOut, "{asleep}");
+        sleeper.read_exact(&mut [0; 6]).unwrap();
+        drop(sleeper);
+        assert!(place.write(report.as_bytes(), PATIENCE).is_err());
+    }
+}
