@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! catalog ─ slots ─▶ stable names and priorities ─┐
-//! plan or report ─ wanted ───────────────────────▶┴─ nsg | firewall | routes ─▶ az | bicep | terraform | json
+//! plan or report ─ requirements ─────────────────▶┴─ nsg | firewall | routes ─▶ az | bicep | terraform | json
 //! ```
-//! The catalog alone, in its order, gives each rule its name and its priority; what is wanted only chooses among them. So a
-//! rule is the same whatever was selected, and applying one set after another changes nothing that was not asked for.
+//! The catalog alone, in its order, gives each rule its name and its priority; what is required only chooses among them. So
+//! a rule is the same whatever was selected, and applying one set after another changes nothing that was not asked for.
+//!
+//! Who needs rules asks here: `apim-probe rules`, and every finding whose fix is a rule.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
 use crate::{
     azure::{Cloud, region::regional},
     catalog::model::Catalog,
-    model::{Direction, Need, Protocol, Transport},
     network::service_tags::ServiceTags,
 };
 
@@ -22,13 +23,17 @@ mod firewall;
 mod json;
 mod literal;
 mod nsg;
+mod requirement;
 mod routes;
 mod slots;
 mod terraform;
-mod wanted;
 
-pub use nsg::{NsgRules, SecurityRule, clashes};
-pub use wanted::is_forced;
+pub use self::{
+    nsg::{NsgRules, SecurityRule, clashes},
+    requirement::{Requirement, is_forced, missing},
+};
+
+use self::slots::Slot;
 
 /// For what rules are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,40 +59,9 @@ pub enum Syntax {
     Json,
 }
 
-/// One endpoint as far as rules care.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The id of its dependency.
-    pub dependency: String,
-    /// The title of its dependency.
-    pub title: String,
-    /// The service tag of the documented rule.
-    pub service_tag: Option<String>,
-    /// How much it counts.
-    pub need: Need,
-    /// The host, with braces where a name is missing.
-    pub host: String,
-    /// The wildcard that the host stands for.
-    pub pattern: Option<String>,
-    /// Its addresses, where the catalog or the network gives them.
-    pub addresses: Vec<IpAddr>,
-    /// The port.
-    pub port: u16,
-    /// TCP or UDP.
-    pub transport: Transport,
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// Which way the traffic flows.
-    pub direction: Direction,
-    /// Where inbound traffic comes from.
-    pub source_tag: Option<String>,
-    /// Whether a report says that it is blocked, or that rules of this kind are at fault.
-    pub missing: bool,
-}
-
-/// What rules are made from.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
+/// What rules are made from, whatever they are for.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
     /// Every dependency, for names and priorities.
     pub catalog: &'a Catalog,
     /// The cloud, for literal addresses.
@@ -100,10 +74,23 @@ pub struct Request<'a> {
     pub tags: Option<&'a ServiceTags>,
     /// The prefix of the instance's subnet, or `*`: the source of firewall rules.
     pub subnet: &'a str,
-    /// What the rules are for.
-    pub wanted: Vec<Wanted>,
-    /// Only rules for what is missing.
-    pub missing_only: bool,
+}
+
+/// Every rule that a catalog and a plan or report call for, each in its slot.
+#[derive(Debug, Clone)]
+pub struct RuleSet<'a> {
+    basis: Basis<'a>,
+    requirements: Vec<Requirement>,
+    slots: Vec<Slot>,
+}
+
+/// Which rules of a set are written.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice<'a> {
+    /// Every rule that something requires.
+    All,
+    /// The rules that these endpoints require, by their ids: whole rules, as half of one would close the rest.
+    For(&'a BTreeSet<String>),
 }
 
 /// The rules of one kind.
@@ -117,19 +104,63 @@ pub enum Rules {
     Routes(Vec<routes::Route>),
 }
 
-impl Rules {
-    /// Makes the rules of a kind.
+impl<'a> RuleSet<'a> {
+    /// Puts requirements into the slots of a catalog.
+    pub fn new(basis: Basis<'a>, requirements: Vec<Requirement>) -> Self {
+        let slots = slots::slots(basis.catalog, &requirements);
+        Self {
+            basis,
+            requirements,
+            slots,
+        }
+    }
+
+    /// The rules of a kind.
     ///
     /// # Errors
     /// A sentence, where a security group cannot hold so many rules.
-    pub fn make(kind: Kind, request: &Request<'_>) -> Result<Self, String> {
+    pub fn rules(&self, kind: Kind, choice: Choice<'_>) -> Result<Rules, String> {
         Ok(match kind {
-            Kind::Nsg => Self::Nsg(nsg::rules(request)?),
-            Kind::Firewall => Self::Firewall(firewall::rules(request)),
-            Kind::Routes => Self::Routes(routes::routes(request)),
+            Kind::Nsg => Rules::Nsg(nsg::rules(self, choice)?),
+            Kind::Firewall => Rules::Firewall(firewall::rules(self, choice)),
+            Kind::Routes => Rules::Routes(routes::routes(self, choice)),
         })
     }
 
+    /// The region, where tags cannot be narrowed to it: rules then name whole tags.
+    pub fn unknown_region(&self) -> Option<&str> {
+        // Every region has storage.
+        self.basis.region.filter(|_| self.basis.tag("Storage") == "Storage")
+    }
+
+    /// What requires a slot.
+    fn required_by(&self, slot: &Slot) -> impl Iterator<Item = &Requirement> {
+        slot.requirements.iter().map(|index| &self.requirements[*index])
+    }
+}
+
+impl Basis<'_> {
+    /// A tag as it stands in a rule: the region's part where the documentation allows it.
+    pub fn tag(&self, tag: &str) -> String {
+        let listed = self.tags.and_then(|tags| tags.regional(tag, self.region));
+        listed
+            .map(str::to_owned)
+            .or_else(|| regional(tag, self.region))
+            .unwrap_or_else(|| tag.to_owned())
+    }
+}
+
+impl Choice<'_> {
+    /// Whether a rule is written that all of these require.
+    fn takes<'r>(self, mut requirements: impl Iterator<Item = &'r Requirement>) -> bool {
+        match self {
+            Self::All => requirements.next().is_some(),
+            Self::For(ids) => requirements.any(|requirement| ids.contains(&requirement.id)),
+        }
+    }
+}
+
+impl Rules {
     /// How many rules there are.
     pub fn len(&self) -> usize {
         match self {
@@ -186,27 +217,5 @@ impl Rules {
                 "Needed where another route takes 0.0.0.0/0; harmless elsewhere.".into(),
             ],
         }
-    }
-}
-
-impl Request<'_> {
-    /// What rules are made for: all that is wanted, as `missing_only` chooses among rules and not within one.
-    fn has_place(&self, missing: bool) -> bool {
-        missing || !self.missing_only
-    }
-
-    /// A tag as it stands in a rule: the region's part where the documentation allows it.
-    fn tag(&self, tag: &str) -> String {
-        let listed = self.tags.and_then(|tags| tags.regional(tag, self.region));
-        listed
-            .map(str::to_owned)
-            .or_else(|| regional(tag, self.region))
-            .unwrap_or_else(|| tag.to_owned())
-    }
-
-    /// The region, where tags cannot be narrowed to it: rules then name whole tags.
-    pub fn unknown_region(&self) -> Option<&str> {
-        // Every region has storage.
-        self.region.filter(|_| self.tag("Storage") == "Storage")
     }
 }

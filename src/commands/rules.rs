@@ -12,7 +12,7 @@ use crate::{
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{Kind, Request, Rules, Syntax, Wanted, clashes, is_forced},
+    rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, clashes, is_forced, missing},
     text::escape,
 };
 
@@ -32,14 +32,14 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
     )?;
     let network = planned.network;
-    let wanted = report.as_ref().map_or_else(
-        || Wanted::of_plan(&planned.plan),
-        |report| Wanted::of_report(report, &selection(&arguments), &planned.catalog, arguments.kind),
+    let requirements = report.as_ref().map_or_else(
+        || Requirement::of_plan(&planned.plan),
+        |report| Requirement::of_report(report, &selection(&arguments), &planned.catalog),
     );
     let subnet = arguments
         .subnet
         .map_or_else(|| "*".to_owned(), |subnet| subnet.trunc().to_string());
-    let request = Request {
+    let basis = Basis {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.as_deref(),
@@ -48,11 +48,13 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
             .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),
         tags: network.as_ref().map(NetworkRules::tags),
         subnet: &subnet,
-        wanted,
-        missing_only: arguments.missing_only,
     };
-    let rules = Rules::make(arguments.kind, &request).map_err(Failure::usage)?;
-    if let Some(region) = request.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
+    let set = RuleSet::new(basis, requirements);
+    let only = report.as_ref().filter(|_| arguments.missing_only);
+    let only = only.map(|report| missing(report, arguments.kind));
+    let choice = only.as_ref().map_or(Choice::All, Choice::For);
+    let rules = set.rules(arguments.kind, choice).map_err(Failure::usage)?;
+    if let Some(region) = set.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
         let _ = writeln!(
             io::stderr(),
             "notice: no service tags are known for a region {}: rules allow those of every region",

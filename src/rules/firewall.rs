@@ -5,9 +5,9 @@
 //! rules by service tag. (There is `mssql:1433` as well, but only for servers whose connection policy is Proxy.)
 
 use super::{
-    Request, Wanted,
+    Choice, Requirement, RuleSet,
     nsg::{literal, name_servers},
-    slots::{Far, Slot, name, slots},
+    slots::{Far, Slot, name},
 };
 use crate::model::{Direction, Protocol, Transport};
 
@@ -61,82 +61,79 @@ pub struct ApplicationRule {
     pub fqdns: Vec<String>,
 }
 
-/// The rules for what is wanted.
-pub fn rules(request: &Request<'_>) -> CollectionGroup {
-    let (name, priority) = if request.missing_only {
-        ("apim-dependencies-missing", 990)
-    } else {
-        ("apim-dependencies", 1000)
+/// The rules that are chosen.
+pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
+    let (name, priority) = match choice {
+        Choice::All => ("apim-dependencies", 1000),
+        Choice::For(_) => ("apim-dependencies-missing", 990),
     };
+    let outbound = set.slots.iter().filter(|slot| !slot.inbound);
     CollectionGroup {
         name,
         priority,
-        network: network(request),
-        application: application(request),
+        network: outbound.filter_map(|slot| network_rule(set, slot, choice)).collect(),
+        application: application(set, choice),
     }
 }
 
-fn application(request: &Request<'_>) -> Vec<ApplicationRule> {
+fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<ApplicationRule> {
     let mut rules: Vec<(bool, ApplicationRule)> = Vec::new();
-    for wanted in &request.wanted {
-        let Some((protocol, fqdn)) = by_name(wanted) else {
+    for requirement in &set.requirements {
+        let Some((protocol, fqdn)) = by_name(requirement) else {
             continue;
         };
-        let name = name(&format!("apim-{}-{}", wanted.dependency, protocol.to_ascii_lowercase()));
+        let name = name(&format!(
+            "apim-{}-{}",
+            requirement.dependency,
+            protocol.to_ascii_lowercase()
+        ));
         let at = rules.iter().position(|(_, rule)| rule.name == name).unwrap_or_else(|| {
-            let source = request.subnet.to_owned();
             let rule = ApplicationRule {
                 name,
                 protocol,
-                port: wanted.port,
-                source,
+                port: requirement.port,
+                source: set.basis.subnet.to_owned(),
                 fqdns: Vec::new(),
             };
             rules.push((false, rule));
             rules.len() - 1
         });
-        let (missing, rule) = &mut rules[at];
-        *missing |= wanted.missing;
+        let (is_chosen, rule) = &mut rules[at];
+        *is_chosen |= choice.takes(std::iter::once(requirement));
         if !rule.fqdns.contains(&fqdn) {
             rule.fqdns.push(fqdn);
         }
     }
     rules
         .into_iter()
-        .filter(|(missing, _)| request.has_place(*missing))
+        .filter(|(is_chosen, _)| *is_chosen)
         .map(|(_, rule)| rule)
         .collect()
 }
 
 /// The protocol and the name, where a rule by name fits: HTTP on 80 and TLS on 443, to a name that is known.
-fn by_name(wanted: &Wanted) -> Option<(&'static str, String)> {
-    let protocol = match (wanted.protocol, wanted.port) {
+fn by_name(requirement: &Requirement) -> Option<(&'static str, String)> {
+    let protocol = match (requirement.protocol, requirement.port) {
         (Protocol::Http, 80) => "Http",
         (Protocol::Https | Protocol::Tls, 443) => "Https",
         _ => return None,
     };
-    let fqdn = wanted.pattern.as_ref().unwrap_or(&wanted.host);
-    let is_name = wanted.addresses.is_empty() && !fqdn.contains('{');
-    (wanted.direction == Direction::Outbound && is_name).then(|| (protocol, fqdn.clone()))
+    let fqdn = requirement.pattern.as_ref().unwrap_or(&requirement.host);
+    let is_name = requirement.addresses.is_empty() && !fqdn.contains('{');
+    (requirement.direction == Direction::Outbound && is_name).then(|| (protocol, fqdn.clone()))
 }
 
-fn network(request: &Request<'_>) -> Vec<NetworkRule> {
-    let outbound = slots(request).into_iter().filter(|slot| !slot.inbound);
-    outbound.filter_map(|slot| network_rule(request, &slot)).collect()
-}
-
-fn network_rule(request: &Request<'_>, slot: &Slot) -> Option<NetworkRule> {
-    let by_address: Vec<&Wanted> = slot
-        .wanted(request)
-        .filter(|wanted| wanted.direction == Direction::Outbound && by_name(wanted).is_none())
+fn network_rule(set: &RuleSet<'_>, slot: &Slot, choice: Choice<'_>) -> Option<NetworkRule> {
+    let by_address: Vec<&Requirement> = set
+        .required_by(slot)
+        .filter(|requirement| requirement.direction == Direction::Outbound && by_name(requirement).is_none())
         .collect();
     let ports: Vec<u16> = slot
         .ports
         .iter()
         .copied()
-        .filter(|port| by_address.iter().any(|wanted| wanted.port == *port))
+        .filter(|port| by_address.iter().any(|requirement| requirement.port == *port))
         .collect();
-    let missing = by_address.iter().any(|wanted| wanted.missing);
     let (mut destinations, mut fqdns) = (Vec::new(), Vec::new());
     match &slot.far {
         // No tag of a firewall stands for the internet, and a rule for all of the web is no rule.
@@ -145,17 +142,17 @@ fn network_rule(request: &Request<'_>, slot: &Slot) -> Option<NetworkRule> {
                 destinations.push("*".into());
             }
         }
-        Far::Tag(tag) => destinations.push(request.tag(tag)),
-        Far::NameServers => destinations = name_servers(request, slot),
-        Far::Literal(id) => destinations = literal(request, id),
+        Far::Tag(tag) => destinations.push(set.basis.tag(tag)),
+        Far::NameServers => destinations = name_servers(set, slot),
+        Far::Literal(id) => destinations = literal(&set.basis, id),
         Far::Hosts(_) => {
-            for wanted in &by_address {
-                let (list, entries) = if wanted.addresses.is_empty() {
-                    (&mut fqdns, vec![wanted.host.clone()])
+            for requirement in &by_address {
+                let (list, entries) = if requirement.addresses.is_empty() {
+                    (&mut fqdns, vec![requirement.host.clone()])
                 } else {
                     (
                         &mut destinations,
-                        wanted.addresses.iter().map(ToString::to_string).collect(),
+                        requirement.addresses.iter().map(ToString::to_string).collect(),
                     )
                 };
                 list.extend(
@@ -172,10 +169,10 @@ fn network_rule(request: &Request<'_>, slot: &Slot) -> Option<NetworkRule> {
         destinations.clear();
     }
     let has_far_end = !destinations.is_empty() || !fqdns.is_empty();
-    (has_far_end && !ports.is_empty() && request.has_place(missing)).then(|| NetworkRule {
+    (has_far_end && !ports.is_empty() && choice.takes(by_address.into_iter())).then(|| NetworkRule {
         name: format!("apim-{}", slot.name(&ports)),
         transport: slot.transport,
-        source: request.subnet.to_owned(),
+        source: set.basis.subnet.to_owned(),
         destinations,
         fqdns,
         ports,

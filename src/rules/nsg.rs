@@ -1,8 +1,8 @@
 //! Rules of a network security group: one service tag a rule, what comes in marked as such.
 
 use super::{
-    Request,
-    slots::{Far, Slot, slots},
+    Basis, Choice, RuleSet,
+    slots::{Far, Slot},
 };
 use crate::{
     address::is_impossible,
@@ -52,17 +52,15 @@ const LAST: usize = 4096;
 /// The longest description that Azure takes.
 const LONGEST: usize = 140;
 
-/// The rules for what is wanted.
+/// The rules that are chosen.
 ///
 /// # Errors
 /// A sentence, where there are more rules than priorities.
-pub fn rules(request: &Request<'_>) -> Result<NsgRules, String> {
-    let slots = slots(request);
+pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
-        for (at, slot) in slots.iter().filter(|slot| slot.inbound == inbound).enumerate() {
-            let missing = slot.wanted(request).any(|wanted| wanted.missing);
-            if slot.wanted(request).next().is_none() || !request.has_place(missing) {
+        for (at, slot) in set.slots.iter().filter(|slot| slot.inbound == inbound).enumerate() {
+            if !choice.takes(set.required_by(slot)) {
                 continue;
             }
             let priority = FIRST + STEP * at;
@@ -71,12 +69,12 @@ pub fn rules(request: &Request<'_>) -> Result<NsgRules, String> {
                     "the catalog needs more rules than there are priorities from {FIRST} to {LAST}"
                 ));
             }
-            rules.extend(rule(request, slot, u16::try_from(priority).unwrap_or(u16::MAX)));
+            rules.extend(rule(set, slot, u16::try_from(priority).unwrap_or(u16::MAX)));
         }
     }
     Ok(NsgRules {
         rules,
-        is_forced: request.is_forced,
+        is_forced: set.basis.is_forced,
     })
 }
 
@@ -143,13 +141,13 @@ pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> 
     clashes
 }
 
-fn rule(request: &Request<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
+fn rule(set: &RuleSet<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
     let far = match &slot.far {
-        Far::Tag(tag) if tag == INTERNET => vec![internet(request)],
-        Far::Tag(tag) => vec![request.tag(tag)],
-        Far::NameServers => name_servers(request, slot),
-        Far::Literal(id) => literal(request, id),
-        Far::Hosts(_) => hosts(request, slot),
+        Far::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
+        Far::Tag(tag) => vec![set.basis.tag(tag)],
+        Far::NameServers => name_servers(set, slot),
+        Far::Literal(id) => literal(&set.basis, id),
+        Far::Hosts(_) => hosts(set, slot),
     };
     // A name server at the platform's own address needs no rule.
     let first = far.first()?.clone();
@@ -169,8 +167,8 @@ fn rule(request: &Request<'_>, slot: &Slot, priority: u16) -> Option<SecurityRul
 }
 
 /// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
-pub fn name_servers(request: &Request<'_>, slot: &Slot) -> Vec<String> {
-    let addresses = slot.wanted(request).flat_map(|wanted| &wanted.addresses);
+pub fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+    let addresses = set.required_by(slot).flat_map(|requirement| &requirement.addresses);
     let mut servers: Vec<String> = Vec::new();
     for address in addresses.filter(|address| !is_impossible(**address)) {
         let text = address.to_string();
@@ -182,19 +180,15 @@ pub fn name_servers(request: &Request<'_>, slot: &Slot) -> Vec<String> {
 }
 
 /// The addresses of a dependency that no tag covers.
-pub fn literal(request: &Request<'_>, id: &str) -> Vec<String> {
-    let dependency = request
-        .catalog
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.id == id);
-    let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&request.cloud));
+pub fn literal(basis: &Basis<'_>, id: &str) -> Vec<String> {
+    let dependency = basis.catalog.dependencies.iter().find(|dependency| dependency.id == id);
+    let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&basis.cloud));
     addresses.into_iter().flatten().map(ToString::to_string).collect()
 }
 
 /// Everything outside the virtual network, by the word that matches it.
-fn internet(request: &Request<'_>) -> String {
-    let word = if request.is_forced == Some(true) {
+fn internet(basis: &Basis<'_>) -> String {
+    let word = if basis.is_forced == Some(true) {
         EVERYTHING
     } else {
         INTERNET
@@ -203,14 +197,16 @@ fn internet(request: &Request<'_>) -> String {
 }
 
 /// Hosts without a tag: their addresses if all are known, or else the internet.
-fn hosts(request: &Request<'_>, slot: &Slot) -> Vec<String> {
-    let wanted: Vec<_> = slot.wanted(request).collect();
-    if wanted.iter().any(|wanted| wanted.addresses.is_empty()) {
-        return vec![internet(request)];
+fn hosts(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+    if set
+        .required_by(slot)
+        .any(|requirement| requirement.addresses.is_empty())
+    {
+        return vec![internet(&set.basis)];
     }
-    let mut addresses: Vec<String> = wanted
-        .iter()
-        .flat_map(|wanted| &wanted.addresses)
+    let mut addresses: Vec<String> = set
+        .required_by(slot)
+        .flat_map(|requirement| &requirement.addresses)
         .map(ToString::to_string)
         .collect();
     addresses.sort();

@@ -1,6 +1,6 @@
 //! Routes that an instance needs where another route takes 0.0.0.0/0.
 
-use super::{Request, slots::name};
+use super::{Choice, RuleSet, nsg::literal, slots::name};
 use crate::model::Direction;
 
 /// A route with the next hop `Internet`.
@@ -15,25 +15,23 @@ pub struct Route {
 /// The service tag of the management traffic, whose replies must not pass a firewall that never saw the request.
 const MANAGEMENT: &str = "ApiManagement";
 
-/// The routes for what is wanted: management traffic, and what only works from an Azure public address.
-pub fn routes(request: &Request<'_>) -> Vec<Route> {
+/// The routes that are chosen: for management traffic, and for what only works from an Azure public address.
+pub fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
-    for wanted in request.wanted.iter().filter(|wanted| request.has_place(wanted.missing)) {
-        let managed = wanted.direction == Direction::Inbound && wanted.source_tag.as_deref() == Some(MANAGEMENT);
+    for requirement in &set.requirements {
+        if !choice.takes(std::iter::once(requirement)) {
+            continue;
+        }
+        let managed =
+            requirement.direction == Direction::Inbound && requirement.source_tag.as_deref() == Some(MANAGEMENT);
         if managed {
             add(&mut routes, "apim-management".into(), MANAGEMENT.into());
         }
-        let dependency = request
-            .catalog
-            .dependencies
-            .iter()
-            .find(|dependency| dependency.id == wanted.dependency);
-        let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&request.cloud));
-        for address in addresses.into_iter().flatten() {
-            let length = if address.is_ipv4() { 32 } else { 128 };
+        for address in literal(&set.basis, &requirement.dependency) {
+            let length = if address.contains(':') { 128 } else { 32 };
             add(
                 &mut routes,
-                name(&format!("apim-{}-{address}", wanted.dependency)),
+                name(&format!("apim-{}-{address}", requirement.dependency)),
                 format!("{address}/{length}"),
             );
         }

@@ -1,12 +1,12 @@
-//! The places that rules take: one for each far end, transport and set of ports in the catalog, in its order.
+//! The slots that rules take: one for each far end, transport and set of ports in the catalog, in its order.
 
-use super::{Request, Wanted};
+use super::Requirement;
 use crate::{
     catalog::model::{Catalog, Dependency, Endpoint, Target},
     model::{Direction, Expect, Need, Transport},
 };
 
-/// A rule's place, whether or not anything wants the rule.
+/// A rule's place, whether or not anything requires the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
     /// Whether the traffic comes in.
@@ -21,6 +21,8 @@ pub struct Slot {
     pub titles: Vec<String>,
     /// The weightiest need behind it.
     pub need: Need,
+    /// What requires it, by its index in the requirements; nothing, where the catalog alone has it.
+    pub requirements: Vec<usize>,
 }
 
 /// Who stands at the other end.
@@ -37,9 +39,9 @@ pub enum Far {
 }
 
 /// Every slot of a catalog, whatever its cloud and kind of network, and behind them those of endpoints that no catalog has.
-pub fn slots(request: &Request<'_>) -> Vec<Slot> {
+pub fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Slot> {
     let mut slots = Vec::new();
-    for dependency in &request.catalog.dependencies {
+    for dependency in &catalog.dependencies {
         for spec in dependency
             .endpoints
             .iter()
@@ -49,32 +51,24 @@ pub fn slots(request: &Request<'_>) -> Vec<Slot> {
             let ports: Vec<u16> = spec.ports.iter().map(|(port, _)| *port).collect();
             for inbound in ways(spec.direction) {
                 let far = of_spec(dependency, spec, *inbound);
-                add(
-                    &mut slots,
-                    *inbound,
-                    &far,
-                    spec.transport,
-                    &ports,
-                    (&dependency.title, need),
-                );
+                let behind = (dependency.title.as_str(), need);
+                add(&mut slots, *inbound, &far, spec.transport, &ports, behind);
             }
         }
     }
-    for wanted in &request.wanted {
-        for inbound in ways(wanted.direction) {
-            let far = of_wanted(request.catalog, wanted, *inbound);
-            if !slots
-                .iter()
-                .any(|slot| slot.takes(*inbound, &far, wanted.transport, wanted.port))
-            {
-                add(
-                    &mut slots,
-                    *inbound,
-                    &far,
-                    wanted.transport,
-                    &[wanted.port],
-                    (&wanted.title, wanted.need),
-                );
+    for (index, requirement) in requirements.iter().enumerate() {
+        for inbound in ways(requirement.direction) {
+            let far = of_requirement(catalog, requirement, *inbound);
+            let (transport, port) = (requirement.transport, requirement.port);
+            if !slots.iter().any(|slot| slot.takes(*inbound, &far, transport, port)) {
+                let behind = (requirement.title.as_str(), requirement.need);
+                add(&mut slots, *inbound, &far, transport, &[port], behind);
+            }
+            let taking = slots
+                .iter_mut()
+                .filter(|slot| slot.takes(*inbound, &far, transport, port));
+            for slot in taking {
+                slot.requirements.push(index);
             }
         }
     }
@@ -82,20 +76,6 @@ pub fn slots(request: &Request<'_>) -> Vec<Slot> {
 }
 
 impl Slot {
-    /// What wants this slot.
-    pub fn wanted<'a>(&self, request: &'a Request<'_>) -> impl Iterator<Item = &'a Wanted> {
-        request.wanted.iter().filter(|wanted| {
-            ways(wanted.direction).iter().any(|inbound| {
-                self.takes(
-                    *inbound,
-                    &of_wanted(request.catalog, wanted, *inbound),
-                    wanted.transport,
-                    wanted.port,
-                )
-            })
-        })
-    }
-
     /// `Storage-tcp-443`.
     pub fn name(&self, ports: &[u16]) -> String {
         let far = match &self.far {
@@ -151,6 +131,7 @@ fn add(slots: &mut Vec<Slot>, inbound: bool, far: &Far, transport: Transport, po
             ports: open,
             titles: vec![title.to_owned()],
             need,
+            requirements: Vec::new(),
         });
     }
 }
@@ -169,25 +150,24 @@ fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Far {
     )
 }
 
-fn of_wanted(catalog: &Catalog, wanted: &Wanted, inbound: bool) -> Far {
+fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> Far {
     let dependency = catalog
         .dependencies
         .iter()
-        .find(|dependency| dependency.id == wanted.dependency);
+        .find(|dependency| dependency.id == requirement.dependency);
     let is_name_server = dependency.is_some_and(|dependency| {
-        let asks = |spec: &&Endpoint| spec.target == Target::NameServer && spec.transport == wanted.transport;
+        let asks = |spec: &&Endpoint| spec.target == Target::NameServer && spec.transport == requirement.transport;
         dependency.endpoints.iter().any(|spec| asks(&spec))
     });
     if is_name_server {
         return Far::NameServers;
     }
-    let tag = wanted.service_tag.as_deref();
     far(
         dependency,
-        &wanted.dependency,
-        tag,
-        wanted.direction,
-        wanted.source_tag.as_deref(),
+        &requirement.dependency,
+        requirement.service_tag.as_deref(),
+        requirement.direction,
+        requirement.source_tag.as_deref(),
         inbound,
     )
 }

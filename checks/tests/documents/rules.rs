@@ -13,7 +13,7 @@ use apim_probe::{
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls},
-    rules::{Kind, NsgRules, Request, Rules, Syntax, Wanted, clashes},
+    rules::{Basis, Choice, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, clashes, missing},
 };
 use serde_json::Value;
 
@@ -66,21 +66,29 @@ impl Given {
     }
 
     fn rules(&self, kind: Kind) -> Rules {
-        self.made(kind, Wanted::of_plan(&self.plan()), false)
+        self.set(Requirement::of_plan(&self.plan()))
+            .rules(kind, Choice::All)
+            .unwrap()
     }
 
-    fn made(&self, kind: Kind, wanted: Vec<Wanted>, missing_only: bool) -> Rules {
-        let request = Request {
+    fn set(&self, requirements: Vec<Requirement>) -> RuleSet<'_> {
+        let basis = Basis {
             catalog: &self.catalog,
             cloud: self.cloud,
             region: self.region,
             is_forced: self.is_forced,
             tags: None,
             subnet: "10.1.2.0/24",
-            wanted,
-            missing_only,
         };
-        Rules::make(kind, &request).unwrap()
+        RuleSet::new(basis, requirements)
+    }
+
+    /// The rules for a report's endpoints: all, or those that the report misses.
+    fn reported(&self, report: &Report, kind: Kind, missing_only: bool) -> Rules {
+        let set = self.set(Requirement::of_report(report, &self.selection(), &self.catalog));
+        let ids = missing(report, kind);
+        let choice = if missing_only { Choice::For(&ids) } else { Choice::All };
+        set.rules(kind, choice).unwrap()
     }
 }
 
@@ -259,17 +267,16 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
         region: Some("atlantis"),
         ..given()
     };
-    let request = Request {
+    let basis = Basis {
         catalog: &catalog,
         cloud: Cloud::Public,
         region: from.region,
         is_forced: None,
         tags: Some(&tags),
         subnet: "*",
-        wanted: Wanted::of_plan(&from.plan()),
-        missing_only: false,
     };
-    let rules = by_name(&Rules::make(Kind::Nsg, &request).unwrap());
+    let set = RuleSet::new(basis, Requirement::of_plan(&from.plan()));
+    let rules = by_name(&set.rules(Kind::Nsg, Choice::All).unwrap());
     assert_eq!(
         rules["apim-out-Sql-tcp-1433"]["destinationAddressPrefix"],
         "Sql.ATLANTIS"
@@ -360,10 +367,7 @@ fn only_what_a_report_misses() {
         ("key-vault/", Verdict::Reachable, None, "20.43.56.38"),
     ];
     let report = made::report(&plan, &seen);
-    let missing = |kind, only_missing| {
-        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
-        by_name(&from.made(kind, wanted, only_missing))
-    };
+    let missing = |kind, only_missing| by_name(&from.reported(&report, kind, only_missing));
     let all = missing(Kind::Nsg, false);
     assert_eq!(
         all,
@@ -399,8 +403,9 @@ fn a_rule_is_missing_only_where_it_would_mend() {
     ];
     let report = made::report(&plan, &seen);
     let missing = |kind| {
-        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
-        by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()
+        by_name(&from.reported(&report, kind, true))
+            .into_keys()
+            .collect::<Vec<_>>()
     };
     // A name that does not resolve, a deny page and a cut at the ClientHello all got past the NSG and the routes.
     assert!(missing(Kind::Nsg).is_empty(), "{:?}", missing(Kind::Nsg));
@@ -428,8 +433,9 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
         ..made::report(&plan, &[])
     };
     let missing = |kind| {
-        let wanted = Wanted::of_report(&report, &from.selection(), &from.catalog, kind);
-        by_name(&from.made(kind, wanted, true)).into_keys().collect::<Vec<_>>()
+        by_name(&from.reported(&report, kind, true))
+            .into_keys()
+            .collect::<Vec<_>>()
     };
     assert_eq!(missing(Kind::Routes), ["apim-management"]);
     assert!(missing(Kind::Nsg).is_empty());
@@ -794,7 +800,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
 
 #[test]
 fn no_rules_are_still_a_document() {
-    let none = given().made(Kind::Nsg, Vec::new(), true);
+    let none = given().set(Vec::new()).rules(Kind::Nsg, Choice::All).unwrap();
     assert!(none.is_empty());
     assert_eq!(none.render(Syntax::Json), "[]\n");
     assert_bicep(&none.render(Syntax::Bicep), "empty");
@@ -806,7 +812,7 @@ fn no_rules_are_still_a_document() {
             .is_none()
     );
     assert!(none.render(Syntax::Az).starts_with("# Made by apim-probe"));
-    let firewall = given().made(Kind::Firewall, Vec::new(), true);
+    let firewall = given().set(Vec::new()).rules(Kind::Firewall, Choice::All).unwrap();
     assert_eq!(firewall.render(Syntax::Json), "[]\n");
     assert!(commands(&firewall).is_empty());
 }

@@ -1,15 +1,46 @@
 //! What rules are for: the endpoints of a plan, or of a report.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{Kind, Wanted};
+use super::Kind;
 use crate::{
     catalog::model::{Catalog, Dependency, Endpoint as Spec},
-    model::{self, Cause, Direction, Expect, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
+    model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
     plan::{self, Destination, Plan, Selection},
 };
 
-impl Wanted {
+/// One endpoint as far as rules care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// Its id in plans and reports.
+    pub id: String,
+    /// The id of its dependency.
+    pub dependency: String,
+    /// The title of its dependency.
+    pub title: String,
+    /// The service tag of the documented rule.
+    pub service_tag: Option<String>,
+    /// How much it counts.
+    pub need: Need,
+    /// The host, with braces where a name is missing.
+    pub host: String,
+    /// The wildcard that the host stands for.
+    pub pattern: Option<String>,
+    /// Its addresses, where the catalog or the network gives them.
+    pub addresses: Vec<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Which way the traffic flows.
+    pub direction: Direction,
+    /// Where inbound traffic comes from.
+    pub source_tag: Option<String>,
+}
+
+impl Requirement {
     /// The endpoints of a plan that rules can let through.
     pub fn of_plan(plan: &Plan) -> Vec<Self> {
         plan.endpoints
@@ -19,8 +50,8 @@ impl Wanted {
             .collect()
     }
 
-    /// The endpoints of a report that rules of a kind can let through, as far as they are selected.
-    pub fn of_report(report: &Report, selection: &Selection, catalog: &Catalog, kind: Kind) -> Vec<Self> {
+    /// The endpoints of a report that rules can let through, as far as they are selected.
+    pub fn of_report(report: &Report, selection: &Selection, catalog: &Catalog) -> Vec<Self> {
         let selected = |endpoint: &model::Endpoint| {
             let id = &endpoint.dependency;
             selection.includes(id) && !selection.skips(id) && selection.counts(endpoint.need)
@@ -29,13 +60,14 @@ impl Wanted {
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.expect == Expect::Reachable && selected(endpoint))
-            .filter_map(|endpoint| Self::reported(endpoint, report, catalog, kind))
+            .filter_map(|endpoint| Self::reported(endpoint, catalog))
             .collect()
     }
 
     fn planned(endpoint: &plan::Endpoint) -> Option<Self> {
         let cause = endpoint.untested.as_ref().map(|untested| untested.cause);
         has_place(cause, endpoint.service_tag.as_deref(), endpoint.direction).then(|| Self {
+            id: endpoint.id.clone(),
             dependency: endpoint.dependency.clone(),
             title: endpoint.title.clone(),
             service_tag: endpoint.service_tag.clone(),
@@ -52,11 +84,10 @@ impl Wanted {
             protocol: endpoint.protocol,
             direction: endpoint.direction,
             source_tag: endpoint.source_tag.clone(),
-            missing: false,
         })
     }
 
-    fn reported(endpoint: &model::Endpoint, report: &Report, catalog: &Catalog, kind: Kind) -> Option<Self> {
+    fn reported(endpoint: &model::Endpoint, catalog: &Catalog) -> Option<Self> {
         let dependency = catalog
             .dependencies
             .iter()
@@ -66,6 +97,7 @@ impl Wanted {
         // Only a row that no probe could see is not tested and yet known to be at fault.
         let cause = endpoint.cause.filter(|_| endpoint.verdict == Verdict::NotTested);
         has_place(cause, endpoint.service_tag.as_deref(), direction).then(|| Self {
+            id: endpoint.id.clone(),
             dependency: endpoint.dependency.clone(),
             title: endpoint.title.clone(),
             service_tag: endpoint.service_tag.clone(),
@@ -78,9 +110,17 @@ impl Wanted {
             protocol: endpoint.protocol,
             direction,
             source_tag: spec.and_then(|spec| spec.source_tag.clone()),
-            missing: is_missing(endpoint, report, kind),
         })
     }
+}
+
+/// The endpoints of a report that rules of a kind would mend, by their ids.
+pub fn missing(report: &Report, kind: Kind) -> BTreeSet<String> {
+    let missing = report
+        .endpoints
+        .iter()
+        .filter(|endpoint| is_missing(endpoint, report, kind));
+    missing.map(|endpoint| endpoint.id.clone()).collect()
 }
 
 /// Whether a route takes 0.0.0.0/0 away from Azure, as far as the predictions of a report show.
