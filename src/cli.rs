@@ -76,7 +76,7 @@ pub enum Command {
     Diff(DiffArgs),
     /// Rules that the plan needs, or that a report says are missing
     Rules(Box<RulesArgs>),
-    /// Everything that is known about a dependency or a cause
+    /// Everything that is known about a dependency, a cause, a kind of finding or a host
     Explain(ExplainArgs),
     /// Probe again and again, and print each change as it happens
     #[command(after_help = WATCHING)]
@@ -186,9 +186,9 @@ pub struct RulesArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Id of a dependency, or a cause
-    #[arg(value_name = "ID|CAUSE")]
-    pub word: String,
+    /// A dependency, a cause, a kind of finding or a finding's id, a host; without one, the list of all words
+    #[arg(value_name = "WORD")]
+    pub word: Option<String>,
     /// public, usgov or china; Azure's own names too
     #[arg(long, value_name = "CLOUD", default_value = "public")]
     pub cloud: Cloud,

@@ -9,6 +9,7 @@ mod cause;
 mod endpoint;
 mod exit_status;
 mod finding;
+mod finding_kind;
 mod report;
 mod summary;
 mod terms;
@@ -19,6 +20,7 @@ pub use self::{
     endpoint::{DnsStage, Endpoint, HelloStage, Stages, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Suspect},
+    finding_kind::FindingKind,
     prediction::Prediction,
     report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},

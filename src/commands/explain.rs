@@ -1,11 +1,11 @@
-//! `apim-probe explain`: everything that is known about a dependency or a cause.
+//! `apim-probe explain`: everything that is known about a word of the reports or of the catalog.
 
 use std::io;
 
 use super::{Failure, print, terminal};
 use crate::{catalog, cli::ExplainArgs, explain};
 
-/// Explains one word.
+/// Explains one word, or lists all of them.
 pub fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
     let overlays = arguments
         .probes
@@ -16,6 +16,10 @@ pub fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
         text: catalog::render(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())),
         ..Failure::usage("")
     })?;
-    print(&explain::explain(&arguments.word, &catalog, arguments.cloud).map_err(Failure::usage)?)?;
+    let page = match &arguments.word {
+        Some(word) => explain::explain(word, &catalog, arguments.cloud).map_err(Failure::usage)?,
+        None => explain::list(&catalog),
+    };
+    print(&page)?;
     Ok(0)
 }

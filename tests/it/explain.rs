@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
-    explain::explain,
-    model::Cause,
+    explain::{explain, list},
+    model::{Cause, FindingKind},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -18,7 +18,9 @@ fn page(word: &str) -> String {
 fn every_word_has_a_page_of_80_columns() {
     let catalog = Catalog::builtin();
     let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
-    for word in ids.chain(Cause::ALL.iter().map(|cause| cause.as_str())) {
+    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
+    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
+    for word in ids.chain(causes).chain(kinds) {
         for cloud in Cloud::ALL {
             let page = explain(word, &catalog, cloud).unwrap();
             for line in page.lines() {
@@ -103,6 +105,71 @@ fn an_unknown_word_suggests_the_nearest() {
     ] {
         assert!(said(word).contains(nearest), "{word}: {}", said(word));
     }
-    assert!(said("xyzzy").contains("the dependencies are dns, storage, sql"));
+    assert!(said("name-filtr").contains("did you mean name-filter"));
+    assert!(said("xyzzy").contains("`apim-probe explain` lists all"));
+    assert!(said("nobody.example.org").starts_with("no dependency of the catalog needs `nobody.example.org`"));
     assert!(!said("\u{1b}[31m").contains('\u{1b}'));
+}
+
+#[test]
+fn a_kind_of_finding_is_told_and_so_is_a_finding() {
+    let kind = page("Name-Filter");
+    for part in [
+        "name-filter\n",
+        "HOW IT IS RECOGNISED",
+        "WHAT ELSE LOOKS LIKE IT",
+        "READ MORE\n  https://learn",
+    ] {
+        assert!(kind.contains(part), "no {part} in\n{kind}");
+    }
+    let finding = page("silence/tcp-1433");
+    assert!(finding.starts_with("silence\n"), "{finding}");
+    assert!(finding.contains("This one     tcp-1433"), "{finding}");
+}
+
+#[test]
+fn a_host_is_told_by_who_needs_it() {
+    for (asked, parts) in [
+        (
+            "login.microsoftonline.com",
+            &["Microsoft Entra ID (entra-id)", "TCP 443 https"][..],
+        ),
+        (
+            "apirpsql7.database.windows.net:1433",
+            &["Azure SQL (sql)", "TCP 1433 tds"],
+        ),
+        ("sql/apirpsql7.database.windows.net:1433", &["Azure SQL (sql)"]),
+        (
+            "V10.events.data.microsoft.com.",
+            &["v10.events.data.microsoft.com in the public cloud"],
+        ),
+    ] {
+        let page = page(asked);
+        for part in parts {
+            assert!(page.contains(part), "{asked}: no {part} in\n{page}");
+        }
+    }
+    let elsewhere = explain("apirpsql7.database.windows.net", &Catalog::builtin(), Cloud::China);
+    assert!(elsewhere.is_err(), "{elsewhere:?}");
+    assert!(
+        explain(
+            "apirpsql7.database.windows.net:1434",
+            &Catalog::builtin(),
+            Cloud::Public
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn without_a_word_all_words_are_listed() {
+    let page = list(&Catalog::builtin());
+    for word in ["key-vault", "tls-untrusted", "name-filter"] {
+        assert!(
+            page.lines()
+                .any(|line| line.trim_start().starts_with(&format!("{word} "))),
+            "{word}"
+        );
+    }
+    assert!(page.lines().all(|line| line.width() <= 80 && line == line.trim_end()));
 }

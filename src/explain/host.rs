@@ -1,0 +1,141 @@
+//! The page of a host: who needs it, on which ports, and what breaks without it.
+
+use std::net::IpAddr;
+
+use super::{
+    dependency::{fill, needed_by},
+    page::{label, line, section},
+};
+use crate::{
+    azure::Cloud,
+    catalog::model::{Catalog, Dependency, Endpoint, Target},
+};
+
+/// Every dependency that needs `asked`, a host or an address, with a port behind it or without; `None` where none does.
+pub fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<String> {
+    let (host, port) = parts(asked);
+    let in_cloud = |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
+    let needs = |dependency: &&Dependency| in_cloud(&dependency.clouds);
+    let mut page = String::new();
+    for dependency in catalog.dependencies.iter().filter(needs) {
+        let endpoints = dependency
+            .endpoints
+            .iter()
+            .filter(|endpoint| in_cloud(&endpoint.clouds));
+        let on_port = |endpoint: &&Endpoint| port.is_none_or(|port| endpoint.ports.iter().any(|(it, _)| *it == port));
+        let reaching: Vec<&Endpoint> = endpoints
+            .filter(on_port)
+            .filter(|endpoint| reaches(endpoint, host, catalog, cloud))
+            .collect();
+        if reaching.is_empty() {
+            continue;
+        }
+        section(&mut page, &format!("{} ({})", dependency.title, dependency.id));
+        for endpoint in reaching {
+            label(&mut page, "Speaks", &spoken(endpoint));
+            if let Some(note) = &endpoint.note {
+                label(&mut page, "", note);
+            }
+        }
+        label(&mut page, "Needed by", &needed_by(dependency));
+        label(&mut page, "Without it", &dependency.impact);
+        if let Some(tag) = &dependency.service_tag {
+            label(&mut page, "Service tag", tag);
+        }
+        label(&mut page, "Try", &format!("apim-probe run --only {}", dependency.id));
+    }
+    if page.is_empty() {
+        return None;
+    }
+    let mut whole = String::new();
+    line(&mut whole, &format!("{host} in the {cloud} cloud"));
+    Some(whole + &page)
+}
+
+/// Host and port of `host`, `host:port`, `host:port/udp`, `[address]:port` or an address by itself.
+fn parts(asked: &str) -> (&str, Option<u16>) {
+    let asked = asked.strip_suffix("/udp").unwrap_or(asked);
+    if asked.parse::<IpAddr>().is_ok() {
+        return (asked, None);
+    }
+    let (host, port) = match asked.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (asked, None),
+    };
+    (host.trim_end_matches('.').trim_matches(['[', ']']), port)
+}
+
+fn reaches(endpoint: &Endpoint, host: &str, catalog: &Catalog, cloud: Cloud) -> bool {
+    match &endpoint.target {
+        Target::Host(template) => {
+            let template = fill(template, catalog, cloud);
+            // A host that only the user knows could be any.
+            template.contains('.') && fits(&template, host)
+        }
+        Target::Wildcard { pattern, .. } => fits(&fill(pattern, catalog, cloud), host),
+        Target::Addresses { addresses, .. } => host.parse().is_ok_and(|address: IpAddr| addresses.contains(&address)),
+        Target::NameServer | Target::Anything => false,
+    }
+}
+
+/// Whether a host is what a template stands for: `{name}` for one label, or a part of one, and a leading `*.` for any.
+fn fits(template: &str, host: &str) -> bool {
+    if let Some(domain) = template.strip_prefix("*.") {
+        let labels = host.len().checked_sub(domain.len() + 1);
+        return labels.is_some_and(|labels| labels > 0) && host.ends_with(&format!(".{domain}"));
+    }
+    let Some((before, rest)) = template.split_once('{') else {
+        return template.eq_ignore_ascii_case(host);
+    };
+    let Some((_, after)) = rest.split_once('}') else {
+        return false;
+    };
+    let Some(rest) = host.strip_prefix(before) else {
+        return false;
+    };
+    let most = rest.find('.').unwrap_or(rest.len());
+    (1..=most).any(|length| rest.is_char_boundary(length) && fits(after, &rest[length..]))
+}
+
+fn spoken(endpoint: &Endpoint) -> String {
+    let transport = endpoint.transport.as_str().to_uppercase();
+    let ports: Vec<String> = endpoint
+        .ports
+        .iter()
+        .map(|(port, protocol)| format!("{transport} {port} {}", protocol.as_str()))
+        .collect();
+    ports.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fits, parts};
+
+    #[test]
+    fn templates_stand_for_hosts() {
+        for (template, host, fitting) in [
+            ("login.microsoftonline.com", "login.microsoftonline.com", true),
+            (
+                "{sql_server}.database.windows.net",
+                "apirpsql1.database.windows.net",
+                true,
+            ),
+            ("{sql_server}.database.windows.net", "a.b.database.windows.net", false),
+            ("{sql_server}.database.windows.net", ".database.windows.net", false),
+            ("gcs-{region}.prod.example", "gcs-weu.prod.example", true),
+            ("{a}-{b}.example", "x-y.example", true),
+            ("*.data.microsoft.com", "v10.data.microsoft.com", true),
+            ("*.data.microsoft.com", "data.microsoft.com", false),
+        ] {
+            assert_eq!(fits(template, host), fitting, "{template} {host}");
+        }
+    }
+
+    #[test]
+    fn a_port_may_stand_behind() {
+        assert_eq!(parts("a.example:443"), ("a.example", Some(443)));
+        assert_eq!(parts("a.example.:123/udp"), ("a.example", Some(123)));
+        assert_eq!(parts("[2001:db8::1]:443"), ("2001:db8::1", Some(443)));
+        assert_eq!(parts("2001:db8::1"), ("2001:db8::1", None));
+    }
+}

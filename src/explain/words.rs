@@ -1,0 +1,68 @@
+//! The pages of the closed lists (causes, kinds of findings), and the list of everything.
+
+use super::page::{INDENT, bullet, entry, label, line, paragraph, section};
+use crate::{
+    catalog::model::Catalog,
+    model::{Cause, FindingKind},
+};
+
+/// What is known of a cause.
+pub fn cause(cause: Cause) -> String {
+    let mut page = String::new();
+    line(&mut page, cause.as_str());
+    paragraph(&mut page, 0, cause.meaning());
+    section(&mut page, "ON THE WIRE");
+    paragraph(&mut page, INDENT, cause.wire());
+    section(&mut page, "USUALLY");
+    for text in cause.usually() {
+        bullet(&mut page, text);
+    }
+    section(&mut page, "CHECK FIRST");
+    for text in cause.check() {
+        bullet(&mut page, text);
+    }
+    page
+}
+
+/// What is known of a kind of finding; `scope` is the second half of a finding's id.
+pub fn kind(kind: FindingKind, scope: Option<&str>) -> String {
+    let mut page = String::new();
+    line(&mut page, kind.as_str());
+    paragraph(&mut page, 0, kind.meaning());
+    page.push('\n');
+    label(&mut page, "Its id", &format!("{kind}/SCOPE. {}", kind.scope()));
+    if let Some(scope) = scope {
+        label(&mut page, "This one", scope);
+    }
+    section(&mut page, "HOW IT IS RECOGNISED");
+    paragraph(&mut page, INDENT, kind.seen());
+    section(&mut page, "WHAT ELSE LOOKS LIKE IT");
+    for text in kind.alike() {
+        bullet(&mut page, text);
+    }
+    section(&mut page, "READ MORE");
+    paragraph(&mut page, INDENT, kind.docs());
+    page
+}
+
+/// Every word with its meaning.
+pub fn list(catalog: &Catalog) -> String {
+    let mut page = String::new();
+    line(
+        &mut page,
+        "apim-probe explain WORD tells all that is known of one of these, or of a host.",
+    );
+    section(&mut page, "DEPENDENCIES");
+    for dependency in &catalog.dependencies {
+        entry(&mut page, &dependency.id, &dependency.title);
+    }
+    section(&mut page, "CAUSES: why an endpoint got its verdict");
+    for cause in Cause::ALL {
+        entry(&mut page, cause.as_str(), cause.meaning());
+    }
+    section(&mut page, "KINDS OF FINDINGS: the first half of a finding's id");
+    for kind in FindingKind::ALL {
+        entry(&mut page, kind.as_str(), kind.meaning());
+    }
+    page
+}

@@ -1,0 +1,140 @@
+//! The kinds of findings: a closed list, one row per kind.
+
+use std::{fmt, str::FromStr};
+
+/// Declares [`FindingKind`](table::FindingKind) from its rows, so that everything `explain` says of a kind stands in one
+/// place.
+macro_rules! finding_kinds {
+    ($($variant:ident {
+        word: $word:literal,
+        meaning: $meaning:literal,
+        scope: $scope:literal,
+        seen: $seen:literal,
+        alike: $alike:expr,
+        docs: $docs:expr,
+    })*) => {
+        /// What kind of root cause a finding names: the first half of its id.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum FindingKind {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl FindingKind {
+            /// Every kind, the widest first.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub(super) fn facts(self) -> &'static Facts {
+                match self {
+                    $(Self::$variant => &const { Facts {
+                        word: $word,
+                        meaning: $meaning,
+                        scope: $scope,
+                        seen: $seen,
+                        alike: $alike,
+                        docs: $docs,
+                    } },)*
+                }
+            }
+        }
+    };
+}
+
+mod table;
+
+pub use self::table::FindingKind;
+
+/// What is known of a kind.
+struct Facts {
+    word: &'static str,
+    meaning: &'static str,
+    scope: &'static str,
+    seen: &'static str,
+    alike: &'static [&'static str],
+    docs: &'static str,
+}
+
+impl FindingKind {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// What it means, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        self.facts().meaning
+    }
+
+    /// What the second half of an id stands for.
+    pub fn scope(self) -> &'static str {
+        self.facts().scope
+    }
+
+    /// How it is recognised.
+    pub fn seen(self) -> &'static str {
+        self.facts().seen
+    }
+
+    /// What else can look like it, and what tells it apart.
+    pub fn alike(self) -> &'static [&'static str] {
+        self.facts().alike
+    }
+
+    /// A page about the matter.
+    pub fn docs(self) -> &'static str {
+        self.facts().docs
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for FindingKind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str() == word)
+            .ok_or_else(|| format!("{word} is not a kind of finding"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FindingKind;
+    use crate::{catalog::Catalog, model::Cause};
+
+    #[test]
+    fn a_word_is_of_one_thing_only() {
+        let catalog = Catalog::builtin();
+        for kind in FindingKind::ALL {
+            let word = kind.as_str();
+            assert_eq!(serde_json::to_value(kind).unwrap(), word);
+            assert_eq!(word.parse(), Ok(*kind));
+            assert!(word.parse::<Cause>().is_err(), "{word} is a cause too");
+            assert!(
+                catalog.dependencies.iter().all(|dependency| dependency.id != word),
+                "{word} is a dependency too"
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_is_told_in_full() {
+        for kind in FindingKind::ALL {
+            for text in [kind.meaning(), kind.scope(), kind.seen()].iter().chain(kind.alike()) {
+                assert!(text.ends_with('.') && !text.contains("  "), "{kind}: {text}");
+            }
+            assert!(
+                !kind.alike().is_empty(),
+                "{kind} says nothing of what else looks like it"
+            );
+            assert!(kind.docs().starts_with("https://"), "{kind}");
+        }
+    }
+}

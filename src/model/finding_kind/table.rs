@@ -1,0 +1,364 @@
+//! The kinds of findings, a row each: the word never changes its meaning, as scripts rely on it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Facts;
+
+const REFERENCE: &str = "https://learn.microsoft.com/azure/api-management/virtual-network-reference";
+const NSG: &str = "https://learn.microsoft.com/azure/virtual-network/diagnose-network-traffic-filter-problem";
+const ROUTES: &str = "https://learn.microsoft.com/azure/virtual-network/diagnose-network-routing-problem";
+const FIREWALL: &str = "https://learn.microsoft.com/azure/firewall/rule-processing";
+const NAMES: &str =
+    "https://learn.microsoft.com/azure/virtual-network/virtual-networks-name-resolution-for-vms-and-role-instances";
+const PRIVATE_NAMES: &str = "https://learn.microsoft.com/azure/private-link/private-endpoint-dns";
+
+finding_kinds! {
+    Open {
+        word: "open",
+        meaning: "What the catalog says must be blocked gets out.",
+        scope: "The dependency.",
+        seen: "An endpoint with `expect: blocked` proved itself.",
+        alike: &["Nothing: an answer at protocol depth shows that the traffic gets out."],
+        docs: NSG,
+    }
+    NeverTried {
+        word: "never-tried",
+        meaning: "What must be blocked was never tried, so no block is shown.",
+        scope: "The dependency.",
+        seen: "The name of an endpoint with `expect: blocked` gave no address, so no packet was sent to it.",
+        alike: &["A name server that denies the name on purpose: then the block is in DNS, and an address gets past it."],
+        docs: REFERENCE,
+    }
+    LocalFirewall {
+        word: "local-firewall",
+        meaning: "This VM's own firewall refuses the agent's traffic.",
+        scope: "Always firewall-of-this-vm.",
+        seen: "An ICMP error came from an address of this VM itself, at once.",
+        alike: &["A dead next hop: the kernel then says host unreachable only after about three seconds."],
+        docs: REFERENCE,
+    }
+    NoRoute {
+        word: "no-route",
+        meaning: "This VM's routing table has no way to some addresses.",
+        scope: "Always routes-of-this-vm.",
+        seen: "`connect` or `send` failed by itself, before any packet left (ENETUNREACH, EHOSTUNREACH).",
+        alike: &["Nothing: the kernel says so itself. It is about this VM, not about the instance."],
+        docs: ROUTES,
+    }
+    LocalLimits {
+        word: "local-limits",
+        meaning: "This VM could not try: it ran out of something, or forbids it.",
+        scope: "Always limits-of-this-vm.",
+        seen: "A system call failed by itself: descriptors, ports, memory, permission, no name server configured.",
+        alike: &["Nothing: the kernel says so itself. It is about this VM, not about the instance."],
+        docs: REFERENCE,
+    }
+    DeadNextHop {
+        word: "dead-next-hop",
+        meaning: "Nobody answers for the next hop of a route.",
+        scope: "Always dead-next-hop.",
+        seen: "This VM's own kernel says host unreachable after it asked three times, a second apart, for the next hop's \
+               hardware address (ARP).",
+        alike: &[
+            "This VM's own firewall: it answers at once.",
+            "A router on the way without a route: then the ICMP error has another sender.",
+        ],
+        docs: ROUTES,
+    }
+    NoOutbound {
+        word: "no-outbound",
+        meaning: "No public host answers: this VM has no outbound access.",
+        scope: "Always no-outbound.",
+        seen: "Every public host outside the services with service endpoints is silent (three at least), while names \
+               resolve.",
+        alike: &[
+            "An NSG that denies Internet: pass --effective-nsg, or look at the effective rules.",
+            "A route for 0.0.0.0/0 to an appliance that drops everything: pass --effective-routes.",
+            "The instance has a public address of its own, so it may have a way out where this VM has none.",
+        ],
+        docs: "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
+    }
+    NoNames {
+        word: "no-names",
+        meaning: "No name resolves.",
+        scope: "Always name-servers.",
+        seen: "Not one name of the plan gives an address. What each name server did over UDP and TCP, and whether \
+               168.63.129.16 answers, says whose fault it is.",
+        alike: &[
+            "A dead server and a path that drops UDP 53 look alike over UDP: TCP 53 tells them apart.",
+            "A server with dead forwarders accepts TCP 53 and stays silent: it is alive.",
+        ],
+        docs: NAMES,
+    }
+    SomeNames {
+        word: "some-names",
+        meaning: "A name server fails for some names while it answers for others.",
+        scope: "names-of- and the server's address.",
+        seen: "The lookups of some names fail at a server (no reply, REFUSED, SERVFAIL, or a denial by a server that denies \
+               what exists), and others succeed.",
+        alike: &[
+            "A forwarder for these zones that is gone.",
+            "Lost or rate-limited questions: then other names in no common zone fail from run to run.",
+        ],
+        docs: NAMES,
+    }
+    NameServer {
+        word: "name-server",
+        meaning: "A name server fails its own test, while names resolve.",
+        scope: "The server's address.",
+        seen: "The server was asked for the cloud's login host over UDP and TCP, and one of the two or both failed.",
+        alike: &[
+            "A rule that names one transport only: the other one then answers.",
+            "A server that does not listen: it answers with a reset or ICMP port unreachable.",
+        ],
+        docs: NAMES,
+    }
+    PrivateZone {
+        word: "private-zone",
+        meaning: "A private DNS zone hides a public name.",
+        scope: "private-zone, and the zone where the answer names it.",
+        seen: "The denial comes from Azure's private DNS (SOA azureprivatedns.net) or from a privatelink zone.",
+        alike: &["A zone on a custom name server: its SOA is another."],
+        docs: "https://learn.microsoft.com/azure/dns/private-dns-fallback",
+    }
+    Sinkhole {
+        word: "sinkhole",
+        meaning: "Names resolve to an address where no service can be.",
+        scope: "The address.",
+        seen: "The answer is 0.0.0.0, loopback, link-local, or another address that no service of Azure can have.",
+        alike: &["A hosts file does not matter: the agent asks the name servers itself."],
+        docs: NAMES,
+    }
+    PrivateAddress {
+        word: "private-address",
+        meaning: "Names resolve to a private address, without a private link, where nothing proves itself.",
+        scope: "The address.",
+        seen: "The answer is a private address, its aliases lead through no privatelink zone, and the service did not prove \
+               itself there.",
+        alike: &["A private endpoint whose record was copied by hand: then the service proves itself, and there is no finding."],
+        docs: PRIVATE_NAMES,
+    }
+    NamePolicy {
+        word: "name-policy",
+        meaning: "A name server denies names of several dependencies.",
+        scope: "Always names.",
+        seen: "NXDOMAIN for names of three dependencies or more.",
+        alike: &["Names that are gone: the documentation is then behind for several services at once, which is rare."],
+        docs: NAMES,
+    }
+    MissingName {
+        word: "missing-name",
+        meaning: "A name does not exist for the name server, or has no address.",
+        scope: "The dependency.",
+        seen: "NXDOMAIN, or an answer without an address, for names of one or two dependencies.",
+        alike: &[
+            "A misspelt name, or one of another cloud.",
+            "A zone of its own on the name server that lacks the record: its SOA is in the evidence.",
+        ],
+        docs: NAMES,
+    }
+    Clock {
+        word: "clock",
+        meaning: "This VM's clock is wrong, so that no certificate can be judged.",
+        scope: "Always clock.",
+        seen: "Servers give another time, or certificates of three hosts or more are out of their time at once.",
+        alike: &[
+            "Certificates that have really ended: not on the same day, and the clock is then right by the servers' dates.",
+            "The dates that servers give are not authenticated, so this is never certain.",
+        ],
+        docs: "https://learn.microsoft.com/azure/virtual-machines/linux/time-sync",
+    }
+    Inspection {
+        word: "inspection",
+        meaning: "TLS is inspected: certificates come from a CA that the instance does not trust.",
+        scope: "The CA.",
+        seen: "Certificates of one issuer that the instance does not trust. Over hosts of several owners nothing else explains \
+               it: no company signs for Azure, DigiCert and Windows Update at once.",
+        alike: &[
+            "A host with a private CA of its own: then it is one owner's hosts only.",
+            "A server that leaves out its intermediate certificates: that is unproven, no finding.",
+        ],
+        docs: "https://learn.microsoft.com/azure/firewall/premium-features",
+    }
+    WrongName {
+        word: "wrong-name",
+        meaning: "Hosts show a certificate for another name.",
+        scope: "The name in the certificate.",
+        seen: "The chain is trusted, and its names do not fit the host.",
+        alike: &[
+            "A record that leads to another server: compare the address with what 168.63.129.16 answers.",
+            "A device that answers in the place of several hosts.",
+        ],
+        docs: NAMES,
+    }
+    ExpiredCertificate {
+        word: "expired-certificate",
+        meaning: "A certificate has ended or has not begun.",
+        scope: "The dependency.",
+        seen: "The chain is trusted but for its dates, and too few hosts show it to blame the clock.",
+        alike: &["A wrong clock: where servers give the time, the notices say how far it is off."],
+        docs: "https://learn.microsoft.com/azure/virtual-machines/linux/time-sync",
+    }
+    IcmpRefusal {
+        word: "icmp-refusal",
+        meaning: "Somebody refuses traffic with an ICMP error.",
+        scope: "The sender of the error; the dependency, where the target itself or nobody known sent it.",
+        seen: "An ICMP error with its sender: administratively prohibited, port or protocol unreachable.",
+        alike: &["Nothing: the error names its sender. Routers limit how many they send, so others of the same rule stay silent."],
+        docs: NSG,
+    }
+    IcmpUnreachable {
+        word: "icmp-unreachable",
+        meaning: "A router on the way knows no way to the address.",
+        scope: "routes-of- and the sender of the error.",
+        seen: "An ICMP error that says network or host unreachable, or time to live exceeded, from a router on the way.",
+        alike: &["A firewall that is set to reject with host unreachable: its log tells."],
+        docs: ROUTES,
+    }
+    DenyPage {
+        word: "deny-page",
+        meaning: "A firewall or proxy answers HTTP in place of the service.",
+        scope: "Who answers, by the words of the page.",
+        seen: "HTTP 470, 407, a known deny page, or a redirect to somebody else's host.",
+        alike: &["A service that redirects to a host of its own under another domain: `names` in the catalog covers that."],
+        docs: FIREWALL,
+    }
+    NameFilter {
+        word: "name-filter",
+        meaning: "A firewall accepts connections and cuts them by the name that they ask for.",
+        scope: "Always names.",
+        seen: "The connection is accepted and cut at the ClientHello or the request. It is certain where a control with \
+               another name got through at the same address, right beside the endpoint's own name that was cut again.",
+        alike: &[
+            "A service that is unwell: then another name at the same address is cut as well, which the control shows.",
+            "Connections that differ by their source port: several are made before this is said.",
+        ],
+        docs: FIREWALL,
+    }
+    Accepted {
+        word: "accepted",
+        meaning: "A port is accepted for everyone and leads nowhere.",
+        scope: "The ports.",
+        seen: "Connections are accepted and cut before the service says a word, nothing on the port proves itself, and 192.0.2.1, \
+               which nobody owns, is accepted on the same port too.",
+        alike: &["A service that is unwell: then nobody accepts for 192.0.2.1."],
+        docs: FIREWALL,
+    }
+    Cut {
+        word: "cut",
+        meaning: "Connections are accepted and cut, and nothing shows by whom.",
+        scope: "The dependency.",
+        seen: "The connection is accepted and ends or falls silent before the service has shown itself, and no control shows that \
+               it goes by the name or that the port is accepted for everyone.",
+        alike: &[
+            "A firewall that cuts whatever it has no rule for.",
+            "The service itself, where it is down behind its load balancer.",
+        ],
+        docs: FIREWALL,
+    }
+    Reset {
+        word: "reset",
+        meaning: "Connection attempts are refused with a reset.",
+        scope: "resets, where a device does so for several dependencies; else the dependency.",
+        seen: "The SYN is answered with a reset. Over three dependencies or more a device on the way does it: services of Azure do \
+               not all stop listening.",
+        alike: &["A service that does not listen on this port: one dependency only.", "An NSG never resets: it drops."],
+        docs: ROUTES,
+    }
+    KmsSilence {
+        word: "kms-silence",
+        meaning: "Windows activation is dropped, as forced tunnelling does it.",
+        scope: "kms.",
+        seen: "The KMS addresses do not answer on TCP 1688, which the platform lets through NSGs unless 0.0.0.0/0 is routed \
+               elsewhere or AzurePlatformLKM is denied.",
+        alike: &["A rule that denies the tag AzurePlatformLKM: pass --effective-nsg."],
+        docs: "https://learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/custom-routes-enable-kms-activation",
+    }
+    Silence {
+        word: "silence",
+        meaning: "Packets are dropped: nothing at all comes back.",
+        scope: "The ports (tcp-1433), where nobody answers on them; else the service tag (tag-sql) or the dependency.",
+        seen: "Several connections or addresses get no answer to any SYN, or datagrams none. Which ports, hosts and tags answer \
+               beside it shows what it is about.",
+        alike: &[
+            "An NSG rule, a security admin rule, a firewall's network rule, a route to nowhere: pass --effective-nsg and \
+             --effective-routes, and the rule gets a name.",
+            "A host that is down: one of many that answer.",
+            "A line that loses packets: then others needed retransmission.",
+        ],
+        docs: NSG,
+    }
+    WrongService {
+        word: "wrong-service",
+        meaning: "Something answers, but not this service.",
+        scope: "The dependency.",
+        seen: "The first bytes that come back are of another protocol.",
+        alike: &["A proxy or firewall that answers for every address.", "Another service at the same address and port."],
+        docs: FIREWALL,
+    }
+    SomeAddresses {
+        word: "some-addresses",
+        meaning: "Some addresses of a name work and others fail.",
+        scope: "The dependency.",
+        seen: "At least one address proved itself, and at least one did not.",
+        alike: &["A front end that is down for the moment.", "A rule or route that covers a part of the addresses only."],
+        docs: NSG,
+    }
+    LateCut {
+        word: "late-cut",
+        meaning: "The service proved itself, and then the conversation was cut.",
+        scope: "The dependency.",
+        seen: "A verified handshake, and then a reset, a close or silence in place of a reply.",
+        alike: &["A device that looks into what it has let through.", "A service that is overloaded."],
+        docs: FIREWALL,
+    }
+    DnsDiffers {
+        word: "dns-differs",
+        meaning: "Name servers give answers of different kinds.",
+        scope: "Always name-servers.",
+        seen: "One configured server gives an address, and another none, a private or an impossible one.",
+        alike: &["Different public addresses are normal for anything behind a content network, and are no finding."],
+        docs: NAMES,
+    }
+    KmsActivation {
+        word: "kms-activation",
+        meaning: "KMS answers, but traffic seems to leave through an appliance, from where activation fails.",
+        scope: "kms.",
+        seen: "KMS proved itself, and other rows show an appliance on the way: deny pages, inspection, cuts, ICMP errors.",
+        alike: &["An appliance that only sees a part of the traffic: this is a hint and no more."],
+        docs: "https://learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/custom-routes-enable-kms-activation",
+    }
+    RetiredHosts {
+        word: "retired-hosts",
+        meaning: "The documentation names hosts that no longer exist.",
+        scope: "Always documentation.",
+        seen: "Every name server, the platform's included, says that the name does not exist, and it is only documented.",
+        alike: &["Nothing that needs a change."],
+        docs: REFERENCE,
+    }
+    InstanceView {
+        word: "instance-view",
+        meaning: "What the instance says of its own network differs from what this VM saw, or tells of a fault.",
+        scope: "instance-fails, vm-fails, dns-servers, inbound, internal or stale.",
+        seen: "The instance's network status is set beside this run.",
+        alike: &["An old document: its time is in the evidence."],
+        docs: "https://learn.microsoft.com/azure/api-management/api-management-using-with-vnet",
+    }
+    NsgDeny {
+        word: "nsg-deny",
+        meaning: "The network's own rules deny traffic that no probe from here can see.",
+        scope: "The dependency and its port.",
+        seen: "The effective security rules deny inbound or peer traffic that the instance needs.",
+        alike: &["A security admin rule that always allows: effective rules do not show it."],
+        docs: REFERENCE,
+    }
+    AsymmetricRoute {
+        word: "asymmetric-route",
+        meaning: "Requests come in over the internet, and replies leave through an appliance.",
+        scope: "The dependency.",
+        seen: "The effective routes send replies to the service tag ApiManagement to a next hop other than Internet.",
+        alike: &["Nothing: an appliance drops replies of connections that it has not seen begin."],
+        docs: REFERENCE,
+    }
+}
