@@ -11,8 +11,8 @@ use crate::{
         outcome::{Judgement, Outcome},
     },
     model::{
-        Agent, Cause, DnsStage, Endpoint, HelloStage, Prediction, Report, SCHEMA, Stages, Summary, TcpStage, TlsStage,
-        Vantage,
+        Agent, Cause, DnsStage, Endpoint, HelloStage, Overall, Prediction, Report, SCHEMA, Stages, Summary, TcpStage,
+        TlsStage, Vantage,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -38,6 +38,11 @@ pub fn assemble(
         .zip(predictions)
         .map(|(((endpoint, trace), judgement), predicted)| row(endpoint, trace.as_ref(), judgement, predicted))
         .collect();
+    let mut summary = Summary::of(&endpoints);
+    // Half a run passes nothing.
+    if run.interrupted && summary.verdict == Overall::Reachable {
+        summary.verdict = Overall::Incomplete;
+    }
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -49,7 +54,7 @@ pub fn assemble(
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
         vantage: place(vantage, diagnosis.clock_skew, diagnosis.notices),
-        summary: Summary::of(&endpoints),
+        summary,
         findings: diagnosis.findings,
         endpoints,
     }

@@ -198,7 +198,7 @@ pub struct ExplainArgs {
 }
 
 /// The network's own rules, as Azure exports them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "The network's own rules, to predict and to name the rule at fault")]
 pub struct NetworkArgs {
     /// az network nic list-effective-nsg, of this machine's network interface
@@ -300,7 +300,7 @@ pub struct CompletionsArgs {
 }
 
 /// The flags of whatever plans.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What to probe")]
 pub struct PlanArgs {
     /// public, usgov or china; Azure's own names too [default: from the VM's metadata, else public]
@@ -354,7 +354,7 @@ pub struct PlanArgs {
 }
 
 /// The flags of whatever probes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct ProbeArgs {
     /// Limit of each stage of each address
@@ -378,7 +378,7 @@ pub struct ProbeArgs {
 }
 
 /// The flags of whatever reports.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to report")]
 pub struct ReportArgs {
     /// Format of the report on stdout; given once for each --output, that file's

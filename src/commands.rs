@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -11,13 +12,13 @@ use clap::Parser;
 use crate::{
     cli::{Cli, Command},
     model::ExitStatus,
+    output::stream,
 };
 
 mod check;
 mod completions;
 mod diff;
 mod explain;
-mod interrupt;
 mod list;
 mod man;
 mod network;
@@ -26,11 +27,14 @@ mod rules;
 mod run;
 mod schema;
 mod session;
+mod stop;
 mod terminal;
 mod watch;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before anything takes time: a signal is kept for those commands that have a report to save.
+    stop::hold();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.len() == 1 {
         // Probing everything is the main job, so it needs no word.
@@ -47,6 +51,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             });
         }
     };
+    if !matches!(cli.command, Some(Command::Run(_) | Command::Watch(_))) {
+        stop::release();
+    }
     let outcome = match cli.command {
         Some(Command::Run(arguments)) => run::run(*arguments),
         Some(Command::List(arguments)) => list::list(&arguments),
@@ -98,15 +105,14 @@ impl Failure {
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
-    print_to_reader(text).map(drop)
+    print_within(text, None).map(drop)
 }
 
-/// Writes to stdout; gives false where its reader went away.
-fn print_to_reader(text: &str) -> Result<bool, Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+/// Writes to stdout; gives false where its reader went away, or took nothing for as long as `patience`.
+fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, Failure> {
+    match stream::write(&io::stdout(), text.as_bytes(), patience) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
         Err(error) => Err(Failure::agent(format!("cannot write to stdout: {error}"))),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -64,7 +65,10 @@ pub fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTim
         file.take(most as u64 + 1).read_to_end(&mut bytes)?;
         Ok((bytes, written))
     };
-    let (bytes, written) = whole().map_err(|source| ReadError::System {
+    note(Some(path.to_owned()));
+    let read = whole();
+    note(None);
+    let (bytes, written) = read.map_err(|source| ReadError::System {
         path: path.to_owned(),
         source,
     })?;
@@ -75,6 +79,18 @@ pub fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTim
         });
     }
     Ok((bytes, written))
+}
+
+/// The file that is being read. A pipe without a writer keeps whoever reads it, and only the others can tell.
+static BEING_READ: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+fn note(path: Option<PathBuf>) {
+    *BEING_READ.lock().unwrap_or_else(PoisonError::into_inner) = path;
+}
+
+/// The file that another thread is reading, for whoever gives up waiting for it.
+pub fn being_read() -> Option<PathBuf> {
+    BEING_READ.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Reads a file of text as [`read`] does.

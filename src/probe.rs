@@ -17,12 +17,14 @@ pub mod clock;
 pub mod control;
 pub mod lookup;
 pub mod stages;
+pub mod threads;
 pub mod trace;
 
 use self::{
     control::{Controller, Controls, Suspicion},
     lookup::Lookups,
     stages::Stages,
+    threads::Threads,
     trace::{Attempt, NameTrace, Trace},
 };
 use crate::{
@@ -94,9 +96,10 @@ pub struct Run {
     pub interrupted: bool,
 }
 
-/// Probes every testable endpoint of `plan`, until `interrupted` completes or the deadline passes.
+/// Probes every testable endpoint of `plan` on `threads`, until `interrupted` completes or the deadline passes.
 pub async fn run(
     plan: Arc<Plan>,
+    threads: &Threads,
     tls: TlsClient,
     limits: Limits,
     policy: ControlPolicy,
@@ -139,7 +142,8 @@ pub async fn run(
         {
             on_event(Event::Started(index));
             let (plan, stages) = (plan.clone(), stages.clone());
-            in_flight.spawn(async move { (index, stages.probe(&plan.endpoints[index]).await) });
+            let probing = async move { (index, stages.probe(&plan.endpoints[index]).await) };
+            in_flight.spawn_on(probing, &threads.next());
         }
         tokio::select! {
             joined = in_flight.join_next() => match joined {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,6 +13,8 @@ use crate::{model::Verdict, text::escape};
 
 /// How often the line is drawn, in hertz.
 const DRAWS_PER_SECOND: u8 = 10;
+/// How often it is drawn although nothing has happened.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The progress of a run: how many endpoints are done and blocked, the time, and who keeps us waiting.
 ///
@@ -39,8 +42,6 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        // The clock goes on while everything waits.
-        bar.enable_steady_tick(Duration::from_millis(500));
         Self {
             shown: Some(Shown {
                 bar,
@@ -57,6 +58,17 @@ impl Progress {
     /// An endpoint is done. `verdict` is asked only where something is drawn.
     pub fn finished(&self, id: &str, verdict: impl FnOnce() -> Verdict) {
         self.update(1, |pending| pending.finish(id, verdict()));
+    }
+
+    /// Lets the clock go on while everything waits. Never completes.
+    pub async fn tick(&self) -> Infallible {
+        let mut clock = tokio::time::interval(TICK);
+        loop {
+            clock.tick().await;
+            if let Some(shown) = &self.shown {
+                shown.bar.tick();
+            }
+        }
     }
 
     /// Takes the line away. Nothing is drawn after it.

@@ -19,8 +19,10 @@ mod http;
 pub mod management;
 pub mod metadata;
 pub mod resolvers;
+pub mod until;
 
 use metadata::Machine;
+use until::Until;
 
 /// Where the agent stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,12 +71,24 @@ pub struct Claims {
 impl Vantage {
     /// Looks around on this machine; what the user claims comes first, then what the VM's metadata says.
     ///
-    /// Takes a second where no metadata service answers. Must not be called by a task of a runtime.
-    pub fn look(claims: &Claims) -> Self {
-        let machine = claims.metadata.then(|| {
-            block_on(metadata::ask(tls::verifying(None))).unwrap_or_else(|error| Err(format!("cannot start: {error}")))
-        });
+    /// Takes a second where no metadata service answers, and no longer than `until`. Must not be called by a task of a
+    /// runtime.
+    pub fn look(claims: &Claims, until: &Until) -> Self {
+        let asked = async {
+            tokio::select! {
+                said = metadata::ask(tls::verifying(None)) => said,
+                () = until.clone().over() => Err("no metadata service answered before the run had to go on".into()),
+            }
+        };
+        let machine = claims
+            .metadata
+            .then(|| block_on(asked).unwrap_or_else(|error| Err(format!("cannot start: {error}"))));
         Self::from(claims, machine)
+    }
+
+    /// What the user claims, and what this machine says of itself: nobody is asked.
+    pub fn unasked(claims: &Claims) -> Self {
+        Self::from(claims, None)
     }
 
     fn from(claims: &Claims, machine: Option<Result<Machine, String>>) -> Self {

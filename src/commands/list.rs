@@ -16,11 +16,17 @@ use crate::{
     },
     probe::control::NOBODY,
     text::escape,
+    vantage::until::Until,
 };
 
 /// Shows what would be probed, and why.
 pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
-    let planned = planning::plan(&arguments.plan, None, terminal::colour(arguments.color, &io::stderr()))?;
+    let planned = planning::plan(
+        &arguments.plan,
+        None,
+        terminal::colour(arguments.color, &io::stderr()),
+        &Until::after(planning::PATIENCE),
+    )?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),

@@ -1,6 +1,6 @@
 //! From flags to catalog, vantage and plan: what every command that plans does first.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use crate::{
     catalog::{self, Catalog},
@@ -13,10 +13,14 @@ use crate::{
     vantage::{
         Claims, Vantage, descriptors, hosts,
         management::{self, Fetched},
+        until::Until,
     },
 };
 
 use super::{Failure, network};
+
+/// How long the platform may take where no deadline says so.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that is known before the first packet.
 #[derive(Debug)]
@@ -32,10 +36,10 @@ pub struct Planned {
 }
 
 /// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
-/// a catalog.
+/// a catalog. The platform is asked `until` then.
 ///
 /// Whatever is wrong with a flag or a file is said before the first packet.
-pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool) -> Result<Planned, Failure> {
+pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool, until: &Until) -> Result<Planned, Failure> {
     let overlays = arguments
         .probes
         .iter()
@@ -57,16 +61,12 @@ pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool) -> Result
         // Asking takes a runtime, which takes descriptors.
         descriptors::prepare().map_err(Failure::agent)?;
     }
-    let place = Vantage::look(&Claims {
-        cloud: arguments.cloud,
-        region: arguments.region.clone(),
-        vnet: arguments.vnet,
-        name_servers: arguments.dns_server.clone(),
-        metadata: !arguments.no_metadata,
-    });
+    let place = Vantage::look(&claims(arguments), until);
     let service = arguments.service.as_ref();
     let trusted = trusted.filter(|_| service.is_some());
-    let fetched = service.map_or_else(Fetched::default, |service| management::fetch(service, &place, &roots));
+    let fetched = service.map_or_else(Fetched::default, |service| {
+        management::fetch(service, &place, &roots, until)
+    });
     documents.extend(fetched.documents);
     let imports = Imports::gather(documents);
     let Joined {
@@ -111,6 +111,17 @@ fn values(arguments: &PlanArgs) -> Values {
         values.add(&setting.name, setting.values.iter().cloned());
     }
     values
+}
+
+/// What the flags say of the place.
+pub fn claims(arguments: &PlanArgs) -> Claims {
+    Claims {
+        cloud: arguments.cloud,
+        region: arguments.region.clone(),
+        vnet: arguments.vnet,
+        name_servers: arguments.dns_server.clone(),
+        metadata: !arguments.no_metadata,
+    }
 }
 
 /// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of

@@ -14,6 +14,7 @@ use crate::{
     plan::Selection,
     rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, clashes, is_forced, missing},
     text::escape,
+    vantage::until::Until,
 };
 
 /// Prints rules; what they meet goes to stderr.
@@ -30,6 +31,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         &arguments.plan,
         None,
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
+        &Until::after(planning::PATIENCE),
     )?;
     let network = planned.network;
     let requirements = report.as_ref().map_or_else(

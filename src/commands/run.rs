@@ -7,7 +7,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Failure, print, session::Session, terminal};
+use super::{
+    Failure, print_within,
+    session::{Session, Unopened, unplanned},
+    stop::{Patience, Stop},
+    terminal,
+};
 use crate::{
     cli::{ReportArgs, RunArgs},
     diagnosis, exit,
@@ -18,32 +23,38 @@ use crate::{
     report::{self, Format, nagios::ServiceState},
 };
 
-/// How long a pipe may take nothing before its reader is given up.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Runs once and reports.
 pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
+    let started_at = Timestamp::now();
+    let stop = Stop::begin()?;
     // A report that cannot be written should not cost a minute of probing first.
-    let mut sinks = outputs.open().map_err(Failure::agent)?;
-    let session = Session::open(&plan, &probe, report.color)?;
-    if !report.quiet {
-        session.print_notices();
-    }
-    let made = conduct(&session, !report.quiet);
-    // Nothing may hold the process once the report is due.
-    session.close();
-    publish(&made, &mut sinks, &report)
+    let sinks = match stop.apart(None, move || outputs.open()) {
+        Ok(sinks) => sinks.map_err(Failure::agent)?,
+        Err(_) => return Ok(ExitStatus::INTERRUPTED),
+    };
+    let made = match Session::open(&stop, &plan, &probe, report.color) {
+        Ok(session) => {
+            if !report.quiet {
+                session.print_notices();
+            }
+            conduct(&session, started_at, !report.quiet)
+        }
+        Err(Unopened::Interrupted) => unplanned(&stop, &plan, started_at),
+        Err(Unopened::Failed(failure)) => return Err(failure),
+    };
+    let patience = stop.patience(probe.deadline);
+    let published = stop.apart(None, move || publish(&made, sinks, &report, patience));
+    published.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
 
 /// Probes and judges.
-fn conduct(session: &Session, show_progress: bool) -> Report {
+fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) -> Report {
     let endpoints = &session.plan().endpoints;
     let testable = session.plan().testable().count();
     let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
-    let started_at = Timestamp::now();
-    let run = session.probe(Depth::Full, |event| match event {
+    let mut run = session.probe(Depth::Full, session.began(), progress.tick(), |event| match event {
         Event::Started(index) => progress.started(&endpoints[index].id),
         Event::Finished(index, trace) => {
             let endpoint = &endpoints[index];
@@ -51,20 +62,21 @@ fn conduct(session: &Session, show_progress: bool) -> Report {
         }
     });
     progress.clear();
+    run.duration = session.began().elapsed();
     session.report(&run, started_at)
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.
-fn publish(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs) -> Result<u8, Failure> {
+fn publish(report: &Report, mut sinks: Sinks, arguments: &ReportArgs, patience: Patience) -> Result<u8, Failure> {
     let policy = Policy {
         fail_on: arguments.fail_on,
         allow_untested: arguments.allow_untested,
     };
     let verdict = exit::judge(report, policy, None);
-    let fault = write_files(report, sinks, &verdict, arguments.verbose);
+    let fault = write_files(report, &mut sinks, &verdict, arguments.verbose, patience.files);
     let status = exit::judge(report, policy, fault.as_deref());
     let options = terminal::options(&status, arguments.color, arguments.verbose);
-    print(&report::render(report, sinks.stdout, &options))?;
+    print_within(&report::render(report, sinks.stdout, &options), patience.stdout)?;
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
@@ -78,11 +90,17 @@ fn publish(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs) -> Result
 }
 
 /// Writes the report to every file that is wanted; gives the first failure.
-pub(super) fn write_files(report: &Report, sinks: &mut Sinks, exit: &ExitStatus, verbose: bool) -> Option<String> {
+pub(super) fn write_files(
+    report: &Report,
+    sinks: &mut Sinks,
+    exit: &ExitStatus,
+    verbose: bool,
+    patience: Duration,
+) -> Option<String> {
     let mut failed = None;
     for sink in &mut sinks.files {
         let options = terminal::file_options(exit, verbose);
-        let written = sink.write(&report::render(report, sink.format, &options), PATIENCE);
+        let written = sink.write(&report::render(report, sink.format, &options), patience);
         failed = failed.or(written.err());
     }
     failed.map(|error| error.to_string())

@@ -1,18 +1,22 @@
-//! One plan, probed as often as a command wants: one runtime, one TLS client, one ear for Ctrl-C.
+//! One plan, probed as often as a command wants: with one TLS client, on the same threads.
 
 use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    future::pending,
     io::{self, Write},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::ColorChoice;
 use jiff::Timestamp;
-use tokio::{runtime::Runtime, sync::watch};
 
 use super::{
-    Failure, interrupt,
+    Failure,
     planning::{self, Planned},
+    stop::{Stop, Stopped},
     terminal,
 };
 use crate::{
@@ -26,13 +30,21 @@ use crate::{
     net::tls::{TlsClient, roots::Roots},
     network::NetworkRules,
     plan::Plan,
-    probe::{self, ControlPolicy, Depth, Event, Limits, Run},
+    probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, threads::Threads},
     text::{escape, words},
-    vantage::{Vantage, descriptors},
+    vantage::{Vantage, descriptors, until::Until},
 };
 
+/// Cryptography for one peer must not keep all others waiting.
+const THREADS: usize = 2;
+/// With fewer there is little to compute at once, and each thread would take four of them for itself.
+const MANY_SOCKETS: usize = 64;
+/// What judging, writing and printing one endpoint takes, at most, on a slow machine.
+const TIME_FOR_A_ROW: Duration = Duration::from_micros(30);
+
 /// Everything that probing needs, ready for the first packet.
-pub struct Session {
+pub struct Session<'a> {
+    stop: &'a Stop,
     catalog: Catalog,
     vantage: Vantage,
     plan: Arc<Plan>,
@@ -40,26 +52,52 @@ pub struct Session {
     limits: Limits,
     controls: bool,
     tls: TlsClient,
-    runtime: Runtime,
-    interrupted: watch::Receiver<bool>,
+    threads: Threads,
 }
 
-impl Session {
+/// Why there is no session.
+pub enum Unopened {
+    /// It cannot be had.
+    Failed(Failure),
+    /// A signal came before there was a plan.
+    Interrupted,
+}
+
+impl From<Failure> for Unopened {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What is read and asked before there is a session.
+struct Prepared {
+    planned: Planned,
+    roots: Arc<Roots>,
+}
+
+impl<'a> Session<'a> {
     /// Plans, and gets ready to probe; nothing but the metadata and management services has been asked by then.
-    pub fn open(plan: &PlanArgs, probe: &ProbeArgs, color: ColorChoice) -> Result<Self, Failure> {
-        interrupt::hold();
-        // First of all: without descriptors even a file of the user's cannot be read, and a runtime cannot start.
+    pub fn open(stop: &'a Stop, plan: &PlanArgs, probe: &ProbeArgs, color: ColorChoice) -> Result<Self, Unopened> {
         let sockets = descriptors::prepare().map_err(Failure::agent)?;
-        let (roots, added) = roots(probe)?;
+        let end = stop.began() + probe.deadline;
+        let in_colour = terminal::colour(color, &io::stderr());
+        let prepare = {
+            let (plan, ca_file, until) = (plan.clone(), probe.ca_file.clone(), stop.until(end));
+            move || prepare(&plan, ca_file.as_deref(), in_colour, &until)
+        };
+        let Prepared { planned, roots } = match stop.apart(Some(end), prepare) {
+            Ok(prepared) => prepared?,
+            Err(Stopped::Interrupted) => return Err(Unopened::Interrupted),
+            Err(Stopped::Late(file)) => return Err(late(file.as_deref(), probe.deadline).into()),
+        };
         let Planned {
             catalog,
             vantage,
             plan,
             network,
-        } = planning::plan(plan, added, terminal::colour(color, &io::stderr()))?;
-        let runtime = runtime().map_err(|error| Failure::agent(format!("cannot start: {error}")))?;
-        let interrupted = ear(&runtime);
+        } = planned;
         Ok(Self {
+            stop,
             catalog,
             vantage,
             plan: Arc::new(plan),
@@ -73,8 +111,7 @@ impl Session {
             },
             controls: !probe.no_control,
             tls: TlsClient::new(roots),
-            runtime,
-            interrupted,
+            threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
         })
     }
 
@@ -86,6 +123,11 @@ impl Session {
     /// What is probed.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// When all of it began.
+    pub fn began(&self) -> Instant {
+        self.stop.began()
     }
 
     /// Limit of each stage of each address.
@@ -100,19 +142,32 @@ impl Session {
         }
     }
 
-    /// Probes the whole plan once, until it is done, the deadline passes or Ctrl-C comes.
-    pub fn probe(&self, depth: Depth, on_event: impl FnMut(Event<'_>)) -> Run {
-        let policy = self.policy(depth);
-        self.conduct(self.plan.clone(), self.limits, policy, on_event)
+    /// Probes the whole plan once, until it is done, `began` is the deadline ago, or a signal comes. `beside` is run
+    /// meanwhile.
+    pub fn probe(
+        &self,
+        depth: Depth,
+        began: Instant,
+        beside: impl Future<Output = Infallible>,
+        on_event: impl FnMut(Event<'_>),
+    ) -> Run {
+        let limits = self.limits_from(began);
+        self.conduct(self.plan.clone(), limits, self.policy(depth), beside, on_event)
     }
 
-    /// Looks a second time at some endpoints, by their indices in the plan, in what is left of the deadline. What is
-    /// seen now takes the place of what `run` saw of them.
-    pub fn look_again(&self, run: &mut Run, depth: Depth, indices: &[usize]) {
-        let limits = Limits {
-            deadline: self.limits.deadline.saturating_sub(run.duration),
+    /// The limits of what begins now, in what is left of the time since `began`. The report takes time as well.
+    fn limits_from(&self, began: Instant) -> Limits {
+        let rows = u32::try_from(self.plan.endpoints.len()).unwrap_or(u32::MAX);
+        let report = (TIME_FOR_A_ROW * rows).min(self.limits.deadline / 4);
+        Limits {
+            deadline: self.limits.deadline.saturating_sub(began.elapsed() + report),
             ..self.limits
-        };
+        }
+    }
+
+    /// Looks a second time at some endpoints, by their indices in the plan, in what is left of the time since `began`.
+    /// What is seen now takes the place of what `run` saw of them.
+    pub fn look_again(&self, run: &mut Run, depth: Depth, began: Instant, indices: &[usize]) {
         let plan = Plan {
             cloud: self.plan.cloud,
             endpoints: indices
@@ -126,7 +181,7 @@ impl Session {
             connections: false,
             ..self.policy(depth)
         };
-        let second = self.conduct(Arc::new(plan), limits, policy, |_| {});
+        let second = self.conduct(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
         for (index, trace) in indices.iter().zip(second.traces) {
             // A look that the deadline cut short says less than the first one.
             if let Some(trace) = trace.filter(|trace| !trace.cut) {
@@ -138,12 +193,12 @@ impl Session {
         run.interrupted |= second.interrupted;
     }
 
-    /// Waits for a time; returns early on Ctrl-C, and says whether that came.
+    /// Waits for a time; returns early on a signal, and says whether one came.
     pub fn wait_until(&self, time: Instant) -> bool {
-        self.runtime.block_on(async {
+        self.stop.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep_until(time.into()) => false,
-                () = heard(self.interrupted.clone()) => true,
+                () = self.stop.interrupted() => true,
             }
         })
     }
@@ -166,11 +221,6 @@ impl Session {
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
     }
 
-    /// Ends all probing. Nothing holds the process after this.
-    pub fn close(self) {
-        self.runtime.shutdown_background();
-    }
-
     fn policy(&self, depth: Depth) -> ControlPolicy {
         ControlPolicy {
             depth,
@@ -180,18 +230,87 @@ impl Session {
         }
     }
 
-    fn conduct(&self, plan: Arc<Plan>, limits: Limits, policy: ControlPolicy, on_event: impl FnMut(Event<'_>)) -> Run {
-        let interrupted = heard(self.interrupted.clone());
-        let run = probe::run(plan, self.tls.clone(), limits, policy, interrupted, on_event);
-        self.runtime.block_on(run)
+    fn conduct(
+        &self,
+        plan: Arc<Plan>,
+        limits: Limits,
+        policy: ControlPolicy,
+        beside: impl Future<Output = Infallible>,
+        on_event: impl FnMut(Event<'_>),
+    ) -> Run {
+        let interrupted = self.stop.interrupted();
+        let run = probe::run(
+            plan,
+            &self.threads,
+            self.tls.clone(),
+            limits,
+            policy,
+            interrupted,
+            on_event,
+        );
+        self.stop.block_on(async {
+            tokio::select! {
+                run = run => run,
+                never = beside => match never {},
+            }
+        })
     }
 }
 
+/// Everything that may wait for a file or for the platform.
+fn prepare(plan: &PlanArgs, ca_file: Option<&Path>, colour: bool, until: &Until) -> Result<Prepared, Failure> {
+    let (roots, added) = roots(ca_file)?;
+    let planned = planning::plan(plan, added, colour, until)?;
+    Ok(Prepared { planned, roots })
+}
+
+/// The deadline came before there was a plan.
+fn late(file: Option<&Path>, deadline: Duration) -> Failure {
+    let deadline = words::duration(deadline);
+    match file {
+        Some(file) => Failure::usage(format!(
+            "cannot read {}: no end of it came within the deadline of {deadline}, so nothing was probed",
+            file::shown(file)
+        )),
+        None => Failure::agent(format!(
+            "the deadline of {deadline} passed before there was a plan, so nothing was probed: raise --deadline"
+        )),
+    }
+}
+
+/// The report of a run that a signal ended before there was a plan: it names the place, as far as flags do, and nothing
+/// else.
+pub fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> Report {
+    let vantage = Vantage::unasked(&planning::claims(plan));
+    let empty = Plan {
+        cloud: vantage.cloud,
+        endpoints: Vec::new(),
+        name_servers: Vec::new(),
+        control_name: String::new(),
+    };
+    let run = Run {
+        traces: Vec::new(),
+        names: BTreeMap::default(),
+        controls: Controls::default(),
+        duration: stop.began().elapsed(),
+        interrupted: true,
+    };
+    let place = Surroundings {
+        region: vantage.region.as_deref(),
+        vnet: vantage.vnet,
+        addresses: &vantage.addresses,
+        started_at,
+        instance: None,
+    };
+    let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
+    assemble(&Catalog::builtin(), &vantage, &empty, &run, diagnosis, started_at)
+}
+
 /// The roots that judge chains, and a notice about those that the user added.
-fn roots(arguments: &ProbeArgs) -> Result<(Arc<Roots>, Option<String>), Failure> {
+fn roots(ca_file: Option<&Path>) -> Result<(Arc<Roots>, Option<String>), Failure> {
     let mut roots = Roots::builtin();
     let mut notice = None;
-    if let Some(path) = &arguments.ca_file {
+    if let Some(path) = ca_file {
         let added = roots.add_file(path).map_err(Failure::usage)?;
         let mut what = words::count(added.roots, "root");
         if added.intermediates > 0 {
@@ -203,30 +322,4 @@ fn roots(arguments: &ProbeArgs) -> Result<(Arc<Roots>, Option<String>), Failure>
         ));
     }
     Ok((Arc::new(roots), notice))
-}
-
-/// Two threads: cryptography on one must not delay the deadline on the other.
-fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-}
-
-/// Listens for an interruption from now on, between runs as well.
-fn ear(runtime: &Runtime) -> watch::Receiver<bool> {
-    let (heard, ear) = watch::channel(false);
-    let interrupted = interrupt::listen(runtime);
-    runtime.spawn(async move {
-        interrupted.await;
-        heard.send_replace(true);
-    });
-    ear
-}
-
-/// Completes once the interruption has come.
-async fn heard(mut ear: watch::Receiver<bool>) {
-    if ear.wait_for(|interrupted| *interrupted).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -1,6 +1,7 @@
 //! `apim-probe watch`: rounds, and each change as it happens.
 
 use std::{
+    future::pending,
     io::{self, IsTerminal, Write},
     path::Path,
     time::Instant,
@@ -8,7 +9,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Failure, print_to_reader, run::write_files, session::Session, terminal::colour};
+use super::{
+    Failure, print_within,
+    run::write_files,
+    session::{Session, Unopened, unplanned},
+    stop::{Patience, Stop},
+    terminal::colour,
+};
 use crate::{
     cli::{Until, WatchArgs, WatchFormat},
     diff::{State, read},
@@ -29,10 +36,26 @@ use self::status_line::StatusLine;
 /// Watches until there is a reason to stop, and sums up.
 pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     let outputs = Outputs::pair(&[], &arguments.output).map_err(Failure::usage)?;
-    // A report that cannot be written should not cost an hour of watching first.
-    let mut sinks = outputs.open().map_err(Failure::agent)?;
-    let baseline = arguments.pace.baseline.as_deref().map(read).transpose()?;
-    let session = Session::open(&arguments.plan, &arguments.probe, arguments.color)?;
+    let started_at = Timestamp::now();
+    let stop = Stop::begin()?;
+    let baseline = arguments.pace.baseline.clone();
+    let opened = stop.apart(None, move || {
+        let baseline = baseline.as_deref().map(read).transpose()?;
+        // A report that cannot be written should not cost an hour of watching first.
+        Ok((baseline, outputs.open().map_err(Failure::agent)?))
+    });
+    let Ok(opened) = opened else {
+        return Ok(ExitStatus::INTERRUPTED);
+    };
+    let (baseline, sinks) = opened?;
+    let session = match Session::open(&stop, &arguments.plan, &arguments.probe, arguments.color) {
+        Ok(session) => session,
+        Err(Unopened::Failed(failure)) => return Err(failure),
+        Err(Unopened::Interrupted) => {
+            let report = unplanned(&stop, &arguments.plan, started_at);
+            return Closing::new(None, Some(report), Ending::Interrupted, arguments).publish(&stop, sinks);
+        }
+    };
     if let Some(baseline) = &baseline
         && baseline.cloud != session.cloud()
     {
@@ -46,6 +69,7 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         session.print_notices();
     }
     let mut watcher = Watcher {
+        stop: &stop,
         session,
         look: Look {
             colour: colour(arguments.color, &io::stdout()),
@@ -57,7 +81,7 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         last: None,
     };
     let ending = watcher.conduct()?;
-    watcher.close(ending, &mut sinks)
+    watcher.close(ending, sinks)
 }
 
 fn read(path: &Path) -> Result<Baseline, Failure> {
@@ -80,8 +104,9 @@ enum Ending {
 }
 
 /// A watch under way.
-struct Watcher {
-    session: Session,
+struct Watcher<'a> {
+    stop: &'a Stop,
+    session: Session<'a>,
     arguments: WatchArgs,
     /// Until the first round has been taken in; then the watch has it.
     baseline: Option<Baseline>,
@@ -92,7 +117,7 @@ struct Watcher {
     line: StatusLine,
 }
 
-impl Watcher {
+impl Watcher<'_> {
     fn conduct(&mut self) -> Result<Ending, Failure> {
         let began = Instant::now();
         let mut started = began;
@@ -130,14 +155,14 @@ impl Watcher {
 
     /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
     fn round(&mut self, depth: Depth) -> Result<Option<Ending>, Failure> {
-        let started_at = Timestamp::now();
-        let mut run = self.session.probe(depth, |_| {});
+        let (began, started_at) = (Instant::now(), Timestamp::now());
+        let mut run = self.session.probe(depth, began, pending(), |_| {});
         let mut report = self.session.report(&run, started_at);
         let doubtful: Vec<usize> = (0..report.endpoints.len())
             .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index))
             .collect();
         if !run.interrupted && !doubtful.is_empty() {
-            self.session.look_again(&mut run, depth, &doubtful);
+            self.session.look_again(&mut run, depth, began, &doubtful);
             report = self.session.report(&run, started_at);
         }
         if run.interrupted {
@@ -147,7 +172,13 @@ impl Watcher {
         }
         let news = self.take_in(&report, depth);
         self.last = Some(report);
-        let is_read = self.line.aside(|| print_to_reader(&news))?;
+        let told = self
+            .line
+            .aside(|| self.stop.apart(None, move || print_within(&news, None)));
+        let Ok(is_read) = told else {
+            return Ok(Some(Ending::Interrupted));
+        };
+        let is_read = is_read?;
         self.line.say(|| {
             let status = self.watch.as_ref().map(|watch| text::status(watch, Timestamp::now()));
             status.unwrap_or_default()
@@ -190,45 +221,80 @@ impl Watcher {
 
     /// What `run` would have ended with in place of the last round.
     fn verdict(&self) -> Option<ExitStatus> {
-        let policy = Policy {
-            fail_on: self.arguments.fail_on,
-            allow_untested: self.arguments.allow_untested,
-        };
-        self.last.as_ref().map(|report| exit::judge(report, policy, None))
+        self.last.as_ref().map(|report| verdict(report, &self.arguments))
     }
 
     /// Sums up, writes the files, and gives the exit status.
-    fn close(self, ending: Ending, sinks: &mut Sinks) -> Result<u8, Failure> {
+    fn close(self, ending: Ending, sinks: Sinks) -> Result<u8, Failure> {
         self.line.clear();
-        let verdict = self.verdict();
+        Closing::new(self.watch, self.last, ending, self.arguments).publish(self.stop, sinks)
+    }
+}
+
+/// What is left to say in the end.
+struct Closing {
+    watch: Option<Watch>,
+    last: Option<Report>,
+    ending: Ending,
+    arguments: WatchArgs,
+}
+
+impl Closing {
+    fn new(watch: Option<Watch>, last: Option<Report>, ending: Ending, arguments: WatchArgs) -> Self {
+        Self {
+            watch,
+            last,
+            ending,
+            arguments,
+        }
+    }
+
+    /// Says it, and gives the exit status.
+    fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, Failure> {
+        let patience = stop.patience(self.arguments.probe.deadline);
+        let published = stop.apart(None, move || self.say(sinks, patience));
+        published.unwrap_or(Ok(ExitStatus::INTERRUPTED))
+    }
+
+    fn say(self, mut sinks: Sinks, patience: Patience) -> Result<u8, Failure> {
+        let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
         let fault = self
             .last
             .as_ref()
             .zip(verdict.as_ref())
-            .and_then(|(report, verdict)| write_files(report, sinks, verdict, false));
+            .and_then(|(report, verdict)| write_files(report, &mut sinks, verdict, false, patience.files));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
-            None => status(ending, self.arguments.pace.until, verdict),
+            None => status(self.ending, self.arguments.pace.until, verdict),
         };
         let now = Timestamp::now();
-        let sum = |look: Look| {
+        let sum = |stream_colour| {
+            let look = Look { colour: stream_colour };
             let summary = self.watch.as_ref().map(|watch| look.summary(watch, now));
             format!("{}{status}\n", summary.unwrap_or_default())
         };
-        match (ending, self.arguments.format) {
+        match (self.ending, self.arguments.format) {
             (Ending::Unread, _) => {}
             (_, WatchFormat::Text) => {
-                print_to_reader(&sum(self.look))?;
+                print_within(&sum(colour(self.arguments.color, &io::stdout())), patience.stdout)?;
             }
             (_, WatchFormat::Jsonl) if !self.arguments.quiet => {
-                let colour = colour(self.arguments.color, &io::stderr());
-                let _ = io::stderr().write_all(sum(Look { colour }).as_bytes());
+                let text = sum(colour(self.arguments.color, &io::stderr()));
+                let _ = io::stderr().write_all(text.as_bytes());
             }
             (_, WatchFormat::Jsonl) => {}
         }
-        self.session.close();
         Ok(status.code)
     }
+}
+
+/// What `run` would have ended with in place of this round.
+fn verdict(report: &Report, arguments: &WatchArgs) -> ExitStatus {
+    let policy = Policy {
+        fail_on: arguments.fail_on,
+        allow_untested: arguments.allow_untested,
+    };
+    exit::judge(report, policy, None)
 }
 
 /// The exit status of a watch; `verdict` is what the last round came to.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     Vantage, block_on,
     http::{Client, Failure, Origin, Reply},
+    until::Until,
 };
 use crate::{
     azure::Cloud,
@@ -25,6 +26,8 @@ use token::Token;
 const API_VERSION: &str = "2024-05-01";
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long all of them may take: the rest of the time is for probing.
+const LIMIT_OF_ALL: Duration = Duration::from_secs(20);
 /// More pages are not asked for: the largest instances have one.
 const MOST_PAGES: usize = 10;
 
@@ -81,11 +84,26 @@ pub struct Fetched {
     pub notices: Vec<String>,
 }
 
-/// Fetches both documents of an instance. What cannot be fetched is a notice: the run goes on without it.
+/// Fetches both documents of an instance, within a part of the time that is left. What cannot be fetched is a notice: the
+/// run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots) -> Fetched {
-    let fetching = fetch_both(service, vantage.cloud, &vantage.name_servers, roots);
+pub fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots, until: &Until) -> Fetched {
+    let fetching = async {
+        tokio::select! {
+            fetched = fetch_both(service, vantage.cloud, &vantage.name_servers, roots) => fetched,
+            () = until.part(LIMIT_OF_ALL).over() => {
+                let base = format!("https://{}", vantage.cloud.management_host());
+                let by_hand = by_hand(&base, service, &[Kind::NetworkStatus, Kind::Dependencies]);
+                Fetched {
+                    notices: vec![format!(
+                        "--service: the management endpoint was too slow, and the run went on without it; or {by_hand}"
+                    )],
+                    ..Fetched::default()
+                }
+            }
+        }
+    };
     block_on(fetching).unwrap_or_else(|error| Fetched {
         notices: vec![format!("--service: cannot start: {error}")],
         ..Fetched::default()

@@ -22,6 +22,7 @@ const TOKEN: [&str; 3] = [
 ];
 
 const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
+const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
 
@@ -31,7 +32,7 @@ pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([format!("platform/{STANDPOINT}")])
+        .chain([DEADLINE, STANDPOINT].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -40,6 +41,7 @@ pub fn run(name: &str) -> Result<()> {
     match name.split_once('/').unwrap_or((name, "")) {
         (SLOW_METADATA, which) => answers_within_a_second(described(&SLOW, which)?),
         (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
+        (DEADLINE, _) => ends_by_its_deadline(),
         (STANDPOINT, _) => says_where_it_stands(),
         _ => bail!("no test is called {name}"),
     }
@@ -162,6 +164,52 @@ services:
         !everything[1].1.contains("HTTP 400") && !everything[1].1.contains("cannot be asked"),
         "the token never came to the endpoint:\n{}",
         everything[1].1
+    );
+    Ok(())
+}
+
+/// A management endpoint that never comes to an end takes its part of the time, and the run goes on without it.
+fn ends_by_its_deadline() -> Result<()> {
+    let network = network(
+        "names: { management.azure.com: { addresses: [20.0.0.9] } }
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
+  'management.azure.com:443': { speaks: https, http: { size: 100000 }, pace: { bytes: 400, every_ms: 200 } }
+faults: [ { to: '*:1433', does: silence } ]",
+    )?;
+    let lab = started(&network)?;
+    let mut run = lab.agent(AGENT)?;
+    run.args([
+        "run",
+        "--only",
+        "sql,entra-id",
+        "--format",
+        "json",
+        "--deadline",
+        "3s",
+        "--timeout",
+        "60s",
+    ])
+    .args(["--region", "westeurope", "--service", INSTANCE, "--ca-file"])
+    .arg(lab.ca_file()?)
+    .arg("--management-ca-file")
+    .arg(lab.ca_file()?);
+    let began = Instant::now();
+    let said = run.output()?;
+    let report: serde_json::Value =
+        serde_json::from_slice(&said.stdout).with_context(|| String::from_utf8_lossy(&said.stderr).into_owned())?;
+    let notices = report["vantage"]["notices"].to_string();
+    ensure!(notices.contains("the management endpoint was too slow"), "{notices}");
+    ensure!(report["complete"] == true, "a run that its deadline ends is complete");
+    // What comes before and after is up to the build and the machine; a hang is not.
+    let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
+    ensure!(
+        duration < 3_250.0 && began.elapsed() < Duration::from_secs(15),
+        "{duration} ms"
     );
     Ok(())
 }

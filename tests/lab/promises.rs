@@ -4,6 +4,7 @@
 mod documents;
 mod ends;
 mod outputs;
+mod stops;
 
 use std::{
     path::PathBuf,
@@ -27,7 +28,7 @@ struct Promise {
 }
 
 fn promises() -> impl Iterator<Item = &'static Promise> {
-    [documents::PROMISES, ends::PROMISES, outputs::PROMISES]
+    [documents::PROMISES, ends::PROMISES, outputs::PROMISES, stops::PROMISES]
         .into_iter()
         .flatten()
 }
@@ -67,7 +68,7 @@ impl World {
             arguments.extend(["--no-builtin", "--probes"].map(str::to_owned));
             arguments.push(catalog.display().to_string());
         }
-        if command == "run" {
+        if matches!(command, "run" | "watch") && !flags.contains(&"--ca-file") {
             arguments.extend(["--ca-file".to_owned(), self.lab.ca_file()?.display().to_string()]);
         }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));

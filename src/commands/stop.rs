@@ -1,0 +1,197 @@
+//! What ends a run early: its deadline, Ctrl-C, SIGTERM, a lost terminal.
+//!
+//! The thread that a command begins on watches over it, and does nothing that could wait in a system call: what reads
+//! files, asks the platform or writes to somebody who may not read happens on a thread beside it ([`Stop::apart`]), and
+//! probes have threads of their own. So a signal is heard at any moment, and nobody delays the deadline.
+
+mod signals;
+
+use std::{
+    panic::resume_unwind,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{oneshot, watch},
+    time::{sleep, sleep_until},
+};
+
+use self::signals::Listeners;
+pub use self::signals::{hold, release};
+use super::Failure;
+use crate::{
+    file,
+    vantage::{descriptors, until::Until},
+};
+
+/// How long what was begun may go on after a signal, because nothing can be reported without it.
+const GRACE: Duration = Duration::from_millis(70);
+
+/// Why something was not waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// A signal came.
+    Interrupted,
+    /// The deadline came, and this file was still being read.
+    Late(Option<PathBuf>),
+}
+
+/// How long a reader may take nothing before it is given up, with time left and without.
+const LONG_PATIENCE: Duration = Duration::from_secs(1);
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long writing may wait for a reader that takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Where files go that are pipes.
+    pub files: Duration,
+    /// Stdout; `None` waits for as long as its reader does. Only somebody who wants the end is not kept waiting.
+    pub stdout: Option<Duration>,
+}
+
+/// What ends a run early, and the runtime that watches for it.
+pub struct Stop {
+    began: Instant,
+    runtime: Runtime,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Stop {
+    /// Listens for signals from now on. The first is told to whoever asks; a second one ends the process at once.
+    ///
+    /// # Errors
+    /// The system has too few descriptors for us.
+    pub fn begin() -> Result<Self, Failure> {
+        let began = Instant::now();
+        // First of all: without descriptors not even a file can be read, and tokio's signals panic.
+        descriptors::prepare().map_err(Failure::agent)?;
+        let cannot_start = |error| Failure::agent(format!("cannot start: {error}"));
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(cannot_start)?;
+        let (heard, interrupted) = watch::channel(false);
+        let listeners = {
+            let _inside = runtime.enter();
+            Listeners::new().map_err(cannot_start)?
+        };
+        release();
+        runtime.spawn(listeners.listen(heard));
+        Ok(Self {
+            began,
+            runtime,
+            interrupted,
+        })
+    }
+
+    /// When it began to listen: before the first byte of a file is read.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Whether a signal has come.
+    pub fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
+    /// What whoever asks beside this thread has to mind: signals, and the end.
+    pub fn until(&self, end: Instant) -> Until {
+        Until::new(end, self.interrupted.clone())
+    }
+
+    /// How long writing may wait now, in a run with this deadline.
+    pub fn patience(&self, deadline: Duration) -> Patience {
+        Patience {
+            files: deadline
+                .saturating_sub(self.began.elapsed())
+                .clamp(SHORT_PATIENCE, LONG_PATIENCE),
+            stdout: self.is_interrupted().then_some(LONG_PATIENCE),
+        }
+    }
+
+    /// Completes once a signal has come.
+    pub fn interrupted(&self) -> impl Future<Output = ()> + use<> {
+        Until::new(self.began, self.interrupted.clone()).interrupted()
+    }
+
+    /// Runs a future on this thread.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Does `work` on a thread beside this one, and waits for it until `end` or until a signal comes. What is given up
+    /// ends with the process. Where the system has no thread for us, it is done on this one.
+    ///
+    /// A signal that came before is no reason to give up: then this is the way to the report.
+    pub fn apart<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let (done, result) = oneshot::channel();
+        let work = Arc::new(Mutex::new(Some(move || drop(done.send(work())))));
+        let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let theirs = work.clone();
+        let spawned = thread::Builder::new().spawn(move || take(&theirs).map_or((), |work| work()));
+        if spawned.is_err()
+            && let Some(work) = take(&work)
+        {
+            work();
+        }
+        let gone_on = !self.is_interrupted();
+        let ended = self.block_on(async {
+            let signal = async {
+                self.interrupted().await;
+                sleep(GRACE).await;
+            };
+            tokio::select! {
+                biased;
+                result = result => Ok(result),
+                () = signal, if gone_on => Err(Stopped::Interrupted),
+                () = sleep_until(end.unwrap_or(self.began).into()), if end.is_some() => {
+                    Err(Stopped::Late(file::being_read()))
+                }
+            }
+        })?;
+        match (ended, spawned) {
+            (Ok(result), _) => Ok(result),
+            (Err(_), Ok(thread)) => match thread.join() {
+                Err(panic) => resume_unwind(panic),
+                Ok(()) => Err(Stopped::Interrupted),
+            },
+            (Err(_), Err(_)) => Err(Stopped::Interrupted),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc,
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::{Stop, Stopped};
+
+    #[test]
+    fn what_is_done_apart_is_waited_for_until_the_deadline() {
+        let stop = Stop::begin().unwrap();
+        let caller = thread::current().id();
+        let beside = stop.apart(None, || thread::current().id()).unwrap();
+        assert_ne!(beside, caller);
+        let (keep, nothing_comes) = mpsc::channel::<()>();
+        let soon = Instant::now() + Duration::from_millis(20);
+        let late = stop.apart(Some(soon), move || nothing_comes.recv().is_ok());
+        assert_eq!(late, Err(Stopped::Late(None)));
+        drop(keep);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            stop.apart(None, || -> u8 { std::panic::resume_unwind(Box::new("on purpose")) })
+        }));
+        assert!(panicked.is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Ctrl-C, SIGTERM, and SIGHUP, which a lost terminal sends.
+
+use std::{
+    io,
+    path::Path,
+    process,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::{SigSet, Signal};
+use tokio::{
+    signal::unix::{self, SignalKind},
+    sync::watch,
+};
+
+use crate::{file, model::ExitStatus};
+
+/// A signal that comes again within this time is the same one: timeout(1) sends its own twice.
+const SAME: Duration = Duration::from_millis(50);
+
+/// Holds signals back from now on, until somebody listens for them. Threads that start later inherit this, and so leave
+/// them to the calling one.
+pub fn hold() {
+    // Where they cannot be held back they end the process, as ever.
+    let _ = ours().thread_block();
+}
+
+/// Lets signals through again.
+pub fn release() {
+    let _ = ours().thread_unblock();
+}
+
+fn ours() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// Hears signals.
+pub struct Listeners {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    /// Nothing where whoever started us wants a lost terminal to be survived, as nohup(1) does.
+    hang_up: Option<unix::Signal>,
+}
+
+impl Listeners {
+    /// Must be called inside a runtime.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hang_up: if is_ignored(Signal::SIGHUP) {
+                None
+            } else {
+                Some(unix::signal(SignalKind::hangup())?)
+            },
+        })
+    }
+
+    /// Tells of the first signal, and ends the process at the second.
+    ///
+    /// A lost terminal is heard of several times, from the kernel and from the shell, and often SIGTERM follows: none of
+    /// that is somebody's second wish.
+    pub async fn listen(mut self, heard: watch::Sender<bool>) {
+        let mut first: Option<Instant> = None;
+        loop {
+            let asked = tokio::select! {
+                _ = self.interrupt.recv() => true,
+                _ = self.terminate.recv() => true,
+                () = hung_up(&mut self.hang_up) => false,
+            };
+            heard.send_replace(true);
+            if asked {
+                let first = *first.get_or_insert_with(Instant::now);
+                if first.elapsed() > SAME {
+                    process::exit(ExitStatus::INTERRUPTED.into());
+                }
+            }
+        }
+    }
+}
+
+async fn hung_up(signal: &mut Option<unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the process was started with a signal ignored, as proc(5) says it.
+fn is_ignored(signal: Signal) -> bool {
+    let status = file::read_text(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+}

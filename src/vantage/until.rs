@@ -1,0 +1,84 @@
+//! How long the platform may be asked.
+
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::watch, time::sleep_until};
+
+/// The end of asking: a time, or a signal.
+#[derive(Debug, Clone)]
+pub struct Until {
+    end: Instant,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Until {
+    /// Until `end`, or until `interrupted` is true.
+    pub fn new(end: Instant, interrupted: watch::Receiver<bool>) -> Self {
+        Self { end, interrupted }
+    }
+
+    /// For as long as `limit`, whatever happens.
+    pub fn after(limit: Duration) -> Self {
+        let (_, never) = watch::channel(false);
+        Self::new(Instant::now() + limit, never)
+    }
+
+    /// The same with less time: `limit` at most, and half of what is left, because there is more to do after it.
+    #[must_use]
+    pub fn part(&self, limit: Duration) -> Self {
+        let left = self.end.saturating_duration_since(Instant::now());
+        Self {
+            end: Instant::now() + limit.min(left / 2),
+            interrupted: self.interrupted.clone(),
+        }
+    }
+
+    /// Completes at the end.
+    pub async fn over(self) {
+        let end = self.end;
+        tokio::select! {
+            () = sleep_until(end.into()) => {}
+            () = self.interrupted() => {}
+        }
+    }
+
+    /// Completes once the signal has come.
+    pub async fn interrupted(mut self) {
+        if self.interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
+            pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::sync::watch;
+
+    use super::Until;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_signal_or_the_end_is_the_end() {
+        Until::after(Duration::ZERO).over().await;
+        let (heard, interrupted) = watch::channel(false);
+        let until = Until::new(Instant::now() + LONG, interrupted);
+        heard.send_replace(true);
+        until.part(LONG).over().await;
+        until.over().await;
+    }
+
+    #[test]
+    fn half_of_the_time_is_left_for_what_comes_after() {
+        let until = Until::after(LONG).part(LONG);
+        let left = until.end.saturating_duration_since(Instant::now());
+        assert!(left <= LONG / 2 && left > LONG / 3, "{left:?}");
+        let until = Until::after(LONG).part(Duration::from_secs(1));
+        assert!(until.end.saturating_duration_since(Instant::now()) <= Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,247 @@
+//! What stops a run, wherever it is: a signal or the deadline while a file is read, while nobody reads the report, or with
+//! no thread to be had.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Read as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use super::{Promise, World, catalog_of, ensure_status, json, list, text};
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "stops/signal-while-a-file-is-read",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+            for (number, flag) in FILES.into_iter().enumerate() {
+                let signal = signals[number % signals.len()];
+                let pipe = pipe(world, number)?;
+                let child = start(world, "run", &["--format", "json", flag, &pipe.display().to_string()])?;
+                let _writer = reader_is_there(&pipe)?;
+                let output = end(child, signal)?;
+                ensure_status(&output, 130).context(flag)?;
+                let report = json(&output)?;
+                ensure!(report["complete"] == false, "{flag}: it says that it is complete");
+                ensure!(report["summary"]["verdict"] == "incomplete", "{flag}: {report}");
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/deadline-while-a-file-is-read",
+        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
+        network: || "{}".to_owned(),
+        check: |world| {
+            for (number, flag) in FILES.into_iter().enumerate() {
+                let pipe = pipe(world, number)?;
+                let shown = pipe.display().to_string();
+                let output = world.output("run", &["--deadline", "900ms", flag, &shown])?;
+                ensure_status(&output, 2).context(flag)?;
+                let said = text(&output.stderr);
+                ensure!(
+                    said.contains(&format!("cannot read {shown}")) && said.contains("deadline of 900 ms"),
+                    "{flag}: {said}"
+                );
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/signal-while-nobody-reads",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                // Files come before stdout, which takes more than a pipe holds.
+                let file = world.lab.folder().join(format!("{signal}.json"));
+                let flags = ["--format", "json", "--timeout", "2s", "-o", &file.display().to_string()];
+                let child = start(world, "run", &flags)?;
+                until("the file is there", || Ok(file.exists()))?;
+                until("it waits for its reader", || waits_to_write(child.id()))?;
+                send(&child, signal)?;
+                let status = exit(child)?;
+                ensure!(status == Some(130), "{signal}: {status:?}");
+                let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+                ensure!(report["complete"] == true, "{signal}: it was complete by then");
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/lost-terminal",
+        catalog: None,
+        network: || SILENT.to_owned(),
+        check: |world| {
+            let file = world.lab.folder().join("report.json");
+            let mut child = start(world, "run", &["-o", &file.display().to_string()])?;
+            begun(&mut child)?;
+            let output = end(child, Signal::SIGHUP)?;
+            ensure_status(&output, 130)?;
+            let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+            ensure!(
+                report["complete"] == false && !list(&report, "endpoints").is_empty(),
+                "{report}"
+            );
+            // Whoever starts it with nohup wants it to go on.
+            let script = "trap '' HUP; { sleep 1; kill -HUP $$; } & exec \"$@\"";
+            let output = world.shell(script, &["--format", "json", "--timeout", "2s"])?;
+            ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/signal-that-comes-twice",
+        catalog: None,
+        network: || SILENT.to_owned(),
+        check: |world| {
+            // It signals its child, and then the group that its child is in.
+            for signal in ["INT", "TERM"] {
+                let output = world.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
+                let report = json(&output).context(signal)?;
+                ensure!(report["complete"] == false, "{signal}: it says that it is complete");
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/watch",
+        catalog: None,
+        network: || SILENT.to_owned(),
+        check: |world| {
+            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                let file = world.lab.folder().join(format!("{signal}.json"));
+                let mut child = start(world, "watch", &["-o", &file.display().to_string()])?;
+                begun(&mut child)?;
+                ensure_status(&end(child, signal)?, 130)?;
+                let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+                ensure!(report["complete"] == false, "{signal}: {report}");
+            }
+            let pipe = pipe(world, 0)?;
+            let child = start(world, "watch", &["--baseline", &pipe.display().to_string()])?;
+            let _writer = reader_is_there(&pipe)?;
+            ensure_status(&end(child, Signal::SIGTERM)?, 130)
+        },
+    },
+    Promise {
+        name: "stops/no-thread-to-be-had",
+        catalog: None,
+        network: || SILENT.to_owned(),
+        check: |world| {
+            // No system has room for such a stack, so that none of our threads can be started.
+            let script = "RUST_MIN_STACK=100000000000000 exec \"$@\"";
+            let output = world.shell(script, &["--format", "json", "--timeout", "1s"])?;
+            ensure_status(&output, 1)?;
+            ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
+            let script = "RUST_MIN_STACK=100000000000000 timeout -s INT 1 \"$@\"";
+            let output = world.shell(script, &["--format", "json", "--timeout", "9s"])?;
+            ensure!(json(&output)?["complete"] == false, "{}", text(&output.stderr));
+            Ok(())
+        },
+    },
+];
+
+/// Every flag of a run that takes a file to read.
+const FILES: [&str; 7] = [
+    "--probes",
+    "--network-status",
+    "--dependencies",
+    "--effective-nsg",
+    "--effective-routes",
+    "--service-tags",
+    "--ca-file",
+];
+
+/// A run takes its whole timeout.
+const SILENT: &str = "faults: [ { to: '*:443', does: silence }, { to: '*:1433', does: silence } ]";
+
+/// A named pipe in the lab.
+fn pipe(world: &World, number: usize) -> Result<PathBuf> {
+    let pipe = world.lab.folder().join(format!("pipe-{number}"));
+    ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
+    Ok(pipe)
+}
+
+fn start(world: &World, command: &str, flags: &[&str]) -> Result<Child> {
+    world.agent(command, flags)?.spawn().context("starting the agent")
+}
+
+/// Waits until somebody reads the pipe, and keeps it open without writing.
+fn reader_is_there(pipe: &Path) -> Result<File> {
+    let mut writer = None;
+    until("somebody reads the pipe", || {
+        writer = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(pipe)
+            .ok();
+        Ok(writer.is_some())
+    })?;
+    writer.context("no writer")
+}
+
+/// Waits until a run says its first word, which is when it begins to probe.
+fn begun(child: &mut Child) -> Result<()> {
+    child
+        .stderr
+        .as_mut()
+        .context("no stderr")?
+        .read_exact(&mut [0; 7])
+        .context("it said nothing")
+}
+
+fn send(child: &Child, signal: Signal) -> Result<()> {
+    kill(Pid::from_raw(i32::try_from(child.id())?), signal).context("it was over")
+}
+
+/// Sends a signal, and waits for the end that it brings.
+fn end(child: Child, signal: Signal) -> Result<Output> {
+    send(&child, signal)?;
+    child.wait_with_output().context("waiting for the agent")
+}
+
+/// Waits for the end of a process whose output nobody reads.
+fn exit(mut child: Child) -> Result<Option<i32>> {
+    let mut status = None;
+    until("it ends", || {
+        status = child.try_wait()?;
+        Ok(status.is_some())
+    })?;
+    Ok(status.and_then(|status| status.code()))
+}
+
+/// Whether a thread of the process is in a system call that waits for room to write: `poll` or `write` on stdout.
+fn waits_to_write(process: u32) -> Result<bool> {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let wait = std::fs::read_to_string(thread?.path().join("wchan")).unwrap_or_default();
+        if wait.contains("pipe_write") || wait.contains("do_sys_poll") || wait.contains("poll_schedule") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    while !is_so()? {
+        ensure!(
+            started.elapsed() < Duration::from_secs(20),
+            "it never came to be that {what}"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
