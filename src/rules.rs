@@ -29,6 +29,7 @@ mod slots;
 mod terraform;
 
 pub use self::{
+    firewall::FirewallRule,
     nsg::{NsgRules, SecurityRule, clashes},
     requirement::{Requirement, is_forced, missing},
 };
@@ -133,6 +134,22 @@ impl<'a> RuleSet<'a> {
         self.basis.region.filter(|_| self.basis.tag("Storage") == "Storage")
     }
 
+    /// The place of a dependency in the catalog; behind the last for one that it lacks.
+    fn place_of(&self, dependency: &str) -> usize {
+        let dependencies = &self.basis.catalog.dependencies;
+        let of_catalog = dependencies.iter().position(|known| known.id == dependency);
+        of_catalog.unwrap_or_else(|| {
+            let mut others: Vec<&str> = Vec::new();
+            for requirement in &self.requirements {
+                let id = requirement.dependency.as_str();
+                if !others.contains(&id) && !dependencies.iter().any(|known| known.id == id) {
+                    others.push(id);
+                }
+            }
+            dependencies.len() + others.iter().position(|id| *id == dependency).unwrap_or_default()
+        })
+    }
+
     /// What requires a slot.
     fn required_by(&self, slot: &Slot) -> impl Iterator<Item = &Requirement> {
         slot.requirements.iter().map(|index| &self.requirements[*index])
@@ -165,7 +182,7 @@ impl Rules {
     pub fn len(&self) -> usize {
         match self {
             Self::Nsg(group) => group.rules.len(),
-            Self::Firewall(group) => group.network.len() + group.application.len(),
+            Self::Firewall(group) => group.len(),
             Self::Routes(routes) => routes.len(),
         }
     }

@@ -1,8 +1,9 @@
 //! Rules as lines for the Azure CLI in a shell.
 
 use super::{
-    Rules,
-    firewall::{APPLICATION, CollectionGroup, NETWORK},
+    Rules, SecurityRule,
+    firewall::{Collection, CollectionGroup, FirewallRule},
+    routes::Route,
 };
 use crate::{model::Transport, text::quote};
 
@@ -21,7 +22,7 @@ pub fn render(rules: &Rules) -> String {
             lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
         }
     }
-    lines.extend(commands(rules).iter().map(Command::line));
+    lines.extend(self::lines(rules));
     lines.join("\n") + "\n"
 }
 
@@ -52,50 +53,90 @@ impl Command {
     }
 }
 
-fn commands(rules: &Rules) -> Vec<Command> {
+/// One line for each rule, after what they stand in.
+fn lines(rules: &Rules) -> Vec<String> {
     match rules {
-        Rules::Nsg(group) => group
-            .rules
-            .iter()
-            .map(|rule| {
-                Command::new("az network nsg rule create", "--nsg-name \"${NSG:?}\"")
-                    .with("--name", [&rule.name])
-                    .with("--priority", [rule.priority.to_string()])
-                    .with("--direction", [if rule.inbound { "Inbound" } else { "Outbound" }])
-                    .with("--access", ["Allow"])
-                    .with(
-                        "--protocol",
-                        [if rule.transport == Transport::Tcp { "Tcp" } else { "Udp" }],
-                    )
-                    .with("--source-address-prefixes", [&rule.source])
-                    .with("--source-port-ranges", ["*"])
-                    .with("--destination-address-prefixes", &rule.destination)
-                    .with("--destination-port-ranges", rule.ports.iter().map(u16::to_string))
-                    .with("--description", [&rule.description])
-            })
-            .collect(),
+        Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule).line()).collect(),
         Rules::Firewall(group) => firewall(group),
-        Rules::Routes(routes) => routes
-            .iter()
-            .map(|route| {
-                Command::new(
-                    "az network route-table route create",
-                    "--route-table-name \"${TABLE:?}\"",
-                )
-                .with("--name", [&route.name])
-                .with("--address-prefix", [&route.prefix])
-                .with("--next-hop-type", ["Internet"])
-            })
-            .collect(),
+        Rules::Routes(routes) => routes.iter().map(|entry| route(entry).line()).collect(),
     }
 }
 
-/// The group, then each collection with its first rule, then the rules behind it.
-fn firewall(group: &CollectionGroup) -> Vec<Command> {
-    const GROUP: &str = "az network firewall policy rule-collection-group";
-    const POLICY: &str = "--policy-name \"${POLICY:?}\"";
-    let network = group.network.iter().map(|rule| {
-        let parts = |command: Command| {
+fn security_rule(rule: &SecurityRule) -> Command {
+    Command::new("az network nsg rule create", "--nsg-name \"${NSG:?}\"")
+        .with("--name", [&rule.name])
+        .with("--priority", [rule.priority.to_string()])
+        .with("--direction", [if rule.inbound { "Inbound" } else { "Outbound" }])
+        .with("--access", ["Allow"])
+        .with(
+            "--protocol",
+            [if rule.transport == Transport::Tcp { "Tcp" } else { "Udp" }],
+        )
+        .with("--source-address-prefixes", [&rule.source])
+        .with("--source-port-ranges", ["*"])
+        .with("--destination-address-prefixes", &rule.destination)
+        .with("--destination-port-ranges", rule.ports.iter().map(u16::to_string))
+        .with("--description", [&rule.description])
+}
+
+fn route(route: &Route) -> Command {
+    Command::new(
+        "az network route-table route create",
+        "--route-table-name \"${TABLE:?}\"",
+    )
+    .with("--name", [&route.name])
+    .with("--address-prefix", [&route.prefix])
+    .with("--next-hop-type", ["Internet"])
+}
+
+/// The group, then each collection with its first rule, then the rules behind it. To create a group that exists empties it,
+/// so a group that keeps what it holds is only created where there is none.
+fn firewall(group: &CollectionGroup) -> Vec<String> {
+    if group.collections.is_empty() {
+        return Vec::new();
+    }
+    let create = of_policy("create")
+        .with("--name", [group.name])
+        .with("--priority", [group.priority.to_string()])
+        .line();
+    let create = if group.is_added_to {
+        let show = of_policy("show")
+            .with("--name", [group.name])
+            .with("--output", ["none"])
+            .line();
+        format!("{show} 2>/dev/null || {create}")
+    } else {
+        create
+    };
+    let rules = group
+        .collections
+        .iter()
+        .flat_map(|collection| collection.rules.iter().map(move |rule| (collection, rule)));
+    let rules = rules.map(|(collection, rule)| firewall_rule(group, collection, rule).line());
+    std::iter::once(create).chain(rules).collect()
+}
+
+fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule) -> Command {
+    let is_first = collection.rules.first() == Some(rule);
+    let verb = if is_first {
+        "collection add-filter-collection"
+    } else {
+        "collection rule add"
+    };
+    let command = of_policy(verb).with("--rule-collection-group-name", [group.name]);
+    let command = if is_first {
+        command
+            .with("--name", [&collection.name])
+            .with("--collection-priority", [collection.priority.to_string()])
+            .with("--action", ["Allow"])
+            .with("--rule-name", [rule.name()])
+    } else {
+        command
+            .with("--collection-name", [&collection.name])
+            .with("--name", [rule.name()])
+    };
+    match rule {
+        FirewallRule::Network(rule) => {
             let command = command
                 .with("--rule-type", ["NetworkRule"])
                 .with("--ip-protocols", [rule.transport.as_str().to_uppercase()])
@@ -106,47 +147,19 @@ fn firewall(group: &CollectionGroup) -> Vec<Command> {
                 command.with("--destination-fqdns", &rule.fqdns)
             };
             command.with("--destination-ports", rule.ports.iter().map(u16::to_string))
-        };
-        (&rule.name, Box::new(parts) as Box<dyn Fn(Command) -> Command>)
-    });
-    let application = group.application.iter().map(|rule| {
-        let parts = |command: Command| {
-            command
-                .with("--rule-type", ["ApplicationRule"])
-                .with("--source-addresses", [&rule.source])
-                .with("--protocols", [format!("{}={}", rule.protocol, rule.port)])
-                .with("--target-fqdns", &rule.fqdns)
-        };
-        (&rule.name, Box::new(parts) as Box<dyn Fn(Command) -> Command>)
-    });
-    let mut commands = Vec::new();
-    let collections = [
-        (NETWORK, network.collect::<Vec<_>>()),
-        (APPLICATION, application.collect()),
-    ];
-    for ((collection, priority), rules) in collections {
-        for (at, (name, parts)) in rules.into_iter().enumerate() {
-            let command = if at == 0 {
-                Command::new(&format!("{GROUP} collection add-filter-collection"), POLICY)
-                    .with("--rule-collection-group-name", [group.name])
-                    .with("--name", [collection])
-                    .with("--collection-priority", [priority.to_string()])
-                    .with("--action", ["Allow"])
-                    .with("--rule-name", [name])
-            } else {
-                Command::new(&format!("{GROUP} collection rule add"), POLICY)
-                    .with("--rule-collection-group-name", [group.name])
-                    .with("--collection-name", [collection])
-                    .with("--name", [name])
-            };
-            commands.push(parts(command));
         }
+        FirewallRule::Application(rule) => command
+            .with("--rule-type", ["ApplicationRule"])
+            .with("--source-addresses", [&rule.source])
+            .with("--protocols", [format!("{}={}", rule.protocol, rule.port)])
+            .with("--target-fqdns", &rule.fqdns),
     }
-    if !commands.is_empty() {
-        let create = Command::new(&format!("{GROUP} create"), POLICY)
-            .with("--name", [group.name])
-            .with("--priority", [group.priority.to_string()]);
-        commands.insert(0, create);
-    }
-    commands
+}
+
+/// A command about the rule collection groups of the policy.
+fn of_policy(verb: &str) -> Command {
+    Command::new(
+        &format!("az network firewall policy rule-collection-group {verb}"),
+        "--policy-name \"${POLICY:?}\"",
+    )
 }

@@ -11,23 +11,49 @@ use super::{
 };
 use crate::model::{Direction, Protocol, Transport};
 
-/// A rule collection group with one collection of each kind.
+/// A rule collection group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectionGroup {
     /// Its name. Rules for what is missing get a group of their own, as a group is always replaced as a whole.
     pub name: &'static str,
     /// Its priority within the policy.
     pub priority: u16,
-    /// Rules by address.
-    pub network: Vec<NetworkRule>,
-    /// Rules by name.
-    pub application: Vec<ApplicationRule>,
+    /// Its collections: one of each kind, or one for each rule where rules are added to what the group holds.
+    pub collections: Vec<Collection>,
+    /// Whether rules are added to what the group holds already.
+    pub is_added_to: bool,
 }
 
-/// The names and priorities of the two collections.
-pub const NETWORK: (&str, u16) = ("apim-network", 200);
+/// A collection of rules that allow, at least one and all of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// Its name, unique within its group.
+    pub name: String,
+    /// Its priority, unique within its group.
+    pub priority: u16,
+    /// Its rules.
+    pub rules: Vec<FirewallRule>,
+}
+
+/// A rule of a firewall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirewallRule {
+    /// By address.
+    Network(NetworkRule),
+    /// By name.
+    Application(ApplicationRule),
+}
+
+/// The names and priorities of the two collections that hold every rule.
+const NETWORK: (&str, u16) = ("apim-network", 200);
 /// See [`NETWORK`].
-pub const APPLICATION: (&str, u16) = ("apim-application", 300);
+const APPLICATION: (&str, u16) = ("apim-application", 300);
+
+/// Where the priorities begin of collections that hold one rule each: far enough apart for any catalog. A firewall takes
+/// network rules before application rules, whatever these say.
+const FIRST_NETWORK: u16 = 200;
+/// See [`FIRST_NETWORK`].
+const FIRST_APPLICATION: u16 = 10_000;
 
 /// A rule by address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +89,65 @@ pub struct ApplicationRule {
 
 /// The rules that are chosen.
 pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
-    let (name, priority) = match choice {
-        Choice::All => ("apim-dependencies", 1000),
-        Choice::For(_) => ("apim-dependencies-missing", 990),
-    };
-    let outbound = set.slots.iter().filter(|slot| !slot.inbound);
-    CollectionGroup {
-        name,
-        priority,
-        network: outbound.filter_map(|slot| network_rule(set, slot, choice)).collect(),
-        application: application(set, choice),
+    let (network, application) = (network(set, choice), application(set, choice));
+    match choice {
+        Choice::All => CollectionGroup {
+            name: "apim-dependencies",
+            priority: 1000,
+            collections: [(NETWORK, network), (APPLICATION, application)]
+                .into_iter()
+                .filter(|(_, rules)| !rules.is_empty())
+                .map(|((name, priority), rules)| Collection {
+                    name: name.to_owned(),
+                    priority,
+                    rules: rules.into_iter().map(|(_, rule)| rule).collect(),
+                })
+                .collect(),
+            is_added_to: false,
+        },
+        // What is applied later must neither replace what was applied before nor rest on it.
+        Choice::For(_) => {
+            let network = network.into_iter().map(|rule| alone(FIRST_NETWORK, rule));
+            let application = application.into_iter().map(|rule| alone(FIRST_APPLICATION, rule));
+            CollectionGroup {
+                name: "apim-dependencies-missing",
+                priority: 990,
+                collections: network.chain(application).collect(),
+                is_added_to: true,
+            }
+        }
     }
 }
 
-fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<ApplicationRule> {
-    let mut rules: Vec<(bool, ApplicationRule)> = Vec::new();
+/// A collection that holds one rule, with its place among the rules of its kind.
+fn alone(first: u16, (at, rule): (usize, FirewallRule)) -> Collection {
+    Collection {
+        name: rule.name().to_owned(),
+        priority: u16::try_from(at).map_or(u16::MAX, |at| first.saturating_add(at)),
+        rules: vec![rule],
+    }
+}
+
+impl CollectionGroup {
+    /// How many rules it holds.
+    pub fn len(&self) -> usize {
+        self.collections.iter().map(|collection| collection.rules.len()).sum()
+    }
+}
+
+impl FirewallRule {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Network(rule) => &rule.name,
+            Self::Application(rule) => &rule.name,
+        }
+    }
+}
+
+/// Rules by name, each with its place among all that the catalog could have.
+fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<(usize, FirewallRule)> {
+    let mut rules: Vec<(bool, usize, ApplicationRule)> = Vec::new();
     for requirement in &set.requirements {
         let Some((protocol, fqdn)) = by_name(requirement) else {
             continue;
@@ -87,7 +157,8 @@ fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<ApplicationRule> {
             requirement.dependency,
             protocol.to_ascii_lowercase()
         ));
-        let at = rules.iter().position(|(_, rule)| rule.name == name).unwrap_or_else(|| {
+        let known = rules.iter().position(|(_, _, rule)| rule.name == name);
+        let at = known.unwrap_or_else(|| {
             let rule = ApplicationRule {
                 name,
                 protocol,
@@ -95,10 +166,11 @@ fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<ApplicationRule> {
                 source: set.basis.subnet.to_owned(),
                 fqdns: Vec::new(),
             };
-            rules.push((false, rule));
+            let of_dependency = set.place_of(&requirement.dependency);
+            rules.push((false, 2 * of_dependency + usize::from(protocol == "Https"), rule));
             rules.len() - 1
         });
-        let (is_chosen, rule) = &mut rules[at];
+        let (is_chosen, _, rule) = &mut rules[at];
         *is_chosen |= choice.takes(std::iter::once(requirement));
         if !rule.fqdns.contains(&fqdn) {
             rule.fqdns.push(fqdn);
@@ -106,8 +178,16 @@ fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<ApplicationRule> {
     }
     rules
         .into_iter()
-        .filter(|(is_chosen, _)| *is_chosen)
-        .map(|(_, rule)| rule)
+        .filter(|(is_chosen, _, _)| *is_chosen)
+        .map(|(_, at, rule)| (at, FirewallRule::Application(rule)))
+        .collect()
+}
+
+/// Rules by address, each with its place among all that the catalog could have.
+fn network(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<(usize, FirewallRule)> {
+    let outbound = set.slots.iter().filter(|slot| !slot.inbound).enumerate();
+    outbound
+        .filter_map(|(at, slot)| Some((at, FirewallRule::Network(network_rule(set, slot, choice)?))))
         .collect()
 }
 

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
     Rules, SecurityRule,
-    firewall::{APPLICATION, ApplicationRule, CollectionGroup, NETWORK, NetworkRule},
+    firewall::{ApplicationRule, Collection, CollectionGroup, FirewallRule, NetworkRule},
     routes::Route,
 };
 use crate::model::Transport;
@@ -78,29 +78,27 @@ fn security_rule(rule: &SecurityRule) -> Vec<(&'static str, Literal)> {
 }
 
 fn collection_group(group: &CollectionGroup) -> Vec<(&'static str, Literal)> {
-    let network = group.network.iter().map(network_rule).collect();
-    let application = group.application.iter().map(application_rule).collect();
-    let collections = [collection(NETWORK, network), collection(APPLICATION, application)];
     vec![
         ("priority", Literal::Number(group.priority)),
         (
             "ruleCollections",
-            Literal::List(collections.into_iter().flatten().collect()),
+            Literal::List(group.collections.iter().map(collection).collect()),
         ),
     ]
 }
 
-/// A collection without rules is refused by Azure.
-fn collection((name, priority): (&str, u16), rules: Vec<Literal>) -> Option<Literal> {
-    (!rules.is_empty()).then(|| {
-        Literal::Object(vec![
-            ("ruleCollectionType", text("FirewallPolicyFilterRuleCollection")),
-            ("name", text(name)),
-            ("priority", Literal::Number(priority)),
-            ("action", Literal::Object(vec![("type", text("Allow"))])),
-            ("rules", Literal::List(rules)),
-        ])
-    })
+fn collection(collection: &Collection) -> Literal {
+    let rule = |rule: &FirewallRule| match rule {
+        FirewallRule::Network(rule) => network_rule(rule),
+        FirewallRule::Application(rule) => application_rule(rule),
+    };
+    Literal::Object(vec![
+        ("ruleCollectionType", text("FirewallPolicyFilterRuleCollection")),
+        ("name", text(&collection.name)),
+        ("priority", Literal::Number(collection.priority)),
+        ("action", Literal::Object(vec![("type", text("Allow"))])),
+        ("rules", Literal::List(collection.rules.iter().map(rule).collect())),
+    ])
 }
 
 fn network_rule(rule: &NetworkRule) -> Literal {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Rules, SecurityRule,
-    firewall::{APPLICATION, CollectionGroup, NETWORK},
+    firewall::{Collection, CollectionGroup, FirewallRule},
     routes::Route,
 };
 use crate::model::Transport;
@@ -93,66 +93,63 @@ fn collection_group(out: &mut String, group: &CollectionGroup) {
         ("firewall_policy_id", "var.firewall_policy_id".into()),
     ];
     write_attributes(out, 1, &attributes);
-    let network = group.network.iter().map(|rule| {
-        let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
-        let destination = if rule.fqdns.is_empty() {
-            ("destination_addresses", list(&rule.destinations))
-        } else {
-            ("destination_fqdns", list(&rule.fqdns))
-        };
-        let attributes = vec![
-            ("name", quoted(&rule.name)),
-            ("protocols", list(&[rule.transport.as_str().to_uppercase()])),
-            ("source_addresses", list(std::slice::from_ref(&rule.source))),
-            destination,
-            ("destination_ports", list(&ports)),
-        ];
-        (attributes, None)
-    });
-    let application = group.application.iter().map(|rule| {
-        let attributes = vec![
-            ("name", quoted(&rule.name)),
-            ("source_addresses", list(std::slice::from_ref(&rule.source))),
-            ("destination_fqdns", list(&rule.fqdns)),
-        ];
-        (
-            attributes,
-            Some([("type", quoted(rule.protocol)), ("port", rule.port.to_string())]),
-        )
-    });
-    collection(out, "network_rule_collection", NETWORK, network.collect());
-    collection(out, "application_rule_collection", APPLICATION, application.collect());
+    for entry in &group.collections {
+        collection(out, entry);
+    }
     out.push_str("}\n");
 }
 
-/// A rule's attributes, and those of its block `protocols`.
-type Rule = (Vec<(&'static str, String)>, Option<[(&'static str, String); 2]>);
-
-fn collection(out: &mut String, block: &str, (name, priority): (&str, u16), rules: Vec<Rule>) {
-    if rules.is_empty() {
-        return;
-    }
+fn collection(out: &mut String, collection: &Collection) {
+    let block = match collection.rules.first() {
+        Some(FirewallRule::Application(_)) => "application_rule_collection",
+        _ => "network_rule_collection",
+    };
     let _ = writeln!(out, "\n  {block} {{");
-    write_attributes(
-        out,
-        2,
-        &[
-            ("name", quoted(name)),
-            ("priority", priority.to_string()),
-            ("action", quoted("Allow")),
-        ],
-    );
-    for (attributes, protocols) in rules {
+    let attributes = [
+        ("name", quoted(&collection.name)),
+        ("priority", collection.priority.to_string()),
+        ("action", quoted("Allow")),
+    ];
+    write_attributes(out, 2, &attributes);
+    for rule in &collection.rules {
         out.push_str("\n    rule {\n");
-        write_attributes(out, 3, &attributes);
-        if let Some(protocols) = protocols {
-            out.push_str("\n      protocols {\n");
-            write_attributes(out, 4, &protocols);
-            out.push_str("      }\n");
-        }
+        firewall_rule(out, rule);
         out.push_str("    }\n");
     }
     out.push_str("  }\n");
+}
+
+fn firewall_rule(out: &mut String, rule: &FirewallRule) {
+    match rule {
+        FirewallRule::Network(rule) => {
+            let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
+            let destination = if rule.fqdns.is_empty() {
+                ("destination_addresses", list(&rule.destinations))
+            } else {
+                ("destination_fqdns", list(&rule.fqdns))
+            };
+            let attributes = [
+                ("name", quoted(&rule.name)),
+                ("protocols", list(&[rule.transport.as_str().to_uppercase()])),
+                ("source_addresses", list(std::slice::from_ref(&rule.source))),
+                destination,
+                ("destination_ports", list(&ports)),
+            ];
+            write_attributes(out, 3, &attributes);
+        }
+        FirewallRule::Application(rule) => {
+            let attributes = [
+                ("name", quoted(&rule.name)),
+                ("source_addresses", list(std::slice::from_ref(&rule.source))),
+                ("destination_fqdns", list(&rule.fqdns)),
+            ];
+            write_attributes(out, 3, &attributes);
+            out.push_str("\n      protocols {\n");
+            let protocol = [("type", quoted(rule.protocol)), ("port", rule.port.to_string())];
+            write_attributes(out, 4, &protocol);
+            out.push_str("      }\n");
+        }
+    }
 }
 
 fn resource(out: &mut String, kind: &str, name: &str, attributes: &[(&str, String)]) {

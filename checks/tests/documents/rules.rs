@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    process,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use apim_probe::{
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls},
-    rules::{Basis, Choice, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, clashes, missing},
+    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, clashes, missing},
 };
 use serde_json::Value;
 
@@ -598,8 +599,13 @@ fn terraform_parses_and_says_the_same_as_json() {
                     .filter(|block| block.identifier() == "rule")
                     .count()
             };
-            assert_eq!(count("network_rule_collection"), group.network.len());
-            assert_eq!(count("application_rule_collection"), group.application.len());
+            let of_kind = |is_network: bool| {
+                let all = group.collections.iter().flat_map(|collection| &collection.rules);
+                all.filter(|rule| matches!(rule, FirewallRule::Network(_)) == is_network)
+                    .count()
+            };
+            assert_eq!(count("network_rule_collection"), of_kind(true));
+            assert_eq!(count("application_rule_collection"), of_kind(false));
         }
         if let Rules::Nsg(NsgRules { rules: made, .. }) = &rules {
             for (block, rule) in resources.iter().zip(made) {
@@ -705,34 +711,53 @@ const FLAGS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// A line as a shell takes it apart: the command, and each flag with its values.
-fn command(line: &str) -> (String, BTreeMap<String, Vec<String>>) {
-    let words = shlex::split(line).unwrap_or_else(|| panic!("a shell cannot split {line}"));
+/// A command and each of its flags with its values.
+type Command = (String, BTreeMap<String, Vec<String>>);
+
+/// What a shell makes of the lines: every `az` that it calls, in front of a policy whose groups exist or not.
+fn called(rules: &Rules, groups_exist: bool) -> Vec<Command> {
+    const AZ: &str = r#"
+        set -eu
+        RG=rg NSG=nsg POLICY=policy TABLE=table
+        az() {
+            if [ "$5" = show ]; then return "$MISSING"; fi
+            for word in az "$@"; do printf '%s\037' "$word"; done
+            echo
+        }
+    "#;
+    let missing = u8::from(!groups_exist);
+    let script = format!("MISSING={missing}\n{AZ}\n{}", rules.render(Syntax::Az));
+    let output = process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(command).collect()
+}
+
+fn command(line: &str) -> Command {
+    let words: Vec<&str> = line.split_terminator('\u{1f}').collect();
     let name: Vec<&str> = words
         .iter()
-        .map(String::as_str)
+        .copied()
         .take_while(|word| !word.starts_with("--"))
         .collect();
     let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut flag = String::new();
+    let mut flag = "";
     for word in &words[name.len()..] {
         if word.starts_with("--") {
-            flag.clone_from(word);
-            assert!(flags.insert(word.clone(), Vec::new()).is_none(), "{word} twice: {line}");
+            flag = word;
+            assert!(
+                flags.insert(flag.to_owned(), Vec::new()).is_none(),
+                "{word} twice: {line}"
+            );
         } else {
-            flags.get_mut(&flag).unwrap().push(word.clone());
+            flags.get_mut(flag).unwrap().push((*word).to_owned());
         }
     }
     (name.join(" "), flags)
 }
 
-fn commands(rules: &Rules) -> Vec<(String, BTreeMap<String, Vec<String>>)> {
-    let lines = rules.render(Syntax::Az);
-    lines
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(command)
-        .collect()
+fn commands(rules: &Rules) -> Vec<Command> {
+    called(rules, false)
 }
 
 #[test]
@@ -759,6 +784,46 @@ fn az_lines_split_into_known_flags() {
         .unwrap();
     assert_eq!(sql.1["--destination-address-prefixes"], ["Sql"]);
     assert_eq!(sql.1["--source-port-ranges"], ["*"]);
+}
+
+/// A group that is created anew loses what it held, and a second collection of one name is refused.
+#[test]
+fn rules_for_what_is_missing_are_added_one_by_one() {
+    let from = given();
+    let set = from.set(Requirement::of_plan(&from.plan()));
+    let of = |starts: &[&str]| {
+        let ids: BTreeSet<String> = from
+            .plan()
+            .endpoints
+            .into_iter()
+            .map(|endpoint| endpoint.id)
+            .filter(|id| starts.iter().any(|start| id.starts_with(start)))
+            .collect();
+        set.rules(Kind::Firewall, Choice::For(&ids)).unwrap()
+    };
+    let (sql, crl, both) = (
+        of(&["sql/"]),
+        of(&["certificate-revocation/"]),
+        of(&["sql/", "certificate-revocation/"]),
+    );
+    let created = |commands: &[Command]| {
+        commands
+            .iter()
+            .any(|(name, _)| name.ends_with("rule-collection-group create"))
+    };
+    assert!(created(&called(&sql, false)));
+    let added: Vec<Command> = [&sql, &crl].into_iter().flat_map(|rules| called(rules, true)).collect();
+    assert!(!created(&added));
+    assert_eq!(added, called(&both, true), "in two steps as in one");
+    let each = |flag: &str| -> Vec<&str> { added.iter().map(|(_, flags)| flags[flag][0].as_str()).collect() };
+    let names = [
+        "apim-Sql-tcp-1433",
+        "apim-certificate-revocation-http",
+        "apim-certificate-revocation-https",
+    ];
+    assert_eq!(each("--name"), names);
+    assert_eq!(each("--name"), each("--rule-name"));
+    assert_eq!(BTreeSet::from_iter(each("--collection-priority")).len(), added.len());
 }
 
 #[test]
