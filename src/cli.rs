@@ -13,6 +13,7 @@ use crate::{
     report::Format,
     rules,
     schema::Document,
+    text::host,
     vantage::{management::ResourceId, resolvers::parse_server},
 };
 
@@ -441,30 +442,22 @@ impl FromStr for Setting {
 }
 
 fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String> {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
     let value = value.to_ascii_lowercase();
     if whole_host {
-        let valid = value.len() <= 253 && value.split('.').all(is_label);
-        return if valid {
+        return if host::is_name(&value) {
             Ok(value)
         } else {
             Err(format!("{name} is a host name, and \"{value}\" is none"))
         };
     }
-    if name == "storage_account" && azure::is_zoned_account(&value) && value.split('.').all(is_label) {
+    if name == "storage_account" && azure::is_zoned_account(&value) && host::is_name(&value) {
         return Ok(value);
     }
     match value.split_once('.') {
-        Some((first, suffix)) if is_label(first) => Err(format!(
+        Some((first, suffix)) if host::is_label(first) => Err(format!(
             "{name} is given without its suffix: {name}={first}, not {first}.{suffix}"
         )),
-        None if is_label(&value) => Ok(value),
+        None if host::is_label(&value) => Ok(value),
         _ => Err(format!(
             "{name} is the first part of a host name, and \"{value}\" cannot be"
         )),

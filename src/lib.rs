@@ -2,13 +2,13 @@
 //! what is blocked, why, and what to change.
 //!
 //! ```text
-//! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─▶ report ─▶ text | json | html …
-//!                  ▲         ▲            │ events                                    ├─▶ diff
-//!                spans    vantage         ▼                              network ────▶├─▶ rules
-//!                       + imports      progress                                       └─▶ watch
+//! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─ assemble ─▶ report ─▶ text | json | html …
+//!                  ▲         ▲            │ events                        ▲                 ├─▶ diff
+//!                spans    vantage         ▼                            network              ├─▶ rules
+//!                       + imports      progress                                             └─▶ watch
 //! ```
 //!
-//! Each arrow is one plain value, made once. Only [`probe`] touches the network and only [`vantage`] asks the machine about
+//! Each arrow is one plain value, made once and never changed behind it. Only [`probe`] touches the network and only [`vantage`] asks the machine about
 //! itself; everything else is pure.
 
 pub mod address;

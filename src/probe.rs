@@ -96,6 +96,25 @@ pub struct Run {
     pub interrupted: bool,
 }
 
+impl Run {
+    /// This run and a `second` look at the endpoints of these indices: what was seen last counts.
+    #[must_use]
+    pub fn followed_by(mut self, second: Self, indices: &[usize]) -> Self {
+        for (index, trace) in indices.iter().zip(second.traces) {
+            // A look that the deadline cut short says less than the first one.
+            if let Some(trace) = trace.filter(|trace| !trace.cut) {
+                self.traces[*index] = Some(trace);
+            }
+        }
+        self.names.extend(second.names);
+        Self {
+            duration: self.duration + second.duration,
+            interrupted: self.interrupted || second.interrupted,
+            ..self
+        }
+    }
+}
+
 /// Probes every testable endpoint of `plan` on `threads`, until `interrupted` completes or the deadline passes.
 pub async fn run(
     plan: Arc<Plan>,

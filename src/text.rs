@@ -1,5 +1,6 @@
 //! Text for people: harmless, counted, measured, and quoted for a shell.
 
+pub mod host;
 pub mod style;
 pub mod words;
 

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     azure::PLATFORM_DNS,
     cli::{DocumentFormat, ListArgs},
+    model::{Prediction, json},
     plan::{
         document::{self, Document},
         text,
@@ -33,14 +34,10 @@ pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         vnet: planned.vantage.vnet,
         source: planned.vantage.source,
     };
-    let mut document = Document::new(&planned.plan, vantage, controls(arguments.no_control, &planned));
-    predict(&planned, &mut document);
+    let controls = controls(arguments.no_control, &planned);
+    let document = Document::new(&planned.plan, vantage, controls, predictions(&planned));
     match arguments.format {
-        DocumentFormat::Json => {
-            let json = serde_json::to_string_pretty(&document)
-                .map_err(|error| Failure::agent(format!("cannot write the plan: {error}")))?;
-            print(&format!("{json}\n"))?;
-        }
+        DocumentFormat::Json => print(&json::pretty(&document))?,
         DocumentFormat::Text => print(&text::render(&document))?,
     }
     Ok(0)
@@ -60,15 +57,14 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     platform.then_some(dns).into_iter().chain(connections).collect()
 }
 
-/// Sets beside each row what the network's own rules say, where some were given.
-fn predict(planned: &Planned, document: &mut Document) {
-    let Some(rules) = &planned.network else { return };
+/// What the network's own rules say of each row, where some were given; what to know of them goes to stderr.
+fn predictions(planned: &Planned) -> Vec<Option<Prediction>> {
+    let Some(rules) = &planned.network else {
+        return Vec::new();
+    };
     let from = planning::standpoint(&planned.vantage);
-    let predictions = rules.predictions(&planned.plan, &[], &from).endpoints;
-    for (row, predicted) in document.endpoints.iter_mut().zip(predictions) {
-        row.predicted = predicted;
-    }
     for notice in rules.notices(&from) {
         let _ = writeln!(io::stderr(), "notice: {}", escape(&notice));
     }
+    rules.predictions(&planned.plan, &[], &from).endpoints
 }

@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
 
     /// Looks a second time at some endpoints, by their indices in the plan, in what is left of the time since `began`.
     /// What is seen now takes the place of what `run` saw of them.
-    pub fn look_again(&self, run: &mut Run, depth: Depth, began: Instant, indices: &[usize]) {
+    pub fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
             endpoints: indices
@@ -182,15 +182,7 @@ impl<'a> Session<'a> {
             ..self.policy(depth)
         };
         let second = self.conduct(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
-        for (index, trace) in indices.iter().zip(second.traces) {
-            // A look that the deadline cut short says less than the first one.
-            if let Some(trace) = trace.filter(|trace| !trace.cut) {
-                run.traces[*index] = Some(trace);
-            }
-        }
-        run.names.extend(second.names);
-        run.duration += second.duration;
-        run.interrupted |= second.interrupted;
+        run.followed_by(second, indices)
     }
 
     /// Waits for a time; returns early on a signal, and says whether one came.

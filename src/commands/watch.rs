@@ -162,7 +162,7 @@ impl Watcher<'_> {
             .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index))
             .collect();
         if !run.interrupted && !doubtful.is_empty() {
-            self.session.look_again(&mut run, depth, began, &doubtful);
+            run = self.session.look_again(run, depth, began, &doubtful);
             report = self.session.report(&run, started_at);
         }
         if run.interrupted {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Place;
-use crate::address::is_impossible;
+use crate::{address::is_impossible, text::host};
 
 /// The place and, where it is written or a scheme implies it, the port.
 ///
@@ -46,17 +46,8 @@ fn default_port(scheme: &str) -> Option<u16> {
 
 /// Whether a name can be looked up: two labels at least (RFC 1035 §2.3.4), the last one no number.
 fn is_host(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
     let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= 253
-        && name.contains('.')
-        && name.split('.').all(is_label)
-        && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+    host::is_name(name) && name.contains('.') && last.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]

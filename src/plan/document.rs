@@ -8,6 +8,7 @@ use crate::{
     azure::Cloud,
     model::{Cause, Need, Prediction, Protocol, Transport, VantageSource, Vnet},
 };
+use std::iter;
 
 /// The `schema` of a plan document.
 pub const SCHEMA: &str = "apim-probe/plan/v1";
@@ -75,12 +76,14 @@ pub struct Endpoint {
 }
 
 impl Document {
-    /// The document of a plan.
-    pub fn new(plan: &Plan, vantage: Vantage, controls: Vec<String>) -> Self {
+    /// The document of a plan; `predictions` are what the network's own rules say of its endpoints, in their order.
+    pub fn new(plan: &Plan, vantage: Vantage, controls: Vec<String>, predictions: Vec<Option<Prediction>>) -> Self {
+        let predictions = predictions.into_iter().chain(iter::repeat(None));
         let endpoints = plan
             .endpoints
             .iter()
-            .map(|endpoint| Endpoint {
+            .zip(predictions)
+            .map(|(endpoint, predicted)| Endpoint {
                 id: endpoint.id.clone(),
                 dependency: endpoint.dependency.clone(),
                 title: endpoint.title.clone(),
@@ -99,7 +102,7 @@ impl Document {
                     .as_ref()
                     .map(|untested| untested.detail.clone())
                     .or_else(|| endpoint.note.clone()),
-                predicted: None,
+                predicted,
             })
             .collect();
         Self {

@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::{azure, catalog::placeholders, text::words::distinct};
+use crate::{
+    azure,
+    catalog::placeholders,
+    text::{
+        host::{LABEL, NAME},
+        words::distinct,
+    },
+};
 
 /// The names of the user's instance, by placeholder; one placeholder can have several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,8 +102,6 @@ pub fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
 
 /// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).
 pub fn misfit(host: &str) -> Option<String> {
-    const NAME: usize = 253;
-    const LABEL: usize = 63;
     if host.len() > NAME {
         return Some(format!(
             "{host} has {} characters, and a name has {NAME} at most",

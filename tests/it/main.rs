@@ -9,6 +9,7 @@ mod hello;
 mod hello_http;
 mod hello_tls;
 mod imports;
+mod layers;
 mod network;
 mod pipelines;
 mod real;
