@@ -17,10 +17,7 @@ pub(super) use self::{
 /// What to change where nothing more is known than the cause that these rows share.
 pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
-    let say = |summary: String| Fix {
-        summary,
-        commands: Vec::new(),
-    };
+    let say = |summary: String| Fix::new(summary);
     match cause {
         Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => say(
             "Make the name servers of the virtual network answer this subnet over UDP and TCP 53, and forward to \

@@ -34,13 +34,49 @@ pub struct Finding {
     pub fix: Fix,
 }
 
-/// What to change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What to change. Words in capitals in a command stand for what only the reader knows; nothing in it is shortened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Fix {
     /// The change in one or two sentences.
     pub summary: String,
-    /// Commands that make or confirm it.
-    pub commands: Vec<String>,
+    /// Commands that make it. These alone change anything.
+    pub change: Vec<String>,
+    /// Commands that read how it is now.
+    pub look: Vec<String>,
+    /// Commands that test whether it worked.
+    pub verify: Vec<String>,
+}
+
+impl Fix {
+    /// A fix in words, to which commands may be added.
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self {
+            summary: summary.into(),
+            ..Self::default()
+        }
+    }
+
+    /// With commands that make the change.
+    #[must_use]
+    pub fn change(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.change.extend(commands.into_iter().map(Into::into));
+        self
+    }
+
+    /// With commands that read how it is.
+    #[must_use]
+    pub fn look(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.look.extend(commands.into_iter().map(Into::into));
+        self
+    }
+
+    /// With commands that test whether it worked.
+    #[must_use]
+    pub fn verify(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.verify.extend(commands.into_iter().map(Into::into));
+        self
+    }
 }
 
 /// How sure a finding is.

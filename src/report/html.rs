@@ -73,7 +73,7 @@ struct FindingView<'a> {
     endpoints: Vec<(usize, Text<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
-    commands: Vec<Text<'a>>,
+    commands: Vec<(&'static str, Vec<Text<'a>>)>,
 }
 
 struct TableView<'a> {
@@ -199,7 +199,9 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
             .filter(|(_, text)| !text.is_empty())
             .map(|(label, text)| (label, escape(&text).into_owned()))
             .collect(),
-        commands: finding.fix.commands.iter().map(|command| Text(command)).collect(),
+        commands: view::commands(&finding.fix)
+            .map(|(label, commands)| (label, commands.iter().map(|command| Text(command)).collect()))
+            .collect(),
     }
 }
 

@@ -82,8 +82,8 @@ fn told(finding: &Finding, number: usize) -> String {
     for (label, said) in rows.iter().filter(|(_, said)| !said.is_empty()) {
         let _ = writeln!(out, "- **{label}:** {said}");
     }
-    if !finding.fix.commands.is_empty() {
-        out += &block(&finding.fix.commands);
+    for (label, commands) in view::commands(&finding.fix) {
+        let _ = write!(out, "\n{label}:\n{}", block(commands));
     }
     out
 }

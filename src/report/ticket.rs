@@ -92,13 +92,17 @@ fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud
     label(&mut out, "Service tag", &tags.join(", "));
     label(&mut out, "Seen", &words::sentences(&finding.evidence));
     label(&mut out, "Please", &finding.fix.summary);
-    let _ = writeln!(
-        out,
-        "   {:<width$}{}",
-        "Reproduce",
-        escape(&reproduction(blocked[0], cloud)),
-        width = INDENT - 3
-    );
+    let commands = [
+        ("In Azure", &finding.fix.change),
+        ("Reproduce", &vec![reproduction(blocked[0], cloud)]),
+    ];
+    for (label, commands) in commands {
+        for (number, command) in commands.iter().enumerate() {
+            // Never wrapped: it is there to be copied.
+            let label = if number == 0 { label } else { "" };
+            let _ = writeln!(out, "   {label:<width$}{}", escape(command), width = INDENT - 3);
+        }
+    }
     out
 }
 

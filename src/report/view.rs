@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     catalog::placeholders,
-    model::{Cause, Endpoint, Expect, Finding, Need, Report, Verdict},
+    model::{Cause, Endpoint, Expect, Finding, Fix, Need, Report, Verdict},
     text::words::distinct,
 };
 
@@ -50,6 +50,20 @@ impl Status {
             Self::Ok => "ok",
         }
     }
+}
+
+/// The commands of a fix, as one would use them: what reads, what changes, what tests. Each group has a label and is not
+/// empty.
+pub fn commands(fix: &Fix) -> impl Iterator<Item = (&'static str, &[String])> {
+    let groups = [
+        ("Look first", &fix.look),
+        ("Change", &fix.change),
+        ("Verify", &fix.verify),
+    ];
+    groups
+        .into_iter()
+        .filter(|(_, commands)| !commands.is_empty())
+        .map(|(label, commands)| (label, commands.as_slice()))
 }
 
 /// The dependencies of one need, in report order. Endpoints that were set aside are left out, and so is a dependency

@@ -333,7 +333,7 @@ fn an_answer_of_kms_is_doubted_where_an_appliance_shows_itself() {
         assert_eq!(hint.confidence, Confidence::Low);
         assert!(
             hint.fix
-                .commands
+                .change
                 .iter()
                 .any(|line| line.contains("--next-hop-type Internet")),
             "{:?}",
@@ -469,13 +469,13 @@ fn fixes_name_the_rule() {
         sql.fix.summary
     );
     assert!(
-        sql.fix.commands[0].ends_with("--destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433"),
+        sql.fix.change[0].ends_with("--destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433"),
         "{}",
-        sql.fix.commands[0]
+        sql.fix.change[0]
     );
 
     let page = first(healthy().fault(port(80), &AZURE_FIREWALL));
-    let rule = &page.fix.commands[0];
+    let rule = &page.fix.change[0];
     assert!(
         rule.contains("ApplicationRule") && rule.contains("Http=80") && rule.contains(" crl3.digicert.com"),
         "{rule}"
@@ -483,16 +483,16 @@ fn fixes_name_the_rule() {
 
     let cut = first(healthy().fault(|e| e.host.ends_with(".data.microsoft.com"), &Fault::CutReset));
     assert!(
-        cut.fix.commands[0].ends_with("--target-fqdns '*.data.microsoft.com'"),
+        cut.fix.change[0].ends_with("--target-fqdns '*.data.microsoft.com'"),
         "{}",
-        cut.fix.commands[0]
+        cut.fix.change[0]
     );
 
     let kms = first(healthy().fault(of("kms"), &Fault::Silent));
     assert!(
-        kms.fix.commands[0].contains("/32 --next-hop-type Internet"),
+        kms.fix.change[0].contains("/32 --next-hop-type Internet"),
         "{}",
-        kms.fix.commands[0]
+        kms.fix.change[0]
     );
 }
 
@@ -511,10 +511,10 @@ fn no_application_rule_for_what_is_not_http() {
             for finding in healthy().fault(port(not_http), &fault).findings() {
                 let rules = finding
                     .fix
-                    .commands
+                    .change
                     .iter()
                     .filter(|line| line.contains("ApplicationRule"));
-                assert_eq!(rules.count(), 0, "{not_http} {fault:?}: {:?}", finding.fix.commands);
+                assert_eq!(rules.count(), 0, "{not_http} {fault:?}: {:?}", finding.fix.change);
             }
         }
     }
@@ -531,7 +531,7 @@ fn every_finding_over_tcp_can_be_confirmed_from_the_instance() {
             .in_cloud(cloud, region)
             .fault(port(1433), &Fault::Silent)
             .findings();
-        let check = findings[0].fix.commands.last().expect("a command");
+        let check = findings[0].fix.verify.last().expect("a command");
         let (line, body) = check.split_once(" --body ").expect("a body");
         assert!(
             line.starts_with(&format!(

@@ -241,10 +241,7 @@ pub fn finding(cause: Cause, scope: &str, title: &str, confidence: Confidence, e
         evidence: vec![],
         suspects: vec![],
         impact: String::new(),
-        fix: Fix {
-            summary: String::new(),
-            commands: vec![],
-        },
+        fix: Fix::default(),
     }
 }
 
@@ -364,20 +361,15 @@ pub fn broken_firewall() -> Report {
         ],
         suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule],
         impact: "the instance keeps its configuration here; activation and every management operation fail".into(),
-        fix: Fix {
-            summary: "Allow TCP 1433 outbound to the service tag Sql.WestEurope.".into(),
-            commands: vec![
-                "az network nsg rule create --resource-group RG --nsg-name NSG --name AllowSql --priority 200 \
+        fix: Fix::new("Allow TCP 1433 outbound to the service tag Sql.WestEurope.").change([
+            "az network nsg rule create --resource-group RG --nsg-name NSG --name AllowSql --priority 200 \
                  --direction Outbound --access Allow --protocol Tcp --source-address-prefixes VirtualNetwork \
-                 --destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433"
-                    .into(),
-                "az rest --method post --url \"https://management.azure.com/subscriptions/SUB/resourceGroups/RG/providers/\
+                 --destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433",
+        ]).verify(["az rest --method post --url \"https://management.azure.com/subscriptions/SUB/resourceGroups/RG/providers/\
                  Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body \
                  '{\"source\":{\"region\":\"westeurope\"},\"destination\":{\"address\":\
-                 \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'"
-                    .into(),
-            ],
-        },
+                 \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'",
+        ]),
         ..finding(
             Cause::TcpTimeout,
             "sql",
@@ -393,12 +385,10 @@ pub fn broken_firewall() -> Report {
         ],
         suspects: vec![Suspect::FirewallApplicationRule],
         impact: "certificates cannot be validated; TLS to backends and the gateway's own certificates fail".into(),
-        fix: Fix {
-            summary: "Add an application rule for HTTP:80 to crl.microsoft.com, mscrl.microsoft.com, \
-                      oneocsp.microsoft.com and crl3.digicert.com."
-                .into(),
-            commands: vec![],
-        },
+        fix: Fix::new(
+            "Add an application rule for HTTP:80 to crl.microsoft.com, mscrl.microsoft.com, \
+                      oneocsp.microsoft.com and crl3.digicert.com.",
+        ),
         ..finding(
             Cause::HttpDenied,
             "revocation",
@@ -411,10 +401,7 @@ pub fn broken_firewall() -> Report {
         evidence: vec!["Reset 3 ms after the ClientHello; another planned name to the same address is served.".into()],
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva],
         impact: "metrics and resource health of the instance are lost".into(),
-        fix: Fix {
-            summary: "Allow shoebox2-red.prod.microsoftmetrics.com on 443.".into(),
-            commands: vec![],
-        },
+        fix: Fix::new("Allow shoebox2-red.prod.microsoftmetrics.com on 443."),
         ..finding(
             Cause::TlsReset,
             "shoebox2-red.prod.microsoftmetrics.com",
@@ -427,10 +414,7 @@ pub fn broken_firewall() -> Report {
         evidence: vec!["168.63.129.16 answers NXDOMAIN with the SOA of azureprivatedns.net.".into()],
         suspects: vec![Suspect::PrivateDnsZone],
         impact: "managed identities and Key Vault access through the regional login fail".into(),
-        fix: Fix {
-            summary: "Add the record to the private zone, or unlink the zone.".into(),
-            commands: vec![],
-        },
+        fix: Fix::new("Add the record to the private zone, or unlink the zone."),
         ..finding(
             Cause::DnsNxdomain,
             "westeurope.login.microsoft.com",
@@ -443,10 +427,7 @@ pub fn broken_firewall() -> Report {
         evidence: vec!["10.1.0.1 answers with ICMP: administratively prohibited.".into()],
         suspects: vec![Suspect::Nva, Suspect::Udr],
         impact: "the log-to-eventhub policy drops events".into(),
-        fix: Fix {
-            summary: "Allow TCP 5671 and 5672 to the service tag EventHub.WestEurope.".into(),
-            commands: vec![],
-        },
+        fix: Fix::new("Allow TCP 5671 and 5672 to the service tag EventHub.WestEurope."),
         ..finding(
             Cause::TcpUnreachable,
             "event-hubs",
@@ -491,12 +472,10 @@ pub fn all_silent() -> Report {
         ],
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
         impact: "nothing can be said about the instance from here: it has a way out of its own".into(),
-        fix: Fix {
-            summary: "Give the subnet a NAT gateway, or the VM a public address, and run again. \
-                      If 0.0.0.0/0 goes to an appliance, check that the appliance is alive."
-                .into(),
-            commands: vec![],
-        },
+        fix: Fix::new(
+            "Give the subnet a NAT gateway, or the VM a public address, and run again. \
+                      If 0.0.0.0/0 goes to an appliance, check that the appliance is alive.",
+        ),
         ..finding(
             Cause::TcpTimeout,
             "everything",
@@ -691,10 +670,7 @@ pub fn hostile() -> Report {
         evidence: vec![nasty.into(); 3],
         suspects: vec![Suspect::Nva],
         impact: nasty.into(),
-        fix: Fix {
-            summary: nasty.into(),
-            commands: vec![nasty.into()],
-        },
+        fix: Fix::new(nasty).look([nasty]).change([nasty]).verify([nasty]),
         ..finding(Cause::HttpDenied, nasty, nasty, Confidence::Low, &[&endpoint])
     };
     let mut report = report(vec![endpoint, unproven, noted, untested, faulty], vec![finding]);

@@ -71,13 +71,11 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         },
         evidence,
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
-        fix: Fix {
-            summary: format!(
-                "Remove the record of {} on the name server, in a private zone or in a hosts file.",
-                list(&hosts, 2)
-            ),
-            commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
-        },
+        fix: Fix::new(format!(
+            "Remove the record of {} on the name server, in a private zone or in a hosts file.",
+            list(&hosts, 2)
+        ))
+        .look(hosts.first().map(|host| fix::dig(None, host))),
         rows,
     }
 }
@@ -103,16 +101,13 @@ fn filtered(rows: Vec<Row<'_>>) -> Draft<'_> {
         confidence: Confidence::High,
         evidence: say::examples(&rows),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
-        fix: Fix {
-            summary: format!(
-                "Let {server} forward these names: a DNS filter denies them, or a zone of its own hides them."
-            ),
-            commands: rows
-                .first()
-                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
-                .into_iter()
-                .collect(),
-        },
+        fix: Fix::new(format!(
+            "Let {server} forward these names: a DNS filter denies them, or a zone of its own hides them."
+        ))
+        .look(
+            rows.first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
+        ),
         rows,
     }
 }

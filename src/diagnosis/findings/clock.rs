@@ -63,10 +63,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         confidence,
         evidence,
         suspects: vec![Suspect::LocalHost],
-        fix: Fix {
-            summary: "Set this VM's clock and run again: with a wrong clock no certificate can be judged. The instance has a clock of its own.".into(),
-            commands: vec!["timedatectl status".into(), "sudo chronyc makestep".into()],
-        },
+        fix: Fix::new("Set this VM's clock and run again: with a wrong clock no certificate can be judged. The instance has a clock of its own.").look(["timedatectl status"]).change(["sudo chronyc makestep"]),
         rows,
     }]
 }

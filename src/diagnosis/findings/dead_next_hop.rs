@@ -49,15 +49,13 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         confidence: Confidence::Certain,
         evidence,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],
-        fix: Fix {
-            summary:
-                "Correct the next hop of the route that these addresses take, or bring up the appliance that it names."
-                    .into(),
-            commands: vec![
-                "az network nic show-effective-route-table -g RG -n NIC -o table".into(),
-                "ip route get ADDRESS".into(),
-            ],
-        },
+        fix: Fix::new(
+            "Correct the next hop of the route that these addresses take, or bring up the appliance that it names.",
+        )
+        .look([
+            "az network nic show-effective-route-table -g RG -n NIC -o table",
+            "ip route get ADDRESS",
+        ]),
         rows,
     }]
 }

@@ -111,8 +111,7 @@ impl Draft<'_> {
             What::Cause(cause) => (Some(cause), cause.as_str()),
             What::Word(word) => (None, word),
         };
-        let mut fix = self.fix;
-        fix.commands.extend(fix::check_from_instance(&self.rows, view));
+        let fix = self.fix.verify(fix::check_from_instance(&self.rows, view));
         let mut evidence = self.evidence;
         evidence.truncate(MOST_EVIDENCE);
         let evidence = evidence.into_iter().map(say::capital).collect();

@@ -104,10 +104,10 @@ fn refusal<'a>(
         fix: if prohibits {
             fix::allow_at(&who, &rows, view)
         } else {
-            Fix {
-                summary: format!("Give {who} a route there, or take it out of the way with a route of your own."),
-                commands: vec!["az network nic show-effective-route-table -g RG -n NIC -o table".into()],
-            }
+            Fix::new(format!(
+                "Give {who} a route there, or take it out of the way with a route of your own."
+            ))
+            .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         },
         rows,
     }

@@ -70,13 +70,11 @@ fn inspected(scope: String, rows: Vec<Row<'_>>) -> Draft<'_> {
         },
         evidence,
         suspects: vec![Suspect::TlsInspection],
-        fix: Fix {
-            summary: format!(
-                "Exempt the instance's subnet from TLS inspection, at the least {}.",
-                list(&hosts, 2)
-            ),
-            commands: rows.first().map(fix::show_issuer).into_iter().collect(),
-        },
+        fix: Fix::new(format!(
+            "Exempt the instance's subnet from TLS inspection, at the least {}.",
+            list(&hosts, 2)
+        ))
+        .look(rows.first().map(fix::show_issuer)),
         rows,
     }
 }
@@ -111,13 +109,11 @@ pub fn recognise_wrong_name<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Dra
             },
             evidence: say::examples(&rows),
             suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
-            fix: Fix {
-                summary: format!(
-                    "Find out why {} leads there: a record, a hosts file, or a device that answers in its place.",
-                    list(&hosts, 2)
-                ),
-                commands: hosts.first().map(|host| fix::dig(None, host)).into_iter().collect(),
-            },
+            fix: Fix::new(format!(
+                "Find out why {} leads there: a record, a hosts file, or a device that answers in its place.",
+                list(&hosts, 2)
+            ))
+            .look(hosts.first().map(|host| fix::dig(None, host))),
             rows,
         }
     };

@@ -110,13 +110,11 @@ fn instance_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
             .collect(),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
         impact: Some("The instance does without it, whatever this VM sees.".into()),
-        fix: Fix {
-            summary:
-                "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's \
-                      name servers were changed, let the instance take them over."
-                    .into(),
-            commands: vec![APPLY.into()],
-        },
+        fix: Fix::new(
+            "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's \
+                      name servers were changed, let the instance take them over.",
+        )
+        .change([APPLY]),
         ..blank()
     })
 }
@@ -138,13 +136,10 @@ fn vm_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
             .collect(),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
         impact: Some("None for the instance as far as it says: what blocks this VM may be this VM's own.".into()),
-        fix: Fix {
-            summary:
-                "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no \
-                      outbound path, other name servers. If the document is old, fetch it again."
-                    .into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new(
+            "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no \
+                      outbound path, other name servers. If the document is old, fetch it again.",
+        ),
         ..blank()
     })
 }
@@ -178,13 +173,11 @@ fn other_name_servers<'a>(locations: &[&Location], view: &RunView<'a>) -> Option
         impact: Some(
             "Names can resolve differently for the instance, so what is said here of names may not hold for it.".into(),
         ),
-        fix: Fix {
-            summary:
-                "If the name servers of the virtual network were changed, let the instance take them over; if this VM \
-                      has its own, pass the instance's with --dns-server."
-                    .into(),
-            commands: vec![APPLY.into()],
-        },
+        fix: Fix::new(
+            "If the name servers of the virtual network were changed, let the instance take them over; if this VM \
+                      has its own, pass the instance's with --dns-server.",
+        )
+        .change([APPLY]),
         ..blank()
     })
 }
@@ -202,13 +195,10 @@ fn not_reached<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
             .collect(),
         suspects: vec![Suspect::Nsg, Suspect::Udr],
         impact: Some("The portal and every other management client lose the instance.".into()),
-        fix: Fix {
-            summary:
-                "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 \
-                      to a firewall, send ApiManagement to Internet."
-                    .into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new(
+            "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 \
+                      to a firewall, send ApiManagement to Internet.",
+        ),
         ..blank()
     })
 }
@@ -226,13 +216,10 @@ fn broken<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
             .collect(),
         suspects: vec![Suspect::Service, Suspect::Nsg],
         impact: Some("What rests on these parts does not work; a machine beside the instance cannot test them.".into()),
-        fix: Fix {
-            summary:
-                "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask \
-                      Microsoft support."
-                    .into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new(
+            "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask \
+                      Microsoft support.",
+        ),
         ..blank()
     })
 }
@@ -263,10 +250,7 @@ fn stale<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
             .collect(),
         suspects: vec![Suspect::Service, Suspect::DnsServer],
         impact: Some("What the instance says of these is no longer true, or no longer known.".into()),
-        fix: Fix {
-            summary: "Trust this VM's results for them, put right what is blocked, then fetch the status again.".into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new("Trust this VM's results for them, put right what is blocked, then fetch the status again."),
         ..blank()
     })
 }
@@ -330,9 +314,6 @@ fn blank<'a>() -> Draft<'a> {
         evidence: Vec::new(),
         impact: None,
         suspects: Vec::new(),
-        fix: Fix {
-            summary: String::new(),
-            commands: Vec::new(),
-        },
+        fix: Fix::default(),
     }
 }

@@ -36,13 +36,11 @@ pub fn recognise_silence<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
         confidence: Confidence::High,
         evidence,
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
-        fix: Fix {
-            summary:
-                "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
-                      application rule for 1688 never works."
-                    .into(),
-            commands: routes(&rows),
-        },
+        fix: Fix::new(
+            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
+                      application rule for 1688 never works.",
+        )
+        .change(routes(&rows)),
         rows,
     }]
 }
@@ -70,11 +68,10 @@ pub fn recognise_hint<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>
             "activation succeeds only from a public address of Azure's, and the agent never asks for one".into(),
         ],
         suspects: vec![Suspect::Udr, Suspect::Nva],
-        fix: Fix {
-            summary: "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet."
-                .into(),
-            commands: routes(&answering),
-        },
+        fix: Fix::new(
+            "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet.",
+        )
+        .change(routes(&answering)),
         rows: answering,
     }]
 }

@@ -63,10 +63,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
             confidence: Confidence::Certain,
             evidence: evidence(view, &rows),
             suspects: vec![Suspect::LocalHost],
-            fix: Fix {
-                summary: fix.into(),
-                commands: commands(what),
-            },
+            fix: Fix::new(fix).look(commands(what)),
             rows,
         }
     })

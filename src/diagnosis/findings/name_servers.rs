@@ -158,14 +158,13 @@ fn some_names_fail<'a>(view: &RunView<'a>, server: Option<IpAddr>, rows: Vec<Row
         confidence: confidence(view, cause),
         evidence,
         suspects: suspects(view, cause),
-        fix: Fix {
-            summary: format!("Make {server} forward the zones of these names, to 168.63.129.16 at last."),
-            commands: rows
-                .first()
-                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
-                .into_iter()
-                .collect(),
-        },
+        fix: Fix::new(format!(
+            "Make {server} forward the zones of these names, to 168.63.129.16 at last."
+        ))
+        .look(
+            rows.first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
+        ),
         rows,
     }
 }

@@ -65,20 +65,22 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         what: What::of(&rows, "no-outbound"),
         scope: "no-outbound".into(),
         title: "This VM has no way out: nothing public answers".into(),
-        confidence: if answering.is_empty() { Confidence::High } else { Confidence::Medium },
+        confidence: if answering.is_empty() {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
         evidence,
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
-        fix: Fix {
-            summary: "Give the subnet a NAT gateway, or 0.0.0.0/0 a next hop that lives, and do not deny Internet in the NSG; \
-                      then run again."
-                .into(),
-            commands: vec![
-                "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
-                 routes:routeTable.id, nsg:networkSecurityGroup.id, defaultOutbound:defaultOutboundAccess}\""
-                    .into(),
-                "az network nic show-effective-route-table -g RG -n NIC -o table".into(),
-            ],
-        },
+        fix: Fix::new(
+            "Give the subnet a NAT gateway, or 0.0.0.0/0 a next hop that lives, and do not deny Internet in the NSG; \
+                      then run again.",
+        )
+        .look([
+            "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
+                 routes:routeTable.id, nsg:networkSecurityGroup.id, defaultOutbound:defaultOutboundAccess}\"",
+            "az network nic show-effective-route-table -g RG -n NIC -o table",
+        ]),
         rows,
     }]
 }

@@ -39,17 +39,14 @@ pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
             } else {
                 vec![Suspect::DnsServer]
             },
-            fix: Fix {
-                summary: if open {
-                    format!(
-                        "Deny {ports} to {} in the subnet's NSG or at the firewall.",
-                        say::subject(&rows)
-                    )
-                } else {
-                    "Name the target of this test by its address, so that no name server has a say.".into()
-                },
-                commands: Vec::new(),
-            },
+            fix: Fix::new(if open {
+                format!(
+                    "Deny {ports} to {} in the subnet's NSG or at the firewall.",
+                    say::subject(&rows)
+                )
+            } else {
+                "Name the target of this test by its address, so that no name server has a say.".into()
+            }),
             rows,
         }
     };

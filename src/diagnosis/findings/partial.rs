@@ -98,14 +98,21 @@ fn shaken(cause: Cause, rows: Vec<Row<'_>>) -> Draft<'_> {
         severity: Severity::Degradation,
         what: What::Cause(cause),
         scope: format!("{}-shaken", say::scope(&rows, "some")),
-        title: format!("{}: {} works, with something odd", say::subject(&rows), say::ports(&rows)),
-        confidence: if cause == Cause::TlsUntrusted { Confidence::Low } else { Confidence::Medium },
+        title: format!(
+            "{}: {} works, with something odd",
+            say::subject(&rows),
+            say::ports(&rows)
+        ),
+        confidence: if cause == Cause::TlsUntrusted {
+            Confidence::Low
+        } else {
+            Confidence::Medium
+        },
         evidence: say::examples(&rows),
         suspects: vec![Suspect::Nva, Suspect::Service],
-        fix: Fix {
-            summary: "See whether a device on the way ends connections that it has let through; the service itself has proved itself.".into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new(
+            "See whether a device on the way ends connections that it has let through; the service itself has proved itself.",
+        ),
         rows,
     }
 }
@@ -125,12 +132,10 @@ fn servers_differ(rows: Vec<Row<'_>>) -> Draft<'_> {
             .chain(["a resolver asks one or the other, so the instance fails now and then".into()])
             .collect(),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
-        fix: Fix {
-            summary:
-                "Make every name server of the virtual network forward to the same place, or list only those that do."
-                    .into(),
-            commands: vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()],
-        },
+        fix: Fix::new(
+            "Make every name server of the virtual network forward to the same place, or list only those that do.",
+        )
+        .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),
         rows,
     }
 }

@@ -58,18 +58,14 @@ fn draft(zone: Option<String>, rows: Vec<Row<'_>>) -> Draft<'_> {
         confidence: Confidence::Certain,
         evidence,
         suspects: vec![Suspect::PrivateDnsZone],
-        fix: Fix {
-            summary: format!(
+        fix: Fix::new(format!(
                 "Add {} to the private zone, or unlink the zone from this network, or let the link fall back to public DNS.",
                 list(&hosts, 2)
-            ),
-            commands: vec![
-                format!("az network private-dns record-set a list -g RG -z {quoted} -o table"),
+            )).look([format!("az network private-dns record-set a list -g RG -z {quoted} -o table")]).change([
                 format!(
                     "az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy NxDomainRedirect"
                 ),
-            ],
-        },
+            ]),
         rows,
     }
 }

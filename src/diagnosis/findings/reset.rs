@@ -47,10 +47,7 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         confidence: Confidence::High,
         evidence,
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
-        fix: Fix {
-            summary: format!("Find the device that resets. {}", allow.summary),
-            commands: allow.commands,
-        },
+        fix: Fix::new(format!("Find the device that resets. {}", allow.summary)).change(allow.change),
         rows,
     }]
 }

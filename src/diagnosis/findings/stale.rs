@@ -31,10 +31,7 @@ pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
         confidence: Confidence::Low,
         evidence: vec![format!("no name server knows {}", list(&hosts, 4))],
         suspects: vec![Suspect::Documentation],
-        fix: Fix {
-            summary: "Nothing to allow: leave these names out of firewall rules.".into(),
-            commands: Vec::new(),
-        },
+        fix: Fix::new("Nothing to allow: leave these names out of firewall rules."),
         rows,
     }]
 }

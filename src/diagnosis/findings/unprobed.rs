@@ -87,13 +87,13 @@ fn denied<'a>(row: Row<'a>, prediction: &Prediction, vnet: Option<Vnet>) -> Draf
         evidence: vec![prediction.words.clone()],
         suspects: vec![Suspect::Nsg],
         impact: None,
-        fix: Fix {
-            summary: format!("Allow {port} from {source} to VirtualNetwork in the subnet's NSG{before}."),
-            commands: vec![format!(
-                "apim-probe rules --kind nsg --as az --only {}",
-                endpoint.dependency
-            )],
-        },
+        fix: Fix::new(format!(
+            "Allow {port} from {source} to VirtualNetwork in the subnet's NSG{before}."
+        ))
+        .look([format!(
+            "apim-probe rules --kind nsg --as az --only {}",
+            endpoint.dependency
+        )]),
     }
 }
 
@@ -110,14 +110,12 @@ fn asymmetric<'a>(row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> 
         evidence: vec![words],
         suspects: vec![Suspect::Udr],
         impact: None,
-        fix: Fix {
-            summary: format!(
-                "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."
-            ),
-            commands: vec![format!(
-                "apim-probe rules --kind routes --as az --only {}",
-                endpoint.dependency
-            )],
-        },
+        fix: Fix::new(format!(
+            "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."
+        ))
+        .look([format!(
+            "apim-probe rules --kind routes --as az --only {}",
+            endpoint.dependency
+        )]),
     }
 }

@@ -128,10 +128,7 @@ pub fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         .take(MOST_RULES)
         .zip(priorities(rows, view))
         .map(|(rule, priority)| in_nsg(rule, priority));
-    Fix {
-        summary,
-        commands: commands.collect(),
-    }
+    Fix::new(summary).change(commands)
 }
 
 /// A priority for each row, none of which another finding gives: Azure refuses the second rule of one priority.
@@ -205,14 +202,7 @@ pub fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
             words(names)
         )
     };
-    Fix {
-        summary,
-        commands: parts
-            .iter()
-            .filter(|(_, _, names)| !names.is_empty())
-            .map(command)
-            .collect(),
-    }
+    Fix::new(summary).change(parts.iter().filter(|(_, _, names)| !names.is_empty()).map(command))
 }
 
 /// Arguments of a command.
@@ -237,19 +227,13 @@ pub fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(&rules)
     );
-    Fix {
-        summary,
-        commands: in_firewall(&rules),
-    }
+    Fix::new(summary).change(in_firewall(&rules))
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
 pub fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let rules = rules(rows, view);
-    Fix {
-        summary: format!("Let {who} pass {}.", what(&rules)),
-        commands: in_firewall(&rules),
-    }
+    Fix::new(format!("Let {who} pass {}.", what(&rules))).change(in_firewall(&rules))
 }
 
 fn in_firewall(rules: &[Rule]) -> Vec<String> {

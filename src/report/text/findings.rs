@@ -28,8 +28,11 @@ pub fn write(page: &mut Page, report: &Report, verbose: bool) {
         let left = MOST_LINES - title(page, finding, number);
         body(page, finding, &endpoints, if verbose { None } else { Some(left) });
         if verbose {
-            for line in &finding.fix.commands {
-                command::write(page, INDENT, line);
+            for (label, commands) in view::commands(&finding.fix) {
+                page.line(Line::at(INDENT).styled(style::QUIET, label));
+                for line in commands {
+                    command::write(page, INDENT, line);
+                }
             }
         }
     }

@@ -161,7 +161,7 @@ fn what_no_probe_sees_becomes_a_finding() {
         "Allow TCP 3443 from ApiManagement to VirtualNetwork in the subnet's NSG, before rule DenyAllInBound (65500)."
     );
     assert_eq!(
-        denied.fix.commands,
+        denied.fix.look,
         ["apim-probe rules --kind nsg --as az --only management-endpoint"]
     );
     // Whether clients come from outside, nobody said.

@@ -41,7 +41,6 @@ pub fn repair(view: &RunView<'_>, cause: Cause, servers: &str) -> Fix {
     if !matches!(cause, Cause::DnsTimeout | Cause::TcpTimeout) {
         return fix::advise(Cause::DnsServfail, &[], view);
     }
-    let commands = vec!["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers".into()];
     let summary = if is_platform_asked(view) {
         format!(
             "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
@@ -52,18 +51,16 @@ pub fn repair(view: &RunView<'_>, cause: Cause, servers: &str) -> Fix {
              the network configuration to the instance."
         )
     };
-    Fix { summary, commands }
+    Fix::new(summary).look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"])
 }
 
 /// A server that answers over one transport is well: a rule names that one only.
 pub fn other_transport(rows: &[Row<'_>], server: &str) -> Fix {
     let ports = say::ports(rows);
-    Fix {
-        summary: format!(
-            "Allow {ports} to {server} as well, in this subnet's NSG, in the server's own and at any firewall between."
-        ),
-        commands: vec!["az network nsg rule list -g RG --nsg-name NSG --include-default -o table".into()],
-    }
+    Fix::new(format!(
+        "Allow {ports} to {server} as well, in this subnet's NSG, in the server's own and at any firewall between."
+    ))
+    .look(["az network nsg rule list -g RG --nsg-name NSG --include-default -o table"])
 }
 
 /// What the platform's name server said as a control.
