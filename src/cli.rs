@@ -179,6 +179,9 @@ pub struct RulesArgs {
     /// Prefix of the instance's subnet: the source of firewall rules [default: every source]
     #[arg(long, value_name = "PREFIX")]
     pub subnet: Option<IpNet>,
+    /// Priority of the first NSG rule in each direction; a deny in --effective-nsg is still preceded [default: 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=4096))]
+    pub first_priority: Option<u16>,
     /// What to plan.
     #[command(flatten)]
     pub plan: PlanArgs,

@@ -17,6 +17,7 @@ pub mod evaluate;
 mod halves;
 mod kind;
 pub mod nsg;
+mod opening;
 mod predict;
 mod predictions;
 mod remote;
@@ -25,6 +26,7 @@ pub mod service_tags;
 mod words;
 
 pub use document::MAX_SIZE;
+pub use opening::Opening;
 pub use predictions::Predictions;
 
 use self::{
@@ -122,9 +124,9 @@ impl NetworkRules {
         &self.tags
     }
 
-    /// The effective rules of the security groups, where they were given.
-    pub fn security(&self) -> Option<&SecurityRules> {
-        self.security.as_ref()
+    /// Whether the effective rules of security groups were given.
+    pub fn has_security(&self) -> bool {
+        self.security.is_some()
     }
 
     /// Whether no security group guards the subnet, as far as the documents tell.

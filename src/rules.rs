@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use crate::{
     azure::{Cloud, region::regional},
     catalog::model::Catalog,
-    network::service_tags::ServiceTags,
+    network::{NetworkRules, Standpoint},
 };
 
 mod az;
@@ -23,6 +23,7 @@ mod firewall;
 mod json;
 mod literal;
 mod nsg;
+mod priorities;
 mod requirement;
 mod routes;
 mod slots;
@@ -30,7 +31,8 @@ mod terraform;
 
 pub use self::{
     firewall::FirewallRule,
-    nsg::{NsgRules, SecurityRule, clashes},
+    nsg::{NsgRules, SecurityRule},
+    priorities::Deny,
     requirement::{Requirement, is_forced, missing},
 };
 
@@ -67,12 +69,15 @@ pub struct Basis<'a> {
     pub catalog: &'a Catalog,
     /// The cloud, for literal addresses.
     pub cloud: Cloud,
-    /// The region: regional tags take the place of global ones where the documentation allows it.
-    pub region: Option<&'a str>,
+    /// The region, whose tags take the place of global ones where the documentation allows it, and the addresses from which
+    /// the rules in force are looked at.
+    pub from: Standpoint<'a>,
     /// Whether a route takes 0.0.0.0/0 away from Azure, so that nothing counts as `Internet`; `None` where nobody told.
     pub is_forced: Option<bool>,
-    /// Where tags are spelled as Azure spells them.
-    pub tags: Option<&'a ServiceTags>,
+    /// The rules in force, for free priorities, and the service tags as Azure spells them.
+    pub network: Option<&'a NetworkRules>,
+    /// The priority of the first rule of a security group in each direction; 2000 where nobody says otherwise.
+    pub first_priority: Option<u16>,
     /// The prefix of the instance's subnet, or `*`: the source of firewall rules.
     pub subnet: &'a str,
 }
@@ -131,7 +136,8 @@ impl<'a> RuleSet<'a> {
     /// The region, where tags cannot be narrowed to it: rules then name whole tags.
     pub fn unknown_region(&self) -> Option<&str> {
         // Every region has storage.
-        self.basis.region.filter(|_| self.basis.tag("Storage") == "Storage")
+        let region = self.basis.from.region;
+        region.filter(|_| self.basis.tag("Storage") == "Storage")
     }
 
     /// The place of a dependency in the catalog; behind the last for one that it lacks.
@@ -159,10 +165,11 @@ impl<'a> RuleSet<'a> {
 impl Basis<'_> {
     /// A tag as it stands in a rule: the region's part where the documentation allows it.
     pub fn tag(&self, tag: &str) -> String {
-        let listed = self.tags.and_then(|tags| tags.regional(tag, self.region));
+        let region = self.from.region;
+        let listed = self.network.and_then(|network| network.tags().regional(tag, region));
         listed
             .map(str::to_owned)
-            .or_else(|| regional(tag, self.region))
+            .or_else(|| regional(tag, region))
             .unwrap_or_else(|| tag.to_owned())
     }
 }
@@ -219,7 +226,7 @@ impl Rules {
                      Hubs namespace elsewhere those of its own."
                         .into(),
                 ];
-                remarks.extend(group.remark().map(str::to_owned));
+                remarks.extend(group.remarks());
                 remarks
             }
             Self::Firewall(_) => vec![

@@ -12,7 +12,7 @@ use crate::{
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, clashes, is_forced, missing},
+    rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, is_forced, missing},
     text::escape,
     vantage::until::Until,
 };
@@ -44,11 +44,12 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let basis = Basis {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
-        region: planned.vantage.region.as_deref(),
+        from: planning::standpoint(&planned.vantage),
         is_forced: network
             .as_ref()
             .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),
-        tags: network.as_ref().map(NetworkRules::tags),
+        network: network.as_ref(),
+        first_priority: arguments.first_priority,
         subnet: &subnet,
     };
     let set = RuleSet::new(basis, requirements);
@@ -84,14 +85,7 @@ fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> V
         Rules::Firewall(_) if any_source && !rules.is_empty() => {
             notices.push("the firewall rules take every source: --subnet narrows them to the instance's".into());
         }
-        Rules::Nsg(group) => {
-            let existing = network.and_then(NetworkRules::security);
-            notices.extend(
-                existing
-                    .map(|existing| clashes(&group.rules, existing))
-                    .unwrap_or_default(),
-            );
-        }
+        Rules::Nsg(group) => notices.extend(network.into_iter().flat_map(|network| group.clashes(network))),
         _ => {}
     }
     notices

@@ -2,14 +2,18 @@
 
 use super::{
     Basis, Choice, RuleSet,
+    priorities::{Deny, Numbers, RANGE},
     slots::{Far, Slot},
 };
 use crate::{
     address::is_impossible,
     azure::PLATFORM,
-    model::{Transport, prediction::Access},
-    network::nsg::SecurityRules,
-    text::escape,
+    model::Transport,
+    network::NetworkRules,
+    text::{
+        escape,
+        words::{distinct, list},
+    },
 };
 
 /// The rules for a network security group.
@@ -19,6 +23,8 @@ pub struct NsgRules {
     pub rules: Vec<SecurityRule>,
     /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where nobody told.
     is_forced: Option<bool>,
+    /// Whether the rules in force were told.
+    is_told: bool,
 }
 
 /// A rule that allows.
@@ -40,14 +46,9 @@ pub struct SecurityRule {
     pub ports: Vec<u16>,
     /// What it is for, in at most 140 characters.
     pub description: String,
+    /// The rule in force that denies some of its traffic, and must come behind it.
+    pub deny: Option<Deny>,
 }
-
-/// The priority of a direction's first rule, and the step to the next: room for a user's own rules before and between.
-const FIRST: usize = 2000;
-const STEP: usize = 10;
-
-/// The last priority that Azure takes.
-const LAST: usize = 4096;
 
 /// The longest description that Azure takes.
 const LONGEST: usize = 140;
@@ -59,28 +60,46 @@ const LONGEST: usize = 140;
 pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
-        for (at, slot) in set.slots.iter().filter(|slot| slot.inbound == inbound).enumerate() {
-            if !choice.takes(set.required_by(slot)) {
-                continue;
+        let slots: Vec<&Slot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
+        let numbers = Numbers::new(&set.basis, slots.len(), inbound);
+        for (at, slot) in slots.into_iter().enumerate() {
+            if choice.takes(set.required_by(slot)) {
+                rules.extend(rule(set, slot, &numbers, at)?);
             }
-            let priority = FIRST + STEP * at;
-            if priority > LAST {
-                return Err(format!(
-                    "the catalog needs more rules than there are priorities from {FIRST} to {LAST}"
-                ));
-            }
-            rules.extend(rule(set, slot, u16::try_from(priority).unwrap_or(u16::MAX)));
         }
     }
     Ok(NsgRules {
         rules,
         is_forced: set.basis.is_forced,
+        is_told: set.basis.network.is_some_and(NetworkRules::has_security),
     })
 }
 
 impl NsgRules {
+    /// What a reader should know first.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
+        let of_priorities = if self.is_told {
+            self.precedes()
+        } else {
+            Some(UNTOLD.to_owned())
+        };
+        of_priorities.into_iter().chain(self.of_internet().map(str::to_owned))
+    }
+
+    /// Which rules in force these come before.
+    fn precedes(&self) -> Option<String> {
+        let denies: Vec<String> = self
+            .rules
+            .iter()
+            .filter_map(|rule| rule.deny.as_ref().filter(|deny| rule.is_before(deny)))
+            .map(ToString::to_string)
+            .collect();
+        let denies = distinct(denies.iter().map(String::as_str));
+        (!denies.is_empty()).then(|| format!("Their priorities are free, and come before {}.", list(&denies, 4)))
+    }
+
     /// What a reader should know of `Internet` (service-tags-overview; MicrosoftDocs/azure-docs#22178).
-    pub(super) fn remark(&self) -> Option<&'static str> {
+    fn of_internet(&self) -> Option<&'static str> {
         let is_said = |word: &str| {
             self.rules
                 .iter()
@@ -103,45 +122,51 @@ const INTERNET: &str = "Internet";
 /// What stands in its place where a route takes 0.0.0.0/0.
 const EVERYTHING: &str = "*";
 
-/// Where the rules meet those that are in force: a priority that is taken, or a deny that comes before.
-pub fn clashes(rules: &[SecurityRule], existing: &SecurityRules) -> Vec<String> {
-    let mut clashes: Vec<String> = Vec::new();
-    for known in existing.groups.iter().flat_map(|group| &group.rules) {
-        let same_way = |rule: &&SecurityRule| rule.inbound != known.outbound;
-        let taken = rules
-            .iter()
-            .filter(same_way)
-            .find(|rule| u32::from(rule.priority) == known.priority && rule.name != known.name);
-        if let Some(rule) = taken {
-            clashes.push(format!(
+/// What is said of priorities where nobody told which rules are in force.
+const UNTOLD: &str = "A rule has no effect behind one that denies: put it before your own deny, or pass --effective-nsg, \
+                      which finds a place.";
+
+impl NsgRules {
+    /// Where a group in force leaves no good place: a priority that is taken, or a deny that comes before.
+    pub fn clashes(&self, network: &NetworkRules) -> Vec<String> {
+        let taken = self.rules.iter().filter_map(|rule| {
+            let mut in_force = network.of_the_subnet(!rule.inbound);
+            let other = in_force.find(|other| other.priority == u32::from(rule.priority) && other.name != rule.name)?;
+            Some(format!(
                 "priority {} of {} is taken by {}",
                 rule.priority,
                 rule.name,
-                escape(&known.name)
-            ));
-        }
-        let late = rules.iter().filter(same_way).filter(|rule| {
-            known.access == Access::Deny
-                && !known.source.is_nowhere()
-                && !known.destination.is_nowhere()
-                && u32::from(rule.priority) > known.priority
-                && rule.ports.iter().any(|port| known.concerns(rule.transport, *port))
+                escape(&other.name)
+            ))
         });
-        let late = late.count();
-        if late > 0 {
-            clashes.push(format!(
-                "{} ({}) denies and comes before {late} of these rules",
-                escape(&known.name),
-                known.priority
-            ));
+        let mut clashes: Vec<String> = taken.collect();
+        let mut late: Vec<(&Deny, usize)> = Vec::new();
+        for rule in &self.rules {
+            let Some(deny) = rule.deny.as_ref().filter(|deny| !rule.is_before(deny)) else {
+                continue;
+            };
+            match late.iter_mut().find(|(known, _)| *known == deny) {
+                Some((_, rules)) => *rules += 1,
+                None => late.push((deny, 1)),
+            }
         }
+        let late = late
+            .into_iter()
+            .map(|(deny, rules)| format!("{deny} denies and comes before {rules} of these rules"));
+        clashes.extend(late);
+        clashes
     }
-    clashes.sort();
-    clashes.dedup();
-    clashes
 }
 
-fn rule(set: &RuleSet<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
+impl SecurityRule {
+    /// Whether it comes before a rule that denies.
+    pub fn is_before(&self, deny: &Deny) -> bool {
+        u32::from(self.priority) < deny.priority
+    }
+}
+
+/// The rule of a slot; none where nothing is left to allow, as for a name server at the platform's own address.
+fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
     let far = match &slot.far {
         Far::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
         Far::Tag(tag) => vec![set.basis.tag(tag)],
@@ -149,13 +174,20 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
         Far::Literal(id) => literal(&set.basis, id),
         Far::Hosts(_) => hosts(set, slot),
     };
-    // A name server at the platform's own address needs no rule.
-    let first = far.first()?.clone();
+    let Some(first) = far.first().cloned() else {
+        return Ok(None);
+    };
+    let way = if slot.inbound { "in" } else { "out" };
+    let name = format!("apim-{way}-{}", slot.name(&slot.ports));
+    let deny = Deny::first(&set.basis, slot, &far);
+    let priority = numbers.number(&name, at, deny.as_ref()).ok_or_else(|| {
+        let last = RANGE.end();
+        format!("the priorities of an NSG end at {last}, before there is one for {name}: pass a lower --first-priority")
+    })?;
     let here = "VirtualNetwork".to_owned();
     let (source, destination) = if slot.inbound { (first, vec![here]) } else { (here, far) };
-    let way = if slot.inbound { "in" } else { "out" };
-    Some(SecurityRule {
-        name: format!("apim-{way}-{}", slot.name(&slot.ports)),
+    Ok(Some(SecurityRule {
+        name,
         priority,
         inbound: slot.inbound,
         transport: slot.transport,
@@ -163,7 +195,8 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, priority: u16) -> Option<SecurityRule> {
         destination,
         ports: slot.ports.clone(),
         description: description(slot),
-    })
+        deny,
+    }))
 }
 
 /// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.

@@ -14,9 +14,10 @@ use apim_probe::{
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls},
-    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, clashes, missing},
+    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, missing},
 };
-use serde_json::Value;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use crate::made;
 
@@ -30,6 +31,8 @@ struct Given {
     only: &'static [&'static str],
     set: &'static [(&'static str, &'static str)],
     is_forced: Option<bool>,
+    network: Option<NetworkRules>,
+    first_priority: Option<u16>,
 }
 
 fn given() -> Given {
@@ -41,6 +44,8 @@ fn given() -> Given {
         only: &[],
         set: &[],
         is_forced: Some(false),
+        network: None,
+        first_priority: None,
     }
 }
 
@@ -76,9 +81,13 @@ impl Given {
         let basis = Basis {
             catalog: &self.catalog,
             cloud: self.cloud,
-            region: self.region,
+            from: Standpoint {
+                region: self.region,
+                addresses: &[],
+            },
             is_forced: self.is_forced,
-            tags: None,
+            network: self.network.as_ref(),
+            first_priority: self.first_priority,
             subnet: "10.1.2.0/24",
         };
         RuleSet::new(basis, requirements)
@@ -263,21 +272,12 @@ fn regional_tags_are_only_used_where_the_page_allows_them() {
 fn the_list_of_tags_has_the_last_word_on_spelling() {
     let tags = br#"{"values": [{"name": "Sql.ATLANTIS", "properties": {"addressPrefixes": ["20.0.0.0/24"]}}]}"#;
     let tags = ServiceTags::parse(tags).unwrap();
-    let catalog = Catalog::builtin();
     let from = Given {
         region: Some("atlantis"),
+        network: Some(NetworkRules::new(None, None, Some(tags))),
         ..given()
     };
-    let basis = Basis {
-        catalog: &catalog,
-        cloud: Cloud::Public,
-        region: from.region,
-        is_forced: None,
-        tags: Some(&tags),
-        subnet: "*",
-    };
-    let set = RuleSet::new(basis, Requirement::of_plan(&from.plan()));
-    let rules = by_name(&set.rules(Kind::Nsg, Choice::All).unwrap());
+    let rules = by_name(&from.rules(Kind::Nsg));
     assert_eq!(
         rules["apim-out-Sql-tcp-1433"]["destinationAddressPrefix"],
         "Sql.ATLANTIS"
@@ -882,35 +882,147 @@ fn no_rules_are_still_a_document() {
     assert!(commands(&firewall).is_empty());
 }
 
+/// A network whose subnet has these outbound rules: name, priority, access, destination and port.
+fn guarded(rules: &[(&str, u32, &str, &str, &str)]) -> NetworkRules {
+    let rules: Vec<Value> = rules
+        .iter()
+        .map(|(name, priority, access, destination, port)| {
+            json!({
+                "name": name, "priority": priority, "direction": "Outbound", "access": access, "protocol": "*",
+                "sourceAddressPrefix": "*", "destinationAddressPrefix": destination, "destinationPortRange": port,
+            })
+        })
+        .collect();
+    let document = json!([{ "effectiveSecurityRules": rules }]).to_string();
+    NetworkRules::new(Some(SecurityRules::parse(document.as_bytes()).unwrap()), None, None)
+}
+
+fn nsg(given: &Given) -> NsgRules {
+    match given.rules(Kind::Nsg) {
+        Rules::Nsg(rules) => rules,
+        _ => unreachable!("rules of a security group"),
+    }
+}
+
+fn priority_of(rules: &NsgRules, name: &str) -> u16 {
+    rules.rules.iter().find(|rule| rule.name == name).unwrap().priority
+}
+
 #[test]
-fn rules_that_are_in_the_way_are_named() {
-    let existing = br#"[{"effectiveSecurityRules": [
-        {"name": "DenyWeb", "priority": 999, "direction": "Outbound", "access": "Deny", "protocol": "*",
-         "sourceAddressPrefix": "*", "destinationAddressPrefix": "Internet", "destinationPortRange": "1433"},
-        {"name": "Mine", "priority": 2040, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
-         "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "9"},
-        {"name": "DenyAllOutBound", "priority": 65500, "direction": "Outbound", "access": "Deny", "protocol": "*",
-         "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "*"}]}]"#;
-    let Rules::Nsg(NsgRules { rules, .. }) = given().rules(Kind::Nsg) else {
-        unreachable!("rules of a security group")
+fn a_rule_comes_before_the_deny_that_stops_it() {
+    let denied = |rules: &[_]| Given {
+        network: Some(guarded(rules)),
+        ..given()
     };
-    let existing = SecurityRules::parse(existing).unwrap();
+    let free = nsg(&given());
+    let sql = "apim-out-Sql-tcp-1433";
+    assert_eq!(priority_of(&free, sql), 2040);
+    // Nobody told which rules there are.
+    let remarks = |rules: NsgRules| Rules::Nsg(rules).remarks().join(" ");
+    assert!(remarks(free.clone()).contains("put it before your own deny"));
+
+    let from = denied(&[("DenySql", 1000, "Deny", "Internet", "1433")]);
+    let rules = nsg(&from);
+    assert!((100..1000).contains(&priority_of(&rules, sql)));
+    // What is not denied stays where it was.
+    for rule in rules.rules.iter().filter(|rule| rule.name != sql) {
+        assert_eq!(rule.priority, priority_of(&free, &rule.name), "{}", rule.name);
+    }
+    assert!(remarks(rules.clone()).contains("come before DenySql (1000)"));
+    assert!(!remarks(rules.clone()).contains("your own deny"));
+    assert!(rules.clashes(from.network.as_ref().unwrap()).is_empty());
+
+    // A deny behind the regular number, or of something else, moves nothing.
+    for elsewhere in [
+        ("DenyAll", 4096, "Deny", "*", "*"),
+        ("DenySsh", 100, "Deny", "*", "22"),
+        ("DenyNear", 100, "Deny", "10.0.0.0/8", "443"),
+    ] {
+        assert_eq!(
+            priority_of(&nsg(&denied(&[elsewhere])), sql),
+            priority_of(&free, sql),
+            "{elsewhere:?}"
+        );
+    }
+    // What was applied before keeps its number.
+    let again = denied(&[(sql, 150, "Allow", "Sql", "1433"), ("DenyAll", 200, "Deny", "*", "*")]);
+    assert_eq!(priority_of(&nsg(&again), sql), 150);
+}
+
+#[test]
+fn a_group_without_a_place_is_said_to_be_so() {
+    let from = Given {
+        network: Some(guarded(&[
+            ("DenyWeb", 100, "Deny", "Internet", "80"),
+            ("Mine", 2040, "Allow", "*", "9"),
+            ("DenyAllOutBound", 65500, "Deny", "*", "*"),
+        ])),
+        ..given()
+    };
+    let rules = nsg(&from);
     assert_eq!(
-        clashes(&rules, &existing),
-        [
-            "DenyWeb (999) denies and comes before 1 of these rules",
-            "priority 2040 of apim-out-Sql-tcp-1433 is taken by Mine"
-        ]
+        rules.clashes(from.network.as_ref().unwrap()),
+        ["DenyWeb (100) denies and comes before 1 of these rules"]
     );
-    // Where everything counts as the virtual network, a rule for the internet is in nobody's way.
-    let forced =
-        br#"[{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "VirtualAppliance",
-        "nextHopIpAddress": ["10.1.9.4"]}]"#;
-    let network = NetworkRules::new(Some(existing), Some(Routes::parse(forced).unwrap()), None);
-    assert_eq!(
-        clashes(&rules, network.security().unwrap()),
-        ["priority 2040 of apim-out-Sql-tcp-1433 is taken by Mine"]
-    );
+    assert_ne!(priority_of(&rules, "apim-out-Sql-tcp-1433"), 2040);
+}
+
+#[test]
+fn the_first_priority_is_the_users() {
+    let from = |first| Given {
+        first_priority: Some(first),
+        ..given()
+    };
+    for first in [100, 300, 3900] {
+        let rules = nsg(&from(first)).rules;
+        let numbers = || rules.iter().filter(|rule| rule.inbound).map(|rule| rule.priority);
+        assert_eq!(numbers().min(), Some(first));
+        assert!(rules.iter().all(|rule| (first..=4096).contains(&rule.priority)));
+    }
+    let endpoints = Requirement::of_plan(&given().plan());
+    let late = from(4090);
+    let error = late.set(endpoints).rules(Kind::Nsg, Choice::All).unwrap_err();
+    assert!(error.contains("--first-priority"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever stands in a group: no number twice, none that is taken, none behind a deny, and the same for a part of the
+    /// rules as for all of them.
+    #[test]
+    fn priorities_fit_into_any_group(
+        taken in prop::collection::btree_map(100u32..=4096, prop::sample::select(vec!["9", "443", "1433", "*"]), 0..60),
+        denies in prop::collection::btree_set(300u32..=4096, 0..3),
+        first in prop::option::of(100u16..=3000),
+    ) {
+        let rules: Vec<_> = taken
+            .iter()
+            .map(|(priority, port)| {
+                let access = if denies.contains(priority) { "Deny" } else { "Allow" };
+                ("theirs", *priority, access, "203.0.113.9", *port)
+            })
+            .chain(denies.iter().filter(|deny| !taken.contains_key(deny)).map(|deny| ("deny", *deny, "Deny", "*", "*")))
+            .collect();
+        let from = Given { network: Some(guarded(&rules)), first_priority: first, ..given() };
+        let all = nsg(&from);
+        let held: BTreeSet<u32> = rules.iter().map(|(_, priority, ..)| *priority).collect();
+        let mut given_out = BTreeSet::new();
+        for rule in &all.rules {
+            prop_assert!(given_out.insert((rule.inbound, rule.priority)), "{} twice", rule.priority);
+            if rule.inbound {
+                continue;
+            }
+            prop_assert!(!held.contains(&u32::from(rule.priority)), "{} is taken", rule.priority);
+            for deny in rules.iter().filter(|(name, ..)| *name == "deny") {
+                prop_assert!(u32::from(rule.priority) < deny.1, "{} behind {}", rule.priority, deny.1);
+            }
+        }
+        let part = nsg(&Given { only: &["sql", "key-vault", "entra-id"], ..from });
+        for rule in &part.rules {
+            prop_assert!(all.rules.contains(rule), "{rule:?}");
+        }
+    }
 }
 
 #[test]

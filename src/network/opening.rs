@@ -1,0 +1,86 @@
+//! What a new rule of the subnet's group meets there: the rule that denies its traffic, and the priorities that are taken.
+
+use std::net::IpAddr;
+
+use super::{
+    INTERNET, NetworkRules, Standpoint,
+    evaluate::{Flow, Remote, Security, security},
+    nsg::Rule,
+};
+use crate::model::{
+    Transport,
+    prediction::{Access, Place},
+};
+
+/// The traffic that a rule is to let through.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// Whether the subnet begins.
+    pub outbound: bool,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The ports at the destination.
+    pub ports: &'a [u16],
+    /// The other side, as the rule names it: one service tag, `*`, or addresses.
+    pub far: &'a [String],
+}
+
+impl NetworkRules {
+    /// The rule of the subnet's group that denies some of this traffic, the first where several do. A rule that allows it
+    /// has no effect behind this one.
+    pub fn first_deny(&self, opening: &Opening<'_>, from: &Standpoint<'_>) -> Option<&Rule> {
+        let remote = self.named(opening.far, from.region);
+        let local = self.local(from);
+        let readings = self
+            .security
+            .iter()
+            .chain(self.otherwise.as_ref().map(|otherwise| &otherwise.security));
+        let denies = readings.flat_map(|rules| {
+            let (remote, local) = (&remote, local.as_ref());
+            opening.ports.iter().filter_map(move |port| {
+                let flow = Flow {
+                    outbound: opening.outbound,
+                    transport: opening.transport,
+                    port: *port,
+                    remote,
+                    local,
+                    region: from.region,
+                    platform: None,
+                    inside: &self.inside,
+                };
+                denier(security(rules, &flow, &[Place::Subnet])?.security)
+            })
+        });
+        denies.min_by_key(|rule| rule.priority)
+    }
+
+    /// The rules of the subnet's group for one direction.
+    pub fn of_the_subnet(&self, outbound: bool) -> impl Iterator<Item = &Rule> {
+        let groups = self.security.iter().flat_map(|security| &security.groups);
+        groups
+            .filter(|group| group.place == Place::Subnet)
+            .flat_map(|group| &group.rules)
+            .filter(move |rule| rule.outbound == outbound)
+    }
+
+    fn named(&self, far: &[String], region: Option<&str>) -> Remote {
+        let addresses: Option<Vec<IpAddr>> = far.iter().map(|word| word.parse().ok()).collect();
+        match (addresses, far) {
+            (Some(addresses), [_, ..]) => Remote::at(addresses.into_iter().collect(), None),
+            (_, [tag]) if tag != "*" => self.of_tag(tag, region),
+            _ => self.of_tag(INTERNET, region),
+        }
+    }
+}
+
+/// The rule that denies, or may deny; the first of several.
+fn denier(security: Security<'_>) -> Option<&Rule> {
+    let rules: Vec<&Rule> = match security {
+        Security::Clear(rule) => vec![rule],
+        Security::Mixed(shares) => shares.into_iter().map(|(rule, _)| rule).collect(),
+        Security::Unsure { rule, doubt, .. } => rule.into_iter().chain([doubt]).collect(),
+        Security::Undecided => Vec::new(),
+    };
+    let denying = rules.into_iter().filter(|rule| rule.access == Access::Deny);
+    denying.min_by_key(|rule| rule.priority)
+}
