@@ -9,6 +9,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod json;
 pub mod region;
 
 /// The platform's own address, the same in every virtual network: DNS, health probes, the VM agent

@@ -1,8 +1,8 @@
 //! Documents of the instance: the hosts that it uses, and what it says of its own network.
 //!
 //! ```text
-//! file or answer ─ json ─▶ Value ─ network_status, dependencies ─▶ Document ─┬─ join ─▶ Catalog + Values ─▶ plan
-//!                                                                            └─ view ─▶ findings
+//! file or answer ─ azure::json ─▶ entries ─ network_status, dependencies ─▶ Document ─┬─ join ─▶ Catalog + Values ─▶ plan
+//!                                                                                     └─ view ─▶ findings
 //! ```
 
 use std::{net::IpAddr, path::Path};
@@ -10,7 +10,7 @@ use std::{net::IpAddr, path::Path};
 use jiff::Timestamp;
 
 use crate::{
-    azure::Cloud,
+    azure::{Cloud, json},
     catalog::model::Catalog,
     file,
     model::{Imported, Need},
@@ -19,17 +19,13 @@ use crate::{
 
 mod dependencies;
 mod join;
-pub mod json;
 mod name;
 mod network_status;
 mod service;
 pub mod view;
 
-pub use json::Kind;
+pub use crate::azure::json::Kind;
 use view::InstanceView;
-
-/// A longer file is refused, in bytes: no instance's document has a tenth of it.
-const MOST_BYTES: usize = 16 << 20;
 
 /// A document with more entries is refused: the largest instances have a hundred.
 const MOST_ENTRIES: usize = 5_000;
@@ -102,12 +98,12 @@ impl Document {
     /// Reads a file that a flag names; `wanted` is what the flag takes.
     ///
     /// # Errors
-    /// One sentence: the file cannot be read, is no JSON, or is something else, and then which flag takes it.
+    /// One sentence: the file cannot be read or is something else, and the command that gives the right one.
     pub fn load(path: &Path, wanted: Kind) -> Result<Self, String> {
-        let (bytes, written) = file::read_dated(path, MOST_BYTES).map_err(|error| error.to_string())?;
+        let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
         let from = file::shown(path);
-        let text = file::decode(&bytes).ok_or_else(|| format!("{from} {}", file::NOT_TEXT))?;
-        let mut document = Self::read(&text, &from, wanted, None)?;
+        let mut document = json::parse(&bytes, wanted, |document| Self::of(document, &from, wanted, None))
+            .map_err(|problem| format!("{from} {problem}"))?;
         let written = written.and_then(|time| Timestamp::try_from(time).ok());
         document.imported.as_of = document.imported.as_of.or(written);
         Ok(document)
@@ -119,19 +115,15 @@ impl Document {
     /// # Errors
     /// As for [`Document::load`].
     pub fn read(text: &str, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
-        let value = json::parse(text).map_err(|what| format!("{from} {what}"))?;
-        match Kind::of(&value) {
-            Some(kind) if kind == wanted => {}
-            Some(other) => return Err(format!("{from} is {}{}", other.what(), other.advice(wanted))),
-            None => {
-                return Err(format!("{from} is not {}: {}", wanted.what(), wanted.how_to_get()));
-            }
-        }
+        json::parse_text(text, wanted, |document| Self::of(document, from, wanted, fetched))
+            .map_err(|problem| format!("{from} {problem}"))
+    }
+
+    fn of(document: &json::Document<'_>, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
         match wanted {
-            Kind::Dependencies => dependencies::read(&value, from),
-            _ => network_status::read(&value, from, fetched),
+            Kind::Dependencies => dependencies::read(document, from),
+            _ => network_status::read(document, from, fetched),
         }
-        .map_err(|what| format!("{from} {what}"))
     }
 }
 

@@ -12,10 +12,8 @@
 use std::net::IpAddr;
 
 pub mod addresses;
-mod document;
 pub mod evaluate;
 mod halves;
-mod kind;
 pub mod nsg;
 mod opening;
 mod predict;
@@ -25,7 +23,6 @@ pub mod routes;
 pub mod service_tags;
 mod words;
 
-pub use document::MAX_SIZE;
 pub use opening::Opening;
 pub use predictions::Predictions;
 
@@ -46,6 +43,8 @@ pub struct NetworkRules {
     otherwise: Option<Otherwise>,
     routes: Option<Routes>,
     tags: ServiceTags,
+    /// What is remarkable about the documents.
+    notices: Vec<String>,
     /// The virtual network, as far as the documents tell.
     network: Option<AddressSet>,
     /// Where no public service is: private addresses, and those of the networks that Azure connects.
@@ -78,6 +77,11 @@ impl NetworkRules {
     /// and the other nothing (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300). Where the rules do not
     /// spell them out and no routes were given, or where rules and routes contradict each other, both cases are kept.
     pub fn new(security: Option<SecurityRules>, routes: Option<Routes>, tags: Option<ServiceTags>) -> Self {
+        let notices = [
+            security.as_ref().and_then(SecurityRules::notice),
+            routes.as_ref().and_then(Routes::notice),
+            tags.as_ref().and_then(ServiceTags::notice),
+        ];
         let routes = routes.filter(|routes| !routes.is_empty());
         let mut tags = tags.unwrap_or_default();
         if let Some(security) = &security {
@@ -104,6 +108,7 @@ impl NetworkRules {
         let mut inside = private();
         inside.extend(&routes.as_ref().map(Routes::connected).unwrap_or_default());
         Self {
+            notices: notices.into_iter().flatten().collect(),
             network: own.or_else(|| is_spelled_out.then_some(networks.virtual_network)),
             security,
             otherwise,
@@ -139,7 +144,7 @@ impl NetworkRules {
 
     /// What the reader should know of these rules.
     pub fn notices(&self, standpoint: &Standpoint<'_>) -> Vec<String> {
-        let mut notices = Vec::new();
+        let mut notices = self.notices.clone();
         let is_foreign = !standpoint.addresses.is_empty() && self.local(standpoint).is_none();
         if let Some(network) = self.network.as_ref().filter(|_| is_foreign) {
             let here = standpoint
@@ -158,10 +163,6 @@ impl NetworkRules {
                  know. Export both anew, from one network interface"
                     .into(),
             );
-        }
-        if self.tags.is_incomplete() {
-            notices
-                .push("the service tags are the first page of several: tags that are missing stay unresolved".into());
         }
         notices
     }

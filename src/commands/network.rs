@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::Failure;
 use crate::{
+    azure::json::MAX_SIZE,
     cli::NetworkArgs,
     file,
-    network::{MAX_SIZE, NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
 };
 
 /// Reads the files that were named; `None` where none was.

@@ -148,6 +148,8 @@ fn documents(arguments: &PlanArgs) -> Result<Vec<Document>, Failure> {
     let dependencies = arguments.dependencies.iter().map(|path| (path, Kind::Dependencies));
     status
         .chain(dependencies)
-        .map(|(path, kind)| Document::load(path, kind).map_err(Failure::usage))
+        .map(|(path, kind)| {
+            Document::load(path, kind).map_err(|error| Failure::usage(format!("--{} {error}", kind.word())))
+        })
         .collect()
 }

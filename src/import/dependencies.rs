@@ -2,36 +2,28 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use serde_json::Value;
-
-use super::{
-    Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target,
-    json::{list, text},
-    name, service, some_of,
-    view::InstanceView,
-};
+use super::{Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target, name, service, some_of, view::InstanceView};
 use crate::{
     address::is_impossible,
+    azure::json::{self, Object},
     model::{Imported, Need},
 };
 
-/// Reads one page.
-pub(super) fn read(document: &Value, from: &str) -> Result<Document, String> {
-    let categories: Vec<&Value> = match document {
-        Value::Array(items) => items.iter().collect(),
-        _ => list(document, "value").collect(),
-    };
+/// Reads one page: categories with their endpoints, or the endpoints alone, as `--query` leaves them.
+pub(super) fn read(document: &json::Document<'_>, from: &str) -> Result<Document, String> {
+    const NONE: &str = "no category";
     let mut reader = Reader::default();
-    for category in &categories {
-        let kind = text(category, "category").unwrap_or("no category");
-        for endpoint in list(category, "endpoints") {
-            if endpoint.is_string() {
-                return Err("was cut by PowerShell: write it with ConvertTo-Json -Depth 10".into());
-            }
-            reader.endpoint(endpoint, kind);
-            if reader.targets.len() > MOST_ENTRIES {
-                return Err(TOO_MANY.into());
-            }
+    for entry in document.entries()? {
+        if !entry.has("endpoints") {
+            reader.endpoint(&entry, NONE)?;
+            continue;
+        }
+        let kind = entry.filled("category").unwrap_or(NONE.into());
+        for endpoint in entry.list("endpoints") {
+            let endpoint = endpoint
+                .object()
+                .ok_or_else(|| format!("has an endpoint of {kind} that is no object"))?;
+            reader.endpoint(&endpoint, &kind)?;
         }
     }
     let mut notices = reader.notices(from);
@@ -47,7 +39,7 @@ pub(super) fn read(document: &Value, from: &str) -> Result<Document, String> {
         },
         targets: reader.targets,
         view: InstanceView::default(),
-        next: text(document, "nextlink").map(str::to_string),
+        next: document.next_link(),
         notices,
     })
 }
@@ -61,19 +53,19 @@ struct Reader {
 }
 
 impl Reader {
-    fn endpoint(&mut self, endpoint: &Value, kind: &str) {
+    fn endpoint(&mut self, endpoint: &Object<'_>, kind: &str) -> Result<(), String> {
         let dependency = service::of_category(kind);
-        let named = text(endpoint, "domainname");
-        let name = named.map(name::parse);
-        if let (Some(text), Some(None)) = (named, &name) {
+        let named = endpoint.filled("domainName");
+        let name = named.as_deref().map(name::parse);
+        if let (Some(text), Some(None)) = (&named, &name) {
             self.no_hosts.push(format!("\"{text}\" ({kind})"));
-            return;
+            return Ok(());
         }
         let mut by_port: BTreeMap<Option<u16>, Vec<IpAddr>> = BTreeMap::new();
-        for detail in list(endpoint, "endpointdetails") {
-            let port = detail.get("port").and_then(port);
-            let addresses = by_port.entry(port).or_default();
-            let address = text(detail, "ipaddress").and_then(|text| text.parse().ok());
+        for detail in endpoint.list("endpointDetails") {
+            let Some(detail) = detail.object() else { continue };
+            let addresses = by_port.entry(port(&detail)).or_default();
+            let address = detail.filled("ipAddress").and_then(|text| text.parse().ok());
             addresses.extend(address.filter(|address| !is_impossible(*address)));
         }
         if by_port.is_empty() {
@@ -104,6 +96,10 @@ impl Reader {
                 self.targets.push(target);
             }
         }
+        if self.targets.len() > MOST_ENTRIES {
+            return Err(TOO_MANY.into());
+        }
+        Ok(())
     }
 
     fn notices(&self, from: &str) -> Vec<String> {
@@ -120,7 +116,6 @@ impl Reader {
 }
 
 /// A port as a number or, as some tools write it, as text.
-fn port(value: &Value) -> Option<u16> {
-    let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    u16::try_from(number).ok().filter(|port| *port != 0)
+fn port(detail: &Object<'_>) -> Option<u16> {
+    detail.filled("port")?.parse().ok().filter(|port| *port != 0)
 }

@@ -1,17 +1,17 @@
 //! The instance's network status: `GET …/service/{name}/networkstatus`, of one region or of all.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::{
-    Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target,
-    json::{list, text},
-    name,
+    Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target, name,
     service::{self, Meaning},
     some_of,
     view::{InstanceView, Location, State, Status, Subject},
 };
 use crate::{
+    azure::json::{self, Node, Object},
     catalog::region_name,
     model::{Imported, Need},
 };
@@ -19,19 +19,22 @@ use crate::{
 /// How often the instance looks, as its documentation says; an entry that is further behind has lost its connection.
 const EVERY: SignedDuration = SignedDuration::from_mins(15);
 
-/// Reads a document of any of its shapes: the regions of an instance, one region, or PowerShell's words for them.
-pub(super) fn read(document: &Value, from: &str, fetched: Option<Timestamp>) -> Result<Document, String> {
+/// Reads a document of any of its shapes: the regions of an instance, one region, PowerShell's words for them, or the
+/// entries alone, as `--query` and `Format-List` leave them.
+pub(super) fn read(document: &json::Document<'_>, from: &str, fetched: Option<Timestamp>) -> Result<Document, String> {
     let mut reader = Reader::default();
-    let wrapped: Vec<&Value> = list(document, "value").collect();
-    let items = match document {
-        Value::Array(items) => items.iter().collect(),
-        _ if wrapped.is_empty() => vec![document],
-        _ => wrapped,
-    };
-    let locations = items
-        .into_iter()
-        .map(|item| reader.location(item))
+    let (regions, entries): (Vec<_>, Vec<_>) = document.entries()?.into_iter().partition(is_region);
+    let mut locations = regions
+        .iter()
+        .map(|region| reader.location(region))
         .collect::<Result<Vec<_>, _>>()?;
+    if !entries.is_empty() {
+        reader.is_bare = true;
+        locations.push(Location {
+            statuses: reader.statuses(&entries)?,
+            ..Location::default()
+        });
+    }
     let mut view = InstanceView { locations };
     let newest = statuses(&view).filter_map(|status| status.updated).max();
     mark_stale(&mut view, fetched.max(newest));
@@ -53,6 +56,12 @@ pub(super) fn read(document: &Value, from: &str, fetched: Option<Timestamp>) -> 
     })
 }
 
+fn is_region(entry: &Object<'_>) -> bool {
+    ["networkStatus", "connectivityStatus", "dnsServers"]
+        .iter()
+        .any(|key| entry.has(key))
+}
+
 fn statuses(view: &InstanceView) -> impl Iterator<Item = &Status> {
     view.locations.iter().flat_map(|location| &location.statuses)
 }
@@ -67,21 +76,44 @@ fn mark_stale(view: &mut InstanceView, newest: Option<Timestamp>) {
 /// Collects targets, and what is odd about the entries.
 #[derive(Debug, Default)]
 struct Reader {
+    /// Whether there are entries without their region and its name servers.
+    is_bare: bool,
     entries: usize,
     targets: Vec<Target>,
     unknown_types: Vec<String>,
     unknown_states: Vec<String>,
     no_hosts: Vec<String>,
     repeated: Vec<String>,
+    odd_times: Vec<String>,
 }
 
 impl Reader {
-    fn location(&mut self, item: &Value) -> Result<Location, String> {
-        let status = item.get("networkstatus").unwrap_or(item);
-        let entries: Vec<&Value> = list(status, "connectivitystatus").collect();
-        if status.is_string() || entries.iter().any(|entry| entry.is_string()) {
-            return Err("was cut by PowerShell: write it with ConvertTo-Json -Depth 10".into());
+    fn location(&mut self, region: &Object<'_>) -> Result<Location, String> {
+        const CUT: &str = "has statuses that are no objects";
+        let inner = region.get("networkStatus").map(Node::object);
+        let status = match &inner {
+            Some(inner) => inner.as_ref().ok_or(CUT)?,
+            None => region,
+        };
+        let entries = status.list("connectivityStatus");
+        if entries.iter().any(|entry| entry.is_string()) {
+            return Err(CUT.into());
         }
+        let entries: Vec<Object<'_>> = entries.into_iter().filter_map(Node::object).collect();
+        Ok(Location {
+            region: region.filled("location").and_then(|name| region_name(&name)),
+            name_servers: status
+                .get("dnsServers")
+                .map(Node::words)
+                .unwrap_or_default()
+                .into_iter()
+                .map(Cow::into_owned)
+                .collect(),
+            statuses: self.statuses(&entries)?,
+        })
+    }
+
+    fn statuses(&mut self, entries: &[Object<'_>]) -> Result<Vec<Status>, String> {
         self.entries += entries.len();
         if self.entries > MOST_ENTRIES {
             return Err(TOO_MANY.into());
@@ -99,32 +131,40 @@ impl Reader {
                 None => statuses.push(status),
             }
         }
-        Ok(Location {
-            region: text(item, "location").and_then(region_name),
-            name_servers: list(status, "dnsservers")
-                .filter_map(Value::as_str)
-                .map(str::to_string)
-                .collect(),
-            statuses,
-        })
+        Ok(statuses)
     }
 
-    fn entry(&mut self, entry: &Value) -> Option<Status> {
-        let Some(name) = text(entry, "name") else {
+    fn entry(&mut self, entry: &Object<'_>) -> Option<Status> {
+        let Some(name) = entry.filled("name") else {
             self.no_hosts.push("an entry without a name".into());
             return None;
         };
-        let kind = text(entry, "resourcetype").unwrap_or("no type");
-        let state = self.state(name, text(entry, "status").unwrap_or_default());
+        let kind = entry.filled("resourceType").unwrap_or("no type".into());
+        let state = self.state(&name, &entry.filled("status").unwrap_or_default());
         Some(Status {
-            name: name.into(),
-            subject: self.subject(name, kind, entry.get("isoptional").and_then(Value::as_bool)),
+            subject: self.subject(&name, &kind, entry.flag("isOptional")),
             state,
-            error: text(entry, "error").map(str::to_string),
-            updated: time(entry, "lastupdated"),
-            since: time(entry, "laststatuschange"),
+            error: entry.filled("error").map(Cow::into_owned),
+            updated: self.time(entry, "lastUpdated"),
+            since: self.time(entry, "lastStatusChange"),
             is_stale: false,
+            name: name.into_owned(),
         })
+    }
+
+    /// A time as Azure writes it (RFC 3339), or as Windows PowerShell does: `/Date(1700000000000)/`. What `Format-List` prints
+    /// depends on the machine's language and place.
+    fn time(&mut self, entry: &Object<'_>, key: &str) -> Option<Timestamp> {
+        let text = entry.filled(key)?;
+        let milliseconds = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/"));
+        let time = match milliseconds {
+            Some(milliseconds) => Timestamp::from_millisecond(milliseconds.parse().ok()?).ok(),
+            None => text.parse().ok(),
+        };
+        if time.is_none() && key == "lastUpdated" {
+            self.odd_times.push(format!("\"{text}\""));
+        }
+        time
     }
 
     fn state(&mut self, name: &str, word: &str) -> State {
@@ -191,18 +231,16 @@ impl Reader {
             notice(&self.unknown_states, "unknown statuses"),
             notice(&self.no_hosts, "not a host, so not probed"),
             notice(&self.repeated, "named twice, the newer entry counts"),
+            notice(
+                &self.odd_times,
+                "times that do not say where, so that ages are not compared",
+            ),
+            self.is_bare.then(|| {
+                format!("{from} leaves out region and name servers, so that they are not compared with this VM's")
+            }),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
-}
-
-/// A time as Azure writes it (RFC 3339), or as Windows PowerShell does: `/Date(1700000000000)/`.
-fn time(entry: &Value, key: &str) -> Option<Timestamp> {
-    let text = text(entry, key)?;
-    if let Some(milliseconds) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
-        return Timestamp::from_millisecond(milliseconds.parse().ok()?).ok();
-    }
-    text.parse().ok()
 }

@@ -4,13 +4,15 @@ use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
 use super::{
     addresses::{AddressSet, prefix},
-    document::{self, Node, Object},
-    kind::Kind,
     service_tags::ServiceTags,
 };
-use crate::model::{
-    Transport,
-    prediction::{Access, Place},
+use crate::{
+    azure::json::{self, Document, Kind, Node, Object},
+    model::{
+        Transport,
+        prediction::{Access, Place},
+    },
+    text::escape,
 };
 
 /// The groups through which the traffic of a network interface passes.
@@ -76,20 +78,20 @@ impl SecurityRules {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = document::text(bytes)?;
+        json::parse(bytes, Kind::EffectiveNsg, Self::of)
+    }
+
+    fn of(document: &Document<'_>) -> Result<Self, String> {
         let mut rules = Self::default();
-        for entry in document::entries(&text, &Kind::EffectiveNsg)? {
+        for entry in document.entries()? {
             if let Some(tags) = entry.get("tagMap").and_then(Node::object) {
                 for (tag, prefixes) in tags.fields() {
                     rules
                         .learned
-                        .learn(tag, &prefixes.texts().iter().filter_map(|text| prefix(text)).collect());
+                        .learn(tag, &prefixes.words().iter().filter_map(|text| prefix(text)).collect());
                 }
             }
-            let listed = entry
-                .get("effectiveSecurityRules")
-                .and_then(Node::items)
-                .unwrap_or_default();
+            let listed = entry.list("effectiveSecurityRules");
             let mut group = Group {
                 name: group_name(&entry),
                 place: place(&entry),
@@ -98,7 +100,7 @@ impl SecurityRules {
             for rule in listed {
                 let rule = rule
                     .object()
-                    .ok_or("has an effective security rule that is no object: export it deeper")?;
+                    .ok_or("has an effective security rule that is no object")?;
                 group.rules.push(parse(&rule, &mut rules.learned)?);
             }
             if group.place != Place::NetworkManager {
@@ -108,6 +110,33 @@ impl SecurityRules {
             rules.groups.push(group);
         }
         Ok(rules)
+    }
+
+    /// What is remarkable about the document.
+    pub(super) fn notice(&self) -> Option<String> {
+        if self.groups.is_empty() {
+            return Some(
+                "the effective rules are an empty list: no group guards the subnet or the network interface, or its VM \
+                 does not run"
+                    .into(),
+            );
+        }
+        let shows_defaults = |group: &Group, outbound| {
+            let mut rules = group.rules.iter().filter(|rule| rule.outbound == outbound);
+            rules.any(|rule| rule.priority >= FIRST_DEFAULT)
+        };
+        let is_cut = |group: &&Group| {
+            group.place != Place::NetworkManager && ![true, false].iter().all(|way| shows_defaults(group, *way))
+        };
+        let group = self.groups.iter().find(is_cut)?;
+        let name = group
+            .name
+            .as_deref()
+            .map_or_else(String::new, |name| format!(" {}", escape(name)));
+        Some(format!(
+            "the effective rules of the group{name} lack the default ones, which cannot be removed: they are a part of its \
+             list"
+        ))
     }
 
     /// What the rules themselves tell of the addresses behind tags.
@@ -301,11 +330,10 @@ fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
     };
     let priority = word("priority").parse().map_err(|_| odd("priority"))?;
     let ranges = |key: &str| {
-        let texts = rule.texts(key);
-        let ranges = texts
+        let ranges = rule
+            .words(key)
             .iter()
-            .flat_map(|text| text.split(','))
-            .map(ports)
+            .map(|text| ports(text))
             .collect::<Option<Vec<_>>>();
         ranges.ok_or_else(|| odd(key))
     };
@@ -366,14 +394,14 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Sid
     let read = |text: &Cow<'_, str>| prefix(text).ok_or_else(|| text.to_string());
     let expanded = rule
         .get(&format!("expanded{which}AddressPrefix"))
-        .map(Node::texts)
+        .map(Node::words)
         .unwrap_or_default()
         .iter()
         .map(read)
         .collect::<Result<AddressSet, _>>()?;
     let mut named = AddressSet::default();
     let mut tags: Vec<String> = Vec::new();
-    for text in rule.texts(&format!("{which}AddressPrefix")) {
+    for text in rule.words(&format!("{which}AddressPrefix")) {
         match text.as_ref() {
             // The portal's "Any" comes out of the API as the prefix of every IPv4 address.
             "*" | "Any" | "0.0.0.0/0" => named = AddressSet::everything(),

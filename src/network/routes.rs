@@ -4,12 +4,14 @@ use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{
-    addresses::{AddressSet, prefix},
-    document::{self, Node, Object},
-    kind::Kind,
+use super::addresses::{AddressSet, prefix};
+use crate::{
+    azure::{
+        PLATFORM,
+        json::{self, Document, Kind, Node, Object},
+    },
+    model::prediction::Source,
 };
-use crate::{azure::PLATFORM, model::prediction::Source};
 
 /// The active routes of a network interface, the one that wins first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,10 +79,12 @@ impl Routes {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = document::text(bytes)?;
-        let entries = document::entries(&text, &Kind::EffectiveRoutes)?;
+        json::parse(bytes, Kind::EffectiveRoutes, Self::of)
+    }
+
+    fn of(document: &Document<'_>) -> Result<Self, String> {
         let mut routes = Vec::new();
-        for entry in entries.iter().filter(|entry| is_active(entry)) {
+        for entry in document.entries()?.iter().filter(|entry| is_active(entry)) {
             routes.extend(parse(entry)?);
         }
         Ok(Self::ranked(routes))
@@ -110,12 +114,7 @@ impl Routes {
 
     /// The addresses of the virtual network itself.
     pub fn own_network(&self) -> AddressSet {
-        let local = |kind: &str| {
-            ["VnetLocal", "Virtual network"]
-                .iter()
-                .any(|word| kind.eq_ignore_ascii_case(word))
-        };
-        self.union(|route| matches!(&route.next_hop, NextHop::Network(kind) if local(kind)))
+        self.union(|route| matches!(&route.next_hop, NextHop::Network(kind) if kind == "VnetLocal"))
     }
 
     /// The networks that Azure itself connects: the virtual network, its peers and groups, private endpoints. An address in
@@ -148,6 +147,23 @@ impl Routes {
     /// Whether there is none: what was given was no list of a running VM.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is remarkable about the document.
+    pub(super) fn notice(&self) -> Option<String> {
+        if self.is_empty() {
+            return Some(
+                "the effective routes are an empty list, and every network interface of a running VM has some: nothing is \
+                 predicted from them"
+                    .into(),
+            );
+        }
+        let is_whole = self.default_route().is_some() && !self.own_network().is_empty();
+        (!is_whole).then(|| {
+            "the effective routes lack the one of the virtual network or the one for 0.0.0.0/0, which every network \
+             interface has: they are a part of its list"
+                .into()
+        })
     }
 
     /// The route for everything that no other route takes.
@@ -256,25 +272,37 @@ impl NextHop {
     /// Reads the words of the API and those of the portal (virtual-networks-udr-overview, "Next hop types across Azure
     /// tools"). A connected group of a network manager and an `ExpressRoute` gateway are the virtual network.
     fn of(word: &str) -> Self {
-        let letters: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
-        match letters.to_ascii_lowercase().as_str() {
-            "vnetlocal"
-            | "virtualnetwork"
-            | "vnetpeering"
-            | "virtualnetworkpeering"
-            | "vnetglobalpeering"
-            | "globalvnetpeering"
-            | "interfaceendpoint"
-            | "connectedgroup"
-            | "hypernetgateway" => Self::Network(word.into()),
+        const NETWORKS: [(&str, &str); 9] = [
+            ("vnetlocal", "VnetLocal"),
+            ("virtualnetwork", "VnetLocal"),
+            ("vnetpeering", "VNetPeering"),
+            ("virtualnetworkpeering", "VNetPeering"),
+            ("vnetglobalpeering", "VNetGlobalPeering"),
+            ("globalvnetpeering", "VNetGlobalPeering"),
+            ("interfaceendpoint", "InterfaceEndpoint"),
+            ("connectedgroup", "ConnectedGroup"),
+            ("hypernetgateway", "HyperNetGateway"),
+        ];
+        let letters = letters(word);
+        if let Some((_, kind)) = NETWORKS.iter().find(|(known, _)| *known == letters) {
+            return Self::Network((*kind).into());
+        }
+        match letters.as_str() {
             "internet" => Self::Internet,
             "virtualnetworkserviceendpoint" => Self::ServiceEndpoint,
             "virtualnetworkgateway" => Self::Gateway,
             "none" | "null" => Self::None,
+            "virtualappliance" => Self::Appliance("VirtualAppliance".into()),
             appliance if appliance.starts_with("virtualappliance") => Self::Appliance(word.into()),
             _ => Self::Other(word.into()),
         }
     }
+}
+
+/// A word of Azure's as the API, PowerShell and the portal all write it, but for case and blanks.
+fn letters(word: &str) -> String {
+    let letters = word.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 impl Named {
@@ -309,14 +337,14 @@ fn is_active(entry: &Object<'_>) -> bool {
 
 fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
     let kind = entry.text("nextHopType").unwrap_or(Cow::Borrowed("unknown"));
-    let source = match entry.text("source").unwrap_or_default().to_ascii_lowercase().as_str() {
+    let source = match letters(&entry.text("source").unwrap_or_default()).as_str() {
         "user" => Source::User,
         "virtualnetworkgateway" => Source::Gateway,
         "default" => Source::Default,
         _ => Source::Unknown,
     };
     let mut by_length: BTreeMap<u8, Vec<IpNet>> = BTreeMap::new();
-    let texts = entry.texts("addressPrefix");
+    let texts = entry.words("addressPrefix");
     for text in &texts {
         let prefix = prefix(text).ok_or_else(|| format!("has a route to \"{text}\", which is no prefix"))?;
         by_length.entry(prefix.prefix_len()).or_default().push(prefix);
@@ -324,7 +352,7 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
     if by_length.is_empty() {
         return Err("has a route without addressPrefix".into());
     }
-    let tags = entry.get("destinationServiceTags").map(Node::texts).unwrap_or_default();
+    let tags = entry.get("destinationServiceTags").map(Node::words).unwrap_or_default();
     let named = Named::by(&tags, texts.len());
     let next_hop_addresses = next_hops(entry);
     let route = |(length, prefixes): (u8, Vec<IpNet>)| Route {
@@ -345,10 +373,10 @@ fn next_hops(entry: &Object<'_>) -> Vec<String> {
     let several = entry
         .get("nextHop")
         .and_then(Node::object)
-        .map(|hop| hop.texts("nextHopIpAddress"));
+        .map(|hop| hop.words("nextHopIpAddress"));
     let texts = several
         .filter(|texts| !texts.is_empty())
-        .unwrap_or_else(|| entry.texts("nextHopIpAddress"));
+        .unwrap_or_else(|| entry.words("nextHopIpAddress"));
     texts
         .into_iter()
         .filter(|text| text.parse::<IpAddr>().is_ok())

@@ -2,12 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    addresses::{AddressSet, prefix},
-    document::{self, Node},
-    kind::Kind,
+use super::addresses::{AddressSet, prefix};
+use crate::azure::{
+    json::{self, Document, Kind},
+    region::is_regional,
 };
-use crate::azure::region::is_regional;
 
 /// The addresses behind service tags, by tag in any case.
 ///
@@ -32,27 +31,23 @@ impl ServiceTags {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = document::text(bytes)?;
+        json::parse(bytes, Kind::ServiceTags, Self::of)
+    }
+
+    fn of(document: &Document<'_>) -> Result<Self, String> {
         let mut tags = Self::default();
-        for entry in document::entries(&text, &Kind::ServiceTags)? {
-            let properties = entry.get("properties").and_then(Node::object);
-            let prefixes = properties
-                .as_ref()
-                .and_then(|properties| properties.get("addressPrefixes"));
-            let (Some(name), Some(prefixes)) = (entry.text("name"), prefixes) else {
+        for entry in document.entries()? {
+            let (Some(name), Some(prefixes)) = (entry.text("name"), entry.get("addressPrefixes")) else {
                 return Err("has a service tag without name or addressPrefixes".into());
             };
             let addresses = prefixes
-                .texts()
+                .words()
                 .iter()
                 .map(|text| prefix(text).ok_or_else(|| format!("names \"{text}\" in {name}, which is no prefix")))
                 .collect::<Result<AddressSet, _>>()?;
             tags.learn(&name, &addresses);
         }
-        if tags.tags.is_empty() {
-            return Err("holds no service tag".into());
-        }
-        tags.incomplete = document::has_more(&text);
+        tags.incomplete = document.next_link().is_some();
         Ok(tags)
     }
 
@@ -72,9 +67,13 @@ impl ServiceTags {
         self.spelling(&format!("{tag}.{region}"))
     }
 
-    /// Whether the document was the first page of several.
-    pub fn is_incomplete(&self) -> bool {
+    /// What is remarkable about the document.
+    pub(super) fn notice(&self) -> Option<String> {
+        if self.tags.is_empty() {
+            return Some("the list of service tags is empty: tags stay unresolved".into());
+        }
         self.incomplete
+            .then(|| "the service tags are the first page of several: tags that are missing stay unresolved".into())
     }
 
     /// Adds addresses to a tag. None at all says nothing of it: exports leave out what they do not spell out.

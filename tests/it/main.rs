@@ -2,6 +2,7 @@
 
 mod catalog;
 mod cli;
+mod documents;
 mod explain;
 mod files;
 mod findings;

@@ -542,56 +542,6 @@ fn rules_of_another_network_are_noticed() {
 }
 
 #[test]
-fn wrong_documents_say_what_they_look_like() {
-    type Parse = fn(&[u8]) -> Result<(), String>;
-    let nsg: Parse = |bytes| SecurityRules::parse(bytes).map(drop);
-    let routes: Parse = |bytes| Routes::parse(bytes).map(drop);
-    let tags: Parse = |bytes| ServiceTags::parse(bytes).map(drop);
-    let table: [(Parse, &[u8], &str); 16] = [
-        (nsg, b"", "is empty: the command that wrote it failed"),
-        (nsg, b" \n", "is empty"),
-        (nsg, b"\xff\x00\xfe", "is not text"),
-        (nsg, b"{\"value\": [", "is not JSON: EOF"),
-        (nsg, b"ERROR: (NetworkInterfaceMustBeAttached)", "is not JSON"),
-        (
-            nsg,
-            &fixture("routes-plain.json"),
-            "looks like effective routes (az network nic show-effective-route-table), not like effective security rules (az network nic list-effective-nsg); --effective-routes takes that",
-        ),
-        (routes, &fixture("nsg-locked-down.json"), "--effective-nsg takes that"),
-        (routes, &fixture("service-tags.json"), "--service-tags takes that"),
-        (tags, &fixture("routes-plain.json"), "--effective-routes takes that"),
-        (
-            nsg,
-            br#"{"name": "nsg", "securityRules": []}"#,
-            "a network security group itself (az network nsg show), not like effective security rules",
-        ),
-        (routes, br#"{"name": "rt", "routes": []}"#, "a route table itself"),
-        (
-            nsg,
-            br#"{"error": {"code": "x", "message": "VM not running"}}"#,
-            "an error of Azure (VM not running)",
-        ),
-        (
-            nsg,
-            br#"{"schema": "apim-probe/report/v1"}"#,
-            "--report of rules takes that",
-        ),
-        (nsg, br#"[{"networkStatus": {}}]"#, "--network-status takes that"),
-        (
-            tags,
-            br#"{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}"#,
-            "an object with a, b, c, d …",
-        ),
-        (tags, b"[1, 2]", "a list of plain values"),
-    ];
-    for (parse, bytes, words) in table {
-        let error = parse(bytes).unwrap_err();
-        assert!(error.contains(words), "{error}\nand not: {words}");
-    }
-}
-
-#[test]
 fn what_cannot_be_understood_is_said_with_its_rule() {
     let rule = |field: &str, value: &str| {
         let mut rule = serde_json::json!({"name": "r", "priority": 1, "direction": "Outbound", "access": "Allow",
@@ -641,24 +591,6 @@ fn what_cannot_be_understood_is_said_with_its_rule() {
     ] {
         assert_eq!(rule(field, value), Ok(()), "{field} {value}");
     }
-}
-
-#[test]
-fn files_of_windows_powershell_are_read() {
-    let text = String::from_utf8(fixture("routes-plain.json")).unwrap();
-    let wide: Vec<u8> = [0xff, 0xfe]
-        .into_iter()
-        .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
-        .collect();
-    let marked = [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat();
-    let plain = Routes::parse(text.as_bytes()).unwrap();
-    assert_eq!(Routes::parse(&wide).unwrap(), plain);
-    assert_eq!(Routes::parse(&marked).unwrap(), plain);
-    assert!(
-        SecurityRules::parse(&wide)
-            .unwrap_err()
-            .contains("--effective-routes takes that")
-    );
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Documents of Azure as people have them: one reader for every flag that takes one.
+//!
+//! ```text
+//! bytes ─ file::decode ─▶ text ─ form ─▶ JSON ─ entries ─▶ objects of the kind that is wanted
+//!                          │ JSON with noise around it, YAML, tables, lists, CSV
+//!                          └──▶ a sentence: what it looks like, and the command that gives the right file
+//! ```
+//! What another form says in full is turned into the JSON that it came from. What a form leaves out cannot be guessed, so
+//! such a file is refused.
+//!
+//! Nothing of well-formed JSON is copied before it is asked for: a document is sliced, not loaded, so that four megabytes
+//! of service tags cost what is kept of them and no more.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::{file, text::escape};
+
+mod entries;
+mod failure;
+mod form;
+mod kind;
+mod list;
+mod node;
+mod noise;
+mod table;
+mod yaml;
+
+pub use self::{
+    form::Form,
+    kind::Kind,
+    node::{Node, Object},
+};
+
+/// A larger file is refused, in bytes: eight times the full list of service tags.
+pub const MAX_SIZE: usize = 32 << 20;
+
+/// A document whose JSON stands, and of which nothing has been looked into yet.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// The whole of it.
+    json: Cow<'a, RawValue>,
+    /// The form in which it came.
+    form: Form,
+    /// What the flag takes.
+    wanted: Kind,
+}
+
+/// Reads a file that is to be of one kind.
+///
+/// # Errors
+/// The rest of a sentence that begins with the file's name: what is wrong or what it looks like, and how to get it right.
+pub fn parse<T>(
+    bytes: &[u8],
+    wanted: Kind,
+    make: impl FnOnce(&Document<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    if bytes.len() > MAX_SIZE {
+        return Err(format!("is larger than {} MB", MAX_SIZE >> 20));
+    }
+    match file::decode(bytes) {
+        Some(text) => parse_text(&text, wanted, make),
+        None => Err(wanted.refuse(form::binary(bytes), false)),
+    }
+}
+
+/// Reads a text as [`parse`] reads a file.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_text<T>(
+    text: &str,
+    wanted: Kind,
+    make: impl FnOnce(&Document<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let powershell = form::is_of_powershell(text);
+    let result = form::json(text).and_then(|(json, form)| {
+        if powershell && form::is_cut(json.get()) {
+            return Err("was cut by ConvertTo-Json, which goes two levels deep unless it is told more".into());
+        }
+        make(&Document { json, form, wanted })
+    });
+    result.map_err(|problem| wanted.refuse(&escape(&problem), powershell))
+}
+
+impl Document<'_> {
+    /// Its entries, below whatever wraps them: all of the wanted kind.
+    ///
+    /// # Errors
+    /// What it looks like instead.
+    pub fn entries(&self) -> Result<Vec<Object<'_>>, String> {
+        entries::of(Node::of(&self.json), self.wanted, self.form)
+    }
+
+    /// Where the next page is, if this is one of several.
+    pub fn next_link(&self) -> Option<String> {
+        let root = Node::of(&self.json).object()?;
+        let link = root.text("nextLink").or_else(|| root.text("@odata.nextLink"))?;
+        Some(link.trim().to_owned()).filter(|link| !link.is_empty())
+    }
+}

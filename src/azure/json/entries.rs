@@ -1,0 +1,140 @@
+//! The entries of a document, below whatever wraps them.
+
+use super::{Form, Kind, Node, Object, failure};
+
+/// The entries of a document, which must be of one kind.
+///
+/// # Errors
+/// What it looks like instead.
+pub fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<'_>>, String> {
+    let (entries, is_list) = unwrapped(root, DEEPEST);
+    let objects: Vec<Object<'_>> = entries.iter().filter_map(|entry| entry.object()).collect();
+    let is_odd = objects.len() != entries.len();
+    let misfit = objects.iter().map(Kind::of).find(|kind| *kind != Some(wanted));
+    // An empty list can be an empty list of anything.
+    if is_odd || misfit.is_some() || entries.is_empty() && !is_list {
+        let failure = root.object().as_ref().and_then(failure::of_object);
+        let found = misfit.flatten().filter(|_| !is_odd);
+        return Err(match (failure, found) {
+            (Some(failure), _) => failure.to_string(),
+            (None, Some(kind)) => other(kind, form),
+            (None, None) => unknown(root, form),
+        });
+    }
+    if wanted == Kind::EffectiveRoutes && !is_list {
+        return Err("holds a single route, and every network interface has several".into());
+    }
+    if form.is_lossy() {
+        let missing = lost(&objects, wanted);
+        if !missing.is_empty() {
+            return Err(format!("is {form} that leaves out {}", missing.join(", ")));
+        }
+    }
+    Ok(objects)
+}
+
+/// How deep Azure and its tools wrap: `responses`, `200`, `body`, `properties`, `value`.
+const DEEPEST: usize = 6;
+
+/// The entries of a list, of what wraps one, or the one object that it is; and whether there was a list.
+fn unwrapped(node: Node<'_>, depth: usize) -> (Vec<Node<'_>>, bool) {
+    let alone = || (vec![node], false);
+    if depth == 0 {
+        return alone();
+    }
+    if let Some(items) = node.items() {
+        // What --query leaves of one list, or PowerShell of one page.
+        return match items[..] {
+            [only] if is_wrapper(only) => unwrapped(only, depth - 1),
+            _ => (items, true),
+        };
+    }
+    let Some(object) = node.object() else { return alone() };
+    if Kind::of(&object).is_some() {
+        return alone();
+    }
+    let below: Vec<(Vec<Node<'_>>, bool)> = object
+        .fields()
+        .filter(|(_, value)| value.is_nested())
+        .map(|(_, value)| unwrapped(value, depth - 1))
+        .collect();
+    let is_known = |(entries, _): &&(Vec<Node<'_>>, bool)| {
+        let first = entries.first().and_then(|entry| entry.object());
+        first.is_some_and(|first| Kind::of(&first).is_some())
+    };
+    let known: Vec<&(Vec<Node<'_>>, bool)> = below.iter().filter(is_known).collect();
+    match (&known[..], &below[..]) {
+        ([one], _) => (*one).clone(),
+        // An empty page: `{"value": [], "nextLink": null}`.
+        ([], [(entries, true)]) if entries.is_empty() => (Vec::new(), true),
+        _ => alone(),
+    }
+}
+
+/// Whether it holds entries without being one.
+fn is_wrapper(node: Node<'_>) -> bool {
+    node.items().is_some() || node.object().is_some_and(|object| Kind::of(&object).is_none())
+}
+
+/// What was asked for and is in none of the entries.
+fn lost(objects: &[Object<'_>], wanted: Kind) -> Vec<&'static str> {
+    let missing = |key: &&&str| !objects.iter().all(|object| object.has(key));
+    wanted.needs().iter().filter(missing).copied().collect()
+}
+
+fn other(kind: Kind, form: Form) -> String {
+    let flag = match kind.word() {
+        "" => String::new(),
+        word => format!("; --{word} takes that"),
+    };
+    let form = if form == Form::Json {
+        String::new()
+    } else {
+        format!("{form} of ")
+    };
+    format!("looks like {form}{}{flag}", kind.what())
+}
+
+/// What it looks like, for a document of no known kind.
+fn unknown(root: Node<'_>, form: Form) -> String {
+    if root.is_null() {
+        return "is null: the --query or the command found nothing".into();
+    }
+    let (list, first) = match (root.items(), root.object()) {
+        (Some(items), _) => (true, items.first().copied()),
+        (None, Some(object)) => match ["value", "values"].iter().find_map(|key| object.own(key)?.items()) {
+            Some(items) if !items.is_empty() => (true, items.first().copied()),
+            _ => (false, Some(root)),
+        },
+        (None, None) => return "looks like a single value".into(),
+    };
+    let first = first.unwrap_or(root);
+    let Some(object) = first.object() else {
+        let what = if first.items().is_some() {
+            "lists"
+        } else {
+            "plain values"
+        };
+        return format!("looks like a list of {what}");
+    };
+    let of = match object.text("type").filter(|kind| kind.starts_with("Microsoft.")) {
+        Some(kind) => format!(" of the type {kind}"),
+        None => keys(&object),
+    };
+    match (form, list) {
+        (Form::Json, true) => format!("looks like a list of other objects{of}"),
+        (Form::Json, false) => format!("looks like another object{of}"),
+        _ => format!("is {form} of something else{of}"),
+    }
+}
+
+/// ` with a, b, c, d …`
+fn keys(object: &Object<'_>) -> String {
+    const MOST: usize = 4;
+    let keys: Vec<&str> = object.fields().map(|(key, _)| key).collect();
+    let more = if keys.len() > MOST { " …" } else { "" };
+    match keys.len() {
+        0 => " without keys".into(),
+        all => format!(" with {}{more}", keys[..all.min(MOST)].join(", ")),
+    }
+}

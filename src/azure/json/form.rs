@@ -1,0 +1,199 @@
+//! The forms in which documents come, and their JSON.
+
+use std::{borrow::Cow, fmt};
+
+use serde_json::{Value, error::Category, value::RawValue};
+
+use super::{Node, failure, list, noise, table, yaml};
+
+/// The form of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON.
+    Json,
+    /// YAML, as `az -o yaml` writes it.
+    Yaml,
+    /// What PowerShell's `Format-List` prints.
+    List,
+    /// What `az -o table` or PowerShell's `Format-Table` prints.
+    Table,
+    /// Values between commas, semicolons or tabs, with their names in the first line.
+    Csv,
+}
+
+impl Form {
+    /// Whether it may leave things out.
+    pub fn is_lossy(self) -> bool {
+        matches!(self, Self::List | Self::Table | Self::Csv)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json => "JSON",
+            Self::Yaml => "YAML",
+            Self::List => "a list as PowerShell's Format-List prints it",
+            Self::Table => "a table as az -o table or PowerShell's Format-Table prints it",
+            Self::Csv => "a table in CSV",
+        })
+    }
+}
+
+/// The JSON of a text in any form.
+///
+/// # Errors
+/// What the text is instead.
+pub fn json(text: &str) -> Result<(Cow<'_, RawValue>, Form), String> {
+    if text.trim().is_empty() {
+        return Err("is empty: the command that wrote it failed, or its VM was not running".into());
+    }
+    if let Ok(json) = serde_json::from_str::<&RawValue>(text) {
+        let whole = content(Node::of(json)).or_else(|| is_cut(text).then(|| restored(text)).flatten());
+        return whole.map_or(Ok((Cow::Borrowed(json), Form::Json)), |json| owned(json, Form::Json));
+    }
+    other(text).and_then(|(json, form)| owned(json, form))
+}
+
+fn owned<'a>(json: String, form: Form) -> Result<(Cow<'a, RawValue>, Form), String> {
+    let json = RawValue::from_string(json).map_err(|_| "is not JSON")?;
+    Ok((Cow::Owned(json), form))
+}
+
+fn other(text: &str) -> Result<(String, Form), String> {
+    let text = noise::without_controls(text);
+    let clean = noise::without_spinner(&text);
+    if let Some(json) = noise::json_within(&clean) {
+        return Ok((json.to_owned(), Form::Json));
+    }
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !noise::is_noise(line))
+        .unwrap_or_default();
+    if first.starts_with('<') {
+        return Err("is a web page or XML: a login page or a proxy's page was saved in its place".into());
+    }
+    if let Some(failure) = failure::of_text(&text) {
+        return Err(failure.to_string());
+    }
+    let converted = |value: Value, form| (value.to_string(), form);
+    if let Some(rows) = list::parse(&text) {
+        return rows.map(|rows| converted(rows, Form::List));
+    }
+    if let Some(rows) = table::columns(&text) {
+        return rows.map(|rows| converted(rows, Form::Table));
+    }
+    if let Some(rows) = table::values(&text) {
+        return rows.map(|rows| converted(rows, Form::Csv));
+    }
+    let body = body(&clean);
+    if body.trim_start().starts_with(['{', '[']) {
+        return Err(broken(body.trim_end(), clean.lines().count() - body.lines().count()));
+    }
+    if let Some(value) = yaml::parse(body) {
+        return Ok(converted(value, Form::Yaml));
+    }
+    if text.lines().any(|line| line.contains('\t')) {
+        return Err("is text between tabs, as az -o tsv writes it, without names and without what is nested".into());
+    }
+    Err("is text that is neither JSON nor anything else that Azure's tools write in full".into())
+}
+
+/// A text without the noise before it.
+fn body(text: &str) -> &str {
+    let noise = text.split_inclusive('\n').take_while(|line| noise::is_noise(line));
+    &text[noise.map(str::len).sum()..]
+}
+
+/// What is wrong with JSON that has some lines before it.
+fn broken(text: &str, before: usize) -> String {
+    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else {
+        return "is not JSON".into();
+    };
+    let line = error.line() + before;
+    if error.classify() == Category::Eof {
+        return format!("ends in the middle of its JSON, in line {line}: it was cut short");
+    }
+    let is_more = error.to_string().starts_with("trailing characters");
+    if is_more {
+        return format!("holds several documents, the second from line {line} on: give one");
+    }
+    format!("is not JSON, from line {line} column {} on", error.column())
+}
+
+/// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text.
+fn content(root: Node<'_>) -> Option<String> {
+    let object = root.object()?;
+    let content = object.text("Content").filter(|_| object.has("StatusCode"))?;
+    Node::parse(&content).is_some().then(|| content.into_owned())
+}
+
+/// The document with PowerShell's own copies (`EffectiveSecurityRulesText` beside `EffectiveSecurityRules`) in the place of
+/// what `ConvertTo-Json` cut.
+fn restored(text: &str) -> Option<String> {
+    let mut document: Value = serde_json::from_str(text).ok()?;
+    restore(&mut document);
+    Some(document.to_string())
+}
+
+fn restore(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(restore),
+        Value::Object(fields) => {
+            let copies: Vec<(String, Value)> = fields
+                .iter()
+                .filter_map(|(key, copy)| {
+                    let key = key.strip_suffix("Text")?;
+                    let copy: Value = serde_json::from_str(copy.as_str()?).ok()?;
+                    fields.get(key).filter(|cut| is_cut(&cut.to_string()))?;
+                    Some((key.to_owned(), copy))
+                })
+                .collect();
+            fields.extend(copies);
+            fields.values_mut().for_each(restore);
+        }
+        _ => {}
+    }
+}
+
+/// What bytes are that are no text.
+pub fn binary(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => "is an archive or a workbook, and not text",
+        [0x1f, 0x8b, ..] => "is compressed by gzip, and not text",
+        [b'%', b'P', b'D', b'F', ..] => "is a PDF document, and not text",
+        _ => crate::file::NOT_TEXT,
+    }
+}
+
+/// Whether `ConvertTo-Json` put words in the place of what was nested deeper than it was told to go.
+pub fn is_cut(text: &str) -> bool {
+    const MARKS: [&str; 5] = [
+        "\"System.Object[]\"",
+        "\"System.String[]\"",
+        "\"@{",
+        "\"System.Collections.",
+        "\"Microsoft.Azure.Commands.",
+    ];
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Whether PowerShell wrote it: its names begin with capitals.
+pub fn is_of_powershell(text: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "EffectiveSecurityRules",
+        "NextHopType",
+        "ConnectivityStatus",
+        "AddressPrefixes",
+        "LastStatusChange",
+        "EndpointDetails",
+        "Get-Az",
+    ];
+    let head: &str = text.char_indices().nth(20_000).map_or(text, |(at, _)| &text[..at]);
+    let begins = |at: usize| !head[..at].ends_with(|c: char| c.is_ascii_alphabetic());
+    is_cut(head)
+        || NAMES
+            .iter()
+            .any(|name| head.match_indices(name).any(|(at, _)| begins(at)))
+}

@@ -1,0 +1,219 @@
+//! What a document of Azure is, told from the keys of its entries.
+
+use super::Object;
+
+/// A document that a flag takes, or that people have at hand when they look for one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The effective rules of a network interface.
+    EffectiveNsg,
+    /// The effective routes of a network interface.
+    EffectiveRoutes,
+    /// Service tags and their prefixes.
+    ServiceTags,
+    /// The network status of an instance.
+    NetworkStatus,
+    /// The outbound dependencies of an instance.
+    Dependencies,
+    /// Effective rules without the group that they belong to.
+    LooseRules,
+    /// A network security group itself.
+    SecurityGroup,
+    /// The rules of a network security group as they are configured.
+    ConfiguredRules,
+    /// What Network Watcher shows of the rules on a VM.
+    SecurityView,
+    /// A route table itself, or its routes.
+    RouteTable,
+    /// The routes of a virtual hub.
+    HubRoutes,
+    /// What a virtual network gateway or a route server learned or advertises.
+    GatewayRoutes,
+    /// Network Watcher's answer for one destination.
+    NextHop,
+    /// A network interface.
+    NetworkInterface,
+    /// A virtual network or a subnet.
+    VirtualNetwork,
+    /// An instance itself.
+    Instance,
+    /// A report of this program.
+    Report,
+    /// Another document of this program.
+    Own,
+    /// An operation that goes on.
+    Operation,
+    /// A template of Azure Resource Manager.
+    Template,
+    /// The state or the plan of Terraform.
+    Terraform,
+}
+
+impl Kind {
+    /// Tells from the keys of an entry.
+    pub fn of(entry: &Object<'_>) -> Option<Self> {
+        let inner = entry.properties();
+        let has = |key: &str| entry.own(key).is_some() || inner.as_ref().is_some_and(|inner| inner.own(key).is_some());
+        let all = |keys: &[&str]| keys.iter().all(|key| has(key));
+        let any = |keys: &[&str]| keys.iter().any(|key| has(key));
+        if let Some(schema) = entry.text("schema").filter(|schema| schema.starts_with("apim-probe/")) {
+            let is_report = schema.contains("/report/");
+            return Some(if is_report { Self::Report } else { Self::Own });
+        }
+        let kind = if has("effectiveSecurityRules") {
+            Self::EffectiveNsg
+        } else if any(&["securityRules", "defaultSecurityRules"]) {
+            Self::SecurityGroup
+        } else if has("securityRuleAssociations") {
+            Self::SecurityView
+        } else if all(&["direction", "access"]) && any(&["priority", "protocol"]) {
+            if any(&["provisioningState", "etag", "id"]) {
+                Self::ConfiguredRules
+            } else {
+                Self::LooseRules
+            }
+        } else if all(&["nextHopType", "routeTableId"]) {
+            Self::NextHop
+        } else if has("nextHopType") && any(&["asPath", "nextHops", "routeOrigin", "origin"]) {
+            Self::HubRoutes
+        } else if has("network") && any(&["sourcePeer", "asPath", "localAddress"]) {
+            Self::GatewayRoutes
+        } else if has("nextHopType") && any(&["state", "source"]) {
+            Self::EffectiveRoutes
+        } else if any(&["nextHopType", "routes"]) {
+            Self::RouteTable
+        } else if all(&["addressPrefixes", "name"]) && !any(&["provisioningState", "ipConfigurations"]) {
+            Self::ServiceTags
+        } else if any(&["networkStatus", "connectivityStatus", "dnsServers"])
+            || all(&["name", "status"]) && any(&["lastUpdated", "lastStatusChange", "isOptional", "resourceType"])
+        {
+            Self::NetworkStatus
+        } else if all(&["category", "endpoints"]) || has("endpointDetails") {
+            Self::Dependencies
+        } else if has("gatewayUrl") {
+            Self::Instance
+        } else if has("ipConfigurations") && any(&["macAddress", "enableIPForwarding", "virtualMachine"]) {
+            Self::NetworkInterface
+        } else if has("addressSpace") || all(&["addressPrefix", "privateEndpointNetworkPolicies"]) {
+            Self::VirtualNetwork
+        } else if all(&["$schema", "contentVersion"]) {
+            Self::Template
+        } else if has("terraform_version") {
+            Self::Terraform
+        } else if matches!(
+            entry.text("status").as_deref(),
+            Some("InProgress" | "Running" | "Accepted")
+        ) {
+            Self::Operation
+        } else {
+            return None;
+        };
+        Some(kind)
+    }
+
+    /// The word in reports and flags; empty for what no flag takes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::EffectiveNsg => "effective-nsg",
+            Self::EffectiveRoutes => "effective-routes",
+            Self::ServiceTags => "service-tags",
+            Self::NetworkStatus => "network-status",
+            Self::Dependencies => "dependencies",
+            _ => "",
+        }
+    }
+
+    /// What it is, within a sentence.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::EffectiveNsg => "effective security rules",
+            Self::EffectiveRoutes => "effective routes",
+            Self::ServiceTags => "service tags",
+            Self::NetworkStatus => "an instance's network status",
+            Self::Dependencies => "an instance's outbound dependencies",
+            Self::LooseRules => {
+                "effective security rules without their group, which says whether they guard the subnet"
+            }
+            Self::SecurityGroup => "a network security group itself (az network nsg show)",
+            Self::ConfiguredRules => {
+                "the rules of a network security group as they are configured (az network nsg rule list)"
+            }
+            Self::SecurityView => {
+                "Network Watcher's view of a VM's rules (az network watcher show-security-group-view)"
+            }
+            Self::RouteTable => "a route table itself (az network route-table show)",
+            Self::HubRoutes => {
+                "the routes of a virtual hub (az network vhub get-effective-routes), not of a network interface"
+            }
+            Self::GatewayRoutes => "the routes of a gateway or a route server, not of a network interface",
+            Self::NextHop => "Network Watcher's next hop for one address (az network watcher show-next-hop)",
+            Self::NetworkInterface => "a network interface itself (az network nic show)",
+            Self::VirtualNetwork => "a virtual network itself (az network vnet show)",
+            Self::Instance => "the instance itself (az apim show)",
+            Self::Report => "a report of this program, which diff, rules --report and explain take",
+            Self::Own => "a document of this program",
+            Self::Operation => "an operation of Azure that had not ended",
+            Self::Template => "a template of Azure Resource Manager",
+            Self::Terraform => "a state of Terraform",
+        }
+    }
+
+    /// What has to be there for nothing to be lost on the way through a table or a list.
+    pub(super) fn needs(self) -> &'static [&'static str] {
+        match self {
+            Self::EffectiveNsg => &["association", "effectiveSecurityRules"],
+            Self::EffectiveRoutes => &["source", "state", "addressPrefix", "nextHopType", "nextHopIpAddress"],
+            Self::ServiceTags => &["name", "addressPrefixes"],
+            _ => &[],
+        }
+    }
+
+    /// The command that gives it: the Azure CLI's, or PowerShell's for those who work with that.
+    pub fn command(self, powershell: bool) -> &'static str {
+        match (self, powershell) {
+            (Self::EffectiveNsg, false) => {
+                "az network nic list-effective-nsg --resource-group GROUP --name NIC > nsg.json"
+            }
+            (Self::EffectiveNsg, true) => {
+                "Get-AzEffectiveNetworkSecurityGroup -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > nsg.json"
+            }
+            (Self::EffectiveRoutes, false) => {
+                "az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json"
+            }
+            (Self::EffectiveRoutes, true) => {
+                "Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json"
+            }
+            (Self::ServiceTags, false) => "az network list-service-tags --location REGION > tags.json",
+            (Self::ServiceTags, true) => {
+                "Get-AzNetworkServiceTag -Location REGION | ConvertTo-Json -Depth 10 > tags.json"
+            }
+            (Self::Dependencies, false) => {
+                "az rest --method get --url \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\" > dependencies.json"
+            }
+            (Self::Dependencies, true) => {
+                "(Invoke-AzRestMethod -Path \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\").Content > dependencies.json"
+            }
+            (_, false) => {
+                "az rest --method get --url \"RESOURCE_ID/networkstatus?api-version=2024-05-01\" > status.json"
+            }
+            (_, true) => {
+                "Get-AzApiManagementNetworkStatus -ResourceGroupName GROUP -Name INSTANCE | ConvertTo-Json -Depth 10 > status.json"
+            }
+        }
+    }
+
+    /// The whole refusal of a document in whose place this was wanted.
+    pub(super) fn refuse(self, problem: &str, powershell: bool) -> String {
+        format!("{problem}. {} come from `{}`", self.capital(), self.command(powershell))
+    }
+
+    fn capital(self) -> &'static str {
+        match self {
+            Self::EffectiveNsg => "The effective rules of a running VM's network interface",
+            Self::EffectiveRoutes => "The effective routes of a running VM's network interface",
+            Self::ServiceTags => "Service tags",
+            Self::Dependencies => "The dependencies of an instance",
+            _ => "The statuses of an instance's network",
+        }
+    }
+}

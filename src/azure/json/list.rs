@@ -1,0 +1,97 @@
+//! What PowerShell's `Format-List` prints: a name, a colon and a value a line, a blank line between objects.
+
+use serde_json::{Map, Value};
+
+use super::noise;
+
+/// The objects of a list; `None` where the text is none.
+///
+/// # Errors
+/// What the list leaves out.
+pub fn parse(text: &str) -> Option<Result<Value, String>> {
+    let indent = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(indent_of)
+        .min()?;
+    let mut objects: Vec<Vec<(&str, String)>> = vec![Vec::new()];
+    for line in text.lines() {
+        let line = line.get(indent..).unwrap_or_default().trim_end();
+        let object = objects.last_mut()?;
+        if let Some((name, value)) = field(line) {
+            object.push((name, value.to_owned()));
+        } else if line.is_empty() && !object.is_empty() {
+            objects.push(Vec::new());
+        } else if line.starts_with(' ') {
+            // What did not fit into the width of the console goes on in the next line; JSON needs no blank there.
+            object.last_mut()?.1.push_str(line.trim_start());
+        } else if !noise::is_noise(line) {
+            return None;
+        }
+    }
+    objects.retain(|object| !object.is_empty());
+    if objects.is_empty() {
+        return None;
+    }
+    let values: Result<Vec<Value>, String> = objects
+        .into_iter()
+        .map(|fields| {
+            let fields = fields
+                .into_iter()
+                .map(|(name, text)| Ok((name.to_owned(), value(name, &text)?)));
+            fields.collect::<Result<Map<_, _>, String>>().map(Value::Object)
+        })
+        .collect();
+    Some(values.map(Value::Array))
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// `NextHopType   : Internet`, with a blank before the colon, which YAML never has.
+fn field(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let fits = name.ends_with(' ') && is_name(name.trim_end()) && (value.is_empty() || value.starts_with(' '));
+    fits.then(|| (name.trim_end(), value.trim()))
+}
+
+/// A value: nothing, JSON, PowerShell's `{a, b}`, or text.
+pub fn value(name: &str, text: &str) -> Result<Value, String> {
+    let text = text.trim();
+    if text.ends_with("...") || text.ends_with('…') || text.ends_with("...}") || text.ends_with("…}") {
+        return Err(format!("shows only a part of {name}: \"{}\"", shortened(text)));
+    }
+    if text.is_empty() || text == "-" {
+        return Ok(Value::Null);
+    }
+    if text == "{}" {
+        return Ok(Value::Array(Vec::new()));
+    }
+    if text.starts_with(['{', '['])
+        && let Ok(json) = serde_json::from_str(text)
+    {
+        return Ok(json);
+    }
+    if let Some(items) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
+        return Ok(items.map(Value::from).collect());
+    }
+    if text.starts_with(['{', '[']) {
+        return Err(format!("shows only a part of {name}: \"{}\"", shortened(text)));
+    }
+    Ok(Value::from(text))
+}
+
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(MOST - 1).collect();
+    format!("{cut}…")
+}
