@@ -450,6 +450,12 @@ fn what_stops_activation_comes_first_then_what_explains_more() {
         ids(both("key-vault", "sql"))[..2],
         ["tcp-timeout/sql", "tcp-refused/key-vault"]
     );
+    // What stops activation is the catalog's to say.
+    let entra = healthy().overlaid("dependencies: [{ id: entra-id, stops_activation: true }]");
+    let entra = entra
+        .fault(of("azure-monitor"), &Fault::Refused)
+        .fault(of("entra-id"), &Fault::Silent);
+    assert_eq!(ids(entra)[..2], ["tcp-timeout/entra-id", "tcp-refused/azure-monitor"]);
     // Who waives it says that it stops nothing.
     let waived = both("azure-monitor", "sql").overlaid("dependencies: [{ id: sql, need: feature, feature: None }]");
     let waived = waived
