@@ -3,6 +3,8 @@
 //! Each attempt is judged on its own first ([`attempt`]), then the attempts of an endpoint together, and last the
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
+use std::net::IpAddr;
+
 use jiff::SignedDuration;
 
 use crate::{
@@ -26,6 +28,7 @@ pub mod findings;
 mod fix;
 mod hello;
 mod http;
+mod isolated;
 mod notices;
 pub mod outcome;
 mod reconcile;
@@ -56,7 +59,7 @@ pub struct Diagnosis {
 
 /// Judges a whole run, made at `place`; `predictions` are what the network's own rules say of the plan.
 pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place: Surroundings<'_>) -> Diagnosis {
-    let mut judgements = judgements(plan, run);
+    let mut judgements = judgements(plan, run, place.addresses);
     let view = RunView::new(plan, run, &judgements, predictions, place);
     let findings = findings::root_causes(&view);
     let (notices, clock_skew) = (
@@ -77,7 +80,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
 }
 
 /// What the run says of every endpoint.
-fn judgements(plan: &Plan, run: &Run) -> Vec<Judgement> {
+fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     let context = Context::gather(plan, run);
     let judge = |(index, (endpoint, trace)): (usize, (&Endpoint, &Option<Trace>))| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
@@ -98,6 +101,7 @@ fn judgements(plan: &Plan, run: &Run) -> Vec<Judgement> {
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
     documented::reconsider(plan, &context, &mut judgements);
     stand_in::reconsider(plan, &mut judgements);
+    isolated::reconsider(plan, run, addresses, &mut judgements);
     judgements
 }
 

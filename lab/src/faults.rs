@@ -113,6 +113,9 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
         }
     }
     ip(&routes)?;
+    if !network.vm.connected {
+        ip(&["addr flush dev eth0".to_owned(), "link set eth0 down".to_owned()])?;
+    }
     chains.load()
 }
 

@@ -293,6 +293,8 @@ pub struct Vm {
     pub trusts: Vec<Authority>,
     /// Whether there is a default route.
     pub default_route: bool,
+    /// Whether it has a network at all: an interface with an address.
+    pub connected: bool,
     /// The agent's descriptor limit, where it is not the usual one.
     pub descriptors: Option<u64>,
     /// Further environment variables of the agent.
@@ -307,6 +309,7 @@ impl Default for Vm {
             hosts: String::new(),
             trusts: Vec::new(),
             default_route: true,
+            connected: true,
             descriptors: None,
             env: BTreeMap::new(),
         }

@@ -77,6 +77,10 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
             Cause::TlsAlert,
             format!("it offers no TLS version or cipher that we accept ({why})"),
         ),
+        TlsEnd::Garbled(why) => (
+            Cause::TlsAlert,
+            format!("it speaks TLS, but what follows its ServerHello cannot be read ({why})"),
+        ),
         TlsEnd::NotTls { what } => (
             Cause::TlsNotTls,
             format!(

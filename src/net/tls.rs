@@ -67,6 +67,8 @@ pub enum TlsEnd {
     },
     /// The peer speaks TLS, but nothing that we or a current Windows would agree to.
     Incompatible(String),
+    /// The peer speaks TLS and sent its `ServerHello`, but what came after it cannot be read; why.
+    Garbled(String),
     /// The peer did not prove that it holds the key of its certificate; how not, in one sentence.
     KeyNotProved(String),
     /// The socket failed.
@@ -199,6 +201,7 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
         Some(TlsError::InvalidCertificate(why)) => {
             TlsEnd::KeyNotProved(format!("the peer's own signature cannot be checked: {why}"))
         }
+        Some(why) if is_server_hello(received) => TlsEnd::Garbled(why.to_string()),
         Some(_) => TlsEnd::NotTls { what: None },
         None if is_reset(error) => TlsEnd::Reset,
         None if error.kind() == io::ErrorKind::UnexpectedEof => TlsEnd::Closed,
@@ -213,6 +216,11 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
 /// Whether the first byte is none of a TLS record (RFC 8446 §5.1: content types 20 to 24).
 fn is_foreign(received: &[u8]) -> bool {
     received.first().is_some_and(|first| !(20..=24).contains(first))
+}
+
+/// Whether a handshake record came whose message is a `ServerHello` (RFC 8446 §4, §5.1).
+fn is_server_hello(received: &[u8]) -> bool {
+    matches!(received, [22, 3, _, _, _, 2, ..])
 }
 
 fn version(version: ProtocolVersion) -> Option<&'static str> {

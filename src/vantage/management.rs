@@ -41,7 +41,8 @@ impl FromStr for ResourceId {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.trim().trim_end_matches('/').split('/').collect();
         let is_name = |part: &str| {
-            !part.is_empty()
+            // A path of dots would lead to somebody else's resource.
+            !matches!(part, "" | "." | "..")
                 && part
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_.()".contains(&byte))
@@ -255,6 +256,9 @@ mod tests {
             "/subscriptions/0/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v",
             "/subscriptions/0/resourceGroups/g/providers/Microsoft.ApiManagement/service/a?b=c",
             "/subscriptions//resourceGroups/g/providers/Microsoft.ApiManagement/service/a",
+            "/subscriptions/0/resourceGroups/g/providers/Microsoft.ApiManagement/service/..",
+            "/subscriptions/0/resourceGroups/./providers/Microsoft.ApiManagement/service/a",
+            "/subscriptions/../resourceGroups/g/providers/Microsoft.ApiManagement/service/a",
             &format!("https://management.azure.com{ID}"),
         ] {
             assert!(wrong.parse::<ResourceId>().is_err(), "{wrong}");

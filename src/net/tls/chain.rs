@@ -19,6 +19,9 @@ use super::roots::{Roots, is_its_own_issuer};
 /// How many names of a certificate are kept for evidence; CDN certificates carry hundreds.
 const MOST_NAMES: usize = 6;
 
+/// How many characters of what a certificate says are kept: whoever makes one decides how long a name is.
+const LONGEST: usize = 200;
+
 /// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainFacts {
@@ -140,8 +143,8 @@ impl ChainFacts {
             return facts;
         };
         let all_names = dns_names(&certificate);
-        facts.subject = certificate.subject().to_string();
-        facts.issuer = certificate.issuer().to_string();
+        facts.subject = short(&certificate.subject());
+        facts.issuer = short(&certificate.issuer());
         (facts.not_before, facts.not_after) = dates(&certificate);
 
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
@@ -199,7 +202,7 @@ impl ChainFacts {
             facts.ends_in_root = path.last().is_some_and(is_its_own_issuer);
             facts.public_issuer = roots.is_public(certificate.issuer());
         }
-        facts.names = all_names.into_iter().take(MOST_NAMES).collect();
+        facts.names = all_names.iter().take(MOST_NAMES).map(|text| short(&text)).collect();
         facts
     }
 }
@@ -228,17 +231,26 @@ fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -
             X509Certificate::from_der(der).is_ok_and(|(_, it)| it.subject().as_raw() == below.issuer().as_raw())
         };
         known.iter().copied().any(|der| is_above(&der)).then(|| LeftOut {
-            subject: below.issuer().to_string(),
+            subject: short(&below.issuer()),
             hosts: issuer_hosts(below),
         })
     })
 }
 
+/// What a certificate says, as far as it is kept.
+fn short(text: &impl ToString) -> String {
+    let text = text.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some(_) => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => text,
+    }
+}
+
 fn trust(error: Error) -> Trust {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => Trust::UnknownIssuer,
-        Error::InvalidCertificate(why) => Trust::Unacceptable(why.to_string()),
-        other => Trust::Unacceptable(other.to_string()),
+        Error::InvalidCertificate(why) => Trust::Unacceptable(short(&why)),
+        other => Trust::Unacceptable(short(&other)),
     }
 }
 
@@ -259,7 +271,7 @@ fn issuer(der: &CertificateDer<'_>) -> Option<Issuer> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let (not_before, not_after) = dates(&certificate);
     Some(Issuer {
-        subject: certificate.subject().to_string(),
+        subject: short(&certificate.subject()),
         not_before,
         not_after,
     })
@@ -328,7 +340,7 @@ fn issuer_hosts(certificate: &X509Certificate<'_>) -> Vec<String> {
         .flat_map(|access| &access.accessdescs)
         .filter(|description| description.access_method.to_id_string() == CA_ISSUERS)
         .filter_map(|description| match &description.access_location {
-            GeneralName::URI(uri) => host(uri),
+            GeneralName::URI(uri) => host(uri).map(|text| short(&text)),
             _ => None,
         })
         .take(MOST_NAMES)
@@ -424,6 +436,24 @@ mod tests {
             let facts = ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], &roots, now);
             assert_eq!((facts.trust, facts.left_out), (Trust::UnknownIssuer, None), "{root}");
         }
+    }
+
+    #[test]
+    fn what_a_certificate_says_is_kept_in_bounds() {
+        let long = "x".repeat(5_000);
+        let mut parameters = rcgen::CertificateParams::new(vec![format!("{}.example", "y".repeat(5_000))]).unwrap();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, long);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let facts = gather(parameters.self_signed(&key).unwrap().der().to_vec());
+        let said = [&facts.subject, &facts.issuer].into_iter().chain(&facts.names);
+        for text in said {
+            assert!(
+                text.chars().count() == LONGEST && text.ends_with('…'),
+                "{} characters",
+                text.chars().count()
+            );
+        }
+        assert!(!format!("{facts:?}").contains(&"x".repeat(LONGEST + 1)));
     }
 
     proptest! {

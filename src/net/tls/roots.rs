@@ -8,6 +8,8 @@
 //! front ends leave out and Windows then fetches. The agent fetches nothing, so these are compiled in as well, from
 //! `roots/intermediates.pem`: they may link a chain to a root, and are never its end.
 
+mod of_this_vm;
+
 use std::{
     collections::BTreeSet,
     path::Path,
@@ -162,11 +164,7 @@ impl Roots {
 
     /// The roots that this VM's own store adds; read at the first call, since most runs never ask.
     pub(super) fn of_this_vm(&self) -> &RootCertStore {
-        self.of_this_vm.get_or_init(|| {
-            let mut store = RootCertStore::empty();
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            store
-        })
+        self.of_this_vm.get_or_init(of_this_vm::roots)
     }
 
     /// The signature algorithms that are understood.
