@@ -235,6 +235,9 @@ impl ExpectedFinding {
             text(&got["title"]),
             &texts(&got["evidence"]),
             text(&got["fix"]["summary"]),
+            &["commands", "change", "look", "verify"]
+                .map(|kind| texts(&got["fix"][kind]))
+                .join("\n"),
         ]
         .join("\n");
         self.says.missing_in(&said, &format!("finding {at}"), wrong);
