@@ -184,6 +184,18 @@ impl NetworkRules {
     pub fn is_forced(&self) -> Option<bool> {
         self.is_forced
     }
+
+    /// Where 0.0.0.0/0 leads, as half of a sentence, where a route of a user or of BGP takes it.
+    pub fn foreign_way_out(&self) -> Option<String> {
+        if self.is_forced != Some(true) {
+            return None;
+        }
+        let route = self.routes.as_ref().and_then(Routes::default_route);
+        Some(route.map_or_else(
+            || "somewhere that the given rules do not show".into(),
+            routes::Route::leads,
+        ))
+    }
 }
 
 /// What the two tags stand for that follow the routes.

@@ -27,6 +27,8 @@ pub struct Predictions {
     pub lost_replies: Option<(RouteMatch, String)>,
     /// Whether no security group guards the subnet, as far as the documents tell.
     pub lacks_a_group: bool,
+    /// Where 0.0.0.0/0 leads, as half of a sentence, where a route of a user or of BGP takes it.
+    pub foreign_way_out: Option<String>,
 }
 
 impl NetworkRules {
@@ -47,6 +49,7 @@ impl NetworkRules {
                 .collect(),
             lost_replies: self.lost_replies(from),
             lacks_a_group: self.lacks_a_group(),
+            foreign_way_out: self.foreign_way_out(),
         }
     }
 

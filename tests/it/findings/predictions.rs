@@ -6,7 +6,7 @@ use apim_probe::{
 };
 
 use super::{
-    cases::of,
+    cases::{beyond_dns, of},
     network::{Fault, Network},
 };
 
@@ -34,6 +34,32 @@ fn judged<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> 
 
 fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> Option<&'a Finding> {
     diagnosis.findings.iter().find(|finding| finding.id == id)
+}
+
+#[test]
+fn silence_of_everything_public_is_about_the_way_out() {
+    let silent = Network::healthy().fault(beyond_dns, &Fault::Silent);
+    let first = |network: Network| network.findings().swap_remove(0);
+    let nothing_known = first(silent.clone());
+    assert_eq!(
+        (nothing_known.id.as_str(), nothing_known.confidence),
+        ("tcp-timeout/no-outbound", Confidence::Medium)
+    );
+    assert!(nothing_known.title.contains("nothing is known about the instance"));
+    let elsewhere = first(silent.ruled_by(None, FORCED, TAGS));
+    assert_eq!(
+        (elsewhere.id.as_str(), elsewhere.confidence, elsewhere.suspects.first()),
+        (
+            "tcp-timeout/way-out",
+            Confidence::High,
+            Some(&Suspect::FirewallNetworkRule)
+        )
+    );
+    assert!(
+        elsewhere.title.ends_with("0.0.0.0/0 leads to the appliance 10.1.2.4"),
+        "{}",
+        elsewhere.title
+    );
 }
 
 const DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";

@@ -1,7 +1,7 @@
 //! No way out, and this machine itself.
 
 use apim_probe::model::{
-    Confidence::{Certain, High, Medium},
+    Confidence::{Certain, Medium},
     Suspect::{LocalHost, NoOutbound, Udr},
 };
 
@@ -14,8 +14,11 @@ pub fn cases() -> Vec<Case> {
         case(
             "everything public is silent: a private subnet without NAT",
             healthy().fault(beyond_dns, &Fault::Silent),
-            ("tcp-timeout/no-outbound", "no way out"),
-            High,
+            (
+                "tcp-timeout/no-outbound",
+                "no way out, so nothing is known about the instance",
+            ),
+            Medium,
             NoOutbound,
         ),
         case(
@@ -29,15 +32,21 @@ pub fn cases() -> Vec<Case> {
                 },
                 &Fault::Silent,
             ),
-            ("tcp-timeout/no-outbound", "no way out"),
+            (
+                "tcp-timeout/no-outbound",
+                "no way out, so nothing is known about the instance",
+            ),
             Medium,
             NoOutbound,
         ),
         case(
             "everything is silent before there is an instance",
             healthy().unnamed().fault(beyond_dns, &Fault::Silent),
-            ("tcp-timeout/no-outbound", "no way out"),
-            High,
+            (
+                "tcp-timeout/no-outbound",
+                "no way out, so nothing is known about the instance",
+            ),
+            Medium,
             NoOutbound,
         ),
         case(
