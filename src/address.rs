@@ -35,6 +35,34 @@ pub fn is_impossible(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a name that resolves to the address has been sunk: nobody can live there, or a DNS filter does.
+pub fn is_sinkhole(address: IpAddr) -> bool {
+    is_impossible(address) || filter_at(address).is_some()
+}
+
+/// The DNS filter that answers with this address for what it blocks, where it is one of the well-known.
+///
+/// The block portal of `FortiGate`, the block pages of Cisco Umbrella (once `OpenDNS`), the sinkholes of
+/// Palo Alto Networks (`sinkhole.paloaltonetworks.com` and the IPv6 bogon of its profiles), the bogus address of Check
+/// Point's DNS trap: all of them defaults, which their owners may change.
+pub fn filter_at(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => match address.octets() {
+            [208, 91, 112, 55] => Some("FortiGate"),
+            [146, 112, 61, 104..=110] => Some("Cisco Umbrella"),
+            [72, 5, 65, 111] | [198, 135, 184, 22] => Some("Palo Alto Networks"),
+            [62, 0, 58, 94] => Some("Check Point"),
+            _ => None,
+        },
+        IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
+            (Some(mapped), _) => filter_at(mapped.into()),
+            (None, [0x2001, 0xcdba, 0, 0, 0, 0, 0x3257, 0x9652]) => Some("FortiGate"),
+            (None, [0x2600, 0x5200, 0, 0, 0, 0, 0, 1]) => Some("Palo Alto Networks"),
+            (None, _) => None,
+        },
+    }
+}
+
 /// Whether the address belongs to a private network (RFC 1918, RFC 6598, RFC 4193), or to a benchmark network that
 /// proxies hand out as stand-ins (RFC 2544).
 pub fn is_private(address: IpAddr) -> bool {
@@ -98,5 +126,28 @@ mod tests {
             assert_eq!(is_impossible(parsed), impossible, "{address}");
             assert_eq!(is_private(parsed), private, "{address}");
         }
+    }
+
+    #[test]
+    fn filters_are_known_by_their_addresses() {
+        for (address, filter) in [
+            ("208.91.112.55", Some("FortiGate")),
+            ("2001:cdba::3257:9652", Some("FortiGate")),
+            ("146.112.61.104", Some("Cisco Umbrella")),
+            ("::ffff:146.112.61.110", Some("Cisco Umbrella")),
+            ("72.5.65.111", Some("Palo Alto Networks")),
+            ("2600:5200::1", Some("Palo Alto Networks")),
+            ("62.0.58.94", Some("Check Point")),
+            ("208.91.112.53", None),
+            ("146.112.61.111", None),
+            ("20.60.1.2", None),
+            ("2600:5200::2", None),
+        ] {
+            let parsed = address.parse().unwrap();
+            assert_eq!(filter_at(parsed), filter, "{address}");
+            assert_eq!(is_sinkhole(parsed), filter.is_some(), "{address}");
+            assert!(!is_impossible(parsed), "{address}");
+        }
+        assert!(is_sinkhole("0.0.0.0".parse().unwrap()));
     }
 }

@@ -32,6 +32,7 @@ mod isolated;
 mod notices;
 pub mod outcome;
 mod reconcile;
+mod shared;
 mod socket;
 mod stand_in;
 mod tls;
@@ -99,6 +100,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
         (None, None) => unfinished(run.interrupted),
     };
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
+    shared::reconsider(plan, &context, &mut judgements);
     documented::reconsider(plan, &context, &mut judgements);
     stand_in::reconsider(plan, &mut judgements);
     isolated::reconsider(plan, run, addresses, &mut judgements);

@@ -304,6 +304,12 @@ impl Maker<'_> {
         let untested = self.untested(dependency, spec).or(place.untested);
         let fill = |name: &String| expand::fill(name, self.suffixes);
         let need = spec.need.unwrap_or(dependency.need);
+        let is_stub = matches!(place.destination, Destination::NameServer(server) if server.ip().is_loopback());
+        let (need, stub) = if is_stub {
+            (Need::Documented, Some(STUB))
+        } else {
+            (need, None)
+        };
         Endpoint {
             id: format!("{}/{}:{port}{suffix}", dependency.id, place.host),
             dependency: dependency.id.clone(),
@@ -321,7 +327,7 @@ impl Maker<'_> {
             destination: place.destination,
             names: place.names.into_iter().chain(spec.names.iter().map(fill)).collect(),
             path: spec.path.clone(),
-            note: note(spec.note.as_deref(), place.stand_in),
+            note: note(stub.or(spec.note.as_deref()), place.stand_in),
             expect: spec.expect,
             direction: spec.direction,
             source_tag: spec.source_tag.clone(),
@@ -431,6 +437,9 @@ impl Place {
         Self::named("*".into())
     }
 }
+
+/// What is said of a name server on this machine.
+const STUB: &str = "A stub of this VM, which the instance does not share.";
 
 /// The catalog's remark, and what a stand-in proves.
 fn note(of_catalog: Option<&str>, stand_in: Option<StandIn>) -> Option<String> {

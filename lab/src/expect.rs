@@ -235,7 +235,7 @@ impl ExpectedFinding {
             text(&got["title"]),
             &texts(&got["evidence"]),
             text(&got["fix"]["summary"]),
-            &["commands", "change", "look", "verify"]
+            &["change", "look", "verify"]
                 .map(|kind| texts(&got["fix"][kind]))
                 .join("\n"),
         ]

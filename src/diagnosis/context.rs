@@ -146,5 +146,28 @@ pub(super) fn owner(host: &str) -> String {
     {
         return MICROSOFT.into();
     }
-    host.rsplitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+    domain(host).to_owned()
+}
+
+/// The last two labels of a name: what one owner has, among the hosts of the catalog.
+pub(super) fn domain(host: &str) -> &str {
+    let start = host.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    &host[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::domain;
+
+    #[test]
+    fn domains_are_two_labels() {
+        for (name, expected) in [
+            ("a.blob.core.windows.net", "windows.net"),
+            ("digicert.com", "digicert.com"),
+            ("localhost", "localhost"),
+            ("", ""),
+        ] {
+            assert_eq!(domain(name), expected);
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+pub mod hidden;
+
+use self::hidden::{Hidden, hidden};
 use super::{context::Context, socket};
 use crate::{
     address,
@@ -32,7 +35,7 @@ pub struct Lookup {
 pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     // The probe went on with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
-    let Some(decision) = trace.decision() else {
+    let Some(decision) = trace.decision().map(|decision| of_the_network(decision, trace)) else {
         let detail = "this machine has no name server to ask: see /etc/resolv.conf, or pass --dns-server".to_string();
         let evidence = vec![detail.clone()];
         return Lookup {
@@ -54,7 +57,7 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
             "{host} has {all} addresses: {tried} tried of {all}, the first of the answer"
         ));
     }
-    let failure = failure(host, decision);
+    let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
     let others = trace
         .replies
         .iter()
@@ -89,6 +92,25 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     }
 }
 
+/// The reply that decides about a name. Where this VM's own stub fails, the instance does not: it asks the others.
+fn of_the_network<'a>(decision: &'a ServerReply, trace: &'a NameTrace) -> &'a ServerReply {
+    let is_own = |reply: &ServerReply| reply.v4.server.ip().is_loopback();
+    if decision.is_final() || !is_own(decision) {
+        return decision;
+    }
+    let mut others = trace.replies.iter().flatten();
+    others.find(|reply| !is_own(reply)).unwrap_or(decision)
+}
+
+/// A stub of this VM that fails is a fault of this VM alone.
+fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String) {
+    if reply.is_final() || !reply.v4.server.ip().is_loopback() {
+        return (cause, detail);
+    }
+    let detail = format!("{detail}; it is a stub of this VM, which the instance does not share: pass --dns-server");
+    (Cause::LocalFault, detail)
+}
+
 /// What the platform's own server says of a name that the configured ones do not resolve.
 fn control(reply: &ServerReply) -> String {
     format!(
@@ -120,7 +142,11 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         Cause::DnsNxdomain => format!("{server} says that {host} does not exist (NXDOMAIN)"),
         _ => format!("{server} answers {} for {host}", answer.rcode),
     };
+    let hidden = hidden(host, answer);
     let by = match &answer.authority {
+        _ if hidden == Some(Hidden::ByPolicy) => {
+            "; a DNS security policy blocks it (blockpolicy.azuredns.invalid)".into()
+        }
         Some(soa) if soa.is_private() => {
             format!(
                 "; a private DNS zone says so (SOA {}, served by {})",
@@ -128,7 +154,10 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
             )
         }
         Some(soa) if cause == Cause::DnsNxdomain => format!("; the zone that says so is {}", soa.zone),
-        _ => String::new(),
+        _ => match hidden {
+            Some(Hidden::ByZone { zone: Some(zone), .. }) => format!("; a private DNS zone {zone} would say so"),
+            _ => String::new(),
+        },
     };
     Some((cause, format!("{said}{by}")))
 }
@@ -199,7 +228,7 @@ impl Kind {
         let all = |test: fn(IpAddr) -> bool| addresses.iter().all(|address| test(*address));
         if addresses.is_empty() {
             Self::Nothing
-        } else if all(address::is_impossible) {
+        } else if all(address::is_sinkhole) {
             Self::Sinkhole
         } else if reply.answer().is_some_and(has_private_link) && all(address::is_private) {
             Self::PrivateLink
@@ -289,11 +318,16 @@ pub fn judge_server(exchange: &DnsExchange) -> Judged {
 
 fn answered(answer: &Answer) -> (Standing, String) {
     let failed = |cause, seen: String| (Standing::Failed(cause), seen);
+    let by_policy = hidden("", answer) == Some(Hidden::ByPolicy);
     match answer.rcode.as_str() {
+        "NOERROR" if by_policy => failed(
+            Cause::DnsNoAddress,
+            "says that a DNS security policy blocks a name of Azure".into(),
+        ),
         "NOERROR" if answer.addresses.is_empty() => {
             failed(Cause::DnsNoAddress, "gives no address for a name that has one".into())
         }
-        "NOERROR" if answer.addresses.iter().all(|address| address::is_impossible(*address)) => {
+        "NOERROR" if answer.addresses.iter().all(|address| address::is_sinkhole(*address)) => {
             let first = answer.addresses.first().map(ToString::to_string).unwrap_or_default();
             failed(
                 Cause::DnsSinkhole,

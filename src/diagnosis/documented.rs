@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Context;
+use super::{context::Context, dns::hidden::hidden};
 use crate::{
     diagnosis::outcome::Judgement,
     model::{Cause, Need, Verdict},
-    net::dns::Authority,
     plan::{Endpoint, Plan},
 };
 
@@ -41,7 +40,7 @@ fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
     )
 }
 
-/// Whether every server, the platform's included, says that the name does not exist, and none says so on behalf of a private zone.
+/// Whether every server, the platform's included, says that the name does not exist, and nothing of Azure's own hides it.
 fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
         name.replies
@@ -49,7 +48,7 @@ fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
             .flatten()
             .chain(&name.platform)
             .filter_map(|reply| reply.answer())
-            .all(|answer| answer.rcode == "NXDOMAIN" && !answer.authority.as_ref().is_some_and(Authority::is_private))
+            .all(|answer| answer.rcode == "NXDOMAIN" && hidden(&endpoint.host, answer).is_none())
     })
 }
 

@@ -18,6 +18,7 @@ mod clock;
 mod cut;
 mod dead_next_hop;
 mod denied;
+mod dns_policy;
 pub(super) mod draft;
 mod icmp;
 mod inspection;
@@ -28,6 +29,7 @@ mod name_servers;
 mod no_outbound;
 mod open;
 mod partial;
+mod private_endpoint;
 mod private_zone;
 mod reset;
 mod say;
@@ -42,13 +44,15 @@ use super::reconcile;
 type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
 
 /// The widest cause first: what comes later sees only what is left.
-const RECOGNISERS: [Recogniser; 24] = [
+const RECOGNISERS: [Recogniser; 26] = [
     open::recognise,
     local::recognise,
     dead_next_hop::recognise,
     no_outbound::recognise,
+    dns_policy::recognise,
     name_servers::recognise,
     private_zone::recognise,
+    private_endpoint::recognise,
     addresses::recognise,
     clock::recognise,
     inspection::recognise,

@@ -1,7 +1,7 @@
 //! The whole run as findings are drawn from it: every endpoint with what was seen and said of it, and what is left to
 //! explain.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,11 @@ use crate::{
     net::icmp::IcmpError,
     network::Predictions,
     plan::Plan,
-    probe::{Run, clock, control::Controls},
+    probe::{
+        Run, clock,
+        control::Controls,
+        trace::{NameTrace, ServerReply},
+    },
 };
 
 mod row;
@@ -39,6 +43,8 @@ pub struct Surroundings<'a> {
 pub struct RunView<'a> {
     /// What was planned.
     pub plan: &'a Plan,
+    /// What every name server said of each name.
+    pub names: &'a BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: &'a Controls,
     /// What the network's own rules say, where they were given.
@@ -72,6 +78,7 @@ impl<'a> RunView<'a> {
         });
         Self {
             plan,
+            names: &run.names,
             controls: &run.controls,
             predictions,
             place,
@@ -84,6 +91,15 @@ impl<'a> RunView<'a> {
     /// Rows of which the service proved itself.
     pub fn proved(&self) -> impl Iterator<Item = &Row<'a>> {
         self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
+    }
+
+    /// What was said of a row's name in the end: by the server that decided, and by the platform's own, as far as it was
+    /// asked.
+    pub fn answers(&self, row: &Row<'a>) -> impl Iterator<Item = &'a ServerReply> + use<'a> {
+        let name = self.names.get(&row.endpoint.host);
+        let name = name.or_else(|| row.trace?.name.as_ref());
+        name.into_iter()
+            .flat_map(|name| name.decision().into_iter().chain(&name.platform))
     }
 
     /// Whether an ICMP error comes from this machine itself.

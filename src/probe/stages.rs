@@ -71,7 +71,7 @@ impl Stages {
         let looked_up = name.is_some();
         let attempts = addresses.into_iter().map(async |address| {
             // A name's answer can be a lie; an address of the catalog is what the user wants dialled.
-            if looked_up && address::is_impossible(address.ip()) {
+            if looked_up && address::is_sinkhole(address.ip()) {
                 return Attempt {
                     not_dialled: Some(NotDialled::Sinkhole),
                     ..Attempt::new(address)

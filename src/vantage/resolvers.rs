@@ -67,8 +67,8 @@ fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>
     let is_stub = |server: &SocketAddr| STUBS.iter().any(|stub| server.ip().to_string() == *stub);
     if !servers.iter().all(is_stub) {
         return System {
+            notices: servers.iter().find_map(own).into_iter().collect(),
             servers,
-            notices: Vec::new(),
         };
     }
     let real: Vec<SocketAddr> = behind
@@ -90,6 +90,16 @@ fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>
         servers: real,
         notices: vec!["asked the name servers behind systemd-resolved's stub".into()],
     }
+}
+
+/// What the reader should know of a server on this machine.
+fn own(server: &SocketAddr) -> Option<String> {
+    server.ip().is_loopback().then(|| {
+        format!(
+            "name server {} is a stub of this VM, which the instance does not share: what it does decides nothing",
+            server.ip()
+        )
+    })
 }
 
 fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
@@ -163,6 +173,14 @@ mod tests {
         );
         assert_eq!(chosen(stub, None), (vec!["127.0.0.53:53".into()], 1));
         assert_eq!(chosen(stub, Some(stub)), (vec!["127.0.0.53:53".into()], 1));
+    }
+
+    #[test]
+    fn a_stub_beside_a_server_is_a_notice() {
+        assert_eq!(
+            chosen("nameserver 127.0.0.1\nnameserver 10.0.0.4\n", None),
+            (vec!["127.0.0.1:53".into(), "10.0.0.4:53".into()], 1)
+        );
     }
 
     #[test]

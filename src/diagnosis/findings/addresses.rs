@@ -1,10 +1,13 @@
 //! Names that resolve, but to addresses that cannot be right.
 
+use std::net::IpAddr;
+
 use super::{
     draft::{Draft, Severity, What},
     say,
 };
 use crate::{
+    address,
     diagnosis::{
         fix,
         view::{Pool, Row, RunView},
@@ -46,35 +49,55 @@ fn misled<'a>(cause: Cause, address: &str, rows: Vec<Row<'a>>) -> Draft<'a> {
         [_] => format!("{}: the name resolves", say::leader(&rows)),
         _ => format!("{} resolve", count(hosts.len(), "name")),
     };
-    let (title, says) = if cause == Cause::DnsSinkhole {
-        (
+    let parsed: Option<IpAddr> = address.parse().ok();
+    let filter = parsed.and_then(address::filter_at);
+    let is_impossible = parsed.is_some_and(address::is_impossible);
+    let (title, says) = match (cause, filter) {
+        (Cause::DnsSinkhole, Some(filter)) => (
+            format!("{who} to {address}, the sinkhole of {filter}"),
+            format!("{filter} answers with this address for names that it blocks"),
+        ),
+        (Cause::DnsSinkhole, None) if is_impossible => (
             format!("{who} to {address}, which cannot be right"),
-            "no service of Azure can live at this address",
-        )
-    } else {
-        (
+            "no service of Azure can live at this address".to_string(),
+        ),
+        (Cause::DnsSinkhole, None) => (
             format!("{who} to {address}, where nothing proves itself"),
-            "no private link leads there, and a private endpoint has one",
-        )
+            "no service can be all of these names: a DNS filter sends what it blocks to one address".to_string(),
+        ),
+        _ => (
+            format!("{who} to {address}, where nothing proves itself"),
+            "no private link leads there, and a private endpoint has one, unless a name server leaves its alias out"
+                .to_string(),
+        ),
     };
-    let evidence = [vec![says.to_string()], say::examples(&rows)].concat();
+    let evidence = [vec![says], say::examples(&rows)].concat();
     Draft {
         impact: None,
         severity: Severity::Failure,
         what: What::Cause(cause),
         scope: address.into(),
         title,
-        confidence: if cause == Cause::DnsSinkhole {
+        confidence: if cause == Cause::DnsSinkhole && (is_impossible || filter.is_some()) {
             Confidence::Certain
         } else {
             Confidence::High
         },
         evidence,
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
-        fix: Fix::new(format!(
-            "Remove the record of {} on the name server, in a private zone or in a hosts file.",
-            list(&hosts, 2)
-        ))
+        fix: Fix::new(if cause == Cause::DnsSinkhole {
+            format!(
+                "Exempt this subnet's queries for {} from the DNS filter, or remove their record on the name server, in a private \
+                 zone or in a hosts file.",
+                list(&hosts, 2)
+            )
+        } else {
+            format!(
+                "Remove the record of {} on the name server, in a private zone or in a hosts file; or, if a private endpoint is \
+                 meant, see that it exists.",
+                list(&hosts, 2)
+            )
+        })
         .look(hosts.first().map(|host| fix::dig(None, host))),
         rows,
     }

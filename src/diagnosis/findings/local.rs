@@ -13,20 +13,21 @@ use crate::{
     text::words::distinct,
 };
 
-/// Three faults of this VM alone:
+/// Four faults of this VM alone:
 /// - its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
 ///   next hop), over TCP, UDP or on the way to a name server;
 /// - it has no route: `connect` itself failed, before any packet;
-/// - it could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
+/// - it could not try: no descriptors, no permission. Those rows are not blocked, they are not tested;
+/// - it asks names of a stub of its own, which gives no answer.
 pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let refused = pool.take(|row| is_refused_here(view, row));
     let routeless = pool.take(is_without_route);
-    let untried: Vec<Row<'a>> = view
+    let (stubbed, untried): (Vec<Row<'a>>, Vec<Row<'a>>) = view
         .rows
         .iter()
-        .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
         .copied()
-        .collect();
+        .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
+        .partition(is_stubbed);
     [
         (
             refused,
@@ -49,18 +50,34 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
             "limits or rights keep it from trying",
             "Lift what keeps this VM from trying, then run again.",
         ),
+        (
+            stubbed,
+            STUB,
+            "stub-of-this-vm",
+            "stub resolver fails for",
+            "Repair the stub, or pass --dns-server with a name server of the virtual network, and run again.",
+        ),
     ]
     .into_iter()
     .filter(|(rows, ..)| !rows.is_empty())
     .map(|(rows, what, scope, reason, fix)| {
-        let to = if what == "local-fault" { "" } else { " to" };
+        let to = if matches!(what, "local-fault" | STUB) {
+            ""
+        } else {
+            " to"
+        };
         Draft {
             impact: None,
             severity: Severity::Failure,
             what: What::of(&rows, what),
             scope: scope.into(),
             title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),
-            confidence: Confidence::Certain,
+            // What the instance does not share is worth a note.
+            confidence: if what == STUB {
+                Confidence::Low
+            } else {
+                Confidence::Certain
+            },
             evidence: evidence(view, &rows),
             suspects: vec![Suspect::LocalHost],
             fix: Fix::new(fix).look(commands(what)),
@@ -68,6 +85,14 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
         }
     })
     .collect()
+}
+
+/// The word for a stub of this VM that gives no answer.
+const STUB: &str = "local-stub";
+
+/// Whether its name was asked of a stub of this VM, in vain.
+fn is_stubbed(row: &Row<'_>) -> bool {
+    matches!(row.judgement.name, Some(Err(_))) && row.deciding_server().is_some_and(|server| server.ip().is_loopback())
 }
 
 fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
@@ -109,6 +134,7 @@ fn commands(what: &str) -> Vec<String> {
     let lines: &[&str] = match what {
         "local-firewall" => &["sudo nft list ruleset", "sudo iptables -S OUTPUT"],
         "no-route" => &["ip route show table all"],
+        STUB => &["resolvectl status"],
         _ => &["ulimit -n"],
     };
     lines.iter().map(ToString::to_string).collect()

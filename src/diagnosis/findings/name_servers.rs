@@ -6,10 +6,12 @@ mod remedy;
 
 use self::remedy::{confidence, other_transport, platform, repair, suspects};
 use super::{
+    dns_policy,
     draft::{Draft, Severity, What},
     say,
 };
 use crate::{
+    azure::PLATFORM,
     diagnosis::{
         fix,
         view::{Pool, Row, RunView},
@@ -158,15 +160,29 @@ fn some_names_fail<'a>(view: &RunView<'a>, server: Option<IpAddr>, rows: Vec<Row
         confidence: confidence(view, cause),
         evidence,
         suspects: suspects(view, cause),
-        fix: Fix::new(format!(
-            "Make {server} forward the zones of these names, to 168.63.129.16 at last."
-        ))
-        .look(
-            rows.first()
-                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
-        ),
+        fix: forward(&server, &rows),
         rows,
     }
+}
+
+/// What lets a server answer for names that it fails for.
+fn forward(server: &str, rows: &[Row<'_>]) -> Fix {
+    let ask = rows
+        .first()
+        .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host));
+    if server == PLATFORM.to_string() {
+        // It has nobody to forward to, unless somebody told it.
+        return Fix::new(
+            "Look for a DNS security policy that blocks these names, or a DNS forwarding ruleset that sends them to a server that \
+             fails: 168.63.129.16 does neither by itself.",
+        )
+        .look(ask)
+        .look(dns_policy::LOOK);
+    }
+    Fix::new(format!(
+        "Make {server} forward the zones of these names, to 168.63.129.16 at last."
+    ))
+    .look(ask)
 }
 
 fn server_fails<'a>(view: &RunView<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> Draft<'a> {

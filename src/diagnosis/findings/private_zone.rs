@@ -5,7 +5,10 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
+    diagnosis::{
+        dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Suspect},
     text::{
         quote,
@@ -13,90 +16,116 @@ use crate::{
     },
 };
 
-/// Names that a private zone denies: the authority of the answer is Azure's private DNS (`azureprivatedns.net`), or a
-/// `privatelink` zone. A zone linked to the network answers for everything in it, so a record that is missing there hides
-/// the public one. Nothing else answers like that: certain.
-pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| {
-        let denied = matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress));
-        let answer = row.trace?.name.as_ref()?.decision()?.answer()?;
-        let authority = answer.authority.as_ref().filter(|soa| denied && soa.is_private())?;
-        Some(zone(&authority.zone, &answer.cnames))
-    });
-    groups.into_iter().map(|(zone, rows)| draft(zone, rows)).collect()
-}
-
-/// The zone that answered. The server of all private zones tells none by itself: then it is the `privatelink` zone that
-/// the aliases lead into, and unknown where they lead into none.
-fn zone(authority: &str, cnames: &[String]) -> Option<String> {
-    if !authority.ends_with("azureprivatedns.net") {
-        return Some(authority.trim_end_matches('.').to_string());
+/// Names that a private zone denies. A zone linked to the network answers for everything in it, so a record that is
+/// missing there hides the public one. The answer's SOA record shows it, the platform's own answer where a forwarder
+/// leaves that record out, or an alias that ends in a `privatelink` zone.
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let mut groups: Vec<(Option<String>, Sign, Vec<Row<'a>>)> = Vec::new();
+    for ((zone, sign), rows) in pool.take_by(|row| hiding_zone(view, row)) {
+        match groups.iter_mut().find(|(known, ..)| *known == zone) {
+            Some((_, weakest, known)) => {
+                *weakest = (*weakest).min(sign);
+                known.extend(rows);
+            }
+            None => groups.push((zone, sign, rows)),
+        }
     }
-    let alias = cnames.last()?.trim_end_matches('.');
-    let at = alias
-        .find("privatelink.")
-        .filter(|at| *at == 0 || alias[..*at].ends_with('.'))?;
-    Some(alias[at..].to_string())
+    groups
+        .into_iter()
+        .map(|(zone, sign, rows)| draft(zone.as_deref(), sign, rows))
+        .collect()
 }
 
-fn draft(zone: Option<String>, rows: Vec<Row<'_>>) -> Draft<'_> {
+/// The zone that hides the row's name, by the strongest sign in any answer.
+fn hiding_zone<'a>(view: &RunView<'a>, row: &Row<'a>) -> Option<(Option<String>, Sign)> {
+    if !matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) || row.tested_server().is_some() {
+        return None;
+    }
+    let signs = view
+        .answers(row)
+        .filter_map(|reply| match hidden(&row.endpoint.host, reply.answer()?)? {
+            Hidden::ByZone { zone, shown_by } => Some((zone, shown_by)),
+            Hidden::ByPolicy => None,
+        });
+    signs.max_by_key(|(_, sign)| *sign)
+}
+
+/// What API Management names its own accounts, servers and vaults by: they are Microsoft's, and nobody else can have a
+/// private endpoint to them.
+const MANAGED: [&str; 4] = ["apimst", "apimgmtst", "apirpsql", "apikv-"];
+
+/// The tags of services of which everybody has resources of his own.
+const OF_EVERYBODY: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
+
+fn is_microsofts(row: &Row<'_>) -> bool {
+    let is_managed = MANAGED.iter().any(|prefix| row.endpoint.host.starts_with(prefix));
+    is_managed || !(row.tag().is_empty() || OF_EVERYBODY.contains(&row.tag()))
+}
+
+fn draft<'a>(zone: Option<&str>, sign: Sign, rows: Vec<Row<'a>>) -> Draft<'a> {
     let hosts = say::hosts(&rows);
-    let name = zone.as_ref().map_or_else(String::new, |zone| format!(" {zone}"));
+    let name = zone.map_or_else(String::new, |zone| format!(" {zone}"));
     let title = match hosts[..] {
         [_] => format!("{}: the private zone{name} has no record", say::leader(&rows)),
         _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
-    let quoted = zone.as_deref().map_or_else(|| "ZONE".into(), quote);
     let mut evidence = say::examples(&rows);
     evidence.push("a zone linked to the network answers for all of its names, and hides the public ones".into());
+    if sign < Sign::Authority {
+        evidence.push("the answer has no SOA record that would tell whose it is: forwarders leave it out".into());
+    }
     Draft {
         impact: None,
         severity: Severity::Failure,
         what: What::of(&rows, "dns-nxdomain"),
         scope: zone.map_or_else(|| "private-zone".into(), |zone| format!("private-zone-{zone}")),
         title,
-        confidence: Confidence::Certain,
+        confidence: match sign {
+            Sign::Authority => Confidence::Certain,
+            Sign::Alias => Confidence::High,
+            Sign::Name => Confidence::Medium,
+        },
         evidence,
         suspects: vec![Suspect::PrivateDnsZone],
-        fix: Fix::new(format!(
-                "Add {} to the private zone, or unlink the zone from this network, or let the link fall back to public DNS.",
-                list(&hosts, 2)
-            )).look([format!("az network private-dns record-set a list -g RG -z {quoted} -o table")]).change([
-                format!(
-                    "az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy NxDomainRedirect"
-                ),
-            ]),
+        fix: remedy(zone, &rows),
         rows,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::zone;
+fn remedy(zone: Option<&str>, rows: &[Row<'_>]) -> Fix {
+    let quoted = zone.map_or_else(|| "ZONE".into(), quote);
+    Fix::new(summary(zone, rows))
+        .look([format!(
+            "az network private-dns record-set a list -g RG -z {quoted} -o table"
+        )])
+        .change([format!(
+            "az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy NxDomainRedirect"
+        )])
+}
 
-    #[test]
-    fn the_zone_is_named_where_it_is_known() {
-        for (authority, alias, expected) in [
-            (
-                "privatelink.vaultcore.azure.net",
-                None,
-                Some("privatelink.vaultcore.azure.net"),
-            ),
-            (
-                "azureprivatedns.net",
-                Some("kv.privatelink.vaultcore.azure.net"),
-                Some("privatelink.vaultcore.azure.net"),
-            ),
-            (
-                "azureprivatedns.net",
-                Some("privatelink.vaultcore.azure.net."),
-                Some("privatelink.vaultcore.azure.net"),
-            ),
-            ("azureprivatedns.net", Some("kv.myprivatelink.example.net"), None),
-            ("azureprivatedns.net", None, None),
-        ] {
-            let cnames: Vec<String> = alias.iter().map(ToString::to_string).collect();
-            assert_eq!(zone(authority, &cnames).as_deref(), expected, "{authority} {alias:?}");
-        }
+fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
+    const FALL_BACK: &str = "let its link fall back to public DNS (NxDomainRedirect)";
+    if let Some(zone) = zone.filter(|zone| is_of_gateways(zone)) {
+        return format!(
+            "A private zone {zone} hides every other instance: add the records that are missing, make a zone for each host of the \
+             internal instance in its place, or {FALL_BACK}."
+        );
+    }
+    let (theirs, own): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().copied().partition(is_microsofts);
+    let (theirs, own) = (say::hosts(&theirs), say::hosts(&own));
+    match (theirs.len(), own.len()) {
+        (_, 0) => format!(
+            "Unlink the zone from this network, or {FALL_BACK}: {} {} Microsoft's, and no record of yours can lead there.",
+            list(&theirs, 2),
+            if theirs.len() == 1 { "is" } else { "are" }
+        ),
+        (0, _) => format!(
+            "Add the record of the private endpoint of {}. Without such an endpoint, unlink the zone, or {FALL_BACK}.",
+            list(&own, 2)
+        ),
+        (_, _) => format!(
+            "Add the record of {}; what else is hidden is Microsoft's: unlink the zone, or {FALL_BACK}.",
+            list(&own, 1)
+        ),
     }
 }

@@ -93,6 +93,7 @@ causes! {
         usually: &[
             "Its forwarder does not answer: a firewall on the way, or a forwarder that is gone.",
             "DNSSEC validation fails, as behind a proxy that rewrites answers.",
+            "168.63.129.16 itself fails: a DNS security policy, or a forwarding ruleset with a dead target.",
         ],
         check: &[
             "Ask the server's forwarder directly, from the server.",
@@ -129,6 +130,7 @@ causes! {
         wire: "The name server replies without an error and without an address.",
         usually: &[
             "A private DNS zone holds the name but no A record.",
+            "A DNS security policy blocks it: the alias is blockpolicy.azuredns.invalid.",
             "The name only has IPv6 addresses.",
         ],
         check: &[
@@ -144,7 +146,8 @@ causes! {
         ending: Answer,
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
-        wire: "The reply holds an address where no service can be: 0.0.0.0, loopback, link-local, documentation.",
+        wire: "The reply holds an address where no service can be: 0.0.0.0, loopback, link-local, documentation, the block \
+               page of a DNS filter, or one address for names of many owners.",
         usually: &[
             "A filtering name server sinks names by list.",
             "A hosts file or a test zone was left behind.",

@@ -54,6 +54,14 @@ finding_kinds! {
         alike: &["Nothing: the kernel says so itself. It is about this VM, not about the instance."],
         docs: REFERENCE,
     }
+    LocalStub {
+        word: "local-stub",
+        meaning: "A stub resolver on this VM gives no answer, which the instance does not share.",
+        scope: "Always stub-of-this-vm.",
+        seen: "The name server that failed has a loopback address, and no other one was configured.",
+        alike: &["The server behind the stub is dead: pass --dns-server with its address, and the report says so."],
+        docs: NAMES,
+    }
     DeadNextHop {
         word: "dead-next-hop",
         meaning: "Nobody answers for the next hop of a route.",
@@ -68,7 +76,7 @@ finding_kinds! {
     }
     NoOutbound {
         word: "no-outbound",
-        meaning: "No public host answers: this VM has no outbound access.",
+        meaning: "No public host answers: this VM has no outbound access, so nothing is known about the instance.",
         scope: "Always no-outbound.",
         seen: "Every public host outside the services with service endpoints is silent (three at least), while names \
                resolve.",
@@ -78,6 +86,23 @@ finding_kinds! {
             "The instance has a public address of its own, so it may have a way out where this VM has none.",
         ],
         docs: "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
+    }
+    WayOut {
+        word: "way-out",
+        meaning: "No public host answers, and 0.0.0.0/0 leads to an appliance, a gateway or nowhere, for the instance too.",
+        scope: "Always way-out, or denied where the network's rules deny all of it.",
+        seen: "As for no-outbound, and the given rules show a route of a user or of BGP for 0.0.0.0/0, or a denial.",
+        alike: &["A subnet without outbound access: then no such route is in force."],
+        docs: ROUTES,
+    }
+    DnsPolicy {
+        word: "dns-policy",
+        meaning: "A DNS security policy that is linked to the network blocks names.",
+        scope: "Always dns-security-policy, with -servfail behind it where only SERVFAIL shows it.",
+        seen: "The answer is the alias blockpolicy.azuredns.invalid, or 168.63.129.16 fails for names while others of their \
+               domain resolve.",
+        alike: &["A rule of a DNS forwarding ruleset that sends the names to a server that fails: SERVFAIL as well."],
+        docs: "https://learn.microsoft.com/azure/dns/dns-security-policy",
     }
     NoNames {
         word: "no-names",
@@ -118,9 +143,18 @@ finding_kinds! {
         word: "private-zone",
         meaning: "A private DNS zone hides a public name.",
         scope: "private-zone, and the zone where the answer names it.",
-        seen: "The denial comes from Azure's private DNS (SOA azureprivatedns.net) or from a privatelink zone.",
+        seen: "The denial comes from Azure's private DNS (SOA azureprivatedns.net) or from a privatelink zone, or it stands \
+               behind an alias into such a zone.",
         alike: &["A zone on a custom name server: its SOA is another."],
         docs: "https://learn.microsoft.com/azure/dns/private-dns-fallback",
+    }
+    PrivateEndpoint {
+        word: "private-endpoint",
+        meaning: "A private endpoint does not answer: it is gone, or closed.",
+        scope: "private-endpoint- and its address, or private-endpoints.",
+        seen: "The name leads through a privatelink alias to private addresses, and all of them are silent or refuse.",
+        alike: &["A firewall between this subnet and the endpoint's. A rule by service tag is no mend for either."],
+        docs: PRIVATE_NAMES,
     }
     Sinkhole {
         word: "sinkhole",

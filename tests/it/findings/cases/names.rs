@@ -139,6 +139,100 @@ pub fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
+            "a firewall's DNS filter answers for Entra",
+            healthy().fault(of("entra-id"), &Fault::Leads("208.91.112.55")),
+            (
+                "dns-sinkhole/208.91.112.55",
+                "resolve to 208.91.112.55, the sinkhole of FortiGate",
+            ),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "a DNS filter answers with its own address for names of many owners",
+            healthy().fault(
+                |e| {
+                    of("entra-id")(e)
+                        || of("key-vault")(e)
+                        || host("crl3.digicert.com")(e)
+                        || host("apimst1.blob.core.windows.net")(e)
+                        || host("mscrl.microsoft.com")(e)
+                },
+                &Fault::Leads("81.2.69.160"),
+            ),
+            (
+                "dns-sinkhole/81.2.69.160",
+                "7 names resolve to 81.2.69.160, where nothing proves itself",
+            ),
+            High,
+            DnsServer,
+        ),
+        case(
+            "a DNS security policy blocks names",
+            healthy().fault(
+                |e| of("key-vault")(e) || of("captcha")(e),
+                &Fault::Aliased("blockpolicy.azuredns.invalid"),
+            ),
+            (
+                "dns-no-address/dns-security-policy",
+                "A DNS security policy blocks 4 names",
+            ),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "a DNS security policy fails for one name, and others of its domain resolve",
+            healthy().fault(host("apimst1.table.core.windows.net"), &Fault::Servfail),
+            (
+                "dns-servfail/dns-security-policy-servfail",
+                "Azure Storage: a DNS security policy blocks its name",
+            ),
+            High,
+            DnsServer,
+        ),
+        case(
+            "the platform fails for all names of a domain",
+            healthy().fault(host("login.microsoftonline.com"), &Fault::Servfail),
+            (
+                "dns-servfail/names-of-168.63.129.16",
+                "1 name does not resolve: 168.63.129.16 finds no answer",
+            ),
+            Certain,
+            DnsServer,
+        ),
+        case(
+            "a private endpoint is gone",
+            healthy().fault(
+                of("key-vault"),
+                &Fault::Linked {
+                    alias: "apikv-1.privatelink.vaultcore.azure.net",
+                    to: "10.1.5.4",
+                },
+            ),
+            (
+                "tcp-timeout/private-endpoint-10.1.5.4",
+                "Azure Key Vault: the private endpoint 10.1.5.4 does not answer",
+            ),
+            High,
+            PrivateDnsZone,
+        ),
+        case(
+            "a forwarder strips the SOA of a private zone without the record",
+            dns(Server::Well).fault(
+                of("key-vault"),
+                &Fault::Nxdomain {
+                    authority: None,
+                    alias: Some("apikv-1.privatelink.vaultcore.azure.net"),
+                },
+            ),
+            (
+                "dns-nxdomain/private-zone-privatelink.vaultcore.azure.net",
+                "the private zone privatelink.vaultcore.azure.net has no record",
+            ),
+            High,
+            PrivateDnsZone,
+        ),
+        case(
             "names lead to an old private endpoint",
             healthy().fault(of("storage"), &Fault::Leads("10.9.9.9")),
             (

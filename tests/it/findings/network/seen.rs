@@ -82,6 +82,10 @@ pub enum Fault {
     Servfail,
     /// The name resolves to this address, and nobody answers there.
     Leads(&'static str),
+    /// The name resolves through this alias to this address, and nobody answers there.
+    Linked { alias: &'static str, to: &'static str },
+    /// The name has this alias, and that has no address.
+    Aliased(&'static str),
     /// The second name server says that the name does not exist.
     SecondServerDenies,
 }
@@ -91,7 +95,12 @@ impl Fault {
     pub fn is_of_the_name(&self) -> bool {
         matches!(
             self,
-            Self::Nxdomain { .. } | Self::Servfail | Self::Leads(_) | Self::SecondServerDenies
+            Self::Nxdomain { .. }
+                | Self::Servfail
+                | Self::Leads(_)
+                | Self::Linked { .. }
+                | Self::Aliased(_)
+                | Self::SecondServerDenies
         )
     }
 }
@@ -152,6 +161,10 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
         (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
             answered("NOERROR", &[to.parse().unwrap()], [], None)
         }
+        (Server::Well | Server::UdpOnly, Some(Fault::Linked { alias, to })) => {
+            answered("NOERROR", &[to.parse().unwrap()], [*alias], None)
+        }
+        (Server::Well | Server::UdpOnly, Some(Fault::Aliased(alias))) => answered("NOERROR", &[], [*alias], None),
         _ => of_server(server, Transport::Udp, at),
     };
     ServerReply {
@@ -255,7 +268,7 @@ fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, 
 fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     let mut attempt = Attempt::new(address);
     if let Some(Fault::Leads(to)) = fault
-        && apim_probe::address::is_impossible(to.parse().unwrap())
+        && apim_probe::address::is_sinkhole(to.parse().unwrap())
     {
         attempt.not_dialled = Some(NotDialled::Sinkhole);
         return attempt;
@@ -281,7 +294,7 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
 fn connection(fault: Option<&Fault>) -> TcpEnd {
     let own: IpAddr = "10.1.0.4".parse().unwrap();
     match fault {
-        Some(Fault::Silent | Fault::Leads(_)) => TcpEnd::Silent { syns: Some(3) },
+        Some(Fault::Silent | Fault::Leads(_) | Fault::Linked { .. }) => TcpEnd::Silent { syns: Some(3) },
         Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
         Some(Fault::Icmp { sender, kind, code }) => {
             TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(*sender, *kind, *code, false)]))

@@ -1,0 +1,184 @@
+//! What in Azure itself keeps a name from its address.
+
+use crate::net::dns::Answer;
+
+/// Where a DNS security policy sends what it blocks
+/// (<https://learn.microsoft.com/azure/dns/dns-security-policy>).
+const BLOCK_POLICY: &str = "blockpolicy.azuredns.invalid";
+
+/// The zones of gateways, cloud by cloud: a private one hides every other instance.
+const GATEWAYS: [&str; 3] = ["azure-api.net", "azure-api.us", "azure-api.cn"];
+
+/// What hides a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hidden {
+    /// A DNS security policy.
+    ByPolicy,
+    /// A private DNS zone that is linked to the network and lacks the record.
+    ByZone {
+        /// The zone, where the answer tells.
+        zone: Option<String>,
+        /// How the answer tells it.
+        shown_by: Sign,
+    },
+}
+
+/// What shows that a private zone answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// The name alone: nothing else hides a gateway, unless there is none.
+    Name,
+    /// The aliases end in a `privatelink` zone, whose public half denies no name that it is asked for by an alias.
+    Alias,
+    /// The answer's SOA record, which forwarders may leave out.
+    Authority,
+}
+
+/// What hides `host`, where `answer` gives no address of it.
+pub fn hidden(host: &str, answer: &Answer) -> Option<Hidden> {
+    if answer.cnames.iter().any(|alias| alias == BLOCK_POLICY) {
+        return Some(Hidden::ByPolicy);
+    }
+    if !answer.addresses.is_empty() || !matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN") {
+        return None;
+    }
+    let alias = answer.cnames.last().and_then(|alias| private_link_zone(alias));
+    let by_zone = |zone: Option<&str>, shown_by| {
+        let zone = zone.map(str::to_owned);
+        Some(Hidden::ByZone { zone, shown_by })
+    };
+    match &answer.authority {
+        // The server of all private zones tells none by itself.
+        Some(soa) if soa.is_private() && soa.zone.ends_with("azureprivatedns.net") => by_zone(alias, Sign::Authority),
+        Some(soa) if soa.is_private() => by_zone(Some(&soa.zone), Sign::Authority),
+        _ if alias.is_some() => by_zone(alias, Sign::Alias),
+        None if answer.rcode == "NXDOMAIN" => by_zone(Some(gateway_zone(host)?), Sign::Name),
+        _ => None,
+    }
+}
+
+/// Whether this is a zone of gateways.
+pub fn is_of_gateways(zone: &str) -> bool {
+    GATEWAYS.contains(&zone)
+}
+
+/// The `privatelink` zone that a name stands in.
+fn private_link_zone(name: &str) -> Option<&str> {
+    let at = name
+        .find("privatelink.")
+        .filter(|at| *at == 0 || name[..*at].ends_with('.'))?;
+    Some(&name[at..])
+}
+
+fn gateway_zone(host: &str) -> Option<&'static str> {
+    GATEWAYS
+        .into_iter()
+        .find(|zone| host.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::dns::Authority;
+
+    fn answer(rcode: &str, aliases: &[&str], authority: Option<(&str, &str)>) -> Answer {
+        Answer {
+            rcode: rcode.into(),
+            cnames: aliases.iter().map(ToString::to_string).collect(),
+            addresses: Vec::new(),
+            further: 0,
+            authority: authority.map(|(zone, primary)| Authority {
+                zone: zone.into(),
+                primary: primary.into(),
+            }),
+        }
+    }
+
+    fn by_zone(zone: Option<&str>, shown_by: Sign) -> Hidden {
+        let zone = zone.map(str::to_owned);
+        Hidden::ByZone { zone, shown_by }
+    }
+
+    #[test]
+    fn the_zone_is_named_where_it_is_known() {
+        const VAULTS: &str = "privatelink.vaultcore.azure.net";
+        const PRIVATE: &str = "azureprivatedns.net";
+        let azure = Some((PRIVATE, PRIVATE));
+        for (host, aliases, authority, expected) in [
+            (
+                "kv.vault.azure.net",
+                vec![],
+                Some((VAULTS, PRIVATE)),
+                Some(by_zone(Some(VAULTS), Sign::Authority)),
+            ),
+            (
+                "kv.vault.azure.net",
+                vec!["kv.privatelink.vaultcore.azure.net"],
+                azure,
+                Some(by_zone(Some(VAULTS), Sign::Authority)),
+            ),
+            (
+                "kv.vault.azure.net",
+                vec![VAULTS],
+                azure,
+                Some(by_zone(Some(VAULTS), Sign::Authority)),
+            ),
+            (
+                "kv.vault.azure.net",
+                vec!["kv.myprivatelink.example.net"],
+                azure,
+                Some(by_zone(None, Sign::Authority)),
+            ),
+            (
+                "kv.vault.azure.net",
+                vec!["kv.privatelink.vaultcore.azure.net"],
+                None,
+                Some(by_zone(Some(VAULTS), Sign::Alias)),
+            ),
+            // A forwarder of its own mind puts its own zone there.
+            (
+                "kv.vault.azure.net",
+                vec!["kv.privatelink.vaultcore.azure.net"],
+                Some(("corp.example", "ns1.corp.example")),
+                Some(by_zone(Some(VAULTS), Sign::Alias)),
+            ),
+            ("kv.vault.azure.net", vec!["kv.myprivatelink.example.net"], None, None),
+            (
+                "one.azure-api.net",
+                vec![],
+                Some(("azure-api.net", PRIVATE)),
+                Some(by_zone(Some("azure-api.net"), Sign::Authority)),
+            ),
+            (
+                "one.azure-api.net",
+                vec![],
+                None,
+                Some(by_zone(Some("azure-api.net"), Sign::Name)),
+            ),
+            // The public zone denies it: there is no such instance.
+            (
+                "one.azure-api.net",
+                vec![],
+                Some(("azure-api.net", "ns1-01.azure-dns.com")),
+                None,
+            ),
+            ("notazure-api.net", vec![], None, None),
+        ] {
+            let found = hidden(host, &answer("NXDOMAIN", &aliases, authority));
+            assert_eq!(found, expected, "{host} {aliases:?} {authority:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_known_by_its_alias() {
+        for rcode in ["NOERROR", "NXDOMAIN", "SERVFAIL"] {
+            let found = hidden("a.example", &answer(rcode, &["blockpolicy.azuredns.invalid"], None));
+            assert_eq!(found, Some(Hidden::ByPolicy), "{rcode}");
+        }
+        assert_eq!(
+            hidden("a.example", &answer("NOERROR", &["policy.azuredns.invalid"], None)),
+            None
+        );
+        assert_eq!(hidden("a.example", &answer("SERVFAIL", &[], None)), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! One address for names that have nothing in common: whoever answers for them, a DNS filter for the most part, sends them
+//! all to a place of its own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::context::{Context, domain};
+use crate::{
+    address,
+    diagnosis::outcome::Judgement,
+    model::{Cause, Protocol, Stage, Verdict},
+    plan::{Destination, Endpoint, Plan},
+    text::words,
+};
+
+/// From so many unrelated names on, nobody's service can be all of them.
+const FEWEST_DOMAINS: usize = 3;
+
+/// Gives the rows of such an address their true cause, where nothing proves itself there.
+///
+/// Content networks answer for many names at one address; theirs lead there by aliases in one domain, and so count as one.
+pub fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
+    let mut places: BTreeMap<IpAddr, Place> = BTreeMap::new();
+    for (endpoint, judgement) in plan.endpoints.iter().zip(judgements.iter()) {
+        let Some(address) = only_address(endpoint, judgement) else {
+            continue;
+        };
+        let place = places.entry(address).or_default();
+        place.domains.insert(domain(last_name(endpoint, context)).to_owned());
+        place.hosts.insert(endpoint.host.clone());
+        place.is_somebody |= is_proved_beyond_doubt(endpoint, judgement);
+    }
+    places.retain(|_, place| place.domains.len() >= FEWEST_DOMAINS && !place.is_somebody);
+    for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
+        let Some((address, place)) =
+            only_address(endpoint, judgement).and_then(|address| Some((address, places.get(&address)?)))
+        else {
+            continue;
+        };
+        let hosts: Vec<&str> = place.hosts.iter().map(String::as_str).collect();
+        judgement.verdict = Verdict::Blocked;
+        judgement.cause = Some(Cause::DnsSinkhole);
+        judgement.stage = Some(Stage::Dns);
+        judgement.detail = format!(
+            "{address} is given for {} names that have nothing in common ({}), and nothing proves itself there",
+            hosts.len(),
+            words::list(&hosts, 3)
+        );
+        judgement.evidence.insert(0, judgement.detail.clone());
+    }
+}
+
+/// What is seen of one address.
+#[derive(Debug, Default)]
+struct Place {
+    domains: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    is_somebody: bool,
+}
+
+/// The public address that was dialled for a name, where it is the only one.
+fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
+    let [outcome] = &judgement.outcomes[..] else {
+        return None;
+    };
+    let address = outcome.address.ip();
+    let counts = endpoint.destination == Destination::Name
+        && judgement.verdict != Verdict::NotTested
+        && !address::is_private(address)
+        && !address::is_sinkhole(address);
+    counts.then_some(address)
+}
+
+/// Whether the service proved itself by more than words in the clear, which a block page has too.
+fn is_proved_beyond_doubt(endpoint: &Endpoint, judgement: &Judgement) -> bool {
+    let is_any_answer = endpoint.protocol == Protocol::Http && endpoint.path.is_none();
+    judgement.verdict.is_proved() && !is_any_answer
+}
+
+/// The name that the address belongs to: the end of the aliases, where there are any.
+fn last_name<'a>(endpoint: &'a Endpoint, context: &'a Context) -> &'a str {
+    let answer = context
+        .name(&endpoint.host)
+        .and_then(|name| name.decision()?.answer())
+        .and_then(|answer| answer.cnames.last());
+    answer.map_or(endpoint.host.as_str(), String::as_str)
+}
