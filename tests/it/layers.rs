@@ -10,9 +10,9 @@ use std::{
 const LAYERS: [&str; 26] = [
     // Ground: words, Azure's own facts, files.
     "text",
+    "file",
     "azure",
     "address",
-    "file",
     // What is said, and what is planned.
     "model",
     "catalog",
