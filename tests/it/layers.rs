@@ -8,7 +8,7 @@ use std::{
 
 /// The modules, from the ground up.
 const LAYERS: [&str; 26] = [
-    // Ground: words, Azure's own facts, files.
+    // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
     "azure",
