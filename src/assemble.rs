@@ -53,14 +53,20 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place(vantage, diagnosis.clock_skew, diagnosis.notices),
+        vantage: place(vantage, diagnosis.clock_skew, diagnosis.refutation, diagnosis.notices),
         summary,
         findings: diagnosis.findings,
         endpoints,
     }
 }
 
-fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<String>) -> Vantage {
+fn place(
+    vantage: &vantage::Vantage,
+    skew: Option<SignedDuration>,
+    refutation: Option<String>,
+    seen: Vec<String>,
+) -> Vantage {
+    let known = vantage.notices.iter().cloned();
     Vantage {
         cloud: vantage.cloud,
         region: vantage.region.clone(),
@@ -72,7 +78,7 @@ fn place(vantage: &vantage::Vantage, skew: Option<SignedDuration>, seen: Vec<Str
         clock_skew_ms: skew.map(|skew| skew.as_secs_f64() * 1_000.0),
         resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
         imports: vantage.imports.clone(),
-        notices: vantage.notices.iter().cloned().chain(seen).collect(),
+        notices: refutation.into_iter().chain(known).chain(seen).collect(),
     }
 }
 

@@ -40,6 +40,7 @@ pub mod view;
 
 use self::{
     context::Context,
+    reconcile::Refutation,
     view::{Row, RunView, Surroundings},
 };
 
@@ -52,6 +53,8 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// What the network's own rules say of each endpoint; empty where none were given.
     pub predictions: Vec<Option<Prediction>>,
+    /// What shows that the network's own rules are not the ones in force, as a sentence: before every other notice.
+    pub refutation: Option<String>,
     /// What the reader should know of the run as a whole, a sentence each.
     pub notices: Vec<String>,
     /// This machine's clock minus the true time; `None` where it was not measured.
@@ -67,7 +70,9 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
         notices::notices(plan, run, &judgements, place.started_at),
         view.clock_skew,
     );
-    let remarks: Vec<Vec<String>> = view.rows.iter().map(|row| remarks(&view, row)).collect();
+    let refutation = Refutation::of(&view);
+    let remark = |row| remarks(&view, row, refutation.is_some());
+    let remarks: Vec<Vec<String>> = view.rows.iter().map(remark).collect();
     for (judgement, remarks) in judgements.iter_mut().zip(remarks) {
         judgement.evidence.extend(remarks);
     }
@@ -75,6 +80,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
         judgements,
         findings,
         predictions: predictions.map_or_else(Vec::new, |predictions| predictions.endpoints.clone()),
+        refutation: refutation.map(|refutation| refutation.to_string()),
         notices,
         clock_skew,
     }
@@ -108,14 +114,14 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
 }
 
 /// What others say of an endpoint: the instance, and the network's own rules.
-fn remarks(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
+fn remarks(view: &RunView<'_>, row: &Row<'_>, is_refuted: bool) -> Vec<String> {
     let outside = view
         .predictions
         .and_then(|predictions| predictions.outside_their_tag.get(row.index)?.clone());
     let instance = findings::instance_view::says_of(view, row);
     instance
         .into_iter()
-        .chain(reconcile::compare(row))
+        .chain(reconcile::compare(row, is_refuted))
         .chain(outside)
         .collect()
 }

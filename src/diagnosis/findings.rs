@@ -38,7 +38,7 @@ mod stale;
 mod unprobed;
 
 use self::draft::Draft;
-use super::reconcile;
+use super::reconcile::{self, Refutation};
 
 /// Takes what it explains out of the pool.
 type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
@@ -80,8 +80,9 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
     for recognise in RECOGNISERS {
         drafts.extend(recognise(view, &mut pool));
     }
+    let is_refuted = Refutation::of(view).is_some();
     for draft in &mut drafts {
-        reconcile::refine(draft);
+        reconcile::refine(draft, is_refuted);
     }
     drafts.sort_by_key(Draft::weight);
     drafts.into_iter().map(|draft| draft.finish(view)).collect()

@@ -1,9 +1,15 @@
 //! What the network's rules predict, put beside what was measured.
 //!
 //! Verdicts and causes stay what was measured. Evidence gets a sentence; a finding about silence gets the rule at fault,
-//! and its suspects and confidence follow from that.
+//! and its suspects and confidence follow from that. Unless the rules are refuted: what they deny answers, so that they are
+//! not those in force here. What they allow and is silent refutes nothing, since a firewall may follow.
 
-use super::{findings::draft::Draft, view::Row};
+use std::fmt;
+
+use super::{
+    findings::draft::Draft,
+    view::{Row, RunView},
+};
 use crate::{
     model::{
         Cause, Confidence, Direction, Prediction, Stage, Suspect, Transport, Verdict,
@@ -29,8 +35,62 @@ fn was_not_dialled(row: &Row<'_>) -> bool {
         || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
 }
 
-/// The sentence that puts prediction and measurement side by side.
-pub fn compare(row: &Row<'_>) -> Option<String> {
+/// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
+fn answers(row: &Row<'_>) -> bool {
+    if was_not_dialled(row) {
+        return false;
+    }
+    row.judgement.verdict.is_proved()
+        || match row.judgement.cause {
+            None => row.judgement.verdict == Verdict::Unproven,
+            // Nobody, or somebody on the way.
+            Some(Cause::TcpUnreachable | Cause::TcpNoRoute | Cause::UdpUnreachable) => false,
+            Some(cause) => cause.stage() != Some(Stage::Dns) && !is_silent(row),
+        }
+}
+
+/// That what the rules deny answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// How many endpoints do.
+    answering: usize,
+    /// One of them.
+    example: String,
+}
+
+impl Refutation {
+    /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
+    /// comes in.
+    pub fn of(view: &RunView<'_>) -> Option<Self> {
+        let is_denied = |row: &&Row<'_>| {
+            let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
+            row.endpoint.direction == Direction::Outbound && row.prediction.is_some_and(denies) && answers(row)
+        };
+        let mut refuting = view.rows.iter().filter(is_denied);
+        let example = refuting.next()?.endpoint.id.clone();
+        Some(Self {
+            answering: refuting.count() + 1,
+            example,
+        })
+    }
+}
+
+impl fmt::Display for Refutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the given rules do not match what was measured: another network card, or an old export. "
+        )?;
+        match self.answering {
+            1 => write!(f, "{}, which they deny, answers", self.example)?,
+            all => write!(f, "{all} endpoints that they deny answer, {} among them", self.example)?,
+        }
+        f.write_str("; what they say of outbound traffic is left aside")
+    }
+}
+
+/// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
+pub fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
     let prediction = row.prediction?;
     let words = &prediction.words;
     if row.endpoint.direction != Direction::Outbound {
@@ -39,27 +99,27 @@ pub fn compare(row: &Row<'_>) -> Option<String> {
     if was_not_dialled(row) {
         return None;
     }
-    let dropped = is_silent(row);
     let is_proved = row.judgement.verdict.is_proved();
     match prediction.verdict {
         Expected::Deny if is_proved => Some(format!(
             "predicted deny ({words}), yet it answers: other rules than the given ones are in force"
         )),
-        Expected::Deny if !dropped => Some(format!("predicted deny ({words}), yet something answers")),
-        _ if is_proved => None,
-        Expected::Allow if dropped && leads_to(prediction, &NextHop::Internet) => Some(format!(
+        Expected::Deny if answers(row) => Some(format!("predicted deny ({words}), yet something answers")),
+        _ if is_proved || is_refuted => None,
+        Expected::Allow if is_silent(row) && leads_to(prediction, &NextHop::Internet) => Some(format!(
             "{words}: what remains is a security admin rule, which effective rules do not show, or a subnet without a way out"
         )),
         _ => Some(words.clone()),
     }
 }
 
-/// Lets the rules say who is at fault.
-pub fn refine(draft: &mut Draft<'_>) {
+/// Lets the rules say who is at fault, where they are not refuted.
+pub fn refine(draft: &mut Draft<'_>, is_refuted: bool) {
+    let counts = |row: &&Row<'_>| !was_not_dialled(row) && !is_refuted;
     let dialled: Vec<(bool, &Prediction)> = draft
         .rows
         .iter()
-        .filter(|row| !was_not_dialled(row))
+        .filter(counts)
         .filter_map(|row| Some((is_silent(row), row.prediction?)))
         .collect();
     let Some((silent, first)) = dialled.first().copied() else {

@@ -18,9 +18,11 @@ const FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
 const CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
 const TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
 
-/// A healthy network with these rules, in which SQL and Key Vault have addresses of their tags.
-fn ruled(nsg: &[u8], routes: &[u8]) -> Network {
+/// A healthy network with these rules, in which SQL and Key Vault have addresses of their tags; of what the rules deny only
+/// these dependencies are looked at.
+fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
     Network::healthy()
+        .only(only)
         .ruled_by(Some(nsg), routes, TAGS)
         .leading(of("sql"), "20.61.99.193")
         .leading(of("key-vault"), "20.43.56.38")
@@ -66,7 +68,7 @@ const DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20
 
 #[test]
 fn silence_that_a_rule_explains_is_certain() {
-    let network = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::Silent);
+    let network = ruled(LOCKED, PLAIN, &["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     assert_eq!(judged(&network, &diagnosis, "sql").evidence.last().unwrap(), DENIED);
     let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
@@ -91,7 +93,10 @@ fn silence_that_a_rule_explains_is_certain() {
 
 #[test]
 fn silence_of_a_stand_in_is_never_certain() {
-    let gateways = Network::healthy().unnamed().ruled_by(Some(LOCKED), PLAIN, TAGS);
+    let gateways = Network::healthy()
+        .unnamed()
+        .only(&["sql"])
+        .ruled_by(Some(LOCKED), PLAIN, TAGS);
     let diagnosis = gateways.fault(of("sql"), &Fault::Silent).diagnosis();
     let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
     assert_eq!(
@@ -102,7 +107,7 @@ fn silence_of_a_stand_in_is_never_certain() {
 
 #[test]
 fn silence_that_rules_allow_points_at_the_next_hop() {
-    let behind = ruled(NIC_ONLY, FORCED).fault(of("key-vault"), &Fault::Silent);
+    let behind = ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = behind.diagnosis();
     let words = "allowed, next hop is 10.1.2.4: look at the firewall there";
     assert_eq!(judged(&behind, &diagnosis, "key-vault").evidence.last().unwrap(), words);
@@ -110,7 +115,7 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
     assert_eq!(found.confidence, Confidence::High);
 
-    let straight = ruled(NIC_ONLY, PLAIN).fault(of("key-vault"), &Fault::Silent);
+    let straight = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = straight.diagnosis();
     let said = judged(&straight, &diagnosis, "key-vault").evidence.last().unwrap();
     assert!(said.contains("security admin rule"), "{said}");
@@ -120,7 +125,9 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
 
 #[test]
 fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
-    let diagnosis = ruled(NIC_ONLY, PLAIN).fault(of("sql"), &Fault::Silent).diagnosis();
+    let diagnosis = ruled(NIC_ONLY, PLAIN, &["sql", "key-vault"])
+        .fault(of("sql"), &Fault::Silent)
+        .diagnosis();
     let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg]);
     assert!(found.evidence[0].starts_with("NSG rule DenySql (100, NIC)"));
@@ -128,7 +135,7 @@ fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
 
 #[test]
 fn a_route_to_nowhere_is_blamed() {
-    let network = ruled(NIC_ONLY, CONTEST).fault(of("key-vault"), &Fault::Silent);
+    let network = ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
     assert_eq!(
@@ -139,7 +146,7 @@ fn a_route_to_nowhere_is_blamed() {
 
 #[test]
 fn a_prediction_that_fails_is_said_and_changes_nothing() {
-    let open = ruled(LOCKED, PLAIN);
+    let open = ruled(LOCKED, PLAIN, &["sql"]);
     let diagnosis = open.diagnosis();
     let sql = judged(&open, &diagnosis, "sql");
     assert_eq!(
@@ -148,7 +155,7 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
     // A reset is an answer: an NSG drops in silence.
-    let reset = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::CutReset);
+    let reset = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
     let said = judged(&reset, &diagnosis, "sql").evidence.last().unwrap();
     assert!(said.ends_with("yet something answers"), "{said}");
@@ -159,13 +166,80 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
 }
 
 #[test]
+fn rules_that_deny_what_answers_are_left_aside() {
+    // The rules deny both: Event Hubs is silent, and SQL answers.
+    let refuting =
+        ruled(LOCKED, PLAIN, &["sql", "event-hubs", "management-endpoint"]).fault(of("event-hubs"), &Fault::Silent);
+    let diagnosis = refuting.diagnosis();
+    let said = diagnosis.refutation.as_deref().unwrap();
+    assert!(
+        said.starts_with("the given rules do not match what was measured: another network card, or an old export. "),
+        "{said}"
+    );
+    assert!(
+        said.contains("sql/apirpsql1.database.windows.net:1433, which they deny, answers"),
+        "{said}"
+    );
+    // So they explain no silence,
+    let without = Network::healthy().only(&["sql", "event-hubs"]);
+    let plain = without.fault(of("event-hubs"), &Fault::Silent).diagnosis();
+    let of_the_hubs = |diagnosis: &Diagnosis| {
+        let is_of_them = |finding: &&Finding| finding.endpoints.iter().any(|id| id.starts_with("event-hubs/"));
+        diagnosis.findings.iter().find(is_of_them).unwrap().clone()
+    };
+    let (found, unruled) = (of_the_hubs(&diagnosis), of_the_hubs(&plain));
+    assert_eq!(
+        (found.confidence, &found.suspects),
+        (unruled.confidence, &unruled.suspects)
+    );
+    assert_eq!(found.evidence, unruled.evidence);
+    assert_eq!(found.fix.summary, unruled.fix.summary);
+    let hub = judged(&refuting, &diagnosis, "event-hubs");
+    assert!(
+        !hub.evidence.iter().any(|line| line.contains("DenyInternet")),
+        "{:?}",
+        hub.evidence
+    );
+    // and what they say of what comes in, which no probe can refute, stands.
+    assert!(finding(&diagnosis, "nsg-deny/management-endpoint:3443").is_some());
+    // What they say stays in the document.
+    assert!(
+        diagnosis
+            .predictions
+            .iter()
+            .flatten()
+            .any(|prediction| prediction.verdict == Expected::Deny)
+    );
+}
+
+#[test]
+fn what_is_allowed_and_silent_refutes_nothing() {
+    let silent = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    assert_eq!(silent.diagnosis().refutation, None);
+    // Nor does an ICMP error of somebody on the way.
+    let unreachable = Fault::Icmp {
+        sender: "10.1.2.1".parse().unwrap(),
+        kind: 3,
+        code: 13,
+    };
+    let refused = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &unreachable);
+    assert_eq!(refused.diagnosis().refutation, None);
+    let silent = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::Silent);
+    assert_eq!(silent.diagnosis().refutation, None);
+    for answer in [Fault::Refused, Fault::CutReset] {
+        let answers = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &answer);
+        assert!(answers.diagnosis().refutation.is_some(), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_no_matter_for_these_rules() {
     let fault = Fault::Nxdomain {
         authority: None,
         alias: None,
     };
-    let with = ruled(LOCKED, PLAIN).fault(of("sql"), &fault);
-    let without = Network::healthy().fault(of("sql"), &fault);
+    let with = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &fault);
+    let without = Network::healthy().only(&["sql"]).fault(of("sql"), &fault);
     let diagnosis = with.diagnosis();
     let plain = without.diagnosis();
     assert_eq!(
@@ -178,7 +252,7 @@ fn a_name_that_does_not_resolve_is_no_matter_for_these_rules() {
 
 #[test]
 fn what_no_probe_sees_becomes_a_finding() {
-    let network = ruled(LOCKED, PLAIN).fault(of("sql"), &Fault::Silent);
+    let network = ruled(LOCKED, PLAIN, &[]).fault(of("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let denied = finding(&diagnosis, "nsg-deny/management-endpoint:3443").unwrap();
     assert_eq!(denied.endpoints, ["management-endpoint/*:3443"]);
@@ -228,7 +302,7 @@ fn the_way_back_alone_is_one_finding() {
 
 #[test]
 fn an_address_outside_its_tag_is_remarked() {
-    let network = ruled(NIC_ONLY, PLAIN).leading(of("storage"), "52.239.1.1");
+    let network = ruled(NIC_ONLY, PLAIN, &["storage"]).leading(of("storage"), "52.239.1.1");
     assert_eq!(
         judged(&network, &network.diagnosis(), "storage")
             .evidence
