@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use super::Kind;
 use crate::{
+    address,
     catalog::model::{Catalog, Dependency, Endpoint as Spec},
     model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
     plan::{self, Destination, Plan, Selection},
@@ -158,9 +159,17 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
     let blames = |finding: &model::Finding| {
         finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
-    let blocked =
-        endpoint.verdict == Verdict::Blocked && endpoint.cause.is_some_and(|cause| can_mend(kind, cause, endpoint));
+    let blocked = endpoint.verdict == Verdict::Blocked
+        && endpoint.cause.is_some_and(|cause| can_mend(kind, cause, endpoint))
+        && !is_behind_a_private_endpoint(endpoint);
     blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
+}
+
+/// Whether a service with a tag was dialled at private addresses only: a tag, or a route to the internet, is none of theirs.
+fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
+    let is_private = |stage: &model::TcpStage| stage.address.parse().is_ok_and(address::is_private);
+    let tcp = &endpoint.stages.tcp;
+    endpoint.service_tag.is_some() && !tcp.is_empty() && tcp.iter().all(is_private)
 }
 
 /// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that

@@ -386,6 +386,21 @@ fn only_what_a_report_misses() {
 }
 
 #[test]
+fn no_rule_by_tag_is_missing_for_a_private_endpoint() {
+    let from = Given {
+        set: &[("key_vault", "kv")],
+        ..given()
+    };
+    let missing = |address| {
+        let seen: [made::Seen; 1] = [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
+        let report = made::report(&from.plan(), &seen);
+        [Kind::Nsg, Kind::Firewall].map(|kind| by_name(&from.reported(&report, kind, true)).len())
+    };
+    assert_eq!(missing("10.1.5.4"), [0, 0]);
+    assert!(missing("20.43.56.38").iter().all(|rules| *rules > 0));
+}
+
+#[test]
 fn a_rule_is_missing_only_where_it_would_mend() {
     let from = Given {
         set: &[("key_vault", "kv")],
