@@ -35,7 +35,7 @@ pub struct Lookup {
 pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     // The probe went on with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
-    let Some(decision) = trace.decision().map(|decision| of_the_network(decision, trace)) else {
+    let Some(decision) = trace.decision() else {
         let detail = "this machine has no name server to ask: see /etc/resolv.conf, or pass --dns-server".to_string();
         let evidence = vec![detail.clone()];
         return Lookup {
@@ -92,19 +92,9 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     }
 }
 
-/// The reply that decides about a name. Where this VM's own stub fails, the instance does not: it asks the others.
-fn of_the_network<'a>(decision: &'a ServerReply, trace: &'a NameTrace) -> &'a ServerReply {
-    let is_own = |reply: &ServerReply| reply.v4.server.ip().is_loopback();
-    if decision.is_final() || !is_own(decision) {
-        return decision;
-    }
-    let mut others = trace.replies.iter().flatten();
-    others.find(|reply| !is_own(reply)).unwrap_or(decision)
-}
-
 /// A stub of this VM that fails is a fault of this VM alone.
 fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String) {
-    if reply.is_final() || !reply.v4.server.ip().is_loopback() {
+    if reply.is_final() || !reply.is_of_a_stub() {
         return (cause, detail);
     }
     let detail = format!("{detail}; it is a stub of this VM, which the instance does not share: pass --dns-server");

@@ -129,9 +129,14 @@ impl Attempt {
 }
 
 impl NameTrace {
-    /// The reply that decided.
+    /// The reply that decided. Where a stub of this machine failed, the instance does not: it is the next server's.
     pub fn decision(&self) -> Option<&ServerReply> {
-        self.replies.get(self.decided?)?.as_ref()
+        let decided = self.replies.get(self.decided?)?.as_ref()?;
+        if decided.is_final() || !decided.is_of_a_stub() {
+            return Some(decided);
+        }
+        let mut replies = self.replies.iter().flatten();
+        replies.find(|reply| !reply.is_of_a_stub()).or(Some(decided))
     }
 }
 
@@ -177,6 +182,11 @@ impl ServerReply {
     pub fn is_final(&self) -> bool {
         let settles = |answer: &Answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN");
         self.answer().is_some_and(settles) || !self.addresses().is_empty()
+    }
+
+    /// Whether it comes from this machine itself.
+    pub fn is_of_a_stub(&self) -> bool {
+        self.v4.server.ip().is_loopback()
     }
 
     /// What failed in the socket, where the question never got through.
