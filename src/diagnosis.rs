@@ -15,6 +15,7 @@ use crate::{
     plan::{Destination, Endpoint, Plan},
     probe::{
         Run,
+        clock::Measured,
         control::Suspicion,
         trace::{Attempt, Trace},
     },
@@ -57,7 +58,7 @@ pub struct Diagnosis {
     pub refutation: Option<String>,
     /// What the reader should know of the run as a whole, a sentence each.
     pub notices: Vec<String>,
-    /// This machine's clock minus the true time; `None` where it was not measured.
+    /// How far this machine's clock is off, where peers that proved who they are say so.
     pub clock_skew: Option<SignedDuration>,
 }
 
@@ -66,10 +67,9 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
     let mut judgements = judgements(plan, run, place.addresses);
     let view = RunView::new(plan, run, &judgements, predictions, place);
     let findings = findings::root_causes(&view);
-    let (notices, clock_skew) = (
-        notices::notices(plan, run, &judgements, place.started_at),
-        view.clock_skew,
-    );
+    let wrong_clock = view.clock.filter(Measured::is_off);
+    let notices = notices::notices(plan, run, &judgements, wrong_clock, place.started_at);
+    let clock_skew = wrong_clock.filter(|clock| clock.signed).map(|clock| clock.ahead);
     let refutation = Refutation::of(&view);
     let remark = |row| remarks(&view, row, refutation.is_some());
     let remarks: Vec<Vec<String>> = view.rows.iter().map(remark).collect();

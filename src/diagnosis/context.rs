@@ -5,13 +5,12 @@ use std::{
     net::SocketAddr,
 };
 
-use jiff::SignedDuration;
-
 use crate::{
     net::dns::DnsEnd,
     plan::{Destination, Plan},
     probe::{
-        Run, clock,
+        Run,
+        clock::{self, Measured},
         control::{Controls, NOBODY, NameControl, Suspicion},
         trace::{Attempt, NameTrace},
     },
@@ -25,7 +24,7 @@ pub struct Context<'a> {
     answering: BTreeSet<SocketAddr>,
     planned: BTreeSet<SocketAddr>,
     owners: BTreeMap<String, BTreeSet<String>>,
-    clock_ahead: Option<SignedDuration>,
+    clock: Option<Measured>,
 }
 
 impl<'a> Context<'a> {
@@ -66,13 +65,13 @@ impl<'a> Context<'a> {
             answering,
             planned,
             owners,
-            clock_ahead: clock::skew(run.traces.iter().flatten()),
+            clock: clock::measured(run.traces.iter().flatten()),
         }
     }
 
-    /// How far this machine's clock is ahead of what the servers say, where it is off.
-    pub fn clock_ahead(&self) -> Option<SignedDuration> {
-        self.clock_ahead
+    /// What the peers say of this machine's clock, where it is off by their accounts.
+    pub fn wrong_clock(&self) -> Option<Measured> {
+        self.clock.filter(Measured::is_off)
     }
 
     /// What every server said of a name, once the run is over.

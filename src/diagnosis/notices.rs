@@ -9,7 +9,7 @@ use crate::{
     model::Verdict,
     net::tls::chain::{ChainFacts, LeftOut, common_name},
     plan::Plan,
-    probe::{Run, clock},
+    probe::{Run, clock::Measured},
     text::words,
 };
 
@@ -19,21 +19,31 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Notices about the run as a whole, each a sentence.
-pub fn notices(plan: &Plan, run: &Run, judgements: &[Judgement], now: Timestamp) -> Vec<String> {
-    clock_notice(run)
+pub fn notices(
+    plan: &Plan,
+    run: &Run,
+    judgements: &[Judgement],
+    wrong_clock: Option<Measured>,
+    now: Timestamp,
+) -> Vec<String> {
+    wrong_clock
+        .map(clock)
         .into_iter()
         .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
         .collect()
 }
 
-fn clock_notice(run: &Run) -> Option<String> {
-    let skew = clock::skew(run.traces.iter().flatten())?;
-    let side = if skew.is_positive() { "ahead of" } else { "behind" };
-    Some(format!(
-        "this VM's clock is {} {side} what the servers say: certificates are judged by it",
-        words::duration(skew.unsigned_abs())
-    ))
+fn clock(Measured { ahead, signed }: Measured) -> String {
+    let off = words::duration(ahead.unsigned_abs());
+    let side = if ahead.is_positive() { "ahead of" } else { "behind" };
+    if signed {
+        format!("this VM's clock is {off} {side} what the servers say: certificates are judged by it")
+    } else {
+        format!(
+            "this VM's clock is {off} {side} what NTP or plain HTTP say, which anybody on the way could have answered"
+        )
+    }
 }
 
 /// The chains that prove a service, with the host that each was shown by.

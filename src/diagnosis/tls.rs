@@ -9,6 +9,7 @@ use crate::{
         chain::{ChainFacts, Trust},
     },
     plan::Endpoint,
+    probe::clock::Measured,
     text::{excerpt, words},
 };
 
@@ -178,15 +179,15 @@ fn whose(chain: &ChainFacts) -> String {
 
 /// A wrong clock is the likelier reason for a wrong date.
 fn clock(context: &Context) -> String {
-    match context.clock_ahead() {
-        Some(ahead) => {
-            let side = if ahead.is_positive() { "ahead" } else { "behind" };
-            format!(
-                "; this VM's clock is {} {side}, which is the likelier reason",
-                words::duration(ahead.unsigned_abs())
-            )
-        }
-        None => "; is this VM's clock right?".into(),
+    let Some(Measured { ahead, signed }) = context.wrong_clock() else {
+        return "; is this VM's clock right?".into();
+    };
+    let off = words::duration(ahead.unsigned_abs());
+    let side = if ahead.is_positive() { "ahead" } else { "behind" };
+    if signed {
+        format!("; this VM's clock is {off} {side}, which is the likelier reason")
+    } else {
+        format!("; is this VM's clock right? Answers that nobody signed put it {off} {side}")
     }
 }
 

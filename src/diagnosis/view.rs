@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::outcome::Judgement;
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     network::Predictions,
     plan::Plan,
     probe::{
-        Run, clock,
+        Run,
+        clock::{self, Measured},
         control::Controls,
         trace::{NameTrace, ServerReply},
     },
@@ -53,8 +54,8 @@ pub struct RunView<'a> {
     pub place: Surroundings<'a>,
     /// Whether the platform's name server (168.63.129.16) answered as a control; `None` where it was not asked.
     pub platform_dns: Option<bool>,
-    /// This machine's clock minus the true time; `None` where it was not measured.
-    pub clock_skew: Option<SignedDuration>,
+    /// What the peers say of this machine's clock; `None` where none said anything.
+    pub clock: Option<Measured>,
     /// Every planned endpoint, in the catalog's order.
     pub rows: Vec<Row<'a>>,
 }
@@ -83,7 +84,7 @@ impl<'a> RunView<'a> {
             predictions,
             place,
             platform_dns: platform_answers(run),
-            clock_skew: clock::skew(run.traces.iter().flatten()),
+            clock: clock::measured(run.traces.iter().flatten()),
             rows: rows.collect(),
         }
     }

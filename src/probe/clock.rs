@@ -29,14 +29,111 @@ pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
     Some(now.duration_since(theirs.ok()?))
 }
 
-/// How far the clock is off by most accounts, where it is off at all; positive where it is ahead.
-pub fn skew<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<SignedDuration> {
-    let mut accounts: Vec<SignedDuration> = traces
-        .flat_map(|trace| &trace.attempts)
-        .filter_map(|attempt| attempt.clock_ahead)
-        .collect();
+/// What the peers say of this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// How far it is ahead of theirs; negative where it is behind.
+    pub ahead: SignedDuration,
+    /// Whether they had proved who they are. NTP and plain HTTP can be answered by anybody on the way.
+    pub signed: bool,
+}
+
+impl Measured {
+    /// Whether it is off by more than such a measurement can be.
+    pub fn is_off(&self) -> bool {
+        self.ahead.abs() > TOLERANCE
+    }
+}
+
+/// What most accounts say, where there is any; of peers that proved who they are, where there is one.
+pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured> {
+    let (mut signed, mut unsigned) = (Vec::new(), Vec::new());
+    for attempt in traces.flat_map(|trace| &trace.attempts) {
+        if let Some(ahead) = attempt.clock_ahead {
+            // Behind a handshake nothing is said to a peer that did not prove itself.
+            let accounts = if attempt.tls.is_some() {
+                &mut signed
+            } else {
+                &mut unsigned
+            };
+            accounts.push(ahead);
+        }
+    }
+    let is_signed = !signed.is_empty();
+    let mut accounts = if is_signed { signed } else { unsigned };
     accounts.sort();
     // The median: a single server with a wrong clock says nothing about ours.
-    let median = *accounts.get(accounts.len() / 2)?;
-    (median.abs() > TOLERANCE).then_some(median)
+    let ahead = *accounts.get(accounts.len() / 2)?;
+    Some(Measured {
+        ahead,
+        signed: is_signed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+
+    use super::{Measured, measured};
+    use crate::{
+        net::tls::{TlsEnd, TlsTrace},
+        probe::trace::{Attempt, Trace},
+    };
+
+    fn account(seconds: i64, signed: bool) -> Attempt {
+        let tls = signed.then(|| TlsTrace {
+            duration: Duration::ZERO,
+            end: TlsEnd::Completed,
+            version: None,
+            cipher: None,
+            chain: None,
+            key_proved: true,
+            asked_for_certificate: false,
+            received: Vec::new(),
+        });
+        Attempt {
+            clock_ahead: Some(SignedDuration::from_secs(seconds)),
+            tls,
+            ..Attempt::new("20.0.0.1:123".parse().unwrap())
+        }
+    }
+
+    fn of(accounts: Vec<Attempt>) -> Option<Measured> {
+        let trace = Trace {
+            duration: Duration::ZERO,
+            name: None,
+            attempts: accounts,
+            cut: false,
+        };
+        measured(std::iter::once(&trace))
+    }
+
+    #[test]
+    fn who_proved_itself_is_believed_before_anybody_who_did_not() {
+        let secs = SignedDuration::from_secs;
+        assert_eq!(of(Vec::new()), None);
+        for (accounts, ahead, signed) in [
+            (
+                vec![account(1, false), account(3600, false), account(3599, false)],
+                3599,
+                false,
+            ),
+            (
+                vec![account(3600, false), account(3600, false), account(2, true)],
+                2,
+                true,
+            ),
+            (vec![account(0, false), account(-500, true)], -500, true),
+        ] {
+            assert_eq!(
+                of(accounts),
+                Some(Measured {
+                    ahead: secs(ahead),
+                    signed
+                })
+            );
+        }
+    }
 }

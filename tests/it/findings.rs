@@ -16,7 +16,9 @@ use proptest::prelude::*;
 mod cases;
 mod network;
 mod predictions;
-use cases::{AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, all, beyond_dns, healthy, host, icmp, of, port};
+use cases::{
+    AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, all, beyond_dns, healthy, host, icmp, of, port, speaks_tls,
+};
 use network::{Fault, Network, Server};
 
 #[test]
@@ -248,7 +250,7 @@ proptest! {
             network = network.platform_dns(answers);
         }
         if let Some(hours) = hours {
-            network = network.clock_skew(SignedDuration::from_hours(hours));
+            network = network.clock(SignedDuration::from_hours(hours), hours % 2 == 0);
         }
         check("random faults", &network)?;
     }
@@ -263,12 +265,38 @@ fn nothing_wrong_is_nothing_found() {
         ("21Vianet", healthy().in_cloud(Cloud::China, "chinaeast2")),
         (
             "a clock five seconds off",
-            healthy().clock_skew(SignedDuration::from_secs(-5)),
+            healthy().clock(SignedDuration::from_secs(-5), true),
         ),
     ] {
         let titles: Vec<String> = network.findings().into_iter().map(|finding| finding.title).collect();
         assert!(titles.is_empty(), "{what}: {titles:?}");
     }
+}
+
+/// NTP and plain HTTP can be answered by anybody on the way.
+#[test]
+fn nobody_sets_a_clock_by_what_nobody_signed() {
+    let year = SignedDuration::from_hours(24 * 365);
+    for (signed, certain) in [(false, false), (true, true)] {
+        let findings = healthy().clock(year, signed).findings();
+        let changes: Vec<&String> = findings.iter().flat_map(|finding| &finding.fix.change).collect();
+        assert_eq!(!changes.is_empty(), certain, "{changes:?}");
+        let findings = healthy()
+            .fault(speaks_tls, &Fault::Expired)
+            .clock(year, signed)
+            .findings();
+        let is_certain = findings.iter().any(|finding| finding.confidence == Confidence::Certain);
+        assert_eq!(is_certain, certain, "{findings:?}");
+    }
+    // A clock that is right explains nothing.
+    let findings = healthy()
+        .fault(speaks_tls, &Fault::Expired)
+        .clock(SignedDuration::from_secs(1), true)
+        .findings();
+    assert!(
+        findings.iter().all(|finding| !finding.id.ends_with("/clock")),
+        "{findings:?}"
+    );
 }
 
 /// What the page names although it need not answer, and what only an appliance makes doubtful, is a hint and no more.
@@ -301,7 +329,7 @@ fn hints_stay_low() {
         ),
         (
             "the clock is an hour off and broke nothing",
-            healthy().clock_skew(SignedDuration::from_hours(1)),
+            healthy().clock(SignedDuration::from_hours(1), true),
             "clock/clock",
         ),
     ] {

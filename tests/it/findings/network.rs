@@ -20,6 +20,7 @@ use apim_probe::{
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
+        clock::Measured,
         control::Controls,
         trace::{NameTrace, Trace},
     },
@@ -42,7 +43,7 @@ pub struct Network {
     faults: BTreeMap<String, Fault>,
     shared: Vec<(&'static str, &'static str)>,
     platform_dns: Option<bool>,
-    clock_skew: Option<SignedDuration>,
+    clock: Option<Measured>,
     led: Vec<(String, IpAddr)>,
     rules: Option<NetworkRules>,
     vnet: Option<Vnet>,
@@ -75,7 +76,7 @@ impl Network {
             faults: BTreeMap::new(),
             shared: Vec::new(),
             platform_dns: None,
-            clock_skew: None,
+            clock: None,
             led: Vec::new(),
             rules: None,
             vnet: None,
@@ -190,9 +191,9 @@ impl Network {
         self
     }
 
-    /// With a measured clock.
-    pub fn clock_skew(mut self, skew: SignedDuration) -> Self {
-        self.clock_skew = Some(skew);
+    /// With a clock that is so far ahead, by the accounts of peers that proved who they are or of others.
+    pub fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
+        self.clock = Some(Measured { ahead, signed });
         self
     }
 
@@ -261,7 +262,7 @@ impl Network {
         let judgements = diagnose(&self.plan, &run, None, self.place()).judgements;
         root_causes(&RunView {
             platform_dns: self.platform_dns,
-            clock_skew: self.clock_skew,
+            clock: self.clock,
             ..RunView::new(&self.plan, &run, &judgements, predictions.as_ref(), self.place())
         })
     }
@@ -280,6 +281,7 @@ impl Network {
             region: self.region,
             vnet: self.vnet,
             addresses: &[OWN],
+            started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
             ..Surroundings::default()
         }
     }

@@ -28,9 +28,27 @@ pub fn cases() -> Vec<Case> {
             "the clock is a year ahead, and was measured",
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
-                .clock_skew(SignedDuration::from_hours(24 * 365)),
+                .clock(SignedDuration::from_hours(24 * 365), true),
             ("tls-expired/clock", "This VM's clock is off by 365 d"),
             Certain,
+            LocalHost,
+        ),
+        case(
+            "the clock is a year ahead, as far as nobody knows who says",
+            healthy()
+                .fault(speaks_tls, &Fault::Expired)
+                .clock(SignedDuration::from_hours(24 * 365), false),
+            ("tls-expired/clock", "This VM's clock may be off by 365 d"),
+            High,
+            LocalHost,
+        ),
+        case(
+            "one certificate has expired, and somebody says that the clock is an hour ahead",
+            healthy()
+                .fault(host("issuer.pki.azure.com"), &Fault::Expired)
+                .clock(SignedDuration::from_hours(1), false),
+            ("tls-expired/internal-pki", "the certificate has ended or has not begun"),
+            Medium,
             LocalHost,
         ),
         case(

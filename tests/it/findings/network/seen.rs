@@ -475,10 +475,14 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
         },
         Some(Fault::Expired) => ChainFacts {
             trust: Trust::Expired,
+            not_before: Some("2025-06-01T00:00:00Z".parse().unwrap()),
+            not_after: Some("2026-06-01T00:00:00Z".parse().unwrap()),
             ..good
         },
         Some(Fault::NotYetValid) => ChainFacts {
             trust: Trust::NotYetValid,
+            not_before: Some("2027-06-01T00:00:00Z".parse().unwrap()),
+            not_after: Some("2028-06-01T00:00:00Z".parse().unwrap()),
             ..good
         },
         _ => good,
