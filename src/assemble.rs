@@ -107,6 +107,7 @@ fn row(
         expect: endpoint.expect,
         as_expected: judgement.as_expected(endpoint.expect),
         duration_ms: trace.map(|trace| milliseconds(trace.duration)),
+        flows: judgement.flows,
         stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
         predicted,
     }
@@ -124,7 +125,7 @@ fn stages(trace: &Trace, judgement: &Judgement) -> Stages {
     };
     Stages {
         dns: dns(trace, judgement),
-        tcp: attempts().filter_map(tcp).collect(),
+        tcp: connections(trace, judgement),
         tls: pick(|outcome| outcome.tls.is_some()).and_then(tls),
         hello: pick(|outcome| outcome.hello.is_some()).and_then(hello),
     }
@@ -152,6 +153,13 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
     })
 }
 
+/// Every connection, in the order of their start.
+fn connections(trace: &Trace, judgement: &Judgement) -> Vec<TcpStage> {
+    let mut attempts: Vec<(&Attempt, &Outcome)> = trace.attempts.iter().zip(&judgement.outcomes).collect();
+    attempts.sort_by_key(|(attempt, _)| attempt.started);
+    attempts.into_iter().filter_map(tcp).collect()
+}
+
 fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
     let step = outcome.tcp?;
     let duration = match (&attempt.tcp, &attempt.dns) {
@@ -159,10 +167,15 @@ fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
         (None, Some(exchange)) => exchange.duration,
         (None, None) => return None,
     };
+    let source = attempt.tcp.as_ref().and_then(|trace| trace.source);
     Some(TcpStage {
         address: attempt.address.ip().to_string(),
+        source: source.map(|source| source.to_string()),
         outcome: word(step.err()),
         ms: milliseconds(duration),
+        mss: attempt.counted.map(|counted| counted.segment),
+        rtt_ms: attempt.counted.and_then(|counted| counted.round_trip).map(milliseconds),
+        retransmitted: attempt.counted.map(|counted| counted.retransmitted),
     })
 }
 

@@ -1,6 +1,6 @@
 //! From traces to verdicts, causes and findings: pure functions, no socket, no clock.
 //!
-//! Each attempt is judged on its own first ([`attempt`]), then the attempts of an endpoint together, and last the
+//! Each attempt is judged on its own first ([`attempt`]), then those of an endpoint together ([`together`]), and last the
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
 use std::net::IpAddr;
@@ -9,14 +9,15 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnosis::outcome::{Judgement, Outcome, Standing},
-    model::{Cause, Finding, Need, Prediction, Protocol, Stage, Verdict},
+    model::{Cause, Finding, Need, Prediction, Stage, Verdict},
     net::tcp::TcpEnd,
     network::Predictions,
-    plan::{Destination, Endpoint, Plan},
+    plan::{Endpoint, Plan},
     probe::{
         Run,
         clock::Measured,
         control::Suspicion,
+        flows::Showing,
         trace::{Attempt, Trace},
     },
 };
@@ -37,6 +38,7 @@ mod shared;
 mod socket;
 mod stand_in;
 mod tls;
+pub mod together;
 pub mod view;
 
 use self::{
@@ -93,13 +95,16 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
         (Some(untested), _) => Judgement::untested(untested),
         (None, Some(trace)) => {
             let mut judgement = judge(endpoint, trace, &context);
-            if run.controls.is_empty() {
+            // Where it is the size of packets, another name tells nothing.
+            if run.controls.is_empty() || judgement.cause == Some(Cause::PathMtu) {
                 return judgement;
             }
             for attempt in &trace.attempts {
-                judgement
-                    .evidence
-                    .extend(context.controls(index, attempt, suspect(endpoint, attempt)));
+                for sentence in context.controls(index, attempt, suspect(endpoint, attempt)) {
+                    if !judgement.evidence.contains(&sentence) {
+                        judgement.evidence.push(sentence);
+                    }
+                }
             }
             judgement
         }
@@ -159,6 +164,19 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
     }
 }
 
+/// What a finished connection showed, as far as that goes while others are still being made.
+pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
+    let outcome = attempt::judge(endpoint, attempt, &Context::default());
+    match outcome.standing {
+        Standing::Proved | Standing::Shaken(_) => Showing::Proved,
+        standing if standing.fell_silent() => Showing::FellSilent,
+        // No packet is sent without a route, whatever the port.
+        Standing::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | Standing::Untried(_) => Showing::Untried,
+        Standing::Failed(_) => Showing::Failed,
+        Standing::Unproven(_) => Showing::Nothing,
+    }
+}
+
 fn unfinished(interrupted: bool) -> Judgement {
     let why = if interrupted {
         "the run was interrupted before this was done"
@@ -198,18 +216,19 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
         };
     }
     let private_link = name.as_ref().is_some_and(|name| name.private_link);
-    let outcomes: Vec<Outcome> = trace
-        .attempts
-        .iter()
-        .map(|attempt| {
-            let outcome = attempt::judge(endpoint, attempt, context);
-            if name.is_some() && !private_link {
-                outcome.blame_private_address()
-            } else {
+    let judge = |attempt| attempt::judge(endpoint, attempt, context);
+    let mut outcomes: Vec<Outcome> = trace.attempts.iter().map(judge).collect();
+    if name.is_some() && !private_link {
+        let proved = together::proved_at(&outcomes);
+        let blame = |outcome: Outcome| {
+            if proved.contains(&outcome.address.ip()) {
                 outcome
+            } else {
+                outcome.blame_private_address()
             }
-        })
-        .collect();
+        };
+        outcomes = outcomes.into_iter().map(blame).collect();
+    }
     if trace.cut {
         let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.clone()).collect();
         return Judgement {
@@ -222,7 +241,7 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
     let (name_evidence, doubt) = name
         .as_ref()
         .map_or_else(Default::default, |name| (name.evidence.clone(), name.doubt.clone()));
-    let mut judgement = together(endpoint, outcomes);
+    let mut judgement = together::judge(endpoint, &trace.attempts, outcomes);
     judgement.name = name.map(|_| Ok(()));
     judgement.evidence.extend(name_evidence);
     if let Some(doubt) = doubt {
@@ -233,87 +252,4 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
         }
     }
     judgement
-}
-
-/// The verdict of several addresses.
-fn together(endpoint: &Endpoint, outcomes: Vec<Outcome>) -> Judgement {
-    let one_is_enough = matches!(endpoint.destination, Destination::Addresses { any: true, .. });
-    let count = |wanted: fn(&Standing) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.standing)).count();
-    let tried = outcomes.len() - count(|standing| matches!(standing, Standing::Untried(_)));
-    let proved = count(|standing| matches!(standing, Standing::Proved));
-    let shaken = count(|standing| matches!(standing, Standing::Shaken(_)));
-    let unproven = count(|standing| matches!(standing, Standing::Unproven(_)));
-
-    let verdict = if tried == 0 {
-        Verdict::NotTested
-    } else if proved == tried || (one_is_enough && proved > 0) {
-        Verdict::Reachable
-    } else if proved + shaken > 0 {
-        Verdict::Degraded
-    } else if unproven > 0 {
-        Verdict::Unproven
-    } else {
-        Verdict::Blocked
-    };
-    // The outcome that explains the verdict: of all that got furthest, the first in address order.
-    let explains = |outcome: &Outcome| {
-        matches!(
-            (verdict, &outcome.standing),
-            (Verdict::Reachable, Standing::Proved)
-                | (
-                    Verdict::Degraded,
-                    Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_)
-                )
-                | (Verdict::Unproven, Standing::Unproven(_))
-                | (Verdict::Blocked, Standing::Failed(_))
-                | (Verdict::NotTested, Standing::Untried(_))
-        )
-    };
-    let decisive = outcomes
-        .iter()
-        .enumerate()
-        .filter(|(_, outcome)| explains(outcome))
-        // `max_by_key` takes the last of equals.
-        .rev()
-        .max_by_key(|(_, outcome)| outcome.stage)
-        .map(|(index, _)| index);
-    let deciding = decisive.and_then(|index| outcomes.get(index));
-    let cause = deciding.and_then(|outcome| outcome.standing.cause());
-    let all = outcomes.len();
-    let detail = match (verdict, deciding) {
-        (_, None) => "nothing was tried".into(),
-        (Verdict::Degraded, Some(outcome)) if proved > 0 => {
-            format!("{} of {all} addresses fail: {}", tried - proved, outcome.detail)
-        }
-        (Verdict::Reachable, Some(outcome)) if proved < tried => {
-            format!(
-                "{}; {} of {all} addresses do not answer",
-                outcome.detail,
-                tried - proved
-            )
-        }
-        (Verdict::Blocked, Some(outcome)) if all > 1 => format!("none of {all} addresses works: {}", outcome.detail),
-        (_, Some(outcome)) => outcome.detail.clone(),
-    };
-    // A remark excuses what the page names in vain, and says how far the test of a SQL server goes.
-    let is_told = match verdict {
-        Verdict::Reachable | Verdict::Degraded if endpoint.protocol == Protocol::Tds => true,
-        Verdict::Reachable => false,
-        _ => endpoint.need == Need::Documented,
-    };
-    let note = endpoint.note.iter().filter(|_| is_told);
-    let evidence = outcomes
-        .iter()
-        .flat_map(|outcome| outcome.evidence.iter().cloned())
-        .chain(note.cloned());
-    Judgement {
-        verdict,
-        cause,
-        stage: deciding.map(|outcome| outcome.stage),
-        detail,
-        evidence: evidence.collect(),
-        name: None,
-        decisive,
-        outcomes,
-    }
 }

@@ -59,6 +59,13 @@ fn why_blocked(decision: &Decision<'_>) -> String {
         let verb = if titles.len() == 1 { "is" } else { "are" };
         reasons.push(format!("{} {verb} blocked", words::list(&titles, NAMED)));
     }
+    if !decision.lost.is_empty() {
+        let titles = words::distinct(decision.lost.iter().map(|e| e.title.as_str()));
+        reasons.push(format!(
+            "fewer than three quarters of the connections to {} pass",
+            words::list(&titles, NAMED)
+        ));
+    }
     let (reached, unknown): (Vec<&Endpoint>, Vec<&Endpoint>) =
         decision.open.iter().partition(|e| e.verdict.is_proved());
     if !reached.is_empty() {

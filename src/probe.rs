@@ -1,6 +1,7 @@
 //! The only part that touches the network: from a plan to traces.
 //!
-//! Each address of a name is dialled on its own, once, and every stage rests on the connection of the stage before.
+//! Each address of a name is dialled on its own, and every stage rests on the connection of the stage before. What fails
+//! is tried again over connections of its own, openly ([`flows`]).
 //! Nothing here judges; [`crate::diagnosis`] does.
 
 use std::{
@@ -15,14 +16,18 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 pub mod clock;
 pub mod control;
+pub mod flows;
 pub mod lookup;
+mod rounds;
 pub mod stages;
 pub mod threads;
 pub mod trace;
 
 use self::{
     control::{Controller, Controls, Suspicion},
+    flows::{Flows, Reach, Showing},
     lookup::Lookups,
+    rounds::{Job, Rounds},
     stages::Stages,
     threads::Threads,
     trace::{Attempt, NameTrace, Trace},
@@ -42,7 +47,7 @@ pub struct Limits {
     pub timeout: Duration,
     /// For the whole run.
     pub deadline: Duration,
-    /// Probes in flight.
+    /// Probes in flight, and connections beyond the first to an address.
     pub concurrency: usize,
     /// Sockets open at once, over all probes.
     pub sockets: usize,
@@ -60,7 +65,7 @@ pub enum Depth {
 }
 
 /// Which controls a run may use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ControlPolicy {
     /// Whether every name server is asked, or as many as it takes; [`Depth::Light`] leaves out the controls as well.
     pub depth: Depth,
@@ -70,6 +75,10 @@ pub struct ControlPolicy {
     pub connections: bool,
     /// What a finished attempt calls for.
     pub suspect: fn(&Endpoint, &Attempt) -> Suspicion,
+    /// How many connections are made to an address that does not prove itself.
+    pub reach: Reach,
+    /// What a finished connection showed.
+    pub showing: fn(&Endpoint, &Attempt) -> Showing,
 }
 
 /// Something that happened to the endpoint at this index of the plan.
@@ -136,50 +145,66 @@ pub async fn run(
         end,
         sockets.clone(),
     ));
+    let controls = policy.connections && policy.depth == Depth::Full;
     let stages = Arc::new(Stages {
         tls,
         limits,
+        began: started,
         end,
         sockets,
         lookups: lookups.clone(),
+        flows: Flows::new(
+            &policy.reach,
+            controls,
+            policy.showing,
+            limits.concurrency,
+            limits.timeout,
+        ),
         control: plan.control_name.clone(),
     });
 
-    let mut traces: Vec<Option<Trace>> = plan.endpoints.iter().map(|_| None).collect();
-    let mut waiting = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
+    let mut rounds = Rounds::new(plan.clone(), stages.clone());
+    let mut controller = controls.then(|| Controller::new(plan.clone(), stages.clone()));
     let mut in_flight = JoinSet::new();
-    let mut controller =
-        (policy.connections && policy.depth == Depth::Full).then(|| Controller::new(plan.clone(), stages.clone()));
+    let mut news = stages.flows.shown();
     let mut was_interrupted = false;
     let overdue = tokio::time::sleep_until(end + GRACE);
     tokio::pin!(interrupted, overdue);
     loop {
-        // Only what is in flight is spawned: a task that waits costs memory and does nothing.
-        while in_flight.len() < limits.concurrency.max(1)
-            && tokio::time::Instant::now() < end
-            && let Some(index) = waiting.next()
-        {
-            on_event(Event::Started(index));
-            let (plan, stages) = (plan.clone(), stages.clone());
-            let probing = async move { (index, stages.probe(&plan.endpoints[index]).await) };
-            in_flight.spawn_on(probing, &threads.next());
+        let may_start = rounds.has_jobs() && tokio::time::Instant::now() < end;
+        if in_flight.is_empty() && !may_start {
+            break;
         }
         tokio::select! {
-            joined = in_flight.join_next() => match joined {
-                None => break,
-                Some(Ok((index, trace))) => {
-                    on_event(Event::Finished(index, &trace));
-                    if let Some(controller) = &mut controller {
-                        let endpoint = &plan.endpoints[index];
-                        for attempt in &trace.attempts {
-                            controller.note(index, attempt, (policy.suspect)(endpoint, attempt));
-                        }
-                    }
-                    traces[index] = Some(trace);
+            // Only what is in flight is spawned: a task that waits costs memory and does nothing.
+            Some(permit) = stages.flows.room(), if may_start => {
+                let Some(job) = rounds.next() else { continue };
+                if let Job::Probe(index) = job {
+                    on_event(Event::Started(index));
                 }
+                let work = rounds.work(job);
+                let work = async move {
+                    let done = work.await;
+                    drop(permit);
+                    done
+                };
+                in_flight.spawn_on(work, &threads.next());
+            }
+            Some(joined) = in_flight.join_next() => {
                 // A probe that panicked has no trace, and its endpoint is reported as not tested.
-                Some(Err(_)) => {}
-            },
+                let Ok((index, seen)) = joined else { continue };
+                if let Some(controller) = &mut controller {
+                    let endpoint = &plan.endpoints[index];
+                    // What passed with small segments only is no proof of what passes.
+                    for attempt in seen.attempts().iter().filter(|attempt| attempt.segment.is_none()) {
+                        controller.note(index, attempt, (policy.suspect)(endpoint, attempt));
+                    }
+                }
+                if let Some(trace) = rounds.take_in(index, seen) {
+                    on_event(Event::Finished(index, trace));
+                }
+            }
+            _ = news.changed() => rounds.owe_all(),
             () = &mut overdue => break,
             () = &mut interrupted => {
                 was_interrupted = true;
@@ -199,7 +224,7 @@ pub async fn run(
     };
     let names = lookups.finish(patience).await;
     Run {
-        traces,
+        traces: rounds.traces(),
         names,
         controls,
         duration: started.elapsed(),

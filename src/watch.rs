@@ -1,9 +1,13 @@
 //! Watching: rounds in, changes out. Pure: no socket, no clock.
 //!
 //! **What confirms a change.** `reachable` is believed at once, since a service proved itself. Anything else that
-//! differs from what was known is looked at again at once, in the same round, and the second look decides. Silence alone
-//! needs no second look where the timeout leaves time to send each packet twice ([`confirm`]). So a lone lost packet
-//! changes nothing, and a change is told within one interval and one timeout of its happening.
+//! differs from what was known is tried over a second connection while the first still waits, and is looked at again at
+//! once, in the same round; the second look decides. Silence alone needs no second look where the timeout leaves time to
+//! send each packet twice ([`confirm`]). So a lone lost packet changes nothing, and a change is told within one interval
+//! and one timeout of its happening.
+//!
+//! **How many connections.** One to each address, except where something changes, in full rounds, and once an hour.
+//! Endpoints whose connections differ stay as several connections saw them ([`held`]).
 //!
 //! **What a light round cannot see** is left as the last full round saw it: that name servers differ, and whether a name
 //! is unknown to all of them.
@@ -22,11 +26,12 @@ use crate::{
 pub mod baseline;
 pub mod change;
 pub mod confirm;
+pub mod held;
 pub mod pace;
 pub mod text;
 pub mod timeline;
 
-pub use self::{baseline::Baseline, change::Change, timeline::Timeline};
+pub use self::{baseline::Baseline, change::Change, held::Held, timeline::Timeline};
 
 /// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
 #[derive(Debug)]

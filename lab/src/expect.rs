@@ -8,7 +8,11 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::firewall::glob_matches;
+use crate::{
+    firewall::glob_matches,
+    network::{At, Network},
+    relay::Flow,
+};
 
 /// The agent's exit status and the report that it must print.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,9 @@ pub struct Expect {
     /// Phrases on stderr.
     #[serde(default)]
     pub stderr: Phrases,
+    /// How many flows the wire carried to each of these places: TCP connections, or pairs of UDP ports.
+    #[serde(default)]
+    pub flows: BTreeMap<At, usize>,
     /// The longest that the whole run may take, in milliseconds: a bound against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
@@ -51,6 +58,8 @@ pub struct ExpectedEndpoint {
     pub cause: Option<String>,
     /// Whether it is as the catalog expects.
     pub as_expected: Option<bool>,
+    /// How many connections were made to it, and over how many it proved itself.
+    pub flows: Option<(u64, u64)>,
     /// Phrases that its detail or its evidence must have.
     #[serde(default)]
     pub evidence: Phrases,
@@ -88,6 +97,22 @@ fn quiet() -> Vec<String> {
 }
 
 impl Expect {
+    /// Every place to which the wire carried another number of flows than it should have, one line each.
+    pub fn compare_flows(&self, network: &Network, flows: &[Flow]) -> Vec<String> {
+        let to = |at: &At| {
+            let addresses = network.addresses(&at.host);
+            let is_there = move |flow: &&Flow| {
+                let (address, port) = flow.destination;
+                addresses.contains(&address.into()) && at.port == Some(port) && at.transport == flow.transport
+            };
+            flows.iter().filter(is_there).count()
+        };
+        let wrong = self.flows.iter().filter(|(at, wanted)| to(at) != **wanted);
+        wrong
+            .map(|(at, wanted)| format!("{} flows to {at}, expected {wanted}", to(at)))
+            .collect()
+    }
+
     /// Everything in which the agent's words differ, one line each; none means that all is as expected.
     pub fn compare(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -191,6 +216,13 @@ impl ExpectedEndpoint {
             .or((self.verdict == "reachable").then_some("none"));
         if let Some(expected) = expected.filter(|expected| *expected != cause) {
             wrong.push(format!("{id} has the cause {cause}, expected {expected}"));
+        }
+        let got_flows = got["flows"].as_object();
+        let pair = got_flows.map(|flows| (flows["tried"].as_u64(), flows["passed"].as_u64()));
+        if let Some((tried, passed)) = self.flows
+            && pair != Some((Some(tried), Some(passed)))
+        {
+            wrong.push(format!("{id}: flows is {}, expected {passed} of {tried}", got["flows"]));
         }
         if let Some(expected) = self.as_expected.filter(|expected| got["as_expected"] != *expected) {
             wrong.push(format!(

@@ -91,7 +91,9 @@ impl Scenario {
     ///
     /// The process must have one thread only; it is the VM from then on.
     pub fn play(&self, agent: &Path) -> Result<()> {
-        let lab = Lab::enter(&self.network)?;
+        let mut deviations = self.network.clone();
+        deviations.line.counted |= !self.expect.flows.is_empty();
+        let lab = Lab::enter(&deviations)?;
         let common = self.common_args(&lab)?;
         let network = self.network(&lab, agent, &common)?;
         lab.serve(&network)?;
@@ -113,7 +115,8 @@ impl Scenario {
             run.args(["--timeout", "2s"]);
         }
         let said = output(run)?;
-        let wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
+        let mut wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
+        wrong.extend(self.expect.compare_flows(&network, &lab.flows()));
         ensure!(
             wrong.is_empty(),
             "{}\n\n{}\n\n--- stdout\n{}\n--- stderr\n{}",

@@ -18,7 +18,7 @@ use crate::{
     diagnosis, exit,
     model::{ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::{Depth, Event},
+    probe::{Depth, Event, flows::Reach},
     progress::Progress,
     report::{self, Format, nagios::ServiceState},
 };
@@ -54,13 +54,19 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
     let endpoints = &session.plan().endpoints;
     let testable = session.plan().testable().count();
     let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
-    let mut run = session.probe(Depth::Full, session.began(), progress.tick(), |event| match event {
-        Event::Started(index) => progress.started(&endpoints[index].id),
-        Event::Finished(index, trace) => {
-            let endpoint = &endpoints[index];
-            progress.finished(&endpoint.id, || diagnosis::preview(endpoint, trace));
-        }
-    });
+    let mut run = session.probe(
+        Depth::Full,
+        Reach::default(),
+        session.began(),
+        progress.tick(),
+        |event| match event {
+            Event::Started(index) => progress.started(&endpoints[index].id),
+            Event::Finished(index, trace) => {
+                let endpoint = &endpoints[index];
+                progress.finished(&endpoint.id, || diagnosis::preview(endpoint, trace));
+            }
+        },
+    );
     progress.clear();
     run.duration = session.began().elapsed();
     session.report(&run, started_at)

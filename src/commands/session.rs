@@ -30,7 +30,7 @@ use crate::{
     net::tls::{TlsClient, roots::Roots},
     network::NetworkRules,
     plan::Plan,
-    probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, threads::Threads},
+    probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, flows::Reach, threads::Threads},
     text::{escape, words},
     vantage::{Vantage, descriptors, until::Until},
 };
@@ -147,12 +147,13 @@ impl<'a> Session<'a> {
     pub fn probe(
         &self,
         depth: Depth,
+        reach: Reach,
         began: Instant,
         beside: impl Future<Output = Infallible>,
         on_event: impl FnMut(Event<'_>),
     ) -> Run {
         let limits = self.limits_from(began);
-        self.conduct(self.plan.clone(), limits, self.policy(depth), beside, on_event)
+        self.conduct(self.plan.clone(), limits, self.policy(depth, reach), beside, on_event)
     }
 
     /// The limits of what begins now, in what is left of the time since `began`. The report takes time as well.
@@ -165,8 +166,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks a second time at some endpoints, by their indices in the plan, in what is left of the time since `began`.
-    /// What is seen now takes the place of what `run` saw of them.
+    /// Looks a second time at some endpoints, by their indices in the plan, over as many connections as it takes, in what is
+    /// left of the time since `began`. What is seen now takes the place of what `run` saw of them.
     pub fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
@@ -179,7 +180,7 @@ impl<'a> Session<'a> {
         };
         let policy = ControlPolicy {
             connections: false,
-            ..self.policy(depth)
+            ..self.policy(depth, Reach::default())
         };
         let second = self.conduct(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
         run.followed_by(second, indices)
@@ -213,12 +214,14 @@ impl<'a> Session<'a> {
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
     }
 
-    fn policy(&self, depth: Depth) -> ControlPolicy {
+    fn policy(&self, depth: Depth, reach: Reach) -> ControlPolicy {
         ControlPolicy {
             depth,
             platform: (self.controls && self.vantage.in_azure).then_some(PLATFORM_DNS),
             connections: self.controls,
             suspect: diagnosis::suspect,
+            reach,
+            showing: diagnosis::showing,
         }
     }
 

@@ -4,7 +4,8 @@ use std::{
     future::pending,
     io::{self, IsTerminal, Write},
     path::Path,
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -20,11 +21,15 @@ use crate::{
     cli::{Until, WatchArgs, WatchFormat},
     diff::{State, read},
     exit, hello,
+    model::Verdict,
     model::{ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::Depth,
+    probe::{
+        Depth, Run,
+        flows::{Known, Reach},
+    },
     watch::{
-        Baseline, Change, Watch, confirm, pace,
+        Baseline, Change, Held, Watch, confirm, pace,
         text::{self, Look},
     },
 };
@@ -78,6 +83,8 @@ pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         arguments,
         baseline,
         watch: None,
+        held: Held::default(),
+        several: None,
         last: None,
     };
     let ending = watcher.conduct()?;
@@ -89,6 +96,9 @@ fn read(path: &Path) -> Result<Baseline, Failure> {
         .map(|report| Baseline::of(&report))
         .map_err(|error| Failure::usage(format!("--baseline: {error}")))
 }
+
+/// So often a round makes several connections although nothing changed.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Why a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +121,10 @@ struct Watcher<'a> {
     /// Until the first round has been taken in; then the watch has it.
     baseline: Option<Baseline>,
     watch: Option<Watch>,
+    /// Endpoints whose connections differ.
+    held: Held,
+    /// When several connections to an address were made last, wherever it took them.
+    several: Option<Instant>,
     /// The report of the last round that was whole, or of a first one that was not.
     last: Option<Report>,
     look: Look,
@@ -156,14 +170,23 @@ impl Watcher<'_> {
     /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
     fn round(&mut self, depth: Depth) -> Result<Option<Ending>, Failure> {
         let (began, started_at) = (Instant::now(), Timestamp::now());
-        let mut run = self.session.probe(depth, began, pending(), |_| {});
+        let reach = self.reach(depth);
+        let is_quiet = reach.only_on_change;
+        let mut run = self.session.probe(depth, reach, began, pending(), |_| {});
         let mut report = self.session.report(&run, started_at);
+        if is_quiet && !self.held.is_empty() {
+            self.hold(&report, &mut run);
+            report = self.session.report(&run, started_at);
+        }
         let doubtful: Vec<usize> = (0..report.endpoints.len())
             .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index))
             .collect();
         if !run.interrupted && !doubtful.is_empty() {
             run = self.session.look_again(run, depth, began, &doubtful);
             report = self.session.report(&run, started_at);
+        }
+        for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {
+            self.held.note(index, endpoint, trace.as_ref());
         }
         if run.interrupted {
             // Half a round says nothing of the other half.
@@ -184,6 +207,44 @@ impl Watcher<'_> {
             status.unwrap_or_default()
         });
         Ok((!is_read).then_some(Ending::Unread))
+    }
+
+    /// How many connections a round makes: as many as it takes in a full one, once an hour, and where single ones went the
+    /// same way for long although they used to differ; else only where something changes.
+    fn reach(&mut self, depth: Depth) -> Reach {
+        let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
+        let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();
+        if !only_on_change {
+            self.several = Some(Instant::now());
+        }
+        let known = self
+            .watch
+            .iter()
+            .flat_map(Watch::rows)
+            .enumerate()
+            .filter_map(|(index, row)| {
+                let known = match row.timeline.state().verdict {
+                    _ if self.held.holds(index) => Known::Differs,
+                    Verdict::Reachable | Verdict::Degraded => Known::Proves,
+                    Verdict::Blocked => Known::Fails,
+                    Verdict::Unproven | Verdict::NotTested => return None,
+                };
+                Some((row.id.clone(), known))
+            });
+        Reach {
+            only_on_change,
+            known: Arc::new(known.collect()),
+        }
+    }
+
+    /// Where nothing called for several connections, what they showed before takes the place of what one shows now.
+    fn hold(&mut self, report: &Report, run: &mut Run) {
+        let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
+        for index in self.held.indices().into_iter().filter(made_one) {
+            if let Some(trace) = self.held.take_note_of_one(index, &report.endpoints[index]) {
+                run.traces[index] = Some(trace);
+            }
+        }
     }
 
     fn is_doubtful(&self, report: &Report, index: usize) -> bool {

@@ -14,7 +14,10 @@ use crate::{
 
 /// Judges one attempt.
 pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
-    let outcome = Outcome::new(attempt.address);
+    let outcome = Outcome {
+        control: attempt.segment.is_some(),
+        ..Outcome::new(attempt.address)
+    };
     match attempt.not_dialled {
         Some(NotDialled::Sinkhole) => {
             let seen = "an address that cannot be the service's, so it was not dialled";

@@ -94,9 +94,15 @@ impl<'a> Context<'a> {
         let name = controls.names.get(&port).filter(|control| {
             suspicion == Suspicion::Cut && control.endpoint == index && control.attempt.address == attempt.address
         });
-        if let Some(NameControl { name, attempt, .. }) = name {
-            evidence.push(if attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some()) {
-                format!("the same address shows a certificate when asked for {name}: it is the name that is filtered")
+        if let Some(control) = name {
+            let NameControl { name, own, .. } = control;
+            evidence.push(if control.tells_names_apart() {
+                format!(
+                    "the same address shows a certificate when asked for {name}, and cuts its own name right behind it: it is \
+                     the name that is filtered"
+                )
+            } else if own.is_some() {
+                format!("the same address shows a certificate when asked for {name}, and right behind it for its own name too")
             } else {
                 format!("the same address cuts {name} as well, so this tells nothing about the name")
             });

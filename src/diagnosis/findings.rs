@@ -7,8 +7,8 @@
 //! itself, and at traffic that no probe sees.
 
 use crate::{
-    diagnosis::view::{Pool, RunView},
-    model::Finding,
+    diagnosis::view::{Pool, Row, RunView},
+    model::{Confidence, Ending, Finding},
 };
 
 mod accepted;
@@ -20,11 +20,13 @@ mod dead_next_hop;
 mod denied;
 mod dns_policy;
 pub(super) mod draft;
+mod flows;
 mod icmp;
 mod inspection;
 pub(super) mod instance_view;
 mod kms;
 mod local;
+mod loss;
 mod name_servers;
 mod no_outbound;
 mod open;
@@ -34,6 +36,7 @@ mod private_zone;
 mod reset;
 mod say;
 mod silence;
+mod size;
 mod stale;
 mod unprobed;
 
@@ -44,12 +47,15 @@ use super::reconcile::{self, Refutation};
 type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
 
 /// The widest cause first: what comes later sees only what is left.
-const RECOGNISERS: [Recogniser; 26] = [
+const RECOGNISERS: [Recogniser; 29] = [
     open::recognise,
     local::recognise,
     dead_next_hop::recognise,
     no_outbound::recognise,
     dns_policy::recognise,
+    size::recognise,
+    flows::recognise,
+    loss::recognise,
     name_servers::recognise,
     private_zone::recognise,
     private_endpoint::recognise,
@@ -81,9 +87,18 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
         drafts.extend(recognise(view, &mut pool));
     }
     let is_refuted = Refutation::of(view).is_some();
-    for draft in &mut drafts {
+    for draft in drafts.iter_mut().filter(|draft| !draft.is_about_the_line()) {
         reconcile::refine(draft, is_refuted);
+        doubt(view, draft);
     }
     drafts.sort_by_key(Draft::weight);
     drafts.into_iter().map(|draft| draft.finish(view)).collect()
+}
+
+/// On a line that loses many packets, or is slow, silence is no certain sign of anything.
+fn doubt(view: &RunView<'_>, draft: &mut Draft<'_>) {
+    let is_silence = |row: &Row<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
+    if view.line.is_poor() && draft.rows.iter().any(is_silence) {
+        draft.confidence = draft.confidence.min(Confidence::Medium);
+    }
 }

@@ -31,6 +31,10 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => say(format!(
             "Correct the record of {host} on the name server or in the private DNS zone that gives it."
         )),
+        Cause::PathMtu => say(
+            "Let ICMP \"fragmentation needed\" (type 3, code 4) through on the way, or clamp the MSS on the tunnel."
+                .into(),
+        ),
         Cause::TlsExpired => {
             say("Check this VM's clock; if it is right, the certificate at the other end is at fault.".into())
         }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use crate::{
     address,
-    model::{Cause, Expect, Stage, Verdict},
+    model::{Cause, Expect, Flows, Stage, Verdict},
     plan::Untested,
 };
 
-/// What an address amounts to.
+/// What a connection amounts to, or several to one address together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The service proved itself.
@@ -36,6 +36,16 @@ impl Standing {
     /// The same, as a stage of the report has it.
     pub fn step(self) -> Step {
         self.cause().map_or(Ok(()), Err)
+    }
+
+    /// Whether the service proved itself.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Proved | Self::Shaken(_))
+    }
+
+    /// Whether somebody accepted, and fell silent after we spoke.
+    pub fn fell_silent(&self) -> bool {
+        matches!(self, Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout))
     }
 
     /// Why it is not proved.
@@ -73,11 +83,13 @@ impl Judged {
 /// How a stage went: why not, where it did not go well.
 pub type Step = Result<(), Cause>;
 
-/// What one address gave.
+/// What one connection gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The address and port.
     pub address: SocketAddr,
+    /// Whether it was a control, which explains others and decides nothing by itself.
+    pub control: bool,
     /// What it amounts to.
     pub standing: Standing,
     /// How far it got.
@@ -101,6 +113,7 @@ impl Outcome {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            control: false,
             standing: Standing::Proved,
             stage: Stage::Tcp,
             detail: String::new(),
@@ -165,6 +178,8 @@ pub struct Judgement {
     pub outcomes: Vec<Outcome>,
     /// The index of the outcome that decided.
     pub decisive: Option<usize>,
+    /// How many connections there were; `None` where one to each address was all.
+    pub flows: Option<Flows>,
 }
 
 impl Judgement {
@@ -184,7 +199,16 @@ impl Judgement {
             name: None,
             outcomes: Vec::new(),
             decisive: None,
+            flows: None,
         }
+    }
+
+    /// The addresses that were tried, in their order.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> = self.outcomes.iter().map(|outcome| outcome.address).collect();
+        // Several connections to one address stand together.
+        addresses.dedup();
+        addresses
     }
 
     /// Whether it is as it should be; `None` where that cannot be said.

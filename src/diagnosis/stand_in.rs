@@ -23,7 +23,7 @@ pub fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
                 judgement.detail = format!(
                     "none of {} addresses of the region's ranges answers, and which of them listen is not documented: \
                      pass --set sql_server=NAME",
-                    judgement.outcomes.len()
+                    judgement.addresses().len()
                 );
             }
         }

@@ -20,9 +20,13 @@ use crate::{
     },
 };
 
+mod line;
 mod row;
 
-pub use self::row::{Row, is_tcp, should_work};
+pub use self::{
+    line::{Line, alike, differing},
+    row::{Row, is_tcp, should_work},
+};
 
 /// What is known of the place and the time that a run was made at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +60,8 @@ pub struct RunView<'a> {
     pub platform_dns: Option<bool>,
     /// What the peers say of this machine's clock; `None` where none said anything.
     pub clock: Option<Measured>,
+    /// What the line itself is like.
+    pub line: Line,
     /// Every planned endpoint, in the catalog's order.
     pub rows: Vec<Row<'a>>,
 }
@@ -77,6 +83,7 @@ impl<'a> RunView<'a> {
             judgement,
             prediction: predictions.and_then(|predictions| predictions.endpoints.get(index)?.as_ref()),
         });
+        let rows: Vec<Row<'_>> = rows.collect();
         Self {
             plan,
             names: &run.names,
@@ -85,7 +92,8 @@ impl<'a> RunView<'a> {
             place,
             platform_dns: platform_answers(run),
             clock: clock::measured(run.traces.iter().flatten()),
-            rows: rows.collect(),
+            line: Line::of(&rows, run.names.values()),
+            rows,
         }
     }
 

@@ -74,6 +74,7 @@ fn endpoint(word: &str) -> Endpoint {
         expect,
         as_expected,
         duration_ms: None,
+        flows: None,
         stages: Stages {
             dns,
             ..Stages::default()

@@ -46,6 +46,10 @@ pub struct Endpoint {
     #[serde(serialize_with = "json::to_a_tenth_if_any")]
     #[schemars(with = "Option<f64>")]
     pub duration_ms: Option<f64>,
+    /// How many connections were made and how many proved the service, over all addresses; null where one to each address
+    /// was all.
+    #[serde(default)]
+    pub flows: Option<Flows>,
     /// What each stage gave.
     pub stages: Stages,
     /// What the network's own rules say; absent where none were given.
@@ -62,6 +66,12 @@ impl Endpoint {
             .unwrap_or(&self.id)
     }
 
+    /// Whether it works so seldom that the instance cannot live with it: fewer than three quarters of its connections pass.
+    pub fn is_mostly_lost(&self) -> bool {
+        let few = |flows: Flows| flows.passed * 4 < flows.tried * 3;
+        self.verdict == Verdict::Degraded && self.flows.is_some_and(few)
+    }
+
     /// Whether it was left untested for a reason that is no gap in the run: the catalog says that the host is gone, a
     /// wildcard has no known member, the traffic is not outbound, the user skipped it.
     ///
@@ -76,12 +86,21 @@ impl Endpoint {
     }
 }
 
+/// How many connections were made to an endpoint, and what came of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Flows {
+    /// Connections, each from a source port of its own; controls of the packets' size are not among them.
+    pub tried: usize,
+    /// Those over which the service proved itself.
+    pub passed: usize,
+}
+
 /// What each stage gave. A stage that was not reached, or that the protocol lacks, is null or empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stages {
     /// The name lookup that decided.
     pub dns: Option<DnsStage>,
-    /// One entry for each address tried over TCP.
+    /// One entry for each TCP connection, in the order of their start.
     pub tcp: Vec<TcpStage>,
     /// The handshake that decided.
     pub tls: Option<TlsStage>,
@@ -108,17 +127,31 @@ pub struct DnsStage {
     pub addresses: Vec<String>,
 }
 
-/// A connection attempt.
+/// A TCP connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpStage {
     /// The address.
     pub address: String,
+    /// This machine's end, `address:port`; null where there was none.
+    #[serde(default)]
+    pub source: Option<String>,
     /// `ok` or a cause.
     pub outcome: String,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub ms: f64,
+    /// The largest segment that was sent, in bytes; as the two below, null where the connection was never open or the
+    /// system does not say.
+    #[serde(default)]
+    pub mss: Option<u32>,
+    /// The smoothed round-trip time in milliseconds.
+    #[serde(default, serialize_with = "json::to_a_tenth_if_any")]
+    #[schemars(with = "Option<f64>")]
+    pub rtt_ms: Option<f64>,
+    /// How many segments had to be sent again, SYNs included.
+    #[serde(default)]
+    pub retransmitted: Option<u32>,
 }
 
 /// A TLS handshake.

@@ -34,6 +34,15 @@ pub struct Finding {
     pub fix: Fix,
 }
 
+impl Finding {
+    /// Whether it is about the line itself: connections that differ, packets that are too large, packets that are lost. No
+    /// rule is missing for what it explains.
+    pub fn is_about_the_line(&self) -> bool {
+        let kind = self.id.split('/').next().unwrap_or_default();
+        matches!(kind, "flows" | "path-mtu" | "loss")
+    }
+}
+
 /// What to change. Words in capitals in a command stand for what only the reader knows; nothing in it is shortened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -63,7 +63,8 @@ impl Summary {
 pub enum Overall {
     /// Every selected required endpoint is reachable or degraded.
     Reachable,
-    /// A required endpoint is blocked, or one that must be blocked is not.
+    /// A required endpoint is blocked, or fewer than three quarters of its connections pass, or one that must be blocked is
+    /// not.
     Blocked,
     /// Nothing is blocked, but something required is not proved.
     Incomplete,
@@ -100,6 +101,8 @@ const AS_REQUIRED: Policy = Policy {
 pub struct Decision<'a> {
     /// Blocked, and they must not be.
     pub blocked: Vec<&'a Endpoint>,
+    /// Degraded, and most of their connections fail.
+    pub lost: Vec<&'a Endpoint>,
     /// They must be blocked, and nothing shows that they are.
     pub open: Vec<&'a Endpoint>,
     /// Neither proved nor blocked, and they count.
@@ -126,6 +129,7 @@ impl<'a> Decision<'a> {
         let features_stand_in = fail_on == FailOn::Any && !any_required;
         let mut decision = Self {
             blocked: Vec::new(),
+            lost: Vec::new(),
             open: Vec::new(),
             unsettled: Vec::new(),
             allowed: 0,
@@ -139,6 +143,9 @@ impl<'a> Decision<'a> {
             match endpoint.as_expected {
                 Some(false) if forbidden => decision.open.push(endpoint),
                 Some(false) if required || fail_on == FailOn::Any => decision.blocked.push(endpoint),
+                Some(_) if !forbidden && endpoint.is_mostly_lost() && (required || fail_on == FailOn::Any) => {
+                    decision.lost.push(endpoint);
+                }
                 Some(_) => {}
                 None => {
                     let counts = required || features_stand_in || (forbidden && endpoint.verdict == Verdict::Unproven);
@@ -155,7 +162,7 @@ impl<'a> Decision<'a> {
 
     /// The run in one word.
     pub fn overall(&self) -> Overall {
-        if !self.blocked.is_empty() || !self.open.is_empty() {
+        if !self.blocked.is_empty() || !self.lost.is_empty() || !self.open.is_empty() {
             Overall::Blocked
         } else if !self.unsettled.is_empty() {
             Overall::Incomplete

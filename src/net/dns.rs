@@ -18,11 +18,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
 };
 
 use super::{
     SocketFailure, is_reset, tcp,
-    tcp::TcpTrace,
+    tcp::{Manner, TcpTrace},
     udp::{self, UdpEnd},
 };
 use crate::model::Transport;
@@ -43,6 +44,8 @@ pub struct DnsExchange {
     pub truncated: bool,
     /// How long it took.
     pub duration: Duration,
+    /// How often the question was sent; what TCP itself sends again does not count.
+    pub sent: usize,
     /// Replies that did not belong to the question or could not be read, and why.
     pub ignored: Vec<String>,
     /// How it ended.
@@ -128,17 +131,19 @@ impl Question {
 
     /// Asks `server`, over UDP first and over TCP where the reply is cut short, or over TCP alone.
     ///
-    /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`.
+    /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`. The caller holds a
+    /// permit for one socket; those of repetitions come from `spare`.
     pub async fn ask(
         &self,
         server: SocketAddr,
         transport: Transport,
         limit: Duration,
         end_of_run: tokio::time::Instant,
+        spare: &Semaphore,
     ) -> DnsExchange {
         let started = Instant::now();
         let mut exchange = match transport {
-            Transport::Udp => self.ask_udp(server, limit, end_of_run).await,
+            Transport::Udp => self.ask_udp(server, limit, end_of_run, spare).await,
             // Boxed: seldom needed, it would make every question as large as itself.
             Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run)).await,
         };
@@ -146,13 +151,19 @@ impl Question {
         exchange
     }
 
-    async fn ask_udp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
-        let id = random_id();
+    async fn ask_udp(
+        &self,
+        server: SocketAddr,
+        limit: Duration,
+        end_of_run: tokio::time::Instant,
+        spare: &Semaphore,
+    ) -> DnsExchange {
+        let prepare = || {
+            let id = random_id();
+            (self.encode(id), move |reply: &[u8]| self.accept_datagram(id, reply))
+        };
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-        let trace = udp::ask(server, &self.encode(id), deadline, |reply| {
-            self.accept_datagram(id, reply)
-        })
-        .await;
+        let trace = udp::ask(server, prepare, deadline, spare).await;
         let end = match trace.end {
             UdpEnd::Replied(None) => {
                 let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run)).await;
@@ -160,6 +171,7 @@ impl Question {
                 return DnsExchange {
                     transport: Transport::Udp,
                     truncated: true,
+                    sent: trace.sent,
                     ignored,
                     ..over_tcp
                 };
@@ -173,6 +185,7 @@ impl Question {
             transport: Transport::Udp,
             truncated: false,
             duration: trace.duration,
+            sent: trace.sent,
             ignored: trace.ignored,
             end,
         }
@@ -182,7 +195,7 @@ impl Question {
         let started = Instant::now();
         let mut ignored = Vec::new();
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-        let (trace, stream) = tcp::connect(server, deadline).await;
+        let (trace, stream) = tcp::connect(server, Manner::default(), deadline).await;
         let end = match stream {
             Some(stream) => {
                 // The connection and the conversation are two stages, with a limit each.
@@ -202,6 +215,7 @@ impl Question {
             transport: Transport::Tcp,
             truncated: false,
             duration: started.elapsed(),
+            sent: 1,
             ignored,
             end,
         }

@@ -3,7 +3,7 @@
 //! Linux keeps the ICMP errors of a socket in its error queue (`IP_RECVERR`, ip(7)), for TCP only while connecting and
 //! since Linux 5.8. Elsewhere the queue is simply empty, and the error number is all there is.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// One ICMP error, as the kernel queued it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,7 +60,29 @@ impl fmt::Display for IcmpError {
     }
 }
 
-pub use platform::{drain, listen, stop_listening, unanswered_syns};
+/// What the kernel counted on one TCP connection (`TCP_INFO`, tcp(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpFacts {
+    /// The largest segment that is sent, in bytes: what both ends, and whoever clamps on the way, agreed on.
+    pub segment: u32,
+    /// The smoothed round-trip time; `None` where nothing was ever acknowledged.
+    pub round_trip: Option<Duration>,
+    /// Segments that had to be sent again, SYNs included.
+    pub retransmitted: u32,
+    /// Those of them that the peer had received before, by its own word (DSACK, RFC 2883); `None` before Linux 5.4.
+    pub needless: Option<u32>,
+    /// Segments that came before others that are missing; `None` before Linux 5.4.
+    pub out_of_order: Option<u32>,
+}
+
+impl TcpFacts {
+    /// Segments that were sent again because they, or the word of their arrival, were lost.
+    pub fn lost(&self) -> u32 {
+        self.retransmitted.saturating_sub(self.needless.unwrap_or(0))
+    }
+}
+
+pub use platform::{drain, facts, listen, stop_listening, unanswered_syns};
 
 #[cfg(target_os = "linux")]
 mod platform {
@@ -68,6 +90,8 @@ mod platform {
         io::IoSliceMut,
         net::{IpAddr, Ipv4Addr, Ipv6Addr},
         os::fd::{AsFd, AsRawFd},
+        sync::LazyLock,
+        time::Duration,
     };
 
     use nix::{
@@ -78,7 +102,7 @@ mod platform {
         },
     };
 
-    use super::IcmpError;
+    use super::{IcmpError, TcpFacts};
 
     /// `ee_origin` of an error that came as ICMP or ICMPv6 (`linux/errqueue.h`).
     const ORIGIN_ICMP: u8 = 2;
@@ -161,8 +185,35 @@ mod platform {
         words: [u32; 24],
     }
 
-    /// The index of `tcpi_total_retrans` among the words.
+    /// The same up to `tcpi_rcv_ooopack` (Linux 5.4).
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub struct TcpInfoLong {
+        head: TcpInfoHead,
+        words: [u32; 31],
+    }
+
+    /// `tcpi_snd_mss`, `tcpi_rtt` (microseconds) and `tcpi_total_retrans` among the words of the head.
+    const SND_MSS: usize = 2;
+    const RTT: usize = 15;
     const TOTAL_RETRANS: usize = 23;
+    /// `tcpi_dsack_dups` and `tcpi_rcv_ooopack` among the words behind it.
+    const DSACK_DUPS: usize = 28;
+    const OUT_OF_ORDER: usize = 30;
+
+    /// nix insists on the exact length, and an older kernel would give less.
+    static KNOWS_OUT_OF_ORDER: LazyLock<bool> = LazyLock::new(|| {
+        std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_at_least(&release, (5, 4)))
+    });
+
+    /// Whether a kernel's release, as `6.8.0-1021-azure`, is this one or later.
+    pub(super) fn is_at_least(release: &str, least: (u32, u32)) -> bool {
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= least,
+            _ => false,
+        }
+    }
 
     use nix::{getsockopt_impl, sockopt_impl};
     sockopt_impl!(
@@ -173,6 +224,33 @@ mod platform {
         libc::TCP_INFO,
         TcpInfoHead
     );
+
+    sockopt_impl!(
+        /// The longer part of `TCP_INFO`.
+        TcpInfoWithOrder,
+        GetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        TcpInfoLong
+    );
+
+    /// What the kernel counted so far; `None` where it does not say.
+    pub fn facts(socket: &impl AsFd) -> Option<TcpFacts> {
+        let (head, needless, out_of_order) = if *KNOWS_OUT_OF_ORDER {
+            let info = getsockopt(socket, TcpInfoWithOrder).ok()?;
+            (info.head, Some(info.words[DSACK_DUPS]), Some(info.words[OUT_OF_ORDER]))
+        } else {
+            (getsockopt(socket, TcpInfo).ok()?, None, None)
+        };
+        let round_trip = u64::from(head.words[RTT]);
+        Some(TcpFacts {
+            segment: head.words[SND_MSS],
+            round_trip: (round_trip > 0).then(|| Duration::from_micros(round_trip)),
+            retransmitted: head.words[TOTAL_RETRANS],
+            needless,
+            out_of_order,
+        })
+    }
 
     /// How many SYNs were sent without an answer; `None` where the kernel does not say.
     pub fn unanswered_syns(socket: &impl AsFd) -> Option<usize> {
@@ -186,7 +264,7 @@ mod platform {
 mod platform {
     use std::net::IpAddr;
 
-    use super::IcmpError;
+    use super::{IcmpError, TcpFacts};
 
     /// Nothing to ask for here.
     pub fn listen<S>(_: &S, _: bool) {}
@@ -200,7 +278,32 @@ mod platform {
     }
 
     /// Never known here.
+    pub fn facts<S>(_: &S) -> Option<TcpFacts> {
+        None
+    }
+
+    /// Never known here.
     pub fn unanswered_syns<S>(_: &S) -> Option<usize> {
         None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::platform::is_at_least;
+
+    #[test]
+    fn releases_of_kernels_are_compared() {
+        for (release, later) in [
+            ("5.4.0-1021-azure", true),
+            ("5.3.18-lp152", false),
+            ("6.18.44-x", true),
+            ("4.18.0-553.el8", false),
+            ("10.0", true),
+            ("5", false),
+            ("", false),
+        ] {
+            assert_eq!(is_at_least(release, (5, 4)), later, "{release}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,18 @@ pub struct TcpTrace {
     pub duration: Duration,
     /// How it ended.
     pub end: TcpEnd,
+    /// This machine's end of it, by which several connections to one address are told apart; `None` where there was none.
+    pub source: Option<SocketAddr>,
+}
+
+/// How a connection differs from one that leaves everything to the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// The largest segment that the peer is asked to send, in bytes (`TCP_MAXSEG`, tcp(7)).
+    pub segment: Option<u32>,
+    /// The source port is taken before the destination is known. Linux then picks an odd one, and an even one otherwise:
+    /// devices that look at the last bits of a port see both kinds.
+    pub early_port: bool,
 }
 
 /// How a connection attempt ended.
@@ -34,29 +46,50 @@ pub enum TcpEnd {
     Failed(SocketFailure),
 }
 
-/// Connects once to `address`, until `deadline` at the latest.
+/// Connects once to `address`, in this manner, until `deadline` at the latest.
 ///
 /// The kernel's own SYN retransmissions are the only retries. The socket is kept to the end, so that the kernel can be
 /// asked what it knows; `TcpStream::connect` would drop it.
-pub async fn connect(address: SocketAddr, deadline: tokio::time::Instant) -> (TcpTrace, Option<TcpStream>) {
+pub async fn connect(
+    address: SocketAddr,
+    manner: Manner,
+    deadline: tokio::time::Instant,
+) -> (TcpTrace, Option<TcpStream>) {
     let started = Instant::now();
-    let (end, stream) = match open(address) {
-        Ok(stream) => settle(stream, address, deadline).await,
+    let mut source = None;
+    let (end, stream) = match open(address, manner) {
+        Ok(stream) => {
+            // Given by `connect`, whatever comes of it.
+            source = stream.local_addr().ok();
+            settle(stream, source, address, deadline).await
+        }
         Err(error) => (TcpEnd::Failed(SocketFailure::straight(&error)), None),
     };
     (
         TcpTrace {
             duration: started.elapsed(),
             end,
+            source,
         },
         stream,
     )
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpStream> {
+fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     icmp::listen(&socket, address.is_ipv6());
+    if let Some(segment) = manner.segment {
+        // A kernel without it costs a control its meaning, which its own reading of the size shows.
+        let _ = socket.set_tcp_mss(segment);
+    }
+    if manner.early_port {
+        let any = match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let _ = socket.bind(&SocketAddr::new(any, 0).into());
+    }
     if let Err(error) = socket.connect(&address.into())
         && !in_progress(&error)
     {
@@ -70,9 +103,12 @@ fn in_progress(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
-async fn settle(stream: TcpStream, address: SocketAddr, deadline: tokio::time::Instant) -> (TcpEnd, Option<TcpStream>) {
-    // Given by `connect`, whatever comes of it.
-    let local = stream.local_addr().ok();
+async fn settle(
+    stream: TcpStream,
+    local: Option<SocketAddr>,
+    address: SocketAddr,
+    deadline: tokio::time::Instant,
+) -> (TcpEnd, Option<TcpStream>) {
     let Ok(writable) = tokio::time::timeout_at(deadline, stream.writable()).await else {
         return (
             TcpEnd::Silent {

@@ -1,22 +1,32 @@
-//! One question over a connected UDP socket.
+//! One question over connected UDP sockets.
 //!
 //! Connected, so that ICMP errors come back to us: a refused port answers in microseconds instead of a full timeout.
+//! Each repetition leaves from a port of its own: where one of two appliances loses what it gets, all datagrams of one
+//! port are lost together.
 
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::{
+    net::UdpSocket,
+    sync::{Semaphore, SemaphorePermit},
+};
 
 use super::{SocketFailure, icmp};
 
 /// A datagram of this length may have been longer.
 pub(super) const LARGEST_DATAGRAM: usize = 4096;
-/// When the datagram is sent again, as a share of the time limit: a lone lost packet must not look like a block.
-const REPEATS: [f64; 2] = [0.2, 0.5];
+/// When the question is asked again, as a share of the time limit: over the whole of it, so that neither a few lost
+/// packets nor a short outage look like a block.
+const REPEATS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 0.92];
+/// How many ports must have met an error before no other is tried.
+const FAILURES: usize = 3;
 /// How many replies that do not belong to the question are remembered.
 pub(super) const MOST_IGNORED: usize = 8;
 
@@ -44,40 +54,179 @@ pub enum UdpEnd<T> {
     Failed(SocketFailure),
 }
 
-/// Sends `request` to `address` and waits, until `deadline`, for the first reply that `accept` takes.
+/// Asks `address` until `deadline` for the first reply that belongs to the question.
 ///
-/// `accept` says why it refuses a reply; such replies are noted and the wait goes on, since anybody can send a datagram.
-pub async fn ask<T>(
+/// `prepare` gives each repetition its own datagram, and what takes a reply to it or says why not; such replies are noted
+/// and the wait goes on, since anybody can send a datagram. The caller holds a permit for one socket; those of the
+/// repetitions come from `spare`, and where there is none left, the last port is used again.
+pub async fn ask<T, A>(
     address: SocketAddr,
-    request: &[u8],
+    prepare: impl FnMut() -> (Vec<u8>, A),
     deadline: tokio::time::Instant,
-    mut accept: impl FnMut(&[u8]) -> Result<T, String>,
-) -> UdpTrace<T> {
+    spare: &Semaphore,
+) -> UdpTrace<T>
+where
+    A: Fn(&[u8]) -> Result<T, String>,
+{
     let started = Instant::now();
-    let mut sent = 0;
-    let mut ignored = Vec::new();
-    let end = match open(address) {
-        Ok(socket) => match converse(&socket, request, deadline, &mut accept, &mut sent, &mut ignored).await {
-            Ok(Some(reply)) => UdpEnd::Replied(reply),
-            Ok(None) => UdpEnd::Silent,
-            Err((error, straight)) => {
-                let own = socket.local_addr().ok().map(|local| local.ip());
-                let icmp = icmp::drain(&socket, own);
-                // An error of an earlier datagram can come out of the next send: then the queue has it.
-                let straight = straight && icmp.is_empty() && !is_from_network(&error);
-                UdpEnd::Failed(SocketFailure {
-                    straight,
-                    ..SocketFailure::later(&error, icmp)
-                })
-            }
-        },
-        Err(error) => UdpEnd::Failed(SocketFailure::straight(&error)),
+    let mut question = Question {
+        address,
+        prepare,
+        last: None,
+        sent: 0,
+        ignored: Vec::new(),
     };
+    let end = question.converse(deadline, spare).await;
     UdpTrace {
         duration: started.elapsed(),
-        sent,
-        ignored,
+        sent: question.sent,
+        ignored: question.ignored,
         end,
+    }
+}
+
+/// A question under way.
+struct Question<P> {
+    address: SocketAddr,
+    prepare: P,
+    /// The port that was used last, and what was sent from it.
+    last: Option<(Arc<UdpSocket>, Vec<u8>)>,
+    sent: usize,
+    ignored: Vec<String>,
+}
+
+/// One port that a datagram has left from.
+struct Port<'a, A> {
+    socket: Arc<UdpSocket>,
+    accept: A,
+    // Not within the future, of which there is one for every name.
+    buffer: Vec<u8>,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+/// What came to a port.
+enum Heard<T, P> {
+    Reply(T),
+    Ignored(String, P),
+    Failed(SocketFailure),
+}
+
+impl<P> Question<P> {
+    async fn converse<T, A>(&mut self, deadline: tokio::time::Instant, spare: &Semaphore) -> UdpEnd<T>
+    where
+        P: FnMut() -> (Vec<u8>, A),
+        A: Fn(&[u8]) -> Result<T, String>,
+    {
+        let now = tokio::time::Instant::now();
+        let limit = deadline.saturating_duration_since(now);
+        let mut repeats = REPEATS.iter().map(|share| now + limit.mul_f64(*share));
+        let mut ports = FuturesUnordered::new();
+        let mut failures = Vec::new();
+        let mut next = Some(now);
+        loop {
+            if next.is_some_and(|next| next <= tokio::time::Instant::now()) {
+                match self.send(spare).await {
+                    Ok(Some(port)) => ports.push(port.hear()),
+                    Ok(None) => {}
+                    Err(failure) if failure.straight => return UdpEnd::Failed(failure),
+                    Err(failure) => failures.push(failure),
+                }
+                next = repeats.next();
+            }
+            if failures.len() >= FAILURES {
+                break;
+            }
+            let until = next.unwrap_or(deadline).min(deadline);
+            tokio::select! {
+                Some(heard) = ports.next() => match heard {
+                    Heard::Reply(reply) => return UdpEnd::Replied(reply),
+                    Heard::Ignored(why, port) => {
+                        if self.ignored.len() < MOST_IGNORED {
+                            self.ignored.push(why);
+                        }
+                        ports.push(Port::hear(port));
+                    }
+                    Heard::Failed(failure) => {
+                        failures.push(failure);
+                        // Another port may fare better, and there is nothing to wait for.
+                        next = Some(tokio::time::Instant::now());
+                    }
+                },
+                () = tokio::time::sleep_until(until) => {
+                    if until >= deadline {
+                        break;
+                    }
+                }
+            }
+        }
+        failures.into_iter().next().map_or(UdpEnd::Silent, UdpEnd::Failed)
+    }
+
+    /// Sends the question once more, and gives the fresh port that it left from; none where the last one had to do.
+    async fn send<'a, A>(&mut self, spare: &'a Semaphore) -> Result<Option<Port<'a, A>>, SocketFailure>
+    where
+        P: FnMut() -> (Vec<u8>, A),
+    {
+        // The first socket is the caller's; each of the others takes one that is free.
+        let permit = match &self.last {
+            None => None,
+            Some((socket, request)) => {
+                let Ok(permit) = spare.try_acquire() else {
+                    // Whoever listens on that port hears of an error.
+                    self.sent += usize::from(socket.send(request).await.is_ok());
+                    return Ok(None);
+                };
+                Some(permit)
+            }
+        };
+        let socket = match (open(self.address), &self.last) {
+            (Ok(socket), _) => Arc::new(socket),
+            (Err(error), None) => return Err(SocketFailure::straight(&error)),
+            // For want of another socket, the first one goes on waiting.
+            (Err(_), Some(_)) => return Ok(None),
+        };
+        let (request, accept) = (self.prepare)();
+        socket
+            .send(&request)
+            .await
+            .map_err(|error| failure(&socket, &error, true))?;
+        self.sent += 1;
+        self.last = Some((socket.clone(), request));
+        Ok(Some(Port {
+            socket,
+            accept,
+            buffer: vec![0; LARGEST_DATAGRAM],
+            _permit: permit,
+        }))
+    }
+}
+
+impl<A> Port<'_, A> {
+    /// Waits for whatever comes next.
+    async fn hear<T>(mut self) -> Heard<T, Self>
+    where
+        A: Fn(&[u8]) -> Result<T, String>,
+    {
+        // `recv` wakes for a late ICMP error; `readable` with `try_recv` does not.
+        match self.socket.recv(&mut self.buffer).await {
+            Ok(length) => match (self.accept)(self.buffer.get(..length).unwrap_or_default()) {
+                Ok(reply) => Heard::Reply(reply),
+                Err(why) => Heard::Ignored(why, self),
+            },
+            Err(error) => Heard::Failed(failure(&self.socket, &error, false)),
+        }
+    }
+}
+
+/// What a call's error says together with the queue of ICMP errors.
+fn failure(socket: &UdpSocket, error: &io::Error, straight: bool) -> SocketFailure {
+    let own = socket.local_addr().ok().map(|local| local.ip());
+    let icmp = icmp::drain(socket, own);
+    // An error of an earlier datagram can come out of the next send: then the queue has it.
+    let straight = straight && icmp.is_empty() && !is_from_network(error);
+    SocketFailure {
+        straight,
+        ..SocketFailure::later(error, icmp)
     }
 }
 
@@ -92,39 +241,4 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     icmp::listen(&socket, address.is_ipv6());
     socket.connect(&address.into())?;
     UdpSocket::from_std(socket.into())
-}
-
-async fn converse<T>(
-    socket: &UdpSocket,
-    request: &[u8],
-    deadline: tokio::time::Instant,
-    accept: &mut impl FnMut(&[u8]) -> Result<T, String>,
-    sent: &mut usize,
-    ignored: &mut Vec<String>,
-) -> Result<Option<T>, (io::Error, bool)> {
-    let now = tokio::time::Instant::now();
-    let limit = deadline.saturating_duration_since(now);
-    let mut repeats = REPEATS.iter().map(|share| now + limit.mul_f64(*share));
-    // Not within the future, of which there is one for every name.
-    let mut buffer = vec![0_u8; LARGEST_DATAGRAM];
-    loop {
-        socket.send(request).await.map_err(|error| (error, true))?;
-        *sent += 1;
-        let until = repeats.next().unwrap_or(deadline).min(deadline);
-        loop {
-            // `recv` wakes for a late ICMP error; `readable` with `try_recv` does not.
-            let Ok(received) = tokio::time::timeout_at(until, socket.recv(&mut buffer)).await else {
-                break;
-            };
-            let length = received.map_err(|error| (error, false))?;
-            match accept(buffer.get(..length).unwrap_or_default()) {
-                Ok(reply) => return Ok(Some(reply)),
-                Err(why) if ignored.len() < MOST_IGNORED => ignored.push(why),
-                Err(_) => {}
-            }
-        }
-        if until >= deadline {
-            return Ok(None);
-        }
-    }
 }

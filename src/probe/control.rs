@@ -12,9 +12,9 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{stages::Stages, trace::Attempt};
+use super::{flows::course::Course, stages::Stages, trace::Attempt};
 use crate::{
-    net::tcp::{self, TcpEnd, TcpTrace},
+    net::tcp::{self, Manner, TcpEnd, TcpTrace},
     plan::{Endpoint, Plan},
 };
 
@@ -52,6 +52,16 @@ pub struct NameControl {
     pub name: String,
     /// What came of it.
     pub attempt: Attempt,
+    /// What came of the endpoint's own name right behind it, where the other one was answered: what was cut at one moment
+    /// only is not cut for its name.
+    pub own: Option<Attempt>,
+}
+
+impl NameControl {
+    /// Whether the address answers the other name and cuts the endpoint's own, both at about the same time.
+    pub fn tells_names_apart(&self) -> bool {
+        answers(&self.attempt) && self.own.as_ref().is_some_and(|own| !answers(own))
+    }
 }
 
 impl Controls {
@@ -64,6 +74,11 @@ impl Controls {
     pub fn intercepts(&self, port: u16) -> bool {
         self.nobody.get(&port).is_some_and(|trace| trace.end == TcpEnd::Open)
     }
+}
+
+/// Whether a certificate came.
+fn answers(attempt: &Attempt) -> bool {
+    attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some())
 }
 
 enum Finished {
@@ -108,7 +123,7 @@ impl Controller {
             self.running.spawn(async move {
                 let _permit = stages.socket().await?;
                 let until = stages.end.min(tokio::time::Instant::now() + PATIENCE);
-                let (trace, _) = tcp::connect(SocketAddr::new(NOBODY, port), until).await;
+                let (trace, _) = tcp::connect(SocketAddr::new(NOBODY, port), Manner::default(), until).await;
                 Some(Finished::Nobody(port, trace))
             });
         }
@@ -150,26 +165,34 @@ impl Controller {
     fn rename(&mut self) {
         for (port, (index, address)) in &self.cut {
             let (port, index, address) = (*port, *index, *address);
-            let own = &self.plan.endpoints[index].names;
-            let Some(name) = self.proved.iter().find(|name| !own.contains(name)).cloned() else {
+            let own = &self.plan.endpoints[index];
+            let Some(name) = self.proved.iter().find(|name| !own.names.contains(name)).cloned() else {
                 continue;
             };
             if !self.renamed.insert(port) {
                 continue;
             }
-            let endpoint = Endpoint {
+            let own = own.clone();
+            let other = Endpoint {
                 names: vec![name.clone()],
-                ..self.plan.endpoints[index].clone()
+                ..own.clone()
             };
             let stages = self.stages.clone();
             self.running.spawn(async move {
                 let _permit = stages.socket().await?;
-                let attempt = stages.attempt(&endpoint, address).await;
-                let control = NameControl {
+                let ask = async |endpoint: &Endpoint| {
+                    let course = Course::alone(&stages);
+                    stages.attempt(endpoint, address, Manner::default(), &course).await
+                };
+                let mut control = NameControl {
                     endpoint: index,
                     name,
-                    attempt,
+                    attempt: ask(&other).await,
+                    own: None,
                 };
+                if answers(&control.attempt) {
+                    control.own = Some(ask(&own).await);
+                }
                 Some(Finished::Name(port, Box::new(control)))
             });
         }

@@ -225,7 +225,7 @@ impl Lookups {
         Some(async move {
             let ask = async |question: Question| {
                 let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
-                let exchange = question.ask(server, Transport::Udp, limit, end).await;
+                let exchange = question.ask(server, Transport::Udp, limit, end, &sockets).await;
                 drop(permit);
                 exchange
             };

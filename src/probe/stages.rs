@@ -10,12 +10,15 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     sync::{Semaphore, SemaphorePermit},
 };
 
 use super::{
     Limits, clock,
+    flows::{
+        Flows,
+        course::{Course, Step},
+    },
     lookup::Lookups,
     trace::{Attempt, Hello, NotDialled, Trace},
 };
@@ -25,9 +28,10 @@ use crate::{
     model::{Protocol, Transport},
     net::{
         dns::{DnsEnd, Question},
-        tcp,
+        tcp::{self, Manner},
         tls::{TlsClient, TlsEnd, TlsTrace},
         udp,
+        watched::Watched,
     },
     plan::{Destination, Endpoint},
 };
@@ -42,12 +46,16 @@ pub struct Stages {
     pub tls: TlsClient,
     /// The run's limits.
     pub limits: Limits,
+    /// When the run began.
+    pub began: Instant,
     /// When the run ends.
     pub end: tokio::time::Instant,
     /// One permit for each socket.
     pub sockets: Arc<Semaphore>,
     /// The names of the run.
     pub lookups: Arc<Lookups>,
+    /// What the connections of the run share.
+    pub flows: Flows,
     /// The name that name servers are asked for.
     pub control: String,
 }
@@ -72,20 +80,14 @@ impl Stages {
         let attempts = addresses.into_iter().map(async |address| {
             // A name's answer can be a lie; an address of the catalog is what the user wants dialled.
             if looked_up && address::is_sinkhole(address.ip()) {
-                return Attempt {
-                    not_dialled: Some(NotDialled::Sinkhole),
-                    ..Attempt::new(address)
-                };
+                return vec![self.not_dialled(address, NotDialled::Sinkhole)];
             }
             let Some(_permit) = self.socket().await else {
-                return Attempt {
-                    not_dialled: Some(NotDialled::NoSocket),
-                    ..Attempt::new(address)
-                };
+                return vec![self.not_dialled(address, NotDialled::NoSocket)];
             };
-            self.attempt(endpoint, address).await
+            self.connections(endpoint, address, &[]).await
         });
-        let attempts = join_all(attempts).await;
+        let attempts = join_all(attempts).await.concat();
         let cut = tokio::time::Instant::now() >= self.end;
         Trace {
             duration: started.elapsed(),
@@ -101,13 +103,37 @@ impl Stages {
         permit.ok()?.ok()
     }
 
-    /// Probes one address of an endpoint.
-    pub async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr) -> Attempt {
-        let mut attempt = Attempt::new(address);
+    /// Probes these addresses of an endpoint once more, beside what was seen of it before.
+    pub async fn again(&self, endpoint: &Endpoint, addresses: &[SocketAddr], earlier: &[Attempt]) -> Vec<Attempt> {
+        let attempts = addresses.iter().map(async |address| {
+            let Some(_permit) = self.socket().await else {
+                return Vec::new();
+            };
+            self.connections(endpoint, *address, earlier).await
+        });
+        join_all(attempts).await.concat()
+    }
+
+    fn not_dialled(&self, address: SocketAddr, why: NotDialled) -> Attempt {
+        Attempt {
+            started: self.began.elapsed(),
+            not_dialled: Some(why),
+            ..Attempt::new(address)
+        }
+    }
+
+    /// Probes one address of an endpoint over one connection, or by one question.
+    pub async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr, manner: Manner, course: &Course) -> Attempt {
+        let mut attempt = Attempt {
+            started: self.began.elapsed(),
+            segment: manner.segment,
+            ..Attempt::new(address)
+        };
         match endpoint.protocol {
             Protocol::Dns => {
                 if let Some(question) = Question::new(&self.control, false) {
-                    let asking = question.ask(address, endpoint.transport, self.limits.timeout, self.end);
+                    let (limit, end) = (self.limits.timeout, self.end);
+                    let asking = question.ask(address, endpoint.transport, limit, end, &self.sockets);
                     let exchange = asking.await;
                     if !matches!(exchange.end, DnsEnd::Answered(_)) {
                         self.lookups.control(&self.control);
@@ -116,16 +142,21 @@ impl Stages {
                 }
             }
             Protocol::Ntp => {
-                let sent = hello::random();
-                let request = ntp::request(sent);
-                attempt.ntp = Some(udp::ask(address, &request, self.until(), |reply| ntp::parse(reply, sent)).await);
+                let prepare = || {
+                    let sent = hello::random();
+                    (ntp::request(sent).to_vec(), move |reply: &[u8]| ntp::parse(reply, sent))
+                };
+                let until = course.enter(Step::Connect);
+                attempt.ntp = Some(udp::ask(address, prepare, until, &self.sockets).await);
             }
             _ if endpoint.transport == Transport::Udp => {}
             _ => {
-                let (trace, stream) = tcp::connect(address, self.until()).await;
+                let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
                 attempt.tcp = Some(trace);
                 if let Some(stream) = stream {
-                    self.converse(endpoint, stream, &mut attempt).await;
+                    let (stream, counted) = Watched::new(stream);
+                    self.converse(endpoint, stream, &mut attempt, course).await;
+                    attempt.counted = counted.facts();
                 }
             }
         }
@@ -133,46 +164,58 @@ impl Stages {
         attempt
     }
 
-    async fn converse(&self, endpoint: &Endpoint, mut stream: TcpStream, attempt: &mut Attempt) {
+    async fn converse(&self, endpoint: &Endpoint, mut stream: Watched, attempt: &mut Attempt, course: &Course) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
-            Protocol::Http => attempt.hello = Some(self.http(endpoint, stream).await),
-            Protocol::Smb => attempt.hello = Some(timed(smb::greet(&mut stream, self.until())).await),
-            Protocol::Kms => attempt.hello = Some(timed(kms::greet(&mut stream, self.until())).await),
+            Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),
+            Protocol::Smb => {
+                attempt.hello = Some(timed(smb::greet(&mut stream, course.enter(Step::Converse))).await);
+            }
+            Protocol::Kms => {
+                attempt.hello = Some(timed(kms::greet(&mut stream, course.enter(Step::Converse))).await);
+            }
             Protocol::Tls | Protocol::Https | Protocol::Amqps | Protocol::Redis => {
-                self.over_tls(endpoint, stream, attempt).await;
+                self.over_tls(endpoint, stream, attempt, course).await;
             }
             Protocol::Tds => {
-                let prelude = timed(tds::greet(&mut stream, self.until())).await;
+                let prelude = timed(tds::greet(&mut stream, course.enter(Step::Prelude))).await;
                 let goes_on = matches!(prelude.greeting.end, End::Replied(_));
                 attempt.prelude = Some(prelude);
                 if goes_on {
-                    self.over_tls(endpoint, tds::InTds::new(stream), attempt).await;
+                    self.over_tls(endpoint, tds::InTds::new(stream), attempt, course).await;
                 }
             }
             Protocol::Amqp => {
-                let prelude = timed(amqp::greet_tls(&mut stream, self.until())).await;
+                let prelude = timed(amqp::greet_tls(&mut stream, course.enter(Step::Prelude))).await;
                 let goes_on = matches!(prelude.greeting.end, End::Replied(Reply::Upgrade { .. }));
                 attempt.prelude = Some(prelude);
                 if goes_on {
-                    self.over_tls(endpoint, stream, attempt).await;
+                    self.over_tls(endpoint, stream, attempt, course).await;
                 }
             }
         }
     }
 
     /// Shakes hands, then speaks the protocol; with a peer that is not the service, nothing more is said.
-    async fn over_tls(&self, endpoint: &Endpoint, stream: impl AsyncRead + AsyncWrite + Unpin, attempt: &mut Attempt) {
+    async fn over_tls(
+        &self,
+        endpoint: &Endpoint,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        attempt: &mut Attempt,
+        course: &Course,
+    ) {
         let names: Arc<[String]> = endpoint.names.clone().into();
-        let (trace, stream) = self.tls.handshake(stream, names, self.until()).await;
+        let (trace, stream) = self.tls.handshake(stream, names, course.enter(Step::Handshake)).await;
         let proved = is_proof(&trace);
         attempt.tls = Some(trace);
         let Some(mut stream) = stream else { return };
         if proved {
             attempt.hello = match endpoint.protocol {
-                Protocol::Https => Some(self.http(endpoint, &mut stream).await),
-                Protocol::Amqps | Protocol::Amqp => Some(timed(amqp::greet_sasl(&mut stream, self.until())).await),
-                Protocol::Redis => Some(timed(redis::greet(&mut stream, self.until())).await),
+                Protocol::Https => Some(http(endpoint, &mut stream, course).await),
+                Protocol::Amqps | Protocol::Amqp => {
+                    Some(timed(amqp::greet_sasl(&mut stream, course.enter(Step::Converse))).await)
+                }
+                Protocol::Redis => Some(timed(redis::greet(&mut stream, course.enter(Step::Converse))).await),
                 _ => None,
             };
         }
@@ -181,16 +224,11 @@ impl Stages {
             let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
         }
     }
+}
 
-    async fn http(&self, endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Hello {
-        let host = host_header(endpoint);
-        timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), self.until())).await
-    }
-
-    /// When a stage that begins now must be over.
-    fn until(&self) -> tokio::time::Instant {
-        self.end.min(tokio::time::Instant::now() + self.limits.timeout)
-    }
+async fn http(endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin, course: &Course) -> Hello {
+    let (host, until) = (host_header(endpoint), course.enter(Step::Converse));
+    timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 
 /// Whether a handshake proves the service, which is all that a conversation behind it needs.

@@ -12,6 +12,7 @@ use crate::{
     net::{
         SocketFailure,
         dns::{Answer, DnsEnd, DnsExchange, MOST_ADDRESSES},
+        icmp::TcpFacts,
         tcp::TcpTrace,
         tls::TlsTrace,
         udp::UdpTrace,
@@ -25,7 +26,7 @@ pub struct Trace {
     pub duration: Duration,
     /// What the name servers had said when the probe went on; `None` where no name had to be looked up.
     pub name: Option<NameTrace>,
-    /// One entry for each address, in the order of the answer.
+    /// One entry for each connection: by address in the order of the answer, and to each in the order of their start.
     pub attempts: Vec<Attempt>,
     /// Whether the end of the run cut it short.
     pub cut: bool,
@@ -53,11 +54,15 @@ pub struct ServerReply {
     pub v6: Option<DnsExchange>,
 }
 
-/// What was seen at one address.
+/// What was seen of one connection to an address, or of one question to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// The address and port dialled.
     pub address: SocketAddr,
+    /// When it began, from the start of the run on.
+    pub started: Duration,
+    /// The largest segment that was asked for, where it was a control of the size of packets.
+    pub segment: Option<u32>,
     /// The connection.
     pub tcp: Option<TcpTrace>,
     /// What was said before TLS.
@@ -66,6 +71,8 @@ pub struct Attempt {
     pub tls: Option<TlsTrace>,
     /// What was said in the end.
     pub hello: Option<Hello>,
+    /// What the kernel counted on the connection, where it was opened.
+    pub counted: Option<TcpFacts>,
     /// The exchange with a name server.
     pub dns: Option<DnsExchange>,
     /// The exchange with a time server.
@@ -98,12 +105,23 @@ impl Trace {
     /// The addresses that were dialled, or else those that the name resolved to.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let dialled = self.attempts.iter().filter(|attempt| attempt.was_dialled());
-        let dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
+        let mut dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
+        // Several connections to one address stand together.
+        dialled.dedup();
         if !dialled.is_empty() {
             return dialled;
         }
         let decision = self.name.as_ref().and_then(NameTrace::decision);
         decision.map(ServerReply::addresses).unwrap_or_default()
+    }
+
+    /// Adds what further connections showed, each behind the others to its address.
+    pub fn add(&mut self, attempts: Vec<Attempt>) {
+        for attempt in attempts {
+            let behind = self.attempts.iter().rposition(|other| other.address == attempt.address);
+            self.attempts
+                .insert(behind.map_or(self.attempts.len(), |at| at + 1), attempt);
+        }
     }
 }
 
@@ -116,10 +134,13 @@ impl Attempt {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            started: Duration::ZERO,
+            segment: None,
             tcp: None,
             prelude: None,
             tls: None,
             hello: None,
+            counted: None,
             dns: None,
             ntp: None,
             clock_ahead: None,

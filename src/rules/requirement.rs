@@ -159,7 +159,11 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
     let blames = |finding: &model::Finding| {
         finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
+    // Where connections differ, where packets are too large or lost, no rule is missing.
+    let of_the_line =
+        |finding: &model::Finding| finding.is_about_the_line() && finding.endpoints.contains(&endpoint.id);
     let blocked = endpoint.verdict == Verdict::Blocked
+        && !report.findings.iter().any(of_the_line)
         && endpoint.cause.is_some_and(|cause| can_mend(kind, cause, endpoint))
         && !is_behind_a_private_endpoint(endpoint);
     blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))

@@ -14,6 +14,7 @@ use rustls::{ClientConfig, Error as TlsError, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
@@ -24,7 +25,7 @@ use crate::{
         USER_AGENT,
         dns::{DnsEnd, Question},
         over,
-        tcp::{self, TcpEnd},
+        tcp::{self, Manner, TcpEnd},
         tls::tls_error,
     },
 };
@@ -33,6 +34,8 @@ use crate::{
 const MOST_BYTES: usize = 16 << 20;
 /// How long one name server has to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// From how many further ports it is asked again.
+const REPETITIONS: usize = 5;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +164,7 @@ impl Client {
     async fn connect(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
         let mut failure = Failure::Silent;
         for address in self.addresses(host, port).await? {
-            match tcp::connect(address, deadline).await {
+            match tcp::connect(address, Manner::default(), deadline).await {
                 (_, Some(stream)) => return Ok(stream),
                 (trace, None) => {
                     if let TcpEnd::Failed(why) = trace.end {
@@ -181,7 +184,8 @@ impl Client {
             .ok_or_else(|| Failure::Other(format!("{host} is no name that DNS can carry")))?;
         for server in self.name_servers.iter() {
             let end = Instant::now() + PATIENCE;
-            let exchange = question.ask(*server, Transport::Udp, PATIENCE, end).await;
+            let spare = Semaphore::new(REPETITIONS);
+            let exchange = question.ask(*server, Transport::Udp, PATIENCE, end, &spare).await;
             if let DnsEnd::Answered(answer) = exchange.end
                 && !answer.addresses.is_empty()
             {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// With this much time no packet is sent only once: a SYN is repeated after 1 s (RFC 6298 §2.1), data after 200 ms on
-/// Linux, and our datagrams at a fifth and at half of the timeout.
+/// Linux, and our datagrams from a fifth of the timeout on.
 const SENT_TWICE: Duration = Duration::from_millis(1_500);
 
 /// Whether an endpoint has to be looked at again before what was seen of it counts.

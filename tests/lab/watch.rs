@@ -16,7 +16,7 @@ use agent::Stage;
 /// One promise and whether it takes nftables.
 struct Promise(&'static str, bool, fn() -> Result<()>);
 
-const PROMISES: [Promise; 9] = [
+const PROMISES: [Promise; 11] = [
     Promise(
         "a change is told within one interval and one timeout",
         false,
@@ -33,6 +33,8 @@ const PROMISES: [Promise; 9] = [
         true,
         asks_little,
     ),
+    Promise("rounds without news make one connection", false, one_connection),
+    Promise("connections that differ are no change", false, differing_connections),
     Promise("nothing piles up", false, nothing_piles_up),
 ];
 
@@ -102,6 +104,45 @@ fn lost_packet() -> Result<()> {
     stage.repair()?;
     let line = agent.line_within(Duration::from_millis(2_500));
     ensure!(line.is_none(), "it told {line:?}");
+    let ended = agent.interrupt()?;
+    ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
+    Ok(())
+}
+
+fn one_connection() -> Result<()> {
+    let stage = Stage::set(
+        WEB_AND_SQL,
+        &format!("{{ line: {{ counted: true }}, faults: [ {SQL_SILENT} ] }}"),
+    )?;
+    let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
+    agent.expect(&["sql.example:1433 blocked tcp-timeout"])?;
+    while stage.flows_to("web.example", 443) < 5 {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
+    // In the first round two, and with so short a timeout two more; one in each of the others, of which one may have just
+    // begun.
+    ensure!(
+        (web + 2..=web + 4).contains(&sql),
+        "{sql} connections to SQL in {web} rounds"
+    );
+    agent.interrupt().map(drop)
+}
+
+fn differing_connections() -> Result<()> {
+    let odd: Vec<String> = (1..60).step_by(2).map(|n| n.to_string()).collect();
+    let fault = format!(
+        "{{ to: 'sql.example:1433', does: silence, when: {{ nth: [{}] }} }}",
+        odd.join(", ")
+    );
+    let stage = Stage::set(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
+    let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
+    agent.expect(&["sql.example:1433 degraded tcp-timeout"])?;
+    let line = agent.line_within(Duration::from_secs(3));
+    ensure!(line.is_none(), "it told {line:?}");
+    let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
+    // In the first round eight, and with so short a timeout eight more.
+    ensure!(web > 3 && sql <= web + 16, "{sql} connections to SQL in {web} rounds");
     let ended = agent.interrupt()?;
     ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
     Ok(())

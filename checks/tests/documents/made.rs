@@ -32,6 +32,10 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
                     address: (*address).into(),
                     outcome: cause.map_or("ok".into(), |cause| cause.to_string()),
                     ms: 1.0,
+                    source: None,
+                    mss: None,
+                    rtt_ms: None,
+                    retransmitted: None,
                 });
             Endpoint {
                 id: planned.id.clone(),
@@ -55,6 +59,7 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
                     verdict => Some(verdict.is_proved()),
                 },
                 duration_ms: None,
+                flows: None,
                 stages: Stages {
                     tcp: tcp.into_iter().collect(),
                     ..Stages::default()

@@ -83,6 +83,10 @@ impl Of {
                 address: address.clone(),
                 outcome: "ok".into(),
                 ms: 8.26,
+                source: None,
+                mss: None,
+                rtt_ms: None,
+                retransmitted: None,
             }],
             tls: matches!(
                 protocol,
@@ -124,6 +128,7 @@ impl Of {
             expect: Expect::Reachable,
             as_expected: Some(true),
             duration_ms: Some(33.04),
+            flows: None,
             stages,
             predicted: None,
         }
@@ -346,6 +351,10 @@ pub fn broken_firewall() -> Report {
             address: "20.60.1.9".into(),
             outcome: "tcp-timeout".into(),
             ms: 5_000.41,
+            source: None,
+            mss: None,
+            rtt_ms: None,
+            retransmitted: None,
         });
         e.became(
             Verdict::Degraded,
@@ -567,6 +576,10 @@ pub fn doubtful() -> Report {
                 address: (*address).into(),
                 outcome: if n < 2 { "ok" } else { "tcp-timeout" }.into(),
                 ms: if n < 2 { 8.26 } else { 5_000.41 },
+                source: None,
+                mss: None,
+                rtt_ms: None,
+                retransmitted: None,
             })
             .collect();
         e.became(

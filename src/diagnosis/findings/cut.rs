@@ -150,7 +150,7 @@ fn same_address<'a>(view: &RunView<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, 
         });
         let control = view.controls.names.get(&address.port()).filter(|control| {
             control.attempt.address == address
-                && control.attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some())
+                && control.tells_names_apart()
                 && view.plan.endpoints[control.endpoint].id == row.endpoint.id
         });
         let passed = through

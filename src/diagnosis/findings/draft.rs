@@ -82,6 +82,11 @@ impl Draft<'_> {
         }
     }
 
+    /// Whether it is about the line itself, and no rule is to blame.
+    pub fn is_about_the_line(&self) -> bool {
+        matches!(self.what, What::Word("flows" | "loss") | What::Cause(Cause::PathMtu))
+    }
+
     /// The most that it concerns.
     fn need(&self) -> Option<Need> {
         self.rows.iter().map(|row| row.endpoint.need).min()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     draft::{Draft, Severity, What},
-    say,
+    flows, say,
 };
 use crate::{
     diagnosis::{
@@ -33,6 +33,9 @@ pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
         .filter_map(Row::tested_server)
         .collect();
     for row in degraded {
+        if flows::claims(view, row) {
+            continue;
+        }
         let cause = row.judgement.cause;
         if cause.is_none() && row.servers().any(|server| failing.contains(&server)) {
             continue;
@@ -67,7 +70,7 @@ fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> D
         let all: Vec<String> = rows
             .iter()
             .flat_map(|row| &row.judgement.outcomes)
-            .filter(|outcome| test(outcome))
+            .filter(|outcome| !outcome.control && test(outcome))
             .map(|o| o.address.ip().to_string())
             .collect();
         distinct(all.iter().map(String::as_str)).len()

@@ -143,6 +143,7 @@ fn attempt_failure(attempt: &Attempt) -> Option<(&SocketFailure, Duration)> {
     if let Some(TcpTrace {
         end: TcpEnd::Failed(failure),
         duration,
+        ..
     }) = &attempt.tcp
     {
         return Some((failure, *duration));
@@ -165,6 +166,7 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
         DnsEnd::NotConnected(TcpTrace {
             end: TcpEnd::Failed(failure),
             duration,
+            ..
         }) => Some((failure, *duration)),
         _ => None,
     }

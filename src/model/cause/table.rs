@@ -244,6 +244,25 @@ causes! {
             "Run the agent where the instance would stand.",
         ],
     }
+    PathMtu {
+        word: "path-mtu",
+        meaning: "Packets of full size towards this machine are lost, and small ones pass.",
+        headline: "full-size packets of {ports} are lost",
+        stage: TCP,
+        ending: Silence,
+        basis: Proof,
+        suspects: &[Nva, Udr],
+        wire: "The connection opens, our first bytes are acknowledged, and the large packets of the answer never come, though smaller ones behind them may. Connections that ask for segments of 536 bytes work: it is said only where two of the usual kind fell silent and two of the small kind proved the service. Only the way towards this VM is seen, and the other one where the catalog asks for a path, by a request of 1,400 bytes; behind a proxy that ends TCP, nothing.",
+        usually: &[
+            "A tunnel or VPN on the way carries less than 1,500 bytes, and the ICMP errors that would say so are filtered.",
+            "An appliance drops fragments or large packets.",
+        ],
+        check: &[
+            "Let ICMP type 3, code 4 (\"fragmentation needed\") through on the way.",
+            "Clamp the MSS on the tunnel; 1350 suits most.",
+            "ping -M do -s 1372 ADDRESS, and smaller, finds the size that passes where ping is answered.",
+        ],
+    }
     TlsReset {
         word: "tls-reset",
         meaning: "The connection is reset after the ClientHello.",

@@ -68,7 +68,7 @@ faults: [ { to: '*:1433', does: silence }, { to: '*/udp', does: silence }, { to:
 /// these; `[]` goes into a list.
 type Shape = &'static [(&'static str, &'static str)];
 
-const CAUSES: &str = "?dns-timeout|dns-refused|dns-servfail|dns-nxdomain|dns-no-address|dns-sinkhole|dns-private-address|tcp-timeout|tcp-refused|tcp-unreachable|tcp-no-route|tls-reset|tls-closed|tls-timeout|tls-alert|tls-not-tls|tls-untrusted|tls-wrong-name|tls-expired|hello-timeout|hello-reset|hello-closed|hello-unexpected|http-denied|udp-refused|udp-unreachable|needs-value|wildcard|retired|not-outbound|deadline|skipped|local-fault";
+const CAUSES: &str = "?dns-timeout|dns-refused|dns-servfail|dns-nxdomain|dns-no-address|dns-sinkhole|dns-private-address|tcp-timeout|tcp-refused|tcp-unreachable|tcp-no-route|path-mtu|tls-reset|tls-closed|tls-timeout|tls-alert|tls-not-tls|tls-untrusted|tls-wrong-name|tls-expired|hello-timeout|hello-reset|hello-closed|hello-unexpected|http-denied|udp-refused|udp-unreachable|needs-value|wildcard|retired|not-outbound|deadline|skipped|local-fault";
 const NEEDS: &str = "required|feature|documented";
 const PROTOCOLS: &str = "dns|tcp|tls|http|https|tds|amqp|amqps|smb|kms|ntp|redis";
 
@@ -136,6 +136,8 @@ const REPORT: Shape = &[
     ("endpoints[].expect", "reachable|blocked"),
     ("endpoints[].as_expected", "?b"),
     ("endpoints[].duration_ms", "?n"),
+    ("endpoints[].flows.tried", "n"),
+    ("endpoints[].flows.passed", "n"),
     ("endpoints[].stages.dns.outcome", "s"),
     ("endpoints[].stages.dns.ms", "n"),
     ("endpoints[].stages.dns.server", "?s"),
@@ -143,8 +145,12 @@ const REPORT: Shape = &[
     ("endpoints[].stages.dns.cnames[]", "s"),
     ("endpoints[].stages.dns.addresses[]", "s"),
     ("endpoints[].stages.tcp[].address", "s"),
+    ("endpoints[].stages.tcp[].source", "?s"),
     ("endpoints[].stages.tcp[].outcome", "s"),
     ("endpoints[].stages.tcp[].ms", "n"),
+    ("endpoints[].stages.tcp[].mss", "?n"),
+    ("endpoints[].stages.tcp[].rtt_ms", "?n"),
+    ("endpoints[].stages.tcp[].retransmitted", "?n"),
     ("endpoints[].stages.tls.outcome", "s"),
     ("endpoints[].stages.tls.ms", "n"),
     ("endpoints[].stages.tls.address", "s"),
@@ -208,8 +214,9 @@ fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> 
         };
         return items.iter().try_for_each(|item| descend(item, rest, kind, &path));
     }
-    // A stage that was not reached.
-    if value.is_null() && !rest.is_empty() && path.contains(".stages.") {
+    // A stage that was not reached, and flows where one connection to each address was all.
+    let may_lack = path.contains(".stages.") || path == "report.endpoints.flows";
+    if value.is_null() && !rest.is_empty() && may_lack {
         return Ok(());
     }
     descend(value, rest, kind, &path)

@@ -59,6 +59,18 @@ impl Stage {
         self.lab.fault(&self.network, vec![fault])
     }
 
+    /// How many flows the wire has carried to a place so far.
+    pub fn flows_to(&self, host: &str, port: u16) -> usize {
+        let addresses = self.network.addresses(host);
+        let is_there =
+            |destination: (std::net::Ipv4Addr, u16)| addresses.contains(&destination.0.into()) && destination.1 == port;
+        self.lab
+            .flows()
+            .iter()
+            .filter(|flow| is_there(flow.destination))
+            .count()
+    }
+
     /// Repairs everything.
     pub fn repair(&self) -> Result<()> {
         self.lab.lift_faults()

@@ -185,6 +185,7 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: TIMEOUT,
             end: TcpEnd::Silent { syns: Some(3) },
+            source: None,
         }),
         (Server::NotListening, Transport::Udp) => DnsEnd::Failed(failed(
             libc::ECONNREFUSED,
@@ -193,6 +194,7 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::NotListening, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: QUICK,
             end: TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
+            source: None,
         }),
     }
 }
@@ -222,6 +224,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
         transport,
         truncated: false,
         duration: if silent { TIMEOUT } else { QUICK },
+        sent: if silent { 6 } else { 1 },
         ignored: Vec::new(),
         end,
     }
@@ -284,7 +287,11 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
         (_, Some(Fault::DeadNextHop)) => Duration::from_millis(3_050),
         _ => QUICK,
     };
-    attempt.tcp = Some(TcpTrace { duration, end });
+    attempt.tcp = Some(TcpTrace {
+        duration,
+        end,
+        source: None,
+    });
     if open {
         converse(&mut attempt, endpoint, fault);
     }

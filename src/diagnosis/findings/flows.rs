@@ -1,0 +1,250 @@
+//! Networks that are broken by halves: of several connections to one address some pass and others do not.
+
+use std::collections::BTreeSet;
+
+use super::{
+    draft::{Draft, Severity, What},
+    say,
+};
+use crate::{
+    diagnosis::{
+        outcome::Standing,
+        together::share,
+        view::{Pool, Row, RunView, alike, differing, should_work},
+    },
+    model::{Cause, Confidence, Ending, Fix, Need, Suspect, Verdict, prediction::Expected},
+    net::tcp::TcpEnd,
+    text::words::{count, list},
+};
+
+/// One instance of a pair that loses what it gets: an appliance or a firewall is chosen by the source port, so that
+/// connections to one address fare differently. All of it is one finding, and so is what stays blocked in the same way in
+/// such a run: none of its connections got through the instance that works.
+///
+/// On a line that loses so many packets that chance explains the same picture, it is that line which is at fault.
+pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+    let split: Vec<Row<'a>> = view
+        .rows
+        .iter()
+        .filter(|row| should_work(row) && row.endpoint.need != Need::Documented && differing(row).next().is_some())
+        .copied()
+        .collect();
+    if split.is_empty() || view.line.is_poor() {
+        return Vec::new();
+    }
+    let ways: Vec<Cause> = split.iter().flat_map(differing).map(|(_, cause)| cause).collect();
+    let is_of_them = |row: &Row<'a>| should_work(row) && stays_blocked(view, row, &ways);
+    let blocked = pool.take(is_of_them);
+    let by_chance = view
+        .rows
+        .iter()
+        .filter(|row| row.endpoint.need == Need::Documented && differing(row).next().is_some());
+    let mut rows: Vec<Row<'a>> = split.iter().chain(&blocked).chain(by_chance).copied().collect();
+    rows.sort_by_key(|row| row.index);
+    rows.dedup_by_key(|row| row.index);
+    vec![draft(view, &ways, &blocked, rows)]
+}
+
+/// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its own,
+/// here or by the line that loses packets.
+pub fn claims(view: &RunView<'_>, row: &Row<'_>) -> bool {
+    let is_split = |row: &Row<'_>| should_work(row) && differing(row).next().is_some();
+    let counts = |row: &Row<'_>| row.endpoint.need != Need::Documented;
+    is_split(row) && view.rows.iter().any(|other| counts(other) && is_split(other))
+}
+
+/// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.
+fn stays_blocked(view: &RunView<'_>, row: &Row<'_>, ways: &[Cause]) -> bool {
+    let Some(cause) = row.cause() else { return false };
+    // A rule that is known to deny it is the better explanation.
+    if row
+        .prediction
+        .is_some_and(|prediction| prediction.verdict == Expected::Deny)
+    {
+        return false;
+    }
+    if row.fails_by_name() {
+        // Only where questions over UDP show the same is a name that nobody answered for no matter of the name.
+        return cause == Cause::DnsTimeout && is_silence(ways) && view.line.repeated > 0;
+    }
+    ways.iter().any(|way| alike(*way, cause))
+}
+
+fn draft<'a>(view: &RunView<'a>, ways: &[Cause], blocked: &[Row<'a>], rows: Vec<Row<'a>>) -> Draft<'a> {
+    let connections: Vec<Connection> = rows.iter().flat_map(connections).collect();
+    let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
+    let hosts = say::hosts(&rows);
+    let silent = is_silence(ways);
+    let whole = whole(view);
+    // What every other host shows over its only connection speaks for the way, or against it.
+    let is_wide = hosts.len() > 1 || whole == 0;
+    let title = match hosts.as_slice() {
+        [host] if !is_wide => format!("{host}: {}", share(passed, tried)),
+        _ => format!(
+            "{} of the connections {}: one instance of a pair",
+            portion(tried - passed, tried),
+            if silent { "are lost" } else { "are cut" }
+        ),
+    };
+    let mut evidence = vec![
+        format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
+        "connections to the same address and port fare differently: the source port decides, so no rule does".into(),
+    ];
+    evidence.extend(ports(&connections));
+    if !blocked.is_empty() {
+        let named: Vec<&str> = say::hosts(blocked);
+        evidence.push(format!(
+            "of {} none passes: {}",
+            count(named.len(), "host"),
+            list(&named, 3)
+        ));
+    }
+    if silent && is_wide {
+        evidence.push(
+            "the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way".into(),
+        );
+    }
+    if !is_wide {
+        evidence.push(format!(
+            "{} passed at the first connection",
+            count(whole, "other endpoint")
+        ));
+    }
+    evidence.extend(say::examples(&rows));
+    Draft {
+        impact: None,
+        severity: if rows.iter().any(fails) {
+            Severity::Failure
+        } else {
+            Severity::Degradation
+        },
+        what: What::Word("flows"),
+        scope: if is_wide {
+            "pair".into()
+        } else {
+            say::scope(&rows, "some")
+        },
+        title,
+        confidence: confidence(is_wide, &connections),
+        evidence,
+        suspects: suspects(is_wide, silent),
+        fix: Fix::new(remedy(is_wide, silent)).look([
+            "az network lb show -g RG -n LB --query \"{rules:loadBalancingRules, probes:probes}\"",
+            "az monitor metrics list --resource LB_ID --metric DipAvailability,SnatConnectionCount,UsedSnatPorts",
+        ]),
+        rows,
+    }
+}
+
+/// Whether what fails is silent, at least now and then.
+fn is_silence(ways: &[Cause]) -> bool {
+    ways.iter().any(|way| way.ending() == Ending::Silence)
+}
+
+/// One connection of the usual kind, and whether it passed.
+struct Connection {
+    passed: bool,
+    source: Option<u16>,
+}
+
+fn connections(row: &Row<'_>) -> Vec<Connection> {
+    let both = row.attempts().iter().zip(&row.judgement.outcomes);
+    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, Standing::Untried(_)))
+        .map(|(attempt, outcome)| Connection {
+            passed: outcome.standing.passes(),
+            source: attempt
+                .tcp
+                .as_ref()
+                .and_then(|tcp| tcp.source)
+                .map(|source| source.port()),
+        })
+        .collect()
+}
+
+/// Endpoints over TCP that proved themselves at the first connection to each address.
+fn whole(view: &RunView<'_>) -> usize {
+    let is_whole = |row: &&Row<'_>| {
+        row.judgement.verdict == Verdict::Reachable
+            && row.judgement.flows.is_none()
+            && row
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open))
+    };
+    view.rows.iter().filter(is_whole).count()
+}
+
+/// Whether fewer than three quarters of its connections pass.
+fn fails(row: &Row<'_>) -> bool {
+    row.judgement
+        .flows
+        .is_none_or(|flows| flows.passed * 4 < flows.tried * 3)
+}
+
+/// `half`, or the share in percent.
+fn portion(part: usize, all: usize) -> String {
+    let percent = part * 100 / all.max(1);
+    match percent {
+        40..=60 => "Half".into(),
+        _ => format!("{percent} %"),
+    }
+}
+
+/// Ports that pass and ports that do not, as a capture or a firewall's log can be searched for them.
+fn ports(connections: &[Connection]) -> Option<String> {
+    let of = |passed| -> Vec<String> {
+        let ports: BTreeSet<u16> = connections
+            .iter()
+            .filter(|connection| connection.passed == passed)
+            .filter_map(|connection| connection.source)
+            .collect();
+        ports.into_iter().take(3).map(|port| port.to_string()).collect()
+    };
+    let (lost, kept) = (of(false), of(true));
+    let and = |ports: &[String]| list(&ports.iter().map(String::as_str).collect::<Vec<_>>(), 3);
+    (!lost.is_empty() && !kept.is_empty()).then(|| {
+        format!(
+            "from source ports like {} nothing passes, from {} it does",
+            and(&lost),
+            and(&kept)
+        )
+    })
+}
+
+/// A pair shows in many connections, of which many pass and many do not.
+fn confidence(is_wide: bool, connections: &[Connection]) -> Confidence {
+    let passed = connections.iter().filter(|connection| connection.passed).count();
+    let lost = connections.len() - passed;
+    match (is_wide, passed.min(lost)) {
+        (false, _) => Confidence::Low,
+        (true, 0..=2) => Confidence::Medium,
+        (true, _) => Confidence::High,
+    }
+}
+
+fn suspects(is_wide: bool, silent: bool) -> Vec<Suspect> {
+    let firewall = if silent {
+        Suspect::FirewallNetworkRule
+    } else {
+        Suspect::FirewallApplicationRule
+    };
+    let mut suspects = vec![Suspect::Nva, firewall];
+    if !is_wide {
+        suspects.push(Suspect::Service);
+    }
+    suspects
+}
+
+fn remedy(is_wide: bool, silent: bool) -> String {
+    let mut remedy = String::from(
+        "Look at the instances behind the load balancer that the route leads to: their health and rules, and \
+         the symmetry of the return path: the reply must come through the same one.",
+    );
+    if silent {
+        remedy.push_str(" If the way out is a NAT, see how many of its ports are in use.");
+    }
+    if !is_wide {
+        remedy.push_str(" As only this destination shows it, its own front end may be what is divided.");
+    }
+    remedy
+}

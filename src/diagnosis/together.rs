@@ -1,0 +1,285 @@
+//! What the connections to an endpoint come to: first those to each address, then the addresses together.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::outcome::{Judgement, Outcome, Standing};
+use crate::{
+    model::{Cause, Flows, Need, Protocol, Stage, Verdict},
+    plan::{Destination, Endpoint},
+    probe::{flows::SMALL_SEGMENT, trace::Attempt},
+    text::words,
+};
+
+/// So many connections with small segments have to prove the service, and so many with the usual ones to fall silent,
+/// before it is the size of packets that decides.
+const ENOUGH: usize = 2;
+
+/// The verdict of several connections; there is one outcome for each attempt.
+pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) -> Judgement {
+    let places = places(attempts, &outcomes);
+    let verdict = verdict(endpoint, &places);
+    let decisive = decisive(verdict, &outcomes);
+    let deciding = decisive.and_then(|index| outcomes.get(index));
+    let place = deciding.and_then(|outcome| places.iter().find(|place| place.address == outcome.address));
+    let cause = match (verdict, place) {
+        (Verdict::Reachable, _) | (_, None) => None,
+        (_, Some(place)) if place.by_size => Some(Cause::PathMtu),
+        _ => deciding.and_then(|outcome| outcome.standing.cause()),
+    };
+    // A remark excuses what the page names in vain, and says how far the test of a SQL server goes.
+    let is_told = match verdict {
+        Verdict::Reachable | Verdict::Degraded if endpoint.protocol == Protocol::Tds => true,
+        Verdict::Reachable => false,
+        _ => endpoint.need == Need::Documented,
+    };
+    let note = endpoint.note.iter().filter(|_| is_told);
+    let evidence = places.iter().flat_map(|place| place.evidence(&outcomes));
+    Judgement {
+        verdict,
+        cause,
+        stage: deciding.map(|outcome| outcome.stage),
+        detail: detail(verdict, deciding, place, &places),
+        evidence: evidence.chain(note.cloned()).collect(),
+        name: None,
+        decisive,
+        flows: flows(&places),
+        outcomes,
+    }
+}
+
+/// One address, and the connections to it.
+struct Place {
+    address: SocketAddr,
+    /// What they come to; where some pass and others do not, what those are.
+    standing: Standing,
+    /// The indices of their outcomes, without those of controls.
+    connections: Vec<usize>,
+    /// How many could be tried.
+    tried: usize,
+    /// How many of them prove the service.
+    passed: usize,
+    /// Whether it is the size of packets that decides.
+    by_size: bool,
+    /// Controls with small segments that prove the service.
+    small: usize,
+    /// Whether segments came behind others that never did.
+    out_of_order: bool,
+}
+
+impl Place {
+    fn is_split(&self) -> bool {
+        self.passed > 0 && matches!(self.standing, Standing::Failed(_))
+    }
+
+    /// Whether the service proved itself here, over one connection at least.
+    fn works(&self) -> bool {
+        self.passed > 0
+    }
+
+    /// What was seen here, a sentence each: of connections that went alike, the first.
+    fn evidence(&self, outcomes: &[Outcome]) -> Vec<String> {
+        let mut evidence = Vec::new();
+        let mut seen: Vec<Standing> = Vec::new();
+        for outcome in self.connections.iter().filter_map(|index| outcomes.get(*index)) {
+            if !seen.contains(&outcome.standing) {
+                seen.push(outcome.standing);
+                evidence.extend(outcome.evidence.iter().cloned());
+            }
+        }
+        let ip = self.address.ip();
+        match (self.tried, self.passed) {
+            _ if self.by_size => evidence.extend([self.sizes()].into_iter().chain(self.arrivals())),
+            (0 | 1, _) => {}
+            (2, 0) if seen.len() == 1 => {
+                evidence.push(format!("{ip}: a second connection, from another port, fails alike"));
+            }
+            (tried, 0) => evidence.push(format!("{ip}: none of {tried} connections passes")),
+            (tried, passed) if passed < tried => evidence.push(format!("{ip}: {}", share(passed, tried))),
+            _ => {}
+        }
+        evidence
+    }
+
+    fn sizes(&self) -> String {
+        format!(
+            "{}: {} with segments of the usual size fell silent after we spoke, {} with segments of at most {SMALL_SEGMENT} \
+             bytes proved the service",
+            self.address.ip(),
+            words::count(self.tried, "connection"),
+            self.small
+        )
+    }
+
+    fn arrivals(&self) -> Option<String> {
+        let sentence = || {
+            format!(
+                "{}: smaller segments arrived behind others that never did (out of order)",
+                self.address.ip()
+            )
+        };
+        self.out_of_order.then(sentence)
+    }
+}
+
+/// `3 of 8 connections pass`.
+pub fn share(passed: usize, tried: usize) -> String {
+    format!(
+        "{passed} of {} {}",
+        words::count(tried, "connection"),
+        if passed == 1 { "passes" } else { "pass" }
+    )
+}
+
+/// The addresses, in their order.
+fn places(attempts: &[Attempt], outcomes: &[Outcome]) -> Vec<Place> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for outcome in outcomes {
+        if !addresses.contains(&outcome.address) {
+            addresses.push(outcome.address);
+        }
+    }
+    addresses
+        .into_iter()
+        .map(|address| place(address, attempts, outcomes))
+        .collect()
+}
+
+fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Place {
+    let here = || {
+        let both = attempts.iter().zip(outcomes).enumerate();
+        both.filter(|(_, (attempt, _))| attempt.address == address)
+    };
+    let usual = || here().filter(|(_, (attempt, _))| attempt.segment.is_none());
+    let connections: Vec<usize> = usual().map(|(index, _)| index).collect();
+    let standings: Vec<Standing> = usual().map(|(_, (_, outcome))| outcome.standing).collect();
+    let count = |wanted: fn(&Standing) -> bool| standings.iter().filter(|standing| wanted(standing)).count();
+    let first = |wanted: fn(&Standing) -> bool| standings.iter().copied().find(wanted);
+    let passed = count(Standing::passes);
+    let tried = standings.len() - count(|standing| matches!(standing, Standing::Untried(_)));
+    // Of the connections that got furthest, the first.
+    let furthest = usual()
+        .map(|(_, (_, outcome))| outcome)
+        .filter(|outcome| matches!(outcome.standing, Standing::Failed(_)))
+        .rev()
+        .max_by_key(|outcome| outcome.stage)
+        .map(|outcome| outcome.standing);
+    let standing = furthest
+        .filter(|_| passed > 0)
+        .or(first(|standing| matches!(standing, Standing::Shaken(_))))
+        .or(first(|standing| matches!(standing, Standing::Proved)))
+        .or(first(|standing| matches!(standing, Standing::Unproven(_))))
+        .or(furthest)
+        .or(first(|_| true))
+        .unwrap_or(Standing::Untried(Cause::Deadline));
+    let controls: Vec<Standing> = here()
+        .filter(|(_, (attempt, _))| attempt.segment.is_some())
+        .map(|(_, (_, outcome))| outcome.standing)
+        .collect();
+    let small = controls.iter().filter(|standing| standing.passes()).count();
+    let silenced = count(Standing::fell_silent);
+    Place {
+        address,
+        standing,
+        tried,
+        passed,
+        by_size: passed == 0 && silenced == tried && silenced >= ENOUGH && small >= ENOUGH && small == controls.len(),
+        small,
+        out_of_order: usual().any(|(_, (attempt, _))| {
+            let counted = attempt.counted.and_then(|counted| counted.out_of_order);
+            counted.is_some_and(|segments| segments > 0)
+        }),
+        connections,
+    }
+}
+
+fn verdict(endpoint: &Endpoint, places: &[Place]) -> Verdict {
+    let one_is_enough = matches!(endpoint.destination, Destination::Addresses { any: true, .. });
+    let count = |wanted: fn(&Standing) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
+    let tried = places.len() - count(|standing| matches!(standing, Standing::Untried(_)));
+    let proved = count(|standing| matches!(standing, Standing::Proved));
+    if tried == 0 {
+        Verdict::NotTested
+    } else if proved == tried || (one_is_enough && proved > 0) {
+        Verdict::Reachable
+    } else if places.iter().any(Place::works) {
+        Verdict::Degraded
+    } else if count(|standing| matches!(standing, Standing::Unproven(_))) > 0 {
+        Verdict::Unproven
+    } else {
+        Verdict::Blocked
+    }
+}
+
+/// The index of the outcome that explains the verdict: of all that got furthest, the first in address order.
+fn decisive(verdict: Verdict, outcomes: &[Outcome]) -> Option<usize> {
+    let explains = |outcome: &Outcome| {
+        matches!(
+            (verdict, &outcome.standing),
+            (Verdict::Reachable, Standing::Proved)
+                | (
+                    Verdict::Degraded,
+                    Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_)
+                )
+                | (Verdict::Unproven, Standing::Unproven(_))
+                | (Verdict::Blocked, Standing::Failed(_))
+                | (Verdict::NotTested, Standing::Untried(_))
+        )
+    };
+    outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| explains(outcome) && !outcome.control)
+        // `max_by_key` takes the last of equals.
+        .rev()
+        .max_by_key(|(_, outcome)| outcome.stage)
+        .map(|(index, _)| index)
+}
+
+fn detail(verdict: Verdict, deciding: Option<&Outcome>, place: Option<&Place>, places: &[Place]) -> String {
+    let (Some(outcome), Some(place)) = (deciding, place) else {
+        return "nothing was tried".into();
+    };
+    let all = places.len();
+    let proved = places.iter().filter(|place| place.standing == Standing::Proved).count();
+    let untried = places
+        .iter()
+        .filter(|place| matches!(place.standing, Standing::Untried(_)))
+        .count();
+    let failing = all - untried - proved;
+    let seen = if place.by_size {
+        place.sizes()
+    } else {
+        outcome.detail.clone()
+    };
+    match verdict {
+        Verdict::Degraded if places.iter().any(Place::is_split) => {
+            let flows = flows(places).unwrap_or_default();
+            format!("{}: {seen}", share(flows.passed, flows.tried))
+        }
+        Verdict::Degraded if proved > 0 => format!("{failing} of {all} addresses fail: {seen}"),
+        Verdict::Reachable if failing > 0 => format!("{seen}; {failing} of {all} addresses do not answer"),
+        Verdict::Blocked if all > 1 => format!("none of {all} addresses works: {seen}"),
+        Verdict::Blocked if place.tried > ENOUGH && !place.by_size => {
+            format!("none of {} connections passes: {seen}", place.tried)
+        }
+        _ => seen,
+    }
+}
+
+/// How many connections there were; `None` where one to each address was all.
+fn flows(places: &[Place]) -> Option<Flows> {
+    let several = places.iter().any(|place| place.tried > 1);
+    several.then(|| Flows {
+        tried: places.iter().map(|place| place.tried).sum(),
+        passed: places.iter().map(|place| place.passed).sum(),
+    })
+}
+
+/// The addresses at which the service proved itself, over any connection.
+pub fn proved_at(outcomes: &[Outcome]) -> Vec<IpAddr> {
+    outcomes
+        .iter()
+        .filter(|outcome| outcome.standing.passes() && outcome.stage > Stage::Dns)
+        .map(|outcome| outcome.address.ip())
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! What the connections and questions of a run say of the line itself: how many packets it loses, how slow it is, and
+//! whether connections to one address differ.
+
+use std::time::Duration;
+
+use super::row::Row;
+use crate::{
+    diagnosis::outcome::{Outcome, Standing},
+    model::{Cause, Ending, Transport},
+    net::{dns::DnsEnd, icmp::TcpFacts},
+    probe::trace::{Attempt, NameTrace},
+};
+
+/// A round trip of this length makes the kernel send a SYN again that was never lost (RFC 6298 §2: its first timer is
+/// 1 s).
+const SLOW: Duration = Duration::from_millis(900);
+/// So many exchanges must have needed a repetition before a word is said: one stall is no line.
+const FEWEST: usize = 3;
+/// And such a share of all, in percent.
+const SHARE: usize = 5;
+/// From this share on, loss may explain what kept silent; in percent.
+const HEAVY: usize = 20;
+
+/// The line, as the run saw it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Connections over which the service proved itself, as far as the kernel counted.
+    pub connections: usize,
+    /// Those of them that had to send something again.
+    pub mended: usize,
+    /// Questions over UDP that were answered.
+    pub questions: usize,
+    /// Those of them that had to be asked again.
+    pub repeated: usize,
+    /// Connections, of those that passed, whose round trips take about as long as the kernel waits for an answer to a SYN.
+    pub slow: usize,
+    /// The longest round trip.
+    pub round_trip: Duration,
+}
+
+impl Line {
+    /// Looks over all rows, and over what the name servers said.
+    pub fn of<'a>(rows: &[Row<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
+        let mut line = Self::default();
+        for row in rows {
+            for (attempt, outcome) in row.attempts().iter().zip(&row.judgement.outcomes) {
+                if outcome.standing.passes()
+                    && let Some(counted) = &attempt.counted
+                {
+                    line.connection(counted);
+                }
+                line.asked(attempt);
+            }
+        }
+        for reply in names.flat_map(|name| name.replies.iter().flatten()) {
+            for exchange in [Some(&reply.v4), reply.v6.as_ref()].into_iter().flatten() {
+                line.question(matches!(exchange.end, DnsEnd::Answered(_)), exchange.sent);
+            }
+        }
+        line
+    }
+
+    fn connection(&mut self, counted: &TcpFacts) {
+        self.connections += 1;
+        let round_trip = counted.round_trip.unwrap_or_default();
+        self.round_trip = self.round_trip.max(round_trip);
+        if round_trip >= SLOW {
+            self.slow += 1;
+        } else if counted.lost() > 0 {
+            self.mended += 1;
+        }
+    }
+
+    fn asked(&mut self, attempt: &Attempt) {
+        if let Some(exchange) = &attempt.ntp {
+            let answered = matches!(exchange.end, crate::net::udp::UdpEnd::Replied(_));
+            self.question(answered, exchange.sent);
+        }
+        if let Some(exchange) = attempt
+            .dns
+            .as_ref()
+            .filter(|exchange| exchange.transport == Transport::Udp)
+        {
+            self.question(matches!(exchange.end, DnsEnd::Answered(_)), exchange.sent);
+        }
+    }
+
+    fn question(&mut self, answered: bool, sent: usize) {
+        self.questions += usize::from(answered);
+        self.repeated += usize::from(answered && sent > 1);
+    }
+
+    /// Connections and questions that needed a repetition, and how many there were.
+    fn repetitions(&self) -> (usize, usize) {
+        (self.mended + self.repeated, self.connections + self.questions)
+    }
+
+    /// Whether round trips are so long that repetitions say nothing of losses.
+    pub fn is_slow(&self) -> bool {
+        self.slow >= FEWEST && self.slow * 2 >= self.connections
+    }
+
+    /// Whether packets are lost often enough for a word about it. Repeated questions alone say nothing: a name server may
+    /// be slow.
+    pub fn loses(&self) -> bool {
+        let (again, all) = self.repetitions();
+        self.mended > 0 && again >= FEWEST && again * 100 >= all * SHARE
+    }
+
+    /// Whether so many are lost that silence may be a matter of chance.
+    pub fn is_poor(&self) -> bool {
+        let (again, all) = self.repetitions();
+        self.is_slow() || (self.loses() && again * 100 >= all * HEAVY)
+    }
+}
+
+/// Whether two causes may have one root where connections differ: the same silence, the same cut; refusals and answers
+/// only where they are the same.
+pub fn alike(one: Cause, other: Cause) -> bool {
+    one == other || (one.ending() == other.ending() && matches!(one.ending(), Ending::Silence | Ending::Cut))
+}
+
+/// The connections to an address that fail while others to the same address pass, and why.
+pub fn differing<'a>(row: &Row<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> + use<'a> {
+    let outcomes = &row.judgement.outcomes;
+    outcomes.iter().filter_map(move |outcome| {
+        let Standing::Failed(cause) = outcome.standing else {
+            return None;
+        };
+        let passes = |other: &Outcome| other.address == outcome.address && !other.control && other.standing.passes();
+        (!outcome.control && outcomes.iter().any(passes)).then_some((outcome, cause))
+    })
+}

@@ -1,0 +1,284 @@
+//! Several connections to one address.
+//!
+//! Networks are built in pairs, and an appliance is chosen by the source port: one connection that fails is not enough to
+//! call an address blocked. A second one, from another port, starts while the first still waits, or at once after it
+//! failed. As soon as any address of the run has shown both outcomes, every address that has not proved itself, and every
+//! one that has shown both, gets more, but two at most where the page names an endpoint without the service being known
+//! to offer it. Nothing here decides what a failure means; the run's policy says what is one.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
+    time::Instant,
+};
+
+use super::{stages::Stages, trace::Attempt};
+use crate::{net::tcp::Manner, plan::Endpoint};
+
+pub mod course;
+mod tally;
+
+use self::{
+    course::{Clock, Course},
+    tally::Tally,
+};
+
+/// The most connections to one address.
+pub const MOST: usize = 8;
+/// A second connection starts after this share of the time limit …
+const PATIENCE: u32 = 5;
+/// … and no later than this.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
+/// The largest segment of the connections that are made where those with the usual ones fall silent: what every host must
+/// take (RFC 1122 §4.2.2.6).
+pub const SMALL_SEGMENT: u32 = 536;
+
+/// What one connection showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Showing {
+    /// The service proved itself.
+    Proved,
+    /// It failed.
+    Failed,
+    /// It failed: somebody accepted, and fell silent after we spoke.
+    FellSilent,
+    /// Something answered that proves nothing.
+    Nothing,
+    /// This machine could not try, or had no time left.
+    Untried,
+}
+
+/// What an earlier run showed of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// The service proved itself.
+    Proves,
+    /// It failed.
+    Fails,
+    /// Some connections passed and some did not.
+    Differs,
+}
+
+/// How many connections a run makes to an address.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// One, as long as it shows what is known; else as many as it takes, from the start.
+    pub only_on_change: bool,
+    /// What is known from before, by the endpoint's id.
+    pub known: Arc<HashMap<String, Known>>,
+}
+
+/// What the connections of a run have shown so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether further connections are made at all.
+    pub open: bool,
+    /// Whether any address has shown both outcomes.
+    pub differ: bool,
+}
+
+/// What the connections of a run share.
+#[derive(Debug)]
+pub struct Flows {
+    known: Arc<HashMap<String, Known>>,
+    /// Whether connections with small segments may be made.
+    controls: bool,
+    showing: fn(&Endpoint, &Attempt) -> Showing,
+    /// One permit for each probe and each further connection in flight.
+    room: Arc<Semaphore>,
+    shown: watch::Sender<Shown>,
+    patience: Duration,
+}
+
+impl Flows {
+    /// Connections of a run in which so many may be in flight, and each stage may take so long.
+    pub fn new(
+        reach: &Reach,
+        controls: bool,
+        showing: fn(&Endpoint, &Attempt) -> Showing,
+        concurrency: usize,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            known: reach.known.clone(),
+            controls,
+            showing,
+            room: Arc::new(Semaphore::new(concurrency.max(1))),
+            shown: watch::Sender::new(Shown {
+                open: !reach.only_on_change,
+                differ: false,
+            }),
+            patience: (timeout / PATIENCE).min(LONGEST_PATIENCE),
+        }
+    }
+
+    /// The permit for one more probe, as soon as there is room; further connections never stand in its way for long.
+    pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().acquire_owned().await.ok()
+    }
+
+    /// What connections have shown so far, and how to hear of news.
+    pub fn shown(&self) -> watch::Receiver<Shown> {
+        self.shown.subscribe()
+    }
+
+    /// The addresses that are owed further connections, which there was no room for or no reason to make before.
+    pub fn owed(&self, endpoint: &Endpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
+        let mut owed = Vec::new();
+        for attempt in attempts {
+            let address = attempt.address;
+            if attempt.not_dialled.is_none() && !owed.contains(&address) {
+                let tally = Tally::of(self, endpoint, address, attempts);
+                if tally.wants(self, endpoint, Duration::ZERO) {
+                    owed.push(address);
+                }
+            }
+        }
+        owed
+    }
+
+    fn add(&self, more: Shown) {
+        self.shown.send_if_modified(|shown| {
+            let before = *shown;
+            shown.open |= more.open;
+            shown.differ |= more.differ;
+            *shown != before
+        });
+    }
+
+    fn show(&self, endpoint: &Endpoint, attempt: &Attempt) -> Showing {
+        (self.showing)(endpoint, attempt)
+    }
+}
+
+impl Stages {
+    /// Probes one address over one connection, and over more where those so far call for it. `earlier` are those that
+    /// were made to it before. The caller holds a permit for the first one's socket.
+    pub async fn connections(&self, endpoint: &Endpoint, address: SocketAddr, earlier: &[Attempt]) -> Vec<Attempt> {
+        let flows = &self.flows;
+        let mut tally = Tally::of(flows, endpoint, address, earlier);
+        let mut news = flows.shown();
+        let mut underway = Underway::new(self);
+        let mut running = FuturesUnordered::new();
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut permits = Some(Vec::new());
+        loop {
+            news.mark_unchanged();
+            let waits = underway.waits(flows.patience);
+            flows.add(tally.adds(flows, endpoint, waits.longest));
+            let usual = permits.is_some() || tally.wants(flows, endpoint, waits.longest);
+            let small = !usual && tally.wants_small(flows, endpoint, waits.mute);
+            if (usual || small)
+                && let Some(permits) = permits.take().or_else(|| self.spare())
+            {
+                let manner = Manner {
+                    segment: small.then_some(SMALL_SEGMENT),
+                    early_port: tally.is_odd(),
+                };
+                tally.start(manner.segment);
+                let course = underway.add(self, small);
+                running.push(async move {
+                    let attempt = self.attempt(endpoint, address, manner, &course).await;
+                    drop(permits);
+                    (course, attempt)
+                });
+                continue;
+            }
+            let wake = async { tokio::time::sleep_until(waits.next.unwrap_or_else(Instant::now)).await };
+            tokio::select! {
+                ended = running.next() => {
+                    let Some((course, attempt)) = ended else { break };
+                    underway.remove(&course);
+                    if Instant::now() >= self.end {
+                        // Nothing follows from it any more.
+                        tally.end(attempt.segment, Showing::Nothing);
+                        attempts.push(attempt);
+                        continue;
+                    }
+                    let showing = flows.show(endpoint, &attempt);
+                    if showing != Showing::Proved && course.was_hurried() && !tally.is_first() {
+                        tally.end(attempt.segment, Showing::Nothing);
+                    } else {
+                        tally.end(attempt.segment, showing);
+                        attempts.push(attempt);
+                    }
+                }
+                () = wake, if waits.next.is_some() => {}
+                // The sender lives as long as this.
+                _ = news.changed() => {}
+            }
+        }
+        attempts.sort_by_key(|attempt| attempt.started);
+        attempts
+    }
+
+    /// What a connection beyond the first takes: room and a socket that are free, since others come before it, and time.
+    fn spare(&self) -> Option<Vec<SemaphorePermit<'_>>> {
+        if self.end.saturating_duration_since(Instant::now()) < self.limits.timeout / 2 {
+            return None;
+        }
+        let room = self.flows.room.try_acquire().ok()?;
+        Some(vec![room, self.sockets.try_acquire().ok()?])
+    }
+}
+
+/// The connections to one address that are not over yet.
+struct Underway {
+    clock: Arc<Clock>,
+    /// Their courses, and whether their segments are small.
+    courses: Vec<(Arc<Course>, bool)>,
+}
+
+/// For how long connections wait in their stages.
+struct Waits {
+    longest: Duration,
+    /// How many of them wait for long after they spoke.
+    mute: usize,
+    /// When one of them will have waited for long.
+    next: Option<Instant>,
+}
+
+impl Underway {
+    fn new(stages: &Stages) -> Self {
+        Self {
+            clock: Arc::new(Clock::new(stages)),
+            courses: Vec::new(),
+        }
+    }
+
+    /// One more, beside the others; behind them, time begins anew.
+    fn add(&mut self, stages: &Stages, small: bool) -> Arc<Course> {
+        if self.courses.is_empty() {
+            self.clock = Arc::new(Clock::new(stages));
+        }
+        let course = Arc::new(Course::beside(self.clock.clone()));
+        self.courses.push((course.clone(), small));
+        course
+    }
+
+    fn remove(&mut self, course: &Arc<Course>) {
+        self.courses.retain(|(other, _)| !Arc::ptr_eq(other, course));
+    }
+
+    /// How those with the usual segments wait.
+    fn waits(&self, patience: Duration) -> Waits {
+        let now = Instant::now();
+        let usual = || {
+            self.courses
+                .iter()
+                .filter(|(_, small)| !small)
+                .map(|(course, _)| course)
+        };
+        let turns = usual().flat_map(|course| [1, 2].map(|times| course.since() + times * patience));
+        Waits {
+            longest: usual()
+                .map(|course| now.duration_since(course.since()))
+                .max()
+                .unwrap_or_default(),
+            mute: usual().filter(|course| course.is_mute(now, patience)).count(),
+            next: turns.filter(|time| *time > now).min(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! How far a connection is, and when its stages must be over.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::probe::stages::Stages;
+
+/// The stages of a connection that take time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It is being opened.
+    Connect,
+    /// What is said before TLS.
+    Prelude,
+    /// The handshake.
+    Handshake,
+    /// What is said in the end.
+    Converse,
+}
+
+/// The time limits of connections to one address that run side by side: each stage ends for all of them when its time is
+/// over for the first that entered it, so that several take no longer than one.
+#[derive(Debug)]
+pub struct Clock {
+    timeout: Duration,
+    end: Instant,
+    entered: Mutex<[Option<Instant>; 4]>,
+}
+
+impl Clock {
+    /// A clock that nobody has started.
+    pub fn new(stages: &Stages) -> Self {
+        Self {
+            timeout: stages.limits.timeout,
+            end: stages.end,
+            entered: Mutex::default(),
+        }
+    }
+
+    fn enter(&self, step: Step, now: Instant) -> Instant {
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *entered[step as usize].get_or_insert(now);
+        self.end.min(first + self.timeout)
+    }
+}
+
+/// How far one connection is.
+#[derive(Debug)]
+pub struct Course {
+    clock: Arc<Clock>,
+    /// The stage, since when, and until when.
+    now: Mutex<(Step, Instant, Instant)>,
+}
+
+impl Course {
+    /// The course of a connection that runs beside no other.
+    pub fn alone(stages: &Stages) -> Self {
+        Self::beside(Arc::new(Clock::new(stages)))
+    }
+
+    /// The course of a connection beside others.
+    pub fn beside(clock: Arc<Clock>) -> Self {
+        let now = Instant::now();
+        let until = clock.enter(Step::Connect, now);
+        Self {
+            clock,
+            now: Mutex::new((Step::Connect, now, until)),
+        }
+    }
+
+    /// Enters a stage, and gives the time at which it must be over.
+    pub fn enter(&self, step: Step) -> Instant {
+        let now = Instant::now();
+        let until = self.clock.enter(step, now);
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (step, now, until);
+        until
+    }
+
+    fn stage(&self) -> (Step, Instant, Instant) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when it has been in its stage.
+    pub fn since(&self) -> Instant {
+        self.stage().1
+    }
+
+    /// Whether it has waited so long for an answer to what we said.
+    pub fn is_mute(&self, now: Instant, patience: Duration) -> bool {
+        let (step, since, _) = self.stage();
+        step != Step::Connect && now.duration_since(since) >= patience
+    }
+
+    /// Whether its last stage was over before it had half of its time: its silence says nothing.
+    pub fn was_hurried(&self) -> bool {
+        let (_, since, until) = self.stage();
+        Instant::now() >= until && until.duration_since(since) < self.clock.timeout / 2
+    }
+}

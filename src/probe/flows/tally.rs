@@ -1,0 +1,125 @@
+//! The connections to one address so far, and what they call for.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{Flows, Known, MOST, Showing, Shown};
+use crate::{
+    model::{Need, Transport},
+    plan::Endpoint,
+    probe::trace::Attempt,
+};
+
+/// So many connections with small segments, once so many with the usual ones fell silent.
+const SMALL: usize = 2;
+
+/// The connections to one address so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    started: usize,
+    running: usize,
+    proved: usize,
+    failed: usize,
+    /// Of those that failed.
+    fell_silent: usize,
+    untried: usize,
+    small: usize,
+}
+
+impl Tally {
+    /// Those to an address that are over.
+    pub fn of(flows: &Flows, endpoint: &Endpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
+        let mut tally = Self::default();
+        for attempt in attempts.iter().filter(|attempt| attempt.address == address) {
+            tally.start(attempt.segment);
+            tally.end(attempt.segment, flows.show(endpoint, attempt));
+        }
+        tally
+    }
+
+    /// Another one begins.
+    pub fn start(&mut self, segment: Option<u32>) {
+        self.running += 1;
+        match segment {
+            None => self.started += 1,
+            Some(_) => self.small += 1,
+        }
+    }
+
+    /// One is over.
+    pub fn end(&mut self, segment: Option<u32>, showing: Showing) {
+        self.running -= 1;
+        if segment.is_some() {
+            return;
+        }
+        match showing {
+            Showing::Proved => self.proved += 1,
+            Showing::Failed => self.failed += 1,
+            Showing::FellSilent => {
+                self.failed += 1;
+                self.fell_silent += 1;
+            }
+            Showing::Nothing => {}
+            Showing::Untried => self.untried += 1,
+        }
+    }
+
+    /// Whether there was one only so far.
+    pub fn is_first(&self) -> bool {
+        self.started + self.small == 1
+    }
+
+    /// Whether an odd number of them have begun.
+    pub fn is_odd(&self) -> bool {
+        (self.started + self.small) % 2 == 1
+    }
+
+    /// Whether another connection is called for, `waited` being the longest that one has waited in its stage.
+    pub fn wants(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> bool {
+        // Over UDP each repetition of a question is a flow of its own.
+        let shown = *flows.shown.borrow();
+        if endpoint.transport == Transport::Udp || !shown.open || self.untried > 0 || self.started == 0 {
+            return false;
+        }
+        let fails = self.proved == 0 && self.fails(flows, waited);
+        let differs = flows.known.get(&endpoint.id) == Some(&Known::Differs);
+        match self.started {
+            1 if endpoint.need == Need::Documented => fails,
+            1 => fails || differs,
+            MOST.. => false,
+            _ if endpoint.need == Need::Documented => false,
+            _ => differs || (shown.differ && (fails || self.shows_both(flows, waited))),
+        }
+    }
+
+    fn fails(&self, flows: &Flows, waited: Duration) -> bool {
+        self.failed > 0 || waited >= flows.patience
+    }
+
+    /// What this address adds to what the run has shown.
+    pub fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> Shown {
+        let contradicts = match flows.known.get(&endpoint.id) {
+            Some(Known::Proves) => self.proved == 0 && self.fails(flows, waited),
+            Some(Known::Fails) => self.proved > 0,
+            Some(Known::Differs) | None => false,
+        };
+        Shown {
+            open: contradicts,
+            differ: endpoint.need != Need::Documented && self.shows_both(flows, waited),
+        }
+    }
+
+    /// Whether both outcomes were shown; a connection that goes on waiting long after another passed counts as failing.
+    fn shows_both(&self, flows: &Flows, waited: Duration) -> bool {
+        self.proved > 0 && (self.failed > 0 || waited >= 2 * flows.patience)
+    }
+
+    /// Whether connections with small segments are called for, `mute` being how many wait for long after they spoke.
+    pub fn wants_small(&self, flows: &Flows, endpoint: &Endpoint, mute: usize) -> bool {
+        flows.controls
+            && flows.shown.borrow().open
+            && endpoint.need != Need::Documented
+            && self.proved == 0
+            && self.small < SMALL
+            && self.fell_silent + mute >= SMALL
+    }
+}

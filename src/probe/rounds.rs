@@ -1,0 +1,148 @@
+//! The jobs of a run, in their order.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    stages::Stages,
+    trace::{Attempt, Trace},
+};
+use crate::plan::Plan;
+
+/// What is left to do.
+pub enum Job {
+    /// An endpoint that was not probed yet.
+    Probe(usize),
+    /// One that was, at the addresses that further connections are owed to.
+    Again(usize, Vec<SocketAddr>),
+}
+
+/// What came of a job.
+pub enum Seen {
+    Probe(Box<Trace>),
+    Again(Duration, Vec<Attempt>),
+}
+
+impl Seen {
+    /// The connections that it was seen by.
+    pub fn attempts(&self) -> &[Attempt] {
+        match self {
+            Self::Probe(trace) => &trace.attempts,
+            Self::Again(_, attempts) => attempts,
+        }
+    }
+}
+
+/// The jobs of a run, and what has come of them. Whatever was probed too early to know that the connections of this run
+/// differ, or had no room for a second one, comes once more behind all others.
+pub struct Rounds {
+    plan: Arc<Plan>,
+    stages: Arc<Stages>,
+    jobs: VecDeque<Job>,
+    traces: Vec<Option<Trace>>,
+    /// How often each endpoint has come again.
+    again: Vec<u8>,
+    busy: Vec<bool>,
+}
+
+impl Rounds {
+    /// An endpoint comes again for a second connection, and for those of a run in which they differ.
+    const MOST_AGAIN: u8 = 2;
+
+    /// Every testable endpoint of a plan, in its order.
+    pub fn new(plan: Arc<Plan>, stages: Arc<Stages>) -> Self {
+        let testable = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
+        Self {
+            jobs: testable.map(Job::Probe).collect(),
+            traces: plan.endpoints.iter().map(|_| None).collect(),
+            again: vec![0; plan.endpoints.len()],
+            busy: vec![false; plan.endpoints.len()],
+            plan,
+            stages,
+        }
+    }
+
+    /// Whether anything is left to do.
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// What to do next.
+    pub fn next(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
+    }
+
+    /// The doing of a job.
+    pub fn work(&self, job: Job) -> impl Future<Output = (usize, Seen)> + use<> {
+        let (plan, stages) = (self.plan.clone(), self.stages.clone());
+        let earlier = match &job {
+            Job::Probe(_) => Vec::new(),
+            Job::Again(index, _) => self.traces[*index]
+                .iter()
+                .flat_map(|trace| trace.attempts.clone())
+                .collect(),
+        };
+        async move {
+            match job {
+                Job::Probe(index) => (index, Seen::Probe(Box::new(stages.probe(&plan.endpoints[index]).await))),
+                Job::Again(index, addresses) => {
+                    let began = Instant::now();
+                    let attempts = stages.again(&plan.endpoints[index], &addresses, &earlier).await;
+                    (index, Seen::Again(began.elapsed(), attempts))
+                }
+            }
+        }
+    }
+
+    /// Keeps what was seen of an endpoint; gives its trace where that is the first.
+    pub fn take_in(&mut self, index: usize, seen: Seen) -> Option<&Trace> {
+        self.busy[index] = false;
+        match seen {
+            Seen::Probe(trace) => {
+                self.traces[index] = Some(*trace);
+                self.owe(index);
+                self.traces[index].as_ref()
+            }
+            Seen::Again(duration, attempts) => {
+                if let Some(trace) = &mut self.traces[index] {
+                    trace.duration += duration;
+                    trace.add(attempts);
+                }
+                self.owe(index);
+                None
+            }
+        }
+    }
+
+    /// Looks over all endpoints that were probed.
+    pub fn owe_all(&mut self) {
+        for index in 0..self.traces.len() {
+            self.owe(index);
+        }
+    }
+
+    fn owe(&mut self, index: usize) {
+        let Some(trace) = self.traces[index].as_ref().filter(|trace| !trace.cut) else {
+            return;
+        };
+        if self.again[index] >= Self::MOST_AGAIN || self.busy[index] {
+            return;
+        }
+        let owed = self.stages.flows.owed(&self.plan.endpoints[index], &trace.attempts);
+        if !owed.is_empty() {
+            self.again[index] += 1;
+            self.busy[index] = true;
+            self.jobs.push_back(Job::Again(index, owed));
+        }
+    }
+
+    /// What was seen of each endpoint; `None` where its probe never ended.
+    pub fn traces(&mut self) -> Vec<Option<Trace>> {
+        mem::take(&mut self.traces)
+    }
+}

@@ -1,0 +1,78 @@
+//! Endpoints whose connections differ, between the rounds that make several.
+//!
+//! One connection to such an endpoint passes or fails by chance, so it says nothing new: what several showed stays. Only
+//! where one connection a round goes the same way again and again may the endpoint have changed.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{Endpoint, Verdict},
+    probe::trace::Trace,
+};
+
+/// So many single connections in a row that go the same way are seldom chance where half of them pass: 1 in 32.
+const IN_A_ROW: u32 = 6;
+
+/// What several connections showed of the endpoints of which some passed and some did not, by index in the plan.
+#[derive(Debug, Default)]
+pub struct Held(BTreeMap<usize, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    trace: Trace,
+    /// How single connections went since, and how often in a row.
+    passed: bool,
+    in_a_row: u32,
+}
+
+impl Held {
+    /// Takes note of what a round came to see of an endpoint.
+    pub fn note(&mut self, index: usize, endpoint: &Endpoint, trace: Option<&Trace>) {
+        let differs = endpoint
+            .flows
+            .is_some_and(|flows| flows.passed > 0 && flows.passed < flows.tried);
+        let Some(trace) = trace.filter(|_| differs && endpoint.verdict == Verdict::Degraded) else {
+            self.0.remove(&index);
+            return;
+        };
+        // What was only held on to is no news.
+        let is_known = self.0.get(&index).is_some_and(|entry| entry.trace == *trace);
+        if !is_known {
+            let entry = Entry {
+                trace: trace.clone(),
+                passed: false,
+                in_a_row: 0,
+            };
+            self.0.insert(index, entry);
+        }
+    }
+
+    /// Takes note of what one connection showed of an endpoint, and gives what several showed of it.
+    pub fn take_note_of_one(&mut self, index: usize, endpoint: &Endpoint) -> Option<Trace> {
+        let entry = self.0.get_mut(&index)?;
+        let passed = endpoint.verdict.is_proved();
+        entry.in_a_row = if passed == entry.passed { entry.in_a_row + 1 } else { 1 };
+        entry.passed = passed;
+        Some(entry.trace.clone())
+    }
+
+    /// Whether single connections to any of them went the same way for so long that several should be made.
+    pub fn is_doubtful(&self) -> bool {
+        self.0.values().any(|entry| entry.in_a_row >= IN_A_ROW)
+    }
+
+    /// Whether an endpoint is one of them.
+    pub fn holds(&self, index: usize) -> bool {
+        self.0.contains_key(&index)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn indices(&self) -> Vec<usize> {
+        self.0.keys().copied().collect()
+    }
+}
