@@ -1,18 +1,24 @@
 //! One file per command: wiring, nothing else.
 
 use std::{
+    error::Error as _,
     ffi::OsString,
     io::{self, Write},
     process::ExitCode,
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::{
+    catalog,
     cli::{Cli, Command},
     model::ExitStatus,
     output::stream,
+    text::{escape, is_harmful},
 };
 
 mod check;
@@ -43,12 +49,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
+            let status = if error.use_stderr() {
                 ExitStatus::USAGE
             } else {
                 ExitStatus::REACHABLE
-            });
+            };
+            complain(error);
+            return ExitCode::from(status);
         }
     };
     if !matches!(cli.command, Some(Command::Run(_) | Command::Watch(_))) {
@@ -70,9 +77,41 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "{}", failure.text.trim_end());
+            match failure.text {
+                Text::Line(line) => tell("error", &line),
+                Text::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
+            }
             ExitCode::from(failure.status)
         }
+    }
+}
+
+/// Says what clap says of arguments, with those made harmless: whoever wrote the script need not be who reads the terminal.
+fn complain(mut error: clap::Error) {
+    let safe = |text: &String| escape(text).into_owned();
+    let said: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(safe(text)))),
+            ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(safe).collect()))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in said {
+        error.insert(kind, value);
+    }
+    // What a parser of ours says may quote the argument as well.
+    match error
+        .source()
+        .map(ToString::to_string)
+        .filter(|why| why.contains(is_harmful))
+    {
+        Some(why) => {
+            let what = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+            let (value, flag) = (what(ContextKind::InvalidValue), what(ContextKind::InvalidArg));
+            tell("error", &format!("invalid value '{value}' for '{flag}': {why}"));
+        }
+        None => drop(error.print()),
     }
 }
 
@@ -81,8 +120,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub struct Failure {
     /// The exit status.
     pub status: u8,
-    /// What happened, to what, and what to do next.
-    pub text: String,
+    text: Text,
+}
+
+/// What happened, to what, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Text {
+    /// A sentence, which may hold whatever files, flags and peers said: it is made harmless where it is told.
+    Line(String),
+    /// Lines for a terminal, made harmless by who made them.
+    Page(String),
 }
 
 impl Failure {
@@ -90,7 +137,15 @@ impl Failure {
     pub fn usage(text: impl std::fmt::Display) -> Self {
         Self {
             status: ExitStatus::USAGE,
-            text: format!("error: {text}"),
+            text: Text::Line(text.to_string()),
+        }
+    }
+
+    /// A catalog is wrong; nothing was probed.
+    fn catalog(errors: &catalog::Errors, colour: bool) -> Self {
+        Self {
+            status: ExitStatus::USAGE,
+            text: Text::Page(catalog::render(errors, colour)),
         }
     }
 
@@ -98,9 +153,14 @@ impl Failure {
     pub fn agent(text: impl std::fmt::Display) -> Self {
         Self {
             status: ExitStatus::FAILED,
-            text: format!("error: {text}"),
+            text: Text::Line(text.to_string()),
         }
     }
+}
+
+/// Says something beside the report, as one line on stderr that does nothing to a terminal.
+fn tell(kind: &str, text: &str) {
+    let _ = writeln!(io::stderr(), "{kind}: {}", escape(text));
 }
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.

@@ -3,16 +3,14 @@
 use std::io;
 
 use super::{Failure, print, terminal};
-use crate::{catalog, cli::CheckArgs};
+use crate::{catalog, cli::CheckArgs, file};
 
 /// Checks a catalog file and says what is in it.
 pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
-    let path = arguments.file.display();
-    let file = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
-    let catalog = catalog::load(!arguments.no_builtin, &[file]).map_err(|errors| Failure {
-        text: catalog::render(&errors, terminal::colour(arguments.color, &io::stderr())),
-        ..Failure::usage("")
-    })?;
+    let path = file::shown(&arguments.file);
+    let given = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
+    let catalog = catalog::load(!arguments.no_builtin, &[given])
+        .map_err(|errors| Failure::catalog(&errors, terminal::colour(arguments.color, &io::stderr())))?;
     let endpoints: usize = catalog
         .dependencies
         .iter()

@@ -12,10 +12,8 @@ pub fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog = catalog::load(true, &overlays).map_err(|errors| Failure {
-        text: catalog::render(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())),
-        ..Failure::usage("")
-    })?;
+    let catalog = catalog::load(true, &overlays)
+        .map_err(|errors| Failure::catalog(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())))?;
     let page = match &arguments.word {
         Some(word) => explain::explain(word, &catalog, arguments.cloud).map_err(Failure::usage)?,
         None => explain::list(&catalog),

@@ -1,11 +1,11 @@
 //! `apim-probe list`: the plan, and nothing probed.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::{
     Failure,
     planning::{self, Planned},
-    print, terminal,
+    print, tell, terminal,
 };
 use crate::{
     azure::PLATFORM_DNS,
@@ -16,7 +16,6 @@ use crate::{
         text,
     },
     probe::control::NOBODY,
-    text::escape,
     vantage::until::Until,
 };
 
@@ -64,7 +63,7 @@ fn predictions(planned: &Planned) -> Vec<Option<Prediction>> {
     };
     let from = planning::standpoint(&planned.vantage);
     for notice in rules.notices(&from) {
-        let _ = writeln!(io::stderr(), "notice: {}", escape(&notice));
+        tell("notice", &notice);
     }
     rules.predictions(&planned.plan, &[], &from).endpoints
 }

@@ -45,10 +45,8 @@ pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool, until: &U
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog = catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure {
-        text: catalog::render(&errors, colour),
-        ..Failure::usage("")
-    })?;
+    let catalog =
+        catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure::catalog(&errors, colour))?;
     let selection = Selection {
         only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),

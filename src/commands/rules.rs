@@ -1,11 +1,8 @@
 //! `apim-probe rules`: what the plan needs, or a report misses, as rules to apply.
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{io, path::Path};
 
-use super::{Failure, planning, print, terminal};
+use super::{Failure, planning, print, tell, terminal};
 use crate::{
     cli::RulesArgs,
     diff::read,
@@ -13,7 +10,6 @@ use crate::{
     network::NetworkRules,
     plan::Selection,
     rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, is_forced, missing},
-    text::escape,
     vantage::until::Until,
 };
 
@@ -58,18 +54,15 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let choice = only.as_ref().map_or(Choice::All, Choice::For);
     let rules = set.rules(arguments.kind, choice).map_err(Failure::usage)?;
     if let Some(region) = set.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
-        let _ = writeln!(
-            io::stderr(),
-            "notice: no service tags are known for a region {}: rules allow those of every region",
-            escape(region)
-        );
+        let notice = format!("no service tags are known for a region {region}: rules allow those of every region");
+        tell("notice", &notice);
     }
     for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {
-        let _ = writeln!(io::stderr(), "notice: {notice}");
+        tell("notice", &notice);
     }
     if arguments.syntax == Syntax::Json && !rules.is_empty() {
         for remark in rules.remarks() {
-            let _ = writeln!(io::stderr(), "notice: {remark}");
+            tell("notice", &remark);
         }
     }
     print(&rules.render(arguments.syntax))?;

@@ -1,7 +1,7 @@
 //! `apim-probe run`: plan, probe, judge, report.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use super::{
     Failure, print_within,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
-    terminal,
+    tell, terminal,
 };
 use crate::{
     cli::{ReportArgs, RunArgs},
@@ -86,7 +86,7 @@ fn publish(report: &Report, mut sinks: Sinks, arguments: &ReportArgs, patience: 
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
-        let _ = writeln!(io::stderr(), "error: {fault}");
+        tell("error", &fault);
     }
     // A monitoring system reads the status of its plugins in its own way.
     Ok(match sinks.stdout {

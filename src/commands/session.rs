@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     future::pending,
-    io::{self, Write},
+    io,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,7 +17,7 @@ use super::{
     Failure,
     planning::{self, Planned},
     stop::{Stop, Stopped},
-    terminal,
+    tell, terminal,
 };
 use crate::{
     assemble::assemble,
@@ -31,7 +31,7 @@ use crate::{
     network::NetworkRules,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, flows::Reach, threads::Threads},
-    text::{escape, words},
+    text::words,
     vantage::{Vantage, descriptors, until::Until},
 };
 
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
     /// Says on stderr what the reader should know before the results.
     pub fn print_notices(&self) {
         for notice in &self.vantage.notices {
-            let _ = writeln!(io::stderr(), "notice: {}", escape(notice));
+            tell("notice", notice);
         }
     }
 

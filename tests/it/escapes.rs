@@ -1,0 +1,206 @@
+//! Nothing that a file, a flag or a name says acts on a terminal, wherever it is shown.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Output};
+
+use apim_probe::text::is_harmful;
+use assert_cmd::Command;
+
+/// Sets a title, clears the screen, turns the reading direction, begins a line of its own.
+const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\n\rexit 0: all is well";
+
+fn said(arguments: &[&OsStr]) -> Output {
+    Command::cargo_bin("apim-probe")
+        .unwrap()
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap()
+}
+
+/// Checks both streams; only lines of ours may begin.
+fn is_harmless(arguments: &[&OsStr], output: &Output) {
+    for stream in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8_lossy(stream);
+        let harm = text.chars().find(|c| is_harmful(*c) && *c != '\n');
+        assert!(harm.is_none(), "{arguments:?}: {harm:?} in {text}");
+        assert!(
+            text.lines().all(|line| !line.starts_with("exit 0: all is well")),
+            "{arguments:?}: a line that is not ours in {text}"
+        );
+    }
+}
+
+fn check(arguments: &[&str]) {
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    is_harmless(&arguments, &said(&arguments));
+}
+
+#[test]
+fn flags_are_shown_harmless() {
+    let set = |name: &str| format!("{name}={EVIL}");
+    let table: &[&[&str]] = &[
+        &[EVIL],
+        &["run", EVIL],
+        &["list", &format!("--{EVIL}")],
+        &["list", &format!("--region={EVIL}")],
+        &["list", "--cloud", EVIL],
+        &["list", "--vnet", EVIL],
+        &["list", "--dns-server", EVIL],
+        &["list", "--format", EVIL],
+        &["list", "--no-metadata", "--only", EVIL],
+        &["list", "--no-metadata", "--skip", EVIL],
+        &["list", "--set", EVIL],
+        &["list", "--set", &set(EVIL)],
+        &["list", "--set", &set("storage_account")],
+        &["list", "--set", &set("redis_host")],
+        &["list", "--service", EVIL],
+        &["run", "--timeout", EVIL],
+        &["run", "--concurrency", EVIL],
+        &["run", "--fail-on", EVIL],
+        &["run", "--output", EVIL],
+        &["run", "--output", &format!("/nowhere/{EVIL}.json")],
+        &["watch", "--until", EVIL],
+        &["rules", "--kind", EVIL],
+        &["rules", "--kind", "nsg", "--subnet", EVIL],
+        &[
+            "rules",
+            "--no-metadata",
+            "--kind",
+            "nsg",
+            "--region",
+            "x",
+            "--report",
+            EVIL,
+        ],
+        &["explain", EVIL],
+        &["explain", "sql", "--cloud", EVIL],
+        &["check", EVIL],
+        &["diff", EVIL, EVIL],
+        &["schema", EVIL],
+    ];
+    for arguments in table {
+        check(arguments);
+    }
+    let bytes = OsStr::from_bytes(b"\xff\xfe\x1b[2J");
+    for command in ["check", "explain", "schema"] {
+        let arguments = [OsStr::new(command), bytes];
+        is_harmless(&arguments, &said(&arguments));
+    }
+}
+
+/// A file of this name and content.
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn files_are_shown_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = EVIL.replace('/', " ");
+    let evil = serde_json::to_string(EVIL).unwrap();
+    let catalog = format!(
+        "schema: 1
+source: {{ title: {evil}, url: 'https://example.com/x', documented: 2026-01-01 }}
+dependencies:
+  - id: evil
+    title: {evil}
+    need: feature
+    feature: {evil}
+    service_tag: Sql
+    impact: {evil}
+    endpoints:
+      - {{ host: evil.example.com, port: 443, protocol: https, note: {evil} }}
+"
+    );
+    let probes = file(folder.path(), &format!("{name}.yaml"), &catalog);
+    for arguments in [
+        &["check", &probes][..],
+        &["list", "--no-metadata", "--probes", &probes],
+        &["list", "--no-metadata", "--probes", &probes, "--format", "json"],
+        &["explain", "evil", "--probes", &probes],
+        &["explain", "--probes", &probes],
+        &["rules", "--no-metadata", "--kind", "nsg", "--probes", &probes],
+        &[
+            "rules",
+            "--no-metadata",
+            "--kind",
+            "firewall",
+            "--as",
+            "bicep",
+            "--probes",
+            &probes,
+        ],
+        &[
+            "rules",
+            "--no-metadata",
+            "--kind",
+            "firewall",
+            "--as",
+            "terraform",
+            "--probes",
+            &probes,
+        ],
+        &[
+            "rules",
+            "--no-metadata",
+            "--kind",
+            "nsg",
+            "--as",
+            "json",
+            "--probes",
+            &probes,
+        ],
+    ] {
+        check(arguments);
+    }
+    // Whatever is wrong with a document is said with words of it.
+    for text in [
+        EVIL.to_owned(),
+        format!("{{{evil}: 1}}"),
+        format!("[{evil}]"),
+        format!("[{{{evil}: {evil}}}]"),
+        format!("{{\"schema\": {evil}}}"),
+        format!("{{\"schema\": \"apim-probe/report/v1\", {evil}: 1, \"agent\": {evil}}}"),
+        format!("{{\"value\": [{{\"name\": {evil}, \"category\": {evil}, \"endpoints\": [{evil}]}}]}}"),
+        format!("{{\"dnsServers\": [{evil}], \"connectivityStatus\": [{{\"name\": {evil}, \"status\": {evil}}}]}}"),
+        format!("{{\"error\": {{\"code\": {evil}, \"message\": {evil}}}}}"),
+        format!("schema: {evil}\n{evil}: 1\ndependencies: [ {{ id: {evil}, host: {evil} }} ]\n"),
+        format!("-----BEGIN CERTIFICATE-----\n{EVIL}\n-----END CERTIFICATE-----\n"),
+    ] {
+        let path = file(folder.path(), &name, &text);
+        for arguments in [
+            &["check", &path][..],
+            &["check", "--no-builtin", &path],
+            &["diff", &path, &path],
+            &["list", "--no-metadata", "--network-status", &path],
+            &["list", "--no-metadata", "--dependencies", &path],
+            &["list", "--no-metadata", "--effective-nsg", &path],
+            &["list", "--no-metadata", "--effective-routes", &path],
+            &["list", "--no-metadata", "--service-tags", &path],
+            &["rules", "--no-metadata", "--kind", "nsg", "--report", &path],
+            // Read before anything is probed.
+            &[
+                "run",
+                "--no-metadata",
+                "--no-builtin",
+                "--probes",
+                "/none",
+                "--ca-file",
+                &path,
+            ],
+            &[
+                "watch",
+                "--no-metadata",
+                "--no-builtin",
+                "--probes",
+                "/none",
+                "--baseline",
+                &path,
+            ],
+        ] {
+            check(arguments);
+        }
+    }
+}
