@@ -96,7 +96,7 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn files_are_shown_harmless() {
+fn catalogs_are_shown_harmless() {
     let folder = tempfile::tempdir().unwrap();
     let name = EVIL.replace('/', " ");
     let evil = serde_json::to_string(EVIL).unwrap();
@@ -155,7 +155,14 @@ dependencies:
     ] {
         check(arguments);
     }
-    // Whatever is wrong with a document is said with words of it.
+}
+
+/// Whatever is wrong with a document is said with words of it.
+#[test]
+fn wrong_documents_are_shown_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = EVIL.replace('/', " ");
+    let evil = serde_json::to_string(EVIL).unwrap();
     for text in [
         EVIL.to_owned(),
         format!("{{{evil}: 1}}"),
