@@ -5,8 +5,6 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use ipnet::IpNet;
-
 use crate::{
     azure::Cloud,
     catalog::model::{self, Catalog, Dependency, Target},
@@ -16,11 +14,13 @@ use crate::{
 pub mod document;
 mod expand;
 mod selection;
+mod stand_in;
 pub mod text;
 
 pub use expand::Values;
 pub(crate) use expand::fill;
 pub use selection::Selection;
+pub use stand_in::StandIn;
 
 /// The endpoints of one run, in the order of the report.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,16 +82,6 @@ pub struct Endpoint {
     pub stand_in: Option<StandIn>,
     /// Why it cannot be tested, where it cannot.
     pub untested: Option<Untested>,
-}
-
-/// What stands in for a SQL server whose name is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandIn {
-    /// The documented gateways of the region. Gateways are retired: silence is no certainty.
-    Gateways,
-    /// The first addresses of the ranges in which the region's gateways are. Which addresses listen is not documented:
-    /// silence proves nothing.
-    Ranges,
 }
 
 impl Endpoint {
@@ -273,11 +263,7 @@ impl Maker<'_> {
         }
         let region = self.scope.region.as_deref()?;
         let gateways = self.catalog.sql_gateways.as_ref()?;
-        let known = gateways.regions.get(region).cloned();
-        let (stand_in, addresses) = match known {
-            Some(addresses) => (StandIn::Gateways, addresses),
-            None => (StandIn::Ranges, first_of_each(gateways.ranges.get(region)?)),
-        };
+        let (stand_in, addresses) = StandIn::of_region(gateways, region)?;
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
         Some(Place {
             names: vec![name],
@@ -443,36 +429,8 @@ const STUB: &str = "A stub of this VM, which the instance does not share.";
 
 /// The catalog's remark, and what a stand-in proves.
 fn note(of_catalog: Option<&str>, stand_in: Option<StandIn>) -> Option<String> {
-    let of_stand_in = stand_in.map(|stand_in| match stand_in {
-        StandIn::Gateways => {
-            "Gateways of the region stand in for the server: one that answers proves the range that it is in, and clients \
-             have to reach all ranges of the region."
-        }
-        StandIn::Ranges => {
-            "The first addresses of the region's ranges stand in for the server: one that answers proves its range, and \
-             silence proves nothing, since it is not documented which of them listen."
-        }
-    });
-    let notes: Vec<&str> = of_catalog.into_iter().chain(of_stand_in).collect();
+    let notes: Vec<&str> = of_catalog.into_iter().chain(stand_in.map(StandIn::note)).collect();
     (!notes.is_empty()).then(|| notes.join(" "))
-}
-
-/// How many addresses of a range are tried. Where gateways are documented one by one, they are the first of their range.
-const OF_EACH_RANGE: u32 = 4;
-
-/// The first addresses of each range.
-fn first_of_each(ranges: &[IpNet]) -> Vec<IpAddr> {
-    let first = |range: &IpNet| -> Vec<IpAddr> {
-        let next = |offset: u32| match range.network() {
-            IpAddr::V4(start) => IpAddr::V4((u32::from(start).wrapping_add(offset)).into()),
-            IpAddr::V6(start) => IpAddr::V6((u128::from(start).wrapping_add(offset.into())).into()),
-        };
-        (0..OF_EACH_RANGE)
-            .map(next)
-            .filter(|address| range.contains(address))
-            .collect()
-    };
-    ranges.iter().flat_map(first).collect()
 }
 
 fn in_cloud(clouds: &[Cloud], cloud: Cloud) -> bool {

@@ -1,0 +1,60 @@
+//! What stands in for a SQL server whose name is not known.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::catalog::model::SqlGateways;
+
+/// What stands in for a SQL server whose name is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandIn {
+    /// The documented gateways of the region. Gateways are retired: silence is no certainty.
+    Gateways,
+    /// The first addresses of the ranges in which the region's gateways are. Which addresses listen is not documented:
+    /// silence proves nothing.
+    Ranges,
+}
+
+impl StandIn {
+    /// The addresses that stand in for a server in a region, and what they are.
+    pub(super) fn of_region(gateways: &SqlGateways, region: &str) -> Option<(Self, Vec<IpAddr>)> {
+        if let Some(addresses) = gateways.regions.get(region) {
+            return Some((Self::Gateways, addresses.clone()));
+        }
+        let ranges = gateways.ranges.get(region)?;
+        Some((Self::Ranges, first_of_each(ranges)))
+    }
+
+    /// How far it can prove anything, as a remark.
+    pub(super) fn note(self) -> &'static str {
+        match self {
+            Self::Gateways => {
+                "Gateways of the region stand in for the server: one that answers proves the range that it is in, and clients \
+                 have to reach all ranges of the region."
+            }
+            Self::Ranges => {
+                "The first addresses of the region's ranges stand in for the server: one that answers proves its range, and \
+                 silence proves nothing, since it is not documented which of them listen."
+            }
+        }
+    }
+}
+
+/// How many addresses of a range are tried. Where gateways are documented one by one, they are the first of their range.
+const OF_EACH_RANGE: u32 = 4;
+
+/// The first addresses of each range.
+fn first_of_each(ranges: &[IpNet]) -> Vec<IpAddr> {
+    let first = |range: &IpNet| -> Vec<IpAddr> {
+        let next = |offset: u32| match range.network() {
+            IpAddr::V4(start) => IpAddr::V4((u32::from(start).wrapping_add(offset)).into()),
+            IpAddr::V6(start) => IpAddr::V6((u128::from(start).wrapping_add(offset.into())).into()),
+        };
+        (0..OF_EACH_RANGE)
+            .map(next)
+            .filter(|address| range.contains(address))
+            .collect()
+    };
+    ranges.iter().flat_map(first).collect()
+}
