@@ -19,6 +19,10 @@ pub const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 /// The platform as a name server.
 pub const PLATFORM_DNS: SocketAddr = SocketAddr::new(PLATFORM, 53);
 
+/// The tag of the platform's Windows activation. It only works in rules that deny: the platform lets activation through by
+/// itself (<https://learn.microsoft.com/azure/virtual-network/service-tags-overview>).
+pub const ACTIVATION: &str = "AzurePlatformLKM";
+
 /// Where every VM finds its metadata service
 /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>).
 pub const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));

@@ -176,7 +176,7 @@ pub struct RulesArgs {
     /// Only rules for what the report says is blocked
     #[arg(long, requires = "report")]
     pub missing_only: bool,
-    /// Prefix of the instance's subnet: the source of firewall rules [default: every source]
+    /// Prefix of the instance's subnet: the source of firewall rules [default: the report's or this VM's, else every source]
     #[arg(long, value_name = "PREFIX")]
     pub subnet: Option<IpNet>,
     /// Priority of the first NSG rule in each direction; a deny in --effective-nsg is still preceded [default: 2000]

@@ -34,6 +34,7 @@ mod isolated;
 mod notices;
 pub mod outcome;
 mod reconcile;
+mod refutation;
 mod shared;
 mod socket;
 mod stand_in;
@@ -43,7 +44,7 @@ pub mod view;
 
 use self::{
     context::Context,
-    reconcile::Refutation,
+    refutation::Refutation,
     view::{Row, RunView, Surroundings},
 };
 

@@ -78,9 +78,12 @@ pub struct Basis<'a> {
     pub network: Option<&'a NetworkRules>,
     /// The priority of the first rule of a security group in each direction; 2000 where nobody says otherwise.
     pub first_priority: Option<u16>,
-    /// The prefix of the instance's subnet, or `*`: the source of firewall rules.
+    /// The prefix of the instance's subnet, or [`ANYWHERE`]: the source of firewall rules.
     pub subnet: &'a str,
 }
+
+/// Every source.
+pub const ANYWHERE: &str = "*";
 
 /// Every rule that a catalog and a plan or report call for, each in its slot.
 #[derive(Debug, Clone)]
@@ -131,6 +134,11 @@ impl<'a> RuleSet<'a> {
             Kind::Firewall => Rules::Firewall(firewall::rules(self, choice)),
             Kind::Routes => Rules::Routes(routes::routes(self, choice)),
         })
+    }
+
+    /// A service tag as it stands in a rule: the region's part where the documentation allows it.
+    pub fn tag(&self, tag: &str) -> String {
+        self.basis.tag(tag)
     }
 
     /// The region, where tags cannot be narrowed to it: rules then name whole tags.
@@ -199,7 +207,12 @@ impl Rules {
         self.len() == 0
     }
 
-    /// Writes them.
+    /// One line for each of them and for what they stand in, for the Azure CLI in a shell.
+    pub fn lines(&self) -> Vec<String> {
+        az::lines(self)
+    }
+
+    /// Writes them, with what a reader should know first.
     pub fn render(&self, syntax: Syntax) -> String {
         match syntax {
             Syntax::Az => az::render(self),

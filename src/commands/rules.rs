@@ -9,7 +9,7 @@ use crate::{
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, is_forced, missing},
+    rules::{ANYWHERE, Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, is_forced, missing},
     vantage::until::Until,
 };
 
@@ -34,9 +34,12 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         || Requirement::of_plan(&planned.plan),
         |report| Requirement::of_report(report, &selection(&arguments), &planned.catalog),
     );
+    let seen = report.as_ref().and_then(|report| report.vantage.subnet.clone());
     let subnet = arguments
         .subnet
-        .map_or_else(|| "*".to_owned(), |subnet| subnet.trunc().to_string());
+        .map(|subnet| subnet.trunc().to_string())
+        .or(seen)
+        .or_else(|| planned.vantage.subnet.clone());
     let basis = Basis {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
@@ -46,7 +49,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
             .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),
         network: network.as_ref(),
         first_priority: arguments.first_priority,
-        subnet: &subnet,
+        subnet: subnet.as_deref().unwrap_or(ANYWHERE),
     };
     let set = RuleSet::new(basis, requirements);
     let only = report.as_ref().filter(|_| arguments.missing_only);
@@ -57,7 +60,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         let notice = format!("no service tags are known for a region {region}: rules allow those of every region");
         tell("notice", &notice);
     }
-    for notice in notices(&rules, arguments.subnet.is_none(), network.as_ref()) {
+    for notice in notices(&rules, subnet.is_none(), network.as_ref()) {
         tell("notice", &notice);
     }
     if arguments.syntax == Syntax::Json && !rules.is_empty() {

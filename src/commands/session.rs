@@ -31,6 +31,7 @@ use crate::{
     network::NetworkRules,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, flows::Reach, threads::Threads},
+    rules::{self, Requirement, RuleSet},
     text::words,
     vantage::{Vantage, descriptors, until::Until},
 };
@@ -199,16 +200,26 @@ impl<'a> Session<'a> {
     /// Judges what was seen.
     pub fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let vantage = &self.vantage;
-        let predictions = self
-            .network
-            .as_ref()
-            .map(|rules| rules.predictions(&self.plan, &run.traces, &planning::standpoint(vantage)));
+        let from = planning::standpoint(vantage);
+        let network = self.network.as_ref();
+        let predictions = network.map(|rules| rules.predictions(&self.plan, &run.traces, &from));
+        let basis = rules::Basis {
+            catalog: &self.catalog,
+            cloud: self.plan.cloud,
+            from,
+            is_forced: network.and_then(NetworkRules::is_forced),
+            network,
+            first_priority: None,
+            subnet: vantage.subnet.as_deref().unwrap_or(rules::ANYWHERE),
+        };
+        let rules = RuleSet::new(basis, Requirement::of_plan(&self.plan));
         let place = Surroundings {
             region: vantage.region.as_deref(),
             vnet: vantage.vnet,
             addresses: &vantage.addresses,
             started_at,
             instance: Some(&vantage.instance),
+            rules: Some(&rules),
         };
         let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
@@ -296,6 +307,7 @@ pub fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> Report 
         addresses: &vantage.addresses,
         started_at,
         instance: None,
+        rules: None,
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
     assemble(&Catalog::builtin(), &vantage, &empty, &run, diagnosis, started_at)

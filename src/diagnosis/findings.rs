@@ -41,7 +41,7 @@ mod stale;
 mod unprobed;
 
 use self::draft::Draft;
-use super::reconcile::{self, Refutation};
+use super::{reconcile, refutation::Refutation};
 
 /// Takes what it explains out of the pool.
 type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;

@@ -3,15 +3,16 @@
 use crate::{
     diagnosis::view::{Row, RunView, is_tcp},
     model::{Cause, Fix},
-    text::quote,
 };
 
 mod confirm;
+mod look;
 mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
-    rules::{allow, allow_at, allow_by_name, allow_in_firewall},
+    look::{SUBNET, dig, show_issuer},
+    rules::{allow, allow_at, allow_by_name, allow_in_firewall, let_in, lines},
 };
 
 /// What to change where nothing more is known than the cause that these rows share.
@@ -74,16 +75,4 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         | Cause::Deadline
         | Cause::Skipped => say("Nothing to change: it was not tested.".into()),
     }
-}
-
-/// Asks a name server, or the system's, for a name.
-pub fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
-    let at = server.map(|server| format!("@{} ", server.ip())).unwrap_or_default();
-    format!("dig {at}{}", quote(host))
-}
-
-/// Shows who signs for a host, with a tool that everybody has.
-pub fn show_issuer(row: &Row<'_>) -> String {
-    let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
-    format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")
 }

@@ -4,90 +4,18 @@
 //! and its suspects and confidence follow from that. Unless the rules are refuted: what they deny answers, so that they are
 //! not those in force here. What they allow and is silent refutes nothing, since a firewall may follow.
 
-use std::fmt;
-
 use super::{
     findings::draft::Draft,
-    view::{Row, RunView},
+    refutation::{answers, is_silent, was_not_dialled},
+    view::Row,
 };
 use crate::{
     model::{
-        Cause, Confidence, Direction, Prediction, Stage, Suspect, Transport, Verdict,
+        Confidence, Direction, Prediction, Suspect,
         prediction::{Access, Expected, Place, RouteMatch, RuleMatch},
     },
     network::routes::NextHop,
 };
-
-/// Whether packets were dropped in silence, as Azure's rules drop them.
-fn is_silent(row: &Row<'_>) -> bool {
-    match row.judgement.cause {
-        Some(Cause::TcpTimeout) => true,
-        Some(Cause::HelloTimeout) => row.endpoint.transport == Transport::Udp,
-        Some(Cause::DnsTimeout) => row.tested_server().is_some(),
-        _ => false,
-    }
-}
-
-/// Whether nothing was sent to the endpoint itself.
-fn was_not_dialled(row: &Row<'_>) -> bool {
-    let of_the_name = row.judgement.stage == Some(Stage::Dns);
-    row.judgement.verdict == Verdict::NotTested
-        || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
-}
-
-/// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
-fn answers(row: &Row<'_>) -> bool {
-    if was_not_dialled(row) {
-        return false;
-    }
-    row.judgement.verdict.is_proved()
-        || match row.judgement.cause {
-            None => row.judgement.verdict == Verdict::Unproven,
-            // Nobody, or somebody on the way.
-            Some(Cause::TcpUnreachable | Cause::TcpNoRoute | Cause::UdpUnreachable) => false,
-            Some(cause) => cause.stage() != Some(Stage::Dns) && !is_silent(row),
-        }
-}
-
-/// That what the rules deny answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refutation {
-    /// How many endpoints do.
-    answering: usize,
-    /// One of them.
-    example: String,
-}
-
-impl Refutation {
-    /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
-    /// comes in.
-    pub fn of(view: &RunView<'_>) -> Option<Self> {
-        let is_denied = |row: &&Row<'_>| {
-            let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
-            row.endpoint.direction == Direction::Outbound && row.prediction.is_some_and(denies) && answers(row)
-        };
-        let mut refuting = view.rows.iter().filter(is_denied);
-        let example = refuting.next()?.endpoint.id.clone();
-        Some(Self {
-            answering: refuting.count() + 1,
-            example,
-        })
-    }
-}
-
-impl fmt::Display for Refutation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the given rules do not match what was measured: another network card, or an old export. "
-        )?;
-        match self.answering {
-            1 => write!(f, "{}, which they deny, answers", self.example)?,
-            all => write!(f, "{all} endpoints that they deny answer, {} among them", self.example)?,
-        }
-        f.write_str("; what they say of outbound traffic is left aside")
-    }
-}
 
 /// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
 pub fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
@@ -136,13 +64,6 @@ pub fn refine(draft: &mut Draft<'_>, is_refuted: bool) {
             } else {
                 Confidence::Certain
             };
-        }
-        if let Some(rule) = denier(first).filter(|rule| all(&|prediction| denier(prediction) == Some(*rule))) {
-            let so_far = &draft.fix.summary;
-            draft.fix.summary = format!(
-                "{so_far} It must come before NSG rule {} ({}).",
-                rule.name, rule.priority
-            );
         }
     } else if all(&|prediction| prediction.verdict == Expected::Allow) {
         let one_way = all(&|prediction| prediction.route == first.route);

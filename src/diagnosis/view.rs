@@ -18,6 +18,7 @@ use crate::{
         control::Controls,
         trace::{NameTrace, ServerReply},
     },
+    rules::RuleSet,
 };
 
 mod line;
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub started_at: Timestamp,
     /// What the instance says of its own network, where it was asked.
     pub instance: Option<&'a InstanceView>,
+    /// The rules that the plan needs: those that mend something stand in its fix.
+    pub rules: Option<&'a RuleSet<'a>>,
 }
 
 /// A run.

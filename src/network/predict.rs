@@ -12,7 +12,7 @@ use super::{
     words,
 };
 use crate::{
-    azure::{METADATA, PLATFORM},
+    azure::{ACTIVATION, METADATA, PLATFORM},
     model::{
         Direction, Prediction, Protocol,
         prediction::{Access, Expected, Place},
@@ -240,7 +240,7 @@ fn is_at(remote: &Remote, address: IpAddr) -> bool {
 /// The tag by which rules reach what the platform exempts; that of name resolution is about name resolution alone.
 fn platform_tag(endpoint: &Endpoint, remote: &Remote) -> Option<&'static str> {
     if endpoint.protocol == Protocol::Kms {
-        return Some("AzurePlatformLKM");
+        return Some(ACTIVATION);
     }
     OF_THE_PLATFORM
         .iter()

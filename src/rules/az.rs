@@ -54,7 +54,7 @@ impl Command {
 }
 
 /// One line for each rule, after what they stand in.
-fn lines(rules: &Rules) -> Vec<String> {
+pub fn lines(rules: &Rules) -> Vec<String> {
     match rules {
         Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule).line()).collect(),
         Rules::Firewall(group) => firewall(group),

@@ -10,10 +10,7 @@ use crate::{
     azure::PLATFORM,
     model::Transport,
     network::NetworkRules,
-    text::{
-        escape,
-        words::{distinct, list},
-    },
+    text::{escape, words::list},
 };
 
 /// The rules for a network security group.
@@ -78,24 +75,41 @@ pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> 
 impl NsgRules {
     /// What a reader should know first.
     pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
-        let of_priorities = if self.is_told {
-            self.precedes()
-        } else {
-            Some(UNTOLD.to_owned())
+        let denies = self.preceded();
+        let denies: Vec<&str> = denies.iter().map(String::as_str).collect();
+        let of_priorities = match denies.as_slice() {
+            _ if !self.is_told => Some(UNTOLD.to_owned()),
+            [] => None,
+            denies => Some(format!(
+                "Their priorities are free, and come before {}.",
+                list(denies, 4)
+            )),
         };
         of_priorities.into_iter().chain(self.of_internet().map(str::to_owned))
     }
 
-    /// Which rules in force these come before.
-    fn precedes(&self) -> Option<String> {
-        let denies: Vec<String> = self
-            .rules
-            .iter()
-            .filter_map(|rule| rule.deny.as_ref().filter(|deny| rule.is_before(deny)))
-            .map(ToString::to_string)
-            .collect();
-        let denies = distinct(denies.iter().map(String::as_str));
-        (!denies.is_empty()).then(|| format!("Their priorities are free, and come before {}.", list(&denies, 4)))
+    /// Whether the rules in force were told.
+    pub fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// The rules in force that deny what these allow, and come behind them.
+    pub fn preceded(&self) -> Vec<String> {
+        self.denies(true)
+    }
+
+    /// The rules in force that deny what these allow, and come before them for want of a free priority.
+    pub fn preceding(&self) -> Vec<String> {
+        self.denies(false)
+    }
+
+    fn denies(&self, behind: bool) -> Vec<String> {
+        let mut denies: Vec<String> = Vec::new();
+        for rule in &self.rules {
+            let deny = rule.deny.as_ref().filter(|deny| rule.is_before(deny) == behind);
+            denies.extend(deny.map(ToString::to_string).filter(|deny| !denies.contains(deny)));
+        }
+        denies
     }
 
     /// What a reader should know of `Internet` (service-tags-overview; MicrosoftDocs/azure-docs#22178).

@@ -95,8 +95,9 @@ impl Requirement {
             .find(|dependency| dependency.id == endpoint.dependency);
         let spec = dependency.and_then(|dependency| spec(dependency, endpoint));
         let direction = spec.map_or(Direction::Outbound, |spec| spec.direction);
-        // Only a row that no probe could see is not tested and yet known to be at fault.
-        let cause = endpoint.cause.filter(|_| endpoint.verdict == Verdict::NotTested);
+        // What the plan left out counts, and not what only this run found to be gone.
+        let left_out = endpoint.verdict == Verdict::NotTested && endpoint.duration_ms.is_none();
+        let cause = endpoint.cause.filter(|_| left_out);
         has_place(cause, endpoint.service_tag.as_deref(), direction).then(|| Self {
             id: endpoint.id.clone(),
             dependency: endpoint.dependency.clone(),

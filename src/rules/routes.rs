@@ -1,7 +1,7 @@
 //! Routes that an instance needs where another route takes 0.0.0.0/0.
 
 use super::{Choice, RuleSet, nsg::literal, slots::name};
-use crate::model::Direction;
+use crate::model::{Direction, Protocol};
 
 /// A route with the next hop `Internet`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,11 @@ pub fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
         if managed {
             add(&mut routes, "apim-management".into(), MANAGEMENT.into());
         }
-        for address in literal(&set.basis, &requirement.dependency) {
+        let mut addresses = literal(&set.basis, &requirement.dependency);
+        if addresses.is_empty() && requirement.protocol == Protocol::Kms {
+            addresses = requirement.addresses.iter().map(ToString::to_string).collect();
+        }
+        for address in addresses {
             let length = if address.contains(':') { 128 } else { 32 };
             add(
                 &mut routes,

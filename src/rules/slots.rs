@@ -2,6 +2,7 @@
 
 use super::Requirement;
 use crate::{
+    azure::ACTIVATION,
     catalog::model::{Catalog, Dependency, Endpoint, Target},
     model::{Direction, Expect, Need, Transport},
 };
@@ -186,5 +187,6 @@ fn far(
     if dependency.is_some_and(|dependency| !dependency.route_addresses.is_empty()) {
         return Far::Literal(id.to_owned());
     }
-    tag.map_or_else(|| Far::Hosts(id.to_owned()), |tag| Far::Tag(tag.to_owned()))
+    tag.filter(|tag| *tag != ACTIVATION)
+        .map_or_else(|| Far::Hosts(id.to_owned()), |tag| Far::Tag(tag.to_owned()))
 }

@@ -3,6 +3,7 @@
 
 mod documents;
 mod ends;
+mod fixes;
 mod outputs;
 mod stops;
 
@@ -28,9 +29,15 @@ struct Promise {
 }
 
 fn promises() -> impl Iterator<Item = &'static Promise> {
-    [documents::PROMISES, ends::PROMISES, outputs::PROMISES, stops::PROMISES]
-        .into_iter()
-        .flatten()
+    [
+        documents::PROMISES,
+        ends::PROMISES,
+        fixes::PROMISES,
+        outputs::PROMISES,
+        stops::PROMISES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The VM of one promise, and the flags that choose its catalog.

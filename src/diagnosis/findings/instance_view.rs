@@ -12,9 +12,14 @@ use jiff::Timestamp;
 
 use super::draft::{Draft, Severity, What};
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     import::view::{Location, State, Status, Subject},
-    model::{Confidence, Expect, Fix, Need, Suspect, Transport, Verdict},
+    model::{Confidence, Direction, Expect, Fix, Need, Suspect, Transport, Verdict},
+    network::API_MANAGEMENT,
+    rules::Kind,
     text::words,
 };
 
@@ -33,8 +38,8 @@ pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
         instance_fails(&pairs),
         vm_fails(&pairs),
         other_name_servers(&locations, view),
-        not_reached(&statuses),
-        broken(&statuses),
+        not_reached(&statuses, view),
+        broken(&statuses, view),
         stale(&statuses),
     ]
     .into_iter()
@@ -182,9 +187,11 @@ fn other_name_servers<'a>(locations: &[&Location], view: &RunView<'a>) -> Option
     })
 }
 
-fn not_reached<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
+fn not_reached<'a>(statuses: &[&Status], view: &RunView<'a>) -> Option<Draft<'a>> {
     let failing = failing(statuses, |subject| matches!(subject, Subject::Inbound { .. }));
     first(&failing)?;
+    let is_managed = |row: &&Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
+    let managed: Vec<Row<'_>> = view.rows.iter().filter(is_managed).copied().collect();
     Some(Draft {
         scope: "inbound".into(),
         title: "The instance says that it is not reached from outside".into(),
@@ -198,14 +205,18 @@ fn not_reached<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
         fix: Fix::new(
             "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 \
                       to a firewall, send ApiManagement to Internet.",
-        ),
+        )
+        .change(fix::lines(Kind::Nsg, &managed, view))
+        .change(fix::lines(Kind::Routes, &managed, view)),
         ..blank()
     })
 }
 
-fn broken<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
+fn broken<'a>(statuses: &[&Status], view: &RunView<'a>) -> Option<Draft<'a>> {
     let failing = failing(statuses, |subject| *subject == Subject::Internal);
     first(&failing)?;
+    let is_peer = |row: &&Row<'_>| row.endpoint.direction == Direction::Peer;
+    let peers: Vec<Row<'_>> = view.rows.iter().filter(is_peer).copied().collect();
     Some(Draft {
         scope: "internal".into(),
         title: "The instance says that parts of its own fail".into(),
@@ -219,7 +230,8 @@ fn broken<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
         fix: Fix::new(
             "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask \
                       Microsoft support.",
-        ),
+        )
+        .change(fix::lines(Kind::Nsg, &peers, view)),
         ..blank()
     })
 }

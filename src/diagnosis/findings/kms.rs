@@ -1,22 +1,24 @@
 //! Windows activation, which lies in both directions.
 
-use std::net::IpAddr;
-
 use super::{
     draft::{Draft, Severity, What},
     icmp, say,
 };
 use crate::{
     address,
-    diagnosis::view::{Pool, Row, RunView, should_work},
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView, should_work},
+    },
     model::{Cause, Confidence, Fix, Protocol, Suspect},
-    text::words::{count, distinct},
+    rules::Kind,
+    text::words::count,
 };
 
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub fn recognise_silence<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
+pub fn recognise_silence<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
     let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout));
     if rows.is_empty() {
         return Vec::new();
@@ -40,7 +42,7 @@ pub fn recognise_silence<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<
             "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
                       application rule for 1688 never works.",
         )
-        .change(routes(&rows)),
+        .change(fix::lines(Kind::Routes, &rows, view)),
         rows,
     }]
 }
@@ -71,7 +73,7 @@ pub fn recognise_hint<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>
         fix: Fix::new(
             "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet.",
         )
-        .change(routes(&answering)),
+        .change(fix::lines(Kind::Routes, &answering, view)),
         rows: answering,
     }]
 }
@@ -98,26 +100,4 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let (number, _, how) = signs.into_iter().find(|(number, least, _)| number >= least)?;
     let are = if number == 1 { "is" } else { "are" };
     Some(format!("{} {are} {how}", count(number, "endpoint")))
-}
-
-fn routes(rows: &[Row<'_>]) -> Vec<String> {
-    let addresses = rows
-        .iter()
-        .flat_map(|row| &row.judgement.outcomes)
-        .map(|outcome| outcome.address.ip());
-    let public: Vec<String> = addresses
-        .filter(|address| matches!(address, IpAddr::V4(_)) && !address::is_private(*address))
-        .map(|a| a.to_string())
-        .collect();
-    let route = |(address, number): (&str, u32)| {
-        format!(
-            "az network route-table route create -g RG --route-table-name TABLE -n kms-{number} --address-prefix {address}/32 \
-             --next-hop-type Internet"
-        )
-    };
-    distinct(public.iter().map(String::as_str))
-        .into_iter()
-        .zip(1..)
-        .map(route)
-        .collect()
 }

@@ -7,13 +7,17 @@ use super::{
     say,
 };
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
+    azure::ACTIVATION,
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{Cause, Confidence, Fix, Protocol, Suspect, prediction::Expected},
     text::words::{count, list},
 };
 
 /// Services that a subnet can reach without a way out, over service endpoints or platform rules.
-const OTHER_WAYS: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", "AzurePlatformLKM"];
+const OTHER_WAYS: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", ACTIVATION];
 /// How many silent hosts it takes.
 const FEWEST_HOSTS: usize = 3;
 
@@ -42,14 +46,14 @@ pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> 
     let is_denied = |row: &Row<'_>| row.prediction.is_some_and(|it| it.verdict == Expected::Deny);
     let elsewhere = view.predictions.and_then(|it| it.foreign_way_out.as_deref());
     vec![match elsewhere {
-        _ if rows.iter().all(is_denied) => denied(silence, rows),
+        _ if rows.iter().all(is_denied) => denied(view, silence, rows),
         Some(elsewhere) => led_elsewhere(elsewhere, silence, rows),
         None => private_subnet(view, &silence, rows),
     }]
 }
 
 /// The network's own rules deny all of it, for the instance as well.
-fn denied(silence: String, rows: Vec<Row<'_>>) -> Draft<'_> {
+fn denied<'a>(view: &RunView<'a>, silence: String, rows: Vec<Row<'a>>) -> Draft<'a> {
     Draft {
         impact: None,
         severity: Severity::Failure,
@@ -59,7 +63,7 @@ fn denied(silence: String, rows: Vec<Row<'_>>) -> Draft<'_> {
         confidence: Confidence::High,
         evidence: vec![silence],
         suspects: vec![Suspect::Nsg, Suspect::Udr],
-        fix: Fix::new("Allow what the instance needs.").look(["apim-probe rules --kind nsg"]),
+        fix: fix::allow(&rows, view),
         rows,
     }
 }
@@ -128,8 +132,7 @@ fn private_subnet<'a>(view: &RunView<'a>, silence: &str, rows: Vec<Row<'a>>) -> 
             "az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --public-ip-address PIP",
         ])
         .look([
-            "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
-             routes:routeTable.id, nsg:networkSecurityGroup.id, defaultOutbound:defaultOutboundAccess}\"",
+            fix::SUBNET,
             "az network nic show-effective-route-table -g RG -n NIC -o table",
         ]),
         rows,

@@ -3,13 +3,17 @@
 
 use super::draft::{Draft, Severity, What};
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
+    diagnosis::{
+        fix,
+        view::{Pool, Row, RunView},
+    },
     model::{
-        Cause, Confidence, Direction, Fix, Need, Prediction, Suspect, Transport, Vnet,
+        Cause, Confidence, Direction, Fix, Need, Prediction, Suspect, Transport,
         prediction::{Access, Expected, RouteMatch},
     },
     network::{API_MANAGEMENT, INTERNET},
     plan::{Endpoint, Untested},
+    rules::Kind,
 };
 
 /// Inbound and peer rows that a security rule denies, and management traffic whose replies leave by another way.
@@ -22,13 +26,13 @@ pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
         .filter_map(|row| Some((row, row.prediction.filter(|it| it.verdict == Expected::Deny)?)))
         // Where the groups let it in, it is the way back that is wrong.
         .filter(|(_, prediction)| is_denied(prediction) || predictions.lacks_a_group)
-        .map(|(row, prediction)| denied(row, prediction, view.place.vnet))
+        .map(|(row, prediction)| denied(view, row, prediction))
         .collect();
     let managed = |row: &Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
     if let Some(row) = rows().find(managed)
         && let Some((route, words)) = &predictions.lost_replies
     {
-        drafts.push(asymmetric(row, route, words.clone()));
+        drafts.push(asymmetric(view, row, route, words.clone()));
     }
     drafts
 }
@@ -54,7 +58,7 @@ fn counts(endpoint: &Endpoint) -> bool {
         }
 }
 
-fn denied<'a>(row: Row<'a>, prediction: &Prediction, vnet: Option<Vnet>) -> Draft<'a> {
+fn denied<'a>(view: &RunView<'a>, row: Row<'a>, prediction: &Prediction) -> Draft<'a> {
     let endpoint = row.endpoint;
     let transport = if endpoint.transport == Transport::Udp {
         "UDP"
@@ -68,11 +72,8 @@ fn denied<'a>(row: Row<'a>, prediction: &Prediction, vnet: Option<Vnet>) -> Draf
     } else {
         format!("inbound from {source}")
     };
-    let before = prediction.nsg.as_ref().map_or_else(String::new, |rule| {
-        format!(", before rule {} ({})", rule.name, rule.priority)
-    });
     // A security admin rule could let it in all the same, and only an instance with a public address has clients outside.
-    let only_external = source.eq_ignore_ascii_case(INTERNET) && vnet.is_none();
+    let only_external = source.eq_ignore_ascii_case(INTERNET) && view.place.vnet.is_none();
     Draft {
         severity: Severity::Failure,
         what: What::Word("nsg-deny"),
@@ -87,17 +88,11 @@ fn denied<'a>(row: Row<'a>, prediction: &Prediction, vnet: Option<Vnet>) -> Draf
         evidence: vec![prediction.words.clone()],
         suspects: vec![Suspect::Nsg],
         impact: None,
-        fix: Fix::new(format!(
-            "Allow {port} from {source} to VirtualNetwork in the subnet's NSG{before}."
-        ))
-        .look([format!(
-            "apim-probe rules --kind nsg --as az --only {}",
-            endpoint.dependency
-        )]),
+        fix: fix::let_in(&[row], view),
     }
 }
 
-fn asymmetric<'a>(row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> {
+fn asymmetric<'a>(view: &RunView<'a>, row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> {
     let endpoint = row.endpoint;
     let through = route.next_hop.as_ref().unwrap_or(&route.next_hop_type);
     Draft {
@@ -113,9 +108,6 @@ fn asymmetric<'a>(row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> 
         fix: Fix::new(format!(
             "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."
         ))
-        .look([format!(
-            "apim-probe rules --kind routes --as az --only {}",
-            endpoint.dependency
-        )]),
+        .change(fix::lines(Kind::Routes, &[row], view)),
     }
 }

@@ -1,217 +1,251 @@
-//! The rules that let rows through: by service tag in an NSG, by name or by service tag in an Azure Firewall.
+//! The rules that let rows through. What stands in a fix are lines of `apim-probe rules`, name and priority alike: the
+//! module `rules` makes both.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::look::SUBNET;
 use crate::{
-    azure::region::regional,
-    diagnosis::view::{Row, RunView},
-    model::{Fix, Transport},
-    text::{
-        quote,
-        words::{distinct, list},
+    address,
+    azure::ACTIVATION,
+    diagnosis::{
+        refutation::Refutation,
+        view::{Row, RunView},
     },
+    model::{
+        Direction, Fix, Prediction, Transport,
+        prediction::{Access, Expected, Place, RuleMatch},
+    },
+    network::routes::NextHop,
+    rules::{Choice, Kind, Rules},
+    text::words::{distinct, list},
 };
 
-/// This tag only works in rules that deny: the platform lets activation through by itself.
-const DENY_ONLY: &str = "AzurePlatformLKM";
 /// Everything outside the virtual network.
 const INTERNET: &str = "Internet";
-/// How many rules are written out; a longer list is `apim-probe rules`' business.
-const MOST_RULES: usize = 4;
 
-/// Ports of one transport to one destination.
-#[derive(Debug)]
-struct Rule {
-    /// `Allow-Sql`; the ports come behind it.
-    name: String,
-    /// A service tag, or addresses where the service has none.
-    destinations: Vec<String>,
-    /// The destination in words.
-    to: String,
-    transport: Transport,
-    ports: Vec<u16>,
+/// The rules of a kind that these rows require; `None` where nobody told of any. No rule by service tag covers a private
+/// endpoint.
+fn made(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
+    let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
+    let ids: BTreeSet<String> = covered.map(|row| row.endpoint.id.clone()).collect();
+    view.place.rules?.rules(kind, Choice::For(&ids)).ok()
 }
 
-impl Rule {
-    fn ports(&self, separator: &str) -> String {
-        self.ports
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(separator)
-    }
-
-    /// The name that the rule gets: `Allow-Sql-1433`.
-    fn name(&self) -> String {
-        format!("{}-{}", self.name, self.ports("-"))
-    }
-}
-
-/// One rule for each service tag and transport, in the order of the rows; without a tag, for each dependency.
-fn rules(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::new();
-    for row in rows {
-        let endpoint = row.endpoint;
-        let tag = Some(row.tag()).filter(|tag| !tag.is_empty() && *tag != DENY_ONLY);
-        let name = format!("Allow-{}", tag.unwrap_or(&endpoint.dependency));
-        let known = rules
-            .iter()
-            .position(|rule| rule.name == name && rule.transport == endpoint.transport);
-        let at = known.unwrap_or(rules.len());
-        if known.is_none() {
-            rules.push(Rule {
-                name,
-                destinations: Vec::new(),
-                to: tag.map_or_else(|| endpoint.title.clone(), |tag| narrowest(tag, view)),
-                transport: endpoint.transport,
-                ports: Vec::new(),
-            });
-        }
-        let rule = &mut rules[at];
-        if !rule.ports.contains(&endpoint.port) {
-            rule.ports.push(endpoint.port);
-        }
-        let destinations = if tag.is_some() {
-            vec![rule.to.clone()]
-        } else {
-            addresses(row)
-        };
-        for destination in destinations {
-            if !rule.destinations.contains(&destination) {
-                rule.destinations.push(destination);
-            }
-        }
-    }
-    rules
-}
-
-fn addresses(row: &Row<'_>) -> Vec<String> {
-    let addresses: Vec<String> = row
-        .judgement
-        .outcomes
-        .iter()
-        .map(|outcome| outcome.address.ip().to_string())
-        .collect();
-    if addresses.is_empty() {
-        vec!["ADDRESS".into()]
-    } else {
-        addresses
-    }
-}
-
-/// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`.
-fn what(rules: &[Rule]) -> String {
-    let one = |rule: &Rule| {
-        format!(
-            "{} {} to {}",
-            rule.transport.as_str().to_uppercase(),
-            rule.ports(", "),
-            rule.to
-        )
-    };
-    let named: Vec<String> = rules.iter().map(one).collect();
-    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
-}
-
-/// Lets rows through wherever packets are judged by address and port.
-pub fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    let rules = rules(rows, view);
-    let firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
-        "with an application rule for the names"
-    } else {
-        "with a network rule"
-    };
-    let summary = format!(
-        "Allow {} in the subnet's NSG, and {firewall} in any firewall on the way.",
-        what(&rules)
-    );
-    let commands = rules
-        .iter()
-        .take(MOST_RULES)
-        .zip(priorities(rows, view))
-        .map(|(rule, priority)| in_nsg(rule, priority));
-    Fix::new(summary).change(commands)
-}
-
-/// A priority for each row, none of which another finding gives: Azure refuses the second rule of one priority.
-fn priorities(rows: &[Row<'_>], view: &RunView<'_>) -> impl Iterator<Item = usize> {
-    let place = |row: &Row<'_>| {
-        view.plan
-            .endpoints
-            .iter()
-            .position(|endpoint| endpoint.id == row.endpoint.id)
-    };
-    let mut places: Vec<usize> = rows.iter().filter_map(place).collect();
-    places.sort_unstable();
-    places.into_iter().map(|place| FIRST_PRIORITY + place)
-}
-
-/// Behind the rules of a complete set, which begin at 2000.
-const FIRST_PRIORITY: usize = 3000;
-
-fn in_nsg(rule: &Rule, priority: usize) -> String {
-    let protocol = match rule.transport {
-        Transport::Tcp => "Tcp",
-        Transport::Udp => "Udp",
-    };
-    format!(
-        "az network nsg rule create -g RG --nsg-name NSG -n {} --priority {priority} --direction Outbound --access Allow \
-         --protocol {protocol} --source-address-prefixes VirtualNetwork --destination-address-prefixes {} \
-         --destination-port-ranges {}",
-        rule.name(),
-        words(&rule.destinations),
-        rule.ports(" ")
-    )
+/// The lines of these rules.
+pub fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
+    made(kind, rows, view).map_or_else(Vec::new, |rules| rules.lines())
 }
 
 /// The tag that is enough where the instance is.
 fn narrowest(tag: &str, view: &RunView<'_>) -> String {
-    regional(tag, view.place.region).unwrap_or_else(|| tag.to_owned())
+    view.place.rules.map_or_else(|| tag.to_owned(), |rules| rules.tag(tag))
+}
+
+/// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`: by service tag and transport, in the order of the rows; without
+/// a tag, by dependency.
+fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
+    let mut traffic: Vec<(Transport, String, Vec<u16>)> = Vec::new();
+    for row in rows {
+        let endpoint = row.endpoint;
+        let tag = Some(row.tag()).filter(|tag| !tag.is_empty() && *tag != ACTIVATION);
+        let to = match (private_endpoints(row).as_slice(), tag) {
+            ([], Some(tag)) => narrowest(tag, view),
+            ([], None) => endpoint.title.clone(),
+            (addresses, _) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+                format!("the private endpoint {}", list(&addresses, 2))
+            }
+        };
+        let at = traffic
+            .iter()
+            .position(|(transport, known, _)| (*transport, known) == (endpoint.transport, &to));
+        let at = at.unwrap_or_else(|| {
+            traffic.push((endpoint.transport, to, Vec::new()));
+            traffic.len() - 1
+        });
+        let ports = &mut traffic[at].2;
+        if !ports.contains(&endpoint.port) {
+            ports.push(endpoint.port);
+        }
+    }
+    let named: Vec<String> = traffic
+        .iter()
+        .map(|(transport, to, ports)| {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            format!("{} {} to {to}", transport.as_str().to_uppercase(), ports.join(", "))
+        })
+        .collect();
+    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
+}
+
+/// The addresses of the private endpoints that stand for a service with a tag; none, where any of its addresses is public.
+fn private_endpoints(row: &Row<'_>) -> Vec<IpAddr> {
+    let dialled = row.judgement.outcomes.iter().map(|outcome| outcome.address.ip());
+    let dialled: Vec<IpAddr> = dialled.filter(|_| !row.tag().is_empty()).collect();
+    if dialled.iter().all(|address| address::is_private(*address)) {
+        dialled
+    } else {
+        Vec::new()
+    }
+}
+
+/// Lets rows through wherever packets are judged by address and port, as far as the network's own rules leave that open.
+pub fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let what = what(rows, view);
+    let in_firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
+        "with an application rule for the names"
+    } else {
+        "with a network rule"
+    };
+    match at_fault(rows, view) {
+        Some(AtFault::Group) => {
+            let (place, lines) = in_group(rows, view);
+            Fix::new(format!("Allow {what} in the subnet's NSG{place}.")).change(lines)
+        }
+        Some(AtFault::OtherGroup(rule)) => Fix::new(match rule.place {
+            Place::Nic => format!(
+                "Allow {what} in the NSG of this VM's own network interface, before {} ({}): the instance is not subject to it.",
+                rule.name, rule.priority
+            ),
+            Place::Subnet | Place::NetworkManager => format!(
+                "Allow {what} in the network manager's security admin rules, before {} ({}): no NSG rule comes before them.",
+                rule.name, rule.priority
+            ),
+        }),
+        Some(AtFault::Route(prefix)) => Fix::new(format!(
+            "Give the route {prefix} a next hop that forwards {what}, or add routes that do."
+        ))
+        .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
+        Some(AtFault::WayOut) => Fix::new(format!(
+            "The given NSG and routes let {what} out: give the subnet a way out, such as a NAT gateway, or look for a security \
+             admin rule of a network manager."
+        ))
+        .look([SUBNET]),
+        Some(AtFault::NextHop(hop)) => Fix::new(format!("Allow {what} {in_firewall} in the firewall at {hop}."))
+            .change(lines(Kind::Firewall, rows, view)),
+        None => {
+            let (place, lines) = in_group(rows, view);
+            Fix::new(format!(
+                "Allow {what} in the subnet's NSG{place}, and {in_firewall} in any firewall on the way."
+            ))
+            .change(lines)
+        }
+    }
+}
+
+/// What the network's own rules leave as the only place where something is to change, for all of these rows alike.
+enum AtFault<'a> {
+    /// The group of the subnet.
+    Group,
+    /// A rule that a group of the subnet has no say in.
+    OtherGroup(&'a RuleMatch),
+    /// The route that leads nowhere, by its prefix.
+    Route(&'a str),
+    /// Neither groups nor routes.
+    WayOut,
+    /// The appliance to which a route leads, by its address.
+    NextHop(&'a str),
+}
+
+fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
+    let predictions: Option<Vec<&Prediction>> = rows.iter().map(|row| row.prediction).collect();
+    let predictions = predictions.filter(|_| Refutation::of(view).is_none())?;
+    let (first, others) = predictions.split_first()?;
+    let of = |prediction: &&'a Prediction| {
+        let prediction = *prediction;
+        let route = prediction.route.as_ref();
+        match (prediction.verdict, &prediction.nsg) {
+            (Expected::Deny, Some(rule)) if rule.access == Access::Deny => Some(match rule.place {
+                Place::Subnet => AtFault::Group,
+                Place::Nic | Place::NetworkManager => AtFault::OtherGroup(rule),
+            }),
+            (Expected::Deny, _) => route.map(|route| AtFault::Route(&route.prefix)),
+            (Expected::Allow, Some(_)) => {
+                let route = route?;
+                if route.next_hop_type == NextHop::Internet.as_str() {
+                    return Some(AtFault::WayOut);
+                }
+                route.next_hop.as_deref().map(AtFault::NextHop)
+            }
+            _ => None,
+        }
+    };
+    let same = |one: &AtFault<'_>, other: &AtFault<'_>| match (one, other) {
+        (AtFault::Group, AtFault::Group) | (AtFault::WayOut, AtFault::WayOut) => true,
+        (AtFault::OtherGroup(one), AtFault::OtherGroup(other)) => one == other,
+        (AtFault::Route(one), AtFault::Route(other)) | (AtFault::NextHop(one), AtFault::NextHop(other)) => one == other,
+        _ => false,
+    };
+    let first = of(first)?;
+    others
+        .iter()
+        .all(|other| of(other).is_some_and(|other| same(&first, &other)))
+        .then_some(first)
+}
+
+/// Where the rules of the subnet's group stand, and the lines that make them.
+fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<String>) {
+    let Some(Rules::Nsg(rules)) = made(Kind::Nsg, rows, view) else {
+        return (String::new(), Vec::new());
+    };
+    // What is measured refutes what is said of outbound traffic alone.
+    let is_refuted =
+        rows.iter().any(|row| row.endpoint.direction == Direction::Outbound) && Refutation::of(view).is_some();
+    let (before, behind) = (rules.preceded(), rules.preceding());
+    let named = |denies: &[String]| list(&denies.iter().map(String::as_str).collect::<Vec<_>>(), 3);
+    let place = match (before.as_slice(), behind.as_slice()) {
+        _ if !rules.is_told() || is_refuted => " (put it before your own deny)".to_owned(),
+        ([], []) => String::new(),
+        (before, []) => format!(", before {}", named(before)),
+        (_, behind) => format!(", and move {} behind it: no priority before is free", named(behind)),
+    };
+    (place, Rules::Nsg(rules).lines())
+}
+
+/// Lets rows in, or from machine to machine, through the subnet's group.
+pub fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let (place, lines) = in_group(rows, view);
+    let named: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let source = row.endpoint.source_tag.as_deref().unwrap_or(INTERNET);
+            let transport = row.endpoint.transport.as_str().to_uppercase();
+            format!("{transport} {} from {source}", row.endpoint.port)
+        })
+        .collect();
+    let named = distinct(named.iter().map(String::as_str));
+    Fix::new(format!(
+        "Allow {} to VirtualNetwork in the subnet's NSG{place}.",
+        list(&named, 4)
+    ))
+    .change(lines)
 }
 
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
 pub fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
-    let (http, https) = (names(80), names(443));
-    let parts = [(80, "Http", &http), (443, "Https", &https)];
-    let most = if http.len() + https.len() > 3 { 2 } else { 3 };
+    let parts = [("http", 80, names(80)), ("https", 443, names(443))];
+    let most = if parts.iter().map(|(_, _, names)| names.len()).sum::<usize>() > 3 {
+        2
+    } else {
+        3
+    };
     let allowed: Vec<String> = parts
         .iter()
         .filter(|(_, _, names)| !names.is_empty())
-        .map(|(port, word, names)| format!("{}:{port} to {}", word.to_lowercase(), list(names, most)))
+        .map(|(word, port, names)| format!("{word}:{port} to {}", list(names, most)))
         .collect();
-    let tags: Vec<String> = distinct(rows.iter().map(Row::tag))
-        .into_iter()
-        .filter(|tag| *tag != INTERNET)
-        .map(|tag| narrowest(tag, view))
-        .collect();
+    let tags = distinct(rows.iter().map(Row::tag));
     let or = match tags.as_slice() {
-        [tag] if rows.iter().all(|row| row.tag() != INTERNET) => format!(", or a network rule to {tag}"),
+        [tag] if !tag.is_empty() && *tag != INTERNET => format!(", or a network rule to {}", narrowest(tag, view)),
         _ => String::new(),
     };
     let summary = format!(
         "Add an application rule to the firewall that allows {}{or}.",
         allowed.join(" and ")
     );
-    let command = |(port, word, names): &(u16, &str, &Vec<&str>)| {
-        format!(
-            "az network firewall policy rule-collection-group collection add-filter-collection -g RG --policy-name POLICY \
-             --rcg-name GROUP --name apim-{} --collection-priority {} --action Allow --rule-type ApplicationRule \
-             --rule-name apim-{} --source-addresses SUBNET --protocols {word}={port} --target-fqdns {}",
-            word.to_lowercase(),
-            2000 + port,
-            word.to_lowercase(),
-            words(names)
-        )
-    };
-    Fix::new(summary).change(parts.iter().filter(|(_, _, names)| !names.is_empty()).map(command))
-}
-
-/// Arguments of a command.
-fn words(words: &[impl AsRef<str>]) -> String {
-    words
-        .iter()
-        .map(|word| quote(word.as_ref()))
-        .collect::<Vec<_>>()
-        .join(" ")
+    Fix::new(summary).change(lines(Kind::Firewall, rows, view))
 }
 
 /// The name in an application rule: the documented wildcard where the host stands for one.
@@ -222,33 +256,14 @@ fn name<'a>(row: &Row<'a>) -> &'a str {
 /// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
 /// not on its ports, and an application rule would break it: network rules only.
 pub fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    let rules = rules(rows, view);
     let summary = format!(
         "Allow {} in the firewall with a network rule, never with an https application rule.",
-        what(&rules)
+        what(rows, view)
     );
-    Fix::new(summary).change(in_firewall(&rules))
+    Fix::new(summary).change(lines(Kind::Firewall, rows, view))
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
 pub fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    let rules = rules(rows, view);
-    Fix::new(format!("Let {who} pass {}.", what(&rules))).change(in_firewall(&rules))
-}
-
-fn in_firewall(rules: &[Rule]) -> Vec<String> {
-    let command = |(rule, number): (&Rule, u32)| {
-        format!(
-            "az network firewall policy rule-collection-group collection add-filter-collection -g RG --policy-name POLICY \
-             --rcg-name GROUP --name apim-{} --collection-priority {} --action Allow --rule-type NetworkRule --rule-name {} \
-             --source-addresses SUBNET --ip-protocols {} --destination-addresses {} --destination-ports {}",
-            rule.name().to_lowercase(),
-            1000 + 10 * number,
-            rule.name(),
-            rule.transport.as_str().to_uppercase(),
-            words(&rule.destinations),
-            rule.ports(" ")
-        )
-    };
-    rules.iter().take(MOST_RULES).zip(1..).map(command).collect()
+    Fix::new(format!("Let {who} pass {}.", what(rows, view))).change(lines(Kind::Firewall, rows, view))
 }

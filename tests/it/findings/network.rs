@@ -24,6 +24,7 @@ use apim_probe::{
         control::Controls,
         trace::{NameTrace, Trace},
     },
+    rules::{Basis, Requirement, RuleSet},
 };
 use jiff::SignedDuration;
 
@@ -251,37 +252,55 @@ impl Network {
     /// Everything that the run has to say.
     pub fn diagnosis(&self) -> Diagnosis {
         let run = self.run();
-        let predictions = self.predictions(&run);
-        diagnose(&self.plan, &run, predictions.as_ref(), self.place())
+        let (predictions, rules) = (self.predictions(&run), self.rule_set());
+        diagnose(&self.plan, &run, predictions.as_ref(), self.place(&rules))
     }
 
     /// The root causes.
     pub fn findings(&self) -> Vec<Finding> {
         let run = self.run();
-        let predictions = self.predictions(&run);
-        let judgements = diagnose(&self.plan, &run, None, self.place()).judgements;
+        let (predictions, rules) = (self.predictions(&run), self.rule_set());
+        let judgements = diagnose(&self.plan, &run, None, self.place(&rules)).judgements;
         root_causes(&RunView {
             platform_dns: self.platform_dns,
             clock: self.clock,
-            ..RunView::new(&self.plan, &run, &judgements, predictions.as_ref(), self.place())
+            ..RunView::new(&self.plan, &run, &judgements, predictions.as_ref(), self.place(&rules))
         })
     }
 
-    fn predictions(&self, run: &Run) -> Option<Predictions> {
-        let from = Standpoint {
-            region: self.region,
-            addresses: &[OWN],
+    /// The rules that mend.
+    pub fn rule_set(&self) -> RuleSet<'_> {
+        let basis = Basis {
+            catalog: &self.catalog,
+            cloud: self.cloud,
+            from: self.standpoint(),
+            is_forced: self.rules.as_ref().and_then(NetworkRules::is_forced),
+            network: self.rules.as_ref(),
+            first_priority: None,
+            subnet: "10.1.0.0/24",
         };
-        let rules = self.rules.as_ref()?;
-        Some(rules.predictions(&self.plan, &run.traces, &from))
+        RuleSet::new(basis, Requirement::of_plan(&self.plan))
     }
 
-    fn place(&self) -> Surroundings<'static> {
+    fn predictions(&self, run: &Run) -> Option<Predictions> {
+        let rules = self.rules.as_ref()?;
+        Some(rules.predictions(&self.plan, &run.traces, &self.standpoint()))
+    }
+
+    fn standpoint(&self) -> Standpoint<'static> {
+        Standpoint {
+            region: self.region,
+            addresses: &[OWN],
+        }
+    }
+
+    fn place<'a>(&self, rules: &'a RuleSet<'a>) -> Surroundings<'a> {
         Surroundings {
             region: self.region,
             vnet: self.vnet,
             addresses: &[OWN],
             started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
+            rules: Some(rules),
             ..Surroundings::default()
         }
     }

@@ -2,7 +2,7 @@
 
 use apim_probe::{
     diagnosis::{Diagnosis, outcome::Judgement},
-    model::{Cause, Confidence, Finding, Suspect, Verdict, Vnet, prediction::Expected},
+    model::{Cause, Confidence, Finding, Fix, Suspect, Verdict, Vnet, prediction::Expected},
 };
 
 use super::{
@@ -79,7 +79,7 @@ fn silence_that_a_rule_explains_is_certain() {
     assert_eq!(found.evidence[0], DENIED);
     let fix = &found.fix.summary;
     assert!(
-        fix.ends_with("It must come before NSG rule DenyInternet (4096)."),
+        fix.ends_with("in the subnet's NSG, before DenyInternet (4096)."),
         "{fix}"
     );
     let rows = network.plan().endpoints.iter().zip(&diagnosis.predictions);
@@ -125,7 +125,7 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
 
 #[test]
 fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
-    let diagnosis = ruled(NIC_ONLY, PLAIN, &["sql", "key-vault"])
+    let diagnosis = ruled(NIC_ONLY, PLAIN, &["sql"])
         .fault(of("sql"), &Fault::Silent)
         .diagnosis();
     let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
@@ -142,6 +142,77 @@ fn a_route_to_nowhere_is_blamed() {
         (found.confidence, &found.suspects[..]),
         (Confidence::Certain, &[Suspect::Udr][..])
     );
+}
+
+/// A change where nothing is at fault has no effect, however well it is written.
+#[test]
+fn a_fix_changes_what_is_at_fault() {
+    let fix = |network: Network, id: &str| finding(&network.diagnosis(), id).unwrap().fix.clone();
+    let lines = |fix: &Fix, start: &str| fix.change.iter().filter(|line| line.starts_with(start)).count();
+    let (group, firewall) = ("az network nsg rule create", "az network firewall policy");
+
+    let sql = || of("sql");
+    let denied = fix(
+        ruled(LOCKED, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        "tcp-timeout/sql",
+    );
+    assert_eq!((lines(&denied, group), lines(&denied, firewall)), (1, 0));
+
+    let vault = || of("key-vault");
+    let behind = fix(
+        ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
+        "tcp-timeout/key-vault",
+    );
+    assert!(
+        behind.summary.contains("the firewall at 10.1.2.4"),
+        "{}",
+        behind.summary
+    );
+    assert_eq!(lines(&behind, group), 0);
+    assert!(lines(&behind, firewall) > 1, "{:?}", behind.change);
+
+    // A group of this VM's alone is nobody's business but this VM's.
+    let own = fix(
+        ruled(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        "tcp-timeout/sql",
+    );
+    assert!(
+        own.summary.contains("network interface, before DenySql (100)"),
+        "{}",
+        own.summary
+    );
+    assert_eq!(own.change, Vec::<String>::new());
+
+    let nowhere = fix(
+        ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
+        "tcp-timeout/key-vault",
+    );
+    assert!(nowhere.summary.starts_with("Give the route "), "{}", nowhere.summary);
+    assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
+
+    let out = fix(
+        ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
+        "tcp-timeout/key-vault",
+    );
+    assert!(out.summary.contains("NAT gateway"), "{}", out.summary);
+    assert_eq!(out.change, Vec::<String>::new());
+}
+
+#[test]
+fn rules_of_a_fix_are_those_of_the_command_with_the_same_documents() {
+    for (nsg, routes) in [
+        (LOCKED, PLAIN),
+        (LOCKED, FORCED),
+        (NIC_ONLY, FORCED),
+        (NIC_ONLY, CONTEST),
+    ] {
+        for fault in [Fault::Silent, Fault::CutReset] {
+            let network = Network::healthy()
+                .ruled_by(Some(nsg), routes, TAGS)
+                .fault(|_| true, &fault);
+            super::rules_are_those_of_the_command("ruled", &network, &network.findings()).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -258,12 +329,18 @@ fn what_no_probe_sees_becomes_a_finding() {
     assert_eq!(denied.endpoints, ["management-endpoint/*:3443"]);
     assert_eq!(
         denied.fix.summary,
-        "Allow TCP 3443 from ApiManagement to VirtualNetwork in the subnet's NSG, before rule DenyAllInBound (65500)."
+        "Allow TCP 3443 from ApiManagement to VirtualNetwork in the subnet's NSG, before DenyAllInBound (65500)."
     );
-    assert_eq!(
-        denied.fix.look,
-        ["apim-probe rules --kind nsg --as az --only management-endpoint"]
-    );
+    let [allow] = denied.fix.change.as_slice() else {
+        panic!("{:?}", denied.fix.change)
+    };
+    for part in [
+        "--name apim-in-ApiManagement-tcp-3443 ",
+        "--direction Inbound ",
+        "--source-address-prefixes ApiManagement ",
+    ] {
+        assert!(allow.contains(part), "{allow}");
+    }
     // Whether clients come from outside, nobody said.
     assert_eq!(
         finding(&diagnosis, "nsg-deny/client-traffic:443").unwrap().confidence,
@@ -281,6 +358,11 @@ fn replies_that_are_lost_become_a_finding() {
     let network = Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS);
     let diagnosis = network.diagnosis();
     let lost = finding(&diagnosis, "asymmetric-route/management-endpoint").unwrap();
+    assert!(
+        lost.fix.change[0].contains("--name apim-management --address-prefix ApiManagement "),
+        "{:?}",
+        lost.fix.change
+    );
     assert_eq!(
         (lost.confidence, &lost.suspects[..]),
         (Confidence::Certain, &[Suspect::Udr][..])

@@ -1,0 +1,77 @@
+//! Whether the network's own rules are the ones in force: what they deny must not answer.
+
+use std::fmt;
+
+use super::view::{Row, RunView};
+use crate::model::{Cause, Direction, Prediction, Stage, Transport, Verdict, prediction::Expected};
+
+/// That what the rules deny answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// How many endpoints do.
+    answering: usize,
+    /// One of them.
+    example: String,
+}
+
+impl Refutation {
+    /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
+    /// comes in.
+    pub fn of(view: &RunView<'_>) -> Option<Self> {
+        let is_denied = |row: &&Row<'_>| {
+            let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
+            row.endpoint.direction == Direction::Outbound && row.prediction.is_some_and(denies) && answers(row)
+        };
+        let mut refuting = view.rows.iter().filter(is_denied);
+        let example = refuting.next()?.endpoint.id.clone();
+        Some(Self {
+            answering: refuting.count() + 1,
+            example,
+        })
+    }
+}
+
+impl fmt::Display for Refutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the given rules do not match what was measured: another network card, or an old export. "
+        )?;
+        match self.answering {
+            1 => write!(f, "{}, which they deny, answers", self.example)?,
+            all => write!(f, "{all} endpoints that they deny answer, {} among them", self.example)?,
+        }
+        f.write_str("; what they say of outbound traffic is left aside")
+    }
+}
+
+/// Whether packets were dropped in silence, as Azure's rules drop them.
+pub fn is_silent(row: &Row<'_>) -> bool {
+    match row.judgement.cause {
+        Some(Cause::TcpTimeout) => true,
+        Some(Cause::HelloTimeout) => row.endpoint.transport == Transport::Udp,
+        Some(Cause::DnsTimeout) => row.tested_server().is_some(),
+        _ => false,
+    }
+}
+
+/// Whether nothing was sent to the endpoint itself.
+pub fn was_not_dialled(row: &Row<'_>) -> bool {
+    let of_the_name = row.judgement.stage == Some(Stage::Dns);
+    row.judgement.verdict == Verdict::NotTested
+        || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
+}
+
+/// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
+pub fn answers(row: &Row<'_>) -> bool {
+    if was_not_dialled(row) {
+        return false;
+    }
+    row.judgement.verdict.is_proved()
+        || match row.judgement.cause {
+            None => row.judgement.verdict == Verdict::Unproven,
+            // Nobody, or somebody on the way.
+            Some(Cause::TcpUnreachable | Cause::TcpNoRoute | Cause::UdpUnreachable) => false,
+            Some(cause) => cause.stage() != Some(Stage::Dns) && !is_silent(row),
+        }
+}

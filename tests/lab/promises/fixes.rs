@@ -1,0 +1,44 @@
+//! What a finding says to change, beside what `rules` says.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Promise, list, text};
+
+pub(super) const PROMISES: &[Promise] = &[Promise {
+    name: "fixes/rules-are-those-of-the-command",
+    catalog: None,
+    network: || {
+        "
+firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
+faults: [ { to: '*:1886', does: silence }, { to: '*:1688', does: silence } ]"
+            .to_owned()
+    },
+    check: |world| {
+        let path = world.lab.write("report.json", "")?.display().to_string();
+        world.output("run", &["--timeout", "1s", "--output", &path])?;
+        let rules = |kind: &str| -> Result<String> {
+            let output = world.output("rules", &["--report", &path, "--missing-only", "--kind", kind])?;
+            ensure!(output.status.success(), "{}", text(&output.stderr));
+            Ok(text(&output.stdout))
+        };
+        let printed = [rules("nsg")?, rules("firewall")?, rules("routes")?].concat();
+        let printed: Vec<&str> = printed.lines().collect();
+        let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+        let mut kinds = [("network nsg", 0), ("network firewall", 0), ("network route-table", 0)];
+        for finding in list(&report, "findings") {
+            for line in list(&finding["fix"], "change") {
+                let line = line.as_str().context("a change is no text")?;
+                for (kind, lines) in &mut kinds {
+                    if line.starts_with(&format!("az {kind}")) {
+                        *lines += 1;
+                        ensure!(printed.contains(&line), "{}: {line}", finding["id"]);
+                    }
+                }
+            }
+        }
+        for (kind, lines) in kinds {
+            ensure!(lines > 0, "no fix of the kind {kind}");
+        }
+        Ok(())
+    },
+}];
