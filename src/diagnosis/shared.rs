@@ -62,11 +62,10 @@ struct Place {
 
 /// The public address that was dialled for a name, where it is the only one.
 fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
-    let [outcome] = &judgement.outcomes[..] else {
-        return None;
-    };
-    let address = outcome.address.ip();
-    let counts = endpoint.destination == Destination::Name
+    let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
+    let address = addresses.next()?;
+    let counts = addresses.all(|other| other == address)
+        && endpoint.destination == Destination::Name
         && judgement.verdict != Verdict::NotTested
         && !address::is_private(address)
         && !address::is_sinkhole(address);
