@@ -77,7 +77,10 @@ pub fn parse_text<T>(
     let powershell = form::is_of_powershell(text);
     let result = form::json(text).and_then(|(json, form)| {
         if powershell && form::is_cut(json.get()) {
-            return Err("was cut by ConvertTo-Json, which goes two levels deep unless it is told more".into());
+            return Err(
+                "was cut by PowerShell, which names types in the place of what is nested deeper than -Depth says"
+                    .into(),
+            );
         }
         make(&Document { json, form, wanted })
     });

@@ -71,6 +71,9 @@ fn other(text: &str) -> Result<(String, Form), String> {
         .map(str::trim)
         .find(|line| !noise::is_noise(line))
         .unwrap_or_default();
+    if first.starts_with("<Objs ") {
+        return Err("is XML of PowerShell's Export-Clixml".into());
+    }
     if first.starts_with('<') {
         return Err("is a web page or XML: a login page or a proxy's page was saved in its place".into());
     }

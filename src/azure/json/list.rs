@@ -1,5 +1,7 @@
 //! What PowerShell's `Format-List` prints: a name, a colon and a value a line, a blank line between objects.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::noise;
@@ -12,7 +14,7 @@ pub fn parse(text: &str) -> Option<Result<Value, String>> {
     let indent = text
         .lines()
         .filter(|line| !line.trim().is_empty())
-        .map(indent_of)
+        .map(noise::indent_of)
         .min()?;
     let mut objects: Vec<Vec<(&str, String)>> = vec![Vec::new()];
     for line in text.lines() {
@@ -33,20 +35,20 @@ pub fn parse(text: &str) -> Option<Result<Value, String>> {
     if objects.is_empty() {
         return None;
     }
-    let values: Result<Vec<Value>, String> = objects
-        .into_iter()
-        .map(|fields| {
-            let fields = fields
-                .into_iter()
-                .map(|(name, text)| Ok((name.to_owned(), value(name, &text)?)));
-            fields.collect::<Result<Map<_, _>, String>>().map(Value::Object)
-        })
-        .collect();
+    let values: Result<Vec<Value>, String> = objects.iter().map(|fields| object(fields)).collect();
     Some(values.map(Value::Array))
 }
 
-fn indent_of(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
+/// An object, with PowerShell's own copies (`AssociationText` beside `Association`) in the place of what they are copies of.
+fn object(fields: &[(&str, String)]) -> Result<Value, String> {
+    let names: HashSet<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let has = |name: &str| names.contains(name);
+    let mut object = Map::new();
+    for (name, text) in fields.iter().filter(|(name, _)| !has(&format!("{name}Text"))) {
+        let name = name.strip_suffix("Text").filter(|name| has(name)).unwrap_or(name);
+        object.insert(name.to_owned(), value(name, text)?);
+    }
+    Ok(Value::Object(object))
 }
 
 /// `NextHopType   : Internet`, with a blank before the colon, which YAML never has.

@@ -7,7 +7,17 @@ use serde_json::value::RawValue;
 /// Finds the JSON of a text between lines that are no part of it. `None` where there is none, or something else beside.
 pub fn json_within(text: &str) -> Option<&str> {
     const MOST_STARTS: usize = 8;
-    let starts = line_starts(text).filter(|at| text[*at..].trim_start_matches([' ', '\t']).starts_with(['{', '[']));
+    // What is indented deeper than the rest belongs to something else.
+    let indent = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(indent_of)
+        .min()?;
+    let begins = |at: &usize| {
+        let line = &text[*at..];
+        indent_of(line) == indent && line[indent..].starts_with(['{', '['])
+    };
+    let starts = line_starts(text).filter(begins);
     let (value, rest) = starts.take(MOST_STARTS).find_map(|at| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<&RawValue>();
         let value = values.next()?.ok()?;
@@ -15,6 +25,11 @@ pub fn json_within(text: &str) -> Option<&str> {
     })?;
     let is_json = |line: &str| line.trim_start().starts_with(['{', '[', '}', ']', '"']);
     (!rest.lines().any(is_json)).then_some(value)
+}
+
+/// How many blanks a line begins with.
+pub fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '\t']).len()
 }
 
 fn line_starts(text: &str) -> impl Iterator<Item = usize> {
@@ -36,6 +51,7 @@ pub fn is_noise(line: &str) -> bool {
         || line.starts_with("```")
         || line.starts_with("WARNING")
         || line.starts_with("#TYPE ")
+        || line.starts_with("sep=")
         || line.starts_with("This command ")
         || line.starts_with("Command group ")
         || (line.starts_with("PS ") && line.contains('>'))

@@ -17,6 +17,9 @@ pub fn columns(text: &str) -> Option<Result<Value, String>> {
     Some(read(&lines, rule))
 }
 
+/// A table of any of Azure's tools has fewer columns.
+const MOST_COLUMNS: usize = 64;
+
 fn is_header(line: &str) -> bool {
     line.contains(|c: char| c.is_ascii_alphabetic()) && !noise::is_noise(line)
 }
@@ -68,6 +71,9 @@ fn cuts(rule: &str, lines: &[&str]) -> Option<Vec<usize>> {
     let starts: Vec<usize> = (0..rule.len())
         .filter(|at| rule[*at] == '-' && (*at == 0 || rule[at - 1] == ' '))
         .collect();
+    if starts.len() > MOST_COLUMNS {
+        return None;
+    }
     let is_gutter = |at: &usize| lines.iter().all(|line| line.get(*at).is_none_or(|c| *c == ' '));
     starts
         .windows(2)

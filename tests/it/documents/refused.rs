@@ -48,6 +48,10 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ),
     ("<?xml version=\"1.0\"?>", "is a web page or XML"),
     (
+        "<Objs Version=\"1.1.0.1\"><Obj/></Objs>",
+        "is XML of PowerShell's Export-Clixml",
+    ),
+    (
         "This is what I found in the portal.",
         "is text that is neither JSON nor anything else",
     ),
@@ -306,19 +310,19 @@ fn what_leaves_something_out_is_refused() {
             nsg(
                 r#"[{"NetworkSecurityGroup": {"Id": "x"}, "Association": "@{Subnet=}", "EffectiveSecurityRules": "System.Object[]"}]"#,
             ),
-            "was cut by ConvertTo-Json, which goes two levels deep unless it is told more",
+            "was cut by PowerShell, which names types in the place of what is nested deeper than -Depth says",
         ),
         (
             status(
                 r#"{"Location": "West US", "DnsServers": ["168.63.129.16"], "ConnectivityStatus": ["Microsoft.Azure.Commands.ApiManagement.Models.PsConnectivityStatus"]}"#,
             ),
-            "was cut by ConvertTo-Json",
+            "was cut by PowerShell",
         ),
         (
             table(
                 r#"[{"State": "Active", "Source": "Default", "AddressPrefix": ["10.1.0.0/16"], "NextHopType": "VnetLocal", "NextHopIpAddress": "System.Object[]"}]"#,
             ),
-            "was cut by ConvertTo-Json",
+            "was cut by PowerShell",
         ),
     ] {
         assert!(said.contains(looks), "{said}\nand not: {looks}");
@@ -366,6 +370,7 @@ fn depth_and_width_are_no_matter() {
         "a : b\n".repeat(50_000),
         "- ".repeat(100_000),
         format!("a  b\n-  -\n{}", "x  y\n".repeat(20_000)),
+        format!("{}\n{}\n", "a  ".repeat(50_000), "-- ".repeat(50_000)),
         "\"a\",".repeat(50_000),
         format!("x{}", ": {".repeat(50_000)),
     ] {
