@@ -1,0 +1,13 @@
+//! The effective routes of a network interface, in whatever form.
+
+#![no_main]
+
+use apim_probe::network::routes::Routes;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(said) = Routes::parse(bytes) {
+        // Whatever is refused is said in one line, with the command that gives the right file.
+        assert!(!said.contains(char::is_control), "{said:?}");
+    }
+});
