@@ -50,19 +50,15 @@ fn effective_rules_are_read_in_every_form() {
 fn what_format_list_cuts_is_read_from_its_copies() {
     let list = String::from_utf8(fixture("nsg.format-list.txt")).unwrap();
     // `Format-List *` shows the copies as text, and of the objects themselves their types.
-    let mut all = String::new();
-    for line in list.lines() {
-        match line.split_once(" : ").filter(|(name, _)| !name.starts_with(' ')) {
-            Some((name, json)) => {
-                let name = name.trim_end();
-                let kind = format!(
-                    "{{Microsoft.Azure.Commands.Network.Models.PS{name}, Microsoft.Azure.Commands.Network.Models.PS{name}...}}"
-                );
-                all += &format!("{name:<26} : {kind}\n{:<26} : {json}\n", format!("{name}Text"));
-            }
-            None => all += &format!("    {line}\n"),
-        }
-    }
+    let lines = list.lines().map(|line| {
+        let Some((name, json)) = line.split_once(" : ").filter(|(name, _)| !name.starts_with(' ')) else {
+            return format!("    {line}\n");
+        };
+        let (name, copy) = (name.trim_end(), format!("{}Text", name.trim_end()));
+        let kind = format!("Microsoft.Azure.Commands.Network.Models.PS{name}");
+        format!("{name:<26} : {{{kind}, {kind}...}}\n{copy:<26} : {json}\n")
+    });
+    let all = lines.collect::<Vec<_>>().concat();
     let all = all.replace("    TagMap                 :", "TagMap :");
     assert_eq!(security(all.as_bytes()), security(&fixture("nsg.json")), "{all}");
 }
