@@ -16,7 +16,7 @@ mod render;
 mod settings;
 mod tree;
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
@@ -72,6 +72,15 @@ impl Catalog {
     /// Never in a build whose tests passed: one of them loads it.
     pub fn builtin() -> Self {
         load(true, &[]).expect("the built-in catalog is checked by a test")
+    }
+
+    /// The addresses to which routes of their own lead, in every cloud: those of Windows activation.
+    pub fn route_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let clouds = self
+            .dependencies
+            .iter()
+            .flat_map(|dependency| dependency.route_addresses.values());
+        clouds.flatten().copied()
     }
 }
 

@@ -51,6 +51,8 @@ pub struct NetworkRules {
     inside: AddressSet,
     /// Whether `VirtualNetwork` is everything, as far as the documents tell.
     is_forced: Option<bool>,
+    /// Where Windows is activated: routes to these are for nothing else.
+    activation: AddressSet,
 }
 
 /// The other reading of the groups, where the documents leave two.
@@ -116,6 +118,16 @@ impl NetworkRules {
             tags,
             inside,
             is_forced,
+            activation: AddressSet::default(),
+        }
+    }
+
+    /// The same, with the addresses at which Windows is activated, in any cloud: a route to them is for nothing else.
+    #[must_use]
+    pub fn with_activation_at(self, addresses: impl Iterator<Item = IpAddr>) -> Self {
+        Self {
+            activation: addresses.collect(),
+            ..self
         }
     }
 

@@ -52,7 +52,7 @@ pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool, until: &U
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
         required_only: arguments.required_only,
     };
-    let network = network::rules(&arguments.network)?;
+    let network = network::rules(&arguments.network)?.map(|rules| rules.with_activation_at(catalog.route_addresses()));
     let mut documents = documents(arguments)?;
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {

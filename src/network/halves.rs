@@ -108,10 +108,30 @@ impl NetworkRules {
         };
         let named = words::route(route, share);
         let source = words::remote(remote);
+        // Where no list tells the tag's addresses, another route of the user's may be the one for it.
+        let outward = |route: &&Route| {
+            let is_users = route.length > 0 && route.source == Source::User && route.next_hop == NextHop::Internet;
+            is_users && !route.addresses.difference(&self.activation).is_empty()
+        };
+        let is_its_own = |route: &&Route| is_of(remote, API_MANAGEMENT) && route.is_for(API_MANAGEMENT);
+        if remote.known == Known::Hardly
+            && let Some(route) = table.iter().filter(outward).find(is_its_own)
+        {
+            return Some(Routed {
+                verdict: Expected::Allow,
+                route: Some(words::route_match(route, &route.addresses)),
+                next_hop: Some(route.next_hop.clone()),
+                words: format!(
+                    "replies to {source} leave by the {}",
+                    words::route(route, &route.addresses)
+                ),
+            });
+        }
         let may_be_routed = remote.known == Known::Hardly
             && table
                 .iter()
-                .any(|route| route.length > 0 && route.source == Source::User && route.next_hop == NextHop::Internet);
+                .filter(outward)
+                .any(|route| route.may_be_for(API_MANAGEMENT));
         let (verdict, words) = if !strays(route) {
             (Expected::Allow, format!("replies to {source} leave by the {named}"))
         } else if !is_of(remote, API_MANAGEMENT) {

@@ -36,6 +36,8 @@ pub struct Route {
     pub next_hop_addresses: Vec<String>,
     /// How exactly its prefixes were named, which settles ties between routes of one source.
     named: Named,
+    /// The service tags that it is for, where the export names them.
+    tags: Vec<String>,
 }
 
 /// How a route names its prefixes, in the order in which Azure prefers them for one prefix
@@ -227,6 +229,17 @@ impl Routes {
 }
 
 impl Route {
+    /// Whether it may be a route for this service tag, as far as the export names tags; `AzureCloud` holds them all.
+    pub fn may_be_for(&self, tag: &str) -> bool {
+        self.tags.is_empty() || self.is_for(tag) || self.is_for("AzureCloud")
+    }
+
+    /// Whether the export says that it is for this service tag, or for the tag's part in a region.
+    pub fn is_for(&self, tag: &str) -> bool {
+        let family = |named: &str| named.split('.').next().unwrap_or_default().eq_ignore_ascii_case(tag);
+        self.tags.iter().any(|named| family(named))
+    }
+
     /// The addresses of its next hop as one text: of several, any may be taken.
     pub fn next_hop(&self) -> Option<String> {
         (!self.next_hop_addresses.is_empty()).then(|| self.next_hop_addresses.join(" or "))
@@ -364,6 +377,7 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
         next_hop: NextHop::of(&kind),
         next_hop_addresses: next_hop_addresses.clone(),
         named,
+        tags: tags.iter().map(ToString::to_string).collect(),
     };
     Ok(by_length.into_iter().map(route).collect())
 }

@@ -378,6 +378,31 @@ fn replies_that_leave_through_an_appliance_are_lost() {
         predict(&some_route, "management-endpoint/", &[]).verdict,
         Expected::Unknown
     );
+    // But a route to the hosts of Windows activation is for nothing else, nor is one whose tag the export names.
+    let with = |name: &str, prefixes: &[&str], tags: &[&str]| {
+        let route = serde_json::json!({ "source": "User", "state": "Active", "name": name, "addressPrefix": prefixes,
+            "destinationServiceTags": tags, "nextHopType": "Internet" });
+        let mut document: serde_json::Value = serde_json::from_slice(&fixture("routes-forced.json")).unwrap();
+        document["value"].as_array_mut().unwrap().push(route);
+        let routes = Routes::parse(document.to_string().as_bytes()).unwrap();
+        let activation = Catalog::builtin().route_addresses().collect::<Vec<_>>();
+        let rules = NetworkRules::new(None, Some(routes), None).with_activation_at(activation.into_iter());
+        predict(&rules, "management-endpoint/", &[]).verdict
+    };
+    assert_eq!(with("kms", &["20.118.99.224/32"], &[]), Expected::Deny);
+    assert_eq!(with("other", &["20.118.99.225/32"], &[]), Expected::Unknown);
+    assert_eq!(
+        with("storage", &["20.60.0.0/16", "20.61.0.0/16"], &["Storage.WestEurope"]),
+        Expected::Deny
+    );
+    assert_eq!(
+        with("cloud", &["13.64.0.0/16", "13.65.0.0/16"], &["AzureCloud"]),
+        Expected::Unknown
+    );
+    assert_eq!(
+        with("apim", &["13.64.39.16/32", "40.74.146.80/31"], &["ApiManagement"]),
+        Expected::Allow
+    );
     // Probes of the load balancer are answered past all routes.
     assert_eq!(predict(&forced, "load-balancer/", &[]).verdict, Expected::Unknown);
     assert_eq!(predict(&forced, "load-balancer/", &[]).route, None);
