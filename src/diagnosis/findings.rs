@@ -1,104 +1,227 @@
 //! From many rows to few root causes.
 //!
-//! A sequence of recognisers, from the widest cause to the narrowest. Each looks at the whole run, takes the rows that it
-//! explains out of the pool, and says what they have in common. What no recogniser wants is grouped by dependency and
-//! cause, so that every endpoint blocked against expectation ends in exactly one finding. Then come those that look at
-//! rows which are not blocked (some addresses of a name, name servers that differ, hints), at what the instance says of
-//! itself, and at traffic that no probe sees.
+//! [`RULES`] is the only list of what can be found, from the widest cause to the narrowest: what comes later sees only what
+//! is left. The last of them group what is left by dependency and cause, so that every endpoint that is not as expected ends
+//! in exactly one finding. Some rules are about endpoints that are well: some addresses of a name, name servers that
+//! differ, hints, what the instance says of itself, traffic that no probe sees.
 
-use crate::{
-    diagnosis::view::{Pool, Row, RunView},
-    model::{Confidence, Ending, Finding},
+use std::cmp::Reverse;
+
+use super::{
+    fix,
+    grounds::Weight,
+    reconcile,
+    refutation::Refutation,
+    rule::{Account, Group, Rule},
+    view::{Row, RunView},
 };
+use crate::model::{Cause, Confidence, Ending, Finding, FindingKind, Need, Verdict};
 
-mod accepted;
-mod addresses;
-mod by_cause;
 mod clock;
 mod cut;
+mod cut_port;
 mod dead_next_hop;
-mod denied;
+mod deny_page;
 mod dns_policy;
-pub(super) mod draft;
 mod flows;
 mod icmp;
 mod inspection;
 pub(super) mod instance_view;
 mod kms;
+mod left;
 mod local;
 mod loss;
 mod name_servers;
+mod names;
 mod no_outbound;
 mod open;
 mod partial;
+mod platform;
 mod private_endpoint;
 mod private_zone;
 mod reset;
+mod retired;
 mod say;
 mod silence;
 mod size;
-mod stale;
 mod unprobed;
 
-use self::draft::Draft;
-use super::{reconcile, refutation::Refutation};
-
-/// Takes what it explains out of the pool.
-type Recogniser = for<'a> fn(&RunView<'a>, &mut Pool<'a>) -> Vec<Draft<'a>>;
-
-/// The widest cause first: what comes later sees only what is left.
-const RECOGNISERS: [Recogniser; 29] = [
-    open::recognise,
-    local::recognise,
-    dead_next_hop::recognise,
-    no_outbound::recognise,
-    dns_policy::recognise,
-    size::recognise,
-    flows::recognise,
-    loss::recognise,
-    name_servers::recognise,
-    private_zone::recognise,
-    private_endpoint::recognise,
-    addresses::recognise,
-    clock::recognise,
-    inspection::recognise,
-    inspection::recognise_wrong_name,
-    icmp::recognise,
-    denied::recognise,
-    cut::recognise,
-    accepted::recognise,
-    reset::recognise,
-    kms::recognise_silence,
-    silence::recognise_ports,
-    silence::recognise_tags,
-    by_cause::recognise,
-    partial::recognise,
-    kms::recognise_hint,
-    stale::recognise,
-    instance_view::recognise,
-    unprobed::recognise,
+/// The widest cause first.
+pub static RULES: &[Rule] = &[
+    open::OPEN,
+    open::NEVER_TRIED,
+    local::FIREWALL,
+    local::NO_ROUTE,
+    local::STUB,
+    local::LIMITS,
+    dead_next_hop::RULE,
+    no_outbound::WAY_OUT,
+    no_outbound::NO_OUTBOUND,
+    dns_policy::RULE,
+    size::RULE,
+    flows::RULE,
+    loss::RULE,
+    name_servers::NO_NAMES,
+    name_servers::SOME_NAMES,
+    name_servers::NAME_SERVER,
+    private_zone::RULE,
+    private_endpoint::RULE,
+    names::SINKHOLE,
+    names::PRIVATE_ADDRESS,
+    names::POLICY,
+    clock::RULE,
+    inspection::INSPECTION,
+    inspection::WRONG_NAME,
+    icmp::REFUSAL,
+    icmp::UNREACHABLE,
+    deny_page::RULE,
+    cut_port::RULE,
+    cut::NAME_FILTER,
+    reset::RESETS,
+    kms::SILENCE,
+    silence::PORTS,
+    silence::TAGS,
+    silence::LEFT,
+    reset::LEFT,
+    icmp::LEFT,
+    names::LEFT,
+    cut::LEFT,
+    left::WRONG_SERVICE,
+    left::EXPIRED,
+    partial::SOME_ADDRESSES,
+    partial::LATE_CUT,
+    partial::DNS_DIFFERS,
+    kms::ACTIVATION,
+    retired::RULE,
+    instance_view::INSTANCE_FAILS,
+    instance_view::VM_FAILS,
+    instance_view::DNS_SERVERS,
+    instance_view::INBOUND,
+    instance_view::INTERNAL,
+    instance_view::STALE,
+    unprobed::NSG_DENY,
+    unprobed::ASYMMETRIC_ROUTE,
 ];
+
+/// How many sentences of evidence a finding carries; the rest stands with its endpoints.
+const MOST_EVIDENCE: usize = 6;
+
+/// A finding before it gets the shape of a report.
+struct Found<'a> {
+    kind: FindingKind,
+    group: Group<'a>,
+    account: Account,
+    confidence: Confidence,
+}
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
 pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
-    let mut pool = Pool::new(view);
-    let mut drafts: Vec<Draft<'_>> = Vec::new();
-    for recognise in RECOGNISERS {
-        drafts.extend(recognise(view, &mut pool));
-    }
+    let mut unexplained: Vec<Row<'_>> = view.rows.iter().copied().filter(Row::is_amiss).collect();
+    let mut found = Vec::new();
     let is_refuted = Refutation::of(view).is_some();
-    for draft in drafts.iter_mut().filter(|draft| !draft.is_about_the_line()) {
-        reconcile::refine(draft, is_refuted);
-        doubt(view, draft);
+    for rule in RULES {
+        for group in rule.claims.groups(view, &unexplained) {
+            if let Some(finding) = Found::by(rule, view, group, is_refuted) {
+                unexplained.retain(|row| !finding.group.rows.iter().any(|other| other.index == row.index));
+                found.push(finding);
+            }
+        }
     }
-    drafts.sort_by_key(Draft::weight);
-    drafts.into_iter().map(|draft| draft.finish(view)).collect()
+    found.sort_by_key(Found::weight);
+    found.into_iter().map(|finding| finding.finish(view)).collect()
+}
+
+impl<'a> Found<'a> {
+    /// What a rule says of a group; `None` where its grounds refute it.
+    fn by(rule: &Rule, view: &RunView<'a>, group: Group<'a>, are_rules_refuted: bool) -> Option<Self> {
+        let mut account = (rule.describe)(view, &group);
+        if !rule.kind.is_about_the_line() {
+            if !are_rules_refuted {
+                reconcile::refine(&group.rows, &mut account);
+            }
+            doubt(view, &group.rows, &mut account);
+        }
+        let confidence = account.grounds.confidence()?;
+        let only_documented = !group.rows.is_empty() && need(&group.rows) == Some(Need::Documented);
+        Some(Self {
+            kind: rule.kind,
+            confidence: if only_documented { Confidence::Low } else { confidence },
+            group,
+            account,
+        })
+    }
+
+    /// Whether the instance cannot be activated while it lasts.
+    fn stops_activation(&self) -> bool {
+        let fails = |row: &Row<'_>| !row.judgement.verdict.is_proved() && row.endpoint.stops_activation;
+        self.group.rows.iter().any(fails)
+    }
+
+    /// What decides the order of findings, the weightiest first: hints last; before them what stops activation, other
+    /// required ones, features. Of two alike the one that explains more comes first, then the catalog's order decides.
+    fn weight(&self) -> impl Ord + use<> {
+        (
+            self.confidence == Confidence::Low,
+            !self.stops_activation(),
+            need(&self.group.rows).unwrap_or(Need::Documented),
+            Reverse(self.group.rows.len()),
+            self.group.rows.iter().map(|row| row.index).min(),
+        )
+    }
+
+    /// The finding as reports carry it.
+    fn finish(self, view: &RunView<'_>) -> Finding {
+        let stops_activation = self.stops_activation();
+        let Self {
+            kind,
+            group: Group { scope, rows },
+            account,
+            confidence,
+        } = self;
+        let mut evidence = account.grounds.sentences();
+        evidence.truncate(MOST_EVIDENCE);
+        Finding {
+            id: format!("{kind}/{scope}"),
+            kind: Some(kind),
+            cause: cause(&rows),
+            title: account.title,
+            confidence,
+            need: need(&rows),
+            stops_activation,
+            docs: Some(kind.docs().into()),
+            endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
+            evidence: evidence.into_iter().map(say::capital).collect(),
+            suspects: account.suspects,
+            impact: account.impact.unwrap_or_else(|| say::impact(&rows)),
+            fix: account.fix.verify(fix::check_from_instance(&rows, view)),
+        }
+    }
 }
 
 /// On a line that loses many packets, or is slow, silence is no certain sign of anything.
-fn doubt(view: &RunView<'_>, draft: &mut Draft<'_>) {
+fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     let is_silence = |row: &Row<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
-    if view.line.is_poor() && draft.rows.iter().any(is_silence) {
-        draft.confidence = draft.confidence.min(Confidence::Medium);
+    if view.line.is_poor() && rows.iter().any(is_silence) {
+        let doubt = "other connections of this run needed retransmission, so silence may be chance";
+        account.grounds.add(Weight::Contradicts, doubt);
     }
+}
+
+/// The most that some rows concern.
+fn need(rows: &[Row<'_>]) -> Option<Need> {
+    rows.iter().map(|row| row.endpoint.need).min()
+}
+
+/// The cause that all rows share which count. What is only documented does not count, unless there is nothing else.
+fn cause(rows: &[Row<'_>]) -> Option<Cause> {
+    let counts = |row: &&Row<'_>| row.endpoint.need != Need::Documented;
+    let any = rows.iter().any(|row| counts(&row));
+    let mut causes = rows.iter().filter(|row| !any || counts(row)).map(|row| {
+        row.judgement
+            .cause
+            .filter(|_| row.judgement.verdict != Verdict::Unproven)
+    });
+    let first = causes.next()??;
+    // That nothing was sent there is no cause of what the rules say of it.
+    (first != Cause::NotOutbound && causes.all(|cause| cause == Some(first))).then_some(first)
 }

@@ -1,8 +1,9 @@
 //! What to change.
 
 use crate::{
-    diagnosis::view::{Row, RunView, is_tcp},
+    diagnosis::view::{Row, RunView},
     model::{Cause, Fix},
+    rules::Kind,
 };
 
 mod confirm;
@@ -56,10 +57,8 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         | Cause::HelloClosed
         | Cause::HelloUnexpected
         | Cause::HttpDenied => {
-            if rows.iter().all(Row::is_web) {
-                allow_by_name(rows, view)
-            } else if rows.iter().all(is_tcp) {
-                allow_in_firewall(rows, view)
+            if rows.iter().all(Row::is_tcp) {
+                through_firewall(rows, view)
             } else {
                 allow(rows, view)
             }
@@ -74,5 +73,18 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         | Cause::NotOutbound
         | Cause::Deadline
         | Cause::Skipped => say("Nothing to change: it was not tested.".into()),
+    }
+}
+
+/// Lets rows over TCP through a firewall that accepts their connections: by name where it reads names, else by address.
+pub fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+    let (web, others): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().partition(|row| row.is_web());
+    match (web.is_empty(), others.is_empty()) {
+        (false, true) => allow_by_name(&web, view),
+        (true, _) => allow_in_firewall(&others, view),
+        (false, false) => {
+            let (by_name, by_address) = (allow_by_name(&web, view), allow_in_firewall(&others, view));
+            Fix::new(format!("{} {}", by_name.summary, by_address.summary)).change(lines(Kind::Firewall, rows, view))
+        }
     }
 }

@@ -5,13 +5,14 @@
 //! not those in force here. What they allow and is silent refutes nothing, since a firewall may follow.
 
 use super::{
-    findings::draft::Draft,
+    grounds::{Grounds, Weight},
     refutation::{answers, is_silent, was_not_dialled},
+    rule::Account,
     view::Row,
 };
 use crate::{
     model::{
-        Confidence, Direction, Prediction, Suspect,
+        Basis, Direction, Prediction, Suspect,
         prediction::{Access, Expected, Place, RouteMatch, RuleMatch},
     },
     network::routes::NextHop,
@@ -41,43 +42,47 @@ pub fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
     }
 }
 
-/// Lets the rules say who is at fault, where they are not refuted.
-pub fn refine(draft: &mut Draft<'_>, is_refuted: bool) {
-    let counts = |row: &&Row<'_>| !was_not_dialled(row) && !is_refuted;
-    let dialled: Vec<(bool, &Prediction)> = draft
-        .rows
+/// Lets the rules say who is at fault for what is said of these rows. What they predict and a row refutes has no say.
+pub fn refine(rows: &[Row<'_>], account: &mut Account) {
+    let dialled: Vec<&Prediction> = rows
         .iter()
-        .filter(counts)
-        .filter_map(|row| Some((is_silent(row), row.prediction?)))
+        .filter(|row| !was_not_dialled(row))
+        .filter_map(|row| Some((row, row.prediction?)))
+        .filter(|(row, prediction)| is_silent(row) || prediction.verdict != Expected::Deny)
+        .map(|(_, prediction)| prediction)
         .collect();
-    let Some((silent, first)) = dialled.first().copied() else {
+    let Some(first) = dialled.first().copied() else {
         return;
     };
-    let all = |holds: &dyn Fn(&Prediction) -> bool| dialled.iter().all(|(_, prediction)| holds(prediction));
-    if silent && all(&|prediction| prediction.verdict == Expected::Deny) {
-        draft.suspects = culprits(&dialled);
-        if draft.confidence != Confidence::Low {
-            // A stand-in may be silent for a reason of its own: gateways are retired.
-            let only_stand_ins = draft.rows.iter().all(|row| row.endpoint.stand_in.is_some());
-            draft.confidence = if only_stand_ins {
-                Confidence::High
-            } else {
-                Confidence::Certain
-            };
-        }
-    } else if all(&|prediction| prediction.verdict == Expected::Allow) {
-        let one_way = all(&|prediction| prediction.route == first.route);
-        acquit(&mut draft.suspects, first, one_way);
-    }
+    let all = |holds: &dyn Fn(&Prediction) -> bool| dialled.iter().all(|prediction| holds(prediction));
     let mut sentences: Vec<String> = Vec::new();
-    for (_, prediction) in &dialled {
+    for prediction in &dialled {
         if !sentences.contains(&prediction.words) {
             sentences.push(prediction.words.clone());
         }
     }
     // What the rules say of many endpoints differs in their addresses; two examples show the pattern.
     sentences.truncate(2);
-    draft.evidence.splice(0..0, sentences);
+    let so_far = std::mem::take(&mut account.grounds);
+    if all(&|prediction| prediction.verdict == Expected::Deny) {
+        account.suspects = culprits(&dialled);
+        account.grounds = Grounds::default()
+            .all(Weight::Supports(Basis::Proof), sentences)
+            .and(so_far.closed());
+        // A stand-in may be silent for a reason of its own.
+        if rows.iter().all(|row| row.endpoint.stand_in.is_some()) {
+            account.grounds.add(
+                Weight::LeavesOpen,
+                "these are documented gateways of the region, and gateways are retired over time",
+            );
+        }
+        return;
+    }
+    if all(&|prediction| prediction.verdict == Expected::Allow) {
+        let one_way = all(&|prediction| prediction.route == first.route);
+        acquit(&mut account.suspects, first, one_way);
+    }
+    account.grounds = so_far.all(Weight::Tells, sentences);
 }
 
 /// The security rule that denies, where it is one.
@@ -86,9 +91,9 @@ fn denier(prediction: &Prediction) -> Option<&RuleMatch> {
 }
 
 /// The suspects where every endpoint of a finding is predicted to be dropped.
-fn culprits(dialled: &[(bool, &Prediction)]) -> Vec<Suspect> {
+fn culprits(dialled: &[&Prediction]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
-    for (_, prediction) in dialled {
+    for prediction in dialled {
         let suspect = match denier(prediction) {
             Some(rule) if rule.place == Place::Nic => Suspect::VmNicNsg,
             Some(_) => Suspect::Nsg,

@@ -63,6 +63,11 @@ pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
     }
 }
 
+/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop did not answer ARP.
+pub fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
+    matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
+}
+
 fn is_without_route(errno: i32) -> bool {
     matches!(errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN)
 }
@@ -79,7 +84,7 @@ fn icmp(error: &IcmpError, duration: Duration) -> String {
     if !error.own {
         return error.to_string();
     }
-    if error.kind == 3 && error.code == 1 && duration >= DEAD_NEXT_HOP {
+    if is_of_a_dead_next_hop(error, duration) {
         return format!(
             "the next hop is dead: nobody answered for it within {} ({error})",
             words::duration(duration)

@@ -1,21 +1,21 @@
 //! The whole run as findings are drawn from it: every endpoint with what was seen and said of it, and what is left to
 //! explain.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::outcome::Judgement;
+use super::{outcome::Judgement, socket};
 use crate::{
     import::view::InstanceView,
-    model::Vnet,
+    model::{Need, Vnet},
     net::icmp::IcmpError,
     network::Predictions,
     plan::Plan,
     probe::{
         Run,
         clock::{self, Measured},
-        control::Controls,
+        control::{self, Controls},
         trace::{NameTrace, ServerReply},
     },
     rules::RuleSet,
@@ -23,10 +23,12 @@ use crate::{
 
 mod line;
 mod row;
+mod servers;
 
 pub use self::{
     line::{Line, alike, differing},
-    row::{Row, is_tcp, should_work},
+    row::{Row, should_work},
+    servers::{Seen, Server},
 };
 
 /// What is known of the place and the time that a run was made at.
@@ -119,6 +121,58 @@ impl<'a> RunView<'a> {
         let is_own = |address: IpAddr| address.is_loopback() || self.place.addresses.contains(&address);
         error.own || error.sender.is_some_and(is_own)
     }
+
+    /// Whether an ICMP error is this machine's own word for a next hop that did not answer, `after` so long.
+    pub fn is_dead_next_hop(&self, error: &IcmpError, after: Duration) -> bool {
+        self.is_own(error) && socket::is_of_a_dead_next_hop(error, after)
+    }
+
+    /// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its
+    /// own or the line's that loses packets.
+    pub fn is_divided(&self, row: &Row<'a>) -> bool {
+        let is_split = |row: &Row<'a>| should_work(row) && differing(row).next().is_some();
+        let counts = |row: &Row<'a>| row.endpoint.need != Need::Documented;
+        is_split(row) && self.rows.iter().any(|other| counts(other) && is_split(other))
+    }
+
+    /// What was seen of one name server.
+    pub fn server(&self, address: IpAddr) -> Server {
+        Server::of(address, self.names.values(), &self.rows)
+    }
+
+    /// What another name showed at the address where a row was cut: that of another endpoint, or that of a control.
+    pub fn name_test(&self, row: &Row<'a>) -> Option<NameTest<'a>> {
+        let address = row.decisive()?.address;
+        let proves_there = |other: &&Row<'a>| {
+            let mut outcomes = other.judgement.outcomes.iter();
+            other.endpoint.host != row.endpoint.host
+                && outcomes.any(|outcome| outcome.address == address && outcome.proof.is_some())
+        };
+        if let Some(other) = self.proved().find(proves_there) {
+            return Some(NameTest::LetsThrough(&other.endpoint.host));
+        }
+        let of_the_row =
+            |control: &&control::NameControl| control.attempt.address == address && control.endpoint == row.index;
+        let control = self.controls.names.get(&address.port()).filter(of_the_row)?;
+        Some(if control.tells_names_apart() {
+            NameTest::LetsThrough(&control.name)
+        } else if control.own.is_some() {
+            NameTest::LetsBothThrough(&control.name)
+        } else {
+            NameTest::CutsAsWell(&control.name)
+        })
+    }
+}
+
+/// What another name showed at an address where one was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameTest<'a> {
+    /// This one gets through, and the endpoint's own does not: it goes by the name.
+    LetsThrough(&'a str),
+    /// This one gets through, and right behind it the endpoint's own does too: it goes by the moment.
+    LetsBothThrough(&'a str),
+    /// This one is cut as well: it does not go by the name.
+    CutsAsWell(&'a str),
 }
 
 /// Whether the platform's name server answered as a control; `None` where it was not asked.
@@ -126,43 +180,4 @@ fn platform_answers(run: &Run) -> Option<bool> {
     let mut replies = run.names.values().filter_map(|name| name.platform.as_ref()).peekable();
     replies.peek()?;
     Some(replies.any(|reply| reply.answer().is_some()))
-}
-
-/// Rows that are not as they should be and that nothing explains yet.
-#[derive(Debug)]
-pub struct Pool<'a>(Vec<Row<'a>>);
-
-impl<'a> Pool<'a> {
-    /// All that is not as it should be.
-    pub fn new(view: &RunView<'a>) -> Self {
-        Self(view.rows.iter().copied().filter(Row::is_amiss).collect())
-    }
-
-    /// Whether a row like this is left.
-    pub fn has(&self, test: impl Fn(&Row<'a>) -> bool) -> bool {
-        self.0.iter().any(test)
-    }
-
-    /// What is left.
-    pub fn iter(&self) -> impl Iterator<Item = &Row<'a>> {
-        self.0.iter()
-    }
-
-    /// Takes out the rows that are explained now, in order.
-    pub fn take(&mut self, test: impl Fn(&Row<'a>) -> bool) -> Vec<Row<'a>> {
-        self.0.extract_if(.., |row| test(row)).collect()
-    }
-
-    /// Takes out the rows that a key can be found for, by that key, in the order in which keys first appear.
-    pub fn take_by<K: PartialEq>(&mut self, key: impl Fn(&Row<'a>) -> Option<K>) -> Vec<(K, Vec<Row<'a>>)> {
-        let mut groups: Vec<(K, Vec<Row<'a>>)> = Vec::new();
-        for row in self.take(|row| key(row).is_some()) {
-            let Some(key) = key(&row) else { continue };
-            match groups.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, rows)) => rows.push(row),
-                None => groups.push((key, vec![row])),
-            }
-        }
-        groups
-    }
 }

@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Need};
+use super::{Cause, FindingKind, Need};
 
 /// One root cause behind one or many endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// `cause/scope`, stable between runs.
+    /// `kind/scope`, the same in every run that finds the same.
     pub id: String,
+    /// What kind of root cause it is; null in reports of agents that named none.
+    #[serde(default)]
+    pub kind: Option<FindingKind>,
     /// The cause; null where several causes have one root.
     pub cause: Option<Cause>,
     /// The finding in one line.
@@ -22,6 +25,9 @@ pub struct Finding {
     /// Whether the instance cannot be activated while it lasts.
     #[serde(default)]
     pub stops_activation: bool,
+    /// A page about the matter.
+    #[serde(default)]
+    pub docs: Option<String>,
     /// The ids of the endpoints that it explains.
     pub endpoints: Vec<String>,
     /// What was seen, a sentence each.
@@ -35,11 +41,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is about the line itself: connections that differ, packets that are too large, packets that are lost. No
-    /// rule is missing for what it explains.
+    /// Whether it is about the line itself: no rule is missing for what it explains.
     pub fn is_about_the_line(&self) -> bool {
-        let kind = self.id.split('/').next().unwrap_or_default();
-        matches!(kind, "flows" | "path-mtu" | "loss")
+        self.kind.is_some_and(FindingKind::is_about_the_line)
     }
 }
 

@@ -80,6 +80,11 @@ impl FindingKind {
         self.facts().alike
     }
 
+    /// Whether it is about the line itself: connections that differ, packets that are too large, packets that are lost.
+    pub fn is_about_the_line(self) -> bool {
+        matches!(self, Self::Flows | Self::PacketSize | Self::Loss)
+    }
+
     /// A page about the matter.
     pub fn docs(self) -> &'static str {
         self.facts().docs

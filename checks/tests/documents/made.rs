@@ -3,8 +3,8 @@
 use apim_probe::{
     azure::Cloud,
     model::{
-        Agent, Cause, Confidence, Endpoint, Expect, Finding, Fix, Report, SCHEMA, Stages, Summary, Suspect, TcpStage,
-        Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, Stages, Summary,
+        Suspect, TcpStage, Vantage, VantageSource, Verdict,
     },
     plan::Plan,
 };
@@ -103,12 +103,14 @@ fn finding(endpoints: &[Endpoint]) -> Option<Finding> {
         .filter(|endpoint| endpoint.verdict == Verdict::Blocked)
         .collect();
     blocked.first().map(|first| Finding {
-        id: format!("{}/{}", first.cause.unwrap(), first.dependency),
+        id: format!("silence/{}", first.dependency),
+        kind: Some(FindingKind::Silence),
         cause: first.cause,
         title: "something is blocked".into(),
         confidence: Confidence::High,
         need: Some(first.need),
         stops_activation: false,
+        docs: None,
         endpoints: blocked.iter().map(|endpoint| endpoint.id.clone()).collect(),
         evidence: vec!["measured".into()],
         suspects: vec![

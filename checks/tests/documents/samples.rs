@@ -3,8 +3,8 @@
 use apim_probe::{
     azure::Cloud,
     model::{
-        Agent, Cause, Confidence, DnsStage, Endpoint, Expect, Finding, Fix, HelloStage, Need, Protocol, Report, SCHEMA,
-        Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, HelloStage, Need, Protocol,
+        Report, SCHEMA, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage, VantageSource, Verdict,
     },
 };
 
@@ -234,14 +234,22 @@ pub fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
     }
 }
 
-pub fn finding(cause: Cause, scope: &str, title: &str, confidence: Confidence, endpoints: &[&Endpoint]) -> Finding {
+pub fn finding(
+    (kind, cause): (FindingKind, Cause),
+    scope: &str,
+    title: &str,
+    confidence: Confidence,
+    endpoints: &[&Endpoint],
+) -> Finding {
     Finding {
-        id: format!("{cause}/{scope}"),
+        id: format!("{kind}/{scope}"),
+        kind: Some(kind),
         cause: Some(cause),
         title: title.into(),
         confidence,
         need: endpoints.iter().map(|e| e.need).min(),
         stops_activation: false,
+        docs: Some(kind.docs().into()),
         endpoints: endpoints.iter().map(|e| e.id.clone()).collect(),
         evidence: vec![],
         suspects: vec![],
@@ -380,7 +388,7 @@ pub fn broken_firewall() -> Report {
                  \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'",
         ]),
         ..finding(
-            Cause::TcpTimeout,
+            (FindingKind::Silence, Cause::TcpTimeout),
             "sql",
             "Azure SQL: TCP 1433 is dropped in silence",
             Confidence::Certain,
@@ -399,7 +407,7 @@ pub fn broken_firewall() -> Report {
                       oneocsp.microsoft.com and crl3.digicert.com.",
         ),
         ..finding(
-            Cause::HttpDenied,
+            (FindingKind::DenyPage, Cause::HttpDenied),
             "revocation",
             "Certificate revocation: an Azure Firewall denies HTTP on port 80",
             Confidence::Certain,
@@ -412,7 +420,7 @@ pub fn broken_firewall() -> Report {
         impact: "metrics and resource health of the instance are lost".into(),
         fix: Fix::new("Allow shoebox2-red.prod.microsoftmetrics.com on 443."),
         ..finding(
-            Cause::TlsReset,
+            (FindingKind::NameFilter, Cause::TlsReset),
             "shoebox2-red.prod.microsoftmetrics.com",
             "Azure Monitor: shoebox2-red.prod.microsoftmetrics.com is filtered by name",
             Confidence::High,
@@ -425,7 +433,7 @@ pub fn broken_firewall() -> Report {
         impact: "managed identities and Key Vault access through the regional login fail".into(),
         fix: Fix::new("Add the record to the private zone, or unlink the zone."),
         ..finding(
-            Cause::DnsNxdomain,
+            (FindingKind::PrivateZone, Cause::DnsNxdomain),
             "westeurope.login.microsoft.com",
             "westeurope.login.microsoft.com is hidden by a private DNS zone",
             Confidence::Certain,
@@ -438,7 +446,7 @@ pub fn broken_firewall() -> Report {
         impact: "the log-to-eventhub policy drops events".into(),
         fix: Fix::new("Allow TCP 5671 and 5672 to the service tag EventHub.WestEurope."),
         ..finding(
-            Cause::TcpUnreachable,
+            (FindingKind::IcmpRefusal, Cause::TcpUnreachable),
             "event-hubs",
             "Azure Event Hubs: the router 10.1.0.1 refuses AMQP",
             Confidence::Certain,
@@ -486,7 +494,7 @@ pub fn all_silent() -> Report {
                       If 0.0.0.0/0 goes to an appliance, check that the appliance is alive.",
         ),
         ..finding(
-            Cause::TcpTimeout,
+            (FindingKind::NoOutbound, Cause::TcpTimeout),
             "everything",
             "This VM has no way out of its subnet",
             Confidence::High,
@@ -684,7 +692,13 @@ pub fn hostile() -> Report {
         suspects: vec![Suspect::Nva],
         impact: nasty.into(),
         fix: Fix::new(nasty).look([nasty]).change([nasty]).verify([nasty]),
-        ..finding(Cause::HttpDenied, nasty, nasty, Confidence::Low, &[&endpoint])
+        ..finding(
+            (FindingKind::DenyPage, Cause::HttpDenied),
+            nasty,
+            nasty,
+            Confidence::Low,
+            &[&endpoint],
+        )
     };
     let mut report = report(vec![endpoint, unproven, noted, untested, faulty], vec![finding]);
     let vantage = &mut report.vantage;

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
-    model::{Cause, Confidence, Fix, Suspect},
+    diagnosis::{
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
     net::tls::chain::ChainFacts,
     probe::clock::Measured,
     text::words,
@@ -23,58 +24,75 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// one where servers that proved who they are say how far it is off. NTP and plain HTTP can be answered by anybody, so
 /// alone they give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by
 /// enough to explain a certificate, that certificate is at fault, and its row is left to others.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let off = view.clock.filter(|clock| clock.ahead.abs() > TOLERANCE);
-    let is_explained = |row: &Row<'a>| {
-        let in_time = |ahead| {
-            row.chain()
-                .is_some_and(|chain| was_valid(chain, view.place.started_at, ahead))
-        };
-        row.cause() == Some(Cause::TlsExpired) && off.is_none_or(|clock| in_time(clock.ahead))
+pub const RULE: Rule = Rule {
+    kind: FindingKind::Clock,
+    claims: Claims::Groups(|view, unexplained| {
+        let rows: Vec<Row<'_>> = unexplained
+            .iter()
+            .filter(|row| is_explained(view, row))
+            .copied()
+            .collect();
+        if rows.is_empty() && off(view).is_none() {
+            return Vec::new();
+        }
+        vec![Group::new("this-vm", rows)]
+    }),
+    describe,
+};
+
+/// How far the clock is off, where anybody would mind.
+fn off(view: &RunView<'_>) -> Option<Measured> {
+    view.clock.filter(|clock| clock.ahead.abs() > TOLERANCE)
+}
+
+/// Whether its certificate is out of its time, and would not be if the clock were right.
+fn is_explained(view: &RunView<'_>, row: &Row<'_>) -> bool {
+    let in_time = |ahead| {
+        let chain = row.chain();
+        chain.is_some_and(|chain| was_valid(chain, view.place.started_at, ahead))
     };
-    let explained: Vec<Row<'a>> = pool.iter().filter(|row| is_explained(row)).copied().collect();
-    let many = say::hosts(&explained).len() >= FEWEST_HOSTS;
-    let rows = match (off, view.clock) {
-        (Some(_), _) => pool.take(is_explained),
-        (None, None) if many => pool.take(is_explained),
-        _ => return Vec::new(),
-    };
+    row.cause() == Some(Cause::TlsExpired) && off(view).is_none_or(|clock| in_time(clock.ahead))
+}
+
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let off = off(view);
+    let many = say::hosts(rows).len() >= FEWEST_HOSTS;
     let signed = off.is_some_and(|clock| clock.signed);
-    let confidence = match (rows.is_empty(), signed, many) {
-        (true, ..) => Confidence::Low,
-        (false, true, _) => Confidence::Certain,
-        (false, false, true) => Confidence::High,
-        (false, false, false) => Confidence::Medium,
-    };
-    let mut evidence: Vec<String> = off.map(measured).into_iter().collect();
+    let mut grounds = Grounds::default();
+    match off {
+        // What broke nothing is a hint, whoever says so.
+        Some(clock) if rows.is_empty() => grounds.add(Weight::Tells, measured(clock)),
+        Some(clock) => {
+            let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };
+            grounds.add(Weight::Supports(basis), measured(clock));
+        }
+        None if view.clock.is_some() => grounds.add(Weight::Refutes, "servers give the same time as this VM"),
+        None if !many => grounds.add(Weight::Refutes, "too few hosts to blame the clock"),
+        None => {}
+    }
     if !rows.is_empty() {
-        evidence.push(format!(
-            "the certificates of {} are out of their time",
-            say::host_count(&rows)
-        ));
-        evidence.extend(say::examples(&rows));
+        let basis = if many { Basis::Pattern } else { Basis::Ambiguous };
+        let all = format!("the certificates of {} are out of their time", say::host_count(rows));
+        grounds = grounds
+            .with(Weight::Supports(basis), all)
+            .all(Weight::Tells, say::examples(rows));
     }
     let fix = Fix::new(
-        "Set this VM's clock and run again: with a wrong clock no certificate can be judged. The instance has a clock of \
-         its own.",
-    );
-    let fix = fix.look(["timedatectl status", "chronyc sources"]);
-    vec![Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "clock"),
-        scope: "clock".into(),
-        title: title(off, &rows),
-        confidence,
-        evidence,
+        "Set this VM's clock and run again: with a wrong clock no certificate can be judged. The instance has a clock of its own.",
+    )
+    .look(["timedatectl status", "chronyc sources"]);
+    Account {
+        title: title(off, rows),
+        grounds,
         suspects: vec![Suspect::LocalHost],
         fix: if signed || many {
             fix.change(["sudo chronyc makestep"])
         } else {
             fix
         },
-        rows,
-    }]
+        impact: None,
+    }
 }
 
 fn title(off: Option<Measured>, rows: &[Row<'_>]) -> String {

@@ -1,92 +1,173 @@
-//! Filtering by name: the connection is accepted, and cut once its first bytes say where it goes.
+//! Connections that are accepted and then cut: by the name that they ask for, or by nobody knows whom.
 
-use std::{cmp::Reverse, net::SocketAddr};
+use std::cmp::Reverse;
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::{left, say};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{NameTest, Row, RunView},
     },
-    model::{Cause, Confidence, Suspect},
-    probe::control::NOBODY,
+    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
     text::words::{self, count, distinct, list},
 };
 
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
 /// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
-/// close, silence and alert are one class. What other ports do is [`super::accepted`]'s.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));
-    if rows.is_empty() {
-        Vec::new()
-    } else {
-        vec![draft(view, rows)]
-    }
+/// close, silence and alert are one class. A control that was cut with another name as well shows that it is not the name.
+pub const NAME_FILTER: Rule = Rule {
+    kind: FindingKind::NameFilter,
+    claims: Claims::Groups(by_name),
+    describe: filtered,
+};
+
+/// What is left of cut connections: nothing shows whether the service does it or somebody on the way.
+pub const LEFT: Rule = Rule {
+    kind: FindingKind::Cut,
+    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
+    describe: cut,
+};
+
+/// Whether a connection over TCP was accepted, and cut before the service had shown itself.
+pub fn is_cut(row: &Row<'_>) -> bool {
+    row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
-fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let ports = say::ports(&rows);
-    let hosts = say::hosts(&rows).len();
-    let ways = ways(&rows);
+/// Cut rows on ports where others pass, or where a control shows that it goes by the name. Where one does, only rows that are
+/// cut in the same way are counted in; the others are a group of their own.
+fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
+    let lets_through = |row: &Row<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
+    let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
+    let may_be = |row: &&Row<'a>| {
+        row.is_web()
+            && is_cut(row)
+            && !matches!(
+                view.name_test(row),
+                Some(NameTest::CutsAsWell(_) | NameTest::LetsBothThrough(_))
+            )
+            && (passes(row.endpoint.port) || lets_through(row))
+    };
+    let rows: Vec<Row<'a>> = unexplained.iter().filter(may_be).copied().collect();
+    let shown: Vec<Cause> = rows
+        .iter()
+        .filter(|row| lets_through(row))
+        .filter_map(Row::cause)
+        .collect();
+    let alike = |row: &Row<'a>| shown.is_empty() || row.cause().is_some_and(|cause| shown.contains(&cause));
+    Group::by(&rows, |row| Some(if alike(row) { "names" } else { "others" }.into()))
+}
+
+fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let ports = say::ports(rows);
+    let hosts = say::hosts(rows).len();
+    let told = rows
+        .iter()
+        .filter(|row| matches!(view.name_test(row), Some(NameTest::LetsThrough(_))))
+        .count();
+    let ways = ways(rows);
+    let title = match (say::titles(rows).as_slice(), ways.as_slice()) {
+        ([one], [("answered with an alert", _)]) => {
+            format!("{one}: {ports} answers the {} with an alert", first_bytes(rows))
+        }
+        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", first_bytes(rows)),
+        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", first_bytes(rows)),
+        _ if told > 0 => format!(
+            "{} are accepted and cut on {ports}, by their names",
+            count(hosts, "host")
+        ),
+        _ => format!(
+            "{} are accepted and cut on {ports}, while others pass",
+            count(hosts, "host")
+        ),
+    };
     let passes = say::hosts(
         view.proved()
             .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
     )
     .len();
-    let title = match (say::titles(&rows).as_slice(), ways.as_slice()) {
-        ([one], [("answered with an alert", _)]) => {
-            format!("{one}: {ports} answers the {} with an alert", first_bytes(&rows))
+    let mut grounds = Grounds::default().sign(seen(rows));
+    if let Some(control) = control(view, rows, true) {
+        grounds = grounds.proof(control);
+        if told < rows.len() {
+            grounds = grounds.open(format!(
+                "{} had no such control, and are counted in as they are cut alike",
+                count(rows.len() - told, "endpoint")
+            ));
         }
-        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", first_bytes(&rows)),
-        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", first_bytes(&rows)),
-        _ if passes == 0 => format!("A firewall cuts everything on {ports}, {}", count(hosts, "host")),
-        _ => format!("A firewall cuts {} on {ports} by their names", count(hosts, "host")),
-    };
-    let certain = same_address(view, &rows);
-    let mut evidence = vec![cut_at(&rows, &ways)];
-    if let Some((address, passed, cut)) = &certain {
-        evidence.push(format!(
-            "at {address} the name {passed} gets through and {cut} does not"
-        ));
-    }
-    evidence.push(if passes > 0 {
-        format!(
-            "{} get through on the same {}, so it goes by name",
-            count(passes, "other host"),
-            plural_port(&ports)
-        )
     } else {
-        format!("nothing gets through on {ports}: either no rule allows any name, or TLS is not let out at all")
-    });
-    let nobody = accepted_for_nobody(view, &rows);
-    let unmasked = certain.is_some() || nobody.is_some();
-    evidence.push(
-        nobody.unwrap_or_else(|| "the connection itself is accepted: a test of the port alone shows it open".into()),
+        grounds = grounds.open("no other name was tried at these addresses, so it may not be the name");
+    }
+    if passes > 0 {
+        grounds = grounds.note(format!("{} get through on {ports}", count(passes, "other host")));
+    }
+    grounds = grounds.note(
+        say::nobody(view, rows)
+            .unwrap_or_else(|| "the connection itself is accepted: a test of the port alone shows it open".into()),
     );
-    Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "cut"),
-        scope: "names".into(),
+    Account {
         title,
-        confidence: if unmasked {
-            Confidence::Certain
-        } else {
-            Confidence::High
-        },
-        evidence,
+        grounds,
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy],
-        fix: fix::allow_by_name(&rows, view),
-        rows,
+        fix: fix::allow_by_name(rows, view),
+        impact: None,
     }
 }
 
-fn plural_port(ports: &str) -> &'static str {
-    if ports.contains(',') { "ports" } else { "port" }
+fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let account = left::describe(view, group, "is accepted, then cut");
+    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(rows));
+    let control = control(view, rows, false);
+    let is_not_the_name = control.is_some();
+    if let Some(control) = control {
+        grounds = grounds.note(control);
+    }
+    if rows
+        .iter()
+        .any(|row| view.controls.nobody.contains_key(&row.endpoint.port))
+        && say::nobody(view, rows).is_none()
+    {
+        grounds = grounds
+            .note("192.0.2.1, which nobody owns, is not accepted on this port, so nothing here accepts for everyone");
+    }
+    let mut suspects = account.suspects;
+    if is_not_the_name {
+        suspects.insert(0, Suspect::Service);
+    } else if !suspects.contains(&Suspect::Service) {
+        suspects.push(Suspect::Service);
+    }
+    suspects.dedup();
+    Account {
+        grounds: grounds.open("nothing shows whether the service cuts it or somebody on the way"),
+        fix: Fix::new(format!(
+            "Look in the log of any firewall on the way for {} at this time. Where it denies, let it pass; where it does not, \
+             the service itself is unwell.",
+            list(&say::hosts(rows), 2)
+        ))
+        .look(rows.first().filter(|row| row.endpoint.protocol.speaks_tls()).map(fix::show_issuer)),
+        suspects,
+        ..account
+    }
+}
+
+/// What controls with another name at the same address showed: that it gets through, or that it does not either.
+pub fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Option<String> {
+    rows.iter().find_map(|row| {
+        let at = row.decisive()?.address;
+        let host = &row.endpoint.host;
+        match view.name_test(row)? {
+            NameTest::LetsThrough(name) if through => Some(format!(
+                "at {at} the name {name} gets through and {host} does not, right behind it"
+            )),
+            NameTest::CutsAsWell(name) if !through => Some(format!(
+                "{at} cuts {name} as well as {host}, so it does not go by the name"
+            )),
+            _ => None,
+        }
+    })
 }
 
 /// How hosts were cut, most of them first.
@@ -107,18 +188,21 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
 
 /// What is sent first on these ports.
 fn first_bytes(rows: &[Row<'_>]) -> &'static str {
-    if rows.iter().all(|row| row.endpoint.port == 80) {
-        "request"
-    } else {
+    let speaks_tls = |row: &Row<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
+    if rows.iter().all(speaks_tls) {
         "ClientHello"
+    } else {
+        "request"
     }
 }
 
 /// What was sent, how it was cut, and after how long.
-fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
+pub fn seen(rows: &[Row<'_>]) -> String {
+    let ways = ways(rows);
     let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
         let tls = attempt.tls.as_ref().map(|tls| tls.duration);
         tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
+            .or(attempt.prelude.as_ref().map(|hello| hello.duration))
     });
     let after = say::range(times).map_or_else(String::new, |(first, last)| {
         match (words::duration(first), words::duration(last)) {
@@ -127,46 +211,11 @@ fn cut_at(rows: &[Row<'_>], ways: &[(&str, usize)]) -> String {
         }
     });
     let sent = first_bytes(rows);
-    let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways) {
+    let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways.as_slice()) {
         ([host], [(way, _)]) => vec![format!("{host} is {way}")],
         (_, [(way, hosts)]) => vec![format!("{} are {way}", count(*hosts, "host"))],
         (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),
     };
     let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
     format!("{parts} at our {sent}{after}")
-}
-
-/// An address at which one name got through and another was cut: that of another endpoint, or that of the control.
-fn same_address<'a>(view: &RunView<'a>, cut: &[Row<'a>]) -> Option<(SocketAddr, &'a str, &'a str)> {
-    cut.iter().find_map(|row| {
-        let address = row.decisive()?.address;
-        let through = view.proved().find(|other| {
-            other.endpoint.host != row.endpoint.host
-                && other
-                    .judgement
-                    .outcomes
-                    .iter()
-                    .any(|outcome| outcome.address == address && outcome.proof.is_some())
-        });
-        let control = view.controls.names.get(&address.port()).filter(|control| {
-            control.attempt.address == address
-                && control.tells_names_apart()
-                && view.plan.endpoints[control.endpoint].id == row.endpoint.id
-        });
-        let passed = through
-            .map(|other| other.endpoint.host.as_str())
-            .or(control.map(|control| control.name.as_str()))?;
-        Some((address, passed, row.endpoint.host.as_str()))
-    })
-}
-
-/// Ports of these rows on which somebody accepts connections for an address that nobody owns.
-pub fn accepted_for_nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
-    let port = rows
-        .iter()
-        .map(|row| row.endpoint.port)
-        .find(|port| view.controls.intercepts(*port))?;
-    Some(format!(
-        "{NOBODY}:{port}, which nobody owns, is accepted too: a firewall answers for everyone"
-    ))
 }

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
     diagnosis::{
+        grounds::{Grounds, Weight},
         outcome::Standing,
+        rule::{Account, Claims, Group, Rule},
         together::share,
-        view::{Pool, Row, RunView, alike, differing, should_work},
+        view::{Row, RunView, alike, differing, should_work},
     },
-    model::{Cause, Confidence, Ending, Fix, Need, Suspect, Verdict, prediction::Expected},
+    model::{Basis, Cause, Ending, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
     net::tcp::TcpEnd,
     text::words::{count, list},
 };
@@ -22,35 +21,49 @@ use crate::{
 /// such a run: none of its connections got through the instance that works.
 ///
 /// On a line that loses so many packets that chance explains the same picture, it is that line which is at fault.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let split: Vec<Row<'a>> = view
-        .rows
-        .iter()
-        .filter(|row| should_work(row) && row.endpoint.need != Need::Documented && differing(row).next().is_some())
-        .copied()
-        .collect();
+pub const RULE: Rule = Rule {
+    kind: FindingKind::Flows,
+    claims: Claims::Groups(divided),
+    describe,
+};
+
+fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
+    let differs = |row: &&Row<'a>| differing(row).next().is_some();
+    let counts = |row: &&Row<'a>| should_work(row) && row.endpoint.need != Need::Documented;
+    let split: Vec<Row<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
     if split.is_empty() || view.line.is_poor() {
         return Vec::new();
     }
-    let ways: Vec<Cause> = split.iter().flat_map(differing).map(|(_, cause)| cause).collect();
-    let is_of_them = |row: &Row<'a>| should_work(row) && stays_blocked(view, row, &ways);
-    let blocked = pool.take(is_of_them);
-    let by_chance = view
-        .rows
+    let ways = ways(&split);
+    let blocked = unexplained
         .iter()
-        .filter(|row| row.endpoint.need == Need::Documented && differing(row).next().is_some());
-    let mut rows: Vec<Row<'a>> = split.iter().chain(&blocked).chain(by_chance).copied().collect();
+        .filter(|row| should_work(row) && stays_blocked(view, row, &ways));
+    let documented = view.rows.iter().filter(|row| row.endpoint.need == Need::Documented);
+    let mut rows: Vec<Row<'a>> = split
+        .iter()
+        .chain(blocked)
+        .chain(documented.filter(differs))
+        .copied()
+        .collect();
     rows.sort_by_key(|row| row.index);
     rows.dedup_by_key(|row| row.index);
-    vec![draft(view, &ways, &blocked, rows)]
+    let scope = match say::dependencies(&rows)[..] {
+        _ if is_wide(view, &rows) => "pair",
+        [one] => one,
+        _ => "some",
+    };
+    vec![Group::new(scope, rows)]
 }
 
-/// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its own,
-/// here or by the line that loses packets.
-pub fn claims(view: &RunView<'_>, row: &Row<'_>) -> bool {
-    let is_split = |row: &Row<'_>| should_work(row) && differing(row).next().is_some();
-    let counts = |row: &Row<'_>| row.endpoint.need != Need::Documented;
-    is_split(row) && view.rows.iter().any(|other| counts(other) && is_split(other))
+/// How connections fail while others to the same address pass.
+fn ways(rows: &[Row<'_>]) -> Vec<Cause> {
+    let failing = rows.iter().flat_map(differing);
+    failing.map(|(_, cause)| cause).collect()
+}
+
+/// What every other host shows over its only connection speaks for the way, or against it.
+fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
+    say::hosts(rows).len() > 1 || whole(view) == 0
 }
 
 /// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.
@@ -70,14 +83,13 @@ fn stays_blocked(view: &RunView<'_>, row: &Row<'_>, ways: &[Cause]) -> bool {
     ways.iter().any(|way| alike(*way, cause))
 }
 
-fn draft<'a>(view: &RunView<'a>, ways: &[Cause], blocked: &[Row<'a>], rows: Vec<Row<'a>>) -> Draft<'a> {
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
     let connections: Vec<Connection> = rows.iter().flat_map(connections).collect();
     let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
-    let hosts = say::hosts(&rows);
-    let silent = is_silence(ways);
-    let whole = whole(view);
-    // What every other host shows over its only connection speaks for the way, or against it.
-    let is_wide = hosts.len() > 1 || whole == 0;
+    let hosts = say::hosts(rows);
+    let silent = is_silence(&ways(rows));
+    let is_wide = is_wide(view, rows);
     let title = match hosts.as_slice() {
         [host] if !is_wide => format!("{host}: {}", share(passed, tried)),
         _ => format!(
@@ -86,53 +98,45 @@ fn draft<'a>(view: &RunView<'a>, ways: &[Cause], blocked: &[Row<'a>], rows: Vec<
             if silent { "are lost" } else { "are cut" }
         ),
     };
-    let mut evidence = vec![
-        format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
-        "connections to the same address and port fare differently: the source port decides, so no rule does".into(),
-    ];
-    evidence.extend(ports(&connections));
+    let mut grounds = Grounds::default()
+        .with(
+            weight(is_wide, passed, tried),
+            format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
+        )
+        .note("connections to the same address and port fare differently: the source port decides, so no rule does")
+        .all(Weight::Tells, ports(&connections));
+    let blocked: Vec<Row<'a>> = rows
+        .iter()
+        .filter(|row| differing(row).next().is_none())
+        .copied()
+        .collect();
     if !blocked.is_empty() {
-        let named: Vec<&str> = say::hosts(blocked);
-        evidence.push(format!(
+        let named: Vec<&str> = say::hosts(&blocked);
+        grounds = grounds.note(format!(
             "of {} none passes: {}",
             count(named.len(), "host"),
             list(&named, 3)
         ));
     }
     if silent && is_wide {
-        evidence.push(
-            "the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way".into(),
-        );
+        grounds = grounds
+            .note("the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way");
     }
     if !is_wide {
-        evidence.push(format!(
+        grounds = grounds.note(format!(
             "{} passed at the first connection",
-            count(whole, "other endpoint")
+            count(whole(view), "other endpoint")
         ));
     }
-    evidence.extend(say::examples(&rows));
-    Draft {
-        impact: None,
-        severity: if rows.iter().any(fails) {
-            Severity::Failure
-        } else {
-            Severity::Degradation
-        },
-        what: What::Word("flows"),
-        scope: if is_wide {
-            "pair".into()
-        } else {
-            say::scope(&rows, "some")
-        },
+    Account {
         title,
-        confidence: confidence(is_wide, &connections),
-        evidence,
+        grounds: grounds.all(Weight::Tells, say::examples(rows)),
         suspects: suspects(is_wide, silent),
         fix: Fix::new(remedy(is_wide, silent)).look([
             "az network lb show -g RG -n LB --query \"{rules:loadBalancingRules, probes:probes}\"",
             "az monitor metrics list --resource LB_ID --metric DipAvailability,SnatConnectionCount,UsedSnatPorts",
         ]),
-        rows,
+        impact: None,
     }
 }
 
@@ -174,13 +178,6 @@ fn whole(view: &RunView<'_>) -> usize {
     view.rows.iter().filter(is_whole).count()
 }
 
-/// Whether fewer than three quarters of its connections pass.
-fn fails(row: &Row<'_>) -> bool {
-    row.judgement
-        .flows
-        .is_none_or(|flows| flows.passed * 4 < flows.tried * 3)
-}
-
 /// `half`, or the share in percent.
 fn portion(part: usize, all: usize) -> String {
     let percent = part * 100 / all.max(1);
@@ -212,13 +209,11 @@ fn ports(connections: &[Connection]) -> Option<String> {
 }
 
 /// A pair shows in many connections, of which many pass and many do not.
-fn confidence(is_wide: bool, connections: &[Connection]) -> Confidence {
-    let passed = connections.iter().filter(|connection| connection.passed).count();
-    let lost = connections.len() - passed;
-    match (is_wide, passed.min(lost)) {
-        (false, _) => Confidence::Low,
-        (true, 0..=2) => Confidence::Medium,
-        (true, _) => Confidence::High,
+fn weight(is_wide: bool, passed: usize, tried: usize) -> Weight {
+    match (is_wide, passed.min(tried - passed)) {
+        (false, _) => Weight::Tells,
+        (true, 0..=2) => Weight::Supports(Basis::Ambiguous),
+        (true, _) => Weight::Supports(Basis::Pattern),
     }
 }
 

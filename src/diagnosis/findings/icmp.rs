@@ -2,124 +2,155 @@
 
 use std::net::IpAddr;
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::{left, say};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView, should_work},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView, should_work},
     },
-    model::{Cause, Confidence, Fix, Suspect},
+    model::{Basis, FindingKind, Fix, Suspect},
     net::icmp::IcmpError,
     text::words::{count, distinct},
 };
 
-/// Refusals of so many dependencies are a policy for everything.
+/// Refusals of so many dependencies, where nothing passes, are a policy for everything.
 const WIDE: usize = 3;
 
-/// ICMP refusals, by their sender. A router limits the errors that it sends, so the same rule shows as an error on some
-/// rows and as silence on others: the silent ones with the same tag and port come along, and where the refusals span
-/// several dependencies, all silent ones of whose tag and port nothing was proved.
+/// ICMP errors by which somebody on the way refuses, by their sender. A router limits the errors that it sends, so the same
+/// rule shows as an error on some rows and as silence on others: those come along that could be of the same rule.
 ///
 /// A target that refuses by itself (port unreachable from the address dialled) is not on the way, and is left to others.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| {
-        let (error, _) = row.icmp().next()?;
-        let by_target = row
-            .judgement
-            .outcomes
-            .iter()
-            .any(|outcome| Some(outcome.address.ip()) == error.sender);
-        (row.cause().is_some() && !by_target && !row.fails_by_name()).then_some((error.sender, error.is_prohibition()))
-    });
-    let draft = |((sender, prohibits), mut rows): ((Option<IpAddr>, bool), Vec<Row<'a>>)| {
-        let refused = rows.len();
-        rows.extend(pool.take(|row| row.is_silent() && belongs(view, &rows, row)));
-        rows.sort_by_key(|row| row.index);
-        refusal(view, sender, prohibits, refused, rows)
-    };
-    groups.into_iter().map(draft).collect()
+pub const REFUSAL: Rule = Rule {
+    kind: FindingKind::IcmpRefusal,
+    claims: Claims::Groups(|view, rows| refused(view, rows, true)),
+    describe: refusal,
+};
+
+/// ICMP errors of a router that does not find the way.
+pub const UNREACHABLE: Rule = Rule {
+    kind: FindingKind::IcmpUnreachable,
+    claims: Claims::Groups(|view, rows| refused(view, rows, false)),
+    describe: unreachable,
+};
+
+/// What is left of ICMP errors: the target's own, and those without a sender.
+pub const LEFT: Rule = Rule {
+    kind: FindingKind::IcmpRefusal,
+    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::IcmpRefusal)),
+    describe: |view, group| left::describe(view, group, "is refused with an ICMP error"),
+};
+
+/// Network and host unreachable, and a loop: nobody forbids it. All else is a refusal.
+fn lacks_the_way(error: &IcmpError) -> bool {
+    matches!(
+        (error.v6, error.kind, error.code),
+        (false, 3, 0 | 1) | (false, 11, _) | (true, 1, 0 | 3) | (true, 3, _)
+    )
 }
 
-/// Whether a silent row is silent for the reason that these were refused for.
+/// Rows that were refused on the way, by the sender of the error, and silent ones that may be of the same rule.
+fn refused<'a>(view: &RunView<'a>, rows: &[Row<'a>], prohibited: bool) -> Vec<Group<'a>> {
+    let scope = |row: &Row<'a>| {
+        let error = row
+            .refusal_on_the_way()
+            .filter(|error| lacks_the_way(error) != prohibited)?;
+        Some(
+            error
+                .sender
+                .map_or_else(|| "router".into(), |sender| sender.to_string()),
+        )
+    };
+    let mut groups = Group::by(rows, scope);
+    let mut silent: Vec<Row<'a>> = rows.iter().filter(|row| row.is_silent()).copied().collect();
+    for group in &mut groups {
+        let of_it = |row: &mut Row<'a>| belongs(view, &group.rows, row);
+        let joining: Vec<Row<'a>> = silent.extract_if(.., of_it).collect();
+        group.rows.extend(joining);
+        group.rows.sort_by_key(|row| row.index);
+    }
+    groups
+}
+
+/// Whether a silent row may be silent for the reason that these were refused for: it is of the same rule (dependency or
+/// service tag, and port) and nothing of its dependency passes, or several dependencies are refused and nothing at all passes.
 fn belongs(view: &RunView<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
-    let alike = |row: &Row<'_>| row.tag() == silent.tag() && row.endpoint.port == silent.endpoint.port;
-    should_work(silent)
-        && (refused.iter().any(alike) || (say::dependencies(refused).len() >= WIDE && !view.proved().any(alike)))
+    let is_named = !silent.tag().is_empty() && silent.tag() != "Internet";
+    let same_rule = |row: &Row<'_>| {
+        row.endpoint.port == silent.endpoint.port
+            && (row.endpoint.dependency == silent.endpoint.dependency || (is_named && row.tag() == silent.tag()))
+    };
+    let passes = |test: &dyn Fn(&Row<'_>) -> bool| view.proved().any(|row| row.tested_server().is_none() && test(row));
+    let is_whole = |row: &Row<'_>| {
+        row.endpoint.dependency == silent.endpoint.dependency && row.endpoint.port == silent.endpoint.port
+    };
+    let is_wide = say::dependencies(refused).len() >= WIDE;
+    should_work(silent) && ((refused.iter().any(same_rule) && !passes(&is_whole)) || (is_wide && !passes(&|_| true)))
 }
 
-fn refusal<'a>(
-    view: &RunView<'a>,
-    sender: Option<IpAddr>,
-    prohibits: bool,
-    refused: usize,
-    rows: Vec<Row<'a>>,
-) -> Draft<'a> {
-    let who = sender.map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
-    let ports = say::ports(&rows);
-    let hosts = say::host_count(&rows);
-    let title = match (prohibits, say::titles(&rows).as_slice()) {
-        (true, [one]) => format!("{one}: {who} refuses {ports}"),
-        (true, _) => format!("{who} refuses {ports} to {hosts}"),
-        (false, [one]) => format!("{one}: {who} knows no way there"),
-        (false, _) => format!("{who} knows no way to {hosts}"),
-    };
-    let errors: Vec<String> = rows
-        .iter()
-        .filter_map(|row| row.icmp().next())
-        .map(|(error, _)| words(error))
-        .collect();
-    let mut evidence: Vec<String> = distinct(errors.iter().map(String::as_str))
+/// Who sent the errors.
+fn sender(group: &Group<'_>) -> Option<IpAddr> {
+    group.rows.iter().find_map(Row::refusal_on_the_way)?.sender
+}
+
+/// What was seen: the errors, and what is silent beside them.
+fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
+    let refused: Vec<&IcmpError> = group.rows.iter().filter_map(Row::refusal_on_the_way).collect();
+    let errors: Vec<String> = refused.iter().map(|error| words(error)).collect();
+    let said = distinct(errors.iter().map(String::as_str))
         .into_iter()
         .take(2)
-        .map(|error| format!("{who} answers {error} for {}", count(refused, "endpoint")))
-        .collect();
-    if rows.len() > refused {
-        evidence.push(format!(
-            "{} more are silent: routers limit the errors that they send",
-            rows.len() - refused
-        ));
+        .map(|error| format!("{who} answers {error} for {}", count(refused.len(), "endpoint")));
+    let grounds = Grounds::default().all(Weight::Supports(Basis::Proof), said);
+    let silent = group.rows.len() - refused.len();
+    let grounds = match silent {
+        0 => grounds,
+        _ => grounds.open(format!(
+            "{silent} more are silent: routers limit the errors that they send, so they are counted in"
+        )),
+    };
+    match view.proved().count() {
+        0 => grounds,
+        proved => grounds.note(format!("{proved} other endpoints prove themselves")),
     }
-    let proved = view.proved().count();
-    if proved > 0 {
-        evidence.push(format!("{proved} other endpoints prove themselves"));
-    }
-    let by = sender.map_or_else(|| "router".into(), |sender| sender.to_string());
-    let scope = if prohibits { by } else { format!("routes-of-{by}") };
-    Draft {
+}
+
+fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let who = sender(group).map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
+    let ports = say::ports(rows);
+    Account {
+        title: match say::titles(rows)[..] {
+            [one] => format!("{one}: {who} refuses {ports}"),
+            _ => format!("{who} refuses {ports} to {}", say::host_count(rows)),
+        },
+        grounds: seen(view, group, &who),
+        suspects: vec![Suspect::FirewallNetworkRule, Suspect::Nva],
+        fix: fix::allow_at(&who, rows, view),
         impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "refused"),
-        scope,
-        title,
-        confidence: Confidence::Certain,
-        evidence,
-        suspects: if prohibits {
-            vec![Suspect::FirewallNetworkRule, Suspect::Nva]
-        } else {
-            vec![Suspect::Udr, Suspect::Nva]
+    }
+}
+
+fn unreachable<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let who = sender(group).map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
+    Account {
+        title: match say::titles(rows)[..] {
+            [one] => format!("{one}: {who} knows no way there"),
+            _ => format!("{who} knows no way to {}", say::host_count(rows)),
         },
-        fix: if prohibits {
-            fix::allow_at(&who, &rows, view)
-        } else {
-            Fix::new(format!(
-                "Give {who} a route there, or take it out of the way with a route of your own."
-            ))
-            .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
-        },
-        rows,
+        grounds: seen(view, group, &who),
+        suspects: vec![Suspect::Udr, Suspect::Nva],
+        fix: Fix::new(format!(
+            "Give {who} a route there, or take it out of the way with a route of your own."
+        ))
+        .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
+        impact: None,
     }
 }
 
 fn words(error: &IcmpError) -> String {
     let six = if error.v6 { "v6" } else { "" };
     format!("\"{}\" (ICMP{six} {}/{})", error.name(), error.kind, error.code)
-}
-
-/// Whether somebody on the way answered for this row: a sign that a route leads through an appliance.
-pub fn is_refused_on_the_way(view: &RunView<'_>, row: &Row<'_>) -> bool {
-    matches!(row.cause(), Some(Cause::TcpUnreachable | Cause::UdpUnreachable))
-        && row.icmp().any(|(error, _)| !view.is_own(error))
 }

@@ -10,41 +10,91 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::draft::{Draft, Severity, What};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
     import::view::{Location, State, Status, Subject},
-    model::{Confidence, Direction, Expect, Fix, Need, Suspect, Transport, Verdict},
+    model::{Basis, Direction, Expect, FindingKind, Fix, Need, Suspect, Transport, Verdict},
     network::API_MANAGEMENT,
     rules::Kind,
     text::words,
 };
 
-/// The differences between what the instance says and what this VM saw.
-///
-/// What is blocked here has a finding already, so that only findings about what is not blocked name endpoints.
-pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let locations = locations(view);
-    let statuses: Vec<&Status> = locations.iter().flat_map(|location| &location.statuses).collect();
-    let pairs: Vec<Pair> = statuses
-        .iter()
-        .copied()
-        .filter_map(|status| Pair::of(status, &view.rows))
-        .collect();
-    [
-        instance_fails(&pairs),
-        vm_fails(&pairs),
-        other_name_servers(&locations, view),
-        not_reached(&statuses, view),
-        broken(&statuses, view),
-        stale(&statuses),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// The instance fails where this VM succeeds.
+pub const INSTANCE_FAILS: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| {
+        let failing = pairs(view).into_iter().filter(fails_there_only);
+        let rows = failing
+            .flat_map(|pair| pair.rows)
+            .filter(|row| row.judgement.verdict.is_proved());
+        group(view, "instance-fails", rows.collect())
+    }),
+    describe: instance_fails,
+};
+
+/// The instance succeeds where this VM fails.
+pub const VM_FAILS: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| group(view, "vm-fails", Vec::new())),
+    describe: vm_fails,
+};
+
+/// The instance asks other name servers than this VM.
+pub const DNS_SERVERS: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| group(view, "dns-servers", Vec::new())),
+    describe: other_name_servers,
+};
+
+/// The instance says that it is not reached from outside.
+pub const INBOUND: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| group(view, "inbound", Vec::new())),
+    describe: not_reached,
+};
+
+/// The instance says that parts of its own fail.
+pub const INTERNAL: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| group(view, "internal", Vec::new())),
+    describe: broken,
+};
+
+/// The instance no longer looks.
+pub const STALE: Rule = Rule {
+    kind: FindingKind::InstanceView,
+    claims: Claims::Groups(|view, _| group(view, "stale", Vec::new())),
+    describe: stale,
+};
+
+/// A group for each thing that the instance may say, where it says anything. What is blocked here has a finding already, so
+/// that only what is not blocked is named.
+fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<Row<'a>>) -> Vec<Group<'a>> {
+    if locations(view).is_empty() {
+        Vec::new()
+    } else {
+        vec![Group::new(scope, rows)]
+    }
+}
+
+/// What the instance says of single endpoints, beside what was seen of them.
+fn pairs<'a>(view: &RunView<'a>) -> Vec<Pair<'a>> {
+    let statuses = statuses(view).into_iter();
+    statuses.filter_map(|status| Pair::of(status, &view.rows)).collect()
+}
+
+fn statuses<'a>(view: &RunView<'a>) -> Vec<&'a Status> {
+    let locations = locations(view).into_iter();
+    locations.flat_map(|location| &location.statuses).collect()
+}
+
+fn fails_there_only(pair: &Pair<'_>) -> bool {
+    pair.status.state == State::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
 }
 
 /// What the instance says of one endpoint, a sentence each.
@@ -91,65 +141,48 @@ fn is_about(status: &Status, row: &Row<'_>) -> bool {
     }
 }
 
-fn instance_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
-    let differing: Vec<&Pair> = pairs
+fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(fails_there_only).collect();
+    let seen = differing
         .iter()
-        .filter(|pair| {
-            pair.status.state == State::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
-        })
-        .collect();
-    let rows = || {
-        differing
-            .iter()
-            .flat_map(|pair| &pair.rows)
-            .filter(|row| row.judgement.verdict.is_proved())
-    };
-    Some(Draft {
-        scope: "instance-fails".into(),
-        title: format!("The instance fails where this VM succeeds: {}", named(&differing)?),
-        confidence: Confidence::Medium,
-        rows: rows().copied().collect(),
-        evidence: differing
-            .iter()
-            .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status)))
-            .collect(),
+        .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status)));
+    Account {
+        title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
+        grounds: told(seen),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
         impact: Some("The instance does without it, whatever this VM sees.".into()),
         fix: Fix::new(
-            "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's \
-                      name servers were changed, let the instance take them over.",
+            "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's name servers \
+             were changed, let the instance take them over.",
         )
         .change([APPLY]),
-        ..blank()
-    })
+    }
 }
 
-fn vm_fails<'a>(pairs: &[Pair<'a>]) -> Option<Draft<'a>> {
+fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let is_blocked = |row: &Row<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
-    let differing: Vec<&Pair> = pairs
+    let differs = |pair: &Pair<'a>| {
+        pair.status.state == State::Success && !pair.status.is_stale && pair.rows.iter().any(is_blocked)
+    };
+    let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(differs).collect();
+    let seen = differing
         .iter()
-        .filter(|pair| pair.status.state == State::Success && !pair.status.is_stale)
-        .filter(|pair| pair.rows.iter().any(is_blocked))
-        .collect();
-    Some(Draft {
-        scope: "vm-fails".into(),
-        title: format!("The instance reaches what this VM does not: {}", named(&differing)?),
-        confidence: Confidence::Medium,
-        evidence: differing
-            .iter()
-            .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)))
-            .collect(),
+        .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)));
+    Account {
+        title: format!("The instance reaches what this VM does not: {}", named(&differing)),
+        grounds: told(seen),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
         impact: Some("None for the instance as far as it says: what blocks this VM may be this VM's own.".into()),
         fix: Fix::new(
-            "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no \
-                      outbound path, other name servers. If the document is old, fetch it again.",
-        ),
-        ..blank()
-    })
+            "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no outbound path, \
+             other name servers. If the document is old, fetch it again.",
+        )
+        .look(["az network nic list-effective-nsg -g RG -n NIC"]),
+    }
 }
 
-fn other_name_servers<'a>(locations: &[&Location], view: &RunView<'a>) -> Option<Draft<'a>> {
+fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let locations = locations(view);
     let named = locations.iter().flat_map(|location| &location.name_servers);
     let theirs: BTreeSet<String> = named.map(|server| without_port(server)).collect();
     let ours: BTreeSet<String> = view
@@ -158,89 +191,88 @@ fn other_name_servers<'a>(locations: &[&Location], view: &RunView<'a>) -> Option
         .iter()
         .map(|server| server.ip().to_string())
         .collect();
-    if theirs.is_empty() || ours.is_empty() || theirs == ours {
-        return None;
-    }
     let list = |servers: &BTreeSet<String>| servers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    Some(Draft {
-        scope: "dns-servers".into(),
+    let grounds = if theirs.is_empty() || ours.is_empty() || theirs == ours {
+        Grounds::default().refuted("both ask the same")
+    } else {
+        Grounds::default()
+            .proof(format!("the instance asks {}", list(&theirs)))
+            .proof(format!("this VM asks {}", list(&ours)))
+    };
+    Account {
         title: format!(
             "The instance asks other name servers than this VM: {}, not {}",
             list(&theirs),
             list(&ours)
         ),
-        confidence: Confidence::Certain,
-        evidence: vec![
-            format!("the instance asks {}", list(&theirs)),
-            format!("this VM asks {}", list(&ours)),
-        ],
+        grounds,
         suspects: vec![Suspect::DnsServer],
         impact: Some(
             "Names can resolve differently for the instance, so what is said here of names may not hold for it.".into(),
         ),
         fix: Fix::new(
-            "If the name servers of the virtual network were changed, let the instance take them over; if this VM \
-                      has its own, pass the instance's with --dns-server.",
+            "If the name servers of the virtual network were changed, let the instance take them over; if this VM has its own, \
+             pass the instance's with --dns-server.",
         )
+        .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"])
         .change([APPLY]),
-        ..blank()
-    })
+    }
 }
 
-fn not_reached<'a>(statuses: &[&Status], view: &RunView<'a>) -> Option<Draft<'a>> {
-    let failing = failing(statuses, |subject| matches!(subject, Subject::Inbound { .. }));
-    first(&failing)?;
+fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let failing = failing(view, |subject| matches!(subject, Subject::Inbound { .. }));
     let is_managed = |row: &&Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
     let managed: Vec<Row<'_>> = view.rows.iter().filter(is_managed).copied().collect();
-    Some(Draft {
-        scope: "inbound".into(),
+    Account {
         title: "The instance says that it is not reached from outside".into(),
-        confidence: Confidence::Medium,
-        evidence: failing
-            .iter()
-            .map(|status| format!("{}: {}", status.name, says(status)))
-            .collect(),
+        grounds: told(
+            failing
+                .iter()
+                .map(|status| format!("{}: {}", status.name, says(status))),
+        ),
         suspects: vec![Suspect::Nsg, Suspect::Udr],
         impact: Some("The portal and every other management client lose the instance.".into()),
         fix: Fix::new(
-            "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 \
-                      to a firewall, send ApiManagement to Internet.",
+            "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 to a \
+             firewall, send ApiManagement to Internet.",
         )
         .change(fix::lines(Kind::Nsg, &managed, view))
         .change(fix::lines(Kind::Routes, &managed, view)),
-        ..blank()
-    })
+    }
 }
 
-fn broken<'a>(statuses: &[&Status], view: &RunView<'a>) -> Option<Draft<'a>> {
-    let failing = failing(statuses, |subject| *subject == Subject::Internal);
-    first(&failing)?;
+fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let failing = failing(view, |subject| *subject == Subject::Internal);
     let is_peer = |row: &&Row<'_>| row.endpoint.direction == Direction::Peer;
     let peers: Vec<Row<'_>> = view.rows.iter().filter(is_peer).copied().collect();
-    Some(Draft {
-        scope: "internal".into(),
+    Account {
         title: "The instance says that parts of its own fail".into(),
-        confidence: Confidence::Medium,
-        evidence: failing
-            .iter()
-            .map(|status| format!("{}: {}", status.name, says(status)))
-            .collect(),
+        grounds: told(
+            failing
+                .iter()
+                .map(|status| format!("{}: {}", status.name, says(status))),
+        ),
         suspects: vec![Suspect::Service, Suspect::Nsg],
         impact: Some("What rests on these parts does not work; a machine beside the instance cannot test them.".into()),
         fix: Fix::new(
-            "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask \
-                      Microsoft support.",
+            "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask Microsoft \
+             support.",
         )
         .change(fix::lines(Kind::Nsg, &peers, view)),
-        ..blank()
-    })
+    }
 }
 
-fn stale<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
+fn stale<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let statuses = statuses(view);
     let stale: Vec<&Status> = statuses.iter().copied().filter(|status| status.is_stale).collect();
-    first(&stale)?;
-    Some(Draft {
-        scope: "stale".into(),
+    let seen = stale.iter().map(|status| {
+        let last = status.updated.map(minute).unwrap_or_default();
+        format!(
+            "{}: last looked at {last}, although the instance looks every 15 minutes",
+            status.name
+        )
+    });
+    Account {
         title: format!(
             "The instance no longer looks at {}: it has lost its connection",
             if stale.len() == statuses.len() {
@@ -249,43 +281,34 @@ fn stale<'a>(statuses: &[&Status]) -> Option<Draft<'a>> {
                 words::count(stale.len(), "dependency")
             }
         ),
-        confidence: Confidence::Medium,
-        evidence: stale
-            .iter()
-            .map(|status| {
-                let last = status.updated.map(minute).unwrap_or_default();
-                format!(
-                    "{}: last looked at {last}, although the instance looks every 15 minutes",
-                    status.name
-                )
-            })
-            .collect(),
+        grounds: told(seen),
         suspects: vec![Suspect::Service, Suspect::DnsServer],
         impact: Some("What the instance says of these is no longer true, or no longer known.".into()),
         fix: Fix::new("Trust this VM's results for them, put right what is blocked, then fetch the status again."),
-        ..blank()
-    })
+    }
+}
+
+/// What the instance says is one reading; nothing said is no finding.
+fn told(sentences: impl Iterator<Item = String>) -> Grounds {
+    let mut sentences = sentences.peekable();
+    if sentences.peek().is_none() {
+        return Grounds::default().refuted("the instance says nothing of the kind");
+    }
+    Grounds::default().all(Weight::Supports(Basis::Ambiguous), sentences)
 }
 
 /// Makes an instance take over the name servers of its virtual network.
 const APPLY: &str = "az apim apply-network-updates --name INSTANCE --resource-group GROUP";
 
-fn failing<'a>(statuses: &[&'a Status], subject: impl Fn(&Subject) -> bool) -> Vec<&'a Status> {
+fn failing<'a>(view: &RunView<'a>, subject: impl Fn(&Subject) -> bool) -> Vec<&'a Status> {
+    let mut statuses = statuses(view);
+    statuses.retain(|status| status.state == State::Failure && subject(&status.subject));
     statuses
-        .iter()
-        .copied()
-        .filter(|status| status.state == State::Failure && subject(&status.subject))
-        .collect()
 }
 
-fn first<'a>(statuses: &[&'a Status]) -> Option<&'a Status> {
-    statuses.first().copied()
-}
-
-/// Up to three targets; `None` for none.
-fn named(pairs: &[&Pair]) -> Option<String> {
-    let targets = words::distinct(pairs.iter().map(|pair| pair.target()));
-    (!targets.is_empty()).then(|| words::list(&targets, 3))
+/// Up to three targets.
+fn named(pairs: &[Pair<'_>]) -> String {
+    words::list(&words::distinct(pairs.iter().map(Pair::target)), 3)
 }
 
 /// What the instance says, as half a sentence.
@@ -313,19 +336,4 @@ fn without_port(server: &str) -> String {
         .parse()
         .or_else(|_| server.parse().map(|socket: SocketAddr| socket.ip()));
     address.map_or_else(|_| server.to_owned(), |address: IpAddr| address.to_string())
-}
-
-fn blank<'a>() -> Draft<'a> {
-    Draft {
-        severity: Severity::Failure,
-        what: What::Word("instance-view"),
-        scope: String::new(),
-        title: String::new(),
-        confidence: Confidence::Low,
-        rows: Vec::new(),
-        evidence: Vec::new(),
-        impact: None,
-        suspects: Vec::new(),
-        fix: Fix::default(),
-    }
 }

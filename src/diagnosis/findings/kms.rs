@@ -1,16 +1,15 @@
 //! Windows activation, which lies in both directions.
 
-use super::{
-    draft::{Draft, Severity, What},
-    icmp, say,
-};
+use super::say;
 use crate::{
     address,
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView, should_work},
+        grounds::Grounds,
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView, should_work},
     },
-    model::{Cause, Confidence, Fix, Protocol, Suspect},
+    model::{Cause, FindingKind, Fix, Protocol, Suspect},
     rules::Kind,
     text::words::count,
 };
@@ -18,64 +17,64 @@ use crate::{
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub fn recognise_silence<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout));
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let evidence = vec![
-        say::silence(&rows),
-        "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied"
-            .into(),
-        "so a 0.0.0.0/0 route that sends activation into a firewall is likely".into(),
-    ];
-    vec![Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "kms"),
-        scope: say::scope(&rows, "kms"),
-        title: format!("{}: {} is dropped in silence", say::subject(&rows), say::ports(&rows)),
-        confidence: Confidence::High,
-        evidence,
-        suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
-        fix: Fix::new(
-            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; an https \
-                      application rule for 1688 never works.",
-        )
-        .change(fix::lines(Kind::Routes, &rows, view)),
-        rows,
-    }]
-}
+pub const SILENCE: Rule = Rule {
+    kind: FindingKind::KmsSilence,
+    claims: Claims::Each(|_, row| {
+        (row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout))
+            .then(|| row.endpoint.dependency.clone())
+    }),
+    describe: silence,
+};
 
 /// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
 /// it must come from a public address of Azure's.
-pub fn recognise_hint<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let answering: Vec<Row<'a>> = view
-        .proved()
-        .filter(|row| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public())
-        .copied()
-        .collect();
-    let Some(sign) = sign_of_forced_tunnelling(view).filter(|_| !answering.is_empty()) else {
-        return Vec::new();
-    };
-    vec![Draft {
+pub const ACTIVATION: Rule = Rule {
+    kind: FindingKind::KmsActivation,
+    claims: Claims::Groups(|view, _| {
+        let answers = |row: &&Row<'_>| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public();
+        Group::unless_empty("kms", view.proved().filter(answers).copied().collect())
+    }),
+    describe: activation,
+};
+
+fn silence<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    Account {
+        title: format!("{}: {} is dropped in silence", say::subject(rows), say::ports(rows)),
+        grounds: Grounds::default()
+            .pattern(say::silence(rows))
+            .note(
+                "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied",
+            )
+            .note("so a 0.0.0.0/0 route that sends activation into a firewall is likely"),
+        suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
+        fix: Fix::new(
+            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address, and let no NSG rule deny \
+             AzurePlatformLKM; an https application rule for 1688 never works.",
+        )
+        .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
+        .change(fix::lines(Kind::Routes, rows, view)),
         impact: None,
-        severity: Severity::Degradation,
-        what: What::Word("kms-activation"),
-        scope: say::scope(&answering, "kms"),
+    }
+}
+
+fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let grounds = match sign_of_forced_tunnelling(view) {
+        Some(sign) => Grounds::default().note(format!("{sign}, so traffic may leave through an appliance")),
+        None => Grounds::default().refuted("nothing shows an appliance on the way"),
+    };
+    Account {
         title: "KMS answers, which does not prove that activation works".into(),
-        confidence: Confidence::Low,
-        evidence: vec![
-            format!("{sign}, so traffic may leave through an appliance"),
-            "activation succeeds only from a public address of Azure's, and the agent never asks for one".into(),
-        ],
+        grounds: grounds
+            .note("activation succeeds only from a public address of Azure's, and the agent never asks for one"),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(
             "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet.",
         )
-        .change(fix::lines(Kind::Routes, &answering, view)),
-        rows: answering,
-    }]
+        .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
+        .change(fix::lines(Kind::Routes, &group.rows, view)),
+        impact: None,
+    }
 }
 
 /// What only an appliance on the way makes visible.
@@ -85,10 +84,8 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
     let cut = rows(&|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));
     let refused = rows(&|row| {
-        icmp::is_refused_on_the_way(view, row)
-            && row
-                .icmp()
-                .any(|(error, _)| error.sender.is_some_and(address::is_private))
+        let error = row.refusal_on_the_way().filter(|error| !view.is_own(error));
+        error.is_some_and(|error| error.sender.is_some_and(address::is_private))
     });
     let signs = [
         // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.

@@ -1,94 +1,58 @@
 //! This machine itself: its firewall, its routes, its limits. None of it says anything about the instance.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
     diagnosis::{
-        findings::dead_next_hop,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
-    model::{Cause, Confidence, Fix, Suspect},
+    model::{Cause, FindingKind, Fix, Suspect},
+    net::SocketFailure,
     text::words::distinct,
 };
 
-/// Four faults of this VM alone:
-/// - its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
-///   next hop), over TCP, UDP or on the way to a name server;
-/// - it has no route: `connect` itself failed, before any packet;
-/// - it could not try: no descriptors, no permission. Those rows are not blocked, they are not tested;
-/// - it asks names of a stub of its own, which gives no answer.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let refused = pool.take(|row| is_refused_here(view, row));
-    let routeless = pool.take(is_without_route);
-    let (stubbed, untried): (Vec<Row<'a>>, Vec<Row<'a>>) = view
-        .rows
-        .iter()
-        .copied()
-        .filter(|row| row.judgement.cause == Some(Cause::LocalFault))
-        .partition(is_stubbed);
-    [
-        (
-            refused,
-            "local-firewall",
-            "firewall-of-this-vm",
-            "own firewall refuses traffic",
-            "Let the agent's traffic out of this VM's own firewall, then run again.",
-        ),
-        (
-            routeless,
-            "no-route",
-            "routes-of-this-vm",
-            "routing table has no way",
-            "Give this VM a default route, then run again.",
-        ),
-        (
-            untried,
-            "local-fault",
-            "limits-of-this-vm",
-            "limits or rights keep it from trying",
-            "Lift what keeps this VM from trying, then run again.",
-        ),
-        (
-            stubbed,
-            STUB,
-            "stub-of-this-vm",
-            "stub resolver fails for",
-            "Repair the stub, or pass --dns-server with a name server of the virtual network, and run again.",
-        ),
-    ]
-    .into_iter()
-    .filter(|(rows, ..)| !rows.is_empty())
-    .map(|(rows, what, scope, reason, fix)| {
-        let to = if matches!(what, "local-fault" | STUB) {
-            ""
-        } else {
-            " to"
-        };
-        Draft {
-            impact: None,
-            severity: Severity::Failure,
-            what: What::of(&rows, what),
-            scope: scope.into(),
-            title: format!("This VM's {reason}{to} {}", say::host_count(&rows)),
-            // What the instance does not share is worth a note.
-            confidence: if what == STUB {
-                Confidence::Low
-            } else {
-                Confidence::Certain
-            },
-            evidence: evidence(view, &rows),
-            suspects: vec![Suspect::LocalHost],
-            fix: Fix::new(fix).look(commands(what)),
-            rows,
-        }
-    })
-    .collect()
-}
+/// The only scope there is.
+const HERE: &str = "this-vm";
 
-/// The word for a stub of this VM that gives no answer.
-const STUB: &str = "local-stub";
+/// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
+/// next hop), over TCP, UDP or on the way to a name server.
+pub const FIREWALL: Rule = Rule {
+    kind: FindingKind::LocalFirewall,
+    claims: Claims::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
+    describe: firewall,
+};
+
+/// It has no route: `connect` itself failed, before any packet.
+pub const NO_ROUTE: Rule = Rule {
+    kind: FindingKind::NoRoute,
+    claims: Claims::Each(|_, row| is_without_route(row).then(|| HERE.into())),
+    describe: no_route,
+};
+
+/// It asks names of a stub of its own, which gives no answer. The instance does not share that, so it is a note.
+pub const STUB: Rule = Rule {
+    kind: FindingKind::LocalStub,
+    claims: Claims::Groups(|view, _| {
+        let stubbed = view.rows.iter().filter(|row| is_untried(row) && is_stubbed(row));
+        Group::unless_empty(HERE, stubbed.copied().collect())
+    }),
+    describe: stub,
+};
+
+/// It could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
+pub const LIMITS: Rule = Rule {
+    kind: FindingKind::LocalLimits,
+    claims: Claims::Groups(|view, _| {
+        let untried = view.rows.iter().filter(|row| is_untried(row) && !is_stubbed(row));
+        Group::unless_empty(HERE, untried.copied().collect())
+    }),
+    describe: limits,
+};
+
+fn is_untried(row: &Row<'_>) -> bool {
+    row.judgement.cause == Some(Cause::LocalFault)
+}
 
 /// Whether its name was asked of a stub of this VM, in vain.
 fn is_stubbed(row: &Row<'_>) -> bool {
@@ -97,45 +61,136 @@ fn is_stubbed(row: &Row<'_>) -> bool {
 
 fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
     row.icmp()
-        .any(|(error, after)| view.is_own(error) && !dead_next_hop::is_dead_next_hop(view, error, after))
+        .any(|(error, after)| view.is_own(error) && !view.is_dead_next_hop(error, after))
 }
 
 fn is_without_route(row: &Row<'_>) -> bool {
-    row.cause() == Some(Cause::TcpNoRoute)
-        || (row.cause().is_some()
-            && row
-                .failures()
-                .any(|(failure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some()))
+    let at_once =
+        |(failure, _): (&SocketFailure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some();
+    row.cause() == Some(Cause::TcpNoRoute) || (row.cause().is_some() && row.failures().any(at_once))
 }
 
-fn evidence(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
-    let errors: Vec<String> = rows
+fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let errors: Vec<String> = group
+        .rows
         .iter()
         .flat_map(Row::icmp)
-        .map(|(error, _)| error.to_string())
+        .filter(|(error, _)| view.is_own(error))
+        .map(|(error, _)| format!("{error}: an address of this VM itself"))
         .collect();
-    let mut sentences = match distinct(errors.iter().map(String::as_str))[..] {
-        [] => say::examples(rows),
-        ref errors => errors
-            .iter()
-            .take(2)
-            .map(|error| format!("{error}: an address of this VM itself"))
-            .collect(),
-    };
-    let others = view.proved().count();
-    if others > 0 {
-        sentences.push(format!("{others} other endpoints prove themselves from here"));
+    let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
+    Account {
+        title: format!(
+            "This VM's own firewall refuses traffic to {}",
+            say::host_count(&group.rows)
+        ),
+        grounds: beside(view, shown.fold(Grounds::default(), Grounds::proof)),
+        suspects: vec![Suspect::LocalHost],
+        fix: Fix::new("Let the agent's traffic out of this VM's own firewall, then run again.")
+            .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT"]),
+        impact: None,
     }
-    sentences.push("the instance stands on other machines, so this says nothing about it".into());
-    sentences
 }
 
-fn commands(what: &str) -> Vec<String> {
-    let lines: &[&str] = match what {
-        "local-firewall" => &["sudo nft list ruleset", "sudo iptables -S OUTPUT"],
-        "no-route" => &["ip route show table all"],
-        STUB => &["resolvectl status"],
-        _ => &["ulimit -n"],
+fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let is_v6 = |row: &Row<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
+    // What gets out over the same kind of address shows that there is a default route.
+    let gets_out = view
+        .proved()
+        .any(|row| row.is_public() && group.rows.iter().any(|other| is_v6(other) == is_v6(row)));
+    let fix = if gets_out {
+        "Take out this VM's own route that forbids these addresses, or add one that leads there, then run again."
+    } else if group.rows.iter().all(is_v6) {
+        "Give this VM a default route for IPv6, or leave out --ipv6, then run again."
+    } else {
+        "Give this VM a default route, then run again."
     };
-    lines.iter().map(ToString::to_string).collect()
+    Account {
+        title: format!("This VM's routing table has no way to {}", say::host_count(&group.rows)),
+        grounds: beside(
+            view,
+            say::examples(&group.rows)
+                .into_iter()
+                .fold(Grounds::default(), Grounds::proof),
+        ),
+        suspects: vec![Suspect::LocalHost],
+        fix: Fix::new(fix).look(["ip route show table all", "ip -6 route show table all"]),
+        impact: None,
+    }
+}
+
+fn stub<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    Account {
+        title: format!("This VM's stub resolver fails for {}", say::host_count(&group.rows)),
+        grounds: beside(view, Grounds::default().all(Weight::Tells, say::examples(&group.rows))),
+        suspects: vec![Suspect::LocalHost],
+        fix: Fix::new(
+            "Repair the stub, or pass --dns-server with a name server of the virtual network, and run again.",
+        )
+        .look(["resolvectl status"]),
+        impact: None,
+    }
+}
+
+fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let errnos: Vec<i32> = group
+        .rows
+        .iter()
+        .flat_map(Row::failures)
+        .filter_map(|(failure, _)| failure.errno)
+        .collect();
+    let any = |wanted: &[i32]| errnos.iter().any(|errno| wanted.contains(errno));
+    let (fix, look): (_, &[&str]) = if any(&[libc::EPERM, libc::EACCES, libc::EINVAL]) {
+        (
+            "Look what on this VM forbids the agent's traffic (its own firewall, a blackhole or prohibit route, a security \
+             profile), lift it, then run again.",
+            &[
+                "sudo nft list ruleset",
+                "sudo iptables -S OUTPUT",
+                "ip route show table all",
+            ],
+        )
+    } else if any(&[
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOBUFS,
+        libc::EADDRNOTAVAIL,
+    ]) {
+        (
+            "Raise this VM's limits or pass a lower --concurrency, then run again.",
+            &["ulimit -n", "ss -s"],
+        )
+    } else {
+        (
+            "Lift what keeps this VM from trying, then run again.",
+            &["ulimit -n", "cat /etc/resolv.conf"],
+        )
+    };
+    Account {
+        title: format!(
+            "This VM's limits or rights keep it from trying {}",
+            say::host_count(&group.rows)
+        ),
+        grounds: beside(
+            view,
+            say::examples(&group.rows)
+                .into_iter()
+                .fold(Grounds::default(), Grounds::proof),
+        ),
+        suspects: vec![Suspect::LocalHost],
+        fix: Fix::new(fix).look(look.iter().copied()),
+        impact: None,
+    }
+}
+
+/// What works beside it, and what it does not mean.
+fn beside(view: &RunView<'_>, grounds: Grounds) -> Grounds {
+    let others = view.proved().count();
+    let grounds = if others > 0 {
+        grounds.note(format!("{others} other endpoints prove themselves from here"))
+    } else {
+        grounds
+    };
+    grounds.note("the instance stands on other machines, so this says nothing about it")
 }

@@ -1,12 +1,13 @@
 //! Lines that lose packets, and lines that are slow.
 
-use super::{
-    draft::{Draft, Severity, What},
-    flows, say,
-};
+use super::say;
 use crate::{
-    diagnosis::view::{Pool, Row, RunView, should_work},
-    model::{Cause, Confidence, Ending, Fix, Suspect},
+    diagnosis::{
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView, should_work},
+    },
+    model::{Basis, Cause, Ending, FindingKind, Fix, Suspect},
     net::tcp::TcpEnd,
     text::words::{self, count},
 };
@@ -17,21 +18,23 @@ const SYNS: usize = 8;
 /// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
 /// retransmission mends changes no verdict. Where it is so bad that chance can explain silence, what kept silent belongs
 /// here, and no rule is blamed for it.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    if !view.line.loses() && !view.line.is_slow() {
-        return Vec::new();
-    }
-    let rows = if view.line.is_poor() {
-        let mut rows = pool.take(|row| should_work(row) && is_chance(row));
-        rows.extend(view.rows.iter().filter(|row| flows::claims(view, row)).copied());
-        rows.sort_by_key(|row| row.index);
-        rows.dedup_by_key(|row| row.index);
-        rows
-    } else {
-        Vec::new()
-    };
-    vec![draft(view, rows)]
-}
+pub const RULE: Rule = Rule {
+    kind: FindingKind::Loss,
+    claims: Claims::Groups(|view, unexplained| {
+        if !view.line.loses() && !view.line.is_slow() {
+            return Vec::new();
+        }
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        if view.line.is_poor() {
+            rows.extend(unexplained.iter().filter(|row| should_work(row) && is_chance(row)));
+            rows.extend(view.rows.iter().filter(|row| view.is_divided(row)));
+            rows.sort_by_key(|row| row.index);
+            rows.dedup_by_key(|row| row.index);
+        }
+        vec![Group::new("path", rows)]
+    }),
+    describe,
+};
 
 /// Whether lost packets can explain why a row is blocked: it is silent, and not so often asked that they cannot.
 fn is_chance(row: &Row<'_>) -> bool {
@@ -47,7 +50,8 @@ fn is_chance(row: &Row<'_>) -> bool {
     is_silent && (row.cause() != Some(Cause::TcpTimeout) || syns < SYNS)
 }
 
-fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
     let line = &view.line;
     let slow = line.is_slow();
     let again = format!(
@@ -55,59 +59,54 @@ fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
         line.mended,
         count(line.connections, "connection")
     );
-    let mut evidence = Vec::new();
-    if slow {
-        evidence.push(format!(
-            "{} of {} have round trips of about a second or more, the longest {}",
-            line.slow,
-            count(line.connections, "connection"),
-            words::duration(line.round_trip)
-        ));
+    let weight = Weight::Supports(if line.is_poor() {
+        Basis::Pattern
     } else {
-        evidence.push(again.clone());
-    }
+        Basis::Ambiguous
+    });
+    let mut grounds = if slow {
+        Grounds::default().with(
+            weight,
+            format!(
+                "{} of {} have round trips of about a second or more, the longest {}",
+                line.slow,
+                count(line.connections, "connection"),
+                words::duration(line.round_trip)
+            ),
+        )
+    } else {
+        Grounds::default().with(weight, &again)
+    };
     if line.repeated > 0 {
-        evidence.push(format!(
+        grounds = grounds.note(format!(
             "{} of {} had to be asked again",
             line.repeated,
             count(line.questions, "question")
         ));
     }
     if !rows.is_empty() {
-        evidence.push(format!(
-            "on such a line silence may be chance, so no rule is blamed for {}",
-            count(rows.len(), "endpoint")
-        ));
-        evidence.extend(say::examples(&rows));
+        grounds = grounds
+            .note(format!(
+                "on such a line silence may be chance, so no rule is blamed for {}",
+                count(rows.len(), "endpoint")
+            ))
+            .all(Weight::Tells, say::examples(rows));
     }
-    Draft {
-        impact: rows
-            .is_empty()
-            .then(|| "Connections take longer than they should; the instance may run into timeouts of its own.".into()),
-        severity: if rows.is_empty() {
-            Severity::Degradation
-        } else {
-            Severity::Failure
-        },
-        what: What::Word("loss"),
-        scope: "path".into(),
+    Account {
         title: if slow {
             format!("The path is slow: round trips of {}", words::duration(line.round_trip))
         } else {
             format!("The path loses packets ({again})")
         },
-        confidence: if line.is_poor() {
-            Confidence::High
-        } else {
-            Confidence::Medium
-        },
-        evidence,
+        grounds,
         suspects: vec![Suspect::Nva],
+        impact: rows
+            .is_empty()
+            .then(|| "Connections take longer than they should; the instance may run into timeouts of its own.".into()),
         fix: Fix::new(
             "Measure the line: its load, its error counters and the health of the tunnel or appliance on it. A longer \
              --timeout shows what still works over it.",
         )
         .verify(["ping -c 100 -i 0.2 ADDRESS"]),
-        rows,
     }
 }

@@ -2,253 +2,262 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-mod remedy;
+mod reading;
 
-use self::remedy::{confidence, other_transport, platform, repair, suspects};
+use self::reading::Reading;
 use super::{
-    dns_policy,
-    draft::{Draft, Severity, What},
+    platform::{self, POLICIES},
     say,
 };
 use crate::{
     azure::PLATFORM,
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
-    model::{Cause, Fix, Stage, Suspect, Transport},
+    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
     plan::Destination,
-    text::words::{count, distinct},
+    text::words::{count, distinct, list},
 };
 
-/// Three ways in which name servers fail, wide to narrow:
-/// - no name resolves at all: one finding, with every host and every server in it;
-/// - one server fails for some names (a zone that it forwards to nowhere): one finding for each server and cause;
-/// - a server fails in its own test, while the names come from another one.
-///
-/// A server that denies a name which exists, in its own test, is not believed when it denies others.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let liars: Vec<SocketAddr> = pool
-        .iter()
-        .filter(|row| {
-            matches!(
-                row.cause(),
-                Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)
-            )
+/// No name resolves at all: one finding, with every host and every server in it.
+pub const NO_NAMES: Rule = Rule {
+    kind: FindingKind::NoNames,
+    claims: Claims::Groups(|view, unexplained| {
+        let resolves = |row: &Row<'_>| {
+            matches!(row.endpoint.destination, Destination::Name)
+                && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
+        };
+        let liars = liars(unexplained);
+        let failed = |row: &Row<'_>| is_failed_lookup(row, &liars);
+        if view.rows.iter().any(resolves) || !unexplained.iter().any(failed) {
+            return Vec::new();
+        }
+        let rows = unexplained
+            .iter()
+            .filter(|row| row.tested_server().is_some() || failed(row));
+        vec![Group::new("name-servers", rows.copied().collect())]
+    }),
+    describe: nothing_resolves,
+};
+
+/// One server fails for some names: a zone that it forwards to nowhere, questions that are lost or limited.
+pub const SOME_NAMES: Rule = Rule {
+    kind: FindingKind::SomeNames,
+    claims: Claims::Groups(|_, unexplained| {
+        let liars = liars(unexplained);
+        Group::by(unexplained, |row| {
+            let server = row
+                .deciding_server()
+                .map_or_else(|| "nobody".into(), |server| server.ip().to_string());
+            is_failed_lookup(row, &liars).then(|| format!("names-of-{server}"))
         })
-        .filter_map(Row::tested_server)
-        .collect();
-    let is_failed_lookup = |row: &Row<'a>| match row.cause() {
+    }),
+    describe: some_names_fail,
+};
+
+/// A server fails in its own test, while names resolve.
+pub const NAME_SERVER: Rule = Rule {
+    kind: FindingKind::NameServer,
+    claims: Claims::Each(|_, row| row.tested_server().map(|server| server.ip().to_string())),
+    describe: server_fails,
+};
+
+/// Servers that deny a name which exists, in their own test. They are not believed when they deny others.
+fn liars(rows: &[Row<'_>]) -> Vec<SocketAddr> {
+    let lies = |row: &&Row<'_>| {
+        let cause = row.cause();
+        matches!(
+            cause,
+            Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)
+        )
+    };
+    rows.iter().filter(lies).filter_map(Row::tested_server).collect()
+}
+
+/// Whether the lookup of its name failed for a reason that lies with the server.
+fn is_failed_lookup(row: &Row<'_>, liars: &[SocketAddr]) -> bool {
+    match row.cause() {
         Some(Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail) => row.tested_server().is_none(),
         Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole) => {
             row.deciding_server().is_some_and(|server| liars.contains(&server))
         }
         _ => false,
-    };
-    let resolves = view.rows.iter().any(|row| {
-        matches!(row.endpoint.destination, Destination::Name)
-            && row.judgement.outcomes.iter().any(|o| o.stage > Stage::Dns)
-    });
-    if !resolves && pool.has(is_failed_lookup) {
-        let rows = pool.take(|row| row.tested_server().is_some() || is_failed_lookup(row));
-        return vec![nothing_resolves(view, rows)];
     }
-    let some_names = pool.take_by(|row| {
-        let server = row.deciding_server().map(|server| server.ip());
-        is_failed_lookup(row).then(|| (server, row.cause()))
-    });
-    let mut drafts: Vec<Draft<'a>> = some_names
-        .into_iter()
-        .map(|((server, _), rows)| some_names_fail(view, server, rows))
-        .collect();
-    let servers = pool.take_by(|row| row.tested_server().map(|server| server.ip()));
-    drafts.extend(
-        servers
-            .into_iter()
-            .map(|(server, rows)| server_fails(view, server, rows)),
-    );
-    drafts
 }
 
-fn nothing_resolves<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let servers: Vec<String> = view
+/// The cause that all of these share; `None` where they have several.
+fn shared(rows: &[Row<'_>]) -> Option<Cause> {
+    let first = rows.first()?.cause()?;
+    rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
+}
+
+fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let addresses: Vec<String> = view
         .plan
         .name_servers
         .iter()
         .map(|server| server.ip().to_string())
         .collect();
-    let servers = distinct(servers.iter().map(String::as_str));
+    let servers = distinct(addresses.iter().map(String::as_str));
     let names: Vec<Row<'a>> = rows
         .iter()
         .filter(|row| row.tested_server().is_none())
         .copied()
         .collect();
-    let cause = names.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let one_transport = answers_over(view, Transport::Tcp);
-    let title = match servers[..] {
-        [server] if one_transport => format!("Name server {server}: UDP 53 is dropped, so no name resolves"),
-        [server] => format!("Name server {server} {}: no name resolves", behaviour(cause)),
-        _ => format!(
+    let readings: Vec<(IpAddr, Reading)> = servers
+        .iter()
+        .filter_map(|server| server.parse().ok())
+        .map(|server| (server, Reading::of(&view.server(server), shared(&names))))
+        .collect();
+    let one = match readings.as_slice() {
+        [(server, reading)] => Some((*server, *reading)),
+        _ => None,
+    };
+    let title = match one {
+        Some((server, reading)) => format!("Name server {server} {}: no name resolves", reading.words()),
+        None => format!(
             "No name resolves: none of {} name servers gives an answer",
             servers.len()
         ),
     };
-    let mut evidence = vec![match say::hosts(&names)[..] {
+    let all = match say::hosts(&names)[..] {
         [one] => format!("{one} does not resolve"),
         ref many => format!("none of {} names resolves", many.len()),
-    }];
-    if one_transport {
-        evidence.push("it answers over TCP 53, so it is alive and a rule names one transport only".into());
+    };
+    let shows = readings.iter().all(|(_, reading)| reading.is_an_answer()) || view.platform_dns == Some(true);
+    let basis = if shows { Basis::Proof } else { Basis::Pattern };
+    let mut grounds = Grounds::default().with(Weight::Supports(basis), all);
+    for (server, reading) in &readings {
+        grounds = grounds.all(Weight::Tells, reading.evidence(*server));
     }
-    evidence.extend(platform(view));
-    let tested = tests(&rows);
-    if tested.is_empty() {
-        evidence.extend(names.first().map(|row| row.judgement.detail.clone()));
-    }
-    evidence.extend(tested);
-    Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&names, "no-names"),
-        scope: "name-servers".into(),
+    let tests = tests(rows);
+    let seen = if tests.is_empty() {
+        names.iter().take(1).map(|row| row.judgement.detail.clone()).collect()
+    } else {
+        tests
+    };
+    let grounds = grounds
+        .all(Weight::Tells, platform::answers(view))
+        .all(Weight::Tells, seen);
+    let reading = one.map_or(Reading::Silent, |(_, reading)| reading);
+    Account {
         title,
-        confidence: confidence(view, cause),
-        evidence,
-        suspects: if one_transport {
-            vec![Suspect::Nsg, Suspect::FirewallNetworkRule]
-        } else {
-            suspects(view, cause)
-        },
-        fix: if one_transport {
-            let rows: Vec<Row<'a>> = rows
-                .iter()
-                .filter(|row| row.tested_server().is_some())
-                .copied()
-                .collect();
-            other_transport(&rows, &servers.join(" and "))
-        } else {
-            repair(view, cause, &servers.join(" or "))
-        },
-        rows,
-    }
-}
-
-/// Whether a server proves itself over this transport, so that it is alive and reachable.
-fn answers_over(view: &RunView<'_>, transport: Transport) -> bool {
-    view.proved()
-        .any(|row| row.tested_server().is_some() && row.endpoint.transport == transport)
-}
-
-fn some_names_fail<'a>(view: &RunView<'a>, server: Option<IpAddr>, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let server = server.map_or_else(|| "?".into(), |server| server.to_string());
-    let hosts = say::hosts(&rows).len();
-    let verb = if hosts == 1 { "does" } else { "do" };
-    let mut evidence = say::examples(&rows);
-    evidence.push("other names resolve, so the server is alive: it is about these zones".into());
-    evidence.extend(platform(view));
-    Draft {
+        grounds,
+        suspects: reading.suspects(view),
+        fix: reading.fix(view, &servers.join(" or ")),
         impact: None,
-        severity: Severity::Failure,
-        what: What::Cause(cause),
-        scope: format!("names-of-{server}"),
-        title: format!(
-            "{} {verb} not resolve: {server} {}",
-            count(hosts, "name"),
-            behaviour(cause)
-        ),
-        confidence: confidence(view, cause),
-        evidence,
-        suspects: suspects(view, cause),
-        fix: forward(&server, &rows),
-        rows,
     }
 }
 
-/// What lets a server answer for names that it fails for.
-fn forward(server: &str, rows: &[Row<'_>]) -> Fix {
-    let ask = rows
-        .first()
-        .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host));
-    if server == PLATFORM.to_string() {
+fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let server = rows.first().and_then(Row::deciding_server).map(|server| server.ip());
+    let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
+    let seen = server.map(|server| view.server(server)).unwrap_or_default();
+    let cause = shared(rows);
+    let hosts = say::hosts(rows);
+    let verb = if hosts.len() == 1 { "does" } else { "do" };
+    let behaviour = match cause {
+        Some(Cause::DnsTimeout) => "does not answer for them",
+        Some(cause) => Reading::of(&seen, Some(cause)).words(),
+        None => "fails for them in several ways",
+    };
+    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), say::examples(rows));
+    // Questions are lost here and there; a zone fails as a whole.
+    let scattered = zones_that_resolve(view, &hosts);
+    if cause == Some(Cause::DnsTimeout) && !scattered.is_empty() {
+        grounds = grounds.against(format!(
+            "other names of {} resolve, so questions were lost or limited rather than a zone missing",
+            list(&scattered, 2)
+        ));
+    } else if seen.is_alive() {
+        grounds = grounds.note("it answers for other names, so it is about these zones");
+    }
+    let fix = if cause == Some(Cause::DnsTimeout) && !scattered.is_empty() {
+        Fix::new(format!(
+            "See whether {name} limits how often this subnet may ask, or is overloaded, and whether the line to it loses packets."
+        ))
+    } else if server == Some(PLATFORM) {
         // It has nobody to forward to, unless somebody told it.
-        return Fix::new(
+        Fix::new(
             "Look for a DNS security policy that blocks these names, or a DNS forwarding ruleset that sends them to a server that \
              fails: 168.63.129.16 does neither by itself.",
         )
-        .look(ask)
-        .look(dns_policy::LOOK);
+        .look(POLICIES)
+    } else {
+        Fix::new(format!(
+            "Make {name} forward the zones of these names, to 168.63.129.16 at last."
+        ))
+    };
+    Account {
+        title: format!("{} {verb} not resolve: {name} {behaviour}", count(hosts.len(), "name")),
+        grounds: platform::of_names(view, rows, grounds),
+        suspects: vec![Suspect::DnsServer],
+        fix: fix.look(
+            rows.first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
+        ),
+        impact: None,
     }
-    Fix::new(format!(
-        "Make {server} forward the zones of these names, to 168.63.129.16 at last."
-    ))
-    .look(ask)
 }
 
-fn server_fails<'a>(view: &RunView<'a>, server: IpAddr, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let proved = |transport| {
-        view.proved().any(|row| {
-            row.tested_server().is_some_and(|tested| tested.ip() == server) && row.endpoint.transport == transport
+/// The zones of these hosts in which other names resolve.
+fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str> {
+    let zones = distinct(hosts.iter().filter_map(|host| Some(host.split_once('.')?.1)));
+    let resolves = |zone: &&str| {
+        view.rows.iter().any(|row| {
+            let resolves = row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns);
+            let name = matches!(row.endpoint.destination, Destination::Name) && resolves;
+            name && row
+                .endpoint
+                .host
+                .split_once('.')
+                .is_some_and(|(_, other)| other == *zone)
         })
     };
-    let cause = rows.iter().find_map(Row::cause).unwrap_or(Cause::DnsTimeout);
-    let ports = say::ports(&rows);
-    let mut evidence = tests(&rows);
-    let (title, impact, one_transport) = if proved(Transport::Udp) {
-        evidence.push("it answers over UDP".into());
-        (
-            format!("Name server {server}: {ports} does not answer, UDP does"),
-            "Answers that do not fit into a datagram are lost.",
-            true,
-        )
-    } else if proved(Transport::Tcp) {
-        evidence.push("it answers over TCP".into());
-        (
-            format!("Name server {server}: {ports} does not answer, TCP does"),
-            "Names resolve through another server, as long as that one lives.",
-            true,
-        )
-    } else {
-        evidence.push("names resolve through another server".into());
-        (
-            format!("Name server {server} {}", behaviour(cause)),
-            "Names resolve through another server, as long as that one lives, and slower.",
-            false,
-        )
-    };
-    evidence.extend(platform(view));
-    Draft {
-        impact: Some(impact.into()),
-        severity: Severity::Failure,
-        what: What::of(&rows, "dns"),
-        scope: server.to_string(),
-        title,
-        confidence: confidence(view, cause),
-        evidence,
-        suspects: if one_transport {
-            vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer]
-        } else {
-            suspects(view, cause)
-        },
-        fix: if one_transport {
-            other_transport(&rows, &server.to_string())
-        } else {
-            repair(view, cause, &server.to_string())
-        },
-        rows,
-    }
+    zones.into_iter().filter(resolves).collect()
 }
 
-/// What a server does, as the rest of a sentence.
-fn behaviour(cause: Cause) -> &'static str {
-    match cause {
-        Cause::DnsRefused => "refuses to answer (REFUSED)",
-        Cause::DnsServfail => "finds no answer (SERVFAIL)",
-        Cause::DnsNxdomain => "denies names that exist",
-        Cause::DnsNoAddress => "gives no addresses",
-        Cause::DnsSinkhole => "gives impossible addresses",
-        Cause::UdpRefused | Cause::TcpRefused => "is there, but nothing listens on port 53",
-        _ => "does not reply",
+fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let Some(server) = rows.first().and_then(Row::tested_server).map(|server| server.ip()) else {
+        return Account::default();
+    };
+    let seen = view.server(server);
+    let reading = Reading::of(&seen, shared(rows));
+    let others = view
+        .plan
+        .name_servers
+        .iter()
+        .any(|other| other.ip() != server && view.server(other.ip()).is_alive());
+    let shows = reading.is_an_answer() || (!seen.is_alive() && view.platform_dns == Some(true));
+    let weight = Weight::Supports(if shows { Basis::Proof } else { Basis::Pattern });
+    let mut grounds = Grounds::default()
+        .all(weight, tests(rows))
+        .all(Weight::Tells, reading.evidence(server));
+    if reading == Reading::Sometimes {
+        grounds = grounds.against("it answered other questions over UDP in this run");
+    }
+    if others && !seen.is_alive() {
+        grounds = grounds.note("names resolve through another server");
+    }
+    let impact = if seen.udp.answered > 0 {
+        "Answers that do not fit into a datagram are lost."
+    } else if others {
+        "Names resolve through another server, as long as that one lives, and slower."
+    } else {
+        "Names resolve for now; a resolver that asks in this way finds none."
+    };
+    Account {
+        title: format!("Name server {server} {}", reading.words()),
+        grounds: grounds.all(Weight::Tells, platform::answers(view)),
+        suspects: reading.suspects(view),
+        fix: reading.fix(view, &server.to_string()),
+        impact: Some(impact.into()),
     }
 }
 

@@ -1,71 +1,73 @@
-//! What works, with something wrong beside.
+//! What works, with something wrong beside. Nothing here is anybody's to explain away: the rows are well enough.
 
 use std::net::SocketAddr;
 
-use super::{
-    draft::{Draft, Severity, What},
-    flows, say,
-};
+use super::say;
 use crate::{
     diagnosis::{
         fix,
+        grounds::{Grounds, Weight},
         outcome::{Outcome, Standing},
-        view::{Pool, Row, RunView, should_work},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView, should_work},
     },
-    model::{Cause, Confidence, Fix, Suspect, Verdict},
+    model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
     text::words::{count, distinct},
 };
 
-/// Degraded rows. They are nobody's to explain away, so none is taken from the pool:
-/// - some addresses of a name fail: the instance takes turns among them, and fails now and then;
-/// - a conversation was cut after a verified handshake;
-/// - name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
-pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let mut groups: Vec<(Option<Cause>, &str, Vec<Row<'a>>)> = Vec::new();
-    let degraded = view
-        .rows
-        .iter()
-        .filter(|row| row.judgement.verdict == Verdict::Degraded && should_work(row));
-    let failing: Vec<SocketAddr> = view
-        .rows
-        .iter()
-        .filter(|row| row.is_amiss())
-        .filter_map(Row::tested_server)
-        .collect();
-    for row in degraded {
-        if flows::claims(view, row) {
-            continue;
-        }
-        let cause = row.judgement.cause;
-        if cause.is_none() && row.servers().any(|server| failing.contains(&server)) {
-            continue;
-        }
-        // A difference between name servers is about them, not about a dependency.
-        let whose = if cause.is_some() {
-            row.endpoint.dependency.as_str()
-        } else {
-            ""
+/// Some addresses of a name fail: the instance takes turns among them, and fails now and then.
+pub const SOME_ADDRESSES: Rule = Rule {
+    kind: FindingKind::SomeAddresses,
+    claims: Claims::Groups(|view, _| {
+        by_dependency(view, |row| {
+            row.judgement.cause.is_some() && row.judgement.outcomes.iter().any(is_failure)
+        })
+    }),
+    describe: some_addresses,
+};
+
+/// A conversation was cut after a verified handshake, or the certificate is one that the instance only likely knows.
+pub const LATE_CUT: Rule = Rule {
+    kind: FindingKind::LateCut,
+    claims: Claims::Groups(|view, _| {
+        by_dependency(view, |row| {
+            row.judgement.cause.is_some() && !row.judgement.outcomes.iter().any(is_failure)
+        })
+    }),
+    describe: late_cut,
+};
+
+/// Name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
+pub const DNS_DIFFERS: Rule = Rule {
+    kind: FindingKind::DnsDiffers,
+    claims: Claims::Groups(|view, _| {
+        let amiss = view.rows.iter().filter(|row| row.is_amiss());
+        let failing: Vec<SocketAddr> = amiss.filter_map(Row::tested_server).collect();
+        let differ = |row: &&Row<'_>| {
+            is_degraded(row) && row.judgement.cause.is_none() && !row.servers().any(|server| failing.contains(&server))
         };
-        match groups.iter_mut().find(|(known, of, _)| (*known, *of) == (cause, whose)) {
-            Some((_, _, rows)) => rows.push(*row),
-            None => groups.push((cause, whose, vec![*row])),
-        }
-    }
-    let draft = |(cause, _, rows): (Option<Cause>, &str, Vec<Row<'a>>)| match cause {
-        None => servers_differ(rows),
-        Some(cause) if rows.iter().any(|row| row.judgement.outcomes.iter().any(is_failure)) => {
-            some_addresses(view, cause, rows)
-        }
-        Some(cause) => shaken(cause, rows),
-    };
-    groups.into_iter().map(draft).collect()
+        Group::unless_empty("name-servers", view.rows.iter().filter(differ).copied().collect())
+    }),
+    describe: servers_differ,
+};
+
+fn is_degraded(row: &Row<'_>) -> bool {
+    row.judgement.verdict == Verdict::Degraded && should_work(row)
 }
 
 fn is_failure(outcome: &Outcome) -> bool {
     matches!(outcome.standing, Standing::Failed(_))
 }
 
-fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&Row<'a>) -> bool) -> Vec<Group<'a>> {
+    // Where connections to one address differ, that is the finding.
+    Group::by(&view.rows, |row| {
+        (is_degraded(row) && !view.is_divided(row) && test(row)).then(|| row.endpoint.dependency.clone())
+    })
+}
+
+fn some_addresses<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
     let addresses = |test: fn(&Outcome) -> bool| {
         let all: Vec<String> = rows
             .iter()
@@ -76,69 +78,50 @@ fn some_addresses<'a>(view: &RunView<'a>, cause: Cause, rows: Vec<Row<'a>>) -> D
         distinct(all.iter().map(String::as_str)).len()
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
-    Draft {
+    let cause = rows.first().and_then(|row| row.judgement.cause);
+    let headline = cause.map_or_else(String::new, |cause| cause.headline(&say::ports(rows)));
+    Account {
+        title: format!("{}: {failing} of {all} addresses fail, {headline}", say::subject(rows)),
+        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(rows)),
+        suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),
+        fix: cause.map_or_else(Fix::default, |cause| fix::advise(cause, rows, view)),
         impact: None,
-        severity: Severity::Degradation,
-        what: What::Cause(cause),
-        scope: format!("{}-addresses", say::scope(&rows, "some")),
-        title: format!(
-            "{}: {failing} of {all} addresses fail, {}",
-            say::subject(&rows),
-            cause.headline(&say::ports(&rows))
-        ),
-        confidence: Confidence::Medium,
-        evidence: say::examples(&rows),
-        suspects: cause.suspects().to_vec(),
-        fix: fix::allow(&rows, view),
-        rows,
     }
 }
 
-/// A private CA of Microsoft's behind an internal name is no more than a hint.
-fn shaken(cause: Cause, rows: Vec<Row<'_>>) -> Draft<'_> {
-    Draft {
-        impact: None,
-        severity: Severity::Degradation,
-        what: What::Cause(cause),
-        scope: format!("{}-shaken", say::scope(&rows, "some")),
-        title: format!(
-            "{}: {} works, with something odd",
-            say::subject(&rows),
-            say::ports(&rows)
-        ),
-        confidence: if cause == Cause::TlsUntrusted {
-            Confidence::Low
-        } else {
-            Confidence::Medium
-        },
-        evidence: say::examples(&rows),
+fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    // A private CA of Microsoft's behind an internal name is no more than a hint.
+    let is_a_private_ca = rows.iter().all(|row| row.judgement.cause == Some(Cause::TlsUntrusted));
+    let weight = if is_a_private_ca {
+        Weight::Tells
+    } else {
+        Weight::Supports(Basis::Ambiguous)
+    };
+    Account {
+        title: format!("{}: {} works, with something odd", say::subject(rows), say::ports(rows)),
+        grounds: Grounds::default().all(weight, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Service],
         fix: Fix::new(
             "See whether a device on the way ends connections that it has let through; the service itself has proved itself.",
         ),
-        rows,
+        impact: None,
     }
 }
 
-fn servers_differ(rows: Vec<Row<'_>>) -> Draft<'_> {
-    let hosts = say::hosts(&rows).len();
+fn servers_differ<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
     let first = rows.first().map(|row| row.judgement.detail.clone());
-    Draft {
-        impact: None,
-        severity: Severity::Degradation,
-        what: What::Word("dns-differs"),
-        scope: "name-servers".into(),
-        title: format!("Name servers differ about {}", count(hosts, "name")),
-        confidence: Confidence::Medium,
-        evidence: first
-            .into_iter()
-            .chain(["a resolver asks one or the other, so the instance fails now and then".into()])
-            .collect(),
+    Account {
+        title: format!("Name servers differ about {}", count(say::hosts(rows).len(), "name")),
+        grounds: Grounds::default()
+            .all(Weight::Supports(Basis::Ambiguous), first)
+            .note("a resolver asks one or the other, so the instance fails now and then"),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix::new(
             "Make every name server of the virtual network forward to the same place, or list only those that do.",
         )
         .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),
-        rows,
+        impact: None,
     }
 }

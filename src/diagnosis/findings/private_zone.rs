@@ -1,15 +1,14 @@
 //! Private DNS zones that hide a name.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
     diagnosis::{
         dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
-    model::{Cause, Confidence, Fix, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::{
         quote,
         words::{count, list},
@@ -19,22 +18,14 @@ use crate::{
 /// Names that a private zone denies. A zone linked to the network answers for everything in it, so a record that is
 /// missing there hides the public one. The answer's SOA record shows it, the platform's own answer where a forwarder
 /// leaves that record out, or an alias that ends in a `privatelink` zone.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let mut groups: Vec<(Option<String>, Sign, Vec<Row<'a>>)> = Vec::new();
-    for ((zone, sign), rows) in pool.take_by(|row| hiding_zone(view, row)) {
-        match groups.iter_mut().find(|(known, ..)| *known == zone) {
-            Some((_, weakest, known)) => {
-                *weakest = (*weakest).min(sign);
-                known.extend(rows);
-            }
-            None => groups.push((zone, sign, rows)),
-        }
-    }
-    groups
-        .into_iter()
-        .map(|(zone, sign, rows)| draft(zone.as_deref(), sign, rows))
-        .collect()
-}
+pub const RULE: Rule = Rule {
+    kind: FindingKind::PrivateZone,
+    claims: Claims::Each(|view, row| {
+        let (zone, _) = hiding_zone(view, row)?;
+        Some(zone.unwrap_or_else(|| "unnamed".into()))
+    }),
+    describe,
+};
 
 /// The zone that hides the row's name, by the strongest sign in any answer.
 fn hiding_zone<'a>(view: &RunView<'a>, row: &Row<'a>) -> Option<(Option<String>, Sign)> {
@@ -62,33 +53,34 @@ fn is_microsofts(row: &Row<'_>) -> bool {
     is_managed || !(row.tag().is_empty() || OF_EVERYBODY.contains(&row.tag()))
 }
 
-fn draft<'a>(zone: Option<&str>, sign: Sign, rows: Vec<Row<'a>>) -> Draft<'a> {
-    let hosts = say::hosts(&rows);
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows);
+    let shown: Vec<(Option<String>, Sign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
+    let zone = shown.first().and_then(|(zone, _)| zone.as_deref());
+    let weakest = shown.iter().map(|(_, sign)| *sign).min().unwrap_or(Sign::Name);
     let name = zone.map_or_else(String::new, |zone| format!(" {zone}"));
     let title = match hosts[..] {
-        [_] => format!("{}: the private zone{name} has no record", say::leader(&rows)),
+        [_] => format!("{}: the private zone{name} has no record", say::leader(rows)),
         _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
-    let mut evidence = say::examples(&rows);
-    evidence.push("a zone linked to the network answers for all of its names, and hides the public ones".into());
-    if sign < Sign::Authority {
-        evidence.push("the answer has no SOA record that would tell whose it is: forwarders leave it out".into());
+    let basis = match weakest {
+        Sign::Authority => Basis::Proof,
+        Sign::Alias => Basis::Pattern,
+        Sign::Name => Basis::Ambiguous,
+    };
+    let mut grounds = Grounds::default()
+        .all(Weight::Supports(basis), say::examples(rows))
+        .note("a zone linked to the network answers for all of its names, and hides the public ones");
+    if weakest < Sign::Authority {
+        grounds = grounds.note("the answer has no SOA record that would tell whose it is: forwarders leave it out");
     }
-    Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "dns-nxdomain"),
-        scope: zone.map_or_else(|| "private-zone".into(), |zone| format!("private-zone-{zone}")),
+    Account {
         title,
-        confidence: match sign {
-            Sign::Authority => Confidence::Certain,
-            Sign::Alias => Confidence::High,
-            Sign::Name => Confidence::Medium,
-        },
-        evidence,
+        grounds,
         suspects: vec![Suspect::PrivateDnsZone],
-        fix: remedy(zone, &rows),
-        rows,
+        fix: remedy(zone, rows),
+        impact: None,
     }
 }
 

@@ -1,53 +1,68 @@
-//! Resets for everything.
+//! SYNs that are answered with a reset.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::{left, say};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::RunView,
     },
-    model::{Cause, Confidence, Fix, Suspect},
+    model::{Cause, FindingKind, Fix, Suspect},
 };
 
 /// One service may not listen on a port; services of several dependencies do not all stop listening.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. Fewer are left to
-/// the groups by dependency, where the service itself is a suspect.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let refused = |row: &Row<'a>| row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none();
-    let rows: Vec<Row<'a>> = pool.iter().filter(|row| refused(row)).copied().collect();
-    if say::dependencies(&rows).len() < FEWEST_DEPENDENCIES {
-        return Vec::new();
-    }
-    let rows = pool.take(refused);
-    let allow = fix::allow(&rows, view);
-    let mut evidence = vec![
-        format!(
-            "{} of {} answer our SYN with a reset",
-            say::host_count(&rows),
-            say::subject(&rows)
-        ),
-        "services of Azure that listen elsewhere do not all refuse: a device on the way does".into(),
-    ];
-    evidence.extend(say::examples(&rows));
-    vec![Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::Cause(Cause::TcpRefused),
-        scope: "resets".into(),
+/// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. An NSG never resets.
+pub const RESETS: Rule = Rule {
+    kind: FindingKind::Reset,
+    claims: Claims::Each(|_, row| {
+        let refused = row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none();
+        refused.then(|| "resets".into())
+    }),
+    describe: resets,
+};
+
+/// What is left of resets: the service itself is a suspect.
+pub const LEFT: Rule = Rule {
+    kind: FindingKind::Reset,
+    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Reset)),
+    describe: |view, group| {
+        let account = left::describe(view, group, "is refused with a reset");
+        Account {
+            grounds: account
+                .grounds
+                .open("a service that does not listen on this port answers in the same way"),
+            ..account
+        }
+    },
+};
+
+fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let all = format!(
+        "{} of {} answer our SYN with a reset",
+        say::host_count(rows),
+        say::subject(rows)
+    );
+    let grounds = if say::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+        Grounds::default().refuted("services of one or two dependencies may not listen there")
+    } else {
+        Grounds::default()
+            .pattern(all)
+            .pattern("services of Azure that listen elsewhere do not all refuse: a device on the way does")
+    };
+    let allow = fix::allow_at("the device that resets", rows, view);
+    Account {
         title: format!(
             "A device on the way resets {} to {}",
-            say::ports(&rows),
-            say::host_count(&rows)
+            say::ports(rows),
+            say::host_count(rows)
         ),
-        confidence: Confidence::High,
-        evidence,
+        grounds: grounds.all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
-        fix: Fix::new(format!("Find the device that resets. {}", allow.summary)).change(allow.change),
-        rows,
-    }]
+        fix: Fix::new(allow.summary).look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
+        impact: None,
+    }
 }

@@ -1,11 +1,15 @@
 //! What many rows have in common, in words: a sentence for all of them instead of one for each.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
-    diagnosis::view::Row,
+    diagnosis::view::{Row, RunView},
     model::Need,
     net::tcp::TcpEnd,
+    probe::control::NOBODY,
     text::words::{self, count, distinct, list},
 };
 
@@ -33,6 +37,29 @@ pub fn ports(rows: &[Row<'_>]) -> String {
         format!("{transport} {}", ports.join(", "))
     });
     named.collect::<Vec<_>>().join(" and ")
+}
+
+/// The ports of some rows as a scope: `tcp-5671-5672`, `udp-123`.
+pub fn port_scope(rows: &[Row<'_>]) -> String {
+    let mut by_transport: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+    for row in rows {
+        let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
+        ports.insert(row.endpoint.port);
+    }
+    let named = by_transport.iter().map(|(transport, ports)| {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!("{transport}-{}", ports.join("-"))
+    });
+    named.collect::<Vec<_>>().join("-")
+}
+
+/// A port of these rows on which somebody accepts connections for an address that nobody owns.
+pub fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+    let mut ports = rows.iter().map(|row| row.endpoint.port);
+    let port = ports.find(|port| view.controls.intercepts(*port))?;
+    Some(format!(
+        "{NOBODY}:{port}, which nobody owns, is accepted too: a device on the way answers for everyone"
+    ))
 }
 
 /// The distinct hosts, in order.
@@ -69,14 +96,6 @@ pub fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
     rows.iter()
         .min_by_key(|row| (row.endpoint.need, row.index))
         .map_or("", |row| row.endpoint.title.as_str())
-}
-
-/// The scope of an id: the dependency where it is one, else what the recogniser calls it.
-pub fn scope(rows: &[Row<'_>], otherwise: impl Into<String>) -> String {
-    match dependencies(rows)[..] {
-        [one] => one.into(),
-        _ => otherwise.into(),
-    }
 }
 
 /// What breaks: the dependency's own words where it is one, else how many, and which.

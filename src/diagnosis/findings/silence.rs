@@ -1,21 +1,56 @@
-//! Ports and service tags of which nothing answers, while their neighbours do: a rule that is missing.
+//! Ports, service tags and hosts of which nothing answers, while their neighbours do: a rule that is missing.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::{left, say};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView, is_tcp},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
-    model::{Cause, Confidence, Stage},
+    model::{Basis, Cause, FindingKind, Stage},
+    net::tcp::TcpEnd,
     text::words::{count, distinct},
+};
+
+/// Ports on which nobody answers, while somebody answers on another: it is about the port. Ports that fail for the same
+/// dependencies are one finding.
+pub const PORTS: Rule = Rule {
+    kind: FindingKind::Silence,
+    claims: Claims::Groups(by_port),
+    describe,
+};
+
+/// Service tags of which nobody answers on these ports, while hosts of others answer: the rule for the tag is missing.
+pub const TAGS: Rule = Rule {
+    kind: FindingKind::Silence,
+    claims: Claims::Groups(by_tag),
+    describe,
+};
+
+/// What is left of silence, by dependency.
+pub const LEFT: Rule = Rule {
+    kind: FindingKind::Silence,
+    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
+    describe: |view, group| {
+        let account = left::describe(view, group, "gets no answer");
+        // A lone silent host among many that answer may be the service's own trouble.
+        let lone = say::hosts(&group.rows).len() == 1 && left::well(view, &group.rows) > 0;
+        let grounds = grounds(view, &group.rows);
+        Account {
+            grounds: if lone {
+                grounds.open("as others of the same dependency answer on the port, it may be this host's own trouble")
+            } else {
+                grounds
+            },
+            ..account
+        }
+    },
 };
 
 /// Whether it was dialled over TCP, and so can tell of a port.
 fn is_dialled(row: &Row<'_>) -> bool {
-    is_tcp(row)
+    row.is_tcp()
         && row.tested_server().is_none()
         && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
 }
@@ -24,122 +59,122 @@ fn is_dropped(row: &Row<'_>) -> bool {
     row.cause() == Some(Cause::TcpTimeout) && row.tested_server().is_none()
 }
 
-/// Ports of which every host is silent, while the same hosts, or hosts of the same tag, answer on another: it is about
-/// the port. Ports that fail for the same dependencies are one finding.
-pub fn recognise_ports<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let mut ports: Vec<u16> = pool
-        .iter()
-        .filter(|row| is_dropped(row) && is_tcp(row))
-        .map(|row| row.endpoint.port)
-        .collect();
+fn by_port<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
+    let dropped: Vec<Row<'a>> = unexplained.iter().filter(|row| is_dropped(row)).copied().collect();
+    let mut ports: Vec<u16> = dropped.iter().map(|row| row.endpoint.port).collect();
     ports.sort_unstable();
     ports.dedup();
-    ports.retain(|port| is_about_the_port(view, *port));
-    let mut groups: Vec<(Vec<&str>, Vec<u16>)> = Vec::new();
-    for port in ports {
-        let rows: Vec<Row<'a>> = pool
+    let mut groups: Vec<Vec<Row<'a>>> = Vec::new();
+    for port in ports.into_iter().filter(|port| is_about_the_port(view, *port)) {
+        let rows: Vec<Row<'a>> = dropped
             .iter()
-            .filter(|row| is_dropped(row) && row.endpoint.port == port)
+            .filter(|row| row.endpoint.port == port)
             .copied()
             .collect();
         let whose = say::dependencies(&rows);
-        match groups.iter_mut().find(|(known, _)| *known == whose) {
-            Some((_, ports)) => ports.push(port),
-            None => groups.push((whose, vec![port])),
+        match groups.iter_mut().find(|known| say::dependencies(known) == whose) {
+            Some(known) => known.extend(rows),
+            None => groups.push(rows),
         }
     }
-    let mut drafts = Vec::new();
-    for (_, ports) in groups {
-        let rows = pool.take(|row| is_dropped(row) && ports.contains(&row.endpoint.port));
-        let named = say::ports(&rows);
-        let title = match say::titles(&rows)[..] {
-            [one] => format!("{one}: {named} is dropped in silence"),
-            _ => format!("{named} is dropped in silence, to {}", say::host_count(&rows)),
-        };
-        let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
-        drafts.push(draft(view, rows, title, format!("port-{}", numbers.join("-"))));
-    }
-    drafts
+    let in_order = |mut rows: Vec<Row<'a>>| {
+        rows.sort_by_key(|row| row.index);
+        Group::new(say::port_scope(&rows), rows)
+    };
+    groups.into_iter().map(in_order).collect()
 }
 
-/// Whether nobody answers on this port, and somebody of the same hosts or tags does on another.
+/// Whether nobody answers on this port, while hosts of the same kind answer on another. A port that is theirs alone tells
+/// enough by itself, unless it is one that everybody has.
 fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
-    let on_it: Vec<&Row<'_>> = view
+    let (on_it, elsewhere): (Vec<&Row<'_>>, Vec<&Row<'_>>) = view
         .rows
         .iter()
-        .filter(|row| row.endpoint.port == port && is_dialled(row))
-        .collect();
-    let neighbours = |other: &Row<'_>| {
+        .filter(|row| is_dialled(row))
+        .partition(|row| row.endpoint.port == port);
+    let is_akin = |other: &&&Row<'_>| {
         on_it
             .iter()
             .any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
     };
-    on_it.iter().all(|row| row.is_silent())
-        && view
-            .proved()
-            .any(|row| is_tcp(row) && row.endpoint.port != port && neighbours(row))
+    let proves_itself = |row: &&Row<'_>| row.judgement.verdict.is_proved();
+    let mut akin = elsewhere.iter().filter(is_akin).peekable();
+    let tells = if akin.peek().is_some() {
+        akin.any(proves_itself)
+    } else {
+        !matches!(port, 80 | 443) || elsewhere.iter().any(proves_itself)
+    };
+    tells && on_it.iter().all(|row| row.is_silent())
 }
 
-/// Service tags of which every host is silent on a port, while others answer: the rule for the tag is missing.
-pub fn recognise_tags<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let mut tags = Vec::new();
-    for row in pool.iter().filter(|row| is_dropped(row) && !row.tag().is_empty()) {
-        if !tags.contains(&row.tag()) {
-            tags.push(row.tag());
-        }
-    }
-    let mut drafts = Vec::new();
-    for tag in tags {
-        let whole = |port: u16| {
-            let mut dialled = view
-                .rows
-                .iter()
-                .filter(|row| row.tag() == tag && row.endpoint.port == port && is_dialled(row));
-            dialled.all(Row::is_silent)
+fn by_tag<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
+    let dialled = |row: &Row<'a>| {
+        let alike = |other: &&Row<'_>| {
+            other.tag() == row.tag() && other.endpoint.port == row.endpoint.port && is_dialled(other)
         };
-        let rows = pool.take(|row| is_dropped(row) && row.tag() == tag && whole(row.endpoint.port));
-        if rows.is_empty() {
-            continue;
-        }
-        let ports = say::ports(&rows);
-        let title = match say::titles(&rows)[..] {
-            [one] => format!("{one}: {ports} is dropped in silence"),
-            _ => format!(
-                "{ports} to the tag {tag} is dropped in silence, {}",
-                say::host_count(&rows)
-            ),
-        };
-        // The dependency's name belongs to all of its silence, where a part of it is left for the groups by cause.
-        let is_left =
-            pool.has(|row| is_dropped(row) && say::dependencies(&rows).contains(&row.endpoint.dependency.as_str()));
-        let by_tag = format!("tag-{}", say::kebab(tag));
-        let scope = if is_left { by_tag } else { say::scope(&rows, by_tag) };
-        drafts.push(draft(view, rows, title, scope));
-    }
-    drafts
+        view.rows.iter().filter(alike).copied().collect::<Vec<_>>()
+    };
+    let is_whole = |row: &Row<'a>| dialled(row).iter().all(Row::is_silent);
+    Group::by(unexplained, |row| {
+        let named = is_dropped(row) && !row.tag().is_empty();
+        (named && is_whole(row)).then(|| format!("tag-{}", say::kebab(row.tag())))
+    })
 }
 
-fn draft<'a>(view: &RunView<'a>, rows: Vec<Row<'a>>, title: String, scope: String) -> Draft<'a> {
-    Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::of(&rows, "silent"),
-        scope,
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let ports = say::ports(rows);
+    let tags = distinct(rows.iter().map(Row::tag));
+    let title = match (say::titles(rows).as_slice(), tags.as_slice()) {
+        ([one], _) => format!("{one}: {ports} is dropped in silence"),
+        (_, [tag]) if group.scope.starts_with("tag-") => format!(
+            "{ports} to the tag {tag} is dropped in silence, {}",
+            say::host_count(rows)
+        ),
+        _ => format!("{ports} is dropped in silence, to {}", say::host_count(rows)),
+    };
+    Account {
         title,
-        confidence: Confidence::High,
-        evidence: [vec![say::silence(&rows)], contrast(view, &rows)].concat(),
+        grounds: grounds(view, rows),
         suspects: Cause::TcpTimeout.suspects().to_vec(),
-        fix: fix::allow(&rows, view),
-        rows,
+        fix: fix::allow(rows, view),
+        impact: None,
     }
+}
+
+/// What shows that packets are dropped, and not lost once. One unanswered packet is no rule.
+fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
+    let over_tcp = rows.iter().all(Row::is_tcp);
+    let tries: usize = rows.iter().map(tries).sum();
+    let basis = if tries > 1 { Basis::Pattern } else { Basis::Ambiguous };
+    let seen = if over_tcp {
+        vec![say::silence(rows)]
+    } else {
+        say::examples(rows)
+    };
+    Grounds::default()
+        .all(Weight::Supports(basis), seen)
+        .all(Weight::Tells, contrast(view, rows))
+}
+
+/// How many packets of a row were left without an answer: SYNs, where the kernel counts them, else connections; datagrams
+/// are repeated by the probe.
+fn tries(row: &Row<'_>) -> usize {
+    let of = |attempt: &crate::probe::trace::Attempt| match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
+        Some(TcpEnd::Silent { syns }) => syns.unwrap_or(1),
+        Some(_) => 0,
+        None => attempt.ntp.as_ref().map_or(0, |exchange| exchange.sent),
+    };
+    row.attempts().iter().map(of).sum()
 }
 
 /// What answers where these rows are silent: by host, by tag, by port.
-pub fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
+fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let ports: Vec<u16> = rows.iter().map(|row| row.endpoint.port).collect();
-    let elsewhere = |other: &&Row<'_>| is_tcp(other) && !ports.contains(&other.endpoint.port);
+    let elsewhere =
+        |other: &&Row<'_>| other.is_tcp() && other.tested_server().is_none() && !ports.contains(&other.endpoint.port);
     let on_port =
-        |other: &&Row<'_>| is_tcp(other) && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
+        |other: &&Row<'_>| other.is_tcp() && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
     let mut sentences = Vec::new();
     let same_host = view
         .proved()

@@ -1,12 +1,13 @@
 //! Packets of full size that are lost.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
-    diagnosis::view::{Pool, Row, RunView},
-    model::{Cause, Confidence, Fix, Suspect},
+    diagnosis::{
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
     probe::flows::SMALL_SEGMENT,
     text::words::count,
 };
@@ -16,40 +17,40 @@ const SEVERAL: usize = 3;
 
 /// Connections with the usual segments fall silent once we spoke, and those with small ones prove the service: a tunnel
 /// on the way takes less than its ends believe, and nobody tells them. One finding over all endpoints.
-pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let rows = pool.take(|row| row.cause() == Some(Cause::PathMtu));
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let hosts = say::hosts(&rows).len();
-    let mut evidence = vec![
+pub const RULE: Rule = Rule {
+    kind: FindingKind::PacketSize,
+    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::PathMtu)).then(|| "path".into())),
+    describe,
+};
+
+fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows).len();
+    let arrivals = rows.iter().filter(|row| has_gaps(row)).count();
+    let basis = if hosts >= SEVERAL || arrivals > 0 {
+        Basis::Proof
+    } else {
+        Basis::Pattern
+    };
+    let mut grounds = Grounds::default().with(
+        Weight::Supports(basis),
         format!(
             "{}: every connection falls silent after we spoke, and every one with segments of at most {SMALL_SEGMENT} bytes \
              proves the service",
             count(hosts, "host")
         ),
-        "small packets pass, so no rule is in the way; only the direction towards this VM is seen".into(),
-    ];
-    let arrivals = rows.iter().filter(|row| has_gaps(row)).count();
+    );
     if arrivals > 0 {
-        evidence.push(format!(
+        grounds = grounds.proof(format!(
             "to {} smaller segments arrived behind full ones that never did (TCP_INFO, out of order)",
             count(arrivals, "endpoint")
         ));
     }
-    evidence.extend(say::examples(&rows));
-    vec![Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::Cause(Cause::PathMtu),
-        scope: "size".into(),
+    Account {
         title: "Full-size packets are lost (MTU; a tunnel or VPN on the way)".into(),
-        confidence: if hosts >= SEVERAL || arrivals > 0 {
-            Confidence::Certain
-        } else {
-            Confidence::High
-        },
-        evidence,
+        grounds: grounds
+            .note("small packets pass, so no rule is in the way; only the direction towards this VM is seen")
+            .all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
             "Let ICMP \"fragmentation needed\" (type 3, code 4) through on the way, or clamp the MSS on the tunnel to what it \
@@ -57,8 +58,8 @@ pub fn recognise<'a>(_: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .verify(["ping -M do -s 1372 ADDRESS"]),
-        rows,
-    }]
+        impact: None,
+    }
 }
 
 /// Whether segments came behind others that never did.

@@ -1,41 +1,55 @@
 //! Traffic that no probe in the subnet sees: inbound, and between the instance's machines. The network's rules alone say
 //! what is broken.
 
-use super::draft::{Draft, Severity, What};
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::Grounds,
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
     model::{
-        Cause, Confidence, Direction, Fix, Need, Prediction, Suspect, Transport,
-        prediction::{Access, Expected, RouteMatch},
+        Cause, Direction, FindingKind, Fix, Need, Prediction, Suspect,
+        prediction::{Access, Expected},
     },
     network::{API_MANAGEMENT, INTERNET},
     plan::{Endpoint, Untested},
     rules::Kind,
 };
 
-/// Inbound and peer rows that a security rule denies, and management traffic whose replies leave by another way.
-pub fn recognise<'a>(view: &RunView<'a>, _: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let Some(predictions) = view.predictions else {
-        return Vec::new();
-    };
-    let rows = || view.rows.iter().filter(|row| counts(row.endpoint)).copied();
-    let mut drafts: Vec<Draft<'_>> = rows()
-        .filter_map(|row| Some((row, row.prediction.filter(|it| it.verdict == Expected::Deny)?)))
-        // Where the groups let it in, it is the way back that is wrong.
-        .filter(|(_, prediction)| is_denied(prediction) || predictions.lacks_a_group)
-        .map(|(row, prediction)| denied(view, row, prediction))
-        .collect();
-    let managed = |row: &Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
-    if let Some(row) = rows().find(managed)
-        && let Some((route, words)) = &predictions.lost_replies
-    {
-        drafts.push(asymmetric(view, row, route, words.clone()));
-    }
-    drafts
-}
+/// Inbound and peer rows that a security rule denies.
+pub const NSG_DENY: Rule = Rule {
+    kind: FindingKind::NsgDeny,
+    claims: Claims::Groups(|view, _| {
+        let lacks_a_group = view.predictions.is_some_and(|predictions| predictions.lacks_a_group);
+        let is_denied = |prediction: &Prediction| {
+            // Where the groups let it in, it is the way back that is wrong.
+            prediction.verdict == Expected::Deny && (is_denied(prediction) || lacks_a_group)
+        };
+        Group::by(&view.rows, |row| {
+            let denied = counts(row.endpoint) && row.prediction.is_some_and(is_denied);
+            denied.then(|| format!("{}:{}", row.endpoint.dependency, row.endpoint.port))
+        })
+    }),
+    describe: denied,
+};
+
+/// Management traffic whose replies leave by another way than its requests come in.
+pub const ASYMMETRIC_ROUTE: Rule = Rule {
+    kind: FindingKind::AsymmetricRoute,
+    claims: Claims::Groups(|view, _| {
+        let lost = view
+            .predictions
+            .is_some_and(|predictions| predictions.lost_replies.is_some());
+        let managed =
+            |row: &&Row<'_>| lost && counts(row.endpoint) && row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
+        let row = view.rows.iter().find(managed);
+        row.map(|row| Group::new(&row.endpoint.dependency, vec![*row]))
+            .into_iter()
+            .collect()
+    }),
+    describe: asymmetric,
+};
 
 fn is_denied(prediction: &Prediction) -> bool {
     prediction.nsg.as_ref().is_some_and(|rule| rule.access == Access::Deny)
@@ -58,14 +72,12 @@ fn counts(endpoint: &Endpoint) -> bool {
         }
 }
 
-fn denied<'a>(view: &RunView<'a>, row: Row<'a>, prediction: &Prediction) -> Draft<'a> {
-    let endpoint = row.endpoint;
-    let transport = if endpoint.transport == Transport::Udp {
-        "UDP"
-    } else {
-        "TCP"
+fn denied<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let Some((row, prediction)) = group.rows.first().and_then(|row| Some((row, row.prediction?))) else {
+        return Account::default();
     };
-    let port = format!("{transport} {}", endpoint.port);
+    let endpoint = row.endpoint;
+    let port = format!("{} {}", endpoint.transport.as_str().to_uppercase(), endpoint.port);
     let source = endpoint.source_tag.as_deref().unwrap_or(INTERNET);
     let way = if endpoint.direction == Direction::Peer {
         "between its machines".into()
@@ -74,40 +86,37 @@ fn denied<'a>(view: &RunView<'a>, row: Row<'a>, prediction: &Prediction) -> Draf
     };
     // A security admin rule could let it in all the same, and only an instance with a public address has clients outside.
     let only_external = source.eq_ignore_ascii_case(INTERNET) && view.place.vnet.is_none();
-    Draft {
-        severity: Severity::Failure,
-        what: What::Word("nsg-deny"),
-        scope: format!("{}:{}", endpoint.dependency, endpoint.port),
+    let grounds = if only_external {
+        Grounds::default().note(&prediction.words)
+    } else {
+        Grounds::default().pattern(&prediction.words)
+    };
+    Account {
         title: format!("{}: {port} {way} is denied", endpoint.title),
-        confidence: if only_external {
-            Confidence::Low
-        } else {
-            Confidence::High
-        },
-        rows: vec![row],
-        evidence: vec![prediction.words.clone()],
+        grounds,
         suspects: vec![Suspect::Nsg],
         impact: None,
-        fix: fix::let_in(&[row], view),
+        fix: fix::let_in(&group.rows, view),
     }
 }
 
-fn asymmetric<'a>(view: &RunView<'a>, row: Row<'a>, route: &RouteMatch, words: String) -> Draft<'a> {
+fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let lost = view
+        .predictions
+        .and_then(|predictions| predictions.lost_replies.as_ref());
+    let Some((row, (route, words))) = group.rows.first().zip(lost) else {
+        return Account::default();
+    };
     let endpoint = row.endpoint;
     let through = route.next_hop.as_ref().unwrap_or(&route.next_hop_type);
-    Draft {
-        severity: Severity::Failure,
-        what: What::Word("asymmetric-route"),
-        scope: endpoint.dependency.clone(),
+    Account {
         title: format!("{}: requests come in, replies leave through {through}", endpoint.title),
-        confidence: Confidence::Certain,
-        rows: vec![row],
-        evidence: vec![words],
+        grounds: Grounds::default().proof(words),
         suspects: vec![Suspect::Udr],
         impact: None,
         fix: Fix::new(format!(
             "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."
         ))
-        .change(fix::lines(Kind::Routes, &[row], view)),
+        .change(fix::lines(Kind::Routes, &group.rows, view)),
     }
 }

@@ -109,6 +109,19 @@ impl<'a> Row<'a> {
         outcomes.peek().is_some() && outcomes.all(|outcome| !address::is_private(outcome.address.ip()))
     }
 
+    /// Whether it goes over TCP.
+    pub fn is_tcp(&self) -> bool {
+        self.endpoint.transport == Transport::Tcp
+    }
+
+    /// The ICMP error by which somebody on the way refused it; a target that refuses by itself is not on the way.
+    pub fn refusal_on_the_way(&self) -> Option<&'a IcmpError> {
+        let (error, _) = self.icmp().next()?;
+        let mut outcomes = self.judgement.outcomes.iter();
+        let by_target = outcomes.any(|outcome| Some(outcome.address.ip()) == error.sender);
+        (self.cause().is_some() && !by_target && !self.fails_by_name()).then_some(error)
+    }
+
     /// Whether firewalls judge what is spoken here by name: HTTP and TLS on their usual ports.
     pub fn is_web(&self) -> bool {
         matches!(self.endpoint.protocol, Protocol::Http | Protocol::Https | Protocol::Tls)
@@ -175,9 +188,4 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
 /// Whether these rows must work, which a row that must be blocked never takes part in.
 pub fn should_work(row: &Row<'_>) -> bool {
     row.endpoint.expect == Expect::Reachable
-}
-
-/// Whether it goes over TCP.
-pub fn is_tcp(row: &Row<'_>) -> bool {
-    row.endpoint.transport == Transport::Tcp
 }

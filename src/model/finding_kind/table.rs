@@ -33,7 +33,7 @@ finding_kinds! {
     LocalFirewall {
         word: "local-firewall",
         meaning: "This VM's own firewall refuses the agent's traffic.",
-        scope: "Always firewall-of-this-vm.",
+        scope: "Always this-vm.",
         seen: "An ICMP error came from an address of this VM itself, at once.",
         alike: &["A dead next hop: the kernel then says host unreachable only after about three seconds."],
         docs: REFERENCE,
@@ -41,7 +41,7 @@ finding_kinds! {
     NoRoute {
         word: "no-route",
         meaning: "This VM's routing table has no way to some addresses.",
-        scope: "Always routes-of-this-vm.",
+        scope: "Always this-vm.",
         seen: "`connect` or `send` failed by itself, before any packet left (ENETUNREACH, EHOSTUNREACH).",
         alike: &["Nothing: the kernel says so itself. It is about this VM, not about the instance."],
         docs: ROUTES,
@@ -49,7 +49,7 @@ finding_kinds! {
     LocalLimits {
         word: "local-limits",
         meaning: "This VM could not try: it ran out of something, or forbids it.",
-        scope: "Always limits-of-this-vm.",
+        scope: "Always this-vm.",
         seen: "A system call failed by itself: descriptors, ports, memory, permission, no name server configured.",
         alike: &["Nothing: the kernel says so itself. It is about this VM, not about the instance."],
         docs: REFERENCE,
@@ -57,7 +57,7 @@ finding_kinds! {
     LocalStub {
         word: "local-stub",
         meaning: "A stub resolver on this VM gives no answer, which the instance does not share.",
-        scope: "Always stub-of-this-vm.",
+        scope: "Always this-vm.",
         seen: "The name server that failed has a loopback address, and no other one was configured.",
         alike: &["The server behind the stub is dead: pass --dns-server with its address, and the report says so."],
         docs: NAMES,
@@ -65,7 +65,7 @@ finding_kinds! {
     DeadNextHop {
         word: "dead-next-hop",
         meaning: "Nobody answers for the next hop of a route.",
-        scope: "Always dead-next-hop.",
+        scope: "Always first-hop.",
         seen: "This VM's own kernel says host unreachable after it asked three times, a second apart, for the next hop's \
                hardware address (ARP).",
         alike: &[
@@ -77,7 +77,7 @@ finding_kinds! {
     NoOutbound {
         word: "no-outbound",
         meaning: "No public host answers: this VM has no outbound access, so nothing is known about the instance.",
-        scope: "Always no-outbound.",
+        scope: "Always internet.",
         seen: "Every public host outside the services with service endpoints is silent (three at least), while names \
                resolve.",
         alike: &[
@@ -90,7 +90,7 @@ finding_kinds! {
     WayOut {
         word: "way-out",
         meaning: "No public host answers, and 0.0.0.0/0 leads to an appliance, a gateway or nowhere, for the instance too.",
-        scope: "Always way-out, or denied where the network's rules deny all of it.",
+        scope: "default-route, or denied where the network's rules deny all of it.",
         seen: "As for no-outbound, and the given rules show a route of a user or of BGP for 0.0.0.0/0, or a denial.",
         alike: &["A subnet without outbound access: then no such route is in force."],
         docs: ROUTES,
@@ -98,11 +98,44 @@ finding_kinds! {
     DnsPolicy {
         word: "dns-policy",
         meaning: "A DNS security policy that is linked to the network blocks names.",
-        scope: "Always dns-security-policy, with -servfail behind it where only SERVFAIL shows it.",
+        scope: "alias, or servfail where only that shows it.",
         seen: "The answer is the alias blockpolicy.azuredns.invalid, or 168.63.129.16 fails for names while others of their \
                domain resolve.",
         alike: &["A rule of a DNS forwarding ruleset that sends the names to a server that fails: SERVFAIL as well."],
         docs: "https://learn.microsoft.com/azure/dns/dns-security-policy",
+    }
+    PacketSize {
+        word: "packet-size",
+        meaning: "Packets of full size are lost, and small ones pass.",
+        scope: "Always path.",
+        seen: "Two connections with segments of the usual size fell silent after we spoke, and two with segments of 536 bytes \
+               proved the service.",
+        alike: &[
+            "One instance of a pair that loses connections: then connections of one size differ.",
+            "A line that loses packets: then others needed retransmission.",
+        ],
+        docs: "https://learn.microsoft.com/azure/virtual-network/virtual-network-tcpip-performance-tuning",
+    }
+    Flows {
+        word: "flows",
+        meaning: "Of several connections to one address some pass and others do not: one instance of a pair fails.",
+        scope: "pair; the dependency, where only one destination shows it.",
+        seen: "Connections to the same address and port from different source ports fare differently, over several hosts.",
+        alike: &[
+            "A NAT that has run out of ports (SNAT): its metrics tell.",
+            "A service whose own front end is divided: then only its hosts show it.",
+            "A line that loses packets: then connections that pass needed retransmission.",
+        ],
+        docs: "https://learn.microsoft.com/azure/architecture/networking/guide/network-virtual-appliance-high-availability",
+    }
+    Loss {
+        word: "loss",
+        meaning: "The path loses packets, or is slow.",
+        scope: "Always path.",
+        seen: "Connections that passed had to send something again, or have round trips of about a second; where that is so \
+               often that chance explains silence, no rule is blamed for it.",
+        alike: &["A name server that is slow: repeated questions alone do not count."],
+        docs: "https://learn.microsoft.com/azure/virtual-network/virtual-network-tcpip-performance-tuning",
     }
     NoNames {
         word: "no-names",
@@ -142,7 +175,7 @@ finding_kinds! {
     PrivateZone {
         word: "private-zone",
         meaning: "A private DNS zone hides a public name.",
-        scope: "private-zone, and the zone where the answer names it.",
+        scope: "The zone, or unnamed where the answer does not name it.",
         seen: "The denial comes from Azure's private DNS (SOA azureprivatedns.net) or from a privatelink zone, or it stands \
                behind an alias into such a zone.",
         alike: &["A zone on a custom name server: its SOA is another."],
@@ -151,7 +184,7 @@ finding_kinds! {
     PrivateEndpoint {
         word: "private-endpoint",
         meaning: "A private endpoint does not answer: it is gone, or closed.",
-        scope: "private-endpoint- and its address, or private-endpoints.",
+        scope: "Its address, or several.",
         seen: "The name leads through a privatelink alias to private addresses, and all of them are silent or refuse.",
         alike: &["A firewall between this subnet and the endpoint's. A rule by service tag is no mend for either."],
         docs: PRIVATE_NAMES,
@@ -176,7 +209,7 @@ finding_kinds! {
     NamePolicy {
         word: "name-policy",
         meaning: "A name server denies names of several dependencies.",
-        scope: "Always names.",
+        scope: "names-of- and the server's address.",
         seen: "NXDOMAIN for names of three dependencies or more.",
         alike: &["Names that are gone: the documentation is then behind for several services at once, which is rare."],
         docs: NAMES,
@@ -195,7 +228,7 @@ finding_kinds! {
     Clock {
         word: "clock",
         meaning: "This VM's clock is wrong, so that no certificate can be judged.",
-        scope: "Always clock.",
+        scope: "Always this-vm.",
         seen: "Servers give another time, or certificates of three hosts or more are out of their time at once.",
         alike: &[
             "Certificates that have really ended: not on the same day, and the clock is then right by the servers' dates.",
@@ -245,7 +278,7 @@ finding_kinds! {
     IcmpUnreachable {
         word: "icmp-unreachable",
         meaning: "A router on the way knows no way to the address.",
-        scope: "routes-of- and the sender of the error.",
+        scope: "The sender of the error.",
         seen: "An ICMP error that says network or host unreachable, or time to live exceeded, from a router on the way.",
         alike: &["A firewall that is set to reject with host unreachable: its log tells."],
         docs: ROUTES,
@@ -261,7 +294,7 @@ finding_kinds! {
     NameFilter {
         word: "name-filter",
         meaning: "A firewall accepts connections and cuts them by the name that they ask for.",
-        scope: "Always names.",
+        scope: "names; others, for what is cut in another way than what a control shows.",
         seen: "The connection is accepted and cut at the ClientHello or the request. It is certain where a control with \
                another name got through at the same address, right beside the endpoint's own name that was cut again.",
         alike: &[
@@ -270,13 +303,14 @@ finding_kinds! {
         ],
         docs: FIREWALL,
     }
-    Accepted {
-        word: "accepted",
-        meaning: "A port is accepted for everyone and leads nowhere.",
+    CutPort {
+        word: "cut-port",
+        meaning: "Everything on a port is accepted and then cut: a firewall lets nothing of it pass.",
         scope: "The ports.",
-        seen: "Connections are accepted and cut before the service says a word, nothing on the port proves itself, and 192.0.2.1, \
-               which nobody owns, is accepted on the same port too.",
-        alike: &["A service that is unwell: then nobody accepts for 192.0.2.1."],
+        seen: "Connections are accepted and cut before the service says a word, and nothing on the port proves itself. Either \
+               192.0.2.1, which nobody owns, is accepted on the same port too, or services of three dependencies or more are \
+               cut.",
+        alike: &["A service that is unwell: then nobody accepts for 192.0.2.1, and it is one dependency."],
         docs: FIREWALL,
     }
     Cut {

@@ -15,13 +15,14 @@ use apim_probe::{
         findings::root_causes,
         view::{RunView, Surroundings},
     },
+    import::view::InstanceView,
     model::{Finding, Vnet},
     network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
         clock::Measured,
-        control::Controls,
+        control::{Controls, NameControl},
         trace::{NameTrace, Trace},
     },
     rules::{Basis, Requirement, RuleSet},
@@ -43,7 +44,10 @@ pub struct Network {
     named: bool,
     faults: BTreeMap<String, Fault>,
     shared: Vec<(&'static str, &'static str)>,
+    cutter: Option<Cutter>,
     platform_dns: Option<bool>,
+    platform_gives: bool,
+    instance: Option<InstanceView>,
     clock: Option<Measured>,
     led: Vec<(String, IpAddr)>,
     rules: Option<NetworkRules>,
@@ -76,7 +80,10 @@ impl Network {
             named: true,
             faults: BTreeMap::new(),
             shared: Vec::new(),
+            cutter: None,
             platform_dns: None,
+            platform_gives: false,
+            instance: None,
             clock: None,
             led: Vec::new(),
             rules: None,
@@ -156,6 +163,12 @@ impl Network {
         self
     }
 
+    /// With controls that show who cuts connections.
+    pub fn cut_by(mut self, cutter: Cutter) -> Self {
+        self.cutter = Some(cutter);
+        self
+    }
+
     /// With both hosts at the same addresses.
     pub fn sharing(mut self, host: &'static str, other: &'static str) -> Self {
         self.shared.push((host, other));
@@ -189,6 +202,18 @@ impl Network {
     /// With what the platform's name server said as a control.
     pub fn platform_dns(mut self, answers: bool) -> Self {
         self.platform_dns = Some(answers);
+        self
+    }
+
+    /// With the platform's name server as a control that knows every name.
+    pub fn platform_gives(mut self) -> Self {
+        self.platform_gives = true;
+        self
+    }
+
+    /// With what the instance says of its own network.
+    pub fn told(mut self, instance: InstanceView) -> Self {
+        self.instance = Some(instance);
         self
     }
 
@@ -228,7 +253,10 @@ impl Network {
                 .map_or(endpoint.host.as_str(), |(_, at)| at);
             let led = self.led.iter().find(|(led, _)| *led == endpoint.host);
             let at = led.map_or_else(|| seen::addresses(host).to_vec(), |(_, address)| vec![*address]);
-            let name = by_name.then(|| seen::name(&at, &self.servers, fault));
+            let mut name = by_name.then(|| seen::name(&at, &self.servers, fault));
+            if let Some(name) = name.as_mut().filter(|_| self.platform_gives) {
+                name.platform = Some(seen::platform(&at));
+            }
             let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
             if let Some(name) = &name {
                 names.insert(endpoint.host.clone(), name.clone());
@@ -241,12 +269,39 @@ impl Network {
             }));
         }
         Run {
-            controls: Controls::default(),
+            controls: self.controls(&traces),
             traces,
             names,
             duration: Duration::from_secs(5),
             interrupted: false,
         }
+    }
+
+    /// What the controls show, where there are any: one connection for each port on which something was cut, and another name
+    /// at the first address that was cut after a ClientHello.
+    fn controls(&self, traces: &[Option<Trace>]) -> Controls {
+        let mut controls = Controls::default();
+        let Some(cutter) = self.cutter else {
+            return controls;
+        };
+        for (index, (endpoint, trace)) in self.plan.endpoints.iter().zip(traces).enumerate() {
+            let cut = self.fault_of(endpoint).filter(|fault| fault.is_a_cut());
+            let Some((fault, attempt)) = cut.zip(trace.as_ref().and_then(|trace| trace.attempts.first())) else {
+                continue;
+            };
+            let port = attempt.address.port();
+            controls.nobody.insert(port, seen::nobody(cutter != Cutter::Service));
+            if attempt.tls.is_some() {
+                let passes = cutter == Cutter::Firewall;
+                controls.names.entry(port).or_insert_with(|| NameControl {
+                    endpoint: index,
+                    name: "passes.example.net".into(),
+                    attempt: seen::tried(endpoint, attempt.address, Some(fault).filter(|_| !passes)),
+                    own: passes.then(|| seen::tried(endpoint, attempt.address, Some(fault))),
+                });
+            }
+        }
+        controls
     }
 
     /// Everything that the run has to say.
@@ -294,16 +349,27 @@ impl Network {
         }
     }
 
-    fn place<'a>(&self, rules: &'a RuleSet<'a>) -> Surroundings<'a> {
+    fn place<'a>(&'a self, rules: &'a RuleSet<'a>) -> Surroundings<'a> {
         Surroundings {
+            instance: self.instance.as_ref(),
             region: self.region,
             vnet: self.vnet,
             addresses: &[OWN],
             started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
             rules: Some(rules),
-            ..Surroundings::default()
         }
     }
+}
+
+/// Who cuts the connections of an imagined network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cutter {
+    /// A firewall that accepts for everyone and lets some names through.
+    Firewall,
+    /// A firewall that accepts for everyone and lets no name through.
+    Wall,
+    /// The services themselves.
+    Service,
 }
 
 /// This machine.

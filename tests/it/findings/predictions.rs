@@ -28,6 +28,16 @@ fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
         .leading(of("key-vault"), "20.43.56.38")
 }
 
+/// A network whose rules deny what the instance needs.
+pub fn locked() -> Network {
+    ruled(LOCKED, PLAIN, &[])
+}
+
+/// A network whose replies to the management traffic leave through a firewall.
+pub fn forced() -> Network {
+    Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS)
+}
+
 fn judged<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> &'a Judgement {
     let rows = network.plan().endpoints.iter().zip(&diagnosis.judgements);
     let mut of = rows.filter(|(endpoint, _)| endpoint.dependency == dependency);
@@ -45,14 +55,14 @@ fn silence_of_everything_public_is_about_the_way_out() {
     let nothing_known = first(silent.clone());
     assert_eq!(
         (nothing_known.id.as_str(), nothing_known.confidence),
-        ("tcp-timeout/no-outbound", Confidence::Medium)
+        ("no-outbound/internet", Confidence::Medium)
     );
     assert!(nothing_known.title.contains("nothing is known about the instance"));
     let elsewhere = first(silent.ruled_by(None, FORCED, TAGS));
     assert_eq!(
         (elsewhere.id.as_str(), elsewhere.confidence, elsewhere.suspects.first()),
         (
-            "tcp-timeout/way-out",
+            "way-out/default-route",
             Confidence::High,
             Some(&Suspect::FirewallNetworkRule)
         )
@@ -71,7 +81,7 @@ fn silence_that_a_rule_explains_is_certain() {
     let network = ruled(LOCKED, PLAIN, &["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     assert_eq!(judged(&network, &diagnosis, "sql").evidence.last().unwrap(), DENIED);
-    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
         (Confidence::Certain, &[Suspect::Nsg][..])
@@ -98,7 +108,7 @@ fn silence_of_a_stand_in_is_never_certain() {
         .only(&["sql"])
         .ruled_by(Some(LOCKED), PLAIN, TAGS);
     let diagnosis = gateways.fault(of("sql"), &Fault::Silent).diagnosis();
-    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
         (Confidence::High, &[Suspect::Nsg][..])
@@ -111,7 +121,7 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
     let diagnosis = behind.diagnosis();
     let words = "allowed, next hop is 10.1.2.4: look at the firewall there";
     assert_eq!(judged(&behind, &diagnosis, "key-vault").evidence.last().unwrap(), words);
-    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
     assert_eq!(found.confidence, Confidence::High);
 
@@ -119,7 +129,7 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
     let diagnosis = straight.diagnosis();
     let said = judged(&straight, &diagnosis, "key-vault").evidence.last().unwrap();
     assert!(said.contains("security admin rule"), "{said}");
-    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg, Suspect::Nsg]);
 }
 
@@ -128,7 +138,7 @@ fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
     let diagnosis = ruled(NIC_ONLY, PLAIN, &["sql"])
         .fault(of("sql"), &Fault::Silent)
         .diagnosis();
-    let found = finding(&diagnosis, "tcp-timeout/sql").unwrap();
+    let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg]);
     assert!(found.evidence[0].starts_with("NSG rule DenySql (100, NIC)"));
 }
@@ -137,7 +147,7 @@ fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
 fn a_route_to_nowhere_is_blamed() {
     let network = ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = network.diagnosis();
-    let found = finding(&diagnosis, "tcp-timeout/key-vault").unwrap();
+    let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
         (Confidence::Certain, &[Suspect::Udr][..])
@@ -154,14 +164,14 @@ fn a_fix_changes_what_is_at_fault() {
     let sql = || of("sql");
     let denied = fix(
         ruled(LOCKED, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
-        "tcp-timeout/sql",
+        "silence/tcp-1433",
     );
     assert_eq!((lines(&denied, group), lines(&denied, firewall)), (1, 0));
 
     let vault = || of("key-vault");
     let behind = fix(
         ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
-        "tcp-timeout/key-vault",
+        "silence/tag-azure-key-vault",
     );
     assert!(
         behind.summary.contains("the firewall at 10.1.2.4"),
@@ -174,7 +184,7 @@ fn a_fix_changes_what_is_at_fault() {
     // A group of this VM's alone is nobody's business but this VM's.
     let own = fix(
         ruled(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
-        "tcp-timeout/sql",
+        "silence/tcp-1433",
     );
     assert!(
         own.summary.contains("network interface, before DenySql (100)"),
@@ -185,14 +195,14 @@ fn a_fix_changes_what_is_at_fault() {
 
     let nowhere = fix(
         ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
-        "tcp-timeout/key-vault",
+        "silence/tag-azure-key-vault",
     );
     assert!(nowhere.summary.starts_with("Give the route "), "{}", nowhere.summary);
     assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
 
     let out = fix(
         ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
-        "tcp-timeout/key-vault",
+        "silence/tag-azure-key-vault",
     );
     assert!(out.summary.contains("NAT gateway"), "{}", out.summary);
     assert_eq!(out.change, Vec::<String>::new());

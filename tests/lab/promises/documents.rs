@@ -102,11 +102,13 @@ const REPORT: Shape = &[
     ("summary.required_blocked", "n"),
     ("summary.unexpectedly_open", "n"),
     ("findings[].id", "s"),
+    ("findings[].kind", "s"),
     ("findings[].cause", CAUSES),
     ("findings[].title", "s"),
     ("findings[].confidence", "certain|high|medium|low"),
     ("findings[].need", "?required|feature|documented"),
     ("findings[].stops_activation", "b"),
+    ("findings[].docs", "s"),
     ("findings[].endpoints[]", "s"),
     ("findings[].evidence[]", "s"),
     (

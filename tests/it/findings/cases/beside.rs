@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "the clock is a year behind",
             healthy().fault(speaks_tls, &Fault::NotYetValid),
-            ("tls-expired/clock", "This VM's clock is wrong"),
+            ("clock/this-vm", "This VM's clock is wrong"),
             High,
             LocalHost,
         ),
@@ -29,7 +29,7 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
                 .clock(SignedDuration::from_hours(24 * 365), true),
-            ("tls-expired/clock", "This VM's clock is off by 365 d"),
+            ("clock/this-vm", "This VM's clock is off by 365 d"),
             Certain,
             LocalHost,
         ),
@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
                 .clock(SignedDuration::from_hours(24 * 365), false),
-            ("tls-expired/clock", "This VM's clock may be off by 365 d"),
+            ("clock/this-vm", "This VM's clock may be off by 365 d"),
             High,
             LocalHost,
         ),
@@ -47,31 +47,55 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .fault(host("issuer.pki.azure.com"), &Fault::Expired)
                 .clock(SignedDuration::from_hours(1), false),
-            ("tls-expired/internal-pki", "the certificate has ended or has not begun"),
+            (
+                "expired-certificate/internal-pki",
+                "the certificate has ended or has not begun",
+            ),
             Medium,
             LocalHost,
         ),
         case(
+            "one instance of a pair loses what it gets",
+            healthy().fault(speaks_tls, &Fault::EverySecondSilent),
+            ("flows/pair", "Half of the connections are lost: one instance of a pair"),
+            High,
+            Nva,
+        ),
+        case(
+            "a tunnel takes less than its ends believe",
+            healthy().fault(speaks_tls, &Fault::FullSizeLost),
+            ("packet-size/path", "Full-size packets are lost"),
+            Certain,
+            Nva,
+        ),
+        case(
+            "the line loses packets, and retransmission mends it",
+            healthy().fault(of("azure-monitor"), &Fault::Resent),
+            ("loss/path", "The path loses packets"),
+            High,
+            Nva,
+        ),
+        case(
             "one certificate has expired",
             healthy().fault(host("issuer.pki.azure.com"), &Fault::Expired),
-            ("tls-expired/internal-pki", "the certificate has ended or has not begun"),
+            (
+                "expired-certificate/internal-pki",
+                "the certificate has ended or has not begun",
+            ),
             Medium,
             LocalHost,
         ),
         case(
             "one of two addresses of the vault is silent",
             healthy().fault(of("key-vault"), &Fault::OneAddressSilent),
-            (
-                "tcp-timeout/key-vault-addresses",
-                "Azure Key Vault: 1 of 2 addresses fail",
-            ),
+            ("some-addresses/key-vault", "Azure Key Vault: 1 of 2 addresses fail"),
             Medium,
             Nsg,
         ),
         case(
             "conversations are cut behind a verified handshake",
             healthy().fault(of("application-insights"), &Fault::CutBehindTls),
-            ("hello-reset/application-insights-shaken", "works, with something odd"),
+            ("late-cut/application-insights", "works, with something odd"),
             Medium,
             Nva,
         ),
@@ -85,7 +109,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "a certificate for another name on one host",
             healthy().fault(host("issuer.pki.azure.com"), &Fault::WrongName("example.net")),
-            ("tls-wrong-name/example-net", "the certificate is for example.net"),
+            ("wrong-name/example-net", "the certificate is for example.net"),
             Medium,
             DnsServer,
         ),
@@ -100,7 +124,7 @@ pub fn cases() -> Vec<Case> {
                 },
             ),
             (
-                "tcp-unreachable/redis",
+                "icmp-refusal/redis",
                 "External Redis cache: TCP 6380 is refused with an ICMP error",
             ),
             Certain,
@@ -109,7 +133,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "something other than TLS answers",
             healthy().fault(host("issuer.pki.azure.com"), &Fault::Foreign),
-            ("tls-not-tls/internal-pki", "TCP 443 answers, but not with TLS"),
+            ("wrong-service/internal-pki", "TCP 443 answers, but not with TLS"),
             Medium,
             FirewallApplicationRule,
         ),
@@ -139,7 +163,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "silence of the service itself, one host of many",
             healthy().fault(host("dc.applicationinsights.azure.com"), &Fault::Silent),
-            ("tcp-timeout/application-insights", "(1 of 8 hosts)"),
+            ("silence/application-insights", "(1 of 8 hosts)"),
             Medium,
             Nsg,
         ),
@@ -148,8 +172,8 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .in_cloud(Cloud::Usgov, "usgovvirginia")
                 .fault(port(1433), &Fault::Refused),
-            ("tcp-refused/sql", "Azure SQL: TCP 1433 is refused with a reset"),
-            High,
+            ("reset/sql", "Azure SQL: TCP 1433 is refused with a reset"),
+            Medium,
             Nva,
         ),
         case(
@@ -162,7 +186,7 @@ pub fn cases() -> Vec<Case> {
                 },
             ),
             (
-                "tls-untrusted/cache-example-net",
+                "inspection/cache-example-net",
                 "External Redis cache: its certificate comes from cache.example.net",
             ),
             High,
@@ -178,7 +202,7 @@ pub fn cases() -> Vec<Case> {
                 },
             ),
             (
-                "dns-nxdomain/captcha",
+                "missing-name/captcha",
                 "Developer portal CAPTCHA: the name does not resolve",
             ),
             High,
@@ -188,10 +212,10 @@ pub fn cases() -> Vec<Case> {
             "the firewall answers with an alert",
             healthy().fault(of("microsoft-graph"), &Fault::Alert),
             (
-                "tls-alert/names",
+                "name-filter/names",
                 "Microsoft Graph: TCP 443 answers the ClientHello with an alert",
             ),
-            High,
+            Medium,
             FirewallApplicationRule,
         ),
     ]

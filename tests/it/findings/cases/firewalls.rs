@@ -2,10 +2,10 @@
 
 use apim_probe::model::{
     Confidence::{Certain, High, Medium},
-    Suspect::{DnsServer, FirewallApplicationRule, FirewallNetworkRule, Proxy, TlsInspection},
+    Suspect::{DnsServer, FirewallApplicationRule, FirewallNetworkRule, Proxy, Service, TlsInspection},
 };
 
-use super::super::network::Fault;
+use super::super::network::{Cutter, Fault};
 use super::{AZURE_FIREWALL, CONTOSO, Case, beyond_dns, case, healthy, host, of, port, speaks_tls, tag};
 
 /// The cases.
@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "an Azure Firewall denies HTTP",
             healthy().fault(port(80), &AZURE_FIREWALL),
-            ("http-denied/azure-firewall", "Azure Firewall denies TCP 80 to 17 hosts"),
+            ("deny-page/azure-firewall", "Azure Firewall denies TCP 80 to 17 hosts"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -23,7 +23,7 @@ pub fn cases() -> Vec<Case> {
             "an Azure Firewall denies the revocation hosts",
             healthy().fault(|e| of("certificate-revocation")(e) && e.port == 80, &AZURE_FIREWALL),
             (
-                "http-denied/azure-firewall",
+                "deny-page/azure-firewall",
                 "Certificate revocation: Azure Firewall denies TCP 80",
             ),
             Certain,
@@ -33,7 +33,7 @@ pub fn cases() -> Vec<Case> {
             "a transparent proxy wants a login",
             healthy().fault(port(80), &Fault::Page { status: 407, body: "" }),
             (
-                "http-denied/a-proxy-that-wants-a-login",
+                "deny-page/a-proxy-that-wants-a-login",
                 "A proxy that wants a login denies TCP 80",
             ),
             Certain,
@@ -43,26 +43,30 @@ pub fn cases() -> Vec<Case> {
             "a portal sends every request elsewhere",
             healthy().fault(port(80), &Fault::Redirect("http://portal.example.net/login")),
             (
-                "http-denied/portal-example-net",
+                "deny-page/portal-example-net",
                 "TCP 80 to 17 hosts is redirected to portal.example.net",
             ),
-            Certain,
+            High,
             Proxy,
         ),
         case(
             "\"tcpping works on 443, app fails\": no application rule for one host",
-            healthy().fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset),
+            healthy()
+                .fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset)
+                .cut_by(Cutter::Firewall),
             (
-                "tls-reset/names",
+                "name-filter/names",
                 "Internal diagnostics: TCP 443 is accepted, then reset",
             ),
-            High,
+            Certain,
             FirewallApplicationRule,
         ),
         case(
             "the firewall has no application rule for whatever is on the Internet",
-            healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset),
-            ("tls-reset/names", "A firewall cuts"),
+            healthy()
+                .fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset)
+                .cut_by(Cutter::Firewall),
+            ("name-filter/names", "are accepted and cut on TCP 443, by their names"),
             High,
             FirewallApplicationRule,
         ),
@@ -72,8 +76,11 @@ pub fn cases() -> Vec<Case> {
                 .fault(of("application-insights"), &Fault::CutClosed)
                 .fault(of("defender"), &Fault::CutSilent)
                 .fault(of("captcha"), &Fault::Alert),
-            ("cut/names", "by their names"),
-            High,
+            (
+                "name-filter/names",
+                "are accepted and cut on TCP 443, while others pass",
+            ),
+            Medium,
             FirewallApplicationRule,
         ),
         case(
@@ -81,55 +88,87 @@ pub fn cases() -> Vec<Case> {
             healthy()
                 .sharing("wdcp.microsoft.com", "wdcpalt.microsoft.com")
                 .fault(host("wdcp.microsoft.com"), &Fault::CutReset),
-            ("tls-reset/names", "Microsoft Defender: TCP 443 is accepted, then reset"),
+            (
+                "name-filter/names",
+                "Microsoft Defender: TCP 443 is accepted, then reset",
+            ),
             Certain,
             FirewallApplicationRule,
         ),
         case(
             "every handshake on 443 is cut",
-            healthy().fault(|e| e.port == 443, &Fault::CutReset),
-            ("tls-reset/names", "A firewall cuts everything on TCP 443, 53 hosts"),
-            High,
+            healthy()
+                .fault(|e| e.port == 443, &Fault::CutReset)
+                .cut_by(Cutter::Wall),
+            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, 53 hosts"),
+            Certain,
             FirewallApplicationRule,
         ),
         case(
             "an Azure Firewall accepts 1433 and closes",
-            healthy().fault(port(1433), &Fault::CutClosed),
-            ("hello-closed/ports", "Azure SQL: TCP 1433 is accepted, then closed"),
+            healthy().fault(port(1433), &Fault::CutClosed).cut_by(Cutter::Wall),
+            ("cut-port/tcp-1433", "Azure SQL: TCP 1433 is accepted, then closed"),
             High,
             FirewallNetworkRule,
         ),
         case(
             "an https rule for 1886 makes the firewall accept it",
-            healthy().fault(port(1886), &Fault::CutSilent),
-            ("tls-timeout/ports", "Azure Monitor: TCP 1886 is accepted, then silent"),
-            Medium,
-            FirewallNetworkRule,
-        ),
-        case(
-            "every port that is not HTTP is accepted and leads nowhere",
-            healthy().fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset),
-            ("accepted/ports", "accepted for everyone, and leading nowhere"),
+            healthy().fault(port(1886), &Fault::CutSilent).cut_by(Cutter::Wall),
+            ("cut-port/tcp-1886", "Azure Monitor: TCP 1886 is accepted, then silent"),
             High,
             FirewallNetworkRule,
         ),
         case(
+            "every port that is not HTTP is accepted and leads nowhere",
+            healthy()
+                .fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset)
+                .cut_by(Cutter::Wall),
+            ("cut-port/", "A firewall cuts everything on"),
+            Certain,
+            FirewallNetworkRule,
+        ),
+        case(
             "\"TCP 1688 established\": an https rule for KMS",
-            healthy().fault(of("kms"), &Fault::CutReset),
+            healthy().fault(of("kms"), &Fault::CutReset).cut_by(Cutter::Wall),
             (
-                "hello-reset/ports",
+                "cut-port/tcp-1688",
                 "Windows activation (KMS): TCP 1688 is accepted, then reset",
             ),
             High,
             FirewallNetworkRule,
         ),
         case(
+            "every handshake on 443 is cut, and no control was made",
+            healthy().fault(|e| e.port == 443, &Fault::CutReset),
+            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, 53 hosts"),
+            High,
+            FirewallApplicationRule,
+        ),
+        case(
+            "one host is cut, and no control was made",
+            healthy().fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset),
+            ("name-filter/names", "TCP 443 is accepted, then reset"),
+            Medium,
+            FirewallApplicationRule,
+        ),
+        case(
+            "SQL resets what it accepts, and no control was made",
+            healthy().fault(port(1433), &Fault::CutReset),
+            ("cut/sql", "Azure SQL: TCP 1433 is accepted, then reset"),
+            Medium,
+            FirewallNetworkRule,
+        ),
+        case(
+            "a service resets every handshake, whatever the name",
+            healthy().fault(of("captcha"), &Fault::CutReset).cut_by(Cutter::Service),
+            ("cut/captcha", "TCP 443 is accepted, then reset"),
+            Medium,
+            Service,
+        ),
+        case(
             "something else answers on 1433",
             healthy().fault(port(1433), &Fault::Foreign),
-            (
-                "hello-unexpected/sql",
-                "Azure SQL: TCP 1433 is answered by something else",
-            ),
+            ("wrong-service/sql", "Azure SQL: TCP 1433 is answered by something else"),
             Medium,
             FirewallNetworkRule,
         ),
@@ -137,7 +176,7 @@ pub fn cases() -> Vec<Case> {
             "TLS is inspected everywhere, and this VM trusts it",
             healthy().fault(speaks_tls, &CONTOSO),
             (
-                "tls-untrusted/contoso-inspection-ca",
+                "inspection/contoso-inspection-ca",
                 "is inspected by Contoso Inspection CA",
             ),
             Certain,
@@ -147,7 +186,7 @@ pub fn cases() -> Vec<Case> {
             "TLS is inspected for one host",
             healthy().fault(host("issuer.pki.azure.com"), &CONTOSO),
             (
-                "tls-untrusted/contoso-inspection-ca",
+                "inspection/contoso-inspection-ca",
                 "its certificate comes from Contoso Inspection CA",
             ),
             High,
@@ -157,7 +196,7 @@ pub fn cases() -> Vec<Case> {
             "a device shows its own certificate for every host",
             healthy().fault(speaks_tls, &Fault::WrongName("login.portal.example.net")),
             (
-                "tls-wrong-name/login-portal-example-net",
+                "wrong-name/login-portal-example-net",
                 "show the certificate of login.portal.example.net",
             ),
             High,

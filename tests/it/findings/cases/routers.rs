@@ -1,7 +1,7 @@
 //! Routers and resets.
 
 use apim_probe::model::{
-    Confidence::{Certain, High},
+    Confidence::{Certain, High, Medium},
     Suspect::{FirewallNetworkRule, Nva, Udr},
 };
 
@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
             "a router prohibits Event Hubs",
             healthy().fault(of("event-hubs"), &icmp(13)),
             (
-                "tcp-unreachable/10.1.2.4",
+                "icmp-refusal/10.1.2.4",
                 "Azure Event Hubs: 10.1.2.4 refuses TCP 5671, 5672, 443",
             ),
             Certain,
@@ -27,32 +27,29 @@ pub fn cases() -> Vec<Case> {
                 |e| of("entra-id")(e) || of("sql")(e) || of("kms")(e) || of("captcha")(e),
                 &icmp(13),
             ),
-            ("refused/10.1.2.4", "10.1.2.4 refuses"),
-            Certain,
+            ("icmp-refusal/10.1.2.4", "10.1.2.4 refuses"),
+            High,
             FirewallNetworkRule,
         ),
         case(
             "a router knows no way",
             healthy().fault(beyond_dns, &icmp(0)),
-            ("tcp-unreachable/routes-of-10.1.2.4", "10.1.2.4 knows no way to"),
+            ("icmp-unreachable/10.1.2.4", "10.1.2.4 knows no way to"),
             Certain,
             Udr,
         ),
         case(
             "a device resets everything",
             healthy().fault(beyond_dns, &Fault::Refused),
-            ("tcp-refused/resets", "A device on the way resets"),
+            ("reset/resets", "A device on the way resets"),
             High,
             Nva,
         ),
         case(
             "one service does not listen",
             healthy().fault(of("redis"), &Fault::Refused),
-            (
-                "tcp-refused/redis",
-                "External Redis cache: TCP 6380 is refused with a reset",
-            ),
-            High,
+            ("reset/redis", "External Redis cache: TCP 6380 is refused with a reset"),
+            Medium,
             Nva,
         ),
     ]

@@ -15,21 +15,21 @@ pub fn cases() -> Vec<Case> {
         case(
             "the NSG has no rule for Sql",
             healthy().fault(port(1433), &Fault::Silent),
-            ("tcp-timeout/sql", "Azure SQL: TCP 1433 is dropped in silence"),
+            ("silence/tcp-1433", "Azure SQL: TCP 1433 is dropped in silence"),
             High,
             Nsg,
         ),
         case(
             "the NSG has no rule for Sql, and there is no instance yet",
             healthy().unnamed().fault(port(1433), &Fault::Silent),
-            ("tcp-timeout/sql", "Azure SQL: TCP 1433 is dropped in silence"),
+            ("silence/tcp-1433", "Azure SQL: TCP 1433 is dropped in silence"),
             High,
             Nsg,
         ),
         case(
             "the NSG has no rule for Internet:80",
             healthy().fault(port(80), &Fault::Silent),
-            ("tcp-timeout/port-80", "TCP 80 is dropped in silence, to 13 hosts"),
+            ("silence/tcp-80", "TCP 80 is dropped in silence, to 13 hosts"),
             High,
             Nsg,
         ),
@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case> {
             "\"NSG built from the table, Internet denied\": no rule for Internet:443",
             healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::Silent),
             (
-                "tcp-timeout/tag-internet",
+                "silence/tag-internet",
                 "TCP 443 to the tag Internet is dropped in silence",
             ),
             High,
@@ -46,7 +46,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "port 1886 of Azure Monitor is missing",
             healthy().fault(port(1886), &Fault::Silent),
-            ("tcp-timeout/port-1886", "Azure Monitor: TCP 1886 is dropped in silence"),
+            ("silence/tcp-1886", "Azure Monitor: TCP 1886 is dropped in silence"),
             High,
             Nsg,
         ),
@@ -54,7 +54,7 @@ pub fn cases() -> Vec<Case> {
             "the AMQP ports of Event Hubs are missing",
             healthy().fault(|e| port(5671)(e) || port(5672)(e), &Fault::Silent),
             (
-                "tcp-timeout/port-5671-5672",
+                "silence/tcp-5671-5672",
                 "Azure Event Hubs: TCP 5671, 5672 is dropped in silence",
             ),
             High,
@@ -64,7 +64,7 @@ pub fn cases() -> Vec<Case> {
             "the rule for AzureMonitor is missing",
             healthy().fault(tag("AzureMonitor"), &Fault::Silent),
             (
-                "tcp-timeout/tag-azure-monitor",
+                "silence/tag-azure-monitor",
                 "to the tag AzureMonitor is dropped in silence",
             ),
             High,
@@ -74,7 +74,7 @@ pub fn cases() -> Vec<Case> {
             "\"Publishing wasn't scheduled\": the rule for Storage is missing",
             healthy().fault(tag("Storage"), &Fault::Silent),
             (
-                "tcp-timeout/tag-storage",
+                "silence/tag-storage",
                 "TCP 443 to the tag Storage is dropped in silence",
             ),
             High,
@@ -84,7 +84,7 @@ pub fn cases() -> Vec<Case> {
             "the rule for Key Vault is missing",
             healthy().fault(tag("AzureKeyVault"), &Fault::Silent),
             (
-                "tcp-timeout/key-vault",
+                "silence/tag-azure-key-vault",
                 "Azure Key Vault: TCP 443 is dropped in silence",
             ),
             High,
@@ -94,7 +94,7 @@ pub fn cases() -> Vec<Case> {
             "the rule for Entra ID is missing",
             healthy().fault(tag("AzureActiveDirectory"), &Fault::Silent),
             (
-                "tcp-timeout/tag-azure-active-directory",
+                "silence/tag-azure-active-directory",
                 "to the tag AzureActiveDirectory is dropped",
             ),
             High,
@@ -107,7 +107,7 @@ pub fn cases() -> Vec<Case> {
                 &Fault::Silent,
             ),
             (
-                "tcp-timeout/azure-monitor",
+                "silence/azure-monitor",
                 "Azure Monitor: TCP 443 is dropped in silence (3 of",
             ),
             High,
@@ -117,7 +117,7 @@ pub fn cases() -> Vec<Case> {
             "KMS 0xC004F074 under forced tunnelling",
             healthy().fault(of("kms"), &Fault::Silent),
             (
-                "tcp-timeout/kms",
+                "kms-silence/kms",
                 "Windows activation (KMS): TCP 1688 is dropped in silence",
             ),
             High,
@@ -127,7 +127,7 @@ pub fn cases() -> Vec<Case> {
             "the external cache, which has no tag, is silent",
             healthy().fault(of("redis"), &Fault::Silent),
             (
-                "tcp-timeout/redis",
+                "silence/tcp-6380",
                 "External Redis cache: TCP 6380 is dropped in silence",
             ),
             High,

@@ -15,7 +15,7 @@ use apim_probe::{
     net::{
         SocketFailure,
         dns::{Answer, Authority, DnsEnd, DnsExchange},
-        icmp::IcmpError,
+        icmp::{IcmpError, TcpFacts},
         tcp::{TcpEnd, TcpTrace},
         tls::{
             TlsEnd, TlsTrace,
@@ -24,6 +24,7 @@ use apim_probe::{
         udp::{UdpEnd, UdpTrace},
     },
     plan::{Destination, Endpoint},
+    probe::flows::SMALL_SEGMENT,
     probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
 };
 
@@ -37,6 +38,12 @@ pub enum Fault {
     Silent,
     /// The first address is silent, the second works.
     OneAddressSilent,
+    /// Of eight connections to each address every second one is silent.
+    EverySecondSilent,
+    /// What is larger than small is lost on the way to this machine.
+    FullSizeLost,
+    /// Every connection passes, and had to send something again.
+    Resent,
     /// SYNs are answered with resets.
     Refused,
     /// A router answers with an ICMP error.
@@ -91,6 +98,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether a connection is accepted and then cut.
+    pub fn is_a_cut(&self) -> bool {
+        matches!(self, Self::CutReset | Self::CutClosed | Self::CutSilent | Self::Alert)
+    }
+
     /// Whether it is about the name, and so about every port of the host.
     pub fn is_of_the_name(&self) -> bool {
         matches!(
@@ -173,6 +185,15 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
     }
 }
 
+/// What the platform's own server says of a name.
+pub fn platform(addresses: &[IpAddr]) -> ServerReply {
+    let server = ("168.63.129.16".parse::<IpAddr>().unwrap(), 53).into();
+    ServerReply {
+        v4: exchange(server, Transport::Udp, answered("NOERROR", addresses, [], None)),
+        v6: None,
+    }
+}
+
 fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsEnd {
     match (server, transport) {
         (Server::Well, _) | (Server::UdpOnly, Transport::Udp) | (Server::TcpOnly, Transport::Tcp) => {
@@ -249,12 +270,46 @@ pub fn attempts(
         }
     };
     let many = dialled.len();
-    let one = |(index, address): (usize, SocketAddr)| match fault {
-        Some(Fault::OneAddressSilent) if index + 1 < many => attempt(endpoint, address, Some(&Fault::Silent)),
-        Some(Fault::OneAddressSilent) => attempt(endpoint, address, None),
-        fault => attempt(endpoint, address, fault),
+    let each = |(index, address): (usize, SocketAddr)| match fault {
+        Some(Fault::OneAddressSilent) if index + 1 < many => vec![attempt(endpoint, address, Some(&Fault::Silent))],
+        Some(Fault::OneAddressSilent) => vec![attempt(endpoint, address, None)],
+        Some(Fault::EverySecondSilent) => (0..8)
+            .map(|number| {
+                let lost = (number % 2 == 0).then_some(&Fault::Silent);
+                from(40_000 + number, attempt(endpoint, address, lost))
+            })
+            .collect(),
+        Some(Fault::FullSizeLost) => [None, None, Some(SMALL_SEGMENT), Some(SMALL_SEGMENT)]
+            .into_iter()
+            .map(|segment| {
+                let lost = segment.is_none().then_some(&Fault::CutSilent);
+                let attempt = attempt(endpoint, address, lost);
+                Attempt { segment, ..attempt }
+            })
+            .collect(),
+        Some(Fault::Resent) => {
+            let counted = TcpFacts {
+                round_trip: Some(QUICK),
+                retransmitted: 1,
+                ..TcpFacts::default()
+            };
+            let attempt = attempt(endpoint, address, None);
+            vec![Attempt {
+                counted: attempt.tcp.as_ref().map(|_| counted),
+                ..attempt
+            }]
+        }
+        fault => vec![attempt(endpoint, address, fault)],
     };
-    dialled.into_iter().enumerate().map(one).collect()
+    dialled.into_iter().enumerate().flat_map(each).collect()
+}
+
+/// A connection from this port.
+fn from(port: u16, mut attempt: Attempt) -> Attempt {
+    if let Some(tcp) = &mut attempt.tcp {
+        tcp.source = Some(("10.1.0.4".parse::<IpAddr>().unwrap(), port).into());
+    }
+    attempt
 }
 
 fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, Server)]) -> Attempt {
@@ -296,6 +351,24 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
         converse(&mut attempt, endpoint, fault);
     }
     attempt
+}
+
+/// What became of a connection to an address that nobody owns.
+pub fn nobody(accepted: bool) -> TcpTrace {
+    TcpTrace {
+        duration: QUICK,
+        source: None,
+        end: if accepted {
+            TcpEnd::Open
+        } else {
+            TcpEnd::Silent { syns: Some(2) }
+        },
+    }
+}
+
+/// What was seen at one address.
+pub fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
+    attempt(endpoint, address, fault)
 }
 
 fn connection(fault: Option<&Fault>) -> TcpEnd {

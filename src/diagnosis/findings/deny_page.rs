@@ -1,30 +1,28 @@
 //! Deny pages: somebody answers in place of the service, and says so.
 
-use super::{
-    draft::{Draft, Severity, What},
-    say,
-};
+use super::say;
 use crate::{
     diagnosis::{
         fix,
-        view::{Pool, Row, RunView},
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
     },
     hello::{
         End, Reply,
         http::{deny_marker, foreign_redirect},
     },
-    model::{Cause, Confidence, Fix, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::words::count,
 };
 
-/// Rows that a firewall or proxy answered, by who it was. A page names its author, so this is certain.
-pub fn recognise<'a>(view: &RunView<'a>, pool: &mut Pool<'a>) -> Vec<Draft<'a>> {
-    let groups = pool.take_by(|row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by)));
-    groups
-        .into_iter()
-        .map(|(scope, rows)| draft(view, scope, rows))
-        .collect()
-}
+/// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that somebody sends
+/// the request away.
+pub const RULE: Rule = Rule {
+    kind: FindingKind::DenyPage,
+    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by))),
+    describe,
+};
 
 /// Who denied, and in what words.
 struct Denial {
@@ -70,13 +68,14 @@ impl Denial {
     }
 }
 
-fn draft<'a>(view: &RunView<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a> {
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
     let denial = rows.first().map(Denial::of);
     let by = denial.as_ref().map_or("somebody", |denial| denial.by.as_str());
-    let ports = say::ports(&rows);
-    let hosts = say::hosts(&rows);
+    let ports = say::ports(rows);
+    let hosts = say::hosts(rows);
     let redirects = denial.as_ref().is_some_and(|denial| denial.redirects);
-    let title = match (say::titles(&rows).as_slice(), redirects) {
+    let title = match (say::titles(rows).as_slice(), redirects) {
         ([one], true) => format!("{one}: {ports} is redirected to {by}"),
         (_, true) => format!("{ports} to {} is redirected to {by}", count(hosts.len(), "host")),
         ([one], false) => format!("{one}: {by} denies {ports}"),
@@ -86,47 +85,49 @@ fn draft<'a>(view: &RunView<'a>, scope: String, rows: Vec<Row<'a>>) -> Draft<'a>
             count(hosts.len(), "host")
         ),
     };
-    let is_proxy = by.contains("proxy that wants a login");
-    let mut evidence = Vec::new();
+    let mut grounds = Grounds::default();
     if let (Some(first), Some(denial)) = (rows.first(), &denial) {
-        let verb = if hosts.len() == 1 { "answers" } else { "answer" };
-        let who = if hosts.len() == 1 {
-            first.endpoint.host.clone()
-        } else {
-            count(hosts.len(), "host")
+        let who = match hosts[..] {
+            [_] => format!("{} answers", first.endpoint.host),
+            ref many => format!("{} answer", count(many.len(), "host")),
         };
-        evidence.push(format!("{who} {verb} {}", denial.quote));
+        // A single host may well send its callers to another of its owner's.
+        let basis = match (redirects, hosts.len()) {
+            (false, _) => Basis::Proof,
+            (true, 1) => Basis::Ambiguous,
+            (true, _) => Basis::Pattern,
+        };
+        grounds.add(Weight::Supports(basis), format!("{who} {}", denial.quote));
     }
-    evidence.push("the connection itself is accepted: a test of the port alone shows it open".into());
+    grounds.add(
+        Weight::Tells,
+        "the connection itself is accepted: a test of the port alone shows it open",
+    );
     let answered = say::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
-        evidence.push(format!(
-            "{} get through on TCP 80, so it goes by name",
-            count(answered, "other host")
-        ));
+        grounds.add(
+            Weight::Tells,
+            format!(
+                "{} get through on TCP 80, so it goes by name",
+                count(answered, "other host")
+            ),
+        );
     }
-    Draft {
-        impact: None,
-        severity: Severity::Failure,
-        what: What::Cause(Cause::HttpDenied),
-        scope,
+    let is_proxy = by.contains("proxy that wants a login");
+    let allow = fix::allow_by_name(rows, view);
+    Account {
         title,
-        confidence: Confidence::Certain,
-        evidence,
+        grounds,
         suspects: if is_proxy || redirects {
             vec![Suspect::Proxy, Suspect::FirewallApplicationRule]
         } else {
             vec![Suspect::FirewallApplicationRule, Suspect::Proxy]
         },
         fix: if is_proxy {
-            let allow = fix::allow_by_name(&rows, view);
-            Fix {
-                summary: "Exempt the subnet from the transparent proxy: an instance cannot log in to one.".into(),
-                ..allow
-            }
+            Fix::new("Exempt the subnet from the transparent proxy: an instance cannot log in to one.")
         } else {
-            fix::allow_by_name(&rows, view)
+            allow
         },
-        rows,
+        impact: None,
     }
 }

@@ -1,0 +1,122 @@
+//! What no wider root explains: by dependency, in the words of the cause.
+
+use super::say;
+use crate::{
+    diagnosis::{
+        fix,
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Basis, Cause, FindingKind},
+};
+
+/// Something answers, and it is not the service.
+pub const WRONG_SERVICE: Rule = Rule {
+    kind: FindingKind::WrongService,
+    claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
+    describe: |view, group| describe(view, group, "is answered by something else"),
+};
+
+/// Certificates out of their time, where the clock is not to blame.
+pub const EXPIRED: Rule = Rule {
+    kind: FindingKind::ExpiredCertificate,
+    claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
+    describe: |view, group| describe(view, group, "certificates are out of their time"),
+};
+
+/// The kind of finding that a blocked row belongs to where no wider rule explains it.
+fn kind_of(cause: Cause) -> Option<FindingKind> {
+    Some(match cause {
+        Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => FindingKind::SomeNames,
+        Cause::DnsNxdomain | Cause::DnsNoAddress => FindingKind::MissingName,
+        Cause::DnsSinkhole => FindingKind::Sinkhole,
+        Cause::DnsPrivateAddress => FindingKind::PrivateAddress,
+        Cause::TcpTimeout => FindingKind::Silence,
+        Cause::TcpRefused => FindingKind::Reset,
+        Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => FindingKind::IcmpRefusal,
+        Cause::TcpNoRoute => FindingKind::NoRoute,
+        Cause::PathMtu => FindingKind::PacketSize,
+        Cause::TlsReset
+        | Cause::TlsClosed
+        | Cause::TlsTimeout
+        | Cause::TlsAlert
+        | Cause::HelloTimeout
+        | Cause::HelloReset
+        | Cause::HelloClosed => FindingKind::Cut,
+        Cause::TlsNotTls | Cause::HelloUnexpected => FindingKind::WrongService,
+        Cause::TlsUntrusted => FindingKind::Inspection,
+        Cause::TlsWrongName => FindingKind::WrongName,
+        Cause::TlsExpired => FindingKind::ExpiredCertificate,
+        Cause::HttpDenied => FindingKind::DenyPage,
+        Cause::LocalFault => FindingKind::LocalLimits,
+        Cause::NeedsValue
+        | Cause::Wildcard
+        | Cause::Retired
+        | Cause::NotOutbound
+        | Cause::Deadline
+        | Cause::Skipped => return None,
+    })
+}
+
+/// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies is
+/// one thing, so the second joins the first.
+pub fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    // A datagram that nobody answers is silence: there is no connection that could be cut.
+    let kind_of = |row: &Row<'_>| match row.cause() {
+        Some(Cause::HelloTimeout) if !row.is_tcp() => Some(FindingKind::Silence),
+        cause => kind_of(cause?),
+    };
+    for row in rows.iter().filter(|row| kind_of(row) == Some(kind)) {
+        let place = |row: &Row<'a>| (row.endpoint.host.as_str(), row.endpoint.port);
+        let belongs = |group: &Group<'a>| {
+            group.scope == row.endpoint.dependency || group.rows.iter().any(|other| place(other) == place(row))
+        };
+        match groups.iter_mut().find(|group| belongs(group)) {
+            Some(group) => group.rows.push(*row),
+            None => groups.push(Group::new(&row.endpoint.dependency, vec![*row])),
+        }
+    }
+    groups
+}
+
+/// What is said of such a group: the cause's own words and suspects, or `otherwise` where its rows have several causes.
+pub fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
+    let rows = &group.rows;
+    let ports = say::ports(rows);
+    let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
+    let cause = rows.first().and_then(Row::cause);
+    let shared = cause.filter(|_| rows.iter().all(|row| row.cause() == cause));
+    let headline = match shared {
+        Some(cause) => cause.headline(&ports),
+        None => format!("{ports} {otherwise}"),
+    };
+    let basis = rows.iter().filter_map(|row| Some(row.cause()?.basis())).min();
+    Account {
+        title: format!("{title}: {headline}{}", share(view, rows)),
+        grounds: Grounds::default().all(Weight::Supports(basis.unwrap_or(Basis::Ambiguous)), say::examples(rows)),
+        suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),
+        fix: cause.map_or_else(Default::default, |cause| fix::advise(cause, rows, view)),
+        impact: None,
+    }
+}
+
+/// How many hosts of a dependency work on the ports of these rows.
+pub fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
+    let alike = |other: &Row<'_>| {
+        rows.iter()
+            .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
+    };
+    say::hosts(view.proved().filter(|row| alike(row))).len()
+}
+
+/// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
+pub fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
+    let (well, ill) = (well(view, rows), say::hosts(rows).len());
+    if well == 0 {
+        String::new()
+    } else {
+        format!(" ({ill} of {} hosts)", ill + well)
+    }
+}

@@ -1,0 +1,166 @@
+//! What the behaviour of a name server means: whose fault it is, and what to change.
+
+use std::net::IpAddr;
+
+use crate::{
+    azure::PLATFORM,
+    diagnosis::{
+        findings::platform::POLICIES,
+        view::{RunView, Server},
+    },
+    model::{Cause, Fix, Suspect, Transport},
+};
+
+/// What the behaviour of a server means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// It answers, and what it answers is the fault.
+    Answers(Cause),
+    /// It answers over the other transport, and nothing comes back over this one: a rule names the other one only.
+    Dropped(Transport),
+    /// It answers over UDP, and refuses connections.
+    NoTcp,
+    /// It answers over TCP, and refuses datagrams.
+    NoUdp,
+    /// It answers over UDP, accepts connections, and does not answer over them.
+    MuteOverTcp,
+    /// It answers over UDP at times.
+    Sometimes,
+    /// It accepts connections and answers nobody: it waits for others.
+    Waits,
+    /// It refuses, over both transports or over the one that was asked.
+    NotListening,
+    /// Nothing comes back at all.
+    Silent,
+}
+
+impl Reading {
+    /// What a server that failed (with this cause, where it is one) did in the whole run.
+    pub fn of(server: &Server, cause: Option<Cause>) -> Self {
+        let (udp, tcp) = (&server.udp, &server.tcp);
+        if let Some(
+            cause @ (Cause::DnsRefused
+            | Cause::DnsServfail
+            | Cause::DnsNxdomain
+            | Cause::DnsNoAddress
+            | Cause::DnsSinkhole),
+        ) = cause
+        {
+            return Self::Answers(cause);
+        }
+        match (udp.answered > 0, tcp.answered > 0) {
+            (true, false) if tcp.accepted > 0 => Self::MuteOverTcp,
+            (true, false) if tcp.refused > 0 => Self::NoTcp,
+            (true, false) if tcp.silent > 0 => Self::Dropped(Transport::Tcp),
+            (true, _) => Self::Sometimes,
+            (false, true) if udp.refused > 0 => Self::NoUdp,
+            (false, true) => Self::Dropped(Transport::Udp),
+            (false, false) if tcp.accepted > 0 => Self::Waits,
+            (false, false) if udp.refused + tcp.refused > 0 => Self::NotListening,
+            (false, false) => Self::Silent,
+        }
+    }
+
+    /// Whether the server itself said what is wrong.
+    pub fn is_an_answer(self) -> bool {
+        matches!(self, Self::Answers(_))
+    }
+
+    /// What it does, as the rest of a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Answers(Cause::DnsRefused) => "refuses to answer (REFUSED)",
+            Self::Answers(Cause::DnsServfail) => "finds no answer (SERVFAIL)",
+            Self::Answers(Cause::DnsNxdomain) => "denies names that exist",
+            Self::Answers(Cause::DnsSinkhole) => "gives impossible addresses",
+            Self::Answers(_) => "gives no addresses",
+            Self::Dropped(Transport::Udp) => "answers over TCP 53 and not over UDP 53",
+            Self::Dropped(Transport::Tcp) => "answers over UDP 53 and not over TCP 53",
+            Self::NoTcp => "answers over UDP 53 and refuses TCP 53",
+            Self::NoUdp => "answers over TCP 53 and refuses UDP 53",
+            Self::MuteOverTcp => "accepts TCP 53 and does not answer over it",
+            Self::Sometimes => "does not answer every question",
+            Self::Waits => "accepts TCP 53 and answers nothing",
+            Self::NotListening => "is there, but nothing listens on port 53",
+            Self::Silent => "does not reply",
+        }
+    }
+
+    /// What that shows, a sentence each.
+    pub fn evidence(self, server: IpAddr) -> Option<String> {
+        let sentence = match self {
+            Self::Dropped(_) => "so it is alive, and a rule on the way names one transport only",
+            Self::NoTcp | Self::NoUdp => "so it is alive and reached, and does not serve one transport",
+            Self::MuteOverTcp | Self::Waits => "so it is alive and reached",
+            Self::NotListening => "so the host is reached, and its DNS service does not run",
+            Self::Answers(_) | Self::Sometimes | Self::Silent => return None,
+        };
+        Some(format!("{server} {}, {sentence}", self.words()))
+    }
+
+    /// Where to look, the likeliest first.
+    pub fn suspects(self, view: &RunView<'_>) -> Vec<Suspect> {
+        match self {
+            Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
+            // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
+            Self::Silent if is_platform_asked(view) || view.platform_dns == Some(false) => {
+                vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer]
+            }
+            Self::Silent => vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr],
+            Self::Sometimes => vec![Suspect::DnsServer, Suspect::Nva],
+            Self::Answers(_) | Self::NoTcp | Self::NoUdp | Self::MuteOverTcp | Self::Waits | Self::NotListening => {
+                vec![Suspect::DnsServer]
+            }
+        }
+    }
+
+    /// What to change.
+    pub fn fix(self, view: &RunView<'_>, server: &str) -> Fix {
+        const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers";
+        match self {
+            Self::Dropped(transport) => Fix::new(format!(
+                "Allow {} 53 to {server} as well, in this subnet's NSG, in the server's own and at any firewall between.",
+                transport.as_str().to_uppercase()
+            ))
+            .look(["az network nsg rule list -g RG --nsg-name NSG --include-default -o table"]),
+            Self::NoTcp | Self::MuteOverTcp => Fix::new(format!(
+                "Open TCP 53 on {server}: long answers come over TCP only."
+            ))
+            .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
+            Self::NoUdp | Self::NotListening => Fix::new(format!("Let the DNS service on {server} run, over UDP and TCP 53."))
+                .look([SERVERS]),
+            Self::Waits => Fix::new(format!(
+                "{server} runs, and waits for servers of its own: make its forwarders answer, or let it forward to {PLATFORM}."
+            ))
+            .look([format!("dig @{server} {}", view.plan.control_name)]),
+            Self::Sometimes => Fix::new(format!(
+                "See whether {server} limits how often this subnet may ask, or is overloaded, and whether the line to it loses \
+                 packets."
+            )),
+            Self::Silent if is_platform_asked(view) => Fix::new(format!(
+                "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+            ))
+            .look(["az network nic list-effective-nsg -g RG -n NIC"]),
+            Self::Silent => Fix::new(format!(
+                "Start {server}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, \
+                 apply the network configuration to the instance."
+            ))
+            .look([SERVERS]),
+            Self::Answers(_) if is_platform_asked(view) => Fix::new(
+                "Look for a DNS security policy that blocks these names, a private DNS zone that hides them, or a DNS forwarding \
+                 ruleset that sends them to a server that fails: 168.63.129.16 does none of it by itself.",
+            )
+            .look(POLICIES)
+            .look(["az network private-dns zone list -o table"]),
+            Self::Answers(_) => Fix::new(format!(
+                "Make {server} answer this subnet, and forward what it does not know itself to {PLATFORM}."
+            ))
+            .look([SERVERS]),
+        }
+    }
+}
+
+/// Whether the platform's own server is the one that is asked.
+fn is_platform_asked(view: &RunView<'_>) -> bool {
+    view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM)
+}

@@ -1,0 +1,174 @@
+//! Names that resolve to addresses which cannot be right, and names that do not exist for the server that is asked.
+
+use std::net::IpAddr;
+
+use super::{left, platform, say};
+use crate::{
+    address,
+    azure::PLATFORM,
+    diagnosis::{
+        fix,
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
+    text::words::{count, list},
+};
+
+/// From so many dependencies on, missing names are somebody's policy and no slip.
+const FEWEST_DEPENDENCIES: usize = 3;
+
+/// Names that lead to one impossible address: a DNS filter, or a record that was left behind.
+pub const SINKHOLE: Rule = Rule {
+    kind: FindingKind::Sinkhole,
+    claims: Claims::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
+    describe: sinkhole,
+};
+
+/// Names that lead to one private address without a private link, where nothing proves itself: an override for a proxy, or
+/// an old endpoint.
+pub const PRIVATE_ADDRESS: Rule = Rule {
+    kind: FindingKind::PrivateAddress,
+    claims: Claims::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
+    describe: private_address,
+};
+
+/// NXDOMAIN from one server over several dependencies: a filter, or a zone of its own. Fewer are left to the narrower rule.
+pub const POLICY: Rule = Rule {
+    kind: FindingKind::NamePolicy,
+    claims: Claims::Each(|_, row| {
+        let server = row
+            .deciding_server()
+            .filter(|_| row.cause() == Some(Cause::DnsNxdomain))?;
+        Some(format!("names-of-{}", server.ip()))
+    }),
+    describe: policy,
+};
+
+/// What is left of names that do not exist or have no address.
+pub const LEFT: Rule = Rule {
+    kind: FindingKind::MissingName,
+    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::MissingName)),
+    describe: missing,
+};
+
+/// The address that decided about a row which is blocked for this cause.
+fn led_to(row: &Row<'_>, cause: Cause) -> Option<IpAddr> {
+    let outcomes = &row.judgement.outcomes;
+    let outcome = outcomes.get(row.judgement.decisive.unwrap_or(0))?;
+    (row.cause() == Some(cause)).then(|| outcome.address.ip())
+}
+
+/// `Azure SQL: the name resolves`, `7 names resolve`.
+fn who(rows: &[Row<'_>]) -> String {
+    match say::hosts(rows)[..] {
+        [_] => format!("{}: the name resolves", say::leader(rows)),
+        ref many => format!("{} resolve", count(many.len(), "name")),
+    }
+}
+
+fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let address = &group.scope;
+    let parsed: Option<IpAddr> = address.parse().ok();
+    let who = who(&group.rows);
+    let (title, grounds) = match parsed.and_then(address::filter_at) {
+        Some(filter) => (
+            format!("{who} to {address}, the sinkhole of {filter}"),
+            Grounds::default().proof(format!("{filter} answers with this address for names that it blocks")),
+        ),
+        None if parsed.is_some_and(address::is_impossible) => (
+            format!("{who} to {address}, which cannot be right"),
+            Grounds::default().proof("no service of Azure can live at this address"),
+        ),
+        None => (
+            format!("{who} to {address}, where nothing proves itself"),
+            Grounds::default()
+                .pattern("no service can be all of these names: a DNS filter sends what it blocks to one address"),
+        ),
+    };
+    let hosts = say::hosts(&group.rows);
+    Account {
+        title,
+        grounds: grounds.all(Weight::Tells, say::examples(&group.rows)),
+        suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
+        fix: Fix::new(format!(
+            "Exempt this subnet's queries for {} from the DNS filter, or remove their record on the name server, in a private zone \
+             or in a hosts file.",
+            list(&hosts, 2)
+        ))
+        .look(ask(&group.rows)),
+        impact: None,
+    }
+}
+
+fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let hosts = say::hosts(&group.rows);
+    Account {
+        title: format!("{} to {}, where nothing proves itself", who(&group.rows), group.scope),
+        grounds: Grounds::default()
+            .pattern("no private link leads there, and a private endpoint has one, unless a name server leaves its alias out")
+            .all(Weight::Tells, say::examples(&group.rows)),
+        suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
+        fix: Fix::new(format!(
+            "Remove the record of {} on the name server, in a private zone or in a hosts file; or, if a private endpoint is meant, \
+             see that it exists.",
+            list(&hosts, 2)
+        ))
+        .look(ask(&group.rows)),
+        impact: None,
+    }
+}
+
+/// Asks the server that decided again.
+fn ask(rows: &[Row<'_>]) -> Option<String> {
+    rows.first()
+        .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
+}
+
+fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows).len();
+    let server = rows.first().and_then(Row::deciding_server).map(|server| server.ip());
+    let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
+    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), say::examples(rows));
+    if say::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+        grounds = grounds.refuted("too few dependencies for a policy");
+    }
+    let fix = if server == Some(PLATFORM) {
+        Fix::new(
+            "Look for a private DNS zone linked to the network that hides these names, and for a DNS security policy that \
+             blocks them.",
+        )
+        .look(["az network private-dns zone list -o table"])
+    } else {
+        Fix::new(format!(
+            "Let {name} forward these names: a DNS filter denies them, or a zone of its own hides them."
+        ))
+    };
+    Account {
+        title: format!(
+            "{} of {} do not exist for {name}",
+            count(hosts, "name"),
+            say::subject(rows)
+        ),
+        grounds: platform::of_names(view, rows, grounds),
+        suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
+        fix: fix.look(ask(rows)),
+        impact: None,
+    }
+}
+
+fn missing<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let account = left::describe(view, group, "names do not resolve");
+    Account {
+        grounds: platform::of_names(view, &group.rows, account.grounds),
+        fix: account.fix.look(
+            group
+                .rows
+                .first()
+                .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
+        ),
+        ..account
+    }
+}

@@ -1,0 +1,56 @@
+//! What the platform's own name server says, where it is asked as a control.
+
+use crate::{
+    azure::PLATFORM,
+    diagnosis::{
+        grounds::Grounds,
+        view::{Row, RunView},
+    },
+};
+
+/// Commands that show the DNS security policies of the network and what they block.
+pub const POLICIES: [&str; 2] = [
+    "az dns-resolver policy list -o table",
+    "az dns-resolver policy dns-security-rule list -g RG --policy-name POLICY -o table",
+];
+
+/// Whether it answers at all.
+pub fn answers(view: &RunView<'_>) -> Option<String> {
+    view.platform_dns.map(|answers| {
+        if answers {
+            format!("the platform's name server {PLATFORM} answers from here")
+        } else {
+            format!("the platform's name server {PLATFORM} does not answer either")
+        }
+    })
+}
+
+/// What the platform's own server says of the same names, where it was asked as a control.
+pub fn of_names(view: &RunView<'_>, rows: &[Row<'_>], grounds: Grounds) -> Grounds {
+    let replies = rows
+        .iter()
+        .filter_map(|row| view.names.get(&row.endpoint.host)?.platform.as_ref());
+    let (mut gives, mut denies) = (0, 0);
+    for reply in replies {
+        if !reply.addresses().is_empty() {
+            gives += 1;
+        } else if reply.answer().is_some() {
+            denies += 1;
+        }
+    }
+    match (gives, denies) {
+        (0, 0) => grounds,
+        (0, _) => grounds.against(format!(
+            "the platform's name server {PLATFORM} gives no address for {} either",
+            if denies == 1 { "it" } else { "them" }
+        )),
+        (_, 0) if gives == rows.len() => grounds.proof(format!(
+            "the platform's name server {PLATFORM} gives an address for {}",
+            if gives == 1 { "it" } else { "all of them" }
+        )),
+        _ => grounds.note(format!(
+            "the platform's name server {PLATFORM} gives an address for {gives} of {}",
+            gives + denies
+        )),
+    }
+}

@@ -1,0 +1,37 @@
+//! Documentation that is behind.
+
+use super::say;
+use crate::{
+    diagnosis::{
+        grounds::Grounds,
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Cause, FindingKind, Fix, Suspect},
+    text::words::{count, list},
+};
+
+/// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but
+/// taking them off lists.
+pub const RULE: Rule = Rule {
+    kind: FindingKind::RetiredHosts,
+    claims: Claims::Groups(|view, _| {
+        let looked_up = |row: &&Row<'_>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();
+        Group::unless_empty("documentation", view.rows.iter().filter(looked_up).copied().collect())
+    }),
+    describe,
+};
+
+fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let hosts = say::hosts(&group.rows);
+    Account {
+        title: format!(
+            "The documentation names {} that no longer exist",
+            count(hosts.len(), "host")
+        ),
+        grounds: Grounds::default().note(format!("no name server knows {}", list(&hosts, 4))),
+        suspects: vec![Suspect::Documentation],
+        fix: Fix::new("Nothing to allow: leave these names out of firewall rules."),
+        impact: None,
+    }
+}

@@ -1,0 +1,244 @@
+//! What a finding rests on, and how sure it may be for that.
+//!
+//! A finding states its grounds as data; nobody writes its confidence. Each ground is one observation and its sentence of
+//! evidence, with what it does for the finding: it shows it, suggests it, leaves another reading open, or speaks against
+//! it. [`Grounds::confidence`] is the only place where a [`Confidence`] is made.
+
+use crate::model::{Basis, Confidence};
+
+/// What an observation does for a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It supports the finding, as far as that goes.
+    Supports(Basis),
+    /// Something in the same run fits another reading better. The finding names that reading.
+    Contradicts,
+    /// Something else would look the same, and no control of this run excludes it.
+    LeavesOpen,
+    /// It tells the reader more, and weighs nothing.
+    Tells,
+    /// It cannot be if the finding is true: there is no such finding.
+    Refutes,
+}
+
+/// One observation and its sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    /// What it does for the finding.
+    pub weight: Weight,
+    /// The sentence, without a full stop.
+    pub sentence: String,
+}
+
+/// What a finding rests on, in the order in which it was stated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grounds(Vec<Ground>);
+
+impl Grounds {
+    /// Adds an observation.
+    pub fn add(&mut self, weight: Weight, sentence: impl Into<String>) {
+        self.0.push(Ground {
+            weight,
+            sentence: sentence.into(),
+        });
+    }
+
+    /// With an observation that nothing else makes.
+    #[must_use]
+    pub fn proof(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Supports(Basis::Proof), sentence)
+    }
+
+    /// With an observation that mostly this makes.
+    #[must_use]
+    pub fn pattern(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Supports(Basis::Pattern), sentence)
+    }
+
+    /// With an observation that this makes among others.
+    #[must_use]
+    pub fn sign(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Supports(Basis::Ambiguous), sentence)
+    }
+
+    /// With something that fits another reading better.
+    #[must_use]
+    pub fn against(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Contradicts, sentence)
+    }
+
+    /// With something else that would look the same.
+    #[must_use]
+    pub fn open(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::LeavesOpen, sentence)
+    }
+
+    /// With something that weighs nothing.
+    #[must_use]
+    pub fn note(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Tells, sentence)
+    }
+
+    /// With something that cannot be if the finding is true.
+    #[must_use]
+    pub fn refuted(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Refutes, sentence)
+    }
+
+    /// With an observation.
+    #[must_use]
+    pub fn with(mut self, weight: Weight, sentence: impl Into<String>) -> Self {
+        self.add(weight, sentence);
+        self
+    }
+
+    /// With further observations of one weight.
+    #[must_use]
+    pub fn all(mut self, weight: Weight, sentences: impl IntoIterator<Item = String>) -> Self {
+        for sentence in sentences {
+            self.add(weight, sentence);
+        }
+        self
+    }
+
+    /// With those of another account behind.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Without other readings, where something else has settled which one is right.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.0.retain(|ground| ground.weight != Weight::LeavesOpen);
+        self
+    }
+
+    /// How sure the finding is; `None` where it is refuted.
+    ///
+    /// The best support decides: proof makes it certain, a pattern high, a sign medium, none at all a hint. A reading that
+    /// stays open takes one step off, down to medium, and what speaks against it leaves medium at most.
+    pub fn confidence(&self) -> Option<Confidence> {
+        let mut support = Confidence::Low;
+        let (mut open, mut contradicted) = (false, false);
+        for ground in &self.0 {
+            match ground.weight {
+                Weight::Supports(basis) => support = support.max(Confidence::from(basis)),
+                Weight::LeavesOpen => open = true,
+                Weight::Contradicts => contradicted = true,
+                Weight::Tells => {}
+                Weight::Refutes => return None,
+            }
+        }
+        let most = if contradicted {
+            Confidence::Medium
+        } else {
+            Confidence::Certain
+        };
+        let support = match support {
+            Confidence::Certain if open => Confidence::High,
+            Confidence::High if open => Confidence::Medium,
+            support => support,
+        };
+        Some(support.min(most))
+    }
+
+    /// The sentences, those first that weigh most: what shows it, what speaks against it, what suggests it, what stays open.
+    pub fn sentences(&self) -> Vec<String> {
+        let rank = |weight: Weight| match weight {
+            Weight::Supports(Basis::Proof) => 0,
+            Weight::Contradicts => 1,
+            Weight::Supports(_) => 2,
+            Weight::LeavesOpen => 3,
+            Weight::Tells => 4,
+            Weight::Refutes => 5,
+        };
+        let mut grounds: Vec<&Ground> = self.0.iter().collect();
+        grounds.sort_by_key(|ground| rank(ground.weight));
+        let mut sentences: Vec<String> = Vec::new();
+        for ground in grounds {
+            if !sentences.contains(&ground.sentence) {
+                sentences.push(ground.sentence.clone());
+            }
+        }
+        sentences
+    }
+}
+
+impl From<Basis> for Confidence {
+    fn from(basis: Basis) -> Self {
+        match basis {
+            Basis::Proof => Self::Certain,
+            Basis::Pattern => Self::High,
+            Basis::Ambiguous => Self::Medium,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Basis, Confidence, Grounds, Weight};
+
+    const WEIGHTS: [Weight; 7] = [
+        Weight::Supports(Basis::Proof),
+        Weight::Supports(Basis::Pattern),
+        Weight::Supports(Basis::Ambiguous),
+        Weight::Contradicts,
+        Weight::LeavesOpen,
+        Weight::Tells,
+        Weight::Refutes,
+    ];
+
+    fn grounds(weights: &[Weight]) -> Grounds {
+        weights
+            .iter()
+            .fold(Grounds::default(), |grounds, weight| grounds.with(*weight, "seen"))
+    }
+
+    #[test]
+    fn the_best_support_decides() {
+        for (weights, expected) in [
+            (&[][..], Some(Confidence::Low)),
+            (&WEIGHTS[..1], Some(Confidence::Certain)),
+            (&WEIGHTS[1..2], Some(Confidence::High)),
+            (&WEIGHTS[2..3], Some(Confidence::Medium)),
+            (&[WEIGHTS[2], WEIGHTS[0]], Some(Confidence::Certain)),
+            (&[WEIGHTS[0], Weight::LeavesOpen], Some(Confidence::High)),
+            (&[WEIGHTS[1], Weight::LeavesOpen], Some(Confidence::Medium)),
+            (&[WEIGHTS[2], Weight::LeavesOpen], Some(Confidence::Medium)),
+            (&[WEIGHTS[0], Weight::Contradicts], Some(Confidence::Medium)),
+            (&[WEIGHTS[0], Weight::Refutes], None),
+        ] {
+            assert_eq!(grounds(weights).confidence(), expected, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn what_shows_it_stands_first_and_nothing_is_said_twice() {
+        let grounds = Grounds::default()
+            .note("note")
+            .pattern("pattern")
+            .open("open")
+            .against("against")
+            .proof("proof")
+            .note("note");
+        assert_eq!(grounds.sentences(), ["proof", "against", "pattern", "open", "note"]);
+    }
+
+    proptest! {
+        #[test]
+        fn one_more_doubt_never_makes_surer(
+            weights in proptest::collection::vec(proptest::sample::select(WEIGHTS.to_vec()), 0..8),
+            doubt in proptest::sample::select(vec![Weight::Refutes, Weight::Contradicts, Weight::LeavesOpen]),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let before = grounds(&weights).confidence();
+            let mut more = weights;
+            more.insert(at.index(more.len() + 1), doubt);
+            prop_assert!(grounds(&more).confidence() <= before);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a run saw of one name server, over everything that it was asked.
+
+use std::net::IpAddr;
+
+use super::row::Row;
+use crate::{
+    model::Transport,
+    net::{
+        SocketFailure,
+        dns::{DnsEnd, DnsExchange},
+        icmp::IcmpError,
+        tcp::TcpEnd,
+    },
+    probe::trace::NameTrace,
+};
+
+/// What a run saw of one name server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Over UDP.
+    pub udp: Seen,
+    /// Over TCP.
+    pub tcp: Seen,
+}
+
+/// How the questions over one transport went, as numbers of questions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// A reply came, whatever it says.
+    pub answered: usize,
+    /// Nothing came back.
+    pub silent: usize,
+    /// The connection was accepted, and no reply came over it.
+    pub accepted: usize,
+    /// A reset or ICMP port unreachable came back: somebody is there, and does not listen.
+    pub refused: usize,
+}
+
+impl Server {
+    /// Looks over all questions that this server was asked in a run: about names, and in the tests of the servers.
+    pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &[Row<'_>]) -> Self {
+        let mut server = Self::default();
+        let replies = names.flat_map(|name| name.replies.iter().flatten().chain(&name.platform));
+        let lookups = replies.flat_map(|reply| [Some(&reply.v4), reply.v6.as_ref()]).flatten();
+        let tests = rows
+            .iter()
+            .flat_map(Row::attempts)
+            .filter_map(|attempt| attempt.dns.as_ref());
+        for exchange in lookups.chain(tests).filter(|exchange| exchange.server.ip() == address) {
+            server.add(exchange);
+        }
+        server
+    }
+
+    /// Whether any reply came from it.
+    pub fn is_alive(&self) -> bool {
+        self.udp.answered + self.tcp.answered > 0
+    }
+
+    fn add(&mut self, exchange: &DnsExchange) {
+        let over_tcp = exchange.transport == Transport::Tcp || exchange.truncated;
+        self.udp.answered += usize::from(exchange.truncated);
+        let seen = if over_tcp { &mut self.tcp } else { &mut self.udp };
+        match &exchange.end {
+            DnsEnd::Answered(_) => seen.answered += 1,
+            DnsEnd::Silent { .. } => seen.silent += 1,
+            DnsEnd::Unanswered { .. } => seen.accepted += 1,
+            DnsEnd::Failed(failure) => seen.failed(failure),
+            DnsEnd::NotConnected(trace) => match &trace.end {
+                TcpEnd::Failed(failure) => seen.failed(failure),
+                TcpEnd::Silent { .. } | TcpEnd::Open => seen.silent += 1,
+            },
+        }
+    }
+}
+
+impl Seen {
+    /// What is neither a refusal nor silence (no route, another ICMP error) is a matter of other findings.
+    fn failed(&mut self, failure: &SocketFailure) {
+        let is_port = |error: &IcmpError| matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));
+        if failure.icmp.iter().any(is_port) || (failure.icmp.is_empty() && failure.errno == Some(libc::ECONNREFUSED)) {
+            self.refused += 1;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The table of rules: nothing in it is without a meaning, a rule and a case.
+
+use std::collections::BTreeSet;
+
+use apim_probe::{
+    diagnosis::findings::RULES,
+    import::view::{InstanceView, Location},
+    model::{Cause, FindingKind},
+};
+
+use super::{
+    cases::{all, healthy, host, of, port},
+    network::{Fault, Network, Server},
+    predictions,
+};
+
+/// Networks of which not the first finding matters, but a later one.
+fn others() -> Vec<Network> {
+    let gone = Fault::Nxdomain {
+        authority: Some("com"),
+        alias: None,
+    };
+    let elsewhere = InstanceView {
+        locations: vec![Location {
+            region: None,
+            name_servers: vec!["10.9.9.9".into()],
+            statuses: Vec::new(),
+        }],
+    };
+    vec![
+        healthy().fault(host("csp.digicert.com"), &gone),
+        healthy().fault(port(80), &super::AZURE_FIREWALL),
+        healthy().told(elsewhere),
+        Network::with(&[("127.0.0.53", Server::Silent)]),
+        predictions::locked(),
+        predictions::forced().fault(super::beyond_dns, &Fault::Silent),
+        predictions::forced(),
+    ]
+}
+
+#[test]
+fn every_kind_has_a_rule_and_a_case() {
+    let known: BTreeSet<FindingKind> = FindingKind::ALL.iter().copied().collect();
+    let ruled: BTreeSet<FindingKind> = RULES.iter().map(|rule| rule.kind).collect();
+    assert_eq!(ruled, known, "a rule or a kind is missing");
+    let networks = all().into_iter().map(|case| case.network).chain(others());
+    let seen: BTreeSet<FindingKind> = networks
+        .flat_map(|network| network.diagnosis().findings)
+        .filter_map(|finding| finding.kind)
+        .collect();
+    let missing: Vec<&FindingKind> = known.difference(&seen).collect();
+    assert!(missing.is_empty(), "no case finds {missing:?}");
+}
+
+/// The first half of an id is always its kind, whatever mix of causes the endpoints have.
+#[test]
+fn ids_begin_with_their_kind() {
+    for network in all().into_iter().map(|case| case.network).chain(others()) {
+        for finding in network.diagnosis().findings {
+            let kind = finding.kind.expect("a kind");
+            assert_eq!(finding.id.split('/').next(), Some(kind.as_str()));
+            assert_eq!(finding.docs.as_deref(), Some(kind.docs()));
+        }
+    }
+}
+
+#[test]
+fn a_mix_of_causes_does_not_change_an_id() {
+    let first = |network: Network| network.findings().into_iter().next().expect("a finding");
+    let one = first(healthy().fault(of("defender"), &Fault::CutReset));
+    let mixed = healthy().fault(of("defender"), &Fault::CutReset);
+    let mixed = first(mixed.fault(of("captcha"), &Fault::CutClosed));
+    assert_eq!(
+        (one.id.as_str(), one.cause),
+        ("name-filter/names", Some(Cause::TlsReset))
+    );
+    assert_eq!((mixed.id.as_str(), mixed.cause), ("name-filter/names", None));
+}
