@@ -241,10 +241,7 @@ pub fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         [tag] if !tag.is_empty() && *tag != INTERNET => format!(", or a network rule to {}", narrowest(tag, view)),
         _ => String::new(),
     };
-    let summary = format!(
-        "Add an application rule to the firewall that allows {}{or}.",
-        allowed.join(" and ")
-    );
+    let summary = format!("Add an application rule for {}{or}.", allowed.join(" and "));
     Fix::new(summary).change(lines(Kind::Firewall, rows, view))
 }
 
