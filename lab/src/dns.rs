@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use self::message::{NXDOMAIN, Query};
 use crate::network::{Answer, DnsConduct, NameServer};
 
 const PORT: u16 = 53;
+const SERVFAIL: u8 = 2;
 const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
 
 /// Binds a name server's sockets and answers on them from now on. Must be called inside a runtime.
@@ -50,6 +51,8 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
 struct Zones {
     names: HashMap<String, Answer>,
     asked: AtomicU32,
+    /// How often each name was asked for.
+    counts: Mutex<HashMap<String, u32>>,
 }
 
 impl Zones {
@@ -58,6 +61,7 @@ impl Zones {
         Self {
             names: shared.iter().chain(own).map(lower).collect(),
             asked: AtomicU32::new(0),
+            counts: Mutex::default(),
         }
     }
 
@@ -69,8 +73,16 @@ impl Zones {
             ..Answer::default()
         };
         let answer = self.names.get(&query.name).unwrap_or(&unknown);
-        if answer.silent {
+        let before = {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = counts.entry(query.name.clone()).or_default();
+            std::mem::replace(count, *count + 1)
+        };
+        if answer.silent || before < answer.silent_for {
             return None;
+        }
+        if before < answer.fails_for {
+            return Some(query.refuse(SERVFAIL));
         }
         let count = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         match conduct {

@@ -160,6 +160,10 @@ pub struct Answer {
     pub rcode_for_ipv4: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
+    /// No answer to so many questions for it, and an answer to those that come then.
+    pub silent_for: u32,
+    /// SERVFAIL (2) for so many questions, and an answer to those that come then.
+    pub fails_for: u32,
     /// So many further addresses, counted up from 20.200.0.1; nobody is there.
     pub crowd: u16,
 }

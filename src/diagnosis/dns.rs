@@ -74,6 +74,13 @@ pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     }
     let doubt =
         (!differing.is_empty()).then(|| format!("name servers differ: {}; {}", said(decision), differing.join("; ")));
+    if trace.again {
+        evidence.push(if failure.is_some() {
+            "asked once more, since other names of its zone resolve: to no avail".into()
+        } else {
+            "answered only when it was asked once more".into()
+        });
+    }
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
         evidence.extend(trace.platform.as_ref().map(control));

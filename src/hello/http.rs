@@ -32,6 +32,13 @@ pub const HEAD: usize = 32 * 1024;
 /// How much of each header's value is kept, in bytes.
 const VALUE: usize = 1024;
 
+/// How long a request for a path is made, in bytes: a packet of about full size, and one only, in TLS as well. A line that
+/// loses such packets on the way out shows by it.
+pub const FULL_SIZE: usize = 1_400;
+
+/// The header that fills it up.
+const PADDING: &str = "x-padding";
+
 /// A response as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply {
@@ -71,20 +78,24 @@ impl HttpReply {
     }
 }
 
-/// Gets `path` (`/` if there is none) of `host` over an open connection; `host` as the `Host` header has it.
+/// Gets `path` (`/` if there is none) of `host` over an open connection; `host` as the `Host` header has it. A request for a
+/// path is filled up to [`FULL_SIZE`].
 ///
 /// Once a head has come the greeting is a reply, whatever happens to the body.
 pub async fn greet<S>(stream: &mut S, host: &str, path: Option<&str>, deadline: Instant) -> Greeting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = Request::get(path.unwrap_or("/"))
+    let mut request = Request::get(path.unwrap_or("/"))
         .header(header::HOST, host)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(String::new());
-    let request = match request {
+        .header(header::CONNECTION, "close");
+    if let Some(path) = path {
+        let padding = padding(path, host);
+        request = request.header(PADDING, padding);
+    }
+    let request = match request.body(String::new()) {
         Ok(request) => request,
         Err(error) => {
             let text = format!("no request can ask {host} for {}: {error}", path.unwrap_or("/"));
@@ -107,6 +118,23 @@ where
         end,
         received: seen.first,
     }
+}
+
+/// What fills a request for a path up to [`FULL_SIZE`]; nothing where it is as long by itself.
+fn padding(path: &str, host: &str) -> String {
+    let fixed = [
+        "GET  HTTP/1.1\r\n",
+        "host: \r\n",
+        "user-agent: \r\n",
+        USER_AGENT,
+        "accept: */*\r\n",
+        "connection: close\r\n",
+        PADDING,
+        ": \r\n",
+        "\r\n",
+    ];
+    let bare = fixed.iter().map(|part| part.len()).sum::<usize>() + path.len() + host.len();
+    "0".repeat(FULL_SIZE.saturating_sub(bare))
 }
 
 /// How a conversation ended that brought no response.

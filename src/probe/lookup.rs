@@ -5,6 +5,9 @@
 //! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
 //! where the earlier ones failed, or stayed silent for a moment longer.
 //!
+//! A name that nobody settles, in a zone of which other names resolve, is asked for once more before it is called
+//! unresolvable: a server's moment, or its forwarder's, is no missing name.
+//!
 //! In Azure the platform's own server is asked as a control, for names that the configured ones do not resolve.
 
 use std::{
@@ -18,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{Notify, OnceCell, Semaphore},
     task::JoinSet,
@@ -31,6 +35,13 @@ use crate::{model::Transport, net::dns::Question};
 
 /// How long an answer of a later server waits for the servers before it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a second question waits for its answer, at most; as a share of the time limit, where that is less.
+const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+const SECOND_SHARE: u32 = 5;
+/// How long an error waits for other names of its zone.
+const NEIGHBOURS: Duration = Duration::from_millis(200);
+/// How often it looks whether they resolve.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The names of one run.
 #[derive(Debug)]
@@ -52,6 +63,7 @@ struct Name {
     replies: Mutex<Vec<Option<ServerReply>>>,
     platform: Mutex<Option<ServerReply>>,
     asked_platform: AtomicBool,
+    again: AtomicBool,
     news: Notify,
 }
 
@@ -80,6 +92,7 @@ impl Name {
             duration,
             decided,
             replies,
+            again: self.again.load(Ordering::Relaxed),
             platform,
         }
     }
@@ -188,12 +201,74 @@ impl Lookups {
                 }
             }
         };
+        let decided = match decided {
+            Some(index) => Some(self.once_more(host, index, name).await),
+            None => None,
+        };
         let has_addresses = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
         let resolves = |index| matches!(name.replies().get(index), Some(Some(reply)) if has_addresses(reply));
         if !decided.is_some_and(resolves) {
             self.control(host);
         }
         (started.elapsed(), decided)
+    }
+
+    /// Asks every server once more where the reply at this index settles nothing and other names of the zone resolve; gives
+    /// the index of the reply that decides then.
+    async fn once_more(&self, host: &str, index: usize, name: &Name) -> usize {
+        let settles_nothing = |reply: &Option<ServerReply>| {
+            let reply = reply.as_ref();
+            reply.is_some_and(|reply| !reply.is_final() && !reply.failure().is_some_and(|failure| failure.straight))
+        };
+        if !name.replies().get(index).is_some_and(settles_nothing) || !self.has_neighbours(host).await {
+            return index;
+        }
+        name.again.store(true, Ordering::Relaxed);
+        let limit = (self.limits.timeout / SECOND_SHARE).min(SECOND_PATIENCE);
+        let ask = |(index, server): (usize, &SocketAddr)| {
+            let question = self.question(host, *server, limit);
+            async move { Some((index, question?.await)) }
+        };
+        let mut asking: FuturesUnordered<_> = self.servers.iter().enumerate().map(ask).collect();
+        while let Some(answered) = asking.next().await {
+            if let Some((index, mut reply)) = answered
+                && reply.is_final()
+                && let Some(slot) = name.replies().get_mut(index)
+            {
+                reply.v4.sent += slot.as_ref().map_or(0, |earlier| earlier.v4.sent);
+                *slot = Some(reply);
+                return index;
+            }
+        }
+        index
+    }
+
+    /// Whether other names of the zone resolve, now or in a moment.
+    async fn has_neighbours(&self, host: &str) -> bool {
+        let until = self
+            .end
+            .min(tokio::time::Instant::now() + NEIGHBOURS.min(self.limits.timeout / 25));
+        loop {
+            if self.resolves_beside(host) {
+                return true;
+            }
+            if tokio::time::Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn resolves_beside(&self, host: &str) -> bool {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_beside = |other: &str| other != host && domain(other) == domain(host);
+        let resolves = |name: &Name| {
+            let decided = name.decision.get().and_then(|(_, decided)| *decided);
+            let replies = name.replies();
+            let reply = decided.and_then(|index| replies.get(index)?.as_ref());
+            reply.is_some_and(|reply| !reply.addresses().is_empty())
+        };
+        names.iter().any(|(other, name)| is_beside(other) && resolves(name))
     }
 
     fn ask(&self, host: &str, index: usize, name: &Arc<Name>) {
@@ -240,6 +315,13 @@ impl Lookups {
         while asking.try_join_next().is_some() {}
         asking.spawn(task);
     }
+}
+
+/// The last two labels of a name: the zone, or one that holds it.
+fn domain(host: &str) -> &str {
+    let end = host.trim_end_matches('.');
+    let dot = end.rmatch_indices('.').nth(1);
+    dot.map_or(end, |(at, _)| end.get(at + 1..).unwrap_or(end))
 }
 
 /// What can be said of the replies so far.

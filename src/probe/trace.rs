@@ -41,6 +41,8 @@ pub struct NameTrace {
     pub decided: Option<usize>,
     /// One entry for each configured server, in their order; `None` where it had not replied yet.
     pub replies: Vec<Option<ServerReply>>,
+    /// Whether they were asked once more, because no answer was final and other names of the zone resolved.
+    pub again: bool,
     /// What the platform's own server said, where it was asked as a control.
     pub platform: Option<ServerReply>,
 }

@@ -21,10 +21,17 @@ async fn the_request_says_who_asks() {
     };
     let (greeting, request) = tokio::join!(http::greet(&mut ours, "crl.example", Some("/a.crl?x=1"), soon()), peer);
     assert_eq!(reply(&greeting).status, 204);
+    assert_eq!(
+        request.len(),
+        http::FULL_SIZE,
+        "filled up to a packet of about full size"
+    );
     let mut lines: Vec<_> = request.trim_end().lines().collect();
     assert_eq!(lines.remove(0), "GET /a.crl?x=1 HTTP/1.1");
     lines.sort_unstable();
     let agent = concat!("user-agent: apim-probe/", env!("CARGO_PKG_VERSION"));
+    let padding = lines.pop().unwrap_or_default();
+    assert_eq!(padding.trim_end_matches('0'), "x-padding: ");
     assert_eq!(lines, ["accept: */*", "connection: close", "host: crl.example", agent]);
 }
 

@@ -1,11 +1,12 @@
-//! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, and a report
-//! after Ctrl-C, with few descriptors, or with nobody to read it.
+//! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, a report after
+//! Ctrl-C, with few descriptors, or with nobody to read it, and no packet too many where nothing is wrong.
 
 mod documents;
 mod ends;
 mod fixes;
 mod outputs;
 mod stops;
+mod wire;
 
 use std::{
     path::PathBuf,
@@ -35,6 +36,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
         fixes::PROMISES,
         outputs::PROMISES,
         stops::PROMISES,
+        wire::PROMISES,
     ]
     .into_iter()
     .flatten()

@@ -16,6 +16,9 @@ use crate::{
     text::words::{count, list},
 };
 
+/// An instance of so many gets one connection in so many; fewer are no instance.
+const RARE: usize = 10;
+
 /// One instance of a pair that loses what it gets: an appliance or a firewall is chosen by the source port, so that
 /// connections to one address fare differently. All of it is one finding, and so is what stays blocked in the same way in
 /// such a run: none of its connections got through the instance that works.
@@ -31,7 +34,7 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
     let differs = |row: &&Row<'a>| differing(row).next().is_some();
     let counts = |row: &&Row<'a>| should_work(row) && row.endpoint.need != Need::Documented;
     let split: Vec<Row<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
-    if split.is_empty() || view.line.is_poor() {
+    if split.is_empty() || is_loss(view) {
         return Vec::new();
     }
     let ways = ways(&split);
@@ -64,6 +67,14 @@ fn ways(rows: &[Row<'_>]) -> Vec<Cause> {
 /// What every other host shows over its only connection speaks for the way, or against it.
 fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
     say::hosts(rows).len() > 1 || whole(view) == 0
+}
+
+/// Whether lost packets explain that connections differ: so many are lost that anything may fail, or so few connections fail
+/// that no instance of a pair can be dead.
+pub fn is_loss(view: &RunView<'_>) -> bool {
+    let connections: Vec<Connection> = view.rows.iter().flat_map(connections).collect();
+    let failed = connections.iter().filter(|connection| !connection.passed).count();
+    view.line.is_poor() || (view.line.loses() && failed * RARE < connections.len())
 }
 
 /// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.

@@ -1,6 +1,6 @@
 //! Lines that lose packets, and lines that are slow.
 
-use super::say;
+use super::{flows, say};
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -25,7 +25,7 @@ pub const RULE: Rule = Rule {
             return Vec::new();
         }
         let mut rows: Vec<Row<'_>> = Vec::new();
-        if view.line.is_poor() {
+        if flows::is_loss(view) {
             rows.extend(unexplained.iter().filter(|row| should_work(row) && is_chance(row)));
             rows.extend(view.rows.iter().filter(|row| view.is_divided(row)));
             rows.sort_by_key(|row| row.index);

@@ -159,6 +159,7 @@ pub fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Option<&Faul
         duration: QUICK,
         decided,
         replies: replies.into_iter().map(Some).collect(),
+        again: false,
         platform: None,
     }
 }

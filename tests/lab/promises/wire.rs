@@ -1,0 +1,58 @@
+//! What the wire carries while nothing is wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use anyhow::ensure;
+use apim_probe_lab::network::Transport;
+
+use super::{Promise, json, list};
+
+pub(super) const PROMISES: &[Promise] = &[Promise {
+    name: "wire/one-conversation-an-address-and-one-datagram-a-question",
+    catalog: None,
+    network: || "line: { counted: true }".to_owned(),
+    check: |world| {
+        let report = json(&world.output("run", &["--format", "json", "--allow-untested"])?)?;
+        let (mut connections, mut hosts) = (BTreeMap::<(Ipv4Addr, u64), usize>::new(), BTreeSet::new());
+        let mut servers = 0;
+        for row in list(&report, "endpoints") {
+            ensure!(row["flows"].is_null(), "{}: {}", row["id"], row["flows"]);
+            if !row["stages"]["dns"].is_null() {
+                hosts.insert(row["host"].as_str().unwrap_or_default());
+            }
+            servers += usize::from(row["protocol"] == "dns" && row["transport"] == "udp");
+            for connection in list(&row["stages"], "tcp") {
+                let address = connection["address"].as_str().unwrap_or_default().parse()?;
+                let port = row["port"].as_u64().unwrap_or_default();
+                *connections.entry((address, port)).or_default() += 1;
+            }
+        }
+        ensure!(connections.len() > 30 && hosts.len() > 20, "{connections:?} {hosts:?}");
+        let mut questions = 0;
+        for flow in world.lab.flows() {
+            let (address, port) = flow.destination;
+            match flow.transport {
+                Transport::Tcp => {
+                    let left = connections.get_mut(&(address, port.into()));
+                    let left = left.filter(|left| **left > 0);
+                    ensure!(left.is_some(), "one connection more than planned: {flow:?}");
+                    left.into_iter().for_each(|left| *left -= 1);
+                }
+                Transport::Udp => {
+                    ensure!(flow.out == 1 && flow.back == 1, "asked more than once: {flow:?}");
+                    questions += usize::from(port == 53);
+                }
+            }
+        }
+        ensure!(connections.values().all(|left| *left == 0), "{connections:?}");
+        let asked = hosts.len() + servers;
+        ensure!(
+            questions == asked,
+            "{questions} questions for {asked} names and servers"
+        );
+        Ok(())
+    },
+}];
