@@ -103,7 +103,7 @@ impl Document {
         let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
         let from = file::shown(path);
         let mut document = json::parse(&bytes, wanted, |document| Self::of(document, &from, wanted, None))
-            .map_err(|problem| format!("{from} {problem}"))?;
+            .map_err(|refusal| format!("{from} {refusal}"))?;
         let written = written.and_then(|time| Timestamp::try_from(time).ok());
         document.imported.as_of = document.imported.as_of.or(written);
         Ok(document)
@@ -115,8 +115,12 @@ impl Document {
     /// # Errors
     /// As for [`Document::load`].
     pub fn read(text: &str, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
-        json::parse_text(text, wanted, |document| Self::of(document, from, wanted, fetched))
-            .map_err(|problem| format!("{from} {problem}"))
+        let refused = |refusal: json::Refusal| match fetched {
+            // Nobody ran a command.
+            Some(_) => format!("{from} is not {}: it {}", wanted.what(), refusal.problem),
+            None => format!("{from} {refusal}"),
+        };
+        json::parse_text(text, wanted, |document| Self::of(document, from, wanted, fetched)).map_err(refused)
     }
 
     fn of(document: &json::Document<'_>, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {

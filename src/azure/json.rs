@@ -11,7 +11,7 @@
 //! Nothing of well-formed JSON is copied before it is asked for: a document is sliced, not loaded, so that four megabytes
 //! of service tags cost what is kept of them and no more.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde_json::value::RawValue;
 
@@ -47,33 +47,53 @@ pub struct Document<'a> {
     wanted: Kind,
 }
 
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong with it or what it looks like, as the rest of a sentence that begins with its name.
+    pub problem: String,
+    wanted: Kind,
+    /// Whether it comes from PowerShell.
+    powershell: bool,
+}
+
+/// The problem, and the command that gives the right file.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}. {} come from `{}`",
+            self.problem,
+            self.wanted.documents(),
+            self.wanted.command(self.powershell)
+        )
+    }
+}
+
 /// Reads a file that is to be of one kind.
-///
-/// # Errors
-/// The rest of a sentence that begins with the file's name: what is wrong or what it looks like, and how to get it right.
 pub fn parse<T>(
     bytes: &[u8],
     wanted: Kind,
     make: impl FnOnce(&Document<'_>) -> Result<T, String>,
-) -> Result<T, String> {
+) -> Result<T, Refusal> {
+    let refusal = |problem: String| Refusal {
+        problem,
+        wanted,
+        powershell: false,
+    };
     if bytes.len() > MAX_SIZE {
-        return Err(format!("is larger than {} MB", MAX_SIZE >> 20));
+        return Err(refusal(format!("is larger than {} MB", MAX_SIZE >> 20)));
     }
-    match file::decode(bytes) {
-        Some(text) => parse_text(&text, wanted, make),
-        None => Err(wanted.refuse(form::binary(bytes), false)),
-    }
+    let text = file::decode(bytes).ok_or_else(|| refusal(form::binary(bytes).into()))?;
+    parse_text(&text, wanted, make)
 }
 
 /// Reads a text as [`parse`] reads a file.
-///
-/// # Errors
-/// As for [`parse`].
 pub fn parse_text<T>(
     text: &str,
     wanted: Kind,
     make: impl FnOnce(&Document<'_>) -> Result<T, String>,
-) -> Result<T, String> {
+) -> Result<T, Refusal> {
     let powershell = form::is_of_powershell(text);
     let result = form::json(text).and_then(|(json, form)| {
         if powershell && form::is_cut(json.get()) {
@@ -84,7 +104,11 @@ pub fn parse_text<T>(
         }
         make(&Document { json, form, wanted })
     });
-    result.map_err(|problem| wanted.refuse(&escape(&problem), powershell))
+    result.map_err(|problem| Refusal {
+        problem: escape(&problem).into_owned(),
+        wanted,
+        powershell,
+    })
 }
 
 impl Document<'_> {

@@ -78,7 +78,7 @@ impl SecurityRules {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        json::parse(bytes, Kind::EffectiveNsg, Self::of)
+        json::parse(bytes, Kind::EffectiveNsg, Self::of).map_err(|refusal| refusal.to_string())
     }
 
     fn of(document: &Document<'_>) -> Result<Self, String> {

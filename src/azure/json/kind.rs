@@ -202,12 +202,8 @@ impl Kind {
         }
     }
 
-    /// The whole refusal of a document in whose place this was wanted.
-    pub(super) fn refuse(self, problem: &str, powershell: bool) -> String {
-        format!("{problem}. {} come from `{}`", self.capital(), self.command(powershell))
-    }
-
-    fn capital(self) -> &'static str {
+    /// Such documents, at the beginning of a sentence.
+    pub(super) fn documents(self) -> &'static str {
         match self {
             Self::EffectiveNsg => "The effective rules of a running VM's network interface",
             Self::EffectiveRoutes => "The effective routes of a running VM's network interface",
