@@ -624,7 +624,8 @@ proptest! {
     #[test]
     fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
         for (text, kind) in [(status, Kind::NetworkStatus), (dependencies, Kind::Dependencies)] {
-            let document = Document::read(&text, "any", kind, None).unwrap();
+            // A text may happen to be what PowerShell leaves of a nested object (`@{…`): then it is refused.
+            let Ok(document) = Document::read(&text, "any", kind, None) else { continue };
             let imports = Imports::gather(vec![document]);
             let joined = imports.join(&CATALOG, &Values::default(), Cloud::Public, None).unwrap();
             let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
