@@ -201,7 +201,9 @@ impl Lab {
             "--pdeathsig=KILL",
         ]);
         let descriptors = self.vm.descriptors.unwrap_or(self.descriptors);
-        command.args(["sh", "-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"]);
+        // Tests that are started with nohup(1) hand it an ignored SIGHUP, which the agent would respect.
+        let script = format!("ulimit -n {descriptors} && exec env --default-signal=HUP \"$@\"");
+        command.args(["sh", "-c", &script, "sh"]);
         command
             .arg(program)
             .envs(&self.vm.env)
