@@ -39,7 +39,9 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
                     let left = connections.get_mut(&(address, port.into()));
                     let left = left.filter(|left| **left > 0);
                     ensure!(left.is_some(), "one connection more than planned: {flow:?}");
-                    left.into_iter().for_each(|left| *left -= 1);
+                    if let Some(left) = left {
+                        *left -= 1;
+                    }
                 }
                 Transport::Udp => {
                     ensure!(flow.out == 1 && flow.back == 1, "asked more than once: {flow:?}");
