@@ -18,7 +18,7 @@ use crate::{
     plan::{self, Plan},
     probe::{
         Run,
-        trace::{Attempt, Trace},
+        trace::{Attempt, ServerReply, Trace},
     },
     vantage,
 };
@@ -53,7 +53,13 @@ pub fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
-        vantage: place(vantage, diagnosis.clock_skew, diagnosis.refutation, diagnosis.notices),
+        vantage: place(
+            vantage,
+            &plan.control_name,
+            diagnosis.clock_skew,
+            diagnosis.refutation,
+            diagnosis.notices,
+        ),
         summary,
         findings: diagnosis.findings,
         endpoints,
@@ -62,6 +68,7 @@ pub fn assemble(
 
 fn place(
     vantage: &vantage::Vantage,
+    control_name: &str,
     skew: Option<SignedDuration>,
     refutation: Option<String>,
     seen: Vec<String>,
@@ -73,10 +80,11 @@ fn place(
         vnet: vantage.vnet,
         source: vantage.source,
         host: vantage.host.clone(),
-        addresses: vantage.addresses.iter().map(ToString::to_string).collect(),
+        addresses: vantage.addresses.clone(),
         subnet: vantage.subnet.clone(),
         clock_skew_ms: skew.map(|skew| skew.as_secs_f64() * 1_000.0),
-        resolvers: vantage.name_servers.iter().map(ToString::to_string).collect(),
+        resolvers: vantage.name_servers.clone(),
+        control_name: Some(control_name.to_owned()).filter(|name| !name.is_empty()),
         imports: vantage.imports.clone(),
         notices: refutation.into_iter().chain(known).chain(seen).collect(),
     }
@@ -100,6 +108,8 @@ fn row(
         port: endpoint.port,
         transport: endpoint.transport,
         protocol: endpoint.protocol,
+        direction: endpoint.direction,
+        source_tag: endpoint.source_tag.clone(),
         verdict: judgement.verdict,
         cause: judgement.cause,
         detail: judgement.detail.clone(),
@@ -142,14 +152,12 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
             .filter(|cause| matches!(cause, Cause::DnsSinkhole | Cause::DnsPrivateAddress)),
     };
     Some(DnsStage {
-        outcome: word(cause),
+        outcome: cause.into(),
         ms: milliseconds(name.duration),
-        server: reply.map(|reply| reply.v4.server.to_string()),
+        server: reply.map(|reply| reply.v4.server),
         rcode: answer.map(|answer| answer.rcode.clone()),
         cnames: answer.map(|answer| answer.cnames.clone()).unwrap_or_default(),
-        addresses: reply
-            .map(|reply| reply.addresses().iter().map(ToString::to_string).collect())
-            .unwrap_or_default(),
+        addresses: reply.map(ServerReply::addresses).unwrap_or_default(),
     })
 }
 
@@ -167,11 +175,10 @@ fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
         (None, Some(exchange)) => exchange.duration,
         (None, None) => return None,
     };
-    let source = attempt.tcp.as_ref().and_then(|trace| trace.source);
     Some(TcpStage {
-        address: attempt.address.ip().to_string(),
-        source: source.map(|source| source.to_string()),
-        outcome: word(step.err()),
+        address: attempt.address.ip(),
+        source: attempt.tcp.as_ref().and_then(|trace| trace.source),
+        outcome: step.err().into(),
         ms: milliseconds(duration),
         mss: attempt.counted.map(|counted| counted.segment),
         rtt_ms: attempt.counted.and_then(|counted| counted.round_trip).map(milliseconds),
@@ -183,14 +190,14 @@ fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
     let (step, trace) = (outcome.tls?, attempt.tls.as_ref()?);
     let chain = trace.chain.as_ref();
     Some(TlsStage {
-        outcome: word(step.err()),
+        outcome: step.err().into(),
         ms: milliseconds(trace.duration),
-        address: attempt.address.ip().to_string(),
+        address: attempt.address.ip(),
         version: trace.version.map(str::to_string),
         cipher: trace.cipher.clone(),
         subject: chain.map(|chain| chain.subject.clone()),
         issuer: chain.map(|chain| chain.issuer.clone()),
-        not_after: chain.and_then(|chain| chain.not_after).map(|time| time.to_string()),
+        not_after: chain.and_then(|chain| chain.not_after),
     })
 }
 
@@ -205,13 +212,9 @@ fn hello((attempt, outcome): (&Attempt, &Outcome)) -> Option<HelloStage> {
         .or(attempt.dns.as_ref().map(|exchange| exchange.duration))
         .or(attempt.ntp.as_ref().map(|exchange| exchange.duration))?;
     Some(HelloStage {
-        outcome: word(step.err()),
+        outcome: step.err().into(),
         ms: milliseconds(duration),
-        address: attempt.address.ip().to_string(),
+        address: attempt.address.ip(),
         proof: outcome.proof.clone(),
     })
-}
-
-fn word(cause: Option<Cause>) -> String {
-    cause.map_or_else(|| "ok".into(), |cause| cause.as_str().into())
 }

@@ -10,7 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod json;
+mod next_hop;
 pub mod region;
+
+pub use self::next_hop::NextHop;
 
 /// The platform's own address, the same in every virtual network: DNS, health probes, the VM agent
 /// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
@@ -33,6 +36,12 @@ pub const STORAGE_ZONES: &str = "storage.azure.net";
 
 /// The suffix of all other storage accounts in Azure public.
 pub const STORAGE: &str = "core.windows.net";
+
+/// A word of Azure's as the API, PowerShell and the portal all write it, but for case and blanks.
+pub(crate) fn letters(word: &str) -> String {
+    let letters = word.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
+}
 
 /// Whether a name is that of a storage account with its DNS zone: `NAME.z12`.
 pub fn is_zoned_account(name: &str) -> bool {

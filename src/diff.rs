@@ -1,6 +1,9 @@
 //! What changed between two reports: a pure function of both.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -10,7 +13,7 @@ use thiserror::Error;
 use crate::{
     azure::Cloud,
     model::{Cause, Endpoint, ExitStatus, Expect, Need, Report, Verdict, json},
-    text::words,
+    text::words::{self, join},
 };
 
 pub mod read;
@@ -247,9 +250,9 @@ fn is_worse(from: &Endpoint, to: &Endpoint) -> bool {
 /// Which addresses a name has lost and won, where both lookups gave any.
 fn other_addresses(before: &Endpoint, after: &Endpoint) -> Option<String> {
     let (old, new) = (addresses(before)?, addresses(after)?);
-    let gone: Vec<&str> = old.iter().copied().filter(|address| !new.contains(address)).collect();
-    let come: Vec<&str> = new.iter().copied().filter(|address| !old.contains(address)).collect();
-    let part = |lead: &str, list: &[&str]| (!list.is_empty()).then(|| format!("{lead}{}", list.join(", ")));
+    let gone: Vec<&IpAddr> = old.iter().filter(|address| !new.contains(address)).collect();
+    let come: Vec<&IpAddr> = new.iter().filter(|address| !old.contains(address)).collect();
+    let part = |lead: &str, list: &[&IpAddr]| (!list.is_empty()).then(|| format!("{lead}{}", join(list, ", ")));
     let parts: Vec<String> = [part("without ", &gone), part("now ", &come)]
         .into_iter()
         .flatten()
@@ -257,9 +260,9 @@ fn other_addresses(before: &Endpoint, after: &Endpoint) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn addresses(endpoint: &Endpoint) -> Option<Vec<&str>> {
+fn addresses(endpoint: &Endpoint) -> Option<&[IpAddr]> {
     let addresses = &endpoint.stages.dns.as_ref()?.addresses;
-    (!addresses.is_empty()).then(|| addresses.iter().map(String::as_str).collect())
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 fn other_issuer(before: &Endpoint, after: &Endpoint) -> Option<String> {

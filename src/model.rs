@@ -17,7 +17,7 @@ mod verdict;
 
 pub use self::{
     cause::{Basis, Cause, Ending},
-    endpoint::{DnsStage, Endpoint, Flows, HelloStage, Stages, TcpStage, TlsStage},
+    endpoint::{DnsStage, Endpoint, Flows, HelloStage, StageOutcome, Stages, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Suspect},
     finding_kind::FindingKind,

@@ -32,7 +32,7 @@ pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let network = planned.network;
     let requirements = report.as_ref().map_or_else(
         || Requirement::of_plan(&planned.plan),
-        |report| Requirement::of_report(report, &selection(&arguments), &planned.catalog),
+        |report| Requirement::of_report(report, &planned.plan, &selection(&arguments)),
     );
     let seen = report.as_ref().and_then(|report| report.vantage.subnet.clone());
     let subnet = arguments

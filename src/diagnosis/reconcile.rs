@@ -11,11 +11,11 @@ use super::{
     view::Row,
 };
 use crate::{
+    azure::NextHop,
     model::{
         Basis, Direction, Prediction, Suspect,
         prediction::{Access, Expected, Place, RouteMatch, RuleMatch},
     },
-    network::routes::NextHop,
 };
 
 /// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
@@ -132,5 +132,5 @@ fn acquit(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
 
 fn leads_to(prediction: &Prediction, hop: &NextHop) -> bool {
     let route = prediction.route.as_ref();
-    route.is_some_and(|route| route.next_hop_type == hop.as_str())
+    route.is_some_and(|route| route.next_hop_type == *hop)
 }

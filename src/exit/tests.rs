@@ -6,8 +6,8 @@ use super::judge;
 use crate::{
     azure::Cloud,
     model::{
-        Agent, Cause, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol, Report, SCHEMA,
-        Stages, Summary, Transport, Vantage, VantageSource, Verdict,
+        Agent, Cause, Direction, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol,
+        Report, SCHEMA, StageOutcome, Stages, Summary, Transport, Vantage, VantageSource, Verdict,
     },
 };
 
@@ -43,7 +43,7 @@ fn endpoint(word: &str) -> Endpoint {
         Verdict::Unproven | Verdict::NotTested => None,
     };
     let dns = looked_up.then(|| DnsStage {
-        outcome: "dns-nxdomain".into(),
+        outcome: StageOutcome::Failed(Cause::DnsNxdomain),
         ms: 1.0,
         server: None,
         rcode: None,
@@ -67,6 +67,8 @@ fn endpoint(word: &str) -> Endpoint {
         port: 1433,
         transport: Transport::Tcp,
         protocol: Protocol::Tds,
+        direction: Direction::Outbound,
+        source_tag: None,
         verdict,
         cause,
         detail: "Too many open files.".into(),
@@ -105,6 +107,7 @@ fn report(words: &str) -> Report {
             subnet: None,
             clock_skew_ms: None,
             resolvers: vec![],
+            control_name: None,
             imports: vec![],
             notices: vec![],
         },

@@ -1,5 +1,7 @@
 //! What documents call the things that the catalog calls dependencies.
 
+use crate::azure::letters;
+
 /// What a document's word stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -45,14 +47,6 @@ pub(super) fn of_category(word: &str) -> Option<&'static str> {
         "azuresmtp" => "smtp",
         _ => return None,
     })
-}
-
-/// Letters and digits only, in lower case.
-fn letters(word: &str) -> String {
-    word.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_ascii_lowercase()
 }
 
 #[cfg(test)]

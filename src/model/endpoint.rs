@@ -1,9 +1,15 @@
 //! One endpoint in a report, stage by stage.
 
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Expect, Need, Prediction, Protocol, Transport, Verdict, json};
+use super::{Cause, Direction, Expect, Need, Prediction, Protocol, Transport, Verdict, json};
 
 /// One endpoint and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +36,12 @@ pub struct Endpoint {
     pub transport: Transport,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// Which way the traffic flows.
+    #[serde(default)]
+    pub direction: Direction,
+    /// Where inbound traffic comes from.
+    #[serde(default)]
+    pub source_tag: Option<String>,
     /// What we say of it.
     pub verdict: Verdict,
     /// Why; null where there is nothing to explain.
@@ -108,35 +120,68 @@ pub struct Stages {
     pub hello: Option<HelloStage>,
 }
 
+/// What came of a stage: `ok`, or the cause of its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StageOutcome {
+    /// It succeeded.
+    Ok,
+    /// It failed.
+    #[serde(untagged)]
+    Failed(Cause),
+}
+
+impl StageOutcome {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed(cause) => cause.as_str(),
+        }
+    }
+}
+
+impl From<Option<Cause>> for StageOutcome {
+    fn from(cause: Option<Cause>) -> Self {
+        cause.map_or(Self::Ok, Self::Failed)
+    }
+}
+
+impl fmt::Display for StageOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A name lookup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsStage {
-    /// `ok` or a cause.
-    pub outcome: String,
+    /// What came of it.
+    pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub ms: f64,
     /// The server whose reply decided, `address:port`.
-    pub server: Option<String>,
+    pub server: Option<SocketAddr>,
     /// The response code, by its name in RFC 1035 (`NOERROR`, `NXDOMAIN` …).
     pub rcode: Option<String>,
     /// The chain of aliases, in order.
     pub cnames: Vec<String>,
     /// Every address.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A TCP connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpStage {
     /// The address.
-    pub address: String,
+    pub address: IpAddr,
     /// This machine's end, `address:port`; null where there was none.
     #[serde(default)]
-    pub source: Option<String>,
-    /// `ok` or a cause.
-    pub outcome: String,
+    pub source: Option<SocketAddr>,
+    /// What came of it.
+    pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
@@ -157,14 +202,14 @@ pub struct TcpStage {
 /// A TLS handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsStage {
-    /// `ok` or a cause.
-    pub outcome: String,
+    /// What came of it.
+    pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub ms: f64,
     /// The address.
-    pub address: String,
+    pub address: IpAddr,
     /// The protocol version agreed, `TLSv1.2` or `TLSv1.3`.
     pub version: Option<String>,
     /// The cipher suite agreed.
@@ -174,20 +219,21 @@ pub struct TlsStage {
     /// The issuer of the server's certificate.
     pub issuer: Option<String>,
     /// When the server's certificate ends, RFC 3339.
-    pub not_after: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub not_after: Option<Timestamp>,
 }
 
 /// A conversation in the service's own protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HelloStage {
-    /// `ok` or a cause.
-    pub outcome: String,
+    /// What came of it.
+    pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub ms: f64,
     /// The address.
-    pub address: String,
+    pub address: IpAddr,
     /// What the service said that proves it.
     pub proof: Option<String>,
 }

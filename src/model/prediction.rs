@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::azure::NextHop;
+
 /// What the rules say of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prediction {
@@ -53,7 +55,7 @@ pub struct RouteMatch {
     /// Who made it.
     pub source: Source,
     /// The kind of its next hop, in Azure's word.
-    pub next_hop_type: String,
+    pub next_hop_type: NextHop,
     /// The address of the next hop, where it has one; of several, all with " or " between them.
     pub next_hop: Option<String>,
 }

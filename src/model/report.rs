@@ -3,6 +3,8 @@
 //! The value is made once and rendered by one pure function per format. Its field names are the keys of the JSON
 //! document, which pipelines rely on.
 
+use std::net::{IpAddr, SocketAddr};
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,13 +67,16 @@ pub struct Vantage {
     /// This machine's name.
     pub host: Option<String>,
     /// This machine's addresses.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<IpAddr>,
     /// The subnet that its traffic leaves from, as the VM's metadata names it.
     pub subnet: Option<String>,
     /// How far this machine's clock is ahead of the world's, in milliseconds; null where nothing told.
     pub clock_skew_ms: Option<f64>,
     /// The name servers asked, `address:port`.
-    pub resolvers: Vec<String>,
+    pub resolvers: Vec<SocketAddr>,
+    /// The name that name servers were tested with: the cloud's Entra login host.
+    #[serde(default)]
+    pub control_name: Option<String>,
     /// The documents of the instance that the plan was made with.
     #[serde(default)]
     pub imports: Vec<Imported>,

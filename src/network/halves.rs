@@ -4,12 +4,15 @@ use super::{
     API_MANAGEMENT, NetworkRules,
     evaluate::{Decision, Doubt, Flow, Known, Remote, Security, routing, security},
     nsg::SecurityRules,
-    routes::{NextHop, Route},
+    routes::Route,
     words,
 };
-use crate::model::{
-    Prediction,
-    prediction::{Access, Expected, Place, RouteMatch, RuleMatch, Source},
+use crate::{
+    azure::NextHop,
+    model::{
+        Prediction,
+        prediction::{Access, Expected, Place, RouteMatch, RuleMatch, Source},
+    },
 };
 
 /// What the groups say.

@@ -8,11 +8,10 @@ use super::{
     evaluate::{Flow, Known, Remote},
     halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     nsg::Rule,
-    routes::NextHop,
     words,
 };
 use crate::{
-    azure::{ACTIVATION, METADATA, PLATFORM},
+    azure::{ACTIVATION, METADATA, NextHop, PLATFORM},
     model::{
         Direction, Prediction, Protocol,
         prediction::{Access, Expected, Place},

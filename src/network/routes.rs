@@ -7,8 +7,9 @@ use ipnet::IpNet;
 use super::addresses::{AddressSet, prefix};
 use crate::{
     azure::{
-        PLATFORM,
+        NextHop, PLATFORM,
         json::{self, Document, Kind, Node, Object},
+        letters,
     },
     model::prediction::Source,
 };
@@ -54,25 +55,6 @@ enum Named {
     RegionalCloud,
     /// By `AzureCloud`.
     Cloud,
-}
-
-/// Where a route leads. Azure adds kinds from time to time, so the list is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NextHop {
-    /// Within the virtual network, peered ones and private endpoints included.
-    Network(String),
-    /// To the internet, or along Azure's backbone to a service.
-    Internet,
-    /// To a service through a service endpoint: past every firewall.
-    ServiceEndpoint,
-    /// To an appliance, `VirtualApplianceEcmp` included.
-    Appliance(String),
-    /// To a virtual network gateway.
-    Gateway,
-    /// Nowhere.
-    None,
-    /// Something newer than this program.
-    Other(String),
 }
 
 impl Routes {
@@ -268,54 +250,6 @@ impl Route {
             NextHop::Other(kind) => format!("a next hop of the kind {kind}"),
         }
     }
-}
-
-impl NextHop {
-    /// The word that Azure uses.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Network(kind) | Self::Appliance(kind) | Self::Other(kind) => kind,
-            Self::Internet => "Internet",
-            Self::ServiceEndpoint => "VirtualNetworkServiceEndpoint",
-            Self::Gateway => "VirtualNetworkGateway",
-            Self::None => "None",
-        }
-    }
-
-    /// Reads the words of the API and those of the portal (virtual-networks-udr-overview, "Next hop types across Azure
-    /// tools"). A connected group of a network manager and an `ExpressRoute` gateway are the virtual network.
-    fn of(word: &str) -> Self {
-        const NETWORKS: [(&str, &str); 9] = [
-            ("vnetlocal", "VnetLocal"),
-            ("virtualnetwork", "VnetLocal"),
-            ("vnetpeering", "VNetPeering"),
-            ("virtualnetworkpeering", "VNetPeering"),
-            ("vnetglobalpeering", "VNetGlobalPeering"),
-            ("globalvnetpeering", "VNetGlobalPeering"),
-            ("interfaceendpoint", "InterfaceEndpoint"),
-            ("connectedgroup", "ConnectedGroup"),
-            ("hypernetgateway", "HyperNetGateway"),
-        ];
-        let letters = letters(word);
-        if let Some((_, kind)) = NETWORKS.iter().find(|(known, _)| *known == letters) {
-            return Self::Network((*kind).into());
-        }
-        match letters.as_str() {
-            "internet" => Self::Internet,
-            "virtualnetworkserviceendpoint" => Self::ServiceEndpoint,
-            "virtualnetworkgateway" => Self::Gateway,
-            "none" | "null" => Self::None,
-            "virtualappliance" => Self::Appliance("VirtualAppliance".into()),
-            appliance if appliance.starts_with("virtualappliance") => Self::Appliance(word.into()),
-            _ => Self::Other(word.into()),
-        }
-    }
-}
-
-/// A word of Azure's as the API, PowerShell and the portal all write it, but for case and blanks.
-fn letters(word: &str) -> String {
-    let letters = word.chars().filter(char::is_ascii_alphanumeric);
-    letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 impl Named {

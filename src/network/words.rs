@@ -30,7 +30,7 @@ pub fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
     RouteMatch {
         prefix: prefix(route, addresses),
         source: route.source,
-        next_hop_type: route.next_hop.as_str().to_owned(),
+        next_hop_type: route.next_hop.clone(),
         next_hop: route.next_hop(),
     }
 }

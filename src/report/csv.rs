@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     model::{Endpoint, Expect, Report},
-    text::escape,
+    text::{escape, words::join},
 };
 
 /// The header.
@@ -55,7 +55,7 @@ fn fields(endpoint: &Endpoint) -> [Cow<'_, str>; 24] {
     } else {
         "reachable"
     };
-    let addresses = stages.dns.as_ref().map(|dns| dns.addresses.join("; "));
+    let addresses = stages.dns.as_ref().map(|dns| join(&dns.addresses, "; "));
     [
         text(&endpoint.id),
         text(&endpoint.dependency),

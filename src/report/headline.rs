@@ -6,7 +6,7 @@ use super::view::{self, Group, Status};
 use crate::{
     azure::Cloud,
     model::{Endpoint, Need, Report, Verdict},
-    text::words::{count, milliseconds},
+    text::words::{count, join, milliseconds},
 };
 
 /// The run in one word and one sentence.
@@ -177,19 +177,18 @@ pub fn vantage(report: &Report) -> Vec<String> {
         format!("clock {} {side}", milliseconds(skew.abs()))
     }));
     if !vantage.resolvers.is_empty() {
-        let resolvers: Vec<&str> = vantage
-            .resolvers
-            .iter()
-            .map(|r| r.strip_suffix(":53").unwrap_or(r))
-            .collect();
-        items.push(format!("DNS {}", resolvers.join(", ")));
+        let resolvers = vantage.resolvers.iter().map(|server| match server.port() {
+            53 => server.ip().to_string(),
+            _ => server.to_string(),
+        });
+        items.push(format!("DNS {}", join(resolvers, ", ")));
     }
     items
 }
 
 /// The machine by name and address, as far as either is known.
 pub fn machine(report: &Report) -> Option<String> {
-    let addresses = report.vantage.addresses.join(", ");
+    let addresses = join(&report.vantage.addresses, ", ");
     match (&report.vantage.host, addresses.as_str()) {
         (Some(host), "") => Some(host.clone()),
         (Some(host), _) => Some(format!("{host} {addresses}")),

@@ -124,7 +124,7 @@ fn labels(endpoint: &Endpoint) -> Labels<'_> {
 }
 
 fn certificate_end(endpoint: &Endpoint) -> Option<Timestamp> {
-    endpoint.stages.tls.as_ref()?.not_after.as_ref()?.parse().ok()
+    endpoint.stages.tls.as_ref()?.not_after
 }
 
 struct Families(String);

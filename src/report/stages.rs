@@ -1,6 +1,11 @@
 //! What the stages of a probe come down to, for readers.
 
-use crate::model::Stages;
+use std::{fmt::Display, net::IpAddr};
+
+use crate::{
+    model::{StageOutcome, Stages},
+    text::words::join,
+};
 
 impl Stages {
     /// The stages that were reached, with the milliseconds that each took; of several connections, the slowest.
@@ -23,15 +28,11 @@ impl Stages {
     }
 
     /// The address that decided: of the latest stage that was reached.
-    pub fn deciding_address(&self) -> Option<&str> {
-        let hello = self.hello.as_ref().map(|hello| hello.address.as_str());
-        let tls = self.tls.as_ref().map(|tls| tls.address.as_str());
-        let tcp = self.tcp.first().map(|tcp| tcp.address.as_str());
-        let dns = self
-            .dns
-            .as_ref()
-            .and_then(|dns| dns.addresses.first())
-            .map(String::as_str);
+    pub fn deciding_address(&self) -> Option<IpAddr> {
+        let hello = self.hello.as_ref().map(|hello| hello.address);
+        let tls = self.tls.as_ref().map(|tls| tls.address);
+        let tcp = self.tcp.first().map(|tcp| tcp.address);
+        let dns = self.dns.as_ref().and_then(|dns| dns.addresses.first()).copied();
         hello.or(tls).or(tcp).or(dns)
     }
 
@@ -39,15 +40,17 @@ impl Stages {
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
         if let Some(dns) = &self.dns {
-            let server = dns.server.as_deref().unwrap_or("no server");
-            let rcode = dns.rcode.as_deref().unwrap_or(&dns.outcome);
+            let server = dns
+                .server
+                .map_or_else(|| "no server".to_owned(), |server| server.to_string());
+            let rcode = dns.rcode.as_deref().unwrap_or(dns.outcome.as_str());
             let aliases = listed(", alias of ", &dns.cnames);
             facts.push((
                 "dns",
                 format!("{rcode} from {server}{aliases}{}", listed(": ", &dns.addresses)),
             ));
         }
-        if self.tcp.len() > 1 || self.tcp.iter().any(|t| t.outcome != "ok") {
+        if self.tcp.len() > 1 || self.tcp.iter().any(|t| t.outcome != StageOutcome::Ok) {
             let attempts = self
                 .tcp
                 .iter()
@@ -55,14 +58,14 @@ impl Stages {
             facts.push(("tcp", attempts.collect::<Vec<_>>().join(", ")));
         }
         if let Some(tls) = &self.tls {
-            let mut parts = vec![tls.outcome.clone(), tls.address.clone()];
+            let mut parts = vec![tls.outcome.to_string(), tls.address.to_string()];
             parts.extend([&tls.version, &tls.cipher, &tls.subject].into_iter().flatten().cloned());
             parts.extend(tls.issuer.as_ref().map(|issuer| format!("issued by {issuer}")));
             parts.extend(tls.not_after.as_ref().map(|end| format!("until {end}")));
             facts.push(("tls", parts.join(", ")));
         }
         if let Some(hello) = &self.hello {
-            let mut parts = vec![hello.outcome.clone(), hello.address.clone()];
+            let mut parts = vec![hello.outcome.to_string(), hello.address.to_string()];
             parts.extend(hello.proof.clone());
             facts.push(("hello", parts.join(", ")));
         }
@@ -71,10 +74,10 @@ impl Stages {
 }
 
 /// A list behind a lead, or nothing.
-fn listed(lead: &str, items: &[String]) -> String {
+fn listed(lead: &str, items: &[impl Display]) -> String {
     if items.is_empty() {
         String::new()
     } else {
-        format!("{lead}{}", items.join(", "))
+        format!("{lead}{}", join(items, ", "))
     }
 }

@@ -1,14 +1,13 @@
 //! A text for the people who run the network: what is blocked, from where to where, and what to allow.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 use super::{
     headline::{self, time},
     view,
 };
 use crate::{
-    azure::Cloud,
-    model::{Endpoint, Finding, Need, Protocol, Report, Stages, Transport, Verdict},
+    model::{Endpoint, Finding, Need, Protocol, Report, StageOutcome, Transport, Verdict},
     text::{escape, quote, words, wrap},
 };
 
@@ -40,7 +39,7 @@ pub fn render(report: &Report) -> String {
         .collect();
     let mut out = opening(report, told.is_empty());
     for (number, (finding, blocked)) in (1..).zip(&told) {
-        out += &request(finding, blocked, number, report.vantage.cloud);
+        out += &request(report, finding, blocked, number);
     }
     out += &own_firewalls(report);
     out
@@ -73,7 +72,7 @@ fn opening(report: &Report, all_well: bool) -> String {
     out
 }
 
-fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud) -> String {
+fn request(report: &Report, finding: &Finding, blocked: &[&Endpoint], number: usize) -> String {
     let mut out = format!("\n{number}. {}\n\n", escape(&finding.title));
     for endpoint in blocked.iter().take(MOST_HOSTS) {
         // Never wrapped: a host name is there to be copied.
@@ -94,7 +93,7 @@ fn request(finding: &Finding, blocked: &[&Endpoint], number: usize, cloud: Cloud
     label(&mut out, "Please", &finding.fix.summary);
     let commands = [
         ("In Azure", &finding.fix.change),
-        ("Reproduce", &vec![reproduction(blocked[0], cloud)]),
+        ("Reproduce", &vec![reproduction(report, blocked[0])]),
     ];
     for (label, commands) in commands {
         for (number, command) in commands.iter().enumerate() {
@@ -118,7 +117,7 @@ fn label(out: &mut String, label: &str, text: &str) {
 /// `sql.example (20.1.2.3), TCP 1433`.
 fn destination(endpoint: &Endpoint) -> String {
     let addresses = match &endpoint.stages.dns {
-        Some(dns) if !dns.addresses.is_empty() => format!(" ({})", dns.addresses.join(", ")),
+        Some(dns) if !dns.addresses.is_empty() => format!(" ({})", words::join(&dns.addresses, ", ")),
         _ => String::new(),
     };
     let transport = endpoint.transport.as_str().to_uppercase();
@@ -126,9 +125,15 @@ fn destination(endpoint: &Endpoint) -> String {
 }
 
 /// A command that shows the same with a tool that every Linux has.
-fn reproduction(endpoint: &Endpoint, cloud: Cloud) -> String {
+fn reproduction(report: &Report, endpoint: &Endpoint) -> String {
     let Endpoint { host, port, stages, .. } = endpoint;
-    let address = quote(stages.deciding_address().unwrap_or(host));
+    let decided = stages.deciding_address();
+    let address = decided.map_or_else(|| quote(host), |address| address.to_string());
+    // An IPv6 address as it stands before a port.
+    let bracketed = match decided {
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => address.clone(),
+    };
     let name = quote(host);
     if endpoint.protocol == Protocol::Dns {
         let tcp = if endpoint.transport == Transport::Tcp {
@@ -136,43 +141,24 @@ fn reproduction(endpoint: &Endpoint, cloud: Cloud) -> String {
         } else {
             ""
         };
-        return format!("nslookup{tcp} -port={port} {} {address}", cloud.login_host());
+        let vantage = &report.vantage;
+        let asked = vantage.control_name.as_deref().unwrap_or(vantage.cloud.login_host());
+        return format!("nslookup{tcp} -port={port} {} {address}", quote(asked));
     }
-    if let Some(server) = failed_lookup(stages) {
-        return format!("nslookup {name} {}", quote(server)).trim_end().to_owned();
+    if let Some(dns) = stages.dns.as_ref().filter(|dns| dns.outcome != StageOutcome::Ok) {
+        let server = dns.server.map(|server| format!(" {}", server.ip())).unwrap_or_default();
+        return format!("nslookup {name}{server}");
     }
     match endpoint.protocol {
         Protocol::Https | Protocol::Tls | Protocol::Amqps | Protocol::Redis => {
-            format!(
-                "openssl s_client -connect {}:{port} -servername {name} </dev/null",
-                bracketed(&address)
-            )
+            format!("openssl s_client -connect {bracketed}:{port} -servername {name} </dev/null")
         }
-        Protocol::Http => format!(
-            "curl -v --resolve {name}:{port}:{} http://{name}:{port}/",
-            bracketed(&address)
-        ),
+        Protocol::Http => format!("curl -v --resolve {name}:{port}:{bracketed} http://{name}:{port}/"),
         Protocol::Ntp => format!("ntpdate -q {address}"),
-        _ if stages.tcp.iter().any(|t| t.outcome == "ok") => {
+        _ if stages.tcp.iter().any(|t| t.outcome == StageOutcome::Ok) => {
             format!("nc -vz -w 5 {address} {port}    # is accepted, but the service never answers")
         }
         _ => format!("nc -vz -w 5 {address} {port}"),
-    }
-}
-
-/// The server whose answer to a failed lookup counted, without its port; empty where none did.
-fn failed_lookup(stages: &Stages) -> Option<&str> {
-    let dns = stages.dns.as_ref().filter(|dns| dns.outcome != "ok")?;
-    let server = dns.server.as_deref().unwrap_or_default();
-    Some(server.rsplit_once(':').map_or(server, |(address, _)| address))
-}
-
-/// An IPv6 address as it stands before a port.
-fn bracketed(address: &str) -> String {
-    if address.contains(':') {
-        format!("[{address}]")
-    } else {
-        address.to_owned()
     }
 }
 

@@ -1,11 +1,13 @@
 //! What rules are for: the endpoints of a plan, or of a report.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use super::Kind;
 use crate::{
     address,
-    catalog::model::{Catalog, Dependency, Endpoint as Spec},
     model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
     plan::{self, Destination, Plan, Selection},
 };
@@ -51,17 +53,23 @@ impl Requirement {
             .collect()
     }
 
-    /// The endpoints of a report that rules can let through, as far as they are selected.
-    pub fn of_report(report: &Report, selection: &Selection, catalog: &Catalog) -> Vec<Self> {
+    /// The endpoints of a report that rules can let through, as far as they are selected. The plan of the same catalog knows
+    /// all the addresses of an entry; a report shows one.
+    pub fn of_report(report: &Report, plan: &Plan, selection: &Selection) -> Vec<Self> {
         let selected = |endpoint: &model::Endpoint| {
             let id = &endpoint.dependency;
             selection.includes(id) && !selection.skips(id) && selection.counts(endpoint.need)
         };
+        let planned: HashMap<&str, &plan::Endpoint> = plan
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.id.as_str(), endpoint))
+            .collect();
         report
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.expect == Expect::Reachable && selected(endpoint))
-            .filter_map(|endpoint| Self::reported(endpoint, catalog))
+            .filter_map(|endpoint| Self::reported(endpoint, planned.get(endpoint.id.as_str()).copied()))
             .collect()
     }
 
@@ -75,11 +83,7 @@ impl Requirement {
             need: endpoint.need,
             host: endpoint.host.clone(),
             pattern: endpoint.pattern.clone(),
-            addresses: match &endpoint.destination {
-                Destination::Name => endpoint.host.parse().into_iter().collect(),
-                Destination::Addresses { addresses, .. } => addresses.clone(),
-                Destination::NameServer(server) => vec![server.ip()],
-            },
+            addresses: addresses(endpoint),
             port: endpoint.port,
             transport: endpoint.transport,
             protocol: endpoint.protocol,
@@ -88,17 +92,11 @@ impl Requirement {
         })
     }
 
-    fn reported(endpoint: &model::Endpoint, catalog: &Catalog) -> Option<Self> {
-        let dependency = catalog
-            .dependencies
-            .iter()
-            .find(|dependency| dependency.id == endpoint.dependency);
-        let spec = dependency.and_then(|dependency| spec(dependency, endpoint));
-        let direction = spec.map_or(Direction::Outbound, |spec| spec.direction);
+    fn reported(endpoint: &model::Endpoint, planned: Option<&plan::Endpoint>) -> Option<Self> {
         // What the plan left out counts, and not what only this run found to be gone.
         let left_out = endpoint.verdict == Verdict::NotTested && endpoint.duration_ms.is_none();
         let cause = endpoint.cause.filter(|_| left_out);
-        has_place(cause, endpoint.service_tag.as_deref(), direction).then(|| Self {
+        has_place(cause, endpoint.service_tag.as_deref(), endpoint.direction).then(|| Self {
             id: endpoint.id.clone(),
             dependency: endpoint.dependency.clone(),
             title: endpoint.title.clone(),
@@ -106,13 +104,22 @@ impl Requirement {
             need: endpoint.need,
             host: endpoint.host.clone(),
             pattern: endpoint.pattern.clone(),
-            addresses: endpoint.host.parse::<IpAddr>().into_iter().collect(),
+            addresses: planned.map_or_else(|| endpoint.host.parse().into_iter().collect(), addresses),
             port: endpoint.port,
             transport: endpoint.transport,
             protocol: endpoint.protocol,
-            direction,
-            source_tag: spec.and_then(|spec| spec.source_tag.clone()),
+            direction: endpoint.direction,
+            source_tag: endpoint.source_tag.clone(),
         })
+    }
+}
+
+/// The addresses of an endpoint that need no lookup.
+fn addresses(endpoint: &plan::Endpoint) -> Vec<IpAddr> {
+    match &endpoint.destination {
+        Destination::Name => endpoint.host.parse().into_iter().collect(),
+        Destination::Addresses { addresses, .. } => addresses.clone(),
+        Destination::NameServer(server) => vec![server.ip()],
     }
 }
 
@@ -172,7 +179,7 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
 
 /// Whether a service with a tag was dialled at private addresses only: a tag, or a route to the internet, is none of theirs.
 fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
-    let is_private = |stage: &model::TcpStage| stage.address.parse().is_ok_and(address::is_private);
+    let is_private = |stage: &model::TcpStage| address::is_private(stage.address);
     let tcp = &endpoint.stages.tcp;
     endpoint.service_tag.is_some() && !tcp.is_empty() && tcp.iter().all(is_private)
 }
@@ -196,14 +203,4 @@ fn can_mend(kind: Kind, cause: Cause, endpoint: &model::Endpoint) -> bool {
         Kind::Routes => is_silence || is_refusal,
         Kind::Firewall => is_silence || is_refusal || cause.is_behind_the_connection() || cause == Cause::HttpDenied,
     }
-}
-
-/// The entry of the catalog behind a row of a report.
-fn spec<'a>(dependency: &'a Dependency, endpoint: &model::Endpoint) -> Option<&'a Spec> {
-    let is_outbound = endpoint.host != "*";
-    dependency.endpoints.iter().find(|spec| {
-        (spec.direction == Direction::Outbound) == is_outbound
-            && spec.transport == endpoint.transport
-            && spec.ports.iter().any(|(port, _)| *port == endpoint.port)
-    })
 }

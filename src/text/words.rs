@@ -1,6 +1,6 @@
 //! Small words: counts, lists, durations, sentences.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, fmt::Display, time::Duration};
 
 use jiff::SignedDuration;
 
@@ -33,6 +33,12 @@ pub fn list(items: &[&str], most: usize) -> String {
         ([rest @ .., last], 0) => format!("{} and {last}", rest.join(", ")),
         (named, more) => format!("{} and {more} more", named.join(", ")),
     }
+}
+
+/// The items with a separator between them.
+pub fn join<T: Display>(items: impl IntoIterator<Item = T>, separator: &str) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(separator)
 }
 
 /// A duration in its two largest units: `0.4 ms`, `120 ms`, `5.0 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.

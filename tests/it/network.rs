@@ -438,7 +438,7 @@ fn routes_win_as_in_azure() {
     for (address, name, next_hop) in table {
         let prediction = predict(&contest, "sql/", &[address]);
         let route = prediction.route.unwrap();
-        assert_eq!(route.next_hop_type, next_hop, "{address}");
+        assert_eq!(route.next_hop_type.as_str(), next_hop, "{address}");
         let by = name.map_or_else(|| "(default)".into(), |name| format!(", {name})"));
         let by = if next_hop == "VirtualNetworkGateway" {
             "(BGP)".into()

@@ -29,8 +29,8 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
             let tcp = seen
                 .filter(|(.., address)| !address.is_empty())
                 .map(|(.., address)| TcpStage {
-                    address: (*address).into(),
-                    outcome: cause.map_or("ok".into(), |cause| cause.to_string()),
+                    address: address.parse().unwrap(),
+                    outcome: cause.into(),
                     ms: 1.0,
                     source: None,
                     mss: None,
@@ -49,6 +49,8 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
                 port: planned.port,
                 transport: planned.transport,
                 protocol: planned.protocol,
+                direction: planned.direction,
+                source_tag: planned.source_tag.clone(),
                 verdict,
                 cause,
                 detail: "seen".into(),
@@ -87,8 +89,9 @@ pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
             vnet: None,
             source: VantageSource::Flags,
             host: None,
-            addresses: vec!["10.1.2.7".into()],
+            addresses: vec!["10.1.2.7".parse().unwrap()],
             resolvers: Vec::new(),
+            control_name: None,
             notices: Vec::new(),
         },
         summary: Summary::of(&endpoints),

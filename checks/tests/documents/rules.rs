@@ -95,7 +95,7 @@ impl Given {
 
     /// The rules for a report's endpoints: all, or those that the report misses.
     fn reported(&self, report: &Report, kind: Kind, missing_only: bool) -> Rules {
-        let set = self.set(Requirement::of_report(report, &self.selection(), &self.catalog));
+        let set = self.set(Requirement::of_report(report, &self.plan(), &self.selection()));
         let ids = missing(report, kind);
         let choice = if missing_only { Choice::For(&ids) } else { Choice::All };
         set.rules(kind, choice).unwrap()

@@ -1,10 +1,13 @@
 //! Reports made by hand, as runs against imagined networks would make them.
 
+use std::net::IpAddr;
+
 use apim_probe::{
-    azure::Cloud,
+    azure::{Cloud, PLATFORM_DNS},
     model::{
-        Agent, Cause, Confidence, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, HelloStage, Need, Protocol,
-        Report, SCHEMA, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, HelloStage, Need,
+        Protocol, Report, SCHEMA, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage,
+        VantageSource, Verdict,
     },
 };
 
@@ -69,19 +72,19 @@ impl Of {
     /// A reachable endpoint.
     pub fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
         let udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
-        let address = "20.60.1.4".to_owned();
+        let address = IpAddr::from([20, 60, 1, 4]);
         let stages = Stages {
             dns: Some(DnsStage {
-                outcome: "ok".into(),
+                outcome: StageOutcome::Ok,
                 ms: 3.12,
-                server: Some("168.63.129.16:53".into()),
+                server: Some(PLATFORM_DNS),
                 rcode: Some("NOERROR".into()),
                 cnames: vec![],
-                addresses: vec![address.clone()],
+                addresses: vec![address],
             }),
             tcp: vec![TcpStage {
-                address: address.clone(),
-                outcome: "ok".into(),
+                address,
+                outcome: StageOutcome::Ok,
                 ms: 8.26,
                 source: None,
                 mss: None,
@@ -93,17 +96,17 @@ impl Of {
                 Protocol::Https | Protocol::Tls | Protocol::Tds | Protocol::Amqps
             )
             .then(|| TlsStage {
-                outcome: "ok".into(),
+                outcome: StageOutcome::Ok,
                 ms: 17.5,
-                address: address.clone(),
+                address,
                 version: Some("TLSv1.3".into()),
                 cipher: Some("TLS13_AES_256_GCM_SHA384".into()),
                 subject: Some(format!("CN={host}")),
                 issuer: Some("CN=Microsoft Azure RSA TLS Issuing CA 03".into()),
-                not_after: Some("2027-03-01T00:00:00Z".into()),
+                not_after: Some("2027-03-01T00:00:00Z".parse().unwrap()),
             }),
             hello: (protocol == Protocol::Https).then(|| HelloStage {
-                outcome: "ok".into(),
+                outcome: StageOutcome::Ok,
                 ms: 4.0,
                 address,
                 proof: Some("HTTP 400 behind a verified handshake".into()),
@@ -121,6 +124,8 @@ impl Of {
             port,
             transport: if udp { Transport::Udp } else { Transport::Tcp },
             protocol,
+            direction: Direction::Outbound,
+            source_tag: None,
             verdict: Verdict::Reachable,
             cause: None,
             detail: "The service proved itself.".into(),
@@ -165,9 +170,9 @@ impl Became for Endpoint {
         }
         if let Some(tls) = &mut self.stages.tls {
             *tls = TlsStage {
-                outcome: word.into(),
+                outcome: StageOutcome::Failed(cause),
                 ms: tls.ms,
-                address: tls.address.clone(),
+                address: tls.address,
                 version: None,
                 cipher: None,
                 subject: None,
@@ -178,13 +183,13 @@ impl Became for Endpoint {
         if failed_dns {
             self.stages.tcp.clear();
             if let Some(dns) = &mut self.stages.dns {
-                dns.outcome = word.into();
+                dns.outcome = StageOutcome::Failed(cause);
                 dns.rcode = Some("NXDOMAIN".into());
                 dns.addresses.clear();
             }
         } else if word.starts_with("tcp-") {
             for tcp in &mut self.stages.tcp {
-                tcp.outcome = word.into();
+                tcp.outcome = StageOutcome::Failed(cause);
                 tcp.ms = 5_000.41;
             }
         }
@@ -221,10 +226,11 @@ pub fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
             vnet: None,
             source: VantageSource::Metadata,
             host: Some("vm-probe-1".into()),
-            addresses: vec!["10.1.0.4".into()],
+            addresses: vec![IpAddr::from([10, 1, 0, 4])],
             subnet: None,
             clock_skew_ms: None,
-            resolvers: vec!["168.63.129.16:53".into()],
+            resolvers: vec![PLATFORM_DNS],
+            control_name: Some("login.microsoftonline.com".into()),
             imports: vec![],
             notices: vec![],
         },
@@ -356,8 +362,8 @@ pub fn broken_firewall() -> Report {
     });
     replace(&mut endpoints, "table", |mut e| {
         e.stages.tcp.push(TcpStage {
-            address: "20.60.1.9".into(),
-            outcome: "tcp-timeout".into(),
+            address: IpAddr::from([20, 60, 1, 9]),
+            outcome: StageOutcome::Failed(Cause::TcpTimeout),
             ms: 5_000.41,
             source: None,
             mss: None,
@@ -581,8 +587,8 @@ pub fn doubtful() -> Report {
             .iter()
             .enumerate()
             .map(|(n, address)| TcpStage {
-                address: (*address).into(),
-                outcome: if n < 2 { "ok" } else { "tcp-timeout" }.into(),
+                address: address.parse().unwrap(),
+                outcome: (n >= 2).then_some(Cause::TcpTimeout).into(),
                 ms: if n < 2 { 8.26 } else { 5_000.41 },
                 source: None,
                 mss: None,
@@ -653,25 +659,24 @@ pub fn hostile() -> Report {
     endpoint.pattern = Some(nasty.into());
     endpoint.feature = Some(nasty.into());
     endpoint.service_tag = Some(nasty.into());
+    endpoint.source_tag = Some(nasty.into());
     if let Some(dns) = &mut endpoint.stages.dns {
         dns.cnames = vec![nasty.into()];
-        dns.addresses = vec![nasty.into()];
-        dns.server = Some(nasty.into());
     }
     endpoint.stages.tls = Some(TlsStage {
-        outcome: nasty.into(),
+        outcome: StageOutcome::Failed(Cause::HttpDenied),
         ms: 1.0,
-        address: nasty.into(),
+        address: IpAddr::from([20, 60, 1, 4]),
         version: Some(nasty.into()),
         cipher: Some(nasty.into()),
         subject: Some(nasty.into()),
         issuer: Some(nasty.into()),
-        not_after: Some(nasty.into()),
+        not_after: None,
     });
     endpoint.stages.hello = Some(HelloStage {
-        outcome: nasty.into(),
+        outcome: StageOutcome::Failed(Cause::HttpDenied),
         ms: 1.0,
-        address: nasty.into(),
+        address: IpAddr::from([20, 60, 1, 4]),
         proof: Some(nasty.into()),
     });
     let mut unproven = STORAGE
@@ -704,8 +709,7 @@ pub fn hostile() -> Report {
     let vantage = &mut report.vantage;
     vantage.region = Some(nasty.into());
     vantage.host = Some(nasty.into());
-    vantage.addresses = vec![nasty.into()];
-    vantage.resolvers = vec![nasty.into()];
+    vantage.control_name = Some(nasty.into());
     vantage.notices = vec![nasty.into()];
     report.agent.version.push_str(nasty);
     report.agent.catalog_documented = Some(nasty.into());

@@ -108,7 +108,7 @@ fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         return Account::default();
     };
     let endpoint = row.endpoint;
-    let through = route.next_hop.as_ref().unwrap_or(&route.next_hop_type);
+    let through = route.next_hop.as_deref().unwrap_or(route.next_hop_type.as_str());
     Account {
         title: format!("{}: requests come in, replies leave through {through}", endpoint.title),
         grounds: Grounds::default().proof(words),

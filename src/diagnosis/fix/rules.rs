@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::look::SUBNET;
 use crate::{
     address,
-    azure::ACTIVATION,
+    azure::{ACTIVATION, NextHop},
     diagnosis::{
         refutation::Refutation,
         view::{Row, RunView},
@@ -15,7 +15,6 @@ use crate::{
         Direction, Fix, Prediction, Transport,
         prediction::{Access, Expected, Place, RuleMatch},
     },
-    network::routes::NextHop,
     rules::{Choice, Kind, Rules},
     text::words::{distinct, list},
 };
@@ -163,7 +162,7 @@ fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
             (Expected::Deny, _) => route.map(|route| AtFault::Route(&route.prefix)),
             (Expected::Allow, Some(_)) => {
                 let route = route?;
-                if route.next_hop_type == NextHop::Internet.as_str() {
+                if route.next_hop_type == NextHop::Internet {
                     return Some(AtFault::WayOut);
                 }
                 route.next_hop.as_deref().map(AtFault::NextHop)

@@ -1,6 +1,7 @@
 //! The evaluator against a second one of a few lines, which takes one address after the other and the documentation at its
 //! word.
 
+use apim_probe::azure::NextHop;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -275,7 +276,7 @@ proptest! {
         let (allowed, denied, hop) = naive(&groups, &routes, address);
         let verdict = if allowed { Expected::Allow } else { Expected::Deny };
         prop_assert_eq!(found.verdict, verdict, "{}", found.words);
-        prop_assert_eq!(found.route.map(|route| route.next_hop_type), hop.map(str::to_owned));
+        prop_assert_eq!(found.route.map(|route| route.next_hop_type), hop.map(NextHop::of));
         if let Some(name) = denied {
             prop_assert_eq!(found.nsg.unwrap().name, name);
         }
