@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Puts everything that a run has to say into one value: it only copies.
-pub fn assemble(
+pub(crate) fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
     plan: &Plan,

@@ -117,7 +117,7 @@ fn complain(mut error: clap::Error) {
 
 /// A command that could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit status.
     pub status: u8,
     text: Text,
@@ -134,7 +134,7 @@ enum Text {
 
 impl Failure {
     /// Something that the user typed or gave is wrong; nothing was probed.
-    pub fn usage(text: impl std::fmt::Display) -> Self {
+    pub(crate) fn usage(text: impl std::fmt::Display) -> Self {
         Self {
             status: ExitStatus::USAGE,
             text: Text::Line(text.to_string()),
@@ -150,7 +150,7 @@ impl Failure {
     }
 
     /// The agent itself failed.
-    pub fn agent(text: impl std::fmt::Display) -> Self {
+    pub(crate) fn agent(text: impl std::fmt::Display) -> Self {
         Self {
             status: ExitStatus::FAILED,
             text: Text::Line(text.to_string()),

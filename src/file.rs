@@ -44,20 +44,20 @@ pub enum ReadError {
 }
 
 /// What to say of bytes that are no text; it follows the file's name.
-pub const NOT_TEXT: &str = "is not text: save it as UTF-8";
+pub(crate) const NOT_TEXT: &str = "is not text: save it as UTF-8";
 
 /// A path as messages show it, harmless for a terminal.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
 /// Reads a file, and no more of it than it takes to see that it is longer than `most` bytes.
-pub fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
     read_dated(path, most).map(|(bytes, _)| bytes)
 }
 
 /// Reads a file as [`read`] does, and says when it was last written.
-pub fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
+pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
     let whole = || -> io::Result<_> {
         let file = fs::File::open(path)?;
         let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -89,12 +89,12 @@ fn note(path: Option<PathBuf>) {
 }
 
 /// The file that another thread is reading, for whoever gives up waiting for it.
-pub fn being_read() -> Option<PathBuf> {
+pub(crate) fn being_read() -> Option<PathBuf> {
     BEING_READ.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Reads a file of text as [`read`] does.
-pub fn read_text(path: &Path, most: usize) -> Result<String, ReadError> {
+pub(crate) fn read_text(path: &Path, most: usize) -> Result<String, ReadError> {
     let bytes = read(path, most)?;
     decode(&bytes)
         .map(Cow::into_owned)

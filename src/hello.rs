@@ -127,10 +127,10 @@ mod contract {
     use super::{Reading, Reply};
 
     /// A protocol's parser.
-    pub type Parse = fn(&[u8]) -> Reading<Reply>;
+    pub(super) type Parse = fn(&[u8]) -> Reading<Reply>;
 
     /// A whole reply is recognised, and every shorter beginning of it is not yet judged.
-    pub fn every_prefix_is_more(parse: Parse, reply: &[u8]) {
+    pub(super) fn every_prefix_is_more(parse: Parse, reply: &[u8]) {
         for length in 0..reply.len() {
             assert_eq!(parse(&reply[..length]), Reading::More, "after {length} bytes");
         }
@@ -138,7 +138,7 @@ mod contract {
     }
 
     /// The words for what `bytes` are not.
-    pub fn why(parse: Parse, bytes: &[u8]) -> String {
+    pub(super) fn why(parse: Parse, bytes: &[u8]) -> String {
         match parse(bytes) {
             Reading::Foreign(why) => why,
             other => panic!("{bytes:02x?} was read as {other:?}"),
@@ -146,7 +146,7 @@ mod contract {
     }
 
     /// The proof in `bytes`.
-    pub fn proof(parse: Parse, bytes: &[u8]) -> String {
+    pub(super) fn proof(parse: Parse, bytes: &[u8]) -> String {
         match parse(bytes) {
             Reading::Done(Reply::Spoke { proof } | Reply::Upgrade { proof }) => proof,
             other => panic!("{bytes:02x?} was read as {other:?}"),

@@ -8,15 +8,38 @@
 //!                       + imports      progress                                             └─▶ watch
 //! ```
 //!
-//! Each arrow is one plain value, made once and never changed behind it. Only [`probe`] touches the network and only [`vantage`] asks the machine about
-//! itself; everything else is pure.
+//! Each arrow is one plain value, made once and never changed behind it. Only [`probe`] touches the network and only `vantage`
+//! asks the machine about itself; everything else is pure.
+//!
+//! What it all starts from, the plan, needs no network: which names an instance in one region depends on before it can be
+//! activated.
+//!
+//! ```
+//! use apim_probe::{
+//!     azure::Cloud,
+//!     catalog::model::Catalog,
+//!     plan::{Plan, Scope, Selection, Values},
+//! };
+//!
+//! let scope = Scope {
+//!     cloud: Cloud::Public,
+//!     region: Some("westeurope".into()),
+//!     vnet: None,
+//!     name_servers: Vec::new(),
+//! };
+//! let plan = Plan::make(&Catalog::builtin(), &scope, &Values::default(), &Selection::default())?;
+//! let sql = plan.endpoints.iter().find(|endpoint| endpoint.port == 1433).expect("SQL is in the catalog");
+//! assert!(sql.stops_activation);
+//! assert_eq!(sql.service_tag.as_deref(), Some("Sql"));
+//! # Ok::<(), String>(())
+//! ```
 
 pub mod address;
-pub mod assemble;
+mod assemble;
 pub mod azure;
 pub mod catalog;
 pub mod cli;
-pub mod commands;
+mod commands;
 pub mod diagnosis;
 pub mod diff;
 pub mod exit;
@@ -27,15 +50,15 @@ pub mod import;
 pub mod model;
 pub mod net;
 pub mod network;
-pub mod output;
+mod output;
 pub mod plan;
 pub mod probe;
-pub mod progress;
+mod progress;
 pub mod report;
 pub mod rules;
 pub mod schema;
 pub mod text;
-pub mod vantage;
+mod vantage;
 pub mod watch;
 
 pub use commands::main;

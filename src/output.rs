@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::{file, report::Format};
 
-pub mod place;
-pub mod stream;
+pub(crate) mod place;
+pub(crate) mod stream;
 
 use place::Place;
 
 /// What a run writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outputs {
+pub(crate) struct Outputs {
     /// The format of the report on stdout.
     pub stdout: Format,
     /// The files, each with its format.
@@ -22,7 +22,7 @@ pub struct Outputs {
 
 /// Why `--format` and `--output` do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PairError {
+pub(crate) enum PairError {
     /// A file whose ending names no format, and no `--format` that could.
     #[error("cannot tell the format of {}: end it in {endings}, or pass --format", file::shown(.0), endings = Format::endings())]
     UnknownEnding(PathBuf),
@@ -39,7 +39,7 @@ pub enum PairError {
 /// A report file that could not be written; what stood there before is still whole.
 #[derive(Debug, Error)]
 #[error("cannot write {}: {source}", file::shown(path))]
-pub struct WriteError {
+pub(crate) struct WriteError {
     /// The file.
     pub path: PathBuf,
     /// Why.
@@ -51,7 +51,7 @@ impl Outputs {
     ///
     /// The ending of a file picks its format. One `--format` is stdout's, and that of files whose ending says nothing.
     /// Several are paired with the files in their order, whatever these end in.
-    pub fn pair(formats: &[Format], files: &[PathBuf]) -> Result<Self, PairError> {
+    pub(crate) fn pair(formats: &[Format], files: &[PathBuf]) -> Result<Self, PairError> {
         if formats.len() > 1 {
             if formats.len() != files.len() {
                 return Err(PairError::Unpaired {
@@ -80,7 +80,7 @@ impl Outputs {
     }
 
     /// Finds every place, before anything is probed: a report that cannot be written should not cost a run first.
-    pub fn open(self) -> Result<Sinks, WriteError> {
+    pub(crate) fn open(self) -> Result<Sinks, WriteError> {
         let open = |(path, format): (PathBuf, Format)| match Place::find(&path) {
             Ok(place) => Ok(Sink { path, format, place }),
             Err(source) => Err(WriteError { path, source }),
@@ -94,7 +94,7 @@ impl Outputs {
 
 /// Where the reports of a run go.
 #[derive(Debug)]
-pub struct Sinks {
+pub(crate) struct Sinks {
     /// The format of the report on stdout.
     pub stdout: Format,
     /// The other places.
@@ -103,7 +103,7 @@ pub struct Sinks {
 
 /// One place beside stdout.
 #[derive(Debug)]
-pub struct Sink {
+pub(crate) struct Sink {
     path: PathBuf,
     /// The format of the report there.
     pub format: Format,
@@ -112,7 +112,7 @@ pub struct Sink {
 
 impl Sink {
     /// Writes a report. A file is replaced as a whole; a pipe that takes nothing for as long as `patience` is given up.
-    pub fn write(&mut self, content: &str, patience: Duration) -> Result<(), WriteError> {
+    pub(crate) fn write(&mut self, content: &str, patience: Duration) -> Result<(), WriteError> {
         self.place
             .write(content.as_bytes(), patience)
             .map_err(|source| WriteError {

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(500);
 ///
 /// It is drawn on stderr, only where that is a terminal, and shared by all tasks of a run.
 #[derive(Clone)]
-pub struct Progress {
+pub(crate) struct Progress {
     shown: Option<Shown>,
 }
 
@@ -32,7 +32,7 @@ struct Shown {
 
 impl Progress {
     /// Progress over a number of endpoints; with `enabled` false, or where stderr is no terminal, nothing is ever drawn.
-    pub fn new(total: usize, enabled: bool) -> Self {
+    pub(crate) fn new(total: usize, enabled: bool) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
         if !enabled || target.is_hidden() {
             return Self { shown: None };
@@ -51,17 +51,17 @@ impl Progress {
     }
 
     /// An endpoint is being probed.
-    pub fn started(&self, id: &str) {
+    pub(crate) fn started(&self, id: &str) {
         self.update(0, |pending| pending.start(id));
     }
 
     /// An endpoint is done. `verdict` is asked only where something is drawn.
-    pub fn finished(&self, id: &str, verdict: impl FnOnce() -> Verdict) {
+    pub(crate) fn finished(&self, id: &str, verdict: impl FnOnce() -> Verdict) {
         self.update(1, |pending| pending.finish(id, verdict()));
     }
 
     /// Lets the clock go on while everything waits. Never completes.
-    pub async fn tick(&self) -> Infallible {
+    pub(crate) async fn tick(&self) -> Infallible {
         let mut clock = tokio::time::interval(TICK);
         loop {
             clock.tick().await;
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Takes the line away. Nothing is drawn after it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Some(shown) = &self.shown {
             shown.bar.finish_and_clear();
         }

@@ -13,20 +13,20 @@ use crate::{
     net::tls,
 };
 
-pub mod descriptors;
-pub mod hosts;
+pub(crate) mod descriptors;
+pub(crate) mod hosts;
 mod http;
-pub mod management;
-pub mod metadata;
-pub mod resolvers;
-pub mod until;
+pub(crate) mod management;
+pub(crate) mod metadata;
+pub(crate) mod resolvers;
+pub(crate) mod until;
 
 use metadata::Machine;
 use until::Until;
 
 /// Where the agent stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Vantage {
+pub(crate) struct Vantage {
     /// The cloud whose names are probed.
     pub cloud: Cloud,
     /// The region, as the VM's metadata names regions.
@@ -55,7 +55,7 @@ pub struct Vantage {
 
 /// What the user said of the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claims {
+pub(crate) struct Claims {
     /// `--cloud`.
     pub cloud: Option<Cloud>,
     /// `--region`.
@@ -73,7 +73,7 @@ impl Vantage {
     ///
     /// Takes a second where no metadata service answers, and no longer than `until`. Must not be called by a task of a
     /// runtime.
-    pub fn look(claims: &Claims, until: &Until) -> Self {
+    pub(crate) fn look(claims: &Claims, until: &Until) -> Self {
         let asked = async {
             tokio::select! {
                 said = metadata::ask(tls::verifying(None)) => said,
@@ -87,7 +87,7 @@ impl Vantage {
     }
 
     /// What the user claims, and what this machine says of itself: nobody is asked.
-    pub fn unasked(claims: &Claims) -> Self {
+    pub(crate) fn unasked(claims: &Claims) -> Self {
         Self::from(claims, None)
     }
 
@@ -144,7 +144,7 @@ impl Vantage {
 
     /// The same place, with what the instance's documents say, and with what else there is to know.
     #[must_use]
-    pub fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
         Self {
             imports: imports.documents,
             instance: imports.view,

@@ -26,18 +26,18 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// The first argument; then come a file of roots, a name server, and how many [`host`]s to visit.
-pub const BARE: &str = "--bare";
+pub(crate) const BARE: &str = "--bare";
 
 /// What the agent does by default.
 const IN_FLIGHT: usize = 128;
 
 /// The name of one host.
-pub fn host(number: u16) -> String {
+pub(crate) fn host(number: u16) -> String {
     format!("h{number:04}.bench.example")
 }
 
 /// Visits as many hosts as the arguments say; fails if one of them is not healthy.
-pub fn visit_arguments() -> Result<()> {
+pub(crate) fn visit_arguments() -> Result<()> {
     let mut arguments = env::args().skip(2);
     let mut next = || arguments.next().context("--bare ROOTS SERVER HOSTS");
     let (roots, server, hosts) = (next()?, next()?.parse()?, next()?.parse()?);

@@ -17,11 +17,11 @@ use nix::sys::{
 use serde::{Deserialize, Serialize};
 
 /// The first argument of the process in between; the rest is the command that it measures.
-pub const MEASURE: &str = "--measure";
+pub(crate) const MEASURE: &str = "--measure";
 
 /// What one run of a program cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// From start to end, in milliseconds.
     pub wall_ms: f64,
     /// Processor time, the kernel's on its behalf included, in milliseconds.
@@ -34,7 +34,7 @@ pub struct Cost {
 
 impl Cost {
     /// Runs a program with its arguments. `between` starts this program anew, on the lab's VM for instance.
-    pub fn of(mut between: Command, program: &Command) -> Result<Self> {
+    pub(crate) fn of(mut between: Command, program: &Command) -> Result<Self> {
         between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
         let output = between.stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "{program:?} could not be measured");
@@ -43,7 +43,7 @@ impl Cost {
 }
 
 /// The process in between: runs what its arguments say, prints what it cost.
-pub fn measure_arguments() -> Result<()> {
+pub(crate) fn measure_arguments() -> Result<()> {
     let mut arguments = env::args_os().skip(2);
     let mut command = Command::new(arguments.next().context("nothing to measure")?);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());

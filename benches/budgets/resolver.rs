@@ -13,11 +13,11 @@ use nix::{
 const FILE: &str = "/etc/nsswitch.conf";
 
 /// Sees every opening of the file on the lab's VM, and on no other machine.
-pub struct Watch(Inotify);
+pub(crate) struct Watch(Inotify);
 
 impl Watch {
     /// Begins to watch; `None` where the system has no such file, and so no such resolver.
-    pub fn begin(lab: &Lab) -> Result<Option<Self>> {
+    pub(crate) fn begin(lab: &Lab) -> Result<Option<Self>> {
         if !Path::new(FILE).exists() {
             return Ok(None);
         }
@@ -31,7 +31,7 @@ impl Watch {
     }
 
     /// How often the file was opened since the last look.
-    pub fn openings(&self) -> Result<usize> {
+    pub(crate) fn openings(&self) -> Result<usize> {
         match self.0.read_events() {
             Ok(events) => Ok(events.len()),
             Err(Errno::EAGAIN) => Ok(0),

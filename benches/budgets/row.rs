@@ -2,7 +2,7 @@
 
 /// What was measured, and what is allowed.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     what: String,
     measured: f64,
     unit: &'static str,
@@ -11,7 +11,7 @@ pub struct Row {
 
 impl Row {
     /// A figure that only informs.
-    pub fn new(what: impl Into<String>, measured: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(what: impl Into<String>, measured: f64, unit: &'static str) -> Self {
         Self {
             what: what.into(),
             measured,
@@ -21,7 +21,7 @@ impl Row {
     }
 
     /// A figure with a limit.
-    pub fn at_most(self, budget: f64) -> Self {
+    pub(crate) fn at_most(self, budget: f64) -> Self {
         Self {
             budget: Some(budget),
             ..self
@@ -29,7 +29,7 @@ impl Row {
     }
 
     /// Prints it; says whether it is within its budget.
-    pub fn print(&self) -> bool {
+    pub(crate) fn print(&self) -> bool {
         let Self {
             what,
             measured,

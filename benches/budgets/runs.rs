@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The measurements, in the order of the result.
-pub const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
+pub(crate) const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
 
 const TIMEOUT_MS: f64 = 5000.0;
 /// What a run may take beyond one timeout when nobody answers, in milliseconds.
@@ -40,7 +40,7 @@ const ENDPOINTS: u16 = 2000;
 const TURNS: usize = 15;
 
 /// Does one of [`NAMES`]; says whether it was within budget.
-pub fn run(name: &str, agent: &Path) -> Result<bool> {
+pub(crate) fn run(name: &str, agent: &Path) -> Result<bool> {
     match name {
         "silent" => silence("built-in catalog, every service silent", NameServer::default(), agent),
         "no-dns" => {
@@ -240,12 +240,12 @@ fn repeat<T>(times: usize, mut measure: impl FnMut() -> Result<T>) -> Result<Vec
 }
 
 /// The middle one; of none it is not a number.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The largest.
-pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     values.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }

@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf};
 
 /// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
-pub const INSTANCE: [&str; 11] = [
+pub(crate) const INSTANCE: [&str; 11] = [
     "--no-metadata",
     "--region",
     "westeurope",
@@ -21,7 +21,7 @@ pub const INSTANCE: [&str; 11] = [
 const AGENT: &str = "APIM_PROBE";
 
 /// The program under measurement.
-pub fn agent() -> PathBuf {
+pub(crate) fn agent() -> PathBuf {
     env::var_os(AGENT)
         .unwrap_or_else(|| env!("CARGO_BIN_EXE_apim-probe").into())
         .into()

@@ -27,10 +27,10 @@ const PARTS: u32 = 10;
 const PART: Duration = Duration::from_secs(10);
 
 /// The measurements. Each takes a minute or more.
-pub const NAMES: [&str; 2] = ["watch-cpu", "watch-memory"];
+pub(crate) const NAMES: [&str; 2] = ["watch-cpu", "watch-memory"];
 
 /// Does one of [`NAMES`]; says whether it was within budget.
-pub fn run(name: &str) -> Result<bool> {
+pub(crate) fn run(name: &str) -> Result<bool> {
     match name {
         "watch-cpu" => cpu(),
         "watch-memory" => memory(),

@@ -13,7 +13,7 @@ const EXAMPLES: usize = 5;
 
 /// What one run said.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Endpoints that were tested.
     tested: usize,
     /// Endpoints that are called blocked, with their cause; those that a finding about the line explains are apart.
@@ -30,7 +30,7 @@ pub struct Seen {
 
 impl Seen {
     /// Reads a report.
-    pub fn of(report: &[u8]) -> Result<Self> {
+    pub(crate) fn of(report: &[u8]) -> Result<Self> {
         let report: Value = serde_json::from_slice(report).context("no report")?;
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -74,7 +74,7 @@ impl Seen {
 
 /// What many runs said.
 #[derive(Debug, Default)]
-pub struct Sum {
+pub(crate) struct Sum {
     runs: usize,
     tested: usize,
     blocked: usize,
@@ -90,11 +90,11 @@ pub struct Sum {
 
 impl Sum {
     /// The head of the table.
-    pub const HEAD: &str = "network                         runs  endpoints  blocked  (explained)  at most  degraded  \
+    pub(crate) const HEAD: &str = "network                         runs  endpoints  blocked  (explained)  at most  degraded  \
                             high  certain  median s  longest s";
 
     /// Adds one run.
-    pub fn add(&mut self, job: &str, seen: Seen) {
+    pub(crate) fn add(&mut self, job: &str, seen: Seen) {
         self.runs += 1;
         self.tested += seen.tested;
         self.blocked += seen.blocked.len();
@@ -116,7 +116,7 @@ impl Sum {
     }
 
     /// One row of the table.
-    pub fn row(&self, what: &str) -> String {
+    pub(crate) fn row(&self, what: &str) -> String {
         let mut times = self.times.clone();
         times.sort_by(f64::total_cmp);
         let (median, longest) = (times.get(times.len() / 2), times.last());
@@ -136,7 +136,7 @@ impl Sum {
     }
 
     /// How often each true finding came, and examples of what is wrong.
-    pub fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self) -> Vec<String> {
         let told = self
             .told
             .iter()
@@ -145,14 +145,14 @@ impl Sum {
     }
 
     /// How many of a hundred endpoints are called blocked, and no finding about the line explains why.
-    pub fn blocked_in_a_hundred(&self) -> f64 {
+    pub(crate) fn blocked_in_a_hundred(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts of endpoints are small")]
         let share = |part: usize, all: usize| part as f64 / all.max(1) as f64;
         share(self.blocked, self.tested) * 100.0
     }
 
     /// Whether nothing untrue was said with confidence.
-    pub fn is_honest(&self) -> bool {
+    pub(crate) fn is_honest(&self) -> bool {
         self.high == 0 && self.certain == 0
     }
 }

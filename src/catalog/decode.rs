@@ -41,7 +41,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Opens a mapping and reports the keys that it should not have.
-    pub fn open(node: &'a Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn open(node: &'a Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
         let Value::Map(map) = &node.value else {
             problems.push(unexpected(
                 node,
@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads one entry; a key without a value counts as absent.
-    pub fn take<T: Decode>(&mut self, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
+    pub(super) fn take<T: Decode>(&mut self, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
         let node = self.entries.get(name).filter(|node| node.value != Value::Null)?;
         let value = T::decode(node, &format!("`{name}`"), problems);
         self.broken |= value.is_none();

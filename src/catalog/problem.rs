@@ -61,7 +61,7 @@ pub(super) struct Text {
 
 impl Text {
     /// Line and column, from 1, of a byte offset.
-    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+    pub(super) fn line_column(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (
@@ -71,7 +71,7 @@ impl Text {
     }
 
     /// The nearest offset at or before this one where a character begins.
-    pub fn boundary(&self, offset: usize) -> usize {
+    pub(super) fn boundary(&self, offset: usize) -> usize {
         (0..=offset.min(self.text.len()))
             .rev()
             .find(|at| self.text.is_char_boundary(*at))
@@ -90,7 +90,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The place where a file begins, for what concerns the whole of it.
-    pub fn top_of(file: usize) -> Self {
+    pub(super) fn top_of(file: usize) -> Self {
         Self { file, start: 0, end: 0 }
     }
 }
@@ -110,7 +110,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub fn new(at: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(at: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             at,
@@ -120,12 +120,12 @@ impl Problem {
         }
     }
 
-    pub fn label(mut self, label: impl Into<String>) -> Self {
+    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    pub fn related(mut self, at: Place, label: impl Into<String>) -> Self {
+    pub(super) fn related(mut self, at: Place, label: impl Into<String>) -> Self {
         self.related = Some((at, label.into()));
         self
     }

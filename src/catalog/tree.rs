@@ -37,7 +37,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What it is, for people.
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",

@@ -6,7 +6,7 @@ use super::{Failure, print, terminal};
 use crate::{catalog, cli::CheckArgs, file};
 
 /// Checks a catalog file and says what is in it.
-pub fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
+pub(super) fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let path = file::shown(&arguments.file);
     let given = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
     let catalog = catalog::load(!arguments.no_builtin, &[given])

@@ -7,7 +7,7 @@ use super::{Failure, print};
 use crate::cli::{Cli, CompletionsArgs};
 
 /// Prints a script that completes commands, flags and their values.
-pub fn completions(arguments: &CompletionsArgs) -> Result<u8, Failure> {
+pub(super) fn completions(arguments: &CompletionsArgs) -> Result<u8, Failure> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Shows what changed between two reports.
-pub fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
+pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
     let read = |path: &Path| read::load(path).map_err(Failure::usage);
     let (before, after) = (read(&arguments.before)?, read(&arguments.after)?);
     let diff = Diff::between(&before, &after).map_err(Failure::usage)?;

@@ -6,7 +6,7 @@ use super::{Failure, print, terminal};
 use crate::{catalog, cli::ExplainArgs, explain};
 
 /// Explains one word, or lists all of them.
-pub fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
+pub(super) fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
     let overlays = arguments
         .probes
         .iter()

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Shows what would be probed, and why.
-pub fn list(arguments: &ListArgs) -> Result<u8, Failure> {
+pub(super) fn list(arguments: &ListArgs) -> Result<u8, Failure> {
     let planned = planning::plan(
         &arguments.plan,
         None,

@@ -7,7 +7,7 @@ use super::{Failure, print};
 use crate::cli::Cli;
 
 /// Prints the man page in roff: the program, then each command with its flags.
-pub fn man() -> Result<u8, Failure> {
+pub(super) fn man() -> Result<u8, Failure> {
     let page = page().map_err(|error| Failure::agent(format!("cannot write the man page: {error}")))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(0)

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Reads the files that were named; `None` where none was.
-pub fn rules(arguments: &NetworkArgs) -> Result<Option<NetworkRules>, Failure> {
+pub(super) fn rules(arguments: &NetworkArgs) -> Result<Option<NetworkRules>, Failure> {
     let security = parsed(
         arguments.effective_nsg.as_deref(),
         "--effective-nsg",

@@ -20,11 +20,11 @@ use crate::{
 use super::{Failure, network};
 
 /// How long the platform may take where no deadline says so.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that is known before the first packet.
 #[derive(Debug)]
-pub struct Planned {
+pub(super) struct Planned {
     /// The catalog, overlays included.
     pub catalog: Catalog,
     /// Where the agent stands.
@@ -39,7 +39,12 @@ pub struct Planned {
 /// a catalog. The platform is asked `until` then.
 ///
 /// Whatever is wrong with a flag or a file is said before the first packet.
-pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool, until: &Until) -> Result<Planned, Failure> {
+pub(super) fn plan(
+    arguments: &PlanArgs,
+    added: Option<String>,
+    colour: bool,
+    until: &Until,
+) -> Result<Planned, Failure> {
     let overlays = arguments
         .probes
         .iter()
@@ -95,7 +100,7 @@ pub fn plan(arguments: &PlanArgs, added: Option<String>, colour: bool, until: &U
 }
 
 /// Where the network's rules are looked at from.
-pub fn standpoint(place: &Vantage) -> Standpoint<'_> {
+pub(super) fn standpoint(place: &Vantage) -> Standpoint<'_> {
     Standpoint {
         region: place.region.as_deref(),
         addresses: &place.addresses,
@@ -112,7 +117,7 @@ fn values(arguments: &PlanArgs) -> Values {
 }
 
 /// What the flags say of the place.
-pub fn claims(arguments: &PlanArgs) -> Claims {
+pub(super) fn claims(arguments: &PlanArgs) -> Claims {
     Claims {
         cloud: arguments.cloud,
         region: arguments.region.clone(),

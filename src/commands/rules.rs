@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Prints rules; what they meet goes to stderr.
-pub fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
+pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let report = arguments.report.as_deref().map(read_report).transpose()?;
     if let Some(report) = &report {
         // The report was made at the place in question, which this machine need not be.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Runs once and reports.
-pub fn run(arguments: RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(arguments: RunArgs) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
     let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();

@@ -4,7 +4,7 @@ use super::{Failure, print};
 use crate::cli::SchemaArgs;
 
 /// Prints a JSON Schema.
-pub fn schema(arguments: &SchemaArgs) -> Result<u8, Failure> {
+pub(super) fn schema(arguments: &SchemaArgs) -> Result<u8, Failure> {
     print(&arguments.document.render())?;
     Ok(0)
 }

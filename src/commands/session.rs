@@ -44,7 +44,7 @@ const MANY_SOCKETS: usize = 64;
 const TIME_FOR_A_ROW: Duration = Duration::from_micros(30);
 
 /// Everything that probing needs, ready for the first packet.
-pub struct Session<'a> {
+pub(super) struct Session<'a> {
     stop: &'a Stop,
     catalog: Catalog,
     vantage: Vantage,
@@ -57,7 +57,7 @@ pub struct Session<'a> {
 }
 
 /// Why there is no session.
-pub enum Unopened {
+pub(super) enum Unopened {
     /// It cannot be had.
     Failed(Failure),
     /// A signal came before there was a plan.
@@ -78,7 +78,12 @@ struct Prepared {
 
 impl<'a> Session<'a> {
     /// Plans, and gets ready to probe; nothing but the metadata and management services has been asked by then.
-    pub fn open(stop: &'a Stop, plan: &PlanArgs, probe: &ProbeArgs, color: ColorChoice) -> Result<Self, Unopened> {
+    pub(super) fn open(
+        stop: &'a Stop,
+        plan: &PlanArgs,
+        probe: &ProbeArgs,
+        color: ColorChoice,
+    ) -> Result<Self, Unopened> {
         let sockets = descriptors::prepare().map_err(Failure::agent)?;
         let end = stop.began() + probe.deadline;
         let in_colour = terminal::colour(color, &io::stderr());
@@ -117,27 +122,27 @@ impl<'a> Session<'a> {
     }
 
     /// The cloud whose names are probed.
-    pub fn cloud(&self) -> Cloud {
+    pub(super) fn cloud(&self) -> Cloud {
         self.plan.cloud
     }
 
     /// What is probed.
-    pub fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
 
     /// When all of it began.
-    pub fn began(&self) -> Instant {
+    pub(super) fn began(&self) -> Instant {
         self.stop.began()
     }
 
     /// Limit of each stage of each address.
-    pub fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         self.limits.timeout
     }
 
     /// Says on stderr what the reader should know before the results.
-    pub fn print_notices(&self) {
+    pub(super) fn print_notices(&self) {
         for notice in &self.vantage.notices {
             tell("notice", notice);
         }
@@ -145,7 +150,7 @@ impl<'a> Session<'a> {
 
     /// Probes the whole plan once, until it is done, `began` is the deadline ago, or a signal comes. `beside` is run
     /// meanwhile.
-    pub fn probe(
+    pub(super) fn probe(
         &self,
         depth: Depth,
         reach: Reach,
@@ -169,7 +174,7 @@ impl<'a> Session<'a> {
 
     /// Looks a second time at some endpoints, by their indices in the plan, over as many connections as it takes, in what is
     /// left of the time since `began`. What is seen now takes the place of what `run` saw of them.
-    pub fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
+    pub(super) fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
             endpoints: indices
@@ -188,7 +193,7 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for a time; returns early on a signal, and says whether one came.
-    pub fn wait_until(&self, time: Instant) -> bool {
+    pub(super) fn wait_until(&self, time: Instant) -> bool {
         self.stop.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep_until(time.into()) => false,
@@ -198,7 +203,7 @@ impl<'a> Session<'a> {
     }
 
     /// Judges what was seen.
-    pub fn report(&self, run: &Run, started_at: Timestamp) -> Report {
+    pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let vantage = &self.vantage;
         let from = planning::standpoint(vantage);
         let network = self.network.as_ref();
@@ -286,7 +291,7 @@ fn late(file: Option<&Path>, deadline: Duration) -> Failure {
 
 /// The report of a run that a signal ended before there was a plan: it names the place, as far as flags do, and nothing
 /// else.
-pub fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> Report {
+pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> Report {
     let vantage = Vantage::unasked(&planning::claims(plan));
     let empty = Plan {
         cloud: vantage.cloud,

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use self::signals::Listeners;
-pub use self::signals::{hold, release};
+pub(super) use self::signals::{hold, release};
 use super::Failure;
 use crate::{
     file,
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_millis(70);
 
 /// Why something was not waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stopped {
+pub(super) enum Stopped {
     /// A signal came.
     Interrupted,
     /// The deadline came, and this file was still being read.
@@ -46,7 +46,7 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long writing may wait for a reader that takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub(super) struct Patience {
     /// Where files go that are pipes.
     pub files: Duration,
     /// Stdout; `None` waits for as long as its reader does. Only somebody who wants the end is not kept waiting.
@@ -54,7 +54,7 @@ pub struct Patience {
 }
 
 /// What ends a run early, and the runtime that watches for it.
-pub struct Stop {
+pub(super) struct Stop {
     began: Instant,
     runtime: Runtime,
     interrupted: watch::Receiver<bool>,
@@ -65,7 +65,7 @@ impl Stop {
     ///
     /// # Errors
     /// The system has too few descriptors for us.
-    pub fn begin() -> Result<Self, Failure> {
+    pub(super) fn begin() -> Result<Self, Failure> {
         let began = Instant::now();
         // First of all: without descriptors not even a file can be read, and tokio's signals panic.
         descriptors::prepare().map_err(Failure::agent)?;
@@ -89,22 +89,22 @@ impl Stop {
     }
 
     /// When it began to listen: before the first byte of a file is read.
-    pub fn began(&self) -> Instant {
+    pub(super) fn began(&self) -> Instant {
         self.began
     }
 
     /// Whether a signal has come.
-    pub fn is_interrupted(&self) -> bool {
+    pub(super) fn is_interrupted(&self) -> bool {
         *self.interrupted.borrow()
     }
 
     /// What whoever asks beside this thread has to mind: signals, and the end.
-    pub fn until(&self, end: Instant) -> Until {
+    pub(super) fn until(&self, end: Instant) -> Until {
         Until::new(end, self.interrupted.clone())
     }
 
     /// How long writing may wait now, in a run with this deadline.
-    pub fn patience(&self, deadline: Duration) -> Patience {
+    pub(super) fn patience(&self, deadline: Duration) -> Patience {
         Patience {
             files: deadline
                 .saturating_sub(self.began.elapsed())
@@ -114,12 +114,12 @@ impl Stop {
     }
 
     /// Completes once a signal has come.
-    pub fn interrupted(&self) -> impl Future<Output = ()> + use<> {
+    pub(super) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
         Until::new(self.began, self.interrupted.clone()).interrupted()
     }
 
     /// Runs a future on this thread.
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
 
@@ -127,7 +127,7 @@ impl Stop {
     /// ends with the process. Where the system has no thread for us, it is done on this one.
     ///
     /// A signal that came before is no reason to give up: then this is the way to the report.
-    pub fn apart<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
+    pub(super) fn apart<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,

@@ -7,7 +7,7 @@ use clap::ColorChoice;
 use crate::{model::ExitStatus, report::Options};
 
 /// What renderers may use on stdout.
-pub fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<'_> {
+pub(super) fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<'_> {
     Options {
         exit,
         width: width(),
@@ -18,7 +18,7 @@ pub fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<
 }
 
 /// What renderers may use in a file: nothing that depends on a terminal.
-pub fn file_options(exit: &ExitStatus, verbose: bool) -> Options<'_> {
+pub(super) fn file_options(exit: &ExitStatus, verbose: bool) -> Options<'_> {
     Options {
         exit,
         width: 80,
@@ -29,7 +29,7 @@ pub fn file_options(exit: &ExitStatus, verbose: bool) -> Options<'_> {
 }
 
 /// Whether a stream gets colour: as the flag says, and by itself only on a terminal that wants it (<https://no-color.org>).
-pub fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
+pub(super) fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match choice {
         ColorChoice::Always => true,

@@ -39,7 +39,7 @@ mod status_line;
 use self::status_line::StatusLine;
 
 /// Watches until there is a reason to stop, and sums up.
-pub fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
+pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     let outputs = Outputs::pair(&[], &arguments.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-pub mod hidden;
+pub(super) mod hidden;
 
 use self::hidden::{Hidden, hidden};
 use super::{context::Context, socket};
@@ -20,7 +20,7 @@ use crate::{
 
 /// What a name lookup amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lookup {
+pub(super) struct Lookup {
     /// Why there is no address to dial, and one sentence about it.
     pub failure: Option<(Cause, String)>,
     /// What was seen, a sentence each.
@@ -32,7 +32,7 @@ pub struct Lookup {
 }
 
 /// Judges what the configured servers said of `host`.
-pub fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
+pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
     // The probe went on with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
     let Some(decision) = trace.decision() else {
@@ -270,7 +270,7 @@ fn ignored(exchange: &DnsExchange, why: &str) -> String {
 }
 
 /// Judges the test of a name server, which is asked for a name that exists.
-pub fn judge_server(exchange: &DnsExchange) -> Judged {
+pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
     let (standing, seen) = if exchange.truncated {
         // A cut reply is a reply: whether TCP works is for the other endpoint of this server.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Judges `documented` endpoints again, in the light of the others.
-pub fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
+pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
     let proved: BTreeSet<&str> = plan
         .endpoints
         .iter()

@@ -17,7 +17,7 @@ pub(super) use self::{
 };
 
 /// What to change where nothing more is known than the cause that these rows share.
-pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
     let say = |summary: String| Fix::new(summary);
     match cause {
@@ -77,7 +77,7 @@ pub fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// Lets rows over TCP through a firewall that accepts their connections: by name where it reads names, else by address.
-pub fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(super) fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let (web, others): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().partition(|row| row.is_web());
     match (web.is_empty(), others.is_empty()) {
         (false, true) => allow_by_name(&web, view),

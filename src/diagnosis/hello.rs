@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What is said before TLS (TDS PRELOGIN, the first AMQP header).
-pub fn before_tls(hello: &Hello) -> Judged {
+pub(super) fn before_tls(hello: &Hello) -> Judged {
     match &hello.greeting.end {
         End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
         end => {
@@ -22,7 +22,7 @@ pub fn before_tls(hello: &Hello) -> Judged {
 }
 
 /// Behind a verified handshake the service is proved already: every reply confirms it, and a cut shakes it.
-pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
+pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
         End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
         End::Foreign { why } => Judged::new(Standing::Proved, format!("verified certificate, then {why}")),
@@ -38,7 +38,7 @@ pub fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
 }
 
 /// A conversation without TLS, which must prove the service by itself.
-pub fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> Judged {
+pub(super) fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
         End::Replied(Reply::Http(reply)) => http::judge(endpoint, reply),
         End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),

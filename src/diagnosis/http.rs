@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Judges a response over plain HTTP.
-pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
+pub(super) fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
     let path = endpoint.path.as_deref().unwrap_or("/");
     let kind = object_kind(path);
     let line = status_line(reply);
@@ -40,7 +40,7 @@ pub fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
 }
 
 /// The first line of a response, as far as it helps.
-pub fn status_line(reply: &HttpReply) -> String {
+pub(super) fn status_line(reply: &HttpReply) -> String {
     let server = reply
         .header("server")
         .map(|server| format!(" from \"{server}\""))

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Takes back every block that was seen on a machine which has no address and got nothing out.
-pub fn reconsider(plan: &Plan, run: &Run, addresses: &[IpAddr], judgements: &mut [Judgement]) {
+pub(super) fn reconsider(plan: &Plan, run: &Run, addresses: &[IpAddr], judgements: &mut [Judgement]) {
     if !addresses.is_empty() || something_left(run) {
         return;
     }

@@ -19,7 +19,7 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Notices about the run as a whole, each a sentence.
-pub fn notices(
+pub(super) fn notices(
     plan: &Plan,
     run: &Run,
     judgements: &[Judgement],

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
-pub fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
+pub(super) fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
     let prediction = row.prediction?;
     let words = &prediction.words;
     if row.endpoint.direction != Direction::Outbound {
@@ -43,7 +43,7 @@ pub fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
 }
 
 /// Lets the rules say who is at fault for what is said of these rows. What they predict and a row refutes has no say.
-pub fn refine(rows: &[Row<'_>], account: &mut Account) {
+pub(super) fn refine(rows: &[Row<'_>], account: &mut Account) {
     let dialled: Vec<&Prediction> = rows
         .iter()
         .filter(|row| !was_not_dialled(row))

@@ -7,7 +7,7 @@ use crate::model::{Cause, Direction, Prediction, Stage, Transport, Verdict, pred
 
 /// That what the rules deny answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refutation {
+pub(super) struct Refutation {
     /// How many endpoints do.
     answering: usize,
     /// One of them.
@@ -17,7 +17,7 @@ pub struct Refutation {
 impl Refutation {
     /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
     /// comes in.
-    pub fn of(view: &RunView<'_>) -> Option<Self> {
+    pub(super) fn of(view: &RunView<'_>) -> Option<Self> {
         let is_denied = |row: &&Row<'_>| {
             let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
             row.endpoint.direction == Direction::Outbound && row.prediction.is_some_and(denies) && answers(row)
@@ -46,7 +46,7 @@ impl fmt::Display for Refutation {
 }
 
 /// Whether packets were dropped in silence, as Azure's rules drop them.
-pub fn is_silent(row: &Row<'_>) -> bool {
+pub(super) fn is_silent(row: &Row<'_>) -> bool {
     match row.judgement.cause {
         Some(Cause::TcpTimeout) => true,
         Some(Cause::HelloTimeout) => row.endpoint.transport == Transport::Udp,
@@ -56,14 +56,14 @@ pub fn is_silent(row: &Row<'_>) -> bool {
 }
 
 /// Whether nothing was sent to the endpoint itself.
-pub fn was_not_dialled(row: &Row<'_>) -> bool {
+pub(super) fn was_not_dialled(row: &Row<'_>) -> bool {
     let of_the_name = row.judgement.stage == Some(Stage::Dns);
     row.judgement.verdict == Verdict::NotTested
         || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
 }
 
 /// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
-pub fn answers(row: &Row<'_>) -> bool {
+pub(super) fn answers(row: &Row<'_>) -> bool {
     if was_not_dialled(row) {
         return false;
     }

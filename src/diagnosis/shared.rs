@@ -21,7 +21,7 @@ const FEWEST_DOMAINS: usize = 3;
 /// Gives the rows of such an address their true cause, where nothing proves itself there.
 ///
 /// Content networks answer for many names at one address; theirs lead there by aliases in one domain, and so count as one.
-pub fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
+pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
     let mut places: BTreeMap<IpAddr, Place> = BTreeMap::new();
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements.iter()) {
         let Some(address) = only_address(endpoint, judgement) else {

@@ -16,7 +16,7 @@ use crate::{
 const DEAD_NEXT_HOP: Duration = Duration::from_millis(100);
 
 /// The cause of a failed connection attempt, and what was seen.
-pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
+pub(super) fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
     if let Some(error) = failure.icmp.first() {
         return (Cause::TcpUnreachable, icmp(error, duration));
     }
@@ -39,7 +39,7 @@ pub fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
 }
 
 /// The cause of a failed datagram, and what was seen.
-pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
+pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) {
     if let Some(error) = failure.icmp.first() {
         let refused = matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));
         let cause = if refused {
@@ -64,7 +64,7 @@ pub fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, String) 
 }
 
 /// Whether an ICMP error of this machine itself, `after` so long, says that the next hop did not answer ARP.
-pub fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
+pub(super) fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
     matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Judges stand-ins again, as far as nobody answered at all.
-pub fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
+pub(super) fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
         let Some(stand_in) = endpoint.stand_in.filter(|_| is_silent(judgement)) else {
             continue;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Judges one handshake.
-pub fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
+pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
     let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (Standing::Failed(Cause::TlsUntrusted), how.clone()),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Everything that the catalog knows of a dependency.
-pub fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> String {
+pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> String {
     let mut page = String::new();
     paragraph(&mut page, 0, &format!("{} ({})", dependency.title, dependency.id));
     label(&mut page, "Needed by", &needed_by(dependency));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Every dependency that needs `asked`, a host or an address, with a port behind it or without; `None` where none does.
-pub fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<String> {
+pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<String> {
     let (host, port) = parts(asked);
     let in_cloud = |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
     let needs = |dependency: &&Dependency| in_cloud(&dependency.clouds);

@@ -5,18 +5,18 @@ use crate::text::wrap;
 /// Columns of the page.
 const WIDTH: usize = 80;
 /// Where text below a heading begins.
-pub const INDENT: usize = 2;
+pub(super) const INDENT: usize = 2;
 /// Where text behind a label begins.
 const LABELLED: usize = 15;
 
 /// A heading, with an empty line above.
-pub fn section(page: &mut String, heading: &str) {
+pub(super) fn section(page: &mut String, heading: &str) {
     page.push('\n');
     line(page, heading);
 }
 
 /// A line of text behind a word.
-pub fn label(page: &mut String, label: &str, text: &str) {
+pub(super) fn label(page: &mut String, label: &str, text: &str) {
     for (at, part) in wrap(text, WIDTH - LABELLED).iter().enumerate() {
         let label = if at == 0 { label } else { "" };
         line(page, &format!("  {label:<width$}{part}", width = LABELLED - 2));
@@ -24,19 +24,19 @@ pub fn label(page: &mut String, label: &str, text: &str) {
 }
 
 /// Text, indented by so many columns.
-pub fn paragraph(page: &mut String, indent: usize, text: &str) {
+pub(super) fn paragraph(page: &mut String, indent: usize, text: &str) {
     for part in wrap(text, WIDTH - indent) {
         line(page, &format!("{:indent$}{part}", ""));
     }
 }
 
 /// One item of a list.
-pub fn bullet(page: &mut String, text: &str) {
+pub(super) fn bullet(page: &mut String, text: &str) {
     hanging(page, &format!("- {text}"), 4);
 }
 
 /// A paragraph whose further lines stand deeper than its first.
-pub fn hanging(page: &mut String, text: &str, indent: usize) {
+pub(super) fn hanging(page: &mut String, text: &str, indent: usize) {
     for (at, part) in wrap(text, WIDTH - indent).iter().enumerate() {
         let indent = if at == 0 { INDENT } else { indent };
         line(page, &format!("{:indent$}{part}", ""));
@@ -44,13 +44,13 @@ pub fn hanging(page: &mut String, text: &str, indent: usize) {
 }
 
 /// One line as it is.
-pub fn line(page: &mut String, text: &str) {
+pub(super) fn line(page: &mut String, text: &str) {
     page.push_str(text.trim_end());
     page.push('\n');
 }
 
 /// A word and what it means, in a list of such.
-pub fn entry(page: &mut String, word: &str, meaning: &str) {
+pub(super) fn entry(page: &mut String, word: &str, meaning: &str) {
     const MEANING: usize = 24;
     for (at, part) in wrap(meaning, WIDTH - MEANING).iter().enumerate() {
         let word = if at == 0 { word } else { "" };

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What is known of a cause.
-pub fn cause(cause: Cause) -> String {
+pub(super) fn cause(cause: Cause) -> String {
     let mut page = String::new();
     line(&mut page, cause.as_str());
     paragraph(&mut page, 0, cause.meaning());
@@ -25,7 +25,7 @@ pub fn cause(cause: Cause) -> String {
 }
 
 /// What is known of a kind of finding; `scope` is the second half of a finding's id.
-pub fn kind(kind: FindingKind, scope: Option<&str>) -> String {
+pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     let mut page = String::new();
     line(&mut page, kind.as_str());
     paragraph(&mut page, 0, kind.meaning());
@@ -46,7 +46,7 @@ pub fn kind(kind: FindingKind, scope: Option<&str>) -> String {
 }
 
 /// Every word with its meaning.
-pub fn list(catalog: &Catalog) -> String {
+pub(super) fn list(catalog: &Catalog) -> String {
     let mut page = String::new();
     line(
         &mut page,

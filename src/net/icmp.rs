@@ -179,6 +179,10 @@ mod platform {
     /// The whole struct grows with the kernel, and nix insists on the exact length.
     #[repr(C)]
     #[derive(Clone, Copy)]
+    #[expect(
+        unreachable_pub,
+        reason = "the option of `sockopt_impl!` is public, and so its value"
+    )]
     pub struct TcpInfoHead {
         state: u8,
         _bytes: [u8; 7],
@@ -188,6 +192,10 @@ mod platform {
     /// The same up to `tcpi_rcv_ooopack` (Linux 5.4).
     #[repr(C)]
     #[derive(Clone, Copy)]
+    #[expect(
+        unreachable_pub,
+        reason = "the option of `sockopt_impl!` is public, and so its value"
+    )]
     pub struct TcpInfoLong {
         head: TcpInfoHead,
         words: [u32; 31],

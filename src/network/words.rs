@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A rule of a group, as data.
-pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
+pub(super) fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
     RuleMatch {
         name: rule.name.clone(),
         priority: rule.priority,
@@ -26,7 +26,7 @@ pub fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
 }
 
 /// A route that takes some of `addresses`, as data.
-pub fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
+pub(super) fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
     RouteMatch {
         prefix: prefix(route, addresses),
         source: route.source,
@@ -41,17 +41,17 @@ fn prefix(route: &Route, addresses: &AddressSet) -> String {
 }
 
 /// `NSG rule DenyInternet (4096, subnet)`.
-pub fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
+pub(super) fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
     format!("NSG rule {}", short_rule(decision.group.place, rule))
 }
 
 /// `DenyInternet (4096, subnet)`.
-pub fn short_rule(place: Place, rule: &Rule) -> String {
+pub(super) fn short_rule(place: Place, rule: &Rule) -> String {
     format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
 /// `route 0.0.0.0/0 (user, to-firewall)`, for the part of it that takes some of `addresses`.
-pub fn route(route: &Route, addresses: &AddressSet) -> String {
+pub(super) fn route(route: &Route, addresses: &AddressSet) -> String {
     let name = route
         .name
         .as_ref()
@@ -61,7 +61,7 @@ pub fn route(route: &Route, addresses: &AddressSet) -> String {
 }
 
 /// `denies TCP 1433 to 20.1.2.3`.
-pub fn does(access: Access, flow: &Flow<'_>) -> String {
+pub(super) fn does(access: Access, flow: &Flow<'_>) -> String {
     let verb = match access {
         Access::Deny => "denies",
         Access::Allow | Access::AlwaysAllow => "allows",
@@ -71,7 +71,7 @@ pub fn does(access: Access, flow: &Flow<'_>) -> String {
 }
 
 /// `TCP 1433`.
-pub fn port(flow: &Flow<'_>) -> String {
+pub(super) fn port(flow: &Flow<'_>) -> String {
     let transport = match flow.transport {
         Transport::Tcp => "TCP",
         Transport::Udp => "UDP",
@@ -80,7 +80,7 @@ pub fn port(flow: &Flow<'_>) -> String {
 }
 
 /// The other side: addresses where they are known, or else its tag.
-pub fn remote(remote: &Remote) -> String {
+pub(super) fn remote(remote: &Remote) -> String {
     match (remote.known, remote.tag.as_deref()) {
         (Known::Exactly, _) => remote.addresses.to_string(),
         (_, None) => "the internet".into(),

@@ -20,7 +20,7 @@ const PRIVATE: u32 = 0o600;
 
 /// A place that can be written to, found before anything is probed.
 #[derive(Debug)]
-pub enum Place {
+pub(crate) enum Place {
     /// A file, or the place for one, behind every link.
     File(PathBuf),
     /// A device or a pipe. It stays open from the first, because who reads a pipe leaves when its last writer does.
@@ -29,7 +29,7 @@ pub enum Place {
 
 impl Place {
     /// Finds out whether `path` can be written to, without waiting; a file is not changed by it.
-    pub fn find(path: &Path) -> io::Result<Self> {
+    pub(crate) fn find(path: &Path) -> io::Result<Self> {
         if is_own_stream(path) {
             return open_stream(path).map(Self::Stream);
         }
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// Writes a report. A file is replaced as a whole; a pipe that takes nothing for as long as `patience` is given up.
-    pub fn write(&mut self, content: &[u8], patience: Duration) -> io::Result<()> {
+    pub(crate) fn write(&mut self, content: &[u8], patience: Duration) -> io::Result<()> {
         match self {
             Self::File(target) => replace(target, content),
             Self::Stream(file) => stream::write(file, content, Some(patience)),

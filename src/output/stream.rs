@@ -20,7 +20,7 @@ const PIECE: usize = 4096;
 ///
 /// # Errors
 /// `TimedOut` for a reader that was given up, `BrokenPipe` for one that went away, and whatever else the system says.
-pub fn write(to: &impl AsFd, content: &[u8], patience: Option<Duration>) -> io::Result<()> {
+pub(crate) fn write(to: &impl AsFd, content: &[u8], patience: Option<Duration>) -> io::Result<()> {
     let to = to.as_fd();
     let mut rest = content;
     let mut since = Instant::now();

@@ -38,13 +38,18 @@ impl Values {
 
 /// A host, and the placeholders in it that nobody filled; their braces are still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub(super) struct Host {
     pub host: String,
     pub missing: Vec<String>,
 }
 
 /// Every host that a template stands for: one for each combination of values.
-pub fn expand(template: &str, suffixes: &BTreeMap<String, String>, region: Option<&str>, values: &Values) -> Vec<Host> {
+pub(super) fn expand(
+    template: &str,
+    suffixes: &BTreeMap<String, String>,
+    region: Option<&str>,
+    values: &Values,
+) -> Vec<Host> {
     let filled = fill(template, suffixes);
     let mut hosts = vec![Host {
         host: filled.clone(),
@@ -90,7 +95,7 @@ fn in_its_zone(host: String, value: &str) -> String {
 }
 
 /// Fills the suffixes of a cloud and leaves other placeholders alone.
-pub fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
+pub(crate) fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
     let mut host = template.to_string();
     for name in placeholders(template) {
         if let Some(suffix) = suffixes.get(name) {
@@ -101,7 +106,7 @@ pub fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
 }
 
 /// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).
-pub fn misfit(host: &str) -> Option<String> {
+pub(super) fn misfit(host: &str) -> Option<String> {
     if host.len() > NAME {
         return Some(format!(
             "{host} has {} characters, and a name has {NAME} at most",
@@ -116,7 +121,7 @@ pub fn misfit(host: &str) -> Option<String> {
 }
 
 /// How to give the values that are missing.
-pub fn advice(missing: &[String]) -> String {
+pub(super) fn advice(missing: &[String]) -> String {
     let names = missing.join(" and ");
     let verb = if missing.len() == 1 { "is" } else { "are" };
     let flags: Vec<String> = missing

@@ -15,7 +15,7 @@ use super::{
 use crate::plan::Plan;
 
 /// What is left to do.
-pub enum Job {
+pub(super) enum Job {
     /// An endpoint that was not probed yet.
     Probe(usize),
     /// One that was, at the addresses that further connections are owed to.
@@ -23,14 +23,14 @@ pub enum Job {
 }
 
 /// What came of a job.
-pub enum Seen {
+pub(super) enum Seen {
     Probe(Box<Trace>),
     Again(Duration, Vec<Attempt>),
 }
 
 impl Seen {
     /// The connections that it was seen by.
-    pub fn attempts(&self) -> &[Attempt] {
+    pub(super) fn attempts(&self) -> &[Attempt] {
         match self {
             Self::Probe(trace) => &trace.attempts,
             Self::Again(_, attempts) => attempts,
@@ -40,7 +40,7 @@ impl Seen {
 
 /// The jobs of a run, and what has come of them. Whatever was probed too early to know that the connections of this run
 /// differ, or had no room for a second one, comes once more behind all others.
-pub struct Rounds {
+pub(super) struct Rounds {
     plan: Arc<Plan>,
     stages: Arc<Stages>,
     jobs: VecDeque<Job>,
@@ -55,7 +55,7 @@ impl Rounds {
     const MOST_AGAIN: u8 = 2;
 
     /// Every testable endpoint of a plan, in its order.
-    pub fn new(plan: Arc<Plan>, stages: Arc<Stages>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, stages: Arc<Stages>) -> Self {
         let testable = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
         Self {
             jobs: testable.map(Job::Probe).collect(),
@@ -68,17 +68,17 @@ impl Rounds {
     }
 
     /// Whether anything is left to do.
-    pub fn has_jobs(&self) -> bool {
+    pub(super) fn has_jobs(&self) -> bool {
         !self.jobs.is_empty()
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Option<Job> {
+    pub(super) fn next(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }
 
     /// The doing of a job.
-    pub fn work(&self, job: Job) -> impl Future<Output = (usize, Seen)> + use<> {
+    pub(super) fn work(&self, job: Job) -> impl Future<Output = (usize, Seen)> + use<> {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         let earlier = match &job {
             Job::Probe(_) => Vec::new(),
@@ -100,7 +100,7 @@ impl Rounds {
     }
 
     /// Keeps what was seen of an endpoint; gives its trace where that is the first.
-    pub fn take_in(&mut self, index: usize, seen: Seen) -> Option<&Trace> {
+    pub(super) fn take_in(&mut self, index: usize, seen: Seen) -> Option<&Trace> {
         self.busy[index] = false;
         match seen {
             Seen::Probe(trace) => {
@@ -120,7 +120,7 @@ impl Rounds {
     }
 
     /// Looks over all endpoints that were probed.
-    pub fn owe_all(&mut self) {
+    pub(super) fn owe_all(&mut self) {
         for index in 0..self.traces.len() {
             self.owe(index);
         }
@@ -142,7 +142,7 @@ impl Rounds {
     }
 
     /// What was seen of each endpoint; `None` where its probe never ended.
-    pub fn traces(&mut self) -> Vec<Option<Trace>> {
+    pub(super) fn traces(&mut self) -> Vec<Option<Trace>> {
         mem::take(&mut self.traces)
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{model::Transport, text::quote};
 
 /// One command a line. What the user must name stands in variables, and an unset one stops the shell.
-pub fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &Rules) -> String {
     let mut lines: Vec<String> = rules.remarks().iter().map(|remark| format!("# {remark}")).collect();
     if !rules.is_empty() {
         let target = match rules {
@@ -54,7 +54,7 @@ impl Command {
 }
 
 /// One line for each rule, after what they stand in.
-pub fn lines(rules: &Rules) -> Vec<String> {
+pub(super) fn lines(rules: &Rules) -> Vec<String> {
     match rules {
         Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule).line()).collect(),
         Rules::Firewall(group) => firewall(group),

@@ -12,7 +12,7 @@ use super::{
 const VERSION: &str = "2024-05-01";
 
 /// A module with one parameter: the name of the resource that gets the rules.
-pub fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &Rules) -> String {
     let mut out = String::new();
     for remark in rules.remarks() {
         let _ = writeln!(out, "// {remark}");

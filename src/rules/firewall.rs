@@ -88,7 +88,7 @@ pub struct ApplicationRule {
 }
 
 /// The rules that are chosen.
-pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
+pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
     let (network, application) = (network(set, choice), application(set, choice));
     match choice {
         Choice::All => CollectionGroup {

@@ -3,7 +3,7 @@
 use super::{Rules, literal::resources};
 
 /// A list of `{name, properties}`.
-pub fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &Rules) -> String {
     let json = serde_json::to_string_pretty(&resources(rules)).expect("text, numbers and lists always serialize");
     format!("{json}\n")
 }

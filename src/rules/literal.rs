@@ -11,7 +11,7 @@ use crate::model::Transport;
 
 /// A value whose keys keep their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Literal {
+pub(super) enum Literal {
     /// Text.
     Text(String),
     /// A whole number.
@@ -40,7 +40,7 @@ impl Serialize for Literal {
 }
 
 /// Each resource as `{name, properties}`.
-pub fn resources(rules: &Rules) -> Vec<Literal> {
+pub(super) fn resources(rules: &Rules) -> Vec<Literal> {
     match rules {
         Rules::Nsg(group) => group
             .rules

@@ -54,7 +54,7 @@ const LONGEST: usize = 140;
 ///
 /// # Errors
 /// A sentence, where there are more rules than priorities.
-pub fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
+pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
         let slots: Vec<&Slot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
@@ -214,7 +214,7 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Res
 }
 
 /// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
-pub fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+pub(super) fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
     let addresses = set.required_by(slot).flat_map(|requirement| &requirement.addresses);
     let mut servers: Vec<String> = Vec::new();
     for address in addresses.filter(|address| !is_impossible(**address)) {
@@ -227,7 +227,7 @@ pub fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
 }
 
 /// The addresses of a dependency that no tag covers.
-pub fn literal(basis: &Basis<'_>, id: &str) -> Vec<String> {
+pub(super) fn literal(basis: &Basis<'_>, id: &str) -> Vec<String> {
     let dependency = basis.catalog.dependencies.iter().find(|dependency| dependency.id == id);
     let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&basis.cloud));
     addresses.into_iter().flatten().map(ToString::to_string).collect()

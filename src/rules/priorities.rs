@@ -17,7 +17,7 @@ const FIRST: u16 = 2000;
 const STEP: u32 = 10;
 
 /// The numbers that Azure takes.
-pub const RANGE: std::ops::RangeInclusive<u16> = 100..=4096;
+pub(super) const RANGE: std::ops::RangeInclusive<u16> = 100..=4096;
 
 /// A rule in force that denies some of what a rule allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Deny {
 
 /// The numbers of one direction.
 #[derive(Debug, Clone)]
-pub struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     first: u32,
     step: u32,
     slots: u32,
@@ -62,7 +62,7 @@ pub struct Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     /// The numbers for so many slots, all of one direction.
-    pub fn new(basis: &Basis<'a>, slots: usize, inbound: bool) -> Self {
+    pub(super) fn new(basis: &Basis<'a>, slots: usize, inbound: bool) -> Self {
         let first = u32::from(basis.first_priority.unwrap_or(FIRST));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
         let room = u32::from(*RANGE.end()).saturating_sub(first) / slots.saturating_sub(1).max(1);
@@ -79,7 +79,7 @@ impl<'a> Numbers<'a> {
 
     /// The number for the rule of this name in the slot at this place, before `deny` where that leaves room; `None` where
     /// the numbers that Azure takes end before it.
-    pub fn number(&self, name: &str, at: usize, deny: Option<&Deny>) -> Option<u16> {
+    pub(super) fn number(&self, name: &str, at: usize, deny: Option<&Deny>) -> Option<u16> {
         let at = u32::try_from(at).ok()?;
         let regular = self.first + self.step * at;
         let end = u32::from(*RANGE.end()) + 1;

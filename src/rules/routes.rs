@@ -16,7 +16,7 @@ pub struct Route {
 const MANAGEMENT: &str = "ApiManagement";
 
 /// The routes that are chosen: for management traffic, and for what only works from an Azure public address.
-pub fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
+pub(super) fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for requirement in &set.requirements {
         if !choice.takes(std::iter::once(requirement)) {

@@ -40,7 +40,7 @@ pub enum Far {
 }
 
 /// Every slot of a catalog, whatever its cloud and kind of network, and behind them those of endpoints that no catalog has.
-pub fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Slot> {
+pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Slot> {
     let mut slots = Vec::new();
     for dependency in &catalog.dependencies {
         for spec in dependency
@@ -95,7 +95,7 @@ impl Slot {
 
 /// A name as Azure takes it for rules: letters, digits, dots, hyphens and underscores, 70 at most, which leaves room for a
 /// prefix within Azure's 80.
-pub fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     const MOST: usize = 70;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     text.chars().map(|c| if fits(c) { c } else { '-' }).take(MOST).collect()

@@ -10,7 +10,7 @@ use super::{
 use crate::model::Transport;
 
 /// Variables for what exists, then one resource a rule, or one for a whole firewall.
-pub fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &Rules) -> String {
     let mut out = String::new();
     for remark in rules.remarks() {
         let _ = writeln!(out, "# {remark}");

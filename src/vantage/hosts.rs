@@ -10,7 +10,7 @@ const HOSTS: &str = "/etc/hosts";
 const MAX_SIZE: usize = 16 << 20;
 
 /// A notice for each planned host that the hosts file maps; the agent itself asks the name servers.
-pub fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String> {
     let planned: BTreeSet<&str> = planned.collect();
     match file::read(Path::new(HOSTS), MAX_SIZE) {
         Ok(bytes) => hidden(&String::from_utf8_lossy(&bytes), &planned),

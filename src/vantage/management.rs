@@ -78,7 +78,7 @@ impl FromStr for ResourceId {
 
 /// What could be fetched.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// The documents.
     pub documents: Vec<Document>,
     /// What could not be fetched, why, and what to do about it.
@@ -89,7 +89,7 @@ pub struct Fetched {
 /// run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots, until: &Until) -> Fetched {
+pub(crate) fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots, until: &Until) -> Fetched {
     let fetching = async {
         tokio::select! {
             fetched = fetch_both(service, vantage.cloud, &vantage.name_servers, roots) => fetched,

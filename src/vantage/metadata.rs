@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// What the service says of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Its cloud, where it is one that API Management lives in.
     pub cloud: Option<Cloud>,
     /// Its region.

@@ -25,7 +25,7 @@ const MOST_SERVERS: usize = 20;
 
 /// The configured servers, and what is remarkable about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct System {
+pub(crate) struct System {
     /// In the order in which a resolver would ask them.
     pub servers: Vec<SocketAddr>,
     /// What the reader should know.
@@ -33,7 +33,7 @@ pub struct System {
 }
 
 /// Reads the system's configuration.
-pub fn system() -> System {
+pub(crate) fn system() -> System {
     let read = |path: &str| file::read(Path::new(path), MAX_SIZE).map_err(|error| error.to_string());
     let mut system = choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB));
     if system.servers.len() > MOST_SERVERS {
@@ -128,7 +128,7 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
 }
 
 /// Reads `IP` or `IP:PORT` (`[IPv6]:PORT`).
-pub fn parse_server(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_server(text: &str) -> Result<SocketAddr, String> {
     text.parse::<IpAddr>()
         .map(|ip| SocketAddr::new(ip, PORT))
         .or_else(|_| text.parse::<SocketAddr>())

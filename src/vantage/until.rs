@@ -9,26 +9,26 @@ use tokio::{sync::watch, time::sleep_until};
 
 /// The end of asking: a time, or a signal.
 #[derive(Debug, Clone)]
-pub struct Until {
+pub(crate) struct Until {
     end: Instant,
     interrupted: watch::Receiver<bool>,
 }
 
 impl Until {
     /// Until `end`, or until `interrupted` is true.
-    pub fn new(end: Instant, interrupted: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(end: Instant, interrupted: watch::Receiver<bool>) -> Self {
         Self { end, interrupted }
     }
 
     /// For as long as `limit`, whatever happens.
-    pub fn after(limit: Duration) -> Self {
+    pub(crate) fn after(limit: Duration) -> Self {
         let (_, never) = watch::channel(false);
         Self::new(Instant::now() + limit, never)
     }
 
     /// The same with less time: `limit` at most, and half of what is left, because there is more to do after it.
     #[must_use]
-    pub fn part(&self, limit: Duration) -> Self {
+    pub(crate) fn part(&self, limit: Duration) -> Self {
         let left = self.end.saturating_duration_since(Instant::now());
         Self {
             end: Instant::now() + limit.min(left / 2),
@@ -37,7 +37,7 @@ impl Until {
     }
 
     /// Completes at the end.
-    pub async fn over(self) {
+    pub(crate) async fn over(self) {
         let end = self.end;
         tokio::select! {
             () = sleep_until(end.into()) => {}
@@ -46,7 +46,7 @@ impl Until {
     }
 
     /// Completes once the signal has come.
-    pub async fn interrupted(mut self) {
+    pub(crate) async fn interrupted(mut self) {
         if self.interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
             pending::<()>().await;
         }

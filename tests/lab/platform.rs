@@ -26,7 +26,7 @@ const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
 
-pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     let slow = SLOW.iter().map(|(name, _)| format!("platform/{SLOW_METADATA}/{name}"));
     let telltales = TELLTALES
         .iter()
@@ -37,7 +37,7 @@ pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .collect()
 }
 
-pub fn run(name: &str) -> Result<()> {
+pub(crate) fn run(name: &str) -> Result<()> {
     match name.split_once('/').unwrap_or((name, "")) {
         (SLOW_METADATA, which) => answers_within_a_second(described(&SLOW, which)?),
         (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),

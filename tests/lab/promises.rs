@@ -133,13 +133,13 @@ fn catalog_of(endpoints: impl IntoIterator<Item = String>) -> String {
     lab::whole_catalog(&lines.join("\n"))
 }
 
-pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     promises()
         .map(|promise| trial(format!("promises/{}", promise.name), forbidden))
         .collect()
 }
 
-pub fn run(name: &str) -> Result<()> {
+pub(crate) fn run(name: &str) -> Result<()> {
     let promise = promises()
         .find(|promise| promise.name == name)
         .with_context(|| format!("no promise is called {name}"))?;

@@ -14,14 +14,14 @@ use super::{AGENT, obstacle, trial};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 
-pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     let mut files = Vec::new();
     find(Path::new(FOLDER), &mut files);
     files.sort();
     files.iter().map(|file| of(file, forbidden)).collect()
 }
 
-pub fn run(name: &str) -> Result<()> {
+pub(crate) fn run(name: &str) -> Result<()> {
     let file = Path::new(FOLDER).join(format!("{name}.yaml"));
     Scenario::load(&file)?.play(Path::new(AGENT))
 }

@@ -38,14 +38,14 @@ const PROMISES: [Promise; 11] = [
     Promise("nothing piles up", false, nothing_piles_up),
 ];
 
-pub fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     PROMISES
         .iter()
         .map(|Promise(name, needs_nft, _)| trial(format!("watch/{name}"), obstacle(forbidden, *needs_nft).as_ref()))
         .collect()
 }
 
-pub fn run(wanted: &str) -> Result<()> {
+pub(crate) fn run(wanted: &str) -> Result<()> {
     let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
     let Promise(.., check) = promise.context("no such promise")?;
     check()

@@ -10,10 +10,10 @@ use apim_probe::{
 };
 
 /// What was seen of the endpoint whose id begins so: verdict, cause, address.
-pub type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
+pub(crate) type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
 
 /// The report of a run that saw these and nothing else; the blocked ones share a finding.
-pub fn report(plan: &Plan, seen: &[Seen]) -> Report {
+pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
     let endpoints: Vec<Endpoint> = plan
         .endpoints
         .iter()

@@ -13,7 +13,7 @@ use apim_probe::{
 
 /// A dependency that endpoints are made from.
 #[derive(Clone, Copy)]
-pub struct Of {
+pub(crate) struct Of {
     id: &'static str,
     title: &'static str,
     need: Need,
@@ -31,35 +31,35 @@ const fn of(id: &'static str, title: &'static str, need: Need, tag: &'static str
     }
 }
 
-pub const DNS: Of = Of {
+pub(crate) const DNS: Of = Of {
     tag: None,
     ..of("dns", "Name servers", Need::Required, "")
 };
-pub const STORAGE: Of = of("storage", "Azure Storage", Need::Required, "Storage");
-pub const SQL: Of = of("sql", "Azure SQL", Need::Required, "Sql");
-pub const KEY_VAULT: Of = of("key-vault", "Azure Key Vault", Need::Required, "AzureKeyVault");
-pub const ENTRA: Of = of("entra", "Microsoft Entra ID", Need::Required, "AzureActiveDirectory");
-pub const MONITOR: Of = of(
+pub(crate) const STORAGE: Of = of("storage", "Azure Storage", Need::Required, "Storage");
+pub(crate) const SQL: Of = of("sql", "Azure SQL", Need::Required, "Sql");
+pub(crate) const KEY_VAULT: Of = of("key-vault", "Azure Key Vault", Need::Required, "AzureKeyVault");
+pub(crate) const ENTRA: Of = of("entra", "Microsoft Entra ID", Need::Required, "AzureActiveDirectory");
+pub(crate) const MONITOR: Of = of(
     "monitor",
     "Azure Monitor metrics and health",
     Need::Required,
     "AzureMonitor",
 );
-pub const REVOCATION: Of = of("revocation", "Certificate revocation", Need::Required, "Internet");
-pub const MANAGEMENT: Of = of("management", "Management endpoint", Need::Required, "ApiManagement");
-pub const EVENT_HUBS: Of = Of {
+pub(crate) const REVOCATION: Of = of("revocation", "Certificate revocation", Need::Required, "Internet");
+pub(crate) const MANAGEMENT: Of = of("management", "Management endpoint", Need::Required, "ApiManagement");
+pub(crate) const EVENT_HUBS: Of = Of {
     feature: Some("the log-to-eventhub policy"),
     ..of("event-hubs", "Azure Event Hubs", Need::Feature, "EventHub")
 };
-pub const CAPTCHA: Of = Of {
+pub(crate) const CAPTCHA: Of = Of {
     feature: Some("CAPTCHA in the developer portal"),
     ..of("captcha", "Developer portal CAPTCHA", Need::Feature, "Internet")
 };
-pub const KMS: Of = Of {
+pub(crate) const KMS: Of = Of {
     feature: Some("Windows activation"),
     ..of("kms", "Windows activation", Need::Feature, "Internet")
 };
-pub const EGRESS: Of = of("egress", "Traffic that must not get out", Need::Feature, "Internet");
+pub(crate) const EGRESS: Of = of("egress", "Traffic that must not get out", Need::Feature, "Internet");
 
 impl Of {
     fn documented(self) -> Self {
@@ -70,7 +70,7 @@ impl Of {
     }
 
     /// A reachable endpoint.
-    pub fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
+    pub(crate) fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
         let udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
         let address = IpAddr::from([20, 60, 1, 4]);
         let stages = Stages {
@@ -141,7 +141,7 @@ impl Of {
 }
 
 /// What became of an endpoint.
-pub trait Became: Sized {
+pub(crate) trait Became: Sized {
     fn became(self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self;
     fn blocked(self, cause: Cause, detail: &str) -> Self;
     fn untested(self, cause: Cause, detail: &str) -> Self;
@@ -209,7 +209,7 @@ impl Became for Endpoint {
     }
 }
 
-pub fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
+pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -240,7 +240,7 @@ pub fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
     }
 }
 
-pub fn finding(
+pub(crate) fn finding(
     (kind, cause): (FindingKind, Cause),
     scope: &str,
     title: &str,
@@ -265,7 +265,7 @@ pub fn finding(
 }
 
 /// Everything that the documentation names for a small instance, all of it well.
-pub fn healthy() -> Vec<Endpoint> {
+pub(crate) fn healthy() -> Vec<Endpoint> {
     let https = Protocol::Https;
     let mut endpoints = vec![DNS.at("168.63.129.16", 53, Protocol::Dns)];
     for kind in ["blob", "table"] {
@@ -320,13 +320,13 @@ fn found<'a>(endpoints: &'a [Endpoint], id_part: &str) -> Vec<&'a Endpoint> {
         .collect()
 }
 
-pub fn all_healthy() -> Report {
+pub(crate) fn all_healthy() -> Report {
     report(healthy(), vec![])
 }
 
 /// A firewall with one fault of each kind.
 #[expect(clippy::too_many_lines, reason = "one network, told in one piece")]
-pub fn broken_firewall() -> Report {
+pub(crate) fn broken_firewall() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "sql/", |e| {
         let mut e = e.blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.");
@@ -469,7 +469,7 @@ pub fn broken_firewall() -> Report {
 }
 
 /// Sixty endpoints, none of which answers.
-pub fn all_silent() -> Report {
+pub(crate) fn all_silent() -> Report {
     let mut endpoints = healthy();
     for n in 1..=34 {
         endpoints.push(MONITOR.at(&format!("metrichost{n}.prod.microsoftmetrics.com"), 443, Protocol::Tls));
@@ -511,7 +511,7 @@ pub fn all_silent() -> Report {
 }
 
 /// Nobody said which instance it is.
-pub fn nothing_tested() -> Report {
+pub(crate) fn nothing_tested() -> Report {
     let nameless = |of: Of, host: &str, port, protocol| {
         of.at(host, port, protocol)
             .untested(Cause::NeedsValue, "The name is not known.")
@@ -547,7 +547,7 @@ pub fn nothing_tested() -> Report {
 }
 
 /// Names are missing, the rest is well.
-pub fn names_missing() -> Report {
+pub(crate) fn names_missing() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "storage/", |e| {
         let kind = if e.host.contains("blob") { "blob" } else { "table" };
@@ -568,7 +568,7 @@ pub fn names_missing() -> Report {
 }
 
 /// Ctrl-C before the first timeouts.
-pub fn interrupted() -> Report {
+pub(crate) fn interrupted() -> Report {
     let mut endpoints = healthy();
     for endpoint in endpoints.iter_mut().skip(9) {
         *endpoint = endpoint.clone().untested(Cause::Deadline, "Interrupted.");
@@ -580,7 +580,7 @@ pub fn interrupted() -> Report {
 }
 
 /// Half of a name's addresses are dead, and a port answers without saying what it is.
-pub fn doubtful() -> Report {
+pub(crate) fn doubtful() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "sql/", |mut e| {
         e.stages.tcp = ["20.60.1.4", "20.60.1.5", "20.60.1.6", "20.60.1.7"]
@@ -613,7 +613,7 @@ pub fn doubtful() -> Report {
 }
 
 /// Negative tests: one holds, one does not, one cannot be said.
-pub fn must_be_blocked() -> Report {
+pub(crate) fn must_be_blocked() -> Report {
     let https = Protocol::Https;
     let mut endpoints = healthy();
     endpoints.push(
@@ -633,7 +633,7 @@ pub fn must_be_blocked() -> Report {
 }
 
 /// Nothing but what need not answer.
-pub fn documented_only() -> Report {
+pub(crate) fn documented_only() -> Report {
     let endpoint = REVOCATION.documented().at("csp.digicert.com", 80, Protocol::Http);
     report(
         vec![endpoint.untested(Cause::Retired, "No server knows the name.")],
@@ -642,7 +642,7 @@ pub fn documented_only() -> Report {
 }
 
 /// Everything that a hostile network can put into a report.
-pub fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let nasty = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{202e}<script>alert(1)</script>\0\u{2028}=cmd|'/c calc'!A1,\"x\";`|*_[a](javascript:b)";
     let mut endpoint = SQL
         .at("evil.example", 1433, Protocol::Tds)

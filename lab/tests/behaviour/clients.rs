@@ -19,7 +19,7 @@ use nix::{
 
 /// How a connection attempt ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub(crate) enum Attempt {
     Open,
     Silent,
     /// The errno, and the ICMP error behind it: type, code and sender.
@@ -27,7 +27,7 @@ pub enum Attempt {
 }
 
 /// Connects once, asking the kernel for what the network said.
-pub fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
+pub(crate) fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
     let to: SocketAddr = to.parse()?;
     let SocketAddr::V4(v4) = to else {
         anyhow::bail!("IPv4 only")
@@ -53,7 +53,7 @@ pub fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
 }
 
 /// The first ICMP error in a socket's queue.
-pub fn icmp_error(socket: i32) -> Option<(u8, u8, Ipv4Addr)> {
+pub(crate) fn icmp_error(socket: i32) -> Option<(u8, u8, Ipv4Addr)> {
     let mut space = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
     let mut bytes = [0; 128];
     let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -70,14 +70,14 @@ pub fn icmp_error(socket: i32) -> Option<(u8, u8, Ipv4Addr)> {
 }
 
 /// An open connection that waits three seconds for everything.
-pub fn open(to: &str) -> Result<TcpStream> {
+pub(crate) fn open(to: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&to.parse()?, Duration::from_secs(3)).with_context(|| to.to_owned())?;
     stream.set_read_timeout(Some(Duration::from_secs(3)))?;
     Ok(stream)
 }
 
 /// What a stream says until it ends, pauses for long or fails.
-pub fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
+pub(crate) fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
     let (mut heard, mut part) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut part) {
@@ -89,7 +89,7 @@ pub fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
 }
 
 /// Says something to a TCP service and listens for half a second.
-pub fn ask(to: &str, words: &[u8]) -> Result<(Vec<u8>, io::Result<()>)> {
+pub(crate) fn ask(to: &str, words: &[u8]) -> Result<(Vec<u8>, io::Result<()>)> {
     let mut stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(500)))?;
     stream.write_all(words)?;
@@ -97,7 +97,7 @@ pub fn ask(to: &str, words: &[u8]) -> Result<(Vec<u8>, io::Result<()>)> {
 }
 
 /// Sends a datagram and waits half a second for an answer.
-pub fn exchange(to: &str, datagram: &[u8]) -> Result<io::Result<Vec<u8>>> {
+pub(crate) fn exchange(to: &str, datagram: &[u8]) -> Result<io::Result<Vec<u8>>> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     socket.connect(to)?;
@@ -107,7 +107,7 @@ pub fn exchange(to: &str, datagram: &[u8]) -> Result<io::Result<Vec<u8>>> {
 }
 
 /// A UDP socket that wants to hear of ICMP errors, and has sent one byte.
-pub fn knock(to: &str) -> Result<UdpSocket> {
+pub(crate) fn knock(to: &str) -> Result<UdpSocket> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
@@ -117,20 +117,20 @@ pub fn knock(to: &str) -> Result<UdpSocket> {
 }
 
 /// How long something takes.
-pub fn time<T>(what: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+pub(crate) fn time<T>(what: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     let start = Instant::now();
     what().map(|value| (value, start.elapsed()))
 }
 
 /// A stream inside TDS packets, from the client's side.
-pub struct InTds {
+pub(crate) struct InTds {
     pub stream: TcpStream,
     out: Vec<u8>,
     left: usize,
 }
 
 impl InTds {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self {
             stream,
             out: Vec::new(),

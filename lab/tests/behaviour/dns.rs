@@ -46,7 +46,7 @@ fn rcode(message: &[u8]) -> u8 {
     message[3] & 0x0f
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise("dns::answers_over_both_transports", NAMES, |_| {
         for answer in [udp("a.example")?, tcp("a.example")?] {
             ensure!(

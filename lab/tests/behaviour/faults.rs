@@ -23,7 +23,7 @@ fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> Attempt {
     Attempt::Failed(errno, Some((kind, code, from)))
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "faults::silence_is_about_one_port_only",
         "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.1:1433': { speaks: tcp } }

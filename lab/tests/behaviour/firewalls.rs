@@ -33,7 +33,7 @@ fn issuer_is_unknown(error: &std::io::Error) -> bool {
     error.to_string().contains("UnknownIssuer")
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise("firewalls::accept_for_everybody_on_their_ports_only", NETWORK, |_| {
         let second = std::time::Duration::from_millis(500);
         for to in ["20.0.0.1:443", "20.0.0.99:443", "192.0.2.1:443", "203.0.113.7:1433"] {

@@ -65,7 +65,7 @@ fn expect(to: &str, wanted: &Attempt) -> Result<()> {
     Ok(())
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "relay::what_nothing_happens_to_passes_whole",
         "line: { counted: true }

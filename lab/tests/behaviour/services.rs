@@ -43,7 +43,7 @@ fn starts_with(bytes: &[u8], start: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { speaks: http } }", |_| {
         let body = |path| {
             let answer = get("20.0.0.1:80", path)?;

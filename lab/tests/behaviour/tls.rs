@@ -16,17 +16,17 @@ use rustls::{
 
 use super::{Promise, clients::open, promise};
 
-pub type Client<S> = StreamOwned<ClientConnection, S>;
+pub(crate) type Client<S> = StreamOwned<ClientConnection, S>;
 
 /// Shakes hands with the trust of an instance.
-pub fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<TcpStream>>> {
+pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<TcpStream>>> {
     let stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
     shake_hands_over(stream, lab, name)
 }
 
 /// Shakes hands over whatever carries bytes.
-pub fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
+pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
     let mut roots = RootCertStore::empty();
     // Behind the three roots comes a certificate that only links another one to them.
     for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {
@@ -61,7 +61,7 @@ fn verdict(lab: &Lab, to: &str) -> Result<CertificateError> {
     }
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "tls::a_healthy_server_is_what_its_host_says",
         "names: { a.example: { addresses: [20.0.0.1] }, b.example: { addresses: [20.0.0.1] } }

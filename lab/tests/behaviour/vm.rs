@@ -16,7 +16,7 @@ fn shell(lab: &Lab, script: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-pub const PROMISES: &[Promise] = &[
+pub(crate) const PROMISES: &[Promise] = &[
     promise("vm::programs_have_no_capability", "{}", |lab| {
         let status = shell(lab, "grep Cap /proc/self/status")?;
         for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {

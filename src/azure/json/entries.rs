@@ -6,7 +6,7 @@ use super::{Form, Kind, Node, Object, failure};
 ///
 /// # Errors
 /// What it looks like instead.
-pub fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<'_>>, String> {
+pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<'_>>, String> {
     let (entries, is_list) = unwrapped(root, DEEPEST);
     let objects: Vec<Object<'_>> = entries.iter().filter_map(|entry| entry.object()).collect();
     let is_odd = objects.len() != entries.len();

@@ -6,7 +6,7 @@ use super::{Node, Object};
 
 /// What Azure or one of its tools said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(super) struct Failure {
     /// The error's code; empty where there is none.
     code: String,
     /// Its message; empty where there is none.
@@ -36,7 +36,7 @@ impl fmt::Display for Failure {
 
 /// The error in an object: `{"error": {"code": …, "message": …}}`, the same without its wrapper, or what gateways and
 /// Entra ID write.
-pub fn of_object(object: &Object<'_>) -> Option<Failure> {
+pub(super) fn of_object(object: &Object<'_>) -> Option<Failure> {
     let inner = object
         .get("error")
         .or_else(|| object.get("odata.error"))
@@ -65,7 +65,7 @@ pub fn of_object(object: &Object<'_>) -> Option<Failure> {
 }
 
 /// The error that a tool wrote as text.
-pub fn of_text(text: &str) -> Option<Failure> {
+pub(super) fn of_text(text: &str) -> Option<Failure> {
     const FIRST_LINES: usize = 40;
     let lines: Vec<&str> = text.lines().take(FIRST_LINES).map(str::trim).collect();
     let start = lines.iter().position(|line| is_error(line))?;

@@ -44,7 +44,7 @@ impl fmt::Display for Form {
 ///
 /// # Errors
 /// What the text is instead.
-pub fn json(text: &str) -> Result<(Cow<'_, RawValue>, Form), String> {
+pub(super) fn json(text: &str) -> Result<(Cow<'_, RawValue>, Form), String> {
     if text.trim().is_empty() {
         return Err("is empty: the command that wrote it failed, or its VM was not running".into());
     }
@@ -161,7 +161,7 @@ fn restore(value: &mut Value) {
 }
 
 /// What bytes are that are no text.
-pub fn binary(bytes: &[u8]) -> &'static str {
+pub(super) fn binary(bytes: &[u8]) -> &'static str {
     match bytes {
         [b'P', b'K', 3, 4, ..] => "is an archive or a workbook, and not text",
         [0x1f, 0x8b, ..] => "is compressed by gzip, and not text",
@@ -171,7 +171,7 @@ pub fn binary(bytes: &[u8]) -> &'static str {
 }
 
 /// Whether `ConvertTo-Json` put words in the place of what was nested deeper than it was told to go.
-pub fn is_cut(text: &str) -> bool {
+pub(super) fn is_cut(text: &str) -> bool {
     const MARKS: [&str; 5] = [
         "\"System.Object[]\"",
         "\"System.String[]\"",
@@ -183,7 +183,7 @@ pub fn is_cut(text: &str) -> bool {
 }
 
 /// Whether PowerShell wrote it: its names begin with capitals.
-pub fn is_of_powershell(text: &str) -> bool {
+pub(super) fn is_of_powershell(text: &str) -> bool {
     const NAMES: [&str; 7] = [
         "EffectiveSecurityRules",
         "NextHopType",

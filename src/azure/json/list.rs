@@ -10,7 +10,7 @@ use super::noise;
 ///
 /// # Errors
 /// What the list leaves out.
-pub fn parse(text: &str) -> Option<Result<Value, String>> {
+pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
     let indent = text
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -63,7 +63,7 @@ fn field(line: &str) -> Option<(&str, &str)> {
 }
 
 /// A value: nothing, JSON, PowerShell's `{a, b}`, or text.
-pub fn value(name: &str, text: &str) -> Result<Value, String> {
+pub(super) fn value(name: &str, text: &str) -> Result<Value, String> {
     let text = text.trim();
     if text.ends_with("...") || text.ends_with('…') || text.ends_with("...}") || text.ends_with("…}") {
         return Err(format!("shows only a part of {name}: \"{}\"", shortened(text)));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 /// Finds the JSON of a text between lines that are no part of it. `None` where there is none, or something else beside.
-pub fn json_within(text: &str) -> Option<&str> {
+pub(super) fn json_within(text: &str) -> Option<&str> {
     const MOST_STARTS: usize = 8;
     // What is indented deeper than the rest belongs to something else.
     let indent = text
@@ -28,7 +28,7 @@ pub fn json_within(text: &str) -> Option<&str> {
 }
 
 /// How many blanks a line begins with.
-pub fn indent_of(line: &str) -> usize {
+pub(super) fn indent_of(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '\t']).len()
 }
 
@@ -37,7 +37,7 @@ fn line_starts(text: &str) -> impl Iterator<Item = usize> {
 }
 
 /// Whether a line is no part of a document: blank, a fence, a warning, a command or the prompt before it.
-pub fn is_noise(line: &str) -> bool {
+pub(super) fn is_noise(line: &str) -> bool {
     let line = line.trim();
     let is_command = |command: &str| command.starts_with("az ") || command.starts_with("Get-Az");
     let after_prompt = || {
@@ -61,7 +61,7 @@ pub fn is_noise(line: &str) -> bool {
 }
 
 /// The text without terminal control sequences (ECMA-48: CSI and OSC), and with line feeds for lone carriage returns.
-pub fn without_controls(text: &str) -> Cow<'_, str> {
+pub(super) fn without_controls(text: &str) -> Cow<'_, str> {
     if !text.contains('\u{1b}') && !text.contains('\r') {
         return Cow::Borrowed(text);
     }
@@ -85,7 +85,7 @@ pub fn without_controls(text: &str) -> Cow<'_, str> {
 }
 
 /// The text without the Azure CLI's spinner (`- Finished ..`), wherever it stands between the tokens of JSON.
-pub fn without_spinner(text: &str) -> Cow<'_, str> {
+pub(super) fn without_spinner(text: &str) -> Cow<'_, str> {
     let mut clean = String::new();
     let mut kept = 0;
     let mut in_string = false;

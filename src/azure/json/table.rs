@@ -8,7 +8,7 @@ use super::{list, noise};
 ///
 /// # Errors
 /// What the table leaves out, or why its columns cannot be told apart.
-pub fn columns(text: &str) -> Option<Result<Value, String>> {
+pub(super) fn columns(text: &str) -> Option<Result<Value, String>> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let rule = lines
         .windows(2)
@@ -100,7 +100,7 @@ fn cells<'a>(line: &'a str, cuts: &[usize]) -> Vec<&'a str> {
 ///
 /// # Errors
 /// What the table leaves out.
-pub fn values(text: &str) -> Option<Result<Value, String>> {
+pub(super) fn values(text: &str) -> Option<Result<Value, String>> {
     let at = text.lines().position(|line| !noise::is_noise(line))?;
     let start: usize = text.split_inclusive('\n').take(at).map(str::len).sum();
     let text = &text[start..];

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The list or mapping that a text is; `None` for anything else, and for what is larger or deeper than any document.
-pub fn parse(text: &str) -> Option<Value> {
+pub(super) fn parse(text: &str) -> Option<Value> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_depth: 24,

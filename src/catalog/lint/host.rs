@@ -38,7 +38,12 @@ pub(super) struct Names<'a> {
 
 impl Names<'_> {
     /// Checks a host name with or without braces and returns it in lowercase.
-    pub fn host(&self, text: &Located<String>, wildcard: Wildcard, problems: &mut Vec<Problem>) -> Option<String> {
+    pub(super) fn host(
+        &self,
+        text: &Located<String>,
+        wildcard: Wildcard,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
         let checked = shape(&text.value, wildcard)
             .and_then(|()| self.braces(&text.value))
             .and_then(|()| {

@@ -20,13 +20,13 @@ const SAME: Duration = Duration::from_millis(50);
 
 /// Holds signals back from now on, until somebody listens for them. Threads that start later inherit this, and so leave
 /// them to the calling one.
-pub fn hold() {
+pub(crate) fn hold() {
     // Where they cannot be held back they end the process, as ever.
     let _ = ours().thread_block();
 }
 
 /// Lets signals through again.
-pub fn release() {
+pub(crate) fn release() {
     let _ = ours().thread_unblock();
 }
 
@@ -35,7 +35,7 @@ fn ours() -> SigSet {
 }
 
 /// Hears signals.
-pub struct Listeners {
+pub(super) struct Listeners {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     /// Nothing where whoever started us wants a lost terminal to be survived, as nohup(1) does.
@@ -44,7 +44,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Must be called inside a runtime.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
@@ -60,7 +60,7 @@ impl Listeners {
     ///
     /// A lost terminal is heard of several times, from the kernel and from the shell, and often SIGTERM follows: none of
     /// that is somebody's second wish.
-    pub async fn listen(mut self, heard: watch::Sender<bool>) {
+    pub(super) async fn listen(mut self, heard: watch::Sender<bool>) {
         let mut first: Option<Instant> = None;
         loop {
             let asked = tokio::select! {

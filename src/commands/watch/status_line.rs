@@ -3,11 +3,11 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The line; where stderr is no terminal, nothing is ever drawn.
-pub struct StatusLine(Option<ProgressBar>);
+pub(super) struct StatusLine(Option<ProgressBar>);
 
 impl StatusLine {
     /// A line that says nothing yet.
-    pub fn new(enabled: bool) -> Self {
+    pub(super) fn new(enabled: bool) -> Self {
         let target = ProgressDrawTarget::stderr();
         if !enabled || target.is_hidden() {
             return Self(None);
@@ -20,7 +20,7 @@ impl StatusLine {
     }
 
     /// Says something else from now on.
-    pub fn say(&self, text: impl FnOnce() -> String) {
+    pub(super) fn say(&self, text: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(text());
             bar.tick();
@@ -28,7 +28,7 @@ impl StatusLine {
     }
 
     /// Takes the line away while something else is written.
-    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -36,7 +36,7 @@ impl StatusLine {
     }
 
     /// Takes the line away for good.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

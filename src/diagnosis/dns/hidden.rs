@@ -11,7 +11,7 @@ const GATEWAYS: [&str; 3] = ["azure-api.net", "azure-api.us", "azure-api.cn"];
 
 /// What hides a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hidden {
+pub(crate) enum Hidden {
     /// A DNS security policy.
     ByPolicy,
     /// A private DNS zone that is linked to the network and lacks the record.
@@ -25,7 +25,7 @@ pub enum Hidden {
 
 /// What shows that a private zone answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sign {
+pub(crate) enum Sign {
     /// The name alone: nothing else hides a gateway, unless there is none.
     Name,
     /// The aliases end in a `privatelink` zone, whose public half denies no name that it is asked for by an alias.
@@ -35,7 +35,7 @@ pub enum Sign {
 }
 
 /// What hides `host`, where `answer` gives no address of it.
-pub fn hidden(host: &str, answer: &Answer) -> Option<Hidden> {
+pub(crate) fn hidden(host: &str, answer: &Answer) -> Option<Hidden> {
     if answer.cnames.iter().any(|alias| alias == BLOCK_POLICY) {
         return Some(Hidden::ByPolicy);
     }
@@ -58,7 +58,7 @@ pub fn hidden(host: &str, answer: &Answer) -> Option<Hidden> {
 }
 
 /// Whether this is a zone of gateways.
-pub fn is_of_gateways(zone: &str) -> bool {
+pub(crate) fn is_of_gateways(zone: &str) -> bool {
     GATEWAYS.contains(&zone)
 }
 

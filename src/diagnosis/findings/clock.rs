@@ -24,7 +24,7 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// one where servers that proved who they are say how far it is off. NTP and plain HTTP can be answered by anybody, so
 /// alone they give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by
 /// enough to explain a certificate, that certificate is at fault, and its row is left to others.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::Clock,
     claims: Claims::Groups(|view, unexplained| {
         let rows: Vec<Row<'_>> = unexplained

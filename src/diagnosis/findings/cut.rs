@@ -17,21 +17,21 @@ use crate::{
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
 /// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
 /// close, silence and alert are one class. A control that was cut with another name as well shows that it is not the name.
-pub const NAME_FILTER: Rule = Rule {
+pub(super) const NAME_FILTER: Rule = Rule {
     kind: FindingKind::NameFilter,
     claims: Claims::Groups(by_name),
     describe: filtered,
 };
 
 /// What is left of cut connections: nothing shows whether the service does it or somebody on the way.
-pub const LEFT: Rule = Rule {
+pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::Cut,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
     describe: cut,
 };
 
 /// Whether a connection over TCP was accepted, and cut before the service had shown itself.
-pub fn is_cut(row: &Row<'_>) -> bool {
+pub(super) fn is_cut(row: &Row<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
@@ -154,7 +154,7 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// What controls with another name at the same address showed: that it gets through, or that it does not either.
-pub fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Option<String> {
+pub(super) fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Option<String> {
     rows.iter().find_map(|row| {
         let at = row.decisive()?.address;
         let host = &row.endpoint.host;
@@ -197,7 +197,7 @@ fn first_bytes(rows: &[Row<'_>]) -> &'static str {
 }
 
 /// What was sent, how it was cut, and after how long.
-pub fn seen(rows: &[Row<'_>]) -> String {
+pub(super) fn seen(rows: &[Row<'_>]) -> String {
     let ways = ways(rows);
     let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
         let tls = attempt.tls.as_ref().map(|tls| tls.duration);

@@ -21,7 +21,7 @@ const FEWEST_DEPENDENCIES: usize = 3;
 ///
 /// What is spoken outside 80 and 443 is not HTTP: the remedy is a network rule, as an https application rule is what makes the
 /// firewall accept and then fail.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::CutPort,
     claims: Claims::Groups(|view, unexplained| {
         let cut: Vec<Row<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();

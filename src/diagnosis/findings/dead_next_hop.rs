@@ -19,7 +19,7 @@ const WHOLE_WAIT: Duration = Duration::from_millis(2_500);
 
 /// Rows that this machine's own kernel called unreachable after it asked for the hardware address of the next hop and got
 /// no answer. No firewall behaves like that, and the fault is on the first metre.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DeadNextHop,
     claims: Claims::Each(|view, row| {
         row.icmp()

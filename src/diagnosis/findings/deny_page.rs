@@ -18,7 +18,7 @@ use crate::{
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that somebody sends
 /// the request away.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DenyPage,
     claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by))),
     describe,

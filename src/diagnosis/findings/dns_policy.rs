@@ -22,7 +22,7 @@ const SERVFAIL: &str = "servfail";
 /// A policy that is linked to the network answers in the name of the platform's server: with an alias of its own, which
 /// nothing else has, or with SERVFAIL. The latter is believed only of names in a domain of which others resolve: the
 /// platform's server does not fail for a part of a domain on its own account.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DnsPolicy,
     claims: Claims::Each(|view, row| {
         if is_blocked(view, row) {

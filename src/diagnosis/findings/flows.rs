@@ -24,7 +24,7 @@ const RARE: usize = 10;
 /// such a run: none of its connections got through the instance that works.
 ///
 /// On a line that loses so many packets that chance explains the same picture, it is that line which is at fault.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::Flows,
     claims: Claims::Groups(divided),
     describe,
@@ -71,7 +71,7 @@ fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
 
 /// Whether lost packets explain that connections differ: so many are lost that anything may fail, or so few connections fail
 /// that no instance of a pair can be dead.
-pub fn is_loss(view: &RunView<'_>) -> bool {
+pub(super) fn is_loss(view: &RunView<'_>) -> bool {
     let connections: Vec<Connection> = view.rows.iter().flat_map(connections).collect();
     let failed = connections.iter().filter(|connection| !connection.passed).count();
     view.line.is_poor() || (view.line.loses() && failed * RARE < connections.len())

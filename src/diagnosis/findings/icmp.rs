@@ -22,21 +22,21 @@ const WIDE: usize = 3;
 /// rule shows as an error on some rows and as silence on others: those come along that could be of the same rule.
 ///
 /// A target that refuses by itself (port unreachable from the address dialled) is not on the way, and is left to others.
-pub const REFUSAL: Rule = Rule {
+pub(super) const REFUSAL: Rule = Rule {
     kind: FindingKind::IcmpRefusal,
     claims: Claims::Groups(|view, rows| refused(view, rows, true)),
     describe: refusal,
 };
 
 /// ICMP errors of a router that does not find the way.
-pub const UNREACHABLE: Rule = Rule {
+pub(super) const UNREACHABLE: Rule = Rule {
     kind: FindingKind::IcmpUnreachable,
     claims: Claims::Groups(|view, rows| refused(view, rows, false)),
     describe: unreachable,
 };
 
 /// What is left of ICMP errors: the target's own, and those without a sender.
-pub const LEFT: Rule = Rule {
+pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::IcmpRefusal,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::IcmpRefusal)),
     describe: |view, group| left::describe(view, group, "is refused with an ICMP error"),

@@ -17,7 +17,7 @@ use crate::{
 
 /// One issuer that the instance does not trust. Over hosts of several owners nothing but inspection explains it: no company
 /// signs for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
-pub const INSPECTION: Rule = Rule {
+pub(super) const INSPECTION: Rule = Rule {
     kind: FindingKind::Inspection,
     claims: Claims::Each(|_, row| {
         (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row))))
@@ -27,7 +27,7 @@ pub const INSPECTION: Rule = Rule {
 
 /// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
-pub const WRONG_NAME: Rule = Rule {
+pub(super) const WRONG_NAME: Rule = Rule {
     kind: FindingKind::WrongName,
     claims: Claims::Each(|_, row| {
         (row.cause() == Some(Cause::TlsWrongName)).then(|| say::slug(common_name(subject(row))))

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The instance fails where this VM succeeds.
-pub const INSTANCE_FAILS: Rule = Rule {
+pub(crate) const INSTANCE_FAILS: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| {
         let failing = pairs(view).into_iter().filter(fails_there_only);
@@ -38,35 +38,35 @@ pub const INSTANCE_FAILS: Rule = Rule {
 };
 
 /// The instance succeeds where this VM fails.
-pub const VM_FAILS: Rule = Rule {
+pub(crate) const VM_FAILS: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "vm-fails", Vec::new())),
     describe: vm_fails,
 };
 
 /// The instance asks other name servers than this VM.
-pub const DNS_SERVERS: Rule = Rule {
+pub(crate) const DNS_SERVERS: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "dns-servers", Vec::new())),
     describe: other_name_servers,
 };
 
 /// The instance says that it is not reached from outside.
-pub const INBOUND: Rule = Rule {
+pub(crate) const INBOUND: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "inbound", Vec::new())),
     describe: not_reached,
 };
 
 /// The instance says that parts of its own fail.
-pub const INTERNAL: Rule = Rule {
+pub(crate) const INTERNAL: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "internal", Vec::new())),
     describe: broken,
 };
 
 /// The instance no longer looks.
-pub const STALE: Rule = Rule {
+pub(crate) const STALE: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "stale", Vec::new())),
     describe: stale,
@@ -98,7 +98,7 @@ fn fails_there_only(pair: &Pair<'_>) -> bool {
 }
 
 /// What the instance says of one endpoint, a sentence each.
-pub fn says_of(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
+pub(crate) fn says_of(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
     let locations = locations(view);
     let statuses = locations.iter().flat_map(|location| &location.statuses);
     statuses.filter(|status| is_about(status, row)).map(says).collect()

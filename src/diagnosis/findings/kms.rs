@@ -17,7 +17,7 @@ use crate::{
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub const SILENCE: Rule = Rule {
+pub(super) const SILENCE: Rule = Rule {
     kind: FindingKind::KmsSilence,
     claims: Claims::Each(|_, row| {
         (row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout))
@@ -28,7 +28,7 @@ pub const SILENCE: Rule = Rule {
 
 /// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
 /// it must come from a public address of Azure's.
-pub const ACTIVATION: Rule = Rule {
+pub(super) const ACTIVATION: Rule = Rule {
     kind: FindingKind::KmsActivation,
     claims: Claims::Groups(|view, _| {
         let answers = |row: &&Row<'_>| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public();

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// Something answers, and it is not the service.
-pub const WRONG_SERVICE: Rule = Rule {
+pub(super) const WRONG_SERVICE: Rule = Rule {
     kind: FindingKind::WrongService,
     claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
     describe: |view, group| describe(view, group, "is answered by something else"),
 };
 
 /// Certificates out of their time, where the clock is not to blame.
-pub const EXPIRED: Rule = Rule {
+pub(super) const EXPIRED: Rule = Rule {
     kind: FindingKind::ExpiredCertificate,
     claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
     describe: |view, group| describe(view, group, "certificates are out of their time"),
@@ -61,7 +61,7 @@ fn kind_of(cause: Cause) -> Option<FindingKind> {
 
 /// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies is
 /// one thing, so the second joins the first.
-pub fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Vec<Group<'a>> {
+pub(super) fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     // A datagram that nobody answers is silence: there is no connection that could be cut.
     let kind_of = |row: &Row<'_>| match row.cause() {
@@ -82,7 +82,7 @@ pub fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Vec<Group
 }
 
 /// What is said of such a group: the cause's own words and suspects, or `otherwise` where its rows have several causes.
-pub fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
+pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
     let rows = &group.rows;
     let ports = say::ports(rows);
     let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
@@ -103,7 +103,7 @@ pub fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> A
 }
 
 /// How many hosts of a dependency work on the ports of these rows.
-pub fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
+pub(super) fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
     let alike = |other: &Row<'_>| {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
@@ -112,7 +112,7 @@ pub fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
 }
 
 /// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
-pub fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
+pub(super) fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
     let (well, ill) = (well(view, rows), say::hosts(rows).len());
     if well == 0 {
         String::new()

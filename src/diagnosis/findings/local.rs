@@ -17,21 +17,21 @@ const HERE: &str = "this-vm";
 
 /// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
 /// next hop), over TCP, UDP or on the way to a name server.
-pub const FIREWALL: Rule = Rule {
+pub(super) const FIREWALL: Rule = Rule {
     kind: FindingKind::LocalFirewall,
     claims: Claims::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
     describe: firewall,
 };
 
 /// It has no route: `connect` itself failed, before any packet.
-pub const NO_ROUTE: Rule = Rule {
+pub(super) const NO_ROUTE: Rule = Rule {
     kind: FindingKind::NoRoute,
     claims: Claims::Each(|_, row| is_without_route(row).then(|| HERE.into())),
     describe: no_route,
 };
 
 /// It asks names of a stub of its own, which gives no answer. The instance does not share that, so it is a note.
-pub const STUB: Rule = Rule {
+pub(super) const STUB: Rule = Rule {
     kind: FindingKind::LocalStub,
     claims: Claims::Groups(|view, _| {
         let stubbed = view.rows.iter().filter(|row| is_untried(row) && is_stubbed(row));
@@ -41,7 +41,7 @@ pub const STUB: Rule = Rule {
 };
 
 /// It could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
-pub const LIMITS: Rule = Rule {
+pub(super) const LIMITS: Rule = Rule {
     kind: FindingKind::LocalLimits,
     claims: Claims::Groups(|view, _| {
         let untried = view.rows.iter().filter(|row| is_untried(row) && !is_stubbed(row));

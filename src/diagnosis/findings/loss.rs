@@ -18,7 +18,7 @@ const SYNS: usize = 8;
 /// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
 /// retransmission mends changes no verdict. Where it is so bad that chance can explain silence, what kept silent belongs
 /// here, and no rule is blamed for it.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::Loss,
     claims: Claims::Groups(|view, unexplained| {
         if !view.line.loses() && !view.line.is_slow() {

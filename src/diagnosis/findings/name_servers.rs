@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// No name resolves at all: one finding, with every host and every server in it.
-pub const NO_NAMES: Rule = Rule {
+pub(super) const NO_NAMES: Rule = Rule {
     kind: FindingKind::NoNames,
     claims: Claims::Groups(|view, unexplained| {
         let resolves = |row: &Row<'_>| {
@@ -44,7 +44,7 @@ pub const NO_NAMES: Rule = Rule {
 };
 
 /// One server fails for some names: a zone that it forwards to nowhere, questions that are lost or limited.
-pub const SOME_NAMES: Rule = Rule {
+pub(super) const SOME_NAMES: Rule = Rule {
     kind: FindingKind::SomeNames,
     claims: Claims::Groups(|_, unexplained| {
         let liars = liars(unexplained);
@@ -59,7 +59,7 @@ pub const SOME_NAMES: Rule = Rule {
 };
 
 /// A server fails in its own test, while names resolve.
-pub const NAME_SERVER: Rule = Rule {
+pub(super) const NAME_SERVER: Rule = Rule {
     kind: FindingKind::NameServer,
     claims: Claims::Each(|_, row| row.tested_server().map(|server| server.ip().to_string())),
     describe: server_fails,

@@ -20,7 +20,7 @@ use crate::{
 const FEWEST_DEPENDENCIES: usize = 3;
 
 /// Names that lead to one impossible address: a DNS filter, or a record that was left behind.
-pub const SINKHOLE: Rule = Rule {
+pub(super) const SINKHOLE: Rule = Rule {
     kind: FindingKind::Sinkhole,
     claims: Claims::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
     describe: sinkhole,
@@ -28,14 +28,14 @@ pub const SINKHOLE: Rule = Rule {
 
 /// Names that lead to one private address without a private link, where nothing proves itself: an override for a proxy, or
 /// an old endpoint.
-pub const PRIVATE_ADDRESS: Rule = Rule {
+pub(super) const PRIVATE_ADDRESS: Rule = Rule {
     kind: FindingKind::PrivateAddress,
     claims: Claims::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
     describe: private_address,
 };
 
 /// NXDOMAIN from one server over several dependencies: a filter, or a zone of its own. Fewer are left to the narrower rule.
-pub const POLICY: Rule = Rule {
+pub(super) const POLICY: Rule = Rule {
     kind: FindingKind::NamePolicy,
     claims: Claims::Each(|_, row| {
         let server = row
@@ -47,7 +47,7 @@ pub const POLICY: Rule = Rule {
 };
 
 /// What is left of names that do not exist or have no address.
-pub const LEFT: Rule = Rule {
+pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::MissingName,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::MissingName)),
     describe: missing,

@@ -22,7 +22,7 @@ const FEWEST_HOSTS: usize = 3;
 
 /// Every public target outside the tags that have service endpoints is silent, while names still resolve, and the network's
 /// rules show who is at fault: they deny all of it, or 0.0.0.0/0 leads elsewhere. Then it is the same for the instance.
-pub const WAY_OUT: Rule = Rule {
+pub(super) const WAY_OUT: Rule = Rule {
     kind: FindingKind::WayOut,
     claims: Claims::Groups(|view, unexplained| {
         let rows = silent(view, unexplained);
@@ -38,7 +38,7 @@ pub const WAY_OUT: Rule = Rule {
 
 /// The same, where nothing shows where packets go: a subnet without a way out, as those of new networks are by default. The
 /// VM differs from the instance here more than anywhere, since the instance has a public address of its own.
-pub const NO_OUTBOUND: Rule = Rule {
+pub(super) const NO_OUTBOUND: Rule = Rule {
     kind: FindingKind::NoOutbound,
     claims: Claims::Groups(|view, unexplained| Group::unless_empty("internet", silent(view, unexplained))),
     describe: private_subnet,

@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// Rows that must be blocked and answered, one finding for each dependency.
-pub const OPEN: Rule = Rule {
+pub(super) const OPEN: Rule = Rule {
     kind: FindingKind::Open,
     claims: Claims::Each(|_, row| must_be_blocked(row).filter(|_| row.judgement.verdict.is_proved())),
     describe: open,
 };
 
 /// Rows that must be blocked and were never tried: a name that does not resolve shows nothing either way.
-pub const NEVER_TRIED: Rule = Rule {
+pub(super) const NEVER_TRIED: Rule = Rule {
     kind: FindingKind::NeverTried,
     claims: Claims::Each(|_, row| must_be_blocked(row)),
     describe: never_tried,

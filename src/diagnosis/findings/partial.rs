@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Some addresses of a name fail: the instance takes turns among them, and fails now and then.
-pub const SOME_ADDRESSES: Rule = Rule {
+pub(super) const SOME_ADDRESSES: Rule = Rule {
     kind: FindingKind::SomeAddresses,
     claims: Claims::Groups(|view, _| {
         by_dependency(view, |row| {
@@ -27,7 +27,7 @@ pub const SOME_ADDRESSES: Rule = Rule {
 };
 
 /// A conversation was cut after a verified handshake, or the certificate is one that the instance only likely knows.
-pub const LATE_CUT: Rule = Rule {
+pub(super) const LATE_CUT: Rule = Rule {
     kind: FindingKind::LateCut,
     claims: Claims::Groups(|view, _| {
         by_dependency(view, |row| {
@@ -38,7 +38,7 @@ pub const LATE_CUT: Rule = Rule {
 };
 
 /// Name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
-pub const DNS_DIFFERS: Rule = Rule {
+pub(super) const DNS_DIFFERS: Rule = Rule {
     kind: FindingKind::DnsDiffers,
     claims: Claims::Groups(|view, _| {
         let amiss = view.rows.iter().filter(|row| row.is_amiss());

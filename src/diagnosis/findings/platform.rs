@@ -9,13 +9,13 @@ use crate::{
 };
 
 /// Commands that show the DNS security policies of the network and what they block.
-pub const POLICIES: [&str; 2] = [
+pub(super) const POLICIES: [&str; 2] = [
     "az dns-resolver policy list -o table",
     "az dns-resolver policy dns-security-rule list -g RG --policy-name POLICY -o table",
 ];
 
 /// Whether it answers at all.
-pub fn answers(view: &RunView<'_>) -> Option<String> {
+pub(super) fn answers(view: &RunView<'_>) -> Option<String> {
     view.platform_dns.map(|answers| {
         if answers {
             format!("the platform's name server {PLATFORM} answers from here")
@@ -26,7 +26,7 @@ pub fn answers(view: &RunView<'_>) -> Option<String> {
 }
 
 /// What the platform's own server says of the same names, where it was asked as a control.
-pub fn of_names(view: &RunView<'_>, rows: &[Row<'_>], grounds: Grounds) -> Grounds {
+pub(super) fn of_names(view: &RunView<'_>, rows: &[Row<'_>], grounds: Grounds) -> Grounds {
     let replies = rows
         .iter()
         .filter_map(|row| view.names.get(&row.endpoint.host)?.platform.as_ref());

@@ -14,7 +14,7 @@ use crate::{
 
 /// Names that lead through a private link to private addresses, and nobody there: the endpoint is gone, or something
 /// between closes it. No rule for the service's tag mends that, since tags hold public addresses only.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PrivateEndpoint,
     claims: Claims::Groups(|_, unexplained| {
         let rows: Vec<Row<'_>> = unexplained.iter().filter(|row| does_not_answer(row)).copied().collect();

@@ -18,7 +18,7 @@ use crate::{
 /// Names that a private zone denies. A zone linked to the network answers for everything in it, so a record that is
 /// missing there hides the public one. The answer's SOA record shows it, the platform's own answer where a forwarder
 /// leaves that record out, or an alias that ends in a `privatelink` zone.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PrivateZone,
     claims: Claims::Each(|view, row| {
         let (zone, _) = hiding_zone(view, row)?;

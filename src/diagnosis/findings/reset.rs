@@ -15,7 +15,7 @@ use crate::{
 const FEWEST_DEPENDENCIES: usize = 3;
 
 /// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. An NSG never resets.
-pub const RESETS: Rule = Rule {
+pub(super) const RESETS: Rule = Rule {
     kind: FindingKind::Reset,
     claims: Claims::Each(|_, row| {
         let refused = row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none();
@@ -25,7 +25,7 @@ pub const RESETS: Rule = Rule {
 };
 
 /// What is left of resets: the service itself is a suspect.
-pub const LEFT: Rule = Rule {
+pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::Reset,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Reset)),
     describe: |view, group| {

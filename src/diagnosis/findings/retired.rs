@@ -13,7 +13,7 @@ use crate::{
 
 /// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but
 /// taking them off lists.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::RetiredHosts,
     claims: Claims::Groups(|view, _| {
         let looked_up = |row: &&Row<'_>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();

@@ -20,7 +20,7 @@ const SHORT: usize = 30;
 const MOST_PORTS: usize = 4;
 
 /// The ports of some rows, as a rule names them: `TCP 5671, 5672`; many of them as a number: `9 TCP ports`.
-pub fn ports(rows: &[Row<'_>]) -> String {
+pub(super) fn ports(rows: &[Row<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     for row in rows {
         let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
@@ -40,7 +40,7 @@ pub fn ports(rows: &[Row<'_>]) -> String {
 }
 
 /// The ports of some rows as a scope: `tcp-5671-5672`, `udp-123`.
-pub fn port_scope(rows: &[Row<'_>]) -> String {
+pub(super) fn port_scope(rows: &[Row<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
     for row in rows {
         let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
@@ -54,7 +54,7 @@ pub fn port_scope(rows: &[Row<'_>]) -> String {
 }
 
 /// A port of these rows on which somebody accepts connections for an address that nobody owns.
-pub fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+pub(super) fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);
     let port = ports.find(|port| view.controls.intercepts(*port))?;
     Some(format!(
@@ -63,27 +63,27 @@ pub fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
 }
 
 /// The distinct hosts, in order.
-pub fn hosts<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+pub(super) fn hosts<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
     distinct(rows.into_iter().map(|row| row.endpoint.host.as_str()))
 }
 
 /// How many distinct hosts: `1 host`, `12 hosts`.
-pub fn host_count(rows: &[Row<'_>]) -> String {
+pub(super) fn host_count(rows: &[Row<'_>]) -> String {
     count(hosts(rows).len(), "host")
 }
 
 /// The titles of their dependencies, in order.
-pub fn titles<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+pub(super) fn titles<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
     distinct(rows.into_iter().map(|row| row.endpoint.title.as_str()))
 }
 
 /// The ids of their dependencies, in order.
-pub fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+pub(super) fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))
 }
 
 /// Whom a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
-pub fn subject(rows: &[Row<'_>]) -> String {
+pub(super) fn subject(rows: &[Row<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),
         [one, two] if one.len() + two.len() < SHORT => format!("{one} and {two}"),
@@ -92,14 +92,14 @@ pub fn subject(rows: &[Row<'_>]) -> String {
 }
 
 /// The dependency that counts most, for a finding about one host of it.
-pub fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
+pub(super) fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
     rows.iter()
         .min_by_key(|row| (row.endpoint.need, row.index))
         .map_or("", |row| row.endpoint.title.as_str())
 }
 
 /// What breaks: the dependency's own words where it is one, else how many, and which.
-pub fn impact(rows: &[Row<'_>]) -> String {
+pub(super) fn impact(rows: &[Row<'_>]) -> String {
     let needs = [Need::Required, Need::Feature, Need::Documented];
     let weightiest = needs
         .iter()
@@ -125,7 +125,7 @@ pub fn impact(rows: &[Row<'_>]) -> String {
 }
 
 /// One row in its own words, and how many are like it.
-pub fn examples(rows: &[Row<'_>]) -> Vec<String> {
+pub(super) fn examples(rows: &[Row<'_>]) -> Vec<String> {
     let Some((first, others)) = rows.split_first() else {
         return Vec::new();
     };
@@ -147,7 +147,7 @@ pub fn examples(rows: &[Row<'_>]) -> Vec<String> {
 }
 
 /// The silence of some rows: how many hosts and addresses, and how many SYNs each left unanswered.
-pub fn silence(rows: &[Row<'_>]) -> String {
+pub(super) fn silence(rows: &[Row<'_>]) -> String {
     let silent = rows.iter().flat_map(Row::attempts).filter_map(|attempt| {
         let tcp = attempt.tcp.as_ref()?;
         match &tcp.end {
@@ -179,7 +179,7 @@ pub fn silence(rows: &[Row<'_>]) -> String {
 }
 
 /// The smallest and the largest.
-pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
+pub(super) fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
     items.fold(None, |range, item| {
         let (low, high) = range.unwrap_or((item, item));
         Some((low.min(item), high.max(item)))
@@ -187,7 +187,7 @@ pub fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T, T)> {
 }
 
 /// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
-pub fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     let letters = |c: char| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()
@@ -205,7 +205,7 @@ pub fn slug(text: &str) -> String {
 }
 
 /// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
-pub fn capital(sentence: String) -> String {
+pub(super) fn capital(sentence: String) -> String {
     let first = sentence.split([' ', ',']).next().unwrap_or_default();
     if first.is_empty() || !first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
         return sentence;
@@ -220,7 +220,7 @@ pub fn capital(sentence: String) -> String {
 }
 
 /// A word as ids carry it: `AzureKeyVault` becomes `azure-key-vault`.
-pub fn kebab(word: &str) -> String {
+pub(super) fn kebab(word: &str) -> String {
     let mut text = String::new();
     let mut after_lower = false;
     for letter in word.chars() {

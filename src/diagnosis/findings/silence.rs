@@ -15,21 +15,21 @@ use crate::{
 
 /// Ports on which nobody answers, while somebody answers on another: it is about the port. Ports that fail for the same
 /// dependencies are one finding.
-pub const PORTS: Rule = Rule {
+pub(super) const PORTS: Rule = Rule {
     kind: FindingKind::Silence,
     claims: Claims::Groups(by_port),
     describe,
 };
 
 /// Service tags of which nobody answers on these ports, while hosts of others answer: the rule for the tag is missing.
-pub const TAGS: Rule = Rule {
+pub(super) const TAGS: Rule = Rule {
     kind: FindingKind::Silence,
     claims: Claims::Groups(by_tag),
     describe,
 };
 
 /// What is left of silence, by dependency.
-pub const LEFT: Rule = Rule {
+pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::Silence,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {

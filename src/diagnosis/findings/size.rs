@@ -17,7 +17,7 @@ const SEVERAL: usize = 3;
 
 /// Connections with the usual segments fall silent once we spoke, and those with small ones prove the service: a tunnel
 /// on the way takes less than its ends believe, and nobody tells them. One finding over all endpoints.
-pub const RULE: Rule = Rule {
+pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PacketSize,
     claims: Claims::Each(|_, row| (row.cause() == Some(Cause::PathMtu)).then(|| "path".into())),
     describe,

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Inbound and peer rows that a security rule denies.
-pub const NSG_DENY: Rule = Rule {
+pub(super) const NSG_DENY: Rule = Rule {
     kind: FindingKind::NsgDeny,
     claims: Claims::Groups(|view, _| {
         let lacks_a_group = view.predictions.is_some_and(|predictions| predictions.lacks_a_group);
@@ -35,7 +35,7 @@ pub const NSG_DENY: Rule = Rule {
 };
 
 /// Management traffic whose replies leave by another way than its requests come in.
-pub const ASYMMETRIC_ROUTE: Rule = Rule {
+pub(super) const ASYMMETRIC_ROUTE: Rule = Rule {
     kind: FindingKind::AsymmetricRoute,
     claims: Claims::Groups(|view, _| {
         let lost = view

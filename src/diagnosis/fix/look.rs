@@ -3,17 +3,17 @@
 use crate::{diagnosis::view::Row, text::quote};
 
 /// What a subnet leaves by.
-pub const SUBNET: &str = "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
+pub(crate) const SUBNET: &str = "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
                           routes:routeTable.id, nsg:networkSecurityGroup.id, defaultOutbound:defaultOutboundAccess}\"";
 
 /// Asks a name server, or the system's, for a name.
-pub fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
+pub(crate) fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
     let at = server.map(|server| format!("@{} ", server.ip())).unwrap_or_default();
     format!("dig {at}{}", quote(host))
 }
 
 /// Shows who signs for a host, with a tool that everybody has.
-pub fn show_issuer(row: &Row<'_>) -> String {
+pub(crate) fn show_issuer(row: &Row<'_>) -> String {
     let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
     format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")
 }

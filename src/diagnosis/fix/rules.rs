@@ -31,7 +31,7 @@ fn made(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
 }
 
 /// The lines of these rules.
-pub fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
+pub(crate) fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
     made(kind, rows, view).map_or_else(Vec::new, |rules| rules.lines())
 }
 
@@ -90,7 +90,7 @@ fn private_endpoints(row: &Row<'_>) -> Vec<IpAddr> {
 }
 
 /// Lets rows through wherever packets are judged by address and port, as far as the network's own rules leave that open.
-pub fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let what = what(rows, view);
     let in_firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
         "with an application rule for the names"
@@ -203,7 +203,7 @@ fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<String>) {
 }
 
 /// Lets rows in, or from machine to machine, through the subnet's group.
-pub fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let (place, lines) = in_group(rows, view);
     let named: Vec<String> = rows
         .iter()
@@ -222,7 +222,7 @@ pub fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
-pub fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
     let parts = [("http", 80, names(80)), ("https", 443, names(443))];
     let most = if parts.iter().map(|(_, _, names)| names.len()).sum::<usize>() > 3 {
@@ -251,7 +251,7 @@ fn name<'a>(row: &Row<'a>) -> &'a str {
 
 /// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
 /// not on its ports, and an application rule would break it: network rules only.
-pub fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     let summary = format!(
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(rows, view)
@@ -260,6 +260,6 @@ pub fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
-pub fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
     Fix::new(format!("Let {who} pass {}.", what(rows, view))).change(lines(Kind::Firewall, rows, view))
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Sends `request` and puts the response into `reply` as it comes: the head at once, then the body up to [`BODY`].
 ///
 /// Connection and exchange run in this one future, so nothing is left behind when it is dropped.
-pub async fn converse<S>(
+pub(super) async fn converse<S>(
     stream: Tee<'_, S>,
     request: Request<String>,
     reply: &mut Option<HttpReply>,
@@ -53,7 +53,7 @@ where
 
 /// What a stream did.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// The first bytes read, at most [`KEPT`].
     pub first: Vec<u8>,
     /// How it ended, if it did.
@@ -63,7 +63,7 @@ pub struct Seen {
 /// A stream that notes what it does, and reads nothing before something was written.
 ///
 /// hyper takes bytes that come before its request for an error; some firewalls send their deny page that early.
-pub struct Tee<'a, S> {
+pub(super) struct Tee<'a, S> {
     io: &'a mut S,
     seen: &'a mut Seen,
     spoken: bool,
@@ -72,7 +72,7 @@ pub struct Tee<'a, S> {
 
 impl<'a, S> Tee<'a, S> {
     /// Notes into `seen` what `io` does.
-    pub fn new(io: &'a mut S, seen: &'a mut Seen) -> Self {
+    pub(super) fn new(io: &'a mut S, seen: &'a mut Seen) -> Self {
         Self {
             io,
             seen,

@@ -15,7 +15,7 @@ use super::roots::Roots;
 
 /// Takes a server whose chain ends in one of the roots, with or without the known intermediates.
 #[derive(Debug)]
-pub struct Completing {
+pub(super) struct Completing {
     verifier: Arc<WebPkiServerVerifier>,
     intermediates: Vec<CertificateDer<'static>>,
 }
@@ -25,7 +25,7 @@ impl Completing {
     ///
     /// # Panics
     /// Never: there are compiled-in roots.
-    pub fn new(roots: &Roots) -> Self {
+    pub(super) fn new(roots: &Roots) -> Self {
         let store = Arc::new(roots.store().clone());
         Self {
             verifier: WebPkiServerVerifier::builder_with_provider(store, super::provider())

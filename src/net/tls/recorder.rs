@@ -17,7 +17,7 @@ use super::{chain::ChainFacts, roots::Roots};
 
 /// What one handshake showed.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     pub chain: Option<ChainFacts>,
     pub key_proved: bool,
     pub asked: bool,
@@ -26,14 +26,14 @@ pub struct Seen {
 
 /// Verifier and client certificate resolver of one connection: both only take notes.
 #[derive(Debug)]
-pub struct Recorder {
+pub(super) struct Recorder {
     roots: Arc<Roots>,
     names: Arc<[String]>,
     seen: Mutex<Seen>,
 }
 
 impl Recorder {
-    pub fn new(roots: Arc<Roots>, names: Arc<[String]>) -> Self {
+    pub(super) fn new(roots: Arc<Roots>, names: Arc<[String]>) -> Self {
         Self {
             roots,
             names,
@@ -42,7 +42,7 @@ impl Recorder {
     }
 
     /// The notes, once the handshake is over.
-    pub fn take(&self) -> Seen {
+    pub(super) fn take(&self) -> Seen {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -14,7 +14,7 @@ const SMALL: usize = 2;
 
 /// The connections to one address so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     started: usize,
     running: usize,
     proved: usize,
@@ -27,7 +27,7 @@ pub struct Tally {
 
 impl Tally {
     /// Those to an address that are over.
-    pub fn of(flows: &Flows, endpoint: &Endpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
+    pub(super) fn of(flows: &Flows, endpoint: &Endpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
         let mut tally = Self::default();
         for attempt in attempts.iter().filter(|attempt| attempt.address == address) {
             tally.start(attempt.segment);
@@ -37,7 +37,7 @@ impl Tally {
     }
 
     /// Another one begins.
-    pub fn start(&mut self, segment: Option<u32>) {
+    pub(super) fn start(&mut self, segment: Option<u32>) {
         self.running += 1;
         match segment {
             None => self.started += 1,
@@ -46,7 +46,7 @@ impl Tally {
     }
 
     /// One is over.
-    pub fn end(&mut self, segment: Option<u32>, showing: Showing) {
+    pub(super) fn end(&mut self, segment: Option<u32>, showing: Showing) {
         self.running -= 1;
         if segment.is_some() {
             return;
@@ -64,17 +64,17 @@ impl Tally {
     }
 
     /// Whether there was one only so far.
-    pub fn is_first(&self) -> bool {
+    pub(super) fn is_first(&self) -> bool {
         self.started + self.small == 1
     }
 
     /// Whether an odd number of them have begun.
-    pub fn is_odd(&self) -> bool {
+    pub(super) fn is_odd(&self) -> bool {
         (self.started + self.small) % 2 == 1
     }
 
     /// Whether another connection is called for, `waited` being the longest that one has waited in its stage.
-    pub fn wants(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> bool {
+    pub(super) fn wants(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> bool {
         // Over UDP each repetition of a question is a flow of its own.
         let shown = *flows.shown.borrow();
         if endpoint.transport == Transport::Udp || !shown.open || self.untried > 0 || self.started == 0 {
@@ -96,7 +96,7 @@ impl Tally {
     }
 
     /// What this address adds to what the run has shown.
-    pub fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> Shown {
+    pub(super) fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> Shown {
         let contradicts = match flows.known.get(&endpoint.id) {
             Some(Known::Proves) => self.proved == 0 && self.fails(flows, waited),
             Some(Known::Fails) => self.proved > 0,
@@ -114,7 +114,7 @@ impl Tally {
     }
 
     /// Whether connections with small segments are called for, `mute` being how many wait for long after they spoke.
-    pub fn wants_small(&self, flows: &Flows, endpoint: &Endpoint, mute: usize) -> bool {
+    pub(super) fn wants_small(&self, flows: &Flows, endpoint: &Endpoint, mute: usize) -> bool {
         flows.controls
             && flows.shown.borrow().open
             && endpoint.need != Need::Documented

@@ -19,7 +19,7 @@ enum End {
 
 /// Writes a command from a column on. It breaks between words, else inside quoted JSON behind a comma, else anywhere,
 /// with the rest at the very start of the next line so that the shell joins both.
-pub fn write(page: &mut Page, column: usize, command: &str) {
+pub(super) fn write(page: &mut Page, column: usize, command: &str) {
     // Room for the backslash, and for the quote that a break inside quotes needs.
     let width = page.measure() - 3;
     let mut line = Line::at(column).styled(style::QUIET, "$ ");

@@ -17,7 +17,7 @@ const TITLE: usize = 14;
 const MOST_ROWS: usize = 6;
 
 /// Writes the tables of required and of optional dependencies.
-pub fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut Page, report: &Report) {
     let (counting, _) = view::split_findings(report);
     let explained = view::finding_numbers(&counting);
     let sections = [("REQUIRED", Need::Required), ("OPTIONAL", Need::Feature)]
@@ -103,7 +103,7 @@ impl Table<'_> {
 }
 
 /// The style that repeats what a status says.
-pub fn style(status: Status) -> Style {
+pub(super) fn style(status: Status) -> Style {
     match status {
         Status::Blocked | Status::Open => style::BAD,
         Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => style::DOUBTFUL,

@@ -18,7 +18,7 @@ const TIMING: usize = 8;
 const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];
 
 /// Writes every endpoint in report order, under its dependency.
-pub fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut Page, report: &Report) {
     page.gap();
     let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
     let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);

@@ -20,7 +20,7 @@ const INDENT: usize = 5;
 const LABELLED: usize = INDENT + 12;
 
 /// Writes the findings that count, numbered from 1. With `verbose`, all of their evidence and their commands.
-pub fn write(page: &mut Page, report: &Report, verbose: bool) {
+pub(super) fn write(page: &mut Page, report: &Report, verbose: bool) {
     let endpoints: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
     let (counting, _) = view::split_findings(report);
     for (finding, number) in counting.iter().zip(1..) {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Writes the vantage, its notices and the headline.
-pub fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut Page, report: &Report) {
     items(page, &headline::vantage(report));
     items(page, &headline::run(report));
     imports(page, report);

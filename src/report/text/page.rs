@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Text under construction. Whatever enters it has gone through [`plain`].
-pub struct Page {
+pub(crate) struct Page {
     out: String,
     /// Columns that no line exceeds.
     pub width: usize,
@@ -20,24 +20,24 @@ pub struct Page {
 
 /// One line of styled pieces.
 #[derive(Default)]
-pub struct Line {
+pub(crate) struct Line {
     pieces: Vec<(Style, String)>,
     width: usize,
 }
 
 impl Line {
     /// A line that starts at a column.
-    pub fn at(column: usize) -> Self {
+    pub(crate) fn at(column: usize) -> Self {
         Self::default().to(column)
     }
 
     /// Appends text.
-    pub fn text(self, text: &str) -> Self {
+    pub(crate) fn text(self, text: &str) -> Self {
         self.styled(style::NORMAL, text)
     }
 
     /// Appends text in a style.
-    pub fn styled(mut self, style: Style, text: &str) -> Self {
+    pub(crate) fn styled(mut self, style: Style, text: &str) -> Self {
         let text = escape(text);
         self.width += columns(&text);
         self.pieces.push((style, text.into_owned()));
@@ -45,7 +45,7 @@ impl Line {
     }
 
     /// Pads with spaces up to a column; at least one where the text is already past it.
-    pub fn to(mut self, column: usize) -> Self {
+    pub(crate) fn to(mut self, column: usize) -> Self {
         let gap = column.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.width += gap;
         self.pieces.push((style::NORMAL, " ".repeat(gap)));
@@ -53,14 +53,14 @@ impl Line {
     }
 
     /// The column behind the text.
-    pub fn column(&self) -> usize {
+    pub(crate) fn column(&self) -> usize {
         self.width
     }
 }
 
 impl Page {
     /// An empty page.
-    pub fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
             out: String::new(),
             width: options.width.max(Options::NARROWEST),
@@ -70,22 +70,22 @@ impl Page {
     }
 
     /// The columns that prose and tables keep to: a line of 140 columns is hard to read.
-    pub fn measure(&self) -> usize {
+    pub(crate) fn measure(&self) -> usize {
         self.width.min(100)
     }
 
     /// What stands between items of one line.
-    pub fn dot(&self) -> &'static str {
+    pub(crate) fn dot(&self) -> &'static str {
         if self.unicode { " · " } else { " - " }
     }
 
     /// What stands for text that was cut.
-    pub fn ellipsis(&self) -> &'static str {
+    pub(crate) fn ellipsis(&self) -> &'static str {
         if self.unicode { "…" } else { "..." }
     }
 
     /// Ends a line. What would leave the page is cut.
-    pub fn line(&mut self, line: Line) {
+    pub(crate) fn line(&mut self, line: Line) {
         let mut left = if line.width > self.width {
             self.width - columns(self.ellipsis())
         } else {
@@ -109,7 +109,7 @@ impl Page {
     }
 
     /// Writes an empty line, unless the page is empty or ends in one.
-    pub fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
@@ -117,7 +117,7 @@ impl Page {
 
     /// Writes text behind the start of a line, wrapped at the measure, continued at the column where it began.
     /// With `most`, text beyond that many lines is cut. Returns how many lines it took.
-    pub fn paragraph(&mut self, start: Line, style: Style, text: &str, most: Option<usize>) -> usize {
+    pub(crate) fn paragraph(&mut self, start: Line, style: Style, text: &str, most: Option<usize>) -> usize {
         let column = start.column();
         let mut lines = wrap(text, self.measure().saturating_sub(column).max(20));
         if let Some(most) = most.filter(|most| lines.len() > *most) {
@@ -138,7 +138,7 @@ impl Page {
     }
 
     /// The page as text.
-    pub fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 

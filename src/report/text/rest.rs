@@ -12,7 +12,7 @@ use crate::{
 const TEXT: usize = 7;
 
 /// Writes what was not tested, by cause, and what to pass to test it.
-pub fn write_untested(page: &mut Page, report: &Report) {
+pub(super) fn write_untested(page: &mut Page, report: &Report) {
     let causes = view::untested(report);
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
@@ -80,7 +80,7 @@ fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
 }
 
 /// Writes what the documentation names and what is not reachable, by cause.
-pub fn write_noted(page: &mut Page, report: &Report) {
+pub(super) fn write_noted(page: &mut Page, report: &Report) {
     let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
     let noted: Vec<&Endpoint> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
     if noted.is_empty() {

@@ -16,7 +16,7 @@ mod way_out;
 
 /// A network with one fault, and what must be said of it first.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(super) struct Case {
     /// What is wrong, in words; where the symptom table of the field has it, by its quotation.
     pub what: &'static str,
     pub network: Network,
@@ -29,7 +29,7 @@ pub struct Case {
     pub suspect: Suspect,
 }
 
-pub fn case(
+pub(super) fn case(
     what: &'static str,
     network: Network,
     (id, title): (&'static str, &'static str),
@@ -46,31 +46,31 @@ pub fn case(
     }
 }
 
-pub fn of(dependency: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn of(dependency: &str) -> impl Fn(&Endpoint) -> bool {
     move |endpoint| endpoint.dependency == dependency
 }
 
-pub fn host(host: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn host(host: &str) -> impl Fn(&Endpoint) -> bool {
     move |endpoint| endpoint.host == host
 }
 
-pub fn port(port: u16) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn port(port: u16) -> impl Fn(&Endpoint) -> bool {
     move |endpoint| endpoint.port == port && endpoint.dependency != "dns"
 }
 
-pub fn tag(tag: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn tag(tag: &str) -> impl Fn(&Endpoint) -> bool {
     move |endpoint| endpoint.service_tag.as_deref() == Some(tag)
 }
 
-pub fn beyond_dns(endpoint: &Endpoint) -> bool {
+pub(super) fn beyond_dns(endpoint: &Endpoint) -> bool {
     endpoint.dependency != "dns"
 }
 
-pub fn speaks_tls(endpoint: &Endpoint) -> bool {
+pub(super) fn speaks_tls(endpoint: &Endpoint) -> bool {
     endpoint.protocol.speaks_tls()
 }
 
-pub fn icmp(code: u8) -> Fault {
+pub(super) fn icmp(code: u8) -> Fault {
     Fault::Icmp {
         sender: "10.1.2.4".parse().unwrap(),
         kind: 3,
@@ -78,21 +78,21 @@ pub fn icmp(code: u8) -> Fault {
     }
 }
 
-pub const AZURE_FIREWALL: Fault = Fault::Page {
+pub(super) const AZURE_FIREWALL: Fault = Fault::Page {
     status: 470,
     body: "Action: Deny. Reason: No rule matched. Proceeding with default action.",
 };
-pub const CONTOSO: Fault = Fault::Inspected {
+pub(super) const CONTOSO: Fault = Fault::Inspected {
     issuer: "O=Contoso, CN=Contoso Inspection CA",
     trusted_by_vm: true,
 };
-pub const CUSTOM_DNS: &str = "10.0.0.4";
+pub(super) const CUSTOM_DNS: &str = "10.0.0.4";
 
-pub fn healthy() -> Network {
+pub(super) fn healthy() -> Network {
     Network::healthy()
 }
 
-pub const MUST_BE_BLOCKED: &str = "
+pub(super) const MUST_BE_BLOCKED: &str = "
 schema: 1
 dependencies:
   - id: egress
@@ -104,7 +104,7 @@ dependencies:
 ";
 
 /// Every case.
-pub fn all() -> Vec<Case> {
+pub(super) fn all() -> Vec<Case> {
     [
         way_out::cases(),
         names::cases(),

@@ -31,11 +31,11 @@ use jiff::SignedDuration;
 
 mod seen;
 
-pub use seen::{Fault, Server, addresses};
+pub(super) use seen::{Fault, Server, addresses};
 
 /// A network with its faults. Later faults go before earlier ones.
 #[derive(Debug, Clone)]
-pub struct Network {
+pub(super) struct Network {
     catalog: Catalog,
     cloud: Cloud,
     region: Option<&'static str>,
@@ -57,12 +57,12 @@ pub struct Network {
 
 impl Network {
     /// Nothing is wrong; the names of the instance are known.
-    pub fn healthy() -> Self {
+    pub(super) fn healthy() -> Self {
         Self::with(&[("168.63.129.16", Server::Well)])
     }
 
     /// Nothing is wrong but what these name servers do.
-    pub fn with(servers: &[(&str, Server)]) -> Self {
+    pub(super) fn with(servers: &[(&str, Server)]) -> Self {
         static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
         let catalog = BUILTIN.clone();
         let mut network = Self {
@@ -117,28 +117,28 @@ impl Network {
     }
 
     /// In another cloud.
-    pub fn in_cloud(mut self, cloud: Cloud, region: &'static str) -> Self {
+    pub(super) fn in_cloud(mut self, cloud: Cloud, region: &'static str) -> Self {
         (self.cloud, self.region) = (cloud, Some(region));
         self.make();
         self
     }
 
     /// With other name servers.
-    pub fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
+    pub(super) fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
         self.servers = addressed(servers);
         self.make();
         self
     }
 
     /// Without the names of an instance.
-    pub fn unnamed(mut self) -> Self {
+    pub(super) fn unnamed(mut self) -> Self {
         self.named = false;
         self.make();
         self
     }
 
     /// With more entries in the catalog.
-    pub fn overlaid(mut self, yaml: &str) -> Self {
+    pub(super) fn overlaid(mut self, yaml: &str) -> Self {
         let file = File {
             name: "overlay".into(),
             bytes: yaml.as_bytes().to_vec(),
@@ -149,14 +149,14 @@ impl Network {
     }
 
     /// With these dependencies only.
-    pub fn only(mut self, ids: &[&str]) -> Self {
+    pub(super) fn only(mut self, ids: &[&str]) -> Self {
         self.selection.only = ids.iter().map(ToString::to_string).collect();
         self.make();
         self
     }
 
     /// With a fault wherever `where_` says so.
-    pub fn fault(mut self, where_: impl Fn(&Endpoint) -> bool, fault: &Fault) -> Self {
+    pub(super) fn fault(mut self, where_: impl Fn(&Endpoint) -> bool, fault: &Fault) -> Self {
         for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
             self.faults.insert(endpoint.id.clone(), fault.clone());
         }
@@ -164,19 +164,19 @@ impl Network {
     }
 
     /// With controls that show who cuts connections.
-    pub fn cut_by(mut self, cutter: Cutter) -> Self {
+    pub(super) fn cut_by(mut self, cutter: Cutter) -> Self {
         self.cutter = Some(cutter);
         self
     }
 
     /// With both hosts at the same addresses.
-    pub fn sharing(mut self, host: &'static str, other: &'static str) -> Self {
+    pub(super) fn sharing(mut self, host: &'static str, other: &'static str) -> Self {
         self.shared.push((host, other));
         self
     }
 
     /// With every name of these endpoints at one address.
-    pub fn leading(mut self, where_: impl Fn(&Endpoint) -> bool, address: &str) -> Self {
+    pub(super) fn leading(mut self, where_: impl Fn(&Endpoint) -> bool, address: &str) -> Self {
         let hosts = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint));
         let led = hosts.map(|endpoint| (endpoint.host.clone(), address.parse().unwrap()));
         self.led.extend(led);
@@ -184,7 +184,7 @@ impl Network {
     }
 
     /// With rules of its own, from effective NSG rules, effective routes and service tags as Azure exports them.
-    pub fn ruled_by(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
+    pub(super) fn ruled_by(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
         self.rules = Some(NetworkRules::new(
             nsg.map(|nsg| SecurityRules::parse(nsg).unwrap()),
             Some(Routes::parse(routes).unwrap()),
@@ -194,37 +194,37 @@ impl Network {
     }
 
     /// Of this kind.
-    pub fn of_kind(mut self, vnet: Vnet) -> Self {
+    pub(super) fn of_kind(mut self, vnet: Vnet) -> Self {
         self.vnet = Some(vnet);
         self
     }
 
     /// With what the platform's name server said as a control.
-    pub fn platform_dns(mut self, answers: bool) -> Self {
+    pub(super) fn platform_dns(mut self, answers: bool) -> Self {
         self.platform_dns = Some(answers);
         self
     }
 
     /// With the platform's name server as a control that knows every name.
-    pub fn platform_gives(mut self) -> Self {
+    pub(super) fn platform_gives(mut self) -> Self {
         self.platform_gives = true;
         self
     }
 
     /// With what the instance says of its own network.
-    pub fn told(mut self, instance: InstanceView) -> Self {
+    pub(super) fn told(mut self, instance: InstanceView) -> Self {
         self.instance = Some(instance);
         self
     }
 
     /// With a clock that is so far ahead, by the accounts of peers that proved who they are or of others.
-    pub fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
+    pub(super) fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
         self.clock = Some(Measured { ahead, signed });
         self
     }
 
     /// What is probed.
-    pub fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
 
@@ -305,14 +305,14 @@ impl Network {
     }
 
     /// Everything that the run has to say.
-    pub fn diagnosis(&self) -> Diagnosis {
+    pub(super) fn diagnosis(&self) -> Diagnosis {
         let run = self.run();
         let (predictions, rules) = (self.predictions(&run), self.rule_set());
         diagnose(&self.plan, &run, predictions.as_ref(), self.place(&rules))
     }
 
     /// The root causes.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub(super) fn findings(&self) -> Vec<Finding> {
         let run = self.run();
         let (predictions, rules) = (self.predictions(&run), self.rule_set());
         let judgements = diagnose(&self.plan, &run, None, self.place(&rules)).judgements;
@@ -324,7 +324,7 @@ impl Network {
     }
 
     /// The rules that mend.
-    pub fn rule_set(&self) -> RuleSet<'_> {
+    pub(super) fn rule_set(&self) -> RuleSet<'_> {
         let basis = Basis {
             catalog: &self.catalog,
             cloud: self.cloud,
@@ -363,7 +363,7 @@ impl Network {
 
 /// Who cuts the connections of an imagined network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cutter {
+pub(super) enum Cutter {
     /// A firewall that accepts for everyone and lets some names through.
     Firewall,
     /// A firewall that accepts for everyone and lets no name through.

@@ -29,12 +29,12 @@ fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
 }
 
 /// A network whose rules deny what the instance needs.
-pub fn locked() -> Network {
+pub(super) fn locked() -> Network {
     ruled(LOCKED, PLAIN, &[])
 }
 
 /// A network whose replies to the management traffic leave through a firewall.
-pub fn forced() -> Network {
+pub(super) fn forced() -> Network {
     Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS)
 }
 

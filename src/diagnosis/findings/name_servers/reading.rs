@@ -13,7 +13,7 @@ use crate::{
 
 /// What the behaviour of a server means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub(super) enum Reading {
     /// It answers, and what it answers is the fault.
     Answers(Cause),
     /// It answers over the other transport, and nothing comes back over this one: a rule names the other one only.
@@ -36,7 +36,7 @@ pub enum Reading {
 
 impl Reading {
     /// What a server that failed (with this cause, where it is one) did in the whole run.
-    pub fn of(server: &Server, cause: Option<Cause>) -> Self {
+    pub(super) fn of(server: &Server, cause: Option<Cause>) -> Self {
         let (udp, tcp) = (&server.udp, &server.tcp);
         if let Some(
             cause @ (Cause::DnsRefused
@@ -62,12 +62,12 @@ impl Reading {
     }
 
     /// Whether the server itself said what is wrong.
-    pub fn is_an_answer(self) -> bool {
+    pub(super) fn is_an_answer(self) -> bool {
         matches!(self, Self::Answers(_))
     }
 
     /// What it does, as the rest of a sentence.
-    pub fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Self::Answers(Cause::DnsRefused) => "refuses to answer (REFUSED)",
             Self::Answers(Cause::DnsServfail) => "finds no answer (SERVFAIL)",
@@ -87,7 +87,7 @@ impl Reading {
     }
 
     /// What that shows, a sentence each.
-    pub fn evidence(self, server: IpAddr) -> Option<String> {
+    pub(super) fn evidence(self, server: IpAddr) -> Option<String> {
         let sentence = match self {
             Self::Dropped(_) => "so it is alive, and a rule on the way names one transport only",
             Self::NoTcp | Self::NoUdp => "so it is alive and reached, and does not serve one transport",
@@ -99,7 +99,7 @@ impl Reading {
     }
 
     /// Where to look, the likeliest first.
-    pub fn suspects(self, view: &RunView<'_>) -> Vec<Suspect> {
+    pub(super) fn suspects(self, view: &RunView<'_>) -> Vec<Suspect> {
         match self {
             Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
@@ -115,7 +115,7 @@ impl Reading {
     }
 
     /// What to change.
-    pub fn fix(self, view: &RunView<'_>, server: &str) -> Fix {
+    pub(super) fn fix(self, view: &RunView<'_>, server: &str) -> Fix {
         const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers";
         match self {
             Self::Dropped(transport) => Fix::new(format!(

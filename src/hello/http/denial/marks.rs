@@ -1,7 +1,7 @@
 //! The words by which deny pages are known.
 
 /// Words on a page and who writes them.
-pub struct Mark {
+pub(super) struct Mark {
     /// The product, or [`ANYBODY`].
     pub author: &'static str,
     /// Any of these, in lower case, as whole words.
@@ -9,10 +9,10 @@ pub struct Mark {
 }
 
 /// The author of a page that only its phrases give away.
-pub const ANYBODY: &str = "a deny page";
+pub(super) const ANYBODY: &str = "a deny page";
 
 /// Products first: their name says more than a phrase.
-pub const MARKS: &[Mark] = &[
+pub(super) const MARKS: &[Mark] = &[
     Mark {
         author: "Azure Firewall",
         words: &["action: deny"],

@@ -16,7 +16,7 @@ const MOST: usize = 2_000;
 
 /// The roots in the places where this system keeps them, or where `SSL_CERT_FILE` and `SSL_CERT_DIR` say that they are.
 /// What cannot be read is left out: it is evidence, and decides nothing.
-pub fn roots() -> RootCertStore {
+pub(super) fn roots() -> RootCertStore {
     let places = openssl_probe::probe();
     let inside = |folder: &PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let in_folders = places.cert_dir.iter().flat_map(inside).map(|entry| entry.path());

@@ -14,7 +14,7 @@ use super::{CUSTOM_DNS, Case, MUST_BE_BLOCKED, case, healthy, host, of, port, sp
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
     vec![
         case(

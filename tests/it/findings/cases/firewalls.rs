@@ -10,7 +10,7 @@ use super::{AZURE_FIREWALL, CONTOSO, Case, beyond_dns, case, healthy, host, of, 
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "an Azure Firewall denies HTTP",

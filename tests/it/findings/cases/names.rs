@@ -10,7 +10,7 @@ use super::{CUSTOM_DNS, Case, case, healthy, host, of};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let dns = |does| Network::with(&[(CUSTOM_DNS, does)]);
     let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
     vec![

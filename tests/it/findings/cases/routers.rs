@@ -9,7 +9,7 @@ use super::super::network::Fault;
 use super::{Case, beyond_dns, case, healthy, icmp, of};
 
 /// The cases.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "a router prohibits Event Hubs",

@@ -10,7 +10,7 @@ use super::{Case, case, healthy, of, port, tag};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "the NSG has no rule for Sql",

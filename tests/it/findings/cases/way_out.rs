@@ -9,7 +9,7 @@ use super::super::network::Fault;
 use super::{Case, beyond_dns, case, healthy, of, speaks_tls, tag};
 
 /// The cases.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "everything public is silent: a private subnet without NAT",

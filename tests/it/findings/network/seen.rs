@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One way of failing.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Every packet vanishes.
     Silent,
     /// The first address is silent, the second works.
@@ -99,12 +99,12 @@ pub enum Fault {
 
 impl Fault {
     /// Whether a connection is accepted and then cut.
-    pub fn is_a_cut(&self) -> bool {
+    pub(crate) fn is_a_cut(&self) -> bool {
         matches!(self, Self::CutReset | Self::CutClosed | Self::CutSilent | Self::Alert)
     }
 
     /// Whether it is about the name, and so about every port of the host.
-    pub fn is_of_the_name(&self) -> bool {
+    pub(crate) fn is_of_the_name(&self) -> bool {
         matches!(
             self,
             Self::Nxdomain { .. }
@@ -119,7 +119,7 @@ impl Fault {
 
 /// What a name server does, whoever asks for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
+pub(crate) enum Server {
     Well,
     Silent,
     /// UDP vanishes, TCP works.
@@ -135,7 +135,7 @@ pub enum Server {
 }
 
 /// Two public addresses, the same for the same host.
-pub fn addresses(host: &str) -> [IpAddr; 2] {
+pub(crate) fn addresses(host: &str) -> [IpAddr; 2] {
     let sum = host
         .bytes()
         .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -144,7 +144,7 @@ pub fn addresses(host: &str) -> [IpAddr; 2] {
 }
 
 /// What the servers say of a name that leads to these addresses.
-pub fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
+pub(super) fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
     let replies: Vec<ServerReply> = servers
         .iter()
         .enumerate()
@@ -187,7 +187,7 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
 }
 
 /// What the platform's own server says of a name.
-pub fn platform(addresses: &[IpAddr]) -> ServerReply {
+pub(super) fn platform(addresses: &[IpAddr]) -> ServerReply {
     let server = ("168.63.129.16".parse::<IpAddr>().unwrap(), 53).into();
     ServerReply {
         v4: exchange(server, Transport::Udp, answered("NOERROR", addresses, [], None)),
@@ -253,7 +253,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
 }
 
 /// What was seen at every address of an endpoint.
-pub fn attempts(
+pub(super) fn attempts(
     endpoint: &Endpoint,
     name: Option<&NameTrace>,
     servers: &[(SocketAddr, Server)],
@@ -355,7 +355,7 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
 }
 
 /// What became of a connection to an address that nobody owns.
-pub fn nobody(accepted: bool) -> TcpTrace {
+pub(super) fn nobody(accepted: bool) -> TcpTrace {
     TcpTrace {
         duration: QUICK,
         source: None,
@@ -368,7 +368,7 @@ pub fn nobody(accepted: bool) -> TcpTrace {
 }
 
 /// What was seen at one address.
-pub fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
+pub(super) fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     attempt(endpoint, address, fault)
 }
 
