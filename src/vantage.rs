@@ -19,6 +19,7 @@ mod http;
 pub(crate) mod management;
 pub(crate) mod metadata;
 pub(crate) mod resolvers;
+mod secret;
 pub(crate) mod until;
 
 use metadata::Machine;

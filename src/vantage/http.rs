@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::{
     Request, Uri,
     body::Bytes,
@@ -19,6 +19,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+use super::secret::Secret;
 use crate::{
     model::Transport,
     net::{
@@ -68,9 +69,6 @@ impl fmt::Display for Failure {
 
 impl From<Box<dyn Error + Send + Sync>> for Failure {
     fn from(error: Box<dyn Error + Send + Sync>) -> Self {
-        if error.is::<LengthLimitError>() {
-            return Self::Other(format!("an answer of more than {} MB", MOST_BYTES >> 20));
-        }
         // The innermost reason names neither the address asked nor a header.
         let mut reason: &dyn Error = error.as_ref();
         while let Some(deeper) = reason.source() {
@@ -120,18 +118,54 @@ impl Client {
         value: HeaderValue,
         limit: Duration,
     ) -> Result<Reply, Failure> {
-        let deadline = Instant::now() + limit;
-        let whole = self.fetch(url, name, value, deadline);
-        timeout_at(deadline, whole).await.unwrap_or(Err(Failure::Silent))
+        let mut body = Vec::new();
+        let take = |bytes: &[u8]| {
+            let fits = bytes.len() <= MOST_BYTES - body.len();
+            if fits {
+                body.extend_from_slice(bytes);
+            }
+            fits
+        };
+        let status = self.fetch(url, (name, value), limit, take).await?;
+        Ok(Reply {
+            status,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
     }
 
+    /// Gets what is secret: the status, and a body of so many bytes at most.
+    pub(super) async fn get_secret(
+        &self,
+        url: &str,
+        header: (HeaderName, HeaderValue),
+        most: usize,
+        limit: Duration,
+    ) -> Result<(u16, Secret), Failure> {
+        let mut body = Secret::with_room_for(most);
+        let status = self.fetch(url, header, limit, |bytes| body.append(bytes)).await?;
+        Ok((status, body))
+    }
+
+    /// Hands the body of the answer to `take`, piece by piece, until that gives false; gives the status.
     async fn fetch(
         &self,
         url: &str,
-        name: HeaderName,
-        value: HeaderValue,
+        header: (HeaderName, HeaderValue),
+        limit: Duration,
+        take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<u16, Failure> {
+        let deadline = Instant::now() + limit;
+        let whole = self.request(url, header, deadline, take);
+        timeout_at(deadline, whole).await.unwrap_or(Err(Failure::Silent))
+    }
+
+    async fn request(
+        &self,
+        url: &str,
+        (name, value): (HeaderName, HeaderValue),
         deadline: Instant,
-    ) -> Result<Reply, Failure> {
+        take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<u16, Failure> {
         let no_url = || Failure::Other("the address to ask is no URL".into());
         let uri: Uri = url.parse().map_err(|_| no_url())?;
         let Origin { scheme, host, port } = Origin::of(&uri).ok_or_else(no_url)?;
@@ -146,7 +180,7 @@ impl Client {
             .map_err(|error| Failure::Other(error.to_string()))?;
         let stream = self.connect(&host, port, deadline).await?;
         if scheme == "http" {
-            return exchange(stream, request).await;
+            return exchange(stream, request, take).await;
         }
         let name = ServerName::try_from(host).map_err(|_| no_url())?;
         let stream = self
@@ -157,7 +191,7 @@ impl Client {
                 Some(TlsError::InvalidCertificate(_)) => Failure::Untrusted(error.to_string()),
                 _ => error.into(),
             })?;
-        exchange(stream, request).await
+        exchange(stream, request, take).await
     }
 
     /// The first of the host's addresses that accepts.
@@ -221,23 +255,24 @@ impl Origin {
     }
 }
 
-/// Sends a request over an open connection, and reads all of its answer.
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Reply, Failure>
+/// Sends a request over an open connection, and hands over all of its answer's body.
+async fn exchange<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> Result<u16, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MOST_BYTES)
-            .collect()
-            .await?
-            .to_bytes();
-        Ok(Reply {
-            status,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        })
+        let mut response = sender.send_request(request).await?;
+        while let Some(frame) = response.frame().await {
+            if frame?.data_ref().is_some_and(|bytes| !take(bytes)) {
+                return Err(Failure::Other("an answer that is too long".into()));
+            }
+        }
+        Ok(response.status().as_u16())
     };
     over(connection, answer).await
 }

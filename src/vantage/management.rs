@@ -1,7 +1,7 @@
 //! The instance's own documents, fetched from the cloud's management endpoint with this VM's managed identity.
 //!
 //! Two read-only requests (a list may come in pages), and only when asked. The token comes from the metadata service,
-//! goes to the management endpoint over verified TLS, and nowhere else: not into a file, a message, or a panic.
+//! goes to the management endpoint over verified TLS, and nowhere else: not into a file, a message, a panic, or a core file.
 
 mod token;
 
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     Vantage, block_on,
     http::{Client, Failure, Origin, Reply},
+    secret::Undumpable,
     until::Until,
 };
 use crate::{
@@ -112,17 +113,26 @@ pub(crate) fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots, unti
 }
 
 async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAddr], roots: &Roots) -> Fetched {
+    // Before anything that may hold a part of the token, so that it is dropped after all of it.
+    let undumpable = Undumpable::new();
+    let mut fetched = Fetched::default();
+    if undumpable.is_none() {
+        fetched.notices.push(
+            "--service: the system does not let this process keep its memory to itself: whoever runs programs as this user \
+             could have read the token"
+                .into(),
+        );
+    }
     let client = Client::new(tls::verifying(Some(roots)), name_servers);
     let base = &format!("https://{}", cloud.management_host());
     let token = match token::token(&client, base).await {
         Ok(token) => token,
         Err(why) => {
             let both = [Kind::NetworkStatus, Kind::Dependencies];
-            let notice = format!("--service: {why}; or {}", by_hand(base, service, &both));
-            return Fetched {
-                notices: vec![notice],
-                ..Fetched::default()
-            };
+            fetched
+                .notices
+                .push(format!("--service: {why}; or {}", by_hand(base, service, &both)));
+            return fetched;
         }
     };
     let session = Session {
@@ -135,7 +145,6 @@ async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAd
         session.document(Kind::NetworkStatus),
         session.document(Kind::Dependencies)
     );
-    let mut fetched = Fetched::default();
     let mut troubles: Vec<(String, Vec<Kind>)> = Vec::new();
     for (kind, answer) in [(Kind::NetworkStatus, status), (Kind::Dependencies, dependencies)] {
         match answer {
@@ -184,11 +193,9 @@ impl Session<'_> {
     }
 
     async fn get(&self, url: &str) -> Result<Reply, Failure> {
-        let bearer = self
-            .token
-            .header()
-            .ok_or_else(|| Failure::Other("the token is no header".into()))?;
-        self.client.get(url, header::AUTHORIZATION, bearer, LIMIT).await
+        self.client
+            .get(url, header::AUTHORIZATION, self.token.header(), LIMIT)
+            .await
     }
 
     fn unreachable(&self, failure: &Failure) -> String {

@@ -13,6 +13,8 @@ use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
 
+mod memory;
+
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 /// A token in three parts, as Entra ID's are; none of them may be seen anywhere.
 const TOKEN: [&str; 3] = [
@@ -24,6 +26,7 @@ const TOKEN: [&str; 3] = [
 const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
 const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
+const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
@@ -32,7 +35,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([DEADLINE, STANDPOINT].map(|name| format!("platform/{name}")))
+        .chain([DEADLINE, MEMORY, STANDPOINT].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (SLOW_METADATA, which) => answers_within_a_second(described(&SLOW, which)?),
         (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
         (DEADLINE, _) => ends_by_its_deadline(),
+        (MEMORY, _) => memory::is_kept_to_itself(),
         (STANDPOINT, _) => says_where_it_stands(),
         _ => bail!("no test is called {name}"),
     }

@@ -10,17 +10,22 @@ use super::LIMIT;
 use crate::{
     azure::METADATA,
     vantage::{
-        http::{Client, Failure, Reply},
+        http::{Client, Failure},
         metadata,
+        secret::Secret,
     },
 };
 
 /// The version of the identity service, the only one
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
 const API_VERSION: &str = "2018-02-01";
+/// No answer with a token is longer, in bytes: tokens have two thousand or so.
+const MOST_BYTES: usize = 64 << 10;
+/// How a header says what follows (RFC 6750 §2.1).
+const SCHEME: &str = "Bearer ";
 
-/// Whoever holds it is the VM. It is shown nowhere, whatever happens.
-pub(super) struct Token(String);
+/// Whoever holds it is the VM. It is shown nowhere, whatever happens, and wiped with the last request that carries it.
+pub(super) struct Token(HeaderValue);
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,18 +34,27 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
+    /// `None` for what is no token (RFC 6750 §2.1).
+    fn new(text: &str) -> Option<Self> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        let mut secret = Secret::with_room_for(SCHEME.len() + text.len());
+        let whole = secret.append(SCHEME.as_bytes()) && secret.append(text.as_bytes());
+        (whole && !text.is_empty() && text.bytes().all(is_token))
+            .then(|| secret.into_header().map(Self))
+            .flatten()
+    }
+
     /// The header that presents it.
-    pub(super) fn header(&self) -> Option<HeaderValue> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
-        header.set_sensitive(true);
-        Some(header)
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
     }
 
     /// A text without it: an endpoint may send back what it was sent.
     pub(super) fn cut_out_of(&self, text: &str) -> String {
         // Written anew, JSON has one way of writing it.
         let plain = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_string(), |value| value.to_string());
-        plain.replace(&self.0, "[token]")
+        let token = self.0.to_str().ok().and_then(|header| header.strip_prefix(SCHEME));
+        token.map_or_else(String::new, |token| plain.replace(token, "[token]"))
     }
 }
 
@@ -48,22 +62,23 @@ impl Token {
 pub(super) async fn token(client: &Client, audience: &str) -> Result<Token, String> {
     let url =
         format!("http://{METADATA}/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
-    let reply = match client.get(&url, metadata::HEADER, metadata::TRUE, LIMIT).await {
-        Ok(reply) => reply,
-        Err(Failure::Silent) => return Err("no metadata service answered, so there is no token".into()),
+    let asked = client.get_secret(&url, (metadata::HEADER, metadata::TRUE), MOST_BYTES, LIMIT);
+    match asked.await {
+        Ok((status, body)) => read_token(status, &body),
+        Err(Failure::Silent) => Err("no metadata service answered, so there is no token".into()),
         Err(Failure::Untrusted(why) | Failure::Other(why)) => {
-            return Err(format!("the metadata service gave no token ({why})"));
+            Err(format!("the metadata service gave no token ({why})"))
         }
-    };
-    read_token(&reply)
+    }
 }
 
-fn read_token(reply: &Reply) -> Result<Token, String> {
+fn read_token(status: u16, body: &Secret) -> Result<Token, String> {
+    /// Borrowed, so that no copy is left behind.
     #[derive(Deserialize)]
-    struct Answer {
-        access_token: String,
+    struct Answer<'a> {
+        access_token: &'a str,
     }
-    match reply.status {
+    match status {
         200 => {}
         400 => {
             return Err(
@@ -72,10 +87,9 @@ fn read_token(reply: &Reply) -> Result<Token, String> {
         }
         status => return Err(format!("the metadata service gave no token (HTTP {status})")),
     }
-    let answer: Option<Answer> = serde_json::from_str(&reply.body).ok();
-    answer
-        .map(|answer| Token(answer.access_token))
-        .filter(|token| !token.0.is_empty() && token.header().is_some())
+    serde_json::from_slice::<Answer<'_>>(body.bytes())
+        .ok()
+        .and_then(|answer| Token::new(answer.access_token))
         .ok_or_else(|| "what answered in place of the metadata service sent no token".into())
 }
 
@@ -87,18 +101,13 @@ mod tests {
 
     #[test]
     fn a_token_is_read_and_never_shown() {
-        let answer = |status, body: &str| {
-            read_token(&Reply {
-                status,
-                body: body.into(),
-            })
-        };
+        let answer = |status, body: &str| read_token(status, &secret(body.as_bytes()));
         let token = answer(
             200,
             r#"{"access_token":"s3cret","expires_in":"86399","token_type":"Bearer"}"#,
         )
         .unwrap();
-        assert_eq!(token.header().unwrap(), "Bearer s3cret");
+        assert_eq!(token.header(), "Bearer s3cret");
         assert!(!format!("{token:?} {:?}", token.header()).contains("s3cret"));
         assert_eq!(token.cut_out_of("you sent s3cret"), "you sent [token]");
         assert_eq!(token.cut_out_of(r#"["\u00733cret"]"#), r#"["[token]"]"#);
@@ -112,16 +121,25 @@ mod tests {
             (200, "{}"),
             (200, r#"{"access_token":""}"#),
             (200, "{\"access_token\":\"s3cret\\r\\nX: y\"}"),
+            (200, "{\"access_token\":\"s3cret X\"}"),
+            // Whoever escapes a letter is not the metadata service.
+            (200, "{\"access_token\":\"\\u00733cret\"}"),
         ] {
             let said = answer(status, body).unwrap_err();
             assert!(!said.contains("s3cret"), "{said}");
         }
     }
 
+    fn secret(bytes: &[u8]) -> Secret {
+        let mut secret = Secret::with_room_for(bytes.len());
+        assert!(secret.append(bytes));
+        secret
+    }
+
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(status in 100_u16..600, body: String) {
-            let _ = read_token(&Reply { status, body });
+        fn any_answer_is_read_without_panic(status in 100_u16..600, body: Vec<u8>) {
+            let _ = read_token(status, &secret(&body));
         }
     }
 }

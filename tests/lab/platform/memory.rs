@@ -1,0 +1,73 @@
+//! Who can read the memory of an agent that holds a token: the programs of the same user before and after, and nobody but
+//! root while it does.
+
+use std::{
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::Lab;
+
+use super::{AGENT, INSTANCE, TOKEN, network, started};
+
+pub(super) fn is_kept_to_itself() -> Result<()> {
+    let token = TOKEN.join(".");
+    let network = network(&format!(
+        "line: {{ counted: true }}
+names:
+  management.azure.com: {{ addresses: [20.0.0.9] }}
+  apirpsql7.database.windows.net: {{ addresses: [20.0.0.10] }}
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths:
+        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+  'management.azure.com:443': {{ speaks: https, pace: {{ delay_ms: 1500 }} }}
+faults: [ {{ to: '*:1433', does: silence }} ]"
+    ))?;
+    let lab = started(&network)?;
+    let mut agent = lab.agent(AGENT)?;
+    agent
+        .args(["run", "--only", "sql", "--set", "sql_server=apirpsql7"])
+        .args(["--region", "westeurope", "--timeout", "20s", "--service", INSTANCE])
+        .arg("--management-ca-file")
+        .arg(lab.ca_file()?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut agent = agent.spawn()?;
+    let management = ("20.0.0.9".parse()?, 443);
+    let asked = || lab.flows().iter().any(|flow| flow.destination == management);
+    until("the management endpoint is asked, and nobody can look", || {
+        Ok(asked() && !is_open(&lab, &agent)?)
+    })?;
+    until("everybody may look again", || is_open(&lab, &agent))?;
+    ensure!(agent.try_wait()?.is_none(), "it was over by then");
+    agent.kill()?;
+    agent.wait()?;
+    Ok(())
+}
+
+/// Whether a program of the same user, with no more rights than the agent, can look into it: what proc(5) asks of whoever
+/// reads `environ` it asks of a debugger as well.
+fn is_open(lab: &Lab, agent: &Child) -> Result<bool> {
+    let environment = format!("/proc/{}/environ", agent.id());
+    let head = lab.agent("head")?.args(["-c", "1", &environment]).output()?;
+    Ok(head.status.success() && !head.stdout.is_empty())
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    while !is_so().with_context(|| what.to_owned())? {
+        ensure!(
+            started.elapsed() < Duration::from_secs(15),
+            "it never came to be that {what}"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
