@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod dependencies;
+pub mod instance;
 mod join;
 mod name;
 mod network_status;

@@ -120,6 +120,26 @@ impl Document<'_> {
         entries::of(Node::of(&self.json), self.wanted, self.form)
     }
 
+    /// The whole of it, for whoever looks for several kinds at once.
+    pub fn root(&self) -> Node<'_> {
+        Node::of(&self.json)
+    }
+
+    /// Whether its form may leave things out.
+    pub fn is_lossy(&self) -> bool {
+        self.form.is_lossy()
+    }
+
+    /// Whether it is of another kind than the wanted one.
+    pub fn is(&self, kind: Kind) -> bool {
+        entries::of(self.root(), kind, self.form).is_ok_and(|entries| !entries.is_empty())
+    }
+
+    /// What it looks like, for what is of no kind that is wanted.
+    pub fn unlike(&self) -> String {
+        entries::unlike(self.root(), self.form)
+    }
+
     /// Where the next page is, if this is one of several.
     pub fn next_link(&self) -> Option<String> {
         let root = Node::of(&self.json).object()?;

@@ -45,7 +45,7 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 /// Whether a name can be looked up: two labels at least (RFC 1035 §2.3.4), the last one no number.
-fn is_host(name: &str) -> bool {
+pub(super) fn is_host(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     host::is_name(name) && name.contains('.') && last.bytes().any(|byte| byte.is_ascii_alphabetic())
 }

@@ -33,6 +33,16 @@ pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<
     Ok(objects)
 }
 
+/// What a document looks like that is nothing of what is wanted.
+pub(super) fn unlike(root: Node<'_>, form: Form) -> String {
+    if let Some(failure) = root.object().as_ref().and_then(failure::of_object) {
+        return failure.to_string();
+    }
+    let (entries, _) = unwrapped(root, DEEPEST);
+    let kind = entries.first().and_then(|entry| Kind::of(&entry.object()?));
+    kind.map_or_else(|| unknown(root, form), |kind| other(kind, form))
+}
+
 /// How deep Azure and its tools wrap: `responses`, `200`, `body`, `properties`, `value`.
 const DEEPEST: usize = 6;
 

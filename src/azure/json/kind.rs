@@ -119,6 +119,7 @@ impl Kind {
             Self::ServiceTags => "service-tags",
             Self::NetworkStatus => "network-status",
             Self::Dependencies => "dependencies",
+            Self::Instance => "instance",
             _ => "",
         }
     }
@@ -193,6 +194,7 @@ impl Kind {
             (Self::Dependencies, true) => {
                 "(Invoke-AzRestMethod -Path \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\").Content > dependencies.json"
             }
+            (Self::Instance, _) => "scripts/collect.sh RESOURCE_ID > instance.json",
             (_, false) => {
                 "az rest --method get --url \"RESOURCE_ID/networkstatus?api-version=2024-05-01\" > status.json"
             }
@@ -209,6 +211,7 @@ impl Kind {
             Self::EffectiveRoutes => "The effective routes of a running VM's network interface",
             Self::ServiceTags => "Service tags",
             Self::Dependencies => "The dependencies of an instance",
+            Self::Instance => "The documents of an instance",
             _ => "The statuses of an instance's network",
         }
     }

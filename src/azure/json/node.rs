@@ -77,6 +77,11 @@ impl<'a> Node<'a> {
         words
     }
 
+    /// The JSON itself.
+    pub fn as_str(self) -> &'a str {
+        self.0.get()
+    }
+
     /// Whether it is a list or an object, to look into.
     pub fn is_nested(self) -> bool {
         self.0.get().starts_with(['[', '{'])

@@ -1,0 +1,227 @@
+//! What an instance says of itself: its own settings, and the lists of what it talks to.
+//!
+//! ```text
+//! file ─ sorted ─┐
+//!                ├─▶ (Part, JSON) ─ add ─▶ Instance: typed, and without a secret
+//! answers ───────┘
+//! ```
+//! A *bundle* is a JSON object whose keys are those of [`Part`] and whose values are what the management API answered, or a
+//! list of its answers, page by page. Only what leads to a host or explains one is read: credentials, passwords, keys and
+//! what stands behind the host of a URL are left where they are.
+
+mod link;
+mod part;
+mod policy;
+mod records;
+mod service;
+mod sorted;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Document, MOST_ENTRIES};
+use crate::{
+    azure::json::{self, Kind, Node},
+    file,
+    model::Imported,
+};
+
+pub use self::{part::Part, service::Service};
+use self::{
+    part::{Sort, instance_of},
+    records::Records,
+};
+
+/// A file of the instance's, sorted: what [`Instance`] holds, and documents of the network that were among it.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The instance, as far as the file tells.
+    pub instance: Instance,
+    /// A network status, or outbound dependencies.
+    pub documents: Vec<Document>,
+}
+
+/// Everything that documents say of one instance.
+#[derive(Debug, Clone, Default)]
+pub struct Instance {
+    /// Its resource id, in lower case, where a document tells.
+    pub id: Option<String>,
+    /// The instance itself.
+    pub service: Option<Service>,
+    /// Its lists.
+    pub(super) records: Records,
+    /// Where all of it comes from.
+    pub imported: Vec<Imported>,
+    /// What is remarkable about it.
+    pub notices: Vec<String>,
+}
+
+impl Instance {
+    /// Reads a file that `--instance` names: one document, a list, a page of one, or a bundle.
+    ///
+    /// # Errors
+    /// One sentence: the file cannot be read, or is something else.
+    pub fn load(path: &Path) -> Result<Loaded, String> {
+        let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
+        let from = file::shown(path);
+        let mut loaded = json::parse(&bytes, Kind::Instance, |document| Self::sorted(document, &from))
+            .map_err(|refusal| format!("{from} {refusal}"))?;
+        let written = written.and_then(|time| Timestamp::try_from(time).ok());
+        for imported in &mut loaded.instance.imported {
+            imported.as_of = imported.as_of.or(written);
+        }
+        Ok(loaded)
+    }
+
+    /// Reads the text of a file as [`Instance::load`] does; `from` is what messages call it.
+    ///
+    /// # Errors
+    /// As for [`Instance::load`].
+    pub fn read(text: &str, from: &str) -> Result<Loaded, String> {
+        json::parse_text(text, Kind::Instance, |document| Self::sorted(document, from))
+            .map_err(|refusal| format!("{from} {refusal}"))
+    }
+
+    fn sorted(document: &json::Document<'_>, from: &str) -> Result<Loaded, String> {
+        let sorted = sorted::sorted(document)?;
+        let mut loaded = Loaded::default();
+        for (kind, text) in sorted.of_the_network {
+            loaded.documents.push(Document::read(text, from, kind, None)?);
+        }
+        let instance = &mut loaded.instance;
+        for (part, node) in sorted.entries {
+            instance.entry(part, node, from)?;
+        }
+        instance
+            .notices
+            .extend(sorted.notices.into_iter().map(|notice| format!("{from} {notice}")));
+        instance.note(from);
+        Ok(loaded)
+    }
+
+    /// Reads one answer of the management API: a resource, or a page of a list. `from` is who answered.
+    ///
+    /// # Errors
+    /// One sentence, which begins with what is wrong: "is not JSON".
+    pub fn add(&mut self, part: Part, answer: &str, from: &str) -> Result<(), String> {
+        let root = Node::parse(answer).ok_or("is not JSON")?;
+        let object = root.object().ok_or("is no JSON object")?;
+        match object.own("value").filter(|_| Sort::of(&object).is_none()) {
+            Some(list) => {
+                for item in list.items().ok_or("has a value that is no list")? {
+                    self.entry(part, item, from)?;
+                }
+            }
+            None => self.entry(part, root, from)?,
+        }
+        self.note(from);
+        Ok(())
+    }
+
+    /// Puts two together.
+    ///
+    /// # Errors
+    /// One sentence where they are of two instances.
+    pub fn and(mut self, other: Self) -> Result<Self, String> {
+        if let (Some(one), Some(two)) = (&self.id, &other.id)
+            && one != two
+        {
+            return Err(two_instances(one, two));
+        }
+        self.id = self.id.or(other.id);
+        self.service = other.service.or(self.service);
+        self.records.extend(other.records);
+        for imported in other.imported {
+            self.count(&imported.from, imported.endpoints, imported.as_of);
+        }
+        self.notices.extend(other.notices);
+        Ok(self)
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.service.is_none() && self.records.count() == 0 && self.imported.is_empty()
+    }
+
+    fn entry(&mut self, part: Part, node: Node<'_>, from: &str) -> Result<(), String> {
+        let Some(entry) = node.object() else {
+            return Err(format!("has an entry of {} that is no object", part.key()));
+        };
+        let part = match Sort::of(&entry) {
+            Some(Sort::Foreign(kind)) => {
+                return Err(format!(
+                    "holds an entry of the type {kind}, which is of another service"
+                ));
+            }
+            Some(Sort::OtherPart(_)) => return Ok(()),
+            Some(Sort::Part(part)) => part,
+            None => part,
+        };
+        if let Some(id) = instance_of(&entry) {
+            match &self.id {
+                Some(known) if *known != id => return Err(two_instances(known, &id)),
+                _ => self.id = Some(id),
+            }
+        }
+        match part {
+            Part::Service => {
+                let service = Service::of(&entry);
+                self.notices.extend(service.notices(from));
+                self.service = Some(service);
+            }
+            _ => self.records.add(part, &entry),
+        }
+        if self.records.count() > MOST_RECORDS {
+            return Err(format!("has more than {MOST_RECORDS} entries: no instance has"));
+        }
+        Ok(())
+    }
+
+    /// Notes how much a source gave.
+    fn note(&mut self, from: &str) {
+        let known: usize = self.imported.iter().map(|imported| imported.endpoints).sum();
+        let all = self.records.count() + usize::from(self.service.is_some());
+        self.count(from, all - known.min(all), None);
+    }
+
+    fn count(&mut self, from: &str, entries: usize, as_of: Option<Timestamp>) {
+        match self.imported.iter_mut().find(|imported| imported.from == from) {
+            Some(imported) => imported.endpoints += entries,
+            None => self.imported.push(Imported {
+                document: Kind::Instance.word().into(),
+                from: from.into(),
+                as_of,
+                endpoints: entries,
+            }),
+        }
+    }
+}
+
+/// More is refused: four times what the largest tier allows of everything together.
+const MOST_RECORDS: usize = 20 * MOST_ENTRIES;
+
+fn two_instances(one: &str, two: &str) -> String {
+    format!("is of another instance than the rest: {two}, not {one}")
+}
+
+/// The resource ids of the entries of a list that have policies of their own, below `…/policies`. Revisions of an API that
+/// are not current are left out.
+pub fn scopes(part: Part, answer: &str) -> Vec<String> {
+    let entries = Node::parse(answer)
+        .and_then(Node::object)
+        .map(|page| page.list("value"));
+    let entries = entries.unwrap_or_default().into_iter().filter_map(Node::object);
+    let is_current =
+        |name: &str, current: Option<bool>| part != Part::Apis || current.unwrap_or(!name.contains(";rev="));
+    entries
+        .filter(|entry| is_current(&entry.filled("name").unwrap_or_default(), entry.flag("isCurrent")))
+        .filter_map(|entry| entry.filled("id").map(std::borrow::Cow::into_owned))
+        .collect()
+}
+
+/// Where the next page of a list is.
+pub fn next_link(answer: &str) -> Option<String> {
+    let page = Node::parse(answer)?.object()?;
+    page.filled("nextLink").map(std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,231 @@
+//! The hosts in policies.
+//!
+//! A policy is XML with code in it. In the format `xml` the code is escaped; in `rawxml` it is not, so that such a policy is
+//! no XML before its code is taken out. What is computed when a call comes cannot be known here.
+
+use std::borrow::Cow;
+
+use roxmltree::{Document, Node};
+
+use super::link::{Link, is_code};
+use crate::azure::json::Object;
+
+/// A policy, or a fragment of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::import) struct Policy {
+    /// For which calls it holds.
+    pub scope: Scope,
+    /// What it names, each thing once, in its order.
+    pub mentions: Vec<Mention>,
+    /// Whether it could be read.
+    pub is_readable: bool,
+}
+
+/// For which calls a policy holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::import) enum Scope {
+    /// Every call.
+    Everything,
+    /// Those through a product, by its name.
+    Product(String),
+    /// Those to an API, by its name.
+    Api(String),
+    /// Those to an operation of an API.
+    Operation {
+        /// The API's name.
+        api: String,
+        /// The operation's name.
+        operation: String,
+    },
+    /// Those whose policies include the fragment of this name.
+    Fragment(String),
+}
+
+/// What a policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::import) enum Mention {
+    /// A URL that an element dials.
+    Url {
+        /// The element: `send-request`.
+        element: String,
+        /// Where it leads.
+        link: Link,
+    },
+    /// A URL that calls are sent to in the place of the API's own.
+    BackendUrl(Link),
+    /// A backend, by its name.
+    Backend(String),
+    /// The metadata of who issues tokens (`validate-jwt`).
+    Metadata(Link),
+    /// Entra ID, which tokens come from or are judged by.
+    Entra,
+    /// The credential manager.
+    Credentials,
+    /// A logger, by its name.
+    Logger(String),
+    /// A fragment, by its name.
+    Fragment(String),
+}
+
+/// Reads a policy; `None` where the entry has no text.
+pub(super) fn read(entry: &Object<'_>) -> Option<Policy> {
+    let text = entry.filled("value").or_else(|| entry.filled("policyContent"))?;
+    let id = entry.filled("id").unwrap_or_default();
+    let scope = scope(&id, &entry.filled("name").unwrap_or_default());
+    let mentions = mentions(&text);
+    Some(Policy {
+        scope,
+        is_readable: mentions.is_some(),
+        mentions: mentions.unwrap_or_default(),
+    })
+}
+
+/// The scope of a policy, as its id says.
+fn scope(id: &str, name: &str) -> Scope {
+    let words: Vec<&str> = id.split('/').collect();
+    let behind = |key: &str| {
+        let at = words.iter().position(|word| word.eq_ignore_ascii_case(key))?;
+        words.get(at + 1).map(|word| (*word).to_owned())
+    };
+    let fragment = behind("policyFragments");
+    match (behind("apis"), behind("operations"), behind("products")) {
+        _ if fragment.is_some() => Scope::Fragment(fragment.unwrap_or_default()),
+        (Some(api), Some(operation), _) => Scope::Operation { api, operation },
+        (Some(api), None, _) => Scope::Api(api),
+        (None, _, Some(product)) => Scope::Product(product),
+        (None, _, None) if id.is_empty() && !matches!(name, "" | "policy") => Scope::Fragment(name.into()),
+        (None, _, None) => Scope::Everything,
+    }
+}
+
+/// What a policy names; `None` for what cannot be read.
+fn mentions(text: &str) -> Option<Vec<Mention>> {
+    let of = |text: &str| {
+        let document = Document::parse(text).ok()?;
+        let mut mentions = Vec::new();
+        for element in document.descendants().filter(Node::is_element) {
+            for mention in of_element(element) {
+                if !mentions.contains(&mention) {
+                    mentions.push(mention);
+                }
+            }
+        }
+        Some(mentions)
+    };
+    of(text).or_else(|| of(&without_code(text)))
+}
+
+fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
+    let link = |attribute: &str| element.attribute(attribute).and_then(Link::of);
+    let plain = |attribute: &str| {
+        element
+            .attribute(attribute)
+            .filter(|text| !is_code(text.trim()))
+            .map(str::to_owned)
+    };
+    let child = |name: &str| element.children().find(|child| child.has_tag_name(name));
+    let mut mentions = Vec::new();
+    let name = element.tag_name().name();
+    match name {
+        "openid-config" => mentions.extend(link("url").map(Mention::Metadata)),
+        "validate-azure-ad-token" | "authentication-managed-identity" => mentions.push(Mention::Entra),
+        "send-request" | "send-one-way-request" => {
+            let url = child("set-url").and_then(|url| Link::of(url.text()?));
+            let proxy = child("proxy").and_then(|proxy| Link::of(proxy.attribute("url")?));
+            // What is dialled is the proxy, wherever the request goes from there.
+            mentions.extend(proxy.or(url).map(|link| Mention::Url {
+                element: name.into(),
+                link,
+            }));
+        }
+        "set-backend-service" => {
+            mentions.extend(link("base-url").map(Mention::BackendUrl));
+            mentions.extend(plain("backend-id").map(Mention::Backend));
+        }
+        "log-to-eventhub" => mentions.extend(plain("logger-id").map(Mention::Logger)),
+        "get-authorization-context" => mentions.push(Mention::Credentials),
+        "include-fragment" => mentions.extend(plain("fragment-id").map(Mention::Fragment)),
+        _ => {
+            let backends = ["embeddings-backend-id", "backend-id"].into_iter().filter_map(plain);
+            mentions.extend(backends.map(Mention::Backend));
+        }
+    }
+    mentions
+}
+
+/// A policy with `@(…)` and `@{…}` emptied, so that no `<`, `&` or quote of the code is taken for the XML's.
+fn without_code(text: &str) -> Cow<'_, str> {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = rest.find("@(").into_iter().chain(rest.find("@{")).min() {
+        let inside = &rest[at + 2..];
+        let closing = if rest.as_bytes()[at + 1] == b'(' { b')' } else { b'}' };
+        let Some(end) = end_of_code(inside, closing) else { break };
+        kept.push_str(&rest[..at + 2]);
+        kept.push(char::from(closing));
+        rest = &inside[end..];
+    }
+    if kept.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
+}
+
+/// Where C# ends that is opened already: behind the bracket that closes it, those in strings, characters and comments aside.
+fn end_of_code(code: &str, closing: u8) -> Option<usize> {
+    let bytes = code.as_bytes();
+    let opening = if closing == b')' { b'(' } else { b'{' };
+    let (mut at, mut depth) = (0, 1);
+    while let Some(byte) = bytes.get(at) {
+        let rest = &bytes[at + 1..];
+        at += match *byte {
+            b'"' if at > 0 && (bytes[at - 1] == b'@' || bytes[..at].ends_with(b"@$")) => 1 + verbatim(rest),
+            quote @ (b'"' | b'\'') => 1 + quoted(rest, quote),
+            b'/' if rest.first() == Some(&b'/') => 1 + until(rest, b"\n"),
+            b'/' if rest.first() == Some(&b'*') => 1 + until(rest, b"*/"),
+            _ => 1,
+        };
+        if *byte == opening {
+            depth += 1;
+        } else if *byte == closing {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// The length of a string up to and with its closing quote, `\"` inside it aside.
+fn quoted(rest: &[u8], quote: u8) -> usize {
+    let mut at = 0;
+    while let Some(byte) = rest.get(at) {
+        at += if *byte == b'\\' { 2 } else { 1 };
+        if *byte == quote {
+            break;
+        }
+    }
+    at.min(rest.len())
+}
+
+/// The length of a verbatim string, in which `""` is a quote.
+fn verbatim(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while at < rest.len() {
+        if rest[at] == b'"' {
+            if rest.get(at + 1) != Some(&b'"') {
+                return at + 1;
+            }
+            at += 1;
+        }
+        at += 1;
+    }
+    rest.len()
+}
+
+fn until(rest: &[u8], end: &[u8]) -> usize {
+    let found = rest.windows(end.len()).position(|window| window == end);
+    found.map_or(rest.len(), |at| at + end.len())
+}

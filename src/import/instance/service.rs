@@ -1,0 +1,256 @@
+//! The instance itself: `GET {id}`, as REST, the Azure CLI and PowerShell print it.
+
+use std::net::IpAddr;
+
+use super::link::Link;
+use crate::{
+    azure::json::{Node, Object},
+    catalog::region_name,
+    model::Vnet,
+};
+
+/// What an instance says of itself. While it is activating, or after that failed, most of it may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its name, which its default host names begin with.
+    pub name: Option<String>,
+    /// The tier, by Azure's word: `Developer`, `Premium`, `StandardV2` …
+    pub sku: Option<String>,
+    /// How it stands: `Succeeded`, `Activating`, `Failed` …
+    pub state: Option<String>,
+    /// The kind of network, by Azure's word: `None`, `External`, `Internal`.
+    pub network: Option<String>,
+    /// Where it runs, the primary location first.
+    pub locations: Vec<Place>,
+    /// Its host names: the default ones and its own.
+    pub host_names: Vec<HostName>,
+    /// The CA certificates that were uploaded to it.
+    pub authorities: Vec<Authority>,
+}
+
+/// One location of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The region, as the VM's metadata names regions.
+    pub region: Option<String>,
+    /// The resource id of its subnet.
+    pub subnet: Option<String>,
+    /// Its addresses inside the network: an internal instance has one.
+    pub private: Vec<IpAddr>,
+    /// Its public addresses.
+    pub public: Vec<IpAddr>,
+}
+
+/// What a host name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The gateway, which serves the APIs.
+    Gateway,
+    /// The developer portal.
+    DeveloperPortal,
+    /// The management API that the developer portal uses.
+    Management,
+    /// The configuration API that self-hosted gateways use.
+    Configuration,
+}
+
+/// One host name of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName {
+    /// What it leads to.
+    pub role: Role,
+    /// The name, in lower case.
+    pub host: String,
+    /// Whether it is the user's own, with a certificate of their own.
+    pub is_custom: bool,
+    /// The vault that its certificate comes from.
+    pub(in crate::import) vault: Option<Link>,
+}
+
+/// A CA certificate that the instance trusts because somebody uploaded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
+    pub subject: String,
+    /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty where it is not told.
+    pub thumbprint: String,
+    /// Whether it is the end of chains (store `Root`) and not a link (store `CertificateAuthority`).
+    pub is_root: bool,
+}
+
+impl Service {
+    pub(super) fn of(entry: &Object<'_>) -> Self {
+        let network = entry.filled("virtualNetworkType").or_else(|| entry.filled("vpnType"));
+        let sku = entry.get("sku").and_then(|sku| match sku.object() {
+            Some(sku) => sku.filled("name").map(std::borrow::Cow::into_owned),
+            None => sku.text().map(std::borrow::Cow::into_owned),
+        });
+        let mut locations = vec![Place::of(entry)];
+        let more = entry.list("additionalLocations").into_iter().filter_map(Node::object);
+        locations.extend(more.map(|location| Place::of(&location)));
+        let owned = |key: &str| entry.filled(key).map(std::borrow::Cow::into_owned);
+        Self {
+            name: owned("name").map(|name| name.to_ascii_lowercase()),
+            sku,
+            state: owned("provisioningState"),
+            network: network.map(std::borrow::Cow::into_owned),
+            locations,
+            host_names: host_names(entry),
+            authorities: entry
+                .list("certificates")
+                .into_iter()
+                .filter_map(|node| Authority::of(&node.object()?))
+                .collect(),
+        }
+    }
+
+    /// The kind of virtual network; `None` for none, or where it is not told.
+    pub fn vnet(&self) -> Option<Vnet> {
+        match self.network.as_deref()?.to_ascii_lowercase().as_str() {
+            "external" => Some(Vnet::External),
+            "internal" => Some(Vnet::Internal),
+            _ => None,
+        }
+    }
+
+    /// The location in a region, or the primary one.
+    pub fn place_in(&self, region: Option<&str>) -> Option<&Place> {
+        let here = self
+            .locations
+            .iter()
+            .find(|place| region.is_some() && place.region.as_deref() == region);
+        here.or_else(|| self.locations.first())
+    }
+
+    pub(super) fn notices(&self, from: &str) -> Vec<String> {
+        let mut notices = Vec::new();
+        if let Some(state) = self
+            .state
+            .as_deref()
+            .filter(|state| !state.eq_ignore_ascii_case("Succeeded"))
+        {
+            notices.push(format!(
+                "{from}: the instance is not ready ({state}), so what it says of itself may be incomplete; what it says is used"
+            ));
+        }
+        if self
+            .network
+            .as_deref()
+            .is_some_and(|network| network.eq_ignore_ascii_case("None"))
+        {
+            notices.push(format!(
+                "{from}: the instance is in no virtual network (virtualNetworkType None), so its traffic does not leave from \
+                 this subnet"
+            ));
+        }
+        notices
+    }
+}
+
+impl Place {
+    fn of(location: &Object<'_>) -> Self {
+        let network = ["virtualNetworkConfiguration", "virtualNetwork"]
+            .into_iter()
+            .find_map(|key| location.get(key)?.object());
+        Self {
+            region: location.filled("location").and_then(|name| region_name(&name)),
+            subnet: network.and_then(|network| network.filled("subnetResourceId").map(std::borrow::Cow::into_owned)),
+            private: addresses(location, "privateIPAddresses"),
+            public: addresses(location, "publicIPAddresses"),
+        }
+    }
+}
+
+fn addresses(location: &Object<'_>, key: &str) -> Vec<IpAddr> {
+    let words = location.get(key).map(Node::words).unwrap_or_default();
+    words.iter().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// The host names of an instance. The old portal and Git's (`scm`) are left out: both are retired.
+fn host_names(entry: &Object<'_>) -> Vec<HostName> {
+    let mut names: Vec<HostName> = Vec::new();
+    let mut add = |role, host: &str, is_custom, vault| {
+        let Some(host) = full_name(host) else { return };
+        match names.iter_mut().find(|known| known.host == host) {
+            Some(known) => {
+                known.is_custom |= is_custom;
+                known.vault = known.vault.take().or(vault);
+            }
+            None => names.push(HostName {
+                role,
+                host,
+                is_custom,
+                vault,
+            }),
+        }
+    };
+    for configuration in entry
+        .list("hostnameConfigurations")
+        .into_iter()
+        .filter_map(Node::object)
+    {
+        let role = match configuration
+            .filled("type")
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "proxy" => Role::Gateway,
+            "developerportal" => Role::DeveloperPortal,
+            "management" => Role::Management,
+            "configurationapi" => Role::Configuration,
+            _ => continue,
+        };
+        let host = configuration.filled("hostName").unwrap_or_default();
+        let is_custom = !is_default(&host);
+        let vault = configuration.filled("keyVaultId").and_then(|url| Link::of(&url));
+        add(role, &host, is_custom, vault);
+    }
+    let urls = [
+        ("gatewayUrl", Role::Gateway),
+        ("runtimeUrl", Role::Gateway),
+        ("developerPortalUrl", Role::DeveloperPortal),
+        ("managementApiUrl", Role::Management),
+    ];
+    for (key, role) in urls {
+        if let Some(link) = entry.filled(key).and_then(|url| Link::of(&url)) {
+            let host = link.as_str().split_once("://").map_or(link.as_str(), |(_, host)| host);
+            add(role, host, !is_default(host), None);
+        }
+    }
+    names
+}
+
+/// Whether a host name is one that Azure gave.
+fn is_default(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    ["azure-api.net", "azure-api.us", "azure-api.cn"]
+        .iter()
+        .any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
+}
+
+fn full_name(host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    super::super::name::is_host(&host).then_some(host)
+}
+
+impl Authority {
+    fn of(entry: &Object<'_>) -> Option<Self> {
+        let certificate = entry.get("certificate").and_then(Node::object);
+        let told = |key: &str| {
+            let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
+            inner.or_else(|| entry.filled(key)).map(std::borrow::Cow::into_owned)
+        };
+        let store = entry.filled("storeName").unwrap_or_default();
+        let digits = told("thumbprint").unwrap_or_default();
+        Some(Self {
+            subject: told("subject")?,
+            thumbprint: digits
+                .chars()
+                .filter(char::is_ascii_hexdigit)
+                .collect::<String>()
+                .to_ascii_uppercase(),
+            is_root: !store.eq_ignore_ascii_case("CertificateAuthority"),
+        })
+    }
+}

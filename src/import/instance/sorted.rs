@@ -1,0 +1,202 @@
+//! From a file to the entries of each list, whatever wraps them.
+
+use super::part::{Part, Sort};
+use crate::{
+    azure::{
+        json::{Document, Kind, Node, Object},
+        letters,
+    },
+    text::words,
+};
+
+/// What is in a file.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    /// Entries, each with the part that it belongs to.
+    pub entries: Vec<(Part, Node<'a>)>,
+    /// Documents of the instance's network, which have a reader of their own.
+    pub of_the_network: Vec<(Kind, &'a str)>,
+    /// What is remarkable, as the rest of a sentence that begins with the file's name.
+    pub notices: Vec<String>,
+    /// What was found that nothing is made of.
+    passed_over: Vec<String>,
+}
+
+/// How deep lists, pages and answers may be wrapped.
+const DEEPEST: usize = 6;
+
+/// Sorts a document.
+///
+/// # Errors
+/// What it looks like instead.
+pub(super) fn sorted<'a>(document: &'a Document<'_>) -> Result<Sorted<'a>, String> {
+    let mut sorted = Sorted::default();
+    let root = document.root();
+    if document.is_lossy() {
+        return Err("is a table or a list, which leaves out what is nested: give JSON".into());
+    }
+    if let Some(kind) = [Kind::NetworkStatus, Kind::Dependencies]
+        .into_iter()
+        .find(|kind| document.is(*kind))
+    {
+        sorted.of_the_network.push((kind, root.as_str()));
+        return Ok(sorted);
+    }
+    let is_something = sorted.node(root, None, DEEPEST)?;
+    if !is_something {
+        return Err(document.unlike());
+    }
+    if !sorted.passed_over.is_empty() {
+        let names = words::distinct(sorted.passed_over.iter().map(String::as_str));
+        sorted.notices.push(format!(
+            "also holds {}, in which nothing is looked for",
+            words::list(&names, 5)
+        ));
+    }
+    if sorted.entries.is_empty() && sorted.of_the_network.is_empty() && sorted.notices.is_empty() {
+        sorted.notices.push("is an empty list, so it names nothing".into());
+    }
+    Ok(sorted)
+}
+
+impl<'a> Sorted<'a> {
+    /// Takes a node apart; says whether it was anything of an instance. Below a key of a bundle the part is known.
+    fn node(&mut self, node: Node<'a>, part: Option<Part>, depth: usize) -> Result<bool, String> {
+        if depth == 0 {
+            return Ok(false);
+        }
+        if let Some(items) = node.items() {
+            let mut known = items.is_empty();
+            for item in &items {
+                known |= self.node(*item, part, depth - 1)?;
+            }
+            return Ok(known);
+        }
+        let Some(object) = node.object() else {
+            return Ok(false);
+        };
+        if let Some(failure) = failure(&object) {
+            return match part {
+                Some(part) => {
+                    self.notices.push(format!("does not have {}: {failure}", part.what()));
+                    Ok(true)
+                }
+                None => Ok(false),
+            };
+        }
+        match Sort::of(&object) {
+            Some(Sort::Part(part)) => {
+                self.entries.push((part, node));
+                return Ok(true);
+            }
+            Some(Sort::OtherPart(name)) => {
+                self.passed_over.push(name);
+                return Ok(true);
+            }
+            Some(Sort::Foreign(kind)) => {
+                return Err(format!(
+                    "holds an entry of the type {kind}, which is of another service"
+                ));
+            }
+            None => {}
+        }
+        if let Some(kind) = Kind::of(&object).filter(|kind| matches!(kind, Kind::NetworkStatus | Kind::Dependencies)) {
+            self.of_the_network.push((kind, node.as_str()));
+            return Ok(true);
+        }
+        if let Some(value) = object.own("value").filter(|value| value.items().is_some()) {
+            if value.items().is_some_and(|items| !items.is_empty()) || part.is_some() {
+                return self.node(value, part, depth - 1);
+            }
+            return Ok(true);
+        }
+        if let Some(part) = part.or_else(|| by_keys(&object)) {
+            self.entries.push((part, node));
+            return Ok(true);
+        }
+        self.bundle(&object, depth)
+    }
+
+    /// The parts of a bundle, or what wraps one thing: `{"body": …}`.
+    fn bundle(&mut self, object: &Object<'a>, depth: usize) -> Result<bool, String> {
+        let mut known = false;
+        let mut rest = Vec::new();
+        for (key, value) in object.fields() {
+            let network = network_kind(key);
+            match (Part::of_key(key), network) {
+                (Some(_), _) | (_, Some(_)) if value.is_null() => known = true,
+                (Some(part), _) => {
+                    known = true;
+                    if !self.node(value, Some(part), depth - 1)? {
+                        return Err(format!("has no document under \"{}\"", part.key()));
+                    }
+                }
+                (None, Some(kind)) => {
+                    known = true;
+                    match value.object().as_ref().and_then(failure) {
+                        Some(failure) => self.notices.push(format!("does not have {}: {failure}", kind.what())),
+                        None => self.of_the_network.push((kind, value.as_str())),
+                    }
+                }
+                (None, None) => rest.push((key.to_owned(), value)),
+            }
+        }
+        if known {
+            self.passed_over.extend(
+                rest.into_iter()
+                    .filter(|(_, value)| value.is_nested())
+                    .map(|(key, _)| key),
+            );
+            return Ok(true);
+        }
+        let mut nested = rest.into_iter().filter(|(_, value)| value.is_nested());
+        match (nested.next(), nested.next()) {
+            (Some((_, only)), None) => self.node(only, None, depth - 1),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn network_kind(key: &str) -> Option<Kind> {
+    match letters(key).as_str() {
+        "networkstatus" => Some(Kind::NetworkStatus),
+        "dependencies" | "outboundnetworkdependenciesendpoints" => Some(Kind::Dependencies),
+        _ => None,
+    }
+}
+
+/// Azure's error in the place of a document.
+fn failure(object: &Object<'_>) -> Option<String> {
+    let error = object.own("error")?.object()?;
+    let code = error.filled("code").unwrap_or_default();
+    let message = error.filled("message").unwrap_or_default();
+    let said: Vec<&str> = [code.as_ref(), message.as_ref()]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    Some(if said.is_empty() {
+        "it could not be read".into()
+    } else {
+        said.join(", ")
+    })
+}
+
+/// What an entry without type and id is, by keys that nothing else has.
+fn by_keys(object: &Object<'_>) -> Option<Part> {
+    const TELLING: [(&str, Part); 10] = [
+        ("gatewayUrl", Part::Service),
+        ("hostnameConfigurations", Part::Service),
+        ("loggerType", Part::Loggers),
+        ("useFromLocation", Part::Caches),
+        ("serviceUrl", Part::Apis),
+        ("apiRevision", Part::Apis),
+        ("metadataEndpoint", Part::OpenidConnectProviders),
+        ("tokenEndpoint", Part::AuthorizationServers),
+        ("allowedTenants", Part::IdentityProviders),
+        ("oauth2", Part::AuthorizationProviders),
+    ];
+    TELLING
+        .into_iter()
+        .find(|(key, _)| object.has(key))
+        .map(|(_, part)| part)
+}
