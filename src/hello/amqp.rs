@@ -21,7 +21,8 @@ const FRAME: u32 = 512;
 /// Reads the answer to [`TLS`].
 ///
 /// The same header back is an [`Reply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
-/// server that refuses TLS and closes (part 2, section 2.2): AMQP all the same.
+/// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs speaks
+/// nothing but TLS, so that it is somebody else.
 pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
     match header(received) {
         Reading::Done((TLS, [])) => Reading::Done(Reply::Upgrade {
@@ -29,7 +30,9 @@ pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
         }),
         // A handshake is the client's to begin: what came already would be lost to it.
         Reading::Done((TLS, early)) => Reading::Foreign(format!("{} before the TLS handshake", excerpt(early))),
-        Reading::Done((other, _)) => refused("TLS", other),
+        Reading::Done((other, _)) => {
+            Reading::Foreign(format!("{}, which Event Hubs never does", refusal("TLS", other)))
+        }
         Reading::More => Reading::More,
         Reading::Foreign(why) => Reading::Foreign(why),
     }
@@ -40,7 +43,9 @@ pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
 pub fn parse_sasl(received: &[u8]) -> Reading<Reply> {
     match header(received) {
         Reading::Done((SASL, rest)) => mechanisms(rest),
-        Reading::Done((other, _)) => refused("SASL", other),
+        Reading::Done((other, _)) => Reading::Done(Reply::Spoke {
+            proof: refusal("SASL", other),
+        }),
         Reading::More => Reading::More,
         Reading::Foreign(why) => Reading::Foreign(why),
     }
@@ -66,10 +71,13 @@ fn header(received: &[u8]) -> Reading<([u8; 8], &[u8])> {
         .map_or(Reading::More, |(header, rest)| Reading::Done((*header, rest)))
 }
 
-/// The reply of a server that answers with another header than ours.
-fn refused(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> Reading<Reply> {
-    let proof = format!("AMQP header for protocol {id}, version {major}.{minor}.{revision}: {wanted} refused");
-    Reading::Done(Reply::Spoke { proof })
+/// What a server says that answers with another header than ours. That of AMQP 0-9-1 (section 4.2.2) has its numbers
+/// elsewhere: a zero, then the version.
+fn refusal(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> String {
+    match (id, major) {
+        (0, 0) => format!("a server of AMQP {major}-{minor}-{revision} answers and refuses {wanted}"),
+        _ => format!("AMQP header for protocol {id}, version {major}.{minor}.{revision}: {wanted} refused"),
+    }
 }
 
 /// Reads a frame that must hold `sasl-mechanisms`.
@@ -159,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{Parse, every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_is_more, proof, why};
 
     /// A SASL frame around `body`.
     fn frame(body: &[u8]) -> Vec<u8> {
@@ -198,28 +206,28 @@ mod tests {
     }
 
     #[test]
-    fn another_header_is_amqp_without_upgrade() {
-        let table: [(Parse, &[u8], &str); 3] = [
+    fn a_server_that_refuses_tls_is_no_event_hubs() {
+        for (bytes, words) in [
             (
-                parse_tls,
                 b"AMQP\0\x01\0\0",
                 "AMQP header for protocol 0, version 1.0.0: TLS refused",
             ),
             (
-                parse_tls,
-                b"AMQP\0\0\x09\x01",
-                "AMQP header for protocol 0, version 0.9.1: TLS refused",
+                b"AMQP\x03\x01\0\0",
+                "AMQP header for protocol 3, version 1.0.0: TLS refused",
             ),
             (
-                parse_sasl,
-                b"AMQP\0\x01\0\0",
-                "AMQP header for protocol 0, version 1.0.0: SASL refused",
+                b"AMQP\0\0\x09\x01",
+                "a server of AMQP 0-9-1 answers and refuses TLS, which Event Hubs never does",
             ),
-        ];
-        for (parse, bytes, proof) in table {
-            every_prefix_is_more(parse, bytes);
-            assert_eq!(parse(bytes), Reading::Done(Reply::Spoke { proof: proof.into() }));
+        ] {
+            assert!(why(parse_tls, bytes).contains(words), "{}", why(parse_tls, bytes));
         }
+        every_prefix_is_more(parse_sasl, b"AMQP\0\x01\0\0");
+        assert_eq!(
+            proof(parse_sasl, b"AMQP\0\x01\0\0"),
+            "AMQP header for protocol 0, version 1.0.0: SASL refused"
+        );
     }
 
     #[test]

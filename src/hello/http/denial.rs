@@ -1,6 +1,6 @@
 //! Deny pages: what firewalls and proxies answer in place of the service.
 
-use self::marks::{ANYBODY, MARKS, Mark};
+use self::marks::{ANYBODY, FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS};
 use super::HttpReply;
 use crate::text::one_line;
 
@@ -11,11 +11,14 @@ mod marks;
 ///
 /// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511
 /// (RFC 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that
-/// name an author or a target, or in the body's beginning.
+/// name an author or a target, or in the body's beginning; but what a content network says on its own pages is its own, a
+/// challenge to a browser as well as a refusal.
 pub fn deny_marker(reply: &HttpReply) -> Option<String> {
     let body = String::from_utf8_lossy(&reply.body);
+    let of_its_own = is_of_a_content_network(reply, &body);
     let product = MARKS
         .iter()
+        .filter(|_| !of_its_own)
         .find_map(|mark| mark.find(&body).map(|quote| (mark.author, quote)));
     let marked = product.or_else(|| header_mark(reply));
     let by_status = match reply.status {
@@ -27,17 +30,45 @@ pub fn deny_marker(reply: &HttpReply) -> Option<String> {
         511 => Some(("a captive portal", &*body)),
         _ => None,
     };
-    let (author, quote) = marked.or_else(|| by_status.map(|(author, text)| (author, one_line(text, QUOTE))))?;
+    let (author, words) = marked.or_else(|| by_status.map(|(author, text)| (author, one_line(text, QUOTE))))?;
+    let title = title(&body).filter(|title| !words.contains(title.as_str()));
+    let quotes: Vec<String> = title
+        .into_iter()
+        .chain(Some(words).filter(|words| !words.is_empty()))
+        .map(|quote| format!("\"{quote}\""))
+        .collect();
     let status = reply.status;
-    Some(if quote.is_empty() {
+    Some(if quotes.is_empty() {
         format!("HTTP {status}, {author}")
     } else {
-        format!("HTTP {status}, {author}: \"{quote}\"")
+        format!("HTTP {status}, {author}: {}", quotes.join(", "))
     })
+}
+
+/// The title of a page, where it has one.
+pub fn title(page: &str) -> Option<String> {
+    let lower = page.to_ascii_lowercase();
+    let from = lower.find("<title")?;
+    let from = from + lower[from..].find('>')? + 1;
+    let to = from + lower[from..].find('<')?;
+    let title = one_line(page[from..to].trim(), TITLE);
+    (!title.is_empty()).then_some(title)
+}
+
+/// Whether the front of a service wrote a page: a content network.
+pub fn is_of_a_content_network(reply: &HttpReply, body: &str) -> bool {
+    let body = body.to_ascii_lowercase();
+    let server = reply.header("server").unwrap_or_default().to_ascii_lowercase();
+    FRONT_HEADERS.iter().any(|name| reply.header(name).is_some())
+        || FRONTS.iter().any(|name| word_position(&server, name).is_some())
+        || FRONT_WORDS.iter().any(|words| word_position(&body, words).is_some())
 }
 
 /// How many characters of a page are quoted.
 const QUOTE: usize = 100;
+
+/// How many characters of its title.
+const TITLE: usize = 60;
 
 /// How many characters before a mark are quoted.
 const LEAD: usize = 40;
@@ -61,12 +92,14 @@ impl Mark {
     }
 }
 
-/// Where `words` stand in `text` without a letter or digit touching them.
+/// Where `words` stand in `text` without a letter or digit touching them; behind words that end in `*` some may.
 fn word_position(text: &str, words: &str) -> Option<usize> {
+    let (words, goes_on) = words.strip_suffix('*').map_or((words, false), |start| (start, true));
     let touches = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
-    text.match_indices(words)
-        .map(|(at, _)| at)
-        .find(|at| !touches(text[..*at].chars().next_back()) && !touches(text[at + words.len()..].chars().next()))
+    text.match_indices(words).map(|(at, _)| at).find(|at| {
+        let behind = text[at + words.len()..].chars().next();
+        !touches(text[..*at].chars().next_back()) && (goes_on || !touches(behind))
+    })
 }
 
 /// A mark in a header: Squid's own, or a product named by those that tell the author or where to go.
@@ -79,9 +112,11 @@ fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
         .iter()
         .find_map(|name| {
             let value = reply.header(name)?;
+            let targets = TARGETS.iter().filter(|_| *name == "location");
             let mark = MARKS
                 .iter()
                 .filter(|mark| mark.author != ANYBODY)
+                .chain(targets)
                 .find(|mark| mark.find(value).is_some())?;
             Some((mark.author, one_line(&format!("{name}: {value}"), QUOTE)))
         })
@@ -166,6 +201,18 @@ mod tests {
                 reply(200, &[], "<h1>This website has been blocked"),
                 r#"HTTP 200, a deny page: "This website has been blocked""#,
             ),
+            (
+                reply(
+                    403,
+                    &[],
+                    "<html><head><TITLE lang=en>\n Filter notice </TITLE></head><p>Blocked by company policy.</p>",
+                ),
+                r#"HTTP 403, a deny page: "Filter notice", "Blocked by company policy.""#,
+            ),
+            (
+                reply(302, &[("location", "https://10.1.0.9/UserCheck/PortalMain?IID=1")], ""),
+                r#"HTTP 302, Check Point: "location: https://10.1.0.9/UserCheck/PortalMain?IID=1""#,
+            ),
         ];
         for (reply, words) in table {
             assert_eq!(deny_marker(&reply).as_deref(), Some(words));
@@ -179,7 +226,37 @@ mod tests {
             ("<img src='/mwg-internal/de5fs23hu73ds/files'>", "Skyhigh"),
             ("Powered by Websense", "Forcepoint"),
             ("Sophos XG Firewall", "Sophos"),
-            ("http://10.0.0.1/UserCheck/PortalMain?IID=1", "Check Point"),
+            ("<p>Check Point UserCheck</p>", "Check Point"),
+            ("<a href=https://gateway.zscalertwo.net/x>", "Zscaler"),
+            ("<img src=//login.zscalerthree.net/logo.png>", "Zscaler"),
+            ("http://gateway.zscloud.net:8001/", "Zscaler"),
+            ("<form action=https://gateway.zscalergov.net/cgi>", "Zscaler"),
+            (
+                "<a href=http://10.0.0.1:15871/cgi-bin/moreBlockInfo.cgi?ws-session=4>",
+                "Forcepoint",
+            ),
+            ("<title>Web Page Blocked!</title>", "FortiGate"),
+            (
+                "<img src=http://10.0.0.1:8008/XX/YY/ZZ/CI/MGPGHGPGPFGHCDPFGGOGFGEH>",
+                "FortiGate",
+            ),
+            (
+                "<p>This website is blocked by your network operator.</p>",
+                "Cisco Meraki",
+            ),
+            (
+                "http://wired.meraki.com:8090/blocked.cgi?blocked_server=1",
+                "Cisco Meraki",
+            ),
+            ("<title>Request blocked (Privoxy@proxy.example)</title>", "Privoxy"),
+            (
+                "<p>Generated by <a href=x>tinyproxy</a> version 1.11.1.</p>",
+                "tinyproxy",
+            ),
+            (
+                "<h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n",
+                "HAProxy",
+            ),
             ("Netskope Block Page", "Netskope"),
             ("<title>Barracuda Web Filter</title>", "Barracuda"),
             ("Request denied by WatchGuard HTTP Proxy.", "WatchGuard"),
@@ -211,6 +288,22 @@ mod tests {
             ),
             reply(404, &[("via", "1.1 cache (squid/5.7)")], "not found"),
             reply(200, &[], "var currentUserCheck = 1; philosophos"),
+            reply(200, &[], "<a href=/UserCheck/PortalMain>"),
+            reply(
+                403,
+                &[("server", "cloudflare"), ("cf-ray", "1")],
+                "<title>Attention Required!</title><p>Access to this site has been blocked by security policy",
+            ),
+            reply(
+                503,
+                &[],
+                "<title>One moment</title>Checking your browser before accessing. This page is blocked until then.",
+            ),
+            reply(
+                403,
+                &[],
+                "<h1>Sucuri WebSite Firewall - Access Denied</h1> blocked by the firewall",
+            ),
         ] {
             assert_eq!(deny_marker(&reply), None, "{reply:?}");
         }
