@@ -80,6 +80,13 @@ impl Headline {
             .map(|s| with(groups, s))
             .iter()
             .sum();
+        let degraded = match with(groups, Status::Degraded) {
+            0 => String::new(),
+            1 if all == 1 => ", degraded".to_owned(),
+            some if blocked + doubtful == 0 => format!(", {some} of them degraded"),
+            1 => ", 1 is degraded".to_owned(),
+            some => format!(", {some} are degraded"),
+        };
         let (tone, word, sentence) = if all == 0 {
             (
                 Tone::Doubtful,
@@ -91,7 +98,7 @@ impl Headline {
             (
                 Tone::Bad,
                 "BLOCKED",
-                format!("{blocked} of {all} {kind} {noun} {verb} not work from this subnet"),
+                format!("{blocked} of {all} {kind} {noun} {verb} not work from this subnet{degraded}"),
             )
         } else if doubtful > 0 {
             let verb = if doubtful == 1 { "is" } else { "are" };
@@ -99,19 +106,19 @@ impl Headline {
             (
                 Tone::Doubtful,
                 "INCOMPLETE",
-                format!("nothing {kind} is blocked, but {counted}"),
+                format!("nothing {kind} is blocked, but {counted}{degraded}"),
             )
         } else if all == 1 {
             (
                 Tone::Good,
                 "REACHABLE",
-                format!("the {kind} dependency works from this subnet"),
+                format!("the {kind} dependency works from this subnet{degraded}"),
             )
         } else {
             (
                 Tone::Good,
                 "REACHABLE",
-                format!("all {all} {kind} dependencies work from this subnet"),
+                format!("all {all} {kind} dependencies work from this subnet{degraded}"),
             )
         };
         Self { tone, word, sentence }
