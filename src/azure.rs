@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub mod json;
 mod next_hop;
 pub mod region;
+pub mod resources;
 
 pub use self::next_hop::NextHop;
 

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
-use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     report::Format,
     rules,
     schema::Document,
-    text::host,
+    text::{Shell, host},
     vantage::{management::ResourceId, resolvers::parse_server},
 };
 
@@ -182,6 +181,9 @@ pub struct RulesArgs {
     /// Priority of the first NSG rule in each direction; a deny in --effective-nsg is still preceded [default: 2000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=4096))]
     pub first_priority: Option<u16>,
+    /// The shell that `--as az` writes commands for
+    #[arg(long, value_enum, value_name = "SHELL", default_value = "bash")]
+    pub shell: Shell,
     /// What to plan.
     #[command(flatten)]
     pub plan: PlanArgs,
@@ -300,7 +302,7 @@ pub struct SchemaArgs {
 pub struct CompletionsArgs {
     /// Whose completions
     #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
+    pub shell: clap_complete::Shell,
 }
 
 /// The flags of whatever plans.

@@ -19,7 +19,7 @@ pub use self::{
     cause::{Basis, Cause, Ending},
     endpoint::{DnsStage, Endpoint, Flows, HelloStage, StageOutcome, Stages, TcpStage, TlsStage},
     exit_status::ExitStatus,
-    finding::{Confidence, Finding, Fix, Suspect},
+    finding::{Confidence, Finding, Fix, Placeholder, Suspect},
     finding_kind::FindingKind,
     prediction::Prediction,
     report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},

@@ -141,6 +141,17 @@ impl NetworkRules {
         &self.tags
     }
 
+    /// The ids of the group of the subnet, as far as the rules tell.
+    pub fn ids(&self) -> nsg::GroupIds {
+        let groups = || self.security.iter().flat_map(|security| &security.groups);
+        let of_the_subnet = groups().find(|group| group.place == Place::Subnet);
+        nsg::GroupIds {
+            own: of_the_subnet.and_then(|group| group.ids.own.clone()),
+            subnet: groups().find_map(|group| group.ids.subnet.clone()),
+            nic: groups().find_map(|group| group.ids.nic.clone()),
+        }
+    }
+
     /// Whether the effective rules of security groups were given.
     pub fn has_security(&self) -> bool {
         self.security.is_some()

@@ -15,6 +15,7 @@ use crate::{
     azure::{Cloud, region::regional},
     catalog::model::Catalog,
     network::{NetworkRules, Standpoint},
+    text::Shell,
 };
 
 mod az;
@@ -30,6 +31,7 @@ mod slots;
 mod terraform;
 
 pub use self::{
+    az::{Change, Style},
     firewall::FirewallRule,
     nsg::{NsgRules, SecurityRule},
     priorities::Deny,
@@ -78,6 +80,8 @@ pub struct Basis<'a> {
     pub network: Option<&'a NetworkRules>,
     /// The priority of the first rule of a security group in each direction; 2000 where nobody says otherwise.
     pub first_priority: Option<u16>,
+    /// Whether the name servers are those of a machine outside the network: no rule is about them.
+    pub own_servers: bool,
     /// The prefix of the instance's subnet, or [`ANYWHERE`]: the source of firewall rules.
     pub subnet: &'a str,
 }
@@ -207,15 +211,15 @@ impl Rules {
         self.len() == 0
     }
 
-    /// One line for each of them and for what they stand in, for the Azure CLI in a shell.
-    pub fn lines(&self) -> Vec<String> {
-        az::lines(self)
+    /// A command for each of them and for what they stand in, with what takes it back, for the Azure CLI in a POSIX shell.
+    pub fn changes(&self) -> Vec<Change> {
+        az::changes(self, Shell::Bash)
     }
 
-    /// Writes them, with what a reader should know first.
-    pub fn render(&self, syntax: Syntax) -> String {
+    /// Writes them, with what a reader should know first; `style` is how commands are written.
+    pub fn render(&self, syntax: Syntax, style: &Style<'_>) -> String {
         match syntax {
-            Syntax::Az => az::render(self),
+            Syntax::Az => az::render(self, style),
             Syntax::Bicep => bicep::render(self),
             Syntax::Terraform => terraform::render(self),
             Syntax::Json => json::render(self),

@@ -15,5 +15,5 @@ pub use self::{
     excerpt::{excerpt, one_line},
     layout::{columns, prefix, shorten, wrap},
     nearest::nearest,
-    shell::quote,
+    shell::{Shell, broken, quote},
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    azure::Cloud,
+    azure::{Cloud, resources::Resource},
     import::{Imports, view::InstanceView},
     model::{Imported, VantageSource, Vnet},
     net::tls,
@@ -44,8 +44,13 @@ pub(crate) struct Vantage {
     pub addresses: Vec<IpAddr>,
     /// The subnet that its traffic leaves from, as the VM's metadata names it.
     pub subnet: Option<String>,
+    /// This VM as a resource, as its metadata names it.
+    pub vm: Option<Resource>,
     /// The name servers to test and to ask.
     pub name_servers: Vec<SocketAddr>,
+    /// Whether these are the ones of a machine that is no VM of Azure's, as far as is known: no rule of the network is about
+    /// a laptop's own.
+    pub own_servers: bool,
     /// The documents of the instance that the plan was made with.
     pub imports: Vec<Imported>,
     /// What the instance says of its own network.
@@ -128,6 +133,7 @@ impl Vantage {
             vnet: claims.vnet,
             source,
             in_azure,
+            own_servers: claims.name_servers.is_empty() && !in_azure,
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             // A machine can have addresses that its network knows nothing of, such as a container bridge's.
             addresses: if machine.addresses.is_empty() {
@@ -135,6 +141,7 @@ impl Vantage {
             } else {
                 machine.addresses
             },
+            vm: machine.resource,
             subnet: machine.subnet.map(|subnet| subnet.trunc().to_string()),
             name_servers,
             imports: Vec::new(),
@@ -235,6 +242,7 @@ mod tests {
             region: Some(region.into()),
             addresses: vec!["10.1.0.4".parse().unwrap()],
             subnet: "10.1.0.4/24".parse().ok(),
+            resource: None,
             notices: vec![],
         }
     }

@@ -267,7 +267,7 @@ impl ExpectedFinding {
             text(&got["title"]),
             &texts(&got["evidence"]),
             text(&got["fix"]["summary"]),
-            &["change", "look", "verify"]
+            &["change", "undo", "look", "verify"]
                 .map(|kind| texts(&got["fix"][kind]))
                 .join("\n"),
         ]

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use crate::{
+    azure::resources::Known,
     catalog::{self, Catalog},
     cli::PlanArgs,
     file,
@@ -12,7 +13,7 @@ use crate::{
     plan::{Plan, Scope, Selection, Values},
     vantage::{
         Claims, Vantage, descriptors, hosts,
-        management::{self, Fetched},
+        management::{self, Fetched, ResourceId},
         until::Until,
     },
 };
@@ -33,6 +34,8 @@ pub(super) struct Planned {
     pub plan: Plan,
     /// The network's own rules, where some were given.
     pub network: Option<NetworkRules>,
+    /// The user's own resources, as far as anything tells them.
+    pub known: Known,
 }
 
 /// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
@@ -90,13 +93,34 @@ pub(super) fn plan(
     let ruled = network
         .as_ref()
         .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
+    let known = known(&place, service, network.as_ref());
     let notices = trusted.into_iter().chain(fetched.notices).chain(joined).chain(hidden);
     Ok(Planned {
         vantage: place.with(imports, notices.chain(ruled).chain(added)),
         catalog,
         plan,
         network,
+        known,
     })
+}
+
+/// The user's resources, as `--service`, the given rules and the VM's metadata name them.
+fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&NetworkRules>) -> Known {
+    let service = service.and_then(ResourceId::resource);
+    let ids = network.map(NetworkRules::ids).unwrap_or_default();
+    let any = [&service, &ids.own, &ids.subnet, &place.vm]
+        .into_iter()
+        .flatten()
+        .next();
+    Known {
+        subscription: any.map(|resource| resource.subscription.clone()),
+        vm: place.vm.clone(),
+        service,
+        nsg: ids.own,
+        subnet: ids.subnet,
+        nic: ids.nic,
+        region: place.region.clone(),
+    }
 }
 
 /// Where the network's rules are looked at from.

@@ -4,12 +4,13 @@ use std::{io, path::Path};
 
 use super::{Failure, planning, print, tell, terminal};
 use crate::{
+    azure::PLATFORM,
     cli::RulesArgs,
     diff::read,
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{ANYWHERE, Basis, Choice, Kind, Requirement, RuleSet, Rules, Syntax, is_forced, missing},
+    rules::{ANYWHERE, Basis, Choice, Kind, Requirement, RuleSet, Rules, Style, Syntax, is_forced, missing},
     vantage::until::Until,
 };
 
@@ -49,6 +50,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
             .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),
         network: network.as_ref(),
         first_priority: arguments.first_priority,
+        own_servers: report.is_none() && planned.vantage.own_servers,
         subnet: subnet.as_deref().unwrap_or(ANYWHERE),
     };
     let set = RuleSet::new(basis, requirements);
@@ -60,6 +62,14 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         let notice = format!("no service tags are known for a region {region}: rules allow those of every region");
         tell("notice", &notice);
     }
+    let any_own = planned
+        .vantage
+        .name_servers
+        .iter()
+        .any(|server| server.ip() != PLATFORM);
+    if basis.own_servers && any_own && arguments.kind != Kind::Routes {
+        tell("notice", OWN_SERVERS);
+    }
     for notice in notices(&rules, subnet.is_none(), network.as_ref()) {
         tell("notice", &notice);
     }
@@ -68,9 +78,18 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
             tell("notice", &remark);
         }
     }
-    print(&rules.render(arguments.syntax))?;
+    let style = Style {
+        shell: arguments.shell,
+        known: Some(&planned.known),
+        width: terminal::columns(),
+    };
+    print(&rules.render(arguments.syntax, &style))?;
     Ok(0)
 }
+
+/// What is said where this machine need not be in the network.
+const OWN_SERVERS: &str = "no rule is about this machine's own name servers, as it is not known to be a VM of Azure's: \
+                           --dns-server names those of the network";
 
 fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();

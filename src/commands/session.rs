@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     assemble::assemble,
-    azure::{Cloud, PLATFORM_DNS},
+    azure::{Cloud, PLATFORM_DNS, resources::Known},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, view::Surroundings},
@@ -50,6 +50,7 @@ pub(super) struct Session<'a> {
     vantage: Vantage,
     plan: Arc<Plan>,
     network: Option<NetworkRules>,
+    known: Known,
     limits: Limits,
     controls: bool,
     tls: TlsClient,
@@ -101,6 +102,7 @@ impl<'a> Session<'a> {
             vantage,
             plan,
             network,
+            known,
         } = planned;
         Ok(Self {
             stop,
@@ -108,6 +110,7 @@ impl<'a> Session<'a> {
             vantage,
             plan: Arc::new(plan),
             network,
+            known,
             limits: Limits {
                 timeout: probe.timeout,
                 deadline: probe.deadline,
@@ -215,6 +218,7 @@ impl<'a> Session<'a> {
             is_forced: network.and_then(NetworkRules::is_forced),
             network,
             first_priority: None,
+            own_servers: vantage.own_servers,
             subnet: vantage.subnet.as_deref().unwrap_or(rules::ANYWHERE),
         };
         let rules = RuleSet::new(basis, Requirement::of_plan(&self.plan));
@@ -225,6 +229,7 @@ impl<'a> Session<'a> {
             started_at,
             instance: Some(&vantage.instance),
             rules: Some(&rules),
+            known: Some(&self.known),
         };
         let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
@@ -313,6 +318,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         started_at,
         instance: None,
         rules: None,
+        known: None,
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
     assemble(&Catalog::builtin(), &vantage, &empty, &run, diagnosis, started_at)

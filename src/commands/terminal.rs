@@ -42,8 +42,13 @@ pub(super) fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
 
 /// The columns of the terminal; 80 where there is none.
 fn width() -> usize {
+    columns().unwrap_or(80)
+}
+
+/// The columns of the terminal that stdout is; `None` for a file or a pipe.
+pub(super) fn columns() -> Option<usize> {
     let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
-    terminal.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns))
+    terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns))
 }
 
 /// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).

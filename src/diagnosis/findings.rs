@@ -178,6 +178,7 @@ impl<'a> Found<'a> {
             account,
             confidence,
         } = self;
+        let fix = account.fix.verify(fix::check_from_instance(&rows, view));
         let mut evidence = account.grounds.sentences();
         evidence.truncate(MOST_EVIDENCE);
         Finding {
@@ -191,9 +192,9 @@ impl<'a> Found<'a> {
             docs: Some(kind.docs().into()),
             endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence: evidence.into_iter().map(say::capital).collect(),
+            fix: fix::finish(fix, &account.suspects, view),
             suspects: account.suspects,
             impact: account.impact.unwrap_or_else(|| say::impact(&rows)),
-            fix: account.fix.verify(fix::check_from_instance(&rows, view)),
         }
     }
 }

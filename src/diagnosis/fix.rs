@@ -7,11 +7,13 @@ use crate::{
 };
 
 mod confirm;
+mod finish;
 mod look;
 mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
+    finish::{APPLY, finish},
     look::{SUBNET, dig, show_issuer},
     rules::{allow, allow_at, allow_by_name, allow_in_firewall, let_in, lines},
 };

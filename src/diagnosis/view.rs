@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{outcome::Judgement, socket};
 use crate::{
+    azure::resources::Known,
     import::view::InstanceView,
     model::{Need, Vnet},
     net::icmp::IcmpError,
@@ -46,6 +47,8 @@ pub struct Surroundings<'a> {
     pub instance: Option<&'a InstanceView>,
     /// The rules that the plan needs: those that mend something stand in its fix.
     pub rules: Option<&'a RuleSet<'a>>,
+    /// The user's own resources, whose names stand in commands; `None` where nothing tells.
+    pub known: Option<&'a Known>,
 }
 
 /// A run.

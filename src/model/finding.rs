@@ -1,5 +1,7 @@
 //! Findings, how sure they are and whom they suspect.
 
+use std::iter;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +57,23 @@ pub struct Fix {
     pub summary: String,
     /// Commands that make it. These alone change anything.
     pub change: Vec<String>,
+    /// What takes each of these changes back, in their order; null where nothing needs to be.
+    pub undo: Vec<Option<String>>,
     /// Commands that read how it is now.
     pub look: Vec<String>,
     /// Commands that test whether it worked.
     pub verify: Vec<String>,
+    /// The words in capitals that are left in the commands.
+    pub placeholders: Vec<Placeholder>,
+}
+
+/// A word in commands that stands for what only the reader knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Placeholder {
+    /// The word, `NSG`.
+    pub name: String,
+    /// What it stands for.
+    pub meaning: String,
 }
 
 impl Fix {
@@ -70,11 +85,20 @@ impl Fix {
         }
     }
 
-    /// With commands that make the change.
+    /// With commands that make the change, each with the one that takes it back.
     #[must_use]
-    pub fn change(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.change.extend(commands.into_iter().map(Into::into));
+    pub fn change(mut self, changes: impl IntoIterator<Item = (impl Into<String>, Option<String>)>) -> Self {
+        for (change, undo) in changes {
+            self.change.push(change.into());
+            self.undo.push(undo);
+        }
         self
+    }
+
+    /// Each change with what takes it back.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let undo = self.undo.iter().map(Option::as_deref).chain(iter::repeat(None));
+        self.change.iter().map(String::as_str).zip(undo)
     }
 
     /// With commands that read how it is.

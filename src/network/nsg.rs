@@ -7,7 +7,10 @@ use super::{
     service_tags::ServiceTags,
 };
 use crate::{
-    azure::json::{self, Document, Kind, Node, Object},
+    azure::{
+        json::{self, Document, Kind, Node, Object},
+        resources::Resource,
+    },
     model::{
         Transport,
         prediction::{Access, Place},
@@ -28,10 +31,23 @@ pub struct SecurityRules {
 pub struct Group {
     /// Its name.
     pub name: Option<String>,
+    /// Its own id, and those of the subnet and the network interface that it guards.
+    pub ids: GroupIds,
     /// What it guards.
     pub place: Place,
     /// Its rules, by priority.
     pub rules: Vec<Rule>,
+}
+
+/// The ids that a group is listed with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupIds {
+    /// The group.
+    pub own: Option<Resource>,
+    /// The subnet.
+    pub subnet: Option<Resource>,
+    /// The network interface.
+    pub nic: Option<Resource>,
 }
 
 /// One effective rule.
@@ -94,6 +110,7 @@ impl SecurityRules {
             let listed = entry.list("effectiveSecurityRules");
             let mut group = Group {
                 name: group_name(&entry),
+                ids: GroupIds::of(&entry),
                 place: place(&entry),
                 rules: Vec::new(),
             };
@@ -282,6 +299,20 @@ impl Side {
             }
             None => true,
         });
+    }
+}
+
+impl GroupIds {
+    fn of(entry: &Object<'_>) -> Self {
+        let association = entry.get("association").and_then(Node::object);
+        let at = |key: &str| association.as_ref()?.get(key).and_then(Node::object)?.text("id");
+        let own = entry.get("networkSecurityGroup").and_then(Node::object);
+        let read = |id: Option<Cow<'_, str>>| Resource::of_id(&id?);
+        Self {
+            own: read(own.and_then(|group| group.text("id"))),
+            subnet: read(at("subnet")),
+            nic: read(at("networkInterface")),
+        }
     }
 }
 

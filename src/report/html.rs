@@ -73,7 +73,7 @@ struct FindingView<'a> {
     endpoints: Vec<(usize, Text<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
-    commands: Vec<(&'static str, Vec<Text<'a>>)>,
+    commands: Vec<(&'static str, Vec<String>)>,
 }
 
 struct TableView<'a> {
@@ -182,12 +182,16 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
         .iter()
         .filter_map(|id| Some((*numbers.get(id.as_str())?, Text(target(id)))));
     let endpoints: Vec<_> = known.take(MOST_LINKS).collect();
-    let look_at: Vec<&str> = finding.suspects.iter().map(|s| s.label()).collect();
+    let look_at = view::places(finding);
     let parts = [
         ("Seen", words::sentences(&finding.evidence)),
         ("Without it", finding.impact.clone()),
         ("Look at", look_at.join(", then ")),
         ("Fix", finding.fix.summary.clone()),
+        (
+            "In the commands",
+            view::open_words(&finding.fix).collect::<Vec<_>>().join("; "),
+        ),
     ];
     FindingView {
         title: Text(&finding.title),
@@ -200,7 +204,16 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
             .map(|(label, text)| (label, escape(&text).into_owned()))
             .collect(),
         commands: view::commands(&finding.fix)
-            .map(|(label, commands)| (label, commands.iter().map(|command| Text(command)).collect()))
+            .map(|(label, commands)| {
+                (
+                    label,
+                    commands
+                        .into_iter()
+                        .flat_map(view::FixCommand::lines)
+                        .map(|line| escape(&line).into_owned())
+                        .collect(),
+                )
+            })
             .collect(),
     }
 }

@@ -63,7 +63,7 @@ fn told(finding: &Finding, number: usize) -> String {
     } else {
         String::new()
     };
-    let look_at: Vec<&str> = finding.suspects.iter().map(|s| s.label()).collect();
+    let look_at = view::places(finding);
     let rows = [
         (
             "Endpoints",
@@ -83,7 +83,12 @@ fn told(finding: &Finding, number: usize) -> String {
         let _ = writeln!(out, "- **{label}:** {said}");
     }
     for (label, commands) in view::commands(&finding.fix) {
-        let _ = write!(out, "\n{label}:\n{}", block(commands));
+        let lines: Vec<String> = commands.into_iter().flat_map(view::FixCommand::lines).collect();
+        let _ = write!(out, "\n{label}:\n{}", block(&lines));
+    }
+    let open: Vec<String> = view::open_words(&finding.fix).map(|word| text(&word)).collect();
+    if !open.is_empty() {
+        let _ = write!(out, "\n{}\n", open.join("; "));
     }
     out
 }

@@ -91,11 +91,13 @@ fn request(report: &Report, finding: &Finding, blocked: &[&Endpoint], number: us
     label(&mut out, "Service tag", &tags.join(", "));
     label(&mut out, "Seen", &words::sentences(&finding.evidence));
     label(&mut out, "Please", &finding.fix.summary);
+    let change = finding.fix.changes();
+    let change = change.flat_map(|(line, undo)| view::FixCommand { line, undo }.lines());
     let commands = [
-        ("In Azure", &finding.fix.change),
-        ("Reproduce", &vec![reproduction(report, blocked[0])]),
+        ("In Azure", change.collect()),
+        ("Reproduce", vec![reproduction(report, blocked[0])]),
     ];
-    for (label, commands) in commands {
+    for (label, commands) in &commands {
         for (number, command) in commands.iter().enumerate() {
             // Never wrapped: it is there to be copied.
             let label = if number == 0 { label } else { "" };

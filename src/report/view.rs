@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     catalog::placeholders,
-    model::{Cause, Endpoint, Expect, Finding, Fix, Need, Report, Verdict},
+    model::{Cause, Endpoint, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
     text::words::distinct,
 };
 
@@ -54,16 +54,53 @@ impl Status {
 
 /// The commands of a fix, as one would use them: what reads, what changes, what tests. Each group has a label and is not
 /// empty.
-pub fn commands(fix: &Fix) -> impl Iterator<Item = (&'static str, &[String])> {
+pub fn commands(fix: &Fix) -> impl Iterator<Item = (&'static str, Vec<FixCommand<'_>>)> {
+    fn alone(commands: &[String]) -> Vec<FixCommand<'_>> {
+        let alone = commands.iter().map(|line| FixCommand { line, undo: None });
+        alone.collect()
+    }
+    let changes = fix.changes().map(|(line, undo)| FixCommand { line, undo });
     let groups = [
-        ("Look first", &fix.look),
-        ("Change", &fix.change),
-        ("Verify", &fix.verify),
+        ("Look first", alone(&fix.look)),
+        ("Change", changes.collect()),
+        ("Verify", alone(&fix.verify)),
     ];
-    groups
-        .into_iter()
-        .filter(|(_, commands)| !commands.is_empty())
-        .map(|(label, commands)| (label, commands.as_slice()))
+    groups.into_iter().filter(|(_, commands)| !commands.is_empty())
+}
+
+/// A command of a fix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FixCommand<'a> {
+    /// The command, on one line.
+    pub line: &'a str,
+    /// What takes it back.
+    pub undo: Option<&'a str>,
+}
+
+impl FixCommand<'_> {
+    /// The lines for a shell: what takes it back is a comment behind it.
+    pub fn lines(self) -> impl Iterator<Item = String> {
+        let undo = self.undo.map(|undo| format!("# undo: {undo}"));
+        [self.line.to_owned()].into_iter().chain(undo)
+    }
+}
+
+/// Where to look for the root of a finding, the likeliest first.
+pub fn places(finding: &Finding) -> Vec<&'static str> {
+    let comes_in = |id: &String| id.contains("/*:");
+    let is_inbound = !finding.endpoints.is_empty() && finding.endpoints.iter().all(comes_in);
+    let place = |suspect: &Suspect| match suspect {
+        Suspect::Nsg if is_inbound || finding.id.ends_with("/inbound") => "NSG inbound rules",
+        suspect => suspect.label(),
+    };
+    finding.suspects.iter().map(place).collect()
+}
+
+/// What the words in capitals stand for that are left in the commands of a fix: `NSG: the NSG of the instance's subnet`.
+pub fn open_words(fix: &Fix) -> impl Iterator<Item = String> {
+    fix.placeholders
+        .iter()
+        .map(|placeholder| format!("{}: {}", placeholder.name, placeholder.meaning))
 }
 
 /// The dependencies of one need, in report order. Endpoints that were set aside are left out, and so is a dependency

@@ -5,66 +5,117 @@ use super::{
     firewall::{Collection, CollectionGroup, FirewallRule},
     routes::Route,
 };
-use crate::{model::Transport, text::quote};
+use crate::{
+    azure::resources::Known,
+    model::Transport,
+    text::{Shell, broken},
+};
 
-/// One command a line. What the user must name stands in variables, and an unset one stops the shell.
-pub(super) fn render(rules: &Rules) -> String {
+/// How lines for the Azure CLI are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style<'a> {
+    /// For which shell.
+    pub shell: Shell,
+    /// The user's own resources, as far as anything tells them.
+    pub known: Option<&'a Known>,
+    /// Columns that a command keeps to, breaking before its options; `None` gives each a line of its own.
+    pub width: Option<usize>,
+}
+
+/// A change, and what takes it back.
+pub type Change = (String, Option<String>);
+
+/// One command after the other, each with what takes it back as a comment. What the user must name stands in variables, and
+/// an unset one stops the shell.
+pub(super) fn render(rules: &Rules, style: &Style<'_>) -> String {
+    let nothing = Known::default();
+    let known = style.known.unwrap_or(&nothing);
+    let changes = changes(rules, style.shell)
+        .into_iter()
+        .map(|(change, undo)| {
+            let fill = |command: String| known.fill(&command, style.shell);
+            (fill(change), undo.map(fill))
+        })
+        .collect::<Vec<Change>>();
     let mut lines: Vec<String> = rules.remarks().iter().map(|remark| format!("# {remark}")).collect();
-    if !rules.is_empty() {
-        let target = match rules {
-            Rules::Nsg(_) => "NSG to its name",
-            Rules::Firewall(_) => "POLICY to the name of the firewall policy",
-            Rules::Routes(_) => "TABLE to its name",
-        };
-        lines.push(format!("# Set RG to the resource group and {target}."));
-        if matches!(rules, Rules::Firewall(_)) {
-            // Its commands come in an extension, which az asks about before it installs it: that stops a script.
-            lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
-        }
+    let open = known.open(changes.iter().map(|(change, _)| change.as_str()));
+    if !open.is_empty() {
+        let open: Vec<String> = open
+            .iter()
+            .map(|(word, meaning)| format!("{word} to {meaning}"))
+            .collect();
+        lines.push(format!("# Set {}.", open.join(", ")));
     }
-    lines.extend(self::lines(rules));
+    if matches!(rules, Rules::Firewall(group) if group.len() > 0) {
+        // Its commands come in an extension, which az asks about before it installs it: that stops a script.
+        lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
+    }
+    if style.shell == Shell::Powershell && !open.is_empty() {
+        lines.push("Set-StrictMode -Version 3.0".into());
+    }
+    for (change, undo) in &changes {
+        match style.width {
+            Some(width) => lines.extend(broken(change, 0, 4, width, style.shell)),
+            None => lines.push(change.clone()),
+        }
+        lines.extend(undo.as_ref().map(|undo| format!("# undo: {undo}")));
+    }
     lines.join("\n") + "\n"
 }
 
 /// A command as it grows.
-struct Command(Vec<String>);
+struct Command {
+    shell: Shell,
+    words: Vec<String>,
+}
 
 impl Command {
-    fn new(words: &str, target: &str) -> Self {
-        let resource_group = ["--resource-group", "\"${RG:?}\""];
-        Self(
-            words
-                .split(' ')
-                .chain(resource_group)
-                .chain(target.split(' '))
-                .map(str::to_owned)
-                .collect(),
-        )
+    /// A command about a part of the resource that stands behind `flag`, by the word for it.
+    fn new(shell: Shell, words: &str, flag: &str, target: &str) -> Self {
+        let target = [
+            "--resource-group".to_owned(),
+            shell.variable("RG"),
+            flag.to_owned(),
+            shell.variable(target),
+        ];
+        Self {
+            shell,
+            words: words.split(' ').map(str::to_owned).chain(target).collect(),
+        }
     }
 
     fn with<S: AsRef<str>>(mut self, flag: &str, values: impl IntoIterator<Item = S>) -> Self {
-        self.0.push(flag.to_owned());
-        self.0.extend(values.into_iter().map(|value| quote(value.as_ref())));
+        self.words.push(flag.to_owned());
+        let quoted = values.into_iter().map(|value| self.shell.quote(value.as_ref()));
+        self.words.extend(quoted.collect::<Vec<_>>());
         self
     }
 
     fn line(&self) -> String {
-        self.0.join(" ")
+        self.words.join(" ")
+    }
+
+    /// The change, with the command that takes it back.
+    fn undone_by(&self, undo: &Self) -> Change {
+        (self.line(), Some(undo.line()))
     }
 }
 
-/// One line for each rule, after what they stand in.
-pub(super) fn lines(rules: &Rules) -> Vec<String> {
+/// One change for each rule, after what they stand in.
+pub(super) fn changes(rules: &Rules, shell: Shell) -> Vec<Change> {
     match rules {
-        Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule).line()).collect(),
-        Rules::Firewall(group) => firewall(group),
-        Rules::Routes(routes) => routes.iter().map(|entry| route(entry).line()).collect(),
+        Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule, shell)).collect(),
+        Rules::Firewall(group) => firewall(group, shell),
+        Rules::Routes(routes) => routes.iter().map(|entry| route(entry, shell)).collect(),
     }
 }
 
-fn security_rule(rule: &SecurityRule) -> Command {
-    Command::new("az network nsg rule create", "--nsg-name \"${NSG:?}\"")
-        .with("--name", [&rule.name])
+fn security_rule(rule: &SecurityRule, shell: Shell) -> Change {
+    let of_group = |verb: &str| {
+        let words = format!("az network nsg rule {verb}");
+        Command::new(shell, &words, "--nsg-name", "NSG").with("--name", [&rule.name])
+    };
+    of_group("create")
         .with("--priority", [rule.priority.to_string()])
         .with("--direction", [if rule.inbound { "Inbound" } else { "Outbound" }])
         .with("--access", ["Allow"])
@@ -77,53 +128,72 @@ fn security_rule(rule: &SecurityRule) -> Command {
         .with("--destination-address-prefixes", &rule.destination)
         .with("--destination-port-ranges", rule.ports.iter().map(u16::to_string))
         .with("--description", [&rule.description])
+        .undone_by(&of_group("delete"))
 }
 
-fn route(route: &Route) -> Command {
-    Command::new(
-        "az network route-table route create",
-        "--route-table-name \"${TABLE:?}\"",
-    )
-    .with("--name", [&route.name])
-    .with("--address-prefix", [&route.prefix])
-    .with("--next-hop-type", ["Internet"])
+fn route(route: &Route, shell: Shell) -> Change {
+    let of_table = |verb: &str| {
+        let words = format!("az network route-table route {verb}");
+        Command::new(shell, &words, "--route-table-name", "TABLE").with("--name", [&route.name])
+    };
+    of_table("create")
+        .with("--address-prefix", [&route.prefix])
+        .with("--next-hop-type", ["Internet"])
+        .undone_by(&of_table("delete"))
 }
 
 /// The group, then each collection with its first rule, then the rules behind it. To create a group that exists empties it,
-/// so a group that keeps what it holds is only created where there is none.
-fn firewall(group: &CollectionGroup) -> Vec<String> {
+/// so a group that keeps what it holds is only created where there is none. Empty it allows nothing, and may hold what was
+/// there before: nothing takes that back.
+fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<Change> {
     if group.collections.is_empty() {
         return Vec::new();
     }
-    let create = of_policy("create")
-        .with("--name", [group.name])
-        .with("--priority", [group.priority.to_string()])
-        .line();
+    let of_group = |verb: &str| of_policy(shell, verb).with("--name", [group.name]);
+    let create = of_group("create").with("--priority", [group.priority.to_string()]);
     let create = if group.is_added_to {
-        let show = of_policy("show")
-            .with("--name", [group.name])
-            .with("--output", ["none"])
-            .line();
-        format!("{show} 2>/dev/null || {create}")
+        let (show, create) = (of_group("show").with("--output", ["none"]).line(), create.line());
+        let line = match shell {
+            Shell::Bash => format!("{show} 2>/dev/null || {create}"),
+            // `||` came with PowerShell 7.
+            Shell::Powershell => format!("{show} 2>$null; if ($LASTEXITCODE) {{ {create} }}"),
+        };
+        (line, None)
     } else {
-        create
+        let delete = of_policy(shell, "delete").with("--name", [group.name]).line();
+        (create.line(), Some(format!("{delete} --yes")))
     };
     let rules = group
         .collections
         .iter()
         .flat_map(|collection| collection.rules.iter().map(move |rule| (collection, rule)));
-    let rules = rules.map(|(collection, rule)| firewall_rule(group, collection, rule).line());
+    let rules = rules.map(|(collection, rule)| {
+        let remove = remove(group, collection, rule, shell);
+        firewall_rule(group, collection, rule, shell).undone_by(&remove)
+    });
     std::iter::once(create).chain(rules).collect()
 }
 
-fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule) -> Command {
+/// A collection goes with its only rule; of several each goes alone.
+fn remove(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> Command {
+    let of_group = |verb: &str| of_policy(shell, verb).with("--rule-collection-group-name", [group.name]);
+    if collection.rules.len() == 1 {
+        of_group("collection remove").with("--name", [&collection.name])
+    } else {
+        of_group("collection rule remove")
+            .with("--collection-name", [&collection.name])
+            .with("--name", [rule.name()])
+    }
+}
+
+fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> Command {
     let is_first = collection.rules.first() == Some(rule);
     let verb = if is_first {
         "collection add-filter-collection"
     } else {
         "collection rule add"
     };
-    let command = of_policy(verb).with("--rule-collection-group-name", [group.name]);
+    let command = of_policy(shell, verb).with("--rule-collection-group-name", [group.name]);
     let command = if is_first {
         command
             .with("--name", [&collection.name])
@@ -157,9 +227,7 @@ fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &Firewa
 }
 
 /// A command about the rule collection groups of the policy.
-fn of_policy(verb: &str) -> Command {
-    Command::new(
-        &format!("az network firewall policy rule-collection-group {verb}"),
-        "--policy-name \"${POLICY:?}\"",
-    )
+fn of_policy(shell: Shell, verb: &str) -> Command {
+    let words = format!("az network firewall policy rule-collection-group {verb}");
+    Command::new(shell, &words, "--policy-name", "POLICY")
 }

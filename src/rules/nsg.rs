@@ -215,6 +215,9 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Res
 
 /// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
 pub(super) fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+    if set.basis.own_servers {
+        return Vec::new();
+    }
     let addresses = set.required_by(slot).flat_map(|requirement| &requirement.addresses);
     let mut servers: Vec<String> = Vec::new();
     for address in addresses.filter(|address| !is_impossible(**address)) {

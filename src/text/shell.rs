@@ -1,6 +1,46 @@
-//! Words of a POSIX shell.
+//! Words and commands of a shell.
 
-/// A word as a shell takes it whatever it holds: names come from files and from the network.
+mod broken;
+
+pub use self::broken::broken;
+
+/// A shell that commands are written for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// bash, and every other POSIX shell.
+    #[default]
+    Bash,
+    /// PowerShell, 5.1 and later.
+    Powershell,
+}
+
+impl Shell {
+    /// A word as this shell takes it whatever it holds: names come from files and from the network.
+    pub fn quote(self, word: &str) -> String {
+        match self {
+            Self::Bash => quote(word),
+            Self::Powershell => quote_for_powershell(word),
+        }
+    }
+
+    /// What ends a line that goes on in the next.
+    pub fn continuation(self) -> char {
+        match self {
+            Self::Bash => '\\',
+            Self::Powershell => '`',
+        }
+    }
+
+    /// A variable, as a word of a command that fails where it is unset.
+    pub fn variable(self, name: &str) -> String {
+        match self {
+            Self::Bash => format!("\"${{{name}:?}}\""),
+            Self::Powershell => format!("${name}"),
+        }
+    }
+}
+
+/// A word as a POSIX shell takes it whatever it holds.
 pub fn quote(word: &str) -> String {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b',' | b'=');
@@ -11,9 +51,30 @@ pub fn quote(word: &str) -> String {
     }
 }
 
+/// A word as PowerShell takes it: a comma makes a list of it, and the typographic quotes count as quotes
+/// (`about_Quoting_Rules`). Before 7.3, and for batch files such as `az.cmd` ever since, it hands double quotes on as they
+/// are, where they end the argument; they become single ones.
+fn quote_for_powershell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b'=');
+    let starts_plainly =
+        word.starts_with(|c: char| c.is_ascii_alphabetic()) || word.bytes().all(|b| b.is_ascii_digit());
+    if !word.is_empty() && starts_plainly && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' => quoted.extend([c, c]),
+            '"' => quoted.push_str("''"),
+            _ => quoted.push(c),
+        }
+    }
+    quoted + "'"
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::text::quote;
+    use super::{Shell, quote};
 
     #[test]
     fn a_shell_takes_any_name_as_one_word() {
@@ -28,6 +89,27 @@ mod tests {
             ("a=b,c", "a=b,c"),
         ] {
             assert_eq!(quote(word), quoted);
+        }
+    }
+
+    #[test]
+    fn powershell_has_quotes_of_its_own() {
+        for (word, quoted) in [
+            ("crl.microsoft.com", "crl.microsoft.com"),
+            ("Https=443", "Https=443"),
+            ("1433", "1433"),
+            ("20.1.2.3/32", "'20.1.2.3/32'"),
+            ("a,b", "'a,b'"),
+            ("*", "'*'"),
+            ("it's", "'it''s'"),
+            ("it\u{2019}s", "'it\u{2019}\u{2019}s'"),
+            ("say \"so\"", "'say ''so'''"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("", "''"),
+            ("-z", "'-z'"),
+            ("@file", "'@file'"),
+        ] {
+            assert_eq!(Shell::Powershell.quote(word), quoted);
         }
     }
 }

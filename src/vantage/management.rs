@@ -17,7 +17,7 @@ use super::{
     until::Until,
 };
 use crate::{
-    azure::Cloud,
+    azure::{Cloud, resources::Resource},
     import::{Document, Kind},
     net::tls::{self, roots::Roots},
 };
@@ -74,6 +74,13 @@ impl FromStr for ResourceId {
                     .into(),
             ),
         }
+    }
+}
+
+impl ResourceId {
+    /// The instance as a resource, for commands.
+    pub(crate) fn resource(&self) -> Option<Resource> {
+        Resource::of_id(&self.0)
     }
 }
 

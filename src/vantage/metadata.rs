@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::http::{Client, Failure, Reply};
 use crate::{
-    azure::{Cloud, METADATA, PLATFORM_DNS},
+    azure::{Cloud, METADATA, PLATFORM_DNS, resources::Resource},
     catalog::region_name,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Machine {
     pub addresses: Vec<IpAddr>,
     /// The subnet of that interface.
     pub subnet: Option<Ipv4Net>,
+    /// The VM as a resource.
+    pub resource: Option<Resource>,
     /// What is odd about the answer.
     pub notices: Vec<String>,
 }
@@ -83,6 +85,8 @@ struct Compute {
     #[serde(rename = "azEnvironment")]
     environment: String,
     location: String,
+    #[serde(rename = "resourceId")]
+    id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,6 +178,7 @@ fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
         region,
         addresses: interfaces.iter().flat_map(|interface| interface.addresses()).collect(),
         subnet: interfaces.first().and_then(|interface| interface.subnet()),
+        resource: Resource::of_id(&compute.id),
         notices,
     })
 }

@@ -9,7 +9,7 @@ use apim_probe::{
     azure::Cloud,
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
-    rules::{Choice, Kind},
+    rules::{Change, Choice, Kind},
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -180,7 +180,7 @@ fn explained_once(
     Ok(())
 }
 
-/// Whatever rule stands in a fix is a line of `apim-probe rules`, to the letter.
+/// Whatever rule stands in a fix is a line of `apim-probe rules`, to the letter, and so is what takes it back.
 fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Finding]) -> Result<(), TestCaseError> {
     let set = network.rule_set();
     let every: BTreeSet<String> = network
@@ -189,19 +189,20 @@ fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Fin
         .iter()
         .map(|endpoint| endpoint.id.clone())
         .collect();
-    let printed: BTreeSet<String> = [
+    let printed: BTreeSet<Change> = [
         (Kind::Nsg, Choice::All),
         (Kind::Routes, Choice::All),
         (Kind::Firewall, Choice::For(&every)),
     ]
     .into_iter()
-    .flat_map(|(kind, choice)| set.rules(kind, choice).unwrap().lines())
+    .flat_map(|(kind, choice)| set.rules(kind, choice).unwrap().changes())
     .collect();
-    for line in findings.iter().flat_map(|finding| &finding.fix.change) {
+    for (line, undo) in findings.iter().flat_map(|finding| finding.fix.changes()) {
         let is_rule = ["az network nsg", "az network route-table", "az network firewall"]
             .iter()
             .any(|start| line.starts_with(start));
-        prop_assert!(!is_rule || printed.contains(line), "{}: {}", what, line);
+        let change = (line.to_owned(), undo.map(str::to_owned));
+        prop_assert!(!is_rule || printed.contains(&change), "{}: {:?}", what, change);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use apim_probe::{
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls},
-    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Syntax, missing},
+    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Style, Syntax, missing},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -88,6 +88,7 @@ impl Given {
             is_forced: self.is_forced,
             network: self.network.as_ref(),
             first_priority: self.first_priority,
+            own_servers: false,
             subnet: "10.1.2.0/24",
         };
         RuleSet::new(basis, requirements)
@@ -103,7 +104,7 @@ impl Given {
 }
 
 fn json(rules: &Rules) -> Vec<Value> {
-    serde_json::from_str(&rules.render(Syntax::Json)).unwrap()
+    serde_json::from_str(&rules.render(Syntax::Json, &Style::default())).unwrap()
 }
 
 /// Each resource's properties by its name.
@@ -589,7 +590,8 @@ fn hcl_text(body: &hcl::Body, key: &str) -> String {
 #[test]
 fn terraform_parses_and_says_the_same_as_json() {
     for (which, rules) in everything() {
-        let body = hcl::parse(&rules.render(Syntax::Terraform)).unwrap_or_else(|error| panic!("{which}: {error}"));
+        let body = hcl::parse(&rules.render(Syntax::Terraform, &Style::default()))
+            .unwrap_or_else(|error| panic!("{which}: {error}"));
         let resources: Vec<&hcl::Block> = body.blocks().filter(|block| block.identifier() == "resource").collect();
         let labels: BTreeSet<String> = resources.iter().map(|block| format!("{:?}", block.labels())).collect();
         assert_eq!(labels.len(), resources.len(), "{which}: a resource twice");
@@ -601,7 +603,7 @@ fn terraform_parses_and_says_the_same_as_json() {
             .filter(|block| block.identifier() == "variable")
             .map(|block| block.labels()[0].as_str())
             .collect();
-        let source = rules.render(Syntax::Terraform);
+        let source = rules.render(Syntax::Terraform, &Style::default());
         for used in source.split("= var.").skip(1).filter_map(|rest| rest.lines().next()) {
             assert!(declared.contains(used), "{which}: var.{used} is not declared");
         }
@@ -645,7 +647,7 @@ fn assert_bicep(source: &str, which: &str) {
 #[test]
 fn bicep_parses() {
     for (which, rules) in everything() {
-        let source = rules.render(Syntax::Bicep);
+        let source = rules.render(Syntax::Bicep, &Style::default());
         assert_bicep(&source, &which);
         for rule in json(&rules) {
             assert!(source.contains(&format!("name: '{}'", text(&rule["name"]))), "{which}");
@@ -741,7 +743,10 @@ fn called(rules: &Rules, groups_exist: bool) -> Vec<Command> {
         }
     "#;
     let missing = u8::from(!groups_exist);
-    let script = format!("MISSING={missing}\n{AZ}\n{}", rules.render(Syntax::Az));
+    let script = format!(
+        "MISSING={missing}\n{AZ}\n{}",
+        rules.render(Syntax::Az, &Style::default())
+    );
     let output = process::Command::new("sh").args(["-c", &script]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -861,13 +866,15 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
     let said = format!("feature: {title}");
     assert_eq!(json(&rules)[0]["properties"]["description"], said.as_str());
     assert_eq!(commands(&rules)[0].1["--description"], [said.as_str()]);
-    assert_bicep(&rules.render(Syntax::Bicep), "evil");
+    assert_bicep(&rules.render(Syntax::Bicep, &Style::default()), "evil");
     assert!(
-        rules.render(Syntax::Bicep).contains(r"It\'s \${x} %{y} \\ "),
+        rules
+            .render(Syntax::Bicep, &Style::default())
+            .contains(r"It\'s \${x} %{y} \\ "),
         "{}",
-        rules.render(Syntax::Bicep)
+        rules.render(Syntax::Bicep, &Style::default())
     );
-    let body = hcl::parse(&rules.render(Syntax::Terraform)).unwrap();
+    let body = hcl::parse(&rules.render(Syntax::Terraform, &Style::default())).unwrap();
     let resource = body.blocks().find(|block| block.identifier() == "resource").unwrap();
     // The parser leaves the escapes of templates in place.
     assert_eq!(
@@ -882,18 +889,21 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
 fn no_rules_are_still_a_document() {
     let none = given().set(Vec::new()).rules(Kind::Nsg, Choice::All).unwrap();
     assert!(none.is_empty());
-    assert_eq!(none.render(Syntax::Json), "[]\n");
-    assert_bicep(&none.render(Syntax::Bicep), "empty");
+    assert_eq!(none.render(Syntax::Json, &Style::default()), "[]\n");
+    assert_bicep(&none.render(Syntax::Bicep, &Style::default()), "empty");
     assert!(
-        hcl::parse(&none.render(Syntax::Terraform))
+        hcl::parse(&none.render(Syntax::Terraform, &Style::default()))
             .unwrap()
             .blocks()
             .next()
             .is_none()
     );
-    assert!(none.render(Syntax::Az).starts_with("# Made by apim-probe"));
+    assert!(
+        none.render(Syntax::Az, &Style::default())
+            .starts_with("# Made by apim-probe")
+    );
     let firewall = given().set(Vec::new()).rules(Kind::Firewall, Choice::All).unwrap();
-    assert_eq!(firewall.render(Syntax::Json), "[]\n");
+    assert_eq!(firewall.render(Syntax::Json, &Style::default()), "[]\n");
     assert!(commands(&firewall).is_empty());
 }
 
@@ -1059,7 +1069,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
     assert_eq!(forced["apim-in-Internet-tcp-443"]["sourceAddressPrefix"], "*");
     // Where nobody told, the comment does; JSON has none, and gets it beside.
     for syntax in [Syntax::Az, Syntax::Bicep, Syntax::Terraform] {
-        let has = |is_forced, words: &str| made(is_forced).render(syntax).contains(words);
+        let has = |is_forced, words: &str| made(is_forced).render(syntax, &Style::default()).contains(words);
         assert!(
             has(None, "rules for Internet match nothing: pass --effective-routes"),
             "{syntax:?}"
@@ -1073,13 +1083,17 @@ fn where_nothing_is_the_internet_rules_say_so() {
             .iter()
             .any(|remark| remark.contains("--effective-routes"))
     );
-    assert_bicep(&made(None).render(Syntax::Bicep), "unknown");
-    assert!(hcl::parse(&made(None).render(Syntax::Terraform)).is_ok());
+    assert_bicep(&made(None).render(Syntax::Bicep, &Style::default()), "unknown");
+    assert!(hcl::parse(&made(None).render(Syntax::Terraform, &Style::default())).is_ok());
     // Rules without the word need no remark.
     let sql = Given {
         only: &["sql"],
         is_forced: None,
         ..given()
     };
-    assert!(!sql.rules(Kind::Nsg).render(Syntax::Az).contains("0.0.0.0/0"));
+    assert!(
+        !sql.rules(Kind::Nsg)
+            .render(Syntax::Az, &Style::default())
+            .contains("0.0.0.0/0")
+    );
 }

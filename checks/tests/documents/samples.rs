@@ -384,11 +384,12 @@ pub(crate) fn broken_firewall() -> Report {
         ],
         suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule],
         impact: "the instance keeps its configuration here; activation and every management operation fail".into(),
-        fix: Fix::new("Allow TCP 1433 outbound to the service tag Sql.WestEurope.").change([
+        fix: Fix::new("Allow TCP 1433 outbound to the service tag Sql.WestEurope.").change([(
             "az network nsg rule create --resource-group RG --nsg-name NSG --name AllowSql --priority 200 \
                  --direction Outbound --access Allow --protocol Tcp --source-address-prefixes VirtualNetwork \
                  --destination-address-prefixes Sql.WestEurope --destination-port-ranges 1433",
-        ]).verify(["az rest --method post --url \"https://management.azure.com/subscriptions/SUB/resourceGroups/RG/providers/\
+            Some("az network nsg rule delete --resource-group RG --nsg-name NSG --name AllowSql".to_owned()),
+        )]).verify(["az rest --method post --url \"https://management.azure.com/subscriptions/SUB/resourceGroups/RG/providers/\
                  Microsoft.ApiManagement/service/NAME/connectivityCheck?api-version=2024-05-01\" --body \
                  '{\"source\":{\"region\":\"westeurope\"},\"destination\":{\"address\":\
                  \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'",
@@ -696,7 +697,10 @@ pub(crate) fn hostile() -> Report {
         evidence: vec![nasty.into(); 3],
         suspects: vec![Suspect::Nva],
         impact: nasty.into(),
-        fix: Fix::new(nasty).look([nasty]).change([nasty]).verify([nasty]),
+        fix: Fix::new(nasty)
+            .look([nasty])
+            .change([(nasty, Some(nasty.to_owned()))])
+            .verify([nasty]),
         ..finding(
             (FindingKind::DenyPage, Cause::HttpDenied),
             nasty,

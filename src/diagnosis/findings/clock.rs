@@ -87,7 +87,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds,
         suspects: vec![Suspect::LocalHost],
         fix: if signed || many {
-            fix.change(["sudo chronyc makestep"])
+            fix.change([("sudo chronyc makestep", None)])
         } else {
             fix
         },

@@ -155,7 +155,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
             "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's name servers \
              were changed, let the instance take them over.",
         )
-        .change([APPLY]),
+        .change([(fix::APPLY, None)]),
     }
 }
 
@@ -215,7 +215,7 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
              pass the instance's with --dns-server.",
         )
         .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"])
-        .change([APPLY]),
+        .change([(fix::APPLY, None)]),
     }
 }
 
@@ -296,9 +296,6 @@ fn told(sentences: impl Iterator<Item = String>) -> Grounds {
     }
     Grounds::default().all(Weight::Supports(Basis::Ambiguous), sentences)
 }
-
-/// Makes an instance take over the name servers of its virtual network.
-const APPLY: &str = "az apim apply-network-updates --name INSTANCE --resource-group GROUP";
 
 fn failing<'a>(view: &RunView<'a>, subject: impl Fn(&Subject) -> bool) -> Vec<&'a Status> {
     let mut statuses = statuses(view);

@@ -142,8 +142,14 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
              outbound address of the instance as well.",
         )
         .change([
-            "az network public-ip create -g RG -n PIP --sku Standard",
-            "az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --public-ip-address PIP",
+            (
+                "az network public-ip create -g RG -n PIP --sku Standard",
+                Some("az network public-ip delete -g RG -n PIP".into()),
+            ),
+            (
+                "az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --public-ip-address PIP",
+                Some("az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --remove publicIPAddress".into()),
+            ),
         ])
         .look([
             fix::SUBNET,

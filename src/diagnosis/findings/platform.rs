@@ -11,7 +11,7 @@ use crate::{
 /// Commands that show the DNS security policies of the network and what they block.
 pub(super) const POLICIES: [&str; 2] = [
     "az dns-resolver policy list -o table",
-    "az dns-resolver policy dns-security-rule list -g RG --policy-name POLICY -o table",
+    "az dns-resolver policy dns-security-rule list -g RG --policy-name DNS_POLICY -o table",
 ];
 
 /// Whether it answers at all.

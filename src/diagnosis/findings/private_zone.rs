@@ -86,13 +86,14 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn remedy(zone: Option<&str>, rows: &[Row<'_>]) -> Fix {
     let quoted = zone.map_or_else(|| "ZONE".into(), quote);
+    let update = |policy: &str| {
+        format!("az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy {policy}")
+    };
     Fix::new(summary(zone, rows))
         .look([format!(
             "az network private-dns record-set a list -g RG -z {quoted} -o table"
         )])
-        .change([format!(
-            "az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy NxDomainRedirect"
-        )])
+        .change([(update("NxDomainRedirect"), Some(update("Default")))])
 }
 
 fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {

@@ -15,7 +15,7 @@ use crate::{
         Direction, Fix, Prediction, Transport,
         prediction::{Access, Expected, Place, RuleMatch},
     },
-    rules::{Choice, Kind, Rules},
+    rules::{Change, Choice, Kind, Rules},
     text::words::{distinct, list},
 };
 
@@ -31,8 +31,8 @@ fn made(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
 }
 
 /// The lines of these rules.
-pub(crate) fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
-    made(kind, rows, view).map_or_else(Vec::new, |rules| rules.lines())
+pub(crate) fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Change> {
+    made(kind, rows, view).map_or_else(Vec::new, |rules| rules.changes())
 }
 
 /// The tag that is enough where the instance is.
@@ -184,7 +184,7 @@ fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
 }
 
 /// Where the rules of the subnet's group stand, and the lines that make them.
-fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<String>) {
+fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
     let Some(Rules::Nsg(rules)) = made(Kind::Nsg, rows, view) else {
         return (String::new(), Vec::new());
     };
@@ -199,7 +199,7 @@ fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<String>) {
         (before, []) => format!(", before {}", named(before)),
         (_, behind) => format!(", and move {} behind it: no priority before is free", named(behind)),
     };
-    (place, Rules::Nsg(rules).lines())
+    (place, Rules::Nsg(rules).changes())
 }
 
 /// Lets rows in, or from machine to machine, through the subnet's group.

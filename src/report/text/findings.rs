@@ -30,8 +30,11 @@ pub(super) fn write(page: &mut Page, report: &Report, verbose: bool) {
         if verbose {
             for (label, commands) in view::commands(&finding.fix) {
                 page.line(Line::at(INDENT).styled(style::QUIET, label));
-                for line in commands {
+                for view::FixCommand { line, undo } in commands {
                     command::write(page, INDENT, line);
+                    if let Some(undo) = undo {
+                        command::write_undo(page, INDENT, undo);
+                    }
                 }
             }
         }
@@ -104,12 +107,8 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
 /// Where to look, the likeliest first: as many places as one line holds, or all.
 fn look_at(finding: &Finding, room: usize, all: bool) -> String {
     let mut text = String::new();
-    for suspect in &finding.suspects {
-        let joined = format!(
-            "{text}{}{}",
-            if text.is_empty() { "" } else { ", then " },
-            suspect.label()
-        );
+    for place in view::places(finding) {
+        let joined = format!("{text}{}{}", if text.is_empty() { "" } else { ", then " }, place);
         if columns(&joined) > room && !all && !text.is_empty() {
             break;
         }

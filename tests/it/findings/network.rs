@@ -332,6 +332,7 @@ impl Network {
             is_forced: self.rules.as_ref().and_then(NetworkRules::is_forced),
             network: self.rules.as_ref(),
             first_priority: None,
+            own_servers: false,
             subnet: "10.1.0.0/24",
         };
         RuleSet::new(basis, Requirement::of_plan(&self.plan))
@@ -357,6 +358,7 @@ impl Network {
             addresses: &[OWN],
             started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
             rules: Some(rules),
+            known: None,
         }
     }
 }

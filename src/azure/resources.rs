@@ -1,0 +1,367 @@
+//! The user's own resources: their ids, and the words that stand for them in commands.
+//!
+//! A command names what only the reader knows by a word in capitals: `"${NSG:?}"` where it changes something, so that a
+//! shell stops where nobody set it, and plain `NSG` where it only looks. [`Known`] puts names in their place.
+
+use std::ops::Range;
+
+use crate::text::Shell;
+
+/// A resource, as its id names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// The subscription.
+    pub subscription: String,
+    /// The resource group.
+    pub group: String,
+    /// Its name; of a part the name of the whole.
+    pub name: String,
+    /// The name of the part, as of a subnet in its network.
+    pub part: Option<String>,
+}
+
+impl Resource {
+    /// Reads `/subscriptions/S/resourceGroups/G/providers/P/TYPE/NAME`, with `/TYPE/PART` behind it or not. `None` for
+    /// anything else, and for names that Azure would not give: they go into commands.
+    pub fn of_id(id: &str) -> Option<Self> {
+        let parts: Vec<&str> = id.trim().trim_end_matches('/').split('/').collect();
+        let [
+            "",
+            subscriptions,
+            subscription,
+            groups,
+            group,
+            providers,
+            _,
+            _,
+            name,
+            rest @ ..,
+        ] = &parts[..]
+        else {
+            return None;
+        };
+        let part = match rest {
+            [] => None,
+            [_, part] => Some(*part),
+            _ => return None,
+        };
+        let is_id = subscriptions.eq_ignore_ascii_case("subscriptions")
+            && groups.eq_ignore_ascii_case("resourceGroups")
+            && providers.eq_ignore_ascii_case("providers");
+        let names = [subscription, group, name].into_iter().copied().chain(part);
+        (is_id && names.into_iter().all(is_name)).then(|| Self {
+            subscription: (*subscription).to_owned(),
+            group: (*group).to_owned(),
+            name: (*name).to_owned(),
+            part: part.map(str::to_owned),
+        })
+    }
+}
+
+/// Whether a word is a name that Azure gives to a resource or a group: letters of any script, digits, `-_.()`.
+pub fn is_name(word: &str) -> bool {
+    !matches!(word, "" | "." | "..")
+        && !word.starts_with('-')
+        && word
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')'))
+}
+
+/// The user's resources, as far as anything tells them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The subscription of this VM or of the instance.
+    pub subscription: Option<String>,
+    /// This VM.
+    pub vm: Option<Resource>,
+    /// The instance.
+    pub service: Option<Resource>,
+    /// The NSG of the subnet.
+    pub nsg: Option<Resource>,
+    /// The subnet, as a part of its network.
+    pub subnet: Option<Resource>,
+    /// This VM's network interface.
+    pub nic: Option<Resource>,
+    /// The region.
+    pub region: Option<String>,
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Nsg,
+    Table,
+    Nic,
+    Network,
+    Service,
+    Policy,
+    Other,
+}
+
+/// The words that stand for names, each with what it stands for; `RG` and `NAME` depend on the rest of the command.
+const WORDS: [(&str, &str); 16] = [
+    ("SUBSCRIPTION", "the subscription of the instance"),
+    ("RG", ""),
+    ("NSG", "the NSG of the instance's subnet"),
+    ("TABLE", "the route table of the instance's subnet"),
+    ("POLICY", "the policy of the firewall"),
+    ("NIC", "this VM's network interface"),
+    ("VNET", "the virtual network"),
+    ("SUBNET", "the instance's subnet"),
+    ("NAME", "the API Management instance"),
+    ("REGION", "the instance's region"),
+    ("DNS_POLICY", "the DNS security policy"),
+    ("LB", "the load balancer"),
+    ("PIP", "a name for the public address"),
+    ("IPCONFIG", "the IP configuration of the network interface"),
+    ("ZONE", "the private DNS zone"),
+    ("LINK", "the zone's link to the virtual network"),
+];
+
+/// Commands that look for a resource in one subscription.
+const OF_A_SUBSCRIPTION: [&str; 2] = ["az network ", "az apim "];
+
+impl Known {
+    /// A command with the names that are known in it.
+    pub fn fill(&self, command: &str, shell: Shell) -> String {
+        let subject = Subject::of(command);
+        let resource = self.of(subject);
+        let value = |word: &str| -> Option<&str> {
+            match (word, resource) {
+                ("RG", Some(resource)) => Some(&resource.group),
+                ("NSG" | "NIC" | "VNET" | "NAME", Some(resource)) => Some(&resource.name),
+                ("SUBNET", Some(resource)) => resource.part.as_deref(),
+                ("SUBSCRIPTION", Some(resource)) => Some(&resource.subscription),
+                ("SUBSCRIPTION", None) => self.subscription.as_deref(),
+                ("REGION", _) => self.region.as_deref(),
+                _ => None,
+            }
+        };
+        let mut filled = String::new();
+        let mut done = 0;
+        for token in tokens(command) {
+            let range = token.range(command, shell);
+            filled.push_str(&command[done..range.start]);
+            match value(token.word) {
+                // Inside quotes it is a part of a word, and no name holds anything that ends it.
+                Some(value) if is_within(command, &range) => filled.push_str(value),
+                Some(value) => filled.push_str(&shell.quote(value)),
+                None => filled.push_str(&command[range.clone()]),
+            }
+            done = range.end;
+        }
+        filled.push_str(&command[done..]);
+        match resource {
+            // Whoever pastes it may be at home in another subscription.
+            Some(resource) if filled != command && OF_A_SUBSCRIPTION.iter().any(|start| command.starts_with(start)) => {
+                format!("{filled} --subscription {}", shell.quote(&resource.subscription))
+            }
+            _ => filled,
+        }
+    }
+
+    /// The words that still stand for names in these commands, each with what it stands for.
+    pub fn open<'c>(&self, commands: impl IntoIterator<Item = &'c str>) -> Vec<(String, String)> {
+        let mut open: Vec<(String, String)> = Vec::new();
+        for command in commands {
+            let subject = Subject::of(command);
+            for word in words(command) {
+                let meaning = self.meaning(word, subject);
+                match open.iter_mut().find(|(known, _)| known == word) {
+                    Some((_, known)) if !known.split("; ").any(|part| part == meaning) => {
+                        *known = format!("{known}; {meaning}");
+                    }
+                    Some(_) => {}
+                    None => open.push((word.to_owned(), meaning)),
+                }
+            }
+        }
+        open
+    }
+
+    fn meaning(&self, word: &str, subject: Subject) -> String {
+        match (word, subject) {
+            ("RG", _) => format!("the resource group of {}", subject.words()),
+            ("NIC", _) => {
+                let vm = self.vm.as_ref().map_or_else(
+                    || "-g GROUP --vm-name VM".to_owned(),
+                    |vm| {
+                        format!(
+                            "-g {} --vm-name {}",
+                            Shell::Bash.quote(&vm.group),
+                            Shell::Bash.quote(&vm.name)
+                        )
+                    },
+                );
+                format!("this VM's network interface, which `az vm nic list {vm}` names")
+            }
+            _ => {
+                let known = WORDS.iter().find(|(known, _)| *known == word);
+                known.map_or("", |(_, meaning)| *meaning).to_owned()
+            }
+        }
+    }
+
+    fn of(&self, subject: Subject) -> Option<&Resource> {
+        match subject {
+            Subject::Nsg => self.nsg.as_ref(),
+            Subject::Nic => self.nic.as_ref(),
+            Subject::Network => self.subnet.as_ref(),
+            Subject::Service => self.service.as_ref(),
+            Subject::Table | Subject::Policy | Subject::Other => None,
+        }
+    }
+}
+
+impl Subject {
+    fn of(command: &str) -> Self {
+        let has = |wanted: &str| words(command).any(|word| word == wanted);
+        match () {
+            () if has("NSG") => Self::Nsg,
+            () if has("TABLE") => Self::Table,
+            () if has("POLICY") => Self::Policy,
+            () if has("NIC") => Self::Nic,
+            () if has("VNET") => Self::Network,
+            () if command.contains("Microsoft.ApiManagement/service/NAME") || command.starts_with("az apim ") => {
+                Self::Service
+            }
+            () => Self::Other,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Nsg => "the NSG",
+            Self::Table => "the route table",
+            Self::Policy => "the firewall policy",
+            Self::Nic => "this VM",
+            Self::Network => "the virtual network",
+            Self::Service => "the instance",
+            Self::Other => "what the command names",
+        }
+    }
+}
+
+/// A word that stands for a name, by where it begins.
+struct Token {
+    at: usize,
+    word: &'static str,
+}
+
+impl Token {
+    /// Where it stands, with the signs of a variable around it.
+    fn range(&self, text: &str, shell: Shell) -> Range<usize> {
+        let variable = shell.variable(self.word);
+        let lead = variable.find(self.word).unwrap_or_default();
+        let start = self.at.saturating_sub(lead);
+        if text.get(start..).is_some_and(|rest| rest.starts_with(&variable)) {
+            start..start + variable.len()
+        } else {
+            self.at..self.at + self.word.len()
+        }
+    }
+}
+
+/// Every word in a text that stands for a name: a whole word of a command, a segment of a URL, a JSON string.
+fn tokens(text: &str) -> impl Iterator<Item = Token> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut end = 0;
+    text.split(move |c| !is_part(c)).filter_map(move |run| {
+        let at = end;
+        end += run.len();
+        let before = text[..at].chars().next_back();
+        let behind = text[end..].chars().next();
+        end += behind.map_or(0, char::len_utf8);
+        let begins = before.is_none_or(|c| matches!(c, ' ' | '/' | '{' | '$' | '"'));
+        let ends = behind.is_none_or(|c| matches!(c, ' ' | '/' | ':' | '"'));
+        let (word, _) = WORDS.iter().find(|(word, _)| *word == run)?;
+        (begins && ends).then_some(Token { at, word })
+    })
+}
+
+fn words(command: &str) -> impl Iterator<Item = &'static str> {
+    tokens(command).map(|token| token.word)
+}
+
+/// Whether what comes next stands inside a word, not alone.
+fn is_within(text: &str, range: &Range<usize>) -> bool {
+    let is_end = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    !(is_end(text[..range.start].chars().next_back()) && is_end(text[range.end..].chars().next()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Resource};
+    use crate::text::Shell;
+
+    fn known() -> Known {
+        let id = |rest: &str| Resource::of_id(&format!("/subscriptions/s-1/resourceGroups/{rest}"));
+        Known {
+            subscription: Some("s-1".into()),
+            nsg: id("rg-net/providers/Microsoft.Network/networkSecurityGroups/nsg-apim"),
+            service: id("rg-apim/providers/Microsoft.ApiManagement/service/contoso"),
+            subnet: id("rg net/providers/Microsoft.Network/virtualNetworks/hub/subnets/apim"),
+            ..Known::default()
+        }
+    }
+
+    #[test]
+    fn ids_are_read_and_nothing_else() {
+        let subnet = known().subnet;
+        assert_eq!(subnet, None, "a blank is no part of a name");
+        let nsg = known().nsg.unwrap();
+        assert_eq!(
+            (nsg.group.as_str(), nsg.name.as_str(), nsg.part),
+            ("rg-net", "nsg-apim", None)
+        );
+        for id in [
+            "",
+            "nsg",
+            "/subscriptions/a/resourceGroups/b/providers/c/d",
+            "/subscriptions/a/resourceGroups/../providers/c/d/e",
+            "/subscriptions/a/resourceGroups/$(x)/providers/c/d/e",
+            "/subscriptions/a/resourceGroups/b/providers/c/d/e/f/g/h",
+            "/subscriptions/a/resourceGroups/-b/providers/c/d/e",
+        ] {
+            assert_eq!(Resource::of_id(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn names_take_the_place_of_words() {
+        let known = known();
+        for (shell, command, filled) in [
+            (
+                Shell::Bash,
+                "az network nsg rule create --resource-group \"${RG:?}\" --nsg-name \"${NSG:?}\" --name NSG-x",
+                "az network nsg rule create --resource-group rg-net --nsg-name nsg-apim --name NSG-x --subscription s-1",
+            ),
+            (
+                Shell::Powershell,
+                "az network nsg rule create --resource-group $RG --nsg-name $NSG",
+                "az network nsg rule create --resource-group rg-net --nsg-name nsg-apim --subscription s-1",
+            ),
+            (
+                Shell::Bash,
+                "az rest --url \"https://m/subscriptions/SUBSCRIPTION/resourceGroups/RG/providers/Microsoft.ApiManagement/service/NAME/x?v=1\"",
+                "az rest --url \"https://m/subscriptions/s-1/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/contoso/x?v=1\"",
+            ),
+            (
+                Shell::Bash,
+                "az network nic show -g RG -n NIC",
+                "az network nic show -g RG -n NIC",
+            ),
+        ] {
+            assert_eq!(known.fill(command, shell), filled);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_explained() {
+        let open = known().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
+        let words: Vec<&str> = open.iter().map(|(word, _)| word.as_str()).collect();
+        assert_eq!(words, ["RG", "NIC", "LB"]);
+        assert!(open[0].1.contains("of this VM; "), "{}", open[0].1);
+        assert!(open[1].1.contains("az vm nic list"), "{}", open[1].1);
+    }
+}

@@ -1,0 +1,187 @@
+//! A command over several lines that still runs when it is pasted.
+
+use super::Shell;
+use crate::text::columns;
+
+/// A piece of a command that stays on one line if it can.
+struct Piece {
+    text: String,
+    end: End,
+    /// Whether it is an option: the best place to break is before one.
+    is_option: bool,
+}
+
+/// How a line may end behind a piece.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Between words: a space, or the sign that the line goes on.
+    Word,
+    /// Inside quoted JSON, where white space means nothing.
+    Json,
+}
+
+/// The lines of a command, `first` columns being taken at the start of the first, `indent` the column of the others, and
+/// nothing beyond `width`. It breaks before an option, else between words, else inside quoted JSON behind a comma, else in a
+/// POSIX shell anywhere, with the rest at the very start of the next line so that the shell joins both. Nothing is left out.
+///
+/// The lines hold their own indent, but not what stands in the first columns of the first.
+pub fn broken(command: &str, first: usize, indent: usize, width: usize, shell: Shell) -> Vec<String> {
+    // Room for the sign at the end, and for the quote that a break inside quotes needs.
+    let width = width.saturating_sub(3).max(8);
+    let mut lines = Vec::new();
+    let (mut start, mut taken) = (String::new(), first);
+    let mut text = String::new();
+    // The quote that is open where the text begins.
+    let mut quote = None;
+    let mut before: Option<End> = None;
+    let pieces = pieces(command);
+    for (at, piece) in pieces.iter().enumerate() {
+        let space = if before == Some(End::Word) { " " } else { "" };
+        // An option stays with its values, where one line holds them.
+        let values = pieces[at + 1..].iter().take_while(|next| !next.is_option);
+        let whole: usize = values.map(|value| 1 + columns(&value.text)).sum::<usize>() + columns(&piece.text);
+        let wanted = if piece.is_option && indent + whole <= width {
+            whole
+        } else {
+            columns(&piece.text)
+        };
+        if let Some(end) = before.filter(|_| taken + columns(&text) + 1 + wanted > width) {
+            let tail = match end {
+                End::Word => format!(" {}", shell.continuation()),
+                End::Json => String::new(),
+            };
+            quote = open_quote(&text, quote);
+            lines.push(format!("{start}{text}{tail}"));
+            (start, taken) = (" ".repeat(indent), indent);
+            text.clear();
+        } else {
+            text.push_str(space);
+        }
+        text.push_str(&piece.text);
+        while shell == Shell::Bash && taken + columns(&text) > width {
+            let rest = text.split_off(fitting(&text, width.saturating_sub(taken)));
+            quote = open_quote(&text, quote);
+            let (close, open) = if quote == Some('\'') { ("'", "'") } else { ("", "") };
+            lines.push(format!("{start}{text}{close}\\"));
+            (start, taken) = (String::new(), 0);
+            text = format!("{open}{rest}");
+            quote = quote.filter(|quote| *quote != '\'');
+        }
+        before = Some(piece.end);
+    }
+    lines.push(format!("{start}{text}"));
+    lines
+}
+
+/// The quote that is open behind a text, given the one that is open before it.
+fn open_quote(text: &str, before: Option<char>) -> Option<char> {
+    text.chars().fold(before, |open, c| match (c, open) {
+        ('\'' | '"', None) => Some(c),
+        (c, Some(open)) if c == open => None,
+        _ => open,
+    })
+}
+
+fn pieces(command: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut text = String::new();
+    let mut quote = None;
+    let mut push = |text: &mut String, end| {
+        let follows_word = pieces.last().is_none_or(|piece: &Piece| piece.end == End::Word);
+        let is_option = follows_word && (text.starts_with('-') || text == "|" || text == "||");
+        pieces.push(Piece {
+            text: std::mem::take(text),
+            end,
+            is_option,
+        });
+    };
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == ' ' && quote.is_none() {
+            if !text.is_empty() {
+                push(&mut text, End::Word);
+            }
+            continue;
+        }
+        quote = open_quote(c.encode_utf8(&mut [0; 4]), quote);
+        text.push(c);
+        if c == ',' && quote == Some('\'') && matches!(chars.peek(), Some('"' | '{')) {
+            push(&mut text, End::Json);
+        }
+    }
+    if !text.is_empty() {
+        push(&mut text, End::Word);
+    }
+    pieces
+}
+
+/// The length in bytes of the longest beginning of at most `room` columns, and at least one character.
+fn fitting(text: &str, room: usize) -> usize {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += columns(c.encode_utf8(&mut [0; 4]));
+        if used > room && at > 0 {
+            return at;
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{Shell, broken};
+    use crate::text::columns;
+
+    /// What a shell makes of the written command: its arguments, one a line.
+    fn arguments(script: &str) -> String {
+        let script = format!("show() {{ printf '%s\\n' \"$@\"; }}\n{script}");
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .output()
+            .expect("a POSIX system has sh");
+        String::from_utf8(output.stdout).expect("the arguments are text")
+    }
+
+    const RULE: &str = "show --resource-group \"${RG:-rg}\" --nsg-name nsg --name apim-out-Sql-tcp-1433 --priority 2040 \
+                        --direction Outbound --source-port-ranges '*' --description 'required: Azure SQL'";
+
+    #[test]
+    fn a_pasted_command_is_the_command() {
+        let id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-with-a-name/providers";
+        for command in [
+            RULE,
+            &format!("show --url \"https://management.azure.com{id}?api-version=2024-05-01\" --method post"),
+            &format!("show https://management.azure.com{id}{id}?x=1"),
+            r#"show --body '{"source":{"region":"westeurope"},"destination":{"address":"x","port":1433},"protocol":"TCP"}'"#,
+            &format!("show --body '{{\"id\":\"{id}\"}}' --last"),
+        ] {
+            for width in [40, 60, 80, 100] {
+                let lines = broken(command, 7, 9, width, Shell::Bash);
+                let fits = |(at, line): (usize, &String)| columns(line) + if at == 0 { 7 } else { 0 } <= width;
+                assert!(lines.iter().enumerate().all(fits), "{lines:#?}");
+                // White space between JSON tokens is no difference.
+                let same = |text: String| text.replace(",\n         ", ",").replace(['\n', ' '], "");
+                assert_eq!(
+                    same(arguments(&lines.join("\n"))),
+                    same(arguments(command)),
+                    "{lines:#?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_break_before_options() {
+        for (shell, sign) in [(Shell::Bash, " \\"), (Shell::Powershell, " `")] {
+            let lines = broken(RULE, 0, 4, 60, shell);
+            let (last, others) = lines.split_last().unwrap();
+            assert!(others.iter().all(|line| line.ends_with(sign)), "{lines:#?}");
+            assert!(lines[1..].iter().all(|line| line.starts_with("    --")), "{lines:#?}");
+            let joined = others.iter().map(|line| line.trim_start().trim_end_matches(&sign[1..]));
+            assert_eq!(joined.collect::<String>() + last.trim_start(), RULE);
+        }
+    }
+}
