@@ -6,7 +6,6 @@
 
 mod bare;
 mod cost;
-mod resolver;
 mod row;
 mod runs;
 mod stage;

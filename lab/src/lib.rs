@@ -44,6 +44,7 @@ mod namespace;
 pub mod network;
 mod relay;
 mod rerun;
+mod resolver;
 mod scenario;
 mod services;
 mod tls;
@@ -62,6 +63,7 @@ pub use self::{
     network::Network,
     relay::Flow,
     rerun::{Forbidden, do_job, exit_code, job, lacks_nft, probe, rerun},
+    resolver::ResolverWatch,
     scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},
     wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},

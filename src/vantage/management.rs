@@ -7,19 +7,22 @@ mod token;
 
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
-use hyper::{Uri, header};
 use jiff::Timestamp;
+use reqwest::{
+    Url,
+    header::{AUTHORIZATION, HeaderMap},
+};
 
 use super::{
     Vantage, block_on,
-    http::{Client, Failure, Origin, Reply},
+    http::{Client, Failure, Reply},
     secret::Undumpable,
     until::Until,
 };
 use crate::{
     azure::{Cloud, resources::Resource},
     import::{Document, Kind},
-    net::tls::{self, roots::Roots},
+    net::tls::roots::Roots,
 };
 use token::Token;
 
@@ -130,10 +133,11 @@ async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAd
                 .into(),
         );
     }
-    let client = Client::new(tls::verifying(Some(roots)), name_servers);
     let base = &format!("https://{}", cloud.management_host());
-    let token = match token::token(&client, base).await {
-        Ok(token) => token,
+    let client = Client::verifying(roots, name_servers).map_err(|failure| failure.to_string());
+    let asked = async { Ok::<_, String>((client?, token::token(base).await?)) };
+    let (client, token) = match asked.await {
+        Ok(both) => both,
         Err(why) => {
             let both = [Kind::NetworkStatus, Kind::Dependencies];
             fetched
@@ -201,7 +205,7 @@ impl Session<'_> {
 
     async fn get(&self, url: &str) -> Result<Reply, Failure> {
         self.client
-            .get(url, header::AUTHORIZATION, self.token.header(), LIMIT)
+            .get(url, HeaderMap::from_iter([(AUTHORIZATION, self.token.header())]), LIMIT)
             .await
     }
 
@@ -249,8 +253,12 @@ fn by_hand(base: &str, service: &ResourceId, kinds: &[Kind]) -> String {
 
 /// Whether a link leads to the same endpoint: the token must go nowhere else.
 fn is_below(link: &str, base: &str) -> bool {
-    let origin = |text: &str| Origin::of(&text.parse::<Uri>().ok()?);
-    origin(base).is_some_and(|base| origin(link) == Some(base))
+    let whole = |text: &str| text.parse::<Url>().ok();
+    // A name before the host would be sent as one more header.
+    let (Some(link), Some(base)) = (whole(link), whole(base)) else {
+        return false;
+    };
+    link.origin() == base.origin() && link.username().is_empty() && link.password().is_none()
 }
 
 #[cfg(test)]
@@ -287,6 +295,8 @@ mod tests {
         for elsewhere in [
             "https://management.azure.com.evil.example/x",
             "https://management.azure.com@evil.example/x",
+            "https://name@management.azure.com/x",
+            "https://:word@management.azure.com/x",
             "http://management.azure.com/x",
             "https://management.azure.com:8443/x",
             "/subscriptions/0",

@@ -5,21 +5,22 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use hyper::header::{HeaderName, HeaderValue};
 use ipnet::Ipv4Net;
-use rustls::ClientConfig;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use socket2::{Domain, Socket, Type};
 
-use super::http::{Client, Failure, Reply};
+use super::{
+    http::{Client, Failure, Reply},
+    secret::Secret,
+};
 use crate::{
     azure::{Cloud, METADATA, PLATFORM_DNS, resources::Resource},
     catalog::region_name,
 };
 
 /// Without this header it does not answer, so that no page in a browser can ask it.
-pub(super) const HEADER: HeaderName = HeaderName::from_static("metadata");
-pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
+const HEADER: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
 /// Old enough for every cloud to know it.
 const PATH: &str = "/metadata/instance?api-version=2021-02-01";
 /// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
@@ -43,14 +44,8 @@ pub(crate) struct Machine {
 }
 
 /// Asks the service. What went wrong instead comes as one sentence.
-pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
-    let asked = async {
-        let client = Client::new(tls, &[]);
-        client
-            .get(&format!("http://{METADATA}{PATH}"), HEADER, TRUE, LIMIT)
-            .await
-    };
-    match asked.await {
+pub(super) async fn ask() -> Result<Machine, String> {
+    match get(PATH, LIMIT).await {
         Ok(reply) => read(&reply, leaving()),
         Err(Failure::Silent) => Err(
             "no metadata service answered within a second, so this is no Azure VM or one that \
@@ -61,6 +56,20 @@ pub(super) async fn ask(tls: ClientConfig) -> Result<Machine, String> {
             Err(format!("the metadata service cannot be asked ({why})"))
         }
     }
+}
+
+/// Asks the service for one of its documents.
+async fn get(path: &str, limit: Duration) -> Result<Reply, Failure> {
+    Client::plain(HEADER)?.get(&at(path), HeaderMap::new(), limit).await
+}
+
+/// Asks the service for what is secret: the status, and a body of so many bytes at most.
+pub(super) async fn get_secret(path: &str, most: usize, limit: Duration) -> Result<(u16, Secret), Failure> {
+    Client::plain(HEADER)?.get_secret(&at(path), most, limit).await
+}
+
+fn at(path: &str) -> String {
+    format!("http://{METADATA}{path}")
 }
 
 /// The address that this machine's traffic leaves from: the kernel names the interface that leads beyond the subnet, and
@@ -191,13 +200,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<Machine, String> {
         let leaving = Some("10.1.0.4".parse().unwrap());
-        read(
-            &Reply {
-                status,
-                body: body.into(),
-            },
-            leaving,
-        )
+        read(&Reply::of(status, body), leaving)
     }
 
     fn interface(address: &str, subnet: &str, prefix: &str) -> String {

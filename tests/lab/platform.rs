@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Forbidden, Lab, Network};
+use apim_probe_lab::{Forbidden, Lab, Network, ResolverWatch};
 use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
@@ -27,6 +27,7 @@ const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
 const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
 const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
+const RESOLVER: &str = "the_system_is_asked_for_no_name";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
@@ -35,7 +36,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([DEADLINE, MEMORY, STANDPOINT].map(|name| format!("platform/{name}")))
+        .chain([DEADLINE, MEMORY, RESOLVER, STANDPOINT].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -46,6 +47,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
         (DEADLINE, _) => ends_by_its_deadline(),
         (MEMORY, _) => memory::is_kept_to_itself(),
+        (RESOLVER, _) => asks_no_system(),
         (STANDPOINT, _) => says_where_it_stands(),
         _ => bail!("no test is called {name}"),
     }
@@ -215,6 +217,48 @@ faults: [ { to: '*:1433', does: silence } ]",
         duration < 3_250.0 && began.elapsed() < Duration::from_secs(15),
         "{duration} ms"
     );
+    Ok(())
+}
+
+/// A run that asks the metadata service and the management endpoint, by names and by addresses, never comes to the
+/// system's resolver, which opens a file that is watched.
+fn asks_no_system() -> Result<()> {
+    let network = network(
+        "names: { management.azure.com: { addresses: [20.0.0.9] } }
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
+  'management.azure.com:443': { speaks: https, http: { demands: ['Authorization: Bearer eyJ.a.b'], body: '{\"value\":[]}' } }",
+    )?;
+    let lab = started(&network)?;
+    let Some(watch) = ResolverWatch::begin(&lab)? else {
+        println!("the system has no nsswitch.conf, so nobody can be seen reading it");
+        return Ok(());
+    };
+    let mut run = lab.agent(AGENT)?;
+    run.args([
+        "run",
+        "--only",
+        "sql,entra-id",
+        "--format",
+        "json",
+        "--timeout",
+        "200ms",
+    ])
+    .args(["--service", INSTANCE, "--management-ca-file"])
+    .arg(lab.ca_file()?);
+    let said = run.stdin(Stdio::null()).output()?;
+    let report = String::from_utf8_lossy(&said.stdout);
+    ensure!(
+        report.contains("management endpoint"),
+        "the management endpoint was not asked:\n{report}{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let openings = watch.openings()?;
+    ensure!(openings == 0, "the system's resolver was asked {openings} times");
     Ok(())
 }
 

@@ -2,19 +2,12 @@
 
 use std::fmt;
 
-use hyper::header::HeaderValue;
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::LIMIT;
-use crate::{
-    azure::METADATA,
-    vantage::{
-        http::{Client, Failure},
-        metadata,
-        secret::Secret,
-    },
-};
+use crate::vantage::{http::Failure, metadata, secret::Secret};
 
 /// The version of the identity service, the only one
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
@@ -59,11 +52,9 @@ impl Token {
 }
 
 /// Asks the metadata service for a token of the VM's managed identity.
-pub(super) async fn token(client: &Client, audience: &str) -> Result<Token, String> {
-    let url =
-        format!("http://{METADATA}/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
-    let asked = client.get_secret(&url, (metadata::HEADER, metadata::TRUE), MOST_BYTES, LIMIT);
-    match asked.await {
+pub(super) async fn token(audience: &str) -> Result<Token, String> {
+    let path = format!("/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
+    match metadata::get_secret(&path, MOST_BYTES, LIMIT).await {
         Ok((status, body)) => read_token(status, &body),
         Err(Failure::Silent) => Err("no metadata service answered, so there is no token".into()),
         Err(Failure::Untrusted(why) | Failure::Other(why)) => {

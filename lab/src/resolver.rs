@@ -1,23 +1,27 @@
 //! Watching whether a program asks the system's resolver, which reads `/etc/nsswitch.conf` first.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context, Result};
-use apim_probe_lab::Lab;
+use anyhow::{Context, Result, ensure};
 use nix::{
     errno::Errno,
     mount::{MsFlags, mount},
     sys::inotify::{AddWatchFlags, InitFlags, Inotify},
 };
 
+use crate::Lab;
+
 const FILE: &str = "/etc/nsswitch.conf";
 
 /// Sees every opening of the file on the lab's VM, and on no other machine.
-pub(crate) struct Watch(Inotify);
+pub struct ResolverWatch(Inotify);
 
-impl Watch {
+impl ResolverWatch {
     /// Begins to watch; `None` where the system has no such file, and so no such resolver.
-    pub(crate) fn begin(lab: &Lab) -> Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// The file cannot be covered or watched, or the watch sees nothing of a program that does ask.
+    pub fn begin(lab: &Lab) -> Result<Option<Self>> {
         if !Path::new(FILE).exists() {
             return Ok(None);
         }
@@ -27,11 +31,21 @@ impl Watch {
         mount(Some(&copy), FILE, nothing, MsFlags::MS_BIND, nothing).context("covering nsswitch.conf")?;
         let watch = Inotify::init(InitFlags::IN_NONBLOCK)?;
         watch.add_watch(FILE, AddWatchFlags::IN_OPEN)?;
-        Ok(Some(Self(watch)))
+        let watch = Self(watch);
+        // A program that does ask, so that silence means something.
+        Command::new("getent")
+            .args(["hosts", "login.microsoftonline.com"])
+            .output()
+            .context("getent")?;
+        ensure!(watch.openings()? > 0, "the watch sees nothing");
+        Ok(Some(watch))
     }
 
-    /// How often the file was opened since the last look.
-    pub(crate) fn openings(&self) -> Result<usize> {
+    /// How often the file was opened since the last look, by anybody on the VM.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn openings(&self) -> Result<usize> {
         match self.0.read_events() {
             Ok(events) => Ok(events.len()),
             Err(Errno::EAGAIN) => Ok(0),

@@ -1,0 +1,67 @@
+//! How the client finds the addresses of a name: by asking the run's own name servers, once.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::{
+    model::Transport,
+    net::dns::{DnsEnd, Question},
+};
+
+/// How long one name server has to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// From how many further ports it is asked again.
+const REPETITIONS: usize = 5;
+
+/// The lookup of one client, which asks one host only.
+pub(super) struct Lookup {
+    name_servers: Arc<[SocketAddr]>,
+    /// What was found: requests that begin at once wait for one answer.
+    known: Arc<OnceCell<Vec<IpAddr>>>,
+}
+
+impl Lookup {
+    /// A lookup that asks these, in turn; without any, names lead nowhere.
+    pub(super) fn new(name_servers: &[SocketAddr]) -> Self {
+        Self {
+            name_servers: name_servers.into(),
+            known: Arc::default(),
+        }
+    }
+}
+
+impl Resolve for Lookup {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (servers, known) = (Arc::clone(&self.name_servers), Arc::clone(&self.known));
+        Box::pin(async move {
+            let found = known
+                .get_or_try_init(|| addresses(name.as_str(), &servers))
+                .await?
+                .clone();
+            // The client puts the port in place of the zero.
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+        })
+    }
+}
+
+/// The first server that has addresses for the name decides.
+async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr>, String> {
+    let question = Question::new(host, false).ok_or_else(|| format!("{host} is no name that DNS can carry"))?;
+    for server in name_servers {
+        let end = tokio::time::Instant::from(Instant::now() + PATIENCE);
+        let spare = Semaphore::new(REPETITIONS);
+        let exchange = question.ask(*server, Transport::Udp, PATIENCE, end, &spare).await;
+        if let DnsEnd::Answered(answer) = exchange.end
+            && !answer.addresses.is_empty()
+        {
+            return Ok(answer.addresses);
+        }
+    }
+    Err(format!("no name server knows {host}"))
+}
