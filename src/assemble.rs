@@ -169,17 +169,12 @@ fn connections(trace: &Trace, judgement: &Judgement) -> Vec<TcpStage> {
 }
 
 fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {
-    let step = outcome.tcp?;
-    let duration = match (&attempt.tcp, &attempt.dns) {
-        (Some(trace), _) => trace.duration,
-        (None, Some(exchange)) => exchange.duration,
-        (None, None) => return None,
-    };
+    let (step, trace) = (outcome.tcp?, attempt.connection()?);
     Some(TcpStage {
         address: attempt.address.ip(),
-        source: attempt.tcp.as_ref().and_then(|trace| trace.source),
+        source: trace.source,
         outcome: step.err().into(),
-        ms: milliseconds(duration),
+        ms: milliseconds(trace.duration),
         mss: attempt.counted.map(|counted| counted.segment),
         rtt_ms: attempt.counted.and_then(|counted| counted.round_trip).map(milliseconds),
         retransmitted: attempt.counted.map(|counted| counted.retransmitted),

@@ -372,7 +372,7 @@ pub struct ProbeArgs {
     /// Probes in flight
     #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
     pub concurrency: usize,
-    /// PEM file of more trust anchors, treated as public roots
+    /// PEM file of more trust anchors, treated as public roots; what a known root issued serves as an intermediate
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
     /// Ask for IPv6 addresses as well

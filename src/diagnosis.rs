@@ -171,6 +171,7 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
 pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
+        standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
         Standing::Proved | Standing::Shaken(_) => Showing::Proved,
         standing if standing.fell_silent() => Showing::FellSilent,
         // No packet is sent without a route, whatever the port.

@@ -11,7 +11,6 @@ pub mod tap;
 pub mod tcp;
 pub mod tls;
 pub mod udp;
-pub mod watched;
 
 /// A socket call or a connection that failed, with everything the kernel said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

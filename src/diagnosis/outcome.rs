@@ -43,9 +43,12 @@ impl Standing {
         matches!(self, Self::Proved | Self::Shaken(_))
     }
 
-    /// Whether somebody accepted, and fell silent after we spoke.
+    /// Whether somebody accepted, and fell silent after we spoke, be it behind a handshake that proved the service.
     pub fn fell_silent(&self) -> bool {
-        matches!(self, Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout))
+        matches!(
+            self,
+            Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout) | Self::Shaken(Cause::HelloTimeout)
+        )
     }
 
     /// Why it is not proved.

@@ -175,14 +175,15 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Pla
         .filter(|(_, (attempt, _))| attempt.segment.is_some())
         .map(|(_, (_, outcome))| outcome.standing)
         .collect();
-    let small = controls.iter().filter(|standing| standing.passes()).count();
+    let is_whole = |standing: &&Standing| standing.passes() && !standing.fell_silent();
+    let small = controls.iter().filter(is_whole).count();
     let silenced = count(Standing::fell_silent);
     Place {
         address,
         standing,
         tried,
         passed,
-        by_size: passed == 0 && silenced == tried && silenced >= ENOUGH && small >= ENOUGH && small == controls.len(),
+        by_size: silenced == tried && silenced >= ENOUGH && small >= ENOUGH && small == controls.len(),
         small,
         out_of_order: usual().any(|(_, (attempt, _))| {
             let counted = attempt.counted.and_then(|counted| counted.out_of_order);

@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashSet,
-    io,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -15,18 +14,17 @@ use hickory_resolver::proto::{
     rr::{Name, RData, RecordType},
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::Semaphore,
-};
+use tokio::sync::Semaphore;
 
 use super::{
-    SocketFailure, is_reset, tcp,
-    tcp::{Manner, TcpTrace},
+    SocketFailure,
+    icmp::TcpFacts,
+    tcp::TcpTrace,
     udp::{self, UdpEnd},
 };
 use crate::model::Transport;
+
+mod over_tcp;
 
 /// How many aliases are followed within one reply.
 const LONGEST_CHAIN: usize = 16;
@@ -44,12 +42,23 @@ pub struct DnsExchange {
     pub truncated: bool,
     /// How long it took.
     pub duration: Duration,
-    /// How often the question was sent; what TCP itself sends again does not count.
+    /// How often the question was sent; neither what TCP itself sends again counts, nor that a cut reply takes another.
     pub sent: usize,
     /// Replies that did not belong to the question or could not be read, and why.
     pub ignored: Vec<String>,
+    /// The connection that it went over, where one was opened.
+    pub connection: Option<Connection>,
     /// How it ended.
     pub end: DnsEnd,
+}
+
+/// An open connection that a question went over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// How it was opened.
+    pub opened: TcpTrace,
+    /// What the kernel counted on it.
+    pub counted: Option<TcpFacts>,
 }
 
 /// How a question ended.
@@ -71,6 +80,16 @@ pub enum DnsEnd {
         /// What happened instead.
         how: String,
     },
+}
+
+impl DnsExchange {
+    /// How the connection went that it was to go over; `None` where all of it went over UDP.
+    pub fn tcp(&self) -> Option<&TcpTrace> {
+        match &self.end {
+            DnsEnd::NotConnected(trace) => Some(trace),
+            _ => self.connection.as_ref().map(|connection| &connection.opened),
+        }
+    }
 }
 
 /// What a name server said.
@@ -129,7 +148,7 @@ impl Question {
         })
     }
 
-    /// Asks `server`, over UDP first and over TCP where the reply is cut short, or over TCP alone.
+    /// Asks `server`, over UDP first and over TCP where the reply is cut short, or over one TCP connection alone.
     ///
     /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`. The caller holds a
     /// permit for one socket; those of repetitions come from `spare`.
@@ -145,7 +164,7 @@ impl Question {
         let mut exchange = match transport {
             Transport::Udp => self.ask_udp(server, limit, end_of_run, spare).await,
             // Boxed: seldom needed, it would make every question as large as itself.
-            Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run)).await,
+            Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run, None)).await,
         };
         exchange.duration = started.elapsed();
         exchange
@@ -166,12 +185,12 @@ impl Question {
         let trace = udp::ask(server, prepare, deadline, spare).await;
         let end = match trace.end {
             UdpEnd::Replied(None) => {
-                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run)).await;
+                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run, Some(spare))).await;
                 let ignored = [trace.ignored, over_tcp.ignored].concat();
                 return DnsExchange {
                     transport: Transport::Udp,
                     truncated: true,
-                    sent: trace.sent,
+                    sent: trace.sent + over_tcp.sent - 1,
                     ignored,
                     ..over_tcp
                 };
@@ -187,36 +206,7 @@ impl Question {
             duration: trace.duration,
             sent: trace.sent,
             ignored: trace.ignored,
-            end,
-        }
-    }
-
-    async fn ask_tcp(&self, server: SocketAddr, limit: Duration, end_of_run: tokio::time::Instant) -> DnsExchange {
-        let started = Instant::now();
-        let mut ignored = Vec::new();
-        let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-        let (trace, stream) = tcp::connect(server, Manner::default(), deadline).await;
-        let end = match stream {
-            Some(stream) => {
-                // The connection and the conversation are two stages, with a limit each.
-                let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-                match tokio::time::timeout_at(deadline, self.converse(stream, &mut ignored)).await {
-                    Err(_) => DnsEnd::Unanswered {
-                        how: "no reply on the open connection".into(),
-                    },
-                    Ok(Err(how)) => DnsEnd::Unanswered { how },
-                    Ok(Ok(reply)) => DnsEnd::Answered(self.read(&reply)),
-                }
-            }
-            None => DnsEnd::NotConnected(trace),
-        };
-        DnsExchange {
-            server,
-            transport: Transport::Tcp,
-            truncated: false,
-            duration: started.elapsed(),
-            sent: 1,
-            ignored,
+            connection: None,
             end,
         }
     }
@@ -227,23 +217,6 @@ impl Question {
     /// Why the reply does not belong to it or cannot be read, as a fragment.
     pub fn parse(&self, id: u16, bytes: &[u8]) -> Result<Answer, String> {
         self.accept(id, bytes).map(|reply| self.read(&reply))
-    }
-
-    /// Asks over an open connection, and reads until a reply to the question comes; others are noted in `ignored`.
-    async fn converse(&self, mut stream: TcpStream, ignored: &mut Vec<String>) -> Result<Message, String> {
-        let id = random_id();
-        let query = self.encode(id);
-        let length = u16::try_from(query.len()).map_err(|_| "the query is too long".to_string())?;
-        let framed = [&length.to_be_bytes()[..], &query].concat();
-        stream.write_all(&framed).await.map_err(|error| ended(&error))?;
-        loop {
-            let message = read_message(&mut stream).await.map_err(|error| ended(&error))?;
-            match self.accept(id, &message) {
-                Ok(reply) => return Ok(reply),
-                Err(why) if ignored.len() < udp::MOST_IGNORED => ignored.push(why),
-                Err(_) => {}
-            }
-        }
     }
 
     fn encode(&self, id: u16) -> Vec<u8> {
@@ -325,23 +298,6 @@ impl Question {
             addresses: kept,
             authority,
         }
-    }
-}
-
-/// Reads one message, which stands behind its length (RFC 1035 §4.2.2).
-async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut message = vec![0; usize::from(stream.read_u16().await?)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
-}
-
-fn ended(error: &io::Error) -> String {
-    if is_reset(error) {
-        "the open connection was reset without a reply".into()
-    } else if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the open connection was closed without a whole reply".into()
-    } else {
-        format!("the open connection failed without a reply: {error}")
     }
 }
 

@@ -40,6 +40,8 @@ pub const SMALL_SEGMENT: u32 = 536;
 pub enum Showing {
     /// The service proved itself.
     Proved,
+    /// It proved itself, and fell silent when we spoke on.
+    ProvedThenSilent,
     /// It failed.
     Failed,
     /// It failed: somebody accepted, and fell silent after we spoke.
@@ -48,6 +50,12 @@ pub enum Showing {
     Nothing,
     /// This machine could not try, or had no time left.
     Untried,
+}
+
+impl Showing {
+    fn is_proof(self) -> bool {
+        matches!(self, Self::Proved | Self::ProvedThenSilent)
+    }
 }
 
 /// What an earlier run showed of an endpoint.
@@ -198,7 +206,7 @@ impl Stages {
                         continue;
                     }
                     let showing = flows.show(endpoint, &attempt);
-                    if showing != Showing::Proved && course.was_hurried() && !tally.is_first() {
+                    if !showing.is_proof() && course.was_hurried() && !tally.is_first() {
                         tally.end(attempt.segment, Showing::Nothing);
                     } else {
                         tally.end(attempt.segment, showing);

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     sync::{Semaphore, SemaphorePermit},
 };
 
@@ -31,7 +32,6 @@ use crate::{
         tcp::{self, Manner},
         tls::{TlsClient, TlsEnd, TlsTrace},
         udp,
-        watched::Watched,
     },
     plan::{Destination, Endpoint},
 };
@@ -138,6 +138,7 @@ impl Stages {
                     if !matches!(exchange.end, DnsEnd::Answered(_)) {
                         self.lookups.control(&self.control);
                     }
+                    attempt.counted = exchange.connection.as_ref().and_then(|connection| connection.counted);
                     attempt.dns = Some(exchange);
                 }
             }
@@ -153,10 +154,9 @@ impl Stages {
             _ => {
                 let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
                 attempt.tcp = Some(trace);
-                if let Some(stream) = stream {
-                    let (stream, counted) = Watched::new(stream);
-                    self.converse(endpoint, stream, &mut attempt, course).await;
-                    attempt.counted = counted.facts();
+                if let Some(mut stream) = stream {
+                    self.converse(endpoint, &mut stream, &mut attempt, course).await;
+                    attempt.counted = tcp::account(&stream).await;
                 }
             }
         }
@@ -164,21 +164,21 @@ impl Stages {
         attempt
     }
 
-    async fn converse(&self, endpoint: &Endpoint, mut stream: Watched, attempt: &mut Attempt, course: &Course) {
+    async fn converse(&self, endpoint: &Endpoint, stream: &mut TcpStream, attempt: &mut Attempt, course: &Course) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
             Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),
             Protocol::Smb => {
-                attempt.hello = Some(timed(smb::greet(&mut stream, course.enter(Step::Converse))).await);
+                attempt.hello = Some(timed(smb::greet(stream, course.enter(Step::Converse))).await);
             }
             Protocol::Kms => {
-                attempt.hello = Some(timed(kms::greet(&mut stream, course.enter(Step::Converse))).await);
+                attempt.hello = Some(timed(kms::greet(stream, course.enter(Step::Converse))).await);
             }
             Protocol::Tls | Protocol::Https | Protocol::Amqps | Protocol::Redis => {
                 self.over_tls(endpoint, stream, attempt, course).await;
             }
             Protocol::Tds => {
-                let prelude = timed(tds::greet(&mut stream, course.enter(Step::Prelude))).await;
+                let prelude = timed(tds::greet(stream, course.enter(Step::Prelude))).await;
                 let goes_on = matches!(prelude.greeting.end, End::Replied(_));
                 attempt.prelude = Some(prelude);
                 if goes_on {
@@ -186,7 +186,7 @@ impl Stages {
                 }
             }
             Protocol::Amqp => {
-                let prelude = timed(amqp::greet_tls(&mut stream, course.enter(Step::Prelude))).await;
+                let prelude = timed(amqp::greet_tls(stream, course.enter(Step::Prelude))).await;
                 let goes_on = matches!(prelude.greeting.end, End::Replied(Reply::Upgrade { .. }));
                 attempt.prelude = Some(prelude);
                 if goes_on {

@@ -132,6 +132,11 @@ impl Attempt {
         self.tcp.is_some() || self.dns.is_some() || self.ntp.is_some()
     }
 
+    /// How its connection was opened, a name server's included; `None` where there was none.
+    pub fn connection(&self) -> Option<&TcpTrace> {
+        self.tcp.as_ref().or_else(|| self.dns.as_ref()?.tcp())
+    }
+
     /// An attempt of which nothing is known yet.
     pub fn new(address: SocketAddr) -> Self {
         Self {

@@ -168,8 +168,7 @@ fn connections(row: &Row<'_>) -> Vec<Connection> {
         .map(|(attempt, outcome)| Connection {
             passed: outcome.standing.passes(),
             source: attempt
-                .tcp
-                .as_ref()
+                .connection()
                 .and_then(|tcp| tcp.source)
                 .map(|source| source.port()),
         })

@@ -60,9 +60,10 @@ fn is_failure(outcome: &Outcome) -> bool {
 }
 
 fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&Row<'a>) -> bool) -> Vec<Group<'a>> {
-    // Where connections to one address differ, that is the finding.
+    // Where connections to one address differ, or packets of full size are lost, that is the finding.
+    let is_elsewhere = |row: &Row<'a>| view.is_divided(row) || row.judgement.cause == Some(Cause::PathMtu);
     Group::by(&view.rows, |row| {
-        (is_degraded(row) && !view.is_divided(row) && test(row)).then(|| row.endpoint.dependency.clone())
+        (is_degraded(row) && !is_elsewhere(row) && test(row)).then(|| row.endpoint.dependency.clone())
     })
 }
 

@@ -5,9 +5,9 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{Row, RunView, should_work},
     },
-    model::{Basis, Cause, FindingKind, Fix, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
     probe::flows::SMALL_SEGMENT,
     text::words::count,
 };
@@ -19,7 +19,10 @@ const SEVERAL: usize = 3;
 /// on the way takes less than its ends believe, and nobody tells them. One finding over all endpoints.
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PacketSize,
-    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::PathMtu)).then(|| "path".into())),
+    claims: Claims::Groups(|view, _| {
+        let is_by_size = |row: &&Row<'_>| should_work(row) && row.judgement.cause == Some(Cause::PathMtu);
+        Group::unless_empty("path", view.rows.iter().filter(is_by_size).copied().collect())
+    }),
     describe,
 };
 
@@ -49,7 +52,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title: "Full-size packets are lost (MTU; a tunnel or VPN on the way)".into(),
         grounds: grounds
-            .note("small packets pass, so no rule is in the way; only the direction towards this VM is seen")
+            .note(format!("small packets pass, so no rule is in the way; {}", direction(rows)))
             .all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
@@ -59,6 +62,22 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .verify(["ping -M do -s 1372 ADDRESS"]),
         impact: None,
+    }
+}
+
+/// Which way the lost packets went, as far as that is seen.
+fn direction(rows: &[Row<'_>]) -> String {
+    // The certificates before it had arrived.
+    let behind_tls = rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded);
+    match behind_tls.count() {
+        0 if rows.iter().any(|row| row.endpoint.path.is_some()) => {
+            "the direction towards this VM is seen, and the other one by requests of 1,400 bytes".into()
+        }
+        0 => "only the direction towards this VM is seen".into(),
+        all => format!(
+            "{} got no answer to a request of 1,400 bytes behind a whole handshake: it is the direction from this VM",
+            count(all, "endpoint")
+        ),
     }
 }
 

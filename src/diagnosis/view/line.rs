@@ -27,8 +27,11 @@ const HEAVY: usize = 30;
 pub struct Line {
     /// Connections over which the service proved itself, as far as the kernel counted.
     pub connections: usize,
-    /// Those of them that had to send something again.
+    /// Those of them that had to send something again that was lost.
     pub mended: usize,
+    /// Those that sent something again in vain: the peer had it all already. That is a line, or a machine, that stood still
+    /// for a moment.
+    pub stalled: usize,
     /// Questions over UDP that were answered.
     pub questions: usize,
     /// Those of them that had to be asked again.
@@ -69,6 +72,8 @@ impl Line {
             self.slow += 1;
         } else if counted.lost() > 0 {
             self.mended += 1;
+        } else if counted.retransmitted > 0 {
+            self.stalled += 1;
         }
     }
 
@@ -97,9 +102,12 @@ impl Line {
     }
 
     /// Whether packets are lost often enough for a word about it. Repeated questions alone say nothing: a name server may
-    /// be slow, and where one instance of a pair is dead, what passes the other loses nothing.
+    /// be slow, and where one instance of a pair is dead, what passes the other loses nothing. Where most of what was sent
+    /// again had arrived, a moment's stall explains the rest: not every peer's word of it comes in time.
     pub fn loses(&self) -> bool {
-        self.mended > 0 && self.mended + self.repeated >= FEWEST && self.mended * 100 >= self.connections * SHARE
+        self.mended > self.stalled
+            && self.mended + self.repeated >= FEWEST
+            && self.mended * 100 >= self.connections * SHARE
     }
 
     /// Whether so many are lost that silence may be a matter of chance.

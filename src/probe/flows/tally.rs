@@ -19,8 +19,10 @@ pub(super) struct Tally {
     running: usize,
     proved: usize,
     failed: usize,
-    /// Of those that failed.
+    /// Of those that failed, and of those that proved the service before.
     fell_silent: usize,
+    /// Of those that proved it.
+    proved_then_silent: usize,
     untried: usize,
     small: usize,
 }
@@ -53,6 +55,11 @@ impl Tally {
         }
         match showing {
             Showing::Proved => self.proved += 1,
+            Showing::ProvedThenSilent => {
+                self.proved += 1;
+                self.proved_then_silent += 1;
+                self.fell_silent += 1;
+            }
             Showing::Failed => self.failed += 1,
             Showing::FellSilent => {
                 self.failed += 1;
@@ -84,7 +91,7 @@ impl Tally {
         let differs = flows.known.get(&endpoint.id) == Some(&Known::Differs);
         match self.started {
             1 if endpoint.need == Need::Documented => fails,
-            1 => fails || differs,
+            1 => fails || differs || self.proved_then_silent > 0,
             MOST.. => false,
             _ if endpoint.need == Need::Documented => false,
             _ => differs || (shown.differ && (fails || self.shows_both(flows, waited))),
@@ -118,7 +125,7 @@ impl Tally {
         flows.controls
             && flows.shown.borrow().open
             && endpoint.need != Need::Documented
-            && self.proved == 0
+            && self.proved == self.proved_then_silent
             && self.small < SMALL
             && self.fell_silent + mute >= SMALL
     }

@@ -15,6 +15,7 @@ pub(super) const PROMISES: &[Promise] = &[
             let report = json(&output)?;
             check(&report, REPORT, "report")?;
             ensure!(ids(&report) == world.planned()?, "another order than the plan's");
+            connections(&report)?;
             counts(&report)
         },
     },
@@ -263,6 +264,28 @@ fn known(value: &Value, path: &str, shape: Shape, what: &str) -> Result<()> {
             .try_for_each(|item| known(item, &format!("{path}[]"), shape, what)),
         _ => Ok(()),
     }
+}
+
+/// Every open connection has the port that it left from and what the kernel counted on it, a name server's included.
+fn connections(report: &Value) -> Result<()> {
+    let rows = list(report, "endpoints");
+    ensure!(
+        rows.iter()
+            .any(|row| row["protocol"] == "dns" && row["transport"] == "tcp"),
+        "no name server is asked over TCP"
+    );
+    for row in rows {
+        for connection in list(&row["stages"], "tcp") {
+            for key in ["source", "mss", "rtt_ms", "retransmitted"] {
+                ensure!(
+                    connection["outcome"] != "ok" || !connection[key].is_null(),
+                    "{}: {key} is missing in {connection}",
+                    row["id"]
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The summary is the sum of the rows.

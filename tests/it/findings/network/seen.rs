@@ -42,8 +42,8 @@ pub(crate) enum Fault {
     EverySecondSilent,
     /// What is larger than small is lost on the way to this machine.
     FullSizeLost,
-    /// Every connection passes, and had to send something again.
-    Resent,
+    /// Every connection passes, and had to send something again; in vain where the peer had it already.
+    Resent { in_vain: bool },
     /// SYNs are answered with resets.
     Refused,
     /// A router answers with an ICMP error.
@@ -248,6 +248,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
         duration: if silent { TIMEOUT } else { QUICK },
         sent: if silent { 6 } else { 1 },
         ignored: Vec::new(),
+        connection: None,
         end,
     }
 }
@@ -288,10 +289,11 @@ pub(super) fn attempts(
                 Attempt { segment, ..attempt }
             })
             .collect(),
-        Some(Fault::Resent) => {
+        Some(Fault::Resent { in_vain }) => {
             let counted = TcpFacts {
                 round_trip: Some(QUICK),
                 retransmitted: 1,
+                needless: Some(u32::from(*in_vain)),
                 ..TcpFacts::default()
             };
             let attempt = attempt(endpoint, address, None);

@@ -1,0 +1,182 @@
+//! A question over TCP, where that was asked for or where the reply over UDP was cut (RFC 7766).
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use hickory_resolver::proto::op::Message;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    time::Instant as Time,
+};
+
+use super::{Connection, DnsEnd, DnsExchange, Question, random_id};
+use crate::{
+    model::Transport,
+    net::{
+        is_reset,
+        tcp::{self, Manner},
+        udp,
+    },
+};
+
+/// How many connections ask again what was cut over UDP: where one of two appliances loses what it gets, it is the port
+/// that decides.
+const MOST: usize = 4;
+/// Each but the first starts after this share of the time limit, or at once behind one that failed.
+const PATIENCE: u32 = 5;
+
+/// When the stages of all connections of one question must be over: their time begins with the first that enters them.
+struct Limits {
+    connect: Time,
+    limit: Duration,
+    end_of_run: Time,
+    reply: OnceLock<Time>,
+}
+
+impl Limits {
+    fn reply(&self) -> Time {
+        *self.reply.get_or_init(|| self.end_of_run.min(Time::now() + self.limit))
+    }
+}
+
+impl Question {
+    /// Asks over one connection, or over further ones where `spare` has sockets for them, until one brings a reply. Where
+    /// none does, it is the first of those that got furthest that tells why.
+    pub(super) async fn ask_tcp(
+        &self,
+        server: SocketAddr,
+        limit: Duration,
+        end_of_run: Time,
+        spare: Option<&Semaphore>,
+    ) -> DnsExchange {
+        let now = Time::now();
+        let limits = &Limits {
+            connect: end_of_run.min(now + limit),
+            limit,
+            end_of_run,
+            reply: OnceLock::new(),
+        };
+        let ask = |permit| async move {
+            let exchange = self.ask_once(server, limits).await;
+            drop(permit);
+            exchange
+        };
+        let mut most = if spare.is_some() { MOST } else { 1 };
+        let mut made = 1;
+        let mut running = FuturesUnordered::from_iter([ask(None)]);
+        let mut failed: Vec<DnsExchange> = Vec::new();
+        let mut next = now + limit / PATIENCE;
+        let end = loop {
+            tokio::select! {
+                ended = running.next() => match ended {
+                    Some(exchange) if matches!(exchange.end, DnsEnd::Answered(_)) => break exchange,
+                    Some(exchange) => {
+                        failed.push(exchange);
+                        next = Time::now();
+                    }
+                    None => break furthest(&mut failed),
+                },
+                () = tokio::time::sleep_until(next), if made < most => {}
+            }
+            let now = Time::now();
+            if made < most && next <= now {
+                match spare
+                    .filter(|_| now < limits.connect)
+                    .and_then(|spare| spare.try_acquire().ok())
+                {
+                    Some(permit) => {
+                        running.push(ask(Some(permit)));
+                        made += 1;
+                        next = now + limit / PATIENCE;
+                    }
+                    None => most = made,
+                }
+            }
+        };
+        let ignored = failed.into_iter().flat_map(|other| other.ignored);
+        DnsExchange {
+            sent: made,
+            ignored: ignored.chain(end.ignored).take(udp::MOST_IGNORED).collect(),
+            ..end
+        }
+    }
+
+    /// Asks over one connection.
+    async fn ask_once(&self, server: SocketAddr, limits: &Limits) -> DnsExchange {
+        let started = Instant::now();
+        let mut ignored = Vec::new();
+        let (opened, stream) = tcp::connect(server, Manner::default(), limits.connect).await;
+        let (connection, end) = match stream {
+            Some(mut stream) => {
+                let conversation = self.converse(&mut stream, &mut ignored);
+                let end = match tokio::time::timeout_at(limits.reply(), conversation).await {
+                    Err(_) => DnsEnd::Unanswered {
+                        how: "no reply on the open connection".into(),
+                    },
+                    Ok(Err(how)) => DnsEnd::Unanswered { how },
+                    Ok(Ok(reply)) => DnsEnd::Answered(self.read(&reply)),
+                };
+                let counted = tcp::account(&stream).await;
+                (Some(Connection { opened, counted }), end)
+            }
+            None => (None, DnsEnd::NotConnected(opened)),
+        };
+        DnsExchange {
+            server,
+            transport: Transport::Tcp,
+            truncated: false,
+            duration: started.elapsed(),
+            sent: 1,
+            ignored,
+            connection,
+            end,
+        }
+    }
+
+    /// Asks over an open connection, and reads until a reply to the question comes; others are noted in `ignored`.
+    async fn converse(&self, stream: &mut TcpStream, ignored: &mut Vec<String>) -> Result<Message, String> {
+        let id = random_id();
+        let query = self.encode(id);
+        let length = u16::try_from(query.len()).map_err(|_| "the query is too long".to_string())?;
+        let framed = [&length.to_be_bytes()[..], &query].concat();
+        stream.write_all(&framed).await.map_err(|error| ended(&error))?;
+        loop {
+            let message = read_message(stream).await.map_err(|error| ended(&error))?;
+            match self.accept(id, &message) {
+                Ok(reply) => return Ok(reply),
+                Err(why) if ignored.len() < udp::MOST_IGNORED => ignored.push(why),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Takes the first of those that got furthest, none of which brought a reply.
+fn furthest(failed: &mut Vec<DnsExchange>) -> DnsExchange {
+    let opened = |exchange: &DnsExchange| exchange.connection.is_some();
+    failed.remove(failed.iter().position(opened).unwrap_or_default())
+}
+
+/// Reads one message, which stands behind its length (RFC 1035 §4.2.2).
+async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+fn ended(error: &io::Error) -> String {
+    if is_reset(error) {
+        "the open connection was reset without a reply".into()
+    } else if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the open connection was closed without a whole reply".into()
+    } else {
+        format!("the open connection failed without a reply: {error}")
+    }
+}
