@@ -168,7 +168,8 @@ fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
     let cloud = compute.environment.parse().ok();
     if cloud.is_none() {
         notices.push(format!(
-            "the metadata service places this VM in the cloud \"{}\", which no catalog knows: pass --cloud",
+            "the metadata service places this VM in the cloud \"{}\", of which the catalog holds no host names: lay yours over it \
+             with --probes; without --cloud those of the public cloud are probed",
             compute.environment
         ));
     }
@@ -244,6 +245,14 @@ mod tests {
         let machine = answer(200, r#"{"compute":{"azEnvironment":"AzureGermanCloud","location":""}}"#).unwrap();
         assert_eq!((machine.cloud, machine.region, machine.subnet), (None, None, None));
         assert_eq!(machine.notices.len(), 2, "{:?}", machine.notices);
+        // None of the clouds that --cloud takes is this one.
+        let [cloud, _] = &machine.notices[..] else {
+            unreachable!()
+        };
+        assert!(
+            cloud.contains("AzureGermanCloud") && cloud.contains("--probes"),
+            "{cloud}"
+        );
         // A region becomes part of host names, so it has to look like one.
         let odd = answer(
             200,

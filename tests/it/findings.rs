@@ -81,6 +81,23 @@ fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
     assert_eq!(network.findings(), []);
 }
 
+#[test]
+fn activation_needs_no_route_where_a_firewall_in_azure_lets_it_out() {
+    let answers = healthy()
+        .fault(beyond_dns, &AZURE_FIREWALL)
+        .fault(of("kms"), &Fault::Resent { in_vain: true });
+    let silent = healthy().fault(of("kms"), &Fault::Silent);
+    for network in [answers, silent] {
+        let findings = network.findings();
+        let of_kms = findings.iter().find(|finding| finding.id.starts_with("kms-"));
+        let summary = &of_kms.expect("a finding about activation").fix.summary;
+        assert!(
+            summary.contains("firewall in Azure, a secured virtual hub's too"),
+            "{summary}"
+        );
+    }
+}
+
 /// Every imagined network, with its name.
 fn networks() -> Vec<(&'static str, Network)> {
     let faulty = all().into_iter().map(|case| (case.what, case.network));

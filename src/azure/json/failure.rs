@@ -87,10 +87,7 @@ pub(super) fn of_text(text: &str) -> Option<Failure> {
         values.next().map(|value| value.trim().to_owned())
     };
     let said = message(lines[start]);
-    let (code, said) = match said.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-        Some((code, rest)) if is_code(code) => (Some(code.to_owned()), rest.trim()),
-        _ => (None, said),
-    };
+    let (code, said) = coded(said).map_or((None, said), |(code, rest)| (Some(code.to_owned()), rest));
     let said = if said.is_empty() {
         lines.get(start + 1).copied().unwrap_or_default()
     } else {
@@ -115,6 +112,7 @@ fn is_error(line: &str) -> bool {
         words.iter().any(|word| name.starts_with(word)) && !name.contains(char::is_whitespace)
     };
     line.starts_with("ERROR:")
+        || coded(line).is_some()
         || line.starts_with("az: ")
         || line.starts_with("usage: az")
         || line.contains("command not found")
@@ -123,6 +121,12 @@ fn is_error(line: &str) -> bool {
         || line.contains("Connect-AzAccount")
         || line.starts_with("+ CategoryInfo")
         || line.split_once(':').is_some_and(|(name, _)| is_cmdlet(name.trim()))
+}
+
+/// The code and the message of `(NetworkInterfaceNotFound) There is none.`
+fn coded(line: &str) -> Option<(&str, &str)> {
+    let (code, rest) = line.strip_prefix('(')?.split_once(')')?;
+    is_code(code).then_some((code, rest.trim()))
 }
 
 /// What comes behind `ERROR:` or the name of a cmdlet.

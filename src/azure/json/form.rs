@@ -125,11 +125,14 @@ fn broken(text: &str, before: usize) -> String {
     format!("is not JSON, from line {line} column {} on", error.column())
 }
 
-/// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text.
+/// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text, or in that text, made JSON once more.
 fn content(root: Node<'_>) -> Option<String> {
-    let object = root.object()?;
-    let content = object.text("Content").filter(|_| object.has("StatusCode"))?;
-    Node::parse(&content).is_some().then(|| content.into_owned())
+    let content = match root.object() {
+        Some(object) => object.text("Content").filter(|_| object.has("StatusCode"))?,
+        None => root.text()?,
+    };
+    let holds = Node::parse(&content)?.is_nested();
+    holds.then(|| content.into_owned())
 }
 
 /// The document with PowerShell's own copies (`EffectiveSecurityRulesText` beside `EffectiveSecurityRules`) in the place of

@@ -49,8 +49,9 @@ fn silence<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             .note("so a 0.0.0.0/0 route that sends activation into a firewall is likely"),
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
         fix: Fix::new(
-            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address, and let no NSG rule deny \
-             AzurePlatformLKM; an https application rule for 1688 never works.",
+            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; where 0.0.0.0/0 leads to \
+             a firewall in Azure, a secured virtual hub's too, a network rule there for TCP 1688 does as well. Let no NSG rule \
+             deny AzurePlatformLKM; an https application rule for 1688 never works.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .change(fix::lines(Kind::Routes, rows, view)),
@@ -69,7 +70,8 @@ fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             .note("activation succeeds only from a public address of Azure's, and the agent never asks for one"),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(
-            "If 0.0.0.0/0 is routed to an appliance or on premises, route each KMS address (/32) to Internet.",
+            "If 0.0.0.0/0 is routed on premises, or to an appliance that does not leave from a public address of Azure's, route \
+             each KMS address (/32) to Internet. A firewall in Azure, a secured virtual hub's too, leaves from one.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .change(fix::lines(Kind::Routes, &group.rows, view)),

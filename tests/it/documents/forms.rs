@@ -79,6 +79,8 @@ fn wrappers_come_off() {
             json!({ "status": "Succeeded", "error": null, "properties": { "output": { "value": list } } }),
             json!({ "parameters": { "name": "x", "tags": { "a": "b" } }, "responses": { "200": { "body": { "value": list } } } }),
             json!({ "StatusCode": 200, "Headers": [], "Content": json!({ "value": list }).to_string() }),
+            // (Invoke-AzRestMethod …).Content | ConvertTo-Json
+            json!(json!({ "value": list }).to_string()),
         ]
     };
     for document in wrapped(&nsg) {

@@ -171,6 +171,11 @@ fn errors_are_given_with_their_code() {
             "ERROR: (NetworkInterfaceNotAttachedToRunningVm) The VM must be running.\nCode: NetworkInterfaceNotAttachedToRunningVm\nMessage: The VM must be running.\n",
             "NetworkInterfaceNotAttachedToRunningVm: \"The VM must be running.\"",
         ),
+        // Without what the Azure CLI colours red.
+        (
+            "(AuthorizationFailed) The client 'x' does not have authorization.\n",
+            "AuthorizationFailed: \"The client 'x' does not have authorization.\"",
+        ),
         (
             "ERROR: Forbidden({\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"The client\"}})\n",
             "AuthorizationFailed: \"The client\"",
