@@ -49,6 +49,7 @@ pub(crate) fn assemble(
             version: env!("CARGO_PKG_VERSION").into(),
             catalog_documented: Some(catalog.source.documented.clone()).filter(|date| !date.is_empty()),
             catalog_sha256: catalog.sha256.clone(),
+            tier: catalog.tier,
         },
         started_at,
         duration_ms: milliseconds(run.duration),

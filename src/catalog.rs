@@ -28,9 +28,9 @@ pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, r
 use decode::Decode as _;
 use problem::{Place, Problem, Text};
 
-use crate::file;
+use crate::{file, model::Tier};
 
-/// The built-in catalog, as it stands in the repository.
+/// The built-in catalog of the classic tiers, as it stands in the repository.
 pub const BUILTIN: &str = include_str!("../probes.yaml");
 
 /// A larger file is refused, in bytes: the built-in catalog has a hundredth of it.
@@ -57,21 +57,46 @@ impl File {
         })
     }
 
-    fn builtin() -> Self {
+    fn builtin(tier: Tier) -> Self {
+        let (path, text) = builtin(tier);
         Self {
-            name: "the built-in probes.yaml".to_owned(),
-            bytes: BUILTIN.as_bytes().to_vec(),
+            name: format!("the built-in {path}"),
+            bytes: text.as_bytes().to_vec(),
         }
     }
 }
 
+/// The catalog that is compiled in for a tier: its path in the repository, and its text.
+pub fn builtin(tier: Tier) -> (&'static str, &'static str) {
+    match tier {
+        Tier::Classic => ("probes.yaml", BUILTIN),
+        Tier::PremiumV2 => ("tiers/premium-v2.yaml", include_str!("../tiers/premium-v2.yaml")),
+        Tier::WorkspaceGateway => (
+            "tiers/workspace-gateway.yaml",
+            include_str!("../tiers/workspace-gateway.yaml"),
+        ),
+        Tier::SelfHostedGateway => (
+            "tiers/self-hosted-gateway.yaml",
+            include_str!("../tiers/self-hosted-gateway.yaml"),
+        ),
+    }
+}
+
 impl Catalog {
-    /// The catalog that is compiled in.
+    /// The catalog that is compiled in for the classic tiers.
     ///
     /// # Panics
     /// Never in a build whose tests passed: one of them loads it.
     pub fn builtin() -> Self {
-        load(true, &[]).expect("the built-in catalog is checked by a test")
+        Self::of(Tier::Classic)
+    }
+
+    /// The catalog that is compiled in for a tier.
+    ///
+    /// # Panics
+    /// Never in a build whose tests passed: one of them loads each.
+    pub fn of(tier: Tier) -> Self {
+        load(tier, true, &[]).expect("the built-in catalogs are checked by a test")
     }
 
     /// The addresses to which routes of their own lead, in every cloud: those of Windows activation.
@@ -84,7 +109,7 @@ impl Catalog {
     }
 }
 
-/// Reads the built-in catalog, where wanted, and lays the other files over it in order.
+/// Reads the built-in catalog of a tier, where wanted, and lays the other files over it in order.
 ///
 /// An entry of a later file with a known id takes the earlier one's place; one without `endpoints` changes only the
 /// keys that it names; one with a new id is added. `clouds` and `sql_gateways` add to what is there, name by name and
@@ -92,9 +117,9 @@ impl Catalog {
 ///
 /// # Errors
 /// Every mistake in every file.
-pub fn load(builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
+pub fn load(tier: Tier, builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
     let files: Vec<File> = builtin
-        .then(File::builtin)
+        .then(|| File::builtin(tier))
         .into_iter()
         .chain(overlays.iter().cloned())
         .collect();
@@ -122,7 +147,7 @@ pub fn load(builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
     }
     let sha256 = hexadecimal(digest.finish().as_ref());
     // A file that could not be read may hold what the others refer to.
-    let catalog = readable.then(|| lint::check(&merged.unwrap_or_default(), sha256, &mut errors.problems));
+    let catalog = readable.then(|| lint::check(&merged.unwrap_or_default(), tier, sha256, &mut errors.problems));
     match catalog {
         Some(catalog) if errors.problems.is_empty() => Ok(catalog),
         _ => {

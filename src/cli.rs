@@ -2,13 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap::{
+    Args, ColorChoice, Parser, Subcommand, ValueHint,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use ipnet::IpNet;
 
 use crate::{
     azure::{self, Cloud},
     catalog,
-    model::{FailOn, Vnet},
+    model::{FailOn, Tier, Vnet},
     report::Format,
     rules,
     schema::Document,
@@ -152,6 +155,9 @@ pub struct CheckArgs {
     /// The file to check, as it would be laid over the built-in catalog
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// What kind of API Management it is for: over which catalog it is laid
+    #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
+    pub tier: Tier,
     /// Check it as a catalog of its own
     #[arg(long)]
     pub no_builtin: bool,
@@ -192,12 +198,15 @@ pub struct RulesArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A dependency, a cause, a kind of finding or a finding's id, a host; without one, the list of all words
+    /// A dependency, a cause, a kind of finding or a finding's id, a host, a tier; without one, the list of all words
     #[arg(value_name = "WORD")]
     pub word: Option<String>,
     /// public, usgov or china; Azure's own names too
     #[arg(long, value_name = "CLOUD", default_value = "public")]
     pub cloud: Cloud,
+    /// What kind of API Management: which catalog
+    #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
+    pub tier: Tier,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
@@ -333,6 +342,9 @@ pub struct PlanArgs {
     /// PEM file of more trust anchors for the management endpoint alone: they are trusted with the VM's token
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
     pub management_ca_file: Option<PathBuf>,
+    /// What kind of API Management: which catalog
+    #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
+    pub tier: Tier,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
@@ -488,6 +500,10 @@ impl FromStr for Ids {
             Ok(Self(ids))
         }
     }
+}
+
+fn tier() -> impl TypedValueParser<Value = Tier> {
+    PossibleValuesParser::new(Tier::ALL.map(Tier::as_str)).map(|word| Tier::named(&word).unwrap_or_default())
 }
 
 fn vnet(text: &str) -> Result<Vnet, String> {

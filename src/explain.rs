@@ -3,7 +3,7 @@
 use crate::{
     azure::Cloud,
     catalog::model::Catalog,
-    model::{Cause, FindingKind},
+    model::{Cause, FindingKind, Tier},
     text::escape,
 };
 
@@ -13,7 +13,7 @@ mod page;
 mod words;
 
 /// Explains a word, in any case: the id of a dependency or of an endpoint, a cause, a kind of finding or a finding's id, a
-/// host or an address.
+/// tier, a host or an address.
 ///
 /// # Errors
 /// A sentence that suggests the nearest words, where nothing of that name is known.
@@ -21,6 +21,9 @@ pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, St
     let asked = word.to_ascii_lowercase();
     if let Some(dependency) = dependency_of(&asked, catalog) {
         return Ok(dependency::page(dependency, catalog, cloud));
+    }
+    if let Some(tier) = Tier::named(&asked) {
+        return Ok(words::tier(tier));
     }
     if let Ok(cause) = asked.parse() {
         return Ok(words::cause(cause));
@@ -68,7 +71,8 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     });
     let causes = Cause::ALL.iter().map(|cause| cause.as_str());
     let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
-    let words = causes.chain(kinds).map(|word| (near(word), word));
+    let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
+    let words = causes.chain(kinds).chain(tiers).map(|word| (near(word), word));
     let mut nearest: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
     nearest.truncate(MOST);
@@ -76,7 +80,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
         format!("no dependency of the catalog needs `{}`", escape(word))
     } else {
         format!(
-            "there is no dependency, no cause and no kind of finding `{}`",
+            "there is no dependency, no cause, no kind of finding and no tier `{}`",
             escape(word)
         )
     };

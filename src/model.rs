@@ -13,6 +13,7 @@ mod finding_kind;
 mod report;
 mod summary;
 mod terms;
+mod tier;
 mod verdict;
 
 pub use self::{
@@ -25,5 +26,6 @@ pub use self::{
     report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},
     terms::{Direction, Expect, Need, Protocol, Transport, Vnet},
+    tier::Tier,
     verdict::{Stage, Verdict},
 };

@@ -13,14 +13,14 @@ use super::{
     raw,
     settings::{NAME_SERVER, REGION, SETTINGS},
 };
-use crate::{azure::Cloud, text::nearest};
+use crate::{azure::Cloud, model::Tier, text::nearest};
 use host::{Suffixes, address, plain_host, range};
 
 /// After so many problems the rest of a file is not looked at: nobody reads on.
 const ENOUGH: usize = 200;
 
 /// Checks everything and reports every problem. The result is only good where none was reported.
-pub(super) fn check(raw: &raw::Catalog, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
+pub(super) fn check(raw: &raw::Catalog, tier: Tier, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
     let clouds = suffixes(raw.clouds.as_ref(), problems);
     let mut dependencies = Vec::new();
     let list = raw.dependencies.as_ref().map_or(&[][..], |list| &list.value);
@@ -39,6 +39,7 @@ pub(super) fn check(raw: &raw::Catalog, sha256: String, problems: &mut Vec<Probl
         dependencies.extend(dependency(entry, &ids, &clouds, problems));
     }
     Catalog {
+        tier,
         source: source(raw.source.as_ref(), problems),
         clouds,
         dependencies,

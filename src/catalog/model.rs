@@ -8,12 +8,14 @@ use ipnet::IpNet;
 
 use crate::{
     azure::Cloud,
-    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
+    model::{Direction, Expect, Need, Protocol, Tier, Transport, Vnet},
 };
 
 /// Every documented dependency of an instance, in the order in which reports show them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {
+    /// What kind of API Management it is for.
+    pub tier: Tier,
     /// The page that the catalog was made from.
     pub source: Source,
     /// What `{name}` in a host stands for, cloud by cloud.

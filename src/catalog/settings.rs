@@ -14,7 +14,7 @@ pub struct Setting {
 }
 
 /// Every name that `--set` takes. An import fills most of them.
-pub const SETTINGS: [Setting; 7] = [
+pub const SETTINGS: [Setting; 8] = [
     Setting {
         name: "storage_account",
         what: "the name of a storage account that the instance uses, without its suffix (with its DNS zone, if it has one: NAME.z12)",
@@ -50,6 +50,12 @@ pub const SETTINGS: [Setting; 7] = [
         what: "the full host name of an Azure Managed Redis (port 10000)",
         dependency: "redis",
         how: "it is the host of the instance's external cache, under External cache in the portal",
+    },
+    Setting {
+        name: "configuration_host",
+        what: "the full host name of a self-hosted gateway's configuration endpoint (NAME.configuration.azure-api.net, or your own)",
+        dependency: "configuration",
+        how: "it is the host in config.service.endpoint of the gateway's deployment; the portal shows it under Gateways, Deployment",
     },
     Setting {
         name: "diagnostics_host",

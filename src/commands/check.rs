@@ -3,23 +3,23 @@
 use std::io;
 
 use super::{Failure, print, terminal};
-use crate::{catalog, cli::CheckArgs, file};
+use crate::{catalog, cli::CheckArgs, file, model::Tier};
 
 /// Checks a catalog file and says what is in it.
 pub(super) fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
     let path = file::shown(&arguments.file);
     let given = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
-    let catalog = catalog::load(!arguments.no_builtin, &[given])
+    let catalog = catalog::load(arguments.tier, !arguments.no_builtin, &[given])
         .map_err(|errors| Failure::catalog(&errors, terminal::colour(arguments.color, &io::stderr())))?;
     let endpoints: usize = catalog
         .dependencies
         .iter()
         .map(|dependency| dependency.endpoints.len())
         .sum();
-    let over = if arguments.no_builtin {
-        "by itself"
-    } else {
-        "laid over the built-in catalog"
+    let over = match arguments.tier {
+        _ if arguments.no_builtin => "by itself".to_owned(),
+        Tier::Classic => "laid over the built-in catalog".to_owned(),
+        tier => format!("laid over the built-in catalog of {}", tier.as_str()),
     };
     print(&format!(
         "{path}: no errors; {over}, {} dependencies with {endpoints} entries\n",

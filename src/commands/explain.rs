@@ -12,7 +12,7 @@ pub(super) fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog = catalog::load(true, &overlays)
+    let catalog = catalog::load(arguments.tier, true, &overlays)
         .map_err(|errors| Failure::catalog(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())))?;
     let page = match &arguments.word {
         Some(word) => explain::explain(word, &catalog, arguments.cloud).map_err(Failure::usage)?,

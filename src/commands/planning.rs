@@ -8,6 +8,7 @@ use crate::{
     cli::PlanArgs,
     file,
     import::{Document, Imports, Joined, Kind},
+    model::Tier,
     net::tls::roots::Roots,
     network::{NetworkRules, Standpoint},
     plan::{Plan, Scope, Selection, Values},
@@ -53,8 +54,8 @@ pub(super) fn plan(
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog =
-        catalog::load(!arguments.no_builtin, &overlays).map_err(|errors| Failure::catalog(&errors, colour))?;
+    let catalog = catalog::load(arguments.tier, !arguments.no_builtin, &overlays)
+        .map_err(|errors| Failure::catalog(&errors, colour))?;
     let selection = Selection {
         only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
@@ -94,7 +95,13 @@ pub(super) fn plan(
         .as_ref()
         .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
     let known = known(&place, service, network.as_ref());
-    let notices = trusted.into_iter().chain(fetched.notices).chain(joined).chain(hidden);
+    let elsewhere = standpoint_notice(arguments.tier);
+    let notices = elsewhere
+        .into_iter()
+        .chain(trusted)
+        .chain(fetched.notices)
+        .chain(joined)
+        .chain(hidden);
     Ok(Planned {
         vantage: place.with(imports, notices.chain(ruled).chain(added)),
         catalog,
@@ -121,6 +128,17 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
         nic: ids.nic,
         region: place.region.clone(),
     }
+}
+
+/// Where the agent has to stand, where it is not in the subnet of what it speaks for.
+pub(super) fn standpoint_notice(tier: Tier) -> Option<String> {
+    (tier != Tier::Classic).then(|| {
+        format!(
+            "the catalog is that of --tier {}; stand {}",
+            tier.as_str(),
+            tier.standpoint()
+        )
+    })
 }
 
 /// Where the network's rules are looked at from.

@@ -26,7 +26,7 @@ use crate::{
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, view::Surroundings},
     file,
-    model::Report,
+    model::{Report, Tier},
     net::tls::{TlsClient, roots::Roots},
     network::NetworkRules,
     plan::Plan,
@@ -275,7 +275,7 @@ impl<'a> Session<'a> {
 
 /// Everything that may wait for a file or for the platform.
 fn prepare(plan: &PlanArgs, ca_file: Option<&Path>, colour: bool, until: &Until) -> Result<Prepared, Failure> {
-    let (roots, added) = roots(ca_file)?;
+    let (roots, added) = roots(ca_file, plan.tier)?;
     let planned = planning::plan(plan, added, colour, until)?;
     Ok(Prepared { planned, roots })
 }
@@ -321,12 +321,15 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         known: None,
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
-    assemble(&Catalog::builtin(), &vantage, &empty, &run, diagnosis, started_at)
+    assemble(&Catalog::of(plan.tier), &vantage, &empty, &run, diagnosis, started_at)
 }
 
 /// The roots that judge chains, and a notice about those that the user added.
-fn roots(ca_file: Option<&Path>) -> Result<(Arc<Roots>, Option<String>), Failure> {
-    let mut roots = Roots::builtin();
+fn roots(ca_file: Option<&Path>, tier: Tier) -> Result<(Arc<Roots>, Option<String>), Failure> {
+    let mut roots = match tier {
+        Tier::SelfHostedGateway => Roots::of_a_container(),
+        Tier::Classic | Tier::PremiumV2 | Tier::WorkspaceGateway => Roots::builtin(),
+    };
     let mut notice = None;
     if let Some(path) = ca_file {
         let added = roots.add_file(path).map_err(Failure::usage)?;

@@ -129,6 +129,14 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
             Standing::Failed(Cause::TlsExpired),
             format!("{} begins on {}{}", whose(chain), date(chain.dated().0), clock(context)),
         ),
+        Trust::OnlyByWindows => (
+            Standing::Unproven(Some(Cause::TlsUntrusted)),
+            format!(
+                "certificate issued by {}, whose root Windows trusts and Mozilla's list lacks: whether the gateway's image \
+                 has it, its own list says (--ca-file)",
+                chain.issuer
+            ),
+        ),
         Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
     }
 }

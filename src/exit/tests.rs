@@ -93,6 +93,7 @@ fn report(words: &str) -> Report {
             version: String::new(),
             catalog_documented: None,
             catalog_sha256: String::new(),
+            tier: crate::model::Tier::default(),
         },
         started_at: Timestamp::UNIX_EPOCH,
         duration_ms: 1.0,

@@ -9,14 +9,14 @@ use crate::{
         self, SETTINGS,
         model::{Catalog, Dependency, Endpoint, Target},
     },
-    model::{Direction, Need, Transport},
+    model::{Direction, Need, Tier, Transport},
 };
 
 /// Everything that the catalog knows of a dependency.
 pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> String {
     let mut page = String::new();
     paragraph(&mut page, 0, &format!("{} ({})", dependency.title, dependency.id));
-    label(&mut page, "Needed by", &needed_by(dependency));
+    label(&mut page, "Needed by", &needed_by(dependency, catalog.tier));
     label(&mut page, "Without it", &dependency.impact);
     if let Some(tag) = &dependency.service_tag {
         label(&mut page, "Service tag", tag);
@@ -70,24 +70,25 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
     }
     source(&mut page, dependency, catalog);
     section(&mut page, "TRY");
+    let tier = super::words::flag(catalog.tier);
     if dependency
         .endpoints
         .iter()
         .any(|endpoint| endpoint.direction == Direction::Outbound)
     {
-        line(&mut page, &format!("  apim-probe run --only {}", dependency.id));
+        line(&mut page, &format!("  apim-probe run{tier} --only {}", dependency.id));
     }
     line(
         &mut page,
-        &format!("  apim-probe rules --kind nsg --only {}", dependency.id),
+        &format!("  apim-probe rules{tier} --kind nsg --only {}", dependency.id),
     );
     page
 }
 
 /// Whose need it is, in words.
-pub(super) fn needed_by(dependency: &Dependency) -> String {
+pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
     match (dependency.need, &dependency.feature) {
-        (Need::Required, _) => "every instance: required".into(),
+        (Need::Required, _) => format!("every {}: required", tier.subject()),
         (Need::Feature, Some(feature)) => feature.clone(),
         (Need::Feature, None) => "who uses the feature".into(),
         (Need::Documented, _) => "nobody for certain: documented, but not known to be offered".into(),
@@ -101,7 +102,9 @@ fn source(page: &mut String, dependency: &Dependency, catalog: &Catalog) {
         return;
     }
     section(page, "SOURCE");
-    paragraph(page, INDENT, &format!("{}, {}", source.title, source.documented));
+    if dependency.docs.as_deref().is_none_or(|docs| docs.starts_with('#')) {
+        paragraph(page, INDENT, &format!("{}, {}", source.title, source.documented));
+    }
     match dependency.docs.as_deref() {
         Some(docs) if docs.starts_with('#') => {
             paragraph(page, INDENT, &source.url);

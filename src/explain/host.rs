@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{
     dependency::{fill, needed_by},
     page::{label, line, section},
+    words::flag,
 };
 use crate::{
     azure::Cloud,
@@ -37,12 +38,16 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
                 label(&mut page, "", note);
             }
         }
-        label(&mut page, "Needed by", &needed_by(dependency));
+        label(&mut page, "Needed by", &needed_by(dependency, catalog.tier));
         label(&mut page, "Without it", &dependency.impact);
         if let Some(tag) = &dependency.service_tag {
             label(&mut page, "Service tag", tag);
         }
-        label(&mut page, "Try", &format!("apim-probe run --only {}", dependency.id));
+        label(
+            &mut page,
+            "Try",
+            &format!("apim-probe run{} --only {}", flag(catalog.tier), dependency.id),
+        );
     }
     if page.is_empty() {
         return None;

@@ -2,8 +2,8 @@
 
 use super::page::{INDENT, bullet, entry, label, line, paragraph, section};
 use crate::{
-    catalog::model::Catalog,
-    model::{Cause, FindingKind},
+    catalog::{self, model::Catalog},
+    model::{Cause, FindingKind, Need, Tier},
 };
 
 /// What is known of a cause.
@@ -45,6 +45,47 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     page
 }
 
+/// What a tier needs, and how it is probed.
+pub(super) fn tier(tier: Tier) -> String {
+    let catalog = Catalog::of(tier);
+    let mut page = String::new();
+    line(&mut page, tier.as_str());
+    paragraph(&mut page, 0, &format!("{}.", tier.title()));
+    page.push('\n');
+    label(&mut page, "Stand", &format!("{}.", tier.standpoint()));
+    label(&mut page, "Trust", &format!("{}.", tier.trust()));
+    section(&mut page, "DEPENDENCIES");
+    for dependency in &catalog.dependencies {
+        let need = match dependency.need {
+            Need::Required => "",
+            Need::Feature => " (a feature)",
+            Need::Documented => " (documented)",
+        };
+        entry(&mut page, &dependency.id, &format!("{}{need}", dependency.title));
+    }
+    section(&mut page, "SOURCE");
+    paragraph(
+        &mut page,
+        INDENT,
+        &format!("{}, {}", catalog.source.title, catalog.source.documented),
+    );
+    paragraph(&mut page, INDENT, &catalog.source.url);
+    paragraph(&mut page, INDENT, &format!("Catalog: {}", catalog::builtin(tier).0));
+    section(&mut page, "TRY");
+    line(&mut page, &format!("  apim-probe list{}", flag(tier)));
+    line(&mut page, &format!("  apim-probe run{}", flag(tier)));
+    page
+}
+
+/// The flag that chooses a tier, with a blank in front; none for the usual one.
+pub(super) fn flag(tier: Tier) -> String {
+    if tier == Tier::Classic {
+        String::new()
+    } else {
+        format!(" --tier {}", tier.as_str())
+    }
+}
+
 /// Every word with its meaning.
 pub(super) fn list(catalog: &Catalog) -> String {
     let mut page = String::new();
@@ -55,6 +96,10 @@ pub(super) fn list(catalog: &Catalog) -> String {
     section(&mut page, "DEPENDENCIES");
     for dependency in &catalog.dependencies {
         entry(&mut page, &dependency.id, &dependency.title);
+    }
+    section(&mut page, "TIERS: which catalog --tier takes");
+    for tier in Tier::ALL {
+        entry(&mut page, tier.as_str(), tier.title());
     }
     section(&mut page, "CAUSES: why an endpoint got its verdict");
     for cause in Cause::ALL {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Finding, Summary, Vnet, json};
+use super::{Endpoint, Finding, Summary, Tier, Vnet, json};
 use crate::azure::Cloud;
 
 /// The `schema` of a report document.
@@ -51,6 +51,9 @@ pub struct Agent {
     pub catalog_documented: Option<String>,
     /// SHA-256 of the catalog, overlays included, in hexadecimal.
     pub catalog_sha256: String,
+    /// What kind of API Management was probed for.
+    #[serde(default)]
+    pub tier: Tier,
 }
 
 /// Where the agent stood.

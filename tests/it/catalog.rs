@@ -12,7 +12,7 @@ use apim_probe::{
     catalog::{
         BUILTIN, Catalog, Endpoint, File, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders, render,
     },
-    model::{Direction, Need, Protocol, Transport, Vnet},
+    model::{Direction, Need, Protocol, Tier, Transport, Vnet},
 };
 use proptest::prelude::*;
 
@@ -226,16 +226,16 @@ fn entries_explain_themselves() {
 
 #[test]
 fn every_setting_is_used_by_its_dependency() {
-    let catalog = Catalog::builtin();
+    let catalogs = Tier::ALL.map(Catalog::of);
     for setting in SETTINGS {
-        let dependency = catalog
-            .dependencies
+        let used = catalogs
             .iter()
-            .find(|dependency| dependency.id == setting.dependency)
-            .unwrap();
-        let used = dependency.endpoints.iter().any(|endpoint| {
-            matches!(&endpoint.target, Target::Host(host) if placeholders(host).any(|name| name == setting.name))
-        });
+            .flat_map(|catalog| &catalog.dependencies)
+            .filter(|dependency| dependency.id == setting.dependency)
+            .flat_map(|dependency| &dependency.endpoints)
+            .any(|endpoint| {
+                matches!(&endpoint.target, Target::Host(host) if placeholders(host).any(|name| name == setting.name))
+            });
         assert!(used, "{}", setting.name);
     }
 }
@@ -358,7 +358,7 @@ fn bad_catalogs_say_what_to_write_instead() {
             name: format!("{name}.yaml"),
             bytes,
         };
-        let errors = load(name.starts_with("overlay-"), &[file]).expect_err(&name);
+        let errors = load(Tier::Classic, name.starts_with("overlay-"), &[file]).expect_err(&name);
         insta::with_settings!({
             snapshot_path => "../data/bad-catalogs", prepend_module_to_snapshot => false, omit_expression => true
         }, { insta::assert_snapshot!(name.clone(), render(&errors, false)) });
@@ -374,7 +374,9 @@ fn named(name: &str, text: impl Into<Vec<u8>>) -> File {
 
 /// The words about one file that stands alone.
 fn refusal(text: impl Into<Vec<u8>>) -> String {
-    load(false, &[named("x.yaml", text)]).unwrap_err().to_string()
+    load(Tier::Classic, false, &[named("x.yaml", text)])
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -457,6 +459,7 @@ fn a_thousand_mistakes_are_counted_and_a_few_shown() {
         .map(|number| format!("- {{ id: Bad{number}, x: 1 }}"))
         .collect();
     let errors = load(
+        Tier::Classic,
         false,
         &[named("x.yaml", format!("dependencies:\n{}", entries.join("\n")))],
     )
@@ -469,20 +472,25 @@ fn a_thousand_mistakes_are_counted_and_a_few_shown() {
 
 #[test]
 fn colour_is_an_option() {
-    let errors = load(false, &[named("x.yaml", "a: 1")]).unwrap_err();
+    let errors = load(Tier::Classic, false, &[named("x.yaml", "a: 1")]).unwrap_err();
     assert!(render(&errors, true).contains("\u{1b}["));
     assert!(!render(&errors, false).contains('\u{1b}'));
 }
 
 #[test]
 fn no_file_at_all_is_an_error() {
-    assert!(load(false, &[]).unwrap_err().to_string().contains("no dependencies"));
+    assert!(
+        load(Tier::Classic, false, &[])
+            .unwrap_err()
+            .to_string()
+            .contains("no dependencies")
+    );
 }
 
 #[test]
 fn the_builtin_catalog_over_itself_changes_nothing_but_the_digest() {
     let once = Catalog::builtin();
-    let twice = load(true, &[named("again.yaml", BUILTIN)]).unwrap();
+    let twice = load(Tier::Classic, true, &[named("again.yaml", BUILTIN)]).unwrap();
     assert_ne!(once.sha256, twice.sha256);
     assert_eq!(
         Catalog {
@@ -491,7 +499,7 @@ fn the_builtin_catalog_over_itself_changes_nothing_but_the_digest() {
         },
         once
     );
-    let alone = load(false, &[named("alone.yaml", BUILTIN)]).unwrap();
+    let alone = load(Tier::Classic, false, &[named("alone.yaml", BUILTIN)]).unwrap();
     assert_eq!(alone, once);
     assert_eq!(alone.sha256.len(), 64);
 }
@@ -528,7 +536,7 @@ dependencies:
         "dependencies: [{ id: internal-api, need: feature, feature: Ours }]",
     );
     let before = Catalog::builtin();
-    let after = load(true, &[overlay, later]).unwrap();
+    let after = load(Tier::Classic, true, &[overlay, later]).unwrap();
 
     let find = |catalog: &Catalog, id: &str| catalog.dependencies.iter().find(|it| it.id == id).unwrap().clone();
     let changed = find(&after, "windows-update");
@@ -628,7 +636,7 @@ fn no_character_that_hides_or_turns_text_is_shown() {
 
 /// Loads, and shows what is wrong, without a panic and without anything that moves a cursor.
 fn survive(bytes: Vec<u8>) {
-    if let Err(errors) = load(false, &[named("\u{1b}[2J.yaml", bytes)]) {
+    if let Err(errors) = load(Tier::Classic, false, &[named("\u{1b}[2J.yaml", bytes)]) {
         assert!(errors.count() > 0);
         let words = render(&errors, false);
         let moves = words.chars().find(|c| apim_probe::text::is_harmful(*c) && *c != '\n');

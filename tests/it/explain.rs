@@ -6,7 +6,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
     explain::{explain, list},
-    model::{Cause, FindingKind},
+    model::{Cause, FindingKind, Tier},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -86,7 +86,7 @@ fn a_catalog_of_the_users_own_is_explained_too() {
         name: "mine.yaml".into(),
         bytes: b"dependencies:\n  - { id: mine, title: Mine, need: required, impact: Much., endpoints: [{ host: a.example.org, port: 443, protocol: https, note: Ask the owner. }] }\n".to_vec(),
     };
-    let catalog = catalog::load(true, &[overlay]).unwrap();
+    let catalog = catalog::load(Tier::Classic, true, &[overlay]).unwrap();
     let page = explain("mine", &catalog, Cloud::Public).unwrap();
     assert!(
         page.contains("a.example.org, TCP 443 https\n    Ask the owner."),

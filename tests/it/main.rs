@@ -15,3 +15,4 @@ mod layers;
 mod network;
 mod pipelines;
 mod real;
+mod tiers;

@@ -76,6 +76,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
             version: "0".into(),
             catalog_documented: None,
             catalog_sha256: String::new(),
+            tier: apim_probe::model::Tier::default(),
         },
         started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
         duration_ms: 1.0,

@@ -10,7 +10,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
     diagnosis::{diagnose, view::Surroundings},
-    model::{Cause, Report, Verdict, Vnet},
+    model::{Cause, Report, Tier, Verdict, Vnet},
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls},
@@ -328,7 +328,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
         bytes: b"dependencies:\n  - { id: mail, title: Mail, need: feature, impact: No mail., endpoints: [{ host: mail.example.org, port: 25, protocol: tcp }] }\n".to_vec(),
     };
     let more = Given {
-        catalog: catalog::load(true, &[overlay]).unwrap(),
+        catalog: catalog::load(Tier::Classic, true, &[overlay]).unwrap(),
         ..given()
     };
     let mut more = by_name(&more.rules(Kind::Nsg));
@@ -858,7 +858,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
         .into_bytes(),
     };
     let from = Given {
-        catalog: catalog::load(true, &[overlay]).unwrap(),
+        catalog: catalog::load(Tier::Classic, true, &[overlay]).unwrap(),
         only: &["evil"],
         ..given()
     };

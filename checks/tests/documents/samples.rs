@@ -216,6 +216,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
             version: "0.1.0".into(),
             catalog_documented: Some("2026-04-30".into()),
             catalog_sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+            tier: apim_probe::model::Tier::default(),
         },
         started_at: "2026-11-21T20:00:00.0001Z".parse().unwrap(),
         duration_ms: 2_310.44,

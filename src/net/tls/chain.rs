@@ -84,6 +84,8 @@ pub enum Trust {
     Expired,
     /// It would, but a certificate in it has not begun.
     NotYetValid,
+    /// It ends in a root that Windows trusts, where what judges is less than Windows has.
+    OnlyByWindows,
     /// It does not.
     UnknownIssuer,
     /// It cannot be accepted for another reason.
@@ -180,6 +182,12 @@ impl ChainFacts {
                     left_out = first_left_out(&path(&certificate, sent), &known);
                 }
             }
+        }
+        if trust == Trust::UnknownIssuer
+            && let Some(store) = roots.of_windows()
+            && verify(store, sent, now).is_ok()
+        {
+            trust = Trust::OnlyByWindows;
         }
         facts.right_name = names.iter().any(|name| is_for(&parsed, &all_names, name));
         (facts.trust, facts.left_out) = (trust, left_out);
@@ -300,7 +308,7 @@ fn in_time(own: (Option<Timestamp>, Option<Timestamp>), issuers: &[Issuer]) -> U
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rustls::pki_types::pem::PemObject;
+    use rustls::{RootCertStore, pki_types::pem::PemObject};
 
     use super::*;
 
@@ -376,6 +384,35 @@ mod tests {
             );
             let facts = ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], &roots, now);
             assert_eq!((facts.trust, facts.left_out), (Trust::UnknownIssuer, None), "{root}");
+        }
+    }
+
+    #[test]
+    fn what_windows_alone_trusts_is_told_from_what_nobody_does() {
+        use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+        let mut issuer = CertificateParams::default();
+        issuer.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(issuer, KeyPair::generate().unwrap()).unwrap();
+        let leaf = CertificateParams::new(["login.microsoftonline.com".to_string()]).unwrap();
+        let leaf = leaf
+            .signed_by(&KeyPair::generate().unwrap(), &issuer)
+            .unwrap()
+            .der()
+            .clone();
+        let mut known = RootCertStore::empty();
+        known.add(issuer.der().clone()).unwrap();
+        let judged = |roots: &Roots| {
+            let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
+            ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], roots, now).trust
+        };
+        let nobody = RootCertStore::empty;
+        for (store, windows, trust) in [
+            (known.clone(), None, Trust::Trusted),
+            (nobody(), Some(known), Trust::OnlyByWindows),
+            (nobody(), Some(nobody()), Trust::UnknownIssuer),
+            (nobody(), None, Trust::UnknownIssuer),
+        ] {
+            assert_eq!(judged(&Roots::with(store, windows)), trust);
         }
     }
 

@@ -47,6 +47,8 @@ const MAX_SIZE: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Roots {
     store: RootCertStore,
+    /// What Windows trusts besides, where that does not count.
+    only_windows: Option<RootCertStore>,
     intermediates: Vec<CertificateDer<'static>>,
     of_this_vm: OnceLock<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -64,8 +66,20 @@ pub struct Added {
 impl Roots {
     /// Mozilla's roots, the compiled-in ones of Windows, and the compiled-in intermediates.
     pub fn builtin() -> Self {
+        Self::with(compiled_in(), None)
+    }
+
+    /// Mozilla's roots and the compiled-in intermediates: what a container on Linux trusts, as far as anybody can tell who
+    /// has not seen its image. What Windows trusts besides is told apart.
+    pub fn of_a_container() -> Self {
+        Self::with(mozillas(), Some(compiled_in()))
+    }
+
+    /// These roots, what Windows would trust where that does not count, and the compiled-in intermediates.
+    pub(super) fn with(store: RootCertStore, only_windows: Option<RootCertStore>) -> Self {
         Self {
-            store: compiled_in(),
+            store,
+            only_windows,
             intermediates: CertificateDer::pem_slice_iter(INTERMEDIATES)
                 .filter_map(Result::ok)
                 .collect(),
@@ -140,6 +154,11 @@ impl Roots {
         &self.store
     }
 
+    /// Everything that Windows trusts, where only a part of it judges.
+    pub(super) fn of_windows(&self) -> Option<&RootCertStore> {
+        self.only_windows.as_ref()
+    }
+
     /// The intermediates that are valid at a time, for chains that lack theirs.
     pub(super) fn intermediates(&self, at: UnixTime) -> impl Iterator<Item = &CertificateDer<'static>> {
         let at = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
@@ -173,11 +192,15 @@ impl Roots {
     }
 }
 
+fn mozillas() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
+}
+
 /// Mozilla's roots and those of Windows.
 fn compiled_in() -> RootCertStore {
-    let mut store = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut store = mozillas();
     store.add_parsable_certificates(CertificateDer::pem_slice_iter(WINDOWS).filter_map(Result::ok));
     store
 }
@@ -269,6 +292,17 @@ mod tests {
             Roots::builtin().store.len(),
             webpki_roots::TLS_SERVER_ROOTS.len() + FINGERPRINTS.len()
         );
+    }
+
+    #[test]
+    fn a_container_lacks_what_only_windows_trusts() {
+        let roots = Roots::of_a_container();
+        assert_eq!(roots.store.len(), webpki_roots::TLS_SERVER_ROOTS.len());
+        assert_eq!(
+            roots.of_windows().map(RootCertStore::len),
+            Some(Roots::builtin().store.len())
+        );
+        assert_eq!(roots.intermediates.len(), CROSS_SIGNED.len());
     }
 
     #[test]

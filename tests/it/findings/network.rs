@@ -16,7 +16,7 @@ use apim_probe::{
         view::{RunView, Surroundings},
     },
     import::view::InstanceView,
-    model::{Finding, Vnet},
+    model::{Finding, Tier, Vnet},
     network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
@@ -143,7 +143,7 @@ impl Network {
             name: "overlay".into(),
             bytes: yaml.as_bytes().to_vec(),
         };
-        self.catalog = load(true, &[file]).unwrap();
+        self.catalog = load(Tier::Classic, true, &[file]).unwrap();
         self.make();
         self
     }

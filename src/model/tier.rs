@@ -1,0 +1,107 @@
+//! The kinds of API Management for which there is a catalog, and what tells them apart.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A kind of API Management, as far as its needs from a network differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Developer and Premium, injected into a virtual network.
+    #[default]
+    Classic,
+    /// Premium v2, injected into a virtual network.
+    PremiumV2,
+    /// A workspace gateway in a virtual network.
+    WorkspaceGateway,
+    /// A self-hosted gateway, in a container anywhere.
+    SelfHostedGateway,
+}
+
+impl Tier {
+    /// All of them, the usual one first.
+    pub const ALL: [Self; 4] = [
+        Self::Classic,
+        Self::PremiumV2,
+        Self::WorkspaceGateway,
+        Self::SelfHostedGateway,
+    ];
+
+    /// The word in flags and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::PremiumV2 => "premium-v2",
+            Self::WorkspaceGateway => "workspace-gateway",
+            Self::SelfHostedGateway => "self-hosted-gateway",
+        }
+    }
+
+    /// The tier of that word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == word)
+    }
+
+    /// What it is, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Classic => "An instance of a classic tier (Developer, Premium) in a virtual network",
+            Self::PremiumV2 => "An instance of the Premium v2 tier, injected into a virtual network",
+            Self::WorkspaceGateway => "A workspace gateway in a virtual network",
+            Self::SelfHostedGateway => "A self-hosted gateway: a container on a cluster or a machine of your own",
+        }
+    }
+
+    /// What one of it is called.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Self::Classic | Self::PremiumV2 => "instance",
+            Self::WorkspaceGateway | Self::SelfHostedGateway => "gateway",
+        }
+    }
+
+    /// Where the agent has to stand to see what this kind sees.
+    pub fn standpoint(self) -> &'static str {
+        match self {
+            Self::Classic => {
+                "on a VM in the instance's subnet, or in one with the same NSG, route table and DNS servers"
+            }
+            Self::PremiumV2 => {
+                "on a VM in a sibling subnet with the same NSG, route table and DNS servers: the instance's own subnet is \
+                 delegated to Microsoft.Web/hostingEnvironments and takes no VM"
+            }
+            Self::WorkspaceGateway => {
+                "on a VM in a sibling subnet with the same NSG, route table and DNS servers: the gateway's own subnet is \
+                 delegated to Microsoft.Web and takes no VM"
+            }
+            Self::SelfHostedGateway => {
+                "in a pod beside the gateway's, where DNS and network policies are the same, or else on a node of its \
+                 cluster"
+            }
+        }
+    }
+
+    /// What certificates are judged by.
+    pub fn trust(self) -> &'static str {
+        match self {
+            Self::SelfHostedGateway => {
+                "Mozilla's roots, as a Linux container has them. The image's own list counts in the gateway: pass it with \
+                 --ca-file where the two may differ"
+            }
+            _ => "Mozilla's roots and those that Windows has besides: the machines run Windows",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_has_one_word_everywhere() {
+        for tier in Tier::ALL {
+            assert_eq!(Tier::named(tier.as_str()), Some(tier));
+            assert_eq!(serde_json::to_value(tier).unwrap(), tier.as_str());
+        }
+    }
+}
