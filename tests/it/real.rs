@@ -1,10 +1,23 @@
 //! The hellos against real servers on loopback, which `tests/real/serve.py` starts.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use apim_probe::hello::{End, Greeting, Reply, amqp, kms, ntp, random, redis, smb};
+use apim_probe::{
+    diagnosis::view::{Seen, Server},
+    hello::{
+        End, Greeting, Reply, amqp,
+        http::{self, deny_marker},
+        kms, ntp, random, redis, smb,
+    },
+    model::Transport,
+    net::{
+        dns::{DnsEnd, DnsExchange, Question},
+        tcp::TcpEnd,
+    },
+};
 use tokio::{
     net::{TcpStream, UdpSocket},
+    sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
 
@@ -68,9 +81,134 @@ async fn chrony_tells_the_time() {
     assert!((reply.transmit.unwrap() - now).abs() < 5.0, "{reply:?}");
 }
 
+#[tokio::test]
+#[ignore = "needs RabbitMQ, by tests/real/serve.py"]
+async fn rabbitmq_is_no_event_hubs() {
+    let greeting = amqp::greet_tls(&mut connected(15675).await, soon()).await;
+    let End::Foreign { why } = &greeting.end else {
+        panic!("{greeting:?}")
+    };
+    assert!(why.contains("AMQP 0-9-1"), "{why}");
+}
+
+#[tokio::test]
+#[ignore = "needs squid, HAProxy, tinyproxy and Privoxy, by tests/real/serve.py"]
+async fn proxies_are_known_by_their_pages() {
+    for (port, author, words) in [
+        (13128, "Squid", "ERROR: The requested URL could not be retrieved"),
+        (18081, "HAProxy", "Request forbidden by administrative rules."),
+        (18888, "tinyproxy", "403 Access denied"),
+        (18118, "Privoxy", "Request blocked (Privoxy@"),
+    ] {
+        let marker = marker(port)
+            .await
+            .unwrap_or_else(|| panic!("{port} is taken for a service"));
+        assert!(
+            marker.starts_with(&format!("HTTP 403, {author}: ")) && marker.contains(words),
+            "{marker}"
+        );
+    }
+    // The front of a service that is down, as far as anybody can tell.
+    assert_eq!(marker(18082).await, None);
+}
+
+/// What shows that a proxy answered in place of a service.
+async fn marker(port: u16) -> Option<String> {
+    let greeting = http::greet(&mut connected(port).await, "crl.example", None, soon()).await;
+    let End::Replied(Reply::Http(reply)) = greeting.end else {
+        panic!("{port}: {greeting:?}")
+    };
+    deny_marker(&reply)
+}
+
+#[tokio::test]
+#[ignore = "needs BIND, by tests/real/serve.py"]
+async fn bind_answers_long_over_tcp() {
+    let exchange = answered(15301, "many.login.microsoftonline.com").await;
+    let DnsEnd::Answered(answer) = &exchange.end else {
+        panic!("{exchange:?}")
+    };
+    assert!(
+        exchange.truncated && answer.addresses.len() + answer.further == 90,
+        "{exchange:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs BIND and unbound, by tests/real/serve.py"]
+async fn servers_with_dead_forwarders_accept_and_wait() {
+    for port in [15301, 15302] {
+        answered(port, "login.microsoftonline.com").await;
+        let exchanges = [
+            ask(port, "vault.example", Transport::Udp).await,
+            ask(port, "vault.example", Transport::Tcp).await,
+        ];
+        let seen = Server::over(exchanges.iter());
+        assert!(!seen.is_alive(), "{port}: {exchanges:?}");
+        assert_eq!((seen.udp.silent, seen.tcp.accepted), (1, 1), "{port}: {exchanges:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs unbound, by tests/real/serve.py"]
+async fn unbound_cuts_short_and_refuses_tcp() {
+    let asked = async {
+        loop {
+            let exchange = ask(15305, "login.microsoftonline.com", Transport::Udp).await;
+            if exchange.truncated {
+                break exchange;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let exchange = timeout(Duration::from_secs(20), asked).await.expect("unbound answers");
+    assert!(
+        matches!(&exchange.end, DnsEnd::NotConnected(trace) if matches!(trace.end, TcpEnd::Failed(_))),
+        "{exchange:?}"
+    );
+    let seen = Server::over(std::iter::once(&exchange));
+    assert_eq!((seen.udp.answered, seen.tcp.refused), (1, 1), "{exchange:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs dnsdist, by tests/real/serve.py"]
+async fn dnsdist_refuses_what_comes_too_often() {
+    answered(15304, "login.microsoftonline.com").await;
+    sleep(Duration::from_secs(2)).await;
+    let mut exchanges = Vec::new();
+    for _ in 0..4 {
+        exchanges.push(ask(15304, "login.microsoftonline.com", Transport::Udp).await);
+    }
+    let Seen { answered, settled, .. } = Server::over(exchanges.iter()).udp;
+    assert!(answered == 4 && (1..4).contains(&settled), "{exchanges:?}");
+}
+
+async fn ask(port: u16, name: &str, transport: Transport) -> DnsExchange {
+    let question = Question::new(name, false).unwrap();
+    let server = SocketAddr::from(([127, 0, 0, 1], port));
+    let spare = Semaphore::new(8);
+    question
+        .ask(server, transport, Duration::from_secs(2), soon(), &spare)
+        .await
+}
+
+/// The first reply that settles a name, once the server is up.
+async fn answered(port: u16, name: &str) -> DnsExchange {
+    let asked = async {
+        loop {
+            let exchange = ask(port, name, Transport::Udp).await;
+            if Server::over(std::iter::once(&exchange)).is_alive() {
+                break exchange;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), asked).await.expect("the server is up")
+}
+
 /// A connection to a port of this machine, once its server is up.
 async fn connected(port: u16) -> TcpStream {
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let up = async {
         loop {
             match tokio::net::TcpSocket::new_v4().unwrap().connect(address).await {
@@ -79,7 +217,7 @@ async fn connected(port: u16) -> TcpStream {
             }
         }
     };
-    timeout(Duration::from_secs(20), up).await.expect("the server is up")
+    timeout(Duration::from_secs(40), up).await.expect("the server is up")
 }
 
 fn proof(greeting: &Greeting) -> &str {

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the hellos against real servers on loopback: Samba, Redis, chrony, impacket's RPC server and Qpid Proton.
+"""Runs the hellos and the questions to name servers against real servers on loopback: Samba, Redis, chrony, impacket's RPC
+server, Qpid Proton, RabbitMQ, squid, HAProxy, tinyproxy, Privoxy, BIND, unbound and dnsdist.
 
-Needs the packages samba, redis-server and chrony, and impacket and python-qpid-proton for this Python:
+Needs, as root on Debian, the packages samba, redis-server, chrony, rabbitmq-server, squid, haproxy, tinyproxy, privoxy,
+bind9, unbound and dnsdist, and impacket and python-qpid-proton for this Python:
     tests/real/serve.py && echo all spoke
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +18,8 @@ from pathlib import Path
 from impacket.dcerpc.v5.rpcrt import DCERPCServer
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
+
+import servers
 
 KMS = ("51c82175-844e-4750-b0d8-ec255555bc06", "1.0")
 SCHEDULER = ("86d35949-83c9-4044-b424-db363231fd0c", "1.0")
@@ -35,16 +40,12 @@ def rpc_server(interface, port):
     server.start()
 
 
-def daemons(scratch):
-    """The command lines of the servers that are programs."""
-    config = scratch / "smb.conf"
-    folders = ["lock directory", "state directory", "cache directory", "pid directory", "private dir"]
-    lines = ["[global]", "interfaces = 127.0.0.1", "bind interfaces only = yes", "disable netbios = yes", f"log file = {scratch}/log"]
-    config.write_text("\n".join(lines + [f"{folder} = {scratch}" for folder in folders]))
-    yield ["smbd", "--foreground", "--no-process-group", f"--configfile={config}", "--port=14450"]
-    yield ["redis-server", "--port", "16379", "--bind", "127.0.0.1", "--save", "", "--requirepass", "secret"]
-    yield ["chronyd", "-d", "-x", "-u", "root", "port 10123", "bindaddress 127.0.0.1", "allow 127.0.0.1",
-           "local stratum 3", "cmdport 0", "bindcmdaddress /", f"pidfile {scratch}/chronyd.pid"]
+def started(scratch, output):
+    """Every server that is a program, running."""
+    line, environment = servers.rabbitmq(scratch)
+    yield subprocess.Popen(line, env=os.environ | environment, stdout=output, stderr=output)
+    for line in servers.lines(scratch):
+        yield subprocess.Popen(line, stdout=output, stderr=output)
 
 
 def main():
@@ -52,17 +53,24 @@ def main():
     rpc_server(KMS, 11688)
     rpc_server(SCHEDULER, 11135)
     threading.Thread(target=Container(Broker()).run, daemon=True).start()
-    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "output", "w") as output:
-        running = [subprocess.Popen(line, stdout=output, stderr=output) for line in daemons(Path(scratch))]
+    mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    mute.bind(("127.0.0.1", servers.MUTE))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, open(Path(scratch) / "output", "w") as output:
+        # Some of them give up root.
+        Path(scratch).chmod(0o777)
+        running = list(started(Path(scratch), output))
         try:
             tests = ["cargo", "test", "-p", "apim-probe", "--test", "it", "real::", "--", "--ignored", "--nocapture"]
             status = subprocess.call(tests)
         finally:
             for daemon in running:
                 daemon.terminate()
+            for daemon in running:
                 daemon.wait()
         if status:
             print(Path(output.name).read_text(), file=sys.stderr)
+    # What RabbitMQ leaves behind, where nothing else uses it on its port.
+    subprocess.call(["epmd", "-port", "15677", "-kill"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os._exit(status)  # impacket's threads never end
 
 
