@@ -73,12 +73,13 @@ fn title(page: &mut Page, finding: &Finding, number: usize) -> usize {
 fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>, most: Option<usize>) {
     let look_at = look_at(finding, page.measure() - LABELLED, most.is_none());
     let who = who(page, finding, endpoints);
-    let evidence = words::sentences(&finding.evidence);
+    let all = words::sentences(&finding.evidence);
+    let room = page.measure() - INDENT;
     let shares = share(
         most,
         [
             (&who, INDENT),
-            (&evidence, INDENT),
+            (&all, INDENT),
             (&finding.impact, LABELLED),
             (&look_at, LABELLED),
             (&finding.fix.summary, LABELLED),
@@ -87,6 +88,7 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
     );
     let [who_lines, evidence_lines, impact_lines, look_lines, fix_lines] = shares;
     page.paragraph(Line::at(INDENT), style::NORMAL, &who, Some(who_lines));
+    let evidence = whole_sentences(&finding.evidence, evidence_lines, room);
     page.paragraph(Line::at(INDENT), style::NORMAL, &evidence, Some(evidence_lines));
     for (label, text, lines) in [
         ("Without it", &finding.impact, impact_lines),
@@ -102,6 +104,16 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
             );
         }
     }
+}
+
+/// As many sentences of evidence as so many lines hold, the weightiest first and the first in any case: half a sentence may
+/// say the opposite of the whole.
+fn whole_sentences(evidence: &[String], lines: usize, room: usize) -> String {
+    let fitting = (1..=evidence.len())
+        .rev()
+        .map(|many| words::sentences(&evidence[..many]))
+        .find(|text| wrap(text, room).len() <= lines);
+    fitting.unwrap_or_else(|| words::sentences(&evidence[..evidence.len().min(1)]))
 }
 
 /// Where to look, the likeliest first: as many places as one line holds, or all.
@@ -170,4 +182,26 @@ fn who(page: &Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) -> 
         text = joined;
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_sentences;
+
+    #[test]
+    fn evidence_is_cut_between_sentences() {
+        let evidence = [
+            "At 20.1.2.3 another name gets through".to_owned(),
+            "this one does not, right behind it".to_owned(),
+            "a test of the port alone shows it open".to_owned(),
+        ];
+        for (lines, kept) in [(9, 3), (3, 3), (2, 2), (1, 1)] {
+            let text = whole_sentences(&evidence, lines, 42);
+            assert!(text.contains(evidence[kept - 1].get(1..).unwrap()), "{lines}: {text}");
+            assert_eq!(text.matches(". ").count() + 1, kept, "{lines}: {text}");
+        }
+        // A first sentence that is too long is cut by the page, and nothing follows.
+        assert!(whole_sentences(&evidence, 1, 20).ends_with("gets through."));
+        assert_eq!(whole_sentences(&[], 2, 20), "");
+    }
 }
