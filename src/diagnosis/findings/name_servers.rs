@@ -15,7 +15,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{Row, RunView, Server},
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
     plan::Destination,
@@ -130,9 +130,12 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let shows = readings.iter().all(|(_, reading)| reading.is_an_answer()) || view.platform_dns == Some(true);
     let basis = if shows { Basis::Proof } else { Basis::Pattern };
-    let mut grounds = Grounds::default().with(Weight::Supports(basis), all);
+    let mut grounds = Grounds::default()
+        .all(control_weight(view), platform::answers(view))
+        .with(Weight::Supports(basis), all);
     for (server, reading) in &readings {
-        grounds = grounds.all(Weight::Tells, reading.evidence(*server));
+        let told = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
+        grounds = grounds.all(Weight::Tells, reading.evidence(*server).or(told));
     }
     let tests = tests(rows);
     let seen = if tests.is_empty() {
@@ -140,18 +143,55 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         tests
     };
-    let grounds = grounds
-        .all(Weight::Tells, platform::answers(view))
-        .all(Weight::Tells, seen);
-    let reading = one.map_or(Reading::Silent, |(_, reading)| reading);
+    let grounds = grounds.all(Weight::Tells, seen);
+    let mut suspects = Vec::new();
+    for suspect in readings
+        .iter()
+        .flat_map(|(server, reading)| reading.suspects(view, *server))
+    {
+        if !suspects.contains(&suspect) {
+            suspects.push(suspect);
+        }
+    }
     Account {
         title,
         grounds,
-        suspects: reading.suspects(view),
-        fix: reading.fix(view, &servers.join(" or ")),
+        suspects,
+        fix: each_fixed(view, &readings),
         impact: None,
     }
 }
+
+/// What the platform's answer does for a finding about servers that give none: it shows that queries get out of this subnet.
+fn control_weight(view: &RunView<'_>) -> Weight {
+    match view.platform_dns {
+        Some(true) => Weight::Supports(Basis::Proof),
+        _ => Weight::Tells,
+    }
+}
+
+/// What to change where no server works: one that works is enough, so the first is the example, and another is named where
+/// it needs something else.
+fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, Reading)]) -> Fix {
+    let Some(((server, reading), others)) = readings.split_first() else {
+        return Fix::default();
+    };
+    let fix = reading.fix(view, *server);
+    match others.iter().find(|(_, other)| other != reading) {
+        Some((other, needs)) => {
+            let second = needs.fix(view, *other);
+            let both = format!("{} Or, as one that works is enough: {}", fix.summary, second.summary);
+            if both.chars().count() > MOST_FIX {
+                return fix;
+            }
+            Fix::new(both).look(fix.look).look(second.look)
+        }
+        None => fix,
+    }
+}
+
+/// How long a fix may be, in characters.
+const MOST_FIX: usize = 300;
 
 fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
@@ -161,23 +201,40 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let cause = shared(rows);
     let hosts = say::hosts(rows);
     let verb = if hosts.len() == 1 { "does" } else { "do" };
-    let behaviour = match cause {
-        Some(Cause::DnsTimeout) => "does not answer for them",
-        Some(cause) => Reading::of(&seen, Some(cause)).words(),
-        None => "fails for them in several ways",
+    let cut_short = cut_short(rows);
+    let behaviour = match (cut_short, cause) {
+        (Some(reading), _) => reading.words(),
+        (None, Some(Cause::DnsTimeout)) => "does not answer for them",
+        (None, Some(Cause::DnsRefused)) => "refuses them (REFUSED)",
+        (None, Some(Cause::DnsServfail)) => "finds no answer (SERVFAIL)",
+        (None, Some(cause)) => Reading::of(&seen, Some(cause)).words(),
+        (None, None) => "fails for them in several ways",
     };
-    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), say::examples(rows));
     // Questions are lost here and there; a zone fails as a whole.
     let scattered = zones_that_resolve(view, &hosts);
-    if cause == Some(Cause::DnsTimeout) && !scattered.is_empty() {
+    let is_whole = cause != Some(Cause::DnsTimeout) || fail_as_a_whole(&hosts);
+    let basis = if is_whole || cut_short.is_some() {
+        Basis::Pattern
+    } else {
+        Basis::Ambiguous
+    };
+    let mut grounds = Grounds::default().all(Weight::Supports(basis), say::examples(rows));
+    if cut_short.is_some() {
+        grounds = grounds.note("its replies over UDP are cut short (TC=1), which sends whoever asks to TCP 53");
+    } else if !scattered.is_empty() {
         grounds = grounds.against(format!(
             "other names of {} resolve, so questions were lost or limited rather than a zone missing",
             list(&scattered, 2)
         ));
+    } else if !is_whole {
+        grounds = grounds
+            .open("no other name of the same zone was asked for, so questions may have been lost or limited as well");
     } else if seen.is_alive() {
         grounds = grounds.note("it answers for other names, so it is about these zones");
     }
-    let fix = if cause == Some(Cause::DnsTimeout) && !scattered.is_empty() {
+    let fix = if let Some((reading, server)) = cut_short.zip(server) {
+        reading.fix(view, server)
+    } else if !scattered.is_empty() {
         Fix::new(format!(
             "See whether {name} limits how often this subnet may ask, or is overloaded, and whether the line to it loses packets."
         ))
@@ -203,6 +260,25 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ),
         impact: None,
     }
+}
+
+/// How the server takes questions over TCP, where all of these were sent there by replies over UDP that were cut short.
+fn cut_short(rows: &[Row<'_>]) -> Option<Reading> {
+    let questions = || {
+        rows.iter()
+            .filter_map(|row| row.trace?.name.as_ref()?.decision())
+            .map(|reply| &reply.v4)
+    };
+    let is_cut = questions().count() == rows.len() && questions().all(|question| question.truncated);
+    is_cut.then(|| Reading::of(&Server::over(questions()), None))
+}
+
+/// Whether several names of each zone fail, and not one each.
+fn fail_as_a_whole(hosts: &[&str]) -> bool {
+    let zone = |host: &str| host.split_once('.').map(|(_, zone)| zone.to_owned());
+    hosts
+        .iter()
+        .all(|host| hosts.iter().any(|other| other != host && zone(other) == zone(host)))
 }
 
 /// The zones of these hosts in which other names resolve.
@@ -239,8 +315,8 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default()
         .all(weight, tests(rows))
         .all(Weight::Tells, reading.evidence(server));
-    if reading == Reading::Sometimes {
-        grounds = grounds.against("it answered other questions over UDP in this run");
+    if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
+        grounds = grounds.against("it answered other questions in this run");
     }
     if others && !seen.is_alive() {
         grounds = grounds.note("names resolve through another server");
@@ -255,8 +331,8 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title: format!("Name server {server} {}", reading.words()),
         grounds: grounds.all(Weight::Tells, platform::answers(view)),
-        suspects: reading.suspects(view),
-        fix: reading.fix(view, &server.to_string()),
+        suspects: reading.suspects(view, server),
+        fix: reading.fix(view, server),
         impact: Some(impact.into()),
     }
 }

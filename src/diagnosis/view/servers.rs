@@ -28,6 +28,8 @@ pub struct Server {
 pub struct Seen {
     /// A reply came, whatever it says.
     pub answered: usize,
+    /// Replies that settle a name: it has addresses, or none, or does not exist.
+    pub settled: usize,
     /// Nothing came back.
     pub silent: usize,
     /// The connection was accepted, and no reply came over it.
@@ -52,6 +54,13 @@ impl Server {
         server
     }
 
+    /// Looks over some of its questions only.
+    pub fn over<'a>(exchanges: impl Iterator<Item = &'a DnsExchange>) -> Self {
+        let mut server = Self::default();
+        exchanges.for_each(|exchange| server.add(exchange));
+        server
+    }
+
     /// Whether any reply came from it.
     pub fn is_alive(&self) -> bool {
         self.udp.answered + self.tcp.answered > 0
@@ -62,7 +71,10 @@ impl Server {
         self.udp.answered += usize::from(exchange.truncated);
         let seen = if over_tcp { &mut self.tcp } else { &mut self.udp };
         match &exchange.end {
-            DnsEnd::Answered(_) => seen.answered += 1,
+            DnsEnd::Answered(answer) => {
+                seen.answered += 1;
+                seen.settled += usize::from(matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"));
+            }
             DnsEnd::Silent { .. } => seen.silent += 1,
             DnsEnd::Unanswered { .. } => seen.accepted += 1,
             DnsEnd::Failed(failure) => seen.failed(failure),

@@ -16,6 +16,8 @@ use crate::{
 pub(super) enum Reading {
     /// It answers, and what it answers is the fault.
     Answers(Cause),
+    /// It answers so at times, and well at others.
+    AtTimes(Cause),
     /// It answers over the other transport, and nothing comes back over this one: a rule names the other one only.
     Dropped(Transport),
     /// It answers over UDP, and refuses connections.
@@ -46,7 +48,12 @@ impl Reading {
             | Cause::DnsSinkhole),
         ) = cause
         {
-            return Self::Answers(cause);
+            let is_failure = matches!(cause, Cause::DnsRefused | Cause::DnsServfail);
+            return if is_failure && udp.settled + tcp.settled > 0 {
+                Self::AtTimes(cause)
+            } else {
+                Self::Answers(cause)
+            };
         }
         match (udp.answered > 0, tcp.answered > 0) {
             (true, false) if tcp.accepted > 0 => Self::MuteOverTcp,
@@ -74,6 +81,8 @@ impl Reading {
             Self::Answers(Cause::DnsNxdomain) => "denies names that exist",
             Self::Answers(Cause::DnsSinkhole) => "gives impossible addresses",
             Self::Answers(_) => "gives no addresses",
+            Self::AtTimes(Cause::DnsRefused) => "refuses some questions (REFUSED) and answers others",
+            Self::AtTimes(_) => "fails for some questions (SERVFAIL) and answers others",
             Self::Dropped(Transport::Udp) => "answers over TCP 53 and not over UDP 53",
             Self::Dropped(Transport::Tcp) => "answers over UDP 53 and not over TCP 53",
             Self::NoTcp => "answers over UDP 53 and refuses TCP 53",
@@ -93,38 +102,45 @@ impl Reading {
             Self::NoTcp | Self::NoUdp => "so it is alive and reached, and does not serve one transport",
             Self::MuteOverTcp | Self::Waits => "so it is alive and reached",
             Self::NotListening => "so the host is reached, and its DNS service does not run",
-            Self::Answers(_) | Self::Sometimes | Self::Silent => return None,
+            Self::Answers(_) | Self::AtTimes(_) | Self::Sometimes | Self::Silent => return None,
         };
         Some(format!("{server} {}, {sentence}", self.words()))
     }
 
     /// Where to look, the likeliest first.
-    pub(super) fn suspects(self, view: &RunView<'_>) -> Vec<Suspect> {
+    pub(super) fn suspects(self, view: &RunView<'_>, server: IpAddr) -> Vec<Suspect> {
         match self {
-            Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
-            Self::Silent if is_platform_asked(view) || view.platform_dns == Some(false) => {
+            Self::Silent if view.platform_dns == Some(false) => {
                 vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer]
             }
+            Self::Answers(_) | Self::AtTimes(_) => vec![Suspect::DnsServer],
+            _ if server == PLATFORM => vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer],
+            Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             Self::Silent => vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr],
             Self::Sometimes => vec![Suspect::DnsServer, Suspect::Nva],
-            Self::Answers(_) | Self::NoTcp | Self::NoUdp | Self::MuteOverTcp | Self::Waits | Self::NotListening => {
+            Self::NoTcp | Self::NoUdp | Self::MuteOverTcp | Self::Waits | Self::NotListening => {
                 vec![Suspect::DnsServer]
             }
         }
     }
 
-    /// What to change.
-    pub(super) fn fix(self, view: &RunView<'_>, server: &str) -> Fix {
-        const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers";
+    /// What to change at this server.
+    pub(super) fn fix(self, view: &RunView<'_>, server: IpAddr) -> Fix {
+        if server == PLATFORM {
+            return self.at_platform();
+        }
+        let ask = format!("dig @{server} {}", view.plan.control_name);
         match self {
             Self::Dropped(transport) => Fix::new(format!(
                 "Allow {} 53 to {server} as well, in this subnet's NSG, in the server's own and at any firewall between.",
                 transport.as_str().to_uppercase()
             ))
             .look(["az network nsg rule list -g RG --nsg-name NSG --include-default -o table"]),
-            Self::NoTcp | Self::MuteOverTcp => Fix::new(format!(
-                "Open TCP 53 on {server}: long answers come over TCP only."
+            Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers come over TCP only."))
+                .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
+            Self::MuteOverTcp => Fix::new(format!(
+                "Make the DNS service on {server} answer over TCP 53, which it accepts: long answers come over TCP only."
             ))
             .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::NoUdp | Self::NotListening => Fix::new(format!("Let the DNS service on {server} run, over UDP and TCP 53."))
@@ -132,35 +148,53 @@ impl Reading {
             Self::Waits => Fix::new(format!(
                 "{server} runs, and waits for servers of its own: make its forwarders answer, or let it forward to {PLATFORM}."
             ))
-            .look([format!("dig @{server} {}", view.plan.control_name)]),
-            Self::Sometimes => Fix::new(format!(
+            .look([ask]),
+            Self::Sometimes | Self::AtTimes(Cause::DnsRefused) => Fix::new(format!(
                 "See whether {server} limits how often this subnet may ask, or is overloaded, and whether the line to it loses \
                  packets."
             )),
-            Self::Silent if is_platform_asked(view) => Fix::new(format!(
-                "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+            Self::AtTimes(_) => Fix::new(format!(
+                "See in the log of {server} why it fails for some questions: a zone whose servers it does not reach, a limit of \
+                 how often this subnet may ask, or overload."
             ))
-            .look(["az network nic list-effective-nsg -g RG -n NIC"]),
+            .look([ask]),
             Self::Silent => Fix::new(format!(
                 "Start {server}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, \
                  apply the network configuration to the instance."
             ))
             .look([SERVERS]),
-            Self::Answers(_) if is_platform_asked(view) => Fix::new(
-                "Look for a DNS security policy that blocks these names, a private DNS zone that hides them, or a DNS forwarding \
-                 ruleset that sends them to a server that fails: 168.63.129.16 does none of it by itself.",
-            )
-            .look(POLICIES)
-            .look(["az network private-dns zone list -o table"]),
+            Self::Answers(Cause::DnsServfail) => Fix::new(format!(
+                "Make the servers that {server} forwards to answer it, or let it forward to {PLATFORM} what it does not know itself."
+            ))
+            .look([ask]),
+            Self::Answers(Cause::DnsRefused) => Fix::new(format!(
+                "Let {server} serve this subnet, in its access list for queries and recursion; what it does not know itself it \
+                 forwards to {PLATFORM}."
+            ))
+            .look([SERVERS]),
             Self::Answers(_) => Fix::new(format!(
                 "Make {server} answer this subnet, and forward what it does not know itself to {PLATFORM}."
             ))
             .look([SERVERS]),
         }
     }
+
+    /// What to change where the platform's own server fails: it has no forwarders, and nobody can start it.
+    fn at_platform(self) -> Fix {
+        match self {
+            Self::Answers(_) | Self::AtTimes(_) => Fix::new(
+                "Look for a DNS security policy that blocks these names, a private DNS zone that hides them, or a DNS forwarding \
+                 ruleset that sends them to a server that fails: 168.63.129.16 does none of it by itself.",
+            )
+            .look(POLICIES)
+            .look(["az network private-dns zone list -o table"]),
+            _ => Fix::new(format!(
+                "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+            ))
+            .look(["az network nic list-effective-nsg -g RG -n NIC"]),
+        }
+    }
 }
 
-/// Whether the platform's own server is the one that is asked.
-fn is_platform_asked(view: &RunView<'_>) -> bool {
-    view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM)
-}
+/// Shows the DNS servers of the network.
+const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers";
