@@ -1,6 +1,7 @@
 //! What to change.
 
 use crate::{
+    azure::PLATFORM,
     diagnosis::view::{Row, RunView},
     model::{Cause, Fix},
     rules::Kind,
@@ -28,6 +29,10 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
              168.63.129.16."
                 .into(),
         ),
+        // It has nobody to forward to.
+        Cause::DnsNxdomain if rows.iter().any(is_decided_by_platform) => say(format!(
+            "Check the spelling of {host}; if it is right, give the private zone that hides it the record."
+        )),
         Cause::DnsNxdomain => say(format!(
             "Check the spelling of {host}; if it is right, give the name server or the private zone that denies it the \
              record, or let it forward to 168.63.129.16."
@@ -65,7 +70,13 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
                 allow(rows, view)
             }
         }
-        Cause::TcpTimeout | Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => allow(rows, view),
+        Cause::TcpTimeout => allow(rows, view),
+        // Azure's own rules drop in silence: whoever sends an error is somebody else, the target itself for the most part.
+        Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => {
+            let sender = rows.iter().find_map(|row| row.icmp().next()?.0.sender);
+            let who = sender.map_or_else(|| "whoever sends the error".into(), |sender| sender.to_string());
+            allow_at(&who, rows, view)
+        }
         Cause::TlsUntrusted => say(format!("Exempt {host} from TLS inspection for the instance's subnet.")),
         Cause::TcpNoRoute => say("Give this VM a route there, then run again.".into()),
         Cause::LocalFault => say("Lift what keeps this VM from trying, then run again.".into()),
@@ -76,6 +87,11 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
         | Cause::Deadline
         | Cause::Skipped => say("Nothing to change: it was not tested.".into()),
     }
+}
+
+/// Whether the platform's own server decided about its name.
+fn is_decided_by_platform(row: &Row<'_>) -> bool {
+    row.deciding_server().is_some_and(|server| server.ip() == PLATFORM)
 }
 
 /// Lets rows over TCP through a firewall that accepts their connections: by name where it reads names, else by address.

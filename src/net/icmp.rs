@@ -47,13 +47,22 @@ impl IcmpError {
             (false, 3, 9 | 10 | 13) | (true, 1, 1 | 5 | 6)
         )
     }
+
+    /// Whether somebody is there and rejects the port or the protocol: no route is missing, and no policy is named.
+    pub fn is_rejection(&self) -> bool {
+        matches!(
+            (self.v6, self.kind, self.code),
+            (false, 3, 2 | 3) | (true, 1, 4) | (true, 4, 1)
+        )
+    }
 }
 
 impl fmt::Display for IcmpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let does = if self.is_rejection() { "rejects it" } else { "answered" };
         match self.sender {
-            Some(sender) => write!(f, "{sender} answered: ")?,
-            None => f.write_str("ICMP answered: ")?,
+            Some(sender) => write!(f, "{sender} {does}: ")?,
+            None => write!(f, "ICMP {does}: ")?,
         }
         let six = if self.v6 { "v6" } else { "" };
         write!(f, "{} (ICMP{six} {}/{})", self.name(), self.kind, self.code)

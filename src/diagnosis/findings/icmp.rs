@@ -120,10 +120,16 @@ fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
     let ports = say::ports(rows);
+    let mut errors = rows.iter().filter_map(Row::refusal_on_the_way);
+    let refuses = if errors.all(IcmpError::is_rejection) {
+        "rejects"
+    } else {
+        "refuses"
+    };
     Account {
         title: match say::titles(rows)[..] {
-            [one] => format!("{one}: {who} refuses {ports}"),
-            _ => format!("{who} refuses {ports} to {}", say::host_count(rows)),
+            [one] => format!("{one}: {who} {refuses} {ports}"),
+            _ => format!("{who} {refuses} {ports} to {}", say::host_count(rows)),
         },
         grounds: seen(view, group, &who),
         suspects: vec![Suspect::FirewallNetworkRule, Suspect::Nva],
