@@ -34,6 +34,7 @@ mod http;
 mod isolated;
 mod notices;
 pub mod outcome;
+mod pages;
 mod reconcile;
 mod refutation;
 pub mod rule;
@@ -73,7 +74,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
     let view = RunView::new(plan, run, &judgements, predictions, place);
     let findings = findings::root_causes(&view);
     let wrong_clock = view.clock.filter(Measured::is_off);
-    let notices = notices::notices(plan, run, &judgements, wrong_clock, place.started_at);
+    let notices = notices::notices(plan, run, &judgements, predictions, wrong_clock, place.started_at);
     let clock_skew = wrong_clock.filter(|clock| clock.signed).map(|clock| clock.ahead);
     let refutation = Refutation::of(&view);
     let remark = |row| remarks(&view, row, refutation.is_some());
@@ -115,6 +116,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     };
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
     shared::reconsider(plan, &context, &mut judgements);
+    pages::reconsider(plan, &run.traces, &mut judgements);
     documented::reconsider(plan, &context, &mut judgements);
     stand_in::reconsider(plan, &mut judgements);
     isolated::reconsider(plan, run, addresses, &mut judgements);
@@ -246,6 +248,11 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
         .as_ref()
         .map_or_else(Default::default, |name| (name.evidence.clone(), name.doubt.clone()));
     let mut judgement = together::judge(endpoint, &trace.attempts, outcomes);
+    if let Some(name) = trace.name.as_ref().filter(|_| judgement.verdict == Verdict::Blocked) {
+        judgement
+            .evidence
+            .extend(dns::other_addresses(&endpoint.host, name, context));
+    }
     judgement.name = name.map(|_| Ok(()));
     judgement.evidence.extend(name_evidence);
     if let Some(doubt) = doubt {

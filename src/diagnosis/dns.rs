@@ -99,6 +99,30 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
     }
 }
 
+/// What other name servers give in place of the addresses that were tried in vain.
+pub(super) fn other_addresses(host: &str, trace: &NameTrace, context: &Context) -> Vec<String> {
+    let trace = context.name(host).unwrap_or(trace);
+    let Some(decision) = trace.decision() else {
+        return Vec::new();
+    };
+    let tried = decision.addresses();
+    let others = trace.replies.iter().flatten().chain(&trace.platform);
+    others
+        .filter(|reply| {
+            let addresses = reply.addresses();
+            !addresses.is_empty() && !addresses.iter().any(|address| tried.contains(address))
+        })
+        .map(|reply| {
+            format!(
+                "{} {}, where nothing was tried: {} gave other addresses first",
+                reply.v4.server.ip(),
+                describe(reply),
+                decision.v4.server.ip()
+            )
+        })
+        .collect()
+}
+
 /// A stub of this VM that fails is a fault of this VM alone.
 fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String) {
     if reply.is_final() || !reply.is_of_a_stub() {

@@ -41,6 +41,7 @@ mod private_endpoint;
 mod private_zone;
 mod reset;
 mod retired;
+mod same_page;
 mod say;
 mod silence;
 mod size;
@@ -70,11 +71,13 @@ pub static RULES: &[Rule] = &[
     names::PRIVATE_ADDRESS,
     names::POLICY,
     clock::RULE,
+    inspection::PORTAL,
     inspection::INSPECTION,
     inspection::WRONG_NAME,
     icmp::REFUSAL,
     icmp::UNREACHABLE,
     deny_page::RULE,
+    same_page::RULE,
     cut_port::RULE,
     cut::NAME_FILTER,
     reset::RESETS,

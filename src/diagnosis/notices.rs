@@ -8,6 +8,7 @@ use super::outcome::Judgement;
 use crate::{
     model::Verdict,
     net::tls::chain::{ChainFacts, LeftOut, common_name},
+    network::Predictions,
     plan::Plan,
     probe::{Run, clock::Measured},
     text::words,
@@ -23,12 +24,14 @@ pub(super) fn notices(
     plan: &Plan,
     run: &Run,
     judgements: &[Judgement],
+    predictions: Option<&Predictions>,
     wrong_clock: Option<Measured>,
     now: Timestamp,
 ) -> Vec<String> {
     wrong_clock
         .map(clock)
         .into_iter()
+        .chain(outside_their_tag(plan, predictions, judgements))
         .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
         .collect()
@@ -44,6 +47,38 @@ fn clock(Measured { ahead, signed }: Measured) -> String {
             "this VM's clock is {off} {side} what NTP or plain HTTP say, which anybody on the way could have answered"
         )
     }
+}
+
+/// Services that prove themselves at addresses which their tags do not hold: somebody relays them, or the tags are old.
+fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements: &[Judgement]) -> Option<String> {
+    let told = plan
+        .endpoints
+        .iter()
+        .zip(judgements)
+        .zip(&predictions?.outside_their_tag);
+    let mut remarks: BTreeMap<&str, &str> = BTreeMap::new();
+    for ((endpoint, judgement), remark) in told {
+        if let Some(remark) = remark.as_ref().filter(|_| judgement.verdict.is_proved()) {
+            remarks.entry(&endpoint.host).or_insert(remark);
+        }
+    }
+    let named: Vec<String> = remarks
+        .iter()
+        .take(MOST_HOSTS)
+        .map(|(host, remark)| format!("{host}: {remark}"))
+        .collect();
+    let more = remarks.len().saturating_sub(MOST_HOSTS);
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    (!remarks.is_empty()).then(|| {
+        format!(
+            "what proves itself outside its service tag is relayed, or the tags given are old: {}{more}",
+            named.join("; ")
+        )
+    })
 }
 
 /// The chains that prove a service, with the host that each was shown by.

@@ -14,12 +14,15 @@ use apim_probe::{
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+mod answers;
 mod cases;
 mod kinds;
 mod network;
 mod predictions;
+mod servers;
 use cases::{
-    AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, all, beyond_dns, healthy, host, icmp, of, port, speaks_tls,
+    AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, TERMS, all, beyond_dns, healthy, host, icmp, of, port,
+    speaks_tls,
 };
 use network::{Fault, Network, Server};
 
@@ -260,6 +263,8 @@ fn any_fault() -> impl Strategy<Value = Option<Fault>> {
         Fault::Alert,
         CONTOSO,
         Fault::WrongName("example.net"),
+        Fault::SelfSigned("portal.example.net"),
+        TERMS,
         Fault::Expired,
         AZURE_FIREWALL,
         Fault::Redirect("http://portal.example.net/"),
@@ -282,8 +287,20 @@ fn any_fault() -> impl Strategy<Value = Option<Fault>> {
 }
 
 fn any_server() -> impl Strategy<Value = Server> {
-    use Server::{Denies, Fails, NotListening, Refuses, Silent, TcpOnly, UdpOnly, Well};
-    prop_oneof![4 => Just(Well), 1 => proptest::sample::select(vec![Silent, TcpOnly, UdpOnly, Refuses, Fails, Denies, NotListening])]
+    use Server::{CutsShort, Denies, Fails, MuteOverTcp, NotListening, Refuses, Silent, TcpOnly, UdpOnly, Waits, Well};
+    let ill = vec![
+        Silent,
+        TcpOnly,
+        UdpOnly,
+        Refuses,
+        Fails,
+        Denies,
+        NotListening,
+        Waits,
+        MuteOverTcp,
+        CutsShort,
+    ];
+    prop_oneof![4 => Just(Well), 1 => proptest::sample::select(ill)]
 }
 
 proptest! {

@@ -119,12 +119,11 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let account = left::describe(view, group, "is accepted, then cut");
-    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(rows));
     let control = control(view, rows, false);
     let is_not_the_name = control.is_some();
-    if let Some(control) = control {
-        grounds = grounds.note(control);
-    }
+    let mut grounds = Grounds::default()
+        .all(Weight::Supports(Basis::Ambiguous), control)
+        .all(Weight::Supports(Basis::Ambiguous), say::examples(rows));
     if rows
         .iter()
         .any(|row| view.controls.nobody.contains_key(&row.endpoint.port))

@@ -45,6 +45,9 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         None if dependencies < FEWEST_DEPENDENCIES => Grounds::default().refuted("nothing shows who cuts"),
         None => Grounds::default(),
     };
+    if let Some(control) = cut::control(view, rows, false) {
+        grounds = grounds.sign(control);
+    }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
     grounds = if dependencies < FEWEST_DEPENDENCIES {
         grounds
@@ -53,11 +56,10 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         grounds.pattern(what)
     };
-    if let Some(control) = cut::control(view, rows, false) {
-        grounds = grounds.note(control);
-    }
     let web = rows.iter().filter(|row| row.is_web()).count();
+    let is_shown = say::nobody(view, rows).is_some();
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
+        _ if !is_shown => "the connection itself is accepted: a test of the port alone shows it open",
         true => "an Azure Firewall accepts TCP 1433 for everyone, whatever its rules say",
         false if web == rows.len() => "the connection itself is accepted: a test of the port alone shows it open",
         false => "an Azure Firewall accepts a port for everyone once any application rule names it",

@@ -25,6 +25,30 @@ pub(super) const INSPECTION: Rule = Rule {
     describe: inspected,
 };
 
+/// One certificate that nobody trusts, for hosts that have nothing else in common: a portal or an appliance shows its own to
+/// whoever comes. A device that inspects makes one for each host.
+pub(super) const PORTAL: Rule = Rule {
+    kind: FindingKind::WrongName,
+    claims: Claims::Groups(|_, unexplained| {
+        let untrusted: Vec<Row<'_>> = unexplained
+            .iter()
+            .filter(|row| row.cause() == Some(Cause::TlsUntrusted) && !subject(row).is_empty())
+            .copied()
+            .collect();
+        let mut groups = Group::by(&untrusted, |row| Some(subject(row).to_owned()));
+        groups.retain(|group| {
+            let hosts = say::hosts(&group.rows);
+            let is_its_own = group.rows.iter().all(|row| subject(row) == issuer(row));
+            hosts.len() > 1 && (is_its_own || owners(&hosts).len() > 1)
+        });
+        for group in &mut groups {
+            group.scope = say::slug(common_name(&group.scope));
+        }
+        groups
+    }),
+    describe: portal,
+};
+
 /// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
 pub(super) const WRONG_NAME: Rule = Rule {
@@ -91,6 +115,44 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             "Exempt the instance's subnet from TLS inspection, at the least {}.",
             list(&hosts, 2)
         ))
+        .look(rows.first().map(fix::show_issuer)),
+        impact: None,
+    }
+}
+
+fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows);
+    let subject = rows.first().map_or("", subject);
+    let is_its_own = rows.iter().all(|row| self::subject(row) == issuer(row));
+    let self_signed = if is_its_own { "self-signed " } else { "" };
+    let shown = format!(
+        "{} show one and the same {self_signed}certificate, of {subject}",
+        count(hosts.len(), "host")
+    );
+    let grounds = if owners(&hosts).len() > 1 {
+        Grounds::default().proof(shown)
+    } else {
+        Grounds::default()
+            .sign(shown)
+            .open("hosts of one owner may well share a certificate")
+    };
+    Account {
+        title: format!(
+            "A portal or appliance answers TLS for {} as {}",
+            count(hosts.len(), "host"),
+            common_name(subject)
+        ),
+        grounds: grounds
+            .note("a device that inspects TLS makes a certificate for each host, so this one inspects nothing")
+            .all(Weight::Tells, say::examples(rows)),
+        suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],
+        fix: Fix::new(format!(
+            "Exempt the instance's subnet from whatever answers as {}: an instance can neither log in to a portal nor trust its \
+             certificate.",
+            common_name(subject)
+        ))
+        .look(hosts.first().map(|host| fix::dig(None, host)))
         .look(rows.first().map(fix::show_issuer)),
         impact: None,
     }

@@ -186,6 +186,17 @@ pub(super) fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T,
     })
 }
 
+/// The beginning of what is quoted in a title, in whole words.
+pub(super) fn shortened(quote: &str) -> String {
+    const MOST: usize = 30;
+    if quote.chars().count() <= MOST {
+        return quote.to_owned();
+    }
+    let start: String = quote.chars().take(MOST).collect();
+    let words = start.rsplit_once(' ').map_or(start.as_str(), |(words, _)| words);
+    format!("{words} …")
+}
+
 /// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
 pub(super) fn slug(text: &str) -> String {
     let letters = |c: char| {

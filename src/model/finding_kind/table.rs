@@ -252,7 +252,8 @@ finding_kinds! {
         word: "wrong-name",
         meaning: "Hosts show a certificate for another name.",
         scope: "The name in the certificate.",
-        seen: "The chain is trusted, and its names do not fit the host.",
+        seen: "The chain is trusted, and its names do not fit the host; or hosts of several owners show one certificate that \
+               nobody trusts, as a portal does.",
         alike: &[
             "A record that leads to another server: compare the address with what 168.63.129.16 answers.",
             "A device that answers in the place of several hosts.",
@@ -286,9 +287,13 @@ finding_kinds! {
     DenyPage {
         word: "deny-page",
         meaning: "A firewall or proxy answers HTTP in place of the service.",
-        scope: "Who answers, by the words of the page.",
-        seen: "HTTP 470, 407, a known deny page, or a redirect to somebody else's host.",
-        alike: &["A service that redirects to a host of its own under another domain: `names` in the catalog covers that."],
+        scope: "Who answers, by the words of the page; page-… where hosts of several owners show one page that names nobody.",
+        seen: "HTTP 470, 407, a known deny page, a redirect to somebody else's host, or one page in place of what hosts of several \
+               owners were asked for.",
+        alike: &[
+            "A service that redirects to a host of its own under another domain: `names` in the catalog covers that.",
+            "The page of a content network, which is the service's own front: it is not counted.",
+        ],
         docs: FIREWALL,
     }
     NameFilter {

@@ -82,6 +82,10 @@ pub(super) const AZURE_FIREWALL: Fault = Fault::Page {
     status: 470,
     body: "Action: Deny. Reason: No rule matched. Proceeding with default action.",
 };
+pub(super) const TERMS: Fault = Fault::Page {
+    status: 200,
+    body: "<html><title>Terms of use</title><p>Please read them first.",
+};
 pub(super) const CONTOSO: Fault = Fault::Inspected {
     issuer: "O=Contoso, CN=Contoso Inspection CA",
     trusted_by_vm: true,

@@ -6,7 +6,7 @@ use apim_probe::model::{
 };
 
 use super::super::network::{Cutter, Fault};
-use super::{AZURE_FIREWALL, CONTOSO, Case, beyond_dns, case, healthy, host, of, port, speaks_tls, tag};
+use super::{AZURE_FIREWALL, CONTOSO, Case, TERMS, beyond_dns, case, healthy, host, of, port, speaks_tls, tag};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -181,6 +181,23 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             Certain,
             TlsInspection,
+        ),
+        case(
+            "a portal shows its own certificate for every host",
+            healthy().fault(speaks_tls, &Fault::SelfSigned("portal.example.net")),
+            ("wrong-name/portal-example-net", "A portal or appliance answers TLS for"),
+            Certain,
+            Proxy,
+        ),
+        case(
+            "one page for everybody on port 80, which names nobody",
+            healthy().fault(port(80), &TERMS),
+            (
+                "deny-page/page-terms-of-use",
+                "17 hosts answer TCP 80 with the same page: \"Terms of use\"",
+            ),
+            High,
+            Proxy,
         ),
         case(
             "TLS is inspected for one host",

@@ -66,6 +66,8 @@ pub(crate) enum Fault {
     Alert,
     /// Certificates of this issuer, which nobody trusts but the VM, where that is said.
     Inspected { issuer: &'static str, trusted_by_vm: bool },
+    /// A certificate of its own making, the same for every host.
+    SelfSigned(&'static str),
     /// A public certificate for somebody else.
     WrongName(&'static str),
     /// The certificate has ended.
@@ -87,6 +89,12 @@ pub(crate) enum Fault {
     },
     /// The name server fails.
     Servfail,
+    /// The name server refuses this question.
+    RefusedName,
+    /// The name server does not answer this question.
+    Unanswered,
+    /// The name server cuts its reply short, and over TCP nobody listens.
+    CutShort,
     /// The name resolves to this address, and nobody answers there.
     Leads(&'static str),
     /// The name resolves through this alias to this address, and nobody answers there.
@@ -109,6 +117,9 @@ impl Fault {
             self,
             Self::Nxdomain { .. }
                 | Self::Servfail
+                | Self::RefusedName
+                | Self::Unanswered
+                | Self::CutShort
                 | Self::Leads(_)
                 | Self::Linked { .. }
                 | Self::Aliased(_)
@@ -132,6 +143,12 @@ pub(crate) enum Server {
     Denies,
     /// Nothing listens on its port.
     NotListening,
+    /// It accepts connections and answers nothing.
+    Waits,
+    /// It answers over UDP, accepts connections and answers nothing over them.
+    MuteOverTcp,
+    /// Its replies over UDP are cut short, and it refuses connections.
+    CutsShort,
 }
 
 /// Two public addresses, the same for the same host.
@@ -170,6 +187,9 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
             answered("NXDOMAIN", &[], alias.iter().copied(), *authority)
         }
         (Server::Well | Server::UdpOnly, Some(Fault::Servfail)) => answered("SERVFAIL", &[], [], None),
+        (Server::Well, Some(Fault::RefusedName)) => answered("REFUSED", &[], [], None),
+        (Server::Well, Some(Fault::Unanswered)) => DnsEnd::Silent { sent: 6 },
+        (Server::Well, Some(Fault::CutShort)) => not_listening(),
         (Server::Well, Some(Fault::SecondServerDenies)) if index > 0 => answered("NXDOMAIN", &[], [], None),
         (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
             answered("NOERROR", &[to.parse().unwrap()], [], None)
@@ -180,10 +200,9 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
         (Server::Well | Server::UdpOnly, Some(Fault::Aliased(alias))) => answered("NOERROR", &[], [*alias], None),
         _ => of_server(server, Transport::Udp, at),
     };
-    ServerReply {
-        v4: exchange(address, Transport::Udp, end),
-        v6: None,
-    }
+    let mut v4 = exchange(address, Transport::Udp, end);
+    v4.truncated = server == Server::CutsShort || (server == Server::Well && matches!(fault, Some(Fault::CutShort)));
+    ServerReply { v4, v6: None }
 }
 
 /// What the platform's own server says of a name.
@@ -197,13 +216,17 @@ pub(super) fn platform(addresses: &[IpAddr]) -> ServerReply {
 
 fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsEnd {
     match (server, transport) {
-        (Server::Well, _) | (Server::UdpOnly, Transport::Udp) | (Server::TcpOnly, Transport::Tcp) => {
-            answered("NOERROR", addresses, [], None)
-        }
+        (Server::Well, _)
+        | (Server::UdpOnly | Server::MuteOverTcp, Transport::Udp)
+        | (Server::TcpOnly, Transport::Tcp) => answered("NOERROR", addresses, [], None),
+        (Server::Waits | Server::MuteOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
+            how: "the connection was accepted, and no reply came over it".into(),
+        },
+        (Server::CutsShort, _) => not_listening(),
         (Server::Refuses, _) => answered("REFUSED", &[], [], None),
         (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
         (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
-        (Server::Silent | Server::TcpOnly, Transport::Udp) => DnsEnd::Silent { sent: 3 },
+        (Server::Silent | Server::TcpOnly | Server::Waits, Transport::Udp) => DnsEnd::Silent { sent: 3 },
         (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: TIMEOUT,
             end: TcpEnd::Silent { syns: Some(3) },
@@ -213,12 +236,17 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
             libc::ECONNREFUSED,
             vec![icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
         )),
-        (Server::NotListening, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
-            duration: QUICK,
-            end: TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
-            source: None,
-        }),
+        (Server::NotListening, Transport::Tcp) => not_listening(),
     }
+}
+
+/// A connection to TCP 53 that was refused.
+fn not_listening() -> DnsEnd {
+    DnsEnd::NotConnected(TcpTrace {
+        duration: QUICK,
+        end: TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
+        source: None,
+    })
 }
 
 fn answered<'a>(
@@ -321,8 +349,10 @@ fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, 
         .find(|(address, _)| *address == server)
         .map_or(Server::Well, |(_, does)| *does);
     let end = of_server(does, endpoint.transport, &addresses("login.microsoftonline.com"));
+    let mut exchange = exchange(server, endpoint.transport, end);
+    exchange.truncated = does == Server::CutsShort && endpoint.transport == Transport::Udp;
     let mut attempt = Attempt::new(server);
-    attempt.dns = Some(exchange(server, endpoint.transport, end));
+    attempt.dns = Some(exchange);
     attempt
 }
 
@@ -548,6 +578,15 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
             issuer: (*issuer).into(),
             trust: Trust::UnknownIssuer,
             trusted_by_vm: Some(*trusted_by_vm),
+            ..good
+        },
+        Some(Fault::SelfSigned(name)) => ChainFacts {
+            subject: format!("CN={name}"),
+            issuer: format!("CN={name}"),
+            names: vec![(*name).into()],
+            trust: Trust::UnknownIssuer,
+            right_name: host == *name,
+            trusted_by_vm: Some(false),
             ..good
         },
         Some(Fault::WrongName(subject)) => ChainFacts {

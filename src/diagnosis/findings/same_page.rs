@@ -1,0 +1,83 @@
+//! Hosts of several owners that answer with the same page: somebody answers in place of all of them, whether his words give
+//! him away or not.
+
+use std::collections::BTreeSet;
+
+use super::say;
+use crate::{
+    diagnosis::{
+        context, fix,
+        grounds::{Grounds, Weight},
+        pages::{self, Face, Page},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    model::{Basis, FindingKind, Suspect},
+    text::words::{count, list},
+};
+
+/// Pages in place of objects, and others that look the same.
+pub(super) const RULE: Rule = Rule {
+    kind: FindingKind::DenyPage,
+    claims: Claims::Groups(|view, _| {
+        let pages = all(view);
+        let mut rows: Vec<(&Face, Row<'_>)> = pages::alike(&pages)
+            .into_iter()
+            .flatten()
+            .filter_map(|page| Some((&page.face, *view.rows.get(page.index)?)))
+            .collect();
+        rows.sort_by_key(|(_, row)| row.index);
+        let in_order: Vec<Row<'_>> = rows.iter().map(|(_, row)| *row).collect();
+        Group::by(&in_order, |row| {
+            let (face, _) = rows.iter().find(|(_, other)| other.index == row.index)?;
+            Some(format!("page-{}", say::slug(&say::shortened(&face.text))))
+        })
+    }),
+    describe,
+};
+
+fn all(view: &RunView<'_>) -> Vec<Page> {
+    pages::pages(view.rows.iter().map(|row| (row.endpoint, row.trace, row.judgement)))
+}
+
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let pages = all(view);
+    let here: Vec<&Page> = pages
+        .iter()
+        .filter(|page| rows.iter().any(|row| row.index == page.index))
+        .collect();
+    let quote = here.first().map_or("", |page| page.face.quote.as_str());
+    let hosts = say::hosts(rows);
+    let ports = say::ports(rows);
+    let owners: BTreeSet<String> = hosts.iter().map(|host| context::owner(host)).collect();
+    let replaced = here.iter().filter(|page| page.in_place_of_an_object).count();
+    let grounds = if replaced > 1 {
+        Grounds::default().pattern(format!(
+            "{} asked for a file and got this page, over hosts of {}",
+            count(replaced, "endpoint"),
+            count(owners.len(), "owner")
+        ))
+    } else {
+        Grounds::default()
+            .sign(format!(
+                "hosts of {} answer with this page",
+                count(owners.len(), "owner")
+            ))
+            .open("servers of one make may word an error alike")
+    };
+    Account {
+        title: format!(
+            "{} answer {ports} with the same page: \"{}\"",
+            count(hosts.len(), "host"),
+            say::shortened(quote)
+        ),
+        grounds: grounds
+            .with(Weight::Supports(Basis::Ambiguous), format!("it says \"{quote}\""))
+            .note(format!("it came from {}", list(&hosts, 3)))
+            .note("the connection itself is accepted: a test of the port alone shows it open"),
+        suspects: vec![Suspect::Proxy, Suspect::FirewallApplicationRule, Suspect::Nva],
+        fix: fix::allow_by_name(rows, view),
+        impact: None,
+    }
+}

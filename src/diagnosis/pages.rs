@@ -1,0 +1,179 @@
+//! Pages that come over plain HTTP where something else was asked for. A device that answers for everybody shows the same
+//! page to hosts of several owners, with or without words by which it is known.
+
+use std::collections::BTreeSet;
+
+use super::{context::owner, outcome::Judgement};
+use crate::{
+    hello::{
+        End, Reply,
+        http::{HttpReply, is_of_a_content_network, object_kind, title},
+    },
+    model::{Cause, Expect, Protocol, Verdict},
+    plan::{Endpoint, Plan},
+    probe::trace::{Attempt, Trace},
+    text::one_line,
+};
+
+/// A page that this many owners' hosts answer with, and none of them in place of an object, is no service's own.
+const MOST_OWNERS: usize = 2;
+
+/// How much of a page is compared where it has no title, in characters.
+const COMPARED: usize = 2_000;
+
+/// What a page looks like, whoever is asked: its status, and its title or else its text, without the host and without numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Face {
+    status: u16,
+    /// Its words, without what differs from host to host.
+    pub(super) text: String,
+    /// How it is quoted.
+    pub(super) quote: String,
+}
+
+impl PartialEq for Face {
+    fn eq(&self, other: &Self) -> bool {
+        (self.status, &self.text) == (other.status, &other.text)
+    }
+}
+
+impl Face {
+    /// What `endpoint` answered with, where that is a page and not an object or a content network's own.
+    fn of(endpoint: &Endpoint, reply: &HttpReply) -> Option<Self> {
+        let body = String::from_utf8_lossy(&reply.body);
+        let is_object = kind(endpoint).is_some_and(|kind| kind.matches(&reply.body));
+        if is_object || reply.body.contains(&0) || is_of_a_content_network(reply, &body) {
+            return None;
+        }
+        let told = title(&body).unwrap_or_else(|| without_tags(&body));
+        let text = told
+            .to_ascii_lowercase()
+            .replace(&endpoint.host.to_ascii_lowercase(), "");
+        let text: String = text.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.chars().any(char::is_alphabetic).then(|| Self {
+            status: reply.status,
+            text,
+            quote: one_line(told.trim(), 60),
+        })
+    }
+}
+
+/// The text of a page, as far as it is compared.
+fn without_tags(page: &str) -> String {
+    let mut is_tag = false;
+    let letters = page.chars().filter_map(|letter| match letter {
+        '<' => {
+            is_tag = true;
+            Some(' ')
+        }
+        '>' => {
+            is_tag = false;
+            None
+        }
+        letter => (!is_tag).then_some(letter),
+    });
+    letters.take(COMPARED).collect()
+}
+
+/// A page that one endpoint answered with.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    /// The index of the endpoint in the plan.
+    pub(super) index: usize,
+    /// What it looks like.
+    pub(super) face: Face,
+    /// Whether an object was asked for.
+    pub(super) in_place_of_an_object: bool,
+    port: u16,
+    owner: String,
+    /// Whether it counts as an answer of the service so far.
+    counts: bool,
+}
+
+/// The pages of a run that no word gives away: where an object was asked for, where the answer proves nothing, and where any
+/// answer would do.
+pub(super) fn pages<'a>(rows: impl Iterator<Item = (&'a Endpoint, Option<&'a Trace>, &'a Judgement)>) -> Vec<Page> {
+    rows.enumerate()
+        .filter(|(_, (endpoint, ..))| endpoint.protocol == Protocol::Http && endpoint.expect == Expect::Reachable)
+        .filter_map(|(index, (endpoint, trace, judgement))| {
+            let counts = judgement.verdict.is_proved();
+            let says_nothing = judgement.cause == Some(Cause::HelloUnexpected);
+            let face = Face::of(endpoint, reply(trace?, judgement)?).filter(|_| counts || says_nothing)?;
+            Some(Page {
+                index,
+                face,
+                in_place_of_an_object: kind(endpoint).is_some(),
+                port: endpoint.port,
+                owner: owner(&endpoint.host),
+                counts,
+            })
+        })
+        .collect()
+}
+
+/// Of these pages, those that hosts of several owners answer with alike: in place of an object at least once, or three owners
+/// with a page that proves nothing.
+pub(super) fn alike(pages: &[Page]) -> Vec<Vec<&Page>> {
+    let mut groups: Vec<Vec<&Page>> = Vec::new();
+    for page in pages {
+        match groups.iter_mut().find(|group| group[0].face == page.face) {
+            Some(group) => group.push(page),
+            None => groups.push(vec![page]),
+        }
+    }
+    groups.retain(|group| {
+        let owners = |of: &dyn Fn(&&&Page) -> bool| {
+            let owners: BTreeSet<&str> = group.iter().filter(of).map(|page| page.owner.as_str()).collect();
+            owners.len()
+        };
+        let replaced = group.iter().any(|page| page.in_place_of_an_object);
+        (replaced && owners(&|_| true) >= MOST_OWNERS) || owners(&|page| !page.counts) > MOST_OWNERS
+    });
+    groups
+}
+
+/// Takes a page for no proof where it may be the same device's that gives others a page in place of what they asked for.
+pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut [Judgement]) {
+    let rows = plan.endpoints.iter().zip(traces).zip(&*judgements);
+    let pages = pages(rows.map(|((endpoint, trace), judgement)| (endpoint, trace.as_ref(), judgement)));
+    let alike: BTreeSet<usize> = alike(&pages).into_iter().flatten().map(|page| page.index).collect();
+    for page in pages.iter().filter(|page| page.counts && !page.in_place_of_an_object) {
+        let is_good = |status: u16| (200..300).contains(&status);
+        let replaced = pages.iter().find(|other| {
+            other.in_place_of_an_object && !other.counts && other.port == page.port && is_good(other.face.status)
+        });
+        let seen = match replaced {
+            _ if alike.contains(&page.index) => "hosts of other owners answer with the same page",
+            Some(_) if is_good(page.face.status) => {
+                "others on this port got a page in place of what was asked for, so a page proves nothing here"
+            }
+            _ => continue,
+        };
+        let Some(judgement) = judgements.get_mut(page.index) else {
+            continue;
+        };
+        judgement.verdict = Verdict::Unproven;
+        judgement.cause = Some(Cause::HelloUnexpected);
+        judgement.detail = format!("{}, but {seen}", judgement.detail);
+        judgement.evidence.insert(0, judgement.detail.clone());
+        for outcome in &mut judgement.outcomes {
+            outcome.proof = None;
+        }
+    }
+}
+
+/// What kind of object is asked for, where it is one.
+fn kind(endpoint: &Endpoint) -> Option<crate::hello::http::ObjectKind> {
+    endpoint.path.as_deref().and_then(object_kind)
+}
+
+/// The response that decided, or else the first.
+fn reply<'a>(trace: &'a Trace, judgement: &Judgement) -> Option<&'a HttpReply> {
+    let decisive = judgement.decisive.and_then(|index| trace.attempts.get(index));
+    let said = |attempt: &'a Attempt| match &attempt.hello.as_ref()?.greeting.end {
+        End::Replied(Reply::Http(reply)) => Some(reply),
+        _ => None,
+    };
+    decisive.and_then(said).or_else(|| trace.attempts.iter().find_map(said))
+}

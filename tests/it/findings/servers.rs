@@ -1,0 +1,166 @@
+//! Name servers that fail in one way and work in another: what is said of them, and what is to be changed where.
+
+use apim_probe::model::{Confidence, Finding};
+
+use super::{
+    cases::{CUSTOM_DNS, host, of},
+    network::{Fault, Network, Server},
+};
+
+const PLATFORM: &str = "168.63.129.16";
+
+fn first(network: &Network) -> Finding {
+    network.findings().into_iter().next().expect("a finding")
+}
+
+fn dns(does: Server) -> Network {
+    Network::with(&[(CUSTOM_DNS, does)])
+}
+
+/// Everything that a finding says.
+fn words(finding: &Finding) -> String {
+    format!(
+        "{} | {} | {} | {:?}",
+        finding.title,
+        finding.evidence.join(". "),
+        finding.fix.summary,
+        finding.fix.look
+    )
+}
+
+#[test]
+fn a_server_that_waits_needs_its_forwarders() {
+    for network in [
+        dns(Server::Waits),
+        Network::with(&[(CUSTOM_DNS, Server::Waits), ("10.0.0.5", Server::Waits)]),
+    ] {
+        let finding = first(&network);
+        assert!(finding.fix.summary.contains("forwarders"), "{}", words(&finding));
+        assert!(!finding.fix.summary.contains("Start"), "{}", words(&finding));
+    }
+    // Two servers, two faults: each is told what it needs.
+    let both = first(&Network::with(&[
+        (CUSTOM_DNS, Server::Waits),
+        ("10.0.0.5", Server::NotListening),
+    ]));
+    for phrase in ["forwarders", "10.0.0.5 run", "nothing listens", "accepts TCP 53"] {
+        assert!(words(&both).contains(phrase), "{phrase}: {}", words(&both));
+    }
+}
+
+#[test]
+fn a_reply_cut_short_leads_to_tcp_53() {
+    for network in [
+        dns(Server::CutsShort),
+        dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::CutShort),
+        dns(Server::Well).fault(of("storage"), &Fault::CutShort),
+    ] {
+        let finding = first(&network);
+        assert!(
+            finding.fix.summary.contains("Open TCP 53 on 10.0.0.4"),
+            "{}",
+            words(&finding)
+        );
+        assert!(!words(&finding).contains("zones"), "{}", words(&finding));
+        assert!(finding.title.contains("refuses TCP 53"), "{}", words(&finding));
+    }
+}
+
+#[test]
+fn a_server_that_accepted_tcp_53_needs_no_rule_for_it() {
+    let finding = first(&dns(Server::MuteOverTcp));
+    assert_eq!(finding.id, "name-server/10.0.0.4");
+    for phrase in ["NSG", "Open TCP 53", "Allow"] {
+        assert!(!words(&finding).contains(phrase), "{phrase}: {}", words(&finding));
+    }
+    assert!(
+        finding.fix.summary.contains("answer over TCP 53"),
+        "{}",
+        words(&finding)
+    );
+}
+
+/// Some questions are lost, refused or failed while others of the same zone are answered: a limit, and no missing zone.
+#[test]
+fn limited_questions_are_no_missing_zone() {
+    for fault in [Fault::Unanswered, Fault::RefusedName, Fault::Servfail] {
+        let network = dns(Server::Well).fault(host("sws.update.microsoft.com"), &fault);
+        let neighbours = network
+            .plan()
+            .endpoints
+            .iter()
+            .filter(|e| e.host.ends_with(".update.microsoft.com"));
+        assert!(neighbours.count() > 1, "nothing to compare with");
+        let finding = first(&network);
+        assert!(finding.id.starts_with("some-names/"), "{}", words(&finding));
+        assert!(
+            finding.confidence <= Confidence::Medium,
+            "{fault:?}: {}",
+            words(&finding)
+        );
+        assert!(
+            finding.fix.summary.contains("how often"),
+            "{fault:?}: {}",
+            words(&finding)
+        );
+        assert!(
+            !finding.fix.summary.contains("forward"),
+            "{fault:?}: {}",
+            words(&finding)
+        );
+    }
+    // No neighbour was asked: it may be the zone, and may be chance.
+    let lone = first(&dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Unanswered));
+    assert_eq!(lone.confidence, Confidence::Medium, "{}", words(&lone));
+    assert!(words(&lone).contains("may have been lost"), "{}", words(&lone));
+}
+
+#[test]
+fn the_platform_is_never_told_to_forward_or_to_start() {
+    for does in [
+        Server::Silent,
+        Server::TcpOnly,
+        Server::UdpOnly,
+        Server::Refuses,
+        Server::Fails,
+        Server::Denies,
+        Server::NotListening,
+        Server::Waits,
+        Server::MuteOverTcp,
+        Server::CutsShort,
+    ] {
+        for finding in Network::with(&[(PLATFORM, does)]).findings() {
+            let fix = &finding.fix.summary;
+            for phrase in [
+                "forward to 168",
+                "forward what",
+                "Start 168",
+                "on 168.63.129.16",
+                "Let 168",
+                "Make 168",
+            ] {
+                assert!(!fix.contains(phrase), "{does:?}: {}", words(&finding));
+            }
+        }
+    }
+    for fault in [
+        Fault::Servfail,
+        Fault::RefusedName,
+        Fault::Unanswered,
+        Fault::Nxdomain {
+            authority: Some("net"),
+            alias: None,
+        },
+    ] {
+        let finding = first(&Network::healthy().fault(of("sql"), &fault));
+        assert!(!finding.fix.summary.contains("forward to 168"), "{}", words(&finding));
+    }
+    // A server beside it that fails is told so all the same.
+    let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
+    let finding = first(&beside);
+    assert!(
+        finding.fix.summary.contains("10.0.0.4 forwards to"),
+        "{}",
+        words(&finding)
+    );
+}
