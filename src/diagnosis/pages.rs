@@ -21,7 +21,8 @@ const MOST_OWNERS: usize = 2;
 /// How much of a page is compared where it has no title, in characters.
 const COMPARED: usize = 2_000;
 
-/// What a page looks like, whoever is asked: its status, and its title or else its text, without the host and without numbers.
+/// What a page looks like, whoever is asked: its status, and its title or else its text, without what was asked for and without
+/// numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Face {
     status: u16,
@@ -46,11 +47,14 @@ impl Face {
             return None;
         }
         let told = title(&body).unwrap_or_else(|| without_tags(&body));
-        let text = told
-            .to_ascii_lowercase()
-            .replace(&endpoint.host.to_ascii_lowercase(), "");
-        let text: String = text.chars().filter(|letter| !letter.is_ascii_digit()).collect();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut text = told.to_ascii_lowercase();
+        for own in [endpoint.path.as_deref(), Some(&endpoint.host)].into_iter().flatten() {
+            text = text.replace(&own.to_ascii_lowercase(), "");
+        }
+        // Times, addresses and the numbers of cases differ from answer to answer.
+        let is_number = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
+        let words: Vec<&str> = text.split_whitespace().filter(|word| !is_number(word)).collect();
+        let text = words.join(" ");
         text.chars().any(char::is_alphabetic).then(|| Self {
             status: reply.status,
             text,

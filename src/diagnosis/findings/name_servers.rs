@@ -321,7 +321,9 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if others && !seen.is_alive() {
         grounds = grounds.note("names resolve through another server");
     }
-    let impact = if seen.udp.answered > 0 {
+    let impact = if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
+        "Names fail to resolve now and then."
+    } else if seen.udp.answered > 0 {
         "Answers that do not fit into a datagram are lost."
     } else if others {
         "Names resolve through another server, as long as that one lives, and slower."
