@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::say;
 use crate::{
+    azure::PLATFORM,
     diagnosis::{
         fix,
         grounds::{Grounds, Weight},
@@ -110,8 +111,14 @@ fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn servers_differ<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
+    // The platform's own server has nobody to forward to.
+    let fix = if view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM) {
+        "Make the other name servers of the virtual network forward to 168.63.129.16, or list only those that do."
+    } else {
+        "Make every name server of the virtual network forward to the same place, or list only those that do."
+    };
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Account {
         title: format!("Name servers differ about {}", count(say::hosts(rows).len(), "name")),
@@ -119,10 +126,7 @@ fn servers_differ<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             .all(Weight::Supports(Basis::Ambiguous), first)
             .note("a resolver asks one or the other, so the instance fails now and then"),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
-        fix: Fix::new(
-            "Make every name server of the virtual network forward to the same place, or list only those that do.",
-        )
-        .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),
+        fix: Fix::new(fix).look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),
         impact: None,
     }
 }

@@ -158,6 +158,7 @@ finding_kinds! {
         alike: &[
             "A forwarder for these zones that is gone.",
             "Lost or rate-limited questions: then other names in no common zone fail from run to run.",
+            "Replies that are cut short (TC=1) where TCP 53 is closed: the evidence says so.",
         ],
         docs: NAMES,
     }

@@ -155,6 +155,10 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
         let finding = first(&Network::healthy().fault(of("sql"), &fault));
         assert!(!finding.fix.summary.contains("forward to 168"), "{}", words(&finding));
     }
+    let differ = Network::with(&[(CUSTOM_DNS, Server::Well), (PLATFORM, Server::Well)])
+        .fault(of("entra-id"), &Fault::SecondServerDenies);
+    let finding = first(&differ);
+    assert!(finding.id.starts_with("dns-differs/") && finding.fix.summary.contains("other name servers"), "{}", words(&finding));
     // A server beside it that fails is told so all the same.
     let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
     let finding = first(&beside);
