@@ -45,7 +45,10 @@ fn a_page_is_no_proof_where_others_get_pages_in_place_of_objects() {
 fn pages_are_alike_but_for_numbers() {
     let page = |body| Fault::Page { status: 403, body };
     let network = healthy()
-        .fault(host("crl3.digicert.com"), &page("<p>Not allowed here: http://crl3.digicert.com/ (case 4f11)"))
+        .fault(
+            host("crl3.digicert.com"),
+            &page("<p>Not allowed here: http://crl3.digicert.com/ (case 4f11)"),
+        )
         .fault(
             |e| host("crl.microsoft.com")(e) && e.port == 80,
             &page("<p>Not allowed  here: http://crl.microsoft.com/ (case 9c12)"),

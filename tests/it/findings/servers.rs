@@ -158,7 +158,11 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
     let differ = Network::with(&[(CUSTOM_DNS, Server::Well), (PLATFORM, Server::Well)])
         .fault(of("entra-id"), &Fault::SecondServerDenies);
     let finding = first(&differ);
-    assert!(finding.id.starts_with("dns-differs/") && finding.fix.summary.contains("other name servers"), "{}", words(&finding));
+    assert!(
+        finding.id.starts_with("dns-differs/") && finding.fix.summary.contains("other name servers"),
+        "{}",
+        words(&finding)
+    );
     // A server beside it that fails is told so all the same.
     let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
     let finding = first(&beside);

@@ -222,7 +222,7 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::Waits | Server::MuteOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
             how: "the connection was accepted, and no reply came over it".into(),
         },
-        (Server::CutsShort, _) => not_listening(),
+        (Server::CutsShort, _) | (Server::NotListening, Transport::Tcp) => not_listening(),
         (Server::Refuses, _) => answered("REFUSED", &[], [], None),
         (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
         (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
@@ -236,7 +236,6 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
             libc::ECONNREFUSED,
             vec![icmp("10.0.0.4".parse().unwrap(), 3, 3, false)],
         )),
-        (Server::NotListening, Transport::Tcp) => not_listening(),
     }
 }
 
