@@ -58,7 +58,7 @@ pub mod report;
 pub mod rules;
 pub mod schema;
 pub mod text;
-mod vantage;
+pub mod vantage;
 pub mod watch;
 
 pub use commands::main;

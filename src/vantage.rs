@@ -17,6 +17,7 @@ pub(crate) mod hosts;
 mod http;
 pub(crate) mod management;
 pub(crate) mod metadata;
+pub mod read;
 pub(crate) mod resolvers;
 mod secret;
 pub(crate) mod until;

@@ -22,7 +22,7 @@ pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String>
     }
 }
 
-fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
+pub(super) fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
     let mut known = BTreeSet::new();
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default())

@@ -3,7 +3,7 @@
 //! Two read-only requests (a list may come in pages), and only when asked. The token comes from the metadata service,
 //! goes to the management endpoint over verified TLS, and nowhere else: not into a file, a message, a panic, or a core file.
 
-mod token;
+pub(super) mod token;
 
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 

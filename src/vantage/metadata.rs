@@ -147,7 +147,7 @@ impl Interface {
 }
 
 /// Reads an answer; `leaving` is the address that this machine's traffic leaves from.
-fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
+pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
     match reply.status {
         200 => {}
         404 => return Err("another cloud's metadata service answered (HTTP 404), so this is no Azure VM".into()),

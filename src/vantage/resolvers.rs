@@ -45,7 +45,7 @@ pub(crate) fn system() -> System {
     system
 }
 
-fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> System {
+pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> System {
     let bytes = match configured {
         Ok(bytes) => bytes,
         Err(error) => {

@@ -119,7 +119,7 @@ impl ChainFacts {
     }
 
     /// Judges the certificates that a server sent at the time `now`, for any of `names`.
-    pub(super) fn gather(
+    pub fn gather(
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],
         names: &[String],

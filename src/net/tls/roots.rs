@@ -91,21 +91,24 @@ impl Roots {
     /// Adds the certificates of a PEM file: as intermediates those whose issuers lead to a known root, in the file or
     /// not, and as further roots all others.
     pub fn add_file(&mut self, path: &Path) -> Result<Added, String> {
-        let shown = file::shown(path);
         let pem = file::read_text(path, MAX_SIZE).map_err(|error| error.to_string())?;
-        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
+        self.add_pem(pem.as_bytes())
+            .map_err(|what| format!("{} {what}", file::shown(path)))
+    }
+
+    /// Adds certificates in PEM as [`Self::add_file`] does. What is wrong with them follows their name.
+    pub fn add_pem(&mut self, pem: &[u8]) -> Result<Added, String> {
+        let certificates = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("{shown} is not a PEM file of certificates: {error}"))?;
+            .map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
         if certificates.is_empty() {
-            return Err(format!(
-                "{shown} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"
-            ));
+            return Err("holds no PEM certificate (-----BEGIN CERTIFICATE-----)".into());
         }
         let (intermediates, roots) = self.sort(certificates);
         let (added, refused) = self.store.add_parsable_certificates(roots);
         if refused > 0 {
             return Err(format!(
-                "{shown}: {refused} of {} certificates cannot serve as a root",
+                "holds certificates that cannot serve as a root: {refused} of {}",
                 added + refused + intermediates.len()
             ));
         }

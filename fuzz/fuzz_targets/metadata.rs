@@ -1,0 +1,10 @@
+//! The answer of the VM's metadata service.
+
+#![no_main]
+
+use apim_probe::vantage::read;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    read::metadata(bytes);
+});

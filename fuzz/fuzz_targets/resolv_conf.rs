@@ -1,0 +1,12 @@
+//! The configuration of the system's resolver (resolv.conf(5)).
+
+#![no_main]
+
+use apim_probe::vantage::read;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for notice in read::resolv_conf(bytes) {
+        assert!(!notice.contains(char::is_control), "{notice:?}");
+    }
+});

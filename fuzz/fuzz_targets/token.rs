@@ -1,0 +1,10 @@
+//! The answer of the VM's identity service.
+
+#![no_main]
+
+use apim_probe::vantage::read;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    read::token(bytes);
+});
