@@ -7,6 +7,7 @@ use std::{
     borrow::Cow,
     fs,
     io::{self, Read as _},
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::SystemTime,
@@ -15,6 +16,11 @@ use std::{
 use thiserror::Error;
 
 use crate::text::escape;
+
+/// How much is read at a time, in bytes.
+const PIECE: usize = 1 << 20;
+/// How much is read of a device, in bytes: a terminal has less, and all others have no end.
+const DEVICE: usize = 1 << 20;
 
 /// Why a file could not be read: one sentence, harmless for a terminal.
 #[derive(Debug, Error)]
@@ -60,10 +66,16 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
 pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
     let whole = || -> io::Result<_> {
         let file = fs::File::open(path)?;
-        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
-        let mut bytes = Vec::new();
-        file.take(most as u64 + 1).read_to_end(&mut bytes)?;
-        Ok((bytes, written))
+        let metadata = file.metadata()?;
+        let kind = metadata.file_type();
+        let bytes = if kind.is_file() && metadata.len() > most as u64 {
+            None
+        } else if kind.is_char_device() || kind.is_block_device() {
+            up_to(file, most.min(DEVICE))?
+        } else {
+            up_to(file, most)?
+        };
+        Ok((bytes, metadata.modified().ok()))
     };
     note(Some(path.to_owned()));
     let read = whole();
@@ -72,13 +84,28 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
         path: path.to_owned(),
         source,
     })?;
-    if bytes.len() > most {
-        return Err(ReadError::TooLarge {
-            path: path.to_owned(),
-            most,
-        });
-    }
+    let path = || path.to_owned();
+    let bytes = bytes.ok_or_else(|| ReadError::TooLarge { path: path(), most })?;
     Ok((bytes, written))
+}
+
+/// Everything that there is to read, or `None` where that is more than `most` bytes.
+///
+/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may.
+fn up_to(mut source: impl io::Read, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        source.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        length += piece.len();
+        if length > most {
+            return Ok(None);
+        }
+        if piece.is_empty() {
+            return Ok(Some(pieces.concat()));
+        }
+        pieces.push(piece);
+    }
 }
 
 /// The file that is being read. A pipe without a writer keeps whoever reads it, and only the others can tell.

@@ -5,7 +5,6 @@
 //! that has other things to do, wall clock and ratios are worth little.
 
 mod bare;
-mod cost;
 mod row;
 mod runs;
 mod stage;
@@ -17,9 +16,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab as lab;
+use apim_probe_lab::{self as lab, Cost};
 
-use self::{cost::Cost, row::Row, runs::median, stage::agent};
+use self::{row::Row, runs::median, stage::agent};
 
 // As the agent's, so that the ratio to the bare loop is about what the agent does with it.
 #[global_allocator]
@@ -31,9 +30,11 @@ const MAX_BYTES: f64 = 10e6;
 const MAX_START: f64 = 10.0;
 
 fn main() -> ExitCode {
+    if let Some(account) = Cost::account() {
+        return lab::exit_code(account);
+    }
     let role = env::args().nth(1).unwrap_or_default();
     let within = match (role.as_str(), lab::job()) {
-        (cost::MEASURE, _) => cost::measure_arguments().map(|()| true),
         (bare::BARE, _) => bare::visit_arguments().map(|()| true),
         (_, Some(job)) if watch::NAMES.contains(&job.as_str()) => watch::run(&job),
         (_, Some(job)) => runs::run(&job, &agent()),

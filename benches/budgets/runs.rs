@@ -8,14 +8,13 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 use apim_probe_lab::{
-    Lab, Network, ResolverWatch,
+    Cost, Lab, Network, ResolverWatch,
     network::{At, DnsConduct, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service},
     whole_catalog,
 };
 
 use crate::{
     bare::{BARE, host},
-    cost::Cost,
     row::Row,
     stage::INSTANCE,
 };

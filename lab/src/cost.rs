@@ -5,6 +5,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -17,11 +18,11 @@ use nix::sys::{
 use serde::{Deserialize, Serialize};
 
 /// The first argument of the process in between; the rest is the command that it measures.
-pub(crate) const MEASURE: &str = "--measure";
+const MEASURE: &str = "--measure";
 
 /// What one run of a program cost.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Cost {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cost {
     /// From start to end, in milliseconds.
     pub wall_ms: f64,
     /// Processor time, the kernel's on its behalf included, in milliseconds.
@@ -30,21 +31,32 @@ pub(crate) struct Cost {
     pub peak_mb: f64,
     /// The exit status; `None` after a signal.
     pub status: Option<i32>,
+    /// What it said on stderr.
+    #[serde(skip)]
+    pub said: String,
 }
 
 impl Cost {
-    /// Runs a program with its arguments. `between` starts this program anew, on the lab's VM for instance.
-    pub(crate) fn of(mut between: Command, program: &Command) -> Result<Self> {
+    /// Runs a program with its arguments. `between` starts this program anew, on the lab's VM for instance; its `main` has to
+    /// begin with [`Cost::account`].
+    pub fn of(mut between: Command, program: &Command) -> Result<Self> {
         between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
-        let output = between.stderr(Stdio::inherit()).output()?;
-        ensure!(output.status.success(), "{program:?} could not be measured");
-        serde_json::from_slice(&output.stdout).context("the account of the process in between")
+        let output = between.output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{program:?} could not be measured: {said}");
+        let cost: Self = serde_json::from_slice(&output.stdout).context("the account of the process in between")?;
+        Ok(Self { said, ..cost })
+    }
+
+    /// What the process in between does: it runs what its arguments say, and prints what that cost. `None` in any other
+    /// process.
+    pub fn account() -> Option<Result<()>> {
+        let mut arguments = env::args_os().skip(1);
+        (arguments.next()? == MEASURE).then(|| print_cost(arguments))
     }
 }
 
-/// The process in between: runs what its arguments say, prints what it cost.
-pub(crate) fn measure_arguments() -> Result<()> {
-    let mut arguments = env::args_os().skip(2);
+fn print_cost(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let mut command = Command::new(arguments.next().context("nothing to measure")?);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let started = Instant::now();
@@ -57,6 +69,7 @@ pub(crate) fn measure_arguments() -> Result<()> {
         cpu_ms: float(cpu.num_microseconds()) / 1e3,
         peak_mb: float(usage.max_rss()) * 1024.0 / 1e6,
         status: status.code(),
+        said: String::new(),
     };
     println!("{}", serde_json::to_string(&cost)?);
     Ok(())

@@ -28,7 +28,7 @@ const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
 
 /// Binds a name server's sockets and answers on them from now on. Must be called inside a runtime.
 pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Result<()> {
-    let zones = Arc::new(Zones::new(&server.names, shared));
+    let zones = Arc::new(Zones::new(server, shared));
     let at = SocketAddr::new(server.at, PORT);
     if server.udp != DnsConduct::Closed {
         let socket = std::net::UdpSocket::bind(at).with_context(|| format!("binding {at}/udp"))?;
@@ -50,16 +50,18 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
 /// What one server knows.
 struct Zones {
     names: HashMap<String, Answer>,
+    always: Option<Answer>,
     asked: AtomicU32,
     /// How often each name was asked for.
     counts: Mutex<HashMap<String, u32>>,
 }
 
 impl Zones {
-    fn new(own: &BTreeMap<String, Answer>, shared: &BTreeMap<String, Answer>) -> Self {
+    fn new(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Self {
         let lower = |(name, answer): (&String, &Answer)| (name.to_ascii_lowercase(), answer.clone());
         Self {
-            names: shared.iter().chain(own).map(lower).collect(),
+            names: shared.iter().chain(&server.names).map(lower).collect(),
+            always: server.always.clone(),
             asked: AtomicU32::new(0),
             counts: Mutex::default(),
         }
@@ -72,7 +74,8 @@ impl Zones {
             authority: Some("example".into()),
             ..Answer::default()
         };
-        let answer = self.names.get(&query.name).unwrap_or(&unknown);
+        let known = || self.names.get(&query.name);
+        let answer = self.always.as_ref().or_else(known).unwrap_or(&unknown);
         let before = {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(query.name.clone()).or_default();

@@ -34,6 +34,7 @@
 //! Where namespaces are forbidden, [`probe`] says so in one sentence, and nothing may run: outside the lab a probe would
 //! reach for real hosts.
 
+mod cost;
 mod dns;
 pub mod expect;
 mod faults;
@@ -58,6 +59,7 @@ use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command};
 use anyhow::{Context, Result, bail, ensure};
 
 pub use self::{
+    cost::Cost,
     faults::has_nft,
     healthy::healthy,
     network::Network,

@@ -90,6 +90,8 @@ pub struct NameServer {
     pub tcp: DnsConduct,
     /// Answers of its own, before those of [`Network::names`].
     pub names: BTreeMap<String, Answer>,
+    /// What it answers to every question, whatever the name.
+    pub always: Option<Answer>,
     /// It is there, but the VM's `resolv.conf` does not list it.
     pub hidden: bool,
 }
@@ -101,6 +103,7 @@ impl Default for NameServer {
             udp: DnsConduct::Good,
             tcp: DnsConduct::Good,
             names: BTreeMap::new(),
+            always: None,
             hidden: false,
         }
     }

@@ -17,7 +17,7 @@ const NEWEST: u32 = 1;
 const NAME: &str = "apim-probe/report/v";
 
 /// A larger file is refused, in bytes: a report of 10,000 endpoints has half of it.
-const MAX_SIZE: usize = 64 << 20;
+const MAX_SIZE: usize = 32 << 20;
 
 /// What comes first: whose document it is. Everything else is passed over, so that nothing is kept of what is none.
 #[derive(Deserialize)]

@@ -55,6 +55,9 @@ const KINDS: [Kind; 4] = [
 ];
 
 fn main() -> ExitCode {
+    if let Some(account) = lab::Cost::account() {
+        return lab::exit_code(account);
+    }
     if let Some(job) = lab::job() {
         return lab::exit_code(run(&job));
     }

@@ -1,6 +1,7 @@
 //! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, a report after
 //! Ctrl-C, with few descriptors, or with nobody to read it, and no packet too many where nothing is wrong.
 
+mod budgets;
 mod documents;
 mod ends;
 mod fixes;
@@ -14,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{self as lab, Forbidden, Lab, Network};
+use apim_probe_lab::{self as lab, Cost, Forbidden, Lab, Network};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ struct Promise {
 
 fn promises() -> impl Iterator<Item = &'static Promise> {
     [
+        budgets::PROMISES,
         documents::PROMISES,
         ends::PROMISES,
         fixes::PROMISES,
@@ -86,6 +88,13 @@ impl World {
 
     fn output(&self, command: &str, flags: &[&str]) -> Result<Output> {
         self.agent(command, flags)?.output().context("starting the agent")
+    }
+
+    /// What the agent costs.
+    fn cost(&self, command: &str, flags: &[&str]) -> Result<Cost> {
+        let mut agent = Command::new(AGENT);
+        agent.args(self.arguments(command, flags)?);
+        Cost::of(self.lab.agent(std::env::current_exe()?)?, &agent)
     }
 
     /// The agent started by a shell, which can do to it what shells do: `"$@"` is its whole command line.

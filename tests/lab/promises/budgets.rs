@@ -1,0 +1,199 @@
+//! What the agent costs and says among hostile name servers, peers and files: bounded memory, its deadline, no false pass.
+//!
+//! To try another kind of hostility, add a network and what must hold there.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write as _,
+    path::Path,
+    process::Command,
+    thread,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Promise, World, catalog_of, list, text};
+
+/// What a run may take beyond what listing its plan takes, in megabytes: in this build, which is not optimised, the program
+/// alone takes half as much.
+const MAX_MEMORY: f64 = 40.0;
+/// How far a run may go beyond its deadline, in milliseconds.
+const MAX_OVERSHOOT: f64 = 250.0;
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "budgets/4000-addresses-a-name",
+        catalog: None,
+        network: || "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]".to_owned(),
+        check: |world| lies(world, 8_000),
+    },
+    Promise {
+        name: "budgets/4000-addresses-where-nobody-answers",
+        catalog: None,
+        network: || {
+            "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]
+faults: [ { to: '20.200.0.0/16', does: silence } ]"
+                .to_owned()
+        },
+        check: |world| lies(world, 4_000),
+    },
+    Promise {
+        name: "budgets/aliases-without-end",
+        catalog: None,
+        network: || {
+            let aliases: Vec<String> = (0..1_300).map(|n| format!("a{n}.alias.example")).collect();
+            format!(
+                "name_servers: [ {{ at: 10.2.0.10, always: {{ aliases: [{}] }} }}, \
+                 {{ at: 10.2.0.11, always: {{ aliases: [on.and.on.example] }} }} ]",
+                aliases.join(", ")
+            )
+        },
+        check: |world| lies(world, 8_000),
+    },
+    Promise {
+        name: "budgets/10000-endpoints-of-4000-addresses",
+        catalog: Some(|| catalog_of((0..10_000).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
+        network: || "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]".to_owned(),
+        check: |world| lies(world, 8_000),
+    },
+    Promise {
+        name: "budgets/peers-without-end",
+        catalog: None,
+        network: || {
+            "services:
+  '*:443': { http: { endless_headers: true } }
+  '*:80': { http: { size: 1000000000 } }
+  '*:1433': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }
+  '*:445': { script: [ { repeat: [ 100000000, 'no end ' ] } ] }
+  '*:5671': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }
+  '*:5672': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }
+  '*:1688': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }"
+                .to_owned()
+        },
+        check: |world| {
+            // What shows a verified certificate is who it is, and plain HTTP proves itself by its head; what answers
+            // over UDP, and the name server, are as they should be.
+            let hostile = |row: &Value| {
+                row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
+            };
+            hostile_run(world, 4_000, hostile).map(drop)
+        },
+    },
+    Promise {
+        name: "budgets/files-without-end",
+        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
+        network: || "{}".to_owned(),
+        check: |world| {
+            let sparse = world.lab.folder().join("sparse");
+            File::create(&sparse)?.set_len(1 << 30)?;
+            for file in [Path::new("/dev/zero"), &sparse] {
+                refused_cheaply(world, file, || {})?;
+            }
+            // Whoever writes into it never stops by himself.
+            let pipe = world.lab.folder().join("pipe");
+            ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
+            refused_cheaply(world, &pipe, || {
+                let pipe = pipe.clone();
+                thread::spawn(move || -> std::io::Result<()> {
+                    let mut pipe = OpenOptions::new().write(true).open(pipe)?;
+                    loop {
+                        pipe.write_all(&b"no end ".repeat(1_000))?;
+                    }
+                });
+            })
+        },
+    },
+    Promise {
+        name: "budgets/system-files-without-end",
+        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
+        network: || "vm: { hosts: '' }".to_owned(),
+        check: |world| {
+            for (file, said) in [
+                ("hosts", "/etc/hosts is larger"),
+                ("resolv.conf", "/etc/resolv.conf is larger"),
+            ] {
+                OpenOptions::new()
+                    .write(true)
+                    .open(world.lab.folder().join(file))?
+                    .set_len(1 << 30)?;
+                let cost = within_memory(world, "run", &["--timeout", "1s"])?;
+                ensure!(cost.said.contains(said), "{}", cost.said);
+            }
+            Ok(())
+        },
+    },
+];
+
+/// A run among name servers of which no answer is true.
+fn lies(world: &World, deadline_ms: u32) -> Result<()> {
+    let report = hostile_run(world, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
+    let asked = list(&report, "endpoints")
+        .iter()
+        .filter(|row| row["cause"] != "needs-value");
+    ensure!(asked.count() > 20, "nothing was asked");
+    Ok(())
+}
+
+/// A run whose deadline, memory and passes are checked: none of those that `may_not_pass` tells of.
+fn hostile_run(world: &World, deadline_ms: u32, may_not_pass: fn(&Value) -> bool) -> Result<Value> {
+    let file = world.lab.folder().join("report.json");
+    let (shown, deadline) = (file.display().to_string(), format!("{deadline_ms}ms"));
+    let flags = ["--quiet", "--timeout", "2s", "--deadline", &deadline, "-o", &shown];
+    let cost = within_memory(world, "run", &flags)?;
+    let report: Value = serde_json::from_slice(&fs::read(&file).with_context(|| cost.said.clone())?)?;
+    let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
+    ensure!(
+        duration < f64::from(deadline_ms) + MAX_OVERSHOOT,
+        "it took {duration} ms of {deadline_ms}"
+    );
+    let mut rows = list(&report, "endpoints").iter();
+    if let Some(row) = rows.find(|row| may_not_pass(row) && row["verdict"] == "reachable") {
+        anyhow::bail!("a false pass: {row}");
+    }
+    Ok(report)
+}
+
+/// Runs the agent, and checks its memory.
+fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::Cost> {
+    let listed = world.cost("list", &[])?;
+    let cost = world.cost(command, flags)?;
+    ensure!(
+        cost.peak_mb <= listed.peak_mb + MAX_MEMORY,
+        "{command} {flags:?} took {:.1} MB, and listing the plan {:.1} MB",
+        cost.peak_mb,
+        listed.peak_mb
+    );
+    Ok(cost)
+}
+
+/// Hands a file to everything that reads one; each says so in a sentence. `before` is done before each.
+fn refused_cheaply(world: &World, file: &Path, before: impl Fn()) -> Result<()> {
+    let shown = file.display().to_string();
+    let readers: [(&str, &[&str]); 12] = [
+        ("run", &["--probes"]),
+        ("run", &["--network-status"]),
+        ("run", &["--dependencies"]),
+        ("run", &["--effective-nsg"]),
+        ("run", &["--effective-routes"]),
+        ("run", &["--service-tags"]),
+        ("run", &["--ca-file"]),
+        ("run", &["--management-ca-file"]),
+        ("list", &["--probes"]),
+        ("rules", &["--kind", "nsg", "--report"]),
+        ("watch", &["--baseline"]),
+        ("watch", &["--network-status"]),
+    ];
+    for (command, flags) in readers {
+        before();
+        let cost = within_memory(world, command, &[flags, &[&shown]].concat())
+            .with_context(|| format!("{command} {flags:?} {shown}"))?;
+        let said = text(cost.said.as_bytes());
+        ensure!(
+            cost.status == Some(2) && said.contains(&shown) && said.len() < 500,
+            "{command} {flags:?}: {:?} {said}",
+            cost.status
+        );
+    }
+    Ok(())
+}
