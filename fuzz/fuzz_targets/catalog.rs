@@ -10,13 +10,13 @@ fuzz_target!(|bytes: &[u8]| {
         name: "probes.yaml".into(),
         bytes: bytes.to_vec(),
     };
+    // The built-in catalog takes a while to read: it is laid under nothing but what could be one.
     for builtin in [false, true] {
         if let Err(errors) = load(builtin, std::slice::from_ref(&file)) {
             let page = render(&errors, false);
-            assert!(
-                errors.count() > 0 && !page.contains(|c: char| c.is_control() && c != '\n'),
-                "{page:?}"
-            );
+            let harmful = |c: char| c.is_control() && c != '\n';
+            assert!(errors.count() > 0 && !page.contains(harmful), "{page:?}");
+            return;
         }
     }
 });

@@ -14,7 +14,7 @@ const UNSYNCHRONISED: u8 = 16;
 /// What a time server said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NtpReply {
-    /// Steps from a reference clock, 1 to 15; 0 where the server declines or has no time.
+    /// Steps from a reference clock, 1 to 15; 0 where the server declines, 0 or 16 where it has no time.
     pub stratum: u8,
     /// The kiss code of stratum 0, such as `DENY`, `RSTR` or `RATE` (RFC 5905, section 7.4).
     pub kiss: Option<String>,

@@ -20,6 +20,8 @@ pub fn metadata(bytes: &[u8]) -> bool {
     let reply = Reply {
         status: 200,
         body: String::from_utf8_lossy(bytes).into_owned(),
+        location: None,
+        retry_after: None,
     };
     metadata::read(&reply, None).is_ok()
 }
