@@ -121,6 +121,7 @@ fn row(
         flows: judgement.flows,
         stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
         predicted,
+        from_instance: None,
     }
 }
 

@@ -336,9 +336,12 @@ pub struct PlanArgs {
     /// The instance's outboundNetworkDependenciesEndpoints as JSON, repeatable for its pages
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dependencies: Vec<PathBuf>,
-    /// Resource id of the instance: fetch both documents with the VM's managed identity
+    /// Resource id of the instance: fetch all that it depends on, and this VM's rules, with the VM's managed identity
     #[arg(long, value_name = "RESOURCE_ID", conflicts_with = "no_metadata")]
     pub service: Option<ResourceId>,
+    /// Client id of the managed identity to ask with, where the VM has several
+    #[arg(long, value_name = "CLIENT_ID", requires = "service", value_parser = client_id)]
+    pub identity: Option<String>,
     /// PEM file of more trust anchors for the management endpoint alone: they are trusted with the VM's token
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
     pub management_ca_file: Option<PathBuf>,
@@ -378,8 +381,14 @@ pub struct ProbeArgs {
     /// Limit of each stage of each address
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
-    /// Limit of the whole run, or of each round
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    /// Limit of the whole run, or of each round; five minutes with --confirm
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        default_value_if("confirm", "true", "5m"),
+        value_parser = duration
+    )]
     pub deadline: Duration,
     /// Probes in flight
     #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
@@ -393,6 +402,9 @@ pub struct ProbeArgs {
     /// Do without control queries and connections
     #[arg(long)]
     pub no_control: bool,
+    /// Let the instance itself try what is blocked or unproven here; takes a role that could also change the instance
+    #[arg(long, requires = "service")]
+    pub confirm: bool,
 }
 
 /// The flags of whatever reports.
@@ -511,6 +523,22 @@ fn vnet(text: &str) -> Result<Vnet, String> {
         .into_iter()
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "expected external or internal".into())
+}
+
+fn client_id(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_hexdigit()
+            }
+        });
+    if is_id {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected a client id such as 00000000-0000-0000-0000-000000000000, as `az identity show --query clientId` prints it".into())
+    }
 }
 
 fn region(text: &str) -> Result<String, String> {

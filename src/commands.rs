@@ -23,6 +23,7 @@ use crate::{
 
 mod check;
 mod completions;
+mod confirm;
 mod diff;
 mod explain;
 mod list;

@@ -23,6 +23,7 @@ mod join;
 mod name;
 mod network_status;
 mod service;
+pub mod subnets;
 pub mod view;
 
 pub use crate::azure::json::Kind;

@@ -40,6 +40,7 @@ pub mod azure;
 pub mod catalog;
 pub mod cli;
 mod commands;
+mod confirm;
 pub mod diagnosis;
 pub mod diff;
 pub mod exit;

@@ -10,6 +10,7 @@ mod endpoint;
 mod exit_status;
 mod finding;
 mod finding_kind;
+mod from_instance;
 mod report;
 mod summary;
 mod terms;
@@ -22,6 +23,7 @@ pub use self::{
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Placeholder, Suspect},
     finding_kind::FindingKind,
+    from_instance::{FromInstance, InstanceHop},
     prediction::Prediction,
     report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},

@@ -12,6 +12,7 @@
 use std::net::IpAddr;
 
 pub mod addresses;
+pub mod declared;
 pub mod evaluate;
 mod halves;
 pub mod nsg;

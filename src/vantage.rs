@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     azure::{Cloud, resources::Resource},
-    import::{Imports, view::InstanceView},
+    import::{Imports, subnets::Subnets, view::InstanceView},
     model::{Imported, VantageSource, Vnet},
 };
 
@@ -22,7 +22,7 @@ pub(crate) mod resolvers;
 mod secret;
 pub(crate) mod until;
 
-use metadata::Machine;
+use metadata::{Identity, Machine};
 use until::Until;
 
 /// Where the agent stands.
@@ -46,6 +46,8 @@ pub(crate) struct Vantage {
     pub subnet: Option<String>,
     /// This VM as a resource, as its metadata names it.
     pub vm: Option<Resource>,
+    /// What the management endpoint knows this VM by, where the metadata service tells.
+    pub identity: Option<Identity>,
     /// The name servers to test and to ask.
     pub name_servers: Vec<SocketAddr>,
     /// Whether these are the ones of a machine that is no VM of Azure's, as far as is known: no rule of the network is about
@@ -55,6 +57,8 @@ pub(crate) struct Vantage {
     pub imports: Vec<Imported>,
     /// What the instance says of its own network.
     pub instance: InstanceView,
+    /// What guards this VM and the instance, as far as the management endpoint told.
+    pub subnets: Subnets,
     /// What the reader should know before the results.
     pub notices: Vec<String>,
 }
@@ -143,9 +147,11 @@ impl Vantage {
             },
             vm: machine.resource,
             subnet: machine.subnet.map(|subnet| subnet.trunc().to_string()),
+            identity: machine.identity,
             name_servers,
             imports: Vec::new(),
             instance: InstanceView::default(),
+            subnets: Subnets::default(),
             notices,
         }
     }
@@ -243,6 +249,7 @@ mod tests {
             addresses: vec!["10.1.0.4".parse().unwrap()],
             subnet: "10.1.0.4/24".parse().ok(),
             resource: None,
+            identity: None,
             notices: vec![],
         }
     }

@@ -42,6 +42,12 @@ pub struct Expect {
     /// How many flows the wire carried to each of these places: TCP connections, or pairs of UDP ports.
     #[serde(default)]
     pub flows: BTreeMap<At, usize>,
+    /// How many requests to the platform must hold each of these words: `GET /path?query`, or a POST with its body.
+    #[serde(default)]
+    pub asked: BTreeMap<String, usize>,
+    /// Words that stdout must hold, whatever the report is made of.
+    #[serde(default)]
+    pub report: Phrases,
     /// The longest that the whole run may take, in milliseconds: a bound against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
@@ -113,6 +119,15 @@ impl Expect {
             .collect()
     }
 
+    /// Everything that the platform was asked more or less often than it should have been, one line each.
+    pub fn compare_asked(&self, asked: &[String]) -> Vec<String> {
+        let times = |words: &String| asked.iter().filter(|line| line.contains(words.as_str())).count();
+        let wrong = self.asked.iter().filter(|(words, wanted)| times(words) != **wanted);
+        wrong
+            .map(|(words, wanted)| format!("{words} was asked {} times, expected {wanted}", times(words)))
+            .collect()
+    }
+
     /// Everything in which the agent's words differ, one line each; none means that all is as expected.
     pub fn compare(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -124,6 +139,7 @@ impl Expect {
             ));
         }
         self.stderr.missing_in(stderr, "stderr", &mut wrong);
+        self.report.missing_in(stdout, "stdout", &mut wrong);
         let may_lack_report = self.exit == 2 || self.exit == 4 && self.endpoints.is_empty();
         if may_lack_report && stdout.trim().is_empty() {
             return wrong;

@@ -41,6 +41,7 @@ mod faults;
 mod firewall;
 mod healthy;
 mod line;
+pub mod management;
 mod namespace;
 pub mod network;
 mod relay;
@@ -54,7 +55,7 @@ mod trial;
 mod wire;
 mod world;
 
-use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command};
+use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command, sync::PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -171,6 +172,12 @@ impl Lab {
     /// is relayed.
     pub fn flows(&self) -> Vec<Flow> {
         self.relay.as_ref().map(Relay::flows).unwrap_or_default()
+    }
+
+    /// What the platform was asked so far, a line each: `GET /path?query`, and the body of a POST behind it.
+    pub fn asked(&self) -> Vec<String> {
+        let asked = self.world.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.clone()
     }
 
     /// Hands the relay those of the faults that are about some packets only.

@@ -2,6 +2,7 @@
 
 mod at;
 mod line;
+mod management;
 mod service;
 mod tls;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub use self::{
     at::{At, Transport},
     line::{Direction, Hop, Kind, Line, When},
+    management::{Given, Identities, Management, ManagementFault, Operation, Refusal},
     service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
@@ -29,6 +31,8 @@ pub struct Network {
     pub names: BTreeMap<String, Answer>,
     /// Who listens where.
     pub services: BTreeMap<At, Service>,
+    /// Azure's management endpoint and the VM's metadata service, where there are any.
+    pub management: Option<Management>,
     /// What the network does to packets on their way.
     pub faults: Vec<Fault>,
     /// How packets travel between the VM and its router.

@@ -117,6 +117,7 @@ impl Scenario {
         let said = output(run)?;
         let mut wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
         wrong.extend(self.expect.compare_flows(&network, &lab.flows()));
+        wrong.extend(self.expect.compare_asked(&lab.asked()));
         ensure!(
             wrong.is_empty(),
             "{}\n\n{}\n\n--- stdout\n{}\n--- stderr\n{}",
@@ -176,7 +177,7 @@ impl Scenario {
 
     /// Whether there is a metadata service to be asked.
     fn asks_metadata(&self) -> bool {
-        self.network.services.contains_key(&At::tcp("169.254.169.254", 80))
+        self.network.management.is_some() || self.network.services.contains_key(&At::tcp("169.254.169.254", 80))
     }
 }
 
@@ -208,7 +209,8 @@ fn planning(args: &[String]) -> Vec<String> {
         "--interval",
         "--for",
     ];
-    const PROBING_SWITCHES: [&str; 6] = [
+    const PROBING_SWITCHES: [&str; 7] = [
+        "--confirm",
         "--ipv6",
         "--no-control",
         "--allow-untested",

@@ -25,6 +25,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
     line::{Line, cut_here, from_hex, is_cut},
+    management,
     network::{After, Cut, Demand, End, Service, Speaks, Step},
     tls::{self, Pki},
 };
@@ -84,6 +85,12 @@ impl Port {
                     play(&mut self.shake_hands(line).await?, script).await
                 }
                 _ => play(line, script).await,
+            };
+        }
+        if let Some(platform) = &self.service.platform {
+            return match self.service.speaks {
+                Some(Speaks::Https) => management::serve(&mut self.shake_hands(line).await?, platform, true).await,
+                _ => management::serve(line, platform, false).await,
             };
         }
         match self.service.speaks.unwrap_or(Speaks::Tcp) {
@@ -172,7 +179,7 @@ fn with_demand(mut service: Service) -> Service {
 }
 
 /// Says nothing until the client leaves.
-async fn idle<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<()> {
+pub(crate) async fn idle<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<()> {
     let mut bytes = [0; 4096];
     while io.read(&mut bytes).await? > 0 {}
     Ok(())

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     dns, faults,
     firewall::Gate,
+    management::{self, Asked},
     network::{At, Network, Service, Speaks, Transport},
     services::{Port, answer_ntp},
     tls::Pki,
@@ -44,6 +45,8 @@ enum What {
 pub(crate) struct World {
     orders: UnboundedSender<Order>,
     pub(crate) pki: Arc<Pki>,
+    /// What the platform was asked.
+    pub(crate) asked: Asked,
 }
 
 impl World {
@@ -52,9 +55,11 @@ impl World {
         let (orders, inbox) = unbounded_channel();
         let (ready, started) = mpsc::channel();
         let pki = Arc::new(Pki::default());
+        let asked = Asked::default();
         let world = Self {
             orders,
             pki: Arc::clone(&pki),
+            asked: Arc::clone(&asked),
         };
         thread::Builder::new().name("world".into()).spawn(move || {
             let begun = begin(peer, limit_icmp);
@@ -66,7 +71,7 @@ impl World {
                         // Nobody waits any more only if the process is ending.
                         let _ = ready.send(echo);
                         if is_up {
-                            follow(inbox, &pki).await;
+                            follow(inbox, &pki, &asked).await;
                         }
                     });
                 }
@@ -112,10 +117,10 @@ fn begin(peer: Peer, limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
         .context("starting the world's runtime")
 }
 
-async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>) {
+async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>, asked: &Asked) {
     while let Some(order) = inbox.recv().await {
         let done = match order.what {
-            What::Serve(network) => serve(&network, pki),
+            What::Serve(network) => serve(&management::completed(&network, asked), pki),
             What::Fault(network) => faults::in_world(&network),
             What::Lift => faults::lift_in_world(),
         };

@@ -1,4 +1,4 @@
-//! From files to the network's own rules.
+//! From files and answers to the network's own rules.
 
 use std::path::Path;
 
@@ -7,24 +7,92 @@ use crate::{
     azure::json::MAX_SIZE,
     cli::NetworkArgs,
     file,
-    network::{NetworkRules, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, declared, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    vantage::management::{Network, Security, Ways},
 };
 
-/// Reads the files that were named; `None` where none was.
-pub(super) fn rules(arguments: &NetworkArgs) -> Result<Option<NetworkRules>, Failure> {
-    let security = parsed(
-        arguments.effective_nsg.as_deref(),
-        "--effective-nsg",
-        SecurityRules::parse,
-    )?;
-    let routes = parsed(
-        arguments.effective_routes.as_deref(),
-        "--effective-routes",
-        Routes::parse,
-    )?;
-    let tags = parsed(arguments.service_tags.as_deref(), "--service-tags", ServiceTags::parse)?;
-    let given = security.is_some() || routes.is_some() || tags.is_some();
-    Ok(given.then(|| NetworkRules::new(security, routes, tags)))
+/// What is known of the network's rules.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    security: Option<SecurityRules>,
+    routes: Option<Routes>,
+    tags: Option<ServiceTags>,
+}
+
+impl Known {
+    /// Reads the files that were named.
+    pub(super) fn from_files(arguments: &NetworkArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            security: parsed(
+                arguments.effective_nsg.as_deref(),
+                "--effective-nsg",
+                SecurityRules::parse,
+            )?,
+            routes: parsed(
+                arguments.effective_routes.as_deref(),
+                "--effective-routes",
+                Routes::parse,
+            )?,
+            tags: parsed(arguments.service_tags.as_deref(), "--service-tags", ServiceTags::parse)?,
+        })
+    }
+
+    /// Takes what was fetched, where no file was given; gives what cannot be used of it, a sentence each.
+    pub(super) fn complete(&mut self, fetched: &Network) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.security.is_none() {
+            let bytes = fetched.security.as_ref().map(|security| match security {
+                Security::Effective(text) => text.clone().into_bytes(),
+                Security::Configured(groups) => declared::security(groups),
+            });
+            self.security = usable(
+                bytes,
+                "the rules of this VM's network card",
+                SecurityRules::parse,
+                &mut notices,
+            );
+        }
+        if self.routes.is_none() {
+            let bytes = fetched.routes.as_ref().map(|ways| match ways {
+                Ways::Effective(text) => text.clone().into_bytes(),
+                Ways::Configured { table, network } => declared::routes(table.as_deref(), network.as_deref()),
+            });
+            self.routes = usable(
+                bytes,
+                "the routes of this VM's network card",
+                Routes::parse,
+                &mut notices,
+            );
+        }
+        // The list is of a whole cloud: without rules it is of no use.
+        if self.tags.is_none() && (self.security.is_some() || self.routes.is_some()) {
+            let bytes = fetched.tags.as_ref().map(|text| text.clone().into_bytes());
+            self.tags = usable(bytes, "the service tags", ServiceTags::parse, &mut notices);
+        }
+        notices
+    }
+
+    /// The rules; `None` where nothing is known.
+    pub(super) fn rules(self) -> Option<NetworkRules> {
+        let given = self.security.is_some() || self.routes.is_some() || self.tags.is_some();
+        given.then(|| NetworkRules::new(self.security, self.routes, self.tags))
+    }
+}
+
+/// What an answer says, where it can be read.
+fn usable<T>(
+    bytes: Option<Vec<u8>>,
+    what: &str,
+    parse: fn(&[u8]) -> Result<T, String>,
+    notices: &mut Vec<String>,
+) -> Option<T> {
+    match parse(&bytes?) {
+        Ok(read) => Some(read),
+        Err(why) => {
+            notices.push(format!("--service: the management endpoint's answer for {what} {why}"));
+            None
+        }
+    }
 }
 
 fn parsed<T>(path: Option<&Path>, flag: &str, parse: fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, Failure> {

@@ -14,7 +14,7 @@ use crate::{
     plan::{Plan, Scope, Selection, Values},
     vantage::{
         Claims, Vantage, descriptors, hosts,
-        management::{self, Fetched, ResourceId},
+        management::{self, Errand, Fetched, ResourceId},
         until::Until,
     },
 };
@@ -61,7 +61,7 @@ pub(super) fn plan(
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
         required_only: arguments.required_only,
     };
-    let network = network::rules(&arguments.network)?.map(|rules| rules.with_activation_at(catalog.route_addresses()));
+    let mut given = network::Known::from_files(&arguments.network)?;
     let mut documents = documents(arguments)?;
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
@@ -72,8 +72,17 @@ pub(super) fn plan(
     let service = arguments.service.as_ref();
     let trusted = trusted.filter(|_| service.is_some());
     let fetched = service.map_or_else(Fetched::default, |service| {
-        management::fetch(service, &place, &roots, until)
+        let errand = Errand {
+            service,
+            identity: arguments.identity.as_deref(),
+            roots: &roots,
+        };
+        management::fetch(&errand, &place, until)
     });
+    let unusable = given.complete(&fetched.network);
+    let network = given
+        .rules()
+        .map(|rules| rules.with_activation_at(catalog.route_addresses()));
     documents.extend(fetched.documents);
     let imports = Imports::gather(documents);
     let Joined {
@@ -100,10 +109,14 @@ pub(super) fn plan(
         .into_iter()
         .chain(trusted)
         .chain(fetched.notices)
+        .chain(unusable)
         .chain(joined)
         .chain(hidden);
     Ok(Planned {
-        vantage: place.with(imports, notices.chain(ruled).chain(added)),
+        vantage: Vantage {
+            subnets: fetched.network.subnets,
+            ..place.with(imports, notices.chain(ruled).chain(added))
+        },
         catalog,
         plan,
         network,
@@ -171,7 +184,7 @@ pub(super) fn claims(arguments: &PlanArgs) -> Claims {
 
 /// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of
 /// `--management-ca-file`, with the notice that they call for.
-fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), Failure> {
+pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), Failure> {
     let mut roots = Roots::builtin();
     let Some(path) = path else {
         return Ok((roots, None));

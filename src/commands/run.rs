@@ -69,7 +69,11 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
     );
     progress.clear();
     run.duration = session.began().elapsed();
-    session.report(&run, started_at)
+    let report = session.report(&run, started_at);
+    if run.interrupted {
+        return report;
+    }
+    session.confirmed(report)
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::{
     Failure,
+    confirm::Confirmation,
     planning::{self, Planned},
     stop::{Stop, Stopped},
     tell, terminal,
@@ -27,7 +28,10 @@ use crate::{
     diagnosis::{self, view::Surroundings},
     file,
     model::{Report, Tier},
-    net::tls::{TlsClient, roots::Roots},
+    net::{
+        milliseconds,
+        tls::{TlsClient, roots::Roots},
+    },
     network::NetworkRules,
     plan::Plan,
     probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, flows::Reach, threads::Threads},
@@ -53,6 +57,7 @@ pub(super) struct Session<'a> {
     known: Known,
     limits: Limits,
     controls: bool,
+    confirmation: Option<Confirmation>,
     tls: TlsClient,
     threads: Threads,
 }
@@ -97,6 +102,7 @@ impl<'a> Session<'a> {
             Err(Stopped::Interrupted) => return Err(Unopened::Interrupted),
             Err(Stopped::Late(file)) => return Err(late(file.as_deref(), probe.deadline).into()),
         };
+        let confirmation = Confirmation::of(plan, probe);
         let Planned {
             catalog,
             vantage,
@@ -119,6 +125,7 @@ impl<'a> Session<'a> {
                 ipv6: probe.ipv6,
             },
             controls: !probe.no_control,
+            confirmation,
             tls: TlsClient::new(roots),
             threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
         })
@@ -228,11 +235,23 @@ impl<'a> Session<'a> {
             addresses: &vantage.addresses,
             started_at,
             instance: Some(&vantage.instance),
+            subnets: Some(&vantage.subnets),
             rules: Some(&rules),
             known: Some(&self.known),
         };
         let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
+    }
+
+    /// The report with what the instance itself says of it, where it is to be asked and there is time.
+    pub(super) fn confirmed(&self, report: Report) -> Report {
+        let Some(confirmation) = &self.confirmation else {
+            return report;
+        };
+        let end = Instant::now() + self.limits_from(self.stop.began()).deadline;
+        let mut report = confirmation.carry_out(report, &self.vantage, self.stop, end);
+        report.duration_ms = milliseconds(self.stop.began().elapsed());
+        report
     }
 
     fn policy(&self, depth: Depth, reach: Reach) -> ControlPolicy {
@@ -317,6 +336,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         addresses: &vantage.addresses,
         started_at,
         instance: None,
+        subnets: None,
         rules: None,
         known: None,
     };

@@ -40,6 +40,11 @@ use self::status_line::StatusLine;
 
 /// Watches until there is a reason to stop, and sums up.
 pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
+    if arguments.probe.confirm {
+        return Err(Failure::usage(
+            "--confirm goes with a single run: leave it out, and let `apim-probe run --confirm` ask the instance",
+        ));
+    }
     let outputs = Outputs::pair(&[], &arguments.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;

@@ -45,6 +45,7 @@ mod same_page;
 mod say;
 mod silence;
 mod size;
+mod subnets;
 mod unprobed;
 
 /// The widest cause first.
@@ -102,6 +103,8 @@ pub static RULES: &[Rule] = &[
     instance_view::INBOUND,
     instance_view::INTERNAL,
     instance_view::STALE,
+    subnets::ENDPOINT_POLICY,
+    subnets::OTHER_RULES,
     unprobed::NSG_DENY,
     unprobed::ASYMMETRIC_ROUTE,
 ];

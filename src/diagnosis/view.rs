@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{outcome::Judgement, socket};
 use crate::{
     azure::resources::Known,
-    import::view::InstanceView,
+    import::{subnets::Subnets, view::InstanceView},
     model::{Need, Vnet},
     net::icmp::IcmpError,
     network::Predictions,
@@ -45,6 +45,8 @@ pub struct Surroundings<'a> {
     pub started_at: Timestamp,
     /// What the instance says of its own network, where it was asked.
     pub instance: Option<&'a InstanceView>,
+    /// What guards this VM and the instance, where the management endpoint told.
+    pub subnets: Option<&'a Subnets>,
     /// The rules that the plan needs: those that mend something stand in its fix.
     pub rules: Option<&'a RuleSet<'a>>,
     /// The user's own resources, whose names stand in commands; `None` where nothing tells.

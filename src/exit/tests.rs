@@ -82,6 +82,7 @@ fn endpoint(word: &str) -> Endpoint {
             ..Stages::default()
         },
         predicted: None,
+        from_instance: None,
     }
 }
 

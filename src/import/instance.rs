@@ -27,7 +27,10 @@ use crate::{
     model::Imported,
 };
 
-pub use self::{part::Part, service::Service};
+pub use self::{
+    part::Part,
+    service::{Place as Location, Service},
+};
 use self::{
     part::{Sort, instance_of},
     records::Records,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Direction, Expect, Need, Prediction, Protocol, Transport, Verdict, json};
+use super::{Cause, Direction, Expect, FromInstance, Need, Prediction, Protocol, Transport, Verdict, json};
 
 /// One endpoint and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +67,9 @@ pub struct Endpoint {
     /// What the network's own rules say; absent where none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Prediction>,
+    /// What the instance itself saw, where it was asked; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_instance: Option<FromInstance>,
 }
 
 impl Endpoint {

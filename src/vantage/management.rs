@@ -1,39 +1,42 @@
-//! The instance's own documents, fetched from the cloud's management endpoint with this VM's managed identity.
+//! The instance's own documents and this VM's rules, fetched from the cloud's management endpoint with this VM's managed
+//! identity.
 //!
-//! Two read-only requests (a list may come in pages), and only when asked. The token comes from the metadata service,
-//! goes to the management endpoint over verified TLS, and nowhere else: not into a file, a message, a panic, or a core file.
+//! Requests that change nothing, and only when asked. The token comes from the metadata service, goes to the management
+//! endpoint over verified TLS, and nowhere else: not into a file, a message, a panic, or a core file.
 
+mod documents;
+mod network;
+mod session;
 pub(super) mod token;
 
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{cell::RefCell, str::FromStr};
 
 use jiff::Timestamp;
-use reqwest::{
-    Url,
-    header::{AUTHORIZATION, HeaderMap},
-};
+use serde_json::Value;
 
-use super::{
-    Vantage, block_on,
-    http::{Client, Failure, Reply},
-    secret::Undumpable,
-    until::Until,
+pub(crate) use self::network::{Network, Security, Ways};
+use self::{
+    documents::{Gathered, What},
+    network::Found,
+    session::{Session, Trouble},
 };
+use super::{Vantage, block_on, http::Failure, secret::Undumpable, until::Until};
 use crate::{
-    azure::{Cloud, resources::Resource},
-    import::{Document, Kind},
+    azure::{Cloud, json::Kind, resources::Resource},
+    import::{
+        Document,
+        instance::{Instance, Location, Part},
+    },
     net::tls::roots::Roots,
+    text::words,
 };
-use token::Token;
 
-/// The version of API Management's interface that both documents are read in.
+/// The version of API Management's interface that all documents are read in.
 const API_VERSION: &str = "2024-05-01";
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(5);
-/// How long all of them may take: the rest of the time is for probing.
-const LIMIT_OF_ALL: Duration = Duration::from_secs(20);
-/// More pages are not asked for: the largest instances have one.
-const MOST_PAGES: usize = 10;
+/// What all of it may take of the run's time: the rest is for probing.
+const SHARE: u32 = 3;
+/// What messages call the endpoint.
+const ENDPOINT: &str = "the management endpoint";
 
 /// The resource id of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,184 +84,386 @@ impl FromStr for ResourceId {
 }
 
 impl ResourceId {
+    /// As it stands in a URL.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The instance as a resource, for commands.
     pub(crate) fn resource(&self) -> Option<Resource> {
         Resource::of_id(&self.0)
     }
 }
 
+/// What is asked for, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Errand<'a> {
+    /// The instance.
+    pub service: &'a ResourceId,
+    /// `--identity`: the client id of one of the VM's managed identities.
+    pub identity: Option<&'a str>,
+    /// The roots that the endpoint's chain must end in.
+    pub roots: &'a Roots,
+}
+
 /// What could be fetched.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fetched {
-    /// The documents.
+    /// What Azure says of the instance's network and of its dependencies.
     pub documents: Vec<Document>,
+    /// What the instance says of itself.
+    pub instance: Instance,
+    /// What is known of the network around this VM and the instance.
+    pub network: Network,
     /// What could not be fetched, why, and what to do about it.
     pub notices: Vec<String>,
 }
 
-/// Fetches both documents of an instance, within a part of the time that is left. What cannot be fetched is a notice: the
-/// run goes on without it.
+/// Fetches everything that an instance depends on, and this VM's rules, within a third of the time that is left. What cannot
+/// be fetched is a notice: the run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub(crate) fn fetch(service: &ResourceId, vantage: &Vantage, roots: &Roots, until: &Until) -> Fetched {
-    let fetching = async {
-        tokio::select! {
-            fetched = fetch_both(service, vantage.cloud, &vantage.name_servers, roots) => fetched,
-            () = until.part(LIMIT_OF_ALL).over() => {
-                let base = format!("https://{}", vantage.cloud.management_host());
-                let by_hand = by_hand(&base, service, &[Kind::NetworkStatus, Kind::Dependencies]);
-                Fetched {
-                    notices: vec![format!(
-                        "--service: the management endpoint was too slow, and the run went on without it; or {by_hand}"
-                    )],
-                    ..Fetched::default()
-                }
-            }
-        }
-    };
-    block_on(fetching).unwrap_or_else(|error| Fetched {
-        notices: vec![format!("--service: cannot start: {error}")],
-        ..Fetched::default()
-    })
-}
-
-async fn fetch_both(service: &ResourceId, cloud: Cloud, name_servers: &[SocketAddr], roots: &Roots) -> Fetched {
+pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fetched {
+    let until = until.share(SHARE);
     // Before anything that may hold a part of the token, so that it is dropped after all of it.
     let undumpable = Undumpable::new();
-    let mut fetched = Fetched::default();
+    let (gathered, found) = (RefCell::new(Gathered::default()), RefCell::new(Found::default()));
+    let asked = async {
+        tokio::select! {
+            () = gather(errand, vantage, &until, &gathered, &found) => {}
+            () = until.clone().over() => {}
+        }
+    };
+    let started = block_on(asked);
+    let (mut gathered, found) = (gathered.into_inner(), found.into_inner());
+    gathered
+        .answers
+        .sort_by(|one, two| (one.0, &one.1).cmp(&(two.0, &two.1)));
+    let mut fetched = match started {
+        Ok(()) => read(gathered, errand.service, vantage.cloud),
+        Err(error) => Fetched {
+            notices: vec![format!("--service: cannot start: {error}")],
+            ..Fetched::default()
+        },
+    };
     if undumpable.is_none() {
-        fetched.notices.push(
+        fetched.notices.insert(
+            0,
             "--service: the system does not let this process keep its memory to itself: whoever runs programs as this user \
              could have read the token"
                 .into(),
         );
     }
-    let base = &format!("https://{}", cloud.management_host());
-    let client = Client::verifying(roots, name_servers).map_err(|failure| failure.to_string());
-    let asked = async { Ok::<_, String>((client?, token::token(base).await?)) };
-    let (client, token) = match asked.await {
-        Ok(both) => both,
-        Err(why) => {
-            let both = [Kind::NetworkStatus, Kind::Dependencies];
-            fetched
-                .notices
-                .push(format!("--service: {why}; or {}", by_hand(base, service, &both)));
-            return fetched;
-        }
-    };
-    let session = Session {
-        client,
-        base,
-        service,
-        token,
-    };
-    let (status, dependencies) = tokio::join!(
-        session.document(Kind::NetworkStatus),
-        session.document(Kind::Dependencies)
-    );
-    let mut troubles: Vec<(String, Vec<Kind>)> = Vec::new();
-    for (kind, answer) in [(Kind::NetworkStatus, status), (Kind::Dependencies, dependencies)] {
-        match answer {
-            Ok(documents) => fetched.documents.extend(documents),
-            // As a rule both fail for the same reason.
-            Err(why) => match troubles.iter_mut().find(|(known, _)| *known == why) {
-                Some((_, kinds)) => kinds.push(kind),
-                None => troubles.push((why, vec![kind])),
-            },
-        }
-    }
-    let notice = |(why, kinds): (String, Vec<Kind>)| format!("--service: {why}; or {}", by_hand(base, service, &kinds));
-    fetched.notices.extend(troubles.into_iter().map(notice));
+    fetched.network = found.network;
+    fetched.notices.extend(found.notices);
     fetched
 }
 
-/// Everything that a request to the management endpoint needs.
-struct Session<'a> {
-    client: Client,
-    base: &'a str,
-    service: &'a ResourceId,
-    token: Token,
-}
-
-impl Session<'_> {
-    /// All pages of a document, or why there is none.
-    async fn document(&self, kind: Kind) -> Result<Vec<Document>, String> {
-        let mut pages = Vec::new();
-        let mut next = Some(url(self.base, self.service, kind));
-        while let Some(url) = next.take() {
-            let reply = self.get(&url).await.map_err(|failure| self.unreachable(&failure))?;
-            if reply.status != 200 {
-                return Err(self.refused(reply.status));
-            }
-            let text = self.token.cut_out_of(&reply.body);
-            let mut page = Document::read(&text, "the management endpoint's answer", kind, Some(Timestamp::now()))?;
-            next = page.next.take();
-            pages.push(page);
-            if let Some(link) = &next
-                && (pages.len() >= MOST_PAGES || !is_below(link, self.base))
-            {
-                return Err(format!("{} goes on where it cannot be followed", kind.what()));
-            }
+async fn gather(
+    errand: &Errand<'_>,
+    vantage: &Vantage,
+    until: &Until,
+    gathered: &RefCell<Gathered>,
+    found: &RefCell<Found>,
+) {
+    let session = match Session::open(errand, vantage, until).await {
+        Ok(session) => session,
+        Err(trouble) => {
+            let mut gathered = gathered.borrow_mut();
+            gathered
+                .troubles
+                .extend(What::all().map(|what| (what, trouble.clone())));
+            gathered.done.extend(What::all());
+            return;
         }
-        Ok(pages)
-    }
-
-    async fn get(&self, url: &str) -> Result<Reply, Failure> {
-        self.client
-            .get(url, HeaderMap::from_iter([(AUTHORIZATION, self.token.header())]), LIMIT)
-            .await
-    }
-
-    fn unreachable(&self, failure: &Failure) -> String {
-        let host = self.base.trim_start_matches("https://");
-        let why = self.token.cut_out_of(&failure.to_string());
-        let trust = match failure {
-            Failure::Untrusted(_) => {
-                ", so the token was not sent; where the network inspects this way, --management-ca-file trusts its CA with it"
-            }
-            _ => "",
-        };
-        format!("{host} cannot be asked ({why}){trust}")
-    }
-
-    fn refused(&self, status: u16) -> String {
-        let id = &self.service.0;
-        match status {
-            401 | 403 => format!(
-                "this VM's managed identity may not read the instance (HTTP {status}): grant it the role Reader on it with `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {id}`"
-            ),
-            404 => format!("there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"),
-            429 => "the management endpoint is asked too often (HTTP 429): try again later".into(),
-            _ => format!("the management endpoint answered with HTTP {status}"),
-        }
-    }
-}
-
-fn url(base: &str, service: &ResourceId, kind: Kind) -> String {
-    let document = match kind {
-        Kind::Dependencies => "outboundNetworkDependenciesEndpoints",
-        _ => "networkstatus",
     };
-    format!("{base}{}/{document}?api-version={API_VERSION}", service.0)
+    let region = vantage.region.as_deref();
+    let documents = documents::gather(&session, errand.service, gathered);
+    match &vantage.identity {
+        Some(machine) => {
+            tokio::join!(documents, network::here(&session, machine, region, found));
+        }
+        None => documents.await,
+    }
+    let locations = locations(&gathered.borrow());
+    network::there(&session, &locations, region, found).await;
+}
+
+/// Where the instance runs, as far as it told.
+fn locations(gathered: &Gathered) -> Vec<Location> {
+    let mut instance = Instance::default();
+    for (what, _, answer) in &gathered.answers {
+        if *what == What::Part(Part::Service) {
+            // What is wrong with it is said when all of it is read.
+            let _ = instance.add(Part::Service, answer, ENDPOINT);
+        }
+    }
+    instance.service.map(|service| service.locations).unwrap_or_default()
+}
+
+/// What came of asking the instance itself.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// Azure's answers and their times, or why there is none, in the order of the questions.
+    pub answers: Vec<Result<(String, Timestamp), String>>,
+    /// Why the rest was not asked.
+    pub why: Option<String>,
+}
+
+impl Checked {
+    /// Nothing was asked.
+    pub(crate) fn nothing(why: &str) -> Self {
+        Self {
+            answers: Vec::new(),
+            why: Some(why.into()),
+        }
+    }
+}
+
+/// Lets the instance try one thing after the other (`connectivityCheck`): a second check while one runs is refused.
+///
+/// Must not be called by a task of a runtime.
+pub(crate) fn check<'a>(
+    errand: &Errand<'_>,
+    vantage: &Vantage,
+    bodies: impl Iterator<Item = &'a Value>,
+    until: &Until,
+) -> Checked {
+    let undumpable = Undumpable::new();
+    let checked = RefCell::new(Checked::default());
+    let asked = async {
+        tokio::select! {
+            () = check_all(errand, vantage, bodies, until, &checked) => {}
+            () = until.clone().over() => {
+                checked.borrow_mut().why = Some("the run's time was over".into());
+            }
+        }
+    };
+    let started = block_on(asked);
+    drop(undumpable);
+    started.map_or_else(
+        |error| Checked::nothing(&format!("cannot start: {error}")),
+        |()| checked.into_inner(),
+    )
+}
+
+async fn check_all<'a>(
+    errand: &Errand<'_>,
+    vantage: &Vantage,
+    bodies: impl Iterator<Item = &'a Value>,
+    until: &Until,
+    checked: &RefCell<Checked>,
+) {
+    let id = &errand.service.0;
+    let session = match Session::open(errand, vantage, until).await {
+        Ok(session) => session,
+        Err(trouble) => {
+            checked.borrow_mut().why = Some(trouble.to_string());
+            return;
+        }
+    };
+    let path = format!("{id}/connectivityCheck?api-version={API_VERSION}");
+    for body in bodies {
+        let answer = session.operation(&path, Some(body)).await;
+        let mut checked = checked.borrow_mut();
+        match answer {
+            Ok(text) => checked.answers.push(Ok((text, Timestamp::now()))),
+            Err(trouble @ Trouble::Refused(401 | 403, _)) => {
+                checked.why = Some(format!(
+                    "this VM's managed identity may not let it ({trouble}): connectivityCheck takes \
+                     Microsoft.ApiManagement/service/connectivityCheck/action, which API Management Service Contributor has, and \
+                     that role could also change or delete the instance"
+                ));
+                return;
+            }
+            // The others would fare alike.
+            Err(trouble @ (Trouble::Unasked(_) | Trouble::NoToken(_) | Trouble::PutOff(..))) => {
+                checked.why = Some(trouble.to_string());
+                return;
+            }
+            Err(trouble) => checked.answers.push(Err(trouble.to_string())),
+        }
+    }
+}
+
+/// Makes of the answers what they say.
+fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
+    let mut fetched = Fetched::default();
+    let mut troubles = gathered.troubles;
+    for (what, _, answer) in &gathered.answers {
+        let kind = match what {
+            What::Status => Kind::NetworkStatus,
+            What::Dependencies => Kind::Dependencies,
+            What::Part(part) => {
+                if let Err(why) = fetched.instance.add(*part, answer, ENDPOINT) {
+                    troubles.push((*what, Trouble::Odd(why)));
+                }
+                continue;
+            }
+        };
+        match Document::read(answer, "the management endpoint's answer", kind, Some(Timestamp::now())) {
+            // Its pages are all there, or it is said that they are not.
+            Ok(mut document) => {
+                document.next = None;
+                fetched.documents.push(document);
+            }
+            Err(why) => troubles.push((*what, Trouble::Unread(why))),
+        }
+    }
+    let late: Vec<What> = What::all().filter(|what| !gathered.done.contains(what)).collect();
+    fetched.notices = notices(gathered.answers.is_empty(), troubles, &late, service, cloud);
+    fetched
+}
+
+/// One sentence for each reason why something is missing: as a rule there is one for all of it.
+fn notices(
+    nothing_came: bool,
+    troubles: Vec<(What, Trouble)>,
+    late: &[What],
+    service: &ResourceId,
+    cloud: Cloud,
+) -> Vec<String> {
+    let absent = |(what, trouble): &(What, Trouble)| {
+        *what == What::Part(Part::Service) && matches!(trouble, Trouble::Refused(404, _))
+    };
+    // Where something did come, the instance is there.
+    if nothing_came && troubles.iter().any(absent) {
+        let id = &service.0;
+        return vec![format!(
+            "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"
+        )];
+    }
+    let mut reasons: Vec<(Trouble, Vec<What>)> = Vec::new();
+    for (what, trouble) in troubles {
+        match reasons.iter_mut().find(|(known, _)| *known == trouble) {
+            Some((_, missing)) if missing.contains(&what) => {}
+            Some((_, missing)) => missing.push(what),
+            None => reasons.push((trouble, vec![what])),
+        }
+    }
+    let mut notices: Vec<String> = reasons
+        .iter()
+        .map(|(trouble, missing)| {
+            let by_hand = by_hand(cloud, service, missing);
+            format!("--service: {}; or {by_hand}", why(trouble, missing, service, cloud))
+        })
+        .collect();
+    if !late.is_empty() {
+        notices.push(format!(
+            "--service: the management endpoint was too slow, and the run went on without {}; or {}",
+            named(late),
+            by_hand(cloud, service, late)
+        ));
+    }
+    notices
+}
+
+/// Why documents are missing, and what to do about it.
+fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
+    let what = named(missing);
+    let coded = |status: &u16, code: &Option<String>| match code {
+        Some(code) => format!("HTTP {status}, {code}"),
+        None => format!("HTTP {status}"),
+    };
+    match trouble {
+        Trouble::Unasked(failure) => {
+            let trust = match failure {
+                Failure::Untrusted(_) => {
+                    ", so the token was not sent; where the network inspects this way, --management-ca-file trusts its CA with it"
+                }
+                _ => "",
+            };
+            format!(
+                "{} cannot be asked for {what} ({failure}){trust}",
+                cloud.management_host()
+            )
+        }
+        Trouble::NoToken(why) | Trouble::Unread(why) => why.clone(),
+        Trouble::Refused(status @ (401 | 403), code) => format!(
+            "this VM's managed identity may not read {what} ({}): it lacks {}; grant it the role Reader with \
+             `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {}`",
+            coded(status, code),
+            permissions(missing),
+            service.0
+        ),
+        Trouble::Refused(409 | 422, code) => format!(
+            "the instance is being changed or is not whole, and does not tell {what} now ({})",
+            code.as_deref().unwrap_or("HTTP 409")
+        ),
+        Trouble::Refused(status, code) => {
+            format!(
+                "{ENDPOINT} answered with {} in the place of {what}",
+                coded(status, code)
+            )
+        }
+        Trouble::PutOff(429, wait) => format!(
+            "{ENDPOINT} is asked too often (HTTP 429) and wants to be left alone for {}, so {what} are missing: try again later",
+            words::duration(*wait)
+        ),
+        Trouble::PutOff(status, wait) => format!(
+            "{ENDPOINT} answered with HTTP {status} in the place of {what} and wants to be left alone for {}",
+            words::duration(*wait)
+        ),
+        Trouble::Astray => {
+            format!("the list of {what} goes on where it cannot be followed, and is used as far as it came")
+        }
+        Trouble::Endless => format!("{ENDPOINT} came to no end with {what}"),
+        Trouble::Odd(why) => format!("{ENDPOINT}'s answer for {what} cannot be used: it {why}"),
+    }
+}
+
+/// Up to four documents, for a sentence.
+fn named(documents: &[What]) -> String {
+    let names: Vec<&str> = documents.iter().map(|what| what.what()).collect();
+    if names.len() == What::all().count() {
+        return "the instance and what it depends on".into();
+    }
+    words::list(&names, 4)
+}
+
+/// The permissions that reading takes.
+fn permissions(missing: &[What]) -> String {
+    const PROVIDER: &str = "Microsoft.ApiManagement/service";
+    if missing.len() > 3 {
+        return format!("{PROVIDER}/*/read");
+    }
+    let each: Vec<String> = missing
+        .iter()
+        .map(|what| format!("{PROVIDER}/{}", what.permission()))
+        .collect();
+    each.join(", ")
 }
 
 /// How somebody who may read the instance gets the documents to this machine.
-fn by_hand(base: &str, service: &ResourceId, kinds: &[Kind]) -> String {
-    let command = |kind: &Kind| {
-        let (url, flag) = (url(base, service, *kind), kind.word());
-        format!("run `az rest --method get --url \"{url}\" > {flag}.json` elsewhere and pass --{flag} {flag}.json")
+fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[What]) -> String {
+    let (id, base) = (&service.0, session::base(cloud));
+    let by_az = |what: &What, flag: &str| {
+        let below = match what.below() {
+            "" => String::new(),
+            below => format!("/{below}"),
+        };
+        format!(
+            "run `az rest --method get --url \"{base}{id}{below}?api-version={API_VERSION}\" > {flag}.json` elsewhere and pass \
+             --{flag} {flag}.json"
+        )
     };
-    kinds.iter().map(command).collect::<Vec<_>>().join(", and ")
-}
-
-/// Whether a link leads to the same endpoint: the token must go nowhere else.
-fn is_below(link: &str, base: &str) -> bool {
-    let whole = |text: &str| text.parse::<Url>().ok();
-    // A name before the host would be sent as one more header.
-    let (Some(link), Some(base)) = (whole(link), whole(base)) else {
-        return false;
-    };
-    link.origin() == base.origin() && link.username().is_empty() && link.password().is_none()
+    let mut ways: Vec<String> = Vec::new();
+    for what in missing {
+        match what {
+            What::Status => ways.push(by_az(what, "network-status")),
+            What::Dependencies => ways.push(by_az(what, "dependencies")),
+            What::Part(_) => {}
+        }
+    }
+    let parts: Vec<&What> = missing.iter().filter(|what| matches!(what, What::Part(_))).collect();
+    match parts[..] {
+        [] => {}
+        [what] => ways.push(by_az(what, "instance")),
+        _ => ways.push(format!(
+            "run `scripts/collect.sh {id} > instance.json` elsewhere and pass --instance instance.json"
+        )),
+    }
+    ways.join(", and ")
 }
 
 #[cfg(test)]
@@ -288,21 +493,36 @@ mod tests {
     }
 
     #[test]
-    fn the_token_stays_with_the_endpoint() {
-        let base = "https://management.azure.com";
-        assert!(is_below("https://management.azure.com/subscriptions/0?page=2", base));
-        assert!(is_below("https://MANAGEMENT.azure.com:443/x", base));
-        for elsewhere in [
-            "https://management.azure.com.evil.example/x",
-            "https://management.azure.com@evil.example/x",
-            "https://name@management.azure.com/x",
-            "https://:word@management.azure.com/x",
-            "http://management.azure.com/x",
-            "https://management.azure.com:8443/x",
-            "/subscriptions/0",
-            "not a link",
+    fn what_may_not_be_read_is_one_sentence_with_the_permission() {
+        let service: ResourceId = ID.parse().unwrap();
+        let refused = |part| {
+            (
+                What::Part(part),
+                Trouble::Refused(403, Some("AuthorizationFailed".into())),
+            )
+        };
+        let said = notices(
+            false,
+            vec![refused(Part::Loggers), refused(Part::Backends)],
+            &[],
+            &service,
+            Cloud::Public,
+        );
+        let [said] = &said[..] else { panic!("{said:?}") };
+        for words in [
+            "its loggers and its backends",
+            "Microsoft.ApiManagement/service/loggers/read, Microsoft.ApiManagement/service/backends/read",
+            "--role Reader",
+            "AuthorizationFailed",
+            "--instance",
         ] {
-            assert!(!is_below(elsewhere, base), "{elsewhere}");
+            assert!(said.contains(words), "{words}: {said}");
         }
+        let gone = vec![
+            refused(Part::Loggers),
+            (What::Part(Part::Service), Trouble::Refused(404, None)),
+        ];
+        let said = notices(true, gone, &[], &service, Cloud::Public);
+        assert!(said.len() == 1 && said[0].contains("there is no instance"), "{said:?}");
     }
 }

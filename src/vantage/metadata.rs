@@ -17,6 +17,7 @@ use super::{
 use crate::{
     azure::{Cloud, METADATA, PLATFORM_DNS, resources::Resource},
     catalog::region_name,
+    import::subnets::digits,
 };
 
 /// Without this header it does not answer, so that no page in a browser can ask it.
@@ -39,8 +40,41 @@ pub(crate) struct Machine {
     pub subnet: Option<Ipv4Net>,
     /// The VM as a resource.
     pub resource: Option<Resource>,
+    /// What the management endpoint knows it by.
+    pub identity: Option<Identity>,
     /// What is odd about the answer.
     pub notices: Vec<String>,
+}
+
+/// What the management endpoint knows a VM by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Its resource id, which begins with `/subscriptions/`.
+    pub resource: String,
+    /// The MAC address of the interface that traffic leaves by: twelve hexadecimal digits in upper case.
+    pub mac: Option<String>,
+}
+
+impl Identity {
+    /// `None` where the id is none: it becomes a part of what is asked.
+    fn new(resource: &str, mac: Option<&str>) -> Option<Self> {
+        let is_id = |text: &str| {
+            text.starts_with("/subscriptions/")
+                && text.split('/').all(|part| !matches!(part, "." | ".."))
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.()/".contains(&byte))
+        };
+        is_id(resource).then(|| Self {
+            resource: resource.to_owned(),
+            mac: mac.map(digits).filter(|mac| mac.len() == 12),
+        })
+    }
+
+    /// Its subscription.
+    pub(crate) fn subscription(&self) -> Option<&str> {
+        self.resource.split('/').nth(2).filter(|id| !id.is_empty())
+    }
 }
 
 /// Asks the service. What went wrong instead comes as one sentence.
@@ -108,6 +142,8 @@ struct Network {
 #[serde(default)]
 struct Interface {
     ipv4: Ipv4,
+    #[serde(rename = "macAddress")]
+    mac: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -189,6 +225,7 @@ pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, St
         addresses: interfaces.iter().flat_map(|interface| interface.addresses()).collect(),
         subnet: interfaces.first().and_then(|interface| interface.subnet()),
         resource: Resource::of_id(&compute.id),
+        identity: Identity::new(&compute.id, interfaces.first().map(|interface| &interface.mac[..])),
         notices,
     })
 }

@@ -26,14 +26,19 @@ impl Until {
         Self::new(Instant::now() + limit, never)
     }
 
-    /// The same with less time: `limit` at most, and half of what is left, because there is more to do after it.
+    /// The same with less time: one of so many parts of what is left, because there is more to do after it.
     #[must_use]
-    pub(crate) fn part(&self, limit: Duration) -> Self {
+    pub(crate) fn share(&self, parts: u32) -> Self {
         let left = self.end.saturating_duration_since(Instant::now());
         Self {
-            end: Instant::now() + limit.min(left / 2),
+            end: Instant::now() + left / parts.max(1),
             interrupted: self.interrupted.clone(),
         }
+    }
+
+    /// When it ends, unless a signal comes.
+    pub(crate) fn end(&self) -> Instant {
+        self.end
     }
 
     /// Completes at the end.
@@ -69,16 +74,16 @@ mod tests {
         let (heard, interrupted) = watch::channel(false);
         let until = Until::new(Instant::now() + LONG, interrupted);
         heard.send_replace(true);
-        until.part(LONG).over().await;
+        until.share(3).over().await;
         until.over().await;
     }
 
     #[test]
-    fn half_of_the_time_is_left_for_what_comes_after() {
-        let until = Until::after(LONG).part(LONG);
-        let left = until.end.saturating_duration_since(Instant::now());
-        assert!(left <= LONG / 2 && left > LONG / 3, "{left:?}");
-        let until = Until::after(LONG).part(Duration::from_secs(1));
-        assert!(until.end.saturating_duration_since(Instant::now()) <= Duration::from_secs(1));
+    fn a_share_leaves_time_for_what_comes_after() {
+        let left = Until::after(LONG)
+            .share(3)
+            .end()
+            .saturating_duration_since(Instant::now());
+        assert!(left <= LONG / 3 && left > LONG / 4, "{left:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -28,6 +28,7 @@ const LAYERS: [&str; 26] = [
     "rules",
     "diagnosis",
     "assemble",
+    "confirm",
     // How it is shown and compared.
     "report",
     "diff",

@@ -26,6 +26,7 @@ const TOKEN: [&str; 3] = [
 const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
 const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
+const SECRETS: &str = "neither_the_token_nor_a_secret_of_the_instance_is_ever_shown";
 const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
 const RESOLVER: &str = "the_system_is_asked_for_no_name";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
@@ -36,7 +37,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([DEADLINE, MEMORY, RESOLVER, STANDPOINT].map(|name| format!("platform/{name}")))
+        .chain([DEADLINE, MEMORY, RESOLVER, SECRETS, STANDPOINT].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -48,6 +49,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (DEADLINE, _) => ends_by_its_deadline(),
         (MEMORY, _) => memory::is_kept_to_itself(),
         (RESOLVER, _) => asks_no_system(),
+        (SECRETS, _) => shows_no_secret(),
         (STANDPOINT, _) => says_where_it_stands(),
         _ => bail!("no test is called {name}"),
     }
@@ -123,7 +125,63 @@ services:
         /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
   'management.azure.com:443': {{ speaks: https, http: {demanding} }}"
     ))?;
-    let lab = started(&network)?;
+    let said = shows_none_of(&network, &TOKEN, &[])?;
+    ensure!(
+        !said.contains("HTTP 400") && !said.contains("cannot be asked"),
+        "the token never came to the endpoint:\n{said}"
+    );
+    Ok(())
+}
+
+/// A platform that sends back the token with every refusal, in places, and an instance whose documents hold what was meant
+/// for it alone: as Azure sends it, in clear.
+fn shows_no_secret() -> Result<()> {
+    let secrets = [
+        "hunter2-proxy",
+        "hunter2-header",
+        "hunter2-query",
+        "hunter2-owner",
+        "hunter2-value",
+    ];
+    let network = network(&format!(
+        "management:
+  documents:
+    backends:
+      - id: {INSTANCE}/backends/orders
+        name: orders
+        type: Microsoft.ApiManagement/service/backends
+        properties:
+          url: https://orders.example/path?key=hunter2-query
+          protocol: http
+          proxy: {{ url: 'http://proxy.example:8080', username: me, password: hunter2-proxy }}
+          credentials: {{ header: {{ x-key: [hunter2-header] }}, query: {{ key: [hunter2-query] }}, authorization: {{ scheme: Basic, parameter: hunter2-header }} }}
+    authorizationServers:
+      - id: {INSTANCE}/authorizationServers/a
+        name: a
+        type: Microsoft.ApiManagement/service/authorizationServers
+        properties: {{ tokenEndpoint: 'https://user:hunter2-owner@token.example/x', resourceOwnerPassword: hunter2-owner }}
+    namedValues:
+      - id: {INSTANCE}/namedValues/n
+        name: n
+        type: Microsoft.ApiManagement/service/namedValues
+        properties: {{ displayName: n, value: hunter2-value, secret: false }}
+  operations: {{ connectivityCheck: {{ result: {{ connectionStatus: Disconnected, hops: [] }} }} }}
+  faults: {{ loggers: {{ status: {{ code: 403 }} }}, networkstatus: {{ status: {{ code: 500, retry_after: 0 }} }}, caches: html }}
+names: {{ login.microsoftonline.com: {{ addresses: [20.0.0.9] }} }}
+faults: [ {{ to: '*:1433', does: silence }} ]"
+    ))?;
+    let forbidden: Vec<&str> = TOKEN.into_iter().chain(secrets).collect();
+    let said = shows_none_of(&network, &forbidden, &["--confirm"])?;
+    ensure!(
+        said.contains("may not read its loggers"),
+        "the token never came to the endpoint:\n{said}"
+    );
+    Ok(())
+}
+
+/// Runs the agent with everything that may make it talk; gives what it said on stderr.
+fn shows_none_of(network: &Network, forbidden: &[&str], flags: &[&str]) -> Result<String> {
+    let lab = started(network)?;
     let files = ["report.json", "report.txt"].map(|name| lab.folder().join(name));
     let mut run = lab.agent(AGENT)?;
     run.args([
@@ -140,6 +198,7 @@ services:
     .arg(lab.ca_file()?)
     .arg("--management-ca-file")
     .arg(lab.ca_file()?)
+    .args(flags)
     .env("RUST_LOG", "trace")
     .env("RUST_BACKTRACE", "full")
     .stdin(Stdio::null());
@@ -158,22 +217,16 @@ services:
         ));
     }
     for (place, text) in &everything {
-        for part in TOKEN {
+        for part in forbidden {
             // Hosts are shown in lower case.
             ensure!(
                 !text.to_lowercase().contains(&part.to_lowercase()),
-                "a part of the token is in {place}:\n{text}"
+                "{part} is in {place}:\n{text}"
             );
         }
     }
-    ensure!(
-        !everything[1].1.contains("HTTP 400") && !everything[1].1.contains("cannot be asked"),
-        "the token never came to the endpoint:\n{}",
-        everything[1].1
-    );
-    Ok(())
+    Ok(everything.swap_remove(1).1)
 }
-
 /// A management endpoint that never comes to an end takes its part of the time, and the run goes on without it.
 fn ends_by_its_deadline() -> Result<()> {
     let network = network(

@@ -67,6 +67,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
                     ..Stages::default()
                 },
                 predicted: None,
+                from_instance: None,
             }
         })
         .collect();

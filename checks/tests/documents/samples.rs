@@ -136,6 +136,7 @@ impl Of {
             flows: None,
             stages,
             predicted: None,
+            from_instance: None,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What listens on a port: a protocol spoken well, and the ways in which it may be spoken badly.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
 use super::tls::Tls;
+use crate::management::Platform;
 
 /// One listener. Everything that is not said is healthy.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Service {
     pub script: Option<Vec<Step>>,
     /// Its answer to an NTP packet.
     pub ntp: Ntp,
+    /// It is a door of the simulated platform.
+    #[serde(skip)]
+    pub platform: Option<Arc<Platform>>,
 }
 
 impl Service {

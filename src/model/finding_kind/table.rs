@@ -419,6 +419,24 @@ finding_kinds! {
         alike: &["An old document: its time is in the evidence."],
         docs: "https://learn.microsoft.com/azure/api-management/api-management-using-with-vnet",
     }
+    OtherRules {
+        word: "other-rules",
+        meaning: "This VM and the instance do not share the same NSG or route table.",
+        scope: "Always subnet.",
+        seen: "The network card and the subnet of this VM and the subnet of the instance, as the management endpoint gives them, \
+               name different groups or tables.",
+        alike: &["Two groups or tables with the same rules: then what is seen here holds for the instance as well."],
+        docs: NSG,
+    }
+    EndpointPolicy {
+        word: "endpoint-policy",
+        meaning: "A service endpoint policy of the subnet leaves out the instance's own storage accounts.",
+        scope: "The name of the policy.",
+        seen: "The instance's subnet reaches Azure Storage through a service endpoint, and a policy lists which accounts may be \
+               reached. Those of an instance are in a subscription of Microsoft's.",
+        alike: &["A policy that lists an alias of Azure's services: it may let the accounts through."],
+        docs: "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview",
+    }
     NsgDeny {
         word: "nsg-deny",
         meaning: "The network's own rules deny traffic that no probe from here can see.",

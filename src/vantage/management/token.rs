@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::LIMIT;
+use super::session::LIMIT;
 use crate::vantage::{http::Failure, metadata, secret::Secret};
 
 /// The version of the identity service, the only one
@@ -44,18 +44,25 @@ impl Token {
 
     /// A text without it: an endpoint may send back what it was sent.
     pub(super) fn cut_out_of(&self, text: &str) -> String {
+        let token = self.0.to_str().ok().and_then(|header| header.strip_prefix(SCHEME));
+        if !text.contains('\\') && token.is_some_and(|token| !text.contains(token)) {
+            return text.to_string();
+        }
         // Written anew, JSON has one way of writing it.
         let plain = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_string(), |value| value.to_string());
-        let token = self.0.to_str().ok().and_then(|header| header.strip_prefix(SCHEME));
         token.map_or_else(String::new, |token| plain.replace(token, "[token]"))
     }
 }
 
-/// Asks the metadata service for a token of the VM's managed identity.
-pub(super) async fn token(audience: &str) -> Result<Token, String> {
+/// Asks the metadata service for a token of the VM's managed identity, or of the one with this client id.
+pub(super) async fn token(audience: &str, identity: Option<&str>) -> Result<Token, String> {
     let path = format!("/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
+    let path = match identity {
+        Some(id) => format!("{path}&client_id={id}"),
+        None => path,
+    };
     match metadata::get_secret(&path, MOST_BYTES, LIMIT).await {
-        Ok((status, body)) => read_token(status, &body),
+        Ok((status, body)) => read_token(status, &body, identity),
         Err(Failure::Silent) => Err("no metadata service answered, so there is no token".into()),
         Err(Failure::Untrusted(why) | Failure::Other(why)) => {
             Err(format!("the metadata service gave no token ({why})"))
@@ -66,10 +73,10 @@ pub(super) async fn token(audience: &str) -> Result<Token, String> {
 /// Whether these bytes are an answer with a token, which is wiped at once.
 pub(crate) fn is_in(answer: &[u8]) -> bool {
     let mut body = Secret::with_room_for(answer.len());
-    body.append(answer) && read_token(200, &body).is_ok()
+    body.append(answer) && read_token(200, &body, None).is_ok()
 }
 
-fn read_token(status: u16, body: &Secret) -> Result<Token, String> {
+fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Token, String> {
     /// Borrowed, so that no copy is left behind.
     #[derive(Deserialize)]
     struct Answer<'a> {
@@ -77,17 +84,41 @@ fn read_token(status: u16, body: &Secret) -> Result<Token, String> {
     }
     match status {
         200 => {}
-        400 => {
-            return Err(
-                "this VM has no managed identity (HTTP 400): give it one, for example `az vm identity assign`".into(),
-            );
-        }
+        400 => return Err(no_identity(body, identity)),
         status => return Err(format!("the metadata service gave no token (HTTP {status})")),
     }
     serde_json::from_slice::<Answer<'_>>(body.bytes())
         .ok()
         .and_then(|answer| Token::new(answer.access_token))
         .ok_or_else(|| "what answered in place of the metadata service sent no token".into())
+}
+
+/// What a 400 means: which of several is not known to the service, or there is none. It says so in a sentence only, which
+/// may change, so that the sentence is shown and decides nothing.
+fn no_identity(body: &Secret, identity: Option<&str>) -> String {
+    #[derive(Deserialize)]
+    struct Answer {
+        error_description: String,
+    }
+    let said = serde_json::from_slice::<Answer>(body.bytes())
+        .ok()
+        .map(|answer| format!(": \"{}\"", excerpt(&answer.error_description)))
+        .unwrap_or_default();
+    match identity {
+        Some(id) => format!(
+            "the metadata service gave no token for the identity {id} (HTTP 400{said}): compare with the client id that \
+             `az identity show --query clientId` prints, and assign it to this VM with `az vm identity assign`"
+        ),
+        None => format!(
+            "the metadata service gave no token (HTTP 400{said}): where this VM has several managed identities, pass \
+             --identity CLIENT_ID; where it has no managed identity, give it one, for example `az vm identity assign`"
+        ),
+    }
+}
+
+/// The beginning of what was said.
+fn excerpt(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -98,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_and_never_shown() {
-        let answer = |status, body: &str| read_token(status, &secret(body.as_bytes()));
+        let answer = |status, body: &str| read_token(status, &secret(body.as_bytes()), None);
         let token = answer(
             200,
             r#"{"access_token":"s3cret","expires_in":"86399","token_type":"Bearer"}"#,
@@ -136,7 +167,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(status in 100_u16..600, body: Vec<u8>) {
-            let _ = read_token(status, &secret(&body));
+            let _ = read_token(status, &secret(&body), None);
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use apim_probe::{
     diagnosis::findings::RULES,
-    import::view::{InstanceView, Location},
+    import::{
+        subnets::{Card, EndpointPolicy, Subnet, Subnets},
+        view::{InstanceView, Location},
+    },
     model::{Cause, FindingKind},
 };
 
@@ -31,11 +34,61 @@ fn others() -> Vec<Network> {
         healthy().fault(host("csp.digicert.com"), &gone),
         healthy().fault(port(80), &super::AZURE_FIREWALL),
         healthy().told(elsewhere),
+        healthy().guarded(guarded()),
         Network::with(&[("127.0.0.53", Server::Silent)]),
         predictions::locked(),
         predictions::forced().fault(super::beyond_dns, &Fault::Silent),
         predictions::forced(),
     ]
+}
+
+/// Two subnets with rules of their own, and a policy on the instance's.
+fn guarded() -> Subnets {
+    let subnet = |name: &str| Subnet {
+        id: format!("/vnet/subnets/{name}"),
+        security_group: Some(format!("/nsg-{name}")),
+        service_endpoints: vec!["Microsoft.Storage".into()],
+        policies: vec!["/policies/ours".into()],
+        ..Subnet::default()
+    };
+    Subnets {
+        here: Some((Card::default(), subnet("vm"))),
+        instance: Some(subnet("apim")),
+        policies: vec![EndpointPolicy {
+            id: "/policies/ours".into(),
+            storage: vec!["/subscriptions/1".into()],
+        }],
+    }
+}
+
+#[test]
+fn what_guards_only_one_of_both_is_named() {
+    let findings = |subnets| {
+        let found = healthy().guarded(subnets).diagnosis().findings;
+        found
+            .into_iter()
+            .map(|finding| (finding.id, finding.title))
+            .collect::<Vec<_>>()
+    };
+    let [policy, rules] = &findings(guarded())[..] else {
+        panic!()
+    };
+    assert!(policy.0 == "endpoint-policy/ours" && policy.1.contains("storage accounts"));
+    assert!(rules.0 == "other-rules/subnet" && rules.1.contains("same NSG:"));
+    let mut shared = guarded();
+    shared.instance = shared.here.as_ref().map(|(_, subnet)| subnet.clone());
+    shared.policies.clear();
+    assert_eq!(findings(shared.clone()), []);
+    // A group of the card's own is one that no instance has.
+    shared.here.as_mut().unwrap().0.security_group = Some("/nsg-card".into());
+    let found = findings(shared);
+    assert!(found.len() == 1 && found[0].1.contains("same NSG:"), "{found:?}");
+    let unknown = Subnets {
+        instance: None,
+        policies: Vec::new(),
+        ..guarded()
+    };
+    assert_eq!(findings(unknown), []);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use apim_probe::{
         findings::root_causes,
         view::{RunView, Surroundings},
     },
-    import::view::InstanceView,
+    import::{subnets::Subnets, view::InstanceView},
     model::{Finding, Tier, Vnet},
     network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
@@ -48,6 +48,7 @@ pub(super) struct Network {
     platform_dns: Option<bool>,
     platform_gives: bool,
     instance: Option<InstanceView>,
+    subnets: Option<Subnets>,
     clock: Option<Measured>,
     led: Vec<(String, IpAddr)>,
     rules: Option<NetworkRules>,
@@ -84,6 +85,7 @@ impl Network {
             platform_dns: None,
             platform_gives: false,
             instance: None,
+            subnets: None,
             clock: None,
             led: Vec::new(),
             rules: None,
@@ -208,6 +210,12 @@ impl Network {
     /// With the platform's name server as a control that knows every name.
     pub(super) fn platform_gives(mut self) -> Self {
         self.platform_gives = true;
+        self
+    }
+
+    /// With what guards this VM and the instance.
+    pub(super) fn guarded(mut self, subnets: Subnets) -> Self {
+        self.subnets = Some(subnets);
         self
     }
 
@@ -353,6 +361,7 @@ impl Network {
     fn place<'a>(&'a self, rules: &'a RuleSet<'a>) -> Surroundings<'a> {
         Surroundings {
             instance: self.instance.as_ref(),
+            subnets: self.subnets.as_ref(),
             region: self.region,
             vnet: self.vnet,
             addresses: &[OWN],

@@ -1,0 +1,79 @@
+//! `--confirm`: the instance itself is asked about what a run leaves open.
+
+use std::{path::PathBuf, time::Instant};
+
+use jiff::Timestamp;
+
+use super::{Failure, planning, stop::Stop};
+use crate::{
+    cli::{PlanArgs, ProbeArgs},
+    confirm::{self, Check},
+    model::Report,
+    vantage::{
+        Vantage,
+        management::{self, Checked, Errand, ResourceId},
+        until::Until,
+    },
+};
+
+/// How the instance is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Confirmation {
+    service: ResourceId,
+    identity: Option<String>,
+    management_ca_file: Option<PathBuf>,
+}
+
+impl Confirmation {
+    /// `None` where nobody wants it.
+    pub(super) fn of(plan: &PlanArgs, probe: &ProbeArgs) -> Option<Self> {
+        Some(Self {
+            service: plan.service.clone().filter(|_| probe.confirm)?,
+            identity: plan.identity.clone(),
+            management_ca_file: plan.management_ca_file.clone(),
+        })
+    }
+
+    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says.
+    pub(super) fn carry_out(&self, report: Report, vantage: &Vantage, stop: &Stop, end: Instant) -> Report {
+        let management = vantage.cloud.management_host();
+        let line = |body: &serde_json::Value| confirm::line(management, self.service.as_str(), body);
+        let region = vantage.region.as_deref();
+        let checks = confirm::checks(&report, region.unwrap_or("REGION"));
+        if checks.is_empty() {
+            return report;
+        }
+        let checked = if region.is_some() {
+            let asked = {
+                let (this, vantage, until) = (self.clone(), vantage.clone(), stop.until(end));
+                let checks: Vec<Check> = checks.iter().take(confirm::MOST).cloned().collect();
+                move || this.ask(&checks, &vantage, &until)
+            };
+            stop.apart(Some(end), asked)
+                .unwrap_or_else(|_| Ok(Checked::nothing("the run ended first")))
+                .unwrap_or_else(|_| Checked::nothing("the file of --management-ca-file can no longer be read"))
+        } else {
+            Checked::nothing("no region is known: pass --region")
+        };
+        let why = checked
+            .why
+            .unwrap_or_else(|| format!("at most {} are asked", confirm::MOST));
+        let answers = checked.answers.into_iter().zip(&checks).map(|(answer, check)| {
+            let protocol = check.body["protocol"].as_str().unwrap_or_default();
+            answer.and_then(|(text, at): (String, Timestamp)| confirm::read(&text, protocol, at))
+        });
+        let answers = answers.collect();
+        confirm::added(report, &checks, answers, &why, line)
+    }
+
+    fn ask(&self, checks: &[Check], vantage: &Vantage, until: &Until) -> Result<Checked, Failure> {
+        let (roots, _) = planning::management_roots(self.management_ca_file.as_deref())?;
+        let errand = Errand {
+            service: &self.service,
+            identity: self.identity.as_deref(),
+            roots: &roots,
+        };
+        let bodies = checks.iter().map(|check| &check.body);
+        Ok(management::check(&errand, vantage, bodies, until))
+    }
+}

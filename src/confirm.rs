@@ -1,0 +1,276 @@
+//! What the instance itself is asked, and what its answers add to a report.
+//!
+//! ```text
+//! Report ─ chosen ─▶ checks ─ management endpoint ─▶ answers ─ added ─▶ Report
+//! ```
+//! No verdict changes by it: a report says what was seen from here. What the instance sees stands beside it.
+
+mod answer;
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+pub(crate) use self::answer::read;
+use crate::{
+    model::{Cause, Direction, Endpoint, FromInstance, Need, Protocol, Report, Stage, Transport, Verdict},
+    text::{quote, words},
+};
+
+/// More is not asked of an instance: each check takes seconds, and one at a time runs.
+pub(crate) const MOST: usize = 20;
+/// Every status of HTTP shows that the instance got through.
+const STATUSES: [u16; 20] = [
+    200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 415, 426,
+];
+
+/// One check.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Check {
+    /// The endpoint's place in the report.
+    pub index: usize,
+    /// The body of the request.
+    pub body: Value,
+}
+
+/// What came of a check.
+pub(crate) type Answered = Result<FromInstance, String>;
+
+/// Everything that is blocked or unproven here and that `connectivityCheck` can try, in the order in which it is asked: one
+/// endpoint of each finding first, then what is required, then what features need.
+pub(crate) fn checks(report: &Report, region: &str) -> Vec<Check> {
+    let index = |id: &String| report.endpoints.iter().position(|endpoint| endpoint.id == *id);
+    let is_asked = |index: &usize| is_in_question(&report.endpoints[*index]);
+    let first = |ids: &Vec<String>| {
+        let indices = ids.iter().filter_map(index).filter(is_asked);
+        indices.min_by_key(|index| (report.endpoints[*index].need, *index))
+    };
+    let representatives = report.findings.iter().filter_map(|finding| first(&finding.endpoints));
+    let mut rest: Vec<usize> = (0..report.endpoints.len()).filter(is_asked).collect();
+    rest.sort_by_key(|index| report.endpoints[*index].need);
+    let mut seen = HashSet::new();
+    representatives
+        .chain(rest)
+        .filter(|index| {
+            let endpoint = &report.endpoints[*index];
+            seen.insert((endpoint.host.clone(), endpoint.port))
+        })
+        .map(|index| Check {
+            index,
+            body: body(&report.endpoints[index], region),
+        })
+        .collect()
+}
+
+/// Whether this run leaves it open how the instance fares, and the instance can be asked: it tries TCP alone.
+fn is_in_question(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.verdict, Verdict::Blocked | Verdict::Unproven)
+        && endpoint.need != Need::Documented
+        && endpoint.transport == Transport::Tcp
+        && endpoint.direction == Direction::Outbound
+}
+
+/// The request for one endpoint. Where TLS or HTTP is spoken the instance has to speak it too: a firewall accepts
+/// connections for everybody.
+fn body(endpoint: &Endpoint, region: &str) -> Value {
+    let host = address(endpoint);
+    let (protocol, address) = match endpoint.protocol {
+        Protocol::Https | Protocol::Tls => ("HTTPS", format!("https://{host}")),
+        Protocol::Http => ("HTTP", format!("http://{host}")),
+        _ => ("TCP", host),
+    };
+    let mut body = json!({
+        "source": { "region": region },
+        "destination": { "address": address, "port": endpoint.port },
+        "preferredIPVersion": "IPv4",
+        "protocol": protocol,
+    });
+    if protocol != "TCP" {
+        body["protocolConfiguration"] =
+            json!({ "HTTPConfiguration": { "method": "GET", "validStatusCodes": STATUSES, "headers": [] } });
+    }
+    body
+}
+
+/// What the instance is to dial: the name, or the first address where a group stands for several.
+fn address(endpoint: &Endpoint) -> String {
+    let first = endpoint.stages.tcp.first().map(|stage| stage.address.to_string());
+    match first {
+        Some(first) if !endpoint.host.contains('.') => first,
+        _ => endpoint.host.clone(),
+    }
+}
+
+/// Adds what the instance answered: to each endpoint, and to each finding in whose name it was asked. `answers` stand in the
+/// order of `checks`; there are fewer where something came first, which `why` says. `line` is what an operator runs instead.
+pub(crate) fn added(
+    mut report: Report,
+    checks: &[Check],
+    answers: Vec<Answered>,
+    why: &str,
+    line: impl Fn(&Value) -> String,
+) -> Report {
+    let left = &checks[answers.len().min(checks.len())..];
+    for check in left {
+        let sentence = format!("the instance was not asked about this ({why}): {}", line(&check.body));
+        report.endpoints[check.index].evidence.push(sentence);
+    }
+    if !left.is_empty() {
+        let target = |check: &Check| report.endpoints[check.index].target();
+        let targets: Vec<&str> = left.iter().map(target).collect();
+        let notice = format!(
+            "--confirm: the instance was not asked about {} ({why}); each has its `az rest` line in its evidence",
+            words::list(&targets, 3)
+        );
+        report.vantage.notices.push(notice);
+    }
+    for (check, answer) in checks.iter().zip(answers) {
+        let endpoint = &mut report.endpoints[check.index];
+        let says = match &answer {
+            Ok(answer) => says(endpoint, answer),
+            Err(why) => format!("the instance gave no answer about {}: {why}", endpoint.target()),
+        };
+        endpoint.evidence.push(says.clone());
+        endpoint.from_instance = answer.ok();
+        let id = &report.endpoints[check.index].id;
+        if let Some(finding) = report
+            .findings
+            .iter_mut()
+            .find(|finding| finding.endpoints.contains(id))
+        {
+            finding.evidence.push(capital(&says));
+        }
+    }
+    report
+}
+
+/// What an answer means beside what was seen from here.
+fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
+    let target = endpoint.target();
+    let status = &answer.status;
+    let probes = match (answer.probes_sent, answer.probes_failed) {
+        (Some(sent), Some(failed)) if sent > 0 => format!(", {failed} of its {sent} probes failed"),
+        _ => String::new(),
+    };
+    let issues: Vec<String> = answer
+        .hops
+        .iter()
+        .flat_map(|hop| {
+            let place = hop.address.as_deref().unwrap_or(&hop.kind);
+            hop.issues.iter().map(move |issue| format!("{issue} at {place}"))
+        })
+        .collect();
+    let issues = if issues.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", issues.join(", "))
+    };
+    match answer.got_through() {
+        Some(false) => format!("the instance confirms it: {status} to {target}{probes}{issues}"),
+        Some(true) if answer.protocol == "TCP" && opens_here_too(endpoint) => format!(
+            "the instance opens a TCP connection to {target} as this VM does ({status}), which says nothing of what comes after it"
+        ),
+        Some(true) if answer.protocol == "TCP" && matches!(endpoint.port, 80 | 443 | 1433) => format!(
+            "the instance opens a TCP connection to {target} ({status}), which confirms nothing behind an Azure Firewall: that \
+             accepts on {} for everybody",
+            endpoint.port
+        ),
+        Some(true) => format!(
+            "the instance itself gets through to {target} ({status}{probes}): look at this VM's card, rules or DNS"
+        ),
+        None => format!("the instance says {status} of {target}{probes}{issues}, which settles nothing"),
+    }
+}
+
+/// Whether a connection was accepted here, so that one more from the instance tells nothing new.
+fn opens_here_too(endpoint: &Endpoint) -> bool {
+    let later = endpoint
+        .cause
+        .and_then(Cause::stage)
+        .is_some_and(|stage| stage > Stage::Tcp);
+    later || endpoint.verdict == Verdict::Unproven
+}
+
+/// The line by which somebody who may asks the instance.
+pub(crate) fn line(management: &str, service: &str, body: &Value) -> String {
+    format!(
+        "az rest --method post --url \"https://{management}{service}/connectivityCheck?api-version=2024-05-01\" --body {}",
+        quote(&body.to_string())
+    )
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(id: &str, verdict: &str, cause: Option<&str>, need: &str, protocol: &str) -> Value {
+        let (dependency, target) = id.split_once('/').unwrap();
+        let (host, port) = target.split_once(':').unwrap();
+        let port: u16 = port.parse().unwrap();
+        json!({
+            "id": id, "dependency": dependency, "title": dependency, "service_tag": null, "need": need, "feature": null,
+            "host": host, "pattern": null, "port": port, "transport": "tcp", "protocol": protocol, "verdict": verdict,
+            "cause": cause, "detail": "", "evidence": [], "expect": "reachable", "as_expected": null, "duration_ms": null,
+            "stages": { "dns": null, "tcp": [], "tls": null, "hello": null }
+        })
+    }
+
+    fn endpoints() -> Vec<Endpoint> {
+        let all = [
+            endpoint("a/a.example:443", "blocked", Some("tls-reset"), "feature", "https"),
+            endpoint("b/b.example:1433", "blocked", Some("tcp-timeout"), "required", "tds"),
+            endpoint("c/c.example:443", "reachable", None, "required", "https"),
+            endpoint("d/d.example:12000", "unproven", None, "documented", "tcp"),
+            endpoint("e/e.example:5671", "blocked", Some("tls-timeout"), "required", "amqps"),
+        ];
+        all.into_iter()
+            .map(|one| serde_json::from_value(one).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn an_answer_is_worth_what_it_shows() {
+        let answer = |status: &str, protocol: &str| {
+            let text = json!({ "connectionStatus": status, "probesSent": 3, "probesFailed": 1, "hops": [
+                { "type": "Source", "address": "10.1.1.4", "issues": [ { "type": "NetworkSecurityRule" } ] } ] });
+            read(&text.to_string(), protocol, jiff::Timestamp::UNIX_EPOCH).unwrap()
+        };
+        let all = endpoints();
+        for (endpoint, status, protocol, words) in [
+            (&all[0], "Reachable", "HTTPS", "look at this VM's card, rules or DNS"),
+            (&all[0], "Disconnected", "HTTPS", "the instance confirms it"),
+            (&all[1], "Connected", "TCP", "confirms nothing behind an Azure Firewall"),
+            (&all[1], "Unreachable", "TCP", "NetworkSecurityRule at 10.1.1.4"),
+            (&all[4], "Connected", "TCP", "says nothing of what comes after"),
+            (&all[4], "Degraded", "TCP", "settles nothing"),
+        ] {
+            let said = says(endpoint, &answer(status, protocol));
+            assert!(said.contains(words), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_needs_tls_is_asked_with_tls() {
+        let all = endpoints();
+        let web = body(&all[0], "westeurope");
+        assert_eq!(
+            (&web["protocol"], &web["destination"]["address"]),
+            (&json!("HTTPS"), &json!("https://a.example"))
+        );
+        assert!(web["protocolConfiguration"]["HTTPConfiguration"]["validStatusCodes"].is_array());
+        let sql = body(&all[1], "westeurope");
+        assert_eq!(
+            (&sql["protocol"], &sql["destination"]),
+            (&json!("TCP"), &json!({ "address": "b.example", "port": 1433 }))
+        );
+        let asked: Vec<bool> = all.iter().map(is_in_question).collect();
+        assert_eq!(asked, [true, true, false, false, true]);
+    }
+}

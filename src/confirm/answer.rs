@@ -1,0 +1,90 @@
+//! Azure's answer to a check.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::model::{FromInstance, InstanceHop};
+
+/// More hops and issues are not kept.
+const MOST: usize = 30;
+
+/// Reads the result of a check that asked for `protocol`.
+///
+/// # Errors
+/// What is wrong with it, in a few words.
+pub(crate) fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance, String> {
+    let answer: Value = serde_json::from_str(answer).map_err(|_| "what came is no JSON".to_string())?;
+    let status = answer["connectionStatus"].as_str().filter(|status| !status.is_empty());
+    let status = status.ok_or("what came has no connectionStatus")?;
+    let hops = answer["hops"].as_array().into_iter().flatten().take(MOST);
+    Ok(FromInstance {
+        status: status.into(),
+        at,
+        protocol: protocol.into(),
+        probes_sent: answer["probesSent"].as_u64(),
+        probes_failed: answer["probesFailed"].as_u64(),
+        hops: hops.map(hop).collect(),
+    })
+}
+
+fn hop(hop: &Value) -> InstanceHop {
+    let issues = hop["issues"].as_array().into_iter().flatten().take(MOST);
+    InstanceHop {
+        kind: hop["type"].as_str().unwrap_or("unknown").into(),
+        address: hop["address"]
+            .as_str()
+            .filter(|address| !address.is_empty())
+            .map(str::to_string),
+        issues: issues.filter_map(issue).collect(),
+    }
+}
+
+/// The type of an issue, and what its context names: a rule, for instance.
+fn issue(issue: &Value) -> Option<String> {
+    let kind = issue["type"].as_str()?;
+    let context = issue["context"].as_array().into_iter().flatten().take(MOST);
+    let pairs = context.flat_map(|pair| match pair.as_object() {
+        // `{"key": …, "value": …}`, or the pair itself.
+        Some(pair) if pair.contains_key("value") => vec![pair["value"].clone()],
+        Some(pair) => pair.values().cloned().collect(),
+        None => Vec::new(),
+    });
+    let named: Vec<String> = pairs.filter_map(|value| value.as_str().map(str::to_string)).collect();
+    Some(if named.is_empty() {
+        kind.into()
+    } else {
+        format!("{kind} ({})", named.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn hops_and_their_issues_are_read() {
+        let answer = r#"{"connectionStatus":"Disconnected","probesSent":30,"probesFailed":30,"hops":[
+            {"type":"Source","address":"10.1.1.4","issues":[{"origin":"Outbound","severity":"Error","type":"NetworkSecurityRule",
+                "context":[{"key":"RuleName","value":"UserRule_no-sql"}]}]},
+            {"type":"Internet","address":"","issues":[{"type":"Unknown"}]}]}"#;
+        let answer = read(answer, "TCP", Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((answer.got_through(), answer.probes_failed), (Some(false), Some(30)));
+        assert_eq!(answer.hops[0].issues, ["NetworkSecurityRule (UserRule_no-sql)"]);
+        assert_eq!(
+            (answer.hops[1].address.as_deref(), &answer.hops[1].issues[0][..]),
+            (None, "Unknown")
+        );
+        assert!(
+            read("{}", "TCP", Timestamp::UNIX_EPOCH).is_err() && read("<html>", "TCP", Timestamp::UNIX_EPOCH).is_err()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(text: String) {
+            let _ = read(&text, "TCP", Timestamp::UNIX_EPOCH);
+        }
+    }
+}

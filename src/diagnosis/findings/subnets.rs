@@ -1,0 +1,168 @@
+//! What guards this VM and what guards the instance, set side by side.
+
+use crate::{
+    diagnosis::{
+        grounds::Grounds,
+        rule::{Account, Claims, Group, Rule},
+        view::RunView,
+    },
+    import::subnets::{EndpointPolicy, Subnet, name},
+    model::{FindingKind, Fix, Suspect},
+    text::words,
+};
+
+/// This VM and the instance have other groups or route tables, so that what passes here may be blocked there.
+pub(super) const OTHER_RULES: Rule = Rule {
+    kind: FindingKind::OtherRules,
+    claims: Claims::Groups(|view, _| {
+        let known = view.place.subnets.is_some_and(|subnets| subnets.here.is_some());
+        if known {
+            vec![Group::new("subnet", Vec::new())]
+        } else {
+            Vec::new()
+        }
+    }),
+    describe: other_rules,
+};
+
+/// A policy lists the storage accounts that may be reached from the instance's subnet.
+pub(super) const ENDPOINT_POLICY: Rule = Rule {
+    kind: FindingKind::EndpointPolicy,
+    claims: Claims::Groups(|view, _| {
+        let policies = policies(view).into_iter();
+        policies
+            .map(|policy| Group::new(name(&policy.id), Vec::new()))
+            .collect()
+    }),
+    describe: endpoint_policy,
+};
+
+fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+    let subnets = view.place.subnets;
+    let Some((card, here)) = subnets.and_then(|subnets| subnets.here.as_ref()) else {
+        return Account::default();
+    };
+    let theirs = subnets.and_then(|subnets| subnets.instance.as_ref());
+    let mut differing = Vec::new();
+    let mut grounds = Grounds::default();
+    let mut compare = |what: &'static str, ours: Option<&str>, theirs: Option<&str>| {
+        if !same(ours, theirs) {
+            differing.push(what);
+            let sentence = format!(
+                "this VM's subnet {} has {}, and the instance's has {}",
+                name(&here.id),
+                named(what, ours),
+                named(what, theirs)
+            );
+            grounds = std::mem::take(&mut grounds).proof(sentence);
+        }
+    };
+    if let Some(theirs) = theirs.filter(|theirs| !theirs.id.eq_ignore_ascii_case(&here.id)) {
+        compare("NSG", here.security_group.as_deref(), theirs.security_group.as_deref());
+        compare(
+            "route table",
+            here.route_table.as_deref(),
+            theirs.route_table.as_deref(),
+        );
+    }
+    let own = card.security_group.as_deref();
+    if let Some(own) = own.filter(|_| theirs.is_some()) {
+        grounds = grounds.proof(format!(
+            "this VM's network card has the NSG {} of its own, which no instance has",
+            name(own)
+        ));
+        if !differing.contains(&"NSG") {
+            differing.push("NSG");
+        }
+    }
+    if differing.is_empty() {
+        grounds = grounds.refuted("they share all of it, as far as is known");
+    }
+    Account {
+        title: format!(
+            "This VM and the instance do not share the same {}: what passes here may be blocked there, and the other way round",
+            words::list(&differing, 2)
+        ),
+        grounds,
+        suspects: vec![Suspect::VmNicNsg, Suspect::Nsg, Suspect::Udr],
+        impact: Some("What this report says of rules and routes holds for this VM, and not for the instance without a second look.".into()),
+        fix: Fix::new(
+            "Compare the rules of both, or run this on a VM in the instance's own subnet whose network card has no NSG.",
+        )
+        .look(looks(theirs)),
+    }
+}
+
+/// The commands that show what guards the instance.
+fn looks(theirs: Option<&Subnet>) -> Vec<String> {
+    let Some(theirs) = theirs else { return Vec::new() };
+    let group = theirs
+        .security_group
+        .as_ref()
+        .map(|id| format!("az network nsg show --ids {id}"));
+    let table = theirs
+        .route_table
+        .as_ref()
+        .map(|id| format!("az network route-table show --ids {id}"));
+    group.into_iter().chain(table).collect()
+}
+
+fn same(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn named(what: &str, id: Option<&str>) -> String {
+    id.map_or_else(|| format!("no {what}"), |id| format!("the {what} {}", name(id)))
+}
+
+/// The policies of the instance's subnet that are about Azure Storage.
+fn policies<'a>(view: &RunView<'a>) -> Vec<&'a EndpointPolicy> {
+    let Some(subnets) = view.place.subnets else {
+        return Vec::new();
+    };
+    let Some(subnet) = subnets.instance.as_ref().filter(|subnet| subnet.has_storage_endpoint()) else {
+        return Vec::new();
+    };
+    let is_of = |policy: &&EndpointPolicy| subnet.policies.iter().any(|id| id.eq_ignore_ascii_case(&policy.id));
+    subnets.policies.iter().filter(is_of).collect()
+}
+
+fn endpoint_policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let policy = policies(view)
+        .into_iter()
+        .find(|policy| name(&policy.id) == group.scope);
+    let listed: Vec<&str> = policy.map_or_else(Vec::new, |policy| policy.storage.iter().map(String::as_str).collect());
+    let mut grounds = Grounds::default().pattern(if listed.is_empty() {
+        format!("the policy {} lists nothing of Azure Storage, so nothing of it may be reached", group.scope)
+    } else {
+        format!(
+            "the policy {} lets Azure Storage through to {} only, and the accounts of the instance are in a subscription of Microsoft's",
+            group.scope,
+            words::list(&listed, 3)
+        )
+    });
+    if let Some(alias) = listed
+        .iter()
+        .find(|listed| listed.to_ascii_lowercase().starts_with("/services/"))
+    {
+        grounds = grounds.open(format!("the alias {alias} may include them"));
+    }
+    Account {
+        title: format!(
+            "The service endpoint policy {} on the instance's subnet leaves out the instance's own storage accounts",
+            group.scope
+        ),
+        grounds,
+        suspects: vec![Suspect::Service],
+        impact: Some("The instance keeps its configuration in these accounts: activation, scaling and updates fail without them.".into()),
+        fix: Fix::new(
+            "Take the policy off the instance's subnet, or take the service endpoint for Microsoft.Storage off it, so that the \
+             traffic goes to the storage accounts' public addresses.",
+        )
+        .look(policy.map(|policy| format!("az network service-endpoint policy show --ids {}", policy.id))),
+    }
+}

@@ -1,0 +1,262 @@
+//! Network cards, subnets and what guards them, as the management endpoint gives them
+//! (Microsoft.Network 2024-05-01: `networkInterfaces`, `virtualNetworks/subnets`, `serviceEndpointPolicies`).
+
+use serde::Deserialize;
+
+/// The subnet of this VM and that of the instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subnets {
+    /// This VM's network card and its subnet.
+    pub here: Option<(Card, Subnet)>,
+    /// The instance's subnet, of the location that this run looks at.
+    pub instance: Option<Subnet>,
+    /// The service endpoint policies of either.
+    pub policies: Vec<EndpointPolicy>,
+}
+
+/// A network card.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Card {
+    /// Its resource id.
+    pub id: String,
+    /// Its MAC address, twelve hexadecimal digits.
+    pub mac: String,
+    /// The network security group of its own.
+    pub security_group: Option<String>,
+    /// The subnets of its addresses, the primary one first.
+    pub subnets: Vec<String>,
+}
+
+/// A subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its resource id.
+    pub id: String,
+    /// The resource id of its network security group.
+    pub security_group: Option<String>,
+    /// The resource id of its route table.
+    pub route_table: Option<String>,
+    /// The services that it has endpoints for, such as `Microsoft.Storage`.
+    pub service_endpoints: Vec<String>,
+    /// The resource ids of its service endpoint policies.
+    pub policies: Vec<String>,
+}
+
+/// A service endpoint policy: of a service's resources only the ones that it lists can be reached through the endpoint
+/// (<https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview>).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointPolicy {
+    /// Its resource id.
+    pub id: String,
+    /// What it lists for Azure Storage: resource ids, or aliases such as `/services/Azure`.
+    pub storage: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<T> {
+    #[serde(default)]
+    id: String,
+    properties: T,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    id: String,
+}
+
+fn id(reference: Option<Reference>) -> Option<String> {
+    reference.map(|reference| reference.id)
+}
+
+fn ids(references: Option<Vec<Reference>>) -> Vec<String> {
+    references
+        .unwrap_or_default()
+        .into_iter()
+        .map(|reference| reference.id)
+        .collect()
+}
+
+/// The network cards of a VM, the primary one first.
+pub fn cards_of(machine: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Machine {
+        network_profile: Option<Profile>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Profile {
+        network_interfaces: Option<Vec<Listed>>,
+    }
+    #[derive(Deserialize)]
+    struct Listed {
+        id: String,
+        properties: Option<Rank>,
+    }
+    #[derive(Deserialize)]
+    struct Rank {
+        primary: Option<bool>,
+    }
+    let machine: Option<Resource<Machine>> = serde_json::from_str(machine).ok();
+    let profile = machine.and_then(|machine| machine.properties.network_profile);
+    let mut listed = profile
+        .and_then(|profile| profile.network_interfaces)
+        .unwrap_or_default();
+    listed.sort_by_key(|card| card.properties.as_ref().and_then(|rank| rank.primary) != Some(true));
+    listed.into_iter().map(|card| card.id).collect()
+}
+
+impl Card {
+    /// Reads a network card; `None` for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Properties {
+            mac_address: Option<String>,
+            network_security_group: Option<Reference>,
+            ip_configurations: Option<Vec<Resource<Address>>>,
+        }
+        #[derive(Deserialize)]
+        struct Address {
+            primary: Option<bool>,
+            subnet: Option<Reference>,
+        }
+        let Resource { id: own, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let mut addresses = properties.ip_configurations?;
+        addresses.sort_by_key(|address| address.properties.primary != Some(true));
+        Some(Self {
+            id: own,
+            mac: digits(&properties.mac_address.unwrap_or_default()),
+            security_group: id(properties.network_security_group),
+            subnets: addresses
+                .into_iter()
+                .filter_map(|address| id(address.properties.subnet))
+                .collect(),
+        })
+    }
+}
+
+/// A MAC address as twelve digits in upper case, however it is written: `00-0D-3A-F8-06-EC`, `000D3AF806EC`.
+pub fn digits(mac: &str) -> String {
+    let digits = mac.chars().filter(char::is_ascii_hexdigit);
+    digits.map(|digit| digit.to_ascii_uppercase()).collect()
+}
+
+impl Subnet {
+    /// Reads a subnet; `None` for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Properties {
+            network_security_group: Option<Reference>,
+            route_table: Option<Reference>,
+            service_endpoints: Option<Vec<Endpoint>>,
+            service_endpoint_policies: Option<Vec<Reference>>,
+        }
+        #[derive(Deserialize)]
+        struct Endpoint {
+            service: Option<String>,
+        }
+        let Resource { id: own, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let endpoints = properties.service_endpoints.unwrap_or_default();
+        Some(Self {
+            id: own,
+            security_group: id(properties.network_security_group),
+            route_table: id(properties.route_table),
+            service_endpoints: endpoints.into_iter().filter_map(|endpoint| endpoint.service).collect(),
+            policies: ids(properties.service_endpoint_policies),
+        })
+    }
+
+    /// Whether Azure Storage is reached through an endpoint of this subnet.
+    pub fn has_storage_endpoint(&self) -> bool {
+        let services = &mut self.service_endpoints.iter();
+        services.any(|service| service.to_ascii_lowercase().starts_with("microsoft.storage"))
+    }
+
+    /// The resource id of its virtual network.
+    pub fn network(&self) -> &str {
+        self.id.split("/subnets/").next().unwrap_or_default()
+    }
+}
+
+impl EndpointPolicy {
+    /// Reads a service endpoint policy; `None` for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Properties {
+            service_endpoint_policy_definitions: Option<Vec<Resource<Definition>>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Definition {
+            service: Option<String>,
+            service_resources: Option<Vec<String>>,
+        }
+        let Resource { id, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let definitions = properties.service_endpoint_policy_definitions.unwrap_or_default();
+        let of_storage = definitions
+            .into_iter()
+            .map(|definition| definition.properties)
+            .filter(|definition| {
+                let service = definition.service.as_deref().unwrap_or("Microsoft.Storage");
+                service.to_ascii_lowercase().starts_with("microsoft.storage")
+            });
+        Some(Self {
+            id,
+            storage: of_storage
+                .flat_map(|definition| definition.service_resources.unwrap_or_default())
+                .collect(),
+        })
+    }
+}
+
+/// The last part of a resource id.
+pub fn name(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_card_is_found_by_its_mac_address_however_that_is_written() {
+        let card = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
+            "ipConfigurations":[{"properties":{"subnet":{"id":"/b"}}},{"properties":{"primary":true,"subnet":{"id":"/a"}}}]}}"#;
+        let card = Card::read(card).unwrap();
+        assert_eq!(card.mac, digits("000d3af806ec"));
+        assert_eq!(
+            (card.security_group.as_deref(), &card.subnets[..]),
+            (Some("/nsg"), &["/a".to_string(), "/b".into()][..])
+        );
+        let machine = r#"{"properties":{"networkProfile":{"networkInterfaces":[{"id":"/1"},{"id":"/2","properties":{"primary":true}}]}}}"#;
+        assert_eq!(cards_of(machine), ["/2", "/1"]);
+    }
+
+    #[test]
+    fn a_subnet_names_what_guards_it() {
+        let subnet = r#"{"id":"/vnet/subnets/a","properties":{"routeTable":{"id":"/rt"},"networkSecurityGroup":null,
+            "serviceEndpoints":[{"service":"Microsoft.Storage.Global"}],"serviceEndpointPolicies":[{"id":"/p"}]}}"#;
+        let subnet = Subnet::read(subnet).unwrap();
+        assert_eq!(
+            (subnet.network(), subnet.route_table.as_deref()),
+            ("/vnet", Some("/rt"))
+        );
+        assert!(subnet.has_storage_endpoint() && subnet.policies == ["/p"] && subnet.security_group.is_none());
+        let policy = r#"{"id":"/p","properties":{"serviceEndpointPolicyDefinitions":[{"properties":{"service":"Microsoft.Storage",
+            "serviceResources":["/subscriptions/1"]}}]}}"#;
+        assert_eq!(EndpointPolicy::read(policy).unwrap().storage, ["/subscriptions/1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text: String) {
+            let _ = (cards_of(&text), Card::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Everything that an instance says of itself: one request a document, a dozen at once.
+
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+
+use super::{
+    API_VERSION, ResourceId,
+    session::{Session, Trouble},
+};
+use crate::{
+    azure::json::Kind,
+    import::instance::{self, Part},
+};
+
+/// One document of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// What it says of its own network.
+    Status,
+    /// What Azure lists as its outbound dependencies.
+    Dependencies,
+    /// The instance itself, or one of its lists.
+    Part(Part),
+}
+
+/// What came so far. It is filled as answers come: the end of the time may come first.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Answers, each with the id of the API or product that it is of, where it is of one. Pages stand in their order.
+    pub answers: Vec<(What, String, String)>,
+    /// What went wrong.
+    pub troubles: Vec<(What, Trouble)>,
+    /// What came as a whole, or was refused.
+    pub done: Vec<What>,
+}
+
+impl What {
+    /// All of them.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        [Self::Status, Self::Dependencies]
+            .into_iter()
+            .chain(Part::ALL.map(Self::Part))
+    }
+
+    /// Within a sentence.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Status => Kind::NetworkStatus.what(),
+            Self::Dependencies => Kind::Dependencies.what(),
+            Self::Part(part) => part.what(),
+        }
+    }
+
+    /// Where it is below the instance.
+    pub(super) fn below(self) -> &'static str {
+        match self {
+            Self::Status => "networkstatus",
+            Self::Dependencies => "outboundNetworkDependenciesEndpoints",
+            Self::Part(part) => part.path(),
+        }
+    }
+
+    /// The permission that it takes, without the provider before it.
+    pub(super) fn permission(self) -> String {
+        match self.below() {
+            "" => "read".into(),
+            below => format!("{below}/read"),
+        }
+    }
+
+    fn path(self, service: &ResourceId) -> String {
+        match self.below() {
+            "" => format!("{}?api-version={API_VERSION}", service.0),
+            below => format!("{}/{below}?api-version={API_VERSION}", service.0),
+        }
+    }
+}
+
+/// Asks for all of them.
+pub(super) async fn gather(session: &Session, service: &ResourceId, gathered: &RefCell<Gathered>) {
+    join_all(What::all().map(|what| one(session, service, what, gathered))).await;
+}
+
+async fn one(session: &Session, service: &ResourceId, what: What, gathered: &RefCell<Gathered>) {
+    let mut scopes = Vec::new();
+    let keep = |answer: String| {
+        if let What::Part(part) = what
+            && Part::WITH_POLICIES.contains(&part)
+        {
+            scopes.extend(instance::scopes(part, &answer));
+        }
+        gathered.borrow_mut().answers.push((what, String::new(), answer));
+    };
+    let came = match what {
+        What::Part(Part::Service) | What::Status => {
+            let document = session.document(&what.path(service)).await;
+            document.and_then(|found| found.map(keep).ok_or(Trouble::Refused(404, None)))
+        }
+        _ => session.pages(&what.path(service), keep).await,
+    };
+    if let Err(trouble) = came {
+        gathered.borrow_mut().troubles.push((what, trouble));
+    }
+    join_all(scopes.iter().map(|scope| policies(session, scope, gathered))).await;
+    gathered.borrow_mut().done.push(what);
+}
+
+/// The policies of one API or product; most have none.
+async fn policies(session: &Session, scope: &str, gathered: &RefCell<Gathered>) {
+    let what = What::Part(Part::Policies);
+    let keep = |answer| gathered.borrow_mut().answers.push((what, scope.to_owned(), answer));
+    let path = format!("{scope}/policies?api-version={API_VERSION}");
+    if let Err(trouble) = session.pages(&path, keep).await {
+        gathered.borrow_mut().troubles.push((what, trouble));
+    }
+}

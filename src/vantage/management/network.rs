@@ -1,0 +1,266 @@
+//! This VM's network card with its rules and routes, the service tags, and the subnets of this VM and of the instance.
+
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+use tokio::join;
+
+use super::session::{Session, Trouble};
+use crate::{
+    import::{
+        instance::Location,
+        subnets::{self, Card, EndpointPolicy, Subnet, Subnets},
+    },
+    model::prediction::Place,
+    vantage::metadata::Identity,
+};
+
+const COMPUTE: &str = "2024-07-01";
+const NETWORK: &str = "2024-05-01";
+/// The cards of a scale set's machines are read in this version and no newer one.
+const SCALE_SET: &str = "2018-10-01";
+
+/// What the management endpoint says of the network.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Network {
+    /// The rules of this VM's network card.
+    pub security: Option<Security>,
+    /// Its routes.
+    pub routes: Option<Ways>,
+    /// The service tags.
+    pub tags: Option<String>,
+    /// What guards this VM and the instance.
+    pub subnets: Subnets,
+}
+
+/// Rules of security groups.
+#[derive(Debug, Clone)]
+pub(crate) enum Security {
+    /// As Azure applies them.
+    Effective(String),
+    /// As they are configured, group by group.
+    Configured(Vec<(Place, String)>),
+}
+
+/// Routes.
+#[derive(Debug, Clone)]
+pub(crate) enum Ways {
+    /// As Azure applies them.
+    Effective(String),
+    /// As they are configured.
+    Configured {
+        /// The route table of the subnet.
+        table: Option<String>,
+        /// The virtual network.
+        network: Option<String>,
+    },
+}
+
+/// What is collected: it is filled as answers come, since the end of the time may come first.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub network: Network,
+    /// What is missing, a sentence each.
+    pub notices: Vec<String>,
+}
+
+/// Asks for the card of this VM, for what guards it, and for the service tags.
+pub(super) async fn here(session: &Session, machine: &Identity, region: Option<&str>, found: &RefCell<Found>) {
+    let tags = tags(session, machine, region, found);
+    let rules = async {
+        match card(session, machine).await {
+            Ok(card) => rules(session, card, found).await,
+            Err(why) => found.borrow_mut().notices.push(format!(
+                "--service: the rules of this VM's network card are not known, as {why}; or pass --effective-nsg and --effective-routes"
+            )),
+        }
+    };
+    join!(tags, rules);
+}
+
+/// The service tags, of which this region's are a part: the list is of the whole cloud, whatever region is named.
+async fn tags(session: &Session, machine: &Identity, region: Option<&str>, found: &RefCell<Found>) {
+    let (Some(region), Some(subscription)) = (region, machine.subscription()) else {
+        return;
+    };
+    let path = format!(
+        "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{region}/serviceTags?api-version={NETWORK}"
+    );
+    match session.document(&path).await {
+        Ok(tags) => found.borrow_mut().network.tags = tags,
+        Err(trouble) => found.borrow_mut().notices.push(format!(
+            "--service: the service tags are not known ({trouble}): Microsoft.Network/locations/serviceTags/read on the \
+             subscription, as in Reader, gives them; or pass --service-tags"
+        )),
+    }
+}
+
+/// The card that this VM's traffic leaves by.
+async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
+    let id = &machine.resource;
+    let refused = |what: &str, scope: &str, trouble: &Trouble| {
+        format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
+    };
+    let gone = || Trouble::Refused(404, None);
+    let asked = session.document(&format!("{id}?api-version={COMPUTE}")).await;
+    let vm = asked
+        .and_then(|vm| vm.ok_or_else(gone))
+        .map_err(|trouble| refused("this VM", id, &trouble))?;
+    let cards = subnets::cards_of(&vm);
+    let read = cards.iter().map(|card| {
+        let version = if is_of_scale_set(card) { SCALE_SET } else { NETWORK };
+        let path = format!("{card}?api-version={version}");
+        async move { session.document(&path).await }
+    });
+    let mut why = "the management endpoint lists no network card of this VM".to_string();
+    for (id, answer) in cards.iter().zip(join_all(read).await) {
+        match answer.and_then(|card| card.ok_or_else(gone)) {
+            Ok(text) => match Card::read(&text) {
+                Some(card) if cards.len() == 1 || Some(&card.mac) == machine.mac.as_ref() => return Ok(card),
+                Some(_) => {
+                    why = "no network card of this VM has the MAC address that the metadata service names".into();
+                }
+                None => why = "the management endpoint's answer for the network card cannot be used".into(),
+            },
+            Err(trouble) => why = refused("the network card of this VM", id, &trouble),
+        }
+    }
+    Err(why)
+}
+
+/// A machine of a uniform scale set: Azure gives no effective rules of its cards.
+fn is_of_scale_set(card: &str) -> bool {
+    card.to_ascii_lowercase().contains("/virtualmachinescalesets/")
+}
+
+/// The rules and routes of a card: the effective ones where the identity may ask for them, else the configured ones.
+async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
+    let effective = async |what: &str| {
+        if is_of_scale_set(&card.id) {
+            return Err("Azure gives none for machines of a scale set".to_string());
+        }
+        let path = format!("{}/{what}?api-version={NETWORK}", card.id);
+        session
+            .operation(&path, None)
+            .await
+            .map_err(|trouble| trouble.to_string())
+    };
+    let subnet = async { read(session, card.subnets.first().map(String::as_str), Subnet::read).await };
+    let (security, routes, subnet) = join!(
+        effective("effectiveNetworkSecurityGroups"),
+        effective("effectiveRouteTable"),
+        subnet
+    );
+    let missing = security.as_ref().err().or(routes.as_ref().err()).cloned();
+    let guards = subnet.clone().unwrap_or_default();
+    let configured = async {
+        if security.is_ok() {
+            return None;
+        }
+        let of_card = read(session, card.security_group.as_deref(), whole);
+        let of_subnet = read(session, guards.security_group.as_deref(), whole);
+        let (of_card, of_subnet) = join!(of_card, of_subnet);
+        let groups = [(Place::Subnet, of_subnet), (Place::Nic, of_card)];
+        let groups: Vec<_> = groups
+            .into_iter()
+            .filter_map(|(place, group)| Some((place, group?)))
+            .collect();
+        (!groups.is_empty()).then_some(Security::Configured(groups))
+    };
+    let ways = async {
+        if routes.is_ok() {
+            return None;
+        }
+        let table = read(session, guards.route_table.as_deref(), whole);
+        let network = read(session, Some(guards.network()).filter(|id| !id.is_empty()), whole);
+        let (table, network) = join!(table, network);
+        (table.is_some() || network.is_some()).then_some(Ways::Configured { table, network })
+    };
+    let (configured, ways) = join!(configured, ways);
+    let mut found = found.borrow_mut();
+    if let Some(why) = missing {
+        let used = if configured.is_some() || ways.is_some() {
+            "the configured ones are used, without security admin rules and routes of BGP"
+        } else {
+            "nothing is predicted from them"
+        };
+        found.notices.push(format!(
+            "--service: the effective rules and routes of this VM's network card are not known ({why}), and {used}: Network \
+             Contributor or Virtual Machine Contributor on the card may ask for them \
+             (Microsoft.Network/networkInterfaces/effectiveNetworkSecurityGroups/action and effectiveRouteTable/action); or pass \
+             --effective-nsg and --effective-routes"
+        ));
+    }
+    found.network.security = security.ok().map(Security::Effective).or(configured);
+    found.network.routes = routes.ok().map(Ways::Effective).or(ways);
+    found.network.subnets.here = subnet.map(|subnet| (card.clone(), subnet));
+}
+
+/// Asks for the instance's own subnet, where it is another than this VM's, and for the service endpoint policies of either.
+pub(super) async fn there(session: &Session, locations: &[Location], region: Option<&str>, found: &RefCell<Found>) {
+    let here = found
+        .borrow()
+        .network
+        .subnets
+        .here
+        .as_ref()
+        .map(|(_, subnet)| subnet.clone());
+    let is_here = |location: &&Location| {
+        let both = location.subnet.as_deref().zip(here.as_ref());
+        both.is_some_and(|(id, subnet)| id.eq_ignore_ascii_case(&subnet.id))
+    };
+    let is_near = |location: &&Location| region.is_some() && location.region.as_deref() == region;
+    let location = locations
+        .iter()
+        .find(is_here)
+        .or_else(|| locations.iter().find(is_near));
+    let Some(location) = location else {
+        if !locations.is_empty() && region.is_some() {
+            let mut found = found.borrow_mut();
+            found.notices.push(
+                "--service: the instance runs neither in this VM's subnet nor in its region, so its own rules are not compared".into(),
+            );
+        }
+        return;
+    };
+    let theirs = if is_here(&location) {
+        here.clone()
+    } else {
+        match location.subnet.as_deref() {
+            Some(id) => {
+                let subnet = read(session, Some(id), Subnet::read).await;
+                if subnet.is_none() {
+                    let notice = format!(
+                        "--service: the instance's own subnet cannot be read, so its rules are not compared with this VM's: the \
+                         identity needs Reader on {id}"
+                    );
+                    found.borrow_mut().notices.push(notice);
+                }
+                subnet
+            }
+            None => None,
+        }
+    };
+    let mut ids: Vec<String> = here
+        .iter()
+        .chain(&theirs)
+        .flat_map(|subnet| subnet.policies.clone())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let policies = join_all(ids.iter().map(|id| read(session, Some(id), EndpointPolicy::read))).await;
+    let mut found = found.borrow_mut();
+    found.network.subnets.instance = theirs;
+    found.network.subnets.policies = policies.into_iter().flatten().collect();
+}
+
+/// A resource that is only of use where it can be read.
+async fn read<T>(session: &Session, id: Option<&str>, parse: fn(&str) -> Option<T>) -> Option<T> {
+    let path = format!("{}?api-version={NETWORK}", id?);
+    parse(&session.document(&path).await.ok()??)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of the parsers of `read`")]
+fn whole(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}

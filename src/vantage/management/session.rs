@@ -1,0 +1,305 @@
+//! A conversation with the management endpoint: pages are followed, operations waited for, refusals taken with patience.
+
+use std::{cell::Cell, fmt, time::Duration};
+
+use reqwest::{
+    Method, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    Errand,
+    token::{self, Token},
+};
+use crate::{
+    azure::Cloud,
+    text::words,
+    vantage::{
+        Vantage,
+        http::{Client, Failure, Reply},
+        until::Until,
+    },
+};
+
+/// How long one request may take.
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
+/// Requests in flight: far from what the endpoint allows a principal in a second (25, and 250 saved up).
+const IN_FLIGHT: usize = 12;
+/// How often a request is made that is put off.
+const TRIES: u32 = 4;
+/// How long to wait where the endpoint does not say, before the second try; twice as long before each further one.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait before the result of an operation is asked for, where the endpoint does not say.
+const POLL: Duration = Duration::from_secs(2);
+/// More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+const MOST_PAGES: usize = 100;
+
+/// Why there is no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// There is no answer at all.
+    Unasked(Failure),
+    /// There is no token.
+    NoToken(String),
+    /// A status other than 200, and the `code` of the error, where there is one.
+    Refused(u16, Option<String>),
+    /// It asks for more patience than there is time.
+    PutOff(u16, Duration),
+    /// The list goes on where it cannot be followed.
+    Astray,
+    /// An operation had no end.
+    Endless,
+    /// What came is nothing that it would send; how so, as the rest of a sentence.
+    Odd(String),
+    /// What came cannot be read; a whole sentence.
+    Unread(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unasked(failure) => failure.fmt(f),
+            Self::NoToken(why) | Self::Unread(why) => f.write_str(why),
+            Self::Refused(status, Some(code)) => write!(f, "HTTP {status}, {code}"),
+            Self::Refused(status, None) => write!(f, "HTTP {status}"),
+            Self::PutOff(status, wait) => {
+                write!(f, "HTTP {status}, which wants {} of patience", words::duration(*wait))
+            }
+            Self::Astray => f.write_str("it goes on where it cannot be followed"),
+            Self::Endless => f.write_str("no end came in time"),
+            Self::Odd(why) => write!(f, "the answer {why}"),
+        }
+    }
+}
+
+/// An open conversation.
+pub(super) struct Session {
+    client: Client,
+    base: String,
+    token: Token,
+    turns: Semaphore,
+    /// Nobody asks before then: the endpoint counts what one principal asks.
+    not_before: Cell<Instant>,
+    end: Instant,
+}
+
+impl Session {
+    /// Gets a token for the cloud's management endpoint, and is ready to ask.
+    pub(super) async fn open(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Result<Self, Trouble> {
+        let base = base(vantage.cloud);
+        let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(Trouble::Unasked)?;
+        let token = token::token(&base, errand.identity).await.map_err(Trouble::NoToken)?;
+        Ok(Self {
+            client,
+            base,
+            token,
+            turns: Semaphore::new(IN_FLIGHT),
+            not_before: Cell::new(Instant::now()),
+            end: until.end().into(),
+        })
+    }
+
+    /// The document at a path; `None` where there is none (404).
+    pub(super) async fn document(&self, path: &str) -> Result<Option<String>, Trouble> {
+        let reply = self.ask(Method::GET, &self.url(path), None).await?;
+        match reply.status {
+            200 => Ok(Some(reply.body)),
+            404 => Ok(None),
+            _ => Err(refused(&reply)),
+        }
+    }
+
+    /// The pages of the list at a path; none where there is no such list (404). `keep` is given each page as it comes, so
+    /// that what came before a trouble is not lost.
+    pub(super) async fn pages(&self, path: &str, mut keep: impl FnMut(String)) -> Result<(), Trouble> {
+        let mut next = Some(self.url(path));
+        let mut asked: Vec<String> = Vec::new();
+        while let Some(url) = next.take() {
+            let reply = self.ask(Method::GET, &url, None).await?;
+            match reply.status {
+                200 => {}
+                404 if asked.is_empty() => return Ok(()),
+                _ => return Err(refused(&reply)),
+            }
+            asked.push(url);
+            next = next_link(&reply.body)?;
+            keep(reply.body);
+            if let Some(link) = &next
+                && (asked.len() >= MOST_PAGES || asked.contains(link))
+            {
+                return Err(Trouble::Astray);
+            }
+        }
+        Ok(())
+    }
+
+    /// The result of an operation: the answer to a POST, or, where that is only accepted, what its `Location` gives once it
+    /// is done.
+    pub(super) async fn operation(&self, path: &str, body: Option<&Value>) -> Result<String, Trouble> {
+        // What may take its place needs time as well.
+        let end = Instant::now() + self.end.saturating_duration_since(Instant::now()) / 2;
+        let mut reply = self.ask(Method::POST, &self.url(path), body).await?;
+        let mut place = None;
+        while reply.status == 202 {
+            if let Some(location) = reply.location.take() {
+                place = Some(location);
+            }
+            let url = place.as_ref().ok_or(Trouble::Astray)?;
+            let wait = reply.retry_after.unwrap_or(POLL);
+            if Instant::now() + wait >= end {
+                return Err(Trouble::Endless);
+            }
+            // Whoever says "at once" again and again is not believed.
+            sleep(wait.max(POLL / 20)).await;
+            reply = self.ask(Method::GET, url, None).await?;
+        }
+        match reply.status {
+            200 => Ok(reply.body),
+            _ => Err(refused(&reply)),
+        }
+    }
+
+    /// One answer. A request that is put off is made again, as often as there are [`TRIES`] and time.
+    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
+        // The token must go nowhere else, wherever a document or an answer leads.
+        if !is_below(url, &self.base) {
+            return Err(Trouble::Astray);
+        }
+        let mut pause = PAUSE;
+        for tries_left in (0..TRIES).rev() {
+            let reply = self.ask_once(method.clone(), url, body).await?;
+            if reply.status != 429 && reply.status < 500 {
+                return Ok(reply);
+            }
+            let wait = reply.retry_after.unwrap_or(pause);
+            pause *= 2;
+            if Instant::now() + wait >= self.end {
+                return Err(Trouble::PutOff(reply.status, wait));
+            }
+            if tries_left == 0 {
+                return Ok(reply);
+            }
+            if reply.status == 429 {
+                self.not_before.set(self.not_before.get().max(Instant::now() + wait));
+            }
+            sleep(wait).await;
+        }
+        Err(Trouble::Endless)
+    }
+
+    async fn ask_once(&self, method: Method, url: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
+        let silent = |_| Trouble::Unasked(Failure::Silent);
+        let _turn = self.turns.acquire().await.map_err(silent)?;
+        sleep_until(self.not_before.get()).await;
+        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, self.token.header())]);
+        let body = body.map_or_else(String::new, Value::to_string);
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let asked = self.client.ask(method, url, headers, body, LIMIT).await;
+        let mut reply = asked.map_err(|failure| Trouble::Unasked(self.clean(failure)))?;
+        reply.body = self.token.cut_out_of(&reply.body);
+        Ok(reply)
+    }
+
+    fn url(&self, path: &str) -> String {
+        [&self.base, path].concat()
+    }
+
+    /// The same without the token: an endpoint may send back what it was sent.
+    fn clean(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Silent => Failure::Silent,
+            Failure::Untrusted(why) => Failure::Untrusted(self.token.cut_out_of(&why)),
+            Failure::Other(why) => Failure::Other(self.token.cut_out_of(&why)),
+        }
+    }
+}
+
+/// Where a cloud's management endpoint is.
+pub(super) fn base(cloud: Cloud) -> String {
+    format!("https://{}", cloud.management_host())
+}
+
+fn refused(reply: &Reply) -> Trouble {
+    let error: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+    let code = error["error"]["code"].as_str().or_else(|| error["code"].as_str());
+    let is_word = |code: &&str| code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Trouble::Refused(reply.status, code.filter(is_word).map(str::to_string))
+}
+
+/// Where the next page is; a last page has an empty link or none.
+fn next_link(page: &str) -> Result<Option<String>, Trouble> {
+    let odd = |what: &str| Err(Trouble::Odd(what.into()));
+    let page: Value = match serde_json::from_str(page) {
+        Ok(page) => page,
+        Err(_) if page.trim_start().starts_with('<') => return odd("is a web page"),
+        Err(_) => return odd("is not JSON"),
+    };
+    if !page.is_object() && !page.is_array() {
+        return odd("is no list");
+    }
+    Ok(page["nextLink"]
+        .as_str()
+        .filter(|link| !link.is_empty())
+        .map(str::to_string))
+}
+
+/// Whether a link leads to the same endpoint: the token must go nowhere else.
+fn is_below(link: &str, base: &str) -> bool {
+    let whole = |text: &str| text.parse::<Url>().ok();
+    let (Some(link), Some(base)) = (whole(link), whole(base)) else {
+        return false;
+    };
+    // A name before the host would be sent as one more header.
+    link.origin() == base.origin() && link.username().is_empty() && link.password().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_token_stays_with_the_endpoint() {
+        let base = "https://management.azure.com";
+        assert!(is_below("https://management.azure.com/subscriptions/0?page=2", base));
+        assert!(is_below("https://MANAGEMENT.azure.com:443/x", base));
+        for elsewhere in [
+            "https://management.azure.com.evil.example/x",
+            "https://management.azure.com@evil.example/x",
+            "https://name@management.azure.com/x",
+            "https://:word@management.azure.com/x",
+            "http://management.azure.com/x",
+            "https://management.azure.com:8443/x",
+            "/subscriptions/0",
+            "not a link",
+        ] {
+            assert!(!is_below(elsewhere, base), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_last_page_has_an_empty_link_or_none() {
+        let link = |page: &str| next_link(page);
+        assert_eq!(link(r#"{"value":[],"nextLink":""}"#), Ok(None));
+        assert_eq!(link(r#"{"value":[]}"#), Ok(None));
+        assert_eq!(link(r#"{"nextLink":"https://x/y"}"#), Ok(Some("https://x/y".into())));
+        assert_eq!(link("<html>"), Err(Trouble::Odd("is a web page".into())));
+        assert!(link("").is_err() && link("7").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(body: String, status in 100_u16..600) {
+            let _ = next_link(&body);
+            let _ = refused(&Reply::of(status, &body)).to_string();
+        }
+    }
+}
