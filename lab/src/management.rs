@@ -145,7 +145,15 @@ impl Platform {
         }
         match request.path() {
             "/metadata/instance" => Said::json(200, &machine()),
-            "/metadata/identity/oauth2/token" => self.token(request.query("client_id")),
+            "/metadata/identity/oauth2/token" => {
+                let before = self.count("token");
+                match self.what.faults.get("token") {
+                    Some(ManagementFault::Status(refusal)) if refusal.times.is_none_or(|times| before < times) => {
+                        Said::error(refusal.code, code(refusal.code), "not now")
+                    }
+                    _ => self.token(request.query("client_id")),
+                }
+            }
             _ => Said::missing(),
         }
     }

@@ -15,7 +15,7 @@ pub struct Management {
     pub documents: BTreeMap<String, Given>,
     /// What a POST leads to, by path.
     pub operations: BTreeMap<String, Operation>,
-    /// What goes wrong, by path; `*` is everything below the management endpoint.
+    /// What goes wrong, by path; `*` is everything below the management endpoint, and `token` a token's own refusal.
     pub faults: BTreeMap<String, ManagementFault>,
     /// The managed identities of the VM.
     pub identities: Identities,

@@ -93,14 +93,17 @@ impl Session {
     pub(super) async fn open(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Result<Self, Trouble> {
         let base = base(vantage.cloud);
         let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(Trouble::Unasked)?;
-        let token = token::token(&base, errand.identity).await.map_err(Trouble::NoToken)?;
+        let end = until.end().into();
+        let token = token::token(&base, errand.identity, end)
+            .await
+            .map_err(Trouble::NoToken)?;
         Ok(Self {
             client,
             base,
             token,
             turns: Semaphore::new(IN_FLIGHT),
             not_before: Cell::new(Instant::now()),
-            end: until.end().into(),
+            end,
         })
     }
 

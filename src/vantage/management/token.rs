@@ -1,10 +1,11 @@
 //! The token of the VM's managed identity.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::session::LIMIT;
 use crate::vantage::{http::Failure, metadata, secret::Secret};
@@ -54,20 +55,33 @@ impl Token {
     }
 }
 
-/// Asks the metadata service for a token of the VM's managed identity, or of the one with this client id.
-pub(super) async fn token(audience: &str, identity: Option<&str>) -> Result<Token, String> {
+/// How often the metadata service is asked that is busy or being updated, and how long it is left alone before the second
+/// time; twice as long before each further one (the page about tokens asks for no less).
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Asks the metadata service for a token of the VM's managed identity, or of the one with this client id, until `end`.
+pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) -> Result<Token, String> {
     let path = format!("/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
     let path = match identity {
         Some(id) => format!("{path}&client_id={id}"),
         None => path,
     };
-    match metadata::get_secret(&path, MOST_BYTES, LIMIT).await {
-        Ok((status, body)) => read_token(status, &body, identity),
-        Err(Failure::Silent) => Err("no metadata service answered, so there is no token".into()),
-        Err(Failure::Untrusted(why) | Failure::Other(why)) => {
-            Err(format!("the metadata service gave no token ({why})"))
+    let mut pause = PAUSE;
+    for tries_left in (0..TRIES).rev() {
+        match metadata::get_secret(&path, MOST_BYTES, LIMIT).await {
+            Ok((404 | 410 | 429 | 500..=599, _)) if tries_left > 0 && Instant::now() + pause < end => {
+                sleep(pause).await;
+                pause *= 2;
+            }
+            Ok((status, body)) => return read_token(status, &body, identity),
+            Err(Failure::Silent) => break,
+            Err(Failure::Untrusted(why) | Failure::Other(why)) => {
+                return Err(format!("the metadata service gave no token ({why})"));
+            }
         }
     }
+    Err("no metadata service answered, so there is no token".into())
 }
 
 /// Whether these bytes are an answer with a token, which is wiped at once.
