@@ -41,11 +41,11 @@ def rpc_server(interface, port):
 
 
 def started(scratch, output):
-    """Every server that is a program, running."""
+    """Every server that is a program, running. Some end their whole group of processes, so each has one of its own."""
     line, environment = servers.rabbitmq(scratch)
-    yield subprocess.Popen(line, env=os.environ | environment, stdout=output, stderr=output)
+    yield subprocess.Popen(line, env=os.environ | environment, stdout=output, stderr=output, start_new_session=True)
     for line in servers.lines(scratch):
-        yield subprocess.Popen(line, stdout=output, stderr=output)
+        yield subprocess.Popen(line, stdout=output, stderr=output, start_new_session=True)
 
 
 def main():
