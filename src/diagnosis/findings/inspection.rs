@@ -127,7 +127,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let is_its_own = rows.iter().all(|row| self::subject(row) == issuer(row));
     let self_signed = if is_its_own { "self-signed " } else { "" };
     let shown = format!(
-        "{} show one and the same {self_signed}certificate, of {subject}",
+        "{} show one and the same {self_signed}certificate",
         count(hosts.len(), "host")
     );
     let grounds = if owners(&hosts).len() > 1 {
@@ -144,6 +144,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             common_name(subject)
         ),
         grounds: grounds
+            .note(format!("it is that of {subject}"))
             .note("a device that inspects TLS makes a certificate for each host, so this one inspects nothing")
             .all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],

@@ -83,7 +83,7 @@ fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let rows = |test: &dyn Fn(&Row<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
     let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));
-    let inspected = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
+    let untrusted = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
     let cut = rows(&|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));
     let refused = rows(&|row| {
         let error = row.refusal_on_the_way().filter(|error| !view.is_own(error));
@@ -92,7 +92,11 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let signs = [
         // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.
         (denied, 1, "denied by a page"),
-        (inspected, 2, "inspected"),
+        (
+            untrusted,
+            2,
+            "answered with a certificate that the instance does not trust",
+        ),
         (cut, 3, "accepted and then cut"),
         (refused, 1, "refused by a private address"),
     ];

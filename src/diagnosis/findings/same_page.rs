@@ -66,6 +66,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             ))
             .open("servers of one make may word an error alike")
     };
+    let whole = (say::shortened(quote) != quote).then(|| format!("it says \"{quote}\""));
     Account {
         title: format!(
             "{} answer {ports} with the same page: \"{}\"",
@@ -73,7 +74,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             say::shortened(quote)
         ),
         grounds: grounds
-            .with(Weight::Supports(Basis::Ambiguous), format!("it says \"{quote}\""))
+            .all(Weight::Supports(Basis::Ambiguous), whole)
             .note(format!("it came from {}", list(&hosts, 3)))
             .note("the connection itself is accepted: a test of the port alone shows it open"),
         suspects: vec![Suspect::Proxy, Suspect::FirewallApplicationRule, Suspect::Nva],

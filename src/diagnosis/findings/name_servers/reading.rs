@@ -36,6 +36,9 @@ pub(super) enum Reading {
     Silent,
 }
 
+/// From one unanswered question of so many on, a server leaves questions unanswered as such.
+const LOSSY: usize = 4;
+
 impl Reading {
     /// What a server that failed (with this cause, where it is one) did in the whole run.
     pub(super) fn of(server: &Server, cause: Option<Cause>) -> Self {
@@ -55,7 +58,10 @@ impl Reading {
                 Self::Answers(cause)
             };
         }
+        // One that leaves so many questions unanswered over UDP may have done the same over TCP.
+        let is_lossy = udp.silent * LOSSY >= udp.answered;
         match (udp.answered > 0, tcp.answered > 0) {
+            (true, false) if tcp.accepted > 0 && is_lossy => Self::Sometimes,
             (true, false) if tcp.accepted > 0 => Self::MuteOverTcp,
             (true, false) if tcp.refused > 0 => Self::NoTcp,
             (true, false) if tcp.silent > 0 => Self::Dropped(Transport::Tcp),
@@ -198,3 +204,57 @@ impl Reading {
 
 /// Shows the DNS servers of the network.
 const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::view::Seen;
+
+    /// Questions over one transport: answered, silent, accepted, refused.
+    fn seen([answered, silent, accepted, refused]: [usize; 4]) -> Seen {
+        Seen {
+            answered,
+            settled: answered,
+            silent,
+            accepted,
+            refused,
+        }
+    }
+
+    #[test]
+    fn what_a_server_did_says_what_it_needs() {
+        for (udp, tcp, reading) in [
+            ([0, 9, 0, 0], [0, 0, 1, 0], Reading::Waits),
+            ([9, 0, 0, 0], [0, 0, 1, 0], Reading::MuteOverTcp),
+            ([9, 1, 0, 0], [0, 0, 1, 0], Reading::MuteOverTcp),
+            // It limits what it answers, over whatever it is asked.
+            ([9, 5, 0, 0], [0, 0, 1, 0], Reading::Sometimes),
+            ([9, 0, 0, 0], [0, 0, 0, 1], Reading::NoTcp),
+            ([9, 0, 0, 0], [0, 1, 0, 0], Reading::Dropped(Transport::Tcp)),
+            ([9, 1, 0, 0], [1, 0, 0, 0], Reading::Sometimes),
+            ([0, 9, 0, 0], [1, 0, 0, 0], Reading::Dropped(Transport::Udp)),
+            ([0, 0, 0, 9], [1, 0, 0, 0], Reading::NoUdp),
+            ([0, 0, 0, 9], [0, 0, 0, 1], Reading::NotListening),
+            ([0, 9, 0, 0], [0, 1, 0, 0], Reading::Silent),
+        ] {
+            let server = Server {
+                udp: seen(udp),
+                tcp: seen(tcp),
+            };
+            assert_eq!(Reading::of(&server, None), reading, "{server:?}");
+        }
+    }
+
+    /// What it refuses at one moment and answers at another is a limit, and no rule.
+    #[test]
+    fn a_server_that_settles_names_only_fails_at_times() {
+        let server = Server {
+            udp: seen([9, 0, 0, 0]),
+            tcp: Seen::default(),
+        };
+        for cause in [Cause::DnsRefused, Cause::DnsServfail] {
+            assert_eq!(Reading::of(&server, Some(cause)), Reading::AtTimes(cause));
+            assert_eq!(Reading::of(&Server::default(), Some(cause)), Reading::Answers(cause));
+        }
+    }
+}
