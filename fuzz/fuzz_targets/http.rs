@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_ne!(greeting.end, End::TimedOut);
     if let End::Replied(Reply::Http(reply)) = &greeting.end {
         assert!(reply.body.len() <= http::BODY);
-        http::deny_marker(reply);
+        http::denial(reply);
         http::foreign_redirect(reply, "x.example", &["*.y.example".to_owned()]);
     }
     if let Some(kind) = std::str::from_utf8(bytes).ok().and_then(http::object_kind) {

@@ -3,7 +3,7 @@
 use super::outcome::Judged;
 use crate::{
     diagnosis::outcome::Standing,
-    hello::http::{HttpReply, deny_marker, foreign_redirect, object_kind},
+    hello::http::{HttpReply, denial, foreign_redirect, object_kind},
     model::Cause,
     plan::Endpoint,
 };
@@ -16,13 +16,8 @@ pub(super) fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
     if let Some(kind) = kind.filter(|kind| kind.matches(&reply.body)) {
         return Judged::new(Standing::Proved, format!("{line} with {}", kind.name()));
     }
-    if let Some(marker) = deny_marker(reply) {
-        let seen = if marker.starts_with("HTTP") {
-            marker
-        } else {
-            format!("{line}: {marker}")
-        };
-        return Judged::new(Standing::Failed(Cause::HttpDenied), seen);
+    if let Some(denial) = denial(reply) {
+        return Judged::new(Standing::Failed(Cause::HttpDenied), denial.to_string());
     }
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
         return Judged::new(

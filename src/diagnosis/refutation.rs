@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::view::{Row, RunView};
-use crate::model::{Cause, Direction, Prediction, Stage, Transport, Verdict, prediction::Expected};
+use crate::model::{Cause, Direction, Prediction, Stage, Verdict, prediction::Expected};
 
 /// That what the rules deny answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +47,9 @@ impl fmt::Display for Refutation {
 
 /// Whether packets were dropped in silence, as Azure's rules drop them.
 pub(super) fn is_silent(row: &Row<'_>) -> bool {
-    match row.judgement.cause {
-        Some(Cause::TcpTimeout) => true,
-        Some(Cause::HelloTimeout) => row.endpoint.transport == Transport::Udp,
-        Some(Cause::DnsTimeout) => row.tested_server().is_some(),
-        _ => false,
-    }
+    let endpoint = row.endpoint;
+    let cause = row.judgement.cause;
+    cause.is_some_and(|cause| cause.is_drop(endpoint.transport, endpoint.protocol))
 }
 
 /// Whether nothing was sent to the endpoint itself.

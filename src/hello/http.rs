@@ -13,7 +13,7 @@ use super::{End, Greeting, Reply};
 use crate::{net::USER_AGENT, text::excerpt};
 
 pub use self::{
-    denial::{deny_marker, is_of_a_content_network, title},
+    denial::{Denial, denial, is_of_a_content_network, title},
     object::{ObjectKind, object_kind},
     redirect::foreign_redirect,
 };

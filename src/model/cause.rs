@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Stage, Suspect};
+use super::{Protocol, Stage, Suspect, Transport};
 
 /// Declares [`Cause`](table::Cause) from its rows, so that everything that is known of a cause stands in one place.
 macro_rules! causes {
@@ -153,6 +153,17 @@ impl Cause {
     /// What to check, the cheapest first.
     pub fn check(self) -> &'static [&'static str] {
         self.facts().check
+    }
+
+    /// Whether packets were dropped in silence, as rules drop them: over UDP that shows in the hello, and at a name server in
+    /// the reply that never comes.
+    pub fn is_drop(self, transport: Transport, protocol: Protocol) -> bool {
+        match self {
+            Self::TcpTimeout => true,
+            Self::HelloTimeout => transport == Transport::Udp,
+            Self::DnsTimeout => protocol == Protocol::Dns,
+            _ => false,
+        }
     }
 
     /// Whether a connection that was accepted fell silent or ended before the service had shown itself.

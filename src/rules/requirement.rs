@@ -187,13 +187,7 @@ fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
 /// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
 fn can_mend(kind: Kind, cause: Cause, endpoint: &model::Endpoint) -> bool {
-    let is_silence = match cause {
-        Cause::TcpTimeout => true,
-        // Over UDP silence shows in the hello, and at a name server in the reply that never comes.
-        Cause::HelloTimeout => endpoint.transport == Transport::Udp,
-        Cause::DnsTimeout => endpoint.protocol == Protocol::Dns,
-        _ => false,
-    };
+    let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);
     let is_refusal = matches!(
         cause,
         Cause::TcpRefused | Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable

@@ -6,7 +6,7 @@ use apim_probe::{
     diagnosis::view::{Seen, Server},
     hello::{
         End, Greeting, Reply, amqp,
-        http::{self, deny_marker},
+        http::{self, denial},
         kms, ntp, random, redis, smb,
     },
     model::Transport,
@@ -118,7 +118,7 @@ async fn marker(port: u16) -> Option<String> {
     let End::Replied(Reply::Http(reply)) = greeting.end else {
         panic!("{port}: {greeting:?}")
     };
-    deny_marker(&reply)
+    denial(&reply).map(|denial| denial.to_string())
 }
 
 #[tokio::test]

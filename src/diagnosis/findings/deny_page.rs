@@ -10,7 +10,7 @@ use crate::{
     },
     hello::{
         End, Reply,
-        http::{deny_marker, foreign_redirect},
+        http::{denial, foreign_redirect},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::words::count,
@@ -20,48 +20,47 @@ use crate::{
 /// the request away.
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DenyPage,
-    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Denial::of(row).by))),
+    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Answer::to(row).by))),
     describe,
 };
 
-/// Who denied, and in what words.
-struct Denial {
+/// What came in place of the service's answer.
+struct Answer {
+    /// From whom, or where it leads to.
     by: String,
-    quote: String,
+    /// Its words.
+    said: String,
     redirects: bool,
 }
 
-impl Denial {
-    fn of(row: &Row<'_>) -> Self {
+impl Answer {
+    fn to(row: &Row<'_>) -> Self {
         let reply = row
             .decisive()
             .and_then(|attempt| match &attempt.hello.as_ref()?.greeting.end {
                 End::Replied(Reply::Http(reply)) => Some(reply),
                 _ => None,
             });
-        if let Some(marker) = reply.and_then(deny_marker) {
-            // `HTTP 470, Azure Firewall: "Action: Deny …"`
-            let author = marker.split_once(", ").map_or(marker.as_str(), |(_, rest)| rest);
-            let author = author.split(": \"").next().unwrap_or(author).to_string();
+        if let Some(denial) = reply.and_then(denial) {
             return Self {
-                by: author,
-                quote: marker,
+                by: denial.by.into(),
+                said: denial.to_string(),
                 redirects: false,
             };
         }
         let target = reply.and_then(|reply| foreign_redirect(reply, &row.endpoint.host, &row.endpoint.names));
         match target.zip(reply) {
             Some((by, reply)) => {
-                let quote = format!("HTTP {}, a redirect to {by}", reply.status);
+                let said = format!("HTTP {}, a redirect to {by}", reply.status);
                 Self {
                     by,
-                    quote,
+                    said,
                     redirects: true,
                 }
             }
             None => Self {
                 by: "a firewall or proxy".into(),
-                quote: row.judgement.detail.clone(),
+                said: row.judgement.detail.clone(),
                 redirects: false,
             },
         }
@@ -70,11 +69,11 @@ impl Denial {
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let denial = rows.first().map(Denial::of);
-    let by = denial.as_ref().map_or("somebody", |denial| denial.by.as_str());
+    let answer = rows.first().map(Answer::to);
+    let by = answer.as_ref().map_or("somebody", |answer| answer.by.as_str());
     let ports = say::ports(rows);
     let hosts = say::hosts(rows);
-    let redirects = denial.as_ref().is_some_and(|denial| denial.redirects);
+    let redirects = answer.as_ref().is_some_and(|answer| answer.redirects);
     let title = match (say::titles(rows).as_slice(), redirects) {
         ([one], true) => format!("{one}: {ports} is redirected to {by}"),
         (_, true) => format!("{ports} to {} is redirected to {by}", count(hosts.len(), "host")),
@@ -86,7 +85,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ),
     };
     let mut grounds = Grounds::default();
-    if let (Some(first), Some(denial)) = (rows.first(), &denial) {
+    if let (Some(first), Some(answer)) = (rows.first(), &answer) {
         let who = match hosts[..] {
             [_] => format!("{} answers", first.endpoint.host),
             ref many => format!("{} answer", count(many.len(), "host")),
@@ -97,7 +96,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             (true, 1) => Basis::Ambiguous,
             (true, _) => Basis::Pattern,
         };
-        grounds.add(Weight::Supports(basis), format!("{who} {}", denial.quote));
+        grounds.add(Weight::Supports(basis), format!("{who} {}", answer.said));
     }
     grounds.add(
         Weight::Tells,

@@ -1,19 +1,42 @@
 //! Deny pages: what firewalls and proxies answer in place of the service.
 
+use std::fmt;
+
 use self::marks::{ANYBODY, FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS};
 use super::HttpReply;
 use crate::text::one_line;
 
 mod marks;
 
-/// The words by which a response shows that a firewall or proxy wrote it, with a short quotation; `None` where nothing
-/// does.
+/// A response that a firewall or proxy wrote in place of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The response's status.
+    pub status: u16,
+    /// Who wrote it.
+    pub by: &'static str,
+    /// The page's title and the words that show it; none where the status alone does.
+    pub quotes: Vec<String>,
+}
+
+/// `HTTP 470, Azure Firewall: "Action: Deny …"`
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}, {}", self.status, self.by)?;
+        for (at, quote) in self.quotes.iter().enumerate() {
+            write!(f, "{} \"{quote}\"", if at == 0 { ":" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// Who wrote a response in place of the service, where it shows; `None` where nothing does.
 ///
 /// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511
 /// (RFC 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that
 /// name an author or a target, or in the body's beginning; but what a content network says on its own pages is its own, a
 /// challenge to a browser as well as a refusal.
-pub fn deny_marker(reply: &HttpReply) -> Option<String> {
+pub fn denial(reply: &HttpReply) -> Option<Denial> {
     let body = String::from_utf8_lossy(&reply.body);
     let of_its_own = is_of_a_content_network(reply, &body);
     let product = MARKS
@@ -30,18 +53,15 @@ pub fn deny_marker(reply: &HttpReply) -> Option<String> {
         511 => Some(("a captive portal", &*body)),
         _ => None,
     };
-    let (author, words) = marked.or_else(|| by_status.map(|(author, text)| (author, one_line(text, QUOTE))))?;
+    let (by, words) = marked.or_else(|| by_status.map(|(author, text)| (author, one_line(text, QUOTE))))?;
     let title = title(&body).filter(|title| !words.contains(title.as_str()));
-    let quotes: Vec<String> = title
-        .into_iter()
-        .chain(Some(words).filter(|words| !words.is_empty()))
-        .map(|quote| format!("\"{quote}\""))
-        .collect();
-    let status = reply.status;
-    Some(if quotes.is_empty() {
-        format!("HTTP {status}, {author}")
-    } else {
-        format!("HTTP {status}, {author}: {}", quotes.join(", "))
+    Some(Denial {
+        status: reply.status,
+        by,
+        quotes: title
+            .into_iter()
+            .chain(Some(words).filter(|words| !words.is_empty()))
+            .collect(),
     })
 }
 
@@ -215,7 +235,7 @@ mod tests {
             ),
         ];
         for (reply, words) in table {
-            assert_eq!(deny_marker(&reply).as_deref(), Some(words));
+            assert_eq!(denial(&reply).map(|denial| denial.to_string()).as_deref(), Some(words));
         }
     }
 
@@ -262,8 +282,8 @@ mod tests {
             ("Request denied by WatchGuard HTTP Proxy.", "WatchGuard"),
             ("SonicWall Network Security Appliance", "SonicWall"),
         ] {
-            let found = deny_marker(&reply(403, &[], page)).unwrap_or_default();
-            assert!(found.contains(author), "{page}: {found}");
+            let found = denial(&reply(403, &[], page)).expect("a deny page");
+            assert!(found.by.contains(author), "{page}: {found}");
         }
     }
 
@@ -305,16 +325,16 @@ mod tests {
                 "<h1>Sucuri WebSite Firewall - Access Denied</h1> blocked by the firewall",
             ),
         ] {
-            assert_eq!(deny_marker(&reply), None, "{reply:?}");
+            assert_eq!(denial(&reply), None, "{reply:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_page_is_read_and_quoted_in_short(body: Vec<u8>, value in "\\PC{0,300}", before in "\\PC{0,40}", after in "\\PC{0,300}") {
-            deny_marker(&HttpReply { status: 470, reason: None, headers: Vec::new(), body });
+            denial(&HttpReply { status: 470, reason: None, headers: Vec::new(), body });
             let page = format!("{before} zscaler {after}");
-            let shown = deny_marker(&reply(200, &[("server", &value)], &page));
+            let shown = denial(&reply(200, &[("server", &value)], &page)).map(|denial| denial.to_string());
             prop_assert!(shown.is_some_and(|shown| shown.chars().count() < 200 && !shown.contains('\n')));
         }
     }
