@@ -1,15 +1,22 @@
 //! The whole run as findings are drawn from it: every endpoint with what was seen and said of it, and what is left to
 //! explain.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
-use super::{outcome::Judgement, socket};
+use super::{
+    outcome::{Judgement, Outcome, Standing},
+    socket,
+};
 use crate::{
     azure::resources::Known,
     import::{subnets::Subnets, view::InstanceView},
-    model::{Need, Vnet},
+    model::{Cause, Need, Vnet},
     net::icmp::IcmpError,
     network::Predictions,
     plan::Plan,
@@ -27,7 +34,7 @@ mod row;
 mod servers;
 
 pub use self::{
-    line::{Line, alike, differing},
+    line::{Line, alike},
     row::{Row, should_work},
     servers::{Seen, Server},
 };
@@ -72,6 +79,8 @@ pub struct RunView<'a> {
     pub clock: Option<Measured>,
     /// What the line itself is like.
     pub line: Line,
+    /// The addresses and ports at which somebody accepted a connection.
+    pub open: BTreeSet<SocketAddr>,
     /// Every planned endpoint, in the catalog's order.
     pub rows: Vec<Row<'a>>,
 }
@@ -103,6 +112,7 @@ impl<'a> RunView<'a> {
             platform_dns: platform_answers(run),
             clock: clock::measured(run.traces.iter().flatten()),
             line: Line::of(&rows, run.names.values()),
+            open: opened(&rows),
             rows,
         }
     }
@@ -135,9 +145,24 @@ impl<'a> RunView<'a> {
     /// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its
     /// own or the line's that loses packets.
     pub fn is_divided(&self, row: &Row<'a>) -> bool {
-        let is_split = |row: &Row<'a>| should_work(row) && differing(row).next().is_some();
+        let is_split = |row: &Row<'a>| should_work(row) && self.differing(row).next().is_some();
         let counts = |row: &Row<'a>| row.endpoint.need != Need::Documented;
         is_split(row) && self.rows.iter().any(|other| counts(other) && is_split(other))
+    }
+
+    /// The connections of a row that fail while others to the same address pass, and why. Before anything is said no name
+    /// can be at fault: a SYN that is lost differs from one to the same address and port that anybody's probe got through.
+    pub fn differing(&self, row: &Row<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
+        let outcomes = &row.judgement.outcomes;
+        outcomes.iter().filter_map(move |outcome| {
+            let Standing::Failed(cause) = outcome.standing else {
+                return None;
+            };
+            let passes =
+                |other: &Outcome| other.address == outcome.address && !other.control && other.standing.passes();
+            let opens = || cause == Cause::TcpTimeout && self.open.contains(&outcome.address);
+            (!outcome.control && (outcomes.iter().any(passes) || opens())).then_some((outcome, cause))
+        })
     }
 
     /// What was seen of one name server.
@@ -178,6 +203,13 @@ pub enum NameTest<'a> {
     LetsBothThrough(&'a str),
     /// This one is cut as well: it does not go by the name.
     CutsAsWell(&'a str),
+}
+
+/// Where somebody accepted a connection of the usual kind.
+fn opened(rows: &[Row<'_>]) -> BTreeSet<SocketAddr> {
+    let outcomes = rows.iter().flat_map(|row| &row.judgement.outcomes);
+    let open = outcomes.filter(|outcome| !outcome.control && outcome.tcp == Some(Ok(())));
+    open.map(|outcome| outcome.address).collect()
 }
 
 /// Whether the platform's name server answered as a control; `None` where it was not asked.

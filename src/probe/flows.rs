@@ -6,7 +6,12 @@
 //! one that has shown both, gets more, but two at most where the page names an endpoint without the service being known
 //! to offer it. Nothing here decides what a failure means; the run's policy says what is one.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
@@ -15,7 +20,11 @@ use tokio::{
 };
 
 use super::{stages::Stages, trace::Attempt};
-use crate::{net::tcp::Manner, plan::Endpoint};
+use crate::{
+    model::Need,
+    net::tcp::{Manner, TcpEnd},
+    plan::Endpoint,
+};
 
 pub mod course;
 mod tally;
@@ -97,6 +106,8 @@ pub struct Flows {
     /// One permit for each probe and each further connection in flight.
     room: Arc<Semaphore>,
     shown: watch::Sender<Shown>,
+    /// Of each address, whether a connection to it was lost, and whether one was opened.
+    opening: Mutex<HashMap<SocketAddr, [bool; 2]>>,
     patience: Duration,
 }
 
@@ -118,6 +129,7 @@ impl Flows {
                 open: !reach.only_on_change,
                 differ: false,
             }),
+            opening: Mutex::default(),
             patience: (timeout / PATIENCE).min(LONGEST_PATIENCE),
         }
     }
@@ -154,6 +166,25 @@ impl Flows {
             shown.differ |= more.differ;
             *shown != before
         });
+    }
+
+    /// Takes note of whether an address opens, whichever endpoint it is of: before anything is said, nothing but the flow tells
+    /// two connections to it apart.
+    fn note(&self, endpoint: &Endpoint, attempt: &Attempt) {
+        let opens = match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
+            Some(TcpEnd::Open) => true,
+            Some(TcpEnd::Silent { .. }) => false,
+            Some(TcpEnd::Failed(_)) | None => return,
+        };
+        if endpoint.need == Need::Documented || attempt.segment.is_some() {
+            return;
+        }
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = opening.entry(attempt.address).or_default();
+        seen[usize::from(opens)] = true;
+        let differ = *seen == [true, true];
+        drop(opening);
+        self.add(Shown { open: false, differ });
     }
 
     fn show(&self, endpoint: &Endpoint, attempt: &Attempt) -> Showing {
@@ -205,6 +236,7 @@ impl Stages {
                         attempts.push(attempt);
                         continue;
                     }
+                    flows.note(endpoint, &attempt);
                     let showing = flows.show(endpoint, &attempt);
                     if !showing.is_proof() && course.was_hurried() && !tally.is_first() {
                         tally.end(attempt.segment, Showing::Nothing);

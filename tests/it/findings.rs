@@ -85,6 +85,26 @@ fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
 }
 
 #[test]
+fn what_passes_at_once_counts_in_the_share_that_is_lost() {
+    let all = healthy().fault(beyond_dns, &Fault::EverySecondSilent).findings();
+    assert!(
+        all[0].title.starts_with("Half of the connections are lost"),
+        "{}",
+        all[0].title
+    );
+    // Eight connections are made to where one failed, and one alone to where it passed.
+    let some = healthy().fault(of("storage"), &Fault::EverySecondSilent).findings();
+    let lost: usize = some[0]
+        .title
+        .split_once(" %")
+        .expect("a share")
+        .0
+        .parse()
+        .expect("a number");
+    assert!((10..40).contains(&lost), "{}", some[0].title);
+}
+
+#[test]
 fn activation_needs_no_route_where_a_firewall_in_azure_lets_it_out() {
     let answers = healthy()
         .fault(beyond_dns, &AZURE_FIREWALL)
@@ -546,7 +566,7 @@ fn what_stops_activation_comes_first_then_what_explains_more() {
         ids(both("azure-monitor", "sql"))[..2],
         ["silence/tcp-1433", "reset/azure-monitor"]
     );
-    assert_eq!(ids(both("sql", "storage"))[..2], ["silence/storage", "reset/sql"]);
+    assert_eq!(ids(both("sql", "storage"))[..2], ["silence/tag-storage", "reset/sql"]);
     assert_eq!(
         ids(both("key-vault", "sql"))[..2],
         ["silence/tcp-1433", "reset/key-vault"]

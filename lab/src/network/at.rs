@@ -80,6 +80,9 @@ impl FromStr for At {
         if host.is_empty() {
             return Err(format!("{text}: no host"));
         }
+        if port.is_none() && transport == Transport::Udp {
+            return Err(format!("{text}: without a port it is about TCP and UDP alike"));
+        }
         Ok(Self {
             host: host.to_ascii_lowercase(),
             port,

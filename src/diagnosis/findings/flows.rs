@@ -9,10 +9,11 @@ use crate::{
         outcome::Standing,
         rule::{Account, Claims, Group, Rule},
         together::share,
-        view::{Row, RunView, alike, differing, should_work},
+        view::{Row, RunView, alike, should_work},
     },
     model::{Basis, Cause, Ending, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
     net::tcp::TcpEnd,
+    probe::trace::Attempt,
     text::words::{count, list},
 };
 
@@ -31,13 +32,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
-    let differs = |row: &&Row<'a>| differing(row).next().is_some();
+    let differs = |row: &&Row<'a>| view.differing(row).next().is_some();
     let counts = |row: &&Row<'a>| should_work(row) && row.endpoint.need != Need::Documented;
     let split: Vec<Row<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
     if split.is_empty() || is_loss(view) {
         return Vec::new();
     }
-    let ways = ways(&split);
+    let ways = ways(view, &split);
     let blocked = unexplained
         .iter()
         .filter(|row| should_work(row) && stays_blocked(view, row, &ways));
@@ -59,8 +60,8 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
 }
 
 /// How connections fail while others to the same address pass.
-fn ways(rows: &[Row<'_>]) -> Vec<Cause> {
-    let failing = rows.iter().flat_map(differing);
+fn ways<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Vec<Cause> {
+    let failing = rows.iter().flat_map(|row| view.differing(row));
     failing.map(|(_, cause)| cause).collect()
 }
 
@@ -99,13 +100,14 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let connections: Vec<Connection> = rows.iter().flat_map(connections).collect();
     let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
     let hosts = say::hosts(rows);
-    let silent = is_silence(&ways(rows));
+    let silent = is_silence(&ways(view, rows));
     let is_wide = is_wide(view, rows);
     let title = match hosts.as_slice() {
+        [host] if !is_wide && passed == 0 => format!("{host}: some connections are opened, others are lost"),
         [host] if !is_wide => format!("{host}: {}", share(passed, tried)),
         _ => format!(
             "{} of the connections {}: one instance of a pair",
-            portion(tried - passed, tried),
+            lost_share(view, rows),
             if silent { "are lost" } else { "are cut" }
         ),
     };
@@ -118,7 +120,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .all(Weight::Tells, ports(&connections));
     let blocked: Vec<Row<'a>> = rows
         .iter()
-        .filter(|row| differing(row).next().is_none())
+        .filter(|row| view.differing(row).next().is_none())
         .copied()
         .collect();
     if !blocked.is_empty() {
@@ -129,7 +131,14 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             list(&named, 3)
         ));
     }
-    if silent && is_wide {
+    let open_elsewhere = |row: &&Row<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
+    if let Some(row) = rows.iter().find(open_elsewhere) {
+        grounds = grounds.note(format!(
+            "{} is open to connections of another endpoint: the same address and port is open and silent in one run",
+            row.endpoint.target()
+        ));
+    }
+    if silent {
         grounds = grounds
             .note("the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way");
     }
@@ -175,25 +184,29 @@ fn connections(row: &Row<'_>) -> Vec<Connection> {
         .collect()
 }
 
-/// Endpoints over TCP that proved themselves at the first connection to each address.
-fn whole(view: &RunView<'_>) -> usize {
-    let is_whole = |row: &&Row<'_>| {
-        row.judgement.verdict == Verdict::Reachable
-            && row.judgement.flows.is_none()
-            && row
-                .attempts()
-                .iter()
-                .any(|attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open))
-    };
-    view.rows.iter().filter(is_whole).count()
+/// Whether an endpoint over TCP proved itself at the first connection to each address.
+fn is_whole(row: &Row<'_>) -> bool {
+    let opens = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
+    row.judgement.verdict == Verdict::Reachable && row.judgement.flows.is_none() && row.attempts().iter().any(opens)
 }
 
-/// `half`, or the share in percent.
-fn portion(part: usize, all: usize) -> String {
-    let percent = part * 100 / all.max(1);
-    match percent {
+fn whole(view: &RunView<'_>) -> usize {
+    view.rows.iter().filter(|row| is_whole(row)).count()
+}
+
+/// `Half`, or the share in percent. What passed at once counts with the rest: further connections are only made to where one
+/// failed, so that those alone would make it too large.
+fn lost_share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
+    let ports: BTreeSet<u16> = rows.iter().map(|row| row.endpoint.port).collect();
+    let beside = view
+        .rows
+        .iter()
+        .filter(|row| is_whole(row) && ports.contains(&row.endpoint.port));
+    let all: Vec<Connection> = rows.iter().chain(beside).flat_map(connections).collect();
+    let lost = all.iter().filter(|connection| !connection.passed).count();
+    match lost * 100 / all.len().max(1) {
         40..=60 => "Half".into(),
-        _ => format!("{percent} %"),
+        percent => format!("{percent} %"),
     }
 }
 
@@ -242,14 +255,14 @@ fn suspects(is_wide: bool, silent: bool) -> Vec<Suspect> {
 
 fn remedy(is_wide: bool, silent: bool) -> String {
     let mut remedy = String::from(
-        "Look at the instances behind the load balancer that the route leads to: their health and rules, and \
-         the symmetry of the return path: the reply must come through the same one.",
+        "Look at the instances behind the load balancer that the route leads to: their health and rules, and the symmetry of \
+         the return path.",
     );
     if silent {
         remedy.push_str(" If the way out is a NAT, see how many of its ports are in use.");
     }
     if !is_wide {
-        remedy.push_str(" As only this destination shows it, its own front end may be what is divided.");
+        remedy.push_str(" As only this destination shows it, its own front end may be divided.");
     }
     remedy
 }

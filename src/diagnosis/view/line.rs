@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::row::Row;
 use crate::{
-    diagnosis::outcome::{Outcome, Standing},
     model::{Cause, Ending, Transport},
     net::{dns::DnsEnd, icmp::TcpFacts},
     probe::trace::{Attempt, NameTrace},
@@ -120,16 +119,4 @@ impl Line {
 /// only where they are the same.
 pub fn alike(one: Cause, other: Cause) -> bool {
     one == other || (one.ending() == other.ending() && matches!(one.ending(), Ending::Silence | Ending::Cut))
-}
-
-/// The connections to an address that fail while others to the same address pass, and why.
-pub fn differing<'a>(row: &Row<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> + use<'a> {
-    let outcomes = &row.judgement.outcomes;
-    outcomes.iter().filter_map(move |outcome| {
-        let Standing::Failed(cause) = outcome.standing else {
-            return None;
-        };
-        let passes = |other: &Outcome| other.address == outcome.address && !other.control && other.standing.passes();
-        (!outcome.control && outcomes.iter().any(passes)).then_some((outcome, cause))
-    })
 }

@@ -159,7 +159,13 @@ impl Network {
 
     /// With a fault wherever `where_` says so.
     pub(super) fn fault(mut self, where_: impl Fn(&Endpoint) -> bool, fault: &Fault) -> Self {
-        for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
+        let chosen: Vec<&Endpoint> = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)).collect();
+        // A SYN knows no dependency: what is dropped for one endpoint is dropped for all at the same host and port.
+        let is_there = |endpoint: &&Endpoint| {
+            let same = |other: &&Endpoint| other.host == endpoint.host && other.port == endpoint.port;
+            where_(endpoint) || (matches!(fault, Fault::Silent) && chosen.iter().any(same))
+        };
+        for endpoint in self.plan.endpoints.iter().filter(is_there) {
             self.faults.insert(endpoint.id.clone(), fault.clone());
         }
         self

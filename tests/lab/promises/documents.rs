@@ -25,7 +25,7 @@ pub(super) const PROMISES: &[Promise] = &[
         network: || {
             "
 firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
-faults: [ { to: '*:1433', does: silence }, { to: '*/udp', does: silence }, { to: '*:1886', does: prohibited } ]"
+faults: [ { to: '*:1433', does: silence }, { to: '*:123/udp', does: silence }, { to: '*:1886', does: prohibited } ]"
                 .to_owned()
         },
         check: |world| {
@@ -122,6 +122,8 @@ const REPORT: Shape = &[
     ("findings[].fix.change[]", "s"),
     ("findings[].fix.look[]", "s"),
     ("findings[].fix.verify[]", "s"),
+    ("findings[].fix.placeholders[].name", "s"),
+    ("findings[].fix.placeholders[].meaning", "s"),
     ("endpoints[].id", "s"),
     ("endpoints[].dependency", "s"),
     ("endpoints[].title", "s"),
