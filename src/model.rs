@@ -2,6 +2,27 @@
 //!
 //! Nothing here knows where the data comes from or how it is shown.
 
+/// Shows the values of a closed list by their words, and reads them by those.
+macro_rules! by_word {
+    ($list:ident, $what:literal) => {
+        impl std::fmt::Display for $list {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $list {
+            type Err = String;
+
+            fn from_str(word: &str) -> Result<Self, String> {
+                let mut all = Self::ALL.iter().copied();
+                all.find(|value| value.as_str() == word)
+                    .ok_or_else(|| format!("{word} is not {}", $what))
+            }
+        }
+    };
+}
+
 pub mod json;
 pub mod prediction;
 

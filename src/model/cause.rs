@@ -1,7 +1,5 @@
 //! Why an endpoint got its verdict: a closed list, one row per cause.
 
-use std::{fmt, str::FromStr};
-
 use super::{Protocol, Stage, Suspect, Transport};
 
 /// Declares [`Cause`](table::Cause) from its rows, so that everything that is known of a cause stands in one place.
@@ -177,23 +175,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Cause {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|cause| cause.as_str() == word)
-            .ok_or_else(|| format!("{word} is not a cause"))
-    }
-}
+by_word!(Cause, "a cause");
 
 #[cfg(test)]
 mod tests {

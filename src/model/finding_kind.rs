@@ -1,7 +1,5 @@
 //! The kinds of findings: a closed list, one row per kind.
 
-use std::{fmt, str::FromStr};
-
 /// Declares [`FindingKind`](table::FindingKind) from its rows, so that everything `explain` says of a kind stands in one
 /// place.
 macro_rules! finding_kinds {
@@ -91,23 +89,7 @@ impl FindingKind {
     }
 }
 
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for FindingKind {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| format!("{word} is not a kind of finding"))
-    }
-}
+by_word!(FindingKind, "a kind of finding");
 
 #[cfg(test)]
 mod tests {
