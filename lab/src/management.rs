@@ -249,14 +249,20 @@ impl Platform {
 
     /// A document, or the page of a list that is asked for.
     fn list(&self, key: &str, request: &Request) -> Option<Value> {
-        let entries = match found(&self.what.documents, key)? {
+        let skip: usize = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
+        let (all, page) = match found(&self.what.documents, key)? {
             // A network status is the one list that comes as it is.
-            Given::Plain(Value::Array(entries)) if key != "networkstatus" => entries.clone(),
+            Given::Plain(Value::Array(entries)) if key != "networkstatus" => {
+                let page: Vec<Value> = entries.iter().skip(skip).take(PAGE).cloned().collect();
+                (entries.len(), page)
+            }
             Given::Plain(value) => return Some(value.clone()),
-            Given::Repeated { repeat, of } => (0..*repeat).map(|n| filled(of, "{n}", &n.to_string())).collect(),
+            Given::Repeated { repeat, of } => {
+                let numbers = (skip..*repeat).take(PAGE);
+                (*repeat, numbers.map(|n| filled(of, "{n}", &n.to_string())).collect())
+            }
         };
-        let skip = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
-        let next = if skip + PAGE < entries.len() {
+        let next = if skip + PAGE < all {
             let path = request.path();
             format!(
                 "https://{HOST}:443{path}?api-version=2024-05-01&%24skip={}",
@@ -265,7 +271,6 @@ impl Platform {
         } else {
             String::new()
         };
-        let page: Vec<Value> = entries.into_iter().skip(skip).take(PAGE).collect();
         Some(json!({ "count": page.len(), "value": page, "nextLink": next }))
     }
 

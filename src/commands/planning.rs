@@ -3,11 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use crate::{
-    azure::resources::Known,
+    azure::resources::{Known, Resource},
     catalog::{self, Catalog},
     cli::PlanArgs,
     file,
-    import::{Document, Imports, Joined, Kind},
+    import::{Document, Imports, Joined, Kind, subnets::Subnets},
     model::Tier,
     net::tls::roots::Roots,
     network::{NetworkRules, Standpoint},
@@ -103,7 +103,7 @@ pub(super) fn plan(
     let ruled = network
         .as_ref()
         .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
-    let known = known(&place, service, network.as_ref());
+    let known = known(&place, service, network.as_ref(), &fetched.network.subnets);
     let elsewhere = standpoint_notice(arguments.tier);
     let notices = elsewhere
         .into_iter()
@@ -125,9 +125,12 @@ pub(super) fn plan(
 }
 
 /// The user's resources, as `--service`, the given rules and the VM's metadata name them.
-fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&NetworkRules>) -> Known {
+fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&NetworkRules>, subnets: &Subnets) -> Known {
     let service = service.and_then(ResourceId::resource);
     let ids = network.map(NetworkRules::ids).unwrap_or_default();
+    let here = subnets.here.as_ref();
+    let guarded = subnets.instance.as_ref().or(here.map(|(_, subnet)| subnet));
+    let of_id = |id: &String| Resource::of_id(id);
     let any = [&service, &ids.own, &ids.subnet, &place.vm]
         .into_iter()
         .flatten()
@@ -136,9 +139,13 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
         subscription: any.map(|resource| resource.subscription.clone()),
         vm: place.vm.clone(),
         service,
-        nsg: ids.own,
-        subnet: ids.subnet,
-        nic: ids.nic,
+        nsg: ids.own.or_else(|| {
+            guarded
+                .and_then(|subnet| subnet.security_group.as_ref())
+                .and_then(of_id)
+        }),
+        subnet: ids.subnet.or_else(|| guarded.map(|subnet| &subnet.id).and_then(of_id)),
+        nic: ids.nic.or_else(|| here.map(|(card, _)| &card.id).and_then(of_id)),
         region: place.region.clone(),
     }
 }

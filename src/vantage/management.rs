@@ -136,6 +136,7 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fe
     };
     let started = block_on(asked);
     let (mut gathered, found) = (gathered.into_inner(), found.into_inner());
+    let nothing_came = gathered.answers.is_empty();
     gathered
         .answers
         .sort_by(|one, two| (one.0, &one.1).cmp(&(two.0, &two.1)));
@@ -155,7 +156,10 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fe
         );
     }
     fetched.network = found.network;
-    fetched.notices.extend(found.notices);
+    // One thing at a time: whoever may not read the instance is told of that first.
+    if !nothing_came {
+        fetched.notices.extend(found.notices);
+    }
     fetched
 }
 
@@ -305,6 +309,10 @@ fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
             // Its pages are all there, or it is said that they are not.
             Ok(mut document) => {
                 document.next = None;
+                // That Azure lists nothing is not remarkable.
+                if document.targets.is_empty() && kind == Kind::Dependencies {
+                    document.notices.clear();
+                }
                 fetched.documents.push(document);
             }
             Err(why) => troubles.push((*what, Trouble::Unread(why))),
