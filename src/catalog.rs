@@ -20,9 +20,10 @@ use std::{fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
-pub use model::{Catalog, Dependency, Endpoint, Retired, Source, SqlGateways, Target};
+pub use model::{Catalog, Dependency, Endpoint, Named, Retired, Source, SqlGateways, Target};
 pub use problem::{Errors, Summary};
 pub use render::render;
+pub(crate) use settings::stands_for;
 pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, region_name};
 
 use decode::Decode as _;

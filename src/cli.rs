@@ -77,6 +77,11 @@ pub enum Command {
     /// Show what changed between two JSON reports
     #[command(after_help = "Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
     Diff(DiffArgs),
+    /// What a newer copy of Microsoft's page says that the catalog does not
+    #[command(
+        after_help = "Exit status: 0 without differences, 1 with (what could not be read is one), 2 for what is no such page"
+    )]
+    Drift(DriftArgs),
     /// Rules that the plan needs, or that a report says are missing
     Rules(Box<RulesArgs>),
     /// Everything that is known about a dependency, a cause, a kind of finding or a host
@@ -142,6 +147,20 @@ pub struct DiffArgs {
     #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
     pub after: PathBuf,
     /// Format of the diff
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DocumentFormat,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// The page's Markdown, or an instance's outboundNetworkDependenciesEndpoints as JSON
+    #[arg(value_name = "PAGE", value_hint = ValueHint::FilePath)]
+    pub page: PathBuf,
+    /// Format of the drift
     #[arg(long, value_enum, default_value = "text")]
     pub format: DocumentFormat,
     /// When to use colour

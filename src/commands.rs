@@ -25,6 +25,7 @@ mod check;
 mod completions;
 mod confirm;
 mod diff;
+mod drift;
 mod explain;
 mod list;
 mod man;
@@ -67,6 +68,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Diff(arguments)) => diff::diff(&arguments),
+        Some(Command::Drift(arguments)) => drift::drift(&arguments),
         Some(Command::Rules(arguments)) => rules::rules(*arguments),
         Some(Command::Explain(arguments)) => explain::explain(&arguments),
         Some(Command::Watch(arguments)) => watch::watch(*arguments),

@@ -43,6 +43,7 @@ mod commands;
 mod confirm;
 pub mod diagnosis;
 pub mod diff;
+pub mod drift;
 pub mod exit;
 pub mod explain;
 pub mod file;

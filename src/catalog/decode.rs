@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
+    model::Named,
     problem::{Located, Problem, suggest},
     tree::{Node, Value},
 };
@@ -215,7 +216,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Cloud, Need, Vnet, Direction, Expect, Transport, Protocol, Status);
+words!(Cloud, Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
 
 /// What has become of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]

@@ -57,6 +57,7 @@ fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> Source {
             title: String::new(),
             url: String::new(),
             documented: String::new(),
+            checked: None,
         };
     };
     let given = [
@@ -71,10 +72,12 @@ fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> Source {
         title: text(&raw.title),
         url: text(&raw.url),
         documented: text(&raw.documented),
+        checked: raw.checked.as_ref().map(|date| date.value.clone()),
     };
-    if let Some(date) = &raw.documented
-        && date.value.parse::<jiff::civil::Date>().is_err()
-    {
+    for date in [&raw.documented, &raw.checked].into_iter().flatten() {
+        if date.value.parse::<jiff::civil::Date>().is_ok() {
+            continue;
+        }
         let message = format!("`{}` is not a date", date.value);
         problems.push(Problem::new(date.at, message, "write it as 2026-04-30"));
     }
@@ -239,6 +242,7 @@ fn dependency(
         docs: raw.docs.as_ref().map(|docs| docs.value.clone()),
         clouds,
         vnet: scope.vnet,
+        on_page: raw.on_page.as_ref().map(|named| named.value),
         route_addresses: raw
             .route_addresses
             .as_ref()

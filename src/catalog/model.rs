@@ -5,6 +5,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
+use jiff::{Span, civil::Date};
+use schemars::JsonSchema;
 
 use crate::{
     azure::Cloud,
@@ -37,6 +39,28 @@ pub struct Source {
     pub url: String,
     /// The page's own date, `YYYY-MM-DD`.
     pub documented: String,
+    /// When the catalog was last held against the page, `YYYY-MM-DD`, where that was later.
+    pub checked: Option<String>,
+}
+
+impl Source {
+    /// What to know of a catalog that was last held against its page more than a year before `today`.
+    pub fn age(&self, today: Date) -> Option<String> {
+        let date = |text: &str| text.parse::<Date>().ok();
+        let documented = date(&self.documented)?;
+        let known = self
+            .checked
+            .as_deref()
+            .and_then(date)
+            .map_or(documented, |it| it.max(documented));
+        let is_old = known.checked_add(Span::new().years(1)).is_ok_and(|end| end < today);
+        is_old.then(|| {
+            format!(
+                "the catalog follows the documentation of {known}, more than a year ago: hosts may have come and gone since. \
+                 Use a newer apim-probe, or hold the page of today against it (apim-probe drift)"
+            )
+        })
+    }
 }
 
 /// One thing the instance needs: Azure SQL, Entra ID, certificate revocation …
@@ -64,6 +88,8 @@ pub struct Dependency {
     pub clouds: Vec<Cloud>,
     /// The kind of virtual network it applies to; `None` means both.
     pub vnet: Option<Vnet>,
+    /// What the source page names of its endpoints, where that is not the usual.
+    pub on_page: Option<Named>,
     /// Literal addresses for routes and rules where no service tag covers the service; not probed.
     pub route_addresses: BTreeMap<Cloud, Vec<IpAddr>>,
     /// What to test, in file order.
@@ -104,6 +130,37 @@ pub struct Endpoint {
     pub replaced_by: Option<String>,
     /// Whether to test it only when an import or `--only` names it.
     pub only_when_named: bool,
+    /// What the source page names of it, where that is neither the usual nor the dependency's.
+    pub on_page: Option<Named>,
+}
+
+/// What the source page names of an endpoint: what a newer copy of it is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Named {
+    /// Its host.
+    Host,
+    /// Its service tag and port, in the table of required ports.
+    Tag,
+    /// Its port alone.
+    Port,
+    /// Nothing: it comes from elsewhere.
+    Nothing,
+}
+
+impl Named {
+    /// Every word, as error messages list them.
+    pub const ALL: [Self; 4] = [Self::Host, Self::Tag, Self::Port, Self::Nothing];
+
+    /// The word in catalogs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Tag => "tag",
+            Self::Port => "port",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 /// What an [`Endpoint`] reaches.
@@ -147,4 +204,33 @@ pub struct SqlGateways {
     pub regions: BTreeMap<String, Vec<IpAddr>>,
     /// Ranges by region, for regions of which no address is documented that listens.
     pub ranges: BTreeMap<String, Vec<IpNet>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_is_old_after_a_year() {
+        let source = |documented: &str, checked: Option<&str>| Source {
+            title: String::new(),
+            url: String::new(),
+            documented: documented.into(),
+            checked: checked.map(Into::into),
+        };
+        let today = |text: &str| text.parse::<Date>().unwrap();
+        for (documented, checked, date, old) in [
+            ("2026-04-30", None, "2026-11-25", false),
+            ("2026-04-30", None, "2027-04-30", false),
+            ("2026-04-30", None, "2027-05-01", true),
+            ("2024-02-29", None, "2025-03-01", true),
+            ("2025-04-30", Some("2026-11-01"), "2027-05-01", false),
+            ("2025-04-30", Some("2026-11-01"), "2027-11-02", true),
+            ("2026-04-30", Some("2020-01-01"), "2026-11-25", false),
+            ("", None, "2099-01-01", false),
+        ] {
+            let said = source(documented, checked).age(today(date));
+            assert_eq!(said.is_some(), old, "{documented} {checked:?} {date}: {said:?}");
+        }
+    }
 }

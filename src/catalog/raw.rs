@@ -2,6 +2,7 @@
 
 use super::{
     decode::{Port, Status, Table, record},
+    model::Named,
     problem::Located,
 };
 use crate::{
@@ -36,6 +37,8 @@ record! {
         url: Text,
         /// Its own date, YYYY-MM-DD.
         documented: Text,
+        /// When a person last held this file against the page, YYYY-MM-DD; without it, at the page's date.
+        checked: Text,
     }
 
     /// Names and what they stand for, in each cloud.
@@ -85,6 +88,9 @@ record! {
         clouds: List<Located<Cloud>>,
         /// The kind of virtual network that it applies to; without it, both.
         vnet: Located<Vnet>,
+        /// What the source page names of its endpoints: their `host`, the `tag` with the port, only the `port`, or `nothing`.
+        /// Without it, hosts that everybody has and the tags of all others.
+        on_page: Located<Named>,
         /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
         route_addresses: RouteAddresses,
         /// What to test.
@@ -149,5 +155,7 @@ record! {
         replaced_by: Text,
         /// Whether it is tested only when an import or `--only` names it.
         only_when_named: Located<bool>,
+        /// What the source page names of it, where that is not what it names of the dependency's endpoints.
+        on_page: Located<Named>,
     }
 }

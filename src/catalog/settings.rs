@@ -107,6 +107,25 @@ pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<St
     Ok(filled)
 }
 
+/// Whether a host is what a template stands for: `{name}` for one label, or a part of one, and a leading `*.` for any.
+pub(crate) fn stands_for(template: &str, host: &str) -> bool {
+    if let Some(domain) = template.strip_prefix("*.") {
+        let labels = host.len().checked_sub(domain.len() + 1);
+        return labels.is_some_and(|labels| labels > 0) && host.ends_with(&format!(".{domain}"));
+    }
+    let Some((before, rest)) = template.split_once('{') else {
+        return template.eq_ignore_ascii_case(host);
+    };
+    let Some((_, after)) = rest.split_once('}') else {
+        return false;
+    };
+    let Some(rest) = host.strip_prefix(before) else {
+        return false;
+    };
+    let most = rest.find('.').unwrap_or(rest.len());
+    (1..=most).any(|length| rest.is_char_boundary(length) && stands_for(after, &rest[length..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +136,26 @@ mod tests {
         assert_eq!(region_name("Central US EUAP").as_deref(), Some("centraluseuap"));
         for wrong in ["", "west-europe", "westeurope.evil.example", &"x".repeat(41)] {
             assert_eq!(region_name(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn templates_stand_for_hosts() {
+        for (template, host, fitting) in [
+            ("login.microsoftonline.com", "login.microsoftonline.com", true),
+            (
+                "{sql_server}.database.windows.net",
+                "apirpsql1.database.windows.net",
+                true,
+            ),
+            ("{sql_server}.database.windows.net", "a.b.database.windows.net", false),
+            ("{sql_server}.database.windows.net", ".database.windows.net", false),
+            ("gcs-{region}.prod.example", "gcs-weu.prod.example", true),
+            ("{a}-{b}.example", "x-y.example", true),
+            ("*.data.microsoft.com", "v10.data.microsoft.com", true),
+            ("*.data.microsoft.com", "data.microsoft.com", false),
+        ] {
+            assert_eq!(stands_for(template, host), fitting, "{template} {host}");
         }
     }
 

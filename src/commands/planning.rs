@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
+use jiff::Zoned;
+
 use crate::{
     azure::resources::{Known, Resource},
     catalog::{self, Catalog},
@@ -105,8 +107,10 @@ pub(super) fn plan(
         .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
     let known = known(&place, service, network.as_ref(), &fetched.network.subnets);
     let elsewhere = standpoint_notice(arguments.tier);
+    let age = catalog.source.age(Zoned::now().date());
     let notices = elsewhere
         .into_iter()
+        .chain(age)
         .chain(trusted)
         .chain(fetched.notices)
         .chain(unusable)

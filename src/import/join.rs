@@ -264,6 +264,7 @@ impl Scope<'_> {
             retired: None,
             replaced_by: None,
             only_when_named: false,
+            on_page: None,
         }
     }
 
@@ -327,6 +328,7 @@ fn other(endpoints: Vec<Endpoint>) -> Dependency {
         docs: None,
         clouds: Vec::new(),
         vnet: None,
+        on_page: None,
         route_addresses: BTreeMap::new(),
         endpoints,
     }

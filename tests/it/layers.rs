@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -32,6 +32,7 @@ const LAYERS: [&str; 27] = [
     // How it is shown and compared.
     "report",
     "diff",
+    "drift",
     "watch",
     "explain",
     "schema",

@@ -3,6 +3,7 @@
 mod catalog;
 mod cli;
 mod documents;
+mod drift;
 mod escapes;
 mod explain;
 mod files;

@@ -3,7 +3,15 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use apim_probe::{catalog, diff::Diff, model, probe::Depth, schema::Document, watch::Watch};
+use apim_probe::{
+    catalog,
+    diff::Diff,
+    drift::{Drift, Reading},
+    model::{self, Tier},
+    probe::Depth,
+    schema::Document,
+    watch::Watch,
+};
 use apim_probe_checks::{name, validate};
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -65,9 +73,26 @@ fn every_change_is_valid() -> Result<()> {
 }
 
 #[test]
+fn every_drift_is_valid() -> Result<()> {
+    let page = fs::read_to_string(format!("{ROOT}/tests/data/drift/page.md"))?;
+    let moved = page
+        .replace("| Sql | 1433 |", "| Sql | 1434 |")
+        .replace("`issuer.pki.azure.com`", "`pki.example.com`")
+        .replace("| Azure Government", "| Azure Bleu");
+    for page in [page, moved] {
+        let reading = Reading::of(&page, "page.md").map_err(|error| anyhow!(error))?;
+        let drift = Drift::between(&catalog::Catalog::builtin(), reading);
+        validate(Document::Drift, &serde_json::from_str(&drift.to_json())?)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_built_in_catalog_is_valid_and_a_bad_one_is_not() -> Result<()> {
     let parse = |text: &str| serde_yaml::from_str::<Value>(text).map_err(|error| anyhow!("{error}"));
-    validate(Document::Probes, &parse(catalog::BUILTIN)?)?;
+    for tier in Tier::ALL {
+        validate(Document::Probes, &parse(catalog::builtin(tier).1)?)?;
+    }
     for name in ["unknown-keys", "wrong-kinds", "bad-words", "ports-out-of-range"] {
         let text = fs::read_to_string(format!("{ROOT}/tests/data/bad-catalogs/{name}.yaml"))?;
         ensure!(validate(Document::Probes, &parse(&text)?).is_err(), "{name} is valid");

@@ -1,0 +1,295 @@
+//! Rows of a page against claims of the catalog.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Change, Drift, Reading, Row, SCHEMA,
+    claims::{self, Claim},
+    host::{Alike, alike},
+};
+use crate::{
+    azure::Cloud,
+    catalog::{Catalog, Named},
+    model::Direction,
+};
+
+/// Sections of the page from which the catalog has nothing.
+const EMPTY_SECTIONS: [&str; 5] = [
+    "regional-service-tags",
+    "control-plane-ip-addresses",
+    "related-content",
+    "next-steps",
+    "troubleshooting",
+];
+
+/// Tags that stand for no service of its own: a row of the page's table is not to be expected for each.
+const EVERYBODYS: [&str; 3] = ["Internet", "VirtualNetwork", "AzurePlatformLKM"];
+
+/// What of a claim was found on the page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    host: bool,
+    tag: bool,
+    port: bool,
+}
+
+/// Compares.
+pub(super) fn compare(catalog: &Catalog, reading: Reading) -> Drift {
+    let claims = claims::of(catalog);
+    let mut seen = vec![Seen::default(); claims.len()];
+    let mut added: Vec<Row> = Vec::new();
+    for row in &reading.rows {
+        let is_known = match (&row.host, &row.tag) {
+            (Some(host), _) => see_host(row, host, &claims, &mut seen),
+            (None, Some(tag)) => see_tag(row, tag, &claims, &mut seen),
+            (None, None) => see_port(row, &claims, &mut seen),
+        };
+        let is_same = |other: &Row| {
+            Row {
+                line: None,
+                ..other.clone()
+            } == Row {
+                line: None,
+                ..row.clone()
+            }
+        };
+        if !is_known && !added.iter().any(is_same) {
+            added.push(row.clone());
+        }
+    }
+    let mut unread = reading.unread;
+    let mut dropped = Vec::new();
+    if let Some(sections) = &reading.sections {
+        dropped = lost(&claims, &seen);
+        unread.extend(strange_sections(catalog, sections));
+    }
+    let mut changed = paired(&mut added, &mut dropped);
+    if reading.sections.is_none() {
+        changed.extend(elsewhere(&mut added, &claims));
+    }
+    Drift {
+        schema: SCHEMA.into(),
+        page: reading.page,
+        added,
+        dropped,
+        changed,
+        unread,
+    }
+}
+
+fn fits<T: PartialEq + Copy>(page: Option<T>, catalog: Option<T>) -> bool {
+    page.is_none() || catalog.is_none() || page == catalog
+}
+
+fn fits_port(row: &Row, claim: &Claim) -> bool {
+    fits(row.port, claim.row.port) && fits(row.transport, claim.row.transport)
+}
+
+/// Marks the claims that a host of the page is about; false where the catalog lacks it on that port.
+fn see_host(row: &Row, host: &str, claims: &[Claim], seen: &mut [Seen]) -> bool {
+    let mut is_known = false;
+    for (claim, seen) in claims.iter().zip(seen) {
+        let Some(theirs) = &claim.row.host else { continue };
+        if !fits(row.cloud, claim.row.cloud) || !fits_port(row, claim) {
+            continue;
+        }
+        let alike = alike(host, theirs);
+        if alike == Alike::No && !claim.members.iter().any(|member| member == host) {
+            continue;
+        }
+        is_known = true;
+        seen.host |= alike != Alike::No;
+        seen.port = true;
+    }
+    is_known
+}
+
+/// Marks the claims that a row of the page's table is about.
+fn see_tag(row: &Row, tag: &str, claims: &[Claim], seen: &mut [Seen]) -> bool {
+    let mut is_known = false;
+    for (claim, seen) in claims.iter().zip(seen) {
+        if !fits_port(row, claim) {
+            continue;
+        }
+        let is_about = match &claim.row.tag {
+            Some(theirs) => theirs.eq_ignore_ascii_case(tag) && fits(row.direction, claim.row.direction),
+            // Something of the user's own, anywhere in the network.
+            None => claim.named == Named::Tag && EVERYBODYS.iter().any(|it| it.eq_ignore_ascii_case(tag)),
+        };
+        if is_about {
+            is_known = true;
+            (seen.tag, seen.port) = (true, true);
+        }
+    }
+    is_known
+}
+
+/// Marks the claims that a port by itself is about.
+fn see_port(row: &Row, claims: &[Claim], seen: &mut [Seen]) -> bool {
+    let mut is_known = false;
+    for (claim, seen) in claims.iter().zip(seen) {
+        if fits_port(row, claim) && fits(row.direction, claim.row.direction) {
+            is_known = true;
+            seen.port = true;
+        }
+    }
+    is_known
+}
+
+/// What the catalog has from the page and the page has no more; each once.
+fn lost(claims: &[Claim], seen: &[Seen]) -> Vec<Row> {
+    let mut lost: Vec<Row> = Vec::new();
+    let pairs = || claims.iter().zip(seen);
+    for (claim, seen) in pairs() {
+        let row = &claim.row;
+        let gone = match claim.named {
+            Named::Host => !seen.host,
+            Named::Tag | Named::Port | Named::Nothing => false,
+        };
+        if gone {
+            lost.push(row.clone());
+        }
+        let tag = row.tag.as_deref().unwrap_or("VirtualNetwork");
+        let of_table = match claim.named {
+            Named::Tag => true,
+            Named::Host => !EVERYBODYS.contains(&tag),
+            Named::Port | Named::Nothing => false,
+        };
+        let alone = Row {
+            host: None,
+            tag: Some(tag.to_owned()),
+            cloud: None,
+            ..row.clone()
+        };
+        if of_table && row.cloud == Some(Cloud::Public) && !seen.tag && !lost.contains(&alone) {
+            lost.push(alone);
+        }
+        let by_port = Row {
+            tag: None,
+            ..alone_port(row)
+        };
+        // One of the transports is enough: the page leaves it open.
+        let is_seen =
+            pairs().any(|(other, seen)| other.row.port == row.port && other.named == Named::Port && seen.port);
+        if claim.named == Named::Port && !is_seen && !lost.contains(&by_port) {
+            lost.push(by_port);
+        }
+    }
+    in_every_cloud(claims, &lost)
+}
+
+fn alone_port(row: &Row) -> Row {
+    Row {
+        host: None,
+        port: row.port,
+        transport: row.transport,
+        direction: row.direction,
+        tag: None,
+        cloud: None,
+        line: None,
+    }
+}
+
+/// Puts the rows of a host that is gone in each of its clouds into one.
+fn in_every_cloud(claims: &[Claim], lost: &[Row]) -> Vec<Row> {
+    let without = |row: &Row| Row {
+        cloud: None,
+        ..row.clone()
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for row in lost {
+        let clouds = |of: &mut dyn Iterator<Item = &Row>| -> BTreeSet<Option<Cloud>> {
+            of.filter(|it| without(it) == without(row)).map(|it| it.cloud).collect()
+        };
+        let had = clouds(&mut claims.iter().filter(|it| it.named == Named::Host).map(|it| &it.row));
+        let merged = if had.len() > 1 && clouds(&mut lost.iter()) == had {
+            without(row)
+        } else {
+            row.clone()
+        };
+        if !rows.contains(&merged) {
+            rows.push(merged);
+        }
+    }
+    rows
+}
+
+/// Takes what was added in one place and dropped in another for one change.
+fn paired(added: &mut Vec<Row>, dropped: &mut Vec<Row>) -> Vec<Change> {
+    let mut changed = Vec::new();
+    added.retain(|after| {
+        let nearest = dropped
+            .iter()
+            .enumerate()
+            .filter_map(|(index, before)| Some((likeness(before, after)?, index)))
+            .min();
+        let Some((_, index)) = nearest else { return true };
+        changed.push(Change {
+            before: dropped.remove(index),
+            after: after.clone(),
+        });
+        false
+    });
+    changed
+}
+
+/// Takes what the catalog has of a host on another port for a change, where nothing can be dropped.
+fn elsewhere(added: &mut Vec<Row>, claims: &[Claim]) -> Vec<Change> {
+    let mut changed = Vec::new();
+    added.retain(|after| {
+        let is_there = |claim: &&Claim| match (&claim.row.host, &after.host) {
+            (Some(theirs), Some(host)) => alike(host, theirs) != Alike::No,
+            _ => false,
+        };
+        let Some(claim) = claims.iter().find(is_there) else {
+            return true;
+        };
+        changed.push(Change {
+            before: claim.row.clone(),
+            after: after.clone(),
+        });
+        false
+    });
+    changed
+}
+
+/// How far apart two rows are that are about the same thing; `None` where they are not.
+fn likeness(before: &Row, after: &Row) -> Option<(bool, bool, u16)> {
+    let same_cloud = fits(before.cloud, after.cloud);
+    let same = match (&before.host, &after.host) {
+        (Some(before), Some(after)) => alike(after, before) == Alike::Same,
+        (None, None) => match (&before.tag, &after.tag) {
+            (Some(before), Some(after)) => before.eq_ignore_ascii_case(after),
+            (None, None) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    let moved = before.port.unwrap_or_default().abs_diff(after.port.unwrap_or_default());
+    let turned = before.direction != after.direction;
+    // A rule that turned round keeps its port, and one that moved keeps its direction; a cache is reached both ways.
+    let is_one = !turned || moved == 0 || after.direction == Some(Direction::Peer);
+    (same_cloud && same && is_one).then_some((
+        turned,
+        before.transport != after.transport && after.transport.is_some(),
+        moved,
+    ))
+}
+
+/// Sections that are new, and those that entries of the catalog point at in vain.
+fn strange_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
+    let anchors: BTreeSet<&str> = catalog
+        .dependencies
+        .iter()
+        .filter_map(|dependency| dependency.docs.as_deref()?.strip_prefix('#'))
+        .collect();
+    let new = sections
+        .iter()
+        .filter(|section| !anchors.contains(section.as_str()) && !EMPTY_SECTIONS.contains(&section.as_str()))
+        .map(|section| format!("the section #{section} is new: the catalog has nothing from it"));
+    let gone = anchors
+        .iter()
+        .filter(|anchor| !sections.iter().any(|section| section == *anchor))
+        .map(|anchor| format!("there is no section #{anchor}, which entries of the catalog point at"));
+    new.chain(gone).collect()
+}

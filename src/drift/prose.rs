@@ -1,0 +1,295 @@
+//! Sentences of a page: the hosts and ports in them.
+
+use super::{
+    Row,
+    host::{Word, word},
+    page::{CODE_BEGINS, CODE_ENDS},
+};
+use crate::{
+    azure::Cloud,
+    model::{Direction, Transport},
+};
+
+/// A wider range of ports is not written out.
+const WIDEST: u16 = 256;
+
+/// What one sentence says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Hosts and ports, as they come.
+    things: Vec<Thing>,
+    pub transport: Option<Transport>,
+    pub direction: Option<Direction>,
+    pub cloud: Option<Cloud>,
+    /// What may be an endpoint or a port and was not taken for one.
+    pub doubtful: Vec<String>,
+}
+
+/// What a sentence names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Thing {
+    /// A host, with the port behind it.
+    Host(String, Option<u16>),
+    Port(u16),
+}
+
+/// Hosts that share their ports.
+type Group = (Vec<(String, Option<u16>)>, Vec<u16>);
+
+impl Said {
+    /// The ports, in order.
+    pub(super) fn ports(&self) -> Vec<u16> {
+        let port = |thing: &Thing| match thing {
+            Thing::Port(port) => Some(*port),
+            Thing::Host(..) => None,
+        };
+        self.things.iter().filter_map(port).collect()
+    }
+
+    /// The hosts, in order.
+    pub(super) fn hosts(&self) -> Vec<(String, Option<u16>)> {
+        let host = |thing: &Thing| match thing {
+            Thing::Host(host, port) => Some((host.clone(), *port)),
+            Thing::Port(_) => None,
+        };
+        self.things.iter().filter_map(host).collect()
+    }
+
+    /// Takes what a sentence leaves open from the one that leads to it.
+    pub(super) fn led_by(mut self, lead: &Self) -> Self {
+        if self.ports().is_empty() {
+            let ports = lead.ports().into_iter().map(Thing::Port);
+            self.things = ports.chain(self.things).collect();
+            self.transport = self.transport.or(lead.transport);
+        }
+        self.direction = self.direction.or(lead.direction);
+        self.cloud = self.cloud.or(lead.cloud);
+        self
+    }
+
+    /// Hosts with the ports that stand before them all, or behind them all; `None` where it is not clear which belong
+    /// together.
+    fn groups(&self) -> Option<Vec<Group>> {
+        let is_host = |thing: &Thing| matches!(thing, Thing::Host(..));
+        let runs: Vec<&[Thing]> = self.things.chunk_by(|a, b| is_host(a) == is_host(b)).collect();
+        if runs.len() > 2 && runs.len() % 2 == 1 {
+            return None;
+        }
+        let part = |things: &[Thing]| Self {
+            things: things.to_vec(),
+            ..Self::default()
+        };
+        let group = |pair: &[&[Thing]]| {
+            let part = part(&pair.concat());
+            (part.hosts(), part.ports())
+        };
+        Some(runs.chunks(2).map(group).collect())
+    }
+
+    /// Each host with each of its ports, ports alone where there is no host; and a doubt where it is not clear which
+    /// belong together.
+    pub(super) fn rows(&self, tag: Option<&str>, line: usize) -> (Vec<Row>, Option<String>) {
+        let row = |host: Option<String>, port| Row {
+            port,
+            transport: self.transport,
+            direction: self.direction.or(host.as_ref().map(|_| Direction::Outbound)),
+            tag: tag.map(str::to_owned).filter(|_| host.is_some()),
+            cloud: self.cloud,
+            line: Some(line),
+            host,
+        };
+        let of_group = |(hosts, ports): Group| -> Vec<Row> {
+            if hosts.is_empty() {
+                return ports.into_iter().map(|port| row(None, Some(port))).collect();
+            }
+            let each = |(host, own): (String, Option<u16>)| match (own, ports.as_slice()) {
+                (None, ports) if !ports.is_empty() => {
+                    ports.iter().map(|port| row(Some(host.clone()), Some(*port))).collect()
+                }
+                (own, _) => vec![row(Some(host), own)],
+            };
+            hosts.into_iter().flat_map(each).collect()
+        };
+        if let Some(groups) = self.groups() {
+            return (groups.into_iter().flat_map(of_group).collect(), None);
+        }
+        let apart = [(self.hosts(), Vec::new()), (Vec::new(), self.ports())];
+        let ports: Vec<String> = self.ports().iter().map(u16::to_string).collect();
+        let doubt = format!(
+            "which of the ports {} belong to which host is not clear",
+            ports.join(", ")
+        );
+        (apart.into_iter().flat_map(of_group).collect(), Some(doubt))
+    }
+}
+
+/// The sentences of a block.
+pub(super) fn sentences(block: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let (mut start, mut in_code) = (0, false);
+    let mut characters = block.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            CODE_BEGINS => in_code = true,
+            CODE_ENDS => in_code = false,
+            '.' | '!' | '?' | ';' if !in_code && characters.peek().is_none_or(|(_, next)| next.is_whitespace()) => {
+                let end = at + c.len_utf8();
+                sentences.push(&block[start..end]);
+                start = end;
+            }
+            _ => {}
+        }
+    }
+    sentences.push(&block[start..]);
+    sentences.retain(|sentence| !sentence.trim().is_empty());
+    sentences
+}
+
+/// What a number may belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expecting {
+    Nothing,
+    /// A word like "port" came before.
+    Ports,
+    /// "TCP" or "UDP" came before.
+    OnePort,
+}
+
+/// Reads a sentence.
+pub(super) fn read(sentence: &str) -> Said {
+    let mut said = Said::default();
+    let plain = sentence.replace([CODE_BEGINS, CODE_ENDS], " ").to_lowercase();
+    said.cloud = cloud_in(&plain);
+    said.direction = direction_in(&plain);
+    said.transport = transport_in(&plain);
+    let speaks_of_ports = plain
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|it| it == "port" || it == "ports");
+    let asks = ["allow", "outbound", "inbound", "access", "connectivity"]
+        .iter()
+        .any(|it| plain.contains(it));
+    let (mut expecting, mut range) = (Expecting::Nothing, false);
+    for (text, in_code) in words(sentence) {
+        let number = port(text);
+        match text.to_lowercase().as_str() {
+            "port" | "ports" => expecting = Expecting::Ports,
+            "tcp" | "udp" => expecting = expecting.max_with(Expecting::OnePort),
+            "and" | "or" | "&" => {}
+            "to" | "through" | "-" | "–" if expecting == Expecting::Ports && !said.things.is_empty() => range = true,
+            _ if let Some((first, last)) = number => {
+                let counts = expecting != Expecting::Nothing || in_code && speaks_of_ports;
+                if !counts {
+                    if in_code || asks && first > 9 {
+                        said.doubtful.push(format!("{text} may be a port"));
+                    }
+                    continue;
+                }
+                let first = match said.things.last() {
+                    Some(Thing::Port(before)) if range && *before < first => before + 1,
+                    _ => first,
+                };
+                range = false;
+                if last - first.min(last) > WIDEST {
+                    said.doubtful.push(format!("{text} is a wide range of ports"));
+                } else {
+                    said.things.extend((first..=last).map(Thing::Port));
+                }
+                if expecting == Expecting::OnePort {
+                    expecting = Expecting::Nothing;
+                }
+            }
+            _ => {
+                expecting = Expecting::Nothing;
+                range = false;
+                match word(text, in_code) {
+                    Word::Host(host, port) => said.things.push(Thing::Host(host, port)),
+                    Word::Link(link) => said.doubtful.push(format!("{link} may be an endpoint")),
+                    Word::Other => {}
+                }
+            }
+        }
+    }
+    said
+}
+
+impl Expecting {
+    fn max_with(self, other: Self) -> Self {
+        if self == Self::Ports { self } else { other }
+    }
+}
+
+/// The words of a sentence, each with whether it stands in code.
+fn words(sentence: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut in_code = false;
+    sentence
+        .split_inclusive([CODE_BEGINS, CODE_ENDS])
+        .flat_map(move |piece| {
+            let here = in_code;
+            in_code = piece.ends_with(CODE_BEGINS) || in_code && !piece.ends_with(CODE_ENDS);
+            piece
+                .split(|c: char| {
+                    c.is_whitespace()
+                        || matches!(
+                            c,
+                            ',' | '(' | ')' | '[' | ']' | '"' | '\'' | '|' | CODE_BEGINS | CODE_ENDS
+                        )
+                })
+                .map(|text| text.trim_end_matches(['.', ':', ';', '!', '?']))
+                .filter(|text| !text.is_empty())
+                .map(move |text| (text, here))
+        })
+}
+
+/// `443`, `443/tcp` or `6381-6383`, as the first and the last port.
+fn port(text: &str) -> Option<(u16, u16)> {
+    let text = text.to_ascii_lowercase();
+    let text = text.trim_end_matches("/tcp").trim_end_matches("/udp");
+    let number = |text: &str| {
+        text.parse::<u16>()
+            .ok()
+            .filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    match text.split_once(['-', '–']) {
+        Some((first, last)) => Some((number(first)?, number(last)?)).filter(|(first, last)| first <= last),
+        None => number(text).map(|port| (port, port)),
+    }
+}
+
+/// The cloud that is named.
+pub(super) fn cloud_in(text: &str) -> Option<Cloud> {
+    let text = text.to_lowercase();
+    if text.contains("21vianet") || text.contains("azure china") {
+        Some(Cloud::China)
+    } else if text.contains("azure government") || text.contains("azure us government") {
+        Some(Cloud::Usgov)
+    } else if text.contains("azure public") {
+        Some(Cloud::Public)
+    } else {
+        None
+    }
+}
+
+/// Inbound, outbound, or both.
+pub(super) fn direction_in(text: &str) -> Option<Direction> {
+    let text = text.to_lowercase();
+    match (text.contains("inbound"), text.contains("outbound")) {
+        (true, true) => Some(Direction::Peer),
+        (true, false) => Some(Direction::Inbound),
+        (false, true) => Some(Direction::Outbound),
+        (false, false) => None,
+    }
+}
+
+/// TCP or UDP, where one of them alone is named.
+pub(super) fn transport_in(text: &str) -> Option<Transport> {
+    let has = |word: &str| {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|it| it == word)
+    };
+    match (has("tcp"), has("udp")) {
+        (true, false) => Some(Transport::Tcp),
+        (false, true) => Some(Transport::Udp),
+        _ => None,
+    }
+}

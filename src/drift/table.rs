@@ -1,0 +1,318 @@
+//! Tables of a page: required ports, and the hosts of each cloud.
+
+use super::{
+    Row,
+    host::{Word, word},
+    page::{CODE_BEGINS, CODE_ENDS},
+    prose,
+};
+use crate::{
+    model::{Direction, Transport},
+    text::words::join,
+};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Direction,
+    Source,
+    SourcePorts,
+    Destination,
+    Ports,
+    Protocol,
+    Action,
+    Purpose,
+    Vnet,
+    Environment,
+    Endpoints,
+}
+
+/// Headings that are known, in small letters.
+const HEADINGS: [(&str, Column); 19] = [
+    ("direction", Column::Direction),
+    ("source service tag", Column::Source),
+    ("source service tags", Column::Source),
+    ("source", Column::Source),
+    ("source port ranges", Column::SourcePorts),
+    ("source port range", Column::SourcePorts),
+    ("destination service tag", Column::Destination),
+    ("destination service tags", Column::Destination),
+    ("destination", Column::Destination),
+    ("destination port ranges", Column::Ports),
+    ("destination port range", Column::Ports),
+    ("protocol", Column::Protocol),
+    ("transport protocol", Column::Protocol),
+    ("action", Column::Action),
+    ("purpose", Column::Purpose),
+    ("vnet type", Column::Vnet),
+    ("azure environment", Column::Environment),
+    ("endpoints", Column::Endpoints),
+    ("endpoint", Column::Endpoints),
+];
+
+/// What a table must have to be one of required ports.
+const OF_PORTS: [Column; 5] = [
+    Column::Direction,
+    Column::Source,
+    Column::Destination,
+    Column::Ports,
+    Column::Protocol,
+];
+
+/// A table as it stands on the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    pub line: usize,
+    pub heads: Vec<String>,
+    pub rows: Vec<(usize, Vec<String>)>,
+}
+
+/// What a table says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub rows: Vec<Row>,
+    pub unread: Vec<String>,
+    /// Whether it is a table of required ports.
+    pub of_ports: bool,
+}
+
+/// Reads a table; `tag` is the service tag that its section names.
+///
+/// # Errors
+/// The headings, where they are not those of a known table.
+pub(super) fn read(table: &Table, tag: Option<&str>) -> Result<Told, String> {
+    let columns = columns(table)?;
+    let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
+    let mut told = Told::default();
+    if OF_PORTS.iter().all(|wanted| place(*wanted).is_some()) {
+        told.of_ports = true;
+        for (line, cells) in &table.rows {
+            let cells = mended(cells, place(Column::Destination));
+            let cell = |wanted: Column| {
+                place(wanted)
+                    .and_then(|index| cells.get(index))
+                    .map_or("", String::as_str)
+            };
+            rule(*line, &cell, &mut told);
+        }
+    } else if let (Some(environment), Some(endpoints)) = (place(Column::Environment), place(Column::Endpoints)) {
+        for (line, cells) in &table.rows {
+            let cell = |index: usize| cells.get(index).map_or("", String::as_str);
+            hosts(*line, cell(environment), cell(endpoints), tag, &mut told);
+        }
+    } else {
+        return Err(unknown(table, "lacks a column of required ports or of endpoints"));
+    }
+    Ok(told)
+}
+
+fn columns(table: &Table) -> Result<Vec<Column>, String> {
+    let known = |head: &String| {
+        let head = head.to_lowercase();
+        let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+        HEADINGS
+            .iter()
+            .find(|(name, _)| *name == head)
+            .map(|(_, column)| *column)
+    };
+    let strange: Vec<String> = table
+        .heads
+        .iter()
+        .filter(|head| known(head).is_none())
+        .map(|head| format!("\"{}\"", head.trim()))
+        .collect();
+    if strange.is_empty() {
+        return Ok(table.heads.iter().filter_map(known).collect());
+    }
+    let verb = if strange.len() == 1 {
+        "is not a heading"
+    } else {
+        "are not headings"
+    };
+    Err(unknown(
+        table,
+        &format!("{} {verb} that is known", join(&strange, ", ")),
+    ))
+}
+
+fn unknown(table: &Table, why: &str) -> String {
+    let heads: Vec<&str> = table.heads.iter().map(|head| head.trim()).collect();
+    format!(
+        "the table at line {} (| {} |) cannot be read: {why}",
+        table.line,
+        heads.join(" | ")
+    )
+}
+
+/// One row of the page lacks the bar between tag and ports, `| VirtualNetwork 6391 |`, and so its last cell.
+fn mended(cells: &[String], destination: Option<usize>) -> Vec<String> {
+    let mut cells = cells.to_vec();
+    let Some(index) = destination.filter(|index| *index < cells.len()) else {
+        return cells;
+    };
+    let is_short = cells.last().is_some_and(|last| last.trim().is_empty());
+    let split = cells[index]
+        .trim()
+        .rsplit_once(' ')
+        .map(|(tag, ports)| (tag.to_owned(), ports.to_owned()));
+    if let Some((tag, ports)) = split
+        && is_short
+        && ports.starts_with(|c: char| c.is_ascii_digit() || c == '[')
+    {
+        cells.pop();
+        cells[index] = tag;
+        cells.insert(index + 1, ports);
+    }
+    cells
+}
+
+/// One row of required ports.
+fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut Told) {
+    let mut wrong = |why: String| told.unread.push(format!("line {line}: {why}"));
+    let Some(direction) = prose::direction_in(cell(Column::Direction)) else {
+        return wrong(format!("\"{}\" is no direction", plain(cell(Column::Direction))));
+    };
+    let action = plain(cell(Column::Action));
+    if !(action.is_empty() || action.eq_ignore_ascii_case("allow")) {
+        return wrong(format!("\"{action}\" is not an action that is asked for"));
+    }
+    let protocol = plain(cell(Column::Protocol));
+    let transports: Vec<Option<Transport>> = match protocol.to_ascii_lowercase().as_str() {
+        "*" | "any" | "" => vec![None],
+        text => match (text.contains("tcp"), text.contains("udp")) {
+            (false, false) => return wrong(format!("\"{protocol}\" is neither TCP nor UDP")),
+            (tcp, udp) => {
+                let both = [(tcp, Transport::Tcp), (udp, Transport::Udp)];
+                both.into_iter()
+                    .filter(|(named, _)| *named)
+                    .map(|(_, it)| Some(it))
+                    .collect()
+            }
+        },
+    };
+    let end = match direction {
+        Direction::Inbound => Column::Source,
+        Direction::Outbound | Direction::Peer => Column::Destination,
+    };
+    let tags = match tags(cell(end)) {
+        Ok(tags) => tags,
+        Err(why) => return wrong(why),
+    };
+    let ports = match ports(cell(Column::Ports)) {
+        Ok(ports) => ports,
+        Err(why) => return wrong(why),
+    };
+    for tag in &tags {
+        for port in &ports {
+            for transport in &transports {
+                told.rows.push(Row {
+                    host: None,
+                    port: *port,
+                    transport: *transport,
+                    direction: Some(direction),
+                    tag: tag.clone(),
+                    cloud: None,
+                    line: Some(line),
+                });
+            }
+        }
+    }
+    // Hosts that the purpose names are asked for as well.
+    let said = prose::read(cell(Column::Purpose));
+    for (host, own) in said.hosts() {
+        for port in &ports {
+            told.rows.push(Row {
+                host: Some(host.clone()),
+                port: own.or(*port),
+                transport: transports.first().copied().flatten().filter(|_| transports.len() == 1),
+                direction: Some(direction),
+                tag: tags.first().cloned().flatten(),
+                cloud: None,
+                line: Some(line),
+            });
+        }
+    }
+}
+
+/// The service tags of a cell; `None` for anything at all.
+fn tags(cell: &str) -> Result<Vec<Option<String>>, String> {
+    let text = plain(cell);
+    if matches!(text.to_ascii_lowercase().as_str(), "*" | "any") {
+        return Ok(vec![None]);
+    }
+    // "Virtual Network" is a tag as well.
+    let tags: Vec<String> = text
+        .split([',', '/', ';'])
+        .map(|part| part.split_whitespace().collect::<String>())
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    let is_tag = |tag: &String| {
+        tag.starts_with(|c: char| c.is_ascii_alphabetic()) && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+    };
+    if tags.is_empty() || !tags.iter().all(is_tag) {
+        return Err(format!("\"{text}\" is no service tag"));
+    }
+    Ok(tags.into_iter().map(Some).collect())
+}
+
+/// The ports of a cell; `None` for all.
+fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
+    let text = plain(cell);
+    if matches!(text.to_ascii_lowercase().as_str(), "*" | "any" | "all") {
+        return Ok(vec![None]);
+    }
+    let said = prose::read(&format!("ports {}", text.replace(['[', ']', '(', ')', '/', ';'], ",")));
+    let strange = text
+        .split(|c: char| !c.is_alphabetic())
+        .find(|word| !word.is_empty() && !["and", "or", "to", "optional"].contains(&word.to_lowercase().as_str()));
+    match strange {
+        None if !said.ports().is_empty() && said.doubtful.is_empty() => {
+            Ok(said.ports().into_iter().map(Some).collect())
+        }
+        _ => Err(format!("\"{text}\" is no list of ports")),
+    }
+}
+
+/// One row of the hosts of a cloud.
+fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, told: &mut Told) {
+    let cloud = prose::cloud_in(environment);
+    let mut found = Vec::new();
+    for text in plain(endpoints).split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')')) {
+        match word(text.trim(), true) {
+            Word::Host(host, port) => found.push((host, port)),
+            Word::Link(_) | Word::Other if text.contains('.') => {
+                told.unread.push(format!("line {line}: \"{text}\" is no host"));
+            }
+            Word::Link(_) | Word::Other => {}
+        }
+    }
+    if cloud.is_none() || found.is_empty() {
+        let why = if cloud.is_none() {
+            format!(
+                "the catalog has no cloud \"{}\", and its hosts were not compared",
+                plain(environment)
+            )
+        } else {
+            "no endpoint was found in this row".to_owned()
+        };
+        told.unread.push(format!("line {line}: {why}"));
+        return;
+    }
+    told.rows.extend(found.into_iter().map(|(host, port)| Row {
+        host: Some(host),
+        port,
+        transport: None,
+        direction: Some(Direction::Outbound),
+        tag: tag.map(str::to_owned),
+        cloud,
+        line: Some(line),
+    }));
+}
+
+/// A cell without the marks of code.
+fn plain(cell: &str) -> String {
+    cell.replace([CODE_BEGINS, CODE_ENDS], " ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
