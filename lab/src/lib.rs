@@ -180,6 +180,12 @@ impl Lab {
         asked.clone()
     }
 
+    /// Every frame that the VM has sent so far (IEEE 802.3, without the checksum), lost ones included; empty where the line
+    /// is not `recorded`.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        self.relay.as_ref().map(Relay::sent).unwrap_or_default()
+    }
+
     /// Hands the relay those of the faults that are about some packets only.
     fn relay(&self, network: &Network) -> Result<()> {
         match &self.relay {

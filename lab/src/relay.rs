@@ -83,6 +83,11 @@ impl Relay {
         lock(&self.way).lift();
     }
 
+    /// Every frame from the VM so far.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        lock(&self.way).sent()
+    }
+
     /// Every flow so far.
     pub(crate) fn flows(&self) -> Vec<Flow> {
         lock(&self.way).flows()

@@ -14,6 +14,7 @@ use libtest_mimic::Trial;
 use super::{AGENT, trial};
 
 mod memory;
+mod wire;
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 /// A token in three parts, as Entra ID's are; none of them may be seen anywhere.
@@ -29,6 +30,7 @@ const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
 const SECRETS: &str = "neither_the_token_nor_a_secret_of_the_instance_is_ever_shown";
 const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
 const RESOLVER: &str = "the_system_is_asked_for_no_name";
+const WIRE: &str = "what_leaves_is_what_is_listed";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
@@ -37,7 +39,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([DEADLINE, MEMORY, RESOLVER, SECRETS, STANDPOINT].map(|name| format!("platform/{name}")))
+        .chain([DEADLINE, MEMORY, RESOLVER, SECRETS, STANDPOINT, WIRE].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -51,6 +53,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (RESOLVER, _) => asks_no_system(),
         (SECRETS, _) => shows_no_secret(),
         (STANDPOINT, _) => says_where_it_stands(),
+        (WIRE, _) => wire::is_what_is_listed(),
         _ => bail!("no test is called {name}"),
     }
 }

@@ -23,6 +23,8 @@ pub struct Line {
     pub seed: u64,
     /// Whether frames are relayed although nothing happens to them, so that they can be counted.
     pub counted: bool,
+    /// Whether every frame that leaves the VM is kept.
+    pub recorded: bool,
 }
 
 /// A router on the way.

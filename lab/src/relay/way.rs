@@ -94,6 +94,8 @@ pub(super) struct Way {
     lanes: HashMap<Direction, Lane>,
     /// Packets without a flow, for the chance of each.
     strays: u64,
+    /// What left the VM, where the line is recorded.
+    sent: Vec<Vec<u8>>,
 }
 
 /// What becomes of a frame at one place.
@@ -120,6 +122,7 @@ impl Way {
             began: None,
             lanes: HashMap::new(),
             strays: 0,
+            sent: Vec::new(),
         }
     }
 
@@ -148,14 +151,25 @@ impl Way {
         known.map(|known| known.flow.clone()).collect()
     }
 
+    /// Every frame that has left the VM so far, lost ones included, but for the lab's own echoes; none unless the line is
+    /// recorded.
+    pub(super) fn sent(&self) -> Vec<Vec<u8>> {
+        self.sent.clone()
+    }
+
     /// What comes of a frame that enters the line in this direction.
     pub(super) fn treat(&mut self, way: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<Parcel> {
-        let Some(view) = frame::view(&frame) else {
+        let view = frame::view(&frame);
+        let key = view.as_ref().and_then(|view| key(way, view));
+        let is_echo = key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into());
+        if self.line.recorded && way == Direction::Out && !is_echo {
+            self.sent.push(frame.clone());
+        }
+        let Some(view) = view else {
             return vec![Parcel { due: now, way, frame }];
         };
         frame::mend(&mut frame, &view);
-        let key = key(way, &view);
-        if key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into()) {
+        if is_echo {
             return vec![Parcel { due: now, way, frame }];
         }
         self.began.get_or_insert(now);

@@ -1,0 +1,445 @@
+//! What leaves the VM in a whole run, packet by packet, against what README.md and `list` say beforehand.
+//!
+//! Whatever else the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row this test
+//! fails on the packet, without the point it fails on the row.
+
+mod seen;
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::{Lab, Network, VM};
+use serde_json::Value;
+
+use self::seen::{Conversation, Place, Seen, question, questions, request, server_name};
+use super::{AGENT, INSTANCE, TOKEN, network};
+
+/// Everything that the run needs so that each kind of packet is sent.
+const FLAGS: [&str; 14] = [
+    "--region",
+    "westeurope",
+    "--set",
+    "storage_account=apimst7",
+    "--set",
+    "sql_server=apirpsql7",
+    "--set",
+    "event_hub_namespace=apim7eh",
+    "--set",
+    "redis_host=cache7.redis.cache.windows.net",
+    "--set",
+    "key_vault=apimkv7",
+    "--set",
+    "diagnostics_host=diagnostics7.example",
+];
+const LOGIN: &str = "login.microsoftonline.com";
+const MANAGEMENT: &str = "management.azure.com";
+const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
+const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(10, 2, 0, 11)];
+
+/// One thing that was said to somebody.
+#[derive(Debug)]
+enum Said {
+    /// A DNS query.
+    Question { server: Ipv4Addr, name: String },
+    /// A `ClientHello`; the name is empty where it has none.
+    Hello { to: Place, name: String },
+    /// An HTTP request.
+    Request {
+        to: Place,
+        line: String,
+        host: String,
+        agent: String,
+    },
+    /// Other bytes over TCP.
+    Bytes { to: Place, bytes: Vec<u8> },
+    /// A connection over which nothing was said, and the size of segments that it asked for.
+    Nothing { to: Place, segments: u16 },
+    /// Any datagram that is no DNS query.
+    Datagram { to: Place, bytes: Vec<u8> },
+}
+
+/// What may be sent: the words of README's list that say so, and how such a thing is recognised.
+struct Listed {
+    readme: &'static str,
+    is: fn(&Said, &Plan) -> bool,
+}
+
+const LISTED: &[Listed] = &[
+    Listed {
+        readme: "DNS queries for the plan's names",
+        is: |said, plan| matches!(said, Said::Question { server, name } if NAME_SERVERS.contains(server) && plan.names(name)),
+    },
+    Listed {
+        readme: "asked for the cloud's login host",
+        is: |said, _| matches!(said, Said::Question { server, name } if NAME_SERVERS.contains(server) && name == LOGIN),
+    },
+    Listed {
+        readme: "one TCP connection to each address of each planned endpoint",
+        is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
+    },
+    Listed {
+        readme: "TLS ClientHellos that carry the planned host's name",
+        is: |said, plan| matches!(said, Said::Hello { to, name } if plan.hosts_at(*to).contains(name)),
+    },
+    Listed {
+        readme: "one `GET`",
+        is: |said, plan| {
+            matches!(said, Said::Request { to, line, host, agent } if line.starts_with("GET /")
+                && agent.starts_with("apim-probe/") && plan.hosts_at(*to).contains(host))
+        },
+    },
+    Listed {
+        readme: "SQL: a TDS PRELOGIN and a TLS handshake inside it",
+        is: |said, plan| {
+            plan.speaks(said, "tds", |bytes, host| {
+                inside_tds(bytes).is_none_or(|name| name == host)
+            })
+        },
+    },
+    Listed {
+        readme: "the AMQP header",
+        is: |said, plan| plan.speaks(said, "amqp", |bytes, _| bytes.starts_with(b"AMQP\x02\x01\0\0")),
+    },
+    Listed {
+        readme: "Redis: one",
+        is: |said, plan| plan.speaks(said, "redis", |bytes, host| server_name(bytes).as_deref() == Some(host)),
+    },
+    Listed {
+        readme: "KMS: a DCE/RPC bind",
+        is: |said, plan| plan.speaks(said, "kms", |bytes, _| bytes.starts_with(&[5, 0, 11])),
+    },
+    Listed {
+        readme: "NTP: one question",
+        is: |said, plan| {
+            matches!(said, Said::Datagram { to, bytes } if plan.is_at(*to, "udp") && to.1 == 123
+                && bytes.len() == 48 && bytes[0] == 0x23 && bytes[1..40].iter().all(|byte| *byte == 0))
+        },
+    },
+    Listed {
+        readme: "SMB: a NEGOTIATE on port 445",
+        is: |said, plan| plan.speaks(said, "smb", |bytes, _| bytes.get(4..8) == Some(b"\xfeSMB")),
+    },
+    Listed {
+        readme: "segments of 536 bytes",
+        is: |said, plan| matches!(said, Said::Nothing { to, segments: 536 } if plan.is_at(*to, "tcp")),
+    },
+    Listed {
+        readme: "a handshake at that address with",
+        is: |said, plan| {
+            matches!(said, Said::Hello { to, name } if plan.is_at(*to, "tcp") && plan.names(name)
+                && !plan.hosts_at(*to).contains(name))
+        },
+    },
+    Listed {
+        readme: "a connection to 192.0.2.1",
+        is: |said, plan| {
+            matches!(said, Said::Nothing { to: (NOBODY, port), .. } if plan.has_port(*port))
+                && plan.controls.contains("192.0.2.1")
+        },
+    },
+    Listed {
+        readme: "the platform's name server 168.63.129.16",
+        is: |said, plan| {
+            matches!(said, Said::Question { server: PLATFORM, name } if plan.names(name))
+                && plan.controls.contains("168.63.129.16")
+        },
+    },
+    Listed {
+        readme: "the VM's metadata service, 169.254.169.254",
+        is: |said, _| matches!(said, Said::Request { to: METADATA, line, .. } if line.starts_with("GET /metadata/instance?")),
+    },
+    Listed {
+        readme: "the metadata service for a token",
+        is: |said, _| {
+            matches!(said, Said::Request { to: METADATA, line, .. }
+                if line.starts_with("GET /metadata/identity/oauth2/token?"))
+        },
+    },
+    Listed {
+        readme: "to the cloud's management endpoint",
+        is: |said, _| match said {
+            Said::Hello { to, name } => *to == (Ipv4Addr::new(20, 70, 0, 1), 443) && name == MANAGEMENT,
+            Said::Question { server, name } => NAME_SERVERS.contains(server) && name == MANAGEMENT,
+            _ => false,
+        },
+    },
+];
+
+pub(super) fn is_what_is_listed() -> Result<()> {
+    let points = points_of_readme()?;
+    for Listed { readme, .. } in LISTED {
+        ensure!(
+            points.iter().any(|point| point.contains(readme)),
+            "README.md does not list “{readme}”"
+        );
+    }
+    for point in &points {
+        ensure!(
+            LISTED.iter().any(|listed| point.contains(listed.readme)),
+            "nothing of this test is about “{point}”"
+        );
+    }
+
+    let world = World::make()?;
+    let before = world.lab.sent().len();
+    let mut run = world.agent("run")?;
+    run.args(["--timeout", "2s", "--format", "json", "--ca-file"])
+        .arg(world.lab.ca_file()?);
+    let output = run.output()?;
+    let report: Value =
+        serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    ensure!(report["complete"] == true);
+    let seen = Seen::read(&world.lab.sent()[before..], VM);
+    ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);
+    ensure!(seen.odd.is_empty(), "frames of another kind: {:02x?}", seen.odd.first());
+    // The kernel's own answers to what comes too late.
+    let strange = seen
+        .others
+        .iter()
+        .find(|(protocol, to)| *protocol != 1 || !world.plan.knows(*to));
+    ensure!(strange.is_none(), "IP protocol and destination: {strange:?}");
+    let said = everything(seen)?;
+    for one in &said {
+        ensure!(
+            LISTED.iter().any(|listed| (listed.is)(one, &world.plan)),
+            "not listed: {one:02x?}"
+        );
+    }
+    let mut ports = BTreeSet::new();
+    for one in &said {
+        if let Said::Nothing { to: (NOBODY, port), .. } = one {
+            ensure!(ports.insert(*port), "two connections to {NOBODY}:{port}");
+        }
+    }
+    for Listed { readme, is } in LISTED {
+        ensure!(
+            said.iter().any(|one| is(one, &world.plan)),
+            "the run did nothing of “{readme}”"
+        );
+    }
+    Ok(())
+}
+
+/// The points of README's list.
+fn points_of_readme() -> Result<Vec<String>> {
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme
+        .split_once("## What your security team will see")
+        .context("no such section")?;
+    let (section, _) = section
+        .split_once("\n\n`apim-probe list` prints")
+        .context("no end of the list")?;
+    let points: Vec<String> = section
+        .split("\n- ")
+        .skip(1)
+        .map(|point| point.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    ensure!(points.len() > 8, "{points:?}");
+    Ok(points)
+}
+
+/// What the frames say.
+fn everything(seen: Seen) -> Result<Vec<Said>> {
+    let mut said = Vec::new();
+    for (to, bytes) in seen.datagrams {
+        said.push(match question(&bytes).filter(|_| to.1 == 53) {
+            Some(name) => Said::Question { server: to.0, name },
+            None => Said::Datagram { to, bytes },
+        });
+    }
+    for Conversation { to, segments, bytes } in seen.conversations {
+        if segments == 536 || bytes.is_empty() {
+            said.push(Said::Nothing { to, segments });
+        }
+        if bytes.is_empty() {
+            continue;
+        }
+        if to.1 == 53 {
+            let names = questions(&bytes).with_context(|| format!("no DNS to {to:?}: {bytes:02x?}"))?;
+            said.extend(names.into_iter().map(|name| Said::Question { server: to.0, name }));
+        } else if let Some(name) = server_name(&bytes) {
+            said.push(Said::Hello { to, name });
+        } else if let Some((line, host, agent)) = request(&bytes) {
+            said.push(Said::Request { to, line, host, agent });
+        } else {
+            said.push(Said::Bytes { to, bytes });
+        }
+    }
+    Ok(said)
+}
+
+/// The name in the `ClientHello` that follows a PRELOGIN, each in packets of their own (MS-TDS 2.2.3.1).
+fn inside_tds(bytes: &[u8]) -> Option<String> {
+    let length = usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]));
+    server_name(bytes.get(length + 8..)?)
+}
+
+/// What `list` says, with the addresses of this network.
+struct Plan {
+    endpoints: Vec<Endpoint>,
+    controls: String,
+}
+
+struct Endpoint {
+    host: String,
+    addresses: Vec<Ipv4Addr>,
+    port: u16,
+    transport: String,
+    protocol: String,
+}
+
+impl Plan {
+    fn read(list: &Value, network: &Network) -> Self {
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let rows = list["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let endpoints = rows.iter().filter(|row| row["testable"] == true).map(|row| Endpoint {
+            host: text(row, "host"),
+            addresses: network
+                .addresses(&text(row, "host"))
+                .into_iter()
+                .filter_map(|address| match address {
+                    IpAddr::V4(address) => Some(address),
+                    IpAddr::V6(_) => None,
+                })
+                .collect(),
+            port: row["port"]
+                .as_u64()
+                .and_then(|port| port.try_into().ok())
+                .unwrap_or_default(),
+            transport: text(row, "transport"),
+            protocol: text(row, "protocol"),
+        });
+        Self {
+            endpoints: endpoints.collect(),
+            controls: list["controls"].to_string(),
+        }
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.host == name)
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.port == port)
+    }
+
+    fn knows(&self, address: Ipv4Addr) -> bool {
+        NAME_SERVERS.contains(&address)
+            || self
+                .endpoints
+                .iter()
+                .any(|endpoint| endpoint.addresses.contains(&address))
+    }
+
+    fn at(&self, to: Place) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints
+            .iter()
+            .filter(move |endpoint| endpoint.port == to.1 && endpoint.addresses.contains(&to.0))
+    }
+
+    fn is_at(&self, to: Place, transport: &str) -> bool {
+        self.at(to).any(|endpoint| endpoint.transport == transport)
+    }
+
+    fn hosts_at(&self, to: Place) -> BTreeSet<String> {
+        self.at(to).map(|endpoint| endpoint.host.clone()).collect()
+    }
+
+    /// Whether these are the first bytes of a protocol that is planned there.
+    fn speaks(&self, said: &Said, protocol: &str, so: fn(&[u8], &str) -> bool) -> bool {
+        let is_so = |to: Place, bytes: &[u8]| {
+            self.at(to)
+                .any(|endpoint| endpoint.protocol == protocol && so(bytes, &endpoint.host))
+        };
+        match said {
+            Said::Bytes { to, bytes } => is_so(*to, bytes),
+            Said::Hello { to, name } if protocol == "redis" => self
+                .at(*to)
+                .any(|endpoint| endpoint.protocol == "redis" && endpoint.host == *name),
+            _ => false,
+        }
+    }
+}
+
+/// A VM in Azure, with an instance to ask for, and something wrong of every kind that makes the agent send more.
+struct World {
+    lab: Lab,
+    plan: Plan,
+    ids: String,
+}
+
+impl World {
+    fn make() -> Result<Self> {
+        let token = TOKEN.join(".");
+        let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
+        let interface = r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
+        let deviations = network(&format!(
+            "line: {{ recorded: true }}
+name_servers: [ {{ at: 10.2.0.10 }}, {{ at: 10.2.0.11, udp: truncated }}, {{ at: {PLATFORM}, hidden: true }} ]
+names:
+  {MANAGEMENT}: {{ addresses: [20.70.0.1] }}
+  go.microsoft.com: {{ rcode: 3 }}
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths:
+        /metadata/instance: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
+        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+  '{MANAGEMENT}:443': {{ speaks: https, http: {{ body: '{{\"value\":[]}}' }} }}
+  'wdcp.microsoft.com:443': {{ cut: {{ after: first-bytes, by: reset }} }}
+  'crl3.digicert.com:80': {{ script: [ read, {{ end: silence }} ] }}
+  'fe2.update.microsoft.com:443': {{ script: [ read, {{ end: silence }} ] }}
+faults:
+  - {{ to: 'apimst7.blob.core.windows.net:443', does: silence, when: {{ nth: [1] }} }}
+  - {{ to: 'time.windows.com:123/udp', does: silence }}
+  - {{ to: 'partner.hip.live.com:443', does: silence }}"
+        ))?;
+        let lab = Lab::enter(&deviations)?;
+        let all = lab
+            .agent(AGENT)?
+            .args(["list", "--no-metadata", "--format", "json"])
+            .args(FLAGS)
+            .output()?;
+        let all: Value = serde_json::from_slice(&all.stdout).context("list")?;
+        let rows = all["endpoints"].as_array().context("no endpoints")?;
+        let ids: BTreeSet<&str> = rows.iter().filter_map(|row| row["dependency"].as_str()).collect();
+        let ids = ids.into_iter().collect::<Vec<_>>().join(",");
+        let flags = [&FLAGS[..], &["--no-metadata", "--only", &ids]].concat();
+        let whole = lab.serve_plan(AGENT, flags, &deviations)?;
+        let mut world = Self {
+            lab,
+            plan: Plan {
+                endpoints: Vec::new(),
+                controls: String::new(),
+            },
+            ids,
+        };
+        let listed = world.agent("list")?.args(["--format", "json"]).output()?;
+        let list = serde_json::from_slice(&listed.stdout)
+            .with_context(|| String::from_utf8_lossy(&listed.stderr).into_owned())?;
+        world.plan = Plan::read(&list, &whole);
+        Ok(world)
+    }
+
+    /// A command of the agent about the whole plan.
+    fn agent(&self, command: &str) -> Result<std::process::Command> {
+        let mut agent = self.lab.agent(AGENT)?;
+        agent
+            .arg(command)
+            .args(FLAGS)
+            .args(["--only", &self.ids, "--service", INSTANCE]);
+        agent
+            .arg("--management-ca-file")
+            .arg(self.lab.ca_file()?)
+            .stdin(Stdio::null());
+        Ok(agent)
+    }
+}
