@@ -23,6 +23,11 @@ pub struct Forbidden {
 }
 
 impl Forbidden {
+    /// A part cannot be had for a reason of its own.
+    pub fn because(step: &str) -> Self {
+        Self { step: step.to_owned() }
+    }
+
     /// Whether what needs the lab may be left out, or has to fail: CI sets `LAB_REQUIRED=1`.
     pub fn may_be_left_out(&self) -> bool {
         env::var_os(REQUIRED).is_none_or(|value| value != "1")

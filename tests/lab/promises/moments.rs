@@ -1,0 +1,156 @@
+//! Signals at moments that nobody chose: wherever a run or a watch is, a valid report follows, and what it lacks is said.
+//!
+//! `APIM_PROBE_MOMENTS=1000` tries as many; run by hand, each prints how long the ends took.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::Path,
+    process::{Child, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe::model::Report;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{Promise, World};
+
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "moments/run",
+        catalog: None,
+        network: || WAITING.to_owned(),
+        check: |world| at_any_moment(world, "run", Duration::from_millis(2_200)),
+    },
+    Promise {
+        name: "moments/watch",
+        catalog: None,
+        network: || WAITING.to_owned(),
+        check: |world| at_any_moment(world, "watch", Duration::from_millis(3_500)),
+    },
+    Promise {
+        name: "moments/second-signal",
+        catalog: None,
+        network: || WAITING.to_owned(),
+        check: |world| {
+            // Nobody reads stdout, which takes more than a pipe holds: after one signal it is waited for, for a second.
+            let mut agent = world.agent("run", &["--format", "json", "--timeout", "1s"])?;
+            let mut child = agent.stderr(Stdio::null()).spawn()?;
+            wait_until_it_listens(&child)?;
+            for pause in [0, 120] {
+                thread::sleep(Duration::from_millis(pause));
+                send(&child, Signal::SIGTERM)?;
+            }
+            let second = Instant::now();
+            let status = child.wait()?;
+            ensure!(status.code() == Some(130), "{status}");
+            ensure!(second.elapsed() < Duration::from_millis(800), "{:?}", second.elapsed());
+            Ok(())
+        },
+    },
+];
+
+/// Some answer, some do not, and a name server is slow.
+const WAITING: &str = "
+name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
+faults: [ { to: '*:1433', does: silence }, { to: '*:1886', does: silence } ]
+services: { '*:80': { pace: { bytes: 400, every_ms: 150 } } }";
+
+/// How many moments are tried unless the environment says otherwise.
+const MOMENTS: u32 = 12;
+
+fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
+    let moments = env::var("APIM_PROBE_MOMENTS").ok().and_then(|count| count.parse().ok());
+    let moments: u32 = moments.unwrap_or(MOMENTS);
+    let mut ends = Vec::new();
+    for number in 0..moments {
+        // Spread evenly, and in no order that the phases of a run could follow.
+        let moment = span.mul_f64((f64::from(number) * 0.618_034).fract());
+        let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][number as usize % 3];
+        let took = one(world, command, moment, signal).with_context(|| format!("{signal} after {moment:?}"))?;
+        ends.extend(took);
+    }
+    ensure!(
+        ends.len() * 2 > moments as usize,
+        "most runs were over before their signal"
+    );
+    ends.sort();
+    let at = |share: usize| ends.get((ends.len() - 1) * share / 100).copied().unwrap_or_default();
+    println!(
+        "{command}: {} of {moments} ended by a signal; until the end 50 % {:?}, 99 % {:?}, all {:?}",
+        ends.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
+    Ok(())
+}
+
+/// One run and its signal; how long it took to end, or nothing where it was over by then.
+fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
+    let file = world.lab.folder().join("report.json");
+    let said = world.lab.folder().join("said");
+    let _ = fs::remove_file(&file);
+    let mut agent = world.agent(command, &["--timeout", "1s", "-o", &file.display().to_string()])?;
+    agent.stdout(Stdio::null()).stderr(File::create(&said)?);
+    let mut child = agent.spawn().context("starting the agent")?;
+    wait_until_it_listens(&child)?;
+    thread::sleep(moment);
+    if let Some(status) = child.try_wait()? {
+        ensure!(status.code() == Some(1), "it was over before, with {status}");
+        return Ok(None);
+    }
+    send(&child, signal)?;
+    let sent = Instant::now();
+    let status = child.wait()?;
+    let took = sent.elapsed();
+    is_partial(&file, status).with_context(|| fs::read_to_string(&said).unwrap_or_default())?;
+    Ok(Some(took))
+}
+
+fn is_partial(file: &Path, status: ExitStatus) -> Result<()> {
+    let report: Report = serde_json::from_slice(&fs::read(file).context("there is no report")?)?;
+    match status.code() {
+        Some(130) => Ok(()),
+        // It had just been completed.
+        Some(1) if report.complete => Ok(()),
+        _ => bail!("{status}, and the report says that it is complete: {}", report.complete),
+    }
+}
+
+/// Waits until the agent itself runs and keeps signals for later, which is the first thing that it does.
+fn wait_until_it_listens(child: &Child) -> Result<()> {
+    let process = format!("/proc/{}", child.id());
+    let started = Instant::now();
+    let has = |status: &str, set: &str, signal: Signal| {
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix(set))
+            .unwrap_or_default();
+        u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+    };
+    loop {
+        let is_agent = fs::read_link(format!("{process}/exe")).is_ok_and(|exe| exe == Path::new(super::AGENT));
+        let status = fs::read_to_string(format!("{process}/status")).unwrap_or_default();
+        let kept = ["SigBlk:", "SigCgt:"]
+            .iter()
+            .any(|set| has(&status, set, Signal::SIGTERM));
+        if is_agent && kept {
+            return Ok(());
+        }
+        ensure!(
+            started.elapsed() < Duration::from_secs(20),
+            "it never began to listen:\n{status}"
+        );
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+fn send(child: &Child, signal: Signal) -> Result<()> {
+    kill(Pid::from_raw(i32::try_from(child.id())?), signal).context("it was over")
+}
