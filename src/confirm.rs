@@ -125,23 +125,36 @@ pub(crate) fn added(
         report.vantage.notices.push(notice);
     }
     for (check, answer) in checks.iter().zip(answers) {
-        let endpoint = &mut report.endpoints[check.index];
-        let says = match &answer {
-            Ok(answer) => says(endpoint, answer),
-            Err(why) => format!("the instance gave no answer about {}: {why}", endpoint.target()),
-        };
-        endpoint.evidence.push(says.clone());
-        endpoint.from_instance = answer.ok();
-        let id = &report.endpoints[check.index].id;
-        if let Some(finding) = report
-            .findings
-            .iter_mut()
-            .find(|finding| finding.endpoints.contains(id))
-        {
-            finding.evidence.push(capital(&says));
+        for index in alike(&report, check.index) {
+            let endpoint = &mut report.endpoints[index];
+            let says = match &answer {
+                Ok(answer) => says(endpoint, answer),
+                Err(why) => format!("the instance gave no answer about {}: {why}", endpoint.target()),
+            };
+            endpoint.evidence.push(says.clone());
+            endpoint.from_instance = answer.as_ref().ok().cloned();
+            let id = &report.endpoints[index].id;
+            let finding = report
+                .findings
+                .iter_mut()
+                .find(|finding| finding.endpoints.contains(id));
+            let says = capital(&says);
+            if let Some(finding) = finding.filter(|finding| !finding.evidence.contains(&says)) {
+                finding.evidence.push(says);
+            }
         }
     }
     report
+}
+
+/// The endpoints in question that are the same to the instance: several dependencies may need one host and port.
+fn alike(report: &Report, index: usize) -> Vec<usize> {
+    let one = &report.endpoints[index];
+    let is_alike = |index: &usize| {
+        let other = &report.endpoints[*index];
+        is_in_question(other) && (&other.host, other.port) == (&one.host, one.port)
+    };
+    (0..report.endpoints.len()).filter(is_alike).collect()
 }
 
 /// What an answer means beside what was seen from here.

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{Failure, planning, stop::Stop};
+use super::{Failure, planning, stop::Stop, tell};
 use crate::{
     cli::{PlanArgs, ProbeArgs},
     confirm::{self, Check},
     model::Report,
+    text::words,
     vantage::{
         Vantage,
         management::{self, Checked, Errand, ResourceId},
@@ -34,14 +35,29 @@ impl Confirmation {
         })
     }
 
-    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says.
-    pub(super) fn carry_out(&self, report: Report, vantage: &Vantage, stop: &Stop, end: Instant) -> Report {
+    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says. With `aloud` it is
+    /// told beforehand, as it takes long.
+    pub(super) fn carry_out(
+        &self,
+        report: Report,
+        vantage: &Vantage,
+        stop: &Stop,
+        end: Instant,
+        aloud: bool,
+    ) -> Report {
         let management = vantage.cloud.management_host();
         let line = |body: &serde_json::Value| confirm::line(management, self.service.as_str(), body);
         let region = vantage.region.as_deref();
         let checks = confirm::checks(&report, region.unwrap_or("REGION"));
         if checks.is_empty() {
             return report;
+        }
+        if aloud {
+            let about = words::count(checks.len().min(confirm::MOST), "endpoint");
+            tell(
+                "notice",
+                &format!("the instance itself is asked about {about}, one after the other"),
+            );
         }
         let checked = if region.is_some() {
             let asked = {

@@ -73,7 +73,7 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
     if run.interrupted {
         return report;
     }
-    session.confirmed(report)
+    session.confirmed(report, show_progress)
 }
 
 /// Writes the report everywhere it is wanted; gives the exit status.

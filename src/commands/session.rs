@@ -243,14 +243,16 @@ impl<'a> Session<'a> {
         assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
     }
 
-    /// The report with what the instance itself says of it, where it is to be asked and there is time.
-    pub(super) fn confirmed(&self, report: Report) -> Report {
+    /// The report with what the instance itself says of it, where it is to be asked and there is time; `aloud` as
+    /// [`Confirmation::carry_out`] has it.
+    pub(super) fn confirmed(&self, report: Report, aloud: bool) -> Report {
         let Some(confirmation) = &self.confirmation else {
             return report;
         };
         let end = Instant::now() + self.limits_from(self.stop.began()).deadline;
-        let mut report = confirmation.carry_out(report, &self.vantage, self.stop, end);
+        let mut report = confirmation.carry_out(report, &self.vantage, self.stop, end, aloud);
         report.duration_ms = milliseconds(self.stop.began().elapsed());
+        report.complete &= !self.stop.is_interrupted();
         report
     }
 

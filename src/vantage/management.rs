@@ -18,7 +18,7 @@ pub(crate) use self::network::{Network, Security, Ways};
 use self::{
     documents::{Gathered, What},
     network::Found,
-    session::{Session, Trouble},
+    session::{Reason, Session, Trouble},
 };
 use super::{Vantage, block_on, http::Failure, secret::Undumpable, until::Until};
 use crate::{
@@ -369,7 +369,7 @@ fn notices(
 /// Why documents are missing, and what to do about it.
 fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
     let what = named(missing);
-    let coded = |status: &u16, code: &Option<String>| match code {
+    let coded = |status: &u16, reason: &Reason| match &reason.code {
         Some(code) => format!("HTTP {status}, {code}"),
         None => format!("HTTP {status}"),
     };
@@ -387,21 +387,21 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
             )
         }
         Trouble::NoToken(why) | Trouble::Unread(why) => why.clone(),
-        Trouble::Refused(status @ (401 | 403), code) => format!(
+        Trouble::Refused(status @ (401 | 403), reason) => format!(
             "this VM's managed identity may not read {what} ({}): it lacks {}; grant it the role Reader with \
              `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {}`",
-            coded(status, code),
+            coded(status, reason),
             permissions(missing),
             service.0
         ),
-        Trouble::Refused(409 | 422, code) => format!(
+        Trouble::Refused(status @ (409 | 422), reason) => format!(
             "the instance is being changed or is not whole, and does not tell {what} now ({})",
-            code.as_deref().unwrap_or("HTTP 409")
+            coded(status, reason)
         ),
-        Trouble::Refused(status, code) => {
+        Trouble::Refused(status, reason) => {
             format!(
                 "{ENDPOINT} answered with {} in the place of {what}",
-                coded(status, code)
+                coded(status, reason)
             )
         }
         Trouble::PutOff(429, wait) => format!(
@@ -506,7 +506,13 @@ mod tests {
         let refused = |part| {
             (
                 What::Part(part),
-                Trouble::Refused(403, Some("AuthorizationFailed".into())),
+                Trouble::Refused(
+                    403,
+                    Reason {
+                        code: Some("AuthorizationFailed".into()),
+                        message: Some(format!("not for {part:?}")),
+                    },
+                ),
             )
         };
         let said = notices(
@@ -528,7 +534,7 @@ mod tests {
         }
         let gone = vec![
             refused(Part::Loggers),
-            (What::Part(Part::Service), Trouble::Refused(404, None)),
+            (What::Part(Part::Service), Trouble::Refused(404, Reason::default())),
         ];
         let said = notices(true, gone, &[], &service, Cloud::Public);
         assert!(said.len() == 1 && said[0].contains("there is no instance"), "{said:?}");

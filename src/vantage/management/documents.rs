@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::{
     API_VERSION, ResourceId,
-    session::{Session, Trouble},
+    session::{Reason, Session, Trouble},
 };
 use crate::{
     azure::json::Kind,
@@ -95,7 +95,7 @@ async fn one(session: &Session, service: &ResourceId, what: What, gathered: &Ref
     let came = match what {
         What::Part(Part::Service) | What::Status => {
             let document = session.document(&what.path(service)).await;
-            document.and_then(|found| found.map(keep).ok_or(Trouble::Refused(404, None)))
+            document.and_then(|found| found.map(keep).ok_or(Trouble::Refused(404, Reason::default())))
         }
         _ => session.pages(&what.path(service), keep).await,
     };

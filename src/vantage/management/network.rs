@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use tokio::join;
 
-use super::session::{Session, Trouble};
+use super::session::{Reason, Session, Trouble};
 use crate::{
     import::{
         instance::Location,
@@ -101,7 +101,7 @@ async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
     let refused = |what: &str, scope: &str, trouble: &Trouble| {
         format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
     };
-    let gone = || Trouble::Refused(404, None);
+    let gone = || Trouble::Refused(404, Reason::default());
     let asked = session.document(&format!("{id}?api-version={COMPUTE}")).await;
     let vm = asked
         .and_then(|vm| vm.ok_or_else(gone))

@@ -39,6 +39,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// More pages are not asked for: a hundred entries each, they hold more than any instance may have.
 const MOST_PAGES: usize = 100;
 
+/// More of a message is not shown, in characters.
+const LONGEST_MESSAGE: usize = 200;
+
 /// Why there is no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -46,8 +49,8 @@ pub(super) enum Trouble {
     Unasked(Failure),
     /// There is no token.
     NoToken(String),
-    /// A status other than 200, and the `code` of the error, where there is one.
-    Refused(u16, Option<String>),
+    /// A status other than 200, and what Azure says of it.
+    Refused(u16, Reason),
     /// It asks for more patience than there is time.
     PutOff(u16, Duration),
     /// The list goes on where it cannot be followed.
@@ -60,13 +63,54 @@ pub(super) enum Trouble {
     Unread(String),
 }
 
+/// What Azure says of an error. The sentence names whoever asks and for what, so that refusals of one kind differ in it: it
+/// does not count when they are compared.
+#[derive(Debug, Clone, Default, Eq)]
+pub(super) struct Reason {
+    /// Its `code`.
+    pub code: Option<String>,
+    /// The beginning of its `message`.
+    pub message: Option<String>,
+}
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Reason {
+    fn of(body: &str) -> Self {
+        let error: Value = serde_json::from_str(body).unwrap_or_default();
+        let inner = if error["error"].is_object() {
+            &error["error"]
+        } else {
+            &error
+        };
+        let is_word = |code: &&str| code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let first = |text: &str| text.chars().take(LONGEST_MESSAGE).collect::<String>();
+        Self {
+            code: inner["code"].as_str().filter(is_word).map(str::to_string),
+            message: inner["message"].as_str().filter(|text| !text.is_empty()).map(first),
+        }
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unasked(failure) => failure.fmt(f),
             Self::NoToken(why) | Self::Unread(why) => f.write_str(why),
-            Self::Refused(status, Some(code)) => write!(f, "HTTP {status}, {code}"),
-            Self::Refused(status, None) => write!(f, "HTTP {status}"),
+            Self::Refused(status, Reason { code, message }) => {
+                write!(f, "HTTP {status}")?;
+                if let Some(code) = code {
+                    write!(f, ", {code}")?;
+                }
+                match message {
+                    Some(message) => write!(f, ": \"{message}\""),
+                    None => Ok(()),
+                }
+            }
             Self::PutOff(status, wait) => {
                 write!(f, "HTTP {status}, which wants {} of patience", words::duration(*wait))
             }
@@ -230,10 +274,7 @@ pub(super) fn base(cloud: Cloud) -> String {
 }
 
 fn refused(reply: &Reply) -> Trouble {
-    let error: Value = serde_json::from_str(&reply.body).unwrap_or_default();
-    let code = error["error"]["code"].as_str().or_else(|| error["code"].as_str());
-    let is_word = |code: &&str| code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    Trouble::Refused(reply.status, code.filter(is_word).map(str::to_string))
+    Trouble::Refused(reply.status, Reason::of(&reply.body))
 }
 
 /// Where the next page is; a last page has an empty link or none.
