@@ -104,7 +104,7 @@ mod tests {
             {"name":"management","properties":{"addressPrefix":"ApiManagement","nextHopType":"Internet"}}]}}"#;
         let network = r#"{"properties":{"addressSpace":{"addressPrefixes":["10.1.0.0/16"]}}}"#;
         let both = Routes::parse(&routes(Some(table), Some(network))).unwrap();
-        assert!(both.is_forced() && both.own_network().to_string() == "10.1.0.0/16");
+        assert!(both.is_forced() && both.own_network().to_string() == "10.1.0.0-10.1.255.255");
         let without = Routes::parse(&routes(None, Some(network))).unwrap();
         assert!(without.default_route().is_none() && !without.is_forced());
     }
