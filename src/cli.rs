@@ -355,6 +355,9 @@ pub struct PlanArgs {
     /// The instance's outboundNetworkDependenciesEndpoints as JSON, repeatable for its pages
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dependencies: Vec<PathBuf>,
+    /// Any other document of the instance, or a bundle of them (scripts/collect.sh), repeatable: its backends, host names …
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub instance: Vec<PathBuf>,
     /// Resource id of the instance: fetch all that it depends on, and this VM's rules, with the VM's managed identity
     #[arg(long, value_name = "RESOURCE_ID", conflicts_with = "no_metadata")]
     pub service: Option<ResourceId>,

@@ -224,7 +224,8 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
     let private_link = name.as_ref().is_some_and(|name| name.private_link);
     let judge = |attempt| attempt::judge(endpoint, attempt, context);
     let mut outcomes: Vec<Outcome> = trace.attempts.iter().map(judge).collect();
-    if name.is_some() && !private_link {
+    // What is the instance's own may well be in its own network.
+    if name.is_some() && !private_link && endpoint.of_instance.is_none() {
         let proved = together::proved_at(&outcomes);
         let blame = |outcome: Outcome| {
             if proved.contains(&outcome.address.ip()) {

@@ -21,13 +21,25 @@ mod dependencies;
 pub mod instance;
 mod join;
 mod name;
+mod needs;
 mod network_status;
 mod service;
 pub mod subnets;
 pub mod view;
 
 pub use crate::azure::json::Kind;
+use instance::Instance;
 use view::InstanceView;
+
+/// The id of the dependency that an internal instance's own host names are.
+pub const OWN_HOSTNAMES: &str = "own-hostnames";
+/// The ids of the dependencies that are made of what the instance itself names.
+const OWN: [&str; 4] = ["backends", "identity-providers", "policy-targets", OWN_HOSTNAMES];
+
+/// Whether a dependency is made of what the instance itself names.
+pub fn is_own(dependency: &str) -> bool {
+    OWN.contains(&dependency)
+}
 
 /// A document with more entries is refused: the largest instances have a hundred.
 const MOST_ENTRIES: usize = 5_000;
@@ -83,6 +95,8 @@ pub struct Imports {
     pub view: InstanceView,
     /// What is remarkable about the documents.
     pub notices: Vec<String>,
+    /// What the instance says of itself.
+    pub instance: Instance,
 }
 
 /// A catalog and names, completed by what documents say.
@@ -92,6 +106,8 @@ pub struct Joined {
     pub catalog: Catalog,
     /// The names of the instance.
     pub values: Values,
+    /// What the instance says of single hosts.
+    pub remarks: Vec<view::Remark>,
     /// What is remarkable about the documents.
     pub notices: Vec<String>,
 }
@@ -154,7 +170,7 @@ impl Imports {
             imports.view.locations.extend(document.view.locations);
             imports.notices.extend(document.notices);
             for target in document.targets {
-                imports.add(target);
+                add(&mut imports.targets, target);
             }
         }
         imports
@@ -171,7 +187,16 @@ impl Imports {
         cloud: Cloud,
         region: Option<&str>,
     ) -> Result<Joined, String> {
-        if let Some((other, host)) = join::other_cloud(catalog, &self.targets, cloud) {
+        let needs = needs::of(&self.instance, cloud, region);
+        let mut all = self.targets.clone();
+        for target in needs.targets {
+            add(&mut all, target);
+        }
+        let other = self
+            .instance
+            .other_cloud(cloud)
+            .or_else(|| join::other_cloud(catalog, &all, cloud));
+        if let Some((other, host)) = other {
             let files: Vec<&str> = self.documents.iter().map(|document| document.from.as_str()).collect();
             return Err(format!(
                 "{} speaks of an instance in the {other} cloud ({host}), and the plan is for the {cloud} cloud: pass \
@@ -179,17 +204,34 @@ impl Imports {
                 files.join(", ")
             ));
         }
-        let joined = join::join(catalog, values, &self.targets, cloud, region);
-        let notices = self
-            .notices
-            .iter()
-            .cloned()
+        let mut values = values.clone();
+        for (setting, value) in needs.values {
+            values.add(setting, [value]);
+        }
+        let mut joined = join::join(catalog, &values, &all, cloud, region);
+        join::append(&mut joined.catalog, needs.dependencies);
+        let notices = self.notices.iter().chain(&self.instance.notices).cloned();
+        let notices = notices
             .chain(joined.notices)
+            .chain(needs.notices)
             .chain(self.place(region));
         Ok(Joined {
             notices: notices.collect(),
+            remarks: needs.remarks,
             ..joined
         })
+    }
+
+    /// With what the instance says of itself.
+    #[must_use]
+    pub fn of(self, instance: Instance) -> Self {
+        let mut documents = self.documents;
+        documents.extend(instance.imported.iter().cloned());
+        Self {
+            documents,
+            instance,
+            ..self
+        }
     }
 
     /// What the instance's regions say of the run's.
@@ -211,16 +253,17 @@ impl Imports {
             Some(_) => None,
         }
     }
+}
 
-    fn add(&mut self, target: Target) {
-        let same = |known: &&mut Target| known.place == target.place && known.port == target.port;
-        match self.targets.iter_mut().find(same) {
-            Some(known) => {
-                known.need = known.need.into_iter().chain(target.need).min();
-                known.dependency = known.dependency.or(target.dependency);
-            }
-            None => self.targets.push(target),
+/// Adds a target, unless the same place and port is there.
+fn add(targets: &mut Vec<Target>, target: Target) {
+    let same = |known: &&mut Target| known.place == target.place && known.port == target.port;
+    match targets.iter_mut().find(same) {
+        Some(known) => {
+            known.need = known.need.into_iter().chain(target.need).min();
+            known.dependency = known.dependency.or(target.dependency);
         }
+        None => targets.push(target),
     }
 }
 

@@ -3,16 +3,18 @@
 use std::{
     collections::{BTreeMap, HashSet},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use crate::{
     azure::Cloud,
-    catalog::model::{self, Catalog, Dependency, Target},
+    catalog::model::{self, Catalog, Dependency, OfInstance, Target},
     model::{Cause, Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
 pub mod document;
 mod expand;
+mod once;
 mod selection;
 mod stand_in;
 pub mod text;
@@ -80,6 +82,8 @@ pub struct Endpoint {
     pub source_tag: Option<String>,
     /// What it stands in for, where it is not the instance's own.
     pub stand_in: Option<StandIn>,
+    /// What the instance's documents say of it, where it is the instance's own and no page names it.
+    pub of_instance: Option<Arc<OfInstance>>,
     /// Why it cannot be tested, where it cannot.
     pub untested: Option<Untested>,
 }
@@ -153,6 +157,7 @@ impl Plan {
             // Two entries can name the same host, as when a file of the instance names a built-in one.
             .filter(|endpoint| known.insert(endpoint.id.clone()))
             .collect();
+        let endpoints = once::each(endpoints);
         if endpoints.is_empty() {
             return Err(format!(
                 "nothing is selected: no endpoint of the catalog remains for the {} cloud",
@@ -213,7 +218,10 @@ impl Maker<'_> {
             Target::Anything => vec![Place::anything()],
             Target::Addresses { addresses, any } => vec![Place::addresses(addresses.clone(), *any)],
             Target::Wildcard { pattern, members } => self.members(pattern, members),
-            Target::Host(template) => self.hosts(template, spec),
+            Target::Host(template) => match spec.of_instance.as_ref().and_then(|own| own.unknown.as_ref()) {
+                Some(why) => vec![Place::unknown(template.clone(), why.clone())],
+                None => self.hosts(template, spec),
+            },
         };
         places
             .into_iter()
@@ -296,14 +304,18 @@ impl Maker<'_> {
         } else {
             (need, None)
         };
+        let own = spec.of_instance.as_deref();
         Endpoint {
             id: format!("{}/{}:{port}{suffix}", dependency.id, place.host),
             dependency: dependency.id.clone(),
-            title: dependency.title.clone(),
+            title: own.map_or(&dependency.title, |own| &own.title).clone(),
             service_tag: dependency.service_tag.clone(),
             need,
-            feature: dependency.feature.clone().filter(|_| need == Need::Feature),
-            impact: dependency.impact.clone(),
+            feature: own
+                .map(|own| own.feature.clone())
+                .or_else(|| dependency.feature.clone())
+                .filter(|_| need == Need::Feature),
+            impact: own.map_or(&dependency.impact, |own| &own.impact).clone(),
             stops_activation: dependency.stops_activation && need == Need::Required,
             host: place.host,
             pattern: place.pattern,
@@ -318,6 +330,7 @@ impl Maker<'_> {
             direction: spec.direction,
             source_tag: spec.source_tag.clone(),
             stand_in: place.stand_in,
+            of_instance: spec.of_instance.clone(),
             untested,
         }
     }
@@ -401,6 +414,17 @@ impl Place {
             names: vec![expanded.host.clone()],
             untested,
             ..Self::named(expanded.host)
+        }
+    }
+
+    fn unknown(host: String, why: String) -> Self {
+        let untested = Untested {
+            cause: Cause::NeedsValue,
+            detail: why,
+        };
+        Self {
+            untested: Some(untested),
+            ..Self::named(host)
         }
     }
 

@@ -206,6 +206,18 @@ impl Lab {
             .write("roots.pem", &(self.roots(&roots) + &cross.unwrap_or_default()))
     }
 
+    /// The SHA-1 thumbprint of the root that nobody trusts, by which Azure names certificates, in hexadecimal.
+    pub fn private_thumbprint(&self) -> String {
+        let root = self.world.pki.root_der(Authority::Private);
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &root);
+        digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect::<Vec<_>>()
+            .concat()
+    }
+
     /// A command that runs a program on the VM as an ordinary program would be: without any capability, with the usual
     /// number of descriptors, and with the VM's own certificate store.
     pub fn agent(&self, program: impl AsRef<OsStr>) -> Result<Command> {

@@ -65,7 +65,7 @@ pub struct Scenario {
     /// names them.
     #[serde(default = "yes")]
     pub management_trust: bool,
-    /// Further files on the VM.
+    /// Further files on the VM. In them `{thumbprint of private}` stands for that of the root that nobody trusts.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// How the network differs from a healthy one.
@@ -153,7 +153,8 @@ impl Scenario {
     /// What both `list` and `run` are told.
     fn common_args(&self, lab: &Lab) -> Result<Vec<String>> {
         for (name, text) in &self.files {
-            lab.write(name, text)?;
+            let text = text.replace("{thumbprint of private}", &lab.private_thumbprint());
+            lab.write(name, &text)?;
         }
         let mut args = Vec::new();
         if let Some(catalog) = &self.catalog {

@@ -96,7 +96,8 @@ pub fn parse_text<T>(
 ) -> Result<T, Refusal> {
     let powershell = form::is_of_powershell(text);
     let result = form::json(text).and_then(|(json, form)| {
-        if powershell && form::is_cut(json.get()) {
+        // The code in policies looks like what PowerShell cut; the reader of an instance looks for that itself.
+        if powershell && wanted != Kind::Instance && form::is_cut(json.get()) {
             return Err(
                 "was cut by PowerShell, which names types in the place of what is nested deeper than -Depth says"
                     .into(),
@@ -105,10 +106,18 @@ pub fn parse_text<T>(
         make(&Document { json, form, wanted })
     });
     result.map_err(|problem| Refusal {
-        problem: escape(&problem).into_owned(),
+        problem: escape(unquoted(&problem, wanted)).into_owned(),
         wanted,
         powershell,
     })
+}
+
+/// A problem without the values that it quotes, where they may be secrets.
+fn unquoted(problem: &str, wanted: Kind) -> &str {
+    match problem.split_once(": \"") {
+        Some((before, _)) if wanted == Kind::Instance && before.starts_with("shows only a part of") => before,
+        _ => problem,
+    }
 }
 
 impl Document<'_> {

@@ -2,7 +2,7 @@
 //!
 //! These types hold no positions and no raw text: those end with the linter.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use jiff::{Span, civil::Date};
@@ -132,6 +132,8 @@ pub struct Endpoint {
     pub only_when_named: bool,
     /// What the source page names of it, where that is neither the usual nor the dependency's.
     pub on_page: Option<Named>,
+    /// What the instance's documents say of it, where it is the instance's own and no page names it.
+    pub of_instance: Option<Arc<OfInstance>>,
 }
 
 /// What the source page names of an endpoint: what a newer copy of it is held against.
@@ -161,6 +163,59 @@ impl Named {
             Self::Nothing => "nothing",
         }
     }
+}
+
+/// What the instance's documents say of something that is its own: a backend, an identity provider, a host name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfInstance {
+    /// What it is, in the user's words, in the place of the dependency's title.
+    pub title: String,
+    /// Who needs it, in the place of the dependency's.
+    pub feature: String,
+    /// What breaks without it, in the place of the dependency's.
+    pub impact: String,
+    /// How the instance judges its certificate.
+    pub validation: Validation,
+    /// Why its host is not known, where it is not.
+    pub unknown: Option<String>,
+    /// The addresses that its name must lead to, the first one before all others; empty where any will do.
+    pub leads_to: Vec<IpAddr>,
+}
+
+/// How an instance judges the certificate of something that it dials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validation {
+    /// Whether the chain must end in a root that the instance trusts.
+    pub chain: bool,
+    /// Whether the certificate must be for the host.
+    pub name: bool,
+    /// The SHA-1 thumbprints that the certificate may have, in upper-case hexadecimal; where there are some, nothing else
+    /// counts.
+    pub thumbprints: Vec<String>,
+    /// The CA certificates that were uploaded to the instance.
+    pub authorities: Arc<[Authority]>,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self {
+            chain: true,
+            name: true,
+            thumbprints: Vec::new(),
+            authorities: Arc::default(),
+        }
+    }
+}
+
+/// A CA certificate that an instance trusts because somebody uploaded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
+    pub subject: String,
+    /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty where it is not told.
+    pub thumbprint: String,
+    /// Whether it is the end of chains (store `Root`) and not a link (store `CertificateAuthority`).
+    pub is_root: bool,
 }
 
 /// What an [`Endpoint`] reaches.

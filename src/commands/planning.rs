@@ -9,7 +9,11 @@ use crate::{
     catalog::{self, Catalog},
     cli::PlanArgs,
     file,
-    import::{Document, Imports, Joined, Kind, subnets::Subnets},
+    import::{
+        Document, Imports, Joined, Kind,
+        instance::{Instance, Service},
+        subnets::Subnets,
+    },
     model::Tier,
     net::tls::roots::Roots,
     network::{NetworkRules, Standpoint},
@@ -65,6 +69,14 @@ pub(super) fn plan(
     };
     let mut given = network::Known::from_files(&arguments.network)?;
     let mut documents = documents(arguments)?;
+    let mut instance = Instance::default();
+    for path in &arguments.instance {
+        let failed = |error: String| Failure::usage(format!("--instance {error}"));
+        let loaded = Instance::load(path).map_err(failed)?;
+        documents.extend(loaded.documents);
+        let of = |error| failed(format!("{} {error}", file::shown(path)));
+        instance = instance.and(loaded.instance).map_err(of)?;
+    }
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
         // Asking takes a runtime, which takes descriptors.
@@ -86,14 +98,20 @@ pub(super) fn plan(
         .rules()
         .map(|rules| rules.with_activation_at(catalog.route_addresses()));
     documents.extend(fetched.documents);
-    let imports = Imports::gather(documents);
+    let instance = instance
+        .and(fetched.instance)
+        .map_err(|error| Failure::usage(format!("--service {error}")))?;
+    let mut imports = Imports::gather(documents).of(instance);
+    let (place, moved) = located(place, arguments, imports.instance.service.as_ref());
     let Joined {
         catalog,
         values,
+        remarks,
         notices: joined,
     } = imports
         .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
         .map_err(Failure::usage)?;
+    imports.view.remarks = remarks;
     let scope = Scope {
         cloud: place.cloud,
         region: place.region.clone(),
@@ -114,6 +132,7 @@ pub(super) fn plan(
         .chain(trusted)
         .chain(fetched.notices)
         .chain(unusable)
+        .chain(moved)
         .chain(joined)
         .chain(hidden);
     Ok(Planned {
@@ -163,6 +182,27 @@ pub(super) fn standpoint_notice(tier: Tier) -> Option<String> {
             tier.standpoint()
         )
     })
+}
+
+/// The place, with the kind of network and the region that the instance itself tells where no flag does. A VM may stand in a
+/// region in which the instance is not.
+fn located(place: Vantage, arguments: &PlanArgs, service: Option<&Service>) -> (Vantage, Option<String>) {
+    let Some(service) = service else { return (place, None) };
+    let regions: Vec<&str> = service.locations.iter().filter_map(|it| it.region.as_deref()).collect();
+    let is_settled = arguments.region.is_some() || place.region.as_deref().is_some_and(|here| regions.contains(&here));
+    let region = match regions.first() {
+        Some(primary) if !is_settled => Some((*primary).to_owned()),
+        _ => place.region.clone(),
+    };
+    let moved = match (&place.region, &region) {
+        (Some(here), Some(there)) if here != there => Some(format!(
+            "this VM is in {here} and the instance runs in {}: planned for {there}; pass --region for another",
+            regions.join(", ")
+        )),
+        _ => None,
+    };
+    let vnet = place.vnet.or_else(|| service.vnet());
+    (Vantage { region, vnet, ..place }, moved)
 }
 
 /// Where the network's rules are looked at from.

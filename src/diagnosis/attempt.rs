@@ -61,7 +61,11 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         }
     }
     if endpoint.protocol == Protocol::Tcp {
-        let seen = "the connection was accepted, which proves nothing about who did";
+        let seen = if endpoint.of_instance.is_some() {
+            "the connection was accepted; without TLS nothing proves who did, and no request is sent to a backend"
+        } else {
+            "the connection was accepted, which proves nothing about who did"
+        };
         return outcome.settle(Standing::Unproven(None), Stage::Tcp, seen);
     }
     let mut proof = None;

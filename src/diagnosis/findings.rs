@@ -15,8 +15,12 @@ use super::{
     rule::{Account, Group, Rule},
     view::{Row, RunView},
 };
-use crate::model::{Cause, Confidence, Ending, Finding, FindingKind, Need, Verdict};
+use crate::{
+    import::OWN_HOSTNAMES,
+    model::{Cause, Confidence, Ending, Finding, FindingKind, Need, Stage, Suspect, Verdict},
+};
 
+mod backend_ca;
 mod clock;
 mod cut;
 mod cut_port;
@@ -35,6 +39,7 @@ mod name_servers;
 mod names;
 mod no_outbound;
 mod open;
+mod own_hostname;
 mod partial;
 mod platform;
 mod private_endpoint;
@@ -66,6 +71,7 @@ pub static RULES: &[Rule] = &[
     name_servers::NO_NAMES,
     name_servers::SOME_NAMES,
     name_servers::NAME_SERVER,
+    own_hostname::RULE,
     private_zone::RULE,
     private_endpoint::RULE,
     names::SINKHOLE,
@@ -73,6 +79,7 @@ pub static RULES: &[Rule] = &[
     names::POLICY,
     clock::RULE,
     inspection::PORTAL,
+    backend_ca::RULE,
     inspection::INSPECTION,
     inspection::WRONG_NAME,
     icmp::REFUSAL,
@@ -141,6 +148,7 @@ impl<'a> Found<'a> {
     /// What a rule says of a group; `None` where its grounds refute it.
     fn by(rule: &Rule, view: &RunView<'a>, group: Group<'a>, are_rules_refuted: bool) -> Option<Self> {
         let mut account = (rule.describe)(view, &group);
+        far_side(&group.rows, &mut account);
         if !rule.kind.is_about_the_line() {
             if !are_rules_refuted {
                 reconcile::refine(&group.rows, &mut account);
@@ -211,6 +219,25 @@ fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     if view.line.is_poor() && rows.iter().any(is_silence) {
         let doubt = "other connections of this run needed retransmission, so silence may be chance";
         account.grounds.add(Weight::Contradicts, doubt);
+    }
+}
+
+/// What is the instance's own has rules of its own at its end, which nobody here can see.
+fn far_side(rows: &[Row<'_>], account: &mut Account) {
+    let is_at_its_end = |row: &Row<'_>| {
+        let stage = row.judgement.stage;
+        let is_own = row.endpoint.of_instance.is_some() && row.endpoint.dependency != OWN_HOSTNAMES;
+        is_own && row.cause().is_some() && stage.is_some_and(|stage| stage == Stage::Tcp)
+    };
+    if rows.is_empty() || !rows.iter().all(is_at_its_end) {
+        return;
+    }
+    account
+        .fix
+        .summary
+        .push_str(" At its own end, let the instance's whole subnet in: calls leave from its machines.");
+    if !account.suspects.contains(&Suspect::Service) {
+        account.suspects.push(Suspect::Service);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a handshake means.
 
+mod of_instance;
+
 use super::context::Context;
 use crate::{
     diagnosis::outcome::{Judged, Standing},
@@ -20,7 +22,9 @@ pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) ->
         (_, TlsEnd::KeyNotProved(how)) => (Standing::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
         // A chain that the instance would not trust is what is wrong, wherever the conversation ended after it.
-        (Some(chain), _) if trace.key_proved && !chain.is_the_service() => presented(endpoint, chain, context),
+        (Some(chain), _) if trace.key_proved && !is_accepted(endpoint, chain, context) => {
+            presented(endpoint, chain, context)
+        }
         (Some(_), end) if trace.key_proved && trace.asked_for_certificate => asked(end),
         (_, end) => cut(end, trace),
     };
@@ -100,8 +104,21 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
     (Standing::Failed(cause), seen)
 }
 
-/// Judges a chain by the roots of the instance.
+/// Whether the instance would go on with this chain.
+fn is_accepted(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> bool {
+    match &endpoint.of_instance {
+        None => chain.is_the_service(),
+        Some(_) => presented(endpoint, chain, context).0 == Standing::Proved,
+    }
+}
+
+/// Judges a chain by the roots of the instance, and what is the instance's own as it is configured.
 fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Standing, String) {
+    if let Some(own) = &endpoint.of_instance
+        && let Some(judged) = of_instance::judge(&own.validation, chain)
+    {
+        return judged;
+    }
     match &chain.trust {
         Trust::UnknownIssuer => unknown_issuer(chain, context),
         Trust::Unacceptable(why) => (

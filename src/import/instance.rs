@@ -22,18 +22,23 @@ use jiff::Timestamp;
 
 use super::{Document, MOST_ENTRIES};
 use crate::{
-    azure::json::{self, Kind, Node},
+    azure::{
+        Cloud,
+        json::{self, Kind, Node},
+    },
     file,
     model::Imported,
 };
 
+use self::part::{Sort, instance_of};
+pub(super) use self::{
+    link::Link,
+    policy::{Mention, Policy, Scope},
+    records::{Api, Backend, NamedValue, Records, Vault},
+};
 pub use self::{
     part::Part,
-    service::{Place as Location, Service},
-};
-use self::{
-    part::{Sort, instance_of},
-    records::Records,
+    service::{HostName, Place as Location, Role, Service},
 };
 
 /// A file of the instance's, sorted: what [`Instance`] holds, and documents of the network that were among it.
@@ -46,7 +51,7 @@ pub struct Loaded {
 }
 
 /// Everything that documents say of one instance.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Instance {
     /// Its resource id, in lower case, where a document tells.
     pub id: Option<String>,
@@ -90,7 +95,9 @@ impl Instance {
         let sorted = sorted::sorted(document)?;
         let mut loaded = Loaded::default();
         for (kind, text) in sorted.of_the_network {
-            loaded.documents.push(Document::read(text, from, kind, None)?);
+            let of = |document: &json::Document<'_>| Document::of(document, from, kind, None);
+            let read = json::parse_text(text, kind, of).map_err(|refusal| refusal.problem)?;
+            loaded.documents.push(read);
         }
         let instance = &mut loaded.instance;
         for (part, node) in sorted.entries {
@@ -140,6 +147,14 @@ impl Instance {
         }
         self.notices.extend(other.notices);
         Ok(self)
+    }
+
+    /// A cloud other than `cloud` in which the instance is, by a host name that Azure gave it, and that name.
+    pub(super) fn other_cloud(&self, cloud: Cloud) -> Option<(Cloud, String)> {
+        let names = self.service.iter().flat_map(|service| &service.host_names);
+        let mut default = names.filter_map(|name| Some((service::cloud_of(&name.host)?, &name.host)));
+        let (theirs, host) = default.next()?;
+        (theirs != cloud).then(|| (theirs, host.clone()))
     }
 
     /// Whether nothing is known.

@@ -109,7 +109,18 @@ pub(super) fn join(
             ..catalog.clone()
         },
         values,
+        remarks: Vec::new(),
         notices,
+    }
+}
+
+/// Adds what is the instance's own behind all others; a dependency of the user's with the same id takes it in.
+pub(super) fn append(catalog: &mut Catalog, own: Vec<Dependency>) {
+    for dependency in own {
+        match catalog.dependencies.iter_mut().find(|known| known.id == dependency.id) {
+            Some(known) => known.endpoints.extend(dependency.endpoints),
+            None => catalog.dependencies.push(dependency),
+        }
     }
 }
 
@@ -265,6 +276,7 @@ impl Scope<'_> {
             replaced_by: None,
             only_when_named: false,
             on_page: None,
+            of_instance: None,
         }
     }
 

@@ -35,7 +35,10 @@ pub(super) fn read(document: &json::Document<'_>, from: &str, fetched: Option<Ti
             ..Location::default()
         });
     }
-    let mut view = InstanceView { locations };
+    let mut view = InstanceView {
+        locations,
+        ..InstanceView::default()
+    };
     let newest = statuses(&view).filter_map(|status| status.updated).max();
     mark_stale(&mut view, fetched.max(newest));
     let mut notices = reader.notices(from);

@@ -7,6 +7,19 @@ use jiff::Timestamp;
 pub struct InstanceView {
     /// One for each region that the instance runs in.
     pub locations: Vec<Location>,
+    /// What it says of single hosts beside that, wherever it runs.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something that the instance says of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The host, in lower case.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// What it says, without a full stop.
+    pub sentence: String,
 }
 
 /// What the instance says in one region.

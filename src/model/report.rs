@@ -90,7 +90,7 @@ pub struct Vantage {
 /// A document of the instance that the plan was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
-    /// What it is, by the flag that takes it: `network-status` or `dependencies`.
+    /// What it is, by the flag that takes it: `network-status`, `dependencies` or `instance`.
     pub document: String,
     /// The file, or who sent it.
     pub from: String,

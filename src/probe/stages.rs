@@ -30,7 +30,7 @@ use crate::{
     net::{
         dns::{DnsEnd, Question},
         tcp::{self, Manner},
-        tls::{TlsClient, TlsEnd, TlsTrace},
+        tls::{TlsClient, TlsEnd, TlsTrace, chain::ChainFacts},
         udp,
     },
     plan::{Destination, Endpoint},
@@ -206,7 +206,7 @@ impl Stages {
     ) {
         let names: Arc<[String]> = endpoint.names.clone().into();
         let (trace, stream) = self.tls.handshake(stream, names, course.enter(Step::Handshake)).await;
-        let proved = is_proof(&trace);
+        let proved = is_proof(endpoint, &trace);
         attempt.tls = Some(trace);
         let Some(mut stream) = stream else { return };
         if proved {
@@ -232,12 +232,12 @@ async fn http(endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unp
 }
 
 /// Whether a handshake proves the service, which is all that a conversation behind it needs.
-fn is_proof(trace: &TlsTrace) -> bool {
-    trace.end == TlsEnd::Completed
-        && trace
-            .chain
-            .as_ref()
-            .is_some_and(super::super::net::tls::chain::ChainFacts::is_the_service)
+fn is_proof(endpoint: &Endpoint, trace: &TlsTrace) -> bool {
+    // Some names of the instance's own have certificates that only their users trust.
+    let of_instance = endpoint.of_instance.as_ref();
+    let any_will_do = of_instance.is_some_and(|own| !own.validation.chain);
+    let is_accepted = |chain: &ChainFacts| chain.is_the_service() || any_will_do && chain.right_name;
+    trace.end == TlsEnd::Completed && trace.chain.as_ref().is_some_and(is_accepted)
 }
 
 /// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).

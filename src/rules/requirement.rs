@@ -7,7 +7,7 @@ use std::{
 
 use super::Kind;
 use crate::{
-    address,
+    address, import,
     model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
     plan::{self, Destination, Plan, Selection},
 };
@@ -177,11 +177,13 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
     blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
 }
 
-/// Whether a service with a tag was dialled at private addresses only: a tag, or a route to the internet, is none of theirs.
+/// Whether a service with a tag, or what is the instance's own, was dialled at private addresses only: a tag, or a route to
+/// the internet, is none of theirs.
 fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
     let is_private = |stage: &model::TcpStage| address::is_private(stage.address);
     let tcp = &endpoint.stages.tcp;
-    endpoint.service_tag.is_some() && !tcp.is_empty() && tcp.iter().all(is_private)
+    let is_somewhere = endpoint.service_tag.is_some() || import::is_own(&endpoint.dependency);
+    is_somewhere && !tcp.is_empty() && tcp.iter().all(is_private)
 }
 
 /// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that

@@ -12,6 +12,7 @@ mod hello;
 mod hello_http;
 mod hello_tls;
 mod imports;
+mod instances;
 mod layers;
 mod network;
 mod pipelines;

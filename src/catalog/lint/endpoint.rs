@@ -74,6 +74,7 @@ pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Probl
         replaced_by,
         only_when_named: raw.only_when_named.as_ref().is_some_and(|flag| flag.value),
         on_page: raw.on_page.as_ref().map(|named| named.value),
+        of_instance: None,
         target: target?,
         ports: ports?,
         transport: transport?,

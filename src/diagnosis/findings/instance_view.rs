@@ -17,7 +17,7 @@ use crate::{
         rule::{Account, Claims, Group, Rule},
         view::{Row, RunView},
     },
-    import::view::{Location, State, Status, Subject},
+    import::view::{Location, Remark, State, Status, Subject},
     model::{Basis, Direction, Expect, FindingKind, Fix, Need, Suspect, Transport, Verdict},
     network::API_MANAGEMENT,
     rules::Kind,
@@ -101,7 +101,15 @@ fn fails_there_only(pair: &Pair<'_>) -> bool {
 pub(crate) fn says_of(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
     let locations = locations(view);
     let statuses = locations.iter().flat_map(|location| &location.statuses);
-    statuses.filter(|status| is_about(status, row)).map(says).collect()
+    let instance = view.place.instance;
+    let remarks = instance.into_iter().flat_map(|instance| &instance.remarks);
+    let is_here = |remark: &&Remark| {
+        let endpoint = row.endpoint;
+        endpoint.host == remark.host && endpoint.port == remark.port && endpoint.transport == Transport::Tcp
+    };
+    let said = statuses.filter(|status| is_about(status, row)).map(says);
+    said.chain(remarks.filter(is_here).map(|remark| remark.sentence.clone()))
+        .collect()
 }
 
 fn locations<'a>(view: &RunView<'a>) -> Vec<&'a Location> {

@@ -85,7 +85,7 @@ pub(super) fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Ve
 pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
     let rows = &group.rows;
     let ports = say::ports(rows);
-    let title = rows.first().map_or("", |row| row.endpoint.title.as_str());
+    let title = say::whose(rows);
     let cause = rows.first().and_then(Row::cause);
     let shared = cause.filter(|_| rows.iter().all(|row| row.cause() == cause));
     let headline = match shared {

@@ -77,6 +77,15 @@ pub(super) fn titles<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a
     distinct(rows.into_iter().map(|row| row.endpoint.title.as_str()))
 }
 
+/// Whose rows they are: the dependency's title, or those of what is the instance's own, each of which has its own.
+pub(super) fn whose(rows: &[Row<'_>]) -> String {
+    if rows.iter().all(|row| row.endpoint.of_instance.is_some()) {
+        list(&titles(rows), 2)
+    } else {
+        rows.first().map_or_else(String::new, |row| row.endpoint.title.clone())
+    }
+}
+
 /// The ids of their dependencies, in order.
 pub(super) fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))

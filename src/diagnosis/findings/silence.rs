@@ -189,7 +189,10 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let same_port = say::hosts(view.proved().filter(on_port)).len();
     let tags = distinct(rows.iter().map(Row::tag));
     let same_tag = say::hosts(view.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
-    if same_tag > 0 {
+    let are_own = rows.iter().all(|row| row.endpoint.of_instance.is_some());
+    if are_own {
+        // Backends share neither tag nor owner.
+    } else if same_tag > 0 {
         sentences.push(format!(
             "{} of the same service tag answer on the same port",
             count(same_tag, "other host")

@@ -53,7 +53,12 @@ fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
             (addresses, _) => {
                 let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
                 let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-                format!("the private endpoint {}", list(&addresses, 2))
+                let whose = if row.endpoint.of_instance.is_some() {
+                    "the address"
+                } else {
+                    "the private endpoint"
+                };
+                format!("{whose} {}", list(&addresses, 2))
             }
         };
         let at = traffic
@@ -78,10 +83,12 @@ fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
     list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
 }
 
-/// The addresses of the private endpoints that stand for a service with a tag; none, where any of its addresses is public.
+/// The addresses of the private endpoints that stand for a service with a tag, or of a backend in a private network; none,
+/// where any of its addresses is public.
 fn private_endpoints(row: &Row<'_>) -> Vec<IpAddr> {
     let dialled = row.judgement.outcomes.iter().map(|outcome| outcome.address.ip());
-    let dialled: Vec<IpAddr> = dialled.filter(|_| !row.tag().is_empty()).collect();
+    let is_somewhere = !row.tag().is_empty() || row.endpoint.of_instance.is_some();
+    let dialled: Vec<IpAddr> = dialled.filter(|_| is_somewhere).collect();
     if dialled.iter().all(|address| address::is_private(*address)) {
         dialled
     } else {

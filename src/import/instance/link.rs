@@ -35,6 +35,11 @@ impl Link {
         Some(Self(kept.chars().take(LONGEST).collect()))
     }
 
+    /// Whether it is code, known only when a call comes.
+    pub(in crate::import) fn is_code(&self) -> bool {
+        self.0 == "@"
+    }
+
     /// What was kept.
     pub(in crate::import) fn as_str(&self) -> &str {
         &self.0

@@ -52,9 +52,19 @@ pub(in crate::import) enum Mention {
         link: Link,
     },
     /// A URL that calls are sent to in the place of the API's own.
-    BackendUrl(Link),
-    /// A backend, by its name.
-    Backend(String),
+    BackendUrl {
+        /// Where it leads.
+        link: Link,
+        /// Whether only some calls are sent there.
+        is_conditional: bool,
+    },
+    /// A backend.
+    Backend {
+        /// Its name.
+        name: String,
+        /// Whether only some calls are sent there.
+        is_conditional: bool,
+    },
     /// The metadata of who issues tokens (`validate-jwt`).
     Metadata(Link),
     /// Entra ID, which tokens come from or are judged by.
@@ -124,8 +134,12 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
             .map(str::to_owned)
     };
     let child = |name: &str| element.children().find(|child| child.has_tag_name(name));
-    let mut mentions = Vec::new();
     let name = element.tag_name().name();
+    let is_choice = |above: Node<'_, '_>| matches!(above.tag_name().name(), "choose" | "on-error" | "wait");
+    // What guards a call or looks something up is no backend of all calls either.
+    let is_conditional = name != "set-backend-service" || element.ancestors().any(is_choice);
+    let backend = |name| Mention::Backend { name, is_conditional };
+    let mut mentions = Vec::new();
     match name {
         "openid-config" => mentions.extend(link("url").map(Mention::Metadata)),
         "validate-azure-ad-token" | "authentication-managed-identity" => mentions.push(Mention::Entra),
@@ -139,15 +153,15 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
             }));
         }
         "set-backend-service" => {
-            mentions.extend(link("base-url").map(Mention::BackendUrl));
-            mentions.extend(plain("backend-id").map(Mention::Backend));
+            mentions.extend(link("base-url").map(|link| Mention::BackendUrl { link, is_conditional }));
+            mentions.extend(plain("backend-id").map(backend));
         }
         "log-to-eventhub" => mentions.extend(plain("logger-id").map(Mention::Logger)),
         "get-authorization-context" => mentions.push(Mention::Credentials),
         "include-fragment" => mentions.extend(plain("fragment-id").map(Mention::Fragment)),
         _ => {
             let backends = ["embeddings-backend-id", "backend-id"].into_iter().filter_map(plain);
-            mentions.extend(backends.map(Mention::Backend));
+            mentions.extend(backends.map(backend));
         }
     }
     mentions

@@ -10,7 +10,7 @@ use super::{
 use crate::azure::json::{Node, Object};
 
 /// The lists of an instance.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::import) struct Records {
     pub loggers: Vec<Logger>,
     pub caches: Vec<Cache>,

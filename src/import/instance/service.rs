@@ -1,11 +1,14 @@
 //! The instance itself: `GET {id}`, as REST, the Azure CLI and PowerShell print it.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use super::link::Link;
 use crate::{
-    azure::json::{Node, Object},
-    catalog::region_name,
+    azure::{
+        Cloud,
+        json::{Node, Object},
+    },
+    catalog::{model::Authority, region_name},
     model::Vnet,
 };
 
@@ -67,39 +70,28 @@ pub struct HostName {
     pub(in crate::import) vault: Option<Link>,
 }
 
-/// A CA certificate that the instance trusts because somebody uploaded it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
-    /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
-    pub subject: String,
-    /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty where it is not told.
-    pub thumbprint: String,
-    /// Whether it is the end of chains (store `Root`) and not a link (store `CertificateAuthority`).
-    pub is_root: bool,
-}
-
 impl Service {
     pub(super) fn of(entry: &Object<'_>) -> Self {
         let network = entry.filled("virtualNetworkType").or_else(|| entry.filled("vpnType"));
         let sku = entry.get("sku").and_then(|sku| match sku.object() {
-            Some(sku) => sku.filled("name").map(std::borrow::Cow::into_owned),
-            None => sku.text().map(std::borrow::Cow::into_owned),
+            Some(sku) => sku.filled("name").map(Cow::into_owned),
+            None => sku.text().map(Cow::into_owned),
         });
         let mut locations = vec![Place::of(entry)];
         let more = entry.list("additionalLocations").into_iter().filter_map(Node::object);
         locations.extend(more.map(|location| Place::of(&location)));
-        let owned = |key: &str| entry.filled(key).map(std::borrow::Cow::into_owned);
+        let owned = |key: &str| entry.filled(key).map(Cow::into_owned);
         Self {
             name: owned("name").map(|name| name.to_ascii_lowercase()),
             sku,
             state: owned("provisioningState"),
-            network: network.map(std::borrow::Cow::into_owned),
+            network: network.map(Cow::into_owned),
             locations,
             host_names: host_names(entry),
             authorities: entry
                 .list("certificates")
                 .into_iter()
-                .filter_map(|node| Authority::of(&node.object()?))
+                .filter_map(|node| authority(&node.object()?))
                 .collect(),
         }
     }
@@ -143,6 +135,15 @@ impl Service {
                  this subnet"
             ));
         }
+        if self
+            .sku
+            .as_deref()
+            .is_some_and(|sku| sku.eq_ignore_ascii_case("PremiumV2"))
+        {
+            notices.push(format!(
+                "{from}: the instance is of the tier Premium v2: pass --tier premium-v2"
+            ));
+        }
         notices
     }
 }
@@ -154,7 +155,7 @@ impl Place {
             .find_map(|key| location.get(key)?.object());
         Self {
             region: location.filled("location").and_then(|name| region_name(&name)),
-            subnet: network.and_then(|network| network.filled("subnetResourceId").map(std::borrow::Cow::into_owned)),
+            subnet: network.and_then(|network| network.filled("subnetResourceId").map(Cow::into_owned)),
             private: addresses(location, "privateIPAddresses"),
             public: addresses(location, "publicIPAddresses"),
         }
@@ -221,12 +222,23 @@ fn host_names(entry: &Object<'_>) -> Vec<HostName> {
     names
 }
 
-/// Whether a host name is one that Azure gave.
-fn is_default(host: &str) -> bool {
+/// The cloud that gave a host name; `None` for the user's own.
+pub(super) fn cloud_of(host: &str) -> Option<Cloud> {
     let host = host.to_ascii_lowercase();
-    ["azure-api.net", "azure-api.us", "azure-api.cn"]
-        .iter()
-        .any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
+    let suffixes = [
+        ("azure-api.net", Cloud::Public),
+        ("azure-api.us", Cloud::Usgov),
+        ("azure-api.cn", Cloud::China),
+    ];
+    let is_below = |suffix: &str| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
+    suffixes
+        .into_iter()
+        .find(|(suffix, _)| is_below(suffix))
+        .map(|(_, cloud)| cloud)
+}
+
+fn is_default(host: &str) -> bool {
+    cloud_of(host).is_some()
 }
 
 fn full_name(host: &str) -> Option<String> {
@@ -234,23 +246,22 @@ fn full_name(host: &str) -> Option<String> {
     super::super::name::is_host(&host).then_some(host)
 }
 
-impl Authority {
-    fn of(entry: &Object<'_>) -> Option<Self> {
-        let certificate = entry.get("certificate").and_then(Node::object);
-        let told = |key: &str| {
-            let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
-            inner.or_else(|| entry.filled(key)).map(std::borrow::Cow::into_owned)
-        };
-        let store = entry.filled("storeName").unwrap_or_default();
-        let digits = told("thumbprint").unwrap_or_default();
-        Some(Self {
-            subject: told("subject")?,
-            thumbprint: digits
-                .chars()
-                .filter(char::is_ascii_hexdigit)
-                .collect::<String>()
-                .to_ascii_uppercase(),
-            is_root: !store.eq_ignore_ascii_case("CertificateAuthority"),
-        })
-    }
+/// A CA certificate, as an entry of `certificates` tells of it.
+fn authority(entry: &Object<'_>) -> Option<Authority> {
+    let certificate = entry.get("certificate").and_then(Node::object);
+    let told = |key: &str| {
+        let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
+        inner.or_else(|| entry.filled(key)).map(Cow::into_owned)
+    };
+    let store = entry.filled("storeName").unwrap_or_default();
+    let digits = told("thumbprint").unwrap_or_default();
+    Some(Authority {
+        subject: told("subject")?,
+        thumbprint: digits
+            .chars()
+            .filter(char::is_ascii_hexdigit)
+            .collect::<String>()
+            .to_ascii_uppercase(),
+        is_root: !store.eq_ignore_ascii_case("CertificateAuthority"),
+    })
 }

@@ -35,10 +35,9 @@ pub(super) fn sorted<'a>(document: &'a Document<'_>) -> Result<Sorted<'a>, Strin
     if document.is_lossy() {
         return Err("is a table or a list, which leaves out what is nested: give JSON".into());
     }
-    if let Some(kind) = [Kind::NetworkStatus, Kind::Dependencies]
-        .into_iter()
-        .find(|kind| document.is(*kind))
-    {
+    let is_bundle = root.object().is_some_and(|root| is_bundle(&root));
+    let mut network = [Kind::NetworkStatus, Kind::Dependencies].into_iter();
+    if let Some(kind) = network.find(|kind| !is_bundle && document.is(*kind)) {
         sorted.of_the_network.push((kind, root.as_str()));
         return Ok(sorted);
     }
@@ -100,7 +99,13 @@ impl<'a> Sorted<'a> {
             }
             None => {}
         }
-        if let Some(kind) = Kind::of(&object).filter(|kind| matches!(kind, Kind::NetworkStatus | Kind::Dependencies)) {
+        if object.own("properties").is_some_and(Node::is_string) {
+            return Err(
+                "was cut by PowerShell, which puts text in the place of what is nested too deep for -Depth".into(),
+            );
+        }
+        let of_the_network = |kind: &Kind| matches!(kind, Kind::NetworkStatus | Kind::Dependencies);
+        if let Some(kind) = Kind::of(&object).filter(|kind| of_the_network(kind) && !is_bundle(&object)) {
             self.of_the_network.push((kind, node.as_str()));
             return Ok(true);
         }
@@ -155,6 +160,12 @@ impl<'a> Sorted<'a> {
             _ => Ok(false),
         }
     }
+}
+
+/// Whether an object has parts of an instance below keys of a bundle.
+fn is_bundle(object: &Object<'_>) -> bool {
+    let is_key = |key: &str| Part::of_key(key).is_some() || network_kind(key) == Some(Kind::Dependencies);
+    object.fields().any(|(key, _)| is_key(key))
 }
 
 fn network_kind(key: &str) -> Option<Kind> {

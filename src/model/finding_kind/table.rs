@@ -249,6 +249,18 @@ finding_kinds! {
         ],
         docs: "https://learn.microsoft.com/azure/firewall/premium-features",
     }
+    BackendCa {
+        word: "backend-ca",
+        meaning: "A backend's certificate comes from a CA that the instance does not have.",
+        scope: "The issuer.",
+        seen: "The chain of a host that only the instance's own documents name leads neither to a root of Windows nor to a CA \
+               certificate that was uploaded to the instance, which validates it.",
+        alike: &[
+            "A device that breaks TLS open: then hosts of Azure's show certificates of the same issuer.",
+            "An uploaded CA certificate that the documents do not show, as they are older: collect them again.",
+        ],
+        docs: "https://learn.microsoft.com/azure/api-management/api-management-howto-ca-certificates",
+    }
     WrongName {
         word: "wrong-name",
         meaning: "Hosts show a certificate for another name.",
@@ -436,6 +448,18 @@ finding_kinds! {
                reached. Those of an instance are in a subscription of Microsoft's.",
         alike: &["A policy that lists an alias of Azure's services: it may let the accounts through."],
         docs: "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview",
+    }
+    OwnHostname {
+        word: "own-hostname",
+        meaning: "A host name of an internal instance does not lead to its private address inside this network.",
+        scope: "nowhere, public or elsewhere.",
+        seen: "The name servers deny the name, or answer with an address that is not the instance's private one.",
+        alike: &[
+            "An application gateway or load balancer in front of the instance, with a custom host name: then its address is right.",
+            "Private addresses that changed after the documents were collected, as when the subnet or the kind of network \
+             changed: collect them again.",
+        ],
+        docs: "https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet",
     }
     NsgDeny {
         word: "nsg-deny",

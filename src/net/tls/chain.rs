@@ -3,8 +3,9 @@
 use std::cell::LazyCell;
 
 use jiff::Timestamp;
+use ring::digest;
 use rustls::{
-    CertificateError, Error,
+    CertificateError, Error, RootCertStore,
     client::verify_server_cert_signed_by_trust_anchor,
     pki_types::{CertificateDer, UnixTime},
     server::ParsedCertificate,
@@ -19,6 +20,9 @@ use super::roots::{Roots, is_its_own_issuer};
 /// How many names of a certificate are kept for evidence; CDN certificates carry hundreds.
 const MOST_NAMES: usize = 6;
 
+/// How many of the certificates that a server sends are looked at as ends of its chain; honest ones send three.
+const MOST_AUTHORITIES: usize = 8;
+
 /// How many characters of what a certificate says are kept: whoever makes one decides how long a name is.
 const LONGEST: usize = 200;
 
@@ -27,6 +31,8 @@ const LONGEST: usize = 200;
 pub struct ChainFacts {
     /// The subject of the server's certificate.
     pub subject: String,
+    /// Its SHA-1 thumbprint, by which Azure and Windows name certificates, in upper-case hexadecimal.
+    pub thumbprint: String,
     /// Its issuer.
     pub issuer: String,
     /// When the server's certificate begins.
@@ -37,8 +43,12 @@ pub struct ChainFacts {
     pub names: Vec<String>,
     /// The hosts where the issuers' certificates can be fetched (authority information access, RFC 5280 §4.2.2.1), the one
     /// at which the chain ends first; looked at only where that one is unknown or the chain cannot be accepted, as are
-    /// the two below.
+    /// the four below.
     pub issuer_hosts: Vec<String>,
+    /// The authorities that the server sent and to which its certificate leads, as their signatures show.
+    pub leads_to: Vec<Sent>,
+    /// The issuer at which the chain that was sent ends.
+    pub ends_at: String,
     /// Whether the chain that the server sent goes up to an authority that is its own issuer, so that nothing is missing.
     pub ends_in_root: bool,
     /// Whether the issuer's name is that of a public authority.
@@ -64,6 +74,15 @@ pub struct Issuer {
     pub not_before: Option<Timestamp>,
     /// When it ends.
     pub not_after: Option<Timestamp>,
+}
+
+/// The certificate of an authority that a server sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Its subject.
+    pub subject: String,
+    /// Its SHA-1 thumbprint, in upper-case hexadecimal.
+    pub thumbprint: String,
 }
 
 /// A certificate that a server should have sent.
@@ -128,11 +147,14 @@ impl ChainFacts {
     ) -> Self {
         let mut facts = Self {
             subject: String::new(),
+            thumbprint: thumbprint(leaf),
             issuer: String::new(),
             not_before: None,
             not_after: None,
             names: Vec::new(),
             issuer_hosts: Vec::new(),
+            leads_to: Vec::new(),
+            ends_at: String::new(),
             ends_in_root: false,
             public_issuer: false,
             trust: Trust::Unacceptable("the certificate cannot be read".into()),
@@ -208,11 +230,37 @@ impl ChainFacts {
             facts.trusted_by_vm = Some(verify(roots.of_this_vm(), sent, now).is_ok());
             facts.issuer_hosts = path.iter().rev().flat_map(issuer_hosts).take(MOST_NAMES).collect();
             facts.ends_in_root = path.last().is_some_and(is_its_own_issuer);
+            facts.ends_at = path.last().map(|top| short(&top.issuer())).unwrap_or_default();
+            let leads_to = |authority: &&CertificateDer<'_>| {
+                let mut store = RootCertStore::empty();
+                let all = roots.algorithms().all;
+                store.add((*authority).clone().into_owned()).is_ok()
+                    && verify_server_cert_signed_by_trust_anchor(&parsed, &store, sent, now, all).is_ok()
+            };
+            let authorities = sent.iter().take(MOST_AUTHORITIES).filter(leads_to);
+            facts.leads_to = authorities.filter_map(authority).collect();
             facts.public_issuer = roots.is_public(certificate.issuer());
         }
         facts.names = all_names.iter().take(MOST_NAMES).map(|text| short(&text)).collect();
         facts
     }
+}
+
+/// A certificate's SHA-1 thumbprint. It names a certificate, and vouches for nothing.
+fn thumbprint(der: &CertificateDer<'_>) -> String {
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02X}"))
+}
+
+fn authority(der: &CertificateDer<'_>) -> Option<Sent> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(Sent {
+        subject: short(&certificate.subject()),
+        thumbprint: thumbprint(der),
+    })
 }
 
 /// The server's certificate and those above it, each the issuer of the one before, as far as the server sent them.

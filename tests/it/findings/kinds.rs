@@ -29,6 +29,7 @@ fn others() -> Vec<Network> {
             name_servers: vec!["10.9.9.9".into()],
             statuses: Vec::new(),
         }],
+        remarks: Vec::new(),
     };
     vec![
         healthy().fault(host("csp.digicert.com"), &gone),

@@ -15,7 +15,7 @@ use apim_probe::{
         findings::root_causes,
         view::{RunView, Surroundings},
     },
-    import::{subnets::Subnets, view::InstanceView},
+    import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
     model::{Finding, Tier, Vnet},
     network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
@@ -146,6 +146,16 @@ impl Network {
             bytes: yaml.as_bytes().to_vec(),
         };
         self.catalog = load(Tier::Classic, true, &[file]).unwrap();
+        self.make();
+        self
+    }
+
+    /// With what a document of the instance names.
+    pub(super) fn naming(mut self, document: &str) -> Self {
+        let loaded = Instance::read(document, "instance.json").unwrap();
+        let imports = Imports::gather(loaded.documents).of(loaded.instance);
+        let joined = imports.join(&self.catalog, &Values::default(), self.cloud, self.region);
+        self.catalog = joined.unwrap().catalog;
         self.make();
         self
     }

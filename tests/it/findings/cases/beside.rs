@@ -4,7 +4,7 @@ use apim_probe::{
     azure::Cloud,
     model::{
         Confidence::{Certain, High, Medium},
-        Suspect::{DnsServer, FirewallApplicationRule, LocalHost, Nsg, Nva, TlsInspection},
+        Suspect::{DnsServer, FirewallApplicationRule, LocalHost, Nsg, Nva, PrivateDnsZone, Service, TlsInspection},
     },
 };
 use jiff::SignedDuration;
@@ -218,5 +218,42 @@ pub(super) fn cases() -> Vec<Case> {
             Medium,
             FirewallApplicationRule,
         ),
+        case(
+            "a backend has a certificate of the company's own CA",
+            healthy().naming(ORDERS).fault(
+                host("orders.corp.example"),
+                &Fault::Inspected {
+                    issuer: "O=Corp, CN=Corp Issuing CA",
+                    trusted_by_vm: true,
+                },
+            ),
+            (
+                "backend-ca/corp-issuing-ca",
+                "Backend of API Orders: its certificate comes from Corp Issuing CA",
+            ),
+            Medium,
+            Service,
+        ),
+        case(
+            "nobody added the names of an internal instance",
+            healthy().naming(INTERNAL).fault(
+                of("own-hostnames"),
+                &Fault::Nxdomain {
+                    authority: Some("azure-api.net"),
+                    alias: None,
+                },
+            ),
+            (
+                "own-hostname/nowhere",
+                "contoso.azure-api.net does not exist for this network",
+            ),
+            Certain,
+            PrivateDnsZone,
+        ),
     ]
 }
+
+const ORDERS: &str =
+    r#"{ "apis": [ { "properties": { "displayName": "Orders", "serviceUrl": "https://orders.corp.example" } } ] }"#;
+const INTERNAL: &str = r#"{ "properties": { "gatewayUrl": "https://contoso.azure-api.net", "virtualNetworkType": "Internal",
+    "privateIPAddresses": [ "10.1.0.5" ] } }"#;

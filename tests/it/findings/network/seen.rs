@@ -560,6 +560,9 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
     let good = ChainFacts {
         out_of_date: None,
         subject: format!("CN={host}"),
+        thumbprint: String::new(),
+        leads_to: Vec::new(),
+        ends_at: String::new(),
         issuer: "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
         not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),

@@ -1,0 +1,77 @@
+//! Backends whose certificates come from a CA that the instance does not have.
+
+use super::say;
+use crate::{
+    diagnosis::{
+        fix,
+        grounds::{Grounds, Weight},
+        rule::Group,
+        rule::{Account, Claims, Rule},
+        view::{Row, RunView},
+    },
+    model::{Cause, FindingKind, Fix, Suspect},
+    net::tls::chain::common_name,
+    text::words::{count, list},
+};
+
+/// A private CA behind backends alone. Where a host of Azure's shows the same issuer, a device signs for everybody.
+pub(super) const RULE: Rule = Rule {
+    kind: FindingKind::BackendCa,
+    claims: Claims::Each(|view, row| {
+        let issuer = untrusted(row).filter(|_| row.endpoint.of_instance.is_some())?;
+        let is_everywhere = view
+            .rows
+            .iter()
+            .any(|other| other.endpoint.of_instance.is_none() && untrusted(other) == Some(issuer));
+        (!is_everywhere).then(|| say::slug(common_name(issuer)))
+    }),
+    describe,
+};
+
+/// The issuer that the instance does not trust.
+fn untrusted<'a>(row: &Row<'a>) -> Option<&'a str> {
+    row.chain()
+        .filter(|_| row.cause() == Some(Cause::TlsUntrusted))
+        .map(|chain| chain.issuer.as_str())
+}
+
+fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows);
+    let issuer = rows.first().and_then(untrusted).unwrap_or_default();
+    let by = if issuer.is_empty() {
+        "a stranger"
+    } else {
+        common_name(issuer)
+    };
+    let title = match hosts[..] {
+        [_] => format!(
+            "{}: its certificate comes from {by}, which the instance does not trust",
+            say::leader(rows)
+        ),
+        _ => format!(
+            "{} have certificates of {by}, which the instance does not trust",
+            count(hosts.len(), "backend")
+        ),
+    };
+    let shown = format!("no host of Azure's shows a certificate of {issuer}, so this is no inspection of everything");
+    let mut grounds = Grounds::default()
+        .pattern(shown)
+        .all(Weight::Tells, say::examples(rows));
+    if rows.iter().any(Row::is_public) {
+        grounds = grounds.open("a device that inspects TLS to public hosts of some kinds alone would look the same");
+    }
+    Account {
+        title,
+        grounds,
+        suspects: vec![Suspect::Service, Suspect::TlsInspection],
+        fix: Fix::new(format!(
+            "Upload the CA certificate of {by} to the instance (Certificates > CA certificates, store Root), or give {} a \
+             certificate of a public authority. A backend can also be set not to validate its chain, and then anybody can \
+             answer for it.",
+            list(&hosts, 2)
+        ))
+        .look(rows.first().map(fix::show_issuer)),
+        impact: None,
+    }
+}

@@ -1,0 +1,188 @@
+//! Host names of an internal instance that do not lead to its private address.
+//!
+//! No verdict changes by it: what was seen at the address that the name led to stays what it is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::say;
+use crate::{
+    address,
+    diagnosis::{
+        fix,
+        grounds::{Grounds, Weight},
+        rule::{Account, Claims, Group, Rule},
+        view::{Row, RunView},
+    },
+    import::OWN_HOSTNAMES,
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
+    text::{
+        quote,
+        words::{count, distinct, list},
+    },
+};
+
+/// Names that lead nowhere, to a public address, or to another one, each kind by itself.
+pub(super) const RULE: Rule = Rule {
+    kind: FindingKind::OwnHostname,
+    claims: Claims::Groups(|view, _| Group::by(&view.rows, |row| Some(astray(row)?.word().to_owned()))),
+    describe,
+};
+
+/// Where a name leads that does not lead to the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Astray {
+    Nowhere,
+    Public(Vec<IpAddr>),
+    Elsewhere(Vec<IpAddr>),
+}
+
+impl Astray {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Nowhere => "nowhere",
+            Self::Public(_) => "public",
+            Self::Elsewhere(_) => "elsewhere",
+        }
+    }
+}
+
+fn astray(row: &Row<'_>) -> Option<Astray> {
+    let own = row
+        .endpoint
+        .of_instance
+        .as_ref()
+        .filter(|_| row.endpoint.dependency == OWN_HOSTNAMES)?;
+    if matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) {
+        return Some(Astray::Nowhere);
+    }
+    let addresses: Vec<IpAddr> = row.judgement.addresses().iter().map(SocketAddr::ip).collect();
+    let is_wrong = |address: &&IpAddr| match own.leads_to.as_slice() {
+        // As long as the documents do not tell the address, any private one may be it.
+        [] => !address::is_private(**address),
+        right => !right.contains(address),
+    };
+    let wrong: Vec<IpAddr> = addresses.iter().filter(is_wrong).copied().collect();
+    if wrong.is_empty() {
+        None
+    } else if wrong.iter().all(|address| !address::is_private(*address)) {
+        Some(Astray::Public(wrong))
+    } else {
+        Some(Astray::Elsewhere(wrong))
+    }
+}
+
+fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+    let rows = &group.rows;
+    let hosts = say::hosts(rows);
+    let who = match hosts[..] {
+        [one] => format!("The instance's own name {one}"),
+        ref many => format!("{} of the instance's own", count(many.len(), "name")),
+    };
+    let (lead, leads) = if hosts.len() == 1 {
+        ("leads", "does")
+    } else {
+        ("lead", "do")
+    };
+    let title = match group.scope.as_str() {
+        "nowhere" => format!("{who} {leads} not exist for this network"),
+        "public" => format!("{who} {lead} to a public address"),
+        _ => format!("{who} {lead} to another address than the instance's"),
+    };
+    let right = rows
+        .iter()
+        .find_map(|row| row.endpoint.of_instance.as_ref()?.leads_to.first().copied());
+    let vip = right.map_or_else(|| "PRIVATE_ADDRESS".to_owned(), |address| address.to_string());
+    Account {
+        title,
+        grounds: grounds(view, rows, right),
+        suspects: vec![Suspect::PrivateDnsZone, Suspect::DnsServer],
+        fix: Fix::new(format!(
+            "Add a record for each name that leads to {}: a private zone for the whole name, with the address at @, or a record \
+             on the network's own name servers. Never a zone azure-api.net: it would hide the names of other instances.",
+            right.map_or_else(|| "the instance's private address".to_owned(), |address| format!("its private address {address}"))
+        ))
+        .look(hosts.first().map(|host| fix::dig(None, host)))
+        .change(hosts.iter().flat_map(|host| records(host, &vip)).map(|line| (line, None::<String>))),
+        impact: None,
+    }
+}
+
+fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Grounds {
+    let mut grounds = Grounds::default();
+    for row in rows {
+        let host = &row.endpoint.host;
+        match astray(row) {
+            Some(Astray::Nowhere) => {
+                grounds.add(
+                    Weight::Supports(Basis::Proof),
+                    format!("{host}: {}", row.judgement.detail),
+                );
+            }
+            Some(Astray::Public(addresses) | Astray::Elsewhere(addresses)) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                let addresses = list(&distinct(addresses.iter().map(String::as_str)), 3);
+                let but = right.map_or_else(String::new, |right| {
+                    format!(", and the instance's private address is {right}")
+                });
+                grounds.add(
+                    Weight::Supports(Basis::Pattern),
+                    format!("{host} leads to {addresses}{but}"),
+                );
+                let own = row.endpoint.of_instance.as_ref();
+                if own.is_some_and(|own| !own.validation.chain) {
+                    grounds.add(
+                        Weight::LeavesOpen,
+                        format!("{host} is a custom name: an application gateway or load balancer in front of it may be meant"),
+                    );
+                }
+            }
+            None => {}
+        }
+        if let Some(zone) = reserved_zone(view, row) {
+            grounds.add(
+                Weight::Tells,
+                format!("a zone {zone} answers on a name server of this network: it hides every name that is not in it; remove it"),
+            );
+        }
+    }
+    grounds
+}
+
+/// A zone for all names of API Management, which no network should have, where an answer shows one.
+fn reserved_zone(view: &RunView<'_>, row: &Row<'_>) -> Option<String> {
+    const RESERVED: [&str; 3] = ["azure-api.net", "azure-api.us", "azure-api.cn"];
+    let mut zones = view.answers(row).filter_map(|reply| {
+        let authority = reply.answer()?.authority.as_ref()?;
+        let zone = authority.zone.trim_end_matches('.').to_ascii_lowercase();
+        let is_public = PUBLIC_SERVERS
+            .iter()
+            .any(|suffix| authority.primary.trim_end_matches('.').ends_with(suffix));
+        (RESERVED.contains(&zone.as_str()) && !is_public).then_some(zone)
+    });
+    zones.next()
+}
+
+/// Who serves the public zones.
+const PUBLIC_SERVERS: [&str; 5] = [
+    "azure-dns.com",
+    "azure-dns.net",
+    "azure-dns.org",
+    "azure-dns.info",
+    "msft.net",
+];
+
+/// A zone for one whole name, with its address, linked to a network.
+fn records(host: &str, vip: &str) -> [String; 3] {
+    let zone = quote(host);
+    [
+        format!("az network private-dns zone create --resource-group RG --name {zone}"),
+        format!(
+            "az network private-dns record-set a add-record --resource-group RG --zone-name {zone} --record-set-name @ \
+             --ipv4-address {vip}"
+        ),
+        format!(
+            "az network private-dns link vnet create --resource-group RG --zone-name {zone} --name apim --virtual-network \
+             VNET --registration-enabled false"
+        ),
+    ]
+}

@@ -1,0 +1,144 @@
+//! What a handshake with a backend means: the instance judges it as it is configured.
+//!
+//! By default the chain must end in a root of Windows or in a CA certificate that was uploaded to the instance, and the
+//! certificate must be for the host; each can be turned off for a backend
+//! (<https://learn.microsoft.com/azure/api-management/backends>). Thumbprints of a Service Fabric cluster take the place of
+//! both.
+
+use std::collections::BTreeSet;
+
+use super::{Standing, names};
+use crate::{
+    catalog::model::{Authority, Validation},
+    model::Cause,
+    net::tls::chain::{ChainFacts, Trust},
+    text::words,
+};
+
+/// Judges a chain where something of the instance's own decides; `None` leaves it to the rules for everybody.
+pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Standing, String)> {
+    if !validation.thumbprints.is_empty() {
+        return Some(by_thumbprint(validation, chain));
+    }
+    let is_named = chain.right_name || !validation.name;
+    let wrong_name = || {
+        let seen = format!("certificate for {}, not for this name", names(chain));
+        Some((Standing::Failed(Cause::TlsWrongName), seen))
+    };
+    if !validation.chain {
+        if !is_named {
+            return wrong_name();
+        }
+        let seen = format!(
+            "certificate issued by {}; the instance does not validate the chain here, so any certificate will do",
+            chain.issuer
+        );
+        return Some((Standing::Proved, seen));
+    }
+    match &chain.trust {
+        Trust::UnknownIssuer => {
+            if let Some(authority) = uploaded(validation, chain) {
+                if !is_named {
+                    return wrong_name();
+                }
+                let seen = format!(
+                    "verified by the CA certificate {}, which the instance has",
+                    authority.subject
+                );
+                return Some((Standing::Proved, seen));
+            }
+            Some(unknown(validation, chain))
+        }
+        Trust::Trusted if !chain.right_name && is_named => Some((
+            Standing::Proved,
+            format!(
+                "verified certificate for {}; the instance does not validate the name here",
+                names(chain)
+            ),
+        )),
+        _ => None,
+    }
+}
+
+fn by_thumbprint(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
+    if validation.thumbprints.contains(&chain.thumbprint) {
+        let seen = format!(
+            "the certificate with the thumbprint {}, as the backend is configured",
+            chain.thumbprint
+        );
+        (Standing::Proved, seen)
+    } else {
+        let seen = format!(
+            "certificate with the thumbprint {}, and the backend is configured for {}",
+            chain.thumbprint,
+            validation.thumbprints.join(", ")
+        );
+        (Standing::Failed(Cause::TlsUntrusted), seen)
+    }
+}
+
+/// The uploaded root to which the chain leads, as the certificates that the server sent show.
+fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Authority> {
+    let is_sent = |authority: &&Authority| {
+        let thumbprints = chain.leads_to.iter().map(|sent| &sent.thumbprint);
+        authority.is_root
+            && !authority.thumbprint.is_empty()
+            && thumbprints
+                .chain([&chain.thumbprint])
+                .any(|it| *it == authority.thumbprint)
+    };
+    validation.authorities.iter().find(is_sent)
+}
+
+/// A chain that leads to nothing that is known to be the instance's.
+fn unknown(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
+    let untrusted = Standing::Unproven(Some(Cause::TlsUntrusted));
+    let issuers = [&chain.ends_at, &chain.issuer];
+    let by_name = |authority: &&Authority| issuers.into_iter().any(|issuer| is_same(&authority.subject, issuer));
+    if let Some(authority) = validation.authorities.iter().find(by_name) {
+        let seen = format!(
+            "certificate issued by {}; the instance has a CA certificate of that name, which the server does not send: pass it \
+             with --ca-file to verify",
+            authority.subject
+        );
+        return (untrusted, seen);
+    }
+    if chain.public_issuer && !chain.ends_in_root && chain.right_name {
+        let seen = format!(
+            "the server left out a certificate between its own, issued by {}, and a public root; Windows fetches it where it can",
+            chain.issuer
+        );
+        return (untrusted, seen);
+    }
+    let names: Vec<&str> = validation
+        .authorities
+        .iter()
+        .map(|authority| authority.subject.as_str())
+        .collect();
+    let has = if names.is_empty() {
+        "no CA certificate was uploaded to the instance, as far as its documents tell".to_owned()
+    } else {
+        format!("the instance has the CA certificates {}", words::list(&names, 3))
+    };
+    let seen = format!(
+        "certificate issued by {}, which the instance does not trust; {has}",
+        chain.issuer
+    );
+    (Standing::Failed(Cause::TlsUntrusted), seen)
+}
+
+/// Whether two names are one: Windows writes the parts of a name in the other order, and `S` for `ST`.
+fn is_same(one: &str, other: &str) -> bool {
+    let parts = |name: &str| -> BTreeSet<String> {
+        let parts = name.split(',').map(|part| part.trim().to_ascii_lowercase());
+        parts
+            .map(|part| {
+                part.strip_prefix("st=")
+                    .map_or(part.clone(), |state| format!("s={state}"))
+            })
+            .filter(|part| !part.is_empty())
+            .collect()
+    };
+    let (one, other) = (parts(one), parts(other));
+    !one.is_empty() && one == other
+}

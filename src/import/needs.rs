@@ -1,0 +1,111 @@
+//! From what an instance says to what has to be reached for it.
+//!
+//! ```text
+//! Records ─ uses ─▶ who dials what, and for whom ─ gather ─▶ one entry for each host and port
+//!    │        └ hosts: {{named values}}, schemes, ports
+//!    └ known ─▶ names for the braces of the catalog, and what the instance says of its vaults
+//! ```
+
+mod gather;
+mod hosts;
+mod known;
+mod own_names;
+mod uses;
+
+use std::collections::BTreeMap;
+
+use super::{Place, Target, instance::Instance, view::Remark};
+use crate::{
+    azure::Cloud,
+    catalog::{Dependency, Endpoint, model::Authority},
+    model::Need,
+};
+
+/// What an instance needs, as its documents say.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// Hosts that fit entries of the catalog.
+    pub targets: Vec<Target>,
+    /// Names for the braces of the catalog, by the name of the setting.
+    pub values: Vec<(&'static str, String)>,
+    /// What is the instance's own: backends, identity providers, policies' targets, its host names.
+    pub dependencies: Vec<Dependency>,
+    /// What the instance says of hosts.
+    pub remarks: Vec<Remark>,
+    /// What is remarkable.
+    pub notices: Vec<String>,
+}
+
+/// So many endpoints of its own that the deadline may come first.
+const MANY: usize = 500;
+
+/// What an instance needs in a cloud, seen from a region.
+pub(super) fn of(instance: &Instance, cloud: Cloud, region: Option<&str>) -> Needs {
+    let mut needs = Needs::default();
+    known::add(instance, cloud, &mut needs);
+    let hosts = hosts::Hosts::new(&instance.records.named_values);
+    let authorities = authorities(instance);
+    let uses = uses::of(&instance.records, &mut needs.notices);
+    let gathered = gather::gather(uses, &hosts, &authorities);
+    needs.dependencies = gathered.dependencies;
+    needs.notices.extend(gathered.notices);
+    let own: usize = needs
+        .dependencies
+        .iter()
+        .map(|dependency| dependency.endpoints.len())
+        .sum();
+    if own > MANY {
+        needs.notices.push(format!(
+            "the instance names {own} backends and other hosts of its own: what the deadline leaves no time for is not tested, \
+             so raise --deadline and --concurrency, or choose with --only and --skip"
+        ));
+    }
+    if let Some(service) = &instance.service {
+        let has_gateways = !instance.records.gateways.is_empty();
+        needs
+            .dependencies
+            .extend(own_names::dependency(service, region, has_gateways));
+    }
+    needs
+}
+
+/// The CA certificates that were uploaded to the instance.
+fn authorities(instance: &Instance) -> Vec<Authority> {
+    let service = instance.service.as_ref();
+    service.map_or_else(Vec::new, |service| service.authorities.clone())
+}
+
+/// A dependency that no page names.
+fn of_the_instance(
+    id: &str,
+    title: &str,
+    feature: &str,
+    impact: &str,
+    docs: &str,
+    endpoints: Vec<Endpoint>,
+) -> Dependency {
+    Dependency {
+        id: id.into(),
+        title: title.into(),
+        need: Need::Feature,
+        instance_decides: false,
+        feature: Some(feature.into()),
+        service_tag: None,
+        impact: impact.into(),
+        stops_activation: false,
+        docs: Some(docs.into()),
+        clouds: Vec::new(),
+        vnet: None,
+        on_page: None,
+        route_addresses: BTreeMap::new(),
+        endpoints,
+    }
+}
+
+/// The host of a place, or its first address.
+fn shown(place: &Place) -> String {
+    match place {
+        Place::Host(host) => host.clone(),
+        Place::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,240 @@
+//! One entry for each host and port, whoever dials it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    hosts::{Hosts, Odd, Spot},
+    shown,
+    uses::{Group, Use},
+};
+use crate::{
+    catalog::{
+        Dependency, Endpoint,
+        model::{Authority, OfInstance, Target as To, Validation},
+    },
+    import::{Place, some_of},
+    model::{Direction, Expect, Need, Protocol, Transport},
+    text::words,
+};
+
+/// What the uses come to.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub dependencies: Vec<Dependency>,
+    pub notices: Vec<String>,
+}
+
+/// More who need one host are counted and not named.
+const MOST_USERS: usize = 25;
+
+/// A host and port with all that is dialled there.
+struct Shared {
+    spot: Result<Spot, (String, String)>,
+    port: u16,
+    uses: Vec<Use>,
+}
+
+/// Puts uses together by where they lead.
+pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority]) -> Gathered {
+    let mut shared: Vec<Shared> = Vec::new();
+    let mut places: HashMap<(String, u16), usize> = HashMap::new();
+    let (mut computed, mut no_hosts) = (Vec::new(), Vec::new());
+    for of in uses {
+        let (key, spot) = match hosts.find(&of.link) {
+            Ok(spot) => ((shown(&spot.place), spot.port), Ok(spot)),
+            Err(Odd::Hidden { host, port, why }) => ((host.clone(), port), Err((host, why))),
+            Err(Odd::Computed) => {
+                computed.push(of.title);
+                continue;
+            }
+            Err(Odd::NoHost(text)) => {
+                no_hosts.push(format!("{text} ({})", of.title));
+                continue;
+            }
+        };
+        let port = key.1;
+        let index = *places.entry(key).or_insert_with(|| {
+            shared.push(Shared {
+                spot,
+                port,
+                uses: Vec::new(),
+            });
+            shared.len() - 1
+        });
+        shared[index].uses.push(of);
+    }
+    let authorities: Arc<[Authority]> = authorities.into();
+    let mut by_group: HashMap<Group, Vec<Endpoint>> = HashMap::new();
+    for place in shared {
+        let group = place.uses.iter().map(|of| of.group).min().unwrap_or(Group::Backends);
+        by_group.entry(group).or_default().push(place.endpoint(&authorities));
+    }
+    let groups = [Group::Backends, Group::IdentityProviders, Group::PolicyTargets];
+    let dependencies = groups
+        .into_iter()
+        .filter_map(|group| Some(dependency(group, by_group.remove(&group)?)));
+    let mut notices = Vec::new();
+    if !computed.is_empty() {
+        notices.push(format!(
+            "{}, known only when a call comes, so not probed: {}",
+            words::count(computed.len(), "computed URL"),
+            some_of(&computed)
+        ));
+    }
+    if !no_hosts.is_empty() {
+        notices.push(format!(
+            "{} no host, so not probed: {}",
+            if no_hosts.len() == 1 { "is" } else { "are" },
+            some_of(&no_hosts)
+        ));
+    }
+    Gathered {
+        dependencies: dependencies.collect(),
+        notices,
+    }
+}
+
+impl Shared {
+    fn endpoint(self, authorities: &Arc<[Authority]>) -> Endpoint {
+        let tls = self.spot.as_ref().map_or(true, |spot| spot.tls);
+        let of_instance = OfInstance {
+            title: some(&words::distinct(self.uses.iter().map(|of| of.title.as_str()))),
+            feature: self.feature(),
+            impact: self.impact(),
+            validation: Validation {
+                authorities: authorities.clone(),
+                ..self.validation()
+            },
+            unknown: self.spot.as_ref().err().map(|(_, why)| why.clone()),
+            leads_to: Vec::new(),
+        };
+        let target = match &self.spot {
+            Ok(spot) => match &spot.place {
+                Place::Host(host) => To::Host(host.clone()),
+                Place::Addresses(addresses) => To::Addresses {
+                    addresses: addresses.clone(),
+                    any: false,
+                },
+            },
+            Err((host, _)) => To::Host(host.clone()),
+        };
+        // A certificate for an address names the address.
+        let names = match &target {
+            To::Addresses { addresses, .. } if tls => addresses.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        Endpoint {
+            target,
+            ports: vec![(self.port, if tls { Protocol::Tls } else { Protocol::Tcp })],
+            transport: Transport::Tcp,
+            names,
+            need: Some(Need::Feature),
+            direction: Direction::Outbound,
+            source_tag: None,
+            clouds: Vec::new(),
+            vnet: None,
+            path: None,
+            note: self.note(tls),
+            expect: Expect::Reachable,
+            retired: None,
+            replaced_by: None,
+            only_when_named: false,
+            on_page: None,
+            of_instance: Some(Arc::new(of_instance)),
+        }
+    }
+
+    fn feature(&self) -> String {
+        let users = words::distinct(self.uses.iter().flat_map(|of| &of.users).map(String::as_str));
+        if users.is_empty() {
+            "Policies that send calls there".into()
+        } else {
+            words::list(&users, MOST_USERS)
+        }
+    }
+
+    /// What breaks, sentence by sentence.
+    fn impact(&self) -> String {
+        const MOST: usize = 4;
+        let sentences = words::distinct(self.uses.iter().map(|of| of.impact.as_str()));
+        let more = sentences.len().saturating_sub(MOST);
+        let impact = sentences[..sentences.len().min(MOST)].join(" ");
+        if more > 0 {
+            return format!("{impact} So it is for {more} more.");
+        }
+        impact
+    }
+
+    /// The strictest of all.
+    fn validation(&self) -> Validation {
+        let mut uses = self.uses.iter().map(|of| &of.validation);
+        let mut all = uses.next().cloned().unwrap_or_default();
+        for other in uses {
+            if all.thumbprints != other.thumbprints {
+                all.thumbprints.clear();
+            }
+            all.chain |= other.chain;
+            all.name |= other.name;
+        }
+        all
+    }
+
+    fn note(&self, tls: bool) -> Option<String> {
+        let proxied: Vec<&str> = self
+            .uses
+            .iter()
+            .filter(|of| of.is_proxy)
+            .map(|of| of.title.as_str())
+            .collect();
+        let mut notes = Vec::new();
+        if !proxied.is_empty() {
+            notes.push("The instance dials this proxy; what lies behind it is not tested.".to_owned());
+        }
+        if !tls && self.spot.is_ok() {
+            notes.push(
+                "Plain HTTP: no request is sent to a backend, so a connection that is accepted proves nothing."
+                    .to_owned(),
+            );
+        }
+        let lax = |of: &&Use| !of.validation.chain || !of.validation.name;
+        let (lax, strict): (Vec<&Use>, Vec<&Use>) = self.uses.iter().partition(lax);
+        if !lax.is_empty() && !strict.is_empty() {
+            notes.push(format!(
+                "{} does not validate the certificate; the others do.",
+                lax[0].title
+            ));
+        }
+        (!notes.is_empty()).then(|| notes.join(" "))
+    }
+}
+
+fn some(items: &[&str]) -> String {
+    words::list(items, 3)
+}
+
+fn dependency(group: Group, endpoints: Vec<Endpoint>) -> Dependency {
+    let (id, title, feature, impact, docs) = match group {
+        Group::Backends => (
+            "backends",
+            "Backends",
+            "The APIs behind them",
+            "Calls to the APIs behind them fail.",
+            "https://learn.microsoft.com/azure/api-management/backends",
+        ),
+        Group::IdentityProviders => (
+            "identity-providers",
+            "Identity providers",
+            "Sign-in and tokens",
+            "Signing in, and tokens of these providers, fail.",
+            "https://learn.microsoft.com/azure/api-management/developer-portal-overview",
+        ),
+        Group::PolicyTargets => (
+            "policy-targets",
+            "Targets of policies",
+            "Policies that call them",
+            "Policies that call them fail.",
+            "https://learn.microsoft.com/azure/api-management/api-management-policies",
+        ),
+    };
+    super::of_the_instance(id, title, feature, impact, docs, endpoints)
+}

@@ -1,0 +1,167 @@
+//! Where a URL of an instance leads: host, port, and whether TLS is spoken there.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use crate::{
+    address::is_impossible,
+    import::{
+        Place,
+        instance::{Link, NamedValue},
+        name,
+    },
+    text::words,
+};
+
+/// A host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub place: Place,
+    pub port: u16,
+    pub tls: bool,
+}
+
+/// Why a URL leads nowhere that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// It is computed when a call comes.
+    Computed,
+    /// A named value hides its host: what stands in the host's place, its port, and why.
+    Hidden { host: String, port: u16, why: String },
+    /// What stands in the place of a host is none, or its port is.
+    NoHost(String),
+}
+
+/// The named values of an instance, which URLs may refer to.
+#[derive(Debug, Default)]
+pub(super) struct Hosts<'a> {
+    values: HashMap<&'a str, Option<&'a Link>>,
+}
+
+impl<'a> Hosts<'a> {
+    pub(super) fn new(values: &'a [NamedValue]) -> Self {
+        let by_name = values.iter().map(|value| (value.name.as_str(), value.value.as_ref()));
+        let by_title = values.iter().map(|value| (value.title.as_str(), value.value.as_ref()));
+        // What `{{…}}` refers to is the display name; the other one only helps where that is missing.
+        Self {
+            values: by_name.chain(by_title).collect(),
+        }
+    }
+
+    /// Where a URL leads. One without a scheme is taken for HTTPS.
+    pub(super) fn find(&self, link: &Link) -> Result<Spot, Odd> {
+        if link.is_code() {
+            return Err(Odd::Computed);
+        }
+        let written = link.as_str();
+        let filled = match self.filled(written) {
+            Ok(filled) => filled,
+            Err(names) => {
+                let (_, tls, host) = parts(written).unwrap_or(("", true, written));
+                return Err(hidden(host, tls, &names, self));
+            }
+        };
+        // A value may be a whole URL, of which the host alone counts.
+        let Some(link) = Link::of(&filled) else {
+            return Err(Odd::NoHost(quoted(written)));
+        };
+        if link.is_code() || link.as_str().contains("@(") || link.as_str().contains("@{") {
+            return Err(Odd::Computed);
+        }
+        let (scheme, tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;
+        let Some((place, port)) = name::parse(host) else {
+            return Err(Odd::NoHost(format!("{}{}", quoted(written), why_not(host))));
+        };
+        let usual = if tls { 443 } else { 80 };
+        let _ = scheme;
+        Ok(Spot {
+            place,
+            port: port.unwrap_or(usual),
+            tls,
+        })
+    }
+
+    /// A text with its named values, or the names of those that are not known.
+    fn filled(&self, text: &str) -> Result<String, Vec<String>> {
+        let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
+        while let Some((before, behind)) = rest.split_once("{{") {
+            let Some((name, after)) = behind.split_once("}}") else {
+                break;
+            };
+            filled.push_str(before);
+            match self.values.get(name.trim()) {
+                Some(Some(value)) => filled.push_str(value.as_str()),
+                _ => missing.push(name.trim().to_owned()),
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        if missing.is_empty() { Ok(filled) } else { Err(missing) }
+    }
+}
+
+/// Scheme, whether it speaks TLS, and what stands behind it; `None` for a scheme that nothing is dialled for.
+fn parts(text: &str) -> Option<(&str, bool, &str)> {
+    let (scheme, host) = text.split_once("://").unwrap_or(("", text));
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "" | "https" | "wss" | "grpcs" => true,
+        "http" | "ws" | "grpc" => false,
+        // `{{scheme}}://host` is as good as any.
+        other if other.contains("{{") => true,
+        _ => return None,
+    };
+    Some((scheme, tls, host))
+}
+
+fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
+    let usual = if tls { 443 } else { 80 };
+    let port = host
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok())
+        .filter(|port| *port != 0);
+    let host = match port {
+        Some(_) => host.rsplit_once(':').map_or(host, |(host, _)| host),
+        None => host,
+    };
+    let is_secret = |name: &&String| hosts.values.contains_key(name.as_str());
+    let (secret, unknown): (Vec<&String>, Vec<&String>) = names.iter().partition(is_secret);
+    let list = |names: &[&String]| words::list(&names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), 3);
+    let why = if unknown.is_empty() {
+        format!(
+            "its host stands in the named value {}, which is a secret: pass the host with an entry of --probes",
+            list(&secret)
+        )
+    } else {
+        format!(
+            "its host stands in the named value {}, which no document has: give --instance the namedValues as well",
+            list(&unknown)
+        )
+    };
+    Odd::Hidden {
+        host: host.to_owned(),
+        port: port.unwrap_or(usual),
+        why,
+    }
+}
+
+/// What a text that is no host may lack.
+fn why_not(host: &str) -> &'static str {
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
+    let address: Option<IpAddr> = host.parse().or_else(|_| bare.parse()).ok();
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) && !host.contains('[') {
+        " (no such port)"
+    } else if address.is_some_and(is_impossible) {
+        " (no other machine has this address)"
+    } else if !bare.is_empty() && !bare.contains('.') {
+        " (no full name)"
+    } else {
+        ""
+    }
+}
+
+/// A text as notices show it.
+fn quoted(text: &str) -> String {
+    const MOST: usize = 80;
+    let cut: String = text.chars().take(MOST).collect();
+    format!("\"{cut}\"")
+}

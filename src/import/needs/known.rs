@@ -1,0 +1,162 @@
+//! What fits entries of the catalog: Event Hubs, vaults, caches.
+
+use std::collections::BTreeSet;
+
+use super::Needs;
+use crate::{
+    azure::Cloud,
+    import::{
+        Place, Target,
+        instance::{Instance, Link, Vault},
+        name,
+        view::Remark,
+    },
+};
+
+/// Adds what documents tell of the services that the catalog knows.
+pub(super) fn add(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
+    event_hubs(instance, needs);
+    caches(instance, cloud, needs);
+    vaults(instance, needs);
+}
+
+/// Event Hubs that the instance logs to: by host with a managed identity, by name of the resource, or unknown where the
+/// connection string is all there is.
+fn event_hubs(instance: &Instance, needs: &mut Needs) {
+    let mut hidden = Vec::new();
+    for logger in instance
+        .records
+        .loggers
+        .iter()
+        .filter(|logger| logger.kind == "azureeventhub")
+    {
+        let host = logger.endpoint.as_ref().and_then(host_of);
+        let namespace = logger.resource.as_deref().and_then(|id| word_behind(id, "namespaces"));
+        match (host, namespace) {
+            (Some(host), _) => needs
+                .targets
+                .push(target(host, None, "event-hubs", format!("logger {}", logger.name))),
+            (None, Some(namespace)) => needs.values.push(("event_hub_namespace", namespace)),
+            (None, None) => hidden.push(logger.name.as_str()),
+        }
+    }
+    if !hidden.is_empty() {
+        needs.notices.push(format!(
+            "the connection string of {} is a secret, so its Event Hubs namespace is not known: pass --set \
+             event_hub_namespace=NAME",
+            crate::text::words::list(
+                &hidden
+                    .iter()
+                    .map(|name| format!("logger {name}"))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>(),
+                3
+            )
+        ));
+    }
+}
+
+/// External caches, by the name of their resource.
+fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
+    let suffix = match cloud {
+        Cloud::Public => "redis.cache.windows.net",
+        Cloud::Usgov => "redis.cache.usgovcloudapi.net",
+        Cloud::China => "redis.cache.chinacloudapi.cn",
+    };
+    for cache in &instance.records.caches {
+        let redis = cache.resource.as_deref().and_then(|id| word_behind(id, "redis"));
+        match redis {
+            Some(redis) => needs.values.push(("redis_host", format!("{redis}.{suffix}"))),
+            None => needs.notices.push(format!(
+                "no document tells the host of cache {}: pass --set redis_host=HOST, or managed_redis_host=HOST for Azure \
+                 Managed Redis",
+                cache.name
+            )),
+        }
+    }
+}
+
+/// Vaults, and what the instance says of its own last attempt at each.
+fn vaults(instance: &Instance, needs: &mut Needs) {
+    let mut known = BTreeSet::new();
+    let mut add = |link: &Link, kind: String, needs: &mut Needs| {
+        let host = host_of(link)?;
+        if known.insert(host.clone()) {
+            needs.targets.push(target(host.clone(), Some(443), "key-vault", kind));
+        }
+        Some(host)
+    };
+    let service = instance.service.iter();
+    for name in service.flat_map(|service| &service.host_names) {
+        if let Some(link) = &name.vault {
+            add(link, format!("certificate of {}", name.host), needs);
+        }
+    }
+    let values = instance.records.named_values.iter();
+    let values = values.map(|value| (format!("named value {}", value.title), &value.vault));
+    let certificates = instance.records.certificates.iter();
+    let certificates = certificates.map(|it| (format!("client certificate {}", it.name), &it.vault));
+    let mut last: Vec<(String, String, &Vault)> = Vec::new();
+    for (of, vault) in values.chain(certificates) {
+        let Some(vault) = vault else { continue };
+        if let Some(host) = add(&vault.url, of.clone(), needs) {
+            last.push((host, of, vault));
+        }
+    }
+    for (host, of, vault) in newest(last) {
+        needs.remarks.push(Remark {
+            host,
+            port: 443,
+            sentence: said(&of, vault),
+        });
+    }
+}
+
+/// The newest attempt at each vault by how it ended: a hundred values of one vault say one thing.
+fn newest(mut attempts: Vec<(String, String, &Vault)>) -> Vec<(String, String, &Vault)> {
+    attempts.retain(|(_, _, vault)| vault.code.is_some());
+    attempts.sort_by_key(|(_, _, vault)| std::cmp::Reverse(vault.at));
+    let mut seen = BTreeSet::new();
+    attempts.retain(|(host, _, vault)| seen.insert((host.clone(), vault.code.clone())));
+    attempts
+}
+
+fn said(of: &str, vault: &Vault) -> String {
+    let code = vault.code.as_deref().unwrap_or_default();
+    let at = vault
+        .at
+        .map(|at| at.strftime(", %Y-%m-%d %H:%M UTC").to_string())
+        .unwrap_or_default();
+    let message = vault
+        .message
+        .as_ref()
+        .map(|message| format!(" (\"{message}\")"))
+        .unwrap_or_default();
+    format!("the instance's own last attempt for {of}{at}: {code}{message}")
+}
+
+fn target(host: String, port: Option<u16>, dependency: &'static str, kind: String) -> Target {
+    Target {
+        place: Place::Host(host),
+        port,
+        dependency: Some(dependency),
+        kind,
+        need: None,
+    }
+}
+
+fn host_of(link: &Link) -> Option<String> {
+    match name::parse(link.as_str())? {
+        (Place::Host(host), _) => Some(host),
+        (Place::Addresses(_), _) => None,
+    }
+}
+
+/// The word behind another one in a resource id, where it can be part of a host name.
+fn word_behind(id: &str, key: &str) -> Option<String> {
+    let mut words = id.split('/').skip_while(|word| !word.eq_ignore_ascii_case(key));
+    let name = words.nth(1)?.to_ascii_lowercase();
+    crate::text::host::is_label(&name).then_some(name)
+}

@@ -1,0 +1,116 @@
+//! The host names of an internal instance, which must lead to its private address inside the network.
+//!
+//! Nothing of it is in public DNS, and it listens to requests by host name only
+//! (<https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet>).
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    catalog::{
+        Dependency, Endpoint,
+        model::{OfInstance, Target as To, Validation},
+    },
+    import::{
+        OWN_HOSTNAMES,
+        instance::{HostName, Role, Service},
+    },
+    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
+};
+
+/// The host names of an internal instance as a dependency, seen from a region; nothing for any other instance.
+pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: bool) -> Option<Dependency> {
+    if service.vnet() != Some(Vnet::Internal) {
+        return None;
+    }
+    // The configuration API is for self-hosted gateways alone.
+    let counts = |name: &&HostName| name.role != Role::Configuration || has_gateways;
+    let endpoints: Vec<Endpoint> = service
+        .host_names
+        .iter()
+        .filter(counts)
+        .map(|name| endpoint(name, leads_to(service, name, region)))
+        .collect();
+    (!endpoints.is_empty()).then(|| {
+        super::of_the_instance(
+            OWN_HOSTNAMES,
+            "The instance's own host names",
+            "Clients inside the network",
+            "Clients inside the network do not find the instance by this name.",
+            "https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet",
+            endpoints,
+        )
+    })
+}
+
+/// The addresses that a name may lead to, the one for this region first. The portal and the management API are in the
+/// primary location alone.
+fn leads_to(service: &Service, name: &HostName, region: Option<&str>) -> Vec<IpAddr> {
+    let primary = service
+        .locations
+        .first()
+        .map(|place| place.private.as_slice())
+        .unwrap_or_default();
+    if name.role != Role::Gateway {
+        return primary.to_vec();
+    }
+    let here = service
+        .place_in(region)
+        .map(|place| place.private.as_slice())
+        .unwrap_or_default();
+    let mut addresses = here.to_vec();
+    for address in service.locations.iter().flat_map(|place| &place.private) {
+        if !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
+    addresses
+}
+
+fn endpoint(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
+    let (title, path) = match name.role {
+        Role::Gateway => ("Gateway", Some("/status-0123456789abcdef")),
+        Role::DeveloperPortal => ("Developer portal", Some("/signin")),
+        Role::Management => ("Management API", Some("/ServiceStatus")),
+        Role::Configuration => ("Configuration API", None),
+    };
+    let users = match name.role {
+        Role::Gateway => "Clients inside the network that call APIs",
+        Role::DeveloperPortal => "Clients inside the network that use the developer portal",
+        Role::Management => "The developer portal, which uses the management API",
+        Role::Configuration => "Self-hosted gateways, which fetch their configuration",
+    };
+    let of_instance = OfInstance {
+        title: format!("{title} {}", name.host),
+        feature: users.into(),
+        impact: format!("{users} do not reach it by the name {}.", name.host).replace(
+            "portal, which uses the management API do",
+            "portal, which uses the management API, does",
+        ),
+        validation: Validation {
+            // Whoever gave it a certificate of their own has clients that trust it.
+            chain: !name.is_custom,
+            ..Validation::default()
+        },
+        unknown: None,
+        leads_to,
+    };
+    Endpoint {
+        target: To::Host(name.host.clone()),
+        ports: vec![(443, Protocol::Https)],
+        transport: Transport::Tcp,
+        names: Vec::new(),
+        need: Some(Need::Feature),
+        direction: Direction::Outbound,
+        source_tag: None,
+        clouds: Vec::new(),
+        vnet: None,
+        path: path.map(str::to_owned),
+        note: None,
+        expect: Expect::Reachable,
+        retired: None,
+        replaced_by: None,
+        only_when_named: false,
+        on_page: None,
+        of_instance: Some(Arc::new(of_instance)),
+    }
+}

@@ -1,0 +1,53 @@
+//! Nothing is probed twice: what the instance names itself may be planned already.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Endpoint;
+use crate::model::Transport;
+
+/// Each host and port once. Where the instance's own documents name what the catalog has, or what another of their
+/// entries has, the first one stays, says whose it is as well, and counts as much as the one that counts most.
+pub(super) fn each(endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+    if endpoints.iter().all(|endpoint| endpoint.of_instance.is_none()) {
+        return endpoints;
+    }
+    let mut first: HashMap<(String, u16), usize> = HashMap::new();
+    let mut kept: Vec<Endpoint> = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        let place = (endpoint.host.clone(), endpoint.port);
+        let is_dialled = endpoint.untested.is_none() && endpoint.transport == Transport::Tcp;
+        let known = first.get(&place).copied();
+        if let Some(index) = known.filter(|_| is_dialled && endpoint.of_instance.is_some()) {
+            join(&mut kept[index], endpoint);
+            continue;
+        }
+        if is_dialled {
+            first.entry(place).or_insert(kept.len());
+        }
+        kept.push(endpoint);
+    }
+    kept
+}
+
+/// Lets an endpoint stand for a second one of the same host and port.
+fn join(one: &mut Endpoint, other: Endpoint) {
+    let feature = other.feature.map(|feature| format!(" ({feature})")).unwrap_or_default();
+    let also = format!("Also: {}{feature}.", other.title);
+    one.note = Some(
+        one.note
+            .take()
+            .map_or_else(|| also.clone(), |note| format!("{note} {also}")),
+    );
+    if other.need < one.need {
+        one.need = other.need;
+        one.impact = other.impact;
+    }
+    let names: HashSet<&String> = one.names.iter().collect();
+    let more: Vec<String> = other
+        .names
+        .iter()
+        .filter(|name| !names.contains(name))
+        .cloned()
+        .collect();
+    one.names.extend(more);
+}
