@@ -4,7 +4,8 @@ Collects what an API Management instance says of itself, for apim-probe --instan
 .DESCRIPTION
     scripts/collect.ps1 RESOURCE_ID > instance.json
 Needs the Azure CLI (az), signed in as somebody with the role Reader on the instance. Every request reads. Of each entry only
-the fields that lead to a host are kept, so that no password, key or certificate gets into the file.
+the fields that lead to a host are kept, so that no credentials, keys or certificates get into the file. URLs, plain named
+values and the text of policies come as they are: keep the file as confidential as those.
 #>
 param([Parameter(Mandatory)][ValidatePattern('^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ApiManagement/service/[^/]+/?$')][string]$ResourceId)
 $ErrorActionPreference = 'Stop'

@@ -4,7 +4,8 @@
 #   scripts/collect.sh RESOURCE_ID > instance.json
 #
 # Runs anywhere with the Azure CLI, signed in as somebody with the role Reader on the instance. Every request reads. Only
-# the fields that lead to a host are asked for, so that no password, key or certificate gets into the file.
+# the fields that lead to a host are asked for, so that no credentials, keys or certificates get into the file. URLs, plain
+# named values and the text of policies come as they are: keep the file as confidential as those.
 set -euo pipefail
 
 if [[ $# -ne 1 || $1 != /subscriptions/*/providers/*/service/* || $1 == *..* ]]; then
