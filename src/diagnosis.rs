@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnosis::outcome::{Judgement, Outcome, Standing},
-    model::{Cause, Finding, Need, Prediction, Stage, Verdict},
+    model::{Cause, Finding, Need, Prediction, Protocol, Stage, Verdict},
     net::tcp::TcpEnd,
     network::Predictions,
     plan::{Endpoint, Plan},
@@ -95,7 +95,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
 /// What the run says of every endpoint.
 fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     let context = Context::gather(plan, run);
-    let judge = |(index, (endpoint, trace)): (usize, (&Endpoint, &Option<Trace>))| match (&endpoint.untested, trace) {
+    let judge = |(endpoint, trace): (&Endpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
         (None, Some(trace)) => {
             let mut judgement = judge(endpoint, trace, &context);
@@ -104,7 +104,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
                 return judgement;
             }
             for attempt in &trace.attempts {
-                for sentence in context.controls(index, attempt, suspect(endpoint, attempt)) {
+                for sentence in context.controls(endpoint, attempt, suspect(endpoint, attempt)) {
                     if !judgement.evidence.contains(&sentence) {
                         judgement.evidence.push(sentence);
                     }
@@ -114,7 +114,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
         }
         (None, None) => unfinished(run.interrupted),
     };
-    let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).enumerate().map(judge).collect();
+    let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).map(judge).collect();
     shared::reconsider(plan, &context, &mut judgements);
     pages::reconsider(plan, &run.traces, &mut judgements);
     documented::reconsider(plan, &context, &mut judgements);
@@ -149,6 +149,12 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
         return Suspicion::None;
     }
     match (outcome.standing, outcome.standing.cause()) {
+        (standing, _) if standing.passes() => Suspicion::Proved,
+        (_, Some(Cause::HelloReset | Cause::HelloClosed | Cause::HelloTimeout))
+            if endpoint.protocol == Protocol::Http =>
+        {
+            Suspicion::Cut
+        }
         (_, Some(Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout | Cause::TlsAlert)) => Suspicion::Cut,
         // A public certificate, although another's, shows that the network let us through.
         (_, Some(Cause::TlsWrongName)) => Suspicion::None,

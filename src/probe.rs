@@ -223,11 +223,24 @@ pub async fn run(
         None => Controls::default(),
     };
     let names = lookups.finish(patience).await;
+    let mut traces = rounds.traces();
+    add_what_got_through(&mut traces, &controls);
     Run {
-        traces: rounds.traces(),
+        traces,
         names,
         controls,
         duration: started.elapsed(),
         interrupted: was_interrupted,
+    }
+}
+
+/// What got through beside a control, and never before, belongs to what the endpoint showed.
+fn add_what_got_through(traces: &mut [Option<Trace>], controls: &Controls) {
+    for control in controls.names.iter().filter(|control| control.own_passes()) {
+        if let Some(Some(trace)) = traces.get_mut(control.endpoint)
+            && !trace.attempts.iter().any(|attempt| control.is_answered(attempt))
+        {
+            trace.add(control.own.iter().cloned().collect());
+        }
     }
 }

@@ -44,6 +44,10 @@ impl Gate {
             }
             Action::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
+                // Behind it as elsewhere nobody answers for an address that nobody owns.
+                None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
+                    Line::new(stream, bytes, None, None).end(&End::Silence).await;
+                }
                 None => Line::new(stream, bytes, None, None).end(&End::Reset).await,
             },
             Action::Inspect => match self.behind.get(&to) {

@@ -34,6 +34,7 @@
 //! Where namespaces are forbidden, [`probe`] says so in one sentence, and nothing may run: outside the lab a probe would
 //! reach for real hosts.
 
+mod chances;
 mod cost;
 mod dns;
 pub mod expect;
@@ -60,6 +61,7 @@ use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command, sync
 use anyhow::{Context, Result, bail, ensure};
 
 pub use self::{
+    chances::Chances,
     cost::Cost,
     faults::has_nft,
     healthy::healthy,

@@ -51,7 +51,8 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     let dns = format!("DNS at {PLATFORM_DNS}, for planned names that the configured servers do not resolve");
     let connections = [
         format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
-        "a TLS handshake with the name of a proved endpoint, at an address that cut another name".into(),
+        "the name of a proved endpoint in a TLS handshake or a request, at an address that cut another name".into(),
+        "one more connection to an endpoint that accepted one, where another one is silent".into(),
     ];
     platform.then_some(dns).into_iter().chain(connections).collect()
 }

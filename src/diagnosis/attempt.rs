@@ -46,13 +46,17 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     };
     match &tcp.end {
         TcpEnd::Open => outcome.tcp = Some(Ok(())),
-        TcpEnd::Silent { syns } => {
+        TcpEnd::Silent { syns, kept_here } => {
             outcome.tcp = Some(Err(Cause::TcpTimeout));
-            return outcome.settle(
-                Standing::Failed(Cause::TcpTimeout),
-                Stage::Tcp,
-                silence(*syns, tcp.duration),
-            );
+            let seen = if *kept_here {
+                format!(
+                    "this machine's own firewall drops it: the kernel could not send its SYN again in {}",
+                    words::duration(tcp.duration)
+                )
+            } else {
+                silence(*syns, tcp.duration)
+            };
+            return outcome.settle(Standing::Failed(Cause::TcpTimeout), Stage::Tcp, seen);
         }
         TcpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_tcp(failure, tcp.duration);

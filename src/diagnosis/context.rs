@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     net::dns::DnsEnd,
-    plan::{Destination, Plan},
+    plan::{Destination, Endpoint, Plan},
     probe::{
         Run,
         clock::{self, Measured},
@@ -80,8 +80,9 @@ impl<'a> Context<'a> {
     }
 
     /// What the controls say about an attempt that was cut or stays unproven, a sentence each.
-    pub fn controls(&self, index: usize, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
-        let Some(controls) = self.controls.filter(|_| suspicion != Suspicion::None) else {
+    pub fn controls(&self, endpoint: &Endpoint, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
+        let is_called_for = matches!(suspicion, Suspicion::Unproven | Suspicion::Cut);
+        let Some(controls) = self.controls.filter(|_| is_called_for) else {
             return Vec::new();
         };
         let port = attempt.address.port();
@@ -91,18 +92,23 @@ impl<'a> Context<'a> {
                 "{NOBODY}:{port}, which nobody owns, accepts connections too: something on the way accepts for everybody"
             ));
         }
-        let name = controls.names.get(&port).filter(|control| {
-            suspicion == Suspicion::Cut && control.endpoint == index && control.attempt.address == attempt.address
-        });
+        let name = controls
+            .of_name(&endpoint.host, port)
+            .filter(|control| suspicion == Suspicion::Cut && control.attempt.address == attempt.address);
         if let Some(control) = name {
             let NameControl { name, own, .. } = control;
+            let answers = if control.attempt.tls.is_some() {
+                "shows a certificate"
+            } else {
+                "answers"
+            };
             evidence.push(if control.tells_names_apart() {
                 format!(
-                    "the same address shows a certificate when asked for {name}, and cuts its own name right behind it: it is \
-                     the name that is filtered"
+                    "the same address {answers} when asked for {name}, and cuts its own name right behind it: it is the name \
+                     that is filtered"
                 )
             } else if own.is_some() {
-                format!("the same address shows a certificate when asked for {name}, and right behind it for its own name too")
+                format!("the same address {answers} when asked for {name}, and right behind it for its own name too")
             } else {
                 format!("the same address cuts {name} as well, so this tells nothing about the name")
             });

@@ -304,7 +304,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
             DnsEnd::Answered(answer) => answered(answer),
             DnsEnd::NotConnected(trace) => {
                 let (cause, seen) = match &trace.end {
-                    TcpEnd::Silent { syns: Some(syns) } => (
+                    TcpEnd::Silent { syns: Some(syns), .. } => (
                         Cause::TcpTimeout,
                         format!(
                             "no answer to {} in {}",

@@ -15,6 +15,8 @@ pub enum Weight {
     Contradicts,
     /// Something else would look the same, and no control of this run excludes it.
     LeavesOpen,
+    /// It is all that shows some of the endpoints to belong here: the finding is no surer than that.
+    Carries(Basis),
     /// It tells the reader more, and weighs nothing.
     Tells,
     /// It cannot be if the finding is true: there is no such finding.
@@ -73,6 +75,12 @@ impl Grounds {
         self.with(Weight::LeavesOpen, sentence)
     }
 
+    /// With endpoints that are counted in for no more than a sign.
+    #[must_use]
+    pub fn carried(self, sentence: impl Into<String>) -> Self {
+        self.with(Weight::Carries(Basis::Ambiguous), sentence)
+    }
+
     /// With something that weighs nothing.
     #[must_use]
     pub fn note(self, sentence: impl Into<String>) -> Self {
@@ -111,31 +119,29 @@ impl Grounds {
     /// Without other readings, where something else has settled which one is right.
     #[must_use]
     pub fn closed(mut self) -> Self {
-        self.0.retain(|ground| ground.weight != Weight::LeavesOpen);
+        self.0
+            .retain(|ground| !matches!(ground.weight, Weight::LeavesOpen | Weight::Carries(_)));
         self
     }
 
     /// How sure the finding is; `None` where it is refuted.
     ///
     /// The best support decides: proof makes it certain, a pattern high, a sign medium, none at all a hint. A reading that
-    /// stays open takes one step off, down to medium, and what speaks against it leaves medium at most.
+    /// stays open takes one step off, down to medium, and what speaks against it leaves medium at most. A finding is no surer
+    /// than what its least sure endpoints are counted in for.
     pub fn confidence(&self) -> Option<Confidence> {
-        let mut support = Confidence::Low;
-        let (mut open, mut contradicted) = (false, false);
+        let (mut support, mut most) = (Confidence::Low, Confidence::Certain);
+        let mut open = false;
         for ground in &self.0 {
             match ground.weight {
                 Weight::Supports(basis) => support = support.max(Confidence::from(basis)),
                 Weight::LeavesOpen => open = true,
-                Weight::Contradicts => contradicted = true,
+                Weight::Carries(basis) => most = most.min(Confidence::from(basis)),
+                Weight::Contradicts => most = most.min(Confidence::Medium),
                 Weight::Tells => {}
                 Weight::Refutes => return None,
             }
         }
-        let most = if contradicted {
-            Confidence::Medium
-        } else {
-            Confidence::Certain
-        };
         let support = match support {
             Confidence::Certain if open => Confidence::High,
             Confidence::High if open => Confidence::Medium,
@@ -150,7 +156,7 @@ impl Grounds {
             Weight::Supports(Basis::Proof) => 0,
             Weight::Contradicts => 1,
             Weight::Supports(_) => 2,
-            Weight::LeavesOpen => 3,
+            Weight::LeavesOpen | Weight::Carries(_) => 3,
             Weight::Tells => 4,
             Weight::Refutes => 5,
         };
@@ -182,7 +188,7 @@ mod tests {
 
     use super::{Basis, Confidence, Grounds, Weight};
 
-    const WEIGHTS: [Weight; 7] = [
+    const WEIGHTS: [Weight; 9] = [
         Weight::Supports(Basis::Proof),
         Weight::Supports(Basis::Pattern),
         Weight::Supports(Basis::Ambiguous),
@@ -190,6 +196,8 @@ mod tests {
         Weight::LeavesOpen,
         Weight::Tells,
         Weight::Refutes,
+        Weight::Carries(Basis::Pattern),
+        Weight::Carries(Basis::Ambiguous),
     ];
 
     fn grounds(weights: &[Weight]) -> Grounds {
@@ -211,6 +219,11 @@ mod tests {
             (&[WEIGHTS[2], Weight::LeavesOpen], Some(Confidence::Medium)),
             (&[WEIGHTS[0], Weight::Contradicts], Some(Confidence::Medium)),
             (&[WEIGHTS[0], Weight::Refutes], None),
+            (&[WEIGHTS[0], Weight::Carries(Basis::Pattern)], Some(Confidence::High)),
+            (
+                &[WEIGHTS[0], Weight::Carries(Basis::Ambiguous)],
+                Some(Confidence::Medium),
+            ),
         ] {
             assert_eq!(grounds(weights).confidence(), expected, "{weights:?}");
         }
@@ -232,7 +245,13 @@ mod tests {
         #[test]
         fn one_more_doubt_never_makes_surer(
             weights in proptest::collection::vec(proptest::sample::select(WEIGHTS.to_vec()), 0..8),
-            doubt in proptest::sample::select(vec![Weight::Refutes, Weight::Contradicts, Weight::LeavesOpen]),
+            doubt in proptest::sample::select(vec![
+                Weight::Refutes,
+                Weight::Contradicts,
+                Weight::LeavesOpen,
+                Weight::Carries(Basis::Pattern),
+                Weight::Carries(Basis::Ambiguous),
+            ]),
             at in any::<proptest::sample::Index>(),
         ) {
             let before = grounds(&weights).confidence();

@@ -23,7 +23,7 @@ use crate::{
     probe::{
         Run,
         clock::{self, Measured},
-        control::{self, Controls},
+        control::Controls,
         trace::{NameTrace, ServerReply},
     },
     rules::RuleSet,
@@ -170,27 +170,25 @@ impl<'a> RunView<'a> {
         Server::of(address, self.names.values(), &self.rows)
     }
 
-    /// What another name showed at the address where a row was cut: that of another endpoint, or that of a control.
+    /// What another name showed at the address where a row was cut: that of a control, or that of another endpoint.
     pub fn name_test(&self, row: &Row<'a>) -> Option<NameTest<'a>> {
         let address = row.decisive()?.address;
+        if let Some(control) = self.controls.of_name(&row.endpoint.host, address.port()) {
+            return Some(if control.tells_names_apart() {
+                NameTest::LetsThrough(&control.name)
+            } else if control.own.is_some() {
+                NameTest::LetsBothThrough(&control.name)
+            } else {
+                NameTest::CutsAsWell(&control.name)
+            });
+        }
         let proves_there = |other: &&Row<'a>| {
             let mut outcomes = other.judgement.outcomes.iter();
             other.endpoint.host != row.endpoint.host
                 && outcomes.any(|outcome| outcome.address == address && outcome.proof.is_some())
         };
-        if let Some(other) = self.proved().find(proves_there) {
-            return Some(NameTest::LetsThrough(&other.endpoint.host));
-        }
-        let of_the_row =
-            |control: &&control::NameControl| control.attempt.address == address && control.endpoint == row.index;
-        let control = self.controls.names.get(&address.port()).filter(of_the_row)?;
-        Some(if control.tells_names_apart() {
-            NameTest::LetsThrough(&control.name)
-        } else if control.own.is_some() {
-            NameTest::LetsBothThrough(&control.name)
-        } else {
-            NameTest::CutsAsWell(&control.name)
-        })
+        let other = self.proved().find(proves_there)?;
+        Some(NameTest::LetsThrough(&other.endpoint.host))
     }
 }
 

@@ -91,6 +91,16 @@ impl TcpFacts {
     }
 }
 
+/// What became of the SYNs of a connection that nobody answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Syns {
+    /// How many the kernel sent, or tried to.
+    pub sent: usize,
+    /// It could send none of its repetitions: something on this machine drops them. The kernel counts every repetition
+    /// (`tcpi_total_retrans`), and as outstanding (`tcpi_retrans`) only what it could hand on (`tcp_retransmit_skb`).
+    pub kept_here: bool,
+}
+
 pub use platform::{drain, facts, listen, stop_listening, unanswered_syns};
 
 #[cfg(target_os = "linux")]
@@ -111,7 +121,7 @@ mod platform {
         },
     };
 
-    use super::{IcmpError, TcpFacts};
+    use super::{IcmpError, Syns, TcpFacts};
 
     /// `ee_origin` of an error that came as ICMP or ICMPv6 (`linux/errqueue.h`).
     const ORIGIN_ICMP: u8 = 2;
@@ -210,8 +220,9 @@ mod platform {
         words: [u32; 31],
     }
 
-    /// `tcpi_snd_mss`, `tcpi_rtt` (microseconds) and `tcpi_total_retrans` among the words of the head.
+    /// `tcpi_snd_mss`, `tcpi_retrans`, `tcpi_rtt` (microseconds) and `tcpi_total_retrans` among the words of the head.
     const SND_MSS: usize = 2;
+    const RETRANS: usize = 7;
     const RTT: usize = 15;
     const TOTAL_RETRANS: usize = 23;
     /// `tcpi_dsack_dups` and `tcpi_rcv_ooopack` among the words behind it.
@@ -269,11 +280,14 @@ mod platform {
         })
     }
 
-    /// How many SYNs were sent without an answer; `None` where the kernel does not say.
-    pub fn unanswered_syns(socket: &impl AsFd) -> Option<usize> {
+    /// The SYNs that nobody answered; `None` where the kernel does not say.
+    pub fn unanswered_syns(socket: &impl AsFd) -> Option<Syns> {
         let info = getsockopt(socket, TcpInfo).ok()?;
-        let retransmitted = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;
-        (info.state == SYN_SENT).then_some(retransmitted + 1)
+        let repeated = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;
+        (info.state == SYN_SENT).then_some(Syns {
+            sent: repeated + 1,
+            kept_here: repeated > 0 && info.words[RETRANS] == 0,
+        })
     }
 }
 
@@ -281,7 +295,7 @@ mod platform {
 mod platform {
     use std::net::IpAddr;
 
-    use super::{IcmpError, TcpFacts};
+    use super::{IcmpError, Syns, TcpFacts};
 
     /// Nothing to ask for here.
     pub fn listen<S>(_: &S, _: bool) {}
@@ -300,7 +314,7 @@ mod platform {
     }
 
     /// Never known here.
-    pub fn unanswered_syns<S>(_: &S) -> Option<usize> {
+    pub fn unanswered_syns<S>(_: &S) -> Option<Syns> {
         None
     }
 }

@@ -47,6 +47,8 @@ pub enum TcpEnd {
     Silent {
         /// How many SYNs went out, where the kernel tells.
         syns: Option<usize>,
+        /// Whether this machine itself kept them back, as far as the kernel tells.
+        kept_here: bool,
     },
     /// It failed.
     Failed(SocketFailure),
@@ -130,9 +132,11 @@ async fn settle(
     deadline: tokio::time::Instant,
 ) -> (TcpEnd, Option<TcpStream>) {
     let Ok(writable) = tokio::time::timeout_at(deadline, stream.writable()).await else {
+        let syns = icmp::unanswered_syns(&stream);
         return (
             TcpEnd::Silent {
-                syns: icmp::unanswered_syns(&stream),
+                syns: syns.map(|syns| syns.sent),
+                kept_here: syns.is_some_and(|syns| syns.kept_here),
             },
             None,
         );

@@ -1,7 +1,8 @@
 //! Controls: what unmasks a middlebox.
 //!
-//! They run only once something was cut or stays unproven, beside the probes that are still in flight, and at most once
-//! per port and run. No name outside the plan is ever sent.
+//! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
+//! connection to nobody for each port, another name for each host and port that was cut, up to [`MOST_NAMES`], and one more
+//! connection to somebody who accepted one. No name outside the plan is ever sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +15,12 @@ use tokio::task::JoinSet;
 
 use super::{flows::course::Course, stages::Stages, trace::Attempt};
 use crate::{
-    net::tcp::{self, Manner, TcpEnd, TcpTrace},
+    hello::{
+        End, Reply,
+        http::{denial, foreign_redirect},
+    },
+    model::{Need, Protocol},
+    net::tcp::{Manner, TcpEnd},
     plan::{Endpoint, Plan},
 };
 
@@ -22,33 +28,51 @@ use crate::{
 pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// How long to wait for nobody. An interceptor answers at once, and silence proves nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// For so many hosts another name is tried; a run with more of them is about no single host.
+const MOST_NAMES: usize = 32;
 
 /// What a finished attempt calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// The service proved itself, or was never reached.
+    /// The service proved itself.
+    Proved,
+    /// It was never reached, or whoever answered said who it is.
     None,
     /// Somebody accepted, and nothing proves who.
     Unproven,
-    /// Somebody accepted, and cut the connection at the ClientHello.
+    /// Somebody accepted, and cut the connection once it had read a name: that of a ClientHello, or of a request.
     Cut,
 }
 
 /// What the controls showed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controls {
-    /// Connections to [`NOBODY`], by port.
-    pub nobody: BTreeMap<u16, TcpTrace>,
-    /// Handshakes with another name at an address that cut ours, by port.
-    pub names: BTreeMap<u16, NameControl>,
+    /// Connections to [`NOBODY`], by port, on which the same was said as to the endpoint that called for it.
+    pub nobody: BTreeMap<u16, Attempt>,
+    /// Connections with another name to addresses that cut ours, in the order of the plan.
+    pub names: Vec<NameControl>,
+    /// Once somebody was silent, one more connection to somebody who had accepted one before.
+    pub late: Option<LateControl>,
 }
 
-/// A handshake with another name at an address that cut ours.
+/// A connection to an endpoint that had accepted one, made when others turned out to be silent: it shows whether new
+/// connections still get through at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LateControl {
+    /// The host.
+    pub host: String,
+    /// What came of it.
+    pub attempt: Attempt,
+}
+
+/// Another name at an address that cut ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NameControl {
     /// The index of the endpoint that was cut.
     pub endpoint: usize,
-    /// The name that was sent instead, of an endpoint already proved in this run.
+    /// Its host.
+    pub host: String,
+    /// The name that was sent instead, of an endpoint that proved itself on the same port in this run.
     pub name: String,
     /// What came of it.
     pub attempt: Attempt,
@@ -60,30 +84,74 @@ pub struct NameControl {
 impl NameControl {
     /// Whether the address answers the other name and cuts the endpoint's own, both at about the same time.
     pub fn tells_names_apart(&self) -> bool {
-        answers(&self.attempt) && self.own.as_ref().is_some_and(|own| !answers(own))
+        answers(&self.attempt, &self.name) && !self.own_passes() && self.own.is_some()
+    }
+
+    /// Whether the endpoint's own name was answered right behind the other one.
+    pub fn own_passes(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| self.is_answered(own))
+    }
+
+    /// Whether the endpoint's own name was answered on a connection.
+    pub fn is_answered(&self, attempt: &Attempt) -> bool {
+        answers(attempt, &self.host)
     }
 }
 
 impl Controls {
-    /// Whether none showed anything.
+    /// Whether none of those that unmask a middlebox was made.
     pub fn is_empty(&self) -> bool {
         self.nobody.is_empty() && self.names.is_empty()
     }
 
+    /// The host that accepted a connection, and was silent when it was tried once more.
+    pub fn lost_later(&self) -> Option<&str> {
+        let late = self.late.as_ref()?;
+        let silent = late
+            .attempt
+            .tcp
+            .as_ref()
+            .is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { .. }));
+        silent.then_some(late.host.as_str())
+    }
+
     /// Whether somebody accepted a connection for an address that nobody owns.
     pub fn intercepts(&self, port: u16) -> bool {
-        self.nobody.get(&port).is_some_and(|trace| trace.end == TcpEnd::Open)
+        let accepted = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
+        self.nobody.get(&port).is_some_and(accepted)
+    }
+
+    /// The control with another name for a host and a port.
+    pub fn of_name(&self, host: &str, port: u16) -> Option<&NameControl> {
+        let is_of = |control: &&NameControl| control.host == host && control.attempt.address.port() == port;
+        self.names.iter().find(is_of)
+    }
+
+    /// Whether any other name got through on this port.
+    pub fn lets_a_name_through(&self, port: u16) -> bool {
+        let on_port = |control: &&NameControl| control.attempt.address.port() == port;
+        let mut controls = self.names.iter().filter(on_port);
+        controls.any(|control| answers(&control.attempt, &control.name))
     }
 }
 
-/// Whether a certificate came.
-fn answers(attempt: &Attempt) -> bool {
-    attempt.tls.as_ref().is_some_and(|tls| tls.chain.is_some())
+/// Whether a certificate came, or an answer to a request that is not a firewall's own.
+fn answers(attempt: &Attempt, name: &str) -> bool {
+    if let Some(tls) = &attempt.tls {
+        return tls.chain.is_some();
+    }
+    match attempt.hello.as_ref().map(|hello| &hello.greeting.end) {
+        Some(End::Replied(Reply::Http(reply))) => {
+            denial(reply).is_none() && foreign_redirect(reply, name, &[]).is_none()
+        }
+        _ => false,
+    }
 }
 
 enum Finished {
-    Nobody(u16, TcpTrace),
-    Name(u16, Box<NameControl>),
+    Nobody(u16, Box<Attempt>),
+    Name(Box<NameControl>),
+    Late(Box<LateControl>),
 }
 
 /// Starts controls when they are called for, and collects them.
@@ -91,9 +159,18 @@ pub struct Controller {
     plan: Arc<Plan>,
     stages: Arc<Stages>,
     seen: BTreeSet<u16>,
-    cut: BTreeMap<u16, (usize, SocketAddr)>,
-    renamed: BTreeSet<u16>,
-    proved: BTreeSet<String>,
+    /// Hosts and ports that were cut.
+    cut: BTreeSet<(String, u16)>,
+    /// Those of them that no other name was tried at yet.
+    waiting: Vec<(usize, SocketAddr)>,
+    renamed: usize,
+    /// Names that proved themselves, by port and by whether it was over TLS.
+    proved: BTreeMap<(u16, bool), BTreeSet<String>>,
+    /// Who accepted a connection first.
+    first: Option<(usize, SocketAddr)>,
+    /// Whether somebody was silent, and whether that called for a late control.
+    silence: bool,
+    tried_late: bool,
     running: JoinSet<Option<Finished>>,
     controls: Controls,
 }
@@ -105,9 +182,13 @@ impl Controller {
             plan,
             stages,
             seen: BTreeSet::new(),
-            cut: BTreeMap::new(),
-            renamed: BTreeSet::new(),
-            proved: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            waiting: Vec::new(),
+            renamed: 0,
+            proved: BTreeMap::new(),
+            first: None,
+            silence: false,
+            tried_late: false,
             running: JoinSet::new(),
             controls: Controls::default(),
         }
@@ -115,86 +196,136 @@ impl Controller {
 
     /// Takes note of a finished attempt, and starts what it calls for.
     pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: Suspicion) {
-        let port = attempt.address.port();
-        if suspicion == Suspicion::None {
-            self.remember(index, attempt);
-        } else if self.seen.insert(port) {
-            let stages = self.stages.clone();
-            self.running.spawn(async move {
-                let _permit = stages.socket().await?;
-                let until = stages.end.min(tokio::time::Instant::now() + PATIENCE);
-                let (trace, _) = tcp::connect(SocketAddr::new(NOBODY, port), Manner::default(), until).await;
-                Some(Finished::Nobody(port, trace))
-            });
+        let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
+        let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
+        // What is only documented may well not be offered, and starts nothing.
+        let counts = endpoint.need != Need::Documented;
+        match end.filter(|_| counts) {
+            Some(TcpEnd::Silent { .. }) => self.silence = true,
+            Some(TcpEnd::Open) => _ = self.first.get_or_insert((index, attempt.address)),
+            _ => {}
         }
-        if suspicion == Suspicion::Cut {
-            self.cut.entry(port).or_insert((index, attempt.address));
+        match suspicion {
+            Suspicion::Proved => self.remember(index, attempt),
+            Suspicion::None => {}
+            Suspicion::Unproven | Suspicion::Cut => {
+                if suspicion == Suspicion::Cut && self.cut.insert((endpoint.host.clone(), port)) {
+                    self.waiting.push((index, attempt.address));
+                }
+                if self.seen.insert(port) {
+                    self.ask_nobody(index, port);
+                }
+            }
         }
         self.rename();
+        self.try_late();
     }
 
     /// Waits for the controls that are still running, until `patience` at the latest.
     pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
         while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(patience, self.running.join_next()).await {
             match finished {
-                Some(Finished::Nobody(port, trace)) => drop(self.controls.nobody.insert(port, trace)),
-                Some(Finished::Name(port, control)) => drop(self.controls.names.insert(port, *control)),
+                Some(Finished::Nobody(port, attempt)) => drop(self.controls.nobody.insert(port, *attempt)),
+                Some(Finished::Name(control)) => self.controls.names.push(*control),
+                Some(Finished::Late(control)) => self.controls.late = Some(*control),
                 None => {}
             }
         }
+        self.controls.names.sort_by_key(|control| control.endpoint);
         self.controls
     }
 
-    /// Remembers a name whose server proved itself by a certificate.
+    /// Remembers a name whose server proved itself by a certificate, or by an answer over HTTP.
     fn remember(&mut self, index: usize, attempt: &Attempt) {
-        let proved = attempt
-            .tls
-            .as_ref()
-            .and_then(|tls| tls.chain.as_ref())
-            .is_some_and(super::super::net::tls::chain::ChainFacts::is_the_service);
-        let name = self.plan.endpoints[index]
-            .names
-            .iter()
-            .find(|name| !name.starts_with("*."));
-        if let Some(name) = name.filter(|_| proved) {
-            self.proved.insert(name.clone());
+        let endpoint = &self.plan.endpoints[index];
+        let over_tls = attempt.tls.is_some();
+        if !over_tls && endpoint.protocol != Protocol::Http {
+            return;
         }
+        let name = endpoint.names.iter().find(|name| !name.starts_with("*."));
+        if let Some(name) = name {
+            let names = self.proved.entry((attempt.address.port(), over_tls)).or_default();
+            names.insert(name.clone());
+        }
+    }
+
+    /// Says to nobody what was said to this endpoint.
+    fn ask_nobody(&mut self, index: usize, port: u16) {
+        let (plan, stages) = (self.plan.clone(), self.stages.clone());
+        self.running.spawn(async move {
+            let _permit = stages.socket().await?;
+            let course = Course::within(&stages, PATIENCE);
+            let attempt = stages.attempt(
+                &plan.endpoints[index],
+                SocketAddr::new(NOBODY, port),
+                Manner::default(),
+                &course,
+            );
+            Some(Finished::Nobody(port, Box::new(attempt.await)))
+        });
+    }
+
+    /// Tries somebody who accepted a connection once more, as soon as somebody else was silent.
+    fn try_late(&mut self) {
+        // Where connections to one address differ, that is known already.
+        let is_called_for = self.silence && !self.tried_late && !self.stages.flows.shown().borrow().differ;
+        let Some((index, address)) = self.first.filter(|_| is_called_for) else {
+            return;
+        };
+        self.tried_late = true;
+        let (plan, stages) = (self.plan.clone(), self.stages.clone());
+        self.running.spawn(async move {
+            let _permit = stages.socket().await?;
+            let (endpoint, course) = (&plan.endpoints[index], Course::within(&stages, PATIENCE));
+            let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
+            let host = endpoint.host.clone();
+            Some(Finished::Late(Box::new(LateControl { host, attempt })))
+        });
     }
 
     /// Sends a proved name where another was cut, once both are known.
     fn rename(&mut self) {
-        for (port, (index, address)) in &self.cut {
-            let (port, index, address) = (*port, *index, *address);
+        let mut still_waiting = Vec::new();
+        for (index, address) in std::mem::take(&mut self.waiting) {
             let own = &self.plan.endpoints[index];
-            let Some(name) = self.proved.iter().find(|name| !own.names.contains(name)).cloned() else {
+            let key = (address.port(), own.protocol != Protocol::Http);
+            let names = self.proved.get(&key).into_iter().flatten();
+            let Some(name) = names.into_iter().find(|name| !own.names.contains(name)).cloned() else {
+                still_waiting.push((index, address));
                 continue;
             };
-            if !self.renamed.insert(port) {
-                continue;
+            if self.renamed < MOST_NAMES {
+                self.renamed += 1;
+                self.try_name(index, address, name);
             }
-            let own = own.clone();
-            let other = Endpoint {
-                names: vec![name.clone()],
-                ..own.clone()
-            };
-            let stages = self.stages.clone();
-            self.running.spawn(async move {
-                let _permit = stages.socket().await?;
-                let ask = async |endpoint: &Endpoint| {
-                    let course = Course::alone(&stages);
-                    stages.attempt(endpoint, address, Manner::default(), &course).await
-                };
-                let mut control = NameControl {
-                    endpoint: index,
-                    name,
-                    attempt: ask(&other).await,
-                    own: None,
-                };
-                if answers(&control.attempt) {
-                    control.own = Some(ask(&own).await);
-                }
-                Some(Finished::Name(port, Box::new(control)))
-            });
         }
+        self.waiting = still_waiting;
+    }
+
+    fn try_name(&mut self, index: usize, address: SocketAddr, name: String) {
+        let own = self.plan.endpoints[index].clone();
+        let other = Endpoint {
+            names: vec![name.clone()],
+            ..own.clone()
+        };
+        let stages = self.stages.clone();
+        self.running.spawn(async move {
+            let _permit = stages.socket().await?;
+            let ask = async |endpoint: &Endpoint| {
+                let course = Course::alone(&stages);
+                stages.attempt(endpoint, address, Manner::default(), &course).await
+            };
+            let mut control = NameControl {
+                endpoint: index,
+                host: own.host.clone(),
+                name,
+                attempt: ask(&other).await,
+                own: None,
+            };
+            if answers(&control.attempt, &control.name) {
+                control.own = Some(ask(&own).await);
+            }
+            Some(Finished::Name(Box::new(control)))
+        });
     }
 }

@@ -151,7 +151,7 @@ impl Flows {
             let address = attempt.address;
             if attempt.not_dialled.is_none() && !owed.contains(&address) {
                 let tally = Tally::of(self, endpoint, address, attempts);
-                if tally.wants(self, endpoint, Duration::ZERO) {
+                if tally.wants(self, endpoint, Duration::ZERO) || tally.wants_small(self, endpoint, 0) {
                     owed.push(address);
                 }
             }
@@ -207,8 +207,9 @@ impl Stages {
             news.mark_unchanged();
             let waits = underway.waits(flows.patience);
             flows.add(tally.adds(flows, endpoint, waits.longest));
-            let usual = permits.is_some() || tally.wants(flows, endpoint, waits.longest);
-            let small = !usual && tally.wants_small(flows, endpoint, waits.mute);
+            let wants_small = tally.wants_small(flows, endpoint, waits.mute);
+            let usual = tally.wants(flows, endpoint, waits.longest) || (permits.is_some() && !wants_small);
+            let small = !usual && wants_small;
             if (usual || small)
                 && let Some(permits) = permits.take().or_else(|| self.spare())
             {

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
+mod generated;
 mod platform;
 mod promises;
 mod scenarios;
@@ -26,13 +27,19 @@ struct Kind {
     run: fn(&str) -> Result<()>,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "scenarios",
         // They wait more than they compute.
         threads: 16,
         trials: scenarios::trials,
         run: scenarios::run,
+    },
+    Kind {
+        name: "generated",
+        threads: 4,
+        trials: generated::trials,
+        run: generated::run,
     },
     Kind {
         name: "promises",

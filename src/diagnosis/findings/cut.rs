@@ -35,28 +35,32 @@ pub(super) fn is_cut(row: &Row<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
-/// Cut rows on ports where others pass, or where a control shows that it goes by the name. Where one does, only rows that are
-/// cut in the same way are counted in; the others are a group of their own.
+/// Cut rows of which a control shows that it goes by the name, and apart from them those without a control on ports where
+/// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither.
 fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
     let lets_through = |row: &Row<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
     let may_be = |row: &&Row<'a>| {
         row.is_web()
             && is_cut(row)
-            && !matches!(
-                view.name_test(row),
-                Some(NameTest::CutsAsWell(_) | NameTest::LetsBothThrough(_))
-            )
-            && (passes(row.endpoint.port) || lets_through(row))
+            && match view.name_test(row) {
+                Some(NameTest::LetsThrough(_)) => true,
+                Some(NameTest::CutsAsWell(_) | NameTest::LetsBothThrough(_)) => false,
+                None => passes(row.endpoint.port),
+            }
     };
     let rows: Vec<Row<'a>> = unexplained.iter().filter(may_be).copied().collect();
-    let shown: Vec<Cause> = rows
-        .iter()
-        .filter(|row| lets_through(row))
-        .filter_map(Row::cause)
-        .collect();
-    let alike = |row: &Row<'a>| shown.is_empty() || row.cause().is_some_and(|cause| shown.contains(&cause));
-    Group::by(&rows, |row| Some(if alike(row) { "names" } else { "others" }.into()))
+    let is_shown = rows.iter().any(lets_through);
+    Group::by(&rows, |row| {
+        Some(
+            if lets_through(row) || !is_shown {
+                "names"
+            } else {
+                "others"
+            }
+            .into(),
+        )
+    })
 }
 
 fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
@@ -91,12 +95,6 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default().sign(seen(rows));
     if let Some(control) = control(view, rows, true) {
         grounds = grounds.proof(control);
-        if told < rows.len() {
-            grounds = grounds.open(format!(
-                "{} had no such control, and are counted in as they are cut alike",
-                count(rows.len() - told, "endpoint")
-            ));
-        }
     } else {
         grounds = grounds.open("no other name was tried at these addresses, so it may not be the name");
     }
@@ -155,8 +153,12 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 /// What controls with another name at the same address showed: that it gets through, or that it does not either.
 pub(super) fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Option<String> {
     rows.iter().find_map(|row| {
-        let at = row.decisive()?.address;
         let host = &row.endpoint.host;
+        let at = row.decisive()?.address;
+        let at = view
+            .controls
+            .of_name(host, at.port())
+            .map_or(at, |control| control.attempt.address);
         match view.name_test(row)? {
             NameTest::LetsThrough(name) if through => Some(format!(
                 "at {at} the name {name} gets through and {host} does not, right behind it"

@@ -3,12 +3,15 @@
 use super::{cut, say};
 use crate::{
     diagnosis::{
+        attempt,
+        context::Context,
         fix,
-        grounds::Grounds,
+        grounds::{Grounds, Weight},
+        outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
         view::{Row, RunView},
     },
-    model::{Cause, FindingKind, Suspect},
+    model::{Basis, Cause, Ending, FindingKind, Suspect},
     text::words::count,
 };
 
@@ -25,7 +28,14 @@ pub(super) const RULE: Rule = Rule {
     kind: FindingKind::CutPort,
     claims: Claims::Groups(|view, unexplained| {
         let cut: Vec<Row<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();
-        let passes = |port: u16| view.proved().any(|row| row.is_tcp() && row.endpoint.port == port);
+        let passes = |port: u16| {
+            let on_port = |row: &Row<'_>| row.is_tcp() && row.endpoint.port == port;
+            // Small segments get through where full ones do not.
+            let in_small = |row: &Row<'_>| row.cause() == Some(Cause::PathMtu);
+            view.controls.lets_a_name_through(port)
+                || view.proved().any(on_port)
+                || view.rows.iter().any(|row| on_port(row) && in_small(row))
+        };
         let closed: Vec<Row<'_>> = cut.into_iter().filter(|row| !passes(row.endpoint.port)).collect();
         let is_shown = |row: &Row<'_>| view.controls.intercepts(row.endpoint.port);
         let (shown, others): (Vec<Row<'_>>, Vec<Row<'_>>) = closed.iter().partition(|row| is_shown(row));
@@ -40,22 +50,37 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let ports = say::ports(rows);
     let dependencies = say::dependencies(rows).len();
-    let mut grounds = match say::nobody(view, rows) {
-        Some(accepted) => Grounds::default().proof(accepted),
-        None if dependencies < FEWEST_DEPENDENCIES => Grounds::default().refuted("nothing shows who cuts"),
-        None => Grounds::default(),
-    };
+    let several = dependencies >= FEWEST_DEPENDENCIES;
+    let mut grounds = Grounds::default();
     if let Some(control) = cut::control(view, rows, false) {
         grounds = grounds.sign(control);
     }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
-    grounds = if dependencies < FEWEST_DEPENDENCIES {
-        grounds
-            .note(what)
-            .open("behind the device that accepts, the service itself could be unwell")
-    } else {
-        grounds.pattern(what)
+    grounds.add(if several { PATTERN } else { Weight::Tells }, what);
+    // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
+    grounds = match (say::nobody(view, rows), nobodys_end(view, rows)) {
+        (None, _) if !several => grounds.refuted("nothing shows who cuts"),
+        (None, _) => grounds,
+        (Some(accepted), NobodysEnd::CutAlike) if several => grounds.proof(accepted),
+        (Some(accepted), NobodysEnd::CutAlike) => grounds.pattern(format!("{accepted}, and cuts it in the same way")),
+        (Some(accepted), NobodysEnd::Silent) if several => grounds.proof(accepted),
+        (Some(accepted), NobodysEnd::Silent) => grounds
+            .sign(accepted)
+            .open("behind the device that accepts, the service itself could be unwell"),
+        (Some(_), NobodysEnd::Otherwise) if !several => {
+            grounds.refuted("the device that accepts does not cut what goes to nobody")
+        }
+        (Some(accepted), NobodysEnd::Otherwise) => {
+            grounds.against(format!("{accepted}, but it does not cut what goes there in this way"))
+        }
     };
+    let unreached = say::hosts(view.rows.iter().filter(|row| was_never_accepted(row, rows))).len();
+    if unreached > 0 {
+        grounds = grounds.carried(format!(
+            "{} on {ports} was never reached, so it may not be everything",
+            count(unreached, "other host")
+        ));
+    }
     let web = rows.iter().filter(|row| row.is_web()).count();
     let is_shown = say::nobody(view, rows).is_some();
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
@@ -86,6 +111,51 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         },
         fix: fix::through_firewall(rows, view),
         impact: None,
+    }
+}
+
+/// Whether it goes to the port of these rows, and never got so far that anybody could cut it.
+fn was_never_accepted(row: &Row<'_>, cut: &[Row<'_>]) -> bool {
+    let on_port = cut.iter().any(|other| other.endpoint.port == row.endpoint.port);
+    let accepted = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
+    on_port && row.is_tcp() && row.trace.is_some() && !row.judgement.outcomes.iter().any(accepted)
+}
+
+/// A reading that mostly this makes.
+const PATTERN: Weight = Weight::Supports(Basis::Pattern);
+
+/// How a conversation with nobody ended, beside those of some rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NobodysEnd {
+    /// In the way of these rows, and at once: no destination was asked.
+    CutAlike,
+    /// These rows are silent, and so is it: as it would be where the device only passes on.
+    Silent,
+    /// In another way.
+    Otherwise,
+}
+
+fn nobodys_end(view: &RunView<'_>, rows: &[Row<'_>]) -> NobodysEnd {
+    let silent = |cause: Cause| cause.ending() == Ending::Silence;
+    let alike = rows.iter().filter_map(|row| {
+        let attempt = view.controls.nobody.get(&row.endpoint.port)?;
+        let ended = attempt::judge(row.endpoint, attempt, &Context::default())
+            .standing
+            .cause();
+        let (row, nobody) = (row.cause()?, ended?);
+        Some(match (silent(row), silent(nobody)) {
+            (true, true) => NobodysEnd::Silent,
+            _ if row == nobody => NobodysEnd::CutAlike,
+            _ => NobodysEnd::Otherwise,
+        })
+    });
+    let ends: Vec<NobodysEnd> = alike.collect();
+    if ends.contains(&NobodysEnd::Otherwise) {
+        NobodysEnd::Otherwise
+    } else if !ends.is_empty() && ends.iter().all(|end| *end == NobodysEnd::CutAlike) {
+        NobodysEnd::CutAlike
+    } else {
+        NobodysEnd::Silent
     }
 }
 

@@ -125,7 +125,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .collect();
     if !blocked.is_empty() {
         let named: Vec<&str> = say::hosts(&blocked);
-        grounds = grounds.note(format!(
+        grounds = grounds.carried(format!(
             "of {} none passes: {}",
             count(named.len(), "host"),
             list(&named, 3)
@@ -140,7 +140,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     if silent {
         grounds = grounds
-            .note("the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way");
+            .open("the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way");
     }
     if !is_wide {
         grounds = grounds.note(format!(

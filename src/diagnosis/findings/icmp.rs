@@ -106,8 +106,9 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
     let silent = group.rows.len() - refused.len();
     let grounds = match silent {
         0 => grounds,
-        _ => grounds.open(format!(
-            "{silent} more are silent: routers limit the errors that they send, so they are counted in"
+        _ => grounds.carried(format!(
+            "{silent} more are silent: routers limit the errors that they send, so they are counted in, although another rule \
+             could drop them"
         )),
     };
     match view.proved().count() {

@@ -1,6 +1,6 @@
 //! Windows activation, which lies in both directions.
 
-use super::say;
+use super::{say, silence};
 use crate::{
     address,
     diagnosis::{
@@ -23,7 +23,7 @@ pub(super) const SILENCE: Rule = Rule {
         (row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout))
             .then(|| row.endpoint.dependency.clone())
     }),
-    describe: silence,
+    describe: silent,
 };
 
 /// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
@@ -37,11 +37,11 @@ pub(super) const ACTIVATION: Rule = Rule {
     describe: activation,
 };
 
-fn silence<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     Account {
         title: format!("{}: {} is dropped in silence", say::subject(rows), say::ports(rows)),
-        grounds: Grounds::default()
+        grounds: silence::alike(view, rows)
             .pattern(say::silence(rows))
             .note(
                 "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied",

@@ -8,7 +8,8 @@ use crate::{
         view::{Row, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
-    net::SocketFailure,
+    net::{SocketFailure, tcp::TcpEnd},
+    probe::trace::Attempt,
     text::words::distinct,
 };
 
@@ -16,7 +17,8 @@ use crate::{
 const HERE: &str = "this-vm";
 
 /// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
-/// next hop), over TCP, UDP or on the way to a name server.
+/// next hop), over TCP, UDP or on the way to a name server. Or it drops, which looks like silence on the way, but for what
+/// the kernel says: that it could not send its SYNs again.
 pub(super) const FIREWALL: Rule = Rule {
     kind: FindingKind::LocalFirewall,
     claims: Claims::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
@@ -60,8 +62,19 @@ fn is_stubbed(row: &Row<'_>) -> bool {
 }
 
 fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
-    row.icmp()
-        .any(|(error, after)| view.is_own(error) && !view.is_dead_next_hop(error, after))
+    is_kept_here(row)
+        || row
+            .icmp()
+            .any(|(error, after)| view.is_own(error) && !view.is_dead_next_hop(error, after))
+}
+
+/// Whether the kernel could not send on any connection to it, and nothing else is known of it.
+fn is_kept_here(row: &Row<'_>) -> bool {
+    let kept = |attempt: &Attempt| {
+        let tcp = attempt.tcp.as_ref();
+        tcp.is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { kept_here: true, .. }))
+    };
+    row.cause() == Some(Cause::TcpTimeout) && row.decisive().is_some_and(kept)
 }
 
 fn is_without_route(row: &Row<'_>) -> bool {
@@ -79,12 +92,23 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .map(|(error, _)| format!("{error}: an address of this VM itself"))
         .collect();
     let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
+    let kept: Vec<Row<'a>> = group.rows.iter().filter(|row| is_kept_here(row)).copied().collect();
+    let dropped = (!kept.is_empty()).then(|| {
+        format!(
+            "the kernel could not send its SYNs to {} again (TCP_INFO), so they are dropped before they leave this VM",
+            say::host_count(&kept)
+        )
+    });
+    let does = if errors.is_empty() { "drops" } else { "refuses" };
     Account {
         title: format!(
-            "This VM's own firewall refuses traffic to {}",
+            "This VM's own firewall {does} traffic to {}",
             say::host_count(&group.rows)
         ),
-        grounds: beside(view, shown.fold(Grounds::default(), Grounds::proof)),
+        grounds: beside(view, {
+            let proofs = shown.map(str::to_string).chain(dropped);
+            proofs.fold(Grounds::default(), Grounds::proof)
+        }),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new("Let the agent's traffic out of this VM's own firewall, then run again.")
             .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT"]),
@@ -94,11 +118,20 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let is_v6 = |row: &Row<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
-    // What gets out over the same kind of address shows that there is a default route.
-    let gets_out = view
-        .proved()
-        .any(|row| row.is_public() && group.rows.iter().any(|other| is_v6(other) == is_v6(row)));
-    let fix = if gets_out {
+    // What was sent out over the same kind of address, whatever became of it, shows that there is a default route; and where
+    // there is none, the kernel says that the network is unreachable, not the host.
+    let was_sent = |row: &&Row<'a>| row.is_public() && !is_without_route(row) && !is_untried(row);
+    let has_another = view
+        .rows
+        .iter()
+        .filter(was_sent)
+        .any(|row| group.rows.iter().any(|other| is_v6(other) == is_v6(row)));
+    let by_route = group
+        .rows
+        .iter()
+        .flat_map(Row::failures)
+        .any(|(failure, _)| failure.errno == Some(libc::EHOSTUNREACH));
+    let fix = if has_another || by_route {
         "Take out this VM's own route that forbids these addresses, or add one that leads there, then run again."
     } else if group.rows.iter().all(is_v6) {
         "Give this VM a default route for IPv6, or leave out --ipv6, then run again."

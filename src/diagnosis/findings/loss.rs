@@ -43,7 +43,7 @@ fn is_chance(row: &Row<'_>) -> bool {
         .attempts()
         .iter()
         .map(|attempt| match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-            Some(TcpEnd::Silent { syns }) => syns.unwrap_or(1),
+            Some(TcpEnd::Silent { syns, .. }) => syns.unwrap_or(1),
             _ => 0,
         })
         .sum();

@@ -160,7 +160,7 @@ pub(super) fn silence(rows: &[Row<'_>]) -> String {
     let silent = rows.iter().flat_map(Row::attempts).filter_map(|attempt| {
         let tcp = attempt.tcp.as_ref()?;
         match &tcp.end {
-            TcpEnd::Silent { syns } => Some((*syns, tcp.duration)),
+            TcpEnd::Silent { syns, .. } => Some((*syns, tcp.duration)),
             _ => None,
         }
     });

@@ -152,16 +152,41 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     } else {
         say::examples(rows)
     };
-    Grounds::default()
+    alike(view, rows)
         .all(Weight::Supports(basis), seen)
         .all(Weight::Tells, contrast(view, rows))
+}
+
+/// What in the same run would look like a rule that drops.
+pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
+    let mut grounds = Grounds::default();
+    if let Some(host) = view.controls.lost_later().filter(|_| rows.iter().any(Row::is_tcp)) {
+        grounds = grounds.against(format!(
+            "{host}, which had accepted a connection, was silent when it was tried once more: new connections are lost, whatever they go \
+             to (a NAT that has run out of ports, a line that was cut)"
+        ));
+    }
+    let is_akin = |other: &&Row<'_>| {
+        rows.iter().any(|row| {
+            row.endpoint.port == other.endpoint.port
+                || row.endpoint.dependency == other.endpoint.dependency
+                || (!row.tag().is_empty() && row.tag() == other.tag())
+        })
+    };
+    let mut refused = view.rows.iter().filter(is_akin).filter_map(Row::refusal_on_the_way);
+    if let Some(sender) = refused.find_map(|error| error.sender.filter(|_| !view.is_own(error))) {
+        grounds = grounds.open(format!(
+            "{sender} refuses others like it, and routers limit the errors that they send: it may be the same rule"
+        ));
+    }
+    grounds
 }
 
 /// How many packets of a row were left without an answer: SYNs, where the kernel counts them, else connections; datagrams
 /// are repeated by the probe.
 fn tries(row: &Row<'_>) -> usize {
     let of = |attempt: &crate::probe::trace::Attempt| match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-        Some(TcpEnd::Silent { syns }) => syns.unwrap_or(1),
+        Some(TcpEnd::Silent { syns, .. }) => syns.unwrap_or(1),
         Some(_) => 0,
         None => attempt.ntp.as_ref().map_or(0, |exchange| exchange.sent),
     };

@@ -32,10 +32,14 @@ finding_kinds! {
     }
     LocalFirewall {
         word: "local-firewall",
-        meaning: "This VM's own firewall refuses the agent's traffic.",
+        meaning: "This VM's own firewall refuses or drops the agent's traffic.",
         scope: "Always this-vm.",
-        seen: "An ICMP error came from an address of this VM itself, at once.",
-        alike: &["A dead next hop: the kernel then says host unreachable only after about three seconds."],
+        seen: "An ICMP error came from an address of this VM itself, at once; or the kernel could not send its SYNs again \
+               (TCP_INFO), so that they never left this VM.",
+        alike: &[
+            "A dead next hop: the kernel then says host unreachable only after about three seconds.",
+            "A rule on the way that drops: there the kernel can send its SYNs again.",
+        ],
         docs: REFERENCE,
     }
     NoRoute {
@@ -312,7 +316,7 @@ finding_kinds! {
     NameFilter {
         word: "name-filter",
         meaning: "A firewall accepts connections and cuts them by the name that they ask for.",
-        scope: "names; others, for what is cut in another way than what a control shows.",
+        scope: "names; others, for what no control shows, beside names that one does.",
         seen: "The connection is accepted and cut at the ClientHello or the request. It is certain where a control with \
                another name got through at the same address, right beside the endpoint's own name that was cut again.",
         alike: &[
@@ -326,9 +330,13 @@ finding_kinds! {
         meaning: "Everything on a port is accepted and then cut: a firewall lets nothing of it pass.",
         scope: "The ports.",
         seen: "Connections are accepted and cut before the service says a word, and nothing on the port proves itself. Either \
-               192.0.2.1, which nobody owns, is accepted on the same port too, or services of three dependencies or more are \
-               cut.",
-        alike: &["A service that is unwell: then nobody accepts for 192.0.2.1, and it is one dependency."],
+               192.0.2.1, which nobody owns, is accepted on the same port too and cut there in the same way, or services of \
+               three dependencies or more are cut.",
+        alike: &[
+            "A service that is unwell: then nobody accepts for 192.0.2.1, and it is one dependency.",
+            "A service that is unwell behind a device that accepts for everyone and passes everything on: then what goes to \
+             192.0.2.1 ends in another way.",
+        ],
         docs: FIREWALL,
     }
     Cut {
@@ -372,6 +380,9 @@ finding_kinds! {
              --effective-routes, and the rule gets a name.",
             "A host that is down: one of many that answer.",
             "A line that loses packets: then others needed retransmission.",
+            "A NAT that has run out of ports: then a host that had accepted a connection is silent when it is tried once more.",
+            "A router that refuses with ICMP, and limits the errors that it sends: then others like it are refused.",
+            "This VM's own firewall: then the kernel could not send its SYNs again.",
         ],
         docs: NSG,
     }

@@ -34,8 +34,13 @@ pub struct Clock {
 impl Clock {
     /// A clock that nobody has started.
     pub fn new(stages: &Stages) -> Self {
+        Self::within(stages, stages.limits.timeout)
+    }
+
+    /// The same, where no stage may take longer than this either.
+    fn within(stages: &Stages, patience: Duration) -> Self {
         Self {
-            timeout: stages.limits.timeout,
+            timeout: stages.limits.timeout.min(patience),
             end: stages.end,
             entered: Mutex::default(),
         }
@@ -60,6 +65,11 @@ impl Course {
     /// The course of a connection that runs beside no other.
     pub fn alone(stages: &Stages) -> Self {
         Self::beside(Arc::new(Clock::new(stages)))
+    }
+
+    /// The same, where no stage may take longer than this.
+    pub fn within(stages: &Stages, patience: Duration) -> Self {
+        Self::beside(Arc::new(Clock::within(stages, patience)))
     }
 
     /// The course of a connection beside others.

@@ -16,13 +16,13 @@ use apim_probe::{
         view::{RunView, Surroundings},
     },
     import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
-    model::{Finding, Tier, Vnet},
+    model::{Finding, Protocol, Tier, Vnet},
     network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
         clock::Measured,
-        control::{Controls, NameControl},
+        control::{Controls, LateControl, NOBODY, NameControl},
         trace::{NameTrace, Trace},
     },
     rules::{Basis, Requirement, RuleSet},
@@ -44,7 +44,9 @@ pub(super) struct Network {
     named: bool,
     faults: BTreeMap<String, Fault>,
     shared: Vec<(&'static str, &'static str)>,
-    cutter: Option<Cutter>,
+    cutters: BTreeMap<String, Cutter>,
+    /// Whether a connection that is made once more, late in the run, still gets through; `None` where none is made.
+    late: Option<bool>,
     platform_dns: Option<bool>,
     platform_gives: bool,
     instance: Option<InstanceView>,
@@ -81,7 +83,8 @@ impl Network {
             named: true,
             faults: BTreeMap::new(),
             shared: Vec::new(),
-            cutter: None,
+            cutters: BTreeMap::new(),
+            late: None,
             platform_dns: None,
             platform_gives: false,
             instance: None,
@@ -182,8 +185,21 @@ impl Network {
     }
 
     /// With controls that show who cuts connections.
-    pub(super) fn cut_by(mut self, cutter: Cutter) -> Self {
-        self.cutter = Some(cutter);
+    pub(super) fn cut_by(self, cutter: Cutter) -> Self {
+        self.cut_there_by(|_| true, cutter)
+    }
+
+    /// With a connection to somebody who proved itself, made once more late in the run.
+    pub(super) fn late(mut self, passes: bool) -> Self {
+        self.late = Some(passes);
+        self
+    }
+
+    /// With controls that show who cuts these connections.
+    pub(super) fn cut_there_by(mut self, where_: impl Fn(&Endpoint) -> bool, cutter: Cutter) -> Self {
+        for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
+            self.cutters.insert(endpoint.id.clone(), cutter);
+        }
         self
     }
 
@@ -302,23 +318,37 @@ impl Network {
     }
 
     /// What the controls show, where there are any: one connection for each port on which something was cut, and another name
-    /// at the first address that was cut after a ClientHello.
+    /// at the first address of each host that was cut once it had said its own.
     fn controls(&self, traces: &[Option<Trace>]) -> Controls {
-        let mut controls = Controls::default();
-        let Some(cutter) = self.cutter else {
-            return controls;
+        let mut controls = Controls {
+            late: self.late_control(),
+            ..Controls::default()
         };
         for (index, (endpoint, trace)) in self.plan.endpoints.iter().zip(traces).enumerate() {
             let cut = self.fault_of(endpoint).filter(|fault| fault.is_a_cut());
             let Some((fault, attempt)) = cut.zip(trace.as_ref().and_then(|trace| trace.attempts.first())) else {
                 continue;
             };
+            let Some(cutter) = self.cutters.get(&endpoint.id).copied() else {
+                continue;
+            };
             let port = attempt.address.port();
-            controls.nobody.insert(port, seen::nobody(cutter != Cutter::Service));
-            if attempt.tls.is_some() {
+            if cutter != Cutter::Service || !controls.nobody.contains_key(&port) {
+                let nobody = SocketAddr::new(NOBODY, port);
+                let does = match cutter {
+                    Cutter::Firewall | Cutter::Wall => fault,
+                    Cutter::Service => &Fault::Silent,
+                    Cutter::ServiceBehind => &Fault::CutSilent,
+                };
+                controls.nobody.insert(port, seen::tried(endpoint, nobody, Some(does)));
+            }
+            let is_read = attempt.tls.is_some() || endpoint.protocol == Protocol::Http;
+            let has_control = controls.of_name(&endpoint.host, port).is_some();
+            if is_read && !has_control && controls.names.len() < 32 && self.proves_something_on(endpoint) {
                 let passes = cutter == Cutter::Firewall;
-                controls.names.entry(port).or_insert_with(|| NameControl {
+                controls.names.push(NameControl {
                     endpoint: index,
+                    host: endpoint.host.clone(),
                     name: "passes.example.net".into(),
                     attempt: seen::tried(endpoint, attempt.address, Some(fault).filter(|_| !passes)),
                     own: passes.then(|| seen::tried(endpoint, attempt.address, Some(fault))),
@@ -326,6 +356,28 @@ impl Network {
             }
         }
         controls
+    }
+
+    fn late_control(&self) -> Option<LateControl> {
+        let passes = self.late?;
+        let is_well = |endpoint: &&Endpoint| {
+            endpoint.untested.is_none() && endpoint.protocol == Protocol::Https && self.fault_of(endpoint).is_none()
+        };
+        let endpoint = self.plan.endpoints.iter().find(is_well)?;
+        let address = SocketAddr::new(addresses(&endpoint.host)[0], endpoint.port);
+        Some(LateControl {
+            host: endpoint.host.clone(),
+            attempt: seen::tried(endpoint, address, (!passes).then_some(&Fault::Silent)),
+        })
+    }
+
+    /// Whether another host proves itself in the same way on the same port.
+    fn proves_something_on(&self, endpoint: &Endpoint) -> bool {
+        let is_akin = |other: &&Endpoint| {
+            other.port == endpoint.port && other.protocol.speaks_tls() == endpoint.protocol.speaks_tls()
+        };
+        let mut akin = self.plan.endpoints.iter().filter(is_akin);
+        akin.any(|other| other.untested.is_none() && other.host != endpoint.host && self.fault_of(other).is_none())
     }
 
     /// Everything that the run has to say.
@@ -397,6 +449,8 @@ pub(super) enum Cutter {
     Wall,
     /// The services themselves.
     Service,
+    /// The services themselves, behind a device that accepts for everyone and passes everything on.
+    ServiceBehind,
 }
 
 /// This machine.

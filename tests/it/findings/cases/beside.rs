@@ -58,7 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
             "one instance of a pair loses what it gets",
             healthy().fault(speaks_tls, &Fault::EverySecondSilent),
             ("flows/pair", "Half of the connections are lost: one instance of a pair"),
-            High,
+            Medium,
             Nva,
         ),
         case(

@@ -67,7 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
                 .fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset)
                 .cut_by(Cutter::Firewall),
             ("name-filter/names", "are accepted and cut on TCP 443, by their names"),
-            High,
+            Certain,
             FirewallApplicationRule,
         ),
         case(
@@ -115,7 +115,7 @@ pub(super) fn cases() -> Vec<Case> {
             "an https rule for 1886 makes the firewall accept it",
             healthy().fault(port(1886), &Fault::CutSilent).cut_by(Cutter::Wall),
             ("cut-port/tcp-1886", "Azure Monitor: TCP 1886 is accepted, then silent"),
-            High,
+            Medium,
             FirewallNetworkRule,
         ),
         case(

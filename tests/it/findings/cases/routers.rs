@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
                 &icmp(13),
             ),
             ("icmp-refusal/10.1.2.4", "10.1.2.4 refuses"),
-            High,
+            Medium,
             FirewallNetworkRule,
         ),
         case(

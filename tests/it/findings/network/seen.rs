@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     DeadNextHop,
     /// The machine's own firewall.
     OwnFirewall,
+    /// The machine's own firewall, without a word.
+    OwnFirewallDrops,
     /// `connect` finds no route.
     NoRoute,
     /// `connect` is not permitted.
@@ -229,7 +231,10 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::Silent | Server::TcpOnly | Server::Waits, Transport::Udp) => DnsEnd::Silent { sent: 3 },
         (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: TIMEOUT,
-            end: TcpEnd::Silent { syns: Some(3) },
+            end: TcpEnd::Silent {
+                syns: Some(3),
+                kept_here: false,
+            },
             source: None,
         }),
         (Server::NotListening, Transport::Udp) => DnsEnd::Failed(failed(
@@ -385,19 +390,6 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
     attempt
 }
 
-/// What became of a connection to an address that nobody owns.
-pub(super) fn nobody(accepted: bool) -> TcpTrace {
-    TcpTrace {
-        duration: QUICK,
-        source: None,
-        end: if accepted {
-            TcpEnd::Open
-        } else {
-            TcpEnd::Silent { syns: Some(2) }
-        },
-    }
-}
-
 /// What was seen at one address.
 pub(super) fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     attempt(endpoint, address, fault)
@@ -406,7 +398,14 @@ pub(super) fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fau
 fn connection(fault: Option<&Fault>) -> TcpEnd {
     let own: IpAddr = "10.1.0.4".parse().unwrap();
     match fault {
-        Some(Fault::Silent | Fault::Leads(_) | Fault::Linked { .. }) => TcpEnd::Silent { syns: Some(3) },
+        Some(Fault::Silent | Fault::Leads(_) | Fault::Linked { .. }) => TcpEnd::Silent {
+            syns: Some(3),
+            kept_here: false,
+        },
+        Some(Fault::OwnFirewallDrops) => TcpEnd::Silent {
+            syns: Some(3),
+            kept_here: true,
+        },
         Some(Fault::Refused) => TcpEnd::Failed(failed(libc::ECONNREFUSED, Vec::new())),
         Some(Fault::Icmp { sender, kind, code }) => {
             TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(*sender, *kind, *code, false)]))

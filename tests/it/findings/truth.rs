@@ -1,0 +1,365 @@
+//! What is said with certainty is true: imagined networks with one to three faults at once, of which every sure finding must
+//! hold. Two faults at once are the normal case, and neither may be swept into what the other one shows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use apim_probe::{
+    model::{Confidence, Finding, FindingKind},
+    plan::{Destination, Endpoint},
+};
+use apim_probe_lab::Chances;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::{
+    cases::{AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, icmp},
+    network::{Cutter, Fault, Network, Server, addresses},
+};
+
+/// How many networks.
+const NETWORKS: u64 = 600;
+
+/// What a fault covers.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    Host,
+    Dependency,
+    Port,
+    Tag,
+    TagOnPort,
+}
+
+impl Reach {
+    fn covers(self, chosen: &Endpoint, other: &Endpoint) -> bool {
+        let same_port = chosen.port == other.port && chosen.transport == other.transport;
+        match self {
+            Self::Host => chosen.host == other.host && same_port,
+            Self::Dependency => chosen.dependency == other.dependency,
+            Self::Port => same_port,
+            Self::Tag => chosen.service_tag == other.service_tag,
+            Self::TagOnPort => chosen.service_tag == other.service_tag && same_port,
+        }
+    }
+}
+
+/// One network, and what is broken in it.
+struct Imagined {
+    network: Network,
+    /// By endpoint: which of the faults it has, who cuts where it is a cut, and which fault of the list it comes from.
+    faults: BTreeMap<String, (Fault, Option<Cutter>, usize)>,
+    server: Server,
+    is_clock_wrong: bool,
+    story: String,
+}
+
+fn imagine(seed: u64) -> Imagined {
+    static HEALTHY: LazyLock<Network> = LazyLock::new(Network::healthy);
+    let mut chances = Chances::new(seed);
+    let server = match chances.below(12) {
+        0 => *chances.one(&[
+            Server::Silent,
+            Server::TcpOnly,
+            Server::UdpOnly,
+            Server::Refuses,
+            Server::Fails,
+            Server::Denies,
+            Server::NotListening,
+            Server::Waits,
+            Server::MuteOverTcp,
+            Server::CutsShort,
+        ]),
+        _ => Server::Well,
+    };
+    let mut network = HEALTHY.clone();
+    if chances.below(2) == 0 || server != Server::Well {
+        network = network.served_by(&[(CUSTOM_DNS, server)]).platform_dns(true);
+    }
+    let is_clock_wrong = chances.below(20) == 0;
+    let mut faults = BTreeMap::new();
+    let mut story = vec![format!("seed {seed}, name server {server:?}")];
+    let tried = |endpoint: &&Endpoint| {
+        endpoint.untested.is_none() && !matches!(endpoint.destination, Destination::NameServer(_))
+    };
+    let endpoints: Vec<Endpoint> = network.plan().endpoints.iter().filter(tried).cloned().collect();
+    for number in 0..=chances.below(3) {
+        let fault = fault(&mut chances);
+        let reach = *chances.one(&[
+            Reach::Host,
+            Reach::Dependency,
+            Reach::Port,
+            Reach::Tag,
+            Reach::TagOnPort,
+        ]);
+        let chosen = chances.one(&endpoints).clone();
+        // Services of many owners are not all unwell at once.
+        let cutter = fault.is_a_cut().then(|| match (chances.below(3), reach) {
+            (0, Reach::Host | Reach::Dependency) => Cutter::Service,
+            (1, Reach::Host | Reach::Dependency) => Cutter::ServiceBehind,
+            (_, Reach::Port) => Cutter::Wall,
+            _ if matches!(chosen.port, 80 | 443) => Cutter::Firewall,
+            _ => Cutter::Wall,
+        });
+        // What a service does shows only where nothing on the way comes before it.
+        let is_behind = matches!(cutter, Some(Cutter::Service | Cutter::ServiceBehind));
+        let taken: BTreeSet<String> = if is_behind {
+            faults.keys().cloned().collect()
+        } else {
+            BTreeSet::new()
+        };
+        let reached = |other: &Endpoint| reach.covers(&chosen, other) && !taken.contains(&other.id);
+        story.push(format!("{fault:?} by {cutter:?} for {reach:?} of {}", chosen.id));
+        for endpoint in endpoints.iter().filter(|other| reached(other)) {
+            faults.insert(endpoint.id.clone(), (fault.clone(), cutter, number));
+        }
+        network = network.fault(|other| tried(&other) && reached(other), &fault);
+        if let Some(cutter) = cutter {
+            network = network.cut_there_by(reached, cutter);
+        }
+    }
+    let ahead = if is_clock_wrong {
+        let out_of_time = |endpoint: &Endpoint| endpoint.protocol.speaks_tls();
+        for endpoint in endpoints.iter().filter(|endpoint| out_of_time(endpoint)) {
+            faults.insert(endpoint.id.clone(), (Fault::Expired, None, 9));
+        }
+        network = network.fault(out_of_time, &Fault::Expired);
+        SignedDuration::from_hours(24 * 365)
+    } else {
+        SignedDuration::ZERO
+    };
+    Imagined {
+        network: network.clock(ahead, true),
+        faults,
+        server,
+        is_clock_wrong,
+        story: story.join("; "),
+    }
+}
+
+fn fault(chances: &mut Chances) -> Fault {
+    let public = Fault::Nxdomain {
+        authority: None,
+        alias: None,
+    };
+    let private = Fault::Nxdomain {
+        authority: Some("azureprivatedns.net"),
+        alias: None,
+    };
+    chances
+        .one(&[
+            Fault::Silent,
+            Fault::Silent,
+            Fault::Silent,
+            Fault::OneAddressSilent,
+            Fault::Refused,
+            icmp(13),
+            icmp(3),
+            icmp(1),
+            Fault::DeadNextHop,
+            Fault::OwnFirewall,
+            Fault::OwnFirewallDrops,
+            Fault::NoRoute,
+            Fault::NotPermitted,
+            Fault::CutReset,
+            Fault::CutReset,
+            Fault::CutClosed,
+            Fault::CutSilent,
+            Fault::CutSilent,
+            Fault::Alert,
+            CONTOSO,
+            Fault::WrongName("example.net"),
+            Fault::Expired,
+            AZURE_FIREWALL,
+            Fault::Redirect("http://portal.example.net/"),
+            Fault::Foreign,
+            Fault::CutBehindTls,
+            Fault::EverySecondSilent,
+            Fault::FullSizeLost,
+            public,
+            private,
+            Fault::Servfail,
+            Fault::Leads("0.0.0.0"),
+            Fault::Leads("10.9.9.9"),
+        ])
+        .clone()
+}
+
+/// Why a finding that is sure is false; `None` where it is true.
+fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
+    use FindingKind as Kind;
+    let kind = finding.kind.expect("a kind");
+    for id in &finding.endpoints {
+        let of_it = |endpoint: &&Endpoint| endpoint.id == *id;
+        let endpoint = imagined.network.plan().endpoints.iter().find(of_it).unwrap();
+        let is_server = matches!(endpoint.destination, Destination::NameServer(_));
+        let fault = imagined.faults_of(endpoint);
+        let cutter = imagined.faults.get(id).and_then(|(_, cutter, _)| *cutter);
+        let is_true = match (kind, fault) {
+            _ if is_server || matches!(kind, Kind::NoNames | Kind::NameServer) => imagined.server != Server::Well,
+            (Kind::Silence | Kind::KmsSilence | Kind::NoOutbound | Kind::WayOut, Some(Fault::Silent))
+            | (Kind::Reset, Some(Fault::Refused))
+            | (Kind::DeadNextHop, Some(Fault::DeadNextHop))
+            | (Kind::LocalFirewall, Some(Fault::OwnFirewall | Fault::OwnFirewallDrops))
+            | (Kind::NoRoute, Some(Fault::NoRoute))
+            | (Kind::LocalLimits, Some(Fault::NotPermitted))
+            | (Kind::Inspection, Some(Fault::Inspected { .. }))
+            | (Kind::WrongName, Some(Fault::WrongName(_)))
+            | (Kind::DenyPage, Some(Fault::Page { .. } | Fault::Redirect(_)))
+            | (Kind::PacketSize, Some(Fault::FullSizeLost))
+            | (Kind::Flows, Some(Fault::EverySecondSilent))
+            | (Kind::NamePolicy | Kind::MissingName, Some(Fault::Nxdomain { .. }))
+            | (Kind::Sinkhole | Kind::PrivateAddress, Some(Fault::Leads(_)))
+            | (Kind::DnsPolicy | Kind::SomeNames, Some(Fault::Servfail)) => true,
+            (Kind::IcmpRefusal, Some(Fault::Icmp { code, .. })) => *code != 1,
+            (Kind::IcmpUnreachable, Some(Fault::Icmp { code, .. })) => *code == 1,
+            (Kind::NameFilter, Some(fault)) => fault.is_a_cut() && cutter == Some(Cutter::Firewall),
+            (Kind::CutPort, Some(fault)) => fault.is_a_cut() && matches!(cutter, Some(Cutter::Firewall | Cutter::Wall)),
+            (Kind::Clock, Some(Fault::Expired)) => imagined.is_clock_wrong,
+            (Kind::PrivateZone, Some(Fault::Nxdomain { authority, .. })) => authority.is_some(),
+            _ => false,
+        };
+        if !is_true {
+            return Some(format!("{id} has {fault:?} by {cutter:?}"));
+        }
+    }
+    let is_behaviour = matches!(kind, Kind::NoNames | Kind::NameServer);
+    if is_behaviour && !finding.title.contains(imagined.behaviour()) {
+        return Some(format!("the server is {:?}", imagined.server));
+    }
+    unmended(imagined, finding)
+}
+
+/// What a sure finding's own change leaves as it is.
+fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
+    use FindingKind as Kind;
+    let change = finding.fix.change.join("\n");
+    let endpoints = imagined.network.plan().endpoints.iter();
+    for endpoint in endpoints.filter(|endpoint| finding.endpoints.contains(&endpoint.id)) {
+        let missing = match finding.kind.expect("a kind") {
+            Kind::Silence | Kind::IcmpRefusal => (!change.contains(&endpoint.port.to_string())).then_some("port"),
+            Kind::NameFilter | Kind::DenyPage => {
+                let name = endpoint.pattern.as_ref().unwrap_or(&endpoint.host);
+                let at = addresses(&endpoint.host).map(|address| address.to_string());
+                let by_address = !endpoint.protocol.speaks_tls() && endpoint.port != 80;
+                let is_named =
+                    change.contains(name.as_str()) || (by_address && change.contains(&endpoint.port.to_string()));
+                (!is_named && !at.iter().any(|address| change.contains(address))).then_some("name")
+            }
+            // An NSG never resets, and no rule of one mends a reset.
+            Kind::Reset => change.contains("az network nsg").then_some("reset"),
+            _ => None,
+        };
+        if let Some(what) = missing {
+            return Some(format!(
+                "the change does not mend the {what} of {}: {change}",
+                endpoint.id
+            ));
+        }
+    }
+    None
+}
+
+impl Imagined {
+    /// The fault of an endpoint: that of its name counts for every port.
+    fn faults_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
+        let same_host = self
+            .network
+            .plan()
+            .endpoints
+            .iter()
+            .filter(|other| other.host == endpoint.host);
+        let of_the_name = same_host
+            .filter_map(|other| self.faults.get(&other.id))
+            .map(|(fault, ..)| fault)
+            .find(|fault| fault.is_of_the_name());
+        of_the_name.or_else(|| self.faults.get(&endpoint.id).map(|(fault, ..)| fault))
+    }
+
+    /// What must be said of the name server.
+    fn behaviour(&self) -> &'static str {
+        match self.server {
+            Server::Well => "?",
+            Server::Silent => "does not reply",
+            Server::TcpOnly => "answers over TCP 53 and not over UDP 53",
+            Server::UdpOnly => "answers over UDP 53 and not over TCP 53",
+            Server::Refuses => "refuses to answer",
+            Server::Fails => "finds no answer",
+            Server::Denies => "denies names that exist",
+            Server::NotListening => "nothing listens on port 53",
+            Server::Waits => "accepts TCP 53 and answers nothing",
+            Server::MuteOverTcp => "accepts TCP 53 and does not answer over it",
+            Server::CutsShort => "answers over UDP 53 and refuses TCP 53",
+        }
+    }
+}
+
+#[test]
+fn what_is_sure_is_true_and_its_fix_would_mend_it() {
+    let mut false_ones = Vec::new();
+    let mut sure = 0;
+    for seed in 0..NETWORKS {
+        let imagined = imagine(seed);
+        for finding in imagined.network.findings() {
+            if finding.confidence < Confidence::High {
+                continue;
+            }
+            sure += 1;
+            if let Some(why) = falsehood(&imagined, &finding) {
+                let (id, title, confidence) = (&finding.id, &finding.title, finding.confidence.as_str());
+                false_ones.push(format!(
+                    "{id} ({confidence}): {title}\n    {why}\n    {}",
+                    imagined.story
+                ));
+            }
+        }
+    }
+    assert!(sure > 600, "only {sure} sure findings");
+    assert!(
+        false_ones.is_empty(),
+        "{} of {sure} sure findings are false:\n{}",
+        false_ones.len(),
+        false_ones.join("\n")
+    );
+}
+
+/// The kinds that a control can refute.
+const REFUTABLE: [FindingKind; 4] = [
+    FindingKind::NameFilter,
+    FindingKind::CutPort,
+    FindingKind::Silence,
+    FindingKind::KmsSilence,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_more_refuting_observation_never_makes_surer(seed in any::<u64>(), spares_nobody in any::<bool>()) {
+        let imagined = imagine(seed);
+        let before = imagined.network.findings();
+        // Another name is cut at the same address as well, nobody owns what a connection to nobody shows, and new
+        // connections are lost whatever they go to.
+        let refuted = imagined.network.clone().late(false);
+        let refuted = if spares_nobody { refuted } else { refuted.cut_by(Cutter::Service) };
+        for after in refuted.findings() {
+            let kind = after.kind.expect("a kind");
+            let same = before.iter().find(|finding| finding.id == after.id);
+            if let Some(same) = same.filter(|_| REFUTABLE.contains(&kind)) {
+                prop_assert!(after.confidence <= same.confidence, "{}: {}", after.id, imagined.story);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sure_is_true_of_any_network(seed in any::<u64>()) {
+        let imagined = imagine(seed);
+        for finding in imagined.network.findings() {
+            if finding.confidence >= Confidence::High {
+                let why = falsehood(&imagined, &finding);
+                prop_assert!(why.is_none(), "{}: {why:?}: {}", finding.id, imagined.story);
+            }
+        }
+    }
+}

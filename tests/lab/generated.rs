@@ -1,0 +1,82 @@
+//! Networks that are made up: one to three faults at once, drawn over the whole catalog, and a judge that holds whatever the
+//! agent is sure of against what was really broken.
+//!
+//! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more. The name of a test is its seed, and the
+//! same seed makes the same network.
+
+mod broken;
+mod drawn;
+mod judge;
+
+use std::env;
+
+use anyhow::{Context, Result, ensure};
+use apim_probe::{
+    azure::Cloud,
+    catalog::Catalog,
+    model::Report,
+    plan::{Plan, Scope, Selection, Values},
+};
+use apim_probe_lab::{Forbidden, Lab};
+use libtest_mimic::Trial;
+
+use self::drawn::Drawn;
+use super::{AGENT, obstacle, trial};
+
+/// How many networks, where nothing is said.
+const NETWORKS: u64 = 10;
+/// Says how many.
+const HOW_MANY: &str = "LAB_NETWORKS";
+
+/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+const NAMED: [(&str, &str); 5] = [
+    ("storage_account", "apimst"),
+    ("sql_server", "apirpsql"),
+    ("key_vault", "vault"),
+    ("event_hub_namespace", "hubs"),
+    ("redis_host", "cache.example.net"),
+];
+
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+    let asked = env::var(HOW_MANY).ok().and_then(|number| number.parse().ok());
+    let of = |seed| trial(format!("generated/{seed}"), obstacle(forbidden, true).as_ref());
+    (0..asked.unwrap_or(NETWORKS)).map(of).collect()
+}
+
+pub(crate) fn run(name: &str) -> Result<()> {
+    let drawn = Drawn::of(name.parse()?, &plan()?);
+    let lab = Lab::enter(&drawn.network)?;
+    lab.serve_plan(AGENT, flags(), &drawn.network)?;
+    let mut run = lab.agent(AGENT)?;
+    run.args(["run", "--format", "json", "--quiet", "--timeout", "2s", "--ca-file"]);
+    run.arg(lab.ca_file()?).args(flags());
+    let output = run.output()?;
+    let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: Report = serde_json::from_slice(&output.stdout).with_context(said)?;
+    let wrong = judge::falsehoods(&drawn, &report);
+    ensure!(wrong.is_empty(), "{}\n\n{}", drawn.story(), wrong.join("\n"));
+    Ok(())
+}
+
+fn flags() -> Vec<String> {
+    let mut flags: Vec<String> = ["--no-metadata", "--region", "westeurope"].map(String::from).into();
+    for (name, value) in NAMED {
+        flags.extend(["--set".into(), format!("{name}={value}")]);
+    }
+    flags
+}
+
+/// What the agent plans with these flags.
+fn plan() -> Result<Plan> {
+    let mut values = Values::default();
+    for (name, value) in NAMED {
+        values.add(name, [value.to_string()]);
+    }
+    let scope = Scope {
+        cloud: Cloud::Public,
+        region: Some("westeurope".into()),
+        vnet: None,
+        name_servers: vec![(apim_probe_lab::network::PLATFORM_DNS, 53).into()],
+    };
+    Plan::make(&Catalog::builtin(), &scope, &values, &Selection::default()).map_err(anyhow::Error::msg)
+}

@@ -1,0 +1,121 @@
+//! What can be broken, and who broke it.
+
+use apim_probe::model::FindingKind as Kind;
+
+/// One way in which something is broken, for some endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// A rule on the way drops it.
+    Dropped,
+    /// A router refuses it (ICMP 3/13).
+    Prohibited,
+    /// A router knows no way (ICMP 3/1).
+    Unreachable,
+    /// A device on the way resets it.
+    ResetOnTheWay,
+    /// This VM's own firewall drops it.
+    DroppedHere,
+    /// This VM's own firewall rejects it.
+    RejectedHere,
+    /// This VM's own route says that there is no way.
+    UnreachableHere,
+    /// This VM's own route forbids it.
+    ProhibitedHere,
+    /// This VM's route leads to nobody.
+    DeadNextHop,
+    /// The service does not listen.
+    Closed,
+    /// The service accepts, and then cuts or hangs, whatever it is asked for.
+    ServiceCuts,
+    /// The service cuts behind its handshake.
+    CutInside,
+    /// The service's certificate has ended.
+    Expired,
+    /// The service shows the certificate of somebody else.
+    WrongName,
+    /// One of its two addresses is dead.
+    OneAddressDead,
+    /// A firewall on the way cuts its name.
+    FilteredByName,
+    /// A firewall on the way cuts everything on the port.
+    Walled,
+    /// A firewall on the way breaks TLS open.
+    Inspected,
+    /// A firewall on the way answers with its own page.
+    DeniedByPage,
+    /// The name does not exist.
+    NameDenied,
+    /// The name server fails for the name.
+    NameFails,
+    /// The name server does not answer for the name.
+    NameSilent,
+    /// The name leads to no address at all.
+    NameSunk,
+    /// The name leads to a private address where nobody is.
+    NamePrivate,
+    /// The name server itself does not do what it should.
+    Server,
+    /// Every second flow is lost.
+    HalfTheFlows,
+    /// A NAT has run out of ports: later flows are lost.
+    PortsExhausted,
+    /// Full-size packets are lost.
+    FullSizeLost,
+    /// Packets are lost by chance.
+    Lossy,
+}
+
+impl Broken {
+    /// The kinds of findings that are true of an endpoint which is broken in this way.
+    pub(super) fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Dropped => &[Kind::Silence, Kind::KmsSilence, Kind::NoOutbound],
+            Self::Prohibited => &[Kind::IcmpRefusal],
+            Self::Unreachable => &[Kind::IcmpUnreachable],
+            Self::ResetOnTheWay => &[Kind::Reset],
+            Self::DroppedHere => &[Kind::LocalFirewall, Kind::LocalLimits],
+            Self::RejectedHere => &[Kind::LocalFirewall],
+            Self::UnreachableHere => &[Kind::NoRoute],
+            Self::ProhibitedHere => &[Kind::LocalLimits],
+            Self::DeadNextHop => &[Kind::DeadNextHop],
+            Self::Closed | Self::ServiceCuts | Self::OneAddressDead | Self::PortsExhausted => &[],
+            Self::CutInside => &[Kind::LateCut],
+            Self::Expired => &[Kind::ExpiredCertificate],
+            Self::WrongName => &[Kind::WrongName],
+            Self::FilteredByName => &[Kind::NameFilter],
+            Self::Walled => &[Kind::CutPort],
+            Self::Inspected => &[Kind::Inspection],
+            Self::DeniedByPage => &[Kind::DenyPage],
+            Self::NameDenied => &[Kind::NamePolicy, Kind::MissingName],
+            Self::NameFails => &[Kind::SomeNames, Kind::DnsPolicy],
+            Self::NameSilent => &[Kind::SomeNames],
+            Self::NameSunk => &[Kind::Sinkhole],
+            Self::NamePrivate => &[Kind::PrivateAddress],
+            Self::Server => &[Kind::NoNames, Kind::SomeNames, Kind::NameServer],
+            Self::HalfTheFlows => &[Kind::Flows],
+            Self::FullSizeLost => &[Kind::PacketSize],
+            Self::Lossy => &[Kind::Loss],
+        }
+    }
+
+    /// Whether it is about this VM alone.
+    pub(super) fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::DroppedHere | Self::RejectedHere | Self::UnreachableHere | Self::ProhibitedHere
+        )
+    }
+
+    /// Whether a security rule could do it: Azure's rules drop, and do nothing else.
+    pub(super) fn may_be_a_security_rule(self) -> bool {
+        self == Self::Dropped
+    }
+
+    /// Whether it can show at any endpoint, wherever it is.
+    pub(super) fn is_everywhere(self) -> bool {
+        matches!(
+            self,
+            Self::Server | Self::HalfTheFlows | Self::PortsExhausted | Self::FullSizeLost | Self::Lossy
+        )
+    }
+}

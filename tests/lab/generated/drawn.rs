@@ -1,0 +1,510 @@
+//! A network drawn from a seed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use apim_probe::{
+    model::Transport,
+    plan::{Destination, Endpoint, Plan},
+};
+use apim_probe_lab::{
+    Chances, Network,
+    network::{
+        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall,
+        NameServer, Page, Rule, Service, Tls, Validity, When,
+    },
+};
+
+use super::broken::Broken;
+
+/// A network, and what is broken in it.
+pub(super) struct Drawn {
+    /// How it differs from a healthy one.
+    pub(super) network: Network,
+    seed: u64,
+    /// What is broken at which endpoint, by its host and port: several dependencies may share it.
+    broken: BTreeMap<String, BTreeSet<usize>>,
+    faults: Vec<(Broken, String)>,
+}
+
+/// What a fault covers.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    Host,
+    Dependency,
+    Port,
+    TagOnPort,
+}
+
+impl Reach {
+    fn covers(self, chosen: &Endpoint, other: &Endpoint) -> bool {
+        let same_port = chosen.port == other.port && chosen.transport == other.transport;
+        match self {
+            Self::Host => chosen.host == other.host && same_port,
+            Self::Dependency => chosen.dependency == other.dependency,
+            Self::Port => same_port,
+            Self::TagOnPort => chosen.service_tag == other.service_tag && same_port,
+        }
+    }
+}
+
+impl Drawn {
+    /// The network of this seed.
+    pub(super) fn of(seed: u64, plan: &Plan) -> Self {
+        let dialled = |endpoint: &&Endpoint| {
+            endpoint.untested.is_none() && !matches!(endpoint.destination, Destination::NameServer(_))
+        };
+        let endpoints: Vec<&Endpoint> = plan.endpoints.iter().filter(dialled).collect();
+        let mut drawn = Self {
+            network: Network::default(),
+            seed,
+            broken: BTreeMap::new(),
+            faults: Vec::new(),
+        };
+        drawn.network.line.seed = seed;
+        let mut chances = Chances::new(seed);
+        for _ in 0..=chances.below(3) {
+            drawn.add(&mut chances, &endpoints);
+        }
+        drawn.settle();
+        drawn
+    }
+
+    /// What is broken at an endpoint.
+    pub(super) fn at(&self, id: &str) -> Vec<Broken> {
+        let target = id.split_once('/').map_or(id, |(_, target)| target);
+        let here = self.broken.get(target).into_iter().flatten();
+        let here = here.map(|number| self.faults[*number].0);
+        let everywhere = self
+            .faults
+            .iter()
+            .map(|(broken, _)| *broken)
+            .filter(|it| it.is_everywhere());
+        here.chain(everywhere).collect()
+    }
+
+    /// Whether something is broken that may show at any endpoint.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.faults.iter().any(|(broken, _)| broken.is_everywhere())
+    }
+
+    /// What is broken, in words.
+    pub(super) fn story(&self) -> String {
+        let faults: Vec<&str> = self.faults.iter().map(|(_, words)| words.as_str()).collect();
+        format!("network {}: {}", self.seed, faults.join("; "))
+    }
+
+    fn note(&mut self, broken: Broken, covered: &[&Endpoint], words: &str) {
+        let number = self.faults.len();
+        let example = covered.first().map_or("", |endpoint| endpoint.id.as_str());
+        let words = format!("{broken:?} {words} at {} endpoints such as {example}", covered.len());
+        self.faults.push((broken, words));
+        for endpoint in covered {
+            self.broken
+                .entry(endpoint.target().to_owned())
+                .or_default()
+                .insert(number);
+        }
+    }
+
+    fn add(&mut self, chances: &mut Chances, endpoints: &[&Endpoint]) {
+        let chosen = *chances.one(endpoints);
+        match chances.below(12) {
+            0..=3 => self.on_the_way(chances, endpoints, chosen),
+            4 => self.in_this_vm(chances, endpoints, chosen),
+            5 | 6 => self.at_the_service(chances, endpoints, chosen),
+            7 | 8 => self.by_a_firewall(chances, endpoints, chosen),
+            9 => self.with_names(chances, endpoints, chosen),
+            10 => self.at_the_name_server(chances),
+            _ => self.on_the_line(chances),
+        }
+    }
+
+    /// Packets are dropped or refused on the way.
+    fn on_the_way(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        let (broken, does) = *chances.one(&[
+            (Broken::Dropped, FaultKind::Silence),
+            (Broken::Dropped, FaultKind::Silence),
+            (Broken::Prohibited, FaultKind::Icmp(13)),
+            (Broken::Unreachable, FaultKind::Icmp(1)),
+            (Broken::ResetOnTheWay, FaultKind::Reset),
+        ]);
+        let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port, Reach::TagOnPort]);
+        let is_possible = |endpoint: &&Endpoint| does != FaultKind::Reset || endpoint.transport == Transport::Tcp;
+        let covered = reached(endpoints, chosen, reach)
+            .into_iter()
+            .filter(is_possible)
+            .collect();
+        let covered = self.free(covered);
+        self.network.limit_icmp |= chances.below(3) == 0;
+        self.fault(&covered, does);
+        self.note(broken, &covered, "");
+    }
+
+    /// This VM itself is in the way.
+    fn in_this_vm(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        let (broken, does) = *chances.one(&[
+            (Broken::DroppedHere, FaultKind::LocalDrop),
+            (Broken::DroppedHere, FaultKind::LocalDrop),
+            (Broken::RejectedHere, FaultKind::LocalReject),
+            (Broken::UnreachableHere, FaultKind::LocalUnreachable),
+            (Broken::ProhibitedHere, FaultKind::LocalProhibit),
+            (Broken::ProhibitedHere, FaultKind::LocalBlackhole),
+            (Broken::DeadNextHop, FaultKind::DeadNextHop),
+        ]);
+        if matches!(does, FaultKind::LocalDrop | FaultKind::LocalReject) {
+            let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port]);
+            let covered = self.free(reached(endpoints, chosen, reach));
+            self.fault(&covered, does);
+            self.note(broken, &covered, "");
+        } else {
+            // A route knows no ports.
+            let covered = of_host(endpoints, chosen);
+            for host in hosts(chosen) {
+                let to = At {
+                    port: None,
+                    ..At::tcp(host, 0)
+                };
+                if !self.has_fault(&to) {
+                    self.network.faults.push(Fault::always(to, does));
+                }
+            }
+            self.note(broken, &covered, "");
+        }
+    }
+
+    fn at_the_service(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        // Services of many owners are not all unwell at once.
+        let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
+        let covered = reached(endpoints, chosen, reach);
+        let tls: Vec<&Endpoint> = covered
+            .iter()
+            .filter(|endpoint| endpoint.protocol.speaks_tls())
+            .copied()
+            .collect();
+        let tcp: Vec<&Endpoint> = covered
+            .iter()
+            .filter(|endpoint| endpoint.transport == Transport::Tcp)
+            .copied()
+            .collect();
+        let (broken, covered, service) = match chances.below(8) {
+            0 => (
+                Broken::Closed,
+                covered,
+                Service {
+                    closed: true,
+                    ..Service::default()
+                },
+            ),
+            1 if !tls.is_empty() => (Broken::CutInside, tls, cut(After::Request, End::Reset)),
+            2 if !tls.is_empty() => (
+                Broken::Expired,
+                tls,
+                shows(Certificate {
+                    validity: Validity::Expired,
+                    ..Certificate::default()
+                }),
+            ),
+            3 if !tls.is_empty() => (
+                Broken::WrongName,
+                tls,
+                shows(Certificate {
+                    names: Some(vec!["elsewhere.example.net".into()]),
+                    ..Certificate::default()
+                }),
+            ),
+            _ => {
+                let ways = [
+                    End::Reset,
+                    End::Close,
+                    End::Silence,
+                    End::Silence,
+                    End::Silence,
+                    End::Alert(40),
+                ];
+                let how = chances.one(&ways).clone();
+                (Broken::ServiceCuts, tcp, cut(After::FirstBytes, how))
+            }
+        };
+        for endpoint in &covered {
+            for at in ats(endpoint) {
+                self.network.services.insert(at, service.clone());
+            }
+        }
+        self.note(broken, &covered, &format!("{:?} {}", service.cut, service.closed));
+    }
+
+    /// A firewall accepts for everybody on a port.
+    fn by_a_firewall(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        let port = chosen.port;
+        let taken = self
+            .network
+            .firewalls
+            .iter()
+            .any(|firewall| firewall.ports.contains(&port));
+        if taken || chosen.transport != Transport::Tcp {
+            return self.on_the_way(chances, endpoints, chosen);
+        }
+        let on_port: Vec<&Endpoint> = reached(endpoints, chosen, Reach::Port);
+        let reach = *chances.one(&[Reach::Host, Reach::TagOnPort]);
+        let some: Vec<&Endpoint> = reached(&on_port, chosen, reach);
+        let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
+        let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
+        let reads_names = matches!(port, 80 | 443);
+        let (broken, covered, does, otherwise) = match chances.below(6) {
+            0 | 1 if reads_names => (Some(Broken::FilteredByName), some, how, Action::Forward),
+            2 if reads_names && port == 443 => (Some(Broken::Inspected), some, Action::Inspect, Action::Forward),
+            3 if port == 80 => {
+                let deny = Action::Deny(*chances.one(&[Page::AzureFirewall, Page::Squid]));
+                (Some(Broken::DeniedByPage), some, deny, Action::Forward)
+            }
+            4 => (Some(Broken::Walled), on_port, how.clone(), how),
+            _ => (None, Vec::new(), Action::Forward, Action::Forward),
+        };
+        let words = format!("on {port}: {does:?}, otherwise {otherwise:?}");
+        self.network.firewalls.push(Firewall {
+            ports: vec![port],
+            hop: None,
+            rules: vec![Rule { names, does }],
+            otherwise,
+        });
+        if let Some(broken) = broken {
+            self.note(broken, &covered, &words);
+            return;
+        }
+        // It passes everything on, and a service behind it is unwell.
+        self.at_the_service(chances, endpoints, chosen);
+    }
+
+    fn with_names(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        if chosen.destination != Destination::Name {
+            return self.on_the_way(chances, endpoints, chosen);
+        }
+        let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
+        if chances.below(5) == 0 {
+            return self.with_one_dead_address(chances, endpoints, chosen);
+        }
+        let named: BTreeSet<String> = reached(endpoints, chosen, reach)
+            .iter()
+            .filter(|endpoint| endpoint.destination == Destination::Name)
+            .map(|endpoint| endpoint.host.to_ascii_lowercase())
+            .collect();
+        let at = |address: &str| Answer {
+            addresses: address.parse().into_iter().collect(),
+            ..Answer::default()
+        };
+        let (broken, answer) = chances
+            .one(&[
+                (
+                    Broken::NameDenied,
+                    Answer {
+                        rcode: 3,
+                        ..Answer::default()
+                    },
+                ),
+                (
+                    Broken::NameFails,
+                    Answer {
+                        rcode: 2,
+                        ..Answer::default()
+                    },
+                ),
+                (
+                    Broken::NameSilent,
+                    Answer {
+                        silent: true,
+                        ..Answer::default()
+                    },
+                ),
+                (Broken::NameSunk, at("0.0.0.0")),
+                (Broken::NamePrivate, at("10.9.9.9")),
+            ])
+            .clone();
+        let covered: Vec<&Endpoint> = endpoints
+            .iter()
+            .filter(|endpoint| named.contains(&endpoint.host.to_ascii_lowercase()))
+            .copied()
+            .collect();
+        for name in named {
+            self.network.names.insert(name, answer.clone());
+        }
+        if broken == Broken::NamePrivate {
+            let nobody = At {
+                port: None,
+                ..At::tcp("10.9.9.9", 0)
+            };
+            self.network.faults.push(Fault::always(nobody, FaultKind::Silence));
+        }
+        self.note(broken, &covered, "");
+    }
+
+    /// A name has two addresses, and nobody is at the second one.
+    fn with_one_dead_address(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+        let number = chances.below(250) + 1;
+        let [alive, dead] = [0, 1].map(|third| format!("20.100.{third}.{number}"));
+        let addresses = [&alive, &dead]
+            .into_iter()
+            .filter_map(|address| address.parse().ok())
+            .collect();
+        let answer = Answer {
+            addresses,
+            ..Answer::default()
+        };
+        self.network.names.insert(chosen.host.to_ascii_lowercase(), answer);
+        let to = At {
+            port: None,
+            ..At::tcp(dead, 0)
+        };
+        self.network.faults.push(Fault::always(to, FaultKind::Silence));
+        let covered = of_host(endpoints, chosen);
+        self.note(Broken::OneAddressDead, &covered, "");
+    }
+
+    /// A name without an address has nobody there, and no fault can be about it.
+    fn settle(&mut self) {
+        let names = &self.network.names;
+        let is_nowhere = |at: &At| {
+            let answer = names.get(&at.host);
+            answer.is_some_and(|answer| answer.addresses.iter().all(IpAddr::is_unspecified))
+        };
+        self.network.faults.retain(|fault| !is_nowhere(&fault.to));
+        self.network.services.retain(|at, _| !is_nowhere(at));
+    }
+
+    fn at_the_name_server(&mut self, chances: &mut Chances) {
+        use DnsConduct::{Closed, EveryNth, Good, Rcode, Silent};
+        let (udp, tcp) = *chances.one(&[
+            (Good, Closed),
+            (Good, Silent),
+            (Silent, Good),
+            (Silent, Silent),
+            (Closed, Closed),
+            (Rcode(5), Rcode(5)),
+            (Rcode(2), Rcode(2)),
+            (EveryNth(2), Good),
+        ]);
+        if self.network.name_servers.is_empty() {
+            self.network.name_servers.push(NameServer {
+                udp,
+                tcp,
+                ..NameServer::default()
+            });
+            self.note(Broken::Server, &[], &format!("udp {udp:?}, tcp {tcp:?}"));
+        }
+    }
+
+    fn on_the_line(&mut self, chances: &mut Chances) {
+        let (broken, when) = chances
+            .one(&[
+                (
+                    Broken::HalfTheFlows,
+                    When {
+                        share: Some(0.5),
+                        ..When::default()
+                    },
+                ),
+                (
+                    Broken::PortsExhausted,
+                    When {
+                        beyond: Some(60),
+                        ..When::default()
+                    },
+                ),
+                (
+                    Broken::FullSizeLost,
+                    When {
+                        larger_than: Some(1_000),
+                        way: Some(Direction::Back),
+                        ..When::default()
+                    },
+                ),
+                (
+                    Broken::Lossy,
+                    When {
+                        chance: Some(0.1),
+                        ..When::default()
+                    },
+                ),
+            ])
+            .clone();
+        let to = At {
+            port: None,
+            ..At::tcp("*", 0)
+        };
+        self.network.faults.push(Fault {
+            when,
+            ..Fault::always(to, FaultKind::Silence)
+        });
+        self.note(broken, &[], "everywhere");
+    }
+
+    /// Puts a fault on these endpoints, once on each place.
+    fn fault(&mut self, covered: &[&Endpoint], does: FaultKind) {
+        for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
+            if !self.has_fault(&at) {
+                self.network.faults.push(Fault::always(at, does));
+            }
+        }
+    }
+
+    fn has_fault(&self, at: &At) -> bool {
+        self.network.faults.iter().any(|fault| fault.to == *at)
+    }
+
+    /// Those of these endpoints that no fault is about yet.
+    fn free<'a>(&self, covered: Vec<&'a Endpoint>) -> Vec<&'a Endpoint> {
+        let is_free = |endpoint: &&Endpoint| !ats(endpoint).iter().any(|at| self.has_fault(at));
+        covered.into_iter().filter(is_free).collect()
+    }
+}
+
+fn reached<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint, reach: Reach) -> Vec<&'a Endpoint> {
+    endpoints
+        .iter()
+        .filter(|other| reach.covers(chosen, other))
+        .copied()
+        .collect()
+}
+
+fn of_host<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint) -> Vec<&'a Endpoint> {
+    endpoints
+        .iter()
+        .filter(|other| other.host == chosen.host)
+        .copied()
+        .collect()
+}
+
+/// Where an endpoint is: its name, or each of its addresses.
+fn hosts(endpoint: &Endpoint) -> Vec<String> {
+    match &endpoint.destination {
+        Destination::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
+        _ => vec![endpoint.host.to_ascii_lowercase()],
+    }
+}
+
+fn ats(endpoint: &Endpoint) -> Vec<At> {
+    let at = |host| match endpoint.transport {
+        Transport::Tcp => At::tcp(host, endpoint.port),
+        Transport::Udp => At::udp(host, endpoint.port),
+    };
+    hosts(endpoint).into_iter().map(at).collect()
+}
+
+fn cut(after: After, by: End) -> Service {
+    Service {
+        cut: Some(Cut { after, by }),
+        ..Service::default()
+    }
+}
+
+fn shows(certificate: Certificate) -> Service {
+    Service {
+        tls: Tls {
+            certificate,
+            ..Tls::default()
+        },
+        ..Service::default()
+    }
+}
