@@ -45,8 +45,17 @@ pub(super) fn run(arguments: RunArgs) -> Result<u8, Failure> {
         Err(Unopened::Failed(failure)) => return Err(failure),
     };
     let patience = stop.patience(probe.deadline);
-    let published = stop.apart(None, move || publish(&made, sinks, &report, patience));
-    published.unwrap_or(Ok(ExitStatus::INTERRUPTED))
+    let saved = stop.saved(move || {
+        let mut sinks = sinks;
+        let fault = save(&made, &mut sinks, &report, patience.files);
+        (made, sinks, report, fault)
+    });
+    let Ok((made, sinks, report, fault)) = saved else {
+        return Ok(ExitStatus::INTERRUPTED);
+    };
+    let patience = stop.patience(probe.deadline);
+    let shown = stop.apart(None, move || show(&made, &sinks, &report, fault, patience));
+    shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
 
 /// Probes and judges.
@@ -76,15 +85,28 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
     session.confirmed(report, show_progress)
 }
 
-/// Writes the report everywhere it is wanted; gives the exit status.
-fn publish(report: &Report, mut sinks: Sinks, arguments: &ReportArgs, patience: Patience) -> Result<u8, Failure> {
-    let policy = Policy {
+fn policy(arguments: &ReportArgs) -> Policy {
+    Policy {
         fail_on: arguments.fail_on,
         allow_untested: arguments.allow_untested,
-    };
-    let verdict = exit::judge(report, policy, None);
-    let fault = write_files(report, &mut sinks, &verdict, arguments.verbose, patience.files);
-    let status = exit::judge(report, policy, fault.as_deref());
+    }
+}
+
+/// Writes the report to every file that is wanted; gives the first failure.
+fn save(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
+    let verdict = exit::judge(report, policy(arguments), None);
+    write_files(report, sinks, &verdict, arguments.verbose, patience)
+}
+
+/// Writes the report to stdout, with what came of its files; gives the exit status.
+fn show(
+    report: &Report,
+    sinks: &Sinks,
+    arguments: &ReportArgs,
+    fault: Option<String>,
+    patience: Patience,
+) -> Result<u8, Failure> {
+    let status = exit::judge(report, policy(arguments), fault.as_deref());
     let options = terminal::options(&status, arguments.color, arguments.verbose);
     print_within(&report::render(report, sinks.stdout, &options), patience.stdout)?;
     if let Some(fault) = fault

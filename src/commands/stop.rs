@@ -132,6 +132,24 @@ impl Stop {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
+        self.within(GRACE, end, work)
+    }
+
+    /// Does what saves the report as [`Self::apart`] does, but gives it more time: a signal that comes by then must not cost
+    /// what it is for. Files take a moment, and pipes what [`Patience::files`] allows.
+    pub(super) fn saved<T, W>(&self, work: W) -> Result<T, Stopped>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        self.within(2 * LONG_PATIENCE, None, work)
+    }
+
+    fn within<T, W>(&self, grace: Duration, end: Option<Instant>, work: W) -> Result<T, Stopped>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
         let (done, result) = oneshot::channel();
         let work = Arc::new(Mutex::new(Some(move || drop(done.send(work())))));
         let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -146,7 +164,7 @@ impl Stop {
         let ended = self.block_on(async {
             let signal = async {
                 self.interrupted().await;
-                sleep(GRACE).await;
+                sleep(grace).await;
             };
             tokio::select! {
                 biased;

@@ -317,18 +317,34 @@ impl Closing {
 
     /// Says it, and gives the exit status.
     fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, Failure> {
-        let patience = stop.patience(self.arguments.probe.deadline);
-        let published = stop.apart(None, move || self.say(sinks, patience));
-        published.unwrap_or(Ok(ExitStatus::INTERRUPTED))
+        let deadline = self.arguments.probe.deadline;
+        let patience = stop.patience(deadline);
+        let saved = stop.saved(move || {
+            let fault = self.save(sinks, patience);
+            (self, fault)
+        });
+        let Ok((closing, fault)) = saved else {
+            return Ok(ExitStatus::INTERRUPTED);
+        };
+        let patience = stop.patience(deadline);
+        let said = stop.apart(None, move || closing.say(fault, patience));
+        said.unwrap_or(Ok(ExitStatus::INTERRUPTED))
     }
 
-    fn say(self, mut sinks: Sinks, patience: Patience) -> Result<u8, Failure> {
+    /// Writes the last report to every file that is wanted; gives the first failure.
+    fn save(&self, mut sinks: Sinks, patience: Patience) -> Option<String> {
+        let report = self.last.as_ref()?;
+        write_files(
+            report,
+            &mut sinks,
+            &verdict(report, &self.arguments),
+            false,
+            patience.files,
+        )
+    }
+
+    fn say(self, fault: Option<String>, patience: Patience) -> Result<u8, Failure> {
         let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
-        let fault = self
-            .last
-            .as_ref()
-            .zip(verdict.as_ref())
-            .and_then(|(report, verdict)| write_files(report, &mut sinks, verdict, false, patience.files));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
             None => status(self.ending, self.arguments.pace.until, verdict),

@@ -4,9 +4,9 @@
 use std::{
     fs::{File, OpenOptions},
     io::Read as _,
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Output},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -77,6 +77,43 @@ pub(super) const PROMISES: &[Promise] = &[
                 ensure!(status == Some(130), "{signal}: {status:?}");
                 let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
                 ensure!(report["complete"] == true, "{signal}: it was complete by then");
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/signal-while-the-report-is-saved",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            for command in ["run", "watch"] {
+                let pipe = world.lab.folder().join(format!("{command}.json"));
+                ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
+                // Somebody reads it, later.
+                let mut reader = OpenOptions::new()
+                    .read(true)
+                    .custom_flags(libc::O_NONBLOCK)
+                    .open(&pipe)?;
+                let shown = pipe.display().to_string();
+                let flags = ["--timeout", "2s", "-o", &shown];
+                let until_it_ends = ["--for", "1s"];
+                let more = if command == "watch" { &until_it_ends[..] } else { &[] };
+                let mut agent = world.agent(command, &[&flags[..], more].concat())?;
+                let child = agent.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+                until("it waits for its reader", || {
+                    Ok(waits_to_write(child.id())? && is_begun(&reader)?)
+                })?;
+                send(&child, Signal::SIGTERM)?;
+                thread::sleep(Duration::from_millis(300));
+                let mut written = Vec::new();
+                until("everything is written", || match reader.read_to_end(&mut written) {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+                    Err(error) => Err(error.into()),
+                })?;
+                let report: Value = serde_json::from_slice(&written).context(command)?;
+                ensure!(report["complete"] == true, "{command}: it was complete by then");
+                exit(child)?;
             }
             Ok(())
         },
@@ -221,6 +258,12 @@ fn exit(mut child: Child) -> Result<Option<i32>> {
         Ok(status.is_some())
     })?;
     Ok(status.and_then(|status| status.code()))
+}
+
+/// Whether something has been written into a pipe.
+fn is_begun(pipe: &File) -> Result<bool> {
+    let mut waiting = [nix::poll::PollFd::new(pipe.as_fd(), nix::poll::PollFlags::POLLIN)];
+    Ok(nix::poll::poll(&mut waiting, nix::poll::PollTimeout::ZERO)? > 0)
 }
 
 /// Whether a thread of the process is in a system call that waits for room to write: `poll` or `write` on stdout.
