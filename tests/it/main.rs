@@ -17,4 +17,5 @@ mod layers;
 mod network;
 mod pipelines;
 mod real;
+mod supply;
 mod tiers;

@@ -1,0 +1,106 @@
+//! What runs on the machine that builds the agent, held against the list in `docs/build-time.md`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use serde_json::Value;
+
+const LISTED: &str = include_str!("../../docs/build-time.md");
+
+#[test]
+fn nothing_runs_at_build_time_that_is_not_listed() {
+    for platform in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+        let metadata = metadata(platform);
+        let agents = dependencies(&metadata);
+        for (title, kind) in [("Build scripts", "custom-build"), ("Procedural macros", "proc-macro")] {
+            let found: BTreeSet<&str> = agents
+                .values()
+                .filter(|package| has(package, kind))
+                .filter_map(|package| package["name"].as_str())
+                .collect();
+            assert!(found.len() > 10, "{found:?}");
+            let unlisted: Vec<_> = found.difference(&listed(title)).copied().collect();
+            assert!(
+                unlisted.is_empty(),
+                "{title} for {platform} that docs/build-time.md lacks: {unlisted:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_list_has_nothing_that_is_gone() {
+    let lock = include_str!("../../Cargo.lock");
+    for name in ["Build scripts", "Procedural macros"].into_iter().flat_map(listed) {
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\n")),
+            "{name} is no dependency any more"
+        );
+    }
+}
+
+/// The names in one block of the list.
+fn listed(title: &str) -> BTreeSet<&'static str> {
+    let (_, section) = LISTED.split_once(&format!("## {title}\n")).expect("the section");
+    let block = section.split("```").nth(1).expect("the block");
+    block.split_whitespace().skip(1).collect()
+}
+
+fn metadata(platform: &str) -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+            platform,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn has(package: &Value, kind: &str) -> bool {
+    let targets = package["targets"].as_array().into_iter().flatten();
+    targets
+        .flat_map(|target| target["kind"].as_array().into_iter().flatten())
+        .any(|it| it == kind)
+}
+
+/// Everything that the agent is built from and with, by its id; what only tests take is left out.
+fn dependencies(metadata: &Value) -> BTreeMap<&str, &Value> {
+    let rows = |value: &str| metadata.pointer(value).and_then(Value::as_array).expect("a list");
+    let packages: BTreeMap<&str, &Value> = rows("/packages")
+        .iter()
+        .filter_map(|package| Some((package["id"].as_str()?, package)))
+        .collect();
+    let nodes: BTreeMap<&str, &Value> = rows("/resolve/nodes")
+        .iter()
+        .filter_map(|node| Some((node["id"].as_str()?, node)))
+        .collect();
+    let mut known = BTreeMap::new();
+    let mut open: Vec<&str> = packages
+        .iter()
+        .filter(|(_, package)| package["name"] == "apim-probe")
+        .map(|(id, _)| *id)
+        .collect();
+    while let Some(next) = open.pop() {
+        if known.insert(next, packages[next]).is_some() {
+            continue;
+        }
+        for dependency in nodes[next]["deps"].as_array().into_iter().flatten() {
+            let mut kinds = dependency["dep_kinds"].as_array().into_iter().flatten();
+            if kinds.any(|kind| kind["kind"] != "dev") {
+                open.extend(dependency["pkg"].as_str());
+            }
+        }
+    }
+    known
+}
