@@ -134,7 +134,7 @@ impl Stages {
                 if let Some(question) = Question::new(&self.control, false) {
                     let (limit, end) = (self.limits.timeout, self.end);
                     let asking = question.ask(address, endpoint.transport, limit, end, &self.sockets);
-                    let exchange = asking.await;
+                    let exchange = Box::pin(asking).await;
                     if !matches!(exchange.end, DnsEnd::Answered(_)) {
                         self.lookups.control(&self.control);
                     }
@@ -148,14 +148,16 @@ impl Stages {
                     (ntp::request(sent).to_vec(), move |reply: &[u8]| ntp::parse(reply, sent))
                 };
                 let until = course.enter(Step::Connect);
-                attempt.ntp = Some(udp::ask(address, prepare, until, &self.sockets).await);
+                attempt.ntp = Some(Box::pin(udp::ask(address, prepare, until, &self.sockets)).await);
             }
             _ if endpoint.transport == Transport::Udp => {}
             _ => {
                 let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
                 attempt.tcp = Some(trace);
                 if let Some(mut stream) = stream {
-                    self.converse(endpoint, &mut stream, &mut attempt, course).await;
+                    // Boxed, as are the others: what waits for a connection, a thousand at a time, need not have room for
+                    // what comes after it.
+                    Box::pin(self.converse(endpoint, &mut stream, &mut attempt, course)).await;
                     attempt.counted = tcp::account(&stream).await;
                 }
             }
