@@ -11,8 +11,8 @@ use crate::{
         outcome::{Judgement, Outcome},
     },
     model::{
-        Agent, Cause, DnsStage, Endpoint, HelloStage, Overall, Prediction, Report, SCHEMA, Stages, Summary, TcpStage,
-        TlsStage, Vantage,
+        Agent, Cause, DnsStage, Endpoint, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA, Selection,
+        StageOutcome, Stages, Standing, Summary, TcpStage, TlsStage, Vantage,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -30,6 +30,7 @@ pub(crate) fn assemble(
     plan: &Plan,
     run: &Run,
     diagnosis: Diagnosis,
+    selection: Selection,
     started_at: Timestamp,
 ) -> Report {
     let predictions = diagnosis.predictions.into_iter().chain(iter::repeat(None));
@@ -39,6 +40,10 @@ pub(crate) fn assemble(
         .map(|(((endpoint, trace), judgement), predicted)| row(endpoint, trace.as_ref(), judgement, predicted))
         .collect();
     let mut summary = Summary::of(&endpoints);
+    let standing = standing(vantage, &endpoints);
+    if standing == Some(Standing::NoNetwork) {
+        summary.verdict = Overall::Incomplete;
+    }
     // Half a run passes nothing.
     if run.interrupted && summary.verdict == Overall::Reachable {
         summary.verdict = Overall::Incomplete;
@@ -54,8 +59,10 @@ pub(crate) fn assemble(
         started_at,
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
+        selection,
         vantage: place(
             vantage,
+            standing,
             &plan.control_name,
             diagnosis.clock_skew,
             diagnosis.refutation,
@@ -67,8 +74,30 @@ pub(crate) fn assemble(
     }
 }
 
+/// What the place says of the instance's network, given what came of the run: a machine that has no route to any service says
+/// nothing, whatever it is.
+fn standing(vantage: &vantage::Vantage, endpoints: &[Endpoint]) -> Option<Standing> {
+    let is_service = |endpoint: &&Endpoint| endpoint.duration_ms.is_some() && endpoint.protocol != Protocol::Dns;
+    let mut services = endpoints.iter().filter(is_service).peekable();
+    let any = services.peek().is_some();
+    let without_route = services.all(|endpoint| {
+        let nowhere = |stage: &TcpStage| stage.outcome == StageOutcome::Failed(Cause::TcpNoRoute);
+        match endpoint.cause {
+            Some(Cause::TcpNoRoute) => endpoint.stages.tcp.iter().all(nowhere),
+            Some(Cause::LocalFault) => vantage.addresses.is_empty(),
+            _ => false,
+        }
+    });
+    if any && without_route {
+        Some(Standing::NoNetwork)
+    } else {
+        vantage.standing
+    }
+}
+
 fn place(
     vantage: &vantage::Vantage,
+    standing: Option<Standing>,
     control_name: &str,
     skew: Option<SignedDuration>,
     refutation: Option<String>,
@@ -80,6 +109,8 @@ fn place(
         region: vantage.region.clone(),
         vnet: vantage.vnet,
         source: vantage.source,
+        standing,
+        instance_subnet: vantage.subnets.elsewhere().map(|subnet| subnet.id.clone()),
         host: vantage.host.clone(),
         addresses: vantage.addresses.clone(),
         subnet: vantage.subnet.clone(),

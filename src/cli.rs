@@ -15,50 +15,25 @@ use crate::{
     report::Format,
     rules,
     schema::Document,
-    text::{Shell, host},
+    text::{Shell, host, nearest},
     vantage::{management::ResourceId, resolvers::parse_server},
 };
+
+use self::suggest::suggesting;
+
+mod help;
+mod suggest;
 
 /// Says which dependencies of an API Management instance in a virtual network are blocked, why, and what to change.
 ///
 /// Run it on a machine in the instance's subnet. Without a command it probes everything once, as `run` does.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_STATUSES, disable_help_subcommand = true)]
+#[command(version, max_term_width = 100, after_help = help::program())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
-
-/// The exit statuses, as every help shows them.
-const EXIT_STATUSES: &str = "\
-Exit status of run:
-  0    every selected required endpoint is reachable or degraded
-  1    a required endpoint is blocked, or one that must be blocked is not
-  2    bad flags, a bad catalog or a bad input file; nothing was probed
-  3    nothing is blocked, but a required endpoint is unproven or not tested
-  4    the agent itself failed
-  130  interrupted; the partial report was still written";
-
-/// What the help of `watch` says beside its flags.
-const WATCHING: &str = "\
-What confirms a change:
-  A service that proves itself is reachable at once. Anything else that differs
-  from the round before is looked at again at once, and the second look decides.
-  Silence needs no second look where --timeout leaves time to send every packet
-  twice (1.5s or more). So a lone lost packet changes nothing, and a change is
-  told within one interval and one timeout of its happening.
-
-Rounds never overlap: where something stays silent for a --timeout that is longer
-than the interval, the next round begins right after it. Every name server is
-asked, and controls are used, in the first round and in one that may be the last.
-
-Exit status of watch:
-  0    what --until waits for came; without --until, the time of --for is over
-  1    the time of --for was over first
-  2    bad flags, a bad catalog or a bad input file; nothing was probed
-  4    the agent itself failed
-  130  ended by Ctrl-C; the summary was still written";
 
 /// The help of `--set`, which names what can be set.
 const SET_HELP: &str = "Name of a part of the instance, repeatable: storage_account, sql_server, key_vault, \
@@ -68,14 +43,26 @@ const SET_HELP: &str = "Name of a part of the instance, repeatable: storage_acco
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Probe everything once and report
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = help::run())]
     Run(Box<RunArgs>),
     /// Show what would be probed, and why; probes nothing
+    #[command(after_help = "\
+Examples:
+  apim-probe list --region westeurope
+  apim-probe list --only sql,key-vault --network-status status.json --format json")]
     List(Box<ListArgs>),
     /// Check a probes.yaml; errors carry file, line and column
+    #[command(after_help = "\
+Examples:
+  apim-probe check backends.yaml
+  apim-probe check --no-builtin catalog.yaml")]
     Check(CheckArgs),
     /// Show what changed between two JSON reports
-    #[command(after_help = "Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
+    #[command(after_help = "\
+Example:
+  apim-probe diff before.json after.json
+
+Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
     Diff(DiffArgs),
     /// What a newer copy of Microsoft's page says that the catalog does not
     #[command(
@@ -83,18 +70,43 @@ pub enum Command {
     )]
     Drift(DriftArgs),
     /// Rules that the plan needs, or that a report says are missing
+    #[command(after_help = "\
+Examples:
+  apim-probe rules --kind nsg --region westeurope
+  apim-probe rules --kind nsg --report report.json --missing-only --effective-nsg nsg.json
+  apim-probe rules --kind firewall --as bicep --subnet 10.1.0.0/24
+  apim-probe rules --kind nsg --shell powershell")]
     Rules(Box<RulesArgs>),
     /// Everything that is known about a dependency, a cause, a kind of finding or a host
+    #[command(after_help = "\
+Examples:
+  apim-probe explain                     the list of all words
+  apim-probe explain sql                 a dependency
+  apim-probe explain tcp-timeout         a cause
+  apim-probe explain silence/tcp-1433    a finding
+  apim-probe explain crl3.digicert.com   a host")]
     Explain(ExplainArgs),
     /// Probe again and again, and print each change as it happens
-    #[command(after_help = WATCHING)]
+    #[command(after_help = help::WATCHING)]
     Watch(Box<WatchArgs>),
     /// Print the JSON Schema of a document, or of probes.yaml
+    #[command(after_help = "\
+Example:
+  apim-probe schema report > report.schema.json")]
     Schema(SchemaArgs),
     /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  apim-probe completions bash > ~/.local/share/bash-completion/completions/apim-probe
+  apim-probe completions zsh > \"${fpath[1]}/_apim-probe\"
+  apim-probe completions powershell >> $PROFILE")]
     Completions(CompletionsArgs),
-    /// Print the man page
-    Man,
+    /// Print the man page of the program, or of one command
+    #[command(after_help = "\
+Examples:
+  apim-probe man | man -l -
+  apim-probe man run > apim-probe-run.1")]
+    Man(ManArgs),
 }
 
 /// `run`.
@@ -218,7 +230,7 @@ pub struct RulesArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// A dependency, a cause, a kind of finding or a finding's id, a host, a tier; without one, the list of all words
-    #[arg(value_name = "WORD")]
+    #[arg(value_name = "WORD", value_parser = suggesting(word, suggest::words), hide_possible_values = true)]
     pub word: Option<String>,
     /// public, usgov or china; Azure's own names too
     #[arg(long, value_name = "CLOUD", default_value = "public")]
@@ -261,8 +273,8 @@ pub struct WatchArgs {
     /// Format of the changes: text, or one JSON document a line and nothing else
     #[arg(long, value_enum, default_value = "text", help_heading = REPORTING)]
     pub format: WatchFormat,
-    /// Write a report of the last round to a file, repeatable; the ending picks the format
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = REPORTING)]
+    /// Write a report of the last round to a file, repeatable: FORMAT:FILE, or FILE alone, whose ending picks the format
+    #[arg(long, short, value_name = "[FORMAT:]FILE", value_hint = ValueHint::FilePath, help_heading = REPORTING)]
     pub output: Vec<PathBuf>,
     /// What keeps a round from being green [default: required]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = REPORTING)]
@@ -325,6 +337,14 @@ pub struct SchemaArgs {
     pub document: Document,
 }
 
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Of which command; without one, of the program with all of its commands
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
 /// `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
@@ -341,13 +361,19 @@ pub struct PlanArgs {
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<Cloud>,
     /// Region, such as westeurope: fills the regional names [default: from the VM's metadata]
-    #[arg(long, value_name = "NAME", value_parser = region)]
+    #[arg(long, value_name = "NAME", value_parser = suggesting(region, suggest::regions), hide_possible_values = true)]
     pub region: Option<String>,
     /// external or internal: only what that kind of network needs [default: both]
     #[arg(long, value_name = "KIND", value_parser = vnet)]
     pub vnet: Option<Vnet>,
     /// Name of a part of the instance, repeatable
-    #[arg(long, help = SET_HELP, value_name = "NAME=VALUE[,VALUE…]")]
+    #[arg(
+        long,
+        help = SET_HELP,
+        value_name = "NAME=VALUE[,VALUE…]",
+        value_parser = suggesting(Setting::from_str, suggest::settings),
+        hide_possible_values = true
+    )]
     pub set: Vec<Setting>,
     /// The instance's network status as JSON: probe its own hosts, and show what it says of them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -377,10 +403,22 @@ pub struct PlanArgs {
     #[arg(long, requires = "probes")]
     pub no_builtin: bool,
     /// Only these dependencies; globs allowed
-    #[arg(long, value_name = "ID,…", action = clap::ArgAction::Set)]
+    #[arg(
+        long,
+        value_name = "ID,…",
+        action = clap::ArgAction::Set,
+        value_parser = suggesting(Ids::from_str, suggest::ids),
+        hide_possible_values = true
+    )]
     pub only: Option<Ids>,
     /// Leave these dependencies out; globs allowed
-    #[arg(long, value_name = "ID,…", action = clap::ArgAction::Set)]
+    #[arg(
+        long,
+        value_name = "ID,…",
+        action = clap::ArgAction::Set,
+        value_parser = suggesting(Ids::from_str, suggest::ids),
+        hide_possible_values = true
+    )]
     pub skip: Option<Ids>,
     /// Only what the instance cannot do without
     #[arg(long)]
@@ -433,11 +471,11 @@ pub struct ProbeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to report")]
 pub struct ReportArgs {
-    /// Format of the report on stdout; given once for each --output, that file's
+    /// Format of the report on stdout
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Vec<Format>,
-    /// Write a report to a file as well, repeatable; the ending picks the format
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub format: Option<Format>,
+    /// Write a report to a file as well, repeatable: FORMAT:FILE, or FILE alone, whose ending picks the format
+    #[arg(long, short, value_name = "[FORMAT:]FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<PathBuf>,
     /// What makes the exit status 1 [default: required]
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -451,9 +489,9 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// Every endpoint with its timings
-    #[arg(long, short)]
-    pub verbose: bool,
+    /// All that is not well, with evidence and commands; twice: everything, every endpoint with its timings
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// `name=value[,value…]`.
@@ -478,7 +516,11 @@ impl FromStr for Setting {
             return Err("the region has a flag of its own: --region".into());
         }
         if !catalog::SETTINGS.iter().any(|setting| setting.name == name) {
-            return Err(format!("there is no {name}; the names are {}", names()));
+            let known = catalog::SETTINGS.map(|setting| setting.name);
+            return Err(match nearest(name, &known) {
+                Some(meant) => format!("there is no {name}: did you mean {meant}? The names are {}", names()),
+                None => format!("there is no {name}; the names are {}", names()),
+            });
         }
         let whole_host = name.ends_with("_host");
         let values = values
@@ -538,6 +580,11 @@ impl FromStr for Ids {
 
 fn tier() -> impl TypedValueParser<Value = Tier> {
     PossibleValuesParser::new(Tier::ALL.map(Tier::as_str)).map(|word| Tier::named(&word).unwrap_or_default())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a parser of clap's may fail")]
+fn word(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
 }
 
 fn vnet(text: &str) -> Result<Vnet, String> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{
-    Parser,
+    CommandFactory, Parser,
     error::{ContextKind, ContextValue},
 };
 
@@ -18,7 +18,7 @@ use crate::{
     cli::{Cli, Command},
     model::ExitStatus,
     output::stream,
-    text::{escape, is_harmful},
+    text::{escape, is_harmful, quote},
 };
 
 mod check;
@@ -26,6 +26,7 @@ mod completions;
 mod confirm;
 mod diff;
 mod drift;
+mod environment;
 mod explain;
 mod list;
 mod man;
@@ -44,10 +45,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything takes time: a signal is kept for those commands that have a report to save.
     stop::hold();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    if arguments.len() == 1 {
-        // Probing everything is the main job, so it needs no word.
-        arguments.push("run".into());
+    let typed = typed(&arguments);
+    if needs_no_word(&arguments) {
+        // Probing everything is the main job.
+        arguments.insert(arguments.len().min(1), "run".into());
     }
+    let with_flags = environment::with_flags(arguments, &Cli::command(), |name| std::env::var_os(name));
+    let (arguments, variables) = match with_flags {
+        Ok(made) => made,
+        Err(why) => {
+            tell("error", &why);
+            return ExitCode::from(ExitStatus::USAGE);
+        }
+    };
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -57,6 +67,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitStatus::REACHABLE
             };
             complain(error);
+            if status == ExitStatus::USAGE && !variables.is_empty() {
+                tell(
+                    "notice",
+                    &format!("the environment gives flags as well: {}", variables.join(", ")),
+                );
+            }
             return ExitCode::from(status);
         }
     };
@@ -64,7 +80,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         stop::release();
     }
     let outcome = match cli.command {
-        Some(Command::Run(arguments)) => run::run(*arguments),
+        Some(Command::Run(arguments)) => run::run(*arguments, typed),
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Diff(arguments)) => diff::diff(&arguments),
@@ -74,7 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Watch(arguments)) => watch::watch(*arguments),
         Some(Command::Schema(arguments)) => schema::schema(&arguments),
         Some(Command::Completions(arguments)) => completions::completions(&arguments),
-        Some(Command::Man) => man::man(),
+        Some(Command::Man(arguments)) => man::man(&arguments),
         None => Err(Failure::usage("no command")),
     };
     match outcome {
@@ -87,6 +103,29 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// Whether no command is named: flags alone are those of `run`, but for the ones that every command has.
+fn needs_no_word(arguments: &[OsString]) -> bool {
+    let first = arguments.get(1).map(|first| first.to_string_lossy());
+    first.is_none_or(|first| first.starts_with('-') && !matches!(&*first, "-h" | "--help" | "-V" | "--version"))
+}
+
+/// The command line as one could type it.
+fn typed(arguments: &[OsString]) -> String {
+    let words = arguments.iter().skip(1).map(|word| {
+        let word = word.to_string_lossy();
+        let rest = word.trim_start_matches('-');
+        let dashes = &word[..word.len() - rest.len()];
+        match rest {
+            "" => quote(&word),
+            _ => format!("{dashes}{}", quote(rest)),
+        }
+    });
+    std::iter::once("apim-probe".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Says what clap says of arguments, with those made harmless: whoever wrote the script need not be who reads the terminal.

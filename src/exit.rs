@@ -1,7 +1,7 @@
 //! The exit statuses, and the one rule that picks them.
 
 use crate::{
-    model::{Cause, Decision, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Verdict},
+    model::{Cause, Decision, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},
     report::view,
     text::words,
 };
@@ -24,6 +24,10 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
         return ExitStatus::new(ExitStatus::INTERRUPTED, reason);
     }
     if let Some(reason) = nothing_could_be_tried(&report.endpoints) {
+        return ExitStatus::new(ExitStatus::FAILED, reason);
+    }
+    if report.vantage.standing == Some(Standing::NoNetwork) {
+        let reason = "cannot tell from here: this machine has no route to anything it was to probe";
         return ExitStatus::new(ExitStatus::FAILED, reason);
     }
     let status = status(&Decision::of(&report.endpoints, policy));

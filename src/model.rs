@@ -46,7 +46,7 @@ pub use self::{
     finding_kind::FindingKind,
     from_instance::{FromInstance, InstanceHop},
     prediction::Prediction,
-    report::{Agent, Imported, Report, SCHEMA, Vantage, VantageSource},
+    report::{Agent, Imported, Report, SCHEMA, Selection, Standing, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},
     terms::{Direction, Expect, Need, Protocol, Transport, Vnet},
     tier::Tier,

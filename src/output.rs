@@ -1,10 +1,15 @@
 //! Where reports go: which format to which file, and files that are whole or not there.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use clap::ValueEnum;
 use thiserror::Error;
 
-use crate::{file, report::Format};
+use crate::{file, report::Format, text::nearest};
 
 pub(crate) mod place;
 pub(crate) mod stream;
@@ -24,16 +29,42 @@ pub(crate) struct Outputs {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum PairError {
     /// A file whose ending names no format, and no `--format` that could.
-    #[error("cannot tell the format of {}: end it in {endings}, or pass --format", file::shown(.0), endings = Format::endings())]
+    #[error(
+        "cannot tell the format of {}: end it in {endings}, or put the format before it, as in ticket:mail.txt{hint}",
+        file::shown(.0), endings = Format::endings(), hint = hint(.0)
+    )]
     UnknownEnding(PathBuf),
-    /// Several formats, but not one for each file.
-    #[error("{formats} times --format for {files} times --output: pass one --format for each file, or one for stdout")]
-    Unpaired {
-        /// How often `--format` was given.
-        formats: usize,
-        /// How often `--output` was given.
-        files: usize,
-    },
+    /// A format without a file.
+    #[error("{} names a format, but no file: pass FORMAT:FILE", file::shown(.0))]
+    NoFile(PathBuf),
+}
+
+/// The format that a slip of the finger may have left before a file.
+fn hint(path: &Path) -> String {
+    let before = path
+        .to_str()
+        .and_then(|text| text.split_once(':'))
+        .map(|(before, _)| before);
+    let known: Vec<String> = Format::value_variants().iter().copied().filter_map(name).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    before
+        .and_then(|before| nearest(before, &known))
+        .map_or_else(String::new, |format| format!("; did you mean {format}?"))
+}
+
+fn name(format: Format) -> Option<String> {
+    format.to_possible_value().map(|value| value.get_name().to_owned())
+}
+
+/// Takes `FORMAT:FILE` apart; a path alone has no format.
+fn split(path: &Path) -> Result<(PathBuf, Option<Format>), PairError> {
+    let parts = path.to_str().and_then(|text| text.split_once(':'));
+    let named = parts.and_then(|(before, file)| Some((Format::from_str(before, true).ok()?, file)));
+    match named {
+        Some((_, "")) => Err(PairError::NoFile(path.to_owned())),
+        Some((format, file)) => Ok((PathBuf::from(file), Some(format))),
+        None => Ok((path.to_owned(), None)),
+    }
 }
 
 /// A report file that could not be written; what stood there before is still whole.
@@ -49,27 +80,13 @@ pub(crate) struct WriteError {
 impl Outputs {
     /// Brings `--format` and `--output` together.
     ///
-    /// The ending of a file picks its format. One `--format` is stdout's, and that of files whose ending says nothing.
-    /// Several are paired with the files in their order, whatever these end in.
-    pub(crate) fn pair(formats: &[Format], files: &[PathBuf]) -> Result<Self, PairError> {
-        if formats.len() > 1 {
-            if formats.len() != files.len() {
-                return Err(PairError::Unpaired {
-                    formats: formats.len(),
-                    files: files.len(),
-                });
-            }
-            let files = files.iter().cloned().zip(formats.iter().copied()).collect();
-            return Ok(Self {
-                stdout: Format::Text,
-                files,
-            });
-        }
-        let given = formats.first().copied();
+    /// The format before a file counts, else its ending. `--format` is stdout's, and that of files that name none.
+    pub(crate) fn pair(given: Option<Format>, files: &[PathBuf]) -> Result<Self, PairError> {
         let with_format = |path: &PathBuf| {
-            let format = Format::from_ending(path).or(given);
+            let (file, named) = split(path)?;
+            let format = named.or_else(|| Format::from_ending(&file)).or(given);
             format
-                .map(|format| (path.clone(), format))
+                .map(|format| (file, format))
                 .ok_or_else(|| PairError::UnknownEnding(path.clone()))
         };
         let files = files.iter().map(with_format).collect::<Result<_, _>>()?;
@@ -135,18 +152,18 @@ mod tests {
 
     #[test]
     fn formats_find_their_files() {
-        type Row<'a> = (&'a [Format], &'a [&'a str], Format, &'a [(&'a str, Format)]);
+        type Row<'a> = (Option<Format>, &'a [&'a str], Format, &'a [(&'a str, Format)]);
         let table: &[Row] = &[
-            (&[], &[], Text, &[]),
-            (&[Json], &[], Json, &[]),
-            (&[], &["a.json", "b.TXT"], Text, &[("a.json", Json), ("b.TXT", Text)]),
-            (&[Json], &["b.txt"], Json, &[("b.txt", Text)]),
-            (&[Json], &["report"], Json, &[("report", Json)]),
+            (None, &[], Text, &[]),
+            (Some(Json), &[], Json, &[]),
+            (None, &["a.json", "b.TXT"], Text, &[("a.json", Json), ("b.TXT", Text)]),
+            (Some(Json), &["b.txt"], Json, &[("b.txt", Text)]),
+            (Some(Json), &["report"], Json, &[("report", Json)]),
             (
-                &[Json, Text],
-                &["a.json", "b.log"],
+                None,
+                &["json:a.txt", "TEXT:b.log", "c:d.json"],
                 Text,
-                &[("a.json", Json), ("b.log", Text)],
+                &[("a.txt", Json), ("b.log", Text), ("c:d.json", Json)],
             ),
         ];
         for (formats, files, stdout, pairs) in table {
@@ -156,7 +173,7 @@ mod tests {
                 .map(|(name, format)| (PathBuf::from(name), *format))
                 .collect();
             assert_eq!(
-                Outputs::pair(formats, &files),
+                Outputs::pair(*formats, &files),
                 Ok(Outputs {
                     stdout: *stdout,
                     files: pairs
@@ -164,12 +181,14 @@ mod tests {
             );
         }
         assert_eq!(
-            Outputs::pair(&[], &paths(&["report"])),
+            Outputs::pair(None, &paths(&["report"])),
             Err(PairError::UnknownEnding("report".into()))
         );
         assert_eq!(
-            Outputs::pair(&[Json, Text], &paths(&["a.json"])),
-            Err(PairError::Unpaired { formats: 2, files: 1 })
+            Outputs::pair(None, &paths(&["json:"])),
+            Err(PairError::NoFile("json:".into()))
         );
+        let error = Outputs::pair(None, &paths(&["jsno:report"])).unwrap_err().to_string();
+        assert!(error.ends_with("did you mean json?"), "{error}");
     }
 }

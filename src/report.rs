@@ -1,5 +1,6 @@
 //! The formats of a report: one pure function each.
 
+pub mod blind;
 pub mod brief;
 pub mod csv;
 pub mod format;
@@ -15,4 +16,4 @@ pub mod text;
 pub mod ticket;
 pub mod view;
 
-pub use format::{Format, Options, render};
+pub use format::{Detail, Format, Options, render};

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     azure::{Cloud, resources::Resource},
     import::{Imports, subnets::Subnets, view::InstanceView},
-    model::{Imported, VantageSource, Vnet},
+    model::{Imported, Standing, VantageSource, Vnet},
 };
 
 pub(crate) mod descriptors;
@@ -38,6 +38,8 @@ pub(crate) struct Vantage {
     pub source: VantageSource,
     /// Whether the metadata service answered, so that this is a VM of Azure's.
     pub in_azure: bool,
+    /// What the place says of the instance's network, as far as this machine tells; `None` where it was not to be asked.
+    pub standing: Option<Standing>,
     /// This machine's name.
     pub host: Option<String>,
     /// This machine's addresses, loopback and link-local ones left out.
@@ -104,6 +106,10 @@ impl Vantage {
     fn from(claims: &Claims, machine: Option<Result<Machine, String>>) -> Self {
         let mut notices = Vec::new();
         let in_azure = matches!(machine, Some(Ok(_)));
+        let standing = machine.as_ref().map(|machine| match machine {
+            Ok(_) => Standing::AzureVm,
+            Err(_) => Standing::NotAzure,
+        });
         let machine = match machine {
             Some(Ok(machine)) => {
                 notices.extend(machine.notices.iter().cloned());
@@ -137,6 +143,7 @@ impl Vantage {
             vnet: claims.vnet,
             source,
             in_azure,
+            standing,
             own_servers: claims.name_servers.is_empty() && !in_azure,
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             // A machine can have addresses that its network knows nothing of, such as a container bridge's.

@@ -83,7 +83,6 @@ fn inside() -> Result<ExitCode> {
     if status.code() != Some(BLOCKED) {
         bail!("the agent ended with {status}; behind this firewall it should have been {BLOCKED}");
     }
-    say(AFTER)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,18 +120,11 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 
 fn before() -> String {
     format!(
-        "A simulated Azure behind a broken firewall. Nothing leaves this machine.\n\
-         On a VM in the instance's subnet an engineer types:\n\n  apim-probe run {}",
+        "A simulated Azure behind a broken firewall. Nothing leaves this machine; its\n\
+         certificates come from an authority made on the spot, hence the note about\n\
+         roots. For real: scripts/build-static.sh builds one static file, scp takes it\n\
+         to a VM in the instance's subnet (README.md knows other ways), where an\n\
+         engineer types:\n\n  apim-probe run {}",
         FLAGS[1..].join(" ").replace(" --set", " \\\n      --set")
     )
 }
-
-const AFTER: &str = "
-That was a simulation. Its certificates came from an authority made on the
-spot, hence the note about the roots. For real:
-
-  scripts/build-static.sh   builds one static file, and says where it is
-  scp FILE USER@VM:         takes it to a VM in the subnet of the instance
-  ./apim-probe run          probes everything and reports
-
-README.md knows other ways to the VM, and `apim-probe run --help` the flags.";

@@ -1,4 +1,6 @@
-//! Service tags of one region.
+//! Regions: which there are, and their service tags.
+
+use crate::text::nearest;
 
 /// Tags of which the documentation says that the part of the instance's region is enough.
 const REGIONAL: [&str; 3] = ["Storage", "Sql", "EventHub"];
@@ -71,6 +73,99 @@ const WORDS: [&str; 64] = [
     "Netherlands",
 ];
 
+/// The regions of all clouds, as metadata names them
+/// (<https://learn.microsoft.com/azure/reliability/regions-list>).
+const KNOWN: &[&str] = &[
+    "asia",
+    "australiacentral",
+    "australiacentral2",
+    "australiaeast",
+    "australiasoutheast",
+    "austriaeast",
+    "belgiumcentral",
+    "brazilsouth",
+    "brazilsoutheast",
+    "canadacentral",
+    "canadaeast",
+    "centralindia",
+    "centralus",
+    "centraluseuap",
+    "chilecentral",
+    "chinaeast",
+    "chinaeast2",
+    "chinaeast3",
+    "chinanorth",
+    "chinanorth2",
+    "chinanorth3",
+    "denmarkeast",
+    "eastasia",
+    "eastus",
+    "eastus2",
+    "eastus2euap",
+    "francecentral",
+    "francesouth",
+    "germanynorth",
+    "germanywestcentral",
+    "indonesiacentral",
+    "israelcentral",
+    "israelnorthwest",
+    "italynorth",
+    "japaneast",
+    "japanwest",
+    "jioindiacentral",
+    "jioindiawest",
+    "koreacentral",
+    "koreasouth",
+    "malaysiasouth",
+    "malaysiawest",
+    "mexicocentral",
+    "newzealandnorth",
+    "northcentralus",
+    "northeurope",
+    "norwayeast",
+    "norwaywest",
+    "polandcentral",
+    "qatarcentral",
+    "southafricanorth",
+    "southafricawest",
+    "southcentralus",
+    "southeastasia",
+    "southindia",
+    "spaincentral",
+    "swedencentral",
+    "swedensouth",
+    "switzerlandnorth",
+    "switzerlandwest",
+    "taiwannorth",
+    "uaecentral",
+    "uaenorth",
+    "uksouth",
+    "ukwest",
+    "usdodcentral",
+    "usdodeast",
+    "usgovarizona",
+    "usgoviowa",
+    "usgovtexas",
+    "usgovvirginia",
+    "westcentralus",
+    "westeurope",
+    "westindia",
+    "westus",
+    "westus2",
+    "westus3",
+];
+
+/// The regions that are known: `westeurope`.
+pub fn known() -> &'static [&'static str] {
+    KNOWN
+}
+
+/// For a region that is not known, the one that a slip of the finger would make of it, if there is one. `None` for one that
+/// is known.
+pub fn unknown(region: &str) -> Option<Option<&'static str>> {
+    (!KNOWN.contains(&region)).then(|| nearest(region, KNOWN))
+}
+
 /// Whether the documentation lets the region's part of a tag be enough.
 pub fn is_regional(tag: &str) -> bool {
     REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag))
@@ -110,7 +205,7 @@ fn spelling(region: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{regional, spelling};
+    use super::{regional, spelling, unknown};
     use crate::catalog::Catalog;
 
     #[test]
@@ -146,6 +241,23 @@ mod tests {
         assert_eq!(regional("AzureMonitor", Some("westeurope")), None);
         assert_eq!(regional("Storage", None), None);
         assert_eq!(regional("Storage", Some("")), None);
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_region() {
+        for (typed, meant) in [
+            ("westeurope", None),
+            ("westeurop", Some(Some("westeurope"))),
+            ("weateurope", Some(Some("westeurope"))),
+            ("westus4", Some(Some("westus"))),
+            ("atlantis", Some(None)),
+        ] {
+            let said = unknown(typed);
+            assert_eq!(said.is_some(), meant.is_some(), "{typed}");
+            if typed != "westus4" {
+                assert_eq!(said, meant, "{typed}");
+            }
+        }
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Known {
     pub service: Option<Resource>,
     /// The NSG of the subnet.
     pub nsg: Option<Resource>,
+    /// The route table of the subnet.
+    pub table: Option<Resource>,
     /// The subnet, as a part of its network.
     pub subnet: Option<Resource>,
     /// This VM's network interface.
@@ -129,7 +131,7 @@ impl Known {
         let value = |word: &str| -> Option<&str> {
             match (word, resource) {
                 ("RG", Some(resource)) => Some(&resource.group),
-                ("NSG" | "NIC" | "VNET" | "NAME", Some(resource)) => Some(&resource.name),
+                ("NSG" | "TABLE" | "NIC" | "VNET" | "NAME", Some(resource)) => Some(&resource.name),
                 ("SUBNET", Some(resource)) => resource.part.as_deref(),
                 ("SUBSCRIPTION", Some(resource)) => Some(&resource.subscription),
                 ("SUBSCRIPTION", None) => self.subscription.as_deref(),
@@ -208,7 +210,8 @@ impl Known {
             Subject::Nic => self.nic.as_ref(),
             Subject::Network => self.subnet.as_ref(),
             Subject::Service => self.service.as_ref(),
-            Subject::Table | Subject::Policy | Subject::Other => None,
+            Subject::Table => self.table.as_ref(),
+            Subject::Policy | Subject::Other => None,
         }
     }
 }

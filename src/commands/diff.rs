@@ -1,11 +1,14 @@
 //! `apim-probe diff A B`.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
-use super::{Failure, print, terminal};
+use super::{Failure, print, tell, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
     diff::{Diff, read, text},
+    model::{Cause, Endpoint, Report},
+    report::Detail,
+    text::words,
 };
 
 /// Shows what changed between two reports.
@@ -13,13 +16,40 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
     let read = |path: &Path| read::load(path).map_err(Failure::usage);
     let (before, after) = (read(&arguments.before)?, read(&arguments.after)?);
     let diff = Diff::between(&before, &after).map_err(Failure::usage)?;
+    if let Some(warning) = smaller(&before, &after) {
+        tell("notice", &warning);
+    }
     let status = diff.status();
     match arguments.format {
         DocumentFormat::Json => print(&diff.to_json())?,
         DocumentFormat::Text => print(&text::render(
             &diff,
-            &terminal::options(&status, arguments.color, false),
+            &terminal::options(&status, arguments.color, Detail::Brief, ""),
         ))?,
     }
     Ok(status.code)
+}
+
+/// What a later report does not cover that an earlier one did: what is not there cannot have got worse.
+fn smaller(before: &Report, after: &Report) -> Option<String> {
+    let known: HashSet<&str> = after
+        .endpoints
+        .iter()
+        .filter(|endpoint| was_selected(endpoint))
+        .map(|e| e.id.as_str())
+        .collect();
+    let lost = before.endpoints.iter().filter(|endpoint| was_selected(endpoint));
+    let lost = lost.filter(|endpoint| !known.contains(endpoint.id.as_str())).count();
+    let flags = after.selection.flags();
+    (lost > 0 && before.selection != after.selection && !flags.is_empty()).then(|| {
+        format!(
+            "the later report covers less ({flags}): {} of the earlier one {} not in it, and cannot show as worse",
+            words::count(lost, "endpoint"),
+            if lost == 1 { "is" } else { "are" }
+        )
+    })
+}
+
+fn was_selected(endpoint: &Endpoint) -> bool {
+    endpoint.cause != Some(Cause::Skipped)
 }

@@ -6,6 +6,7 @@ use crate::{
     cli::{DocumentFormat, DriftArgs},
     drift::{Drift, MAX_SIZE, Reading, text},
     file,
+    report::Detail,
 };
 
 /// Shows what a page says that the catalog does not.
@@ -20,7 +21,7 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<u8, Failure> {
         DocumentFormat::Text => print(&text::render(
             &drift,
             &catalog.source.documented,
-            &terminal::options(&status, arguments.color, false),
+            &terminal::options(&status, arguments.color, Detail::Brief, ""),
         ))?,
     }
     Ok(status.code)

@@ -33,6 +33,9 @@ pub(super) fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         vnet: planned.vantage.vnet,
         source: planned.vantage.source,
     };
+    for notice in &planned.vantage.notices {
+        tell("notice", notice);
+    }
     let controls = controls(arguments.no_control, &planned);
     let document = Document::new(&planned.plan, vantage, controls, predictions(&planned));
     match arguments.format {
@@ -57,14 +60,11 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     platform.then_some(dns).into_iter().chain(connections).collect()
 }
 
-/// What the network's own rules say of each row, where some were given; what to know of them goes to stderr.
+/// What the network's own rules say of each row, where some were given.
 fn predictions(planned: &Planned) -> Vec<Option<Prediction>> {
     let Some(rules) = &planned.network else {
         return Vec::new();
     };
     let from = planning::standpoint(&planned.vantage);
-    for notice in rules.notices(&from) {
-        tell("notice", &notice);
-    }
     rules.predictions(&planned.plan, &[], &from).endpoints
 }

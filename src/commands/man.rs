@@ -4,13 +4,43 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use super::{Failure, print};
-use crate::cli::Cli;
+use crate::{
+    cli::{Cli, ManArgs},
+    text::{escape, nearest},
+};
 
-/// Prints the man page in roff: the program, then each command with its flags.
-pub(super) fn man() -> Result<u8, Failure> {
-    let page = page().map_err(|error| Failure::agent(format!("cannot write the man page: {error}")))?;
+/// Prints a man page in roff: of one command, or of the program, then each command with its flags.
+pub(super) fn man(arguments: &ManArgs) -> Result<u8, Failure> {
+    let page = match &arguments.command {
+        Some(name) => of_command(name)?,
+        None => page(),
+    };
+    let page = page.map_err(|error| Failure::agent(format!("cannot write the man page: {error}")))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(0)
+}
+
+/// The page of one command, `apim-probe-run(1)`.
+fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, Failure> {
+    let mut program = Cli::command();
+    program.build();
+    let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+    let Some(command) = program
+        .find_subcommand(name)
+        .filter(|command| command.get_name() != "help")
+    else {
+        let meant = nearest(name, &names).map_or_else(String::new, |meant| format!(": did you mean {meant}?"));
+        return Err(Failure::usage(format!(
+            "there is no command {}{meant} There are: {}",
+            escape(name),
+            names.join(", ")
+        )));
+    };
+    let command = command.clone().version(env!("CARGO_PKG_VERSION"));
+    let title = format!("apim-probe-{name}");
+    let mut page = Vec::new();
+    let written = Man::new(command.display_name(&title).name(title)).render(&mut page);
+    Ok(written.map(|()| page))
 }
 
 fn page() -> std::io::Result<Vec<u8>> {
@@ -19,7 +49,7 @@ fn page() -> std::io::Result<Vec<u8>> {
     command.build();
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
-    for command in command.get_subcommands() {
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
         let man = Man::new(command.clone());
         let mut part = Vec::new();
         man.render_description_section(&mut part)?;

@@ -5,16 +5,19 @@ use std::{path::Path, time::Duration};
 use jiff::Zoned;
 
 use crate::{
-    azure::resources::{Known, Resource},
+    azure::{
+        region,
+        resources::{Known, Resource},
+    },
     catalog::{self, Catalog},
-    cli::PlanArgs,
+    cli::{Ids, PlanArgs},
     file,
     import::{
         Document, Imports, Joined, Kind,
         instance::{Instance, Service},
         subnets::Subnets,
     },
-    model::Tier,
+    model::{self, Tier},
     net::tls::roots::Roots,
     network::{NetworkRules, Standpoint},
     plan::{Plan, Scope, Selection, Values},
@@ -43,6 +46,8 @@ pub(super) struct Planned {
     pub network: Option<NetworkRules>,
     /// The user's own resources, as far as anything tells them.
     pub known: Known,
+    /// What of the catalog was selected.
+    pub selection: model::Selection,
 }
 
 /// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
@@ -120,15 +125,18 @@ pub(super) fn plan(
     };
     let plan = Plan::make(&catalog, &scope, &values, &selection).map_err(Failure::usage)?;
     let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
+    let unknown = place.region.as_deref().and_then(unknown_region);
     let ruled = network
         .as_ref()
         .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
-    let known = known(&place, service, network.as_ref(), &fetched.network.subnets);
+    let subnets = fetched.network.subnets;
+    let known = known(&place, service, network.as_ref(), &subnets);
     let elsewhere = standpoint_notice(arguments.tier);
     let age = catalog.source.age(Zoned::now().date());
     let notices = elsewhere
         .into_iter()
         .chain(age)
+        .chain(unknown)
         .chain(trusted)
         .chain(fetched.notices)
         .chain(unusable)
@@ -137,14 +145,26 @@ pub(super) fn plan(
         .chain(hidden);
     Ok(Planned {
         vantage: Vantage {
-            subnets: fetched.network.subnets,
+            standing: subnets.standing().or(place.standing),
+            subnets,
             ..place.with(imports, notices.chain(ruled).chain(added))
         },
         catalog,
         plan,
         network,
         known,
+        selection: selected(arguments),
     })
+}
+
+/// What of the catalog flags select, as reports say it.
+pub(super) fn selected(arguments: &PlanArgs) -> model::Selection {
+    let patterns = |ids: &Option<Ids>| ids.as_ref().map(|ids| ids.0.clone());
+    model::Selection {
+        only: patterns(&arguments.only),
+        skip: patterns(&arguments.skip),
+        required_only: arguments.required_only,
+    }
 }
 
 /// The user's resources, as `--service`, the given rules and the VM's metadata name them.
@@ -167,6 +187,7 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
                 .and_then(|subnet| subnet.security_group.as_ref())
                 .and_then(of_id)
         }),
+        table: guarded.and_then(|subnet| subnet.route_table.as_ref()).and_then(of_id),
         subnet: ids.subnet.or_else(|| guarded.map(|subnet| &subnet.id).and_then(of_id)),
         nic: ids.nic.or_else(|| here.map(|(card, _)| &card.id).and_then(of_id)),
         region: place.region.clone(),
@@ -203,6 +224,13 @@ fn located(place: Vantage, arguments: &PlanArgs, service: Option<&Service>) -> (
     };
     let vnet = place.vnet.or_else(|| service.vnet());
     (Vantage { region, vnet, ..place }, moved)
+}
+
+/// What is said of a region that nobody knows. It counts all the same: regions are younger than the catalog.
+pub(super) fn unknown_region(region: &str) -> Option<String> {
+    let meant = region::unknown(region)?;
+    let or = meant.map_or_else(String::new, |known| format!(": did you mean {known}?"));
+    Some(format!("no region {region} is known to this version{or}"))
 }
 
 /// Where the network's rules are looked at from.

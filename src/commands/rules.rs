@@ -58,6 +58,9 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let only = only.map(|report| missing(report, arguments.kind));
     let choice = only.as_ref().map_or(Choice::All, Choice::For);
     let rules = set.rules(arguments.kind, choice).map_err(Failure::usage)?;
+    if let Some(notice) = planned.vantage.region.as_deref().and_then(planning::unknown_region) {
+        tell("notice", &notice);
+    }
     if let Some(region) = set.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
         let notice = format!("no service tags are known for a region {region}: rules allow those of every region");
         tell("notice", &notice);

@@ -20,13 +20,13 @@ use crate::{
     output::{Outputs, Sinks},
     probe::{Depth, Event, flows::Reach},
     progress::Progress,
-    report::{self, Format, nagios::ServiceState},
+    report::{self, Detail, Format, nagios::ServiceState},
 };
 
 /// Runs once and reports.
-pub(super) fn run(arguments: RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, Failure> {
     let RunArgs { plan, probe, report } = arguments;
-    let outputs = Outputs::pair(&report.format, &report.output).map_err(Failure::usage)?;
+    let outputs = Outputs::pair(report.format, &report.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     // A report that cannot be written should not cost a minute of probing first.
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: RunArgs) -> Result<u8, Failure> {
         return Ok(ExitStatus::INTERRUPTED);
     };
     let patience = stop.patience(probe.deadline);
-    let shown = stop.apart(None, move || show(&made, &sinks, &report, fault, patience));
+    let shown = stop.apart(None, move || show(&made, &sinks, &report, &typed, fault, patience));
     shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
 
@@ -95,7 +95,7 @@ fn policy(arguments: &ReportArgs) -> Policy {
 /// Writes the report to every file that is wanted; gives the first failure.
 fn save(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
     let verdict = exit::judge(report, policy(arguments), None);
-    write_files(report, sinks, &verdict, arguments.verbose, patience)
+    write_files(report, sinks, &verdict, Detail::from_count(arguments.verbose), patience)
 }
 
 /// Writes the report to stdout, with what came of its files; gives the exit status.
@@ -103,11 +103,12 @@ fn show(
     report: &Report,
     sinks: &Sinks,
     arguments: &ReportArgs,
+    typed: &str,
     fault: Option<String>,
     patience: Patience,
 ) -> Result<u8, Failure> {
     let status = exit::judge(report, policy(arguments), fault.as_deref());
-    let options = terminal::options(&status, arguments.color, arguments.verbose);
+    let options = terminal::options(&status, arguments.color, Detail::from_count(arguments.verbose), typed);
     print_within(&report::render(report, sinks.stdout, &options), patience.stdout)?;
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
@@ -126,12 +127,12 @@ pub(super) fn write_files(
     report: &Report,
     sinks: &mut Sinks,
     exit: &ExitStatus,
-    verbose: bool,
+    detail: Detail,
     patience: Duration,
 ) -> Option<String> {
     let mut failed = None;
     for sink in &mut sinks.files {
-        let options = terminal::file_options(exit, verbose);
+        let options = terminal::file_options(exit, detail);
         let written = sink.write(&report::render(report, sink.format, &options), patience);
         failed = failed.or(written.err());
     }

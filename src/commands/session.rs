@@ -27,7 +27,7 @@ use crate::{
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, view::Surroundings},
     file,
-    model::{Report, Tier},
+    model::{Report, Selection, Tier},
     net::{
         milliseconds,
         tls::{TlsClient, roots::Roots},
@@ -55,6 +55,7 @@ pub(super) struct Session<'a> {
     plan: Arc<Plan>,
     network: Option<NetworkRules>,
     known: Known,
+    selection: Selection,
     limits: Limits,
     controls: bool,
     confirmation: Option<Confirmation>,
@@ -109,6 +110,7 @@ impl<'a> Session<'a> {
             plan,
             network,
             known,
+            selection,
         } = planned;
         Ok(Self {
             stop,
@@ -117,6 +119,7 @@ impl<'a> Session<'a> {
             plan: Arc::new(plan),
             network,
             known,
+            selection,
             limits: Limits {
                 timeout: probe.timeout,
                 deadline: probe.deadline,
@@ -240,7 +243,15 @@ impl<'a> Session<'a> {
             known: Some(&self.known),
         };
         let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
-        assemble(&self.catalog, vantage, &self.plan, run, diagnosis, started_at)
+        assemble(
+            &self.catalog,
+            vantage,
+            &self.plan,
+            run,
+            diagnosis,
+            self.selection.clone(),
+            started_at,
+        )
     }
 
     /// The report with what the instance itself says of it, where it is to be asked and there is time; `aloud` as
@@ -343,7 +354,15 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         known: None,
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
-    assemble(&Catalog::of(plan.tier), &vantage, &empty, &run, diagnosis, started_at)
+    assemble(
+        &Catalog::of(plan.tier),
+        &vantage,
+        &empty,
+        &run,
+        diagnosis,
+        planning::selected(plan),
+        started_at,
+    )
 }
 
 /// The roots that judge chains, and a notice about those that the user added.

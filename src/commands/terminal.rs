@@ -4,27 +4,32 @@ use std::io::{self, IsTerminal};
 
 use clap::ColorChoice;
 
-use crate::{model::ExitStatus, report::Options};
+use crate::{
+    model::ExitStatus,
+    report::{Detail, Options},
+};
 
 /// What renderers may use on stdout.
-pub(super) fn options(exit: &ExitStatus, color: ColorChoice, verbose: bool) -> Options<'_> {
+pub(super) fn options<'a>(exit: &'a ExitStatus, color: ColorChoice, detail: Detail, again: &'a str) -> Options<'a> {
     Options {
         exit,
         width: width(),
         colour: colour(color, &io::stdout()),
         unicode: is_unicode(),
-        verbose,
+        detail,
+        again: Some(again),
     }
 }
 
 /// What renderers may use in a file: nothing that depends on a terminal.
-pub(super) fn file_options(exit: &ExitStatus, verbose: bool) -> Options<'_> {
+pub(super) fn file_options(exit: &ExitStatus, detail: Detail) -> Options<'_> {
     Options {
         exit,
         width: 80,
         colour: false,
         unicode: true,
-        verbose,
+        detail,
+        again: None,
     }
 }
 

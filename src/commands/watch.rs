@@ -15,19 +15,21 @@ use super::{
     run::write_files,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
-    terminal::colour,
+    terminal::{colour, columns},
 };
 use crate::{
     cli::{Until, WatchArgs, WatchFormat},
     diff::{State, read},
     exit, hello,
     model::Verdict,
-    model::{ExitStatus, Policy, Report},
+    model::{Decision, ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
     probe::{
         Depth, Run,
         flows::{Known, Reach},
     },
+    report::Detail,
+    text::words,
     watch::{
         Baseline, Change, Held, Watch, confirm, pace,
         text::{self, Look},
@@ -45,7 +47,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
             "--confirm goes with a single run: leave it out, and let `apim-probe run --confirm` ask the instance",
         ));
     }
-    let outputs = Outputs::pair(&[], &arguments.output).map_err(Failure::usage)?;
+    let outputs = Outputs::pair(None, &arguments.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     let baseline = arguments.pace.baseline.clone();
@@ -83,6 +85,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         session,
         look: Look {
             colour: colour(arguments.color, &io::stdout()),
+            width: columns(),
         },
         line: StatusLine::new(!arguments.quiet && io::stderr().is_terminal()),
         arguments,
@@ -338,7 +341,7 @@ impl Closing {
             report,
             &mut sinks,
             &verdict(report, &self.arguments),
-            false,
+            Detail::Brief,
             patience.files,
         )
     }
@@ -347,11 +350,14 @@ impl Closing {
         let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
-            None => status(self.ending, self.arguments.pace.until, verdict),
+            None => status(self.ending, &self.arguments, self.last.as_ref(), verdict),
         };
         let now = Timestamp::now();
         let sum = |stream_colour| {
-            let look = Look { colour: stream_colour };
+            let look = Look {
+                colour: stream_colour,
+                width: columns(),
+            };
             let summary = self.watch.as_ref().map(|watch| look.summary(watch, now));
             format!("{}{status}\n", summary.unwrap_or_default())
         };
@@ -380,19 +386,43 @@ fn verdict(report: &Report, arguments: &WatchArgs) -> ExitStatus {
 }
 
 /// The exit status of a watch; `verdict` is what the last round came to.
-fn status(ending: Ending, until: Option<Until>, verdict: Option<ExitStatus>) -> ExitStatus {
-    let last = || verdict.map(|verdict| verdict.reason).unwrap_or_default();
-    match (ending, until) {
+fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict: Option<ExitStatus>) -> ExitStatus {
+    let after = arguments
+        .pace
+        .at_most
+        .map_or_else(String::new, |time| format!(" after {}", whole(time)));
+    let last = || match last.map(|report| still_blocked(report, arguments)) {
+        Some(blocked) if !blocked.is_empty() => format!("still blocked: {blocked}"),
+        _ => verdict.map(|verdict| verdict.reason).unwrap_or_default(),
+    };
+    match (ending, arguments.pace.until) {
         (Ending::Came(Until::Green), _) => ExitStatus::new(0, format!("green: {}", last())),
         (Ending::Came(Until::Change), _) => ExitStatus::new(0, "something changed"),
-        (Ending::TimeUp, Some(Until::Green)) => {
-            ExitStatus::new(1, format!("the time is over and it is not green: {}", last()))
-        }
-        (Ending::TimeUp, Some(Until::Change)) => ExitStatus::new(1, "the time is over and nothing changed"),
-        (Ending::TimeUp, None) => ExitStatus::new(0, "the time is over"),
+        (Ending::TimeUp, Some(Until::Green)) => ExitStatus::new(1, format!("timed out{after}; {}", last())),
+        (Ending::TimeUp, Some(Until::Change)) => ExitStatus::new(1, format!("timed out{after}; nothing changed")),
+        (Ending::TimeUp, None) => ExitStatus::new(0, format!("the time is over{after}")),
         (Ending::Interrupted, _) => ExitStatus::new(ExitStatus::INTERRUPTED, "interrupted"),
         (Ending::Unread, _) => ExitStatus::new(0, "nobody reads any more"),
     }
+}
+
+/// A time as one types it: `6 s`.
+fn whole(time: Duration) -> String {
+    match (time.as_secs(), time.subsec_nanos()) {
+        (seconds @ 1..60, 0) => format!("{seconds} s"),
+        _ => words::duration(time),
+    }
+}
+
+/// The dependencies that keep a round from being green because something of them is blocked.
+fn still_blocked(report: &Report, arguments: &WatchArgs) -> String {
+    let policy = Policy {
+        fail_on: arguments.fail_on,
+        allow_untested: arguments.allow_untested,
+    };
+    let decision = Decision::of(&report.endpoints, policy);
+    let titles = words::distinct(decision.blocked.iter().map(|endpoint| endpoint.title.as_str()));
+    words::list(&titles, 4)
 }
 
 fn chance() -> u16 {

@@ -7,7 +7,7 @@ use crate::{
     azure::Cloud,
     model::{
         Agent, Cause, Direction, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol,
-        Report, SCHEMA, StageOutcome, Stages, Summary, Transport, Vantage, VantageSource, Verdict,
+        Report, SCHEMA, Selection, StageOutcome, Stages, Summary, Transport, Vantage, VantageSource, Verdict,
     },
 };
 
@@ -104,6 +104,8 @@ fn report(words: &str) -> Report {
             region: None,
             vnet: None,
             source: VantageSource::Default,
+            standing: None,
+            instance_subnet: None,
             host: None,
             addresses: vec![],
             subnet: None,
@@ -113,6 +115,7 @@ fn report(words: &str) -> Report {
             imports: vec![],
             notices: vec![],
         },
+        selection: Selection::default(),
         summary: Summary::of(&endpoints),
         findings: vec![],
         endpoints,

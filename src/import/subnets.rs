@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::model::Standing;
+
 /// The subnet of this VM and that of the instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subnets {
@@ -50,6 +52,24 @@ pub struct EndpointPolicy {
     pub id: String,
     /// What it lists for Azure Storage: resource ids, or aliases such as `/services/Azure`.
     pub storage: Vec<String>,
+}
+
+impl Subnets {
+    /// What this VM's place says of the instance's network; `None` where either subnet is not known.
+    pub fn standing(&self) -> Option<Standing> {
+        let ((_, here), theirs) = self.here.as_ref().zip(self.instance.as_ref())?;
+        Some(if here.id.eq_ignore_ascii_case(&theirs.id) {
+            Standing::InSubnet
+        } else {
+            Standing::AzureVm
+        })
+    }
+
+    /// The instance's subnet, where it is known to be another than this VM's.
+    pub fn elsewhere(&self) -> Option<&Subnet> {
+        let standing = self.standing();
+        self.instance.as_ref().filter(|_| standing == Some(Standing::AzureVm))
+    }
 }
 
 #[derive(Deserialize)]

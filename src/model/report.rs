@@ -34,6 +34,9 @@ pub struct Report {
     pub complete: bool,
     /// Where the agent stood.
     pub vantage: Vantage,
+    /// What of the catalog was selected.
+    #[serde(default)]
+    pub selection: Selection,
     /// The counts.
     pub summary: Summary,
     /// Root causes, the weightiest first.
@@ -56,6 +59,46 @@ pub struct Agent {
     pub tier: Tier,
 }
 
+/// What of the catalog was selected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Selection {
+    /// The patterns of `--only`; null where everything was selected.
+    pub only: Option<Vec<String>>,
+    /// The patterns of `--skip`; null where nothing was left out.
+    pub skip: Option<Vec<String>>,
+    /// Whether only required endpoints were.
+    pub required_only: bool,
+}
+
+impl Selection {
+    /// As one would type it: `--only sql,dns --required-only`; empty where everything was selected.
+    pub fn flags(&self) -> String {
+        let list = |flag: &str, patterns: &Option<Vec<String>>| {
+            patterns
+                .as_ref()
+                .map(|patterns| format!("--{flag} {}", patterns.join(",")))
+        };
+        let required_only = self.required_only.then(|| "--required-only".to_owned());
+        let flags = [list("only", &self.only), list("skip", &self.skip), required_only];
+        flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What a machine's place says of the instance's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// A VM in the instance's subnet.
+    InSubnet,
+    /// A VM of Azure's, in a subnet that need not be the instance's.
+    AzureVm,
+    /// No VM of Azure's: its metadata service does not answer.
+    NotAzure,
+    /// A machine without a route to what it was to probe.
+    NoNetwork,
+}
+
 /// Where the agent stood.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vantage {
@@ -67,6 +110,12 @@ pub struct Vantage {
     pub vnet: Option<Vnet>,
     /// How cloud and region are known.
     pub source: VantageSource,
+    /// What that place says of the instance's network; null where nobody told.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+    /// The resource id of the instance's subnet, where it is known to be another than this VM's.
+    #[serde(default)]
+    pub instance_subnet: Option<String>,
     /// This machine's name.
     pub host: Option<String>,
     /// This machine's addresses.

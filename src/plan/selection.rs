@@ -1,6 +1,6 @@
 //! `--only`, `--skip` and `--required-only`.
 
-use crate::{catalog::model::Catalog, model::Need};
+use crate::{catalog::model::Catalog, model::Need, text::nearest};
 
 /// Which dependencies the user wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,8 +27,9 @@ impl Selection {
             .flat_map(|(flag, list)| list.iter().map(move |pattern| (flag, pattern)))
         {
             if !ids.iter().any(|id| matches(pattern, id)) {
+                let meant = nearest(pattern, &ids).map_or_else(|| ".".to_owned(), |id| format!(": did you mean {id}?"));
                 return Err(format!(
-                    "{flag} {pattern} matches no dependency; there are: {}",
+                    "{flag} {pattern} matches no dependency{meant} There are: {}",
                     ids.join(", ")
                 ));
             }

@@ -4,8 +4,13 @@ use std::fmt::Write as _;
 
 use super::document::{Document, Endpoint};
 use crate::{
-    model::{Need, Transport, prediction::Expected},
-    text::{escape, wrap},
+    catalog::{self, placeholders},
+    model::{Cause, Need, Transport, prediction::Expected},
+    text::{
+        escape,
+        words::{self, distinct},
+        wrap,
+    },
 };
 
 /// The column in which the protocol stands.
@@ -28,6 +33,9 @@ pub fn render(plan: &Document) -> String {
             plan.endpoints.len()
         ),
     );
+    for part in missing(plan).iter().flat_map(|text| wrap(text, WIDTH)) {
+        line(&mut page, &part);
+    }
     let predicted = |verdict| {
         let has = |endpoint: &&Endpoint| {
             endpoint
@@ -80,6 +88,28 @@ pub fn render(plan: &Document) -> String {
         }
     }
     page
+}
+
+/// The names that are missing, and how to give them.
+fn missing(plan: &Document) -> Option<String> {
+    let nameless = plan
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.cause == Some(Cause::NeedsValue) && endpoint.need != Need::Documented);
+    let count = nameless.clone().count();
+    let names = distinct(nameless.flat_map(|endpoint| placeholders(&endpoint.host)));
+    let flags = names.iter().map(|name| match *name {
+        catalog::REGION => "--region NAME".to_owned(),
+        catalog::NAME_SERVER => "--dns-server IP".to_owned(),
+        name => format!("--set {name}=NAME"),
+    });
+    (count > 0).then(|| {
+        format!(
+            "{} would not be probed for want of a name: pass {}, or --network-status FILE, --dependencies FILE or --service ID",
+            words::count(count, "endpoint"),
+            words::join(flags, ", ")
+        )
+    })
 }
 
 fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) -> String) {

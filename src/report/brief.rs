@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Need, Report},
-    text::{escape, shorten, words},
+    text::{shorten, words, wrap},
 };
 
 /// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
@@ -30,14 +30,12 @@ pub fn render(report: &Report, options: &Options) -> String {
 
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
-        let fix = escape(&finding.fix.summary);
         let title = shorten(&finding.title, WIDTH - 16, "...");
-        let fix = if fix.is_empty() {
-            String::new()
-        } else {
-            format!("\n   {}", shorten(&fix, WIDTH - 3, "..."))
-        };
-        format!("{number}. {title} ({}){fix}", finding.confidence.as_str())
+        // A fix is whole or not there.
+        let mut lines = vec![format!("{number}. {title} ({})", finding.confidence.as_str())];
+        let fix = wrap(&finding.fix.summary, WIDTH - 3);
+        lines.extend(fix.iter().map(|line| format!("   {line}")));
+        lines.join("\n")
     });
     page.lines(lines.collect(), "finding");
 

@@ -75,8 +75,33 @@ pub struct Options<'a> {
     pub colour: bool,
     /// Whether text may use `·` and `…` where it would else use ASCII.
     pub unicode: bool,
-    /// Whether text shows every endpoint with its timings.
-    pub verbose: bool,
+    /// How much text tells.
+    pub detail: Detail,
+    /// The command line of the run, quoted for a shell, where somebody typed one: text builds the next command on it.
+    pub again: Option<&'a str>,
+}
+
+/// How much text tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// The verdict, each finding with its fix, and what is not well in a line.
+    #[default]
+    Brief,
+    /// All that is not well, with evidence and commands.
+    Unwell,
+    /// Everything, every endpoint with its timings.
+    Everything,
+}
+
+impl Detail {
+    /// What `--verbose` asks for, given so many times.
+    pub fn from_count(count: u8) -> Self {
+        match count {
+            0 => Self::Brief,
+            1 => Self::Unwell,
+            _ => Self::Everything,
+        }
+    }
 }
 
 impl Options<'_> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::view::{self, Group, Status};
 use crate::{
     azure::Cloud,
-    model::{Endpoint, Need, Report, Verdict},
+    model::{Endpoint, Need, Report, Standing, Verdict},
     text::words::{count, join, milliseconds},
 };
 
@@ -36,6 +36,26 @@ impl Headline {
     pub fn of(report: &Report) -> Self {
         let mut headline = Self::of_dependencies(report);
         headline.add_negative_tests(&report.endpoints);
+        if report.vantage.standing == Some(Standing::NoNetwork) {
+            headline = Self {
+                tone: Tone::Doubtful,
+                word: "CANNOT TELL",
+                sentence: "cannot tell from here: this machine has no route to anything it was to probe, so nothing is known of \
+                           the instance's network"
+                    .into(),
+            };
+        }
+        let flags = report.selection.flags();
+        if !flags.is_empty() {
+            let _ = write!(headline.sentence, " (with {flags})");
+        }
+        if report.vantage.standing == Some(Standing::NotAzure) {
+            headline.sentence += "; this is no Azure VM, and the instance's network may differ";
+        }
+        if let Some(subnet) = &report.vantage.instance_subnet {
+            let name = subnet.rsplit('/').next().unwrap_or(subnet);
+            let _ = write!(headline.sentence, "; the instance is in another subnet, {name}");
+        }
         if !report.complete {
             let tried = report
                 .endpoints
@@ -53,12 +73,13 @@ impl Headline {
     }
 
     fn of_dependencies(report: &Report) -> Self {
+        let place = place(report);
         let required = view::groups(report, Need::Required);
         let optional = view::groups(report, Need::Feature);
         if required.is_empty() {
-            return Self::of_groups(&optional, "optional");
+            return Self::of_groups(&optional, "optional", place);
         }
-        let mut headline = Self::of_groups(&required, "required");
+        let mut headline = Self::of_groups(&required, "required", place);
         let blocked = with(&optional, Status::Blocked);
         if blocked > 0 {
             let verb = if blocked == 1 { "does" } else { "do" };
@@ -72,7 +93,7 @@ impl Headline {
     }
 
     /// The headline of dependencies that are all required or all optional.
-    fn of_groups(groups: &[Group], kind: &str) -> Self {
+    fn of_groups(groups: &[Group], kind: &str, place: &str) -> Self {
         let all = groups.len();
         let noun = if all == 1 { "dependency" } else { "dependencies" };
         let blocked = with(groups, Status::Blocked);
@@ -98,7 +119,7 @@ impl Headline {
             (
                 Tone::Bad,
                 "BLOCKED",
-                format!("{blocked} of {all} {kind} {noun} {verb} not work from this subnet{degraded}"),
+                format!("{blocked} of {all} {kind} {noun} {verb} not work {place}{degraded}"),
             )
         } else if doubtful > 0 {
             let verb = if doubtful == 1 { "is" } else { "are" };
@@ -112,13 +133,13 @@ impl Headline {
             (
                 Tone::Good,
                 "REACHABLE",
-                format!("the {kind} dependency works from this subnet{degraded}"),
+                format!("the {kind} dependency works {place}{degraded}"),
             )
         } else {
             (
                 Tone::Good,
                 "REACHABLE",
-                format!("all {all} {kind} dependencies work from this subnet{degraded}"),
+                format!("all {all} {kind} dependencies work {place}{degraded}"),
             )
         };
         Self { tone, word, sentence }
@@ -152,6 +173,15 @@ impl Headline {
                 };
             }
         }
+    }
+}
+
+/// Where that is seen from.
+fn place(report: &Report) -> &'static str {
+    match report.vantage.standing {
+        Some(Standing::InSubnet) => "from the instance's subnet",
+        Some(Standing::AzureVm) => "from this VM's subnet",
+        Some(Standing::NotAzure | Standing::NoNetwork) | None => "from here",
     }
 }
 

@@ -1,9 +1,9 @@
-//! The report for people at a terminal: what is wrong first, what is well in one line each.
+//! The report for people at a terminal, who see its end: the verdict, each finding with its fix, and the next command.
 //!
-//! Sections from the top: where the agent stood, the run in one sentence, findings, dependencies, what was not tested,
-//! what the documentation names in vain, on demand every endpoint, and the exit status.
+//! Sections from the top: where the agent stood; on demand findings in full and endpoints; dependencies, what was not
+//! tested, what the documentation names in vain; then the verdict, the findings and the exit status.
 
-use super::Options;
+use super::{Detail, Options};
 use crate::model::Report;
 
 mod command;
@@ -13,6 +13,7 @@ mod findings;
 mod opening;
 pub(crate) mod page;
 mod rest;
+mod verdict;
 
 use page::{Line, Page};
 
@@ -20,14 +21,14 @@ use page::{Line, Page};
 pub fn render(report: &Report, options: &Options) -> String {
     let mut page = Page::new(options);
     opening::write(&mut page, report);
-    findings::write(&mut page, report, options.verbose);
-    dependencies::write(&mut page, report);
-    rest::write_untested(&mut page, report);
-    rest::write_noted(&mut page, report);
-    if options.verbose {
-        endpoints::write(&mut page, report);
+    if options.detail > Detail::Brief {
+        findings::write(&mut page, report);
+        endpoints::write(&mut page, report, options.detail);
     }
-    page.gap();
+    dependencies::write(&mut page, report, options.detail);
+    rest::write_untested(&mut page, report, options.detail);
+    rest::write_noted(&mut page, report, options.detail);
+    verdict::write(&mut page, report, options);
     page.line(Line::default().text(&options.exit.to_string()));
     page.finish()
 }

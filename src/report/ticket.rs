@@ -7,7 +7,7 @@ use super::{
     view,
 };
 use crate::{
-    model::{Endpoint, Finding, Need, Protocol, Report, StageOutcome, Transport, Verdict},
+    model::{Endpoint, Finding, Need, Protocol, Report, StageOutcome, Standing, Transport, Verdict},
     text::{escape, quote, words, wrap},
 };
 
@@ -22,6 +22,10 @@ const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
 /// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
 pub fn render(report: &Report) -> String {
+    if report.vantage.standing == Some(Standing::NoNetwork) {
+        return "Nothing to ask for: the machine that was to test it has no route to anything, so nothing is known of the network.\n"
+            .into();
+    }
     let (findings, _) = view::split_findings(report);
     let of = |finding: &Finding| -> Vec<&Endpoint> {
         report
@@ -46,6 +50,11 @@ pub fn render(report: &Report) -> String {
 }
 
 fn opening(report: &Report, all_well: bool) -> String {
+    let place_words = match report.vantage.standing {
+        Some(Standing::NotAzure) => "a machine outside Azure",
+        Some(Standing::AzureVm) | None => "a VM beside the instance",
+        _ => "the subnet of the instance",
+    };
     let what = if all_well {
         "No outbound dependency of our Azure API Management instance was found blocked."
     } else {
@@ -58,11 +67,7 @@ fn opening(report: &Report, all_well: bool) -> String {
         .chain([headline::cloud(report.vantage.cloud).to_owned()])
         .collect();
     let mut out = format!("{what}\n\n");
-    label(
-        &mut out,
-        "From",
-        &format!("the subnet of the instance: {}", place.join(", ")),
-    );
+    label(&mut out, "From", &format!("{place_words}: {}", place.join(", ")));
     label(&mut out, "When", &time(report));
     let how = format!(
         "apim-probe {}, each service tested in its own protocol",

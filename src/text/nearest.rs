@@ -1,7 +1,7 @@
 //! Slips of the finger.
 
 /// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
-/// not what a slip is made in, and comparing costs time. `_` and `-` count as the same, a swap of neighbours as two slips.
+/// not what a slip is made in, and comparing costs time. `_` and `-` count as the same, a swap of neighbours as one slip.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let fold = |word: &str| word.to_lowercase().replace('_', "-");
     let word: String = fold(word).chars().take(64).collect();
@@ -10,7 +10,7 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .take(1_000)
-        .map(|candidate| (strsim::levenshtein(&word, &fold(candidate)), *candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &fold(candidate)), *candidate))
         .filter(|(distance, _)| *distance <= tolerance)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

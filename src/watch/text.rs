@@ -10,7 +10,7 @@ use crate::{
     diff::State,
     model::{Need, Verdict},
     text::{
-        escape, style,
+        columns, escape, style,
         words::{self, count, list},
     },
 };
@@ -23,6 +23,8 @@ const NAMED: usize = 2;
 pub struct Look {
     /// Whether text may use colour.
     pub colour: bool,
+    /// Columns that no line exceeds, breaking at words; `None` for a file or a pipe.
+    pub width: Option<usize>,
 }
 
 impl Look {
@@ -33,10 +35,16 @@ impl Look {
             self.paint(style::QUIET, &clock(watch.began())),
             tally(watch)
         );
-        for row in watch.rows().iter().filter(|row| row.is_unwell) {
-            let _ = writeln!(out, "  {} {}", escape(&row.label), self.state(row.timeline.state()));
+        for row in unwell(watch) {
+            let _ = writeln!(
+                out,
+                "  {} {}{}",
+                escape(&row.label),
+                self.state(row.timeline.state()),
+                mark(row)
+            );
         }
-        out + &self.strayed(watch)
+        self.folded(&(out + &self.strayed(watch)))
     }
 
     /// One change: `14:03:07 sql.example:1433 blocked tcp-timeout -> reachable, after 3 m 12 s`.
@@ -46,7 +54,7 @@ impl Look {
             Some(then) => format!("; in the baseline {}", words(then)),
             None => "; not in the baseline".to_owned(),
         });
-        format!(
+        self.folded(&format!(
             "{} {} {} -> {}, after {}{}\n",
             self.paint(style::QUIET, &clock(change.at)),
             escape(&change.label),
@@ -54,7 +62,7 @@ impl Look {
             self.state(change.to),
             words::duration(change.lasted),
             compared.unwrap_or_default()
-        )
+        ))
     }
 
     /// Everything at the end: what became of whom, and how long it was blocked.
@@ -73,7 +81,16 @@ impl Look {
             let _ = writeln!(out, "nothing happened to the other {}", count(quiet.len(), "endpoint"));
         }
         let _ = writeln!(out, "at the end {}", tally(watch));
-        out + &self.strayed(watch)
+        self.folded(&(out + &self.strayed(watch)))
+    }
+
+    /// Text whose lines break at words, and go on a little further in.
+    fn folded(self, text: &str) -> String {
+        let Some(width) = self.width else {
+            return text.to_owned();
+        };
+        text.lines()
+            .fold(String::new(), |out, line| out + &fold(line, width) + "\n")
     }
 
     fn timeline(self, row: &Row, now: Timestamp) -> String {
@@ -83,7 +100,7 @@ impl Look {
         } else {
             format!("blocked for {}", words::duration(blocked))
         };
-        let mut out = format!("  {}: {sum}\n", escape(&row.label));
+        let mut out = format!("  {}: {sum}{}\n", escape(&row.label), mark(row));
         if row.timeline.forgotten() > 0 {
             let _ = writeln!(
                 out,
@@ -155,13 +172,15 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
     if watch.baseline().is_some() {
         let _ = write!(line, ", {} not as in the baseline", watch.strayed().count());
     }
-    let unwell: Vec<String> = watch
-        .rows()
-        .iter()
-        .filter(|row| row.is_unwell)
+    let unwell: Vec<String> = unwell(watch)
         .map(|row| {
             let since = words::duration(between(row.timeline.since(), now));
-            format!("{} {} for {since}", escape(&row.label), words(row.timeline.state()))
+            format!(
+                "{} {} for {since}{}",
+                escape(&row.label),
+                words(row.timeline.state()),
+                mark(row)
+            )
         })
         .collect();
     if !unwell.is_empty() {
@@ -169,6 +188,41 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
         let _ = write!(line, ": {}", list(&named, NAMED));
     }
     line
+}
+
+/// Who is not well, the required ones first.
+fn unwell(watch: &Watch) -> impl Iterator<Item = &Row> {
+    let of = |required: bool| {
+        let rows = watch.rows().iter().filter(|row| row.is_unwell);
+        rows.filter(move |row| (row.need == Need::Required) == required)
+    };
+    of(true).chain(of(false))
+}
+
+/// What marks an endpoint that the instance cannot do without.
+fn mark(row: &Row) -> &'static str {
+    if row.need == Need::Required { " (required)" } else { "" }
+}
+
+/// A line, broken at words; the signs that colour it take no room.
+fn fold(line: &str, width: usize) -> String {
+    let start = line.len() - line.trim_start().len();
+    let indent = " ".repeat(start + 2);
+    let (mut out, mut used) = (String::new(), 0);
+    for (at, word) in line.split(' ').enumerate() {
+        let wide = columns(&anstream::adapter::strip_str(word).to_string());
+        if at > 0 && used + 1 + wide > width && used > indent.len() {
+            out += "\n";
+            out += &indent;
+            used = indent.len();
+        } else if at > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out += word;
+        used += wide;
+    }
+    out
 }
 
 /// How many of those that count are well.

@@ -120,3 +120,116 @@ fn remarks_on_json_go_to_stderr() {
     assert!(!json.contains("\"Internet\""), "{json}");
     assert!(said.contains("* stands in its place"), "{said}");
 }
+
+/// Runs the program, with variables of the environment; gives the status, stdout and stderr.
+fn ran(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = Command::cargo_bin("apim-probe")
+        .unwrap()
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn flags_come_from_the_environment_and_what_is_typed_wins() {
+    let list = ["list", "--no-metadata", "--only", "sql"];
+    let region = [("APIM_PROBE_REGION", "westeurope")];
+    let (_, from_environment, _) = ran(&list, &region);
+    assert!(from_environment.contains("westeurope"), "{from_environment}");
+    let (_, typed, _) = ran(&[&list[..], &["--region", "uksouth"]].concat(), &region);
+    assert!(typed.contains("uksouth") && !typed.contains("westeurope"), "{typed}");
+    let (status, _, said) = ran(&list, &[("APIM_PROBE_VNET", "outer")]);
+    assert_eq!(status, Some(2));
+    assert!(said.contains("APIM_PROBE_VNET"), "{said}");
+}
+
+#[test]
+fn a_slip_of_the_finger_is_told_what_was_meant() {
+    for (arguments, status, meant) in [
+        (&["list", "--no-metadata", "--only", "slq"][..], 2, "did you mean sql?"),
+        (
+            &["list", "--no-metadata", "--set", "storage_acount=a"],
+            2,
+            "did you mean storage_account?",
+        ),
+        (
+            &["list", "--no-metadata", "--region", "westeurop"],
+            0,
+            "did you mean westeurope?",
+        ),
+        (&["man", "rum"], 2, "did you mean run?"),
+    ] {
+        let (code, _, said) = ran(arguments, &[]);
+        assert_eq!(code, Some(status), "{arguments:?}: {said}");
+        assert!(said.contains(meant), "{arguments:?}: {said}");
+    }
+    let (_, _, said) = ran(&["list", "--no-metadata", "--region", "westeurope"], &[]);
+    assert!(!said.contains("region"), "{said}");
+}
+
+#[test]
+fn a_command_has_a_page_and_a_help_of_its_own() {
+    let page = said(&["man", "watch"]);
+    assert!(
+        page.contains("apim\\-probe\\-watch") && page.contains("interval"),
+        "{page}"
+    );
+    assert_eq!(said(&["help", "watch"]), said(&["watch", "--help"]));
+    for command in [
+        "run",
+        "list",
+        "check",
+        "diff",
+        "rules",
+        "explain",
+        "watch",
+        "schema",
+        "completions",
+        "man",
+    ] {
+        assert!(said(&[command, "-h"]).contains("Example"), "{command}");
+    }
+}
+
+#[test]
+fn completions_know_ids_names_and_regions() {
+    for shell in ["bash", "fish", "zsh"] {
+        let script = said(&["completions", shell]);
+        for word in ["westeurope", "key-vault", "storage_account=", "tcp-timeout"] {
+            // clap's script for fish completes no words without a flag.
+            let is_known = script.contains(word) || (shell == "fish" && word == "tcp-timeout");
+            assert!(is_known, "{shell} does not know {word}");
+        }
+    }
+}
+
+#[test]
+fn the_names_that_are_missing_stand_on_top_of_the_list() {
+    let (_, plan, _) = ran(&["list", "--no-metadata", "--region", "westeurope"], &[]);
+    let top: Vec<&str> = plan.lines().take(5).collect();
+    assert!(top.join(" ").contains("--set storage_account=NAME"), "{plan}");
+}
+
+#[test]
+fn powershell_gets_its_own_quotes_and_variables() {
+    let rules = [
+        "rules",
+        "--no-metadata",
+        "--kind",
+        "nsg",
+        "--region",
+        "westeurope",
+        "--only",
+        "sql",
+    ];
+    let (_, commands, _) = ran(&[&rules[..], &["--shell", "powershell"]].concat(), &[]);
+    let command = commands.lines().find(|line| line.starts_with("az ")).unwrap();
+    assert!(
+        command.contains("--nsg-name $NSG ") && !command.contains('"'),
+        "{command}"
+    );
+    assert!(commands.contains("\n# undo: az network nsg rule delete "), "{commands}");
+}

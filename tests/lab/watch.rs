@@ -233,19 +233,16 @@ fn time_is_over() -> Result<()> {
         let ended = stage.watch(&[&quick, flags].concat())?.end()?;
         Ok((ended.status, ended.rest.lines().last().unwrap_or_default().to_owned()))
     };
-    ensure!(over(&[])? == (Some(0), "exit 0: the time is over".into()));
+    ensure!(over(&[])? == (Some(0), "exit 0: the time is over after 1 s".into()));
     let unchanged = over(&["--until", "change"])?;
     ensure!(
-        unchanged == (Some(1), "exit 1: the time is over and nothing changed".into()),
+        unchanged == (Some(1), "exit 1: timed out after 1 s; nothing changed".into()),
         "{unchanged:?}"
     );
     stage.fault(SQL_SILENT)?;
     let red = over(&["--until", "green"])?;
     ensure!(
-        red == (
-            Some(1),
-            "exit 1: the time is over and it is not green: A service is blocked".into()
-        ),
+        red == (Some(1), "exit 1: timed out after 1 s; still blocked: A service".into()),
         "{red:?}"
     );
     Ok(())

@@ -3,8 +3,8 @@
 use apim_probe::{
     azure::Cloud,
     model::{
-        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, Stages, Summary,
-        Suspect, TcpStage, Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, Selection, Stages,
+        Summary, Suspect, TcpStage, Vantage, VantageSource, Verdict,
     },
     plan::Plan,
 };
@@ -90,12 +90,15 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
             region: Some("westeurope".into()),
             vnet: None,
             source: VantageSource::Flags,
+            standing: None,
+            instance_subnet: None,
             host: None,
             addresses: vec!["10.1.2.7".parse().unwrap()],
             resolvers: Vec::new(),
             control_name: None,
             notices: Vec::new(),
         },
+        selection: Selection::default(),
         summary: Summary::of(&endpoints),
         findings: finding(&endpoints).into_iter().collect(),
         endpoints,

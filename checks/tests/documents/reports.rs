@@ -3,7 +3,7 @@
 use apim_probe::{
     exit::judge,
     model::{Policy, Report},
-    report::{Format, Options, render},
+    report::{Detail, Format, Options, render},
 };
 
 use crate::samples;
@@ -33,14 +33,14 @@ struct Look {
     width: usize,
     colour: bool,
     unicode: bool,
-    verbose: bool,
+    detail: Detail,
 }
 
 const PLAIN: Look = Look {
     width: 80,
     colour: false,
     unicode: true,
-    verbose: false,
+    detail: Detail::Brief,
 };
 
 fn rendered(report: &Report, format: Format, look: &Look) -> String {
@@ -49,7 +49,7 @@ fn rendered(report: &Report, format: Format, look: &Look) -> String {
         width,
         colour,
         unicode,
-        verbose,
+        detail,
     } = *look;
     render(
         report,
@@ -59,7 +59,8 @@ fn rendered(report: &Report, format: Format, look: &Look) -> String {
             width,
             colour,
             unicode,
-            verbose,
+            detail,
+            again: Some("apim-probe run --region westeurope"),
         },
     )
 }

@@ -6,8 +6,8 @@ use apim_probe::{
     azure::{Cloud, PLATFORM_DNS},
     model::{
         Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, HelloStage, Need,
-        Protocol, Report, SCHEMA, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage,
-        VantageSource, Verdict,
+        Protocol, Report, SCHEMA, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport,
+        Vantage, VantageSource, Verdict,
     },
 };
 
@@ -227,6 +227,8 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
             region: Some("westeurope".into()),
             vnet: None,
             source: VantageSource::Metadata,
+            standing: None,
+            instance_subnet: None,
             host: Some("vm-probe-1".into()),
             addresses: vec![IpAddr::from([10, 1, 0, 4])],
             subnet: None,
@@ -236,6 +238,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
             imports: vec![],
             notices: vec![],
         },
+        selection: Selection::default(),
         summary: Summary::of(&endpoints),
         findings,
         endpoints,

@@ -70,8 +70,7 @@ fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             .note("activation succeeds only from a public address of Azure's, and the agent never asks for one"),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(
-            "If 0.0.0.0/0 is routed on premises, or to an appliance that does not leave from a public address of Azure's, route \
-             each KMS address (/32) to Internet. A firewall in Azure, a secured virtual hub's too, leaves from one.",
+            "Route each KMS address (/32) to Internet, unless a firewall in Azure, a secured virtual hub's too, is the way out.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .change(fix::lines(Kind::Routes, &group.rows, view)),

@@ -97,7 +97,7 @@ fn remedy(zone: Option<&str>, rows: &[Row<'_>]) -> Fix {
 }
 
 fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
-    const FALL_BACK: &str = "let its link fall back to public DNS (NxDomainRedirect)";
+    const FALL_BACK: &str = "let it fall back to public DNS (NxDomainRedirect)";
     if let Some(zone) = zone.filter(|zone| is_of_gateways(zone)) {
         return format!(
             "A private zone {zone} hides every other instance: add the records that are missing, make a zone for each host of the \
@@ -113,7 +113,7 @@ fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
             if theirs.len() == 1 { "is" } else { "are" }
         ),
         (0, _) => format!(
-            "Add the record of the private endpoint of {}. Without such an endpoint, unlink the zone, or {FALL_BACK}.",
+            "Add the private endpoint's record of {}, or unlink the zone, or {FALL_BACK}.",
             list(&own, 2)
         ),
         (_, _) => format!(

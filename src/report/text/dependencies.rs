@@ -1,4 +1,5 @@
-//! Dependencies, one line each: required ones first, details only for what is not well.
+//! Dependencies, one line each: required ones first, details only for what is not well; optional ones that are well share a
+//! line unless everything is told.
 
 use std::collections::HashMap;
 
@@ -6,9 +7,12 @@ use anstyle::Style;
 
 use super::page::{Line, Page};
 use crate::{
-    model::{Endpoint, Need, Report},
-    report::view::{self, Group, Status},
-    text::{columns, shorten, style},
+    model::{Cause, Endpoint, Need, Report},
+    report::{
+        Detail,
+        view::{self, Group, Status},
+    },
+    text::{columns, shorten, style, words},
 };
 
 /// Where titles begin, behind the status.
@@ -17,14 +21,14 @@ const TITLE: usize = 14;
 const MOST_ROWS: usize = 6;
 
 /// Writes the tables of required and of optional dependencies.
-pub(super) fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
     let (counting, _) = view::split_findings(report);
     let explained = view::finding_numbers(&counting);
     let sections = [("REQUIRED", Need::Required), ("OPTIONAL", Need::Feature)]
-        .map(|(heading, need)| (heading, view::groups(report, need)));
+        .map(|(heading, need)| (heading, need, view::groups(report, need)));
     let widest = sections
         .iter()
-        .flat_map(|(_, groups)| groups)
+        .flat_map(|(_, need, groups)| groups.iter().filter(|group| !is_folded(*need, detail, group)))
         .map(|g| columns(g.title))
         .max()
         .unwrap_or(0);
@@ -32,13 +36,25 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         explained,
         title_width: widest.min(page.measure() - TITLE - 24),
     };
-    for (heading, groups) in sections.into_iter().filter(|(_, groups)| !groups.is_empty()) {
+    for (heading, need, groups) in sections.into_iter().filter(|(_, _, groups)| !groups.is_empty()) {
         page.gap();
         page.line(Line::default().styled(style::HEADING, heading));
-        for group in &groups {
+        let (folded, shown): (Vec<&Group>, Vec<&Group>) =
+            groups.iter().partition(|group| is_folded(need, detail, group));
+        for group in shown {
             table.row(page, group);
         }
+        if !folded.is_empty() {
+            let all = if folded.len() == groups.len() { "all " } else { "" };
+            let line = Line::at(2).styled(style::GOOD, Status::Ok.as_str()).to(TITLE);
+            page.line(line.text(&format!("{all}{}", words::count(folded.len(), "dependency"))));
+        }
     }
+}
+
+/// Whether a dependency shares its line: an optional one that is well.
+fn is_folded(need: Need, detail: Detail, group: &Group) -> bool {
+    need == Need::Feature && detail < Detail::Everything && group.status() == Status::Ok && !group.is_negative()
 }
 
 struct Table<'a> {
@@ -71,14 +87,19 @@ impl Table<'_> {
         if group.is_negative() {
             return "must be blocked".to_owned();
         }
+        let causes = group.unwell().filter(|e| self.explained.contains_key(e.id.as_str()));
+        let causes = words::distinct(causes.filter_map(|e| e.cause).map(Cause::as_str));
+        let causes = words::list(&causes, 2);
         match findings[..] {
             [] => String::new(),
-            [one] => format!("finding {one}"),
+            [one] => format!("finding {one}: {causes}"),
             _ => format!(
-                "findings {}",
+                "findings {}: {causes}",
                 findings.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
             ),
         }
+        .trim_end_matches(": ")
+        .to_owned()
     }
 
     /// What is not well and not explained by a finding, by what there is to say about it.

@@ -1,4 +1,4 @@
-//! Every endpoint with its timings, addresses and evidence.
+//! Endpoints with their timings, addresses and evidence: those that are not well, or every one.
 
 use super::{
     dependencies::style,
@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     model::{Endpoint, Need, Report},
-    report::view,
+    report::{
+        Detail,
+        view::{self, Status},
+    },
     text::{columns, shorten, style},
 };
 
@@ -17,17 +20,29 @@ const TIMING: usize = 8;
 /// The stages, in the order of a probe.
 const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];
 
-/// Writes every endpoint in report order, under its dependency.
-pub(super) fn write(page: &mut Page, report: &Report) {
+/// Writes endpoints in report order, under their dependency.
+pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
+    let is_shown = |endpoint: &&Endpoint| {
+        let status = view::status(endpoint);
+        detail == Detail::Everything
+            || (endpoint.need != Need::Documented && !matches!(status, Status::Ok | Status::NotTested))
+    };
+    if !report.endpoints.iter().any(|endpoint| is_shown(&endpoint)) {
+        return;
+    }
     page.gap();
     let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
     let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);
-    let heading = Line::default()
-        .styled(style::HEADING, "ENDPOINTS")
-        .styled(style::QUIET, ", times in ms");
+    let heading = Line::default().styled(style::HEADING, "ENDPOINTS").styled(
+        style::QUIET,
+        match detail {
+            Detail::Everything => ", times in ms",
+            Detail::Brief | Detail::Unwell => " that are not well, times in ms; -vv shows all",
+        },
+    );
     page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));
     let mut dependency = None;
-    for endpoint in &report.endpoints {
+    for endpoint in report.endpoints.iter().filter(is_shown) {
         if dependency.replace(&endpoint.dependency) != Some(&endpoint.dependency) {
             let about = format!("{}{}", page.dot(), endpoint.dependency);
             page.gap();

@@ -1,13 +1,13 @@
-//! Where the agent stood, and the run in one sentence.
+//! Where the agent stood.
 
 use super::page::{Line, Page};
 use crate::{
     model::Report,
-    report::headline::{self, Headline, Tone},
+    report::headline,
     text::{columns, style, words},
 };
 
-/// Writes the vantage, its notices and the headline.
+/// Writes the vantage and its notices.
 pub(super) fn write(page: &mut Page, report: &Report) {
     items(page, &headline::vantage(report));
     items(page, &headline::run(report));
@@ -20,19 +20,6 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             None,
         );
     }
-    page.gap();
-    let Headline { tone, word, sentence } = Headline::of(report);
-    let style = match tone {
-        Tone::Good => style::GOOD,
-        Tone::Doubtful => style::DOUBTFUL,
-        Tone::Bad => style::BAD,
-    };
-    page.paragraph(
-        Line::default().styled(style, word).to(columns(word) + 2),
-        style::HEADING,
-        &sentence,
-        None,
-    );
 }
 
 /// Writes items behind each other, with a dot between them; the line breaks only between items.

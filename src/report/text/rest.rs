@@ -4,7 +4,7 @@ use super::page::{Line, Page};
 use crate::{
     catalog::placeholders,
     model::{Cause, Endpoint, Need, Report, Verdict},
-    report::view,
+    report::{Detail, view},
     text::{style, words},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const TEXT: usize = 7;
 
 /// Writes what was not tested, by cause, and what to pass to test it.
-pub(super) fn write_untested(page: &mut Page, report: &Report) {
+pub(super) fn write_untested(page: &mut Page, report: &Report, detail: Detail) {
     let causes = view::untested(report);
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
@@ -20,11 +20,42 @@ pub(super) fn write_untested(page: &mut Page, report: &Report) {
     }
     page.gap();
     page.line(Line::default().styled(style::HEADING, "NOT TESTED"));
-    for (cause, endpoints) in causes {
+    // What nobody can do anything about shares a line.
+    let is_folded = |cause: &Option<Cause>| {
+        matches!(
+            cause,
+            Some(Cause::Retired | Cause::Wildcard | Cause::NotOutbound | Cause::Skipped)
+        )
+    };
+    let (folded, shown): (Vec<_>, Vec<_>) = causes
+        .into_iter()
+        .partition(|(cause, _)| detail < Detail::Everything && is_folded(cause));
+    write_folded(page, &folded);
+    for (cause, endpoints) in shown {
         let number = Line::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
         page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete), None);
         page.paragraph(Line::at(TEXT), style::QUIET, &which(cause, &endpoints), Some(3));
     }
+}
+
+/// Writes in one line how many endpoints no run from here can test, by cause.
+fn write_folded(page: &mut Page, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
+    let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
+    if all == 0 {
+        return;
+    }
+    let parts = causes.iter().map(|(cause, endpoints)| {
+        let word = match cause {
+            Some(Cause::NotOutbound) => "inbound or peer",
+            Some(Cause::Retired) => "gone for good",
+            Some(Cause::Wildcard) => "behind wildcards",
+            _ => "left out",
+        };
+        format!("{} {word}", endpoints.len())
+    });
+    let text = format!("nothing to test from here: {}", words::join(parts, ", "));
+    let number = Line::default().text(&format!("{all:>5}")).to(TEXT);
+    page.paragraph(number, style::NORMAL, &text, None);
 }
 
 /// Why endpoints were not tested and what changes that.
@@ -80,7 +111,7 @@ fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
 }
 
 /// Writes what the documentation names and what is not reachable, by cause.
-pub(super) fn write_noted(page: &mut Page, report: &Report) {
+pub(super) fn write_noted(page: &mut Page, report: &Report, detail: Detail) {
     let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
     let noted: Vec<&Endpoint> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
     if noted.is_empty() {
@@ -91,6 +122,9 @@ pub(super) fn write_noted(page: &mut Page, report: &Report) {
     page.line(Line::default().styled(style::HEADING, "NOTED"));
     let text = format!("{counted} that the documentation names but need not answer; none of this counts");
     page.paragraph(Line::at(2), style::NORMAL, &text, None);
+    if detail == Detail::Brief {
+        return;
+    }
     for ((verdict, cause), endpoints) in view::by(noted, |e| (e.verdict, e.cause)) {
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();

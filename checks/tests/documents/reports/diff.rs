@@ -6,7 +6,7 @@ use apim_probe::{
     azure::Cloud,
     diff::{self, Change, Diff, Kind, Weight},
     model::{Cause, Endpoint, Need, Protocol, Report, Verdict},
-    report::{Format, Options},
+    report::{Detail, Format, Options},
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,8 @@ fn text(diff: &Diff, width: usize) -> String {
             width,
             colour: false,
             unicode: true,
-            verbose: false,
+            detail: Detail::Brief,
+            again: None,
         },
     )
 }

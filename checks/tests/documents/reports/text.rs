@@ -1,9 +1,15 @@
 //! The text report.
 
-use apim_probe::{exit::judge, model::Policy, report::Format};
+use apim_probe::{
+    exit::judge,
+    model::{Need, Policy},
+    report::{Detail, Format},
+};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};
+
+const DETAILS: [Detail; 3] = [Detail::Brief, Detail::Unwell, Detail::Everything];
 
 #[test]
 fn text_at_80_columns() {
@@ -26,7 +32,7 @@ fn text_at_140_columns() {
 }
 
 #[test]
-fn verbose_text_shows_every_endpoint() {
+fn verbose_text_shows_what_is_not_well() {
     let report = samples::broken_firewall();
     for width in [80, 140] {
         let text = rendered(
@@ -34,7 +40,7 @@ fn verbose_text_shows_every_endpoint() {
             Format::Text,
             &Look {
                 width,
-                verbose: true,
+                detail: Detail::Unwell,
                 ..PLAIN
             },
         );
@@ -56,13 +62,13 @@ fn colour_repeats_what_words_say() {
 #[test]
 fn without_unicode_our_own_text_is_ascii() {
     for (name, report) in every_sample() {
-        for verbose in [false, true] {
+        for detail in DETAILS {
             let text = rendered(
                 &report,
                 Format::Text,
                 &Look {
                     unicode: false,
-                    verbose,
+                    detail,
                     ..PLAIN
                 },
             );
@@ -81,14 +87,14 @@ fn no_line_leaves_the_page() {
     all.push(("hostile", samples::hostile()));
     for (name, report) in all {
         for width in [0, 40, 60, 80, 100, 140, 200] {
-            for verbose in [false, true] {
+            for detail in DETAILS {
                 for unicode in [false, true] {
                     let text = rendered(
                         &report,
                         Format::Text,
                         &Look {
                             width,
-                            verbose,
+                            detail,
                             unicode,
                             colour: false,
                         },
@@ -105,16 +111,81 @@ fn no_line_leaves_the_page() {
 }
 
 #[test]
-fn findings_take_at_most_eight_lines() {
-    for report in [samples::broken_firewall(), samples::all_silent(), samples::hostile()] {
-        for width in [60, 80, 140] {
-            let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
-            let findings = text
-                .split("\n\n")
-                .filter(|block| block.starts_with("  1  ") || block.starts_with("  2  "));
-            for finding in findings {
-                assert!(finding.lines().count() <= 8, "{finding}");
+fn very_verbose_text_shows_every_endpoint() {
+    let report = samples::broken_firewall();
+    let look = Look {
+        detail: Detail::Everything,
+        ..PLAIN
+    };
+    let text = rendered(&report, Format::Text, &look);
+    for endpoint in &report.endpoints {
+        assert!(text.contains(endpoint.target()), "{}", endpoint.id);
+    }
+}
+
+/// Text without its line breaks, indents and continuation marks.
+fn joined(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim().trim_end_matches(" \\").to_owned());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_last_screen_answers() {
+    const LINES: usize = 23;
+    for (name, report) in [
+        ("broken-firewall", samples::broken_firewall()),
+        ("all-silent", samples::all_silent()),
+    ] {
+        let text = rendered(&report, Format::Text, &PLAIN);
+        let lines: Vec<&str> = text.lines().collect();
+        let screen = lines[lines.len().saturating_sub(LINES)..].join("\n");
+        let said = joined(&screen);
+        assert!(screen.contains("BLOCKED  "), "{name}:\n{screen}");
+        for finding in report
+            .findings
+            .iter()
+            .filter(|finding| finding.need != Some(Need::Documented))
+        {
+            assert!(
+                said.contains(&finding.fix.summary),
+                "{name}: {}\n{screen}",
+                finding.title
+            );
+        }
+        assert!(
+            screen.lines().any(|line| line.ends_with("  required")),
+            "{name}:\n{screen}"
+        );
+        assert!(screen.contains("Next  apim-probe run"), "{name}:\n{screen}");
+        assert!(screen.contains("apim-probe explain "), "{name}:\n{screen}");
+    }
+}
+
+#[test]
+fn nothing_of_a_fix_is_cut() {
+    for (name, report) in every_sample() {
+        for width in [40, 60, 80, 140] {
+            for detail in DETAILS {
+                let text = rendered(&report, Format::Text, &Look { width, detail, ..PLAIN });
+                let said = joined(&text).replace(' ', "");
+                for finding in report
+                    .findings
+                    .iter()
+                    .filter(|finding| finding.need != Some(Need::Documented))
+                {
+                    let summary = finding.fix.summary.replace(' ', "");
+                    assert!(
+                        said.contains(&summary),
+                        "{name} at {width}: {}\n{text}",
+                        finding.fix.summary
+                    );
+                }
             }
+        }
+        let brief = joined(&rendered(&report, Format::Brief, &PLAIN));
+        for finding in &report.findings {
+            let is_there = brief.contains(&finding.title);
+            assert!(!is_there || brief.contains(&finding.fix.summary), "{name}: {brief}");
         }
     }
 }
@@ -137,14 +208,14 @@ fn the_last_line_is_the_exit_status() {
 fn nothing_hostile_reaches_a_terminal() {
     let report = samples::hostile();
     for colour in [false, true] {
-        for verbose in [false, true] {
+        for detail in DETAILS {
             let text = rendered(
                 &report,
                 Format::Text,
                 &Look {
                     width: 100,
                     colour,
-                    verbose,
+                    detail,
                     unicode: true,
                 },
             );

@@ -1,0 +1,64 @@
+//! Values that a shell can complete, where others are taken as well.
+
+use std::ffi::OsStr;
+
+use clap::{
+    Arg, Command, Error,
+    builder::{PossibleValue, TypedValueParser},
+};
+
+use crate::{
+    azure::region,
+    catalog::{self, Catalog},
+    model::{Cause, FindingKind},
+};
+
+/// A parser of any value, with the words that a shell completes.
+#[derive(Clone)]
+pub(super) struct Suggesting<P> {
+    parser: P,
+    words: fn() -> Vec<String>,
+}
+
+/// Takes what `parser` takes, and lets a shell complete `words`.
+pub(super) fn suggesting<P>(parser: P, words: fn() -> Vec<String>) -> Suggesting<P> {
+    Suggesting { parser, words }
+}
+
+impl<P: TypedValueParser> TypedValueParser for Suggesting<P> {
+    type Value = P::Value;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<Self::Value, Error> {
+        self.parser.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.words)().into_iter().map(PossibleValue::new)))
+    }
+}
+
+/// The regions.
+pub(super) fn regions() -> Vec<String> {
+    region::known().iter().map(ToString::to_string).collect()
+}
+
+/// The ids of dependencies.
+pub(super) fn ids() -> Vec<String> {
+    let dependencies = Catalog::builtin().dependencies.into_iter();
+    dependencies.map(|dependency| dependency.id).collect()
+}
+
+/// The names that `--set` fills, ready for a value.
+pub(super) fn settings() -> Vec<String> {
+    catalog::SETTINGS
+        .iter()
+        .map(|setting| format!("{}=", setting.name))
+        .collect()
+}
+
+/// The words that `explain` knows.
+pub(super) fn words() -> Vec<String> {
+    let causes = Cause::ALL.iter().map(|cause| cause.as_str().to_owned());
+    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str().to_owned());
+    ids().into_iter().chain(causes).chain(kinds).collect()
+}

@@ -1,0 +1,121 @@
+//! Flags from the environment: `APIM_PROBE_REGION` stands for `--region`, and what is typed wins.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgAction, Command};
+
+/// What every variable begins with.
+const PREFIX: &str = "APIM_PROBE_";
+
+/// Flags of which one variable may hold several, with blanks between them.
+const LISTS: [&str; 2] = ["set", "dns-server"];
+
+/// The command line with the flags that the environment gives, and the names of the variables that gave them.
+///
+/// # Errors
+/// A sentence, for a variable of a flag without value that says neither yes nor no.
+pub(super) fn with_flags(
+    mut arguments: Vec<OsString>,
+    program: &Command,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<(Vec<OsString>, Vec<String>), String> {
+    let command = arguments.get(1).and_then(|name| program.find_subcommand(name));
+    let (mut flags, mut used) = (Vec::new(), Vec::new());
+    for flag in command.iter().flat_map(|command| command.get_arguments()) {
+        let Some(long) = flag.get_long() else { continue };
+        let name = format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"));
+        let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if arguments[2..].iter().any(|argument| is_typed(argument, flag, long)) {
+            continue;
+        }
+        flags.extend(given(flag, long, &value).map_err(|why| format!("{name}: {why}"))?);
+        used.push(name);
+    }
+    arguments.splice(2.min(arguments.len())..2.min(arguments.len()), flags);
+    Ok((arguments, used))
+}
+
+/// Whether an argument is this flag.
+fn is_typed(argument: &OsStr, flag: &Arg, long: &str) -> bool {
+    let Some(text) = argument.to_str() else { return false };
+    match text.strip_prefix("--") {
+        Some(rest) => rest == long || rest.strip_prefix(long).is_some_and(|value| value.starts_with('=')),
+        // `-qo FILE`: short ones stand together, up to the first that takes a value.
+        None => text
+            .strip_prefix('-')
+            .is_some_and(|shorts| flag.get_short().is_some_and(|short| shorts.contains(short))),
+    }
+}
+
+/// What one would type for a value of the environment.
+fn given(flag: &Arg, long: &str, value: &OsStr) -> Result<Vec<OsString>, String> {
+    let with = |value: &OsStr| {
+        let mut typed = OsString::from(format!("--{long}="));
+        typed.push(value);
+        typed
+    };
+    let text = value.to_str().map(str::to_ascii_lowercase).unwrap_or_default();
+    match (flag.get_action(), text.as_str()) {
+        (ArgAction::SetTrue | ArgAction::Count, "1" | "true" | "yes" | "on") => Ok(vec![format!("--{long}").into()]),
+        (ArgAction::SetTrue | ArgAction::Count, "0" | "false" | "no" | "off") => Ok(Vec::new()),
+        (ArgAction::Count, "2") => Ok(vec![format!("--{long}").into(), format!("--{long}").into()]),
+        (ArgAction::SetTrue | ArgAction::Count, _) => Err("expected 1 or 0, true or false".into()),
+        _ if LISTS.contains(&long) => Ok(value
+            .to_string_lossy()
+            .split_whitespace()
+            .map(|value| with(OsStr::new(value)))
+            .collect()),
+        _ => Ok(vec![with(value)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn made(typed: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+        let arguments = typed.split(' ').map(OsString::from).collect();
+        let variable = |name: &str| {
+            let known = variables.iter().find(|(known, _)| *known == name);
+            known.map(|(_, value)| OsString::from(value))
+        };
+        let (arguments, _) = with_flags(arguments, &Cli::command(), variable)?;
+        let words: Vec<String> = arguments
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        Ok(words.join(" "))
+    }
+
+    #[test]
+    fn the_environment_gives_what_is_not_typed() {
+        let region = ("APIM_PROBE_REGION", "westeurope");
+        for (typed, variables, made_of_it) in [
+            ("x run", &[region][..], "x run --region=westeurope"),
+            ("x run --region uksouth", &[region], "x run --region uksouth"),
+            ("x run --region=uksouth", &[region], "x run --region=uksouth"),
+            ("x list", &[region], "x list --region=westeurope"),
+            ("x check f", &[region], "x check f"),
+            ("x run", &[("APIM_PROBE_QUIET", "true")], "x run --quiet"),
+            ("x run -q", &[("APIM_PROBE_QUIET", "1")], "x run -q"),
+            ("x run", &[("APIM_PROBE_QUIET", "0")], "x run"),
+            ("x run", &[("APIM_PROBE_VERBOSE", "2")], "x run --verbose --verbose"),
+            ("x run", &[("APIM_PROBE_SET", "a=1 b=2")], "x run --set=a=1 --set=b=2"),
+            (
+                "x run",
+                &[("APIM_PROBE_REGION", ""), ("APIM_PROBE_OTHER", "1")],
+                "x run",
+            ),
+            ("x", &[region], "x"),
+        ] {
+            assert_eq!(made(typed, variables).as_deref(), Ok(made_of_it), "{typed}");
+        }
+        let error = made("x run", &[("APIM_PROBE_QUIET", "perhaps")]).unwrap_err();
+        assert!(error.contains("APIM_PROBE_QUIET"), "{error}");
+    }
+}

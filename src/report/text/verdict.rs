@@ -1,0 +1,135 @@
+//! The end of the report, which is what a terminal shows of it: the run in one sentence, each finding with its fix, and the
+//! next command.
+
+use super::page::{Line, Page};
+use crate::{
+    model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
+    report::{
+        Detail, Options,
+        blind::blind_spots,
+        headline::{Headline, Tone},
+        view,
+    },
+    text::{columns, style, wrap},
+};
+
+/// Where the text of a finding begins.
+const INDENT: usize = 5;
+/// Where the next commands begin.
+const NEXT: usize = 6;
+
+/// Writes the verdict, the findings that count, numbered from 1, and what to do next.
+pub(super) fn write(page: &mut Page, report: &Report, options: &Options) {
+    page.gap();
+    headline(page, report);
+    let (counting, _) = view::split_findings(report);
+    for (finding, number) in counting.iter().zip(1..) {
+        short(page, finding, number);
+    }
+    let blind = blind_spots(report, options.exit);
+    if !blind.is_empty() {
+        page.gap();
+        page.line(Line::default().text("What this run cannot see, and how to look at it:"));
+        for spot in &blind {
+            page.paragraph(Line::at(2).styled(style::QUIET, "-").to(4), style::NORMAL, spot, None);
+        }
+    }
+    next(page, report, &counting, options);
+}
+
+fn headline(page: &mut Page, report: &Report) {
+    let Headline { tone, word, sentence } = Headline::of(report);
+    let style = match tone {
+        Tone::Good => style::GOOD,
+        Tone::Doubtful => style::DOUBTFUL,
+        Tone::Bad => style::BAD,
+    };
+    page.paragraph(
+        Line::default().styled(style, word).to(columns(word) + 2),
+        style::HEADING,
+        &sentence,
+        None,
+    );
+}
+
+/// A finding: its title, marked with what it does to the instance, and its fix, of which nothing is left out.
+fn short(page: &mut Page, finding: &Finding, number: usize) {
+    let mark = mark(page, finding);
+    let mut start = Some(Line::default().styled(style::BAD, &format!("{number:>3}")).to(INDENT));
+    let room = page.measure() - INDENT;
+    let titles = wrap(&finding.title, room);
+    let marked = page.measure() - columns(&mark);
+    for (at, title) in titles.iter().enumerate() {
+        let line = start.take().unwrap_or_else(|| Line::at(INDENT));
+        let line = line.styled(style::HEADING, title);
+        if at + 1 < titles.len() {
+            page.line(line);
+        } else if line.column() + 2 <= marked {
+            page.line(line.to(marked).styled(style::DOUBTFUL, &mark));
+        } else {
+            page.line(line);
+            page.line(Line::at(marked).styled(style::DOUBTFUL, &mark));
+        }
+    }
+    page.paragraph(Line::at(INDENT), style::NORMAL, &finding.fix.summary, None);
+}
+
+/// `required · stops activation`, `optional`; a hint is marked as one.
+fn mark(page: &Page, finding: &Finding) -> String {
+    let need = match finding.need {
+        Some(Need::Required) => Some("required"),
+        Some(Need::Feature) => Some("optional"),
+        Some(Need::Documented) => Some("documented"),
+        None => None,
+    };
+    let stops = finding.stops_activation.then_some("stops activation");
+    let hint = (finding.confidence == Confidence::Low).then_some("hint");
+    let parts: Vec<&str> = [need, stops, hint].into_iter().flatten().collect();
+    parts.join(page.dot())
+}
+
+/// The commands that lead on, a line each.
+fn next(page: &mut Page, report: &Report, findings: &[&Finding], options: &Options) {
+    page.gap();
+    if options.exit.code == ExitStatus::INTERRUPTED {
+        return;
+    }
+    let room = page.measure() - NEXT;
+    let ellipsis = page.ellipsis();
+    let again = options.again.filter(|again| columns(again) <= room / 2);
+    let again = again.map_or_else(|| format!("apim-probe run {ellipsis}"), str::to_owned);
+    let lacks_names = report.endpoints.iter().any(|endpoint| {
+        endpoint.need == Need::Required
+            && endpoint.verdict == Verdict::NotTested
+            && endpoint.cause == Some(Cause::NeedsValue)
+    });
+    let mut commands = match options.detail {
+        _ if findings.is_empty() && lacks_names => vec![(
+            format!("{again} --network-status FILE"),
+            "with the instance's own names".to_owned(),
+        )],
+        _ if findings.is_empty() => return,
+        Detail::Brief => vec![(format!("{again} -v"), "evidence, and commands for each fix".to_owned())],
+        Detail::Unwell | Detail::Everything => vec![(
+            format!("apim-probe watch {ellipsis} --until green"),
+            "tells when a change works".to_owned(),
+        )],
+    };
+    if let Some((first, kind)) = findings.first().and_then(|first| Some((first, first.kind?))) {
+        let cause = first.cause.map(|cause| format!("; also for {cause}"));
+        commands.push((
+            format!("apim-probe explain {}", FindingKind::as_str(kind)),
+            format!("what finding 1 is{}", cause.unwrap_or_default()),
+        ));
+    }
+    let widest = commands.iter().map(|(command, _)| columns(command)).max().unwrap_or(0);
+    let mut label = Some(Line::default().styled(style::HEADING, "Next").to(NEXT));
+    for (command, meaning) in commands {
+        let line = label.take().unwrap_or_else(|| Line::at(NEXT)).text(&command);
+        if NEXT + widest + 2 + columns(&meaning) <= page.measure() {
+            page.line(line.to(NEXT + widest + 2).styled(style::QUIET, &meaning));
+        } else {
+            page.line(line);
+        }
+    }
+}
