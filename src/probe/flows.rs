@@ -187,6 +187,17 @@ impl Flows {
         self.add(Shown { open: false, differ });
     }
 
+    /// How long a stage may take, once so much was spent on earlier connections. One that there was no room for beside them:
+    /// where no connections of the run differ, it only bears out what those showed in all their time, and must not double
+    /// the run's.
+    fn time(&self, timeout: Duration, spent: Duration) -> Duration {
+        if self.shown.borrow().differ {
+            timeout
+        } else {
+            timeout.saturating_sub(spent).max(self.patience * 2 / 5)
+        }
+    }
+
     fn show(&self, endpoint: &Endpoint, attempt: &Attempt) -> Showing {
         (self.showing)(endpoint, attempt)
     }
@@ -200,6 +211,7 @@ impl Stages {
         let mut tally = Tally::of(flows, endpoint, address, earlier);
         let mut news = flows.shown();
         let mut underway = Underway::new(self);
+        let began = Instant::now();
         let mut running = FuturesUnordered::new();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut permits = Some(Vec::new());
@@ -218,7 +230,12 @@ impl Stages {
                     early_port: tally.is_odd(),
                 };
                 tally.start(manner.segment);
-                let course = underway.add(self, small);
+                let spent = if earlier.is_empty() {
+                    began.elapsed()
+                } else {
+                    self.limits.timeout
+                };
+                let course = underway.add(self, small, flows.time(self.limits.timeout, spent));
                 running.push(async move {
                     let attempt = self.attempt(endpoint, address, manner, &course).await;
                     drop(permits);
@@ -289,10 +306,10 @@ impl Underway {
         }
     }
 
-    /// One more, beside the others; behind them, time begins anew.
-    fn add(&mut self, stages: &Stages, small: bool) -> Arc<Course> {
+    /// One more, beside the others; behind them, time begins anew, with so much for each stage.
+    fn add(&mut self, stages: &Stages, small: bool, timeout: Duration) -> Arc<Course> {
         if self.courses.is_empty() {
-            self.clock = Arc::new(Clock::new(stages));
+            self.clock = Arc::new(Clock::within(stages, timeout));
         }
         let course = Arc::new(Course::beside(self.clock.clone()));
         self.courses.push((course.clone(), small));

@@ -38,7 +38,7 @@ impl Clock {
     }
 
     /// The same, where no stage may take longer than this either.
-    fn within(stages: &Stages, patience: Duration) -> Self {
+    pub fn within(stages: &Stages, patience: Duration) -> Self {
         Self {
             timeout: stages.limits.timeout.min(patience),
             end: stages.end,
