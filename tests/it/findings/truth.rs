@@ -109,7 +109,10 @@ fn imagine(seed: u64) -> Imagined {
         } else {
             BTreeSet::new()
         };
-        let reached = |other: &Endpoint| reach.covers(&chosen, other) && !taken.contains(&other.id);
+        // Several dependencies may share a host and port: what is broken there is broken for all of them.
+        let covered = endpoints.iter().filter(|other| reach.covers(&chosen, other));
+        let places: BTreeSet<String> = covered.map(|other| other.target().to_owned()).collect();
+        let reached = |other: &Endpoint| places.contains(other.target()) && !taken.contains(&other.id);
         story.push(format!("{fault:?} by {cutter:?} for {reach:?} of {}", chosen.id));
         for endpoint in endpoints.iter().filter(|other| reached(other)) {
             faults.insert(endpoint.id.clone(), (fault.clone(), cutter, number));
