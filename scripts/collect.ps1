@@ -29,7 +29,12 @@ $fields = [ordered]@{
 }
 
 function Read-Document([string]$Url) {
-    $text = az rest --method get --url $Url --output json 2>$null
+    # Windows PowerShell would stop at what az writes to stderr.
+    $ErrorActionPreference = 'Continue'
+    # On Windows az is a batch file, in which an & would end the command: the query goes in words of its own.
+    $address, $query = $Url -split '\?', 2
+    $words = @($query -split '&' | Where-Object { $_ } | ForEach-Object { [uri]::UnescapeDataString($_) })
+    $text = az rest --method get --url $address --url-parameters @words --output json 2>$null
     if ($LASTEXITCODE -ne 0) {
         [Console]::Error.WriteLine("not collected: $Url")
         return $null

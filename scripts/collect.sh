@@ -40,7 +40,7 @@ pages() {
     cat "$folder/page"
     while next=$(sed -n 's/^  "nextLink": "\(.\{1,\}\)",\{0,1\}$/\1/p' "$folder/page") && [[ -n $next && $next != "$url" ]]; do
         url=$next
-        # The token goes where Azure's own answer says, and only to a path of this instance.
+        # The link is Azure's own; `az rest` sends its token to the endpoints of its cloud only.
         [[ $next == https://*"/subscriptions/"* ]] || break
         echo ,
         answer "$next" "$query" > "$folder/page"

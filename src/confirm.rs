@@ -189,7 +189,7 @@ fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
             endpoint.port
         ),
         Some(true) => format!(
-            "the instance itself gets through to {target} ({status}{probes}): look at this VM's card, rules or DNS"
+            "the instance itself gets through to {target} ({status}{probes}): look at this VM's network interface, rules or DNS"
         ),
         None => format!("the instance says {status} of {target}{probes}{issues}, which settles nothing"),
     }
@@ -257,7 +257,12 @@ mod tests {
         };
         let all = endpoints();
         for (endpoint, status, protocol, words) in [
-            (&all[0], "Reachable", "HTTPS", "look at this VM's card, rules or DNS"),
+            (
+                &all[0],
+                "Reachable",
+                "HTTPS",
+                "look at this VM's network interface, rules or DNS",
+            ),
             (&all[0], "Disconnected", "HTTPS", "the instance confirms it"),
             (&all[1], "Connected", "TCP", "confirms nothing behind an Azure Firewall"),
             (&all[1], "Unreachable", "TCP", "NetworkSecurityRule at 10.1.1.4"),

@@ -47,7 +47,7 @@ impl Known {
             });
             self.security = usable(
                 bytes,
-                "the rules of this VM's network card",
+                "the rules of this VM's network interface",
                 SecurityRules::parse,
                 &mut notices,
             );
@@ -59,7 +59,7 @@ impl Known {
             });
             self.routes = usable(
                 bytes,
-                "the routes of this VM's network card",
+                "the routes of this VM's network interface",
                 Routes::parse,
                 &mut notices,
             );

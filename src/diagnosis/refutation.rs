@@ -35,7 +35,7 @@ impl fmt::Display for Refutation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the given rules do not match what was measured: another network card, or an old export. "
+            "the given rules do not match what was measured: another network interface, or an old export. "
         )?;
         match self.answering {
             1 => write!(f, "{}, which they deny, answers", self.example)?,

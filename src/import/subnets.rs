@@ -1,4 +1,4 @@
-//! Network cards, subnets and what guards them, as the management endpoint gives them
+//! Network interfaces, subnets and what guards them, as the management endpoint gives them
 //! (Microsoft.Network 2024-05-01: `networkInterfaces`, `virtualNetworks/subnets`, `serviceEndpointPolicies`).
 
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::model::Standing;
 /// The subnet of this VM and that of the instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subnets {
-    /// This VM's network card and its subnet.
+    /// This VM's network interface and its subnet.
     pub here: Option<(Card, Subnet)>,
     /// The instance's subnet, of the location that this run looks at.
     pub instance: Option<Subnet>,
@@ -16,7 +16,7 @@ pub struct Subnets {
     pub policies: Vec<EndpointPolicy>,
 }
 
-/// A network card.
+/// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card {
     /// Its resource id.
@@ -97,7 +97,7 @@ fn ids(references: Option<Vec<Reference>>) -> Vec<String> {
         .collect()
 }
 
-/// The network cards of a VM, the primary one first.
+/// The network interfaces of a VM, the primary one first.
 pub fn cards_of(machine: &str) -> Vec<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -128,7 +128,7 @@ pub fn cards_of(machine: &str) -> Vec<String> {
 }
 
 impl Card {
-    /// Reads a network card; `None` for anything else.
+    /// Reads a network interface; `None` for anything else.
     pub fn read(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

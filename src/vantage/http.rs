@@ -139,10 +139,9 @@ impl Client {
         let whole = async {
             let response = request.send().await?;
             let text = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_string());
-            let wait = text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok());
             let mut reply = Reply {
                 status: response.status().as_u16(),
-                retry_after: wait.map(Duration::from_secs),
+                retry_after: text(RETRY_AFTER).and_then(|seconds| wait(&seconds)),
                 location: text(LOCATION),
                 body: String::new(),
             };
@@ -175,6 +174,16 @@ impl Client {
     }
 }
 
+/// A wait in seconds (RFC 9110 §10.2.3); a day at most, which no run outlives and every clock can add.
+fn wait(seconds: &str) -> Option<Duration> {
+    const DAY: u64 = 24 * 60 * 60;
+    seconds
+        .trim()
+        .parse()
+        .ok()
+        .map(|seconds: u64| Duration::from_secs(seconds.min(DAY)))
+}
+
 fn parsed(url: &str) -> Result<Url, Failure> {
     url.parse()
         .map_err(|_| Failure::Other("the address to ask is no URL".into()))
@@ -188,4 +197,19 @@ async fn read(mut response: Response, mut take: impl FnMut(&[u8]) -> bool) -> Re
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn any_wait_can_be_added_to_the_time() {
+        assert_eq!(wait(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Fri, 31 Dec 2027 23:59:59 GMT"), None);
+        let longest = wait(&u64::MAX.to_string()).unwrap();
+        assert!(Instant::now().checked_add(longest).is_some());
+    }
 }

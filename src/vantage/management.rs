@@ -150,8 +150,8 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fe
     if undumpable.is_none() {
         fetched.notices.insert(
             0,
-            "--service: the system does not let this process keep its memory to itself: whoever runs programs as this user \
-             could have read the token"
+            "--service: the system does not let this process protect its memory: other programs of this user could have \
+             read the token"
                 .into(),
         );
     }
@@ -395,27 +395,26 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
             service.0
         ),
         Trouble::Refused(status @ (409 | 422), reason) => format!(
-            "the instance is being changed or is not whole, and does not tell {what} now ({})",
+            "the instance is being changed or is not complete, and does not give {what} now ({})",
             coded(status, reason)
         ),
         Trouble::Refused(status, reason) => {
-            format!(
-                "{ENDPOINT} answered with {} in the place of {what}",
-                coded(status, reason)
-            )
+            format!("{ENDPOINT} answered with {} instead of {what}", coded(status, reason))
         }
         Trouble::PutOff(429, wait) => format!(
-            "{ENDPOINT} is asked too often (HTTP 429) and wants to be left alone for {}, so {what} are missing: try again later",
+            "{ENDPOINT} limits requests (HTTP 429) and asks to wait {}, longer than there is time, so {what} are missing: try again later",
             words::duration(*wait)
         ),
         Trouble::PutOff(status, wait) => format!(
-            "{ENDPOINT} answered with HTTP {status} in the place of {what} and wants to be left alone for {}",
+            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than there is time",
             words::duration(*wait)
         ),
         Trouble::Astray => {
-            format!("the list of {what} goes on where it cannot be followed, and is used as far as it came")
+            format!(
+                "the list of {what} has a link to its next page that cannot be followed, and is used as far as it came"
+            )
         }
-        Trouble::Endless => format!("{ENDPOINT} came to no end with {what}"),
+        Trouble::Endless => format!("{ENDPOINT} did not finish with {what} in time"),
         Trouble::Odd(why) => format!("{ENDPOINT}'s answer for {what} cannot be used: it {why}"),
     }
 }

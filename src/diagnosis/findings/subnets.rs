@@ -68,7 +68,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let own = card.security_group.as_deref();
     if let Some(own) = own.filter(|_| theirs.is_some()) {
         grounds = grounds.proof(format!(
-            "this VM's network card has the NSG {} of its own, which no instance has",
+            "this VM's network interface has the NSG {} of its own, which no instance has",
             name(own)
         ));
         if !differing.contains(&"NSG") {
@@ -87,7 +87,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         suspects: vec![Suspect::VmNicNsg, Suspect::Nsg, Suspect::Udr],
         impact: Some("What this report says of rules and routes holds for this VM, and not for the instance without a second look.".into()),
         fix: Fix::new(
-            "Compare the rules of both, or run this on a VM in the instance's own subnet whose network card has no NSG.",
+            "Compare the rules of both, or run this on a VM in the instance's own subnet whose network interface has no NSG.",
         )
         .look(looks(theirs)),
     }

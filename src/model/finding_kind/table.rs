@@ -446,7 +446,7 @@ finding_kinds! {
         word: "other-rules",
         meaning: "This VM and the instance do not share the same NSG or route table.",
         scope: "Always subnet.",
-        seen: "The network card and the subnet of this VM and the subnet of the instance, as the management endpoint gives them, \
+        seen: "The network interface and the subnet of this VM and the subnet of the instance, as the management endpoint gives them, \
                name different groups or tables.",
         alike: &["Two groups or tables with the same rules: then what is seen here holds for the instance as well."],
         docs: NSG,

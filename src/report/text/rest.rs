@@ -90,7 +90,7 @@ fn missing(endpoints: &[&Endpoint]) -> String {
     } else {
         ""
     };
-    format!("a name is missing: {}{import}", flags.join(" "))
+    format!("a value is needed: {}{import}", flags.join(" "))
 }
 
 /// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.

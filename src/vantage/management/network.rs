@@ -1,4 +1,4 @@
-//! This VM's network card with its rules and routes, the service tags, and the subnets of this VM and of the instance.
+//! This VM's network interface with its rules and routes, the service tags, and the subnets of this VM and of the instance.
 
 use std::cell::RefCell;
 
@@ -17,13 +17,13 @@ use crate::{
 
 const COMPUTE: &str = "2024-07-01";
 const NETWORK: &str = "2024-05-01";
-/// The cards of a scale set's machines are read in this version and no newer one.
+/// The interfaces of a scale set's machines are read in this version and no newer one.
 const SCALE_SET: &str = "2018-10-01";
 
 /// What the management endpoint says of the network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
-    /// The rules of this VM's network card.
+    /// The rules of this VM's network interface.
     pub security: Option<Security>,
     /// Its routes.
     pub routes: Option<Ways>,
@@ -64,14 +64,14 @@ pub(super) struct Found {
     pub notices: Vec<String>,
 }
 
-/// Asks for the card of this VM, for what guards it, and for the service tags.
+/// Asks for the network interface of this VM, for what guards it, and for the service tags.
 pub(super) async fn here(session: &Session, machine: &Identity, region: Option<&str>, found: &RefCell<Found>) {
     let tags = tags(session, machine, region, found);
     let rules = async {
         match card(session, machine).await {
             Ok(card) => rules(session, card, found).await,
             Err(why) => found.borrow_mut().notices.push(format!(
-                "--service: the rules of this VM's network card are not known, as {why}; or pass --effective-nsg and --effective-routes"
+                "--service: the rules of this VM's network interface are not known, as {why}; or pass --effective-nsg and --effective-routes"
             )),
         }
     };
@@ -95,7 +95,7 @@ async fn tags(session: &Session, machine: &Identity, region: Option<&str>, found
     }
 }
 
-/// The card that this VM's traffic leaves by.
+/// The interface that this VM's traffic leaves by.
 async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
     let id = &machine.resource;
     let refused = |what: &str, scope: &str, trouble: &Trouble| {
@@ -112,28 +112,28 @@ async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
         let path = format!("{card}?api-version={version}");
         async move { session.document(&path).await }
     });
-    let mut why = "the management endpoint lists no network card of this VM".to_string();
+    let mut why = "the management endpoint lists no network interface of this VM".to_string();
     for (id, answer) in cards.iter().zip(join_all(read).await) {
         match answer.and_then(|card| card.ok_or_else(gone)) {
             Ok(text) => match Card::read(&text) {
                 Some(card) if cards.len() == 1 || Some(&card.mac) == machine.mac.as_ref() => return Ok(card),
                 Some(_) => {
-                    why = "no network card of this VM has the MAC address that the metadata service names".into();
+                    why = "no network interface of this VM has the MAC address that the metadata service names".into();
                 }
-                None => why = "the management endpoint's answer for the network card cannot be used".into(),
+                None => why = "the management endpoint's answer for the network interface cannot be used".into(),
             },
-            Err(trouble) => why = refused("the network card of this VM", id, &trouble),
+            Err(trouble) => why = refused("the network interface of this VM", id, &trouble),
         }
     }
     Err(why)
 }
 
-/// A machine of a uniform scale set: Azure gives no effective rules of its cards.
+/// A machine of a uniform scale set: Azure gives no effective rules of its interfaces.
 fn is_of_scale_set(card: &str) -> bool {
     card.to_ascii_lowercase().contains("/virtualmachinescalesets/")
 }
 
-/// The rules and routes of a card: the effective ones where the identity may ask for them, else the configured ones.
+/// The rules and routes of an interface: the effective ones where the identity may ask for them, else the configured ones.
 async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
     let effective = async |what: &str| {
         if is_of_scale_set(&card.id) {
@@ -185,8 +185,8 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
             "nothing is predicted from them"
         };
         found.notices.push(format!(
-            "--service: the effective rules and routes of this VM's network card are not known ({why}), and {used}: Network \
-             Contributor or Virtual Machine Contributor on the card may ask for them \
+            "--service: the effective rules and routes of this VM's network interface are not known ({why}), and {used}: Network \
+             Contributor or Virtual Machine Contributor on the interface may ask for them \
              (Microsoft.Network/networkInterfaces/effectiveNetworkSecurityGroups/action and effectiveRouteTable/action); or pass \
              --effective-nsg and --effective-routes"
         ));

@@ -112,10 +112,14 @@ impl fmt::Display for Trouble {
                 }
             }
             Self::PutOff(status, wait) => {
-                write!(f, "HTTP {status}, which wants {} of patience", words::duration(*wait))
+                write!(
+                    f,
+                    "HTTP {status}, which asks to wait {}, longer than there is time",
+                    words::duration(*wait)
+                )
             }
-            Self::Astray => f.write_str("it goes on where it cannot be followed"),
-            Self::Endless => f.write_str("no end came in time"),
+            Self::Astray => f.write_str("a link to the rest cannot be followed"),
+            Self::Endless => f.write_str("it did not finish in time"),
             Self::Odd(why) => write!(f, "the answer {why}"),
         }
     }

@@ -80,7 +80,7 @@ fn what_guards_only_one_of_both_is_named() {
     shared.instance = shared.here.as_ref().map(|(_, subnet)| subnet.clone());
     shared.policies.clear();
     assert_eq!(findings(shared.clone()), []);
-    // A group of the card's own is one that no instance has.
+    // A group of the interface's own is one that no instance has.
     shared.here.as_mut().unwrap().0.security_group = Some("/nsg-card".into());
     let found = findings(shared);
     assert!(found.len() == 1 && found[0].1.contains("same NSG:"), "{found:?}");

@@ -254,7 +254,9 @@ fn rules_that_deny_what_answers_are_left_aside() {
     let diagnosis = refuting.diagnosis();
     let said = diagnosis.refutation.as_deref().unwrap();
     assert!(
-        said.starts_with("the given rules do not match what was measured: another network card, or an old export. "),
+        said.starts_with(
+            "the given rules do not match what was measured: another network interface, or an old export. "
+        ),
         "{said}"
     );
     assert!(
