@@ -237,9 +237,3 @@ pub fn scopes(part: Part, answer: &str) -> Vec<String> {
         .filter_map(|entry| entry.filled("id").map(std::borrow::Cow::into_owned))
         .collect()
 }
-
-/// Where the next page of a list is.
-pub fn next_link(answer: &str) -> Option<String> {
-    let page = Node::parse(answer)?.object()?;
-    page.filled("nextLink").map(std::borrow::Cow::into_owned)
-}

@@ -78,13 +78,13 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         [one] => format!("The instance's own name {one}"),
         ref many => format!("{} of the instance's own", count(many.len(), "name")),
     };
-    let (lead, leads) = if hosts.len() == 1 {
+    let (lead, does) = if hosts.len() == 1 {
         ("leads", "does")
     } else {
         ("lead", "do")
     };
     let title = match group.scope.as_str() {
-        "nowhere" => format!("{who} {leads} not exist for this network"),
+        "nowhere" => format!("{who} {does} not exist for this network"),
         "public" => format!("{who} {lead} to a public address"),
         _ => format!("{who} {lead} to another address than the instance's"),
     };

@@ -8,7 +8,7 @@ use crate::{
     },
     import::subnets::{EndpointPolicy, Subnet, name},
     model::{FindingKind, Fix, Suspect},
-    text::words,
+    text::{quote, words},
 };
 
 /// This VM and the instance have other groups or route tables, so that what passes here may be blocked there.
@@ -99,11 +99,11 @@ fn looks(theirs: Option<&Subnet>) -> Vec<String> {
     let group = theirs
         .security_group
         .as_ref()
-        .map(|id| format!("az network nsg show --ids {id}"));
+        .map(|id| format!("az network nsg show --ids {}", quote(id)));
     let table = theirs
         .route_table
         .as_ref()
-        .map(|id| format!("az network route-table show --ids {id}"));
+        .map(|id| format!("az network route-table show --ids {}", quote(id)));
     group.into_iter().chain(table).collect()
 }
 
@@ -163,6 +163,6 @@ fn endpoint_policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             "Take the policy off the instance's subnet, or take the service endpoint for Microsoft.Storage off it, so that the \
              traffic goes to the storage accounts' public addresses.",
         )
-        .look(policy.map(|policy| format!("az network service-endpoint policy show --ids {}", policy.id))),
+        .look(policy.map(|policy| format!("az network service-endpoint policy show --ids {}", quote(&policy.id)))),
     }
 }

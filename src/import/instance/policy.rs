@@ -171,7 +171,8 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
 fn without_code(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     let mut kept = String::with_capacity(text.len());
-    while let Some(at) = rest.find("@(").into_iter().chain(rest.find("@{")).min() {
+    let begins = |pair: &[u8]| pair == b"@(" || pair == b"@{";
+    while let Some(at) = rest.as_bytes().windows(2).position(begins) {
         let inside = &rest[at + 2..];
         let closing = if rest.as_bytes()[at + 1] == b'(' { b')' } else { b'}' };
         let Some(end) = end_of_code(inside, closing) else { break };

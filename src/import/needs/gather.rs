@@ -160,7 +160,7 @@ impl Shared {
         let more = sentences.len().saturating_sub(MOST);
         let impact = sentences[..sentences.len().min(MOST)].join(" ");
         if more > 0 {
-            return format!("{impact} So it is for {more} more.");
+            return format!("{impact} The same holds for {more} more.");
         }
         impact
     }

@@ -56,7 +56,7 @@ impl<'a> Hosts<'a> {
         let filled = match self.filled(written) {
             Ok(filled) => filled,
             Err(names) => {
-                let (_, tls, host) = parts(written).unwrap_or(("", true, written));
+                let (tls, host) = parts(written).unwrap_or((true, written));
                 return Err(hidden(host, tls, &names, self));
             }
         };
@@ -67,12 +67,11 @@ impl<'a> Hosts<'a> {
         if link.is_code() || link.as_str().contains("@(") || link.as_str().contains("@{") {
             return Err(Odd::Computed);
         }
-        let (scheme, tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;
+        let (tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;
         let Some((place, port)) = name::parse(host) else {
             return Err(Odd::NoHost(format!("{}{}", quoted(written), why_not(host))));
         };
         let usual = if tls { 443 } else { 80 };
-        let _ = scheme;
         Ok(Spot {
             place,
             port: port.unwrap_or(usual),
@@ -99,8 +98,8 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// Scheme, whether it speaks TLS, and what stands behind it; `None` for a scheme that nothing is dialled for.
-fn parts(text: &str) -> Option<(&str, bool, &str)> {
+/// Whether a URL's scheme speaks TLS, and what stands behind it; `None` for a scheme that nothing is dialled for.
+fn parts(text: &str) -> Option<(bool, &str)> {
     let (scheme, host) = text.split_once("://").unwrap_or(("", text));
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "" | "https" | "wss" | "grpcs" => true,
@@ -109,7 +108,7 @@ fn parts(text: &str) -> Option<(&str, bool, &str)> {
         other if other.contains("{{") => true,
         _ => return None,
     };
-    Some((scheme, tls, host))
+    Some((tls, host))
 }
 
 fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {

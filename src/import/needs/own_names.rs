@@ -73,19 +73,16 @@ fn endpoint(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
         Role::Management => ("Management API", Some("/ServiceStatus")),
         Role::Configuration => ("Configuration API", None),
     };
-    let users = match name.role {
-        Role::Gateway => "Clients inside the network that call APIs",
-        Role::DeveloperPortal => "Clients inside the network that use the developer portal",
-        Role::Management => "The developer portal, which uses the management API",
-        Role::Configuration => "Self-hosted gateways, which fetch their configuration",
+    let (users, does) = match name.role {
+        Role::Gateway => ("Clients inside the network that call APIs", "do"),
+        Role::DeveloperPortal => ("Clients inside the network that use the developer portal", "do"),
+        Role::Management => ("The developer portal, which uses the management API,", "does"),
+        Role::Configuration => ("Self-hosted gateways, which fetch their configuration,", "do"),
     };
     let of_instance = OfInstance {
         title: format!("{title} {}", name.host),
-        feature: users.into(),
-        impact: format!("{users} do not reach it by the name {}.", name.host).replace(
-            "portal, which uses the management API do",
-            "portal, which uses the management API, does",
-        ),
+        feature: users.trim_end_matches(',').into(),
+        impact: format!("{users} {does} not reach it by the name {}.", name.host),
         validation: Validation {
             // Whoever gave it a certificate of their own has clients that trust it.
             chain: !name.is_custom,
