@@ -1,12 +1,13 @@
 //! What is the same everywhere in Azure: its clouds and their hosts, the platform's addresses, how regions are spelled.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
 };
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 pub mod json;
@@ -53,8 +54,8 @@ pub fn is_zoned_account(name: &str) -> bool {
 }
 
 /// One of Azure's clouds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Cloud {
     /// Azure public.
     Public,
@@ -62,36 +63,86 @@ pub enum Cloud {
     Usgov,
     /// Azure operated by 21Vianet.
     China,
+    /// A cloud that a catalog adds.
+    Other(CloudName),
+}
+
+/// The name of a cloud that a catalog adds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloudName([u8; Self::LONGEST]);
+
+impl CloudName {
+    /// The most bytes that a name has.
+    pub const LONGEST: usize = 24;
+
+    /// A name of small letters, digits and inner dashes, a letter first; `None` for anything else.
+    pub fn new(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && text.len() <= Self::LONGEST
+            && text.bytes().all(allowed);
+        let mut name = [0; Self::LONGEST];
+        name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        is_name.then_some(Self(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        std::str::from_utf8(&self.0[..length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for CloudName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Cloud {
-    /// Every cloud, in the order of the documentation.
+    /// Every cloud that the built-in catalog knows, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::Public, Self::Usgov, Self::China];
 
     /// The word in flags, catalogs and reports.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Public => "public",
             Self::Usgov => "usgov",
             Self::China => "china",
+            Self::Other(name) => name.as_str(),
         }
     }
 
-    /// The host of the management endpoint (Azure SDK, environment tables).
+    /// One of [`Self::ALL`], by our word or Azure's own environment name, in any case
+    /// (the metadata service has been seen to answer `AZUREPUBLICCLOUD`).
+    pub fn known(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "public" | "azurecloud" | "azurepubliccloud" => Some(Self::Public),
+            "usgov" | "azureusgovernment" | "azureusgovernmentcloud" => Some(Self::Usgov),
+            "china" | "azurechinacloud" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// The host of the management endpoint (Azure SDK, environment tables); a word to fill in for a cloud of which nothing
+    /// is known.
     pub fn management_host(self) -> &'static str {
         match self {
             Self::Public => "management.azure.com",
             Self::Usgov => "management.usgovcloudapi.net",
             Self::China => "management.chinacloudapi.cn",
+            Self::Other(_) => "MANAGEMENT_HOST",
         }
     }
 
-    /// The host where Entra ID signs in.
+    /// The host where Entra ID signs in; of a cloud that a catalog adds, the catalog knows it.
     pub fn login_host(self) -> &'static str {
         match self {
             Self::Public => "login.microsoftonline.com",
             Self::Usgov => "login.microsoftonline.us",
             Self::China => "login.chinacloudapi.cn",
+            Self::Other(_) => "",
         }
     }
 }
@@ -102,17 +153,67 @@ impl fmt::Display for Cloud {
     }
 }
 
-/// Takes our words and Azure's own environment names, in any case
-/// (the metadata service has been seen to answer `AZUREPUBLICCLOUD`).
+/// Takes our words, Azure's own environment names in any case, and the name of a cloud that a catalog may add.
 impl FromStr for Cloud {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "public" | "azurecloud" | "azurepubliccloud" => Ok(Self::Public),
-            "usgov" | "azureusgovernment" | "azureusgovernmentcloud" => Ok(Self::Usgov),
-            "china" | "azurechinacloud" => Ok(Self::China),
-            _ => Err("expected public (AzureCloud), usgov (AzureUSGovernment) or china (AzureChinaCloud)".into()),
+        Self::known(text)
+            .or_else(|| CloudName::new(text).map(Self::Other))
+            .ok_or_else(|| {
+                "expected public (AzureCloud), usgov (AzureUSGovernment), china (AzureChinaCloud) or the name of a cloud that \
+                 --probes adds: small letters, digits and inner dashes"
+                    .into()
+            })
+    }
+}
+
+impl TryFrom<String> for Cloud {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Cloud> for String {
+    fn from(cloud: Cloud) -> Self {
+        cloud.as_str().to_owned()
+    }
+}
+
+impl JsonSchema for Cloud {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Cloud".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "public, usgov, china, or a cloud that the catalog adds.",
+            "pattern": "^[a-z][a-z0-9-]*$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cloud_of_ones_own_has_a_name() {
+        let named = |text: &str| text.parse::<Cloud>().map(|cloud| cloud.to_string());
+        assert_eq!(named("AzureCloud").as_deref(), Ok("public"));
+        assert_eq!(named("bleu").as_deref(), Ok("bleu"));
+        for wrong in ["", "Bleu", "a b", "-a", "a-", "é", &"x".repeat(25)] {
+            assert!(named(wrong).is_err(), "{wrong}");
         }
+        let bleu: Cloud = serde_json::from_str("\"bleu\"").unwrap();
+        assert_eq!(serde_json::to_string(&bleu).unwrap(), "\"bleu\"");
+        assert_ne!(bleu, Cloud::Public);
     }
 }

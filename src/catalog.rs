@@ -16,7 +16,7 @@ mod render;
 mod settings;
 mod tree;
 
-use std::{fmt::Write as _, net::IpAddr, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
@@ -29,7 +29,7 @@ pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, r
 use decode::Decode as _;
 use problem::{Place, Problem, Text};
 
-use crate::{file, model::Tier};
+use crate::{azure::Cloud, file, model::Tier};
 
 /// The built-in catalog of the classic tiers, as it stands in the repository.
 pub const BUILTIN: &str = include_str!("../probes.yaml");
@@ -98,6 +98,32 @@ impl Catalog {
     /// Never in a build whose tests passed: one of them loads each.
     pub fn of(tier: Tier) -> Self {
         load(tier, true, &[]).expect("the built-in catalogs are checked by a test")
+    }
+
+    /// Whether hosts can be made in a cloud.
+    ///
+    /// # Errors
+    /// What an overlay would have to give, where they cannot.
+    pub fn knows(&self, cloud: Cloud) -> Result<(), String> {
+        if self.clouds.contains_key(&cloud) || Cloud::ALL.contains(&cloud) {
+            return Ok(());
+        }
+        let known: BTreeSet<&str> = self.clouds.keys().map(Cloud::as_str).collect();
+        let names: BTreeSet<&str> = self
+            .clouds
+            .values()
+            .flat_map(|it| it.keys().map(String::as_str))
+            .collect();
+        let (known, names) = (
+            known.into_iter().collect::<Vec<_>>(),
+            names.into_iter().collect::<Vec<_>>(),
+        );
+        Err(format!(
+            "the catalog has no cloud {cloud}, only {}: add it with --probes, `clouds: {{ {cloud}: {{ … }} }}` with {}; what API \
+             Management needs there besides, entries with `clouds: [{cloud}]` have to say",
+            known.join(", "),
+            names.join(", ")
+        ))
     }
 
     /// The addresses to which routes of their own lead, in every cloud: those of Windows activation.

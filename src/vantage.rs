@@ -200,7 +200,10 @@ fn contradiction(claims: &Claims, machine: &Machine) -> Option<String> {
         (Some(claimed), Some(found)) if claimed != found => Some(format!("{found}, not {claimed}")),
         _ => None,
     };
-    let cloud = differs(claims.cloud.map(Cloud::as_str), machine.cloud.map(Cloud::as_str));
+    let cloud = differs(
+        claims.cloud.as_ref().map(Cloud::as_str),
+        machine.cloud.as_ref().map(Cloud::as_str),
+    );
     let region = differs(claims.region.as_deref(), machine.region.as_deref());
     let both: Vec<String> = cloud.into_iter().chain(region).collect();
     (!both.is_empty()).then(|| format!("this VM's metadata says {}; the flags count", both.join(" and ")))

@@ -10,7 +10,7 @@ use super::{
     tree::{Node, Value},
 };
 use crate::{
-    azure::Cloud,
+    azure::{Cloud, CloudName},
     model::{Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
@@ -216,7 +216,28 @@ macro_rules! words {
         }
     )*};
 }
-words!(Cloud, Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
+words!(Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
+
+/// A cloud by its word; whether one of another name exists is for the linter, who has seen every file.
+impl Decode for Located<Cloud> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let words = || Cloud::ALL.iter().map(Cloud::as_str);
+        let Value::Text(text) = &node.value else {
+            problems.push(unexpected(node, key, "a word", &suggest("", words())));
+            return None;
+        };
+        let known = Cloud::ALL.into_iter().find(|cloud| cloud.as_str() == text);
+        let cloud = known.or_else(|| CloudName::new(text).map(Cloud::Other));
+        if cloud.is_none() {
+            problems.push(Problem::new(
+                node.at,
+                format!("{key} cannot be `{text}`"),
+                suggest(text, words()),
+            ));
+        }
+        cloud.map(|value| Self { value, at: node.at })
+    }
+}
 
 /// What has become of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
@@ -267,6 +288,12 @@ impl<T: Decode> Decode for Table<T> {
             T::decode(value, &format!("`{}`", name.value), problems).map(|value| (name.clone(), value))
         };
         Some(Self(entries.iter().filter_map(&mut read).collect()))
+    }
+}
+
+impl<T: Decode> Decode for Located<Table<T>> {
+    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        Table::decode(node, key, problems).map(|value| Self { value, at: node.at })
     }
 }
 

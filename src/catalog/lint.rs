@@ -4,16 +4,23 @@ mod distinct;
 mod endpoint;
 mod host;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
     decode::Table,
     model::{Catalog, Dependency, Endpoint, Source, SqlGateways},
-    problem::{Located, Place, Problem},
+    problem::{Located, Place, Problem, suggest},
     raw,
     settings::{NAME_SERVER, REGION, SETTINGS},
 };
-use crate::{azure::Cloud, model::Tier, text::nearest};
+use crate::{
+    azure::{Cloud, CloudName},
+    model::Tier,
+    text::nearest,
+};
 use host::{Suffixes, address, plain_host, range};
 
 /// After so many problems the rest of a file is not looked at: nobody reads on.
@@ -94,21 +101,23 @@ fn web_address(url: &Located<String>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn suffixes(raw: Option<&raw::Clouds>, problems: &mut Vec<Problem>) -> Suffixes {
+/// The names of every cloud, by cloud.
+type RawClouds = Located<Table<Table<Located<String>>>>;
+
+fn suffixes(raw: Option<&RawClouds>, problems: &mut Vec<Problem>) -> Suffixes {
     let mut clouds = Suffixes::new();
     let Some(raw) = raw else { return clouds };
-    let tables = [
-        (Cloud::Public, &raw.public),
-        (Cloud::Usgov, &raw.usgov),
-        (Cloud::China, &raw.china),
-    ];
-    if tables.iter().all(|(_, table)| table.is_none()) && !raw.broken {
+    if raw.value.0.is_empty() {
         problems.push(no_cloud(raw.at));
     }
-    for (cloud, Table(entries)) in tables
-        .into_iter()
-        .filter_map(|(cloud, table)| Some((cloud, table.as_ref()?)))
-    {
+    let mut added = Vec::new();
+    for (name, Table(entries)) in &raw.value.0 {
+        let Some(cloud) = cloud_of(name, problems) else {
+            continue;
+        };
+        if matches!(cloud, Cloud::Other(_)) {
+            added.push((name, cloud));
+        }
         let table: &mut BTreeMap<String, String> = clouds.entry(cloud).or_default();
         for (name, suffix) in entries {
             suffix_name(name, problems);
@@ -117,7 +126,47 @@ fn suffixes(raw: Option<&raw::Clouds>, problems: &mut Vec<Problem>) -> Suffixes 
             }
         }
     }
+    for (name, cloud) in added {
+        complete(name, cloud, &mut clouds, problems);
+    }
     clouds
+}
+
+/// The cloud of a key. A slip of the finger makes no new cloud.
+fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud> {
+    let words = Cloud::ALL.each_ref().map(Cloud::as_str);
+    if let Some(cloud) = Cloud::ALL.into_iter().find(|cloud| cloud.as_str() == name.value) {
+        return Some(cloud);
+    }
+    let help = match nearest(&name.value, &words) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => match CloudName::new(&name.value) {
+            Some(own) => return Some(Cloud::Other(own)),
+            None => format!(
+                "write {}, or a name of small letters, digits and inner dashes, {} at most",
+                words.join(", "),
+                CloudName::LONGEST
+            ),
+        },
+    };
+    problems.push(Problem::new(name.at, format!("`{}` is no cloud", name.value), help));
+    None
+}
+
+/// A cloud that a catalog adds has to give every name that another gives: hosts are made of them.
+fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut Suffixes, problems: &mut Vec<Problem>) {
+    let all: BTreeSet<String> = clouds.values().flat_map(|table| table.keys().cloned()).collect();
+    let own = clouds.entry(cloud).or_default();
+    let missing: Vec<String> = all.into_iter().filter(|suffix| !own.contains_key(suffix)).collect();
+    if !missing.is_empty() {
+        problems.push(Problem::new(
+            name.at,
+            format!("the cloud `{}` lacks {}", name.value, missing.join(", ")),
+            "give the suffix of each in this cloud: hosts are made of them",
+        ));
+    }
+    // Said once, and not of every host that is made of it.
+    own.extend(missing.into_iter().map(|suffix| (suffix, "missing.invalid".to_owned())));
 }
 
 fn suffix_name(name: &Located<String>, problems: &mut Vec<Problem>) {
@@ -219,10 +268,11 @@ fn dependency(
     let clouds = raw
         .clouds
         .as_ref()
-        .map_or(Vec::new(), |list| cloud_list(list, problems));
+        .map_or(Vec::new(), |list| cloud_list(list, suffixes, problems));
     let scope = endpoint::Scope {
         clouds: if clouds.is_empty() {
-            Cloud::ALL.to_vec()
+            let all: BTreeSet<Cloud> = Cloud::ALL.into_iter().chain(suffixes.keys().copied()).collect();
+            all.into_iter().collect()
         } else {
             clouds.clone()
         },
@@ -246,7 +296,7 @@ fn dependency(
         route_addresses: raw
             .route_addresses
             .as_ref()
-            .map_or(BTreeMap::new(), |table| route_addresses(table, problems)),
+            .map_or(BTreeMap::new(), |table| route_addresses(table, suffixes, problems)),
         endpoints,
     })
 }
@@ -292,9 +342,10 @@ fn check_tag(tag: &Located<String>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn cloud_list(list: &Located<Vec<Located<Cloud>>>, problems: &mut Vec<Problem>) -> Vec<Cloud> {
+fn cloud_list(list: &Located<Vec<Located<Cloud>>>, suffixes: &Suffixes, problems: &mut Vec<Problem>) -> Vec<Cloud> {
     let mut clouds: Vec<Cloud> = Vec::new();
     for cloud in &list.value {
+        exists(cloud, suffixes, problems);
         if clouds.contains(&cloud.value) {
             let message = format!("`{}` stands twice in this list", cloud.value);
             problems.push(Problem::new(cloud.at, message, "name it once"));
@@ -305,19 +356,40 @@ fn cloud_list(list: &Located<Vec<Located<Cloud>>>, problems: &mut Vec<Problem>) 
     clouds
 }
 
-fn route_addresses(raw: &raw::RouteAddresses, problems: &mut Vec<Problem>) -> BTreeMap<Cloud, Vec<IpAddr>> {
-    let lists = [
-        (Cloud::Public, &raw.public),
-        (Cloud::Usgov, &raw.usgov),
-        (Cloud::China, &raw.china),
-    ];
-    if lists.iter().all(|(_, list)| list.is_none()) && !raw.broken {
+fn route_addresses(
+    raw: &Located<Table<Located<Vec<Located<String>>>>>,
+    suffixes: &Suffixes,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<Cloud, Vec<IpAddr>> {
+    if raw.value.0.is_empty() {
         problems.push(no_cloud(raw.at));
     }
-    lists
-        .into_iter()
-        .filter_map(|(cloud, list)| Some((cloud, addresses(list.as_ref()?, problems))))
-        .collect()
+    let mut table = BTreeMap::new();
+    for (name, list) in &raw.value.0 {
+        let Some(cloud) = cloud_of(name, problems) else {
+            continue;
+        };
+        exists(
+            &Located {
+                value: cloud,
+                at: name.at,
+            },
+            suffixes,
+            problems,
+        );
+        table.insert(cloud, addresses(list, problems));
+    }
+    table
+}
+
+/// Reports a cloud that no catalog has.
+fn exists(cloud: &Located<Cloud>, suffixes: &Suffixes, problems: &mut Vec<Problem>) {
+    if matches!(cloud.value, Cloud::Other(_)) && !suffixes.contains_key(&cloud.value) {
+        let known = Cloud::ALL.iter().chain(suffixes.keys()).map(Cloud::as_str);
+        let words: BTreeSet<&str> = known.collect();
+        let message = format!("`clouds` cannot be `{}`", cloud.value);
+        problems.push(Problem::new(cloud.at, message, suggest(cloud.value.as_str(), words)));
+    }
 }
 
 fn addresses(list: &Located<Vec<Located<String>>>, problems: &mut Vec<Problem>) -> Vec<IpAddr> {

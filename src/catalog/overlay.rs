@@ -24,10 +24,16 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
         base.source = over.source;
     }
     if let Some(clouds) = over.clouds {
-        let under = base.clouds.get_or_insert_default();
-        extend(&mut under.public, clouds.public);
-        extend(&mut under.usgov, clouds.usgov);
-        extend(&mut under.china, clouds.china);
+        let under = base.clouds.get_or_insert_with(|| Located {
+            value: Table(Vec::new()),
+            at: clouds.at,
+        });
+        for (name, table) in clouds.value.0 {
+            match under.value.0.iter_mut().find(|(known, _)| known.value == name.value) {
+                Some((_, known)) => merge(known, table),
+                None => under.value.0.push((name, table)),
+            }
+        }
     }
     if let Some(gateways) = over.sql_gateways {
         let under = base.sql_gateways.get_or_insert_with(|| raw::SqlGateways {
@@ -49,10 +55,13 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
     base.broken |= over.broken;
 }
 
-/// A later name takes the place of the earlier one.
 fn extend<T>(base: &mut Option<Table<T>>, over: Option<Table<T>>) {
-    let Some(Table(over)) = over else { return };
-    let Table(base) = base.get_or_insert_with(|| Table(Vec::new()));
+    let Some(over) = over else { return };
+    merge(base.get_or_insert_with(|| Table(Vec::new())), over);
+}
+
+/// A later name takes the place of the earlier one.
+fn merge<T>(Table(base): &mut Table<T>, Table(over): Table<T>) {
     let replaced: HashSet<&str> = over.iter().map(|(name, _)| name.value.as_str()).collect();
     base.retain(|(name, _)| !replaced.contains(name.value.as_str()));
     base.extend(over);

@@ -21,8 +21,9 @@ record! {
         schema: Located<i128>,
         /// Where the facts come from. An overlay's source takes the place of the built-in one.
         source: Source,
-        /// What `{name}` in a host stands for, cloud by cloud.
-        clouds: Clouds,
+        /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own, which has
+        /// to give every name that these give.
+        clouds: Located<Table<Table<Text>>>,
         /// The dependencies, in the order of reports.
         dependencies: List<Dependency>,
         /// Documented gateway addresses of Azure SQL, which stand in for a server whose name is not known.
@@ -39,16 +40,6 @@ record! {
         documented: Text,
         /// When a person last held this file against the page, YYYY-MM-DD; without it, at the page's date.
         checked: Text,
-    }
-
-    /// Names and what they stand for, in each cloud.
-    Clouds {
-        /// Azure public.
-        public: Table<Text>,
-        /// Azure US Government.
-        usgov: Table<Text>,
-        /// Azure operated by 21Vianet.
-        china: Table<Text>,
     }
 
     /// Documented gateways of Azure SQL.
@@ -92,19 +83,9 @@ record! {
         /// Without it, hosts that everybody has and the tags of all others.
         on_page: Located<Named>,
         /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
-        route_addresses: RouteAddresses,
+        route_addresses: Located<Table<List<Text>>>,
         /// What to test.
         endpoints: List<Endpoint>,
-    }
-
-    /// Literal addresses, cloud by cloud.
-    RouteAddresses {
-        /// In Azure public.
-        public: List<Text>,
-        /// In Azure US Government.
-        usgov: List<Text>,
-        /// In Azure operated by 21Vianet.
-        china: List<Text>,
     }
 
     /// A target and the ports to test on it.

@@ -14,6 +14,7 @@ pub(super) fn explain(arguments: &ExplainArgs) -> Result<u8, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog::load(arguments.tier, true, &overlays)
         .map_err(|errors| Failure::catalog(&errors, terminal::colour(clap::ColorChoice::Auto, &io::stderr())))?;
+    catalog.knows(arguments.cloud).map_err(Failure::usage)?;
     let page = match &arguments.word {
         Some(word) => explain::explain(word, &catalog, arguments.cloud).map_err(Failure::usage)?,
         None => explain::list(&catalog),

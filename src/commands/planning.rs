@@ -6,7 +6,7 @@ use jiff::Zoned;
 
 use crate::{
     azure::{
-        region,
+        Cloud, region,
         resources::{Known, Resource},
     },
     catalog::{self, Catalog},
@@ -67,6 +67,7 @@ pub(super) fn plan(
         .collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog::load(arguments.tier, !arguments.no_builtin, &overlays)
         .map_err(|errors| Failure::catalog(&errors, colour))?;
+    check_cloud(arguments, &catalog)?;
     let selection = Selection {
         only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
@@ -192,6 +193,18 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
         nic: ids.nic.or_else(|| here.map(|(card, _)| &card.id).and_then(of_id)),
         region: place.region.clone(),
     }
+}
+
+/// Refuses a cloud that no catalog has, and to ask a management endpoint that nobody knows.
+fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), Failure> {
+    let Some(cloud) = arguments.cloud else { return Ok(()) };
+    catalog.knows(cloud).map_err(Failure::usage)?;
+    if matches!(cloud, Cloud::Other(_)) && arguments.service.is_some() {
+        return Err(Failure::usage(format!(
+            "--service: nothing is known of the management endpoint in the cloud {cloud}; fetch the documents yourself"
+        )));
+    }
+    Ok(())
 }
 
 /// Where the agent has to stand, where it is not in the subnet of what it speaks for.

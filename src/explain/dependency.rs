@@ -22,7 +22,7 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
         label(&mut page, "Service tag", tag);
     }
     if !dependency.clouds.is_empty() {
-        let clouds: Vec<&str> = dependency.clouds.iter().map(|cloud| cloud.as_str()).collect();
+        let clouds: Vec<&str> = dependency.clouds.iter().map(Cloud::as_str).collect();
         label(&mut page, "Clouds", &clouds.join(", "));
     }
     if let Some(vnet) = dependency.vnet {

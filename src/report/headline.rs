@@ -190,21 +190,19 @@ fn with(groups: &[Group], status: Status) -> usize {
 }
 
 /// What people call a cloud.
-pub fn cloud(cloud: Cloud) -> &'static str {
+pub fn cloud(cloud: Cloud) -> String {
     match cloud {
-        Cloud::Public => "public cloud",
-        Cloud::Usgov => "US Government cloud",
-        Cloud::China => "21Vianet cloud",
+        Cloud::Public => "public cloud".into(),
+        Cloud::Usgov => "US Government cloud".into(),
+        Cloud::China => "21Vianet cloud".into(),
+        Cloud::Other(name) => format!("cloud {}", name.as_str()),
     }
 }
 
 /// Where the agent stood, item by item: version, cloud, region, machine, name servers.
 pub fn vantage(report: &Report) -> Vec<String> {
     let vantage = &report.vantage;
-    let mut items = vec![
-        format!("apim-probe {}", report.agent.version),
-        cloud(vantage.cloud).to_owned(),
-    ];
+    let mut items = vec![format!("apim-probe {}", report.agent.version), cloud(vantage.cloud)];
     items.extend(vantage.region.clone());
     items.extend(vantage.vnet.map(|vnet| format!("{} network", vnet.as_str())));
     items.extend(machine(report).map(|machine| format!("from {machine}")));

@@ -63,9 +63,7 @@ fn opening(report: &Report, all_well: bool) -> String {
     let place = [headline::machine(report), report.vantage.region.clone()]
         .into_iter()
         .flatten();
-    let place: Vec<String> = place
-        .chain([headline::cloud(report.vantage.cloud).to_owned()])
-        .collect();
+    let place: Vec<String> = place.chain([headline::cloud(report.vantage.cloud)]).collect();
     let mut out = format!("{what}\n\n");
     label(&mut out, "From", &format!("{place_words}: {}", place.join(", ")));
     label(&mut out, "When", &time(report));

@@ -201,11 +201,11 @@ pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, St
         .compute
         .ok_or("what answered in place of the metadata service says nothing of a VM")?;
     let mut notices = Vec::new();
-    let cloud = compute.environment.parse().ok();
+    let cloud = Cloud::known(&compute.environment);
     if cloud.is_none() {
         notices.push(format!(
-            "the metadata service places this VM in the cloud \"{}\", of which the catalog holds no host names: lay yours over it \
-             with --probes; without --cloud those of the public cloud are probed",
+            "the metadata service places this VM in the cloud \"{}\", of which the built-in catalog holds no host names: add it \
+             with --probes (`clouds:`) and name it with --cloud; without, those of the public cloud are probed",
             compute.environment
         ));
     }

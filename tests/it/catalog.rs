@@ -644,3 +644,53 @@ fn survive(bytes: Vec<u8>) {
         assert_eq!(errors.summaries().count(), errors.count());
     }
 }
+
+/// The public cloud's names, as those of another cloud.
+fn in_another_cloud(name: &str) -> String {
+    let public = &Catalog::builtin().clouds[&Cloud::Public];
+    let suffixes: Vec<String> = public
+        .keys()
+        .map(|suffix| format!("{suffix}: {}.{name}.example", suffix.replace('_', "-")))
+        .collect();
+    format!("clouds: {{ {name}: {{ {} }} }}\n", suffixes.join(", "))
+}
+
+#[test]
+fn an_overlay_adds_a_cloud() {
+    let bleu: Cloud = "bleu".parse().unwrap();
+    let mine = "dependencies:\n  - id: mine\n    title: Mine\n    need: required\n    impact: Much.\n    clouds: [bleu]\n    \
+                endpoints: [ { host: \"a.{storage}\", port: 443, protocol: tls } ]\n";
+    let overlay = named("bleu.yaml", in_another_cloud("bleu") + mine);
+    let catalog = load(Tier::Classic, true, &[overlay]).unwrap();
+    assert_eq!(catalog.knows(bleu), Ok(()));
+    assert_eq!(catalog.clouds.len(), 4);
+    let rows = outbound(&catalog, bleu);
+    let has = |host: &str| rows.iter().any(|(it, ..)| it == host);
+    assert!(
+        has("a.storage.bleu.example") && has("{storage_account}.blob.storage.bleu.example"),
+        "{rows:#?}"
+    );
+    assert!(!has("gcs.prod.monitoring.core.windows.net"), "{rows:#?}");
+    // The known clouds are as they were.
+    assert_eq!(
+        outbound(&catalog, Cloud::China),
+        outbound(&Catalog::builtin(), Cloud::China)
+    );
+}
+
+#[test]
+fn a_cloud_that_nobody_added_is_said_as_such_with_what_to_give() {
+    let said = Catalog::builtin().knows("delos".parse().unwrap()).unwrap_err();
+    for part in [
+        "no cloud delos",
+        "--probes",
+        "event_hubs",
+        "regional_login",
+        "clouds: [delos]",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for cloud in Cloud::ALL {
+        assert_eq!(Catalog::builtin().knows(cloud), Ok(()));
+    }
+}

@@ -233,3 +233,21 @@ fn powershell_gets_its_own_quotes_and_variables() {
     );
     assert!(commands.contains("\n# undo: az network nsg rule delete "), "{commands}");
 }
+
+#[test]
+fn a_cloud_without_a_catalog_is_refused_before_anything_is_asked() {
+    for arguments in [
+        &["list", "--no-metadata", "--cloud", "delos"][..],
+        &["rules", "--no-metadata", "--kind", "nsg", "--cloud", "delos"],
+        &["explain", "--cloud", "delos", "sql"],
+    ] {
+        let output = Command::cargo_bin("apim-probe")
+            .unwrap()
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("no cloud delos") && said.contains("--probes"), "{said}");
+    }
+}

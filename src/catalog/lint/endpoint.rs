@@ -92,7 +92,7 @@ fn own_clouds(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -
             "add the cloud to the dependency's `clouds:`, or leave it out here",
         ));
     }
-    cloud_list(list, problems)
+    cloud_list(list, scope.suffixes, problems)
 }
 
 fn outbound_target(raw: &raw::Endpoint, names: &Names, problems: &mut Vec<Problem>) -> Option<Target> {

@@ -72,7 +72,7 @@ impl Names<'_> {
             .clouds
             .iter()
             .filter(|cloud| self.suffix(name, **cloud).is_none())
-            .map(|cloud| cloud.as_str())
+            .map(Cloud::as_str)
             .collect();
         if missing.is_empty() {
             Ok(())

@@ -61,14 +61,16 @@ fn event_hubs(instance: &Instance, needs: &mut Needs) {
 /// External caches, by the name of their resource.
 fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
     let suffix = match cloud {
-        Cloud::Public => "redis.cache.windows.net",
-        Cloud::Usgov => "redis.cache.usgovcloudapi.net",
-        Cloud::China => "redis.cache.chinacloudapi.cn",
+        Cloud::Public => Some("redis.cache.windows.net"),
+        Cloud::Usgov => Some("redis.cache.usgovcloudapi.net"),
+        Cloud::China => Some("redis.cache.chinacloudapi.cn"),
+        // Nobody has said what it is called there.
+        Cloud::Other(_) => None,
     };
     for cache in &instance.records.caches {
         let redis = cache.resource.as_deref().and_then(|id| word_behind(id, "redis"));
-        match redis {
-            Some(redis) => needs.values.push(("redis_host", format!("{redis}.{suffix}"))),
+        match redis.zip(suffix) {
+            Some((redis, suffix)) => needs.values.push(("redis_host", format!("{redis}.{suffix}"))),
             None => needs.notices.push(format!(
                 "no document tells the host of cache {}: pass --set redis_host=HOST, or managed_redis_host=HOST for Azure \
                  Managed Redis",
