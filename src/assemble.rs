@@ -83,7 +83,11 @@ fn standing(vantage: &vantage::Vantage, endpoints: &[Endpoint]) -> Option<Standi
     let without_route = services.all(|endpoint| {
         let nowhere = |stage: &TcpStage| stage.outcome == StageOutcome::Failed(Cause::TcpNoRoute);
         match endpoint.cause {
-            Some(Cause::TcpNoRoute) => endpoint.stages.tcp.iter().all(nowhere),
+            // A name with nothing but IPv6 addresses says nothing of a machine that only has IPv4.
+            Some(Cause::TcpNoRoute) => {
+                let tcp = &endpoint.stages.tcp;
+                tcp.iter().all(nowhere) && tcp.iter().any(|stage| stage.address.is_ipv4())
+            }
             Some(Cause::LocalFault) => vantage.addresses.is_empty(),
             _ => false,
         }

@@ -2,7 +2,10 @@
 
 #![no_main]
 
-use apim_probe::catalog::{File, load, render};
+use apim_probe::{
+    catalog::{File, load, render},
+    model::Tier,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     // The built-in catalog takes a while to read: it is laid under nothing but what could be one.
     for builtin in [false, true] {
-        if let Err(errors) = load(builtin, std::slice::from_ref(&file)) {
+        if let Err(errors) = load(Tier::default(), builtin, std::slice::from_ref(&file)) {
             let page = render(&errors, false);
             let harmful = |c: char| c.is_control() && c != '\n';
             assert!(errors.count() > 0 && !page.contains(harmful), "{page:?}");

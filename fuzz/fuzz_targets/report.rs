@@ -7,7 +7,7 @@ use apim_probe::{
     exit::judge,
     file,
     model::Policy,
-    report::{Format, Options, render},
+    report::{Detail, Format, Options, render},
 };
 use clap::ValueEnum;
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +28,8 @@ fuzz_target!(|bytes: &[u8]| {
         width: 80,
         colour: false,
         unicode: true,
-        verbose: true,
+        detail: Detail::Everything,
+        again: None,
     };
     for format in Format::value_variants() {
         let written = render(&report, *format, &options);

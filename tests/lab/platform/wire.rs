@@ -130,18 +130,24 @@ const LISTED: &[Listed] = &[
         is: |said, plan| matches!(said, Said::Nothing { to, segments: 536 } if plan.is_at(*to, "tcp")),
     },
     Listed {
-        readme: "a handshake at that address with",
-        is: |said, plan| {
-            matches!(said, Said::Hello { to, name } if plan.is_at(*to, "tcp") && plan.names(name)
-                && !plan.hosts_at(*to).contains(name))
+        readme: "the same at that address with another name of the plan",
+        is: |said, plan| match said {
+            Said::Hello { to, name } | Said::Request { to, host: name, .. } => {
+                plan.is_at(*to, "tcp") && plan.names(name) && !plan.hosts_at(*to).contains(name)
+            }
+            _ => false,
         },
     },
     Listed {
-        readme: "a connection to 192.0.2.1",
+        readme: "the same connection to 192.0.2.1",
         is: |said, plan| {
             matches!(said, Said::Nothing { to: (NOBODY, port), .. } if plan.has_port(*port))
                 && plan.controls.contains("192.0.2.1")
         },
+    },
+    Listed {
+        readme: "one more connection to an endpoint that has accepted one",
+        is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
     },
     Listed {
         readme: "the platform's name server 168.63.129.16",
