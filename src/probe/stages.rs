@@ -87,7 +87,7 @@ impl Stages {
             };
             self.connections(endpoint, address, &[]).await
         });
-        let attempts = join_all(attempts).await.concat();
+        let attempts = join_all(attempts).await.into_iter().flatten().collect();
         let cut = tokio::time::Instant::now() >= self.end;
         Trace {
             duration: started.elapsed(),
@@ -111,7 +111,7 @@ impl Stages {
             };
             self.connections(endpoint, *address, earlier).await
         });
-        join_all(attempts).await.concat()
+        join_all(attempts).await.into_iter().flatten().collect()
     }
 
     fn not_dialled(&self, address: SocketAddr, why: NotDialled) -> Attempt {

@@ -25,7 +25,7 @@ pub(super) const PROMISES: &[Promise] = &[
         name: "moments/run",
         catalog: None,
         network: || WAITING.to_owned(),
-        check: |world| at_any_moment(world, "run", Duration::from_millis(2_200)),
+        check: |world| at_any_moment(world, "run", Duration::from_millis(2_100)),
     },
     Promise {
         name: "moments/watch",
@@ -55,7 +55,7 @@ pub(super) const PROMISES: &[Promise] = &[
     },
 ];
 
-/// Some answer, some do not, and a name server is slow.
+/// Some answer, some do not, so that every run takes its timeout, and a name server is slow.
 const WAITING: &str = "
 name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
 faults: [ { to: '*:1433', does: silence }, { to: '*:1886', does: silence } ]
@@ -96,7 +96,7 @@ fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result
     let file = world.lab.folder().join("report.json");
     let said = world.lab.folder().join("said");
     let _ = fs::remove_file(&file);
-    let mut agent = world.agent(command, &["--timeout", "1s", "-o", &file.display().to_string()])?;
+    let mut agent = world.agent(command, &["--timeout", "2s", "-o", &file.display().to_string()])?;
     agent.stdout(Stdio::null()).stderr(File::create(&said)?);
     let mut child = agent.spawn().context("starting the agent")?;
     wait_until_it_listens(&child)?;
