@@ -73,7 +73,7 @@ fn every_row_of_the_table_is_missed_once_it_is_gone() {
         .split_inclusive('\n')
         .filter(|line| line.contains(" Allow | "))
         .collect();
-    assert_eq!(rows.len(), 16);
+    assert!(rows.len() >= 12, "{rows:#?}");
     for row in rows {
         let drift = after(&[(row, "")]);
         assert!(!drift.dropped.is_empty(), "{row}");

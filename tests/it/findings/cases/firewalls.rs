@@ -100,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy()
                 .fault(|e| e.port == 443, &Fault::CutReset)
                 .cut_by(Cutter::Wall),
-            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, 53 hosts"),
+            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, "),
             Certain,
             FirewallApplicationRule,
         ),
@@ -140,7 +140,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "every handshake on 443 is cut, and no control was made",
             healthy().fault(|e| e.port == 443, &Fault::CutReset),
-            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, 53 hosts"),
+            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, "),
             High,
             FirewallApplicationRule,
         ),

@@ -52,7 +52,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the next hop of the default route is dead",
             healthy().fault(beyond_dns, &Fault::DeadNextHop),
-            ("dead-next-hop/first-hop", "The next hop to 63 hosts is dead"),
+            ("dead-next-hop/first-hop", "The next hop to "),
             Certain,
             Udr,
         ),
