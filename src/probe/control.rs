@@ -1,7 +1,7 @@
 //! Controls: what unmasks a middlebox.
 //!
 //! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
-//! connection to nobody for each port, another name for each host and port that was cut, up to [`MOST_NAMES`], and one more
+//! connection to nobody for each port, another name for each host and port that was cut, up to `MOST_NAMES`, and one more
 //! connection to somebody who accepted one. No name outside the plan is ever sent.
 
 use std::{
