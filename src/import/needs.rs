@@ -12,13 +12,16 @@ mod known;
 mod own_names;
 mod uses;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Place, Target, instance::Instance, view::Remark};
 use crate::{
     azure::Cloud,
-    catalog::{Dependency, Endpoint, model::Authority},
-    model::Need,
+    catalog::{
+        self, Dependency, Endpoint,
+        model::{Authority, OfInstance},
+    },
+    model::{Direction, Expect, Need, Protocol, Transport},
 };
 
 /// What an instance needs, as its documents say.
@@ -99,6 +102,29 @@ fn of_the_instance(
         on_page: None,
         route_addresses: BTreeMap::new(),
         endpoints,
+    }
+}
+
+/// One entry of such a dependency: a feature's, outbound over TCP.
+fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_instance: OfInstance) -> Endpoint {
+    Endpoint {
+        target,
+        ports: vec![(port, protocol)],
+        transport: Transport::Tcp,
+        names: Vec::new(),
+        need: Some(Need::Feature),
+        direction: Direction::Outbound,
+        source_tag: None,
+        clouds: Vec::new(),
+        vnet: None,
+        path: None,
+        note: None,
+        expect: Expect::Reachable,
+        retired: None,
+        replaced_by: None,
+        only_when_named: false,
+        on_page: None,
+        of_instance: Some(Arc::new(of_instance)),
     }
 }
 

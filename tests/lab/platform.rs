@@ -24,6 +24,11 @@ const TOKEN: [&str; 3] = [
     "c2lnbmVkLWJ5LW5vYm9keQ",
 ];
 
+/// The metadata service's path for tokens, and its reply with one, as a line of a service in the lab.
+fn token_reply(token: &str) -> String {
+    format!(r#"/metadata/identity/oauth2/token: {{ body: '{{"access_token":"{token}","token_type":"Bearer"}}' }}"#)
+}
+
 const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
 const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
@@ -114,6 +119,7 @@ const TELLTALES: [(&str, &str); 7] = [
 
 fn shows_no_token(answer: &str) -> Result<()> {
     let token = TOKEN.join(".");
+    let reply = token_reply(&token);
     let answer = answer.replace("TOKEN", &token);
     // The token is demanded, so that a run which never sent it does not pass.
     let demanding = answer.replacen('{', &format!("{{ demands: ['Authorization: Bearer {token}'],"), 1);
@@ -125,7 +131,7 @@ services:
     http:
       status: 404
       paths:
-        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+        {reply}
   'management.azure.com:443': {{ speaks: https, http: {demanding} }}"
     ))?;
     let said = shows_none_of(&network, &TOKEN, &[])?;

@@ -7,7 +7,7 @@ use crate::{
         rule::{Account, Claims, Group, Rule},
         view::{Row, RunView},
     },
-    model::{Cause, FindingKind, Fix, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
     net::{SocketFailure, tcp::TcpEnd},
     probe::trace::Attempt,
     text::words::distinct,
@@ -142,9 +142,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!("This VM's routing table has no way to {}", say::host_count(&group.rows)),
         grounds: beside(
             view,
-            say::examples(&group.rows)
-                .into_iter()
-                .fold(Grounds::default(), Grounds::proof),
+            Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(["ip route show table all", "ip -6 route show table all"]),
@@ -207,9 +205,7 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ),
         grounds: beside(
             view,
-            say::examples(&group.rows)
-                .into_iter()
-                .fold(Grounds::default(), Grounds::proof),
+            Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(look.iter().copied()),

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    endpoint,
     hosts::{Hosts, Odd, Spot},
     shown,
     uses::{Group, Use},
@@ -13,7 +14,7 @@ use crate::{
         model::{Authority, OfInstance, Target as To, Validation},
     },
     import::{Place, some_of},
-    model::{Direction, Expect, Need, Protocol, Transport},
+    model::Protocol,
     text::words,
 };
 
@@ -123,24 +124,11 @@ impl Shared {
             To::Addresses { addresses, .. } if tls => addresses.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
+        let protocol = if tls { Protocol::Tls } else { Protocol::Tcp };
         Endpoint {
-            target,
-            ports: vec![(self.port, if tls { Protocol::Tls } else { Protocol::Tcp })],
-            transport: Transport::Tcp,
             names,
-            need: Some(Need::Feature),
-            direction: Direction::Outbound,
-            source_tag: None,
-            clouds: Vec::new(),
-            vnet: None,
-            path: None,
             note: self.note(tls),
-            expect: Expect::Reachable,
-            retired: None,
-            replaced_by: None,
-            only_when_named: false,
-            on_page: None,
-            of_instance: Some(Arc::new(of_instance)),
+            ..endpoint(target, self.port, protocol, of_instance)
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
         name,
         view::Remark,
     },
+    text::words,
 };
 
 /// Adds what documents tell of the services that the catalog knows.
@@ -37,23 +38,14 @@ fn event_hubs(instance: &Instance, needs: &mut Needs) {
                 .targets
                 .push(target(host, None, "event-hubs", format!("logger {}", logger.name))),
             (None, Some(namespace)) => needs.values.push(("event_hub_namespace", namespace)),
-            (None, None) => hidden.push(logger.name.as_str()),
+            (None, None) => hidden.push(format!("logger {}", logger.name)),
         }
     }
     if !hidden.is_empty() {
         needs.notices.push(format!(
             "the connection string of {} is a secret, so its Event Hubs namespace is not known: pass --set \
              event_hub_namespace=NAME",
-            crate::text::words::list(
-                &hidden
-                    .iter()
-                    .map(|name| format!("logger {name}"))
-                    .collect::<Vec<_>>()
-                    .iter()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>(),
-                3
-            )
+            words::list(&hidden.iter().map(String::as_str).collect::<Vec<_>>(), 3)
         ));
     }
 }

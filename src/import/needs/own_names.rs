@@ -3,8 +3,9 @@
 //! Nothing of it is in public DNS, and it listens to requests by host name only
 //! (<https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet>).
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
+use super::endpoint;
 use crate::{
     catalog::{
         Dependency, Endpoint,
@@ -14,7 +15,7 @@ use crate::{
         OWN_HOSTNAMES,
         instance::{HostName, Role, Service},
     },
-    model::{Direction, Expect, Need, Protocol, Transport, Vnet},
+    model::{Protocol, Vnet},
 };
 
 /// The host names of an internal instance as a dependency, seen from a region; nothing for any other instance.
@@ -28,7 +29,7 @@ pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: 
         .host_names
         .iter()
         .filter(counts)
-        .map(|name| endpoint(name, leads_to(service, name, region)))
+        .map(|name| entry(name, leads_to(service, name, region)))
         .collect();
     (!endpoints.is_empty()).then(|| {
         super::of_the_instance(
@@ -66,7 +67,7 @@ fn leads_to(service: &Service, name: &HostName, region: Option<&str>) -> Vec<IpA
     addresses
 }
 
-fn endpoint(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
+fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
     let (title, path) = match name.role {
         Role::Gateway => ("Gateway", Some("/status-0123456789abcdef")),
         Role::DeveloperPortal => ("Developer portal", Some("/signin")),
@@ -92,22 +93,7 @@ fn endpoint(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
         leads_to,
     };
     Endpoint {
-        target: To::Host(name.host.clone()),
-        ports: vec![(443, Protocol::Https)],
-        transport: Transport::Tcp,
-        names: Vec::new(),
-        need: Some(Need::Feature),
-        direction: Direction::Outbound,
-        source_tag: None,
-        clouds: Vec::new(),
-        vnet: None,
         path: path.map(str::to_owned),
-        note: None,
-        expect: Expect::Reachable,
-        retired: None,
-        replaced_by: None,
-        only_when_named: false,
-        on_page: None,
-        of_instance: Some(Arc::new(of_instance)),
+        ..endpoint(To::Host(name.host.clone()), 443, Protocol::Https, of_instance)
     }
 }

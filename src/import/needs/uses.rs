@@ -73,6 +73,8 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
 /// What the lists say of each other.
 struct Books<'a> {
     records: &'a Records,
+    /// Whether an API is the current revision, by its name in lower case.
+    current: HashMap<String, bool>,
     /// Titles of APIs by their names, without revision.
     titles: HashMap<&'a str, &'a str>,
     /// Each policy with what it names, fragments resolved.
@@ -89,8 +91,13 @@ impl<'a> Books<'a> {
     fn new(records: &'a Records) -> Self {
         let titles = records.apis.iter().filter(|api| api.is_current);
         let titles = titles.map(|api| (base(&api.name), api.title.as_str())).collect();
+        let mut current = HashMap::new();
+        for api in &records.apis {
+            current.entry(api.name.to_ascii_lowercase()).or_insert(api.is_current);
+        }
         let mut books = Self {
             records,
+            current,
             titles,
             mentions: Vec::new(),
             users: HashMap::new(),
@@ -157,8 +164,8 @@ impl<'a> Books<'a> {
         let (Scope::Api(name) | Scope::Operation { api: name, .. }) = scope else {
             return true;
         };
-        let api = self.records.apis.iter().find(|api| api.name.eq_ignore_ascii_case(name));
-        api.map_or(!name.contains(";rev="), |api| api.is_current)
+        let known = self.current.get(&name.to_ascii_lowercase());
+        known.copied().unwrap_or_else(|| !name.contains(";rev="))
     }
 
     /// Whose calls a scope means.

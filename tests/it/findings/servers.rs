@@ -117,18 +117,7 @@ fn limited_questions_are_no_missing_zone() {
 
 #[test]
 fn the_platform_is_never_told_to_forward_or_to_start() {
-    for does in [
-        Server::Silent,
-        Server::TcpOnly,
-        Server::UdpOnly,
-        Server::Refuses,
-        Server::Fails,
-        Server::Denies,
-        Server::NotListening,
-        Server::Waits,
-        Server::MuteOverTcp,
-        Server::CutsShort,
-    ] {
+    for does in Server::FAILING {
         for finding in Network::with(&[(PLATFORM, does)]).findings() {
             let fix = &finding.fix.summary;
             for phrase in [

@@ -59,18 +59,7 @@ fn imagine(seed: u64) -> Imagined {
     static HEALTHY: LazyLock<Network> = LazyLock::new(Network::healthy);
     let mut chances = Chances::new(seed);
     let server = match chances.below(12) {
-        0 => *chances.one(&[
-            Server::Silent,
-            Server::TcpOnly,
-            Server::UdpOnly,
-            Server::Refuses,
-            Server::Fails,
-            Server::Denies,
-            Server::NotListening,
-            Server::Waits,
-            Server::MuteOverTcp,
-            Server::CutsShort,
-        ]),
+        0 => *chances.one(&Server::FAILING),
         _ => Server::Well,
     };
     let mut network = HEALTHY.clone();

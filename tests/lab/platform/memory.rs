@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Lab;
 
-use super::{AGENT, INSTANCE, TOKEN, network, started};
+use super::{AGENT, INSTANCE, TOKEN, network, started, token_reply};
 
 pub(super) fn is_kept_to_itself() -> Result<()> {
-    let token = TOKEN.join(".");
+    let reply = token_reply(&TOKEN.join("."));
     let network = network(&format!(
         "line: {{ counted: true }}
 names:
@@ -25,7 +25,7 @@ services:
     http:
       status: 404
       paths:
-        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+        {reply}
   'management.azure.com:443': {{ speaks: https, pace: {{ delay_ms: 1500 }} }}
 faults: [ {{ to: '*:1433', does: silence }} ]"
     ))?;

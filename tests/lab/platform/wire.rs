@@ -16,7 +16,7 @@ use apim_probe_lab::{Lab, Network, VM};
 use serde_json::Value;
 
 use self::seen::{Conversation, Place, Seen, question, questions, request, server_name};
-use super::{AGENT, INSTANCE, TOKEN, network};
+use super::{AGENT, INSTANCE, TOKEN, network, token_reply};
 
 /// Everything that the run needs so that each kind of packet is sent.
 const FLAGS: [&str; 14] = [
@@ -382,7 +382,7 @@ struct World {
 
 impl World {
     fn make() -> Result<Self> {
-        let token = TOKEN.join(".");
+        let reply = token_reply(&TOKEN.join("."));
         let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
         let interface = r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
         let deviations = network(&format!(
@@ -398,7 +398,7 @@ services:
       status: 404
       paths:
         /metadata/instance: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
-        /metadata/identity/oauth2/token: {{ body: '{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"}}' }}
+        {reply}
   '{MANAGEMENT}:443': {{ speaks: https, http: {{ body: '{{\"value\":[]}}' }} }}
   'wdcp.microsoft.com:443': {{ cut: {{ after: first-bytes, by: reset }} }}
   'crl3.digicert.com:80': {{ script: [ read, {{ end: silence }} ] }}

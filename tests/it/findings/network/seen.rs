@@ -153,6 +153,22 @@ pub(crate) enum Server {
     CutsShort,
 }
 
+impl Server {
+    /// All that do not work.
+    pub(crate) const FAILING: [Self; 10] = [
+        Self::Silent,
+        Self::TcpOnly,
+        Self::UdpOnly,
+        Self::Refuses,
+        Self::Fails,
+        Self::Denies,
+        Self::NotListening,
+        Self::Waits,
+        Self::MuteOverTcp,
+        Self::CutsShort,
+    ];
+}
+
 /// Two public addresses, the same for the same host.
 pub(crate) fn addresses(host: &str) -> [IpAddr; 2] {
     let sum = host
