@@ -71,7 +71,7 @@ impl World {
 
     /// The agent with a command, the catalog and further flags.
     fn agent(&self, command: &str, flags: &[&str]) -> Result<Command> {
-        let mut agent = self.lab.agent(AGENT)?;
+        let mut agent = self.lab.agent(threads::agent())?;
         agent.args(self.arguments(command, flags)?);
         agent.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(agent)
@@ -105,7 +105,8 @@ impl World {
     fn shell(&self, script: &str, flags: &[&str]) -> Result<Output> {
         let mut shell = self.lab.agent("sh")?;
         shell
-            .args(["-c", script, "sh", AGENT])
+            .args(["-c", script, "sh"])
+            .arg(threads::agent())
             .args(self.arguments("run", flags)?);
         shell.stdin(Stdio::null()).output().context("starting the agent")
     }

@@ -1,12 +1,17 @@
 //! A user who may have no more threads (`ulimit -u`, systemd's `TasksMax`): the report, or one sentence.
 
 use std::{
-    os::unix::process::ExitStatusExt as _,
+    env,
+    fs::{self, Permissions},
+    io,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Forbidden;
+use tempfile::TempDir;
 
 use super::{AGENT, Promise, json, text};
 
@@ -36,26 +41,39 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
 
 /// The user who is nobody on every Linux.
 const NOBODY: &str = "65534";
+/// Names the agent's copy to the process of nobody.
+const COPY: &str = "APIM_PROBE_LAB_AGENT";
 
-/// What stands in the way: root has no such limit, and nobody else may be able to start our programs.
+/// The agent; in the process of nobody the copy that may be started there.
+pub(super) fn agent() -> PathBuf {
+    env::var_os(COPY).map_or_else(|| AGENT.into(), PathBuf::from)
+}
+
+/// What stands in the way: root has no such limit, and nobody else may be able to reach any folder of ours.
 pub(super) fn obstacle() -> Option<Forbidden> {
-    let test = |file: &str| {
-        nobody("test")
-            .args(["-x", file])
-            .status()
-            .is_ok_and(|status| status.success())
+    let is_reachable = |folder: TempDir| {
+        let test = nobody(Path::new("test")).arg("-x").arg(folder.path()).status();
+        test.is_ok_and(|status| status.success())
     };
-    let own = std::env::current_exe().ok()?.display().to_string();
-    (is_root() && !(test(AGENT) && test(&own)))
+    (is_root() && !public_folder().is_ok_and(is_reachable))
         .then(|| Forbidden::because("root's threads are not limited, and nobody else may start what was built here"))
 }
 
-/// Does the job of this process as somebody whose threads are counted, where this is root; gives false elsewhere.
+/// Does the job of this process as somebody whose threads are counted, where this is root; gives false elsewhere. What was
+/// built may lie in a folder of root's alone, so copies of it are started.
 pub(super) fn done_by_nobody() -> Result<bool> {
     if !is_root() {
         return Ok(false);
     }
-    let output = nobody(&std::env::current_exe()?.display().to_string()).output()?;
+    let folder = public_folder()?;
+    let copy = |program: &Path, name: &str| -> Result<PathBuf> {
+        let copied = folder.path().join(name);
+        fs::copy(program, &copied).with_context(|| format!("copying {}", program.display()))?;
+        Ok(copied)
+    };
+    let agent = copy(Path::new(AGENT), "agent")?;
+    let own = copy(&env::current_exe()?, "lab")?;
+    let output = nobody(&own).env(COPY, agent).current_dir("/").output()?;
     ensure!(
         output.status.success(),
         "{}{}",
@@ -65,13 +83,22 @@ pub(super) fn done_by_nobody() -> Result<bool> {
     Ok(true)
 }
 
+/// A folder that everybody may enter and read.
+fn public_folder() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+}
+
 fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-fn nobody(program: &str) -> Command {
+fn nobody(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", program]);
+    command
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .arg(program);
     command.stdin(Stdio::null());
     command
 }
