@@ -60,6 +60,7 @@ pub(crate) fn assemble(
         duration_ms: milliseconds(run.duration),
         complete: !run.interrupted,
         selection,
+        exit: None,
         vantage: place(
             vantage,
             standing,

@@ -3,7 +3,9 @@
 pub mod blind;
 pub mod brief;
 pub mod csv;
+mod deciding;
 pub mod format;
+pub mod github;
 pub mod headline;
 pub mod html;
 pub mod jsonl;

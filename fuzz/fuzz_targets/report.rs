@@ -25,6 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let exit = judge(&report, Policy::default(), None);
     let options = Options {
         exit: &exit,
+        policy: Policy::default(),
         width: 80,
         colour: false,
         unicode: true,

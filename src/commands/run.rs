@@ -20,7 +20,7 @@ use crate::{
     output::{Outputs, Sinks},
     probe::{Depth, Event, flows::Reach},
     progress::Progress,
-    report::{self, Detail, Format, nagios::ServiceState},
+    report::{self, Detail, Format, Options, nagios::ServiceState},
 };
 
 /// Runs once and reports.
@@ -46,15 +46,15 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, Failure> {
     };
     let patience = stop.patience(probe.deadline);
     let saved = stop.saved(move || {
-        let mut sinks = sinks;
-        let fault = save(&made, &mut sinks, &report, patience.files);
+        let (mut made, mut sinks) = (made, sinks);
+        let fault = save(&mut made, &mut sinks, &report, patience.files);
         (made, sinks, report, fault)
     });
     let Ok((made, sinks, report, fault)) = saved else {
         return Ok(ExitStatus::INTERRUPTED);
     };
     let patience = stop.patience(probe.deadline);
-    let shown = stop.apart(None, move || show(&made, &sinks, &report, &typed, fault, patience));
+    let shown = stop.apart(None, move || show(made, &sinks, &report, &typed, fault, patience));
     shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
 
@@ -93,23 +93,27 @@ fn policy(arguments: &ReportArgs) -> Policy {
 }
 
 /// Writes the report to every file that is wanted; gives the first failure.
-fn save(report: &Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
-    let verdict = exit::judge(report, policy(arguments), None);
-    write_files(report, sinks, &verdict, Detail::from_count(arguments.verbose), patience)
+fn save(report: &mut Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
+    let detail = Detail::from_count(arguments.verbose);
+    write_files(report, sinks, policy(arguments), detail, patience)
 }
 
 /// Writes the report to stdout, with what came of its files; gives the exit status.
 fn show(
-    report: &Report,
+    mut report: Report,
     sinks: &Sinks,
     arguments: &ReportArgs,
     typed: &str,
     fault: Option<String>,
     patience: Patience,
 ) -> Result<u8, Failure> {
-    let status = exit::judge(report, policy(arguments), fault.as_deref());
-    let options = terminal::options(&status, arguments.color, Detail::from_count(arguments.verbose), typed);
-    print_within(&report::render(report, sinks.stdout, &options), patience.stdout)?;
+    let status = exit::judge(&report, policy(arguments), fault.as_deref());
+    report.exit = Some(status.clone());
+    let options = Options {
+        policy: policy(arguments),
+        ..terminal::options(&status, arguments.color, Detail::from_count(arguments.verbose), typed)
+    };
+    print_within(&report::render(&report, sinks.stdout, &options), patience.stdout)?;
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
@@ -117,22 +121,27 @@ fn show(
     }
     // A monitoring system reads the status of its plugins in its own way.
     Ok(match sinks.stdout {
-        Format::Nagios => ServiceState::of(report, &status) as u8,
+        Format::Nagios => ServiceState::of(&report, &status) as u8,
         _ => status.code,
     })
 }
 
-/// Writes the report to every file that is wanted; gives the first failure.
+/// Judges the report and writes it to every file that is wanted; gives the first failure.
 pub(super) fn write_files(
-    report: &Report,
+    report: &mut Report,
     sinks: &mut Sinks,
-    exit: &ExitStatus,
+    policy: Policy,
     detail: Detail,
     patience: Duration,
 ) -> Option<String> {
+    let exit = exit::judge(report, policy, None);
+    report.exit = Some(exit.clone());
     let mut failed = None;
     for sink in &mut sinks.files {
-        let options = terminal::file_options(exit, detail);
+        let options = Options {
+            policy,
+            ..terminal::file_options(&exit, detail)
+        };
         let written = sink.write(&report::render(report, sink.format, &options), patience);
         failed = failed.or(written.err());
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::ColorChoice;
 
 use crate::{
-    model::ExitStatus,
+    model::{ExitStatus, Policy},
     report::{Detail, Options},
 };
 
@@ -13,6 +13,7 @@ use crate::{
 pub(super) fn options<'a>(exit: &'a ExitStatus, color: ColorChoice, detail: Detail, again: &'a str) -> Options<'a> {
     Options {
         exit,
+        policy: Policy::default(),
         width: width(),
         colour: colour(color, &io::stdout()),
         unicode: is_unicode(),
@@ -25,6 +26,7 @@ pub(super) fn options<'a>(exit: &'a ExitStatus, color: ColorChoice, detail: Deta
 pub(super) fn file_options(exit: &ExitStatus, detail: Detail) -> Options<'_> {
     Options {
         exit,
+        policy: Policy::default(),
         width: 80,
         colour: false,
         unicode: true,

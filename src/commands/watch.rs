@@ -323,8 +323,9 @@ impl Closing {
         let deadline = self.arguments.probe.deadline;
         let patience = stop.patience(deadline);
         let saved = stop.saved(move || {
-            let fault = self.save(sinks, patience);
-            (self, fault)
+            let mut closing = self;
+            let fault = closing.save(sinks, patience);
+            (closing, fault)
         });
         let Ok((closing, fault)) = saved else {
             return Ok(ExitStatus::INTERRUPTED);
@@ -335,15 +336,9 @@ impl Closing {
     }
 
     /// Writes the last report to every file that is wanted; gives the first failure.
-    fn save(&self, mut sinks: Sinks, patience: Patience) -> Option<String> {
-        let report = self.last.as_ref()?;
-        write_files(
-            report,
-            &mut sinks,
-            &verdict(report, &self.arguments),
-            Detail::Brief,
-            patience.files,
-        )
+    fn save(&mut self, mut sinks: Sinks, patience: Patience) -> Option<String> {
+        let policy = policy(&self.arguments);
+        write_files(self.last.as_mut()?, &mut sinks, policy, Detail::Brief, patience.files)
     }
 
     fn say(self, fault: Option<String>, patience: Patience) -> Result<u8, Failure> {
@@ -378,11 +373,14 @@ impl Closing {
 
 /// What `run` would have ended with in place of this round.
 fn verdict(report: &Report, arguments: &WatchArgs) -> ExitStatus {
-    let policy = Policy {
+    exit::judge(report, policy(arguments), None)
+}
+
+fn policy(arguments: &WatchArgs) -> Policy {
+    Policy {
         fail_on: arguments.fail_on,
         allow_untested: arguments.allow_untested,
-    };
-    exit::judge(report, policy, None)
+    }
 }
 
 /// The exit status of a watch; `verdict` is what the last round came to.
@@ -416,11 +414,7 @@ fn whole(time: Duration) -> String {
 
 /// The dependencies that keep a round from being green because something of them is blocked.
 fn still_blocked(report: &Report, arguments: &WatchArgs) -> String {
-    let policy = Policy {
-        fail_on: arguments.fail_on,
-        allow_untested: arguments.allow_untested,
-    };
-    let decision = Decision::of(&report.endpoints, policy);
+    let decision = Decision::of(&report.endpoints, policy(arguments));
     let titles = words::distinct(decision.blocked.iter().map(|endpoint| endpoint.title.as_str()));
     words::list(&titles, 4)
 }

@@ -116,6 +116,7 @@ fn report(words: &str) -> Report {
             notices: vec![],
         },
         selection: Selection::default(),
+        exit: None,
         summary: Summary::of(&endpoints),
         findings: vec![],
         endpoints,
@@ -318,6 +319,7 @@ fn the_summary_counts_what_decides() {
     let summary = Summary {
         verdict: Overall::Blocked,
         total: 13,
+        counted: 9,
         reachable: 2,
         degraded: 2,
         blocked: 3,

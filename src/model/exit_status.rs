@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A status and why, as the last line of the text report says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExitStatus {
     /// What the process returns.
+    #[serde(rename = "status")]
     pub code: u8,
     /// Why, in words, without a full stop.
     pub reason: String,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Finding, Summary, Tier, Vnet, json};
+use super::{Endpoint, ExitStatus, Finding, Summary, Tier, Vnet, json};
 use crate::azure::Cloud;
 
 /// The `schema` of a report document.
@@ -37,6 +37,9 @@ pub struct Report {
     /// What of the catalog was selected.
     #[serde(default)]
     pub selection: Selection,
+    /// The exit status of the run; null where nobody judged it.
+    #[serde(default)]
+    pub exit: Option<ExitStatus>,
     /// The counts.
     pub summary: Summary,
     /// Root causes, the weightiest first.

@@ -12,6 +12,9 @@ pub struct Summary {
     pub verdict: Overall,
     /// Every planned endpoint.
     pub total: usize,
+    /// Those that are not `documented`; `reachable` to `not_tested` add up to them.
+    #[serde(default)]
+    pub counted: usize,
     /// Endpoints that proved themselves on every address.
     pub reachable: usize,
     /// Endpoints that proved themselves with something wrong beside.
@@ -38,6 +41,7 @@ impl Summary {
         Self {
             verdict: Decision::of(endpoints, AS_REQUIRED).overall(),
             total: endpoints.len(),
+            counted: deciding().count(),
             reachable: of_verdict(Verdict::Reachable),
             degraded: of_verdict(Verdict::Degraded),
             blocked: of_verdict(Verdict::Blocked),

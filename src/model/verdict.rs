@@ -22,6 +22,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, the best first.
+    pub const ALL: [Self; 5] = [
+        Self::Reachable,
+        Self::Degraded,
+        Self::Blocked,
+        Self::Unproven,
+        Self::NotTested,
+    ];
+
     /// The word in reports.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{brief, csv, html, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
-use crate::model::{ExitStatus, Report, json};
+use super::{brief, csv, github, html, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
+use crate::model::{ExitStatus, Policy, Report, json};
 
 /// A format that a report can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,6 +30,8 @@ pub enum Format {
     Brief,
     /// A text for the people who run the network.
     Ticket,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// The endings of files and what they ask for.
@@ -69,6 +71,8 @@ impl Format {
 pub struct Options<'a> {
     /// The exit status of the run and why.
     pub exit: &'a ExitStatus,
+    /// How the user wants a run to be judged.
+    pub policy: Policy,
     /// Columns that no line of text may exceed, at least [`Options::NARROWEST`].
     pub width: usize,
     /// Whether text may use colour.
@@ -115,7 +119,7 @@ pub fn render(report: &Report, format: Format, options: &Options) -> String {
         Format::Text => text::render(report, options),
         Format::Json => json::pretty(report),
         Format::Jsonl => jsonl::render(report),
-        Format::Junit => junit::render(report),
+        Format::Junit => junit::render(report, options),
         Format::Html => html::render(report, options),
         Format::Markdown => markdown::render(report, options),
         Format::Csv => csv::render(report),
@@ -123,5 +127,6 @@ pub fn render(report: &Report, format: Format, options: &Options) -> String {
         Format::Nagios => nagios::render(report, options),
         Format::Brief => brief::render(report, options),
         Format::Ticket => ticket::render(report),
+        Format::Github => github::render(report, options),
     }
 }

@@ -1,31 +1,38 @@
 //! `JUnit` XML, for the test view of a CI service.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::view;
+use super::{Options, deciding::Deciding, view};
 use crate::{
-    model::{Cause, Endpoint, Expect, Need, Report, Verdict, json::stamp},
+    model::{Cause, Endpoint, Expect, Finding, Need, Report, Standing, Verdict, json::stamp},
     text::{escape, words},
 };
 
 /// The report as `JUnit` XML: one suite a dependency, one case an endpoint.
 ///
-/// Blocked is a failure whose type is the cause, so is what must be blocked and is not; what this machine could not try
-/// is an error. What was not tested or not proved is skipped with the reason, and so is everything that does not count.
+/// What makes the exit status 1 is a failure whose type is the cause, as `--fail-on` says; where this machine has no network, it
+/// is an error, and so is what this machine could not try. What was not tested or not proved is skipped with the reason, and
+/// so is everything that does not count. A case carries the finding that explains it, and its fix; the commands stand with the
+/// first case of a finding.
 ///
 /// # Panics
 /// Never: the document holds no character that XML forbids.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Report, options: &Options) -> String {
     let mut junit = quick_junit::Report::new("apim-probe");
-    junit.set_time(Duration::from_secs_f64((report.duration_ms / 1_000.0).max(0.0)));
+    junit.set_time(duration(report.duration_ms));
+    let mut cases = Cases {
+        deciding: Deciding::of(report, options.policy),
+        no_network: report.vantage.standing == Some(Standing::NoNetwork),
+        told: HashMap::new(),
+    };
     for (dependency, endpoints) in view::by_dependency(report) {
         let mut suite = TestSuite::new(escape(dependency));
         suite.add_property(Property::new("title", escape(&endpoints[0].title)));
         suite.add_property(Property::new("started_at", stamp(report.started_at)));
         suite.set_time(duration(endpoints.iter().filter_map(|e| e.duration_ms).sum()));
-        suite.add_test_cases(endpoints.into_iter().map(case));
+        suite.add_test_cases(endpoints.into_iter().map(|endpoint| cases.case(endpoint)));
         junit.add_test_suite(suite);
     }
     let mut document = junit.to_string().expect("an XML document in memory can be written");
@@ -34,47 +41,125 @@ pub fn render(report: &Report) -> String {
     document
 }
 
-fn case(endpoint: &Endpoint) -> TestCase {
-    let mut case = TestCase::new(escape(endpoint.target()), status(endpoint));
-    case.set_classname(escape(&endpoint.dependency));
-    case.set_time(duration(endpoint.duration_ms.unwrap_or(0.0)));
-    if endpoint.verdict == Verdict::Degraded {
-        case.set_system_out(format!("degraded: {}", escape(&endpoint.detail)));
-    }
-    case
+/// What the cases of a report are made from.
+struct Cases<'a> {
+    deciding: Deciding<'a>,
+    no_network: bool,
+    /// The ids of findings, each with the case that told it in full.
+    told: HashMap<&'a str, &'a str>,
 }
 
-fn status(endpoint: &Endpoint) -> TestCaseStatus {
-    if endpoint.as_expected == Some(true) {
-        return TestCaseStatus::success();
-    }
-    let cause = endpoint.cause.map(Cause::as_str);
-    let counts = endpoint.need != Need::Documented;
-    match (endpoint.verdict, endpoint.cause) {
-        (Verdict::NotTested, Some(Cause::LocalFault)) => failed(endpoint, NonSuccessKind::Error, "local-fault"),
-        (Verdict::Blocked, _) if counts => failed(endpoint, NonSuccessKind::Failure, cause.unwrap_or("blocked")),
-        (Verdict::Reachable | Verdict::Degraded, _) if counts && endpoint.expect == Expect::Blocked => {
-            failed(endpoint, NonSuccessKind::Failure, "unexpectedly-open")
+impl<'a> Cases<'a> {
+    fn case(&mut self, endpoint: &'a Endpoint) -> TestCase {
+        let mut case = TestCase::new(escape(endpoint.target()), self.status(endpoint));
+        case.set_classname(escape(&endpoint.dependency));
+        case.set_time(duration(endpoint.duration_ms.unwrap_or(0.0)));
+        if endpoint.verdict == Verdict::Degraded {
+            case.set_system_out(format!("degraded: {}", escape(&endpoint.detail)));
         }
-        (verdict, _) => {
-            let mut status = TestCaseStatus::skipped();
-            let need = if counts { "" } else { "noted only, " };
-            let why = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
-            status.set_message(format!("{need}{verdict}{why}: {}", escape(&endpoint.detail)));
-            status
+        case
+    }
+
+    fn status(&mut self, endpoint: &'a Endpoint) -> TestCaseStatus {
+        if self.deciding.fails(&endpoint.id) {
+            let kind = if self.no_network {
+                NonSuccessKind::Error
+            } else {
+                NonSuccessKind::Failure
+            };
+            return self.failed(endpoint, kind);
         }
+        if endpoint.as_expected == Some(true) {
+            return TestCaseStatus::success();
+        }
+        if endpoint.cause == Some(Cause::LocalFault) && self.deciding.is_unsettled(&endpoint.id) {
+            return self.failed(endpoint, NonSuccessKind::Error);
+        }
+        let mut status = TestCaseStatus::skipped();
+        let why = endpoint.cause.map_or_else(String::new, |cause| format!(" ({cause})"));
+        let message = format!(
+            "{}{}{why}: {}",
+            aside(endpoint),
+            endpoint.verdict,
+            words::sentences(std::slice::from_ref(&endpoint.detail))
+        );
+        status.set_message(escape(&message));
+        if endpoint.verdict == Verdict::Blocked {
+            status.set_description(self.told(endpoint));
+        }
+        status
+    }
+
+    fn failed(&mut self, endpoint: &'a Endpoint, kind: NonSuccessKind) -> TestCaseStatus {
+        let mut status = TestCaseStatus::non_success(kind);
+        let is_open = endpoint.expect == Expect::Blocked;
+        let of_type = match endpoint.cause {
+            _ if is_open => "unexpectedly-open",
+            Some(cause) => cause.as_str(),
+            None => endpoint.verdict.as_str(),
+        };
+        status.set_type(of_type);
+        let detail = words::sentences(std::slice::from_ref(&endpoint.detail));
+        let message = match self.deciding.finding(&endpoint.id) {
+            // Many titles begin with what they are about.
+            Some(finding) if finding.title.starts_with(&endpoint.title) => {
+                format!("{}. Fix: {}", finding.title, finding.fix.summary)
+            }
+            Some(finding) => format!("{}: {}. Fix: {}", endpoint.title, finding.title, finding.fix.summary),
+            None => format!("{}: {detail}", endpoint.title),
+        };
+        status.set_message(escape(&message));
+        status.set_description(self.told(endpoint));
+        status
+    }
+
+    /// What was seen of an endpoint, and the finding behind it.
+    fn told(&mut self, endpoint: &'a Endpoint) -> String {
+        let seen = [&endpoint.detail].into_iter().chain(&endpoint.evidence);
+        let mut lines: Vec<String> = seen.map(|sentence| escape(sentence).into_owned()).collect();
+        if let Some(finding) = self.deciding.finding(&endpoint.id) {
+            lines.push(format!("Finding: {} ({})", escape(&finding.title), escape(&finding.id)));
+            lines.push(format!("Without it: {}", escape(&finding.impact)));
+            lines.push(format!("Fix: {}", escape(&finding.fix.summary)));
+            let commands = commands(finding);
+            match self.told.get(finding.id.as_str()) {
+                Some(first) if !commands.is_empty() => {
+                    lines.push(format!("The commands stand with {}.", escape(first)));
+                }
+                Some(_) => {}
+                None => {
+                    self.told.insert(&finding.id, endpoint.target());
+                    lines.extend(commands);
+                }
+            }
+        }
+        lines.join("\n")
     }
 }
 
-fn failed(endpoint: &Endpoint, kind: NonSuccessKind, of_type: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(of_type);
-    status.set_message(escape(&words::sentences(std::slice::from_ref(&endpoint.detail))));
-    let evidence: Vec<_> = endpoint.evidence.iter().map(|sentence| escape(sentence)).collect();
-    status.set_description(evidence.join("\n"));
-    status
+/// Why an endpoint that is not well fails nothing.
+fn aside(endpoint: &Endpoint) -> &'static str {
+    match endpoint.need {
+        Need::Documented => "noted only, ",
+        Need::Feature if endpoint.verdict == Verdict::Blocked => "optional, ",
+        _ => "",
+    }
 }
 
+/// The commands of a finding's fix, a line each, and what the words in capitals stand for.
+fn commands(finding: &Finding) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (label, commands) in view::commands(&finding.fix) {
+        lines.push(format!("{label}:"));
+        let commands = commands.into_iter().flat_map(view::FixCommand::lines);
+        lines.extend(commands.map(|line| format!("  {}", escape(&line))));
+    }
+    lines.extend(view::open_words(&finding.fix).map(|word| escape(&word).into_owned()));
+    lines
+}
+
+/// Milliseconds of any report, for what takes neither less than nothing nor more than a century.
 fn duration(ms: f64) -> Duration {
-    Duration::from_secs_f64((ms / 1_000.0).max(0.0))
+    const CENTURY: f64 = 3.2e9;
+    Duration::from_secs_f64((ms / 1_000.0).clamp(0.0, CENTURY))
 }

@@ -92,7 +92,7 @@ fn performance(report: &Report) -> String {
     ];
     let mut data: Vec<String> = counts
         .iter()
-        .map(|(label, n)| format!("{label}={n};;;0;{}", summary.total))
+        .map(|(label, n)| format!("{label}={n};;;0;{}", summary.counted))
         .collect();
     data.push(format!("time={:.3}s;;;0;", report.duration_ms / 1_000.0));
     data.join(" ")

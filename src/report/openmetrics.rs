@@ -8,20 +8,22 @@ use jiff::Timestamp;
 
 use super::Options;
 use crate::{
-    model::{Endpoint, Report, Verdict},
+    model::{Endpoint, Need, Report, Verdict},
     text::escape,
 };
 
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
     let mut page = Families(String::new());
-    let tried = || report.endpoints.iter().filter(|e| e.verdict != Verdict::NotTested);
+    // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
+    let counted = || report.endpoints.iter().filter(|e| e.need != Need::Documented);
+    let tried = counted().filter(|e| e.verdict != Verdict::NotTested);
 
     page.family(
         "probe_success",
-        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested.",
+        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested, or is only documented.",
     );
-    for endpoint in tried() {
+    for endpoint in tried {
         page.sample(
             "probe_success",
             &labels(endpoint),
@@ -32,14 +34,14 @@ pub fn render(report: &Report, options: &Options) -> String {
         "probe_failure_info",
         "Verdict and cause of each endpoint that is not as it should be.",
     );
-    for endpoint in report.endpoints.iter().filter(|e| e.as_expected != Some(true)) {
+    for endpoint in counted().filter(|e| e.as_expected != Some(true) && !e.is_set_aside()) {
         let mut labels = labels(endpoint);
         labels.push(("verdict", endpoint.verdict.as_str()));
         labels.push(("cause", endpoint.cause.map_or("", |cause| cause.as_str())));
         page.sample("probe_failure_info", &labels, 1.0);
     }
     page.family("probe_duration_seconds", "How long the probe of the endpoint took.");
-    for endpoint in &report.endpoints {
+    for endpoint in counted() {
         if let Some(ms) = endpoint.duration_ms {
             page.sample("probe_duration_seconds", &labels(endpoint), ms / 1_000.0);
         }
@@ -48,7 +50,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         "probe_phase_duration_seconds",
         "How long each stage of the probe took; of several connections, the slowest.",
     );
-    for endpoint in &report.endpoints {
+    for endpoint in counted() {
         for (phase, ms) in endpoint.stages.timings() {
             let mut labels = labels(endpoint);
             labels.push(("phase", phase));
@@ -59,7 +61,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         "probe_certificate_not_after_timestamp_seconds",
         "When the certificate of the endpoint ends.",
     );
-    for endpoint in &report.endpoints {
+    for endpoint in counted() {
         if let Some(end) = certificate_end(endpoint) {
             #[expect(
                 clippy::cast_precision_loss,
@@ -90,6 +92,19 @@ fn run(page: &mut Families, report: &Report, options: &Options) {
     ] {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         page.sample("apim_probe_endpoints", &[("verdict", verdict.as_str())], f64::from(n));
+    }
+    page.family(
+        "apim_probe_documented_endpoints",
+        "Endpoints that are only documented and decide nothing, by verdict.",
+    );
+    for verdict in Verdict::ALL {
+        let is_so = |e: &&Endpoint| e.need == Need::Documented && e.verdict == verdict;
+        let n = u32::try_from(report.endpoints.iter().filter(is_so).count()).unwrap_or(u32::MAX);
+        page.sample(
+            "apim_probe_documented_endpoints",
+            &[("verdict", verdict.as_str())],
+            f64::from(n),
+        );
     }
     page.family("apim_probe_exit_status", "The exit status of the run.");
     page.sample("apim_probe_exit_status", &[], f64::from(options.exit.code));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     catalog::placeholders,
-    model::{Cause, Endpoint, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
+    model::{Cause, Confidence, Endpoint, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
     text::words::distinct,
 };
 
@@ -94,6 +94,18 @@ pub fn places(finding: &Finding) -> Vec<&'static str> {
         suspect => suspect.label(),
     };
     finding.suspects.iter().map(place).collect()
+}
+
+/// What a finding does to the instance, in words: `required` and `stops activation`, `optional`; a hint is marked as one.
+pub fn weight(finding: &Finding) -> impl Iterator<Item = &'static str> {
+    let need = finding.need.map(|need| match need {
+        Need::Required => "required",
+        Need::Feature => "optional",
+        Need::Documented => "documented",
+    });
+    let stops = finding.stops_activation.then_some("stops activation");
+    let hint = (finding.confidence == Confidence::Low).then_some("hint");
+    [need, stops, hint].into_iter().flatten()
 }
 
 /// What the words in capitals stand for that are left in the commands of a fix: `NSG: the NSG of the instance's subnet`.

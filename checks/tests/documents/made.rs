@@ -99,6 +99,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
             notices: Vec::new(),
         },
         selection: Selection::default(),
+        exit: None,
         summary: Summary::of(&endpoints),
         findings: finding(&endpoints).into_iter().collect(),
         endpoints,

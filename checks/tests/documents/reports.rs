@@ -10,6 +10,7 @@ use crate::samples;
 
 mod diff;
 mod formats;
+mod pipelines;
 mod text;
 mod tools;
 
@@ -56,6 +57,7 @@ fn rendered(report: &Report, format: Format, look: &Look) -> String {
         format,
         &Options {
             exit: &exit,
+            policy: Policy::default(),
             width,
             colour,
             unicode,

@@ -239,6 +239,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
             notices: vec![],
         },
         selection: Selection::default(),
+        exit: None,
         summary: Summary::of(&endpoints),
         findings,
         endpoints,

@@ -3,7 +3,7 @@
 
 use super::page::{Line, Page};
 use crate::{
-    model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
+    model::{Cause, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
     report::{
         Detail, Options,
         blind::blind_spots,
@@ -76,16 +76,7 @@ fn short(page: &mut Page, finding: &Finding, number: usize) {
 
 /// `required · stops activation`, `optional`; a hint is marked as one.
 fn mark(page: &Page, finding: &Finding) -> String {
-    let need = match finding.need {
-        Some(Need::Required) => Some("required"),
-        Some(Need::Feature) => Some("optional"),
-        Some(Need::Documented) => Some("documented"),
-        None => None,
-    };
-    let stops = finding.stops_activation.then_some("stops activation");
-    let hint = (finding.confidence == Confidence::Low).then_some("hint");
-    let parts: Vec<&str> = [need, stops, hint].into_iter().flatten().collect();
-    parts.join(page.dot())
+    view::weight(finding).collect::<Vec<_>>().join(page.dot())
 }
 
 /// The commands that lead on, a line each.

@@ -98,6 +98,7 @@ const REPORT: Shape = &[
     ("vantage.notices[]", "s"),
     ("summary.verdict", "reachable|blocked|incomplete"),
     ("summary.total", "n"),
+    ("summary.counted", "n"),
     ("summary.reachable", "n"),
     ("summary.degraded", "n"),
     ("summary.blocked", "n"),
@@ -106,6 +107,8 @@ const REPORT: Shape = &[
     ("summary.noted", "n"),
     ("summary.required_blocked", "n"),
     ("summary.unexpectedly_open", "n"),
+    ("exit.status", "n"),
+    ("exit.reason", "s"),
     ("selection.only", "?s"),
     ("selection.skip", "?s"),
     ("selection.required_only", "b"),
@@ -315,6 +318,7 @@ fn counts(report: &Value) -> Result<()> {
         .count();
     for (key, count) in [
         ("total", rows.len()),
+        ("counted", rows.iter().filter(|row| row["need"] != "documented").count()),
         ("reachable", deciding("reachable")),
         ("degraded", deciding("degraded")),
         ("blocked", deciding("blocked")),

@@ -26,6 +26,7 @@ fn text(diff: &Diff, width: usize) -> String {
         diff,
         &Options {
             exit: &exit,
+            policy: apim_probe::model::Policy::default(),
             width,
             colour: false,
             unicode: true,

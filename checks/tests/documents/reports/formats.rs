@@ -63,6 +63,7 @@ fn every_other_format() {
         ("openmetrics", Format::Openmetrics),
         ("brief", Format::Brief),
         ("ticket", Format::Ticket),
+        ("github", Format::Github),
     ] {
         snapshot(&format!("broken-firewall-{name}"), &rendered(&report, format, &PLAIN));
     }
@@ -122,6 +123,7 @@ fn no_format_lets_the_worst_through() {
         Format::Nagios,
         Format::Brief,
         Format::Ticket,
+        Format::Github,
     ] {
         let text = rendered(&report, format, &PLAIN);
         let harmful: Vec<char> = text.chars().filter(|c| acts(*c)).collect();
@@ -263,7 +265,7 @@ fn junit_sorts_endpoints_into_passed_failed_and_skipped() {
     let junit = rendered(&report, Format::Junit, &PLAIN);
     for part in [
         r#"tests="31""#,
-        r#"<error message="Too many open files." type="local-fault">"#,
+        r#"<error message="Name servers: Too many open files." type="local-fault">"#,
         r#"type="unexpectedly-open""#,
         r#"<skipped message="unproven: The connection was accepted."/>"#,
         r#"<skipped message="not-tested (not-outbound): Inbound from ApiManagement."/>"#,

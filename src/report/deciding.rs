@@ -1,0 +1,54 @@
+//! Which endpoints make the exit status of a run what it is, for formats that mark them one by one.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{Decision, FailOn, Finding, Policy, Report};
+
+/// The endpoints that decide, and the findings that explain endpoints, by the ids of endpoints.
+pub(crate) struct Deciding<'a> {
+    failing: HashSet<&'a str>,
+    unsettled: HashSet<&'a str>,
+    findings: HashMap<&'a str, &'a Finding>,
+}
+
+impl<'a> Deciding<'a> {
+    /// Sorts the endpoints of a report. Under `--fail-on never` none decides.
+    pub(crate) fn of(report: &'a Report, policy: Policy) -> Self {
+        let decision = Decision::of(&report.endpoints, policy);
+        let never = policy.fail_on == Some(FailOn::Never);
+        let failing = [decision.blocked, decision.lost, decision.open].into_iter().flatten();
+        let explained = report
+            .findings
+            .iter()
+            .flat_map(|finding| finding.endpoints.iter().map(move |id| (id.as_str(), finding)));
+        Self {
+            failing: failing
+                .filter(|_| !never)
+                .map(|endpoint| endpoint.id.as_str())
+                .collect(),
+            unsettled: decision
+                .unsettled
+                .into_iter()
+                .filter(|_| !never)
+                .map(|endpoint| endpoint.id.as_str())
+                .collect(),
+            // Of several findings about one endpoint the weightiest stands first.
+            findings: explained.rev().collect(),
+        }
+    }
+
+    /// Whether the endpoint makes the status 1.
+    pub(crate) fn fails(&self, id: &str) -> bool {
+        self.failing.contains(id)
+    }
+
+    /// Whether the endpoint makes the status 3 where nothing makes it 1.
+    pub(crate) fn is_unsettled(&self, id: &str) -> bool {
+        self.unsettled.contains(id)
+    }
+
+    /// The finding that explains an endpoint.
+    pub(crate) fn finding(&self, id: &str) -> Option<&'a Finding> {
+        self.findings.get(id).copied()
+    }
+}
