@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
-pub use model::{Catalog, Dependency, Endpoint, Named, Retired, Source, SqlGateways, Target};
+pub use model::{Catalog, Dependency, Endpoint, Named, OF_DOCUMENTS, Retired, Source, SqlGateways, Target};
 pub use problem::{Errors, Summary};
 pub use render::render;
 pub(crate) use settings::stands_for;

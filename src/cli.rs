@@ -393,9 +393,9 @@ pub struct PlanArgs {
     /// PEM file of more trust anchors for the management endpoint alone: they are trusted with the VM's token
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
     pub management_ca_file: Option<PathBuf>,
-    /// What kind of API Management: which catalog
-    #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
-    pub tier: Tier,
+    /// What kind of API Management, so which catalog [default: what the instance's document tells, else classic]
+    #[arg(long, value_name = "TIER", value_parser = tier())]
+    pub tier: Option<Tier>,
     /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,

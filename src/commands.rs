@@ -96,6 +96,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
+            for notice in &failure.notices {
+                tell("notice", notice);
+            }
             match failure.text {
                 Text::Line(line) => tell("error", &line),
                 Text::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
@@ -163,6 +166,8 @@ pub(crate) struct Failure {
     /// The exit status.
     pub status: u8,
     text: Text,
+    /// What was remarkable until then, which may be why.
+    notices: Vec<String>,
 }
 
 /// What happened, to what, and what to do next.
@@ -175,28 +180,32 @@ enum Text {
 }
 
 impl Failure {
+    fn new(status: u8, text: Text) -> Self {
+        Self {
+            status,
+            text,
+            notices: Vec::new(),
+        }
+    }
+
     /// Something that the user typed or gave is wrong; nothing was probed.
     pub(crate) fn usage(text: impl std::fmt::Display) -> Self {
-        Self {
-            status: ExitStatus::USAGE,
-            text: Text::Line(text.to_string()),
-        }
+        Self::new(ExitStatus::USAGE, Text::Line(text.to_string()))
     }
 
     /// A catalog is wrong; nothing was probed.
     fn catalog(errors: &catalog::Errors, colour: bool) -> Self {
-        Self {
-            status: ExitStatus::USAGE,
-            text: Text::Page(catalog::render(errors, colour)),
-        }
+        Self::new(ExitStatus::USAGE, Text::Page(catalog::render(errors, colour)))
     }
 
     /// The agent itself failed.
     pub(crate) fn agent(text: impl std::fmt::Display) -> Self {
-        Self {
-            status: ExitStatus::FAILED,
-            text: Text::Line(text.to_string()),
-        }
+        Self::new(ExitStatus::FAILED, Text::Line(text.to_string()))
+    }
+
+    /// The same, with what is to be told before it.
+    fn after(self, notices: Vec<String>) -> Self {
+        Self { notices, ..self }
     }
 }
 

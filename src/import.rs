@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     azure::{Cloud, json},
-    catalog::model::Catalog,
+    catalog::{OF_DOCUMENTS, model::Catalog},
     file,
     model::{Imported, Need},
     plan::Values,
@@ -33,12 +33,10 @@ use view::InstanceView;
 
 /// The id of the dependency that an internal instance's own host names are.
 pub const OWN_HOSTNAMES: &str = "own-hostnames";
-/// The ids of the dependencies that are made of what the instance itself names.
-const OWN: [&str; 4] = ["backends", "identity-providers", "policy-targets", OWN_HOSTNAMES];
 
 /// Whether a dependency is made of what the instance itself names.
 pub fn is_own(dependency: &str) -> bool {
-    OWN.contains(&dependency)
+    OF_DOCUMENTS.contains(&dependency) && dependency != join::OTHER
 }
 
 /// A document with more entries is refused: the largest instances have a hundred.
@@ -189,8 +187,16 @@ impl Imports {
     ) -> Result<Joined, String> {
         let needs = needs::of(&self.instance, cloud, region);
         let mut all = self.targets.clone();
+        let mut values = values.clone();
         for target in needs.targets {
             add(&mut all, target);
+        }
+        for known in needs.values {
+            if join::has_setting(catalog, known.setting) {
+                values.add(known.setting, [known.value]);
+            } else {
+                known.hosts.into_iter().for_each(|target| add(&mut all, target));
+            }
         }
         let other = self
             .instance
@@ -203,10 +209,6 @@ impl Imports {
                  --cloud {other}, or the document of the right instance",
                 files.join(", ")
             ));
-        }
-        let mut values = values.clone();
-        for (setting, value) in needs.values {
-            values.add(setting, [value]);
         }
         let mut joined = join::join(catalog, &values, &all, cloud, region);
         join::append(&mut joined.catalog, needs.dependencies);

@@ -159,10 +159,10 @@ impl Plan {
             .collect();
         let endpoints = once::each(endpoints);
         if endpoints.is_empty() {
-            return Err(format!(
-                "nothing is selected: no endpoint of the catalog remains for the {} cloud",
-                scope.cloud
-            ));
+            let why = selection
+                .idle(catalog)
+                .unwrap_or_else(|| format!("no endpoint of the catalog remains for the {} cloud", scope.cloud));
+            return Err(format!("nothing is selected: {why}"));
         }
         let control_name = suffixes
             .get("login")

@@ -61,6 +61,8 @@ pub(crate) struct Vantage {
     pub instance: InstanceView,
     /// What guards this VM and the instance, as far as the management endpoint told.
     pub subnets: Subnets,
+    /// Why the VM's metadata service told nothing, where it was asked.
+    pub unheard: Option<String>,
     /// What the reader should know before the results.
     pub notices: Vec<String>,
 }
@@ -104,7 +106,7 @@ impl Vantage {
     }
 
     fn from(claims: &Claims, machine: Option<Result<Machine, String>>) -> Self {
-        let mut notices = Vec::new();
+        let (mut notices, mut unheard) = (Vec::new(), None);
         let in_azure = matches!(machine, Some(Ok(_)));
         let standing = machine.as_ref().map(|machine| match machine {
             Ok(_) => Standing::AzureVm,
@@ -117,7 +119,7 @@ impl Vantage {
                 machine
             }
             Some(Err(why)) => {
-                notices.extend(unknown(claims, &why));
+                unheard = Some(why);
                 Machine::default()
             }
             None => Machine::default(),
@@ -159,7 +161,21 @@ impl Vantage {
             imports: Vec::new(),
             instance: InstanceView::default(),
             subnets: Subnets::default(),
+            unheard,
             notices,
+        }
+    }
+
+    /// What is assumed because neither the metadata service nor a document told it, and how to tell it.
+    pub(crate) fn assumed(&self, cloud_is_told: bool) -> Option<String> {
+        let why = self.unheard.as_deref()?;
+        match (cloud_is_told, &self.region) {
+            (false, None) => Some(format!(
+                "{why}; the public cloud is assumed and no region: pass --cloud and --region"
+            )),
+            (false, Some(_)) => Some(format!("{why}; the public cloud is assumed: pass --cloud")),
+            (true, None) => Some(format!("{why}; no region is known: pass --region")),
+            (true, Some(_)) => None,
         }
     }
 
@@ -179,19 +195,6 @@ impl Vantage {
 fn block_on<T>(asked: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(asked))
-}
-
-/// What is not known because the metadata service did not say, and how to say it.
-fn unknown(claims: &Claims, why: &str) -> Option<String> {
-    let (cloud, region) = (claims.cloud.is_none(), claims.region.is_none());
-    match (cloud, region) {
-        (true, true) => Some(format!(
-            "{why}; the public cloud is assumed and no region: pass --cloud and --region"
-        )),
-        (true, false) => Some(format!("{why}; the public cloud is assumed: pass --cloud")),
-        (false, true) => Some(format!("{why}; no region is known: pass --region")),
-        (false, false) => None,
-    }
 }
 
 /// Flags win, but the instance is not likely to be in another cloud or region than a VM in its subnet.
@@ -300,21 +303,19 @@ mod tests {
     #[test]
     fn without_metadata_there_is_one_notice() {
         let silent = || Some(Err("no answer".to_string()));
-        let about = |vantage: &Vantage| {
-            vantage
-                .notices
-                .iter()
-                .filter(|notice| notice.starts_with("no answer"))
-                .count()
-        };
         let lost = Vantage::from(&claims(None, None), silent());
         assert_eq!(
             (lost.cloud, lost.region.as_deref(), lost.source),
             (Cloud::Public, None, VantageSource::Default)
         );
-        assert_eq!(about(&lost), 1);
-        let told = Vantage::from(&claims(Some(Cloud::China), Some("chinaeast2")), silent());
-        assert_eq!(about(&told), 0, "{:?}", told.notices);
-        assert_eq!(about(&Vantage::from(&claims(None, None), None)), 0);
+        assert!(lost.assumed(false).unwrap().contains("--cloud and --region"));
+        // A document told the region.
+        let told = Vantage {
+            region: Some("westeurope".into()),
+            ..lost
+        };
+        assert!(told.assumed(false).unwrap().ends_with("pass --cloud"));
+        assert_eq!(told.assumed(true), None);
+        assert_eq!(Vantage::from(&claims(None, None), None).assumed(false), None);
     }
 }

@@ -48,6 +48,9 @@ pub struct Expect {
     /// Words that stdout must hold, whatever the report is made of.
     #[serde(default)]
     pub report: Phrases,
+    /// Words that neither stdout nor stderr may hold.
+    #[serde(default)]
+    pub never: Phrases,
     /// The longest that the whole run may take, in milliseconds: a bound against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
@@ -140,6 +143,8 @@ impl Expect {
         }
         self.stderr.missing_in(stderr, "stderr", &mut wrong);
         self.report.missing_in(stdout, "stdout", &mut wrong);
+        self.never.found_in(stdout, "stdout", &mut wrong);
+        self.never.found_in(stderr, "stderr", &mut wrong);
         let may_lack_report = self.exit == 2 || self.exit == 4 && self.endpoints.is_empty();
         if may_lack_report && stdout.trim().is_empty() {
             return wrong;
@@ -298,6 +303,12 @@ impl Phrases {
             wrong.push(format!("{whose} does not say “{phrase}”"));
         }
     }
+
+    fn found_in(&self, text: &str, whose: &str, wrong: &mut Vec<String>) {
+        for phrase in self.0.iter().filter(|phrase| text.contains(phrase.as_str())) {
+            wrong.push(format!("{whose} says “{phrase}”"));
+        }
+    }
 }
 
 fn text(value: &Value) -> &str {
@@ -431,6 +442,8 @@ within_ms: 1500";
             ),
             ("exit: 1\nconfidence_at_most: low", "expected low at most"),
             ("exit: 1\nwithin_ms: 1000", "the run took 1200.5 ms"),
+            ("exit: 1\nnever: late", "stderr says “late”"),
+            ("exit: 1\nnever: HTTPS_PROXY", "stdout says “HTTPS_PROXY”"),
             ("exit: 1\nstderr: early", "stderr does not say “early”"),
         ] {
             let wrong = wrong(expect);

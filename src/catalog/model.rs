@@ -13,6 +13,15 @@ use crate::{
     model::{Direction, Expect, Need, Protocol, Tier, Transport, Vnet},
 };
 
+/// The ids of dependencies that are in no file: they are made of what the instance's own documents name.
+pub const OF_DOCUMENTS: [&str; 5] = [
+    "backends",
+    "identity-providers",
+    "policy-targets",
+    "own-hostnames",
+    "imported",
+];
+
 /// Every documented dependency of an instance, in the order in which reports show them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {

@@ -48,6 +48,15 @@ pub(super) struct Planned {
     pub known: Known,
     /// What of the catalog was selected.
     pub selection: model::Selection,
+    /// What is remarkable about the instance's documents, which decide what is planned. It stands among the notices, too.
+    pub said: Vec<String>,
+}
+
+/// What files say, before anybody is asked.
+struct Given {
+    network: network::Known,
+    documents: Vec<Document>,
+    instance: Instance,
 }
 
 /// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
@@ -65,24 +74,16 @@ pub(super) fn plan(
         .iter()
         .map(|path| catalog::File::read(path).map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
-    let catalog = catalog::load(arguments.tier, !arguments.no_builtin, &overlays)
-        .map_err(|errors| Failure::catalog(&errors, colour))?;
-    check_cloud(arguments, &catalog)?;
-    let selection = Selection {
-        only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
-        skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
-        required_only: arguments.required_only,
+    let of_tier = |tier| {
+        catalog::load(tier, !arguments.no_builtin, &overlays).map_err(|errors| Failure::catalog(&errors, colour))
     };
-    let mut given = network::Known::from_files(&arguments.network)?;
-    let mut documents = documents(arguments)?;
-    let mut instance = Instance::default();
-    for path in &arguments.instance {
-        let failed = |error: String| Failure::usage(format!("--instance {error}"));
-        let loaded = Instance::load(path).map_err(failed)?;
-        documents.extend(loaded.documents);
-        let of = |error| failed(format!("{} {error}", file::shown(path)));
-        instance = instance.and(loaded.instance).map_err(of)?;
-    }
+    let mut catalog = of_tier(arguments.tier.unwrap_or_default())?;
+    check_cloud(arguments, &catalog)?;
+    let Given {
+        network: mut given,
+        mut documents,
+        instance,
+    } = files(arguments)?;
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
         // Asking takes a runtime, which takes descriptors.
@@ -100,15 +101,26 @@ pub(super) fn plan(
         management::fetch(&errand, &place, until)
     });
     let unusable = given.complete(&fetched.network);
+    documents.extend(fetched.documents);
+    let mut said: Vec<String> = fetched.notices.into_iter().chain(unusable).collect();
+    let instance = instance
+        .and(fetched.instance)
+        .map_err(|error| Failure::usage(format!("--service {error}")).after(said.clone()))?;
+    let tier = tier(arguments, instance.service.as_ref());
+    if tier != catalog.tier {
+        catalog = of_tier(tier)?;
+    }
+    said.extend(tier_notice(arguments, instance.service.as_ref()));
     let network = given
         .rules()
         .map(|rules| rules.with_activation_at(catalog.route_addresses()));
-    documents.extend(fetched.documents);
-    let instance = instance
-        .and(fetched.instance)
-        .map_err(|error| Failure::usage(format!("--service {error}")))?;
     let mut imports = Imports::gather(documents).of(instance);
     let (place, moved) = located(place, arguments, imports.instance.service.as_ref());
+    let mut notices: Vec<String> = place.assumed(arguments.cloud.is_some()).into_iter().collect();
+    notices.extend(catalog.source.age(Zoned::now().date()));
+    notices.extend(place.region.as_deref().and_then(unknown_region));
+    notices.extend(trusted);
+    said.extend(moved);
     let Joined {
         catalog,
         values,
@@ -116,45 +128,62 @@ pub(super) fn plan(
         notices: joined,
     } = imports
         .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
-        .map_err(Failure::usage)?;
+        .map_err(|error| Failure::usage(error).after(said.clone()))?;
     imports.view.remarks = remarks;
+    said.extend(joined);
     let scope = Scope {
         cloud: place.cloud,
         region: place.region.clone(),
         vnet: place.vnet,
         name_servers: place.name_servers.clone(),
     };
-    let plan = Plan::make(&catalog, &scope, &values, &selection).map_err(Failure::usage)?;
-    let hidden = hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str()));
-    let unknown = place.region.as_deref().and_then(unknown_region);
-    let ruled = network
-        .as_ref()
-        .map_or_else(Vec::new, |rules| rules.notices(&standpoint(&place)));
+    let selection = Selection {
+        only: arguments.only.clone().map(|ids| ids.0).unwrap_or_default(),
+        skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
+        required_only: arguments.required_only,
+    };
+    let plan =
+        Plan::make(&catalog, &scope, &values, &selection).map_err(|error| Failure::usage(error).after(said.clone()))?;
+    said.extend(selection.idle(&catalog));
+    notices.extend(said.iter().cloned());
+    notices.extend(hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str())));
+    if let Some(rules) = &network {
+        notices.extend(rules.notices(&standpoint(&place)));
+    }
+    notices.extend(added);
     let subnets = fetched.network.subnets;
     let known = known(&place, service, network.as_ref(), &subnets);
-    let elsewhere = standpoint_notice(arguments.tier);
-    let age = catalog.source.age(Zoned::now().date());
-    let notices = elsewhere
-        .into_iter()
-        .chain(age)
-        .chain(unknown)
-        .chain(trusted)
-        .chain(fetched.notices)
-        .chain(unusable)
-        .chain(moved)
-        .chain(joined)
-        .chain(hidden);
     Ok(Planned {
         vantage: Vantage {
             standing: subnets.standing().or(place.standing),
             subnets,
-            ..place.with(imports, notices.chain(ruled).chain(added))
+            ..place.with(imports, notices)
         },
         catalog,
         plan,
         network,
         known,
         selection: selected(arguments),
+        said,
+    })
+}
+
+/// Reads the files that flags name.
+fn files(arguments: &PlanArgs) -> Result<Given, Failure> {
+    let network = network::Known::from_files(&arguments.network)?;
+    let mut documents = documents(arguments)?;
+    let mut instance = Instance::default();
+    for path in &arguments.instance {
+        let failed = |error: String| Failure::usage(format!("--instance {error}"));
+        let loaded = Instance::load(path).map_err(failed)?;
+        documents.extend(loaded.documents);
+        let of = |error| failed(format!("{} {error}", file::shown(path)));
+        instance = instance.and(loaded.instance).map_err(of)?;
+    }
+    Ok(Given {
+        network,
+        documents,
+        instance,
     })
 }
 
@@ -207,15 +236,36 @@ fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the agent has to stand, where it is not in the subnet of what it speaks for.
-pub(super) fn standpoint_notice(tier: Tier) -> Option<String> {
-    (tier != Tier::Classic).then(|| {
-        format!(
-            "the catalog is that of --tier {}; stand {}",
+/// The tier whose catalog is planned with: what the flag says, else what the instance says of itself.
+fn tier(arguments: &PlanArgs, service: Option<&Service>) -> Tier {
+    arguments.tier.or_else(|| service?.tier()).unwrap_or_default()
+}
+
+/// Which catalog is used, where it is not the usual one or not the instance's, and where the agent has to stand for it.
+fn tier_notice(arguments: &PlanArgs, service: Option<&Service>) -> Option<String> {
+    let theirs = service.and_then(|service| Some((service.tier()?, service.tier_name()?)));
+    let stand = |tier: Tier| format!("stand {}", tier.standpoint());
+    match (arguments.tier, theirs) {
+        (Some(tier), Some((other, name))) if tier != other => Some(format!(
+            "the instance is of the tier {name}, and --tier {} counts; {}",
             tier.as_str(),
-            tier.standpoint()
-        )
-    })
+            stand(tier)
+        )),
+        (Some(tier), _) if tier != Tier::Classic => Some(format!(
+            "the catalog is that of --tier {}; {}",
+            tier.as_str(),
+            stand(tier)
+        )),
+        (None, Some((tier, name))) if tier != Tier::Classic => {
+            let catalog = if arguments.no_builtin {
+                String::new()
+            } else {
+                format!(", so the catalog is that of --tier {}", tier.as_str())
+            };
+            Some(format!("the instance is of the tier {name}{catalog}; {}", stand(tier)))
+        }
+        _ => None,
+    }
 }
 
 /// The place, with the kind of network and the region that the instance itself tells where no flag does. A VM may stand in a

@@ -23,6 +23,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         plan.cloud.get_or_insert(report.vantage.cloud);
         plan.region = plan.region.take().or_else(|| report.vantage.region.clone());
         plan.vnet = plan.vnet.or(report.vantage.vnet);
+        plan.tier = plan.tier.or(Some(report.agent.tier));
     }
     let planned = planning::plan(
         &arguments.plan,
@@ -30,6 +31,9 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
         &Until::after(planning::PATIENCE),
     )?;
+    for notice in &planned.said {
+        tell("notice", notice);
+    }
     let network = planned.network;
     let requirements = report.as_ref().map_or_else(
         || Requirement::of_plan(&planned.plan),

@@ -111,6 +111,7 @@ impl<'a> Session<'a> {
             network,
             known,
             selection,
+            said: _,
         } = planned;
         Ok(Self {
             stop,
@@ -307,7 +308,7 @@ impl<'a> Session<'a> {
 
 /// Everything that may wait for a file or for the platform.
 fn prepare(plan: &PlanArgs, ca_file: Option<&Path>, colour: bool, until: &Until) -> Result<Prepared, Failure> {
-    let (roots, added) = roots(ca_file, plan.tier)?;
+    let (roots, added) = roots(ca_file, plan.tier.unwrap_or_default())?;
     let planned = planning::plan(plan, added, colour, until)?;
     Ok(Prepared { planned, roots })
 }
@@ -355,7 +356,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
     assemble(
-        &Catalog::of(plan.tier),
+        &Catalog::of(plan.tier.unwrap_or_default()),
         &vantage,
         &empty,
         &run,

@@ -8,19 +8,20 @@ mod fit;
 
 use std::collections::BTreeMap;
 
-use super::{Joined, Place, Target, some_of};
+use super::{Joined, Place, Target};
 use crate::{
     azure::Cloud,
     catalog::{Catalog, Dependency, Endpoint, SETTINGS, model::Target as To, placeholders},
     model::{Direction, Expect, Need, Protocol, Transport},
     plan::{Values, fill},
+    text::words,
 };
 
 use additions::{Additions, place_of};
 use fit::{Fit, fit};
 
 /// The dependency of whatever belongs to no other.
-const OTHER: &str = "imported";
+pub(super) const OTHER: &str = "imported";
 
 type Suffixes = BTreeMap<String, String>;
 
@@ -83,6 +84,7 @@ pub(super) fn join(
         }
     }
     let strays: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
+    let strays = words::distinct(strays.iter().map(String::as_str));
     let completed = settled.iter().zip(additions);
     let mut dependencies: Vec<Dependency> = completed
         .map(|(dependency, additions)| additions.complete(dependency))
@@ -100,7 +102,7 @@ pub(super) fn join(
     if !strays.is_empty() {
         notices.push(format!(
             "the catalog has no dependency for {}: probed under \"{OTHER}\"",
-            some_of(&strays)
+            words::list(&strays, 3)
         ));
     }
     Joined {
@@ -300,6 +302,18 @@ fn has_settings(dependency: &Dependency) -> bool {
         To::Host(template) => placeholders(template).any(|name| SETTINGS.iter().any(|setting| setting.name == name)),
         _ => false,
     })
+}
+
+/// Whether a catalog has these braces anywhere.
+pub(super) fn has_setting(catalog: &Catalog, setting: &str) -> bool {
+    let has = |spec: &Endpoint| match &spec.target {
+        To::Host(template) => placeholders(template).any(|name| name == setting),
+        _ => false,
+    };
+    catalog
+        .dependencies
+        .iter()
+        .any(|dependency| dependency.endpoints.iter().any(has))
 }
 
 /// What is usually spoken on a port. Behind TLS a verified handshake is proof enough of an unknown service.

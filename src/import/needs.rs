@@ -29,14 +29,25 @@ use crate::{
 pub(super) struct Needs {
     /// Hosts that fit entries of the catalog.
     pub targets: Vec<Target>,
-    /// Names for the braces of the catalog, by the name of the setting.
-    pub values: Vec<(&'static str, String)>,
+    /// Names for the braces of the catalog.
+    pub values: Vec<Known>,
     /// What is the instance's own: backends, identity providers, policies' targets, its host names.
     pub dependencies: Vec<Dependency>,
     /// What the instance says of hosts.
     pub remarks: Vec<Remark>,
     /// What is remarkable.
     pub notices: Vec<String>,
+}
+
+/// A name for braces of the catalog.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The setting.
+    pub setting: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it comes to in a catalog that has no such braces.
+    pub hosts: Vec<Target>,
 }
 
 /// So many endpoints of its own that the deadline may come first.

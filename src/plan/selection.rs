@@ -1,6 +1,10 @@
 //! `--only`, `--skip` and `--required-only`.
 
-use crate::{catalog::model::Catalog, model::Need, text::nearest};
+use crate::{
+    catalog::{OF_DOCUMENTS, model::Catalog},
+    model::Need,
+    text::{nearest, words},
+};
 
 /// Which dependencies the user wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +18,11 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Checks that every pattern matches something.
+    /// Checks that every pattern matches something: a dependency of the catalog, or one that the instance's documents may
+    /// bring.
+    ///
+    /// # Errors
+    /// A sentence that lists what there is.
     pub fn check(&self, catalog: &Catalog) -> Result<(), String> {
         let ids: Vec<&str> = catalog
             .dependencies
@@ -26,8 +34,9 @@ impl Selection {
             .iter()
             .flat_map(|(flag, list)| list.iter().map(move |pattern| (flag, pattern)))
         {
-            if !ids.iter().any(|id| matches(pattern, id)) {
-                let meant = nearest(pattern, &ids).map_or_else(|| ".".to_owned(), |id| format!(": did you mean {id}?"));
+            if !ids.iter().chain(&OF_DOCUMENTS).any(|id| matches(pattern, id)) {
+                let all: Vec<&str> = ids.iter().copied().chain(OF_DOCUMENTS).collect();
+                let meant = nearest(pattern, &all).map_or_else(|| ".".to_owned(), |id| format!(": did you mean {id}?"));
                 return Err(format!(
                     "{flag} {pattern} matches no dependency{meant} There are: {}",
                     ids.join(", ")
@@ -35,6 +44,19 @@ impl Selection {
             }
         }
         Ok(())
+    }
+
+    /// What `--only` names of the instance's own that no document brought, as a sentence.
+    pub fn idle(&self, catalog: &Catalog) -> Option<String> {
+        let is_idle = |pattern: &&String| !catalog.dependencies.iter().any(|it| matches(pattern, &it.id));
+        let idle: Vec<&str> = self.only.iter().filter(is_idle).map(String::as_str).collect();
+        (!idle.is_empty()).then(|| {
+            format!(
+                "--only {}: the instance's own documents alone name such hosts, and none that was read does: fetch them with \
+                 --service, or give their files to --instance",
+                words::list(&idle, 5)
+            )
+        })
     }
 
     /// Whether a dependency is part of the run.

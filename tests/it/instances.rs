@@ -4,7 +4,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::Catalog,
     import::{Imports, instance::Instance},
-    model::{Cause, Need, Protocol},
+    model::{Cause, Need, Protocol, Tier},
     plan::{Endpoint, Plan, Scope, Selection, Values},
 };
 use proptest::prelude::*;
@@ -331,7 +331,7 @@ fn hosts_that_are_none_are_said_and_nothing_else_is_lost() {
     assert_eq!(own(&plan).len(), 1);
     let said = notices
         .iter()
-        .find(|notice| notice.contains("no host, so not probed"))
+        .find(|notice| notice.contains("name no host that can be dialled, so not probed"))
         .unwrap();
     assert!(
         said.contains("\"https://short\" (no full name) (Backend b1)") && said.contains("6 more"),
@@ -390,6 +390,96 @@ fn an_instance_of_another_cloud_is_refused() {
         refusal.contains("instance.json") && refusal.contains("--cloud usgov"),
         "{refusal}"
     );
+}
+
+#[test]
+fn the_tier_is_what_the_instance_says() {
+    for (sku, tier) in [
+        (json!({ "name": "Developer" }), Some(Tier::Classic)),
+        (json!({ "name": "Premium", "capacity": 2 }), Some(Tier::Classic)),
+        (json!({ "name": "PremiumV2" }), Some(Tier::PremiumV2)),
+        (json!({ "name": "StandardV2" }), Some(Tier::PremiumV2)),
+        // As PowerShell prints it.
+        (json!("PremiumV2"), Some(Tier::PremiumV2)),
+        (json!({ "name": "Consumption" }), None),
+        (json!(null), None),
+    ] {
+        let document = json!({ "type": "Microsoft.ApiManagement/service", "name": "c", "sku": sku, "properties": {} });
+        let read = Instance::read(&document.to_string(), "x").unwrap();
+        assert_eq!(read.instance.service.unwrap().tier(), tier, "{document}");
+    }
+}
+
+#[test]
+fn what_a_catalog_has_no_braces_for_is_planned_all_the_same() {
+    let document = json!({
+        "loggers": [ { "name": "l", "properties": { "loggerType": "azureEventHub",
+            "resourceId": "/subscriptions/1/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/Audit" } } ],
+        "caches": [ { "name": "c", "properties": {
+            "resourceId": "https://management.azure.com/subscriptions/1/resourceGroups/rg/providers/Microsoft.Cache/redis/Fast" } } ],
+    });
+    for (tier, expected) in [
+        (
+            Tier::Classic,
+            [
+                "event-hubs/audit.servicebus.windows.net:5671",
+                "redis/fast.redis.cache.windows.net:6380",
+            ],
+        ),
+        (
+            Tier::PremiumV2,
+            [
+                "imported/audit.servicebus.windows.net:5671",
+                "imported/fast.redis.cache.windows.net:6380",
+            ],
+        ),
+    ] {
+        let imports = Imports::default().of(Instance::read(&document.to_string(), "x").unwrap().instance);
+        let joined = imports
+            .join(&Catalog::of(tier), &Values::default(), Cloud::Public, None)
+            .unwrap();
+        let scope = Scope {
+            cloud: Cloud::Public,
+            region: None,
+            vnet: None,
+            name_servers: vec![],
+        };
+        let plan = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()).unwrap();
+        for id in expected {
+            row(&plan, id);
+        }
+    }
+}
+
+#[test]
+fn what_only_documents_bring_may_be_chosen_without_them() {
+    let only = |ids: &[&str]| Selection {
+        only: ids.iter().map(ToString::to_string).collect(),
+        ..Selection::default()
+    };
+    let catalog = Catalog::builtin();
+    let scope = Scope {
+        cloud: Cloud::Public,
+        region: None,
+        vnet: None,
+        name_servers: vec![],
+    };
+    let made = |selection: &Selection| Plan::make(&catalog, &scope, &Values::default(), selection);
+    let none = made(&only(&["backends"])).unwrap_err();
+    assert!(
+        none.contains("--only backends") && none.contains("--instance"),
+        "{none}"
+    );
+    let some = only(&["sql", "own-*"]);
+    assert!(made(&some).is_ok() && some.idle(&catalog).is_some_and(|said| said.contains("--only own-*:")));
+    assert_eq!(only(&["sql"]).idle(&catalog), None);
+    let skip = Selection {
+        skip: vec!["policy-targets".into()],
+        ..Selection::default()
+    };
+    assert!(made(&skip).is_ok());
+    let typo = made(&only(&["bakends"])).unwrap_err();
+    assert!(typo.contains("did you mean backends?"), "{typo}");
 }
 
 /// Code of policies, as `rawxml` has it: no XML before it is taken out.

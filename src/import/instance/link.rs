@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The beginning of a URL: scheme, host and port. What stands behind the host is dropped on reading, as is a user before
 /// it, since keys and passwords stand there. The host may hold `{{named values}}`, or be code.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) struct Link(String);
 
 /// More is never a host.

@@ -3,7 +3,7 @@
 //! A policy is XML with code in it. In the format `xml` the code is escaped; in `rawxml` it is not, so that such a policy is
 //! no XML before its code is taken out. What is computed when a call comes cannot be known here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use roxmltree::{Document, Node};
 
@@ -42,7 +42,7 @@ pub(in crate::import) enum Scope {
 }
 
 /// What a policy names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) enum Mention {
     /// A URL that an element dials.
     Url {
@@ -112,15 +112,10 @@ fn scope(id: &str, name: &str) -> Scope {
 fn mentions(text: &str) -> Option<Vec<Mention>> {
     let of = |text: &str| {
         let document = Document::parse(text).ok()?;
-        let mut mentions = Vec::new();
-        for element in document.descendants().filter(Node::is_element) {
-            for mention in of_element(element) {
-                if !mentions.contains(&mention) {
-                    mentions.push(mention);
-                }
-            }
-        }
-        Some(mentions)
+        let elements = document.descendants().filter(Node::is_element);
+        let mut known = HashSet::new();
+        let new = |mention: &Mention| known.insert(mention.clone());
+        Some(elements.flat_map(of_element).filter(new).collect())
     };
     of(text).or_else(|| of(&without_code(text)))
 }

@@ -9,7 +9,7 @@ use crate::{
         json::{Node, Object},
     },
     catalog::{model::Authority, region_name},
-    model::Vnet,
+    model::{Tier, Vnet},
 };
 
 /// What an instance says of itself. While it is activating, or after that failed, most of it may be missing.
@@ -105,6 +105,21 @@ impl Service {
         }
     }
 
+    /// The tier whose catalog fits; `None` where it is not told, or has no network of the user's.
+    pub fn tier(&self) -> Option<Tier> {
+        match self.sku.as_deref()?.to_ascii_lowercase().as_str() {
+            "developer" | "premium" => Some(Tier::Classic),
+            // What is integrated asks for the same way out as what is injected.
+            "premiumv2" | "standardv2" => Some(Tier::PremiumV2),
+            _ => None,
+        }
+    }
+
+    /// The tier as people write it: `Premium v2`.
+    pub fn tier_name(&self) -> Option<String> {
+        Some(self.sku.as_deref()?.replace("V2", " v2"))
+    }
+
     /// The location in a region, or the primary one.
     pub fn place_in(&self, region: Option<&str>) -> Option<&Place> {
         let here = self
@@ -133,15 +148,6 @@ impl Service {
             notices.push(format!(
                 "{from}: the instance is in no virtual network (virtualNetworkType None), so its traffic does not leave from \
                  this subnet"
-            ));
-        }
-        if self
-            .sku
-            .as_deref()
-            .is_some_and(|sku| sku.eq_ignore_ascii_case("PremiumV2"))
-        {
-            notices.push(format!(
-                "{from}: the instance is of the tier Premium v2: pass --tier premium-v2"
             ));
         }
         notices

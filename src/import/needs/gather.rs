@@ -75,17 +75,20 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
         .into_iter()
         .filter_map(|group| Some(dependency(group, by_group.remove(&group)?)));
     let mut notices = Vec::new();
+    let one_or_many = |count: usize, one: &'static str, many: &'static str| if count == 1 { one } else { many };
     if !computed.is_empty() {
         notices.push(format!(
-            "{}, known only when a call comes, so not probed: {}",
+            "{} {} known only when a call comes, so not probed: {}",
             words::count(computed.len(), "computed URL"),
+            one_or_many(computed.len(), "is", "are"),
             some_of(&computed)
         ));
     }
     if !no_hosts.is_empty() {
         notices.push(format!(
-            "{} no host, so not probed: {}",
-            if no_hosts.len() == 1 { "is" } else { "are" },
+            "{} {} no host that can be dialled, so not probed: {}",
+            words::count(no_hosts.len(), "URL"),
+            one_or_many(no_hosts.len(), "names", "name"),
             some_of(&no_hosts)
         ));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Needs;
+use super::{Known, Needs};
 use crate::{
     azure::Cloud,
     import::{
@@ -16,14 +16,20 @@ use crate::{
 
 /// Adds what documents tell of the services that the catalog knows.
 pub(super) fn add(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
-    event_hubs(instance, needs);
+    event_hubs(instance, cloud, needs);
     caches(instance, cloud, needs);
     vaults(instance, needs);
 }
 
 /// Event Hubs that the instance logs to: by host with a managed identity, by name of the resource, or unknown where the
 /// connection string is all there is.
-fn event_hubs(instance: &Instance, needs: &mut Needs) {
+fn event_hubs(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
+    let suffix = match cloud {
+        Cloud::Public => Some("servicebus.windows.net"),
+        Cloud::Usgov => Some("servicebus.usgovcloudapi.net"),
+        Cloud::China => Some("servicebus.chinacloudapi.cn"),
+        Cloud::Other(_) => None,
+    };
     let mut hidden = Vec::new();
     for logger in instance
         .records
@@ -37,7 +43,18 @@ fn event_hubs(instance: &Instance, needs: &mut Needs) {
             (Some(host), _) => needs
                 .targets
                 .push(target(host, None, "event-hubs", format!("logger {}", logger.name))),
-            (None, Some(namespace)) => needs.values.push(("event_hub_namespace", namespace)),
+            (None, Some(namespace)) => needs.values.push(Known {
+                hosts: suffix
+                    .into_iter()
+                    .flat_map(|suffix| {
+                        let host = format!("{namespace}.{suffix}");
+                        let of = format!("logger {}", logger.name);
+                        [443, 5671, 5672].map(|port| target(host.clone(), Some(port), "event-hubs", of.clone()))
+                    })
+                    .collect(),
+                setting: "event_hub_namespace",
+                value: namespace,
+            }),
             (None, None) => hidden.push(format!("logger {}", logger.name)),
         }
     }
@@ -62,7 +79,14 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
     for cache in &instance.records.caches {
         let redis = cache.resource.as_deref().and_then(|id| word_behind(id, "redis"));
         match redis.zip(suffix) {
-            Some((redis, suffix)) => needs.values.push(("redis_host", format!("{redis}.{suffix}"))),
+            Some((redis, suffix)) => {
+                let host = format!("{redis}.{suffix}");
+                needs.values.push(Known {
+                    hosts: vec![target(host.clone(), Some(6380), "redis", format!("cache {}", cache.name))],
+                    setting: "redis_host",
+                    value: host,
+                });
+            }
             None => needs.notices.push(format!(
                 "no document tells the host of cache {}: pass --set redis_host=HOST, or managed_redis_host=HOST for Azure \
                  Managed Redis",
