@@ -174,13 +174,13 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[File]) -> Result<Catalog, Err
     }
     let sha256 = hexadecimal(digest.finish().as_ref());
     // A file that could not be read may hold what the others refer to.
-    let catalog = readable.then(|| lint::check(&merged.unwrap_or_default(), tier, sha256, &mut errors.problems));
+    let catalog = readable.then(|| lint::check(merged.unwrap_or_default(), tier, sha256, &mut errors.problems));
     match catalog {
         Some(catalog) if errors.problems.is_empty() => Ok(catalog),
         _ => {
             errors
                 .problems
-                .sort_by_key(|problem| (problem.at.file, problem.at.start));
+                .sort_by_key(|problem| (problem.at.file(), problem.at.stretch().start));
             errors.problems.truncate(MAX_PROBLEMS);
             Err(errors)
         }
@@ -221,11 +221,7 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
     keep(&String::from_utf8_lossy(text));
     let message = format!("byte 0x{:02X} is not UTF-8 text", rest.first().unwrap_or(&0));
     errors.problems.push(Problem::new(
-        Place {
-            file: index,
-            start: valid,
-            end: valid,
-        },
+        Place::new(index, valid..valid),
         message,
         "save the file as UTF-8; a binary file is no catalog",
     ));
@@ -242,7 +238,7 @@ fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Ca
         ));
         return None;
     }
-    let raw = raw::Catalog::decode(&tree, "a catalog", problems)?;
+    let raw = raw::Catalog::decode(tree, "a catalog", problems)?;
     if let Some(format) = raw.schema.as_ref().filter(|format| format.value != 1) {
         let message = format!("this catalog has format {}, and only format 1 is known", format.value);
         problems.push(Problem::new(

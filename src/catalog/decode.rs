@@ -1,4 +1,6 @@
 //! Nodes to typed values, collecting every mistake on the way.
+//!
+//! Nodes are used up, so that a long list of endpoints is never in memory twice.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -6,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     model::Named,
-    problem::{Located, Problem, suggest},
+    problem::{Located, Place, Problem, suggest},
     tree::{Node, Value},
 };
 use crate::{
@@ -20,7 +22,7 @@ pub(super) trait Decode: Sized {
     const DISPENSABLE: bool = false;
 
     /// Reads the value of `key`. `None` means that a problem was reported.
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
 }
 
 /// A record that can be laid over another of its kind.
@@ -34,31 +36,30 @@ pub(super) trait Overlay {
 pub(super) struct Table<T>(pub Vec<(Located<String>, T)>);
 
 /// The entries of a mapping whose keys are known.
-pub(super) struct Fields<'a> {
-    entries: BTreeMap<&'a str, &'a Node>,
+pub(super) struct Fields {
+    entries: Vec<(&'static str, Node)>,
     /// Whether anything in here could not be read, so that complaints about what is missing would be noise.
     pub broken: bool,
 }
 
-impl<'a> Fields<'a> {
+impl Fields {
     /// Opens a mapping and reports the keys that it should not have.
-    pub(super) fn open(node: &'a Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
-        let Value::Map(map) = &node.value else {
-            problems.push(unexpected(
-                node,
-                key,
-                "a mapping",
-                &format!("write `name: value` pairs: {}", known.join(", ")),
-            ));
-            return None;
+    pub(super) fn open(node: Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
+        let map = match node.value {
+            Value::Map(map) => map,
+            other => {
+                let help = format!("write `name: value` pairs: {}", known.join(", "));
+                problems.push(unexpected(node.at, &other, key, "a mapping", &help));
+                return None;
+            }
         };
         let mut fields = Self {
-            entries: BTreeMap::new(),
+            entries: Vec::with_capacity(map.len()),
             broken: false,
         };
         for (name, value) in map {
-            if known.contains(&name.value.as_str()) {
-                fields.entries.insert(&name.value, value);
+            if let Some(known) = known.iter().find(|known| **known == name.value) {
+                fields.entries.push((known, value));
             } else {
                 fields.broken = true;
                 let help = suggest(&name.value, known.iter().copied());
@@ -72,10 +73,14 @@ impl<'a> Fields<'a> {
         Some(fields)
     }
 
-    /// Reads one entry; a key without a value counts as absent.
-    pub(super) fn take<T: Decode>(&mut self, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
-        let node = self.entries.get(name).filter(|node| node.value != Value::Null)?;
-        let value = T::decode(node, &format!("`{name}`"), problems);
+    /// Reads one entry, whose name stands between backticks in messages; a key without a value counts as absent.
+    pub(super) fn take<T: Decode>(&mut self, name: &str, shown: &str, problems: &mut Vec<Problem>) -> Option<T> {
+        let position = self.entries.iter().position(|(known, _)| *known == name)?;
+        let (_, node) = self.entries.swap_remove(position);
+        if node.value == Value::Null {
+            return None;
+        }
+        let value = T::decode(node, shown, problems);
         self.broken |= value.is_none();
         value
     }
@@ -109,14 +114,15 @@ macro_rules! record {
             const DISPENSABLE: bool = true;
 
             fn decode(
-                node: &$crate::catalog::tree::Node,
+                node: $crate::catalog::tree::Node,
                 key: &str,
                 problems: &mut Vec<$crate::catalog::problem::Problem>,
             ) -> Option<Self> {
                 let known = &[$(stringify!($field)),*];
+                let at = node.at;
                 let mut fields = $crate::catalog::decode::Fields::open(node, key, known, problems)?;
-                $(let $field = fields.take(stringify!($field), problems);)*
-                Some(Self { $($field,)* at: node.at, broken: fields.broken })
+                $(let $field = fields.take(stringify!($field), concat!("`", stringify!($field), "`"), problems);)*
+                Some(Self { $($field,)* at, broken: fields.broken })
             }
         }
     )*};
@@ -124,51 +130,37 @@ macro_rules! record {
 pub(super) use record;
 
 impl Decode for Located<String> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        match &node.value {
-            Value::Text(text) => Some(Self {
-                value: text.clone(),
-                at: node.at,
-            }),
-            Value::List(_) | Value::Map(_) => {
-                problems.push(unexpected(node, key, "text", "write one text here"));
-                None
-            }
-            _ => {
-                problems.push(unexpected(node, key, "text", "put it in quotes"));
-                None
-            }
-        }
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let Node { at, value } = node;
+        let help = match value {
+            Value::Text(value) => return Some(Self { value, at }),
+            Value::List(_) | Value::Map(_) => "write one text here",
+            _ => "put it in quotes",
+        };
+        problems.push(unexpected(at, &value, key, "text", help));
+        None
     }
 }
 
 impl Decode for Located<bool> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         if let Value::Bool(value) = node.value {
             return Some(Self { value, at: node.at });
         }
-        problems.push(unexpected(
-            node,
-            key,
-            "true or false",
-            "write `true` or `false`, without quotes",
-        ));
+        let help = "write `true` or `false`, without quotes";
+        problems.push(unexpected(node.at, &node.value, key, "true or false", help));
         None
     }
 }
 
 /// The number of the format: whether it is a known one is for the linter.
-impl Decode for Located<i128> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+impl Decode for Located<i64> {
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         if let Value::Integer(value) = node.value {
             return Some(Self { value, at: node.at });
         }
-        problems.push(unexpected(
-            node,
-            key,
-            "a number",
-            "write a whole number, without quotes",
-        ));
+        let help = "write a whole number, without quotes";
+        problems.push(unexpected(node.at, &node.value, key, "a number", help));
         None
     }
 }
@@ -178,7 +170,7 @@ impl Decode for Located<i128> {
 pub(super) struct Port(pub u16);
 
 impl Decode for Located<Port> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         const HELP: &str = "write a number from 1 to 65535";
         match node.value {
             Value::Integer(number) => match u16::try_from(number) {
@@ -190,8 +182,16 @@ impl Decode for Located<Port> {
                 }
                 _ => problems.push(Problem::new(node.at, format!("there is no port {number}"), HELP)),
             },
-            Value::List(_) => problems.push(unexpected(node, key, "one port", "write `ports:` for a list")),
-            _ => problems.push(unexpected(node, key, "a port", &format!("{HELP}, without quotes"))),
+            ref list @ Value::List(_) => {
+                problems.push(unexpected(node.at, list, key, "one port", "write `ports:` for a list"));
+            }
+            ref other => problems.push(unexpected(
+                node.at,
+                other,
+                key,
+                "a port",
+                &format!("{HELP}, without quotes"),
+            )),
         }
         None
     }
@@ -201,10 +201,10 @@ impl Decode for Located<Port> {
 macro_rules! words {
     ($($type:ty),*) => {$(
         impl Decode for Located<$type> {
-            fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+            fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
                 let words = <$type>::ALL.iter().map(|value| value.as_str());
                 let Value::Text(text) = &node.value else {
-                    problems.push(unexpected(node, key, "a word", &suggest("", words)));
+                    problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words)));
                     return None;
                 };
                 let known = <$type>::ALL.into_iter().find(|value| value.as_str() == text);
@@ -220,10 +220,10 @@ words!(Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
 
 /// A cloud by its word; whether one of another name exists is for the linter, who has seen every file.
 impl Decode for Located<Cloud> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let words = || Cloud::ALL.iter().map(Cloud::as_str);
         let Value::Text(text) = &node.value else {
-            problems.push(unexpected(node, key, "a word", &suggest("", words())));
+            problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words())));
             return None;
         };
         let known = Cloud::ALL.into_iter().find(|cloud| cloud.as_str() == text);
@@ -258,51 +258,60 @@ impl Status {
 }
 
 impl<T: Decode> Decode for Located<Vec<T>> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        let Value::List(items) = &node.value else {
-            problems.push(unexpected(
-                node,
-                key,
-                "a list",
-                "write a list, [a, b] or one `- a` a line",
-            ));
-            return None;
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let Node { at, value } = node;
+        let items = match value {
+            Value::List(items) => items,
+            other => {
+                let help = "write a list, [a, b] or one `- a` a line";
+                problems.push(unexpected(at, &other, key, "a list", help));
+                return None;
+            }
         };
         if items.is_empty() {
             let help = "name at least one, or leave the key out";
-            problems.push(Problem::new(node.at, format!("{key} is an empty list"), help));
+            problems.push(Problem::new(at, format!("{key} is an empty list"), help));
             return None;
         }
-        let value: Vec<T> = items.iter().filter_map(|item| T::decode(item, key, problems)).collect();
-        (T::DISPENSABLE || value.len() == items.len()).then_some(Self { value, at: node.at })
+        let all = items.len();
+        let read = items.into_iter().filter_map(|item| T::decode(item, key, problems));
+        let value: Vec<T> = read.collect();
+        (T::DISPENSABLE || value.len() == all).then_some(Self { value, at })
     }
 }
 
 impl<T: Decode> Decode for Table<T> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        let Value::Map(entries) = &node.value else {
-            problems.push(unexpected(node, key, "a mapping", "write `name: value` pairs"));
-            return None;
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let entries = match node.value {
+            Value::Map(entries) => entries,
+            other => {
+                problems.push(unexpected(
+                    node.at,
+                    &other,
+                    key,
+                    "a mapping",
+                    "write `name: value` pairs",
+                ));
+                return None;
+            }
         };
-        let mut read = |(name, value): &(Located<String>, Node)| {
-            T::decode(value, &format!("`{}`", name.value), problems).map(|value| (name.clone(), value))
+        let read = |(name, value): (Located<String>, Node)| {
+            T::decode(value, &format!("`{}`", name.value), problems).map(|value| (name, value))
         };
-        Some(Self(entries.iter().filter_map(&mut read).collect()))
+        Some(Self(entries.into_iter().filter_map(read).collect()))
     }
 }
 
 impl<T: Decode> Decode for Located<Table<T>> {
-    fn decode(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        Table::decode(node, key, problems).map(|value| Self { value, at: node.at })
+    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let at = node.at;
+        Table::decode(node, key, problems).map(|value| Self { value, at })
     }
 }
 
-fn unexpected(node: &Node, key: &str, expected: &str, help: &str) -> Problem {
-    Problem::new(
-        node.at,
-        format!("{key} takes {expected}, not {}", node.value.kind()),
-        help,
-    )
+fn unexpected(at: Place, found: &Value, key: &str, expected: &str, help: &str) -> Problem {
+    let message = format!("{key} takes {expected}, not {}", found.kind());
+    Problem::new(at, message, help)
 }
 
 /// Positions are no part of the format.

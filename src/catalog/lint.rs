@@ -27,17 +27,19 @@ use host::{Suffixes, address, plain_host, range};
 const ENOUGH: usize = 200;
 
 /// Checks everything and reports every problem. The result is only good where none was reported.
-pub(super) fn check(raw: &raw::Catalog, tier: Tier, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
+///
+/// What was read is used up, so that a long list of endpoints is never in memory twice.
+pub(super) fn check(raw: raw::Catalog, tier: Tier, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
     let clouds = suffixes(raw.clouds.as_ref(), problems);
     let mut dependencies = Vec::new();
-    let list = raw.dependencies.as_ref().map_or(&[][..], |list| &list.value);
+    let list = raw.dependencies.map_or_else(Vec::new, |list| list.value);
     if list.is_empty() && !raw.broken {
         let help = "list at least one under `dependencies:`";
         problems.push(Problem::new(raw.at, "this catalog has no dependencies", help));
     }
-    let ids: Vec<&str> = list
+    let ids: Vec<String> = list
         .iter()
-        .filter_map(|entry| Some(entry.id.as_ref()?.value.as_str()))
+        .filter_map(|entry| Some(entry.id.as_ref()?.value.clone()))
         .collect();
     for entry in list {
         if problems.len() > ENOUGH {
@@ -233,8 +235,8 @@ fn by_region<T>(
 }
 
 fn dependency(
-    raw: &raw::Dependency,
-    ids: &[&str],
+    raw: raw::Dependency,
+    ids: &[String],
     suffixes: &Suffixes,
     problems: &mut Vec<Problem>,
 ) -> Option<Dependency> {
@@ -279,9 +281,9 @@ fn dependency(
         vnet: raw.vnet.as_ref().map(|vnet| vnet.value),
         suffixes,
     };
-    let endpoints = endpoints(raw, &scope, problems);
+    let endpoints = endpoints(raw.endpoints, &scope, problems);
     Some(Dependency {
-        id: raw.id.as_ref()?.value.clone(),
+        id: raw.id?.value,
         title: title?,
         need: raw.need.as_ref()?.value,
         instance_decides: raw.instance_decides.as_ref().is_some_and(|flag| flag.value),
@@ -301,20 +303,33 @@ fn dependency(
     })
 }
 
-fn endpoints(raw: &raw::Dependency, scope: &endpoint::Scope, problems: &mut Vec<Problem>) -> Vec<Endpoint> {
-    let mut checked: Vec<(&raw::Endpoint, Endpoint)> = Vec::new();
-    for entry in raw.endpoints.iter().flat_map(|list| &list.value) {
+fn endpoints(
+    list: Option<Located<Vec<raw::Endpoint>>>,
+    scope: &endpoint::Scope,
+    problems: &mut Vec<Problem>,
+) -> Vec<Endpoint> {
+    let list = list.map_or_else(Vec::new, |list| list.value);
+    let (mut checked, mut places) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));
+    for entry in list {
         if problems.len() > ENOUGH {
             break;
         }
-        checked.extend(endpoint::check(entry, scope, problems).map(|endpoint| (entry, endpoint)));
+        let at = entry.at;
+        if let Some(endpoint) = endpoint::check(&entry, scope, problems) {
+            checked.push(endpoint);
+            places.push(at);
+        }
     }
-    distinct::check(&checked, scope, problems);
-    checked.into_iter().map(|(_, endpoint)| endpoint).collect()
+    distinct::check(&checked, &places, scope, problems);
+    checked
 }
 
-fn without_endpoints(id: &Located<String>, ids: &[&str]) -> Problem {
-    let others: Vec<&str> = ids.iter().copied().filter(|other| *other != id.value).collect();
+fn without_endpoints(id: &Located<String>, ids: &[String]) -> Problem {
+    let others: Vec<&str> = ids
+        .iter()
+        .map(String::as_str)
+        .filter(|other| *other != id.value)
+        .collect();
     let help = match nearest(&id.value, &others) {
         Some(near) => format!("did you mean `{near}`? To change a known dependency give its exact id"),
         None => "add `endpoints:`; only an entry that changes a known dependency goes without".to_owned(),

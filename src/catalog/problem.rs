@@ -1,7 +1,7 @@
 //! What is wrong with a catalog, where, and what to write instead.
 
 use crate::text::nearest;
-use std::{error, fmt};
+use std::{error, fmt, ops::Range};
 
 /// Everything that is wrong with a set of catalog files. Prints as text with source snippets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,8 @@ impl Errors {
     /// The problems without their snippets, for machines: file, line, column, message.
     pub fn summaries(&self) -> impl Iterator<Item = Summary<'_>> {
         self.problems.iter().map(|problem| {
-            let file = &self.files[problem.at.file];
-            let (line, column) = file.line_column(problem.at.start);
+            let file = &self.files[problem.at.file()];
+            let (line, column) = file.line_column(problem.at.stretch().start);
             Summary {
                 file: &file.name,
                 line,
@@ -80,18 +80,41 @@ impl Text {
 }
 
 /// A stretch of bytes in one of the files.
+///
+/// Every value of a catalog has one, so it is small: no file is larger than 4 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
-    /// Index into [`Errors::files`].
-    pub file: usize,
-    pub start: usize,
-    pub end: usize,
+    file: u32,
+    start: u32,
+    end: u32,
 }
 
 impl Place {
+    /// A stretch of the file at this index of [`Errors::files`].
+    pub(super) fn new(file: usize, stretch: Range<usize>) -> Self {
+        let [file, start, end] =
+            [file, stretch.start, stretch.end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        Self { file, start, end }
+    }
+
     /// The place where a file begins, for what concerns the whole of it.
     pub(super) fn top_of(file: usize) -> Self {
-        Self { file, start: 0, end: 0 }
+        Self::new(file, 0..0)
+    }
+
+    /// The same stretch, of another file.
+    pub(super) fn of_file(self, file: usize) -> Self {
+        Self::new(file, self.stretch())
+    }
+
+    /// The index into [`Errors::files`].
+    pub(super) fn file(self) -> usize {
+        self.file as usize
+    }
+
+    /// The bytes.
+    pub(super) fn stretch(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 }
 

@@ -18,7 +18,7 @@ record! {
     Catalog {
         /// The version of this format: 1.
         #[schemars(with = "Option<u32>", extend("const" = 1))]
-        schema: Located<i128>,
+        schema: Located<i64>,
         /// Where the facts come from. An overlay's source takes the place of the built-in one.
         source: Source,
         /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own, which has

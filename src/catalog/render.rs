@@ -40,7 +40,7 @@ fn report<'a>(problem: &'a Problem, files: &[Text]) -> Group<'a> {
         .into_iter()
         .chain(others);
     for (at, label, kind) in places {
-        for element in snippet(&files[at.file], at, label, kind) {
+        for element in snippet(&files[at.file()], at, label, kind) {
             group = group.element(element);
         }
     }
@@ -50,10 +50,11 @@ fn report<'a>(problem: &'a Problem, files: &[Text]) -> Group<'a> {
 /// The line of a place. A very long one is cut to what surrounds the place.
 fn snippet<'a>(file: &Text, at: Place, label: &'a str, kind: AnnotationKind) -> Vec<Element<'a>> {
     let text = &file.text;
-    let start = file.boundary(at.start);
+    let stretch = at.stretch();
+    let start = file.boundary(stretch.start);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    let end = file.boundary(at.end.clamp(start, line_end));
+    let end = file.boundary(stretch.end.clamp(start, line_end));
 
     let (line, column) = file.line_column(start);
     let path = visible(&file.name, AROUND);

@@ -28,7 +28,7 @@ pub(super) struct Node {
 pub(super) enum Value {
     Null,
     Bool(bool),
-    Integer(i128),
+    Integer(i64),
     Float(f64),
     Text(String),
     List(Vec<Node>),
@@ -81,7 +81,7 @@ pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
 
 /// Puts the file into every place, and reports keys that are no text or stand twice.
 fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node {
-    let at = Place { file, ..parsed.at };
+    let at = parsed.at.of_file(file);
     let value = match parsed.value {
         ParsedValue::Scalar(value) => value,
         ParsedValue::List(items) => Value::List(items.into_iter().map(|item| settle(item, file, problems)).collect()),
@@ -135,11 +135,7 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
         cause = error.without_snippet();
     }
     let start = error.location().map_or(0, |location| offset(text, location));
-    let at = Place {
-        file,
-        start,
-        end: start,
-    };
+    let at = Place::new(file, start..start);
     match cause {
         Error::Budget {
             breach: BudgetBreach::Depth { .. },
@@ -224,11 +220,7 @@ impl<'de> Deserialize<'de> for ParsedNode {
         let bytes = |count: Option<u64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let start = bytes(span.byte_offset());
         Ok(Self {
-            at: Place {
-                file: 0,
-                start,
-                end: start + bytes(span.byte_len()),
-            },
+            at: Place::new(0, start..start + bytes(span.byte_len())),
             value,
         })
     }
@@ -238,6 +230,12 @@ impl<'de> Deserialize<'de> for ParsedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)
     }
+}
+
+/// A number. What is beyond any that a catalog knows has to stay out of range, and nothing more.
+fn integer<T: Copy + TryInto<i64> + Default + PartialOrd>(value: T) -> ParsedValue {
+    let furthest = if value < T::default() { i64::MIN } else { i64::MAX };
+    ParsedValue::Scalar(Value::Integer(value.try_into().unwrap_or(furthest)))
 }
 
 struct AnyValue;
@@ -262,22 +260,19 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Integer(value.into())))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Integer(value.into())))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<ParsedValue, E> {
         Ok(ParsedValue::Scalar(Value::Integer(value)))
     }
 
+    fn visit_u64<E>(self, value: u64) -> Result<ParsedValue, E> {
+        Ok(integer(value))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<ParsedValue, E> {
+        Ok(integer(value))
+    }
+
     fn visit_u128<E>(self, value: u128) -> Result<ParsedValue, E> {
-        // Beyond any number that a catalog knows; all that matters is that it stays out of range.
-        Ok(ParsedValue::Scalar(Value::Integer(
-            i128::try_from(value).unwrap_or(i128::MAX),
-        )))
+        Ok(integer(value))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<ParsedValue, E> {

@@ -83,7 +83,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
     }
     if let Some((_, detail)) = &failure {
         evidence.insert(0, detail.clone());
-        evidence.extend(trace.platform.as_ref().map(control));
+        evidence.extend(trace.platform.as_deref().map(control));
     }
     if let Some(answer) = decision
         .answer()
@@ -106,8 +106,8 @@ pub(super) fn other_addresses(host: &str, trace: &NameTrace, context: &Context) 
         return Vec::new();
     };
     let tried = decision.addresses();
-    let others = trace.replies.iter().flatten().chain(&trace.platform);
-    others
+    trace
+        .everything_said()
         .filter(|reply| {
             let addresses = reply.addresses();
             !addresses.is_empty() && !addresses.iter().any(|address| tried.contains(address))

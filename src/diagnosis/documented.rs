@@ -43,10 +43,7 @@ fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
 /// Whether every server, the platform's included, says that the name does not exist, and nothing of Azure's own hides it.
 fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
-        name.replies
-            .iter()
-            .flatten()
-            .chain(&name.platform)
+        name.everything_said()
             .filter_map(|reply| reply.answer())
             .all(|answer| answer.rcode == "NXDOMAIN" && hidden(&endpoint.host, answer).is_none())
     })

@@ -11,7 +11,10 @@ use crate::{
         udp::UdpEnd,
     },
     plan::Plan,
-    probe::{Run, trace::Attempt},
+    probe::{
+        Run,
+        trace::{Attempt, NameTrace, ServerReply},
+    },
 };
 
 /// Takes back every block that was seen on a machine which has no address and got nothing out.
@@ -36,11 +39,8 @@ pub(super) fn reconsider(plan: &Plan, run: &Run, addresses: &[IpAddr], judgement
 /// Whether any packet of the run may have left this machine.
 fn something_left(run: &Run) -> bool {
     let attempts = run.traces.iter().flatten().flat_map(|trace| &trace.attempts);
-    let replies = run.names.values().flat_map(|name| {
-        let servers = name.replies.iter().flatten().chain(&name.platform);
-        servers.flat_map(|reply| [Some(&reply.v4), reply.v6.as_ref()])
-    });
-    attempts.clone().any(attempt_left) || replies.flatten().any(exchange_left)
+    let replies = run.names.values().flat_map(NameTrace::everything_said);
+    attempts.clone().any(attempt_left) || replies.flat_map(ServerReply::questions).any(exchange_left)
 }
 
 fn attempt_left(attempt: &Attempt) -> bool {
@@ -49,7 +49,7 @@ fn attempt_left(attempt: &Attempt) -> bool {
         UdpEnd::Failed(failure) => !failure.straight,
         UdpEnd::Replied(_) | UdpEnd::Silent => true,
     });
-    (is_far(attempt.address) && (connected || told)) || attempt.dns.as_ref().is_some_and(exchange_left)
+    (is_far(attempt.address) && (connected || told)) || attempt.dns.as_deref().is_some_and(exchange_left)
 }
 
 fn exchange_left(exchange: &DnsExchange) -> bool {

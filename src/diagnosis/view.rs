@@ -128,7 +128,7 @@ impl<'a> RunView<'a> {
         let name = self.names.get(&row.endpoint.host);
         let name = name.or_else(|| row.trace?.name.as_ref());
         name.into_iter()
-            .flat_map(|name| name.decision().into_iter().chain(&name.platform))
+            .flat_map(|name| name.decision().into_iter().chain(name.platform.as_deref()))
     }
 
     /// Whether an ICMP error comes from this machine itself.

@@ -47,7 +47,7 @@ pub struct DnsExchange {
     /// Replies that did not belong to the question or could not be read, and why.
     pub ignored: Vec<String>,
     /// The connection that it went over, where one was opened.
-    pub connection: Option<Connection>,
+    pub connection: Option<Box<Connection>>,
     /// How it ended.
     pub end: DnsEnd,
 }

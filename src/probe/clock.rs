@@ -95,7 +95,7 @@ mod tests {
         });
         Attempt {
             clock_ahead: Some(SignedDuration::from_secs(seconds)),
-            tls,
+            tls: tls.map(Box::new),
             ..Attempt::new("20.0.0.1:123".parse().unwrap())
         }
     }

@@ -61,7 +61,7 @@ pub struct Lookups {
 struct Name {
     decision: OnceCell<(Duration, Option<usize>)>,
     replies: Mutex<Vec<Option<ServerReply>>>,
-    platform: Mutex<Option<ServerReply>>,
+    platform: Mutex<Option<Box<ServerReply>>>,
     asked_platform: AtomicBool,
     again: AtomicBool,
     news: Notify,
@@ -72,7 +72,7 @@ impl Name {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn platform(&self) -> MutexGuard<'_, Option<ServerReply>> {
+    fn platform(&self) -> MutexGuard<'_, Option<Box<ServerReply>>> {
         self.platform.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,7 +86,7 @@ impl Name {
         self.decided(mem::take(&mut *self.replies()), self.platform().take())
     }
 
-    fn decided(&self, replies: Vec<Option<ServerReply>>, platform: Option<ServerReply>) -> NameTrace {
+    fn decided(&self, replies: Vec<Option<ServerReply>>, platform: Option<Box<ServerReply>>) -> NameTrace {
         let (duration, decided) = self.decision.get().copied().unwrap_or_default();
         NameTrace {
             duration,
@@ -141,7 +141,7 @@ impl Lookups {
         };
         self.spawn(async move {
             let reply = asking.await;
-            *name.platform() = Some(reply);
+            *name.platform() = Some(Box::new(reply));
         });
     }
 
@@ -305,7 +305,10 @@ impl Lookups {
                 exchange
             };
             let (v4, v6) = tokio::join!(ask(v4), async { Some(ask(v6?).await) });
-            ServerReply { v4, v6 }
+            ServerReply {
+                v4,
+                v6: v6.map(Box::new),
+            }
         })
     }
 

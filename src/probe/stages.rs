@@ -139,7 +139,7 @@ impl Stages {
                         self.lookups.control(&self.control);
                     }
                     attempt.counted = exchange.connection.as_ref().and_then(|connection| connection.counted);
-                    attempt.dns = Some(exchange);
+                    attempt.dns = Some(Box::new(exchange));
                 }
             }
             Protocol::Ntp => {
@@ -148,7 +148,8 @@ impl Stages {
                     (ntp::request(sent).to_vec(), move |reply: &[u8]| ntp::parse(reply, sent))
                 };
                 let until = course.enter(Step::Connect);
-                attempt.ntp = Some(Box::pin(udp::ask(address, prepare, until, &self.sockets)).await);
+                let trace = Box::pin(udp::ask(address, prepare, until, &self.sockets)).await;
+                attempt.ntp = Some(Box::new(trace));
             }
             _ if endpoint.transport == Transport::Udp => {}
             _ => {
@@ -209,7 +210,7 @@ impl Stages {
         let names: Arc<[String]> = endpoint.names.clone().into();
         let (trace, stream) = self.tls.handshake(stream, names, course.enter(Step::Handshake)).await;
         let proved = is_proof(endpoint, &trace);
-        attempt.tls = Some(trace);
+        attempt.tls = Some(Box::new(trace));
         let Some(mut stream) = stream else { return };
         if proved {
             attempt.hello = match endpoint.protocol {
@@ -228,7 +229,7 @@ impl Stages {
     }
 }
 
-async fn http(endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin, course: &Course) -> Hello {
+async fn http(endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin, course: &Course) -> Box<Hello> {
     let (host, until) = (host_header(endpoint), course.enter(Step::Converse));
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
@@ -255,13 +256,13 @@ fn host_header(endpoint: &Endpoint) -> String {
     }
 }
 
-async fn timed(greeting: impl Future<Output = Greeting>) -> Hello {
+async fn timed(greeting: impl Future<Output = Greeting>) -> Box<Hello> {
     let started = Instant::now();
     let greeting = greeting.await;
-    Hello {
+    Box::new(Hello {
         duration: started.elapsed(),
         greeting,
-    }
+    })
 }
 
 fn with_port(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {

@@ -1,6 +1,7 @@
 //! What a probe saw, as data.
 
 use std::{
+    iter,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -44,7 +45,7 @@ pub struct NameTrace {
     /// Whether they were asked once more, because no answer was final and other names of the zone resolved.
     pub again: bool,
     /// What the platform's own server said, where it was asked as a control.
-    pub platform: Option<ServerReply>,
+    pub platform: Option<Box<ServerReply>>,
 }
 
 /// What one name server said of one name.
@@ -53,10 +54,13 @@ pub struct ServerReply {
     /// The question for IPv4 addresses.
     pub v4: DnsExchange,
     /// The question for IPv6 addresses, where it was asked.
-    pub v6: Option<DnsExchange>,
+    pub v6: Option<Box<DnsExchange>>,
 }
 
 /// What was seen of one connection to an address, or of one question to it.
+///
+/// There are dozens for each endpoint where names have many addresses, and most of those end before anything is said: so
+/// what comes behind the connection is boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// The address and port dialled.
@@ -68,17 +72,17 @@ pub struct Attempt {
     /// The connection.
     pub tcp: Option<TcpTrace>,
     /// What was said before TLS.
-    pub prelude: Option<Hello>,
+    pub prelude: Option<Box<Hello>>,
     /// The handshake.
-    pub tls: Option<TlsTrace>,
+    pub tls: Option<Box<TlsTrace>>,
     /// What was said in the end.
-    pub hello: Option<Hello>,
+    pub hello: Option<Box<Hello>>,
     /// What the kernel counted on the connection, where it was opened.
     pub counted: Option<TcpFacts>,
     /// The exchange with a name server.
-    pub dns: Option<DnsExchange>,
+    pub dns: Option<Box<DnsExchange>>,
     /// The exchange with a time server.
-    pub ntp: Option<UdpTrace<NtpReply>>,
+    pub ntp: Option<Box<UdpTrace<NtpReply>>>,
     /// How far this machine's clock is ahead of the peer's, where the peer gave its time.
     pub clock_ahead: Option<SignedDuration>,
     /// Set where the address was never dialled.
@@ -166,16 +170,26 @@ impl NameTrace {
         let mut replies = self.replies.iter().flatten();
         replies.find(|reply| !reply.is_of_a_stub()).or(Some(decided))
     }
+
+    /// What every server said, the platform's own included.
+    pub fn everything_said(&self) -> impl Iterator<Item = &ServerReply> {
+        self.replies.iter().flatten().chain(self.platform.as_deref())
+    }
 }
 
 impl ServerReply {
+    /// The questions that it answers, or leaves open.
+    pub fn questions(&self) -> impl Iterator<Item = &DnsExchange> {
+        iter::once(&self.v4).chain(self.v6.as_deref())
+    }
+
     /// The answer, where the server gave one; IPv4 first, unless only the other question was answered.
     pub fn answer(&self) -> Option<&Answer> {
         let answer = |exchange: &'_ DnsExchange| matches!(exchange.end, DnsEnd::Answered(_));
         let exchange = if answer(&self.v4) {
             &self.v4
         } else {
-            self.v6.as_ref().unwrap_or(&self.v4)
+            self.v6.as_deref().unwrap_or(&self.v4)
         };
         match &exchange.end {
             DnsEnd::Answered(answer) => Some(answer),
@@ -197,13 +211,10 @@ impl ServerReply {
     }
 
     fn answers(&self) -> impl Iterator<Item = &Answer> {
-        [Some(&self.v4), self.v6.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|exchange| match &exchange.end {
-                DnsEnd::Answered(answer) => Some(answer),
-                _ => None,
-            })
+        self.questions().filter_map(|exchange| match &exchange.end {
+            DnsEnd::Answered(answer) => Some(answer),
+            _ => None,
+        })
     }
 
     /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.

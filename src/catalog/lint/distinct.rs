@@ -1,49 +1,70 @@
 //! No two endpoints of a run share an id.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use super::endpoint::Scope;
-use crate::catalog::{
-    model::{Endpoint, Target},
-    problem::{Place, Problem},
-    raw,
-    settings::NAME_SERVER,
+use crate::{
+    catalog::{
+        model::{Endpoint, Target},
+        problem::{Place, Problem},
+        settings::NAME_SERVER,
+    },
+    model::Transport,
 };
 
-/// Reports entries that would get the same id in one run.
-pub(super) fn check(endpoints: &[(&raw::Endpoint, Endpoint)], scope: &Scope, problems: &mut Vec<Problem>) {
-    let mut seen: HashMap<_, Vec<(&Endpoint, Place)>> = HashMap::new();
-    for (raw, endpoint) in endpoints {
-        for (name, port) in hosts(&endpoint.target)
-            .into_iter()
-            .flat_map(|name| endpoint.ports.iter().map(move |(port, _)| (name.clone(), *port)))
-        {
-            let earlier = seen.entry((name.clone(), port, endpoint.transport)).or_default();
-            if let Some((_, first)) = earlier.iter().find(|(other, _)| overlap(other, endpoint, scope)) {
+/// One host and port of an entry.
+struct Row<'a> {
+    name: Cow<'a, str>,
+    port: u16,
+    endpoint: &'a Endpoint,
+    at: Place,
+}
+
+impl Row<'_> {
+    fn id(&self) -> (&str, u16, Transport) {
+        (&self.name, self.port, self.endpoint.transport)
+    }
+}
+
+/// Reports entries that would get the same id in one run; `places` are where they stand.
+pub(super) fn check(endpoints: &[Endpoint], places: &[Place], scope: &Scope, problems: &mut Vec<Problem>) {
+    let mut rows = Vec::with_capacity(endpoints.len());
+    for (endpoint, at) in endpoints.iter().zip(places) {
+        for name in hosts(&endpoint.target) {
+            let row = |(port, _): &(u16, _)| Row {
+                name: name.clone(),
+                port: *port,
+                endpoint,
+                at: *at,
+            };
+            rows.extend(endpoint.ports.iter().map(row));
+        }
+    }
+    rows.sort_by(|a, b| a.id().cmp(&b.id()));
+    for same in rows.chunk_by(|a, b| a.id() == b.id()) {
+        for (index, again) in same.iter().enumerate() {
+            let mut earlier = same[..index].iter();
+            if let Some(first) = earlier.find(|other| overlap(other.endpoint, again.endpoint, scope)) {
+                let message = format!("`{}` port {} is listed twice", again.name, again.port);
                 problems.push(
-                    Problem::new(
-                        raw.at,
-                        format!("`{name}` port {port} is listed twice"),
-                        "keep one of the two entries",
-                    )
-                    .label("again here")
-                    .related(*first, "first here"),
+                    Problem::new(again.at, message, "keep one of the two entries")
+                        .label("again here")
+                        .related(first.at, "first here"),
                 );
             }
-            earlier.push((endpoint, raw.at));
         }
     }
 }
 
 /// The hosts that name an endpoint in its id.
-fn hosts(target: &Target) -> Vec<String> {
+fn hosts(target: &Target) -> Vec<Cow<'_, str>> {
     match target {
-        Target::Host(host) => vec![host.clone()],
-        Target::Wildcard { pattern, members } if members.is_empty() => vec![pattern.clone()],
-        Target::Wildcard { members, .. } => members.clone(),
-        Target::Addresses { addresses, .. } => addresses.first().map(ToString::to_string).into_iter().collect(),
-        Target::NameServer => vec![format!("{{{NAME_SERVER}}}")],
-        Target::Anything => vec!["*".to_owned()],
+        Target::Host(host) => vec![Cow::Borrowed(host)],
+        Target::Wildcard { pattern, members } if members.is_empty() => vec![Cow::Borrowed(pattern)],
+        Target::Wildcard { members, .. } => members.iter().map(|member| Cow::Borrowed(member.as_str())).collect(),
+        Target::Addresses { addresses, .. } => addresses.first().map(|it| it.to_string().into()).into_iter().collect(),
+        Target::NameServer => vec![format!("{{{NAME_SERVER}}}").into()],
+        Target::Anything => vec!["*".into()],
     }
 }
 

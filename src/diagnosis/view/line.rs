@@ -56,7 +56,7 @@ impl Line {
             }
         }
         for reply in names.flat_map(|name| name.replies.iter().flatten()) {
-            for exchange in [Some(&reply.v4), reply.v6.as_ref()].into_iter().flatten() {
+            for exchange in reply.questions() {
                 line.question(matches!(exchange.end, DnsEnd::Answered(_)), exchange.sent);
             }
         }

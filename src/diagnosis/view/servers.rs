@@ -11,7 +11,7 @@ use crate::{
         icmp::IcmpError,
         tcp::TcpEnd,
     },
-    probe::trace::NameTrace,
+    probe::trace::{NameTrace, ServerReply},
 };
 
 /// What a run saw of one name server.
@@ -40,14 +40,15 @@ pub struct Seen {
 
 impl Server {
     /// Looks over all questions that this server was asked in a run: about names, and in the tests of the servers.
-    pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &[Row<'_>]) -> Self {
+    pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &'a [Row<'a>]) -> Self {
         let mut server = Self::default();
-        let replies = names.flat_map(|name| name.replies.iter().flatten().chain(&name.platform));
-        let lookups = replies.flat_map(|reply| [Some(&reply.v4), reply.v6.as_ref()]).flatten();
+        let lookups = names
+            .flat_map(NameTrace::everything_said)
+            .flat_map(ServerReply::questions);
         let tests = rows
             .iter()
             .flat_map(Row::attempts)
-            .filter_map(|attempt| attempt.dns.as_ref());
+            .filter_map(|attempt| attempt.dns.as_deref());
         for exchange in lookups.chain(tests).filter(|exchange| exchange.server.ip() == address) {
             server.add(exchange);
         }

@@ -124,7 +124,7 @@ impl Question {
                     Ok(Ok(reply)) => DnsEnd::Answered(self.read(&reply)),
                 };
                 let counted = tcp::account(&stream).await;
-                (Some(Connection { opened, counted }), end)
+                (Some(Box::new(Connection { opened, counted })), end)
             }
             None => (None, DnsEnd::NotConnected(opened)),
         };

@@ -295,7 +295,7 @@ impl Network {
             let at = led.map_or_else(|| seen::addresses(host).to_vec(), |(_, address)| vec![*address]);
             let mut name = by_name.then(|| seen::name(&at, &self.servers, fault));
             if let Some(name) = name.as_mut().filter(|_| self.platform_gives) {
-                name.platform = Some(seen::platform(&at));
+                name.platform = Some(Box::new(seen::platform(&at)));
             }
             let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
             if let Some(name) = &name {

@@ -372,7 +372,7 @@ fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, 
     let mut exchange = exchange(server, endpoint.transport, end);
     exchange.truncated = does == Server::CutsShort && endpoint.transport == Transport::Udp;
     let mut attempt = Attempt::new(server);
-    attempt.dns = Some(exchange);
+    attempt.dns = Some(Box::new(exchange));
     attempt
 }
 
@@ -385,7 +385,7 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
         return attempt;
     }
     if endpoint.protocol == Protocol::Ntp {
-        attempt.ntp = Some(ntp(fault));
+        attempt.ntp = Some(Box::new(ntp(fault)));
         return attempt;
     }
     let end = connection(fault);
@@ -476,7 +476,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
             proof: "prelude reply".into(),
         }));
         let over = !matches!(end, End::Replied(_));
-        attempt.prelude = Some(said(end));
+        attempt.prelude = Some(Box::new(said(end)));
         if over {
             return;
         }
@@ -484,7 +484,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
     if endpoint.protocol.speaks_tls() {
         let handshake = handshake(&endpoint.host, fault);
         let over = handshake.end != TlsEnd::Completed || !trusted(&handshake);
-        attempt.tls = Some(handshake);
+        attempt.tls = Some(Box::new(handshake));
         if over || matches!(endpoint.protocol, Protocol::Tls | Protocol::Tds) {
             return;
         }
@@ -492,7 +492,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
             Some(Fault::CutBehindTls) => End::Reset,
             _ => greeted(endpoint),
         };
-        attempt.hello = Some(said(end));
+        attempt.hello = Some(Box::new(said(end)));
         return;
     }
     if endpoint.protocol == Protocol::Tcp {
@@ -504,7 +504,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
         (None, Some(Fault::Redirect(to))) => page(302, &[("location", *to)], b""),
         (None, _) => greeted(endpoint),
     };
-    attempt.hello = Some(said(end));
+    attempt.hello = Some(Box::new(said(end)));
 }
 
 fn trusted(handshake: &TlsTrace) -> bool {
@@ -540,13 +540,11 @@ fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> End {
 
 fn said(end: End) -> Hello {
     let duration = if end == End::TimedOut { TIMEOUT } else { QUICK };
-    Hello {
-        duration,
-        greeting: Greeting {
-            end,
-            received: Vec::new(),
-        },
-    }
+    let greeting = Greeting {
+        end,
+        received: Vec::new(),
+    };
+    Hello { duration, greeting }
 }
 
 fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
