@@ -15,6 +15,7 @@ mod imports;
 mod instances;
 mod layers;
 mod network;
+mod packages;
 mod pipelines;
 mod real;
 mod supply;

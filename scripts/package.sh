@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Makes whatever a release consists of, in target/release-files (or $RELEASE_FILES):
+#
+#   apim-probe-ARCH.tar.xz   the static binary, man pages, completions, licences
+#   apim-probe-ARCH.deb      the same as a package, for Debian and Ubuntu
+#   apim-probe-ARCH.rpm      the same for Red Hat, SUSE, Azure Linux
+#   apim-probe-ARCH.cdx.json what it is made of: a CycloneDX SBOM
+#   SHA256SUMS               of all of them
+#
+#   scripts/package.sh [x86_64] [aarch64]
+#
+# Without an architecture it is this machine's. The names hold no version, so that the address of the newest release never
+# changes. Runs on Debian or Ubuntu, with what scripts/build-static.sh needs (for the other architecture: its cross
+# compiler) and, as packages, dpkg, jq, rpm and xz-utils. Tools of Rust's that are missing it builds in target/package-tools.
+#
+# scripts/reproduce.sh shows that two builds of a commit are the same to the byte.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+max_package_bytes=4000000
+
+fail() {
+    echo "package: $*" >&2
+    exit 1
+}
+
+for program in dpkg-deb jq rpmbuild xz; do
+    command -v "$program" >/dev/null || fail "$program is missing: apt-get install dpkg jq rpm xz-utils"
+done
+
+target_dir=${CARGO_TARGET_DIR:-target}
+folder=${RELEASE_FILES:-$target_dir/release-files}
+host=$(rustc -vV | sed -n 's/^host: //p')
+host=${host%%-*}
+architectures=("${@:-$host}")
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
+
+# tool NAME VERSION: a command of cargo's, of that version and no other, found first from here on.
+tools=$(realpath --canonicalize-missing "${PACKAGE_TOOLS:-$target_dir/package-tools}")
+export PATH=$tools/bin:$PATH
+tool() {
+    if ! grep -qsF "\"$1 $2 (" "$tools/.crates.toml"; then
+        CARGO_TARGET_DIR=$tools/target cargo install --quiet --debug --locked --root "$tools" "$1@$2"
+    fi
+}
+tool cargo-auditable 0.7.7
+tool cargo-cyclonedx 0.5.9
+
+# What cargo-cyclonedx writes beside the Cargo.toml of each program, without the folder in which it was built, and with the
+# serial number that attestations ask for, made from the content.
+sbom() {
+    local serial
+    cargo cyclonedx --quiet --format json --describe binaries --target "$1-unknown-linux-gnu" --spec-version 1.5 \
+        --no-build-deps
+    sed "s#path+file://$PWD##g" apim-probe_bin.cdx.json |
+        jq '(.. | .purl? // empty) |= sub("[?]download_url=file://.*"; "")' >"$work/sbom.json"
+    rm -f -- *_bin.cdx.json */*_bin.cdx.json
+    serial=$(sha256sum "$work/sbom.json" | sed -E 's/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/\1-\2-5\3-8\4-\5/')
+    jq --arg serial "urn:uuid:$serial" '.serialNumber = $serial' "$work/sbom.json" >"$folder/apim-probe-$1.cdx.json"
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+rm -rf "$folder"
+mkdir -p "$folder"
+
+scripts/package/third-party.sh "${architectures[@]}" >"$work/THIRD-PARTY.txt"
+
+for arch in "${architectures[@]}"; do
+    scripts/build-static.sh --auditable "$arch"
+    binary=$target_dir/apim-probe
+    if [[ $arch != "$host" ]]; then
+        binary+=-$arch
+        # What is made for another machine cannot write its man pages here; any build of the same code can.
+        cargo build --locked --quiet --package apim-probe
+        export APIM_PROBE=$target_dir/debug/apim-probe
+    fi
+    scripts/package/pack.sh "$binary" "$arch" "$work/THIRD-PARTY.txt" "$folder"
+    unset APIM_PROBE
+    sbom "$arch"
+done
+
+for package in "$folder"/*.deb "$folder"/*.rpm; do
+    bytes=$(stat -c %s "$package")
+    ((bytes <= max_package_bytes)) || fail "$package has $bytes bytes; $max_package_bytes are allowed"
+done
+
+(cd "$folder" && sha256sum -- apim-probe-* >SHA256SUMS)
+ls -l "$folder"

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Packs a built agent, as scripts/package.sh does for each architecture: apim-probe-ARCH.tar.xz, .deb and .rpm.
+#
+#   scripts/package/pack.sh BINARY ARCH THIRD_PARTY FOLDER
+#
+# BINARY is packed as it is and need not run here; the man pages and completions come from $APIM_PROBE, which must, or
+# from BINARY. THIRD_PARTY is the text with everybody's licences. Needs xz, dpkg-deb (dpkg) and rpmbuild (rpm).
+#
+# The same files give the same bytes: every time in a package is SOURCE_DATE_EPOCH, by default that of the last commit.
+set -euo pipefail
+
+if (($# != 4)); then
+    echo "usage: scripts/package/pack.sh BINARY x86_64|aarch64 THIRD_PARTY FOLDER" >&2
+    exit 2
+fi
+binary=$(realpath "$1")
+arch=$2
+third_party=$(realpath "$3")
+mkdir -p "$4"
+folder=$(realpath "$4")
+generator=$(realpath "${APIM_PROBE:-$binary}")
+cd "$(dirname "$0")/../.."
+
+case $arch in
+    x86_64) debian=amd64 ;;
+    aarch64) debian=arm64 ;;
+    *) echo "pack: $arch is none of x86_64, aarch64" >&2 && exit 2 ;;
+esac
+for program in xz dpkg-deb rpmbuild; do
+    if ! command -v "$program" >/dev/null; then
+        echo "pack: $program is missing: apt-get install xz-utils dpkg rpm" >&2
+        exit 1
+    fi
+done
+
+# A field of [workspace.package] or [package] in Cargo.toml.
+field() {
+    sed -n "s/^$1 = \"\(.*\)\"$/\1/p" Cargo.toml | head -n 1
+}
+
+version=$(field version)
+repository=$(field repository)
+synopsis="Probes the outbound dependencies of Azure API Management"
+description=$(field description | fold --spaces --width=78 | sed 's/ *$//')
+maintainer="apim-probe maintainers <$repository>"
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH LC_ALL=C
+# Less than 9 is for whoever wants packages sooner than small.
+level=${XZ_LEVEL:-9}
+# The unit of `serve`; nothing enables or starts it.
+unit=deploy/apim-probe.service
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+umask 022
+
+# put FILE PLACE [MODE]: below $root, stdin where FILE is -.
+put() {
+    mkdir -p "$(dirname "$root/$2")"
+    if [[ $1 == - ]]; then cat >"$root/$2"; else cp "$1" "$root/$2"; fi
+    chmod "${3:-644}" "$root/$2"
+}
+
+# What the agent writes about itself, without what the environment might say.
+agent() {
+    env -i LC_ALL=C "$generator" "$@"
+}
+
+# The names of its commands, as completions list them.
+commands() {
+    agent --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' | grep -v '^help$'
+}
+
+documents=$work/documents
+mkdir -p "$documents/man" "$documents/completions"
+agent man >"$documents/man/apim-probe.1"
+for command in $(commands); do
+    agent man "$command" >"$documents/man/apim-probe-$command.1"
+done
+agent completions bash >"$documents/completions/apim-probe.bash"
+agent completions fish >"$documents/completions/apim-probe.fish"
+agent completions zsh >"$documents/completions/_apim-probe"
+
+# Everything gets the one time, so that the order of these steps leaves no trace.
+settle() {
+    find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+}
+
+tarball() {
+    root=$work/tar/apim-probe
+    put "$binary" apim-probe 755
+    local file
+    for file in "$documents"/man/* "$documents"/completions/*; do
+        put "$file" "${file#"$documents/"}"
+    done
+    for file in LICENSE-APACHE LICENSE-MIT; do
+        put "$file" "$file"
+    done
+    put "$third_party" THIRD-PARTY.txt
+    if [[ -e $unit ]]; then put "$unit" "${unit##*/}"; fi
+    settle "$work/tar"
+    tar --sort=name --owner=0 --group=0 --numeric-owner --format=ustar --directory "$work/tar" --create apim-probe |
+        xz --threads=1 -"$level" >"$folder/apim-probe-$arch.tar.xz"
+}
+
+# What both packages install, below $root; the folder of zsh's completions has two customs.
+installed() {
+    local zsh=$1 page
+    put "$binary" usr/bin/apim-probe 755
+    for page in "$documents"/man/*; do
+        gzip -9 --no-name <"$page" | put - "usr/share/man/man1/${page##*/}.gz"
+    done
+    put "$documents/completions/apim-probe.bash" usr/share/bash-completion/completions/apim-probe
+    put "$documents/completions/apim-probe.fish" usr/share/fish/vendor_completions.d/apim-probe.fish
+    put "$documents/completions/_apim-probe" "usr/share/zsh/$zsh/_apim-probe"
+    if [[ -e $unit ]]; then put "$unit" "usr/lib/systemd/system/${unit##*/}"; fi
+}
+
+deb() {
+    root=$work/deb
+    installed vendor-completions
+    scripts/package/copyright.sh | put - usr/share/doc/apim-probe/copyright
+    gzip -9 --no-name <"$third_party" | put - usr/share/doc/apim-probe/THIRD-PARTY.txt.gz
+    put - DEBIAN/control <<END
+Package: apim-probe
+Version: $version
+Architecture: $debian
+Maintainer: $maintainer
+Installed-Size: $(du --summarize --apparent-size --block-size=1K "$root" | cut -f1)
+Section: net
+Priority: optional
+Homepage: $repository
+Description: $synopsis
+$(printf '%s.\n' "$description" | sed 's/^/ /')
+END
+    settle "$root"
+    dpkg-deb --root-owner-group -Zxz -z"$level" --build "$root" "$folder/apim-probe-$arch.deb" >/dev/null
+}
+
+rpm() {
+    root=$work/rpm/root
+    installed site-functions
+    local file
+    for file in LICENSE-APACHE LICENSE-MIT; do
+        put "$file" "usr/share/licenses/apim-probe/$file"
+    done
+    put "$third_party" usr/share/licenses/apim-probe/THIRD-PARTY.txt
+    settle "$root"
+    # Its own folders go with it; those of the distribution's own package stay.
+    (
+        cd "$root"
+        find . -type f | sed 's/^\.//'
+        find usr/share -mindepth 1 -type d ! -path 'usr/share/man*' ! -path usr/share/licenses | sed 's/^/%dir \//'
+    ) | sort >"$work/rpm/files"
+    printf '%s.\n' "$description" >"$work/rpm/description"
+    # Packed as it is: nothing is stripped, searched for what it needs, or linked by its build id.
+    rpmbuild -bb --quiet --target "$arch-linux" --buildroot "$work/rpm/buildroot" \
+        --define "_topdir $work/rpm" --define "_rpmdir $work/rpm" --define "_rpmfilename apim-probe.rpm" \
+        --define "version_ $version" --define "url_ $repository" --define "summary_ $synopsis" \
+        --define "description_ $work/rpm/description" --define "root_ $root" --define "files_ $work/rpm/files" \
+        --define "level_ $level" scripts/package/apim-probe.spec
+    mv "$work/rpm/apim-probe.rpm" "$folder/apim-probe-$arch.rpm"
+}
+
+tarball
+deb
+rpm

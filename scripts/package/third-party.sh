@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Writes the licences of the libraries in the agent: a list of them, then each text that they bring once. Which licences are
+# allowed at all, deny.toml says. Needs jq.
+#
+#   scripts/package/third-party.sh ARCH… > THIRD-PARTY.txt
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export LC_ALL=C
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# name version licence, of whatever is linked for one of the architectures; what only runs at build time is not in the file.
+for arch in "$@"; do
+    cargo tree --locked --package apim-probe --edges normal,no-proc-macro --target "$arch-unknown-linux-gnu" \
+        --prefix none --no-dedupe --format '{p}'
+done | sed -nE 's/^([^ ]+) v([^ ]+).*/\1 \2/p' | grep -v '^apim-probe ' | sort --unique >"$work/linked"
+
+cargo metadata --locked --format-version 1 |
+    jq --raw-output '.packages[] | [.name + " " + .version, .license // "see its text", .repository // "-", .manifest_path,
+        (.authors | join(", ") | select(. != "") // "its contributors")] | @tsv' | sort >"$work/known"
+
+cat <<'END'
+apim-probe is made of the libraries below, each under its licence. The texts that they bring follow by number.
+
+It also holds Rust's standard library (https://www.rust-lang.org, MIT OR Apache-2.0), and parts of the GNU C
+Library (https://www.gnu.org/software/libc/) under the GNU Lesser General Public License, version 2.1 or later:
+https://www.gnu.org/licenses/old-licenses/lgpl-2.1.txt. To have another version of that in the program, build it anew on a
+machine with that version, by scripts/build-static.sh of the sources.
+
+END
+
+# Where a licence has no text in the crate, its standard text holds, for the authors that the crate names.
+declare -A number
+texts=()
+while IFS=$'\t' read -r name licence repository manifest authors; do
+    numbers=()
+    while IFS= read -r file; do
+        sum=$(tr -d '[:space:]' <"$file" | sha256sum)
+        if [[ ! -v number[$sum] ]]; then
+            texts+=("$file")
+            number[$sum]=${#texts[@]}
+        fi
+        if [[ " ${numbers[*]} " != *" ${number[$sum]} "* ]]; then numbers+=("${number[$sum]}"); fi
+    done < <(find "${manifest%/*}" -type f -size -200k ! -path '*/tests/*' ! -path '*/fuzz/*' ! -name '*.rs' ! -name '*.html' \
+        \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' -o -iname 'copyright*' \) | sort)
+    if ((${#numbers[@]} == 0)); then
+        numbers=("the standard text, https://spdx.org/licenses/; by $authors")
+    fi
+    printf '%s  %s\n    %s\n    %s\n' "$name" "$repository" "$licence" "${numbers[*]}"
+done < <(join -t $'\t' "$work/linked" "$work/known")
+
+for index in "${!texts[@]}"; do
+    printf '\n%s %d\n\n' '--------------------------------------------------------------------' $((index + 1))
+    cat "${texts[index]}"
+done

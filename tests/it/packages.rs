@@ -1,0 +1,283 @@
+//! The packages that a release brings, made of this build: what they install, and that nothing stays behind.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+use apim_probe::cli::Cli;
+use clap::CommandFactory;
+use tempfile::TempDir;
+
+/// Packed once for all tests; `None` where the programs that pack are missing.
+static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
+    let programs = ["strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare"];
+    let missing: Vec<_> = programs.into_iter().filter(|name| !is_there(name)).collect();
+    if !missing.is_empty() {
+        let said = format!("left out: packages cannot be made without {}", missing.join(", "));
+        assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{said}");
+        eprintln!("{said}");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let licences = folder.path().join("licences");
+    fs::write(&licences, "Everybody's licences\n").unwrap();
+    let agent = folder.path().join("agent");
+    run(Command::new("strip")
+        .arg("-o")
+        .arg(&agent)
+        .arg(env!("CARGO_BIN_EXE_apim-probe")));
+    let mut pack = Command::new("scripts/package/pack.sh");
+    // The time is that of no commit: an archive of the sources has none.
+    pack.env("XZ_LEVEL", "0").env("SOURCE_DATE_EPOCH", "1780000000");
+    run(pack.arg(agent).args([
+        std::env::consts::ARCH.as_ref(),
+        licences.as_os_str(),
+        folder.path().as_os_str(),
+    ]));
+    Some(folder)
+});
+
+#[test]
+fn a_deb_installs_runs_and_leaves_nothing_behind() {
+    let Some(package) = packed("deb") else { return };
+    let root = fresh_root();
+    let before = walk(root.path());
+    let database = root.path().join("var/lib/dpkg");
+    for folder in ["info", "updates", "triggers"] {
+        fs::create_dir_all(database.join(folder)).unwrap();
+    }
+    fs::write(database.join("status"), "").unwrap();
+    let dpkg = |arguments: &[&str]| {
+        let mut dpkg = as_root("dpkg");
+        dpkg.arg("--root")
+            .arg(root.path())
+            .args(["--force-not-root", "--log=/dev/null"]);
+        run(dpkg.args(arguments));
+    };
+
+    dpkg(&["--install", package.to_str().unwrap()]);
+    let expected = expected(
+        "usr/share/zsh/vendor-completions",
+        &[
+            "usr/share/doc/apim-probe/THIRD-PARTY.txt.gz",
+            "usr/share/doc/apim-probe/copyright",
+        ],
+    );
+    assert_installed(root.path(), &expected);
+    dpkg(&["--verify", "apim-probe"]);
+
+    dpkg(&["--purge", "apim-probe"]);
+    assert_nothing_left(root.path(), &before);
+}
+
+#[test]
+fn an_rpm_installs_runs_and_leaves_nothing_behind() {
+    let Some(package) = packed("rpm") else { return };
+    let root = fresh_root();
+    let before = walk(root.path());
+    let rpm = |arguments: &[&str]| {
+        let mut rpm = as_root("rpm");
+        rpm.arg("--root").arg(root.path()).args(["--dbpath", "/var/lib/rpm"]);
+        run(rpm.args(arguments));
+    };
+
+    rpm(&["--initdb"]);
+    rpm(&["--install", package.to_str().unwrap()]);
+    let expected = expected(
+        "usr/share/zsh/site-functions",
+        &[
+            "usr/share/licenses/apim-probe/LICENSE-APACHE",
+            "usr/share/licenses/apim-probe/LICENSE-MIT",
+            "usr/share/licenses/apim-probe/THIRD-PARTY.txt",
+        ],
+    );
+    assert_installed(root.path(), &expected);
+    rpm(&["--verify", "apim-probe"]);
+
+    rpm(&["--erase", "apim-probe"]);
+    assert_nothing_left(root.path(), &before);
+}
+
+#[test]
+fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
+    let Some(archive) = packed("tar.xz") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(Command::new("tar")
+        .arg("-xJf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(folder.path()));
+    let mut names: BTreeSet<String> = pages().iter().map(|page| format!("man/{page}")).collect();
+    names.extend(
+        [
+            "apim-probe",
+            "LICENSE-APACHE",
+            "LICENSE-MIT",
+            "THIRD-PARTY.txt",
+            "completions/apim-probe.bash",
+            "completions/apim-probe.fish",
+            "completions/_apim-probe",
+        ]
+        .map(String::from),
+    );
+    names.extend(unit().map(|_| "apim-probe.service".to_string()));
+    let names: BTreeSet<String> = names.iter().map(|name| format!("apim-probe/{name}")).collect();
+    let found = walk(folder.path()).files;
+    assert_eq!(found.into_keys().collect::<BTreeSet<_>>(), names);
+    run(Command::new(folder.path().join("apim-probe/apim-probe")).arg("--version"));
+}
+
+/// Nothing but the program may be started, or runs when a package comes or goes.
+#[test]
+fn packages_run_nothing_and_need_nothing() {
+    let (Some(deb), Some(rpm)) = (packed("deb"), packed("rpm")) else {
+        return;
+    };
+    let control = run(Command::new("dpkg-deb").arg("--info").arg(deb));
+    assert!(
+        !control.contains("postinst") && !control.contains("Depends"),
+        "{control}"
+    );
+    let scripts = run(Command::new("rpm")
+        .args(["--query", "--scripts", "--triggers", "--package"])
+        .arg(&rpm));
+    assert_eq!(scripts.trim(), "");
+    let needs = run(Command::new("rpm")
+        .args(["--query", "--requires", "--package"])
+        .arg(&rpm));
+    let foreign: Vec<_> = needs.lines().filter(|line| !line.starts_with("rpmlib(")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+}
+
+/// What a package installs, with the folder of zsh's completions and what only this kind of package has.
+fn expected(zsh: &str, more: &[&str]) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = pages()
+        .iter()
+        .map(|page| format!("usr/share/man/man1/{page}.gz"))
+        .collect();
+    names.insert("usr/bin/apim-probe".into());
+    names.insert("usr/share/bash-completion/completions/apim-probe".into());
+    names.insert("usr/share/fish/vendor_completions.d/apim-probe.fish".into());
+    names.insert(format!("{zsh}/_apim-probe"));
+    names.extend(unit().map(|_| "usr/lib/systemd/system/apim-probe.service".to_string()));
+    names.extend(more.iter().map(ToString::to_string));
+    names
+}
+
+/// The unit of `serve`, where there is one.
+fn unit() -> Option<&'static Path> {
+    Some(Path::new("deploy/apim-probe.service")).filter(|unit| unit.exists())
+}
+
+/// A man page for the program, and one for each of its commands.
+fn pages() -> Vec<String> {
+    let commands = Cli::command();
+    let names = commands.get_subcommands().filter(|command| !command.is_hide_set());
+    let mut pages: Vec<_> = names
+        .map(|command| format!("apim-probe-{}.1", command.get_name()))
+        .collect();
+    pages.push("apim-probe.1".into());
+    pages
+}
+
+/// Just these files; the program alone may be started, and starts.
+fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
+    let found = walk(root).files;
+    assert_eq!(&found.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    for (name, mode) in found {
+        let allowed = if name == "usr/bin/apim-probe" { 0o755 } else { 0o644 };
+        assert_eq!(mode & 0o7777, allowed, "{name}");
+    }
+    let page = fs::metadata(root.join("usr/share/man/man1/apim-probe-run.1.gz")).unwrap();
+    assert!(page.len() > 500, "{page:?}");
+    run(Command::new(root.join("usr/bin/apim-probe")).arg("--version"));
+}
+
+/// dpkg takes the folders of the distribution with it, where they are empty; nothing may be there that was not before.
+fn assert_nothing_left(root: &Path, before: &Held) {
+    let after = walk(root);
+    assert_eq!(after.files, BTreeMap::new());
+    let left: Vec<_> = after.folders.difference(&before.folders).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The folders that every distribution has, and nothing else.
+fn fresh_root() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for folder in [
+        "usr/bin",
+        "usr/lib/systemd/system",
+        "usr/share/doc",
+        "usr/share/licenses",
+        "usr/share/man/man1",
+    ] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    root
+}
+
+/// What a folder holds.
+#[derive(Debug, Default, PartialEq)]
+struct Held {
+    /// With their modes.
+    files: BTreeMap<String, u32>,
+    folders: BTreeSet<String>,
+}
+
+/// What is below a folder, without what package managers keep for themselves in `var`.
+fn walk(root: &Path) -> Held {
+    let mut held = Held::default();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path == root.join("var") {
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_string();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            if metadata.is_dir() {
+                held.folders.insert(name);
+                folders.push(path);
+            } else {
+                held.files.insert(name, metadata.permissions().mode());
+            }
+        }
+    }
+    held
+}
+
+fn packed(ending: &str) -> Option<PathBuf> {
+    let folder = PACKED.as_ref()?.path();
+    Some(folder.join(format!("apim-probe-{}.{ending}", std::env::consts::ARCH)))
+}
+
+/// Root is what package managers want to be; here they are it over files of the user's own.
+fn as_root(program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--", program]).env("PATH", path());
+    command
+}
+
+/// The folders of programs, those of the administrator too.
+fn path() -> String {
+    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
+}
+
+fn is_there(program: &str) -> bool {
+    std::env::split_paths(&path()).any(|folder| folder.join(program).exists())
+}
+
+/// What it prints; a test fails with what it says where it fails.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}{error}", output.status);
+    said
+}
