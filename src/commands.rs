@@ -32,6 +32,7 @@ mod list;
 mod man;
 mod network;
 mod planning;
+mod rounds;
 mod rules;
 mod run;
 mod schema;

@@ -1,10 +1,8 @@
 //! `apim-probe watch`: rounds, and each change as it happens.
 
 use std::{
-    future::pending,
     io::{self, IsTerminal, Write},
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Failure, print_within,
+    rounds::{Round, Rounds, next_start},
     run::write_files,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
@@ -19,19 +18,15 @@ use super::{
 };
 use crate::{
     cli::{Until, WatchArgs, WatchFormat},
-    diff::{State, read},
-    exit, hello,
-    model::Verdict,
+    diff::read,
+    exit,
     model::{Decision, ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::{
-        Depth, Run,
-        flows::{Known, Reach},
-    },
+    probe::Depth,
     report::Detail,
     text::words,
     watch::{
-        Baseline, Change, Held, Watch, confirm, pace,
+        Baseline, Change, Watch,
         text::{self, Look},
     },
 };
@@ -89,10 +84,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         },
         line: StatusLine::new(!arguments.quiet && io::stderr().is_terminal()),
         arguments,
-        baseline,
-        watch: None,
-        held: Held::default(),
-        several: None,
+        rounds: Rounds::new(baseline),
         last: None,
     };
     let ending = watcher.conduct()?;
@@ -104,9 +96,6 @@ fn read(path: &Path) -> Result<Baseline, Failure> {
         .map(|report| Baseline::of(&report))
         .map_err(|error| Failure::usage(format!("--baseline: {error}")))
 }
-
-/// So often a round makes several connections although nothing changed.
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Why a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,13 +115,7 @@ struct Watcher<'a> {
     stop: &'a Stop,
     session: Session<'a>,
     arguments: WatchArgs,
-    /// Until the first round has been taken in; then the watch has it.
-    baseline: Option<Baseline>,
-    watch: Option<Watch>,
-    /// Endpoints whose connections differ.
-    held: Held,
-    /// When several connections to an address were made last, wherever it took them.
-    several: Option<Instant>,
+    rounds: Rounds,
     /// The report of the last round that was whole, or of a first one that was not.
     last: Option<Report>,
     look: Look,
@@ -161,11 +144,10 @@ impl Watcher<'_> {
                     return Ok(Ending::Came(until));
                 }
             }
-            let now = Instant::now();
             if end.is_some_and(|end| end <= started) {
                 return Ok(Ending::TimeUp);
             }
-            let next = pace::next_start(started, self.arguments.pace.interval, chance(), now);
+            let next = next_start(started, self.arguments.pace.interval);
             let is_last = end.is_some_and(|end| end <= next);
             depth = if is_last { Depth::Full } else { Depth::Light };
             if self.session.wait_until(end.map_or(next, |end| end.min(next))) {
@@ -177,32 +159,13 @@ impl Watcher<'_> {
 
     /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
     fn round(&mut self, depth: Depth) -> Result<Option<Ending>, Failure> {
-        let (began, started_at) = (Instant::now(), Timestamp::now());
-        let reach = self.reach(depth);
-        let is_quiet = reach.only_on_change;
-        let mut run = self.session.probe(depth, reach, began, pending(), |_| {});
-        let mut report = self.session.report(&run, started_at);
-        if is_quiet && !self.held.is_empty() {
-            self.hold(&report, &mut run);
-            report = self.session.report(&run, started_at);
-        }
-        let doubtful: Vec<usize> = (0..report.endpoints.len())
-            .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index))
-            .collect();
-        if !run.interrupted && !doubtful.is_empty() {
-            run = self.session.look_again(run, depth, began, &doubtful);
-            report = self.session.report(&run, started_at);
-        }
-        for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {
-            self.held.note(index, endpoint, trace.as_ref());
-        }
-        if run.interrupted {
-            // Half a round says nothing of the other half.
-            self.last.get_or_insert(report);
+        let round = self.rounds.conduct(&self.session, depth);
+        if !round.is_whole {
+            self.last.get_or_insert(round.report);
             return Ok(Some(Ending::Interrupted));
         }
-        let news = self.take_in(&report, depth);
-        self.last = Some(report);
+        let news = self.news(&round);
+        self.last = Some(round.report);
         let told = self
             .line
             .aside(|| self.stop.apart(None, move || print_within(&news, None)));
@@ -211,72 +174,25 @@ impl Watcher<'_> {
         };
         let is_read = is_read?;
         self.line.say(|| {
-            let status = self.watch.as_ref().map(|watch| text::status(watch, Timestamp::now()));
+            let status = self.rounds.watch().map(|watch| text::status(watch, Timestamp::now()));
             status.unwrap_or_default()
         });
         Ok((!is_read).then_some(Ending::Unread))
     }
 
-    /// How many connections a round makes: as many as it takes in a full one, once an hour, and where single ones went the
-    /// same way for long although they used to differ; else only where something changes.
-    fn reach(&mut self, depth: Depth) -> Reach {
-        let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
-        let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();
-        if !only_on_change {
-            self.several = Some(Instant::now());
-        }
-        let known = self
-            .watch
-            .iter()
-            .flat_map(Watch::rows)
-            .enumerate()
-            .filter_map(|(index, row)| {
-                let known = match row.timeline.state().verdict {
-                    _ if self.held.holds(index) => Known::Differs,
-                    Verdict::Reachable | Verdict::Degraded => Known::Proves,
-                    Verdict::Blocked => Known::Fails,
-                    Verdict::Unproven | Verdict::NotTested => return None,
-                };
-                Some((row.id.clone(), known))
-            });
-        Reach {
-            only_on_change,
-            known: Arc::new(known.collect()),
-        }
-    }
-
-    /// Where nothing called for several connections, what they showed before takes the place of what one shows now.
-    fn hold(&mut self, report: &Report, run: &mut Run) {
-        let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
-        for index in self.held.indices().into_iter().filter(made_one) {
-            if let Some(trace) = self.held.take_note_of_one(index, &report.endpoints[index]) {
-                run.traces[index] = Some(trace);
-            }
-        }
-    }
-
-    fn is_doubtful(&self, report: &Report, index: usize) -> bool {
-        let known = self.watch.as_ref().and_then(|watch| watch.known(index));
-        confirm::needs_second_look(known, State::of(&report.endpoints[index]), self.session.timeout())
-    }
-
     /// What a round has to say on stdout.
-    fn take_in(&mut self, report: &Report, depth: Depth) -> String {
-        let (format, look, at) = (self.arguments.format, self.look, Timestamp::now());
-        let Some(watch) = &mut self.watch else {
-            let watch = self.watch.insert(Watch::begin(report, at, self.baseline.take()));
-            return match format {
-                WatchFormat::Text => look.opening(watch),
-                WatchFormat::Jsonl => String::new(),
-            };
+    fn news(&self, round: &Round) -> String {
+        let (format, look) = (self.arguments.format, self.look);
+        let Some(watch) = self.rounds.watch() else {
+            return String::new();
         };
-        let changes = watch.observe(report, depth, at);
         match format {
-            WatchFormat::Text => changes
-                .iter()
-                .map(|change| look.change(change, watch.baseline()))
-                .collect(),
-            WatchFormat::Jsonl => changes.iter().map(Change::to_jsonl).collect(),
+            WatchFormat::Text if watch.rounds() == 1 => look.opening(watch),
+            WatchFormat::Text => {
+                let changes = round.changes.iter();
+                changes.map(|change| look.change(change, watch.baseline())).collect()
+            }
+            WatchFormat::Jsonl => round.changes.iter().map(Change::to_jsonl).collect(),
         }
     }
 
@@ -284,7 +200,7 @@ impl Watcher<'_> {
     fn came(&self) -> Option<Until> {
         self.arguments.pace.until.filter(|until| match until {
             Until::Green => self.verdict().is_some_and(|exit| exit.code == ExitStatus::REACHABLE),
-            Until::Change => self.watch.as_ref().is_some_and(|watch| watch.changes() > 0),
+            Until::Change => self.rounds.watch().is_some_and(|watch| watch.changes() > 0),
         })
     }
 
@@ -296,7 +212,7 @@ impl Watcher<'_> {
     /// Sums up, writes the files, and gives the exit status.
     fn close(self, ending: Ending, sinks: Sinks) -> Result<u8, Failure> {
         self.line.clear();
-        Closing::new(self.watch, self.last, ending, self.arguments).publish(self.stop, sinks)
+        Closing::new(self.rounds.into_watch(), self.last, ending, self.arguments).publish(self.stop, sinks)
     }
 }
 
@@ -417,8 +333,4 @@ fn still_blocked(report: &Report, arguments: &WatchArgs) -> String {
     let decision = Decision::of(&report.endpoints, policy(arguments));
     let titles = words::distinct(decision.blocked.iter().map(|endpoint| endpoint.title.as_str()));
     words::list(&titles, 4)
-}
-
-fn chance() -> u16 {
-    u16::from_ne_bytes(hello::random())
 }

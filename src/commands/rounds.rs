@@ -1,0 +1,160 @@
+//! Rounds of one plan: each is looked at a second time where that decides, before it counts.
+
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::session::Session;
+use crate::{
+    diff::State,
+    hello,
+    model::{Report, Verdict},
+    probe::{
+        Depth, Run,
+        flows::{Known, Reach},
+    },
+    watch::{Baseline, Change, Held, Watch, confirm, pace},
+};
+
+/// So often a round makes several connections although nothing changed.
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What is known after some rounds, and what the next one has to look at.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// Until the first round has been taken in; then the watch has it.
+    baseline: Option<Baseline>,
+    watch: Option<Watch>,
+    /// Endpoints whose connections differ.
+    held: Held,
+    /// When several connections to an address were made last, wherever it took them.
+    several: Option<Instant>,
+}
+
+/// A round that is over.
+pub(super) struct Round {
+    /// What was seen.
+    pub report: Report,
+    /// What it changed; nothing in the first one, in which everything is news.
+    pub changes: Vec<Change>,
+    /// Whether it was seen to its end. Half a round says nothing of the other half, and is not taken in.
+    pub is_whole: bool,
+}
+
+impl Rounds {
+    /// None yet; they are compared with a baseline, where there is one.
+    pub(super) fn new(baseline: Option<Baseline>) -> Self {
+        Self {
+            baseline,
+            ..Self::default()
+        }
+    }
+
+    /// What is known; nothing before the first whole round.
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
+    }
+
+    /// What is known in the end.
+    pub(super) fn into_watch(self) -> Option<Watch> {
+        self.watch
+    }
+
+    /// Probes everything once, and takes in what changed.
+    pub(super) fn conduct(&mut self, session: &Session<'_>, depth: Depth) -> Round {
+        let (began, started_at) = (Instant::now(), Timestamp::now());
+        let reach = self.reach(depth);
+        let is_quiet = reach.only_on_change;
+        let mut run = session.probe(depth, reach, began, pending(), |_| {});
+        let mut report = session.report(&run, started_at);
+        if is_quiet && !self.held.is_empty() {
+            self.hold(&report, &mut run);
+            report = session.report(&run, started_at);
+        }
+        let doubtful: Vec<usize> = (0..report.endpoints.len())
+            .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index, session.timeout()))
+            .collect();
+        if !run.interrupted && !doubtful.is_empty() {
+            run = session.look_again(run, depth, began, &doubtful);
+            report = session.report(&run, started_at);
+        }
+        for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {
+            self.held.note(index, endpoint, trace.as_ref());
+        }
+        let is_whole = !run.interrupted;
+        let changes = if is_whole {
+            self.take_in(&report, depth)
+        } else {
+            Vec::new()
+        };
+        Round {
+            report,
+            changes,
+            is_whole,
+        }
+    }
+
+    fn take_in(&mut self, report: &Report, depth: Depth) -> Vec<Change> {
+        let at = Timestamp::now();
+        match &mut self.watch {
+            Some(watch) => watch.observe(report, depth, at),
+            None => {
+                self.watch = Some(Watch::begin(report, at, self.baseline.take()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many connections a round makes: as many as it takes in a full one, once an hour, and where single ones went the
+    /// same way for long although they used to differ; else only where something changes.
+    fn reach(&mut self, depth: Depth) -> Reach {
+        let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
+        let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();
+        if !only_on_change {
+            self.several = Some(Instant::now());
+        }
+        let known = self
+            .watch
+            .iter()
+            .flat_map(Watch::rows)
+            .enumerate()
+            .filter_map(|(index, row)| {
+                let known = match row.timeline.state().verdict {
+                    _ if self.held.holds(index) => Known::Differs,
+                    Verdict::Reachable | Verdict::Degraded => Known::Proves,
+                    Verdict::Blocked => Known::Fails,
+                    Verdict::Unproven | Verdict::NotTested => return None,
+                };
+                Some((row.id.clone(), known))
+            });
+        Reach {
+            only_on_change,
+            known: Arc::new(known.collect()),
+        }
+    }
+
+    /// Where nothing called for several connections, what they showed before takes the place of what one shows now.
+    fn hold(&mut self, report: &Report, run: &mut Run) {
+        let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
+        for index in self.held.indices().into_iter().filter(made_one) {
+            if let Some(trace) = self.held.take_note_of_one(index, &report.endpoints[index]) {
+                run.traces[index] = Some(trace);
+            }
+        }
+    }
+
+    fn is_doubtful(&self, report: &Report, index: usize, timeout: Duration) -> bool {
+        let known = self.watch.as_ref().and_then(|watch| watch.known(index));
+        confirm::needs_second_look(known, State::of(&report.endpoints[index]), timeout)
+    }
+}
+
+/// When the round after one that began at `started` begins.
+pub(super) fn next_start(started: Instant, interval: Duration) -> Instant {
+    let chance = u16::from_ne_bytes(hello::random());
+    pace::next_start(started, interval, chance, Instant::now())
+}
