@@ -89,6 +89,9 @@ Examples:
     /// Probe again and again, and print each change as it happens
     #[command(after_help = help::WATCHING)]
     Watch(Box<WatchArgs>),
+    /// Probe again and again, and show metrics and the last report over HTTP
+    #[command(after_help = help::SERVING)]
+    Serve(Box<ServeArgs>),
     /// Print the JSON Schema of a document, or of probes.yaml
     #[command(after_help = "\
 Example:
@@ -309,6 +312,32 @@ pub struct PaceArgs {
     /// Say what differs from this JSON report, at the beginning, with each change and at the end
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub baseline: Option<PathBuf>,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// When to look, and where to show it.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// How to probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+}
+
+/// The flags of `serve` alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When to look, and where to show it")]
+pub struct ServiceArgs {
+    /// Where to listen: 127.0.0.1 is for this machine alone, 0.0.0.0 for everybody
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9733", value_parser = listen)]
+    pub listen: SocketAddr,
+    /// Time from the start of one round to the start of the next; up to a tenth less, so that agents drift apart
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub interval: Duration,
 }
 
 /// What `watch` waits for.
@@ -592,6 +621,14 @@ fn vnet(text: &str) -> Result<Vnet, String> {
         .into_iter()
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "expected external or internal".into())
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "expected an address and a port: 127.0.0.1:9733 for this machine alone, 0.0.0.0:9733 for everybody, [::]:9733 for IPv6 \
+         as well"
+            .into()
+    })
 }
 
 fn client_id(text: &str) -> Result<String, String> {

@@ -36,6 +36,7 @@ mod rounds;
 mod rules;
 mod run;
 mod schema;
+mod serve;
 mod session;
 mod stop;
 mod terminal;
@@ -77,7 +78,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    if !matches!(cli.command, Some(Command::Run(_) | Command::Watch(_))) {
+    if !matches!(
+        cli.command,
+        Some(Command::Run(_) | Command::Watch(_) | Command::Serve(_))
+    ) {
         stop::release();
     }
     let outcome = match cli.command {
@@ -89,6 +93,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Rules(arguments)) => rules::rules(*arguments),
         Some(Command::Explain(arguments)) => explain::explain(&arguments),
         Some(Command::Watch(arguments)) => watch::watch(*arguments),
+        Some(Command::Serve(arguments)) => serve::serve(*arguments),
         Some(Command::Schema(arguments)) => schema::schema(&arguments),
         Some(Command::Completions(arguments)) => completions::completions(&arguments),
         Some(Command::Man(arguments)) => man::man(&arguments),
@@ -197,6 +202,17 @@ impl Failure {
     /// A catalog is wrong; nothing was probed.
     fn catalog(errors: &catalog::Errors, colour: bool) -> Self {
         Self::new(ExitStatus::USAGE, Text::Page(catalog::render(errors, colour)))
+    }
+
+    /// What happened, in one line, for whoever goes on all the same.
+    fn line(&self) -> String {
+        match &self.text {
+            Text::Line(line) => line.clone(),
+            Text::Page(page) => {
+                let lines = page.lines().map(str::trim).filter(|line| !line.is_empty());
+                lines.take(3).collect::<Vec<_>>().join("; ")
+            }
+        }
     }
 
     /// The agent itself failed.

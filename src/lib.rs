@@ -5,7 +5,7 @@
 //! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─ assemble ─▶ report ─▶ text | json | html …
 //!                  ▲         ▲            │ events                        ▲                 ├─▶ diff
 //!                spans    vantage         ▼                            network              ├─▶ rules
-//!                       + imports      progress                                             └─▶ watch
+//!                       + imports      progress                                             └─▶ watch, serve
 //! ```
 //!
 //! Each arrow is one plain value, made once and never changed behind it. Only [`probe`] touches the network and only `vantage`
@@ -59,6 +59,7 @@ mod progress;
 pub mod report;
 pub mod rules;
 pub mod schema;
+mod serve;
 pub mod text;
 pub mod vantage;
 pub mod watch;

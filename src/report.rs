@@ -4,6 +4,7 @@ pub mod blind;
 pub mod brief;
 pub mod csv;
 mod deciding;
+pub(crate) mod families;
 pub mod format;
 pub mod github;
 pub mod headline;

@@ -179,6 +179,24 @@ impl Vantage {
         }
     }
 
+    /// Compares with the same place, looked at later: where the platform told something then and does not now, a plan made
+    /// with it would lack names that are known.
+    pub(crate) fn is_told_of_no_less(&self, later: &Self) -> Result<(), String> {
+        if self.in_azure && !later.in_azure {
+            return Err("the metadata service did not answer".into());
+        }
+        let is_missing = |known: &&Imported| {
+            !later
+                .imports
+                .iter()
+                .any(|it| it.document == known.document && it.from == known.from)
+        };
+        match self.imports.iter().find(is_missing) {
+            Some(missing) => Err(format!("{} gave no {} any more", missing.from, missing.document)),
+            None => Ok(()),
+        }
+    }
+
     /// The same place, with what the instance's documents say, and with what else there is to know.
     #[must_use]
     pub(crate) fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {

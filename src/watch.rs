@@ -28,6 +28,7 @@ pub mod change;
 pub mod confirm;
 pub mod held;
 pub mod pace;
+pub mod standing;
 pub mod text;
 pub mod timeline;
 
@@ -88,6 +89,30 @@ impl Watch {
         }
     }
 
+    /// Goes on with the first round of another plan, which was a full one, and gives what it changed of the endpoints that
+    /// both plans have. What both have keeps its past.
+    pub fn renewed(self, first: &Report, at: Timestamp) -> (Self, Vec<Change>) {
+        let mut watch = Self::begin(first, at, self.baseline);
+        watch.rounds += self.rounds;
+        watch.began = self.began;
+        let mut before: HashMap<String, Timeline> = self.rows.into_iter().map(|row| (row.id, row.timeline)).collect();
+        let mut changes = Vec::new();
+        for row in &mut watch.rows {
+            let Some(timeline) = before.remove(&row.id) else {
+                continue;
+            };
+            let seen = row.timeline.state();
+            row.timeline = timeline;
+            let known = row.timeline.state();
+            if known != seen {
+                let lasted = row.timeline.turn(seen, at);
+                changes.push(Change::new(row, watch.rounds, at, known, lasted));
+            }
+        }
+        watch.changes = self.changes + changes.len() as u64;
+        (watch, changes)
+    }
+
     /// Takes in a further round of the same plan, which ended at a time, and gives what it changed.
     pub fn observe(&mut self, report: &Report, depth: Depth, at: Timestamp) -> Vec<Change> {
         self.rounds += 1;
@@ -112,6 +137,14 @@ impl Watch {
     /// What was known of an endpoint, by its index in the plan.
     pub fn known(&self, index: usize) -> Option<State> {
         self.rows.get(index).map(|row| row.timeline.state())
+    }
+
+    /// What was known of an endpoint, by its id.
+    pub fn known_of(&self, id: &str) -> Option<State> {
+        self.rows
+            .iter()
+            .find(|row| row.id == id)
+            .map(|row| row.timeline.state())
     }
 
     /// Every endpoint, in the order of the plan.

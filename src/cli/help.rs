@@ -70,3 +70,29 @@ Exit status of watch:
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed
   130  ended by Ctrl-C; the summary was still written";
+
+/// Behind those of `serve`.
+pub(super) const SERVING: &str = "\
+Examples:
+  apim-probe serve --region westeurope
+  apim-probe serve --listen 0.0.0.0:9733 --interval 30s --network-status status.json
+
+What there is to ask for:
+  /              the last round as a page
+  /report.json   the last round as a document
+  /metrics       for Prometheus; a scrape starts nothing
+  /-/healthy     200 while rounds come to an end
+  /-/ready       200 once the first round has
+
+Rounds are those of watch: what confirms a change is the same. After a change, and
+once an hour, a round asks every name server and uses controls.
+
+Signals:
+  SIGHUP    reads catalog and documents anew, and keeps the old ones where the new
+            are broken; with --service that happens every hour as well
+  SIGTERM   ends it within a second
+
+Exit status of serve:
+  0    ended by SIGTERM or Ctrl-C
+  2    bad flags, a bad catalog or a bad input file; nothing was probed
+  4    the agent itself failed";

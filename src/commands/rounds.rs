@@ -29,6 +29,8 @@ pub(super) struct Rounds {
     /// Until the first round has been taken in; then the watch has it.
     baseline: Option<Baseline>,
     watch: Option<Watch>,
+    /// What was known of another plan, until the first round of this one has been taken in.
+    before: Option<Watch>,
     /// Endpoints whose connections differ.
     held: Held,
     /// When several connections to an address were made last, wherever it took them.
@@ -57,6 +59,13 @@ impl Rounds {
     /// What is known; nothing before the first whole round.
     pub(super) fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
+    }
+
+    /// Goes on with another plan. What is known of endpoints that both have stays; the next round must be a full one.
+    pub(super) fn replan(&mut self) {
+        self.before = self.watch.take().or(self.before.take());
+        self.held = Held::default();
+        self.several = None;
     }
 
     /// What is known in the end.
@@ -100,13 +109,15 @@ impl Rounds {
 
     fn take_in(&mut self, report: &Report, depth: Depth) -> Vec<Change> {
         let at = Timestamp::now();
-        match &mut self.watch {
-            Some(watch) => watch.observe(report, depth, at),
-            None => {
-                self.watch = Some(Watch::begin(report, at, self.baseline.take()));
-                Vec::new()
-            }
+        if let Some(watch) = &mut self.watch {
+            return watch.observe(report, depth, at);
         }
+        let (watch, changes) = match self.before.take() {
+            Some(before) => before.renewed(report, at),
+            None => (Watch::begin(report, at, self.baseline.take()), Vec::new()),
+        };
+        self.watch = Some(watch);
+        changes
     }
 
     /// How many connections a round makes: as many as it takes in a full one, once an hour, and where single ones went the
@@ -148,8 +159,12 @@ impl Rounds {
     }
 
     fn is_doubtful(&self, report: &Report, index: usize, timeout: Duration) -> bool {
-        let known = self.watch.as_ref().and_then(|watch| watch.known(index));
-        confirm::needs_second_look(known, State::of(&report.endpoints[index]), timeout)
+        let endpoint = &report.endpoints[index];
+        let known = match (&self.watch, &self.before) {
+            (Some(watch), _) => watch.known(index),
+            (None, before) => before.as_ref().and_then(|before| before.known_of(&endpoint.id)),
+        };
+        confirm::needs_second_look(known, State::of(endpoint), timeout)
     }
 }
 

@@ -78,7 +78,7 @@ impl From<Failure> for Unopened {
 }
 
 /// What is read and asked before there is a session.
-struct Prepared {
+pub(super) struct Prepared {
     planned: Planned,
     roots: Arc<Roots>,
 }
@@ -98,11 +98,16 @@ impl<'a> Session<'a> {
             let (plan, ca_file, until) = (plan.clone(), probe.ca_file.clone(), stop.until(end));
             move || prepare(&plan, ca_file.as_deref(), in_colour, &until)
         };
-        let Prepared { planned, roots } = match stop.apart(Some(end), prepare) {
+        let prepared = match stop.apart(Some(end), prepare) {
             Ok(prepared) => prepared?,
             Err(Stopped::Interrupted) => return Err(Unopened::Interrupted),
             Err(Stopped::Late(file)) => return Err(late(file.as_deref(), probe.deadline).into()),
         };
+        Ok(Self::of(stop, prepared, plan, probe, sockets))
+    }
+
+    fn of(stop: &'a Stop, prepared: Prepared, plan: &PlanArgs, probe: &ProbeArgs, sockets: usize) -> Self {
+        let Prepared { planned, roots } = prepared;
         let confirmation = Confirmation::of(plan, probe);
         let Planned {
             catalog,
@@ -113,7 +118,7 @@ impl<'a> Session<'a> {
             selection,
             said: _,
         } = planned;
-        Ok(Self {
+        Self {
             stop,
             catalog,
             vantage,
@@ -132,7 +137,29 @@ impl<'a> Session<'a> {
             confirmation,
             tls: TlsClient::new(roots),
             threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
-        })
+        }
+    }
+
+    /// Leaves so many sockets to others.
+    pub(super) fn spare(&mut self, sockets: usize) {
+        self.limits.sockets = self.limits.sockets.saturating_sub(sockets).max(1);
+    }
+
+    /// Goes on with what was read and asked anew ([`prepare`]), on the same threads.
+    ///
+    /// # Errors
+    /// Something that was known is not told any more: what is probed stays as it is.
+    pub(super) fn adopt(&mut self, prepared: Prepared) -> Result<(), String> {
+        let Prepared { planned, roots } = prepared;
+        self.vantage.is_told_of_no_less(&planned.vantage)?;
+        self.catalog = planned.catalog;
+        self.vantage = planned.vantage;
+        self.plan = Arc::new(planned.plan);
+        self.network = planned.network;
+        self.known = planned.known;
+        self.selection = planned.selection;
+        self.tls = TlsClient::new(roots);
+        Ok(())
     }
 
     /// The cloud whose names are probed.
@@ -307,14 +334,19 @@ impl<'a> Session<'a> {
 }
 
 /// Everything that may wait for a file or for the platform.
-fn prepare(plan: &PlanArgs, ca_file: Option<&Path>, colour: bool, until: &Until) -> Result<Prepared, Failure> {
+pub(super) fn prepare(
+    plan: &PlanArgs,
+    ca_file: Option<&Path>,
+    colour: bool,
+    until: &Until,
+) -> Result<Prepared, Failure> {
     let (roots, added) = roots(ca_file, plan.tier.unwrap_or_default())?;
     let planned = planning::plan(plan, added, colour, until)?;
     Ok(Prepared { planned, roots })
 }
 
 /// The deadline came before there was a plan.
-fn late(file: Option<&Path>, deadline: Duration) -> Failure {
+pub(super) fn late(file: Option<&Path>, deadline: Duration) -> Failure {
     let deadline = words::duration(deadline);
     match file {
         Some(file) => Failure::usage(format!(

@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use self::signals::Listeners;
+use self::signals::{HangUp, Listeners};
 pub(super) use self::signals::{hold, release};
 use super::Failure;
 use crate::{
@@ -58,6 +58,7 @@ pub(super) struct Stop {
     began: Instant,
     runtime: Runtime,
     interrupted: watch::Receiver<bool>,
+    hung_up: watch::Receiver<u32>,
 }
 
 impl Stop {
@@ -66,6 +67,18 @@ impl Stop {
     /// # Errors
     /// The system has too few descriptors for us.
     pub(super) fn begin() -> Result<Self, Failure> {
+        Self::listen(HangUp::Ends)
+    }
+
+    /// The same for a service, which SIGHUP does not end ([`Self::hung_up`]).
+    ///
+    /// # Errors
+    /// The system has too few descriptors for us.
+    pub(super) fn begin_service() -> Result<Self, Failure> {
+        Self::listen(HangUp::IsTold)
+    }
+
+    fn listen(meaning: HangUp) -> Result<Self, Failure> {
         let began = Instant::now();
         // First of all: without descriptors not even a file can be read, and tokio's signals panic.
         descriptors::prepare().map_err(Failure::agent)?;
@@ -75,16 +88,18 @@ impl Stop {
             .build()
             .map_err(cannot_start)?;
         let (heard, interrupted) = watch::channel(false);
+        let (hang_ups, hung_up) = watch::channel(0);
         let listeners = {
             let _inside = runtime.enter();
-            Listeners::new().map_err(cannot_start)?
+            Listeners::new(meaning).map_err(cannot_start)?
         };
         release();
-        runtime.spawn(listeners.listen(heard));
+        runtime.spawn(listeners.listen(heard, hang_ups));
         Ok(Self {
             began,
             runtime,
             interrupted,
+            hung_up,
         })
     }
 
@@ -116,6 +131,11 @@ impl Stop {
     /// Completes once a signal has come.
     pub(super) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
         Until::new(self.began, self.interrupted.clone()).interrupted()
+    }
+
+    /// How often SIGHUP came to a service.
+    pub(super) fn hung_up(&self) -> watch::Receiver<u32> {
+        self.hung_up.clone()
     }
 
     /// Runs a future on this thread.

@@ -2,24 +2,19 @@
 //!
 //! Every family is a gauge, so that both the `OpenMetrics` and the older text format understand the file.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 
-use super::Options;
-use crate::{
-    model::{Endpoint, Need, Report, Verdict},
-    text::escape,
-};
+use super::{Options, families::Families};
+use crate::model::{Endpoint, Need, Report, Verdict};
 
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
-    let mut page = Families(String::new());
+    let mut page = Families::default();
     // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
     let counted = || report.endpoints.iter().filter(|e| e.need != Need::Documented);
     let tried = counted().filter(|e| e.verdict != Verdict::NotTested);
 
-    page.family(
+    page.gauge(
         "probe_success",
         "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested, or is only documented.",
     );
@@ -30,7 +25,7 @@ pub fn render(report: &Report, options: &Options) -> String {
             f64::from(u8::from(endpoint.as_expected == Some(true))),
         );
     }
-    page.family(
+    page.gauge(
         "probe_failure_info",
         "Verdict and cause of each endpoint that is not as it should be.",
     );
@@ -40,13 +35,13 @@ pub fn render(report: &Report, options: &Options) -> String {
         labels.push(("cause", endpoint.cause.map_or("", |cause| cause.as_str())));
         page.sample("probe_failure_info", &labels, 1.0);
     }
-    page.family("probe_duration_seconds", "How long the probe of the endpoint took.");
+    page.gauge("probe_duration_seconds", "How long the probe of the endpoint took.");
     for endpoint in counted() {
         if let Some(ms) = endpoint.duration_ms {
             page.sample("probe_duration_seconds", &labels(endpoint), ms / 1_000.0);
         }
     }
-    page.family(
+    page.gauge(
         "probe_phase_duration_seconds",
         "How long each stage of the probe took; of several connections, the slowest.",
     );
@@ -57,7 +52,7 @@ pub fn render(report: &Report, options: &Options) -> String {
             page.sample("probe_phase_duration_seconds", &labels, ms / 1_000.0);
         }
     }
-    page.family(
+    page.gauge(
         "probe_certificate_not_after_timestamp_seconds",
         "When the certificate of the endpoint ends.",
     );
@@ -75,14 +70,13 @@ pub fn render(report: &Report, options: &Options) -> String {
         }
     }
     run(&mut page, report, options);
-    page.0 += "# EOF\n";
-    page.0
+    page.into_text() + "# EOF\n"
 }
 
 /// What is said of the run as a whole.
 fn run(page: &mut Families, report: &Report, options: &Options) {
     let summary = &report.summary;
-    page.family("apim_probe_endpoints", "Endpoints of the run that count, by verdict.");
+    page.gauge("apim_probe_endpoints", "Endpoints of the run that count, by verdict.");
     for (verdict, n) in [
         (Verdict::Reachable, summary.reachable),
         (Verdict::Degraded, summary.degraded),
@@ -93,7 +87,7 @@ fn run(page: &mut Families, report: &Report, options: &Options) {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         page.sample("apim_probe_endpoints", &[("verdict", verdict.as_str())], f64::from(n));
     }
-    page.family(
+    page.gauge(
         "apim_probe_documented_endpoints",
         "Endpoints that are only documented and decide nothing, by verdict.",
     );
@@ -106,15 +100,15 @@ fn run(page: &mut Families, report: &Report, options: &Options) {
             f64::from(n),
         );
     }
-    page.family("apim_probe_exit_status", "The exit status of the run.");
+    page.gauge("apim_probe_exit_status", "The exit status of the run.");
     page.sample("apim_probe_exit_status", &[], f64::from(options.exit.code));
-    page.family("apim_probe_run_duration_seconds", "How long the run took.");
+    page.gauge("apim_probe_run_duration_seconds", "How long the run took.");
     page.sample("apim_probe_run_duration_seconds", &[], report.duration_ms / 1_000.0);
-    page.family("apim_probe_run_timestamp_seconds", "When the run began.");
+    page.gauge("apim_probe_run_timestamp_seconds", "When the run began.");
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
     let began = report.started_at.as_millisecond() as f64 / 1_000.0;
     page.sample("apim_probe_run_timestamp_seconds", &[], began);
-    page.family(
+    page.gauge(
         "apim_probe_build_info",
         "The program and the date of the documentation behind its catalog.",
     );
@@ -140,32 +134,4 @@ fn labels(endpoint: &Endpoint) -> Labels<'_> {
 
 fn certificate_end(endpoint: &Endpoint) -> Option<Timestamp> {
     endpoint.stages.tls.as_ref()?.not_after
-}
-
-struct Families(String);
-
-impl Families {
-    fn family(&mut self, name: &str, help: &str) {
-        // A String cannot fail to be written to.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&'static str, &str)], value: f64) {
-        self.0 += name;
-        for (at, (label, text)) in labels.iter().enumerate() {
-            let text = escape(text).replace('\\', "\\\\").replace('"', "\\\"");
-            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
-        }
-        let _ = writeln!(
-            self.0,
-            "{} {}",
-            if labels.is_empty() { "" } else { "}" },
-            rounded(value)
-        );
-    }
-}
-
-/// A value to the microsecond, without a tail of nines.
-fn rounded(value: f64) -> f64 {
-    (value * 1_000_000.0).round() / 1_000_000.0
 }

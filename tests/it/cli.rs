@@ -21,7 +21,7 @@ fn said(arguments: &[&str]) -> String {
 fn every_help_is_as_reviewed() {
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("help", said(&["--help"]));
-        for command in ["run", "list", "check", "drift", "watch", "schema", "completions"] {
+        for command in ["run", "list", "check", "drift", "watch", "serve", "schema", "completions"] {
             insta::assert_snapshot!(format!("help-{command}"), said(&[command, "--help"]));
         }
     });

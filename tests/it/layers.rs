@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -40,6 +40,7 @@ const LAYERS: [&str; 28] = [
     // The program.
     "progress",
     "output",
+    "serve",
     "cli",
     "commands",
 ];

@@ -2,10 +2,12 @@
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
+mod agent;
 mod generated;
 mod platform;
 mod promises;
 mod scenarios;
+mod serve;
 mod watch;
 
 use std::process::ExitCode;
@@ -27,7 +29,7 @@ struct Kind {
     run: fn(&str) -> Result<()>,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind {
         name: "scenarios",
         // They wait more than they compute.
@@ -58,6 +60,12 @@ const KINDS: [Kind; 5] = [
         threads: 2,
         trials: watch::trials,
         run: watch::run,
+    },
+    Kind {
+        name: "serve",
+        threads: 2,
+        trials: serve::trials,
+        run: serve::run,
     },
 ];
 

@@ -8,10 +8,8 @@ use apim_probe_lab::Forbidden;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-mod agent;
-
+use super::agent::Stage;
 use super::{obstacle, trial};
-use agent::Stage;
 
 /// One promise and whether it takes nftables.
 struct Promise(&'static str, bool, fn() -> Result<()>);

@@ -7,7 +7,7 @@ use apim_probe::{
     model::{Cause, Report, Verdict},
     probe::Depth,
     watch::{
-        Baseline, Watch,
+        Baseline, Watch, standing,
         text::{Look, status},
         timeline::MOST_TURNS,
     },
@@ -162,4 +162,51 @@ fn nothing_from_the_network_acts_on_a_terminal() {
     told += &status(&watch, at(5));
     let acts = |c: char| c != '\n' && apim_probe::text::escape(&c.to_string()) != c.to_string();
     assert!(!told.contains(acts), "{told:?}");
+}
+
+#[test]
+fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
+    let mut full = round("sql/", DOUBTED);
+    full.findings = samples::broken_firewall().findings;
+    let mut watch = Watch::begin(&full, at(0), None);
+    let light = round("sql/", REACHABLE);
+    assert!(light.findings.is_empty());
+    let changes = watch.observe(&light, Depth::Light, at(5));
+    let stands = standing::after(light.clone(), &full, &watch, !changes.is_empty());
+    let sql = |report: &Report| report.endpoints.iter().find(|e| e.id.contains("sql/")).unwrap().verdict;
+    assert_eq!((sql(&stands), stands.summary.degraded), (Verdict::Degraded, 1));
+    assert_eq!(stands.findings, full.findings);
+
+    // Where something changed, what was known of the causes is of yesterday.
+    let light = round("key-vault/", SILENT);
+    let changes = watch.observe(&light, Depth::Light, at(10));
+    assert_eq!(changes.len(), 1);
+    let stands = standing::after(light, &stands, &watch, true);
+    assert!(stands.findings.is_empty());
+    assert_eq!((stands.summary.degraded, stands.summary.blocked), (1, 1));
+}
+
+#[test]
+fn another_plan_forgets_nothing_of_what_both_have() {
+    let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
+    watch.observe(&round("sql/", SILENT), Depth::Full, at(5));
+    let mut other = round("sql/", REACHABLE);
+    let gone = other.endpoints.remove(0).id;
+    other.endpoints.reverse();
+    other.endpoints[0].id = "new/new.example:443".into();
+    let (mut watch, changes) = watch.renewed(&other, at(20));
+    assert_eq!(changes.len(), 1);
+    let told = (
+        changes[0].round,
+        changes[0].from,
+        changes[0].to,
+        changes[0].lasted.as_secs(),
+    );
+    assert_eq!(told, (3, SILENT, REACHABLE, 15));
+    assert_eq!((watch.rounds(), watch.changes(), watch.began()), (3, 2, at(0)));
+    assert_eq!(
+        (watch.known_of(&gone), watch.known_of("new/new.example:443").is_some()),
+        (None, true)
+    );
+    assert!(watch.observe(&other, Depth::Full, at(25)).is_empty());
 }

@@ -34,21 +34,32 @@ fn ours() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HangUp {
+    /// The terminal is lost: it ends what runs, unless whoever started us wants it to be survived, as nohup(1) does.
+    Ends,
+    /// It is told to whoever asks, and ends nothing.
+    IsTold,
+}
+
 /// Hears signals.
 pub(super) struct Listeners {
+    means: HangUp,
     interrupt: unix::Signal,
     terminate: unix::Signal,
-    /// Nothing where whoever started us wants a lost terminal to be survived, as nohup(1) does.
+    /// Nothing where it is to be survived.
     hang_up: Option<unix::Signal>,
 }
 
 impl Listeners {
     /// Must be called inside a runtime.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(means: HangUp) -> io::Result<Self> {
         Ok(Self {
+            means,
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
-            hang_up: if is_ignored(Signal::SIGHUP) {
+            hang_up: if means == HangUp::Ends && is_ignored(Signal::SIGHUP) {
                 None
             } else {
                 Some(unix::signal(SignalKind::hangup())?)
@@ -60,13 +71,19 @@ impl Listeners {
     ///
     /// A lost terminal is heard of several times, from the kernel and from the shell, and often SIGTERM follows: none of
     /// that is somebody's second wish.
-    pub(super) async fn listen(mut self, heard: watch::Sender<bool>) {
+    pub(super) async fn listen(mut self, heard: watch::Sender<bool>, hung_up: watch::Sender<u32>) {
         let mut first: Option<Instant> = None;
         loop {
             let asked = tokio::select! {
                 _ = self.interrupt.recv() => true,
                 _ = self.terminate.recv() => true,
-                () = hung_up(&mut self.hang_up) => false,
+                () = hang_up(&mut self.hang_up) => {
+                    if self.means == HangUp::IsTold {
+                        hung_up.send_modify(|times| *times = times.wrapping_add(1));
+                        continue;
+                    }
+                    false
+                }
             };
             heard.send_replace(true);
             if asked {
@@ -79,7 +96,7 @@ impl Listeners {
     }
 }
 
-async fn hung_up(signal: &mut Option<unix::Signal>) {
+async fn hang_up(signal: &mut Option<unix::Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,

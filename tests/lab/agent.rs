@@ -17,7 +17,7 @@ use crate::AGENT;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A network with an agent in it.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     lab: Lab,
     network: Network,
     flags: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// A network that serves every endpoint of a catalog, with deviations in YAML.
-    pub(super) fn set(endpoints: &str, deviations: &str) -> Result<Self> {
+    pub(crate) fn set(endpoints: &str, deviations: &str) -> Result<Self> {
         let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
         let deviations: Network = serde_yaml::from_str(deviations).context("the network")?;
         let lab = Lab::enter(&deviations)?;
@@ -42,25 +42,25 @@ impl Stage {
     }
 
     /// A command of the agent with further flags.
-    pub(super) fn command(&self, name: &str, flags: &[&str]) -> Result<Command> {
+    pub(crate) fn command(&self, name: &str, flags: &[&str]) -> Result<Command> {
         let mut command = self.lab.agent(AGENT)?;
         command.arg(name).args(&self.flags).args(flags);
         Ok(command)
     }
 
     /// Starts `watch` with further flags.
-    pub(super) fn watch(&self, flags: &[&str]) -> Result<Agent> {
+    pub(crate) fn watch(&self, flags: &[&str]) -> Result<Agent> {
         Agent::start(self.command("watch", flags)?)
     }
 
     /// Breaks something, as `{ to: "sql.example:1433", does: silence }` says.
-    pub(super) fn fault(&self, fault: &str) -> Result<()> {
+    pub(crate) fn fault(&self, fault: &str) -> Result<()> {
         let fault: Fault = serde_yaml::from_str(fault).context("the fault")?;
         self.lab.fault(&self.network, vec![fault])
     }
 
     /// How many flows the wire has carried to a place so far.
-    pub(super) fn flows_to(&self, host: &str, port: u16) -> usize {
+    pub(crate) fn flows_to(&self, host: &str, port: u16) -> usize {
         let addresses = self.network.addresses(host);
         let is_there =
             |destination: (std::net::Ipv4Addr, u16)| addresses.contains(&destination.0.into()) && destination.1 == port;
@@ -72,30 +72,30 @@ impl Stage {
     }
 
     /// Repairs everything.
-    pub(super) fn repair(&self) -> Result<()> {
+    pub(crate) fn repair(&self) -> Result<()> {
         self.lab.lift_faults()
     }
 
     /// Writes a file on the VM, and gives its path.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<String> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<String> {
         Ok(self.lab.write(name, text)?.display().to_string())
     }
 
     /// A path on the VM.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.lab.folder().join(name).display().to_string()
     }
 }
 
 /// A watch under way.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     child: Child,
     lines: Receiver<String>,
     stderr: thread::JoinHandle<String>,
 }
 
 /// How a watch ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// The exit status.
     pub status: Option<i32>,
     /// What it said on stdout that had not been read yet.
@@ -130,12 +130,12 @@ impl Agent {
     }
 
     /// The process.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line that contains all of these words, and how long it took to come. Lines before it are passed over.
-    pub(super) fn expect(&self, words: &[&str]) -> Result<(String, Duration)> {
+    pub(crate) fn expect(&self, words: &[&str]) -> Result<(String, Duration)> {
         let asked = Instant::now();
         let mut passed = Vec::new();
         loop {
@@ -148,19 +148,19 @@ impl Agent {
     }
 
     /// The line that comes within a time, if one does.
-    pub(super) fn line_within(&self, time: Duration) -> Option<String> {
+    pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
     }
 
     /// Ends it as Ctrl-C does.
-    pub(super) fn interrupt(self) -> Result<Ended> {
+    pub(crate) fn interrupt(self) -> Result<Ended> {
         let done = Command::new("kill").args(["-INT", &self.id().to_string()]).status()?;
         ensure!(done.success(), "kill -INT");
         self.end()
     }
 
     /// Waits for its end.
-    pub(super) fn end(mut self) -> Result<Ended> {
+    pub(crate) fn end(mut self) -> Result<Ended> {
         let asked = Instant::now();
         let mut rest = Vec::new();
         loop {

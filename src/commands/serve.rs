@@ -1,0 +1,267 @@
+//! `apim-probe serve`: rounds, for programs that come by and ask what they came to.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::ColorChoice;
+use jiff::Timestamp;
+
+mod reload;
+
+use self::reload::{Reload, Woken};
+use super::{
+    Failure,
+    rounds::{HOUR, Rounds, next_start},
+    session::{Prepared, Session, Unopened},
+    stop::Stop,
+};
+use crate::{
+    cli::{ServeArgs, ServiceArgs},
+    model::{ExitStatus, Report},
+    probe::Depth,
+    serve::{
+        Board, Fault,
+        say::{Weight, say},
+        web,
+    },
+    text::words,
+    vantage::descriptors,
+    watch::{Change, standing},
+};
+
+/// Connections to the server at once, where there are descriptors for them.
+const MOST_CONNECTIONS: usize = 64;
+/// This share of all descriptors may be those of connections to the server.
+const SHARE: usize = 4;
+/// By how much the clock may stray within a round and the pause before it.
+const STRAY: Duration = Duration::from_secs(2);
+
+/// Serves until a signal comes.
+pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
+    if arguments.probe.confirm {
+        return Err(Failure::usage(
+            "--confirm goes with a single run: leave it out, and let `apim-probe run --confirm` ask the instance",
+        ));
+    }
+    let stop = Stop::begin_service()?;
+    let sockets = descriptors::prepare().map_err(Failure::agent)?;
+    let connections = MOST_CONNECTIONS.min(sockets / SHARE).max(1);
+    let listener = listen(arguments.service.listen)?;
+    let mut session = match Session::open(&stop, &arguments.plan, &arguments.probe, ColorChoice::Auto) {
+        Ok(session) => session,
+        Err(Unopened::Failed(failure)) => return Err(failure),
+        Err(Unopened::Interrupted) => return Ok(0),
+    };
+    session.spare(connections);
+    session.print_notices();
+    let address = listener.local_addr().unwrap_or(arguments.service.listen);
+    let board = Arc::new(Board::new(patience(&arguments)));
+    web::start(listener, board.clone(), connections)
+        .map_err(|error| Failure::agent(format!("cannot start the server: {error}")))?;
+    say(Weight::Notice, &greeting(address, &session, &arguments.service));
+    let mut service = Service {
+        reload: Reload::new(&stop, arguments.plan.clone(), arguments.probe.clone()),
+        board,
+        session,
+        arguments,
+        rounds: Rounds::default(),
+        last: None,
+        full_at: None,
+        clock: Clock::new(),
+    };
+    service.conduct();
+    say(Weight::Notice, "ended by a signal");
+    Ok(0)
+}
+
+/// How long may pass from the end of one round to that of the next: a pause, a round, the full one that a change calls for,
+/// and what a slow machine adds.
+fn patience(arguments: &ServeArgs) -> Duration {
+    arguments.service.interval + arguments.probe.deadline * 2 + Duration::from_secs(30)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let text = format!("cannot listen on {address}: {error}");
+        match error.kind() {
+            io::ErrorKind::AddrNotAvailable => {
+                Failure::usage(format!("{text}: --listen takes an address of this machine"))
+            }
+            io::ErrorKind::AddrInUse => Failure::agent(format!("{text}: another program does; pass another port")),
+            _ => Failure::agent(text),
+        }
+    })
+}
+
+fn greeting(address: SocketAddr, session: &Session<'_>, service: &ServiceArgs) -> String {
+    let endpoints = words::count(session.plan().testable().count(), "endpoint");
+    let interval = words::duration(service.interval);
+    format!("listening on http://{address}, probing {endpoints} every {interval}")
+}
+
+/// A service under way.
+struct Service<'a> {
+    reload: Reload<'a>,
+    board: Arc<Board>,
+    session: Session<'a>,
+    arguments: ServeArgs,
+    rounds: Rounds,
+    /// What stands after the last round.
+    last: Option<Arc<Report>>,
+    /// When the last full round began.
+    full_at: Option<Instant>,
+    clock: Clock,
+}
+
+impl Service<'_> {
+    /// Goes on until a signal comes.
+    fn conduct(&mut self) {
+        let interval = self.arguments.service.interval;
+        loop {
+            let started = Instant::now();
+            self.clock.check(&self.board);
+            if !self.look() {
+                return;
+            }
+            if started.elapsed() > interval {
+                let took = words::duration(started.elapsed());
+                self.board.fault(
+                    Fault::LateRound,
+                    &format!("a round took {took}, longer than --interval: the next one begins late"),
+                );
+            }
+            let next = next_start(started, interval);
+            loop {
+                match self.reload.wait_until(next) {
+                    Woken::Interrupted => return,
+                    Woken::InTime => break,
+                    // What is probed now is news.
+                    Woken::Read(read) => {
+                        if self.adopt(*read) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with what was read anew, or with the old where that is broken; says which.
+    fn adopt(&mut self, read: Result<Prepared, Failure>) -> bool {
+        let adopted = read
+            .map_err(|failure| failure.line())
+            .and_then(|prepared| self.session.adopt(prepared));
+        self.board.reloaded(adopted.is_ok());
+        match &adopted {
+            Ok(()) => {
+                self.session.print_notices();
+                self.rounds.replan();
+                self.full_at = None;
+                let endpoints = words::count(self.session.plan().testable().count(), "endpoint");
+                say(
+                    Weight::Notice,
+                    &format!("catalog and documents were read anew: {endpoints}"),
+                );
+            }
+            Err(why) => self.board.fault(
+                Fault::Reload,
+                &format!("what was read anew is not used, the old goes on: {why}"),
+            ),
+        }
+        adopted.is_ok()
+    }
+
+    /// Probes everything once, and where something changed once more with all there is to know; says whether it came to its
+    /// end.
+    fn look(&mut self) -> bool {
+        let is_due = self.full_at.is_none_or(|at| at.elapsed() >= HOUR);
+        let depth = if is_due { Depth::Full } else { Depth::Light };
+        let Some(mut changes) = self.round(depth) else {
+            return false;
+        };
+        if depth == Depth::Light && !changes.is_empty() {
+            // Only a full round can name the cause behind a change.
+            let Some(further) = self.round(Depth::Full) else {
+                return false;
+            };
+            changes.extend(further);
+        }
+        for change in &changes {
+            say(Weight::Warning, &in_words(change));
+        }
+        true
+    }
+
+    /// One round; gives what it changed, and nothing where a signal ended it.
+    fn round(&mut self, depth: Depth) -> Option<Vec<Change>> {
+        let began = Instant::now();
+        if depth == Depth::Full {
+            self.full_at = Some(began);
+        }
+        let round = self.rounds.conduct(&self.session, depth);
+        if !round.is_whole {
+            return None;
+        }
+        let report = match (depth, &self.last, self.rounds.watch()) {
+            (Depth::Light, Some(last), Some(watch)) => {
+                standing::after(round.report, last, watch, !round.changes.is_empty())
+            }
+            _ => round.report,
+        };
+        let report = Arc::new(report);
+        self.last = Some(report.clone());
+        self.board.show(report.clone(), began.elapsed(), round.changes.len());
+        let status = crate::serve::status(&report);
+        if status.code == ExitStatus::FAILED {
+            self.board.fault(Fault::NothingTried, &status.reason);
+        }
+        Some(round.changes)
+    }
+}
+
+/// A change as one line of a log.
+fn in_words(change: &Change) -> String {
+    let state = |state: crate::diff::State| match state.cause {
+        Some(cause) => format!("{} {}", state.verdict.as_str(), cause.as_str()),
+        None => state.verdict.as_str().to_owned(),
+    };
+    format!("{}: {} -> {}", change.id, state(change.from), state(change.to))
+}
+
+/// This machine's clock, beside the one that nobody can set.
+struct Clock {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            wall: Timestamp::now(),
+            steady: Instant::now(),
+        }
+    }
+
+    /// Says where the two went apart since the last time.
+    fn check(&mut self, board: &Board) {
+        let now = Self::new();
+        let wall = now.wall.duration_since(self.wall);
+        let steady = now.steady.duration_since(self.steady);
+        *self = now;
+        let strayed = wall.as_secs_f64() - steady.as_secs_f64();
+        if strayed.abs() > STRAY.as_secs_f64() {
+            let way = if strayed > 0.0 { "ahead" } else { "back" };
+            board.fault(
+                Fault::Clock,
+                &format!(
+                    "this machine's clock went {:.0} s {way}: times of changes before it are not comparable",
+                    strayed.abs()
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Families of metrics in the text format of Prometheus: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::fmt::Write as _;
+
+use crate::text::escape;
+
+/// A page of metrics under way.
+#[derive(Debug, Default)]
+pub(crate) struct Families(String);
+
+impl Families {
+    /// Begins a family whose values go up and down.
+    pub(crate) fn gauge(&mut self, name: &str, help: &str) {
+        self.begin(name, help, "gauge");
+    }
+
+    /// Begins a family whose values only grow; its name ends in `_total`.
+    pub(crate) fn counter(&mut self, name: &str, help: &str) {
+        self.begin(name, help, "counter");
+    }
+
+    fn begin(&mut self, name: &str, help: &str, kind: &str) {
+        // A String cannot fail to be written to.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// A sample of the family that was begun last.
+    pub(crate) fn sample(&mut self, name: &str, labels: &[(&'static str, &str)], value: f64) {
+        self.0 += name;
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let text = escape(text).replace('\\', "\\\\").replace('"', "\\\"");
+            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
+        }
+        let _ = writeln!(
+            self.0,
+            "{} {}",
+            if labels.is_empty() { "" } else { "}" },
+            rounded(value)
+        );
+    }
+
+    /// The page.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// A value to the microsecond, without a tail of nines.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000_000.0).round() / 1_000_000.0
+}

@@ -1,0 +1,122 @@
+//! What can go wrong with a service itself: each kind is counted, and said in a line.
+
+use std::time::{Duration, Instant};
+
+use super::say::{Weight, say};
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// This machine's clock was set, or stood still.
+    Clock,
+    /// More connections were held open than there is room for, or none could be taken.
+    Connections,
+    /// A round took longer than the interval.
+    LateRound,
+    /// Lines of the log could not be written.
+    Log,
+    /// Nothing could be tried in a round, for want of descriptors, ports, or any route.
+    NothingTried,
+    /// What SIGHUP, or the hour, was to read anew is broken, so that the old is kept.
+    Reload,
+    /// Somebody spoke something else than HTTP, or failed in TLS.
+    Request,
+}
+
+impl Fault {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Clock,
+        Self::Connections,
+        Self::LateRound,
+        Self::Log,
+        Self::NothingTried,
+        Self::Reload,
+        Self::Request,
+    ];
+
+    /// The word in metrics and in the log.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Connections => "connections",
+            Self::LateRound => "late-round",
+            Self::Log => "log",
+            Self::NothingTried => "nothing-tried",
+            Self::Reload => "reload",
+            Self::Request => "request",
+        }
+    }
+
+    /// What of its kind is said at most once in this time: peers can make some of them as often as they like.
+    fn pause(self) -> Duration {
+        match self {
+            Self::Connections | Self::Request | Self::Log | Self::LateRound => Duration::from_secs(60),
+            Self::Clock | Self::NothingTried | Self::Reload => Duration::ZERO,
+        }
+    }
+}
+
+/// How often each fault came.
+#[derive(Debug, Default)]
+pub(crate) struct Faults([Tally; Fault::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Tally {
+    n: u64,
+    unsaid: u64,
+    said: Option<Instant>,
+}
+
+impl Faults {
+    /// How often a fault came.
+    pub(crate) fn count(&self, fault: Fault) -> u64 {
+        self.0[fault as usize].n
+    }
+
+    /// Counts a fault; gives the line to say of it, unless one was said just before.
+    pub(super) fn note(&mut self, fault: Fault, text: &str, now: Instant) -> Option<String> {
+        let tally = &mut self.0[fault as usize];
+        tally.n += 1;
+        let is_soon = |said: Instant| now.duration_since(said) < fault.pause();
+        if tally.said.is_some_and(is_soon) {
+            tally.unsaid += 1;
+            return None;
+        }
+        tally.said = Some(now);
+        Some(match std::mem::take(&mut tally.unsaid) {
+            0 => text.to_owned(),
+            n => format!("{text} (and {n} more since the last such line)"),
+        })
+    }
+}
+
+/// Says the line of a fault.
+pub(super) fn tell(line: &str) {
+    say(Weight::Warning, line);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Fault, Faults};
+
+    #[test]
+    fn words_are_in_order_and_what_peers_repeat_is_said_once_a_minute() {
+        let words: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+        assert!(words.is_sorted());
+        let (mut faults, now) = (Faults::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(
+            faults.note(Fault::Request, "nonsense", now).as_deref(),
+            Some("nonsense")
+        );
+        assert_eq!(faults.note(Fault::Request, "nonsense", after(59)), None);
+        assert_eq!(
+            faults.note(Fault::Request, "nonsense", after(60)).as_deref(),
+            Some("nonsense (and 1 more since the last such line)")
+        );
+        assert_eq!((faults.count(Fault::Request), faults.count(Fault::Log)), (3, 0));
+    }
+}

@@ -1,0 +1,68 @@
+//! What this process takes of the machine, as proc(5) says it and under the names that Prometheus' own clients use.
+
+use std::fs;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::report::families::Families;
+
+/// What a process takes.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Taken {
+    processor_seconds: f64,
+    resident_bytes: f64,
+}
+
+/// Adds the families; those that the system does not tell have no sample.
+pub(super) fn render(page: &mut Families) {
+    let (stat, ticks, size) = (
+        fs::read_to_string("/proc/self/stat").unwrap_or_default(),
+        sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100),
+        sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096),
+    );
+    let taken = read(&stat, ticks, size);
+    page.counter("process_cpu_seconds_total", "Processor time that the agent has used.");
+    if let Some(taken) = taken {
+        page.sample("process_cpu_seconds_total", &[], taken.processor_seconds);
+    }
+    page.gauge("process_resident_memory_bytes", "Memory that the agent holds.");
+    if let Some(taken) = taken {
+        page.sample("process_resident_memory_bytes", &[], taken.resident_bytes);
+    }
+    page.gauge("process_open_fds", "Files and sockets that the agent holds open.");
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // Not the one that looks.
+        let open = u32::try_from(open.count()).unwrap_or(u32::MAX).saturating_sub(1);
+        page.sample("process_open_fds", &[], f64::from(open));
+    }
+}
+
+/// Reads `/proc/self/stat`: fields 14 and 15 are ticks of the processor, 24 is in pages.
+#[expect(clippy::cast_precision_loss, reason = "ticks and pages fit a double")]
+fn read(stat: &str, ticks: i64, page: i64) -> Option<Taken> {
+    // The name of the program, in brackets, may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let field = |n: usize| rest.split_whitespace().nth(n - 3)?.parse::<u64>().ok();
+    Some(Taken {
+        processor_seconds: (field(14)? + field(15)?) as f64 / ticks.max(1) as f64,
+        resident_bytes: field(24)? as f64 * page as f64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Taken, read};
+
+    #[test]
+    fn what_proc_says_is_read_whatever_the_program_is_called() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 99 1000 300 18446744073709551615 1";
+        let taken = Taken {
+            processor_seconds: 2.0,
+            resident_bytes: 300.0 * 4096.0,
+        };
+        assert_eq!(read(stat, 100, 4096), Some(taken));
+        for nonsense in ["", "7 (a) S 1", "7 (a) S x"] {
+            assert_eq!(read(nonsense, 100, 4096), None, "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `/metrics`: what Prometheus scrapes.
+//!
+//! The names are those of the blackbox exporter where they mean the same. Labels hold words of closed lists, ids of
+//! endpoints and names of dependencies, and nothing that a peer said: their number is bounded by the plan.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+
+use super::{Board, Fault, machine, pages};
+use crate::{
+    model::{Endpoint, ExitStatus, FindingKind, Need, Report, Verdict},
+    report::families::Families,
+};
+
+/// The type of the page: the text format of Prometheus.
+pub(crate) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The whole page.
+pub(crate) fn page(board: &Board) -> String {
+    let (shown, mut page) = {
+        let state = board.read();
+        let mut page = Families::default();
+        let is_up = state.shown.is_some() && !state.is_stuck();
+        let tried = |report: &Report| pages::status(report).code != ExitStatus::FAILED;
+        let is_up = is_up && state.shown.as_ref().is_some_and(|shown| tried(&shown.report));
+        page.gauge(
+            "apim_probe_up",
+            "Whether the last round could try anything: 1, or 0, as before the first one and when none ends any more.",
+        );
+        page.sample("apim_probe_up", &[], f64::from(u8::from(is_up)));
+        counter(
+            &mut page,
+            "apim_probe_rounds_total",
+            "Rounds that came to an end.",
+            state.rounds,
+        );
+        counter(
+            &mut page,
+            "apim_probe_changes_total",
+            "Changes of verdict or cause, over all endpoints.",
+            state.changes,
+        );
+        page.gauge("apim_probe_round_duration_seconds", "How long the last round took.");
+        if state.rounds > 0 {
+            page.sample("apim_probe_round_duration_seconds", &[], state.duration.as_secs_f64());
+        }
+        page.gauge("apim_probe_round_timestamp_seconds", "When the last round ended.");
+        if let Some(ended_at) = state.ended_at {
+            page.sample("apim_probe_round_timestamp_seconds", &[], seconds(ended_at));
+        }
+        page.gauge(
+            "apim_probe_config_last_reload_successful",
+            "Whether catalog, documents and certificates were read with success the last time: 1 or 0.",
+        );
+        page.sample(
+            "apim_probe_config_last_reload_successful",
+            &[],
+            f64::from(u8::from(state.is_reloaded)),
+        );
+        page.gauge(
+            "apim_probe_config_last_reload_success_timestamp_seconds",
+            "When catalog, documents and certificates were last read with success.",
+        );
+        page.sample(
+            "apim_probe_config_last_reload_success_timestamp_seconds",
+            &[],
+            seconds(state.reloaded_at),
+        );
+        page.counter(
+            "apim_probe_faults_total",
+            "What went wrong with the agent itself, by kind.",
+        );
+        for fault in Fault::ALL {
+            let n = to_float(state.faults.count(fault));
+            page.sample("apim_probe_faults_total", &[("kind", fault.as_str())], n);
+        }
+        page.gauge(
+            "apim_probe_connections",
+            "Connections to this page's server that are open.",
+        );
+        page.sample("apim_probe_connections", &[], to_float(state.connections as u64));
+        page.gauge("process_start_time_seconds", "When the agent started.");
+        page.sample("process_start_time_seconds", &[], seconds(state.started_at()));
+        (state.shown.clone(), page)
+    };
+    machine::render(&mut page);
+    page.gauge("apim_probe_build_info", "The program.");
+    page.sample("apim_probe_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    page.into_text() + &shown.map_or_else(|| of_round(None), |shown| shown.metrics().to_owned())
+}
+
+/// What is said of a round.
+pub(super) fn of_round(report: Option<&Report>) -> String {
+    let mut page = Families::default();
+    let endpoints = report.map_or(&[][..], |report| &report.endpoints);
+    of_place(&mut page, report);
+    of_endpoints(&mut page, endpoints);
+    page.gauge(
+        "apim_probe_failure_info",
+        "Cause of each endpoint of which something fails; none where there is no word for it.",
+    );
+    for endpoint in endpoints.iter().filter(|endpoint| fails(endpoint)) {
+        let cause = endpoint.cause.map_or("none", |cause| cause.as_str());
+        page.sample(
+            "apim_probe_failure_info",
+            &[("id", &endpoint.id), ("cause", cause)],
+            1.0,
+        );
+    }
+    page.gauge(
+        "apim_probe_finding_info",
+        "Kinds of root causes that were found, with the most that each concerns; none where it names no endpoint.",
+    );
+    for (kind, need) in findings(report) {
+        page.sample("apim_probe_finding_info", &[("kind", kind), ("need", need)], 1.0);
+    }
+    page.into_text()
+}
+
+/// Where the agent stands, and what it probes.
+fn of_place(page: &mut Families, report: Option<&Report>) {
+    page.gauge(
+        "apim_probe_place_info",
+        "Where the agent stands, and for what it probes.",
+    );
+    if let Some(report) = report {
+        let vantage = &report.vantage;
+        let standing = serde_json::to_value(vantage.standing).unwrap_or_default();
+        let cloud = vantage.cloud.to_string();
+        let labels = [
+            ("cloud", cloud.as_str()),
+            ("region", vantage.region.as_deref().unwrap_or("unknown")),
+            ("vnet", vantage.vnet.map_or("unknown", |vnet| vnet.as_str())),
+            ("standing", standing.as_str().unwrap_or("unknown")),
+            ("tier", report.agent.tier.as_str()),
+            (
+                "documented",
+                report.agent.catalog_documented.as_deref().unwrap_or("unknown"),
+            ),
+        ];
+        page.sample("apim_probe_place_info", &labels, 1.0);
+    }
+    page.gauge("apim_probe_endpoints", "Endpoints that count, by verdict.");
+    if let Some(report) = report {
+        let summary = &report.summary;
+        for (verdict, n) in [
+            (Verdict::Reachable, summary.reachable),
+            (Verdict::Degraded, summary.degraded),
+            (Verdict::Blocked, summary.blocked),
+            (Verdict::Unproven, summary.unproven),
+            (Verdict::NotTested, summary.not_tested),
+        ] {
+            page.sample(
+                "apim_probe_endpoints",
+                &[("verdict", verdict.as_str())],
+                to_float(n as u64),
+            );
+        }
+    }
+}
+
+fn of_endpoints(page: &mut Families, endpoints: &[Endpoint]) {
+    page.gauge(
+        "probe_success",
+        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested.",
+    );
+    for endpoint in endpoints.iter().filter(|e| e.verdict != Verdict::NotTested) {
+        let labels = [
+            ("id", endpoint.id.as_str()),
+            ("dependency", &endpoint.dependency),
+            ("need", endpoint.need.as_str()),
+        ];
+        let is_well = endpoint.as_expected == Some(true);
+        page.sample("probe_success", &labels, f64::from(u8::from(is_well)));
+    }
+    page.gauge("probe_duration_seconds", "How long the probe of the endpoint took.");
+    for endpoint in endpoints {
+        if let Some(ms) = endpoint.duration_ms {
+            page.sample("probe_duration_seconds", &[("id", &endpoint.id)], ms / 1_000.0);
+        }
+    }
+    page.gauge(
+        "probe_ssl_earliest_cert_expiry",
+        "When the certificate of the endpoint ends, in seconds since 1970. Absent where its need is documented.",
+    );
+    for endpoint in endpoints.iter().filter(|e| e.need != Need::Documented) {
+        if let Some(end) = endpoint.stages.tls.as_ref().and_then(|tls| tls.not_after) {
+            page.sample("probe_ssl_earliest_cert_expiry", &[("id", &endpoint.id)], seconds(end));
+        }
+    }
+}
+
+/// Whether something of an endpoint fails: also where other addresses or connections of it work, or where it could not be
+/// tried although it should have been.
+fn fails(endpoint: &Endpoint) -> bool {
+    match endpoint.verdict {
+        Verdict::Reachable => endpoint.as_expected == Some(false),
+        Verdict::Degraded | Verdict::Unproven => true,
+        Verdict::Blocked => endpoint.as_expected != Some(true),
+        Verdict::NotTested => !endpoint.is_set_aside(),
+    }
+}
+
+/// The kinds of the findings, each once for each need.
+fn findings(report: Option<&Report>) -> BTreeSet<(&'static str, &'static str)> {
+    let findings = report.map_or(&[][..], |report| &report.findings);
+    let need = |need: Option<Need>| need.map_or("none", Need::as_str);
+    let kinds = findings
+        .iter()
+        .map(|finding| (finding.kind.map_or("none", FindingKind::as_str), need(finding.need)));
+    kinds.collect()
+}
+
+fn counter(page: &mut Families, name: &str, help: &str, n: u64) {
+    page.counter(name, help);
+    page.sample(name, &[], to_float(n));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nothing here is counted beyond 2^53")]
+fn to_float(n: u64) -> f64 {
+    n as f64
+}
+
+/// Seconds since 1970.
+fn seconds(time: Timestamp) -> f64 {
+    let time = SystemTime::from(time);
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since.as_secs_f64()
+}

@@ -1,0 +1,141 @@
+//! The server: a thread of its own, so that no client has a part in when a round begins or ends.
+//!
+//! Everything is bounded: connections, the size of what a client says, and the time of all of it. A connection that has
+//! not asked for anything makes room for a newer one.
+
+mod connections;
+mod routes;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::Builder,
+    time::{sleep, timeout},
+};
+
+use self::connections::{Connections, Room};
+use super::{Board, Fault};
+
+/// What one connection may take, from its first byte to the last of the answer.
+const LIFE: Duration = Duration::from_secs(20);
+/// How long a client may take to say what it wants.
+const HEAD: Duration = Duration::from_secs(5);
+/// What a client may say, in bytes.
+const MOST_BYTES: usize = 16 << 10;
+/// How long no connection is taken where the system has no room for one.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Starts to serve what is on a board, over `most` connections at once.
+///
+/// # Errors
+/// The system has no thread or no descriptors for it.
+pub(crate) fn start(listener: TcpListener, board: Arc<Board>, most: usize) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let server = Arc::new(Server {
+        connections: Connections::new(most),
+        board,
+    });
+    let run = move || {
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => server.accept_all(listener).await,
+                Err(error) => server
+                    .board
+                    .fault(Fault::Connections, &format!("cannot listen: {error}")),
+            }
+        });
+    };
+    thread::Builder::new().name("web".into()).spawn(run).map(drop)
+}
+
+struct Server {
+    connections: Connections,
+    board: Arc<Board>,
+}
+
+impl Server {
+    async fn accept_all(self: &Arc<Self>, listener: tokio::net::TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) => {
+                    // Descriptors, mostly: those of connections come back.
+                    let text = format!("cannot take a connection: {error}");
+                    self.board.fault(Fault::Connections, &text);
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let made = self.connections.make_room();
+        if made != Room::Free {
+            let what = match made {
+                Room::Full => "one more was refused",
+                _ => "the one that has asked for nothing for the longest time was closed",
+            };
+            let text = format!("all {} connections are in use: {what}", self.connections.most());
+            self.board.fault(Fault::Connections, &text);
+        }
+        if made == Room::Full {
+            return;
+        }
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let (server, busy) = (self.clone(), is_busy.clone());
+        self.connections.keep(is_busy, |ticket| {
+            let converse = async move {
+                let _ticket = ticket;
+                server.count();
+                if let Ok(Err(what)) = timeout(LIFE, server.converse(stream, &busy)).await {
+                    let text = format!("{} spoke no HTTP: {what}", peer.ip());
+                    server.board.fault(Fault::Request, &text);
+                }
+            };
+            tokio::spawn(converse).abort_handle()
+        });
+        self.count();
+    }
+
+    fn count(&self) {
+        self.board.read().connections = self.connections.count();
+    }
+
+    async fn converse(&self, stream: TcpStream, busy: &AtomicBool) -> Result<(), String> {
+        self.answer(stream, busy).await
+    }
+
+    /// Answers one request; gives what a peer did who speaks something else.
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, busy: &AtomicBool) -> Result<(), String> {
+        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+            busy.store(true, Ordering::Relaxed);
+            Ok::<_, std::convert::Infallible>(routes::answer(request.method(), request.uri().path(), &self.board))
+        });
+        let served = http1::Builder::new()
+            .keep_alive(false)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(MOST_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        match served {
+            Err(error) if error.is_parse() => Err(error.to_string()),
+            // It left, or said nothing in time: that is no news.
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who is connected: so many at once, and the idle ones give way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::task::AbortHandle;
+
+/// The connections that are open.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    open: Arc<Mutex<Open>>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By number: the lowest is the oldest.
+    by_number: BTreeMap<u64, Connection>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// Whether it has asked for something.
+    is_busy: Arc<AtomicBool>,
+    task: Option<AbortHandle>,
+}
+
+/// What became of the room for one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// There was room.
+    Free,
+    /// The oldest that had asked for nothing was closed.
+    Made,
+    /// All of them wait for their answers.
+    Full,
+}
+
+/// The place of one connection; it ends with this value.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    open: Arc<Mutex<Open>>,
+    number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        lock(&self.open).by_number.remove(&self.number);
+    }
+}
+
+fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connections {
+    /// None yet, and at most so many at once.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            open: Arc::default(),
+            most,
+        }
+    }
+
+    /// How many there may be.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.open).by_number.len()
+    }
+
+    /// Makes room for one more, where that takes it.
+    pub(super) fn make_room(&self) -> Room {
+        let mut open = lock(&self.open);
+        if open.by_number.len() < self.most {
+            return Room::Free;
+        }
+        let is_idle = |connection: &Connection| !connection.is_busy.load(Ordering::Relaxed);
+        let oldest = open.by_number.iter().find(|(_, connection)| is_idle(connection));
+        let Some(number) = oldest.map(|(number, _)| *number) else {
+            return Room::Full;
+        };
+        let given_up = open.by_number.remove(&number);
+        drop(open);
+        if let Some(task) = given_up.and_then(|connection| connection.task) {
+            task.abort();
+        }
+        Room::Made
+    }
+
+    /// Keeps a connection whose task `start` starts.
+    pub(super) fn keep(&self, is_busy: Arc<AtomicBool>, start: impl FnOnce(Ticket) -> AbortHandle) {
+        let number = {
+            let mut open = lock(&self.open);
+            let number = open.next;
+            open.next += 1;
+            open.by_number.insert(number, Connection { is_busy, task: None });
+            number
+        };
+        let ticket = Ticket {
+            open: self.open.clone(),
+            number,
+        };
+        let task = start(ticket);
+        if let Some(connection) = lock(&self.open).by_number.get_mut(&number) {
+            connection.task = Some(task);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use super::{Connections, Room};
+
+    #[tokio::test]
+    async fn the_oldest_idle_one_makes_room_and_busy_ones_stay() {
+        let connections = Connections::new(2);
+        let open = || {
+            let busy = Arc::new(AtomicBool::new(false));
+            let task = |ticket| {
+                let hold = async move {
+                    let _ticket = ticket;
+                    pending::<()>().await;
+                };
+                tokio::spawn(hold).abort_handle()
+            };
+            connections.keep(busy.clone(), task);
+            busy
+        };
+        let first = open();
+        assert_eq!(connections.make_room(), Room::Free);
+        let second = open();
+        first.store(true, Ordering::Relaxed);
+        assert_eq!(connections.make_room(), Room::Made);
+        tokio::task::yield_now().await;
+        assert_eq!((connections.count(), Arc::strong_count(&second)), (1, 1));
+        open().store(true, Ordering::Relaxed);
+        assert_eq!(connections.make_room(), Room::Full);
+    }
+}

@@ -1,0 +1,71 @@
+//! What is answered: pages of the last round. Nothing that is asked for starts anything.
+
+use std::borrow::Cow;
+
+use http_body_util::Full;
+use hyper::{
+    Method, Response, StatusCode,
+    body::Bytes,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+};
+
+use crate::serve::{Board, metrics};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+/// What there is, for whoever asks for something else.
+const KNOWN: &str =
+    "There is nothing here. There are: / (the last round as a page), /report.json, /metrics, /-/healthy, /-/ready\n";
+const NO_ROUND: &str = "No round has come to an end yet.\n";
+
+/// The answer to a request.
+pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
+    if method != Method::GET && method != Method::HEAD {
+        let mut refused = response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            text("Only GET and HEAD are answered.\n"),
+        );
+        refused
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    match path {
+        "/metrics" => response(StatusCode::OK, metrics::TYPE, Full::new(metrics::page(board).into())),
+        "/-/healthy" if board.read().is_stuck() => response(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TEXT,
+            text("No round has come to an end for longer than one may take.\n"),
+        ),
+        "/-/healthy" => response(StatusCode::OK, TEXT, text("healthy\n")),
+        "/" | "/report.json" | "/-/ready" => {
+            let shown = board.read().shown.clone();
+            let Some(shown) = shown else {
+                return response(StatusCode::SERVICE_UNAVAILABLE, TEXT, text(NO_ROUND));
+            };
+            match path {
+                "/" => response(StatusCode::OK, HTML, shown.html()),
+                "/report.json" => response(StatusCode::OK, JSON, shown.json()),
+                _ => response(StatusCode::OK, TEXT, text("ready\n")),
+            }
+        }
+        _ => response(StatusCode::NOT_FOUND, TEXT, text(KNOWN)),
+    }
+}
+
+fn text(text: impl Into<Cow<'static, str>>) -> Full<Bytes> {
+    Full::new(Bytes::from(text.into().into_owned()))
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Full<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // A round old is as good as none.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

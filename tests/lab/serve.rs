@@ -1,0 +1,299 @@
+//! `serve` in the lab: what it shows while the network changes under it, and while its clients do what they like.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe::model::Report;
+use apim_probe_lab::Forbidden;
+use libtest_mimic::Trial;
+
+mod served;
+
+use self::served::Served;
+use super::{agent::Stage, obstacle, trial};
+
+/// One promise.
+struct Promise(&'static str, fn() -> Result<()>);
+
+const PROMISES: &[Promise] = &[
+    Promise("pages and metrics follow the network", pages),
+    Promise("a scrape starts nothing", scrapes),
+    Promise(
+        "clients that hold, dawdle and talk nonsense delay nobody",
+        hostile_clients,
+    ),
+    Promise("SIGHUP reads anew and keeps what works", reload),
+    Promise("what stays the same is not said twice", no_flapping),
+    Promise("bad flags and a taken port", bad_starts),
+];
+
+pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
+    PROMISES
+        .iter()
+        .map(|Promise(name, _)| trial(format!("serve/{name}"), obstacle(forbidden, false).as_ref()))
+        .collect()
+}
+
+pub(crate) fn run(wanted: &str) -> Result<()> {
+    let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
+    let Promise(_, check) = promise.context("no such promise")?;
+    check()
+}
+
+const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
+{ host: sql.example, port: 1433, protocol: tds }";
+const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
+/// What a busy machine may add to a time.
+const SLACK: Duration = Duration::from_millis(700);
+const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}";
+
+/// Serves at any free port, with further flags.
+fn serve(stage: &Stage, flags: &[&str]) -> Result<Served> {
+    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0"])?;
+    command.args(flags);
+    Served::start(command)
+}
+
+fn pages() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    stage.fault(SQL_SILENT)?;
+    let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(1_500));
+    let mut served = serve(&stage, &["--interval", "500ms", "--timeout", "1500ms"])?;
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 503),
+        ("/", 503),
+        ("/report.json", 503),
+    ] {
+        ensure!(served.get(path)?.status == status, "{path} before the first round");
+    }
+    ensure!(
+        served.metric("apim_probe_up")? == Some(0.0),
+        "up before the first round"
+    );
+    served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
+    ensure!(
+        served.metric(SQL_FAILS)? == Some(1.0),
+        "{}",
+        served.get("/metrics")?.body
+    );
+    ensure!(served.metric("apim_probe_up")? == Some(1.0), "up");
+    let html = served.get("/")?;
+    ensure!(html.head.contains("content-type: text/html"), "{}", html.head);
+    ensure!(
+        html.body.contains("sql.example") && html.body.contains("TCP 1433"),
+        "no finding on the page"
+    );
+    let json = served.get("/report.json")?;
+    ensure!(json.head.contains("content-type: application/json"), "{}", json.head);
+    let report: Report = serde_json::from_str(&json.body)?;
+    ensure!(report.complete && report.summary.blocked == 1, "{:?}", report.summary);
+    for (path, method, status) in [
+        ("/probe?target=a", "GET", 404),
+        ("/metrics", "POST", 405),
+        ("/-/ready", "HEAD", 200),
+    ] {
+        ensure!(served.ask(method, path)?.status == status, "{method} {path}");
+    }
+
+    stage.repair()?;
+    served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
+    served.until("nothing fails", |it| Ok(it.metric(SQL_FAILS)?.is_none()))?;
+    for _ in 0..2 {
+        stage.fault(SQL_SILENT)?;
+        let took = served.until_metric(SQL_FAILS, 1.0)?;
+        ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
+        stage.repair()?;
+        let well = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
+        let took = served.until_metric(well, 1.0)?;
+        ensure!(took <= interval + timeout + SLACK, "reachable after {took:?}");
+    }
+    let changes = served.metric("apim_probe_changes_total")?;
+    ensure!(changes == Some(5.0), "{changes:?} changes");
+    // In the middle of a round that waits for an answer.
+    stage.fault(SQL_SILENT)?;
+    std::thread::sleep(interval * 2);
+    let (status, took) = served.terminate()?;
+    ensure!(
+        status == Some(0) && took < Duration::from_secs(1),
+        "{status:?} after {took:?}"
+    );
+    Ok(())
+}
+
+fn scrapes() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{ line: { counted: true } }")?;
+    let served = serve(&stage, &["--interval", "1h"])?;
+    served.until_metric("apim_probe_rounds_total", 1.0)?;
+    let before = stage.flows_to("web.example", 443);
+    for path in [
+        "/metrics",
+        "/",
+        "/report.json",
+        "/-/healthy",
+        "/-/ready",
+        "/probe?target=web.example",
+    ] {
+        for _ in 0..20 {
+            served.get(path)?;
+        }
+    }
+    let after = stage.flows_to("web.example", 443);
+    ensure!(before == after, "{before} connections became {after}");
+    ensure!(
+        served.metric("apim_probe_rounds_total")? == Some(1.0),
+        "a round was started"
+    );
+    Ok(())
+}
+
+fn hostile_clients() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
+    served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
+    let held: Vec<TcpStream> = (0..600).map(|_| served.connect()).collect::<Result<_>>()?;
+    let mut dawdling: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect::<Result<_>>()?;
+    for stream in &mut dawdling {
+        stream.write_all(b"GET /metrics HT")?;
+    }
+    let asked = Instant::now();
+    let page = served.get("/metrics")?;
+    ensure!(
+        page.status == 200 && asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
+    served.expect(&["all 64 connections are in use"])?;
+
+    for nonsense in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 no tls here"[..],
+        b"SSH-2.0-nobody\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        &[0; 4096],
+        &vec![b'A'; 100_000],
+    ] {
+        served.say(nonsense)?;
+    }
+    let long = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    let refused = served.say(long.as_bytes())?;
+    ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
+    served.expect(&["spoke no HTTP"])?;
+    // Somebody asks for a page and never reads it.
+    let mut deaf = served.connect()?;
+    deaf.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
+
+    let before = Instant::now();
+    served.rounds(10.0)?;
+    ensure!(
+        before.elapsed() < Duration::from_millis(300) * 12 + SLACK,
+        "ten rounds took {:?}",
+        before.elapsed()
+    );
+    for (kind, least) in [("connections", 500.0), ("request", 4.0), ("late-round", 0.0)] {
+        let n = served.metric(&format!("apim_probe_faults_total{{kind=\"{kind}\"}}"))?;
+        ensure!(n.is_some_and(|n| n >= least), "{kind}: {n:?}");
+    }
+    let open = served.metric("process_open_fds")?.unwrap_or_default();
+    ensure!(open < 120.0, "{open} descriptors");
+    // A connection without a word is closed in the end.
+    let mut last = held.into_iter().next_back().context("none")?;
+    ensure!(last.read(&mut [0; 1])? == 0, "it said something");
+    Ok(())
+}
+
+fn reload() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let catalog = stage.path("probes.yaml");
+    let whole = std::fs::read_to_string(&catalog)?;
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
+    let success = "apim_probe_config_last_reload_successful";
+    let web = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
+    served.until_metric(web, 1.0)?;
+    ensure!(served.metric(success)? == Some(1.0), "{success}");
+
+    std::fs::write(&catalog, "schema: 1\nnonsense: [")?;
+    served.signal("HUP")?;
+    served.until_metric(success, 0.0)?;
+    served.expect(&["the old goes on", "probes.yaml"])?;
+    served.rounds(2.0)?;
+    ensure!(served.metric(web)? == Some(1.0), "the old catalog is gone");
+
+    let without_web: String = whole
+        .lines()
+        .filter(|line| !line.contains("web.example"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    ensure!(without_web != whole, "nothing to leave out of\n{whole}");
+    std::fs::write(&catalog, without_web)?;
+    served.signal("HUP")?;
+    served.until_metric(success, 1.0)?;
+    served.expect(&["were read anew: 1 endpoint"])?;
+    served.until("the new catalog counts", |it| Ok(it.metric(web)?.is_none()))?;
+
+    // What changes with a new catalog is a change all the same.
+    stage.fault(SQL_SILENT)?;
+    served.expect(&["service/sql.example:1433: reachable -> blocked tcp-timeout"])?;
+    stage.repair()?;
+    std::fs::write(&catalog, whole)?;
+    served.signal("HUP")?;
+    served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
+    served.until_metric(web, 1.0)?;
+    let (status, _) = served.terminate()?;
+    ensure!(status == Some(0), "{status:?}");
+    Ok(())
+}
+
+fn no_flapping() -> Result<()> {
+    // A full round names the firewall by its controls; light ones use none.
+    let stage = Stage::set(
+        "{ host: web.example, port: 443, protocol: https }
+{ host: other.example, port: 443, protocol: https }",
+        "{ firewalls: [ { ports: [443], rules: [ { names: [web.example], does: { end: reset } } ], otherwise: forward } ] }",
+    )?;
+    let served = serve(&stage, &["--interval", "200ms", "--timeout", "1500ms"])?;
+    served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
+    let info = |served: &Served| -> Result<Vec<String>> {
+        let page = served.get("/metrics")?.body;
+        let is_info =
+            |line: &&str| line.starts_with("apim_probe_finding_info{") || line.starts_with("apim_probe_failure_info{");
+        Ok(page.lines().filter(is_info).map(str::to_owned).collect())
+    };
+    let first = info(&served)?;
+    ensure!(first.len() >= 2, "{first:?}");
+    for _ in 0..8 {
+        served.rounds(1.0)?;
+        ensure!(info(&served)? == first, "{:?} became {:?}", first, info(&served)?);
+    }
+    ensure!(
+        served.metric("apim_probe_changes_total")? == Some(0.0),
+        "something changed"
+    );
+    Ok(())
+}
+
+fn bad_starts() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let served = serve(&stage, &["--interval", "1h"])?;
+    let taken = served.address.to_string();
+    for (flags, status, words) in [
+        (&["--listen", &taken][..], 4, "cannot listen on"),
+        (&["--listen", "192.0.2.1:9733"], 2, "takes an address of this machine"),
+        (&["--listen", "localhost:9733"], 2, "expected an address and a port"),
+        (&["--interval", "0s"], 2, "expected a time"),
+        (&["--probes", "/nonexistent.yaml"], 2, "cannot read /nonexistent.yaml"),
+    ] {
+        let output = stage.command("serve", flags)?.output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.code() == Some(status),
+            "{flags:?}: {:?} {stderr}",
+            output.status
+        );
+        ensure!(stderr.contains(words), "{flags:?}: {stderr}");
+    }
+    Ok(())
+}

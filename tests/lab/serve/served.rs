@@ -1,0 +1,185 @@
+//! An agent that serves in a lab: what it says line by line, and what it answers.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Nothing here takes longer, however busy the machine is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service under way.
+pub(super) struct Served {
+    child: Child,
+    lines: Receiver<String>,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// What it answered.
+pub(super) struct Answer {
+    /// The status, 200.
+    pub status: u16,
+    /// The lines before the body, in lower case.
+    pub head: String,
+    /// The rest.
+    pub body: String,
+}
+
+impl Served {
+    /// Starts it, and waits until it listens.
+    pub(super) fn start(mut command: Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child.stderr.take().context("stderr is piped")?;
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = said.send(line);
+            }
+        });
+        let mut served = Self {
+            child,
+            lines,
+            address: ([127, 0, 0, 1], 0).into(),
+        };
+        let line = served.expect(&["listening on "])?;
+        let (_, rest) = line.split_once("://").context("no address")?;
+        served.address = rest
+            .split([',', '/'])
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .context(line)?;
+        Ok(served)
+    }
+
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line that contains all of these words. Lines before it are passed over.
+    pub(super) fn expect(&mut self, words: &[&str]) -> Result<String> {
+        let asked = Instant::now();
+        let mut passed = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
+                Ok(line) if words.iter().all(|word| line.contains(word)) => return Ok(line),
+                Ok(line) => passed.push(line),
+                Err(error) => bail!("no line with {words:?}: {error}; instead:\n{}", passed.join("\n")),
+            }
+        }
+    }
+
+    /// A connection to it that has said nothing yet.
+    pub(super) fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    }
+
+    /// Says something, and gives all that comes back.
+    pub(super) fn say(&self, bytes: &[u8]) -> Result<String> {
+        let mut stream = self.connect()?;
+        stream.write_all(bytes)?;
+        let mut back = Vec::new();
+        // A peer that closes upon nonsense may reset.
+        let _ = stream.read_to_end(&mut back);
+        Ok(String::from_utf8_lossy(&back).into_owned())
+    }
+
+    /// Asks for a page.
+    pub(super) fn get(&self, path: &str) -> Result<Answer> {
+        self.ask("GET", path)
+    }
+
+    /// Asks for a page with a method.
+    pub(super) fn ask(&self, method: &str, path: &str) -> Result<Answer> {
+        let text = self.say(format!("{method} {path} HTTP/1.1\r\nHost: agent\r\n\r\n").as_bytes())?;
+        Answer::read(&text)
+    }
+
+    /// A sample of `/metrics`, by its name and labels.
+    pub(super) fn metric(&self, series: &str) -> Result<Option<f64>> {
+        let page = self.get("/metrics")?.body;
+        let value = page
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map(|value| Ok(value.parse()?)).transpose()
+    }
+
+    /// Waits until something holds.
+    pub(super) fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> Result<bool>) -> Result<Duration> {
+        let asked = Instant::now();
+        while !is_so(self).with_context(|| what.to_owned())? {
+            ensure!(asked.elapsed() < PATIENCE, "it never came to be that {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(asked.elapsed())
+    }
+
+    /// Waits until a sample has a value.
+    pub(super) fn until_metric(&self, series: &str, value: f64) -> Result<Duration> {
+        self.until(&format!("{series} is {value}"), |it| {
+            Ok(it.metric(series)?.is_some_and(|now| (now - value).abs() < 1e-9))
+        })
+    }
+
+    /// Waits for so many more whole rounds.
+    pub(super) fn rounds(&self, more: f64) -> Result<()> {
+        let rounds = |it: &Self| it.metric("apim_probe_rounds_total");
+        let before = rounds(self)?.unwrap_or_default();
+        self.until(
+            "rounds go on",
+            |it| Ok(rounds(it)?.unwrap_or_default() >= before + more),
+        )
+        .map(drop)
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, name: &str) -> Result<()> {
+        let done = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status()?;
+        ensure!(done.success(), "kill -{name}");
+        Ok(())
+    }
+
+    /// Ends it as systemd does; gives its status and how long that took.
+    pub(super) fn terminate(mut self) -> Result<(Option<i32>, Duration)> {
+        let asked = Instant::now();
+        self.signal("TERM")?;
+        Ok((self.child.wait()?.code(), asked.elapsed()))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    pub(super) fn read(text: &str) -> Result<Self> {
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .with_context(|| format!("no answer: {text:?}"))?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Ok(Self {
+            status: status.with_context(|| format!("no status: {head}"))?,
+            head: head.to_ascii_lowercase(),
+            body: body.to_owned(),
+        })
+    }
+}
