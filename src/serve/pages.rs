@@ -8,13 +8,15 @@ use crate::{
     report::{self, Detail, Format, Options},
 };
 
+/// How `run` judges without flags.
+const POLICY: Policy = Policy {
+    fail_on: None,
+    allow_untested: false,
+};
+
 /// What `run` would have ended with in place of this round.
 pub(crate) fn status(report: &Report) -> ExitStatus {
-    let policy = Policy {
-        fail_on: None,
-        allow_untested: false,
-    };
-    exit::judge(report, policy, None)
+    exit::judge(report, POLICY, None)
 }
 
 /// The HTML report.
@@ -30,6 +32,7 @@ pub(super) fn json(report: &Report) -> Bytes {
 fn rendered(report: &Report, format: Format) -> Bytes {
     let options = Options {
         exit: &status(report),
+        policy: POLICY,
         width: 80,
         colour: false,
         unicode: true,
