@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 pub(crate) use self::answer::read;
 use crate::{
     model::{Cause, Direction, Endpoint, FromInstance, Need, Protocol, Report, Stage, Transport, Verdict},
-    text::{quote, words},
+    text::{one_line, quote, words},
 };
 
 /// More is not asked of an instance: each check takes seconds, and one at a time runs.
 pub(crate) const MOST: usize = 20;
+/// More issues are counted and not named, and more characters of them are not shown.
+const MOST_ISSUES: usize = 3;
+const LONGEST: usize = 200;
 /// Every status of HTTP shows that the instance got through.
 const STATUSES: [u16; 20] = [
     200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 415, 426,
@@ -173,10 +176,10 @@ fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
             hop.issues.iter().map(move |issue| format!("{issue} at {place}"))
         })
         .collect();
-    let issues = if issues.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", issues.join(", "))
+    let issues: Vec<&str> = issues.iter().map(String::as_str).collect();
+    let issues = match words::list(&issues, MOST_ISSUES) {
+        none if none.is_empty() => none,
+        issues => one_line(&format!(", {issues}"), LONGEST),
     };
     match answer.got_through() {
         Some(false) => format!("the instance confirms it: {status} to {target}{probes}{issues}"),

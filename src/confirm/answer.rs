@@ -3,10 +3,15 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{FromInstance, InstanceHop};
+use crate::{
+    model::{FromInstance, InstanceHop},
+    text::one_line,
+};
 
 /// More hops and issues are not kept.
 const MOST: usize = 30;
+/// No word of Azure's is longer, in characters.
+const LONGEST: usize = 200;
 
 /// Reads the result of a check that asked for `protocol`.
 ///
@@ -18,7 +23,7 @@ pub(crate) fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromIn
     let status = status.ok_or("what came has no connectionStatus")?;
     let hops = answer["hops"].as_array().into_iter().flatten().take(MOST);
     Ok(FromInstance {
-        status: status.into(),
+        status: one_line(status, LONGEST),
         at,
         protocol: protocol.into(),
         probes_sent: answer["probesSent"].as_u64(),
@@ -30,11 +35,11 @@ pub(crate) fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromIn
 fn hop(hop: &Value) -> InstanceHop {
     let issues = hop["issues"].as_array().into_iter().flatten().take(MOST);
     InstanceHop {
-        kind: hop["type"].as_str().unwrap_or("unknown").into(),
+        kind: one_line(hop["type"].as_str().unwrap_or("unknown"), LONGEST),
         address: hop["address"]
             .as_str()
             .filter(|address| !address.is_empty())
-            .map(str::to_string),
+            .map(|address| one_line(address, LONGEST)),
         issues: issues.filter_map(issue).collect(),
     }
 }
@@ -50,11 +55,12 @@ fn issue(issue: &Value) -> Option<String> {
         None => Vec::new(),
     });
     let named: Vec<String> = pairs.filter_map(|value| value.as_str().map(str::to_string)).collect();
-    Some(if named.is_empty() {
-        kind.into()
+    let said = if named.is_empty() {
+        kind.to_owned()
     } else {
         format!("{kind} ({})", named.join(", "))
-    })
+    };
+    Some(one_line(&said, LONGEST))
 }
 
 #[cfg(test)]
@@ -79,6 +85,21 @@ mod tests {
         assert!(
             read("{}", "TCP", Timestamp::UNIX_EPOCH).is_err() && read("<html>", "TCP", Timestamp::UNIX_EPOCH).is_err()
         );
+    }
+
+    #[test]
+    fn what_azure_says_is_bounded_and_does_nothing_to_a_terminal() {
+        let long = "x\u{1b}[2J\n".repeat(1_000);
+        let answer = serde_json::json!({ "connectionStatus": long, "hops": [ { "type": long, "address": long, "issues": [
+            { "type": long, "context": [ { "key": "RuleName", "value": long } ] } ] } ] });
+        let answer = read(&answer.to_string(), "TCP", Timestamp::UNIX_EPOCH).unwrap();
+        let hop = &answer.hops[0];
+        for said in [&answer.status, &hop.kind, hop.address.as_ref().unwrap(), &hop.issues[0]] {
+            assert!(
+                !said.contains(crate::text::is_harmful) && said.len() < 8 * LONGEST,
+                "{said}"
+            );
+        }
     }
 
     proptest! {

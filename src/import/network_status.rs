@@ -14,8 +14,11 @@ use crate::{
     azure::json::{self, Node, Object},
     catalog::region_name,
     model::{Imported, Need},
+    text::one_line,
 };
 
+/// More of what it says of a failure is not kept, in characters.
+const LONGEST_ERROR: usize = 400;
 /// How often the instance looks, as its documentation says; an entry that is further behind has lost its connection.
 const EVERY: SignedDuration = SignedDuration::from_mins(15);
 
@@ -147,7 +150,7 @@ impl Reader {
         Some(Status {
             subject: self.subject(&name, &kind, entry.flag("isOptional")),
             state,
-            error: entry.filled("error").map(Cow::into_owned),
+            error: entry.filled("error").map(|error| one_line(&error, LONGEST_ERROR)),
             updated: self.time(entry, "lastUpdated"),
             since: self.time(entry, "lastStatusChange"),
             is_stale: false,

@@ -1,6 +1,6 @@
 //! URLs as documents have them, without what may be secret in them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// The beginning of a URL: scheme, host and port. What stands behind the host is dropped on reading, as is a user before
 /// it, since keys and passwords stand there. The host may hold `{{named values}}`, or be code.
@@ -27,12 +27,15 @@ impl Link {
         // A URL that a policy computes in part, or that a named value holds as a whole, ends where its host would.
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let authority = &rest[..end];
+        if authority.contains("@(") || authority.contains("@{") {
+            return Some(Self("@".into()));
+        }
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let kept = match scheme {
             Some(scheme) => format!("{scheme}://{host}"),
             None => host.to_owned(),
         };
-        Some(Self(kept.chars().take(LONGEST).collect()))
+        Some(Self(without_words(&kept).chars().take(LONGEST).collect()))
     }
 
     /// Whether it is code, known only when a call comes.
@@ -52,7 +55,53 @@ impl fmt::Debug for Link {
     }
 }
 
+/// A text up to what no host and no port has: what stands behind it may be the rest of a connection string.
+fn without_words(text: &str) -> Cow<'_, str> {
+    let ends = |letter: char| letter.is_whitespace() || ";,=&|\"'<>".contains(letter);
+    match text.find(ends) {
+        Some(end) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// Whether a value of a policy is code: `@(…)`, `@{…}`, or a string of code.
 pub(in crate::import) fn is_code(text: &str) -> bool {
     text.starts_with("@(") || text.starts_with("@{") || text.starts_with('$')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_that_may_be_secret() {
+        for (text, kept) in [
+            (
+                "https://u:p@Host.example:8443/path?key=p#p",
+                "https://Host.example:8443",
+            ),
+            ("{{base}}/v1?key=p", "{{base}}"),
+            ("Server=tcp:db.example,1433;Password=p", "Server…"),
+            ("Endpoint=sb://hub.example/;SharedAccessKey=p", "Endpoint…"),
+            ("https://host.example;password=p", "https://host.example…"),
+            ("https://host.example&key=p", "https://host.example…"),
+            ("a password", "a…"),
+        ] {
+            assert_eq!(Link::of(text).unwrap().as_str(), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_computed_in_part_is_code() {
+        for text in [
+            "@(context.x)",
+            "@{ return x; }",
+            "$\"https://{x}\"",
+            "https://@(context.Variables[\"x\"])/y",
+            "https://api-@(x).example",
+        ] {
+            assert!(Link::of(text).unwrap().is_code(), "{text}");
+        }
+        assert!(!Link::of("https://host.example/@(x)").unwrap().is_code());
+    }
 }

@@ -7,7 +7,13 @@ use super::{
     part::Part,
     policy::{self, Policy},
 };
-use crate::azure::json::{Node, Object};
+use crate::{
+    azure::json::{Node, Object},
+    text::one_line,
+};
+
+/// More of a title or a message is not kept, in characters.
+const LONGEST: usize = 200;
 
 /// The lists of an instance.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -311,7 +317,10 @@ impl Vault {
     fn of(entry: &Object<'_>) -> Option<Self> {
         let vault = entry.get("keyVault")?.object()?;
         let status = vault.get("lastStatus").and_then(Node::object);
-        let said = |key: &str| status.as_ref().and_then(|status| owned(status, key));
+        let said = |key: &str| {
+            let text = status.as_ref().and_then(|status| status.filled(key));
+            text.map(|text| one_line(&text, LONGEST))
+        };
         Some(Self {
             url: link(&vault, "secretIdentifier")?,
             code: said("code"),
@@ -361,7 +370,12 @@ fn name(entry: &Object<'_>) -> String {
 
 /// What people call an entry.
 fn title(entry: &Object<'_>) -> String {
-    owned(entry, "displayName").unwrap_or_else(|| name(entry))
+    let title = owned(entry, "displayName").unwrap_or_else(|| name(entry));
+    // Azure takes 300 characters.
+    match title.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &title[..end]),
+        None => title,
+    }
 }
 
 fn link(entry: &Object<'_>, key: &str) -> Option<Link> {

@@ -6,7 +6,7 @@ use crate::{
         json::{Document, Kind, Node, Object},
         letters,
     },
-    text::words,
+    text::{one_line, words},
 };
 
 /// What is in a file.
@@ -22,6 +22,8 @@ pub(super) struct Sorted<'a> {
     passed_over: Vec<String>,
 }
 
+/// More of a message is not shown, in characters.
+const LONGEST: usize = 200;
 /// How deep lists, pages and answers may be wrapped.
 const DEEPEST: usize = 6;
 
@@ -188,7 +190,7 @@ fn failure(object: &Object<'_>) -> Option<String> {
     Some(if said.is_empty() {
         "it could not be read".into()
     } else {
-        said.join(", ")
+        one_line(&said.join(", "), LONGEST)
     })
 }
 

@@ -64,7 +64,7 @@ impl<'a> Hosts<'a> {
         let Some(link) = Link::of(&filled) else {
             return Err(Odd::NoHost(quoted(written)));
         };
-        if link.is_code() || link.as_str().contains("@(") || link.as_str().contains("@{") {
+        if link.is_code() {
             return Err(Odd::Computed);
         }
         let (tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     azure::Cloud,
-    text::words,
+    text::{one_line, words},
     vantage::{
         Vantage,
         http::{Client, Failure, Reply},
@@ -40,7 +40,7 @@ const POLL: Duration = Duration::from_secs(2);
 const MOST_PAGES: usize = 100;
 
 /// More of a message is not shown, in characters.
-const LONGEST_MESSAGE: usize = 200;
+pub(super) const LONGEST_MESSAGE: usize = 200;
 
 /// Why there is no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Reason {
             &error
         };
         let is_word = |code: &&str| code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let first = |text: &str| text.chars().take(LONGEST_MESSAGE).collect::<String>();
+        let first = |text: &str| one_line(text, LONGEST_MESSAGE);
         Self {
             code: inner["code"].as_str().filter(is_word).map(str::to_string),
             message: inner["message"].as_str().filter(|text| !text.is_empty()).map(first),

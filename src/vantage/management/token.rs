@@ -7,8 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::session::LIMIT;
-use crate::vantage::{http::Failure, metadata, secret::Secret};
+use super::session::{LIMIT, LONGEST_MESSAGE};
+use crate::{
+    text::one_line,
+    vantage::{http::Failure, metadata, secret::Secret},
+};
 
 /// The version of the identity service, the only one
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
@@ -116,7 +119,7 @@ fn no_identity(body: &Secret, identity: Option<&str>) -> String {
     }
     let said = serde_json::from_slice::<Answer>(body.bytes())
         .ok()
-        .map(|answer| format!(": \"{}\"", excerpt(&answer.error_description)))
+        .map(|answer| format!(": \"{}\"", one_line(&answer.error_description, LONGEST_MESSAGE)))
         .unwrap_or_default();
     match identity {
         Some(id) => format!(
@@ -128,11 +131,6 @@ fn no_identity(body: &Secret, identity: Option<&str>) -> String {
              --identity CLIENT_ID; where it has no managed identity, give it one, for example `az vm identity assign`"
         ),
     }
-}
-
-/// The beginning of what was said.
-fn excerpt(text: &str) -> String {
-    text.chars().take(200).collect()
 }
 
 #[cfg(test)]
