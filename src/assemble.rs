@@ -11,8 +11,8 @@ use crate::{
         outcome::{Judgement, Outcome},
     },
     model::{
-        Agent, Cause, DnsStage, Endpoint, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA, Selection,
-        StageOutcome, Stages, Standing, Summary, TcpStage, TlsStage, Vantage,
+        Agent, Cause, DnsStage, Endpoint, Finding, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA,
+        Selection, StageOutcome, Stages, Standing, Summary, TcpStage, TlsStage, Vantage,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -70,9 +70,19 @@ pub(crate) fn assemble(
             diagnosis.notices,
         ),
         summary,
-        findings: diagnosis.findings,
+        findings: handed_over(diagnosis.findings, standing),
         endpoints,
     }
+}
+
+/// Who has no route to anything has nothing to ask others for.
+fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Finding> {
+    if standing == Some(Standing::NoNetwork) {
+        for finding in &mut findings {
+            finding.handover = None;
+        }
+    }
+    findings
 }
 
 /// What the place says of the instance's network, given what came of the run: a machine that has no route to any service says

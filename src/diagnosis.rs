@@ -29,6 +29,7 @@ mod documented;
 pub mod findings;
 mod fix;
 pub mod grounds;
+mod handover;
 mod hello;
 mod http;
 mod isolated;

@@ -32,6 +32,7 @@ mod exit_status;
 mod finding;
 mod finding_kind;
 mod from_instance;
+mod handover;
 mod report;
 mod summary;
 mod terms;
@@ -45,6 +46,7 @@ pub use self::{
     finding::{Confidence, Finding, Fix, Placeholder, Suspect},
     finding_kind::FindingKind,
     from_instance::{FromInstance, InstanceHop},
+    handover::{Handover, Owner, Query, QueryLanguage, QueryTarget, Request, SeenFlow},
     prediction::Prediction,
     report::{Agent, Imported, Report, SCHEMA, Selection, Standing, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 pub mod clock;
@@ -93,6 +94,8 @@ pub enum Event<'a> {
 /// Everything that a run saw.
 #[derive(Debug)]
 pub struct Run {
+    /// When it began, by this machine's clock: the moments of its traces count from here.
+    pub began: Timestamp,
     /// One trace for each endpoint of the plan, in its order; `None` where the probe never ended.
     pub traces: Vec<Option<Trace>>,
     /// What every name server said, by host.
@@ -109,9 +112,11 @@ impl Run {
     /// This run and a `second` look at the endpoints of these indices: what was seen last counts.
     #[must_use]
     pub fn followed_by(mut self, second: Self, indices: &[usize]) -> Self {
+        let later = Duration::try_from(second.began.duration_since(self.began)).unwrap_or_default();
         for (index, trace) in indices.iter().zip(second.traces) {
             // A look that the deadline cut short says less than the first one.
-            if let Some(trace) = trace.filter(|trace| !trace.cut) {
+            if let Some(mut trace) = trace.filter(|trace| !trace.cut) {
+                trace.delay(later);
                 self.traces[*index] = Some(trace);
             }
         }
@@ -134,7 +139,7 @@ pub async fn run(
     interrupted: impl Future<Output = ()>,
     mut on_event: impl FnMut(Event<'_>),
 ) -> Run {
-    let started = Instant::now();
+    let (began, started) = (Timestamp::now(), Instant::now());
     let end = tokio::time::Instant::now() + limits.deadline;
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
     let lookups = Arc::new(Lookups::new(
@@ -142,6 +147,7 @@ pub async fn run(
         policy.platform.filter(|_| policy.depth == Depth::Full),
         policy.depth,
         limits,
+        started,
         end,
         sockets.clone(),
     ));
@@ -226,6 +232,7 @@ pub async fn run(
     let mut traces = rounds.traces();
     add_what_got_through(&mut traces, &controls);
     Run {
+        began,
         traces,
         names,
         controls,

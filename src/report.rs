@@ -7,6 +7,7 @@ mod deciding;
 pub(crate) mod families;
 pub mod format;
 pub mod github;
+pub mod handover;
 pub mod headline;
 pub mod html;
 pub mod jsonl;

@@ -145,6 +145,11 @@ impl<'a> RuleSet<'a> {
         self.basis.tag(tag)
     }
 
+    /// The prefix that rules of a firewall let through, where it is known.
+    pub fn subnet(&self) -> Option<&str> {
+        Some(self.basis.subnet).filter(|subnet| *subnet != ANYWHERE)
+    }
+
     /// The region, where tags cannot be narrowed to it: rules then name whole tags.
     pub fn unknown_region(&self) -> Option<&str> {
         // Every region has storage.

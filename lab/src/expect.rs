@@ -95,6 +95,9 @@ pub struct ExpectedFinding {
     pub suspects: Vec<String>,
     /// Phrases of its title, evidence or fix.
     pub says: Phrases,
+    /// Phrases of what is handed over with it, a connection as `tcp source -> destination host`. An empty list: there must
+    /// be nothing.
+    pub handover: Option<Phrases>,
 }
 
 /// One phrase or several.
@@ -294,7 +297,33 @@ impl ExpectedFinding {
         ]
         .join("\n");
         self.says.missing_in(&said, &format!("finding {at}"), wrong);
+        let handover = &got["handover"];
+        match &self.handover {
+            Some(phrases) if phrases.0.is_empty() && !handover.is_null() => {
+                wrong.push(format!("finding {at} is handed over: {handover}"));
+            }
+            Some(phrases) => {
+                phrases.missing_in(&handed_over(handover), &format!("the hand-over of finding {at}"), wrong);
+            }
+            None => {}
+        }
     }
+}
+
+/// All the words of a hand-over.
+fn handed_over(handover: &Value) -> String {
+    let flows = list(&handover["flows"]).iter().map(|flow| {
+        let [transport, source, destination, host] =
+            ["transport", "source", "destination", "host"].map(|key| text(&flow[key]));
+        format!("{transport} {source} -> {destination} {host}")
+    });
+    let queries = list(&handover["queries"]).iter();
+    let queries = queries.map(|query| format!("{}: {}", text(&query["for"]), text(&query["text"])));
+    let owners = list(&handover["owners"]).iter().map(|request| {
+        let said = ["allow", "change", "reproduce"].map(|key| texts(&request[key]));
+        format!("{}: {}", text(&request["owner"]), said.join("\n"))
+    });
+    flows.chain(queries).chain(owners).collect::<Vec<_>>().join("\n")
 }
 
 impl Phrases {
@@ -373,7 +402,10 @@ mod tests {
         "vantage": { "notices": ["HTTPS_PROXY is ignored"] },
         "summary": { "verdict": "blocked", "blocked": 1 },
         "findings": [ { "id": "tcp-timeout/sql", "cause": "tcp-timeout", "title": "dropped", "confidence": "high",
-                        "endpoints": ["sql/a:1433"], "evidence": ["5 SYNs"], "suspects": ["nsg"], "fix": { "summary": "Allow Sql" } } ],
+                        "endpoints": ["sql/a:1433"], "evidence": ["5 SYNs"], "suspects": ["nsg"], "fix": { "summary": "Allow Sql" },
+                        "handover": { "flows": [ { "transport": "tcp", "source": "10.1.0.4:5", "destination": "20.1.2.3:1433", "host": "a" } ],
+                                      "queries": [ { "for": "nva", "text": "tcp src" } ],
+                                      "owners": [ { "owner": "firewall", "allow": ["Sql"], "reproduce": ["curl"] } ] } } ],
         "endpoints": [
             { "id": "sql/a:1433", "verdict": "blocked", "cause": "tcp-timeout", "detail": "no answer", "evidence": ["5 SYNs"],
               "as_expected": false, "duration_ms": 1000.0 },
@@ -390,7 +422,8 @@ mod tests {
         let expect = "exit: 1
 summary: { verdict: blocked, blocked: 1 }
 endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], within_ms: 1100 } ]
-findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], says: [dropped, Allow] } ]
+findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], says: [dropped, Allow],
+              handover: ['tcp 10.1.0.4:5 -> 20.1.2.3:1433 a', 'nva: tcp src', 'firewall: Sql', curl] } ]
 notices: HTTPS_PROXY
 stderr: late
 within_ms: 1500";
@@ -440,6 +473,11 @@ within_ms: 1500";
                 "exit: 1\nfindings: [ { suspects: [udr] } ]",
                 "finding 0 does not suspect udr",
             ),
+            (
+                "exit: 1\nfindings: [ { handover: AZFWNetworkRule } ]",
+                "the hand-over of finding 0 does not say “AZFWNetworkRule”",
+            ),
+            ("exit: 1\nfindings: [ { handover: [] } ]", "finding 0 is handed over"),
             ("exit: 1\nconfidence_at_most: low", "expected low at most"),
             ("exit: 1\nwithin_ms: 1000", "the run took 1200.5 ms"),
             ("exit: 1\nnever: late", "stderr says “late”"),

@@ -370,6 +370,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         control_name: String::new(),
     };
     let run = Run {
+        began: started_at,
         traces: Vec::new(),
         names: BTreeMap::default(),
         controls: Controls::default(),

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use super::{
     fix,
     grounds::Weight,
-    reconcile,
+    handover, reconcile,
     refutation::Refutation,
     rule::{Account, Group, Rule},
     view::{Row, RunView},
@@ -195,7 +195,7 @@ impl<'a> Found<'a> {
         let fix = account.fix.verify(fix::check_from_instance(&rows, view));
         let mut evidence = account.grounds.sentences();
         evidence.truncate(MOST_EVIDENCE);
-        Finding {
+        let finding = Finding {
             id: format!("{kind}/{scope}"),
             kind: Some(kind),
             cause: cause(&rows),
@@ -209,6 +209,11 @@ impl<'a> Found<'a> {
             fix: fix::finish(fix, &account.suspects, view),
             suspects: account.suspects,
             impact: account.impact.unwrap_or_else(|| say::impact(&rows)),
+            handover: None,
+        };
+        Finding {
+            handover: handover::handover(&finding, &rows, view),
+            ..finding
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) use self::{
     confirm::check_from_instance,
     finish::{APPLY, finish},
     look::{SUBNET, dig, show_issuer},
-    rules::{allow, allow_at, allow_by_name, allow_in_firewall, let_in, lines},
+    rules::{allow, allow_at, allow_by_name, allow_in_firewall, by_name, let_in, lines, only_tag, traffic},
 };
 
 /// What to change where nothing more is known than the cause that these rows share.

@@ -65,6 +65,8 @@ pub struct Surroundings<'a> {
 pub struct RunView<'a> {
     /// What was planned.
     pub plan: &'a Plan,
+    /// When it began, by this machine's clock.
+    pub began: Timestamp,
     /// What every name server said of each name.
     pub names: &'a BTreeMap<String, NameTrace>,
     /// What the controls showed.
@@ -105,6 +107,7 @@ impl<'a> RunView<'a> {
         let rows: Vec<Row<'_>> = rows.collect();
         Self {
             plan,
+            began: run.began,
             names: &run.names,
             controls: &run.controls,
             predictions,

@@ -5,7 +5,7 @@ use std::iter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, FindingKind, Need};
+use super::{Cause, FindingKind, Handover, Need};
 
 /// One root cause behind one or many endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,9 @@ pub struct Finding {
     pub impact: String,
     /// What to change.
     pub fix: Fix,
+    /// What those who run the network need to find it in their own logs; null where nothing was seen that they could find.
+    #[serde(default)]
+    pub handover: Option<Handover>,
 }
 
 impl Finding {

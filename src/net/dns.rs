@@ -42,6 +42,8 @@ pub struct DnsExchange {
     pub truncated: bool,
     /// How long it took.
     pub duration: Duration,
+    /// This machine's end of the first exchange of packets; `None` where there was none.
+    pub source: Option<SocketAddr>,
     /// How often the question was sent; neither what TCP itself sends again counts, nor that a cut reply takes another.
     pub sent: usize,
     /// Replies that did not belong to the question or could not be read, and why.
@@ -190,6 +192,7 @@ impl Question {
                 return DnsExchange {
                     transport: Transport::Udp,
                     truncated: true,
+                    source: trace.source,
                     sent: trace.sent + over_tcp.sent - 1,
                     ignored,
                     ..over_tcp
@@ -204,6 +207,7 @@ impl Question {
             transport: Transport::Udp,
             truncated: false,
             duration: trace.duration,
+            source: trace.source,
             sent: trace.sent,
             ignored: trace.ignored,
             connection: None,

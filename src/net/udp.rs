@@ -35,6 +35,8 @@ pub(super) const MOST_IGNORED: usize = 8;
 pub struct UdpTrace<T> {
     /// How long it took.
     pub duration: Duration,
+    /// The port that the first datagram left from; `None` where none did.
+    pub source: Option<SocketAddr>,
     /// How many datagrams went out.
     pub sent: usize,
     /// Replies that did not belong to the question, and why not.
@@ -72,6 +74,7 @@ where
     let mut question = Question {
         address,
         prepare,
+        source: None,
         last: None,
         sent: 0,
         ignored: Vec::new(),
@@ -79,6 +82,7 @@ where
     let end = question.converse(deadline, spare).await;
     UdpTrace {
         duration: started.elapsed(),
+        source: question.source,
         sent: question.sent,
         ignored: question.ignored,
         end,
@@ -89,6 +93,8 @@ where
 struct Question<P> {
     address: SocketAddr,
     prepare: P,
+    /// The port that was used first.
+    source: Option<SocketAddr>,
     /// The port that was used last, and what was sent from it.
     last: Option<(Arc<UdpSocket>, Vec<u8>)>,
     sent: usize,
@@ -185,6 +191,7 @@ impl<P> Question<P> {
             // For want of another socket, the first one goes on waiting.
             (Err(_), Some(_)) => return Ok(None),
         };
+        self.source = self.source.or_else(|| socket.local_addr().ok());
         let (request, accept) = (self.prepare)();
         socket
             .send(&request)

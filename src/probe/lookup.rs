@@ -50,6 +50,7 @@ pub struct Lookups {
     platform: Option<SocketAddr>,
     depth: Depth,
     limits: Limits,
+    began: Instant,
     end: tokio::time::Instant,
     sockets: Arc<Semaphore>,
     names: Mutex<HashMap<String, Arc<Name>>>,
@@ -59,12 +60,21 @@ pub struct Lookups {
 /// One name and what is known of it so far.
 #[derive(Debug, Default)]
 struct Name {
-    decision: OnceCell<(Duration, Option<usize>)>,
+    decision: OnceCell<Decision>,
     replies: Mutex<Vec<Option<ServerReply>>>,
     platform: Mutex<Option<Box<ServerReply>>>,
     asked_platform: AtomicBool,
     again: AtomicBool,
     news: Notify,
+}
+
+/// Which reply decided, and when.
+#[derive(Debug, Clone, Copy, Default)]
+struct Decision {
+    /// From the start of the run on.
+    started: Duration,
+    duration: Duration,
+    decided: Option<usize>,
 }
 
 impl Name {
@@ -87,10 +97,11 @@ impl Name {
     }
 
     fn decided(&self, replies: Vec<Option<ServerReply>>, platform: Option<Box<ServerReply>>) -> NameTrace {
-        let (duration, decided) = self.decision.get().copied().unwrap_or_default();
+        let decision = self.decision.get().copied().unwrap_or_default();
         NameTrace {
-            duration,
-            decided,
+            started: decision.started,
+            duration: decision.duration,
+            decided: decision.decided,
             replies,
             again: self.again.load(Ordering::Relaxed),
             platform,
@@ -105,6 +116,7 @@ impl Lookups {
         platform: Option<SocketAddr>,
         depth: Depth,
         limits: Limits,
+        began: Instant,
         end: tokio::time::Instant,
         sockets: Arc<Semaphore>,
     ) -> Self {
@@ -113,6 +125,7 @@ impl Lookups {
             servers,
             depth,
             limits,
+            began,
             end,
             sockets,
             names: Mutex::default(),
@@ -158,7 +171,7 @@ impl Lookups {
         names.into_iter().map(|(host, name)| (host, name.take())).collect()
     }
 
-    async fn decide(&self, host: &str, name: &Arc<Name>) -> (Duration, Option<usize>) {
+    async fn decide(&self, host: &str, name: &Arc<Name>) -> Decision {
         let started = Instant::now();
         *name.replies() = vec![None; self.servers.len()];
         let mut asked = match self.depth {
@@ -210,7 +223,11 @@ impl Lookups {
         if !decided.is_some_and(resolves) {
             self.control(host);
         }
-        (started.elapsed(), decided)
+        Decision {
+            started: started.duration_since(self.began),
+            duration: started.elapsed(),
+            decided,
+        }
     }
 
     /// Asks every server once more where the reply at this index settles nothing and other names of the zone resolve; gives
@@ -263,7 +280,7 @@ impl Lookups {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let is_beside = |other: &str| other != host && domain(other) == domain(host);
         let resolves = |name: &Name| {
-            let decided = name.decision.get().and_then(|(_, decided)| *decided);
+            let decided = name.decision.get().and_then(|decision| decision.decided);
             let replies = name.replies();
             let reply = decided.and_then(|index| replies.get(index)?.as_ref());
             reply.is_some_and(|reply| !reply.addresses().is_empty())

@@ -36,6 +36,8 @@ pub struct Trace {
 /// What the name servers said of one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NameTrace {
+    /// When the first server was asked, from the start of the run on.
+    pub started: Duration,
     /// How long it took until an answer could be used.
     pub duration: Duration,
     /// The index of the reply that decided; `None` where there is none.
@@ -121,6 +123,16 @@ impl Trace {
         decision.map(ServerReply::addresses).unwrap_or_default()
     }
 
+    /// Counts its moments from an earlier start of the run on.
+    pub fn delay(&mut self, later: Duration) {
+        for attempt in &mut self.attempts {
+            attempt.started += later;
+        }
+        if let Some(name) = &mut self.name {
+            name.started += later;
+        }
+    }
+
     /// Adds what further connections showed, each behind the others to its address.
     pub fn add(&mut self, attempts: Vec<Attempt>) {
         for attempt in attempts {
@@ -139,6 +151,13 @@ impl Attempt {
     /// How its connection was opened, a name server's included; `None` where there was none.
     pub fn connection(&self) -> Option<&TcpTrace> {
         self.tcp.as_ref().or_else(|| self.dns.as_ref()?.tcp())
+    }
+
+    /// This machine's end of it; of a question over UDP, the port that it left from first.
+    pub fn source(&self) -> Option<SocketAddr> {
+        let of_tcp = self.tcp.as_ref().and_then(|tcp| tcp.source);
+        let of_dns = || self.dns.as_ref().and_then(|exchange| exchange.source);
+        of_tcp.or_else(of_dns).or_else(|| self.ntp.as_ref()?.source)
     }
 
     /// An attempt of which nothing is known yet.

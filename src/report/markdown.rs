@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Options,
+    Options, handover,
     headline::{self, Headline},
     view::{self, Group, Status},
 };
@@ -16,6 +16,8 @@ use crate::{
 const MOST_NAMED: usize = 12;
 /// Findings that are told in full: a comment has a limit.
 const MOST_FINDINGS: usize = 20;
+/// Bytes that hand-overs may fill, of the 65,536 characters that GitHub takes as a comment.
+const ROOM: usize = 44_000;
 
 /// The report in GitHub's Markdown. Names from the network stand in code spans, all other text is escaped.
 pub fn render(report: &Report, options: &Options) -> String {
@@ -30,8 +32,22 @@ pub fn render(report: &Report, options: &Options) -> String {
         let _ = write!(out, "\n> {}\n", text(notice));
     }
     let (findings, _) = view::split_findings(report);
+    let mut left_out = 0;
     for (at, finding) in findings.iter().take(MOST_FINDINGS).enumerate() {
         out += &told(finding, at + 1);
+        let handed_over = handed_over(finding);
+        if out.len() + handed_over.len() <= ROOM {
+            out += &handed_over;
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        let _ = write!(
+            out,
+            "\nNo room for the hand-over of {}: see `-o ticket:FILE`.\n",
+            words::count(left_out, "finding")
+        );
     }
     if findings.len() > MOST_FINDINGS {
         let _ = write!(
@@ -84,13 +100,60 @@ fn told(finding: &Finding, number: usize) -> String {
     }
     for (label, commands) in view::commands(&finding.fix) {
         let lines: Vec<String> = commands.into_iter().flat_map(view::FixCommand::lines).collect();
-        let _ = write!(out, "\n{label}:\n{}", block(&lines));
+        let _ = write!(out, "\n{label}:\n{}", block(&lines, "sh"));
     }
     let open: Vec<String> = view::open_words(&finding.fix).map(|word| text(&word)).collect();
     if !open.is_empty() {
         let _ = write!(out, "\n{}\n", open.join("; "));
     }
     out
+}
+
+/// What whoever runs the network needs, folded.
+fn handed_over(finding: &Finding) -> String {
+    let Some(handover) = &finding.handover else {
+        return String::new();
+    };
+    let owners: Vec<&str> = handover.owners.iter().map(|request| request.owner.label()).collect();
+    let mut out = format!(
+        "\n<details><summary>Hand-over: {}</summary>\n\nSeen from {}:\n",
+        owners.join(", "),
+        handover::window(handover)
+    );
+    let mut flows: Vec<String> = handover.flows.iter().take(MOST_NAMED).map(handover::flow).collect();
+    let more = handover.flows.len() - flows.len() + handover.more;
+    if more > 0 {
+        flows.push(format!("and {more} more; the JSON report lists up to 50"));
+    }
+    out += &block(&flows, "text");
+    for request in &handover.owners {
+        let _ = write!(out, "\n**{}**", request.owner.label());
+        let weight = words::join(view::weight(finding), ", ");
+        let said = [weight, request.impact.clone()];
+        let said: Vec<String> = said
+            .iter()
+            .filter(|said| !said.is_empty())
+            .map(|said| text(said))
+            .collect();
+        let _ = writeln!(out, " ({})\n", said.join(": "));
+        for item in &request.allow {
+            let _ = writeln!(out, "- {}", text(item));
+        }
+        let change = request.changes();
+        let change: Vec<String> = change
+            .flat_map(|(line, undo)| view::FixCommand { line, undo }.lines())
+            .collect();
+        for (label, lines) in [("Change", &change), ("Reproduce", &request.reproduce)] {
+            if !lines.is_empty() {
+                let _ = write!(out, "\n{label}:\n{}", block(lines, "sh"));
+            }
+        }
+        for query in handover::queries(handover, request.owner) {
+            let lines: Vec<String> = query.text.lines().map(str::to_owned).collect();
+            let _ = write!(out, "\n{}:\n{}", text(&query.title), block(&lines, "text"));
+        }
+    }
+    out + "\n</details>\n"
 }
 
 fn table(heading: &str, groups: &[Group]) -> String {
@@ -202,7 +265,7 @@ fn code(said: &str) -> String {
 }
 
 /// Commands as a code block.
-fn block(commands: &[String]) -> String {
+fn block(commands: &[String], language: &str) -> String {
     let commands: Vec<_> = commands.iter().map(|command| escape(command)).collect();
     let longest = commands
         .iter()
@@ -211,5 +274,5 @@ fn block(commands: &[String]) -> String {
         .max()
         .unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("\n{fence}sh\n{}\n{fence}\n", commands.join("\n"))
+    format!("\n{fence}{language}\n{}\n{fence}\n", commands.join("\n"))
 }

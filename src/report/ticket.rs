@@ -1,24 +1,35 @@
-//! A text for the people who run the network: what is blocked, from where to where, and what to allow.
+//! A text for the people who run the network: a block for each of those who may have to act, each of which can be handed
+//! on alone.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::fmt::Write as _;
 
 use super::{
+    handover,
     headline::{self, time},
     view,
 };
 use crate::{
-    model::{Endpoint, Finding, Need, Protocol, Report, StageOutcome, Standing, Transport, Verdict},
-    text::{escape, quote, words, wrap},
+    model::{Endpoint, Finding, Handover, Need, Owner, Report, Request, Standing, Verdict},
+    text::{escape, words, wrap},
 };
 
-/// Columns of prose; commands and host names are never broken.
+/// Columns of prose; commands, queries and host names are never broken.
 const WIDTH: usize = 76;
 /// Where the text behind a label begins.
 const INDENT: usize = 16;
 /// Hosts that a finding names one by one.
 const MOST_HOSTS: usize = 12;
+/// Connections that a finding names one by one.
+const MOST_FLOWS: usize = 12;
 /// Service tags whose services have firewalls of their own.
 const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
+
+/// A finding that asks for something, under the number that it has in every block.
+struct Told<'a> {
+    number: usize,
+    finding: &'a Finding,
+    blocked: Vec<&'a Endpoint>,
+}
 
 /// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
 pub fn render(report: &Report) -> String {
@@ -26,27 +37,84 @@ pub fn render(report: &Report) -> String {
         return "Nothing to ask for: the machine that was to test it has no route to anything, so nothing is known of the network.\n"
             .into();
     }
-    let (findings, _) = view::split_findings(report);
-    let of = |finding: &Finding| -> Vec<&Endpoint> {
-        report
-            .endpoints
-            .iter()
-            .filter(|e| view::status(e) == view::Status::Blocked)
-            .filter(|e| finding.endpoints.contains(&e.id))
-            .collect()
-    };
-    let told: Vec<(&Finding, Vec<&Endpoint>)> = findings
-        .into_iter()
-        .map(|finding| (finding, of(finding)))
-        // What is only documented is no reason to ask, but belongs to what is asked for: the fix counts it.
-        .filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented))
-        .collect();
+    let told = told(report);
     let mut out = opening(report, told.is_empty());
-    for (number, (finding, blocked)) in (1..).zip(&told) {
-        out += &request(report, finding, blocked, number);
+    for owner in owners(&told) {
+        out += &heading(&format!("For those who run {}", whose(owner)));
+        for told in &told {
+            if let Some((handover, request)) = asked(told.finding, owner) {
+                out += &told.opening();
+                out += &request_of(told.finding, handover, request);
+            }
+        }
+    }
+    let others: Vec<&Told<'_>> = told.iter().filter(|told| told.finding.handover.is_none()).collect();
+    if !others.is_empty() {
+        out += &heading("For ourselves: none of them can mend this");
+        for told in others {
+            out += &told.opening();
+            label(&mut out, "Counts", &words::join(view::weight(told.finding), ", "));
+            label(&mut out, "Without it", &told.finding.impact);
+            label(&mut out, "Seen", &words::sentences(&told.finding.evidence));
+            label(&mut out, "To do", &told.finding.fix.summary);
+        }
     }
     out += &own_firewalls(report);
     out
+}
+
+/// What asks for something: findings with something blocked, or with connections that fail beside others.
+fn told(report: &Report) -> Vec<Told<'_>> {
+    let (findings, _) = view::split_findings(report);
+    let of = |finding: &Finding| -> Vec<&Endpoint> {
+        let endpoints = report.endpoints.iter();
+        endpoints
+            .filter(|e| view::status(e) == view::Status::Blocked || finding.handover.is_some())
+            .filter(|e| finding.endpoints.contains(&e.id))
+            .collect()
+    };
+    let told = findings.into_iter().map(|finding| (finding, of(finding)));
+    // What is only documented is no reason to ask, but belongs to what is asked for: the fix counts it.
+    let told = told.filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented));
+    let number = |(number, (finding, blocked))| Told {
+        number,
+        finding,
+        blocked,
+    };
+    (1..).zip(told).map(number).collect()
+}
+
+/// Who is asked, whoever has the weightiest finding first.
+fn owners(told: &[Told<'_>]) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
+    for request in told
+        .iter()
+        .filter_map(|told| told.finding.handover.as_ref())
+        .flat_map(|h| &h.owners)
+    {
+        if !owners.contains(&request.owner) {
+            owners.push(request.owner);
+        }
+    }
+    owners
+}
+
+fn asked(finding: &Finding, owner: Owner) -> Option<(&Handover, &Request)> {
+    let handover = finding.handover.as_ref()?;
+    let request = handover.owners.iter().find(|request| request.owner == owner)?;
+    Some((handover, request))
+}
+
+fn whose(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Firewall => "the firewall",
+        Owner::NsgAndRoutes => "NSGs and routes",
+        Owner::Dns => "name servers and private DNS zones",
+    }
+}
+
+fn heading(text: &str) -> String {
+    format!("\n{text}\n{}\n", "=".repeat(text.len()))
 }
 
 fn opening(report: &Report, all_well: bool) -> String {
@@ -75,36 +143,58 @@ fn opening(report: &Report, all_well: bool) -> String {
     out
 }
 
-fn request(report: &Report, finding: &Finding, blocked: &[&Endpoint], number: usize) -> String {
-    let mut out = format!("\n{number}. {}\n\n", escape(&finding.title));
-    for endpoint in blocked.iter().take(MOST_HOSTS) {
-        // Never wrapped: a host name is there to be copied.
-        let label = if endpoint.id == blocked[0].id { "To" } else { "" };
-        let _ = writeln!(
-            out,
-            "   {label:<width$}{}",
-            escape(&destination(endpoint)),
-            width = INDENT - 3
+impl Told<'_> {
+    /// The title, and the hosts that it is about.
+    fn opening(&self) -> String {
+        let mut out = format!("\n{}. {}\n\n", self.number, escape(&self.finding.title));
+        for (at, endpoint) in self.blocked.iter().take(MOST_HOSTS).enumerate() {
+            unwrapped(&mut out, if at == 0 { "To" } else { "" }, &destination(endpoint));
+        }
+        if self.blocked.len() > MOST_HOSTS {
+            label(&mut out, "", &format!("and {} more", self.blocked.len() - MOST_HOSTS));
+        }
+        let tags = words::distinct(self.blocked.iter().filter_map(|e| e.service_tag.as_deref()));
+        label(&mut out, "Service tag", &tags.join(", "));
+        out
+    }
+}
+
+/// What one of them is asked for, and what they need to look it up.
+fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> String {
+    let mut out = String::new();
+    label(&mut out, "Counts", &words::join(view::weight(finding), ", "));
+    label(&mut out, "Without it", &request.impact);
+    label(&mut out, "Seen", &words::sentences(&finding.evidence));
+    label(&mut out, "When", &handover::window(handover));
+    for (at, flow) in handover.flows.iter().take(MOST_FLOWS).enumerate() {
+        unwrapped(&mut out, if at == 0 { "Flows" } else { "" }, &handover::flow(flow));
+    }
+    let more = handover.flows.len().saturating_sub(MOST_FLOWS) + handover.more;
+    if more > 0 {
+        label(
+            &mut out,
+            "",
+            &format!("and {more} more; the JSON report lists up to 50"),
         );
     }
-    if blocked.len() > MOST_HOSTS {
-        label(&mut out, "", &format!("and {} more", blocked.len() - MOST_HOSTS));
+    for (at, item) in request.allow.iter().enumerate() {
+        label(&mut out, if at == 0 { "Please" } else { "" }, item);
     }
-    let tags = words::distinct(blocked.iter().filter_map(|e| e.service_tag.as_deref()));
-    label(&mut out, "Service tag", &tags.join(", "));
-    label(&mut out, "Seen", &words::sentences(&finding.evidence));
-    label(&mut out, "Please", &finding.fix.summary);
-    let change = finding.fix.changes();
+    let change = request.changes();
     let change = change.flat_map(|(line, undo)| view::FixCommand { line, undo }.lines());
-    let commands = [
-        ("In Azure", change.collect()),
-        ("Reproduce", vec![reproduction(report, blocked[0])]),
-    ];
-    for (label, commands) in &commands {
-        for (number, command) in commands.iter().enumerate() {
-            // Never wrapped: it is there to be copied.
-            let label = if number == 0 { label } else { "" };
-            let _ = writeln!(out, "   {label:<width$}{}", escape(command), width = INDENT - 3);
+    for (at, command) in change.enumerate() {
+        unwrapped(&mut out, if at == 0 { "In Azure" } else { "" }, &command);
+    }
+    for placeholder in &request.placeholders {
+        label(&mut out, "", &format!("{}: {}", placeholder.name, placeholder.meaning));
+    }
+    for (at, command) in request.reproduce.iter().enumerate() {
+        unwrapped(&mut out, if at == 0 { "Reproduce" } else { "" }, command);
+    }
+    for query in handover::queries(handover, request.owner) {
+        let _ = write!(out, "\n   {}:\n\n", escape(&query.title));
+        for line in query.text.lines() {
+            let _ = writeln!(out, "      {}", escape(line));
         }
     }
     out
@@ -119,6 +209,11 @@ fn label(out: &mut String, label: &str, text: &str) {
     }
 }
 
+/// Writes a label and what is there to be copied.
+fn unwrapped(out: &mut String, label: &str, text: &str) {
+    let _ = writeln!(out, "   {label:<width$}{}", escape(text), width = INDENT - 3);
+}
+
 /// `sql.example (20.1.2.3), TCP 1433`.
 fn destination(endpoint: &Endpoint) -> String {
     let addresses = match &endpoint.stages.dns {
@@ -127,44 +222,6 @@ fn destination(endpoint: &Endpoint) -> String {
     };
     let transport = endpoint.transport.as_str().to_uppercase();
     format!("{}{addresses}, {transport} {}", endpoint.host, endpoint.port)
-}
-
-/// A command that shows the same with a tool that every Linux has.
-fn reproduction(report: &Report, endpoint: &Endpoint) -> String {
-    let Endpoint { host, port, stages, .. } = endpoint;
-    let decided = stages.deciding_address();
-    let address = decided.map_or_else(|| quote(host), |address| address.to_string());
-    // An IPv6 address as it stands before a port.
-    let bracketed = match decided {
-        Some(IpAddr::V6(address)) => format!("[{address}]"),
-        _ => address.clone(),
-    };
-    let name = quote(host);
-    if endpoint.protocol == Protocol::Dns {
-        let tcp = if endpoint.transport == Transport::Tcp {
-            " -vc"
-        } else {
-            ""
-        };
-        let vantage = &report.vantage;
-        let asked = vantage.control_name.as_deref().unwrap_or(vantage.cloud.login_host());
-        return format!("nslookup{tcp} -port={port} {} {address}", quote(asked));
-    }
-    if let Some(dns) = stages.dns.as_ref().filter(|dns| dns.outcome != StageOutcome::Ok) {
-        let server = dns.server.map(|server| format!(" {}", server.ip())).unwrap_or_default();
-        return format!("nslookup {name}{server}");
-    }
-    match endpoint.protocol {
-        Protocol::Https | Protocol::Tls | Protocol::Amqps | Protocol::Redis => {
-            format!("openssl s_client -connect {bracketed}:{port} -servername {name} </dev/null")
-        }
-        Protocol::Http => format!("curl -v --resolve {name}:{port}:{bracketed} http://{name}:{port}/"),
-        Protocol::Ntp => format!("ntpdate -q {address}"),
-        _ if stages.tcp.iter().any(|t| t.outcome == StageOutcome::Ok) => {
-            format!("nc -vz -w 5 {address} {port}    # is accepted, but the service never answers")
-        }
-        _ => format!("nc -vz -w 5 {address} {port}"),
-    }
 }
 
 /// What an open network does not promise.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use apim_probe::{
-    azure::Cloud,
+    azure::{Cloud, PLATFORM},
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
     rules::{Change, Choice, Kind},
@@ -142,6 +142,7 @@ fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
     prop_assert_eq!(ids.len(), findings.len(), "{}: ids are not unique: {:?}", what, ids);
     explained_once(what, network, &diagnosis, &findings)?;
     rules_are_those_of_the_command(what, network, &findings)?;
+    handed_over(what, &findings)?;
     for finding in &findings {
         let Finding {
             id,
@@ -229,6 +230,45 @@ fn explained_once(
                 times
             );
         }
+    }
+    Ok(())
+}
+
+/// What is handed over can be looked up, and asks everybody for something.
+fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
+    for finding in findings {
+        let id = &finding.id;
+        let Some(handover) = &finding.handover else {
+            continue;
+        };
+        prop_assert!((1..=50).contains(&handover.flows.len()), "{}: {}", what, id);
+        prop_assert!(handover.from <= handover.to, "{}: {}", what, id);
+        for flow in &handover.flows {
+            prop_assert!((handover.from..=handover.to).contains(&flow.at), "{}: {}", what, id);
+            let is_of_finding = |endpoint: &String| endpoint.contains(&flow.host);
+            let is_name_server = flow.destination.port() == 53;
+            prop_assert!(
+                is_name_server || finding.endpoints.iter().any(is_of_finding),
+                "{}: {} hands over {}",
+                what,
+                id,
+                flow.host
+            );
+        }
+        prop_assert!(!handover.owners.is_empty(), "{}: {}", what, id);
+        for request in &handover.owners {
+            prop_assert!(
+                !request.allow.is_empty(),
+                "{}: {} asks {:?} for nothing",
+                what,
+                id,
+                request.owner
+            );
+            prop_assert!(!request.reproduce.is_empty(), "{}: {} {:?}", what, id, request.owner);
+            prop_assert_eq!(request.change.len(), request.undo.len(), "{}: {}", what, id);
+        }
+        let platform_only = handover.flows.iter().all(|flow| flow.destination.ip() == PLATFORM);
+        prop_assert_eq!(handover.queries.is_empty(), platform_only, "{}: {}", what, id);
     }
     Ok(())
 }

@@ -130,5 +130,6 @@ fn finding(endpoints: &[Endpoint]) -> Option<Finding> {
         ],
         impact: "…".into(),
         fix: Fix::new("Allow it."),
+        handover: None,
     })
 }

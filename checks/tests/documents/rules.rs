@@ -16,6 +16,7 @@ use apim_probe::{
     probe::{Run, control::Controls},
     rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Style, Syntax, missing},
 };
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -438,6 +439,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let rules = NetworkRules::new(None, Some(routes), None);
     let predictions = rules.predictions(&plan, &[], &Standpoint::default());
     let nothing_tried = Run {
+        began: Timestamp::UNIX_EPOCH,
         controls: Controls::default(),
         traces: vec![None; plan.endpoints.len()],
         names: BTreeMap::new(),

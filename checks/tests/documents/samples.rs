@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use apim_probe::{
     azure::{Cloud, PLATFORM_DNS},
     model::{
-        Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, HelloStage, Need,
-        Protocol, Report, SCHEMA, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport,
-        Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, Handover,
+        HelloStage, Need, Owner, Placeholder, Protocol, Query, QueryLanguage, QueryTarget, Report, Request, SCHEMA,
+        SeenFlow, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage,
+        VantageSource, Verdict,
     },
 };
+
+use jiff::Timestamp;
 
 /// A dependency that endpoints are made from.
 #[derive(Clone, Copy)]
@@ -267,6 +270,71 @@ pub(crate) fn finding(
         suspects: vec![],
         impact: String::new(),
         fix: Fix::default(),
+        handover: None,
+    }
+}
+
+/// What is handed over with a finding about one host.
+fn handed_over(endpoint: &Endpoint, owners: &[Owner], allow: &str) -> Handover {
+    let at: Timestamp = "2026-11-21T20:00:00.25Z".parse().unwrap();
+    let query = |target, language, title: &str, text: String| Query {
+        target,
+        language,
+        title: title.into(),
+        text,
+    };
+    let host = &endpoint.host;
+    Handover {
+        from: at,
+        to: "2026-11-21T20:00:05.251Z".parse().unwrap(),
+        flows: [50_112, 50_113]
+            .map(|port| SeenFlow {
+                source: Some((IpAddr::from([10, 1, 0, 4]), port).into()),
+                destination: (IpAddr::from([20, 60, 1, 4]), endpoint.port).into(),
+                host: host.clone(),
+                transport: endpoint.transport,
+                at,
+                cause: endpoint.cause,
+            })
+            .into(),
+        more: 3,
+        queries: vec![
+            query(
+                QueryTarget::AzureFirewall,
+                QueryLanguage::Kql,
+                "Azure Firewall, application rules",
+                format!("AZFWApplicationRule\n| where Fqdn in~ ({host:?})"),
+            ),
+            query(
+                QueryTarget::FlowLogs,
+                QueryLanguage::Kql,
+                "Virtual network flow logs",
+                format!("NTANetAnalytics\n| where DestPort in ({})", endpoint.port),
+            ),
+            query(
+                QueryTarget::Nva,
+                QueryLanguage::Text,
+                "Any other appliance, five-tuple",
+                "tcp src 10.1.0.4 sport 50112,50113 dst 20.60.1.4".into(),
+            ),
+        ],
+        owners: owners
+            .iter()
+            .map(|owner| Request {
+                owner: *owner,
+                need: endpoint.need,
+                stops_activation: false,
+                impact: "activation fails".into(),
+                allow: vec![allow.into()],
+                change: vec![format!("az network change --name {host:?}")],
+                undo: vec![Some("az network undo".into())],
+                placeholders: vec![Placeholder {
+                    name: "RG".into(),
+                    meaning: "the resource group".into(),
+                }],
+                reproduce: vec![format!("curl -v -m 5 telnet://20.60.1.4:{}", endpoint.port)],
+            })
+            .collect(),
     }
 }
 
@@ -400,6 +468,12 @@ pub(crate) fn broken_firewall() -> Report {
                  '{\"source\":{\"region\":\"westeurope\"},\"destination\":{\"address\":\
                  \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'",
         ]),
+        stops_activation: true,
+        handover: Some(handed_over(
+            found(&endpoints, "sql/")[0],
+            &[Owner::NsgAndRoutes, Owner::Firewall],
+            "TCP 1433 to Sql.WestEurope",
+        )),
         ..finding(
             (FindingKind::Silence, Cause::TcpTimeout),
             "sql",
@@ -432,6 +506,11 @@ pub(crate) fn broken_firewall() -> Report {
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva],
         impact: "metrics and resource health of the instance are lost".into(),
         fix: Fix::new("Allow shoebox2-red.prod.microsoftmetrics.com on 443."),
+        handover: Some(handed_over(
+            found(&endpoints, "shoebox2-red")[0],
+            &[Owner::Firewall],
+            "https:443 to shoebox2-red.prod.microsoftmetrics.com",
+        )),
         ..finding(
             (FindingKind::NameFilter, Cause::TlsReset),
             "shoebox2-red.prod.microsoftmetrics.com",
@@ -700,6 +779,7 @@ pub(crate) fn hostile() -> Report {
         .at("vault", 443, Protocol::Https)
         .untested(Cause::LocalFault, nasty);
     let finding = Finding {
+        handover: Some(handed_over(&endpoint, &Owner::ALL, nasty)),
         evidence: vec![nasty.into(); 3],
         suspects: vec![Suspect::Nva],
         impact: nasty.into(),

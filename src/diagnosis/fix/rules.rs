@@ -40,9 +40,15 @@ fn narrowest(tag: &str, view: &RunView<'_>) -> String {
     view.place.rules.map_or_else(|| tag.to_owned(), |rules| rules.tag(tag))
 }
 
-/// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`: by service tag and transport, in the order of the rows; without
-/// a tag, by dependency.
+/// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`, and how many more.
 fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
+    let named = traffic(rows, view);
+    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
+}
+
+/// What these rows are to a rule by address, each `TCP 1433 to Sql.WestEurope`: by service tag and transport, in the order
+/// of the rows; without a tag, by dependency.
+pub(crate) fn traffic(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
     let mut traffic: Vec<(Transport, String, Vec<u16>)> = Vec::new();
     for row in rows {
         let endpoint = row.endpoint;
@@ -73,14 +79,20 @@ fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
             ports.push(endpoint.port);
         }
     }
-    let named: Vec<String> = traffic
+    traffic
         .iter()
         .map(|(transport, to, ports)| {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             format!("{} {} to {to}", transport.as_str().to_uppercase(), ports.join(", "))
         })
-        .collect();
-    list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
+        .collect()
+}
+
+/// What these rows are to a rule by name, by protocol and port: `http:80` and its names.
+pub(crate) fn by_name<'a>(rows: &[Row<'a>]) -> Vec<(&'static str, Vec<&'a str>)> {
+    let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
+    let parts = [("http:80", names(80)), ("https:443", names(443))];
+    parts.into_iter().filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// The addresses of the private endpoints that stand for a service with a tag, or of a backend in a private network; none,
@@ -230,25 +242,28 @@ pub(crate) fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
 pub(crate) fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
-    let parts = [("http", 80, names(80)), ("https", 443, names(443))];
-    let most = if parts.iter().map(|(_, _, names)| names.len()).sum::<usize>() > 3 {
+    let parts = by_name(rows);
+    let most = if parts.iter().map(|(_, names)| names.len()).sum::<usize>() > 3 {
         2
     } else {
         3
     };
     let allowed: Vec<String> = parts
         .iter()
-        .filter(|(_, _, names)| !names.is_empty())
-        .map(|(word, port, names)| format!("{word}:{port} to {}", list(names, most)))
+        .map(|(what, names)| format!("{what} to {}", list(names, most)))
         .collect();
-    let tags = distinct(rows.iter().map(Row::tag));
-    let or = match tags.as_slice() {
-        [tag] if !tag.is_empty() && *tag != INTERNET => format!(", or a network rule to {}", narrowest(tag, view)),
-        _ => String::new(),
-    };
+    let or = only_tag(rows, view).map_or_else(String::new, |tag| format!(", or a network rule to {tag}"));
     let summary = format!("Add an application rule for {}{or}.", allowed.join(" and "));
     Fix::new(summary).change(lines(Kind::Firewall, rows, view))
+}
+
+/// The tag by which a network rule lets these rows through, where one is enough for all of them.
+pub(crate) fn only_tag(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
+    let tags = distinct(rows.iter().map(Row::tag));
+    match tags.as_slice() {
+        [tag] if !tag.is_empty() && *tag != INTERNET => Some(narrowest(tag, view)),
+        _ => None,
+    }
 }
 
 /// The name in an application rule: the documented wildcard where the host stands for one.

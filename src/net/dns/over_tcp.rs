@@ -113,6 +113,7 @@ impl Question {
         let started = Instant::now();
         let mut ignored = Vec::new();
         let (opened, stream) = tcp::connect(server, Manner::default(), limits.connect).await;
+        let source = opened.source;
         let (connection, end) = match stream {
             Some(mut stream) => {
                 let conversation = self.converse(&mut stream, &mut ignored);
@@ -133,6 +134,7 @@ impl Question {
             transport: Transport::Tcp,
             truncated: false,
             duration: started.elapsed(),
+            source,
             sent: 1,
             ignored,
             connection,

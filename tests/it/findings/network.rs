@@ -27,7 +27,7 @@ use apim_probe::{
     },
     rules::{Basis, Requirement, RuleSet},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 mod seen;
 
@@ -309,6 +309,7 @@ impl Network {
             }));
         }
         Run {
+            began: Timestamp::UNIX_EPOCH,
             controls: self.controls(&traces),
             traces,
             names,

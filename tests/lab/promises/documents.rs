@@ -134,6 +134,29 @@ const REPORT: Shape = &[
     ("findings[].fix.verify[]", "s"),
     ("findings[].fix.placeholders[].name", "s"),
     ("findings[].fix.placeholders[].meaning", "s"),
+    ("findings[].handover.from", "s"),
+    ("findings[].handover.to", "s"),
+    ("findings[].handover.more", "n"),
+    ("findings[].handover.flows[].source", "?s"),
+    ("findings[].handover.flows[].destination", "s"),
+    ("findings[].handover.flows[].host", "s"),
+    ("findings[].handover.flows[].transport", "tcp|udp"),
+    ("findings[].handover.flows[].at", "s"),
+    ("findings[].handover.flows[].cause", CAUSES),
+    ("findings[].handover.queries[].for", "azure-firewall|flow-logs|nva"),
+    ("findings[].handover.queries[].language", "kql|text"),
+    ("findings[].handover.queries[].title", "s"),
+    ("findings[].handover.queries[].text", "s"),
+    ("findings[].handover.owners[].owner", "firewall|nsg-and-routes|dns"),
+    ("findings[].handover.owners[].need", NEEDS),
+    ("findings[].handover.owners[].stops_activation", "b"),
+    ("findings[].handover.owners[].impact", "s"),
+    ("findings[].handover.owners[].allow[]", "s"),
+    ("findings[].handover.owners[].change[]", "s"),
+    ("findings[].handover.owners[].undo[]", "?s"),
+    ("findings[].handover.owners[].placeholders[].name", "s"),
+    ("findings[].handover.owners[].placeholders[].meaning", "s"),
+    ("findings[].handover.owners[].reproduce[]", "s"),
     ("endpoints[].id", "s"),
     ("endpoints[].dependency", "s"),
     ("endpoints[].title", "s"),
@@ -233,7 +256,8 @@ fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> 
         return items.iter().try_for_each(|item| descend(item, rest, kind, &path));
     }
     // A stage that was not reached, and flows where one connection to each address was all.
-    let may_lack = path.contains(".stages.") || path == "report.endpoints.flows";
+    let may_lack =
+        path.contains(".stages.") || matches!(path.as_str(), "report.endpoints.flows" | "report.findings.handover");
     if value.is_null() && !rest.is_empty() && may_lack {
         return Ok(());
     }

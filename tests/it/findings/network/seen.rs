@@ -28,6 +28,8 @@ use apim_probe::{
     probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
 };
 
+/// The port that everything leaves from.
+const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4)), 50_112);
 const QUICK: Duration = Duration::from_millis(12);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -191,6 +193,7 @@ pub(super) fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Optio
         .or_else(|| replies.iter().position(|reply| reply.answer().is_some()))
         .or(Some(0));
     NameTrace {
+        started: Duration::ZERO,
         duration: QUICK,
         decided,
         replies: replies.into_iter().map(Some).collect(),
@@ -294,6 +297,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
         transport,
         truncated: false,
         duration: if silent { TIMEOUT } else { QUICK },
+        source: Some(SOURCE),
         sent: if silent { 6 } else { 1 },
         ignored: Vec::new(),
         connection: None,
@@ -398,7 +402,7 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
     attempt.tcp = Some(TcpTrace {
         duration,
         end,
-        source: None,
+        source: Some(SOURCE),
     });
     if open {
         converse(&mut attempt, endpoint, fault);
@@ -639,6 +643,7 @@ fn ntp(fault: Option<&Fault>) -> UdpTrace<NtpReply> {
     };
     UdpTrace {
         duration: QUICK,
+        source: Some(SOURCE),
         sent: 3,
         ignored: Vec::new(),
         end,

@@ -1,0 +1,47 @@
+//! What others need to find a finding in their own logs: when it was, from where to where, whom to ask for what.
+
+use jiff::Timestamp;
+
+use super::view::{Row, RunView};
+use crate::model::{Finding, Handover, Need};
+
+mod addressees;
+mod kql;
+mod queries;
+mod reproduce;
+mod seen;
+
+/// Connections and questions that are handed over, at most.
+const MOST_FLOWS: usize = 50;
+
+/// What is handed over with a finding about these rows. Nothing, where no packet of theirs left this machine, where nobody
+/// else can act, and for what is only documented, which is no reason to ask.
+pub(super) fn handover(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Handover> {
+    if finding.need.is_none_or(|need| need == Need::Documented) {
+        return None;
+    }
+    let owners = addressees::requests(finding, rows, view);
+    let mut seen = seen::seen(rows, view);
+    let from = seen.iter().map(|seen| seen.flow.at).min()?;
+    let to = seen.iter().map(|seen| seen.end).max()?;
+    if owners.is_empty() {
+        return None;
+    }
+    // Each destination once, before what was tried again there.
+    seen.sort_by_key(|seen| (seen.need == Need::Documented, seen.repetition));
+    let more = seen.len().saturating_sub(MOST_FLOWS);
+    seen.truncate(MOST_FLOWS);
+    seen.sort_by_key(|seen| seen.flow.at);
+    let queries = queries::queries(&seen, view.place.addresses, (from, to));
+    Some(Handover {
+        from,
+        to,
+        flows: seen.into_iter().map(|seen| seen.flow).collect(),
+        more,
+        queries,
+        owners,
+    })
+}
+
+/// From the beginning to the end.
+type Window = (Timestamp, Timestamp);

@@ -1,0 +1,556 @@
+//! Where flows are looked up: Azure Firewall's structured logs and packet capture, flow logs, any other appliance.
+//!
+//! Tables and columns are those of <https://learn.microsoft.com/azure/firewall/monitor-firewall-reference> and
+//! <https://learn.microsoft.com/azure/network-watcher/traffic-analytics-schema>.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Window,
+    kql::{between, literal, literals, numbers},
+    seen::Seen,
+};
+use crate::{
+    azure::PLATFORM,
+    model::{Protocol, Query, QueryLanguage, QueryTarget, Transport, json},
+    text::words::join,
+};
+
+/// How far two clocks may be apart, and how late a log may write a row.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
+/// Traffic Analytics puts the flows of an hour together.
+const TOGETHER: SignedDuration = SignedDuration::from_mins(65);
+/// Addresses that one filter of Azure Firewall's packet capture takes
+/// (<https://learn.microsoft.com/azure/firewall/packet-capture>).
+const MOST_ADDRESSES: usize = 5;
+/// The port of name servers.
+const DNS: u16 = 53;
+
+/// Every query for these flows. None for what never leaves the platform: neither rules nor logs see it.
+pub(super) fn queries(seen: &[Seen], own: &[IpAddr], window: Window) -> Vec<Query> {
+    let seen: Vec<&Seen> = seen
+        .iter()
+        .filter(|seen| seen.flow.destination.ip() != PLATFORM)
+        .collect();
+    if seen.is_empty() {
+        return Vec::new();
+    }
+    let facts = Facts::of(&seen, own, window);
+    let queries = [
+        Some(facts.network_rules()),
+        facts.application_rules(),
+        Some(facts.other_tables()),
+        facts.dns_proxy(),
+        Some(facts.packet_capture(&seen)),
+        Some(facts.network_flow_logs()),
+        Some(facts.group_flow_logs()),
+        Some(facts.five_tuples(&seen)),
+    ];
+    queries.into_iter().flatten().collect()
+}
+
+/// What the queries ask for, each value once.
+struct Facts {
+    sources: Vec<IpAddr>,
+    /// Source ports of what application rules may judge.
+    source_ports: Vec<u16>,
+    destinations: Vec<IpAddr>,
+    ports: Vec<u16>,
+    /// Names that application rules may judge.
+    names: Vec<String>,
+    /// Names that were asked for.
+    questions: Vec<String>,
+    window: Window,
+}
+
+impl Facts {
+    fn of(seen: &[&Seen], own: &[IpAddr], window: Window) -> Self {
+        let flows = || seen.iter().map(|seen| &seen.flow);
+        let mut sources = distinct(flows().filter_map(|flow| Some(flow.source?.ip())));
+        if sources.is_empty() {
+            own.clone_into(&mut sources);
+        }
+        let by_name = || {
+            seen.iter()
+                .filter(|seen| is_judged_by_name(seen))
+                .map(|seen| &seen.flow)
+        };
+        let questions = seen.iter().filter(|seen| seen.protocol == Protocol::Dns);
+        Self {
+            sources,
+            source_ports: distinct(by_name().filter_map(|flow| Some(flow.source?.port()))),
+            destinations: distinct(flows().map(|flow| flow.destination.ip())),
+            ports: distinct(flows().map(|flow| flow.destination.port())),
+            names: distinct(by_name().map(|flow| flow.host.clone())),
+            questions: distinct(questions.map(|seen| seen.flow.host.clone())),
+            window,
+        }
+    }
+
+    /// `TimeGenerated between (…) and SourceIp in (…)`: what every table of the firewall has.
+    fn here_and_then(&self) -> String {
+        let (from, to) = around(self.window, CLOCKS);
+        let then = between("TimeGenerated", from, to);
+        if self.sources.is_empty() {
+            return then;
+        }
+        format!("{then}\n| where SourceIp in {}", literals(&self.sources))
+    }
+
+    fn network_rules(&self) -> Query {
+        let text = format!(
+            "AZFWNetworkRule\n| where {}\n| where DestinationIp in {} and DestinationPort in {}\n| project TimeGenerated, \
+             SourceIp, SourcePort, DestinationIp, DestinationPort, Protocol, Action, ActionReason, Policy, \
+             RuleCollectionGroup, RuleCollection, Rule\n| sort by TimeGenerated asc\n{READING}",
+            self.here_and_then(),
+            literals(&self.destinations),
+            numbers(&self.ports),
+        );
+        kql(QueryTarget::AzureFirewall, "Azure Firewall, network rules", text)
+    }
+
+    /// Application rules are logged by name alone, and a client that sends no name leaves none.
+    fn application_rules(&self) -> Option<Query> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let by_port = if self.source_ports.is_empty() {
+            String::new()
+        } else {
+            format!(" or SourcePort in {}", numbers(&self.source_ports))
+        };
+        let text = format!(
+            "AZFWApplicationRule\n| where {}\n| where DestinationPort in {} and (Fqdn in~ {}{by_port})\n| project \
+             TimeGenerated, SourceIp, SourcePort, Fqdn, DestinationPort, Protocol, Action, ActionReason, IsTlsInspected, \
+             Policy, RuleCollectionGroup, RuleCollection, Rule\n| sort by TimeGenerated asc\n{READING}",
+            self.here_and_then(),
+            numbers(&self.ports),
+            literals(&self.names),
+        );
+        Some(kql(
+            QueryTarget::AzureFirewall,
+            "Azure Firewall, application rules",
+            text,
+        ))
+    }
+
+    /// What blocks or loses packets beside rules. Tables exist only where they are switched on.
+    fn other_tables(&self) -> Query {
+        let (addresses, ports) = (literals(&self.destinations), numbers(&self.ports));
+        let by_name = if self.names.is_empty() {
+            String::new()
+        } else {
+            format!(" or Fqdn in~ {}", literals(&self.names))
+        };
+        let there = format!("DestinationIp in {addresses} and DestinationPort in {ports}");
+        let text = format!(
+            "union isfuzzy=true withsource=Table\n    (AZFWThreatIntel | where DestinationIp in {addresses}{by_name}),\n    \
+             (AZFWIdpsSignature | where {there}),\n    (AZFWFlowTrace | where {there})\n| where {}\n| sort by TimeGenerated \
+             asc\n// AZFWFlowTrace with the flag INVALID: packets come or go by another way.",
+            self.here_and_then(),
+        );
+        kql(
+            QueryTarget::AzureFirewall,
+            "Azure Firewall, threat intelligence, intrusion detection and flow trace",
+            text,
+        )
+    }
+
+    /// What was asked of the firewall as DNS proxy.
+    fn dns_proxy(&self) -> Option<Query> {
+        if self.questions.is_empty() {
+            return None;
+        }
+        let text = format!(
+            "AZFWDnsQuery\n| where {}\n| where trim_end(@\"\\.\", QueryName) in~ {}\n| project TimeGenerated, SourceIp, \
+             SourcePort, QueryName, QueryType, ResponseCode, ErrorNumber, ErrorMessage\n| sort by TimeGenerated asc\n// No \
+             row: the question did not come to the firewall's DNS proxy.",
+            self.here_and_then(),
+            literals(&self.questions),
+        );
+        Some(kql(QueryTarget::AzureFirewall, "Azure Firewall as DNS proxy", text))
+    }
+
+    /// Virtual network flow logs. For public destinations `SrcIp` and `DestIp` are blank, and the address stands in a list.
+    fn network_flow_logs(&self) -> Query {
+        let (from, to) = around(self.window, TOGETHER);
+        let source = self.source_or_blank("SrcIp");
+        let text = format!(
+            "NTANetAnalytics\n| where SubType == \"FlowLog\" and {}\n| where DestPort in {} and (DestIp in {} or {}){source}\n\
+             | project FlowStartTime, SrcIp, SrcVm, SrcNic, DestIp, DestPublicIps, DestPort, L4Protocol, FlowDirection, \
+             FlowStatus, AclGroup, AclRule, DeniedOutFlows\n| sort by DeniedOutFlows desc\n{LATE}",
+            between("FlowStartTime", from, to),
+            numbers(&self.ports),
+            literals(&self.destinations),
+            self.in_list("DestPublicIps"),
+        );
+        kql(
+            QueryTarget::FlowLogs,
+            "Virtual network flow logs (Traffic Analytics)",
+            text,
+        )
+    }
+
+    /// NSG flow logs, which end on 2027-09-30.
+    fn group_flow_logs(&self) -> Query {
+        let (from, to) = around(self.window, TOGETHER);
+        let source = if self.sources.is_empty() {
+            String::new()
+        } else {
+            let sources = literals(&self.sources);
+            format!("\n| where SrcIP_s in {sources} or VMIP_s in {sources}")
+        };
+        let text = format!(
+            "AzureNetworkAnalytics_CL\n| where SubType_s == \"FlowLog\" and {}\n| where DestPort_d in {} and (DestIP_s in {} \
+             or {}){source}\n| project FlowStartTime_t, SrcIP_s, VMIP_s, DestIP_s, DestPublicIPs_s, DestPort_d, \
+             FlowDirection_s, FlowStatus_s, NSGList_s, NSGRule_s, NSGRules_s, DeniedOutFlows_d\n| sort by DeniedOutFlows_d \
+             desc\n{LATE}",
+            between("FlowStartTime_t", from, to),
+            numbers(&self.ports),
+            literals(&self.destinations),
+            self.in_list("DestPublicIPs_s"),
+        );
+        kql(QueryTarget::FlowLogs, "NSG flow logs (Traffic Analytics)", text)
+    }
+
+    fn source_or_blank(&self, column: &str) -> String {
+        if self.sources.is_empty() {
+            return String::new();
+        }
+        let sources = literals(&self.sources);
+        format!("\n| where {column} in {sources} or isempty({column})")
+    }
+
+    /// Whether one of the destinations stands in a list of addresses, `IP|started|ended|… IP|…`.
+    fn in_list(&self, column: &str) -> String {
+        let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = self.destinations.iter().partition(|address| address.is_ipv4());
+        let any = (!v4.is_empty()).then(|| {
+            let quoted: Vec<String> = v4.iter().map(|address| literal(&address.to_string())).collect();
+            format!("has_any_ipv4({column}, dynamic([{}]))", quoted.join(", "))
+        });
+        let others = v6
+            .iter()
+            .map(|address| format!("{column} has {}", literal(&address.to_string())));
+        any.into_iter().chain(others).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Azure Firewall's packet capture takes addresses and ports, no names and no ranges.
+    fn packet_capture(&self, seen: &[&Seen]) -> Query {
+        let mut lines = Vec::new();
+        for (transport, by_address) in by_transport(seen) {
+            let addresses: Vec<IpAddr> = by_address.keys().copied().collect();
+            for some in addresses.chunks(MOST_ADDRESSES) {
+                let ports = distinct(some.iter().flat_map(|address| by_address[address].iter().copied()));
+                lines.push(format!(
+                    "protocol {}; source {}; destination {}; destination ports {}",
+                    transport.as_str().to_uppercase(),
+                    join(&self.sources, ","),
+                    join(some, ","),
+                    join(ports, ","),
+                ));
+            }
+        }
+        let numbered = lines.len() > 1;
+        let filters: Vec<String> = (1..)
+            .zip(lines)
+            .map(|(number, line)| {
+                if numbered {
+                    format!("filter {number}: {line}")
+                } else {
+                    line
+                }
+            })
+            .collect();
+        let text = format!(
+            "{}\nno TCP flags; at the sources, the prefix of AzureFirewallSubnet as well: application rules and SNAT send \
+             from there; probe again while it runs",
+            filters.join("\n")
+        );
+        Query {
+            target: QueryTarget::AzureFirewall,
+            language: QueryLanguage::Text,
+            title: "Azure Firewall, filter for a packet capture".into(),
+            text,
+        }
+    }
+
+    /// A line for each destination port: protocol, source and destination with their ports, and when.
+    fn five_tuples(&self, seen: &[&Seen]) -> Query {
+        let (from, to) = self.window;
+        let mut groups: BTreeMap<(&str, u16), Vec<&Seen>> = BTreeMap::new();
+        for one in seen {
+            let flow = &one.flow;
+            let key = (flow.transport.as_str(), flow.destination.port());
+            groups.entry(key).or_default().push(one);
+        }
+        let lines: Vec<String> = groups
+            .into_iter()
+            .map(|((transport, port), seen)| {
+                let source_ports = distinct(seen.iter().filter_map(|seen| Some(seen.flow.source?.port())));
+                let source_ports = if source_ports.is_empty() {
+                    "any".to_owned()
+                } else {
+                    join(source_ports, ",")
+                };
+                format!(
+                    "{transport} src {} sport {source_ports} dst {} dport {port} from {} to {}",
+                    join(&self.sources, ","),
+                    join(distinct(seen.iter().map(|seen| seen.flow.destination.ip())), ","),
+                    json::stamp(from),
+                    json::stamp(to),
+                )
+            })
+            .collect();
+        Query {
+            target: QueryTarget::Nva,
+            language: QueryLanguage::Text,
+            title: "Any other appliance, five-tuple".into(),
+            text: lines.join("\n"),
+        }
+    }
+}
+
+/// How the rows of the firewall's rule tables are read.
+const READING: &str = "// Deny: the row names the rule, or says that none matched. Allow: it passed here, so look behind the \
+                       firewall. No row: it never came here, so look at NSG and routes.";
+/// How flow logs are read.
+const LATE: &str = "// Comes up to two hours late. Denied: the row names the rule. Allowed: no NSG and no security admin rule \
+                    stopped it. What a firewall drops is allowed here.";
+
+/// Whether application rules see what is spoken there: HTTP, TLS, and SQL, on whatever port.
+fn is_judged_by_name(seen: &Seen) -> bool {
+    let speaks = matches!(
+        seen.protocol,
+        Protocol::Http | Protocol::Https | Protocol::Tls | Protocol::Tds | Protocol::Amqps | Protocol::Redis
+    );
+    speaks && seen.flow.destination.port() != DNS && seen.flow.host.parse::<IpAddr>().is_err()
+}
+
+type Ports = Vec<u16>;
+
+/// The destination ports by transport and address.
+fn by_transport(seen: &[&Seen]) -> Vec<(Transport, BTreeMap<IpAddr, Ports>)> {
+    let of = |transport: Transport| {
+        let mut by_address: BTreeMap<IpAddr, Ports> = BTreeMap::new();
+        let flows = seen.iter().filter(|seen| seen.flow.transport == transport);
+        for to in flows.map(|seen| seen.flow.destination) {
+            let ports = by_address.entry(to.ip()).or_default();
+            if !ports.contains(&to.port()) {
+                ports.push(to.port());
+            }
+        }
+        (transport, by_address)
+    };
+    [Transport::Tcp, Transport::Udp]
+        .map(of)
+        .into_iter()
+        .filter(|(_, by_address)| !by_address.is_empty())
+        .collect()
+}
+
+fn kql(target: QueryTarget, title: &str, text: String) -> Query {
+    Query {
+        target,
+        language: QueryLanguage::Kql,
+        title: title.into(),
+        text,
+    }
+}
+
+/// A window, and as much before and behind it.
+fn around((from, to): Window, by: SignedDuration) -> Window {
+    (
+        from.checked_sub(by).unwrap_or(Timestamp::MIN),
+        to.checked_add(by).unwrap_or(Timestamp::MAX),
+    )
+}
+
+/// Each value once, in the order in which they first appear.
+fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut known = Vec::new();
+    for value in values {
+        if !known.contains(&value) {
+            known.push(value);
+        }
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
+    use super::{Seen, queries};
+    use crate::model::{Need, Protocol, Query, QueryLanguage, QueryTarget, SeenFlow, Transport};
+
+    fn seen(source: &str, destination: &str, host: &str, protocol: Protocol) -> Seen {
+        let destination: SocketAddr = destination.parse().unwrap();
+        let is_udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
+        Seen {
+            flow: SeenFlow {
+                source: source.parse().ok(),
+                destination,
+                host: host.into(),
+                transport: if is_udp { Transport::Udp } else { Transport::Tcp },
+                at: "2026-11-21T20:00:00Z".parse().unwrap(),
+                cause: None,
+            },
+            end: "2026-11-21T20:00:05.250Z".parse().unwrap(),
+            need: Need::Required,
+            protocol,
+            repetition: 0,
+        }
+    }
+
+    fn asked(seen: &[Seen]) -> Vec<Query> {
+        let own: IpAddr = "10.1.0.4".parse().unwrap();
+        let window = (seen[0].flow.at, seen[0].end);
+        queries(seen, &[own], window)
+    }
+
+    fn whole(queries: &[Query]) -> String {
+        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+        texts.join("\n")
+    }
+
+    #[test]
+    fn application_rules_are_found_by_name_and_port_and_network_rules_by_address() {
+        let of = [
+            seen(
+                "10.1.0.4:50112",
+                "20.1.2.3:1433",
+                "a.database.windows.net",
+                Protocol::Tds,
+            ),
+            seen(
+                "10.1.0.4:50113",
+                "20.1.2.4:1433",
+                "a.database.windows.net",
+                Protocol::Tds,
+            ),
+        ];
+        let queries = asked(&of);
+        let lines = |table: &str| -> Vec<&str> {
+            let query = queries.iter().find(|query| query.text.starts_with(table)).unwrap();
+            assert_eq!(query.language, QueryLanguage::Kql);
+            query.text.lines().collect()
+        };
+        let network = lines("AZFWNetworkRule\n");
+        assert_eq!(
+            network[1],
+            "| where TimeGenerated between (datetime(2026-11-21T19:55:00.000Z) .. datetime(2026-11-21T20:05:05.250Z))"
+        );
+        assert_eq!(network[2], r#"| where SourceIp in ("10.1.0.4")"#);
+        assert_eq!(
+            network[3],
+            r#"| where DestinationIp in ("20.1.2.3", "20.1.2.4") and DestinationPort in (1433)"#
+        );
+        assert_eq!(
+            lines("AZFWApplicationRule\n")[3],
+            r#"| where DestinationPort in (1433) and (Fqdn in~ ("a.database.windows.net") or SourcePort in (50112, 50113))"#
+        );
+        assert_eq!(
+            lines("NTANetAnalytics\n")[2],
+            r#"| where DestPort in (1433) and (DestIp in ("20.1.2.3", "20.1.2.4") or has_any_ipv4(DestPublicIps, dynamic(["20.1.2.3", "20.1.2.4"])))"#
+        );
+        let nva = queries.iter().find(|query| query.target == QueryTarget::Nva).unwrap();
+        assert_eq!(
+            nva.text,
+            "tcp src 10.1.0.4 sport 50112,50113 dst 20.1.2.3,20.1.2.4 dport 1433 from 2026-11-21T20:00:00.000Z to \
+             2026-11-21T20:00:05.250Z"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_leave_its_quotes() {
+        let name = "a\"); AZFWDnsQuery //\n| take 1\\";
+        let text = whole(&asked(&[seen("10.1.0.4:5", "20.1.2.3:443", name, Protocol::Https)]));
+        assert!(
+            text.contains(r#"Fqdn in~ ("a\"); AZFWDnsQuery //\u000a| take 1\\")"#),
+            "{text}"
+        );
+        // Outside of strings every query is what it is for any other name.
+        let outside = |text: &str| {
+            let mut plain = String::new();
+            let mut chars = text.chars();
+            let mut quoted = false;
+            while let Some(c) = chars.next() {
+                match c {
+                    '"' => quoted = !quoted,
+                    '\\' if quoted => {
+                        chars.next();
+                    }
+                    _ if quoted => {}
+                    _ => plain.push(c),
+                }
+            }
+            assert!(!quoted, "an open quote in {text}");
+            plain
+        };
+        let usual = whole(&asked(&[seen(
+            "10.1.0.4:5",
+            "20.1.2.3:443",
+            "a.example",
+            Protocol::Https,
+        )]));
+        assert_eq!(outside(&text), outside(&usual));
+    }
+
+    #[test]
+    fn a_capture_takes_five_addresses_and_no_names() {
+        let of: Vec<Seen> = (1..=7)
+            .map(|n| seen("10.1.0.4:5", &format!("20.1.2.{n}:443"), "a.example", Protocol::Https))
+            .collect();
+        let queries = asked(&of);
+        let capture = queries.iter().find(|query| query.title.contains("capture")).unwrap();
+        let lines: Vec<&str> = capture.text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "filter 1: protocol TCP; source 10.1.0.4; destination 20.1.2.1,20.1.2.2,20.1.2.3,20.1.2.4,20.1.2.5; destination \
+             ports 443"
+        );
+        assert_eq!(
+            lines[1],
+            "filter 2: protocol TCP; source 10.1.0.4; destination 20.1.2.6,20.1.2.7; destination ports 443"
+        );
+        assert_eq!(lines.len(), 3);
+        assert!(!capture.text.contains("a.example"));
+    }
+
+    #[test]
+    fn a_question_for_a_name_is_looked_up_at_the_proxy() {
+        let text = whole(&asked(&[seen("10.1.0.4:5", "10.2.0.4:53", "a.example", Protocol::Dns)]));
+        assert!(
+            text.contains(r#"trim_end(@"\.", QueryName) in~ ("a.example")"#),
+            "{text}"
+        );
+        assert!(!text.contains("AZFWApplicationRule"), "{text}");
+        assert!(
+            text.contains("udp src 10.1.0.4 sport 5 dst 10.2.0.4 dport 53"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nobody_logs_what_the_platform_is_asked() {
+        assert_eq!(
+            asked(&[seen("10.1.0.4:5", "168.63.129.16:53", "a.example", Protocol::Dns)]),
+            []
+        );
+    }
+
+    #[test]
+    fn addresses_of_either_kind_are_found_and_no_address_counts_as_a_name() {
+        let text = whole(&asked(&[
+            seen("[fd00::4]:5", "[2603:1030::1]:443", "2603:1030::1", Protocol::Tls),
+            seen("", "20.1.2.3:443", "20.1.2.3", Protocol::Tls),
+        ]));
+        assert!(
+            text.contains(r#"has_any_ipv4(DestPublicIps, dynamic(["20.1.2.3"])) or DestPublicIps has "2603:1030::1""#),
+            "{text}"
+        );
+        assert!(!text.contains("Fqdn"), "{text}");
+    }
+}

@@ -1,0 +1,158 @@
+//! The connections and questions that are worth looking up.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    diagnosis::{
+        outcome::{Outcome, Standing},
+        view::{Row, RunView, should_work},
+    },
+    model::{Cause, Need, Protocol, SeenFlow},
+    net::dns::{DnsEnd, DnsExchange},
+    probe::trace::Attempt,
+};
+
+/// A connection or a question, with what decides whether it is told.
+pub(super) struct Seen {
+    pub(super) flow: SeenFlow,
+    /// When it was over.
+    pub(super) end: Timestamp,
+    /// How much its endpoint counts.
+    pub(super) need: Need,
+    /// What is spoken there.
+    pub(super) protocol: Protocol,
+    /// How often the same was tried before.
+    pub(super) repetition: usize,
+}
+
+/// What was seen of these rows that is not as it should be, in their order.
+pub(super) fn seen(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Seen> {
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut before: HashMap<(String, SocketAddr), usize> = HashMap::new();
+    let mut asked: HashSet<&str> = HashSet::new();
+    for row in rows {
+        let of_row = if !row.attempts().is_empty() {
+            connections(row, view)
+        } else if asked.insert(&row.endpoint.host) {
+            questions(row, view)
+        } else {
+            // Endpoints of one name share its lookup.
+            continue;
+        };
+        for mut one in of_row {
+            let tried = before.entry((one.flow.host.clone(), one.flow.destination)).or_default();
+            one.repetition = *tried;
+            *tried += 1;
+            seen.push(one);
+        }
+    }
+    seen
+}
+
+/// The questions for the name of a row that gave no address.
+fn questions(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
+    let Some(name) = row.trace.and_then(|trace| trace.name.as_ref()) else {
+        return Vec::new();
+    };
+    let failed = name
+        .replies
+        .iter()
+        .flatten()
+        .filter(|reply| reply.addresses().is_empty());
+    let exchanges = failed.map(|reply| &reply.v4).filter(|exchange| was_sent(exchange));
+    let seen = exchanges.map(|exchange| {
+        let flow = SeenFlow {
+            source: exchange.source,
+            destination: exchange.server,
+            host: row.endpoint.host.clone(),
+            transport: exchange.transport,
+            at: moment(view, name.started),
+            cause: row.judgement.cause,
+        };
+        Seen::new(flow, exchange.duration, row, Protocol::Dns)
+    });
+    seen.collect()
+}
+
+/// Whether anything left this machine.
+fn was_sent(exchange: &DnsExchange) -> bool {
+    !matches!(&exchange.end, DnsEnd::Failed(failure) if failure.straight)
+}
+
+/// The connections of a row, and the questions to it where it is spoken to over UDP.
+fn connections(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
+    let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
+    let counts = attempts.filter(|(attempt, outcome)| attempt.source().is_some() && is_worth_a_look(row, outcome));
+    let seen = counts.map(|(attempt, outcome)| {
+        let is_server = row.tested_server().is_some();
+        let host = if is_server {
+            &view.plan.control_name
+        } else {
+            &row.endpoint.host
+        };
+        let flow = SeenFlow {
+            source: attempt.source(),
+            destination: attempt.address,
+            host: host.clone(),
+            transport: row.endpoint.transport,
+            at: moment(view, attempt.started),
+            cause: outcome.standing.cause(),
+        };
+        Seen::new(flow, duration(attempt), row, row.endpoint.protocol)
+    });
+    seen.collect()
+}
+
+/// Whether a connection is not as it should be. What never left this machine is nobody else's.
+fn is_worth_a_look(row: &Row<'_>, outcome: &Outcome) -> bool {
+    let failed = match outcome.standing {
+        Standing::Proved => !should_work(row),
+        Standing::Untried(_) | Standing::Failed(Cause::TcpNoRoute) => false,
+        Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_) => true,
+    };
+    failed && !outcome.control
+}
+
+impl Seen {
+    fn new(flow: SeenFlow, duration: Duration, row: &Row<'_>, protocol: Protocol) -> Self {
+        Self {
+            end: later(flow.at, duration),
+            flow,
+            need: row.endpoint.need,
+            protocol,
+            repetition: 0,
+        }
+    }
+}
+
+/// How long all of it took.
+fn duration(attempt: &Attempt) -> Duration {
+    let parts = [
+        attempt.connection().map(|tcp| tcp.duration),
+        attempt.prelude.as_ref().map(|prelude| prelude.duration),
+        attempt.tls.as_ref().map(|tls| tls.duration),
+        attempt.hello.as_ref().map(|hello| hello.duration),
+        attempt.dns.as_ref().map(|exchange| exchange.duration),
+        attempt.ntp.as_ref().map(|exchange| exchange.duration),
+    ];
+    parts.into_iter().flatten().sum()
+}
+
+/// A moment of the run as others' clocks had it.
+fn moment(view: &RunView<'_>, after: Duration) -> Timestamp {
+    let here = later(view.began, after);
+    let wrong = view.clock.filter(|clock| clock.signed && clock.is_off());
+    let Some(wrong) = wrong else { return here };
+    here.checked_sub(wrong.ahead).unwrap_or(here)
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or_default();
+    time.checked_add(by).unwrap_or(time)
+}
