@@ -36,6 +36,11 @@ impl SocketFailure {
         }
     }
 
+    /// Whether a SYN was answered with a reset: refused, and not by an ICMP error.
+    pub fn is_reset(&self) -> bool {
+        self.errno == Some(libc::ECONNREFUSED) && !self.straight && self.icmp.is_empty()
+    }
+
     /// A failure that came back from the network.
     pub fn later(error: &io::Error, icmp: Vec<icmp::IcmpError>) -> Self {
         Self {

@@ -1,6 +1,9 @@
 //! What the network, and the VM itself, do to packets on their way: lists of commands, made from data.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -58,6 +61,9 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
             }
         }
     }
+    // Several names may lead to one address.
+    let mut known = BTreeSet::new();
+    rules.retain(|rule| known.insert(rule.clone()));
     ip(&rules)?;
     chains.load()
 }

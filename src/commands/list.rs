@@ -55,7 +55,7 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     let connections = [
         format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
         "the name of a proved endpoint in a TLS handshake or a request, at an address that cut another name".into(),
-        "one more connection to an endpoint that accepted one, where another one is silent".into(),
+        "one more connection to an endpoint that answered one, where another one is silent".into(),
     ];
     platform.then_some(dns).into_iter().chain(connections).collect()
 }

@@ -218,12 +218,14 @@ impl<'a> Found<'a> {
     }
 }
 
-/// On a line that loses many packets, or is slow, silence is no certain sign of anything.
+/// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
 fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     let is_silence = |row: &Row<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
+    let doubt = "other connections of this run needed retransmission, so silence may be chance";
     if view.line.is_poor() && rows.iter().any(is_silence) {
-        let doubt = "other connections of this run needed retransmission, so silence may be chance";
         account.grounds.add(Weight::Contradicts, doubt);
+    } else if rows.iter().any(|row| loss::is_chance(view, row)) {
+        account.grounds.add(Weight::LeavesOpen, doubt);
     }
 }
 

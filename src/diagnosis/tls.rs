@@ -59,20 +59,27 @@ fn asked(end: &TlsEnd) -> (Standing, String) {
     }
 }
 
+/// What came last in a handshake that was not completed: whoever showed a certificate had answered the `ClientHello`.
+fn last(trace: &TlsTrace) -> &'static str {
+    match (&trace.chain, trace.version) {
+        (Some(_), _) if trace.key_proved => "a verified certificate, before the handshake was complete",
+        (Some(_), _) => "a certificate, before the handshake was complete",
+        (None, Some(_)) => "a ServerHello, before any certificate",
+        (None, None) => "our ClientHello",
+    }
+}
+
 fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
-    let after = words::duration(trace.duration);
+    let (last, after) = (last(trace), words::duration(trace.duration));
     let (cause, seen) = match end {
-        TlsEnd::Reset => (
-            Cause::TlsReset,
-            format!("accepted, then reset after our ClientHello ({after})"),
-        ),
+        TlsEnd::Reset => (Cause::TlsReset, format!("accepted, then reset after {last} ({after})")),
         TlsEnd::Closed => (
             Cause::TlsClosed,
-            format!("accepted, then closed after our ClientHello ({after})"),
+            format!("accepted, then closed after {last} ({after})"),
         ),
         TlsEnd::Silent => (
             Cause::TlsTimeout,
-            format!("accepted, then silent after our ClientHello for {after}"),
+            format!("accepted, then silent after {last} ({after})"),
         ),
         TlsEnd::Alert(alert) => (
             Cause::TlsAlert,

@@ -1,10 +1,13 @@
 //! What the connections to an endpoint come to: first those to each address, then the addresses together.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    cmp::Reverse,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::outcome::{Judgement, Outcome, Standing};
 use crate::{
-    model::{Cause, Flows, Need, Protocol, Stage, Verdict},
+    model::{Cause, Ending, Flows, Need, Protocol, Stage, Verdict},
     plan::{Destination, Endpoint},
     probe::{flows::SMALL_SEGMENT, trace::Attempt},
     text::words,
@@ -18,7 +21,7 @@ const ENOUGH: usize = 2;
 pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) -> Judgement {
     let places = places(attempts, &outcomes);
     let verdict = verdict(endpoint, &places);
-    let decisive = decisive(verdict, &outcomes);
+    let decisive = decisive(verdict, &places, &outcomes);
     let deciding = decisive.and_then(|index| outcomes.get(index));
     let place = deciding.and_then(|outcome| places.iter().find(|place| place.address == outcome.address));
     let cause = match (verdict, place) {
@@ -156,12 +159,12 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Pla
     let first = |wanted: fn(&Standing) -> bool| standings.iter().copied().find(wanted);
     let passed = count(Standing::passes);
     let tried = standings.len() - count(|standing| matches!(standing, Standing::Untried(_)));
-    // Of the connections that got furthest, the first.
+    // Of the connections that got furthest, the first that was answered.
     let furthest = usual()
         .map(|(_, (_, outcome))| outcome)
         .filter(|outcome| matches!(outcome.standing, Standing::Failed(_)))
         .rev()
-        .max_by_key(|outcome| outcome.stage)
+        .max_by_key(|outcome| (outcome.stage, is_answered(outcome)))
         .map(|outcome| outcome.standing);
     let standing = furthest
         .filter(|_| passed > 0)
@@ -211,8 +214,16 @@ fn verdict(endpoint: &Endpoint, places: &[Place]) -> Verdict {
     }
 }
 
-/// The index of the outcome that explains the verdict: of all that got furthest, the first in address order.
-fn decisive(verdict: Verdict, outcomes: &[Outcome]) -> Option<usize> {
+/// Whether somebody answered. Of connections to one address that fail in the same stage, an answer tells more than silence:
+/// silence may be a lost packet, an answer never is.
+fn is_answered(outcome: &Outcome) -> bool {
+    let cause = outcome.standing.cause();
+    cause.is_none_or(|cause| cause.ending() != Ending::Silence)
+}
+
+/// The index of the outcome that explains the verdict: of all that got furthest, the first in address order; there, the first
+/// that was answered.
+fn decisive(verdict: Verdict, places: &[Place], outcomes: &[Outcome]) -> Option<usize> {
     let explains = |outcome: &Outcome| {
         matches!(
             (verdict, &outcome.standing),
@@ -226,13 +237,14 @@ fn decisive(verdict: Verdict, outcomes: &[Outcome]) -> Option<usize> {
                 | (Verdict::NotTested, Standing::Untried(_))
         )
     };
+    let place = |outcome: &Outcome| places.iter().position(|place| place.address == outcome.address);
     outcomes
         .iter()
         .enumerate()
         .filter(|(_, outcome)| explains(outcome) && !outcome.control)
         // `max_by_key` takes the last of equals.
         .rev()
-        .max_by_key(|(_, outcome)| outcome.stage)
+        .max_by_key(|(_, outcome)| (outcome.stage, Reverse(place(outcome)), is_answered(outcome)))
         .map(|(index, _)| index)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
 //! connection to nobody for each port, another name for each host and port that was cut, up to `MOST_NAMES`, and one more
-//! connection to somebody who accepted one. No name outside the plan is ever sent.
+//! connection to somebody who answered one. No name outside the plan is ever sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,12 +51,12 @@ pub struct Controls {
     pub nobody: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
-    /// Once somebody was silent, one more connection to somebody who had accepted one before.
+    /// Once somebody was silent, one more connection to somebody who had answered one before.
     pub late: Option<LateControl>,
 }
 
-/// A connection to an endpoint that had accepted one, made when others turned out to be silent: it shows whether new
-/// connections still get through at all.
+/// A connection to an endpoint that had accepted one, or else refused it, made when others turned out to be silent: it shows
+/// whether new connections still get through at all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LateControl {
     /// The host.
@@ -104,7 +104,7 @@ impl Controls {
         self.nobody.is_empty() && self.names.is_empty()
     }
 
-    /// The host that accepted a connection, and was silent when it was tried once more.
+    /// The host that answered a connection, and was silent when it was tried once more.
     pub fn lost_later(&self) -> Option<&str> {
         let late = self.late.as_ref()?;
         let silent = late
@@ -154,6 +154,23 @@ enum Finished {
     Late(Box<LateControl>),
 }
 
+/// Who answered a connection.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    index: usize,
+    address: SocketAddr,
+    accepted: bool,
+}
+
+impl Answered {
+    /// Is the first, unless there is one that is no less.
+    fn keep(self, first: &mut Option<Self>) {
+        if first.as_ref().is_none_or(|first| self.accepted && !first.accepted) {
+            *first = Some(self);
+        }
+    }
+}
+
 /// Starts controls when they are called for, and collects them.
 pub struct Controller {
     plan: Arc<Plan>,
@@ -166,8 +183,8 @@ pub struct Controller {
     renamed: usize,
     /// Names that proved themselves, by port and by whether it was over TLS.
     proved: BTreeMap<(u16, bool), BTreeSet<String>>,
-    /// Who accepted a connection first.
-    first: Option<(usize, SocketAddr)>,
+    /// Who answered a connection first: who accepted one, as far as anybody did.
+    first: Option<Answered>,
     /// Whether somebody was silent, and whether that called for a late control.
     silence: bool,
     tried_late: bool,
@@ -198,11 +215,17 @@ impl Controller {
     pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: Suspicion) {
         let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
         let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
+        let answer = |accepted| Answered {
+            index,
+            address: attempt.address,
+            accepted,
+        };
         // What is only documented may well not be offered, and starts nothing.
         let counts = endpoint.need != Need::Documented;
         match end.filter(|_| counts) {
             Some(TcpEnd::Silent { .. }) => self.silence = true,
-            Some(TcpEnd::Open) => _ = self.first.get_or_insert((index, attempt.address)),
+            Some(TcpEnd::Open) => answer(true).keep(&mut self.first),
+            Some(TcpEnd::Failed(failure)) if failure.is_reset() => answer(false).keep(&mut self.first),
             _ => {}
         }
         match suspicion {
@@ -265,11 +288,11 @@ impl Controller {
         });
     }
 
-    /// Tries somebody who accepted a connection once more, as soon as somebody else was silent.
+    /// Tries somebody who answered a connection once more, as soon as somebody else was silent.
     fn try_late(&mut self) {
         // Where connections to one address differ, that is known already.
         let is_called_for = self.silence && !self.tried_late && !self.stages.flows.shown().borrow().differ;
-        let Some((index, address)) = self.first.filter(|_| is_called_for) else {
+        let Some(Answered { index, address, .. }) = self.first.filter(|_| is_called_for) else {
             return;
         };
         self.tried_late = true;

@@ -9,6 +9,7 @@ use apim_probe::{
     azure::{Cloud, PLATFORM},
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
+    plan::Endpoint,
     rules::{Change, Choice, Kind},
 };
 use jiff::SignedDuration;
@@ -83,6 +84,49 @@ fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
             &Fault::Resent { in_vain: true },
         );
     assert_eq!(network.findings(), []);
+}
+
+/// The confidence of the first finding of a kind, and its evidence.
+fn confidence(network: &Network, kind: &str) -> (Confidence, String) {
+    let findings = network.findings();
+    let found = findings.iter().find(|finding| finding.id.starts_with(kind));
+    let found = found.unwrap_or_else(|| panic!("no {kind}"));
+    (found.confidence, found.evidence.join("; "))
+}
+
+#[test]
+fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_enough() {
+    let resent = |network: Network, share: usize| {
+        let some = move |endpoint: &Endpoint| speaks_tls(endpoint) && endpoint.host.len().is_multiple_of(share);
+        network
+            .fault(some, &Fault::Resent { in_vain: false })
+            .fault(port(1433), &Fault::Silent)
+    };
+    // A few connections of a hundred make six lost SYNs in a row no likelier; one in four does.
+    let (sure, _) = confidence(&resent(healthy(), 12), "silence/");
+    assert_eq!(sure, Confidence::High);
+    let (_, evidence) = confidence(&resent(healthy(), 4), "loss/");
+    assert!(evidence.contains("silence may be chance"), "{evidence}");
+    // Where few connections were made, a single loss is too little for a word about the line, and enough to doubt.
+    let few = healthy().only(&["sql", "microsoft-graph"]);
+    let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
+    assert_eq!(sure, Confidence::High);
+    let (doubted, evidence) = confidence(&resent(few, 1), "silence/");
+    assert_eq!(doubted, Confidence::Medium);
+    assert!(evidence.contains("so silence may be chance"), "{evidence}");
+}
+
+#[test]
+fn services_that_do_not_listen_are_not_counted_in_for_sure_where_a_device_resets_others() {
+    let some = healthy()
+        .fault(of("captcha"), &Fault::Refused)
+        .fault(of("entra-id"), &Fault::Refused)
+        .fault(of("application-insights"), &Fault::Refused);
+    let (found, evidence) = confidence(&some, "reset/resets");
+    assert_eq!(found, Confidence::Medium);
+    assert!(evidence.contains("may not listen on their own account"), "{evidence}");
+    let all = healthy().fault(|endpoint| endpoint.port == 443, &Fault::Refused);
+    assert_eq!(confidence(&all, "reset/resets").0, Confidence::High);
 }
 
 #[test]

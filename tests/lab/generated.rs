@@ -1,14 +1,14 @@
 //! Networks that are made up: one to three faults at once, drawn over the whole catalog, and a judge that holds whatever the
 //! agent is sure of against what was really broken.
 //!
-//! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more. The name of a test is its seed, and the
-//! same seed makes the same network.
+//! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more, `LAB_NETWORKS=100..200` those behind
+//! them. The name of a test is its seed, and the same seed makes the same network.
 
 mod broken;
 mod drawn;
 mod judge;
 
-use std::env;
+use std::{env, ops::Range};
 
 use anyhow::{Context, Result, ensure};
 use apim_probe::{
@@ -25,7 +25,7 @@ use super::{AGENT, obstacle, trial};
 
 /// How many networks, where nothing is said.
 const NETWORKS: u64 = 10;
-/// Says how many.
+/// Says how many, or which seeds.
 const HOW_MANY: &str = "LAB_NETWORKS";
 
 /// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
@@ -38,9 +38,18 @@ const NAMED: [(&str, &str); 5] = [
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
-    let asked = env::var(HOW_MANY).ok().and_then(|number| number.parse().ok());
+    let asked = env::var(HOW_MANY).ok();
     let of = |seed| trial(format!("generated/{seed}"), obstacle(forbidden, true).as_ref());
-    (0..asked.unwrap_or(NETWORKS)).map(of).collect()
+    seeds(asked.as_deref()).map(of).collect()
+}
+
+/// `100`: the first hundred; `100..200`: those behind them.
+fn seeds(asked: Option<&str>) -> Range<u64> {
+    let number = |text: &str| text.parse().unwrap_or(NETWORKS);
+    match asked.and_then(|asked| asked.split_once("..")) {
+        Some((first, end)) => number(first)..number(end),
+        None => 0..asked.map_or(NETWORKS, number),
+    }
 }
 
 pub(crate) fn run(name: &str) -> Result<()> {

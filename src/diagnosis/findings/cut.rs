@@ -36,7 +36,8 @@ pub(super) fn is_cut(row: &Row<'_>) -> bool {
 }
 
 /// Cut rows of which a control shows that it goes by the name, and apart from them those without a control on ports where
-/// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither.
+/// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither, nor without a control what
+/// answered its `ClientHello`.
 fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
     let lets_through = |row: &Row<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
@@ -46,7 +47,7 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
             && match view.name_test(row) {
                 Some(NameTest::LetsThrough(_)) => true,
                 Some(NameTest::CutsAsWell(_) | NameTest::LetsBothThrough(_)) => false,
-                None => passes(row.endpoint.port),
+                None => passes(row.endpoint.port) && !row.was_greeted(),
             }
     };
     let rows: Vec<Row<'a>> = unexplained.iter().filter(may_be).copied().collect();
@@ -74,10 +75,10 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let ways = ways(rows);
     let title = match (say::titles(rows).as_slice(), ways.as_slice()) {
         ([one], [("answered with an alert", _)]) => {
-            format!("{one}: {ports} answers the {} with an alert", first_bytes(rows))
+            format!("{one}: {ports} answers the {} with an alert", last(rows))
         }
-        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", first_bytes(rows)),
-        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", first_bytes(rows)),
+        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", last(rows)),
+        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", last(rows)),
         _ if told > 0 => format!(
             "{} are accepted and cut on {ports}, by their names",
             count(hosts, "host")
@@ -187,13 +188,15 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
     ways
 }
 
-/// What is sent first on these ports.
-fn first_bytes(rows: &[Row<'_>]) -> &'static str {
-    let speaks_tls = |row: &Row<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
-    if rows.iter().all(speaks_tls) {
-        "ClientHello"
-    } else {
-        "request"
+/// What passed last on these ports: what is sent first, unless it was answered.
+fn last(rows: &[Row<'_>]) -> &'static str {
+    let in_tls = |row: &Row<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
+    let greeted = rows.iter().filter(|row| in_tls(row) && row.was_greeted()).count();
+    match (greeted, rows.iter().all(in_tls)) {
+        (_, false) => "request",
+        (0, true) => "ClientHello",
+        (greeted, true) if greeted == rows.len() => "certificate",
+        (_, true) => "handshake",
     }
 }
 
@@ -211,12 +214,15 @@ pub(super) fn seen(rows: &[Row<'_>]) -> String {
             (first, last) => format!(" after {first} to {last}"),
         }
     });
-    let sent = first_bytes(rows);
+    let last = match last(rows) {
+        "certificate" => "its certificate".into(),
+        sent => format!("our {sent}"),
+    };
     let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways.as_slice()) {
         ([host], [(way, _)]) => vec![format!("{host} is {way}")],
         (_, [(way, hosts)]) => vec![format!("{} are {way}", count(*hosts, "host"))],
         (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),
     };
     let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
-    format!("{parts} at our {sent}{after}")
+    format!("{parts} at {last}{after}")
 }

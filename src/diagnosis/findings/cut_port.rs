@@ -18,7 +18,7 @@ use crate::{
 /// Services of so many dependencies are not all unwell at once.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// Accepted, then cut before the service said a word, and nothing on the port proves itself. An Azure Firewall accepts 80, 443
+/// Accepted, then cut before the service said a word, and nothing on the port proves itself or shows a certificate. An Azure Firewall accepts 80, 443
 /// and 1433 for everyone, and every port that any application rule names. The control shows it: 192.0.2.1, which nobody owns,
 /// is accepted as well. Without that it takes several dependencies on the port.
 ///
@@ -34,7 +34,10 @@ pub(super) const RULE: Rule = Rule {
             let in_small = |row: &Row<'_>| row.cause() == Some(Cause::PathMtu);
             view.controls.lets_a_name_through(port)
                 || view.proved().any(on_port)
-                || view.rows.iter().any(|row| on_port(row) && in_small(row))
+                || view
+                    .rows
+                    .iter()
+                    .any(|row| on_port(row) && (in_small(row) || row.was_greeted()))
         };
         let closed: Vec<Row<'_>> = cut.into_iter().filter(|row| !passes(row.endpoint.port)).collect();
         let is_shown = |row: &Row<'_>| view.controls.intercepts(row.endpoint.port);
@@ -90,7 +93,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         false => "an Azure Firewall accepts a port for everyone once any application rule names it",
     };
     let title = match (say::titles(rows).as_slice(), shared_cause(rows)) {
-        ([one], Some(cause)) => format!("{one}: {}", cause.headline(&ports)),
+        ([one], Some(cause)) => format!("{one}: {}", say::headline(rows, cause)),
         ([one], None) => format!("{one}: {ports} is accepted, then cut"),
         _ => format!(
             "A firewall cuts everything on {ports}, {}",

@@ -71,11 +71,16 @@ fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
 }
 
 /// Whether lost packets explain that connections differ: so many are lost that anything may fail, or so few connections fail
-/// that no instance of a pair can be dead.
+/// where others pass that no instance of a pair can be dead.
 pub(super) fn is_loss(view: &RunView<'_>) -> bool {
-    let connections: Vec<Connection> = view.rows.iter().flat_map(connections).collect();
-    let failed = connections.iter().filter(|connection| !connection.passed).count();
-    view.line.is_poor() || (view.line.loses() && failed * RARE < connections.len())
+    let failed = view.rows.iter().flat_map(|row| view.differing(row)).count();
+    let passed = view
+        .rows
+        .iter()
+        .flat_map(connections)
+        .filter(|connection| connection.passed)
+        .count();
+    view.line.is_poor() || (view.line.loses() && failed * RARE < failed + passed)
 }
 
 /// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.

@@ -89,7 +89,7 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &st
     let cause = rows.first().and_then(Row::cause);
     let shared = cause.filter(|_| rows.iter().all(|row| row.cause() == cause));
     let headline = match shared {
-        Some(cause) => cause.headline(&ports),
+        Some(cause) => say::headline(rows, cause),
         None => format!("{ports} {otherwise}"),
     };
     let basis = rows.iter().filter_map(|row| Some(row.cause()?.basis())).min();

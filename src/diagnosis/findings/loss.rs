@@ -8,11 +8,10 @@ use crate::{
         view::{Row, RunView, should_work},
     },
     model::{Basis, Cause, Ending, FindingKind, Fix, Suspect},
-    net::tcp::TcpEnd,
     text::words::{self, count},
 };
 
-/// So many SYNs in a row are no matter of chance on any line over which connections can be made at all.
+/// So many SYNs in a row are late on no line over which connections can be made at all.
 const SYNS: usize = 8;
 
 /// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
@@ -26,7 +25,11 @@ pub(super) const RULE: Rule = Rule {
         }
         let mut rows: Vec<Row<'_>> = Vec::new();
         if flows::is_loss(view) {
-            rows.extend(unexplained.iter().filter(|row| should_work(row) && is_chance(row)));
+            rows.extend(
+                unexplained
+                    .iter()
+                    .filter(|row| should_work(row) && is_chance(view, row)),
+            );
             rows.extend(view.rows.iter().filter(|row| view.is_divided(row)));
             rows.sort_by_key(|row| row.index);
             rows.dedup_by_key(|row| row.index);
@@ -36,18 +39,14 @@ pub(super) const RULE: Rule = Rule {
     describe,
 };
 
-/// Whether lost packets can explain why a row is blocked: it is silent, and not so often asked that they cannot.
-fn is_chance(row: &Row<'_>) -> bool {
-    let is_silent = row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
-    let syns: usize = row
-        .attempts()
-        .iter()
-        .map(|attempt| match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-            Some(TcpEnd::Silent { syns, .. }) => syns.unwrap_or(1),
-            _ => 0,
-        })
-        .sum();
-    is_silent && (row.cause() != Some(Cause::TcpTimeout) || syns < SYNS)
+/// Whether the line can explain why a row is blocked: it is silent, and not so often asked that the line cannot.
+pub(super) fn is_chance(view: &RunView<'_>, row: &Row<'_>) -> bool {
+    let Some(cause) = row.cause().filter(|cause| cause.ending() == Ending::Silence) else {
+        return false;
+    };
+    let asked = row.unanswered();
+    let is_late = view.line.is_slow() && (cause != Cause::TcpTimeout || asked < SYNS);
+    is_late || view.line.may_lose(asked)
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {

@@ -81,7 +81,7 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     let cause = rows.first().and_then(|row| row.judgement.cause);
-    let headline = cause.map_or_else(String::new, |cause| cause.headline(&say::ports(rows)));
+    let headline = cause.map_or_else(String::new, |cause| say::headline(rows, cause));
     Account {
         title: format!("{}: {failing} of {all} addresses fail, {headline}", say::subject(rows)),
         grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(rows)),

@@ -5,22 +5,23 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{Grounds, Weight},
+        outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
-        view::RunView,
+        view::{Row, RunView},
     },
-    model::{Cause, FindingKind, Fix, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Suspect},
+    text::words::count,
 };
 
 /// One service may not listen on a port; services of several dependencies do not all stop listening.
 const FEWEST_DEPENDENCIES: usize = 3;
 
 /// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. An NSG never resets.
+/// It is sure of what a rule by port, or by port and service tag, explains as a whole; a service may refuse on its own
+/// account beside a device that does.
 pub(super) const RESETS: Rule = Rule {
     kind: FindingKind::Reset,
-    claims: Claims::Each(|_, row| {
-        let refused = row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none();
-        refused.then(|| "resets".into())
-    }),
+    claims: Claims::Each(|_, row| is_refused(row).then(|| "resets".into())),
     describe: resets,
 };
 
@@ -39,6 +40,49 @@ pub(super) const LEFT: Rule = Rule {
     },
 };
 
+/// Rows that no rule explains together with services of others: one for everything, by port, by tag, or by both.
+fn beside(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+    let dialled: Vec<&Row<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
+    let is_whole = |row: &Row<'_>, by_port: bool, by_tag: bool| {
+        let is_akin = |other: &&Row<'_>| {
+            (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
+        };
+        let akin: Vec<Row<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
+        akin.iter().all(is_reset) && say::dependencies(&akin).len() >= FEWEST_DEPENDENCIES
+    };
+    let is_lone = |row: &&Row<'_>| {
+        let rules = [(false, false), (true, false), (false, true), (true, true)];
+        !rules.iter().any(|(by_port, by_tag)| is_whole(row, *by_port, *by_tag))
+    };
+    let hosts = say::hosts(rows.iter().filter(is_lone)).len();
+    (hosts > 0).then(|| {
+        format!(
+            "others on the port and of the same tag are not refused, so that {} may not listen on their own account",
+            count(hosts, "host")
+        )
+    })
+}
+
+/// Whether it was dialled over TCP.
+fn is_dialled(row: &Row<'_>) -> bool {
+    let outcomes = &row.judgement.outcomes;
+    row.is_tcp() && row.tested_server().is_none() && outcomes.iter().any(|outcome| outcome.tcp.is_some())
+}
+
+/// Whether nothing but resets came back, whatever that makes of it.
+fn is_reset(row: &Row<'_>) -> bool {
+    let mut outcomes = row.judgement.outcomes.iter();
+    let opens = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
+    outcomes
+        .clone()
+        .any(|outcome| outcome.tcp == Some(Err(Cause::TcpRefused)))
+        && !outcomes.any(opens)
+}
+
+fn is_refused(row: &Row<'_>) -> bool {
+    row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none()
+}
+
 fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let all = format!(
@@ -51,7 +95,8 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         Grounds::default()
             .pattern(all)
-            .pattern("services of Azure that listen elsewhere do not all refuse: a device on the way does")
+            .pattern("services of so many owners do not all stop listening: a device on the way refuses")
+            .all(Weight::Carries(Basis::Ambiguous), beside(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);
     Account {

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     diagnosis::view::{Row, RunView},
-    model::Need,
+    model::{Cause, Need},
     net::tcp::TcpEnd,
     probe::control::NOBODY,
     text::words::{self, count, distinct, list},
@@ -83,6 +83,22 @@ pub(super) fn whose(rows: &[Row<'_>]) -> String {
         list(&titles(rows), 2)
     } else {
         rows.first().map_or_else(String::new, |row| row.endpoint.title.clone())
+    }
+}
+
+/// How rows with one cause end: in its own words, unless the handshake had got further than they say.
+pub(super) fn headline(rows: &[Row<'_>], cause: Cause) -> String {
+    let ports = ports(rows);
+    let way = match cause {
+        Cause::TlsReset => "reset",
+        Cause::TlsClosed => "closed",
+        Cause::TlsTimeout => "silent",
+        _ => return cause.headline(&ports),
+    };
+    match rows.iter().filter(|row| row.was_greeted()).count() {
+        0 => cause.headline(&ports),
+        greeted if greeted == rows.len() => format!("{ports} is accepted, then {way} after the certificate"),
+        _ => format!("{ports} is accepted, then {way} during the handshake"),
     }
 }
 

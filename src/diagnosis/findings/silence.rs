@@ -1,5 +1,7 @@
 //! Ports, service tags and hosts of which nothing answers, while their neighbours do: a rule that is missing.
 
+use std::net::SocketAddr;
+
 use super::{left, say};
 use crate::{
     diagnosis::{
@@ -9,7 +11,6 @@ use crate::{
         view::{Row, RunView},
     },
     model::{Basis, Cause, FindingKind, Stage},
-    net::tcp::TcpEnd,
     text::words::{count, distinct},
 };
 
@@ -145,7 +146,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 /// What shows that packets are dropped, and not lost once. One unanswered packet is no rule.
 fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     let over_tcp = rows.iter().all(Row::is_tcp);
-    let tries: usize = rows.iter().map(tries).sum();
+    let tries: usize = rows.iter().map(Row::unanswered).sum();
     let basis = if tries > 1 { Basis::Pattern } else { Basis::Ambiguous };
     let seen = if over_tcp {
         vec![say::silence(rows)]
@@ -160,10 +161,12 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
 /// What in the same run would look like a rule that drops.
 pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     let mut grounds = Grounds::default();
-    if let Some(host) = view.controls.lost_later().filter(|_| rows.iter().any(Row::is_tcp)) {
+    if rows.iter().any(Row::is_tcp)
+        && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
+    {
         grounds = grounds.against(format!(
-            "{host}, which had accepted a connection, was silent when it was tried once more: new connections are lost, whatever they go \
-             to (a NAT that has run out of ports, a line that was cut)"
+            "{host}, which had answered a connection, was silent to another: connections are lost, whatever they go to (a NAT that \
+             has run out of ports, a line that was cut or loses packets)"
         ));
     }
     let is_akin = |other: &&Row<'_>| {
@@ -182,15 +185,19 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     grounds
 }
 
-/// How many packets of a row were left without an answer: SYNs, where the kernel counts them, else connections; datagrams
-/// are repeated by the probe.
-fn tries(row: &Row<'_>) -> usize {
-    let of = |attempt: &crate::probe::trace::Attempt| match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-        Some(TcpEnd::Silent { syns, .. }) => syns.unwrap_or(1),
-        Some(_) => 0,
-        None => attempt.ntp.as_ref().map_or(0, |exchange| exchange.sent),
+/// A host that refused one connection and was silent to another, at the same address: no rule does both.
+fn answered_and_silent<'a>(view: &RunView<'a>) -> Option<&'a str> {
+    let ended = |row: &Row<'_>, address: SocketAddr, cause: Cause| {
+        let mut outcomes = row.judgement.outcomes.iter();
+        outcomes.any(|outcome| outcome.address == address && outcome.tcp == Some(Err(cause)))
     };
-    row.attempts().iter().map(of).sum()
+    let does_both = |row: &&Row<'_>| {
+        let addresses = row.judgement.addresses();
+        let both = |address| ended(row, address, Cause::TcpRefused) && ended(row, address, Cause::TcpTimeout);
+        addresses.into_iter().any(both)
+    };
+    let row = view.rows.iter().find(does_both)?;
+    Some(&row.endpoint.host)
 }
 
 /// What answers where these rows are silent: by host, by tag, by port.

@@ -20,6 +20,8 @@ const SHARE: usize = 5;
 /// From this share on, loss may explain what kept silent; in percent. Five packets lost in a hundred, each way, come to
 /// about 25: few enough for no connection to fail.
 const HEAVY: usize = 30;
+/// So often, in a hundred runs, chance may make an endpoint silent before its silence counts as one that chance may have made.
+const RARE: f64 = 1.0;
 
 /// The line, as the run saw it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,6 +109,19 @@ impl Line {
         self.mended > self.stalled
             && self.mended + self.repeated >= FEWEST
             && self.mended * 100 >= self.connections * SHARE
+    }
+
+    /// Whether so many packets in a row may have been lost by chance, at any one of the endpoints. That counts from the first
+    /// loss on: where few connections were made, one is a lot.
+    pub fn may_lose(&self, packets: usize) -> bool {
+        if self.mended <= self.stalled {
+            return false;
+        }
+        // At least as many connections lose something as packets are lost.
+        let [lossy, all] =
+            [self.mended, self.connections].map(|number| f64::from(u32::try_from(number).unwrap_or(u32::MAX)));
+        let share = lossy / all;
+        100.0 * all * share.powi(i32::try_from(packets).unwrap_or(i32::MAX)) >= RARE
     }
 
     /// Whether so many are lost that silence may be a matter of chance.

@@ -8,7 +8,7 @@ use crate::{
     model::{Cause, Expect, Prediction, Protocol, Stage, Transport, Verdict},
     net::{
         SocketFailure,
-        dns::DnsEnd,
+        dns::{DnsEnd, DnsExchange},
         icmp::IcmpError,
         tcp::{TcpEnd, TcpTrace},
         tls::chain::ChainFacts,
@@ -92,10 +92,25 @@ impl<'a> Row<'a> {
         self.decisive()?.tls.as_ref()?.chain.as_ref()
     }
 
+    /// Whether its `ClientHello` was answered, with a certificate or a part of what leads to one: it was not cut there.
+    pub fn was_greeted(&self) -> bool {
+        let tls = self.decisive().and_then(|attempt| attempt.tls.as_ref());
+        tls.is_some_and(|tls| tls.chain.is_some() || tls.version.is_some())
+    }
+
     /// Whether every address that was dialled kept silent, over TCP or UDP.
     pub fn is_silent(&self) -> bool {
         let outcomes = &self.judgement.outcomes;
         self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
+    }
+
+    /// How many packets were left without an answer: questions about its name, SYNs where the kernel counts them, datagrams; of
+    /// a connection that was opened, one.
+    pub fn unanswered(&self) -> usize {
+        let name = self.trace.and_then(|trace| trace.name.as_ref());
+        let asked = name.into_iter().flat_map(|name| name.replies.iter().flatten());
+        let asked = asked.map(|reply| silent_questions(&reply.v4));
+        asked.sum::<usize>() + self.attempts().iter().map(unanswered).sum::<usize>()
     }
 
     /// Whether it was dialled outside this machine's own networks.
@@ -150,6 +165,23 @@ impl<'a> Row<'a> {
 fn is_silence(outcome: &Outcome) -> bool {
     matches!(outcome.tcp, Some(Err(Cause::TcpTimeout)))
         || (outcome.tcp.is_none() && outcome.hello == Some(Err(Cause::HelloTimeout)))
+}
+
+fn silent_questions(exchange: &DnsExchange) -> usize {
+    match exchange.end {
+        DnsEnd::Silent { sent } => sent,
+        _ => 0,
+    }
+}
+
+fn unanswered(attempt: &Attempt) -> usize {
+    match (attempt.tcp.as_ref().map(|tcp| &tcp.end), &attempt.ntp, &attempt.dns) {
+        (Some(TcpEnd::Silent { syns, .. }), ..) => syns.unwrap_or(1),
+        (Some(TcpEnd::Open), ..) => 1,
+        (None, Some(exchange), _) => exchange.sent,
+        (None, None, Some(exchange)) => silent_questions(exchange),
+        _ => 0,
+    }
 }
 
 fn attempt_failure(attempt: &Attempt) -> Option<(&SocketFailure, Duration)> {

@@ -265,37 +265,37 @@ causes! {
     }
     TlsReset {
         word: "tls-reset",
-        meaning: "The connection is reset after the ClientHello.",
+        meaning: "The connection is reset after the ClientHello, before the handshake is complete.",
         headline: "{ports} is accepted, then reset at the ClientHello",
         stage: TLS,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and a reset comes back in place of a certificate.",
+        wire: "TCP is accepted, the ClientHello goes out, and a reset comes back in place of a certificate; where one came first, the detail says so.",
         usually: MAKERS_OF_CUTS,
         check: CHECKS_OF_CUTS,
     }
     TlsClosed {
         word: "tls-closed",
-        meaning: "The connection is closed after the ClientHello.",
+        meaning: "The connection is closed after the ClientHello, before the handshake is complete.",
         headline: "{ports} is accepted, then closed at the ClientHello",
         stage: TLS,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and the other side closes in order (FIN) without a word of TLS.",
+        wire: "TCP is accepted, the ClientHello goes out, and the other side closes in order (FIN) without a word of TLS; where a certificate came first, the detail says so.",
         usually: MAKERS_OF_CUTS,
         check: CHECKS_OF_CUTS,
     }
     TlsTimeout {
         word: "tls-timeout",
-        meaning: "Nothing comes back after the ClientHello.",
+        meaning: "Nothing more comes after the ClientHello, before the handshake is complete.",
         headline: "{ports} is accepted, then silent after the ClientHello",
         stage: TLS,
         ending: Silence,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and nothing comes back: no certificate, no reset, no close.",
+        wire: "TCP is accepted, the ClientHello goes out, and nothing comes back: no certificate, no reset, no close; where a certificate came first, the detail says so.",
         usually: &[
             "An Azure Firewall accepts for everyone on 80, 443 and 1433, reads the server name, and finds no application rule.",
             "Another firewall filters by name in the same way.",

@@ -29,6 +29,9 @@ pub(super) struct Drawn {
     faults: Vec<(Broken, String)>,
 }
 
+/// Whose name a name server is tested with: what is wrong with that is wrong with the server, as far as anybody can tell.
+const TESTED: &str = "login.microsoftonline.com:443";
+
 /// What a fault covers.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
@@ -74,7 +77,11 @@ impl Drawn {
 
     /// What is broken at an endpoint.
     pub(super) fn at(&self, id: &str) -> Vec<Broken> {
-        let target = id.split_once('/').map_or(id, |(_, target)| target);
+        let target = match id.split_once('/') {
+            Some(("dns", _)) => TESTED,
+            Some((_, target)) => target,
+            None => id,
+        };
         let here = self.broken.get(target).into_iter().flatten();
         let here = here.map(|number| self.faults[*number].0);
         let everywhere = self
@@ -253,8 +260,14 @@ impl Drawn {
         let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
         let reads_names = matches!(port, 80 | 443);
+        // Who cuts all the names that are tried cuts the port, as far as anybody can tell.
+        let by_name = if some.len() == on_port.len() {
+            Broken::Walled
+        } else {
+            Broken::FilteredByName
+        };
         let (broken, covered, does, otherwise) = match chances.below(6) {
-            0 | 1 if reads_names => (Some(Broken::FilteredByName), some, how, Action::Forward),
+            0 | 1 if reads_names => (Some(by_name), some, how, Action::Forward),
             2 if reads_names && port == 443 => (Some(Broken::Inspected), some, Action::Inspect, Action::Forward),
             3 if port == 80 => {
                 let deny = Action::Deny(*chances.one(&[Page::AzureFirewall, Page::Squid]));

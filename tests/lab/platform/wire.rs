@@ -146,7 +146,7 @@ const LISTED: &[Listed] = &[
         },
     },
     Listed {
-        readme: "one more connection to an endpoint that has accepted one",
+        readme: "one more connection to an endpoint that has answered one",
         is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
     },
     Listed {

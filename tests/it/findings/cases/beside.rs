@@ -70,7 +70,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the line loses packets, and retransmission mends it",
-            healthy().fault(of("azure-monitor"), &Fault::Resent { in_vain: false }),
+            healthy().fault(speaks_tls, &Fault::Resent { in_vain: false }),
             ("loss/path", "The path loses packets"),
             High,
             Nva,

@@ -405,6 +405,10 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
         source: Some(SOURCE),
     });
     if open {
+        attempt.counted = Some(TcpFacts {
+            round_trip: Some(QUICK),
+            ..TcpFacts::default()
+        });
         converse(&mut attempt, endpoint, fault);
     }
     attempt
