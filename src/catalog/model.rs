@@ -201,6 +201,8 @@ pub struct Validation {
     /// The SHA-1 thumbprints that the certificate may have, in upper-case hexadecimal; where there are some, nothing else
     /// counts.
     pub thumbprints: Vec<String>,
+    /// The names that it may have, with their issuers; where there are some, nothing else counts either.
+    pub issued: Vec<Issued>,
     /// The CA certificates that were uploaded to the instance.
     pub authorities: Arc<[Authority]>,
 }
@@ -211,9 +213,19 @@ impl Default for Validation {
             chain: true,
             name: true,
             thumbprints: Vec::new(),
+            issued: Vec::new(),
             authorities: Arc::default(),
         }
     }
+}
+
+/// A certificate by name and issuer, as a Service Fabric cluster's are configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// Its common name or one of its other names.
+    pub name: String,
+    /// The SHA-1 thumbprint of its issuer's certificate, in upper-case hexadecimal; empty where none is demanded.
+    pub issuer: String,
 }
 
 /// A CA certificate that an instance trusts because somebody uploaded it.

@@ -2,14 +2,14 @@
 //!
 //! By default the chain must end in a root of Windows or in a CA certificate that was uploaded to the instance, and the
 //! certificate must be for the host; each can be turned off for a backend
-//! (<https://learn.microsoft.com/azure/api-management/backends>). Thumbprints of a Service Fabric cluster take the place of
-//! both.
+//! (<https://learn.microsoft.com/azure/api-management/backends>). Thumbprints of a Service Fabric cluster, or names and issuers
+//! of its certificates, take the place of both.
 
 use std::collections::BTreeSet;
 
 use super::{Standing, names};
 use crate::{
-    catalog::model::{Authority, Validation},
+    catalog::model::{Authority, Issued, Validation},
     model::Cause,
     net::tls::chain::{ChainFacts, Trust},
     text::words,
@@ -17,8 +17,8 @@ use crate::{
 
 /// Judges a chain where something of the instance's own decides; `None` leaves it to the rules for everybody.
 pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Standing, String)> {
-    if !validation.thumbprints.is_empty() {
-        return Some(by_thumbprint(validation, chain));
+    if !validation.thumbprints.is_empty() || !validation.issued.is_empty() {
+        return Some(of_cluster(validation, chain));
     }
     let is_named = chain.right_name || !validation.name;
     let wrong_name = || {
@@ -60,21 +60,49 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
     }
 }
 
-fn by_thumbprint(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
+/// The certificate of a Service Fabric cluster, by its thumbprint, or by its name and issuer.
+fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
     if validation.thumbprints.contains(&chain.thumbprint) {
         let seen = format!(
             "the certificate with the thumbprint {}, as the backend is configured",
             chain.thumbprint
         );
-        (Standing::Proved, seen)
-    } else {
-        let seen = format!(
-            "certificate with the thumbprint {}, and the backend is configured for {}",
-            chain.thumbprint,
-            validation.thumbprints.join(", ")
-        );
-        (Standing::Failed(Cause::TlsUntrusted), seen)
+        return (Standing::Proved, seen);
     }
+    let has_name = |issued: &&Issued| {
+        let common_name = format!("cn={}", issued.name).to_ascii_lowercase();
+        let mut parts = chain.subject.split(',').map(|part| part.trim().to_ascii_lowercase());
+        chain.names.iter().any(|name| name.eq_ignore_ascii_case(&issued.name)) || parts.any(|part| part == common_name)
+    };
+    for issued in validation.issued.iter().filter(has_name) {
+        let is_trusted = matches!(chain.trust, Trust::Trusted);
+        let is_sent = chain.leads_to.iter().any(|sent| sent.thumbprint == issued.issuer);
+        if is_sent || issued.issuer == chain.thumbprint || issued.issuer.is_empty() && is_trusted {
+            let seen = format!(
+                "certificate for {} of the issuer that the backend is configured for",
+                issued.name
+            );
+            return (Standing::Proved, seen);
+        }
+        // Its issuer may be the right one, which servers need not send, or which this VM does not know.
+        if chain.leads_to.is_empty() || issued.issuer.is_empty() {
+            let seen = format!(
+                "certificate for {}, as the backend is configured; its issuer {} is not known here",
+                issued.name, chain.issuer
+            );
+            return (Standing::Unproven(Some(Cause::TlsUntrusted)), seen);
+        }
+    }
+    let names = validation.issued.iter().map(|issued| issued.name.as_str());
+    let wanted: Vec<&str> = validation.thumbprints.iter().map(String::as_str).chain(names).collect();
+    let seen = format!(
+        "certificate for {} with the thumbprint {}, issued by {}, and the backend is configured for {}",
+        super::names(chain),
+        chain.thumbprint,
+        chain.issuer,
+        words::list(&wanted, 3)
+    );
+    (Standing::Failed(Cause::TlsUntrusted), seen)
 }
 
 /// The uploaded root to which the chain leads, as the certificates that the server sent show.

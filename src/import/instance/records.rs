@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     azure::json::{Node, Object},
+    catalog::model::Issued,
     text::one_line,
 };
 
@@ -65,6 +66,8 @@ pub(in crate::import) struct Backend {
     pub cluster: Vec<Link>,
     /// The thumbprints that its certificate may have, in upper-case hexadecimal.
     pub thumbprints: Vec<String>,
+    /// The names and issuers that its certificate may have.
+    pub issued: Vec<Issued>,
     /// The names of the backends of a pool.
     pub members: Vec<String>,
     pub is_pool: bool,
@@ -261,6 +264,7 @@ impl Backend {
             let texts = cluster.as_ref().map(|cluster| cluster.list(key)).unwrap_or_default();
             texts.into_iter().filter_map(Node::text).collect::<Vec<_>>()
         };
+        let issued = cluster.as_ref().map(|cluster| cluster.list("serverX509Names"));
         let pool = entry.get("pool").and_then(Node::object);
         let members = pool.as_ref().map(|pool| pool.list("services")).unwrap_or_default();
         Self {
@@ -276,6 +280,17 @@ impl Backend {
             thumbprints: of_cluster("serverCertificateThumbprints")
                 .iter()
                 .map(|text| hexadecimal(text))
+                .collect(),
+            issued: issued
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|node| {
+                    let of = node.object()?;
+                    Some(Issued {
+                        name: owned(&of, "name")?,
+                        issuer: hexadecimal(&of.filled("issuerCertificateThumbprint").unwrap_or_default()),
+                    })
+                })
                 .collect(),
             members: members
                 .into_iter()

@@ -161,8 +161,9 @@ impl Shared {
         let mut uses = self.uses.iter().map(|of| &of.validation);
         let mut all = uses.next().cloned().unwrap_or_default();
         for other in uses {
-            if all.thumbprints != other.thumbprints {
+            if (&all.thumbprints, &all.issued) != (&other.thumbprints, &other.issued) {
                 all.thumbprints.clear();
+                all.issued.clear();
             }
             all.chain |= other.chain;
             all.name |= other.name;

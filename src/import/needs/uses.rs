@@ -209,6 +209,7 @@ impl<'a> Books<'a> {
             chain: backend.chain,
             name: backend.own_name,
             thumbprints: backend.thumbprints.clone(),
+            issued: backend.issued.clone(),
             ..Validation::default()
         };
         let of = |title: String, link: &Link, is_proxy| Use {

@@ -3,6 +3,7 @@
 //! To try another kind of hostility, add a network and what must hold there.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::Path,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Promise, World, catalog_of, list, text};
 
@@ -60,6 +61,42 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
         catalog: Some(|| catalog_of((0..10_000).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
         network: || "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]".to_owned(),
         check: |world| lies(world, 8_000),
+    },
+    Promise {
+        name: "budgets/5000-backends-where-nobody-answers",
+        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
+        network: || {
+            "name_servers: [ { at: 10.2.0.10, always: { crowd: 1 } } ]
+faults: [ { to: '20.200.0.0/16', does: silence } ]"
+                .to_owned()
+        },
+        check: |world| {
+            let backends: Vec<Value> = (0..5_000)
+                .map(|n| json!({ "name": format!("b{n}"), "properties": { "url": format!("https://b{n}.example/{n}") } }))
+                .collect();
+            let file = world
+                .lab
+                .write("instance.json", &json!({ "backends": backends }).to_string())?;
+            let (instance, report) = (file.display().to_string(), world.lab.folder().join("report.json"));
+            let flags = ["--timeout", "1s", "--deadline", "6s", "--instance", &instance];
+            let said = world.output("run", &[&flags[..], &["-o", &report.display().to_string()]].concat())?;
+            let report: Value = serde_json::from_slice(&fs::read(&report).with_context(|| text(&said.stderr))?)?;
+            let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
+            ensure!(duration < 6_000.0 + MAX_OVERSHOOT, "it took {duration} ms of 6000");
+            let ids: HashSet<String> = super::ids(&report).into_iter().collect();
+            let rows = list(&report, "endpoints");
+            ensure!(
+                rows.len() == 5_001 && ids.len() == 5_001,
+                "{} rows, {} ids",
+                rows.len(),
+                ids.len()
+            );
+            let late = rows.iter().filter(|row| row["cause"] == "deadline").count();
+            ensure!(late > 0 && late < 5_000, "{late} had no time");
+            let notices = report["vantage"]["notices"].to_string();
+            ensure!(notices.contains("names 5000 backends"), "{notices}");
+            Ok(())
+        },
     },
     Promise {
         name: "budgets/peers-without-end",
@@ -179,10 +216,11 @@ fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::
 /// Hands a file to everything that reads one; each says so in a sentence. `before` is done before each.
 fn refused_cheaply(world: &World, file: &Path, before: impl Fn()) -> Result<()> {
     let shown = file.display().to_string();
-    let readers: [(&str, &[&str]); 12] = [
+    let readers: [(&str, &[&str]); 13] = [
         ("run", &["--probes"]),
         ("run", &["--network-status"]),
         ("run", &["--dependencies"]),
+        ("run", &["--instance"]),
         ("run", &["--effective-nsg"]),
         ("run", &["--effective-routes"]),
         ("run", &["--service-tags"]),
