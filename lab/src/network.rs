@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use self::{
     at::{At, Transport},
-    line::{Direction, Hop, Kind, Line, When},
+    line::{Direction, Hop, Kind, Line, Nat, NatErrors, When},
     management::{Given, Identities, Management, ManagementFault, Operation, Refusal},
     service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
@@ -69,7 +69,9 @@ impl Network {
 
     /// Whether frames have to pass through a relay.
     pub fn is_relayed(&self) -> bool {
-        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed)
+        // The kernel resets what comes to a closed port, however near it is.
+        let resets_from_afar = self.services.values().any(|service| service.closed);
+        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar
     }
 
     /// The `resolv.conf` of the VM.

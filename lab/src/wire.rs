@@ -23,6 +23,17 @@ pub(crate) const ECHO: SocketAddr = SocketAddr::new(IpAddr::V4(ROUTER), 7);
 /// The networks of RFC 5737, which nobody can own: silent, unless a firewall answers for everybody.
 pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
 
+/// The largest time to live that still ends before a service of which the way is not described.
+pub(crate) const NEAR: u8 = 16;
+
+/// Whether nobody but hops of the internet can lie before an address: public ones.
+pub(crate) fn is_far(address: Ipv4Addr) -> bool {
+    // 168.63.129.16 is the host that the VM runs on.
+    !address.is_private() && !address.is_link_local() && !address.is_loopback() && address != PLATFORM
+}
+
+const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
 /// The routing table of packets that must be forwarded, so that the forward chain can refuse them.
 pub(crate) const FORWARD: u8 = 100;
 

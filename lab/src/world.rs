@@ -12,7 +12,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use nix::sched::{CloneFlags, unshare};
+use nix::{
+    libc,
+    sched::{CloneFlags, unshare},
+    setsockopt_impl, sockopt_impl,
+    sys::socket::setsockopt,
+};
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -28,6 +33,15 @@ use crate::{
     tools::ip,
     wire::{self, ECHO, Peer},
 };
+
+sockopt_impl!(
+    /// Drops whatever comes with a smaller time to live (`IP_MINTTL`, ip(7)); accepted connections inherit it.
+    LeastTtl,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_MINTTL,
+    libc::c_int
+);
 
 /// Something to do on the world's thread, and where to say how it went.
 struct Order {
@@ -173,14 +187,16 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
         });
         for &port in &firewall.ports {
             let gate = Arc::clone(&gate);
-            accept((Ipv4Addr::UNSPECIFIED, port).into(), move |stream| {
+            accept((Ipv4Addr::UNSPECIFIED, port).into(), None, move |stream| {
                 let gate = Arc::clone(&gate);
                 async move { gate.attend(stream).await }
             })?;
         }
     }
     for (at, port) in ports {
-        accept(at, move |stream| {
+        let is_far = matches!(at.ip(), IpAddr::V4(address) if wire::is_far(address));
+        let least_ttl = (network.line.hops.is_empty() && is_far).then_some(wire::NEAR + 1);
+        accept(at, least_ttl, move |stream| {
             let port = Arc::clone(&port);
             async move { port.attend(stream, Vec::new()).await }
         })?;
@@ -255,13 +271,17 @@ fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
         .collect())
 }
 
-fn accept<F, A>(at: SocketAddr, attend: F) -> Result<()>
+/// Accepts connections; packets whose time to live is less than `least_ttl` never arrive, as on a long way.
+fn accept<F, A>(at: SocketAddr, least_ttl: Option<u8>, attend: F) -> Result<()>
 where
     F: Fn(tokio::net::TcpStream) -> A + Send + 'static,
     A: Future<Output = ()> + Send + 'static,
 {
     let listener = std::net::TcpListener::bind(at).with_context(|| format!("binding {at}"))?;
     listener.set_nonblocking(true)?;
+    if let Some(least) = least_ttl {
+        setsockopt(&listener, LeastTtl, &least.into()).context("IP_MINTTL")?;
+    }
     let listener = TcpListener::from_std(listener)?;
     tokio::spawn(async move {
         loop {

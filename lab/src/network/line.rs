@@ -17,8 +17,11 @@ pub struct Line {
     pub kbit: Option<u64>,
     /// Bytes that wait at most where the rate is limited; what comes then is lost. None means 64 KiB.
     pub queue: Option<u64>,
-    /// Routers in a row before the VM's world. The first one answers in the gateway's place.
+    /// Routers in a row before the VM's world. The first one answers in the gateway's place. Where there are none, services
+    /// at public addresses are farther away than a small time to live reaches, and nobody answers for one that ran out.
     pub hops: Vec<Hop>,
+    /// A NAT on the way.
+    pub nat: Option<Nat>,
     /// What every decision by chance or by hash is drawn from: the same seed, the same decisions.
     pub seed: u64,
     /// Whether frames are relayed although nothing happens to them, so that they can be counted.
@@ -33,21 +36,57 @@ pub struct Line {
 pub enum Hop {
     /// It answers from this address when a packet's time to live runs out.
     At(Ipv4Addr),
+    /// The same, once a second at most, whoever asks.
+    Seldom(Ipv4Addr),
+    /// One of two that share the flows by a hash of both addresses and ports: the second has those of
+    /// [`When::share`] 0.5.
+    Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
+}
+
+/// A NAT on the way, as far as ICMP errors tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nat {
+    /// The hop that translates, counted from 1.
+    pub hop: usize,
+    /// What becomes of errors from farther hops.
+    pub errors: NatErrors,
+}
+
+/// What a NAT does with ICMP errors about packets that it translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NatErrors {
+    /// None comes back.
+    Lost,
+    /// The packet that they quote keeps the translated source, so that the VM knows no socket for it.
+    Foreign,
+    /// They come from the NAT's own address.
+    Renamed,
 }
 
 impl FromStr for Hop {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let address = |text: &str| {
+            text.parse::<Ipv4Addr>().map_err(|_| {
+                format!(
+                    "{text} is no IPv4 address; a hop is ADDRESS, ADDRESS once a second, ADDRESS or ADDRESS, silent"
+                )
+            })
+        };
         if text == "silent" {
-            return Ok(Self::Silent);
+            Ok(Self::Silent)
+        } else if let Some(seldom) = text.strip_suffix(" once a second") {
+            address(seldom).map(Self::Seldom)
+        } else if let Some((one, other)) = text.split_once(" or ") {
+            Ok(Self::Either([address(one)?, address(other)?]))
+        } else {
+            address(text).map(Self::At)
         }
-        let address = text.parse();
-        address
-            .map(Self::At)
-            .map_err(|_| format!("{text} is neither an IPv4 address nor \"silent\""))
     }
 }
 

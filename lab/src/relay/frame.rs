@@ -13,6 +13,9 @@ const UDP: u8 = 17;
 /// How much of a packet an ICMP error quotes, as Linux does (RFC 1812 §4.3.2.3).
 const LONGEST_QUOTE: usize = 548;
 
+/// The address of a NAT on its far side (RFC 5737, TEST-NET-3).
+const TRANSLATED: [u8; 4] = [203, 0, 113, 9];
+
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -78,6 +81,14 @@ pub(super) fn step(frame: &mut [u8], view: &View) {
     let header = ETHERNET..ETHERNET + view.header;
     frame[ETHERNET + 8] = frame[ETHERNET + 8].saturating_sub(1);
     write_checksum(frame, header.clone(), header.start + 10, 0);
+}
+
+/// Gives a packet the source that a NAT would give it, so that nobody on this side knows it: another address and port.
+pub(super) fn translate(frame: &mut [u8], view: &View) {
+    frame[ETHERNET + 12..ETHERNET + 16].copy_from_slice(&TRANSLATED);
+    if view.ports.is_some() {
+        frame[ETHERNET + view.header] ^= 0x40;
+    }
 }
 
 /// Computes the transport's checksum, which the sender's kernel leaves to a network card that is not there.

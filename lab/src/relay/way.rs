@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     faults::{self, Place},
-    network::{Direction, Fault, FaultKind, Hop, Kind, Line, Network, Transport, When},
-    wire::{ECHO, OTHER_ROUTER, ROUTER},
+    network::{Direction, Fault, FaultKind, Hop, Kind, Line, Nat, NatErrors, Network, Transport, When},
+    wire::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
 /// What waits at most where the rate is limited and nothing else is said.
@@ -83,8 +83,10 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Way {
     line: Line,
-    /// The ports that a firewall takes at one of the hops, and at which.
-    gates: Vec<(u16, usize)>,
+    /// The ports that a firewall takes, and at which of the hops; behind all of them where it is `None`.
+    gates: Vec<(u16, Option<usize>)>,
+    /// When each hop that seldom answers did so last.
+    answered: HashMap<usize, Instant>,
     rules: Vec<Rule>,
     flows: HashMap<Key, Known>,
     /// The flows in the order of their first packets.
@@ -114,7 +116,8 @@ impl Way {
             .flat_map(|firewall| firewall.ports.iter().map(|port| (*port, firewall.hop)));
         Self {
             line: network.line.clone(),
-            gates: gates.filter_map(|(port, hop)| Some((port, hop?))).collect(),
+            gates: gates.collect(),
+            answered: HashMap::new(),
             rules: Vec::new(),
             flows: HashMap::new(),
             order: Vec::new(),
@@ -214,6 +217,9 @@ impl Way {
 
     /// Past the faults and the routers on the way, in the order in which they stand.
     fn travel(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> Fate {
+        if way == Direction::Out && self.is_too_far(frame, key) {
+            return Fate::Lost;
+        }
         let distance = key.map_or(self.line.hops.len(), |key| self.distance(key));
         let places: Vec<usize> = match way {
             Direction::Out => (0..=distance).collect(),
@@ -224,7 +230,7 @@ impl Way {
             // back it stands behind it.
             if way == Direction::Out
                 && place > 0
-                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, place)
+                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
             {
                 return fate;
             }
@@ -233,7 +239,7 @@ impl Way {
             }
             if way == Direction::Back
                 && place > 0
-                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, place)
+                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
             {
                 return fate;
             }
@@ -241,16 +247,28 @@ impl Way {
         Fate::Passes
     }
 
-    /// How many routers stand before what answers: a firewall that takes the port may be nearer than the service.
-    fn distance(&self, key: Key) -> usize {
-        let gate = self
-            .gates
-            .iter()
-            .find(|(port, _)| key.transport == Transport::Tcp && *port == key.destination.1);
-        gate.map_or(self.line.hops.len(), |(_, hop)| (*hop).min(self.line.hops.len()))
+    /// Whether a packet's time to live ends on a way of which nothing is said.
+    fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
+        let Some(view) = frame::view(frame) else { return false };
+        self.line.hops.is_empty()
+            && wire::is_far(view.destination)
+            && view.ttl <= wire::NEAR
+            && !key.is_some_and(|key| self.gate(key).is_some())
     }
 
-    fn pass_hop(&self, way: Direction, frame: &mut [u8], place: usize) -> Fate {
+    /// The firewall that takes a flow: behind which hop, where that is said.
+    fn gate(&self, key: Key) -> Option<Option<usize>> {
+        let takes = |(port, _): &&(u16, _)| key.transport == Transport::Tcp && *port == key.destination.1;
+        self.gates.iter().find(takes).map(|(_, hop)| *hop)
+    }
+
+    /// How many routers stand before what answers: a firewall that takes the port may be nearer than the service.
+    fn distance(&self, key: Key) -> usize {
+        let all = self.line.hops.len();
+        self.gate(key).flatten().map_or(all, |hop| hop.min(all))
+    }
+
+    fn pass_hop(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, place: usize, now: Instant) -> Fate {
         let Some(view) = frame::view(frame) else {
             return Fate::Passes;
         };
@@ -258,12 +276,51 @@ impl Way {
             frame::step(frame, &view);
             return Fate::Passes;
         }
-        match self.line.hops.get(place - 1) {
-            Some(Hop::At(router)) => Fate::Answered(vec![(
-                way.reversed(),
-                frame::icmp_error(frame, &view, *router, 11, 0, 0),
-            )]),
-            Some(Hop::Silent) | None => Fate::Lost,
+        let Some(router) = self.sender(key, place, now) else {
+            return Fate::Lost;
+        };
+        let nat = self.line.nat.filter(|nat| way == Direction::Out && place > nat.hop);
+        let from = match nat {
+            None => router,
+            Some(Nat {
+                errors: NatErrors::Lost,
+                ..
+            }) => return Fate::Lost,
+            Some(Nat {
+                errors: NatErrors::Renamed,
+                hop,
+            }) => match self.sender(key, hop, now) {
+                Some(own) => own,
+                None => return Fate::Lost,
+            },
+            Some(Nat {
+                errors: NatErrors::Foreign,
+                ..
+            }) => {
+                frame::translate(frame, &view);
+                router
+            }
+        };
+        Fate::Answered(vec![(way.reversed(), frame::icmp_error(frame, &view, from, 11, 0, 0))])
+    }
+
+    /// Who answers at a hop for a time to live that has run out.
+    fn sender(&mut self, key: Option<Key>, place: usize, now: Instant) -> Option<Ipv4Addr> {
+        match *self.line.hops.get(place.checked_sub(1)?)? {
+            Hop::Silent => None,
+            Hop::At(router) => Some(router),
+            Hop::Either(both) => {
+                let is_other = key.is_some_and(|key| chance::draw(self.line.seed, &hashed(key)) < 0.5);
+                Some(both[usize::from(is_other)])
+            }
+            Hop::Seldom(router) => {
+                let last = self.answered.get(&place);
+                if last.is_some_and(|last| now.duration_since(*last) < Duration::from_secs(1)) {
+                    return None;
+                }
+                self.answered.insert(place, now);
+                Some(router)
+            }
         }
     }
 
@@ -368,7 +425,7 @@ impl Way {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
             let router = match rule.when.hop.and_then(|hop| self.line.hops.get(hop.checked_sub(1)?)) {
-                Some(Hop::At(router)) => *router,
+                Some(Hop::At(router) | Hop::Seldom(router) | Hop::Either([router, _])) => *router,
                 Some(Hop::Silent) => return Fate::Lost,
                 None if way == Direction::Back => OTHER_ROUTER,
                 None => ROUTER,
@@ -546,6 +603,66 @@ mod tests {
         assert_eq!(seen(3, 443), [(Direction::Back, Ipv4Addr::new(10, 9, 0, 3))]);
         assert_eq!(seen(4, 443), [(Direction::Out, vm)]);
         assert_eq!(seen(2, 80), [(Direction::Out, vm)]);
+    }
+
+    /// Who answers a SYN from this port with this time to live, and whether it quotes the VM.
+    fn hears(way: &mut Way, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
+        let parcels = way.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
+        let back = parcels.iter().find(|parcel| parcel.way == Direction::Back)?;
+        let quoted = &back.frame[14 + 20 + 8..];
+        Some((
+            frame::view(&back.frame)?.source,
+            quoted[12..16] == crate::wire::VM.octets(),
+        ))
+    }
+
+    #[test]
+    fn a_hop_may_answer_once_a_second_and_two_may_share_the_flows() {
+        let mut seldom = way("line: { hops: [ 10.1.9.4 once a second ] }");
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let answered = [now, now, later].map(|now| hears(&mut seldom, now, 1, 1).is_some());
+        assert_eq!(answered, [true, false, true]);
+
+        let network = "{ line: { hops: [ 10.0.2.5 or 10.0.2.6 ] }, faults: [ { to: '*', does: silence, when: { hop: 1, share: 0.5 } } ] }";
+        let mut pair = way(network);
+        let passing = passing(&mut way(network), now, 40_000..40_050);
+        for port in 40_000..40_050 {
+            let dead = Ipv4Addr::new(10, 0, 2, 6);
+            let (hop, _) = hears(&mut pair, now, port, 1).unwrap();
+            assert_eq!(passing.contains(&port), hop != dead, "{port}");
+        }
+        assert!((10..40).contains(&passing.len()), "{}", passing.len());
+    }
+
+    #[test]
+    fn a_nat_lets_errors_through_in_its_own_way() {
+        let hops = "hops: [10.1.9.4, 20.9.0.1, 20.9.0.2]";
+        let now = Instant::now();
+        let nat = Ipv4Addr::new(10, 1, 9, 4);
+        for (errors, second) in [
+            ("lost", None),
+            ("renamed", Some((nat, true))),
+            ("foreign", Some((Ipv4Addr::new(20, 9, 0, 1), false))),
+        ] {
+            let mut way = way(&format!("line: {{ {hops}, nat: {{ hop: 1, errors: {errors} }} }}"));
+            assert_eq!(hears(&mut way, now, 1, 1), Some((nat, true)), "{errors}");
+            assert_eq!(hears(&mut way, now, 1, 2), second, "{errors}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_is_far_where_no_way_is_described() {
+        let mut plain = way("firewalls: [ { ports: [80], otherwise: forward } ]");
+        let now = Instant::now();
+        let mut passes = |to: Ipv4Addr, port, ttl| {
+            let syn = frame::tests_support::syn(to, 1, port, ttl);
+            !plain.treat(Direction::Out, syn, now).is_empty()
+        };
+        assert!(!passes(FAR, 443, 1));
+        assert!(passes(FAR, 443, 64));
+        assert!(passes(FAR, 80, 1));
+        assert!(passes(Ipv4Addr::new(10, 2, 0, 4), 443, 1));
     }
 
     #[test]

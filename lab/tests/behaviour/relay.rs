@@ -293,4 +293,23 @@ firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
             Ok(())
         },
     ),
+    promise(
+        "relay::a_service_is_far_and_a_proxy_at_the_first_hop_is_near",
+        "services: { '20.0.0.1:443': { speaks: tcp }, '10.2.0.4:443': { speaks: tcp }, '20.0.0.1:80': { speaks: http } }
+firewalls: [ { ports: [80], hop: 0, otherwise: forward } ]",
+        |_| {
+            let opens = |to: &str, ttl| -> Result<bool> {
+                let socket = fresh()?;
+                socket.set_ttl_v4(ttl)?;
+                Ok(socket
+                    .connect_timeout(&address(to)?, Duration::from_millis(200))
+                    .is_ok())
+            };
+            ensure!(!opens("20.0.0.1:443", 8)?);
+            ensure!(opens("20.0.0.1:443", 64)?);
+            ensure!(opens("10.2.0.4:443", 1)?, "inside a network no hop is counted");
+            ensure!(opens("20.0.0.1:80", 1)?);
+            Ok(())
+        },
+    ),
 ];
