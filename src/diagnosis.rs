@@ -45,6 +45,7 @@ mod stand_in;
 mod tls;
 pub mod together;
 pub mod view;
+pub mod way;
 
 use self::{
     context::Context,

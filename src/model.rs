@@ -33,6 +33,7 @@ mod finding;
 mod finding_kind;
 mod from_instance;
 mod handover;
+mod path;
 mod report;
 mod summary;
 mod terms;
@@ -47,6 +48,7 @@ pub use self::{
     finding_kind::FindingKind,
     from_instance::{FromInstance, InstanceHop},
     handover::{Handover, Owner, Query, QueryLanguage, QueryTarget, Request, SeenFlow},
+    path::{Hop, HopDoes, Path},
     prediction::Prediction,
     report::{Agent, Imported, Report, SCHEMA, Selection, Standing, Vantage, VantageSource},
     summary::{Decision, FailOn, Overall, Policy, Summary},

@@ -18,11 +18,13 @@ use tokio::{sync::Semaphore, task::JoinSet};
 pub mod clock;
 pub mod control;
 pub mod flows;
+mod line;
 pub mod lookup;
 mod rounds;
 pub mod stages;
 pub mod threads;
 pub mod trace;
+pub mod way;
 
 use self::{
     control::{Controller, Controls, Suspicion},
@@ -32,6 +34,7 @@ use self::{
     stages::Stages,
     threads::Threads,
     trace::{Attempt, NameTrace, Trace},
+    way::{Call, Way, Ways},
 };
 use crate::{
     net::tls::TlsClient,
@@ -102,6 +105,8 @@ pub struct Run {
     pub names: BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: Controls,
+    /// Where on the way it stops, as far as that was looked for.
+    pub ways: Ways,
     /// How long the run took.
     pub duration: Duration,
     /// Whether `interrupted` ended it.
@@ -141,33 +146,9 @@ pub async fn run(
 ) -> Run {
     let (began, started) = (Timestamp::now(), Instant::now());
     let end = tokio::time::Instant::now() + limits.deadline;
-    let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
-    let lookups = Arc::new(Lookups::new(
-        plan.name_servers.clone(),
-        policy.platform.filter(|_| policy.depth == Depth::Full),
-        policy.depth,
-        limits,
-        started,
-        end,
-        sockets.clone(),
-    ));
     let controls = policy.connections && policy.depth == Depth::Full;
-    let stages = Arc::new(Stages {
-        tls,
-        limits,
-        began: started,
-        end,
-        sockets,
-        lookups: lookups.clone(),
-        flows: Flows::new(
-            &policy.reach,
-            controls,
-            policy.showing,
-            limits.concurrency,
-            limits.timeout,
-        ),
-        control: plan.control_name.clone(),
-    });
+    let stages = Arc::new(stages(&plan, tls, limits, &policy, started, end));
+    let lookups = stages.lookups.clone();
 
     let mut rounds = Rounds::new(plan.clone(), stages.clone());
     let mut controller = controls.then(|| Controller::new(plan.clone(), stages.clone()));
@@ -236,8 +217,65 @@ pub async fn run(
         traces,
         names,
         controls,
+        ways: Ways::default(),
         duration: started.elapsed(),
         interrupted: was_interrupted,
+    }
+}
+
+/// Looks at the way to some addresses of `plan`; gives nothing where `interrupted` completes first.
+pub async fn look_at_ways(
+    plan: &Plan,
+    tls: TlsClient,
+    limits: Limits,
+    policy: &ControlPolicy,
+    calls: &[Call],
+    interrupted: impl Future<Output = ()>,
+) -> Vec<Way> {
+    let end = tokio::time::Instant::now() + limits.deadline;
+    let stages = stages(plan, tls, limits, policy, Instant::now(), end);
+    tokio::select! {
+        seen = way::look(&stages, plan, calls) => seen,
+        () = tokio::time::sleep_until(end + GRACE) => Vec::new(),
+        () = interrupted => Vec::new(),
+    }
+}
+
+/// What the probes of a run need until its end.
+fn stages(
+    plan: &Plan,
+    tls: TlsClient,
+    limits: Limits,
+    policy: &ControlPolicy,
+    began: Instant,
+    end: tokio::time::Instant,
+) -> Stages {
+    let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
+    let lookups = Lookups::new(
+        plan.name_servers.clone(),
+        policy.platform.filter(|_| policy.depth == Depth::Full),
+        policy.depth,
+        limits,
+        began,
+        end,
+        sockets.clone(),
+    );
+    let flows = Flows::new(
+        &policy.reach,
+        policy.connections && policy.depth == Depth::Full,
+        policy.showing,
+        limits.concurrency,
+        limits.timeout,
+    );
+    Stages {
+        tls,
+        limits,
+        began,
+        end,
+        sockets,
+        lookups: Arc::new(lookups),
+        flows,
+        control: plan.control_name.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod junit;
 pub mod markdown;
 pub mod nagios;
 pub mod openmetrics;
+pub(crate) mod path;
 mod stages;
 pub mod text;
 pub mod ticket;

@@ -39,9 +39,12 @@ pub struct Expect {
     /// Phrases on stderr.
     #[serde(default)]
     pub stderr: Phrases,
-    /// How many flows the wire carried to each of these places: TCP connections, or pairs of UDP ports.
+    /// How many flows the wire carried to each of these places: TCP connections, or pairs of UDP ports; without what was only
+    /// meant for the first hops.
     #[serde(default)]
     pub flows: BTreeMap<At, usize>,
+    /// Whether anything was sent that was only meant for the first hops; takes a `line` that is `counted`.
+    pub near: Option<bool>,
     /// How many requests to the platform must hold each of these words: `GET /path?query`, or a POST with its body.
     #[serde(default)]
     pub asked: BTreeMap<String, usize>,
@@ -93,6 +96,12 @@ pub struct ExpectedFinding {
     pub endpoints: Option<usize>,
     /// Suspects that it must name.
     pub suspects: Vec<String>,
+    /// Suspects that it must not name.
+    pub acquits: Vec<String>,
+    /// The hops on the way to where it stops, an address each; `?` for one that gave none. An empty list: no way is known.
+    pub path: Option<Vec<String>>,
+    /// Phrases that neither its title nor its evidence may have.
+    pub never: Phrases,
     /// Phrases of its title, evidence or fix.
     pub says: Phrases,
     /// Phrases of what is handed over with it, a connection as `tcp source -> destination host`. An empty list: there must
@@ -115,13 +124,19 @@ impl Expect {
             let addresses = network.addresses(&at.host);
             let is_there = move |flow: &&Flow| {
                 let (address, port) = flow.destination;
-                addresses.contains(&address.into()) && at.port == Some(port) && at.transport == flow.transport
+                addresses.contains(&address.into())
+                    && at.port == Some(port)
+                    && at.transport == flow.transport
+                    && !flow.near
             };
             flows.iter().filter(is_there).count()
         };
         let wrong = self.flows.iter().filter(|(at, wanted)| to(at) != **wanted);
+        let near = flows.iter().filter(|flow| flow.near).count();
+        let other = self.near.filter(|wanted| *wanted != (near > 0));
         wrong
             .map(|(at, wanted)| format!("{} flows to {at}, expected {wanted}", to(at)))
+            .chain(other.map(|_| format!("{near} flows were only meant for the first hops")))
             .collect()
     }
 
@@ -286,6 +301,20 @@ impl ExpectedFinding {
                     got["suspects"]
                 ));
             }
+        }
+        for suspect in &self.acquits {
+            if list(&got["suspects"]).iter().any(|got| got == suspect) {
+                wrong.push(format!("finding {at} suspects {suspect}"));
+            }
+        }
+        let hops = list(&got["path"]["hops"]).iter();
+        let hops: Vec<&str> = hops.map(|hop| hop["address"].as_str().unwrap_or("?")).collect();
+        if let Some(expected) = self.path.as_ref().filter(|expected| **expected != hops) {
+            wrong.push(format!("finding {at} has the way {hops:?}, expected {expected:?}"));
+        }
+        let seen = format!("{}\n{}", text(&got["title"]), texts(&got["evidence"]));
+        for phrase in self.never.0.iter().filter(|phrase| seen.contains(phrase.as_str())) {
+            wrong.push(format!("finding {at} says “{phrase}”"));
         }
         let said = [
             text(&got["title"]),

@@ -15,7 +15,10 @@ use crate::{
         document::{self, Document},
         text,
     },
-    probe::control::NOBODY,
+    probe::{
+        control::NOBODY,
+        way::{FARTHEST, MOST},
+    },
     vantage::until::Until,
 };
 
@@ -56,6 +59,10 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
         format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
         "the name of a proved endpoint in a TLS handshake or a request, at an address that cut another name".into(),
         "one more connection to an endpoint that answered one, where another one is silent".into(),
+        format!(
+            "TCP SYNs, and words that were cut, with a time to live from 1 to {FARTHEST}, to {MOST} addresses at most, where \
+             something needed is blocked"
+        ),
     ];
     platform.then_some(dns).into_iter().chain(connections).collect()
 }

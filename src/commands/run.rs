@@ -76,9 +76,9 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
             }
         },
     );
-    progress.clear();
     run.duration = session.began().elapsed();
-    let report = session.report(&run, started_at);
+    let report = session.report_with_ways(&mut run, started_at);
+    progress.clear();
     if run.interrupted {
         return report;
     }

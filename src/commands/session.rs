@@ -25,16 +25,22 @@ use crate::{
     azure::{Cloud, PLATFORM_DNS, resources::Known},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
-    diagnosis::{self, view::Surroundings},
+    diagnosis::{self, Diagnosis, view::Surroundings, way},
     file,
     model::{Report, Selection, Tier},
     net::{
-        milliseconds,
+        icmp, milliseconds,
         tls::{TlsClient, roots::Roots},
     },
     network::NetworkRules,
     plan::Plan,
-    probe::{self, ControlPolicy, Depth, Event, Limits, Run, control::Controls, flows::Reach, threads::Threads},
+    probe::{
+        self, ControlPolicy, Depth, Event, Limits, Run,
+        control::Controls,
+        flows::Reach,
+        threads::Threads,
+        way::{Call, Ways},
+    },
     rules::{self, Requirement, RuleSet},
     text::words,
     vantage::{Vantage, descriptors, until::Until},
@@ -46,6 +52,9 @@ const THREADS: usize = 2;
 const MANY_SOCKETS: usize = 64;
 /// What judging, writing and printing one endpoint of sixteen addresses takes, at most, on a slow machine.
 const TIME_FOR_A_ROW: Duration = Duration::from_micros(100);
+
+/// With less time than this left, nobody looks where on the way it stops.
+const TIME_FOR_A_WAY: Duration = Duration::from_millis(100);
 
 /// Everything that probing needs, ready for the first packet.
 pub(super) struct Session<'a> {
@@ -245,6 +254,61 @@ impl<'a> Session<'a> {
 
     /// Judges what was seen.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
+        self.told(run, self.diagnosis(run, started_at), started_at)
+    }
+
+    /// The same, once the way to what is blocked has been looked at, where that is allowed and there is time for it and for
+    /// judging all of it once more: `run` gets what is seen there.
+    pub(super) fn report_with_ways(&self, run: &mut Run, started_at: Timestamp) -> Report {
+        let begun = Instant::now();
+        let diagnosis = self.diagnosis(run, started_at);
+        let calls = if self.controls && !run.interrupted {
+            way::calls::calls(&self.plan, run, &diagnosis)
+        } else {
+            Vec::new()
+        };
+        let left = self
+            .limits_from(self.stop.began())
+            .deadline
+            .saturating_sub(begun.elapsed());
+        if calls.is_empty() || left < TIME_FOR_A_WAY {
+            return self.told(run, diagnosis, started_at);
+        }
+        let begun = Instant::now();
+        run.ways = self.look_at_ways(&calls, left);
+        run.interrupted |= self.stop.is_interrupted();
+        run.duration += begun.elapsed();
+        self.report(run, started_at)
+    }
+
+    /// What small times to live show of the way to some addresses, in so much time.
+    fn look_at_ways(&self, calls: &[Call], deadline: Duration) -> Ways {
+        if !icmp::names_senders() {
+            return Ways {
+                untold: true,
+                ..Ways::default()
+            };
+        }
+        let limits = Limits {
+            deadline,
+            ..self.limits
+        };
+        let policy = self.policy(Depth::Full, Reach::default());
+        let look = probe::look_at_ways(
+            &self.plan,
+            self.tls.clone(),
+            limits,
+            &policy,
+            calls,
+            self.stop.interrupted(),
+        );
+        Ways {
+            seen: self.stop.block_on(look),
+            untold: false,
+        }
+    }
+
+    fn diagnosis(&self, run: &Run, started_at: Timestamp) -> Diagnosis {
         let vantage = &self.vantage;
         let from = planning::standpoint(vantage);
         let network = self.network.as_ref();
@@ -270,10 +334,13 @@ impl<'a> Session<'a> {
             rules: Some(&rules),
             known: Some(&self.known),
         };
-        let diagnosis = diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place);
+        diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place)
+    }
+
+    fn told(&self, run: &Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
         assemble(
             &self.catalog,
-            vantage,
+            &self.vantage,
             &self.plan,
             run,
             diagnosis,
@@ -374,6 +441,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         traces: Vec::new(),
         names: BTreeMap::default(),
         controls: Controls::default(),
+        ways: Ways::default(),
         duration: stop.began().elapsed(),
         interrupted: true,
     };

@@ -14,6 +14,7 @@ use super::{
     refutation::Refutation,
     rule::{Account, Group, Rule},
     view::{Row, RunView},
+    way,
 };
 use crate::{
     import::OWN_HOSTNAMES,
@@ -155,6 +156,7 @@ impl<'a> Found<'a> {
             }
             doubt(view, &group.rows, &mut account);
         }
+        way::account::refine(view, &group.rows, &mut account);
         let confidence = account.grounds.confidence()?;
         let only_documented = !group.rows.is_empty() && need(&group.rows) == Some(Need::Documented);
         Some(Self {
@@ -207,6 +209,7 @@ impl<'a> Found<'a> {
             endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence: evidence.into_iter().map(say::capital).collect(),
             fix: fix::finish(fix, &account.suspects, view),
+            path: way::account::path(view, &rows),
             suspects: account.suspects,
             impact: account.impact.unwrap_or_else(|| say::impact(&rows)),
             handover: None,

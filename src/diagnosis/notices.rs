@@ -19,6 +19,10 @@ const SOON_DAYS: i64 = 14;
 /// How many hosts are named.
 const MOST_HOSTS: usize = 3;
 
+/// Said where nobody can tell who answers on the way.
+const UNTOLD: &str = "this machine's kernel does not say which hop answers a SYN (Linux does since 5.8), so where on the way it is \
+    blocked was not looked for";
+
 /// Notices about the run as a whole, each a sentence.
 pub(super) fn notices(
     plan: &Plan,
@@ -34,6 +38,7 @@ pub(super) fn notices(
         .chain(outside_their_tag(plan, predictions, judgements))
         .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
+        .chain(run.ways.untold.then(|| UNTOLD.to_owned()))
         .collect()
 }
 

@@ -25,6 +25,7 @@ use crate::{
         clock::{self, Measured},
         control::Controls,
         trace::{NameTrace, ServerReply},
+        way::Way,
     },
     rules::RuleSet,
 };
@@ -71,6 +72,8 @@ pub struct RunView<'a> {
     pub names: &'a BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: &'a Controls,
+    /// What small times to live showed of where it stops.
+    pub ways: &'a [Way],
     /// What the network's own rules say, where they were given.
     pub predictions: Option<&'a Predictions>,
     /// Where it was made from.
@@ -110,6 +113,7 @@ impl<'a> RunView<'a> {
             began: run.began,
             names: &run.names,
             controls: &run.controls,
+            ways: &run.ways.seen,
             predictions,
             place,
             platform_dns: platform_answers(run),

@@ -5,10 +5,10 @@ use std::iter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, FindingKind, Handover, Need};
+use super::{Cause, FindingKind, Handover, Need, Path};
 
 /// One root cause behind one or many endpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// `kind/scope`, the same in every run that finds the same.
     pub id: String,
@@ -34,6 +34,9 @@ pub struct Finding {
     pub endpoints: Vec<String>,
     /// What was seen, a sentence each.
     pub evidence: Vec<String>,
+    /// Where on the way it stops, as small times to live show it for one of the endpoints; null where nothing does.
+    #[serde(default)]
+    pub path: Option<Path>,
     /// Where to look, the likeliest first.
     pub suspects: Vec<Suspect>,
     /// What the instance cannot do meanwhile.

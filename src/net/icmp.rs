@@ -48,6 +48,11 @@ impl IcmpError {
         )
     }
 
+    /// Whether its time to live, which a router counts down, ran out (RFC 792, RFC 4443 §3.3).
+    pub fn is_out_of_hops(&self) -> bool {
+        matches!((self.v6, self.kind, self.code), (false, 11, 0) | (true, 3, 0))
+    }
+
     /// Whether somebody is there and rejects the port or the protocol: no route is missing, and no policy is named.
     pub fn is_rejection(&self) -> bool {
         matches!(
@@ -101,7 +106,7 @@ pub struct Syns {
     pub kept_here: bool,
 }
 
-pub use platform::{drain, facts, listen, stop_listening, unanswered_syns};
+pub use platform::{drain, facts, listen, names_senders, stop_listening, unanswered_syns};
 
 #[cfg(target_os = "linux")]
 mod platform {
@@ -243,6 +248,11 @@ mod platform {
         }
     }
 
+    /// Whether the kernel tells a socket that is being opened who sent an ICMP error: Linux does since 5.8.
+    pub fn names_senders() -> bool {
+        std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_at_least(&release, (5, 8)))
+    }
+
     use nix::{getsockopt_impl, sockopt_impl};
     sockopt_impl!(
         /// The head of `TCP_INFO`.
@@ -306,6 +316,11 @@ mod platform {
     /// Always empty here.
     pub fn drain<S>(_: &S, _: Option<IpAddr>) -> Vec<IcmpError> {
         Vec::new()
+    }
+
+    /// It does not here.
+    pub fn names_senders() -> bool {
+        false
     }
 
     /// Never known here.

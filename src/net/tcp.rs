@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{
@@ -36,6 +36,10 @@ pub struct Manner {
     /// The source port is taken before the destination is known. Linux then picks an odd one, and an even one otherwise:
     /// devices that look at the last bits of a port see both kinds.
     pub early_port: bool,
+    /// The time to live of what is sent while it is being opened: so many hops at most see it (RFC 791 §3.2, RFC 8200 §3).
+    pub ttl: Option<u8>,
+    /// The source port.
+    pub port: Option<u16>,
 }
 
 /// How a connection attempt ended.
@@ -105,11 +109,16 @@ fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
         // A kernel without it costs a control its meaning, which its own reading of the size shows.
         let _ = socket.set_tcp_mss(segment);
     }
-    if manner.early_port {
-        let any = match address {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
+    if let Some(ttl) = manner.ttl {
+        set_ttl(&socket, address, ttl.into())?;
+    }
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    if let Some(port) = manner.port {
+        socket.bind(&SocketAddr::new(any, port).into())?;
+    } else if manner.early_port {
         let _ = socket.bind(&SocketAddr::new(any, 0).into());
     }
     if let Err(error) = socket.connect(&address.into())
@@ -119,6 +128,29 @@ fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
     }
     // Only now: a socket that is not connecting yet would wake the poller at once.
     TcpStream::from_std(socket.into())
+}
+
+/// The time to live that the socket gives what it sends to this peer.
+pub fn ttl(stream: &TcpStream, peer: SocketAddr) -> io::Result<u32> {
+    let socket = SockRef::from(stream);
+    if peer.is_ipv6() {
+        socket.unicast_hops_v6()
+    } else {
+        socket.ttl_v4()
+    }
+}
+
+/// Changes it, from the next segment on.
+pub fn change_ttl(stream: &TcpStream, peer: SocketAddr, ttl: u32) -> io::Result<()> {
+    set_ttl(&SockRef::from(stream), peer, ttl)
+}
+
+fn set_ttl(socket: &Socket, peer: SocketAddr, ttl: u32) -> io::Result<()> {
+    if peer.is_ipv6() {
+        socket.set_unicast_hops_v6(ttl)
+    } else {
+        socket.set_ttl_v4(ttl)
+    }
 }
 
 fn in_progress(error: &io::Error) -> bool {

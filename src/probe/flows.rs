@@ -228,6 +228,7 @@ impl Stages {
                 let manner = Manner {
                     segment: small.then_some(SMALL_SEGMENT),
                     early_port: tally.is_odd(),
+                    ..Manner::default()
                 };
                 tally.start(manner.segment);
                 let spent = if earlier.is_empty() {

@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     sync::{Semaphore, SemaphorePermit},
 };
 
@@ -20,6 +19,7 @@ use super::{
         Flows,
         course::{Course, Step},
     },
+    line::Line,
     lookup::Lookups,
     trace::{Attempt, Hello, NotDialled, Trace},
 };
@@ -155,11 +155,13 @@ impl Stages {
             _ => {
                 let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
                 attempt.tcp = Some(trace);
-                if let Some(mut stream) = stream {
+                if let Some(stream) = stream {
+                    let mut line = Line::new(stream, address, course);
                     // Boxed, as are the others: what waits for a connection, a thousand at a time, need not have room for
                     // what comes after it.
-                    Box::pin(self.converse(endpoint, &mut stream, &mut attempt, course)).await;
-                    attempt.counted = tcp::account(&stream).await;
+                    Box::pin(self.converse(endpoint, &mut line, &mut attempt, course)).await;
+                    attempt.ran_out = line.ran_out();
+                    attempt.counted = tcp::account(&line.into_inner()).await;
                 }
             }
         }
@@ -167,7 +169,7 @@ impl Stages {
         attempt
     }
 
-    async fn converse(&self, endpoint: &Endpoint, stream: &mut TcpStream, attempt: &mut Attempt, course: &Course) {
+    async fn converse(&self, endpoint: &Endpoint, stream: &mut Line<'_>, attempt: &mut Attempt, course: &Course) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
             Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),

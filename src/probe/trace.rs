@@ -81,6 +81,8 @@ pub struct Attempt {
     pub hello: Option<Box<Hello>>,
     /// What the kernel counted on the connection, where it was opened.
     pub counted: Option<TcpFacts>,
+    /// Whether a hop said that the time to live of our words ran out, where it was a small one.
+    pub ran_out: bool,
     /// The exchange with a name server.
     pub dns: Option<Box<DnsExchange>>,
     /// The exchange with a time server.
@@ -171,6 +173,7 @@ impl Attempt {
             tls: None,
             hello: None,
             counted: None,
+            ran_out: false,
             dns: None,
             ntp: None,
             clock_ahead: None,

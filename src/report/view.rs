@@ -1,6 +1,9 @@
 //! The report as a reader looks at it: endpoints grouped by dependency and need, each group with one status.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use crate::{
     catalog::placeholders,
@@ -86,12 +89,15 @@ impl FixCommand<'_> {
 }
 
 /// Where to look for the root of a finding, the likeliest first.
-pub fn places(finding: &Finding) -> Vec<&'static str> {
+pub fn places(finding: &Finding) -> Vec<Cow<'static, str>> {
     let comes_in = |id: &String| id.contains("/*:");
     let is_inbound = !finding.endpoints.is_empty() && finding.endpoints.iter().all(comes_in);
-    let place = |suspect: &Suspect| match suspect {
-        Suspect::Nsg if is_inbound || finding.id.ends_with("/inbound") => "NSG inbound rules",
-        suspect => suspect.label(),
+    let hop = finding.path.as_ref().and_then(|path| path.hops.last());
+    let known = hop.and_then(|hop| Some((hop.hop, hop.address.as_deref()?)));
+    let place = |suspect: &Suspect| match (suspect, known) {
+        (Suspect::Nsg, _) if is_inbound || finding.id.ends_with("/inbound") => "NSG inbound rules".into(),
+        (Suspect::Nva, Some((hop, address))) => format!("the appliance at hop {hop} ({address})").into(),
+        (suspect, _) => suspect.label().into(),
     };
     finding.suspects.iter().map(place).collect()
 }

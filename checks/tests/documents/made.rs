@@ -122,6 +122,7 @@ fn finding(endpoints: &[Endpoint]) -> Option<Finding> {
         docs: None,
         endpoints: blocked.iter().map(|endpoint| endpoint.id.clone()).collect(),
         evidence: vec!["measured".into()],
+        path: None,
         suspects: vec![
             Suspect::Nsg,
             Suspect::FirewallNetworkRule,

@@ -13,7 +13,7 @@ use apim_probe::{
     model::{Cause, Report, Tier, Verdict, Vnet},
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
-    probe::{Run, control::Controls},
+    probe::{Run, control::Controls, way::Ways},
     rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Style, Syntax, missing},
 };
 use jiff::Timestamp;
@@ -441,6 +441,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let nothing_tried = Run {
         began: Timestamp::UNIX_EPOCH,
         controls: Controls::default(),
+        ways: Ways::default(),
         traces: vec![None; plan.endpoints.len()],
         names: BTreeMap::new(),
         duration: Duration::ZERO,

@@ -6,9 +6,9 @@ use apim_probe::{
     azure::{Cloud, PLATFORM_DNS},
     model::{
         Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, Handover,
-        HelloStage, Need, Owner, Placeholder, Protocol, Query, QueryLanguage, QueryTarget, Report, Request, SCHEMA,
-        SeenFlow, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport, Vantage,
-        VantageSource, Verdict,
+        HelloStage, Hop, HopDoes, Need, Owner, Path, Placeholder, Protocol, Query, QueryLanguage, QueryTarget, Report,
+        Request, SCHEMA, SeenFlow, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport,
+        Vantage, VantageSource, Verdict,
     },
 };
 
@@ -267,6 +267,7 @@ pub(crate) fn finding(
         docs: Some(kind.docs().into()),
         endpoints: endpoints.iter().map(|e| e.id.clone()).collect(),
         evidence: vec![],
+        path: None,
         suspects: vec![],
         impact: String::new(),
         fix: Fix::default(),
@@ -456,6 +457,20 @@ pub(crate) fn broken_firewall() -> Report {
             "No answer to 5 SYNs in 5.0 s.".into(),
             "443 is answered by 12 hosts, so this is about the port.".into(),
         ],
+        path: Some(Path {
+            endpoint: "sql/apirpsqlx7k2m4qn8dvw3.database.windows.net:1433".into(),
+            from: Some("10.1.0.4".into()),
+            to: "20.61.99.192:1433".into(),
+            label: "Sql 1433".into(),
+            hops: vec![Hop {
+                hop: 1,
+                does: HopDoes::Forwards,
+                address: Some("10.1.9.4".into()),
+                icmp_type: Some(11),
+                icmp_code: Some(0),
+                rtt_ms: Some(0.8),
+            }],
+        }),
         suspects: vec![Suspect::Nsg, Suspect::FirewallNetworkRule],
         impact: "the instance keeps its configuration here; activation and every management operation fail".into(),
         fix: Fix::new("Allow TCP 1433 outbound to the service tag Sql.WestEurope.").change([(

@@ -38,8 +38,7 @@ pub enum Hop {
     At(Ipv4Addr),
     /// The same, once a second at most, whoever asks.
     Seldom(Ipv4Addr),
-    /// One of two that share the flows by a hash of both addresses and ports: the second has those of
-    /// [`When::share`] 0.5.
+    /// One of two that share the flows: the second has those from even ports on the VM ([`When::even`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
@@ -105,6 +104,8 @@ impl TryFrom<String> for Hop {
 pub struct When {
     /// This share of the flows, by a hash of both addresses and ports: one appliance of a pair.
     pub share: Option<f64>,
+    /// Only flows from even ports on the VM: one appliance of a pair.
+    pub even: bool,
     /// Only these flows to each address and port, counted from 1 in the order of their first packets.
     pub nth: Vec<u32>,
     /// Only flows that come after so many, over all places of the fault: a NAT that has run out of ports.

@@ -9,6 +9,7 @@ use crate::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
         view::{NameTest, Row, RunView},
+        way,
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
     text::words::{self, count, distinct, list},
@@ -138,8 +139,12 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         suspects.push(Suspect::Service);
     }
     suspects.dedup();
+    let is_on_the_way = way::account::reading(view, rows).is_some_and(|way| way.cut_on_the_way().is_some());
+    if !is_on_the_way {
+        grounds = grounds.open("nothing shows whether the service cuts it or somebody on the way");
+    }
     Account {
-        grounds: grounds.open("nothing shows whether the service cuts it or somebody on the way"),
+        grounds,
         fix: Fix::new(format!(
             "Look in the log of any firewall on the way for {} at this time. Where it denies, let it pass; where it does not, \
              the service itself is unwell.",

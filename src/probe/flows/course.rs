@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::probe::stages::Stages;
 
 /// The stages of a connection that take time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// It is being opened.
     Connect,
@@ -59,6 +59,7 @@ pub struct Course {
     clock: Arc<Clock>,
     /// The stage, since when, and until when.
     now: Mutex<(Step, Instant, Instant)>,
+    near: Option<(Step, u8)>,
 }
 
 impl Course {
@@ -79,7 +80,23 @@ impl Course {
         Self {
             clock,
             now: Mutex::new((Step::Connect, now, until)),
+            near: None,
         }
+    }
+
+    /// The same, where what is said from this stage on is sent with this time to live.
+    #[must_use]
+    pub fn near(self, from: Step, ttl: u8) -> Self {
+        Self {
+            near: Some((from, ttl)),
+            ..self
+        }
+    }
+
+    /// The time to live of what is said now, where it is not the usual one.
+    pub fn ttl(&self) -> Option<u8> {
+        let (from, ttl) = self.near?;
+        (self.stage().0 >= from).then_some(ttl)
     }
 
     /// Enters a stage, and gives the time at which it must be over.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Confidence, Endpoint, Finding, Report},
-    report::view,
+    report::{path, view},
     text::{columns, shorten, style, words, wrap},
 };
 
@@ -56,6 +56,7 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
         &words::sentences(&finding.evidence),
         None,
     );
+    way(page, finding);
     let cause = finding
         .cause
         .map(|cause| format!("{cause}: apim-probe explain {cause}"));
@@ -73,6 +74,14 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
             text,
             None,
         );
+    }
+}
+
+/// The way to where it stops, drawn in a line.
+pub(super) fn way(page: &mut Page, finding: &Finding) {
+    if let Some(path) = &finding.path {
+        let drawn = path::draw(path, page.measure() - INDENT, page.unicode());
+        page.line(Line::at(INDENT).text(&drawn));
     }
 }
 

@@ -74,6 +74,11 @@ impl Page {
         self.width.min(100)
     }
 
+    /// Whether more than ASCII may be used.
+    pub(crate) fn unicode(&self) -> bool {
+        self.unicode
+    }
+
     /// What stands between items of one line.
     pub(crate) fn dot(&self) -> &'static str {
         if self.unicode { " · " } else { " - " }

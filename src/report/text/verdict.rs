@@ -1,7 +1,10 @@
 //! The end of the report, which is what a terminal shows of it: the run in one sentence, each finding with its fix, and the
 //! next command.
 
-use super::page::{Line, Page};
+use super::{
+    findings,
+    page::{Line, Page},
+};
 use crate::{
     model::{Cause, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
     report::{
@@ -71,6 +74,7 @@ fn short(page: &mut Page, finding: &Finding, number: usize) {
             page.line(Line::at(marked).styled(style::DOUBTFUL, &mark));
         }
     }
+    findings::way(page, finding);
     page.paragraph(Line::at(INDENT), style::NORMAL, &finding.fix.summary, None);
 }
 

@@ -24,6 +24,7 @@ use apim_probe::{
         clock::Measured,
         control::{Controls, LateControl, NOBODY, NameControl},
         trace::{NameTrace, Trace},
+        way::Ways,
     },
     rules::{Basis, Requirement, RuleSet},
 };
@@ -311,6 +312,7 @@ impl Network {
         Run {
             began: Timestamp::UNIX_EPOCH,
             controls: self.controls(&traces),
+            ways: Ways::default(),
             traces,
             names,
             duration: Duration::from_secs(5),

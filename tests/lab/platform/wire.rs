@@ -35,6 +35,8 @@ const FLAGS: [&str; 14] = [
     "--set",
     "diagnostics_host=diagnostics7.example",
 ];
+/// The time to live that Linux gives a packet.
+const USUAL_TTL: u8 = 64;
 const LOGIN: &str = "login.microsoftonline.com";
 const MANAGEMENT: &str = "management.azure.com";
 const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
@@ -60,6 +62,8 @@ enum Said {
     Bytes { to: Place, bytes: Vec<u8> },
     /// A connection over which nothing was said, and the size of segments that it asked for.
     Nothing { to: Place, segments: u16 },
+    /// A connection of which some packets were only meant for the first hops: the smallest time to live.
+    Near { to: Place, ttl: u8 },
     /// Any datagram that is no DNS query.
     Datagram { to: Place, bytes: Vec<u8> },
 }
@@ -150,6 +154,13 @@ const LISTED: &[Listed] = &[
         is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
     },
     Listed {
+        readme: "SYNs with a time to live from 1 to 8",
+        is: |said, plan| {
+            matches!(said, Said::Near { to, ttl: 1..=8 } if plan.is_at(*to, "tcp"))
+                && plan.controls.contains("from 1 to 8")
+        },
+    },
+    Listed {
         readme: "the platform's name server 168.63.129.16",
         is: |said, plan| {
             matches!(said, Said::Question { server: PLATFORM, name } if plan.names(name))
@@ -217,6 +228,12 @@ pub(super) fn is_what_is_listed() -> Result<()> {
             "not listed: {one:02x?}"
         );
     }
+    let near = said.iter().filter_map(|one| match one {
+        Said::Near { to, .. } => Some(*to),
+        _ => None,
+    });
+    let near: BTreeSet<Place> = near.collect();
+    ensure!(near.len() <= 4, "small times to live to {near:?}");
     let mut ports = BTreeSet::new();
     for one in &said {
         if let Said::Nothing { to: (NOBODY, port), .. } = one {
@@ -259,7 +276,16 @@ fn everything(seen: Seen) -> Result<Vec<Said>> {
             None => Said::Datagram { to, bytes },
         });
     }
-    for Conversation { to, segments, bytes } in seen.conversations {
+    for Conversation {
+        to,
+        segments,
+        ttl,
+        bytes,
+    } in seen.conversations
+    {
+        if ttl < USUAL_TTL {
+            said.push(Said::Near { to, ttl });
+        }
         if segments == 536 || bytes.is_empty() {
             said.push(Said::Nothing { to, segments });
         }

@@ -122,6 +122,16 @@ const REPORT: Shape = &[
     ("findings[].docs", "s"),
     ("findings[].endpoints[]", "s"),
     ("findings[].evidence[]", "s"),
+    ("findings[].path.endpoint", "s"),
+    ("findings[].path.from", "?s"),
+    ("findings[].path.to", "s"),
+    ("findings[].path.label", "s"),
+    ("findings[].path.hops[].hop", "n"),
+    ("findings[].path.hops[].does", "forwards|accepts|refuses"),
+    ("findings[].path.hops[].address", "?s"),
+    ("findings[].path.hops[].icmp_type", "?n"),
+    ("findings[].path.hops[].icmp_code", "?n"),
+    ("findings[].path.hops[].rtt_ms", "?n"),
     (
         "findings[].suspects[]",
         "nsg|udr|no-outbound|firewall-network-rule|firewall-application-rule|tls-inspection|nva|dns-server|private-dns-zone|proxy|vm-nic-nsg|local-host|service|documentation",
@@ -256,8 +266,11 @@ fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> 
         return items.iter().try_for_each(|item| descend(item, rest, kind, &path));
     }
     // A stage that was not reached, and flows where one connection to each address was all.
-    let may_lack =
-        path.contains(".stages.") || matches!(path.as_str(), "report.endpoints.flows" | "report.findings.handover");
+    let may_lack = path.contains(".stages.")
+        || matches!(
+            path.as_str(),
+            "report.endpoints.flows" | "report.findings.handover" | "report.findings.path"
+        );
     if value.is_null() && !rest.is_empty() && may_lack {
         return Ok(());
     }

@@ -26,6 +26,8 @@ pub(super) struct Conversation {
     pub to: Place,
     /// The largest segment that its SYN asks for (RFC 9293 §3.7.1).
     pub segments: u16,
+    /// The smallest time to live of its packets.
+    pub ttl: u8,
     /// What was sent on it.
     pub bytes: Vec<u8>,
 }
@@ -47,6 +49,7 @@ impl Seen {
         let conversation = |((_, to), stream): ((u16, Place), Stream)| Conversation {
             to,
             segments: stream.segments,
+            ttl: stream.ttl.unwrap_or_default(),
             bytes: stream.bytes(),
         };
         seen.conversations = streams.into_iter().map(conversation).collect();
@@ -71,6 +74,8 @@ impl Seen {
                 let sequence = u32::from_be_bytes(*body.get(4..)?.first_chunk()?);
                 let payload = body.get(usize::from(body.get(12)? >> 4) * 4..)?;
                 let stream = streams.entry((port(0)?, (to, port(2)?))).or_default();
+                let ttl = *packet.get(8)?;
+                stream.ttl = Some(stream.ttl.map_or(ttl, |least| least.min(ttl)));
                 if body.get(13)? & SYN != 0 {
                     stream.first = sequence.wrapping_add(1);
                     stream.segments = segments(body.get(20..)?);
@@ -116,6 +121,7 @@ fn segments(mut options: &[u8]) -> u16 {
 struct Stream {
     first: u32,
     segments: u16,
+    ttl: Option<u8>,
     parts: BTreeMap<u32, Vec<u8>>,
 }
 

@@ -1,0 +1,269 @@
+//! What small times to live say of where it stops: who answers on the way, and who accepts or cuts within so many hops.
+//!
+//! A hop that answers has seen the packet; one that does not answer says nothing. Who accepts, resets or cuts although the
+//! packet cannot have come farther stands within that distance, whatever any router says. Behind a NAT only this second kind is
+//! believed.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use super::{attempt, context::Context, outcome::Standing};
+use crate::{
+    address,
+    azure::PLATFORM_DNS,
+    model::{Cause, Ending, Hop, HopDoes, Path},
+    net::{
+        icmp::IcmpError,
+        milliseconds,
+        tcp::{TcpEnd, TcpTrace},
+    },
+    plan::Endpoint,
+    probe::{
+        trace::Attempt,
+        way::{self, Way},
+    },
+};
+
+pub mod account;
+pub mod calls;
+
+/// So many connections over one hop have to fare alike before it is the hop's doing.
+const ENOUGH: usize = 2;
+
+/// What was seen of one way, and how far it reaches.
+#[derive(Debug, Clone)]
+pub struct Reading<'a> {
+    endpoint: &'a Endpoint,
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a time to live.
+    is_near: bool,
+    /// The hops before any NAT that said that a SYN ran out there.
+    pub hops: Vec<Router>,
+    /// From which time to live on every SYN is accepted.
+    pub accepts: Option<u8>,
+    /// From which one on every SYN is reset.
+    pub refuses: Option<u8>,
+    /// From which one on everything that we say is cut, and how.
+    pub cuts: Option<(u8, Cause)>,
+    /// The largest time to live of words that ran out, where larger ones were met with silence.
+    pub reaches: Option<u8>,
+    /// Connections by the first hop that they go over.
+    pub shares: Vec<Share>,
+}
+
+/// A router on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    /// The time to live that ran out there.
+    pub hop: u8,
+    /// What it answered.
+    pub error: IcmpError,
+    /// Its address.
+    pub address: IpAddr,
+    /// How long that took.
+    pub after: Duration,
+}
+
+/// What the connections over one first hop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The hop.
+    pub hop: IpAddr,
+    /// How many proved the service.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+}
+
+impl<'a> Reading<'a> {
+    /// What was seen on the way to an endpoint; `has_service_endpoint` where a route is known that leads past every hop.
+    pub fn of(way: &'a Way, endpoint: &'a Endpoint, has_service_endpoint: bool) -> Self {
+        let address = way.address;
+        let mut traces = way.syns.iter().flatten();
+        let source = traces.find_map(|trace| Some(trace.source?.ip()));
+        let opens = |trace: &TcpTrace| trace.end == TcpEnd::Open;
+        Self {
+            endpoint,
+            address,
+            source,
+            is_near: address::is_private(address.ip()) || has_service_endpoint || address.ip() == PLATFORM_DNS.ip(),
+            hops: routers(way, source),
+            accepts: from_on(&way.syns, opens),
+            refuses: from_on(&way.syns, is_reset),
+            cuts: cuts(way, endpoint),
+            reaches: reaches(way, endpoint),
+            shares: shares(way, endpoint),
+        }
+    }
+
+    /// The port and the name of what is dialled, as a picture has room for them.
+    fn label(&self) -> String {
+        let name = self.endpoint.service_tag.as_deref().unwrap_or(&self.endpoint.host);
+        format!("{name} {}", self.endpoint.port)
+    }
+
+    /// Whether somebody at the first hop accepts in the place of an address that cannot be there.
+    pub fn is_proxied(&self) -> bool {
+        !self.is_near && self.accepts == Some(1)
+    }
+
+    /// Whether somebody at the first hop resets in the place of an address that cannot be there.
+    pub fn is_refused_nearby(&self) -> bool {
+        !self.is_near && self.refuses == Some(1)
+    }
+
+    /// From which time to live on it is cut, and how, where that is nearer than whoever accepts.
+    pub fn cut_on_the_way(&self) -> Option<(u8, Cause)> {
+        let (cut, cause) = self.cuts?;
+        self.accepts.is_none_or(|accepts| cut < accepts).then_some((cut, cause))
+    }
+
+    /// The hop over which nothing passes, and one over which everything does.
+    pub fn unequal_hops(&self) -> Option<(Share, Share)> {
+        let all = |share: &&Share| share.failed == 0 && share.passed >= ENOUGH;
+        let none = |share: &&Share| share.passed == 0 && share.failed >= ENOUGH;
+        let is_mixed = self.shares.iter().any(|share| share.passed > 0 && share.failed > 0);
+        let (good, bad) = (self.shares.iter().find(all)?, self.shares.iter().find(none)?);
+        (!is_mixed).then_some((*bad, *good))
+    }
+
+    /// The way to where it stops, where anything of it is known.
+    pub fn path(&self) -> Option<Path> {
+        let silent_hop = |does| Hop {
+            hop: 1,
+            does,
+            address: None,
+            icmp_type: None,
+            icmp_code: None,
+            rtt_ms: None,
+        };
+        let before = |ttl: u8| self.hops.iter().filter(move |router| router.hop < ttl).map(Router::hop);
+        let hops: Vec<Hop> = if let Some((bad, _)) = self.unequal_hops() {
+            vec![Hop {
+                address: Some(bad.hop.to_string()),
+                ..silent_hop(HopDoes::Forwards)
+            }]
+        } else if self.is_proxied() {
+            vec![silent_hop(HopDoes::Accepts)]
+        } else if self.is_refused_nearby() {
+            vec![silent_hop(HopDoes::Refuses)]
+        } else if let Some((cut, _)) = self.cut_on_the_way() {
+            before(cut).collect()
+        } else if let Some(reaches) = self.reaches {
+            before(reaches + 1).collect()
+        } else {
+            before(self.accepts.or(self.refuses).unwrap_or(u8::MAX)).collect()
+        };
+        (!hops.is_empty()).then(|| Path {
+            endpoint: self.endpoint.id.clone(),
+            from: self.source.map(|source| source.to_string()),
+            to: self.address.to_string(),
+            label: self.label(),
+            hops,
+        })
+    }
+}
+
+impl Router {
+    fn hop(&self) -> Hop {
+        Hop {
+            hop: self.hop,
+            does: HopDoes::Forwards,
+            address: Some(self.address.to_string()),
+            icmp_type: Some(self.error.kind),
+            icmp_code: Some(self.error.code),
+            rtt_ms: Some(milliseconds(self.after)),
+        }
+    }
+}
+
+/// The routers that answered, up to the first NAT: behind it another's address may stand for any of them. A public router on
+/// the way of a private source is behind one, and so is an address that has answered before.
+fn routers(way: &Way, source: Option<IpAddr>) -> Vec<Router> {
+    let is_translated = |sender: IpAddr| {
+        source.is_some_and(address::is_private)
+            && !address::is_private(way.address.ip())
+            && !address::is_private(sender)
+    };
+    let mut routers: Vec<Router> = Vec::new();
+    for (hop, trace) in (1..).zip(&way.syns) {
+        let Some(trace) = trace else { continue };
+        let Some((error, sender)) = way::ran_out(trace).and_then(|error| Some((error, error.sender?))) else {
+            continue;
+        };
+        if error.own || sender == way.address.ip() {
+            continue;
+        }
+        if is_translated(sender) || routers.iter().any(|router| router.address == sender) {
+            break;
+        }
+        routers.push(Router {
+            hop,
+            error: error.clone(),
+            address: sender,
+            after: trace.duration,
+        });
+    }
+    routers
+}
+
+/// The least time to live from which on something holds of everything that was tried; `None` where a larger one fails it, or
+/// was not tried, since packets of different ports may go different ways.
+fn from_on<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
+    let holds = |one: &Option<T>| one.as_ref().is_some_and(&holds);
+    let first = tried.iter().position(&holds)?;
+    tried[first..].iter().all(holds).then(|| u8::try_from(first + 1).ok())?
+}
+
+fn is_reset(trace: &TcpTrace) -> bool {
+    matches!(&trace.end, TcpEnd::Failed(failure) if failure.icmp.is_empty() && failure.errno == Some(libc::ECONNREFUSED))
+}
+
+/// Why what was said on an open connection failed.
+fn failure(endpoint: &Endpoint, attempt: &Attempt) -> Option<Cause> {
+    let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
+    match attempt::judge(endpoint, attempt, &Context::default()).standing {
+        Standing::Failed(cause) if opened => Some(cause),
+        _ => None,
+    }
+}
+
+fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
+    let cut = |attempt: &Attempt| failure(endpoint, attempt).filter(|cause| cause.ending() != Ending::Silence);
+    let from = from_on(&way.words, |attempt| cut(attempt).is_some())?;
+    let cause = way.words.get(usize::from(from - 1))?.as_ref().and_then(cut)?;
+    Some((from, cause))
+}
+
+fn reaches(way: &Way, endpoint: &Endpoint) -> Option<u8> {
+    let is_silent =
+        |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == Ending::Silence);
+    if !way.words.iter().flatten().all(is_silent) {
+        return None;
+    }
+    let ran_out = |attempt: &Option<Attempt>| attempt.as_ref().is_some_and(|attempt| attempt.ran_out);
+    let last = way.words.iter().rposition(ran_out)?;
+    u8::try_from(last + 1).ok()
+}
+
+fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
+    let mut shares: BTreeMap<IpAddr, Share> = BTreeMap::new();
+    for flow in &way.flows {
+        let Some(hop) = flow.first.sender else { continue };
+        let share = shares.entry(hop).or_insert(Share {
+            hop,
+            passed: 0,
+            failed: 0,
+        });
+        match attempt::judge(endpoint, &flow.whole, &Context::default()).standing {
+            standing if standing.passes() => share.passed += 1,
+            Standing::Failed(_) => share.failed += 1,
+            _ => {}
+        }
+    }
+    shares.into_values().collect()
+}

@@ -1,0 +1,122 @@
+//! Which ways are looked at: one for each group that is blocked.
+
+use std::collections::HashMap;
+
+use crate::{
+    diagnosis::{
+        Diagnosis,
+        outcome::{Judgement, Standing},
+    },
+    model::{Cause, Finding, FindingKind, Need, Transport, Verdict},
+    net::tcp::TcpEnd,
+    plan::{Endpoint, Plan},
+    probe::{
+        Run,
+        flows::course::Step,
+        trace::Attempt,
+        way::{Call, MOST},
+    },
+};
+
+/// The addresses whose way is looked at, one for each finding that blocks what the instance needs, the weightiest first; none
+/// in a run in which nothing is blocked.
+pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    let indices: HashMap<&str, usize> = plan.endpoints.iter().map(|it| it.id.as_str()).zip(0..).collect();
+    for finding in &diagnosis.findings {
+        if calls.len() == MOST {
+            break;
+        }
+        let call = call(plan, run, diagnosis, finding, &indices);
+        if let Some(call) = call.filter(|call| calls.iter().all(|other| other.address != call.address)) {
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+fn call(
+    plan: &Plan,
+    run: &Run,
+    diagnosis: &Diagnosis,
+    finding: &Finding,
+    indices: &HashMap<&str, usize>,
+) -> Option<Call> {
+    let is_of_flows = finding.kind == Some(FindingKind::Flows);
+    if finding.is_about_the_line() && !is_of_flows {
+        return None;
+    }
+    let row = |id: &String| {
+        let index = *indices.get(id.as_str())?;
+        Some((index, plan.endpoints.get(index)?, diagnosis.judgements.get(index)?))
+    };
+    let rows: Vec<(usize, &Endpoint, &Judgement)> = finding.endpoints.iter().filter_map(row).collect();
+    let attempts = |index: usize| {
+        run.traces
+            .get(index)
+            .and_then(Option::as_ref)
+            .map(|trace| &trace.attempts)
+    };
+    let blocked = rows.iter().find_map(|&(index, endpoint, judgement)| {
+        let attempt = attempts(index)?.get(judgement.decisive?)?;
+        is_blocked_on_the_way(endpoint, judgement, attempt).then(|| of(index, attempt))
+    })?;
+    if !is_of_flows {
+        return Some(blocked);
+    }
+    // Where both outcomes were seen, more of both can be.
+    let both = rows.iter().find_map(|&(index, endpoint, judgement)| {
+        let flows = judgement
+            .flows
+            .filter(|flows| flows.passed > 0 && flows.passed < flows.tried)?;
+        let is_tcp = endpoint.transport == Transport::Tcp && endpoint.need != Need::Documented && flows.tried > 0;
+        let failed = judgement
+            .outcomes
+            .iter()
+            .position(|outcome| !outcome.control && matches!(outcome.standing, Standing::Failed(_)))?;
+        let attempt = attempts(index)?.get(failed)?;
+        is_tcp.then(|| of(index, attempt))
+    });
+    Some(Call {
+        differs: true,
+        ..both.unwrap_or(blocked)
+    })
+}
+
+/// Whether what counts was blocked, over TCP, by somebody else than this machine.
+fn is_blocked_on_the_way(endpoint: &Endpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
+    let left = match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
+        Some(TcpEnd::Open | TcpEnd::Silent { kept_here: false, .. }) => true,
+        Some(TcpEnd::Failed(failure)) => !failure.straight && failure.icmp.iter().all(|error| !error.own),
+        Some(TcpEnd::Silent { .. }) | None => false,
+    };
+    left && judgement.verdict == Verdict::Blocked
+        && judgement.cause != Some(Cause::PathMtu)
+        && judgement.as_expected(endpoint.expect) == Some(false)
+        && endpoint.need != Need::Documented
+}
+
+fn of(index: usize, attempt: &Attempt) -> Call {
+    Call {
+        endpoint: index,
+        address: attempt.address,
+        cut: cut_in(attempt),
+        differs: false,
+    }
+}
+
+/// The stage in which what we said on an open connection was cut: the last that began. Where anything more than an end came
+/// back, distance tells nothing.
+pub fn cut_in(attempt: &Attempt) -> Option<Step> {
+    let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
+    let said = if attempt.tls.is_some() {
+        Some(Step::Handshake)
+    } else if attempt.hello.is_some() {
+        Some(Step::Converse)
+    } else if attempt.prelude.is_some() {
+        Some(Step::Prelude)
+    } else {
+        None
+    };
+    said.filter(|_| opened)
+}

@@ -1,0 +1,48 @@
+//! Where on the way to an endpoint it stops.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The way from this machine to one address, as far as it is known. It stops behind the last of the hops.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Path {
+    /// The id of the endpoint.
+    pub endpoint: String,
+    /// This machine's address; null where it is not known.
+    pub from: Option<String>,
+    /// The endpoint's address and port.
+    pub to: String,
+    /// What the far end is called: its service tag, or else its host, and its port.
+    pub label: String,
+    /// The hops that are known, the nearest first; at least one.
+    pub hops: Vec<Hop>,
+}
+
+/// Somebody on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// The time to live that ends there, from 1 on.
+    pub hop: u8,
+    /// What it does there.
+    pub does: HopDoes,
+    /// Its address; null where it gave none.
+    pub address: Option<String>,
+    /// The ICMP type of its answer (RFC 792, RFC 4443); null where it gave none.
+    pub icmp_type: Option<u8>,
+    /// The code within the type.
+    pub icmp_code: Option<u8>,
+    /// How long its answer took, in milliseconds.
+    pub rtt_ms: Option<f64>,
+}
+
+/// What somebody on the way does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopDoes {
+    /// It passes packets on.
+    Forwards,
+    /// It accepts connections in the endpoint's place.
+    Accepts,
+    /// It refuses connections in the endpoint's place.
+    Refuses,
+}

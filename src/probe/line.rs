@@ -1,0 +1,98 @@
+//! A connection whose words may be meant for the first few hops only.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use super::flows::course::Course;
+use crate::net::tcp;
+
+/// Passes everything through; what is said from the stage on that its course names goes out with a small time to live.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    stream: TcpStream,
+    peer: SocketAddr,
+    course: &'a Course,
+    /// The usual time to live, once a small one has taken its place.
+    usual: Option<u32>,
+}
+
+impl<'a> Line<'a> {
+    /// An open connection to `peer`.
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, course: &'a Course) -> Self {
+        Self {
+            stream,
+            peer,
+            course,
+            usual: None,
+        }
+    }
+
+    /// Whether the time to live of what was said ran out on the way, and a hop said so. On an open connection the kernel
+    /// keeps that as an error which ends nothing, and does not tell who said it.
+    pub(super) fn ran_out(&self) -> bool {
+        let said = self.usual.is_some().then(|| self.stream.take_error());
+        matches!(said, Some(Ok(Some(error))) if error.kind() == io::ErrorKind::HostUnreachable)
+    }
+
+    /// The connection, with its usual time to live, so that the peer hears of its end.
+    pub(super) fn into_inner(self) -> TcpStream {
+        if let Some(usual) = self.usual {
+            let _ = tcp::change_ttl(&self.stream, self.peer, usual);
+        }
+        self.stream
+    }
+
+    /// Sees to the time to live of what is about to be said; a connection that cannot change it says nothing.
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.usual.is_none()
+            && let Some(ttl) = self.course.ttl()
+        {
+            self.usual = Some(tcp::ttl(&self.stream, self.peer)?);
+            tcp::change_ttl(&self.stream, self.peer, ttl.into())?;
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Line<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Line<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.prepare()?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.prepare()?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

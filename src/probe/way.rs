@@ -1,0 +1,184 @@
+//! Where on the way it stops: SYNs, and words on open connections, that reach the first few hops only.
+//!
+//! A packet's time to live says how many routers may pass it on. A router at which it runs out drops the packet, and may say
+//! so; Linux tells a socket that is being opened who did (`IP_RECVERR`, since 5.8), without any right. Whoever accepts,
+//! or cuts, although no more than so many hops can have seen the packet, stands within them: that takes no router's word.
+//!
+//! All times to live are tried at once and once only, as routers answer a few times a second at most.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::{
+    flows::course::{Course, Step},
+    stages::Stages,
+    trace::Attempt,
+};
+use crate::{
+    net::{
+        SocketFailure,
+        icmp::IcmpError,
+        tcp::{self, Manner, TcpEnd, TcpTrace},
+    },
+    plan::{Endpoint, Plan},
+};
+
+/// The largest time to live that is tried.
+pub const FARTHEST: u8 = 8;
+/// So many addresses of a run are looked at.
+pub const MOST: usize = 4;
+/// So many connections from different ports show which of several first hops has which.
+const FLOWS: usize = 8;
+/// How long an answer is waited for. Hops and whoever answers in somebody's place are near.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// How long a whole connection may take in each stage, where connections are told apart by their first hops.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// An address to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The index of its endpoint in the plan.
+    pub endpoint: usize,
+    /// The address and port.
+    pub address: SocketAddr,
+    /// The stage in which what we said was cut, where a connection was opened.
+    pub cut: Option<Step>,
+    /// Whether connections to it fare differently.
+    pub differs: bool,
+}
+
+/// What small times to live showed of the way to an address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Way {
+    /// The index of its endpoint in the plan.
+    pub endpoint: usize,
+    /// The address and port.
+    pub address: SocketAddr,
+    /// What became of one SYN each, with a time to live from 1 on; `None` where there was no socket for it.
+    pub syns: Vec<Option<TcpTrace>>,
+    /// What became of one open connection each, with that time to live from the stage on that was cut; empty where none was.
+    pub words: Vec<Option<Attempt>>,
+    /// Connections that fare differently.
+    pub flows: Vec<Flow>,
+}
+
+/// A connection and the hop that it goes over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow {
+    /// What became of its SYN with a time to live of 1.
+    pub first: IcmpError,
+    /// What became of all of it, from the same port.
+    pub whole: Attempt,
+}
+
+/// What was seen of the ways of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ways {
+    /// Those that were looked at.
+    pub seen: Vec<Way>,
+    /// Whether none could be, as this machine's kernel tells nobody which hop answers.
+    pub untold: bool,
+}
+
+/// Looks at the way to these addresses, [`MOST`] at most.
+pub(super) async fn look(stages: &Stages, plan: &Plan, calls: &[Call]) -> Vec<Way> {
+    let looks = calls.iter().take(MOST).map(async |call| Way {
+        endpoint: call.endpoint,
+        address: call.address,
+        ..look_at(stages, &plan.endpoints[call.endpoint], call).await
+    });
+    join_all(looks).await
+}
+
+async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
+    let syns = join_all((1..=FARTHEST).map(|ttl| syn(stages, call.address, ttl)));
+    let words = async {
+        match call.cut {
+            Some(cut) => join_all((1..=FARTHEST).map(|ttl| word(stages, endpoint, call.address, cut, ttl))).await,
+            None => Vec::new(),
+        }
+    };
+    let (syns, words) = tokio::join!(syns, words);
+    let flows = if call.differs {
+        flows(stages, endpoint, call.address).await
+    } else {
+        Vec::new()
+    };
+    Way {
+        endpoint: call.endpoint,
+        address: call.address,
+        syns,
+        words,
+        flows,
+    }
+}
+
+/// One SYN with this time to live.
+async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
+    let _permit = stages.socket().await?;
+    let manner = Manner {
+        ttl: Some(ttl),
+        ..Manner::default()
+    };
+    let (trace, _) = tcp::connect(address, manner, until(stages, PATIENCE)).await;
+    Some(trace)
+}
+
+/// One connection that is opened as usual, and says what is said in this stage, and later, with this time to live.
+async fn word(stages: &Stages, endpoint: &Endpoint, address: SocketAddr, from: Step, ttl: u8) -> Option<Attempt> {
+    let _permit = stages.socket().await?;
+    let course = Course::within(stages, PATIENCE).near(from, ttl);
+    Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
+}
+
+/// Connections from several ports over the hops that their first SYNs named; none unless there are several such hops.
+async fn flows(stages: &Stages, endpoint: &Endpoint, address: SocketAddr) -> Vec<Flow> {
+    let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, address, n % 2 == 1))).await;
+    let named: Vec<(u16, IcmpError)> = firsts.into_iter().flatten().collect();
+    let senders: BTreeSet<Option<IpAddr>> = named.iter().map(|(_, hop)| hop.sender).collect();
+    if senders.len() < 2 {
+        return Vec::new();
+    }
+    let whole = named.into_iter().map(async |(port, first)| {
+        let _permit = stages.socket().await?;
+        let manner = Manner {
+            port: Some(port),
+            ..Manner::default()
+        };
+        let course = Course::within(stages, WHOLE_PATIENCE);
+        let whole = stages.attempt(endpoint, address, manner, &course).await;
+        Some(Flow { first, whole })
+    });
+    join_all(whole).await.into_iter().flatten().collect()
+}
+
+/// The hop at which a SYN with a time to live of 1 runs out, and the port that it came from.
+async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Option<(u16, IcmpError)> {
+    let _permit = stages.socket().await?;
+    let manner = Manner {
+        ttl: Some(1),
+        early_port,
+        ..Manner::default()
+    };
+    let (trace, _) = tcp::connect(address, manner, until(stages, PATIENCE)).await;
+    let error = ran_out(&trace)?;
+    Some((trace.source?.port(), error.clone()))
+}
+
+/// The word of the hop at which a SYN ran out.
+pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
+    match &trace.end {
+        TcpEnd::Failed(SocketFailure { icmp, .. }) => icmp.iter().find(|error| error.is_out_of_hops()),
+        _ => None,
+    }
+}
+
+fn until(stages: &Stages, patience: Duration) -> Instant {
+    stages.end.min(Instant::now() + patience.min(stages.limits.timeout))
+}

@@ -1,0 +1,94 @@
+//! A way and where it stops, drawn in one line.
+
+use crate::{
+    model::{Hop, HopDoes, Path},
+    text::columns,
+};
+
+/// `VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433`, in `room` columns where the hops between the first and the last can be left
+/// out for it.
+pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
+    let stations = stations(path);
+    let whole = line(&stations, &path.label, unicode);
+    let [vm, first, .., last] = stations.as_slice() else {
+        return whole;
+    };
+    if columns(&whole) <= room {
+        return whole;
+    }
+    let more = if unicode { "…" } else { "..." };
+    let ends = [vm.clone(), first.clone(), more.to_owned(), last.clone()];
+    line(&ends, &path.label, unicode)
+}
+
+/// This machine and the hops, in words.
+fn stations(path: &Path) -> Vec<String> {
+    let vm = path
+        .from
+        .as_ref()
+        .map_or_else(|| "VM".to_owned(), |from| format!("VM {from}"));
+    std::iter::once(vm).chain(path.hops.iter().map(station)).collect()
+}
+
+/// A hop in words.
+fn station(hop: &Hop) -> String {
+    let number = hop.hop;
+    match (hop.does, &hop.address) {
+        (HopDoes::Accepts, None) => format!("proxy at hop {number}"),
+        (HopDoes::Accepts, Some(address)) => format!("proxy at hop {number} {address}"),
+        (_, None) => format!("hop {number}"),
+        (_, Some(address)) => format!("hop {number} {address}"),
+    }
+}
+
+fn line(stations: &[String], label: &str, unicode: bool) -> String {
+    let (link, cut) = if unicode {
+        (" ── ", " ──✂ ")
+    } else {
+        (" -- ", " --x ")
+    };
+    format!("{}{cut}{label}", stations.join(link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw;
+    use crate::model::{Hop, HopDoes, Path};
+
+    fn hop(number: u8, address: Option<&str>, does: HopDoes) -> Hop {
+        Hop {
+            hop: number,
+            does,
+            address: address.map(str::to_owned),
+            icmp_type: None,
+            icmp_code: None,
+            rtt_ms: None,
+        }
+    }
+
+    fn path(hops: Vec<Hop>) -> Path {
+        Path {
+            endpoint: "sql/x:1433".into(),
+            from: Some("10.1.0.4".into()),
+            to: "20.1.2.3:1433".into(),
+            label: "Sql 1433".into(),
+            hops,
+        }
+    }
+
+    #[test]
+    fn a_way_is_one_line() {
+        let one = path(vec![hop(1, Some("10.1.9.4"), HopDoes::Forwards)]);
+        assert_eq!(draw(&one, 75, true), "VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433");
+        assert_eq!(draw(&one, 75, false), "VM 10.1.0.4 -- hop 1 10.1.9.4 --x Sql 1433");
+        let proxy = path(vec![hop(1, None, HopDoes::Accepts)]);
+        assert_eq!(draw(&proxy, 75, true), "VM 10.1.0.4 ── proxy at hop 1 ──✂ Sql 1433");
+        let long = (1..=6)
+            .map(|n| hop(n, Some("10.100.200.254"), HopDoes::Forwards))
+            .collect();
+        assert_eq!(
+            draw(&path(long), 75, true),
+            "VM 10.1.0.4 ── hop 1 10.100.200.254 ── … ── hop 6 10.100.200.254 ──✂ Sql 1433"
+        );
+    }
+}
