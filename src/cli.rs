@@ -338,6 +338,12 @@ pub struct ServiceArgs {
     /// Time from the start of one round to the start of the next; up to a tenth less, so that agents drift apart
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub interval: Duration,
+    /// TLS, client certificates and passwords for whoever asks: a web config file of Prometheus' exporter-toolkit
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub web_config: Option<PathBuf>,
+    /// Append what happens to a file, one JSON object a line, for the Azure Monitor Agent; {day} in its name becomes the day
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
 }
 
 /// What `watch` waits for.

@@ -9,11 +9,18 @@
 //! delay or end one: the web has a thread of its own.
 
 pub(crate) mod board;
+pub(crate) mod door;
 pub(crate) mod fault;
+pub(crate) mod log;
 mod machine;
 pub(crate) mod metrics;
 mod pages;
 pub(crate) mod say;
 pub(crate) mod web;
 
-pub(crate) use self::{board::Board, fault::Fault, pages::status};
+pub(crate) use self::{
+    board::{Board, Part},
+    door::Door,
+    fault::Fault,
+    pages::status,
+};

@@ -67,7 +67,7 @@ pub use self::{
     healthy::healthy,
     network::Network,
     relay::Flow,
-    rerun::{Forbidden, do_job, exit_code, job, lacks_nft, probe, rerun},
+    rerun::{Forbidden, do_job, exit_code, job, lacks, lacks_nft, probe, rerun},
     resolver::ResolverWatch,
     scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Lab, Network, has_nft};
+use crate::{Lab, Network, has_nft, tools};
 
 /// What the process was started for.
 const JOB: &str = "APIM_PROBE_LAB_JOB";
@@ -76,6 +76,13 @@ pub fn probe() -> Result<(), Forbidden> {
 pub fn lacks_nft() -> Option<Forbidden> {
     (!has_nft()).then(|| Forbidden {
         step: "nftables is not installed".into(),
+    })
+}
+
+/// What stands in the way of a test that needs a program which is not everywhere.
+pub fn lacks(program: &str) -> Option<Forbidden> {
+    tools::tool(program).is_none().then(|| Forbidden {
+        step: format!("{program} is not installed"),
     })
 }
 

@@ -75,7 +75,8 @@ Exit status of watch:
 pub(super) const SERVING: &str = "\
 Examples:
   apim-probe serve --region westeurope
-  apim-probe serve --listen 0.0.0.0:9733 --interval 30s --network-status status.json
+  apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml --network-status status.json
+  apim-probe serve --log '/var/log/apim-probe/{day}.jsonl'
 
 What there is to ask for:
   /              the last round as a page
@@ -88,8 +89,8 @@ Rounds are those of watch: what confirms a change is the same. After a change, a
 once an hour, a round asks every name server and uses controls.
 
 Signals:
-  SIGHUP    reads catalog and documents anew, and keeps the old ones where the new
-            are broken; with --service that happens every hour as well
+  SIGHUP    reads catalog, documents and certificates anew, and keeps the old where
+            the new are broken (with --service every hour as well); opens --log anew
   SIGTERM   ends it within a second
 
 Exit status of serve:

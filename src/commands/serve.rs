@@ -11,6 +11,7 @@ use clap::ColorChoice;
 use jiff::Timestamp;
 
 mod reload;
+mod supervisor;
 
 use self::reload::{Reload, Woken};
 use super::{
@@ -21,22 +22,26 @@ use super::{
 };
 use crate::{
     cli::{ServeArgs, ServiceArgs},
+    file,
     model::{ExitStatus, Report},
     probe::Depth,
     serve::{
-        Board, Fault,
+        Board, Door, Fault, Part,
+        log::{self, Log, Pattern},
         say::{Weight, say},
         web,
     },
     text::words,
     vantage::descriptors,
-    watch::{Change, standing},
+    watch::{Change, Watch, standing},
 };
 
 /// Connections to the server at once, where there are descriptors for them.
 const MOST_CONNECTIONS: usize = 64;
 /// This share of all descriptors may be those of connections to the server.
 const SHARE: usize = 4;
+/// How long the end waits for the log: SIGTERM ends everything within a second.
+const FAREWELL: Duration = Duration::from_millis(400);
 /// By how much the clock may stray within a round and the pause before it.
 const STRAY: Duration = Duration::from_secs(2);
 
@@ -50,7 +55,24 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     let stop = Stop::begin_service()?;
     let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let connections = MOST_CONNECTIONS.min(sockets / SHARE).max(1);
-    let listener = listen(arguments.service.listen)?;
+    let service = &arguments.service;
+    let door = Door::open(service.web_config.as_deref()).map_err(Failure::usage)?;
+    let door = Arc::new(door);
+    let pattern = service
+        .log
+        .as_deref()
+        .map(Pattern::new)
+        .transpose()
+        .map_err(Failure::usage)?;
+    let listener = listen(service.listen)?;
+    let board = Arc::new(Board::new(patience(&arguments)));
+    if let Some(pattern) = pattern {
+        let log = Log::open(pattern, board.clone()).map_err(|error| {
+            let path = arguments.service.log.as_deref().map(file::shown).unwrap_or_default();
+            Failure::agent(format!("cannot write to {path}: {error}"))
+        })?;
+        board.keep(log);
+    }
     let mut session = match Session::open(&stop, &arguments.plan, &arguments.probe, ColorChoice::Auto) {
         Ok(session) => session,
         Err(Unopened::Failed(failure)) => return Err(failure),
@@ -59,12 +81,22 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     session.spare(connections);
     session.print_notices();
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
-    let board = Arc::new(Board::new(patience(&arguments)));
-    web::start(listener, board.clone(), connections)
+    web::start(listener, board.clone(), door.clone(), connections)
         .map_err(|error| Failure::agent(format!("cannot start the server: {error}")))?;
-    say(Weight::Notice, &greeting(address, &session, &arguments.service));
+    let greeting = greeting(address, &door, &session, &arguments.service);
+    say(Weight::Notice, &greeting);
+    if !address.ip().is_loopback() && !door.asks_who() {
+        say(
+            Weight::Warning,
+            &format!(
+                "whoever reaches {address} can read the report, which names hosts and addresses: --web-config asks who it is"
+            ),
+        );
+    }
+    supervisor::is_ready(&greeting);
+    stop.spawn(supervisor::show_life(board.clone()));
     let mut service = Service {
-        reload: Reload::new(&stop, arguments.plan.clone(), arguments.probe.clone()),
+        reload: Reload::new(&stop, &arguments, board.clone(), door),
         board,
         session,
         arguments,
@@ -74,7 +106,11 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         clock: Clock::new(),
     };
     service.conduct();
+    supervisor::is_stopping();
     say(Weight::Notice, "ended by a signal");
+    if let Some(log) = service.board.log() {
+        log.finish(FAREWELL);
+    }
     Ok(0)
 }
 
@@ -97,10 +133,11 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn greeting(address: SocketAddr, session: &Session<'_>, service: &ServiceArgs) -> String {
+fn greeting(address: SocketAddr, door: &Door, session: &Session<'_>, service: &ServiceArgs) -> String {
     let endpoints = words::count(session.plan().testable().count(), "endpoint");
     let interval = words::duration(service.interval);
-    format!("listening on http://{address}, probing {endpoints} every {interval}")
+    let scheme = if door.is_secure() { "https" } else { "http" };
+    format!("listening on {scheme}://{address}, probing {endpoints} every {interval}")
 }
 
 /// A service under way.
@@ -124,6 +161,10 @@ impl Service<'_> {
         loop {
             let started = Instant::now();
             self.clock.check(&self.board);
+            if let Some(log) = self.board.log() {
+                let rounds = self.rounds.watch().map_or(0, Watch::rounds);
+                log.say(log::heartbeat(rounds + 1, self.last.as_deref()));
+            }
             if !self.look() {
                 return;
             }
@@ -155,7 +196,8 @@ impl Service<'_> {
         let adopted = read
             .map_err(|failure| failure.line())
             .and_then(|prepared| self.session.adopt(prepared));
-        self.board.reloaded(adopted.is_ok());
+        self.board.reloaded(Part::Plan, adopted.is_ok());
+        supervisor::is_ready("what was read anew was looked at");
         match &adopted {
             Ok(()) => {
                 self.session.print_notices();
@@ -192,6 +234,22 @@ impl Service<'_> {
         }
         for change in &changes {
             say(Weight::Warning, &in_words(change));
+        }
+        if let (Some(report), Some(watch)) = (&self.last, self.rounds.watch()) {
+            if let Some(log) = self.board.log() {
+                for change in &changes {
+                    log.say(log::change(change, report));
+                }
+                log.say(log::round(watch.rounds(), report));
+            }
+            let summary = &report.summary;
+            supervisor::status(&format!(
+                "round {}: {} of {} endpoints reachable, {} blocked",
+                watch.rounds(),
+                summary.reachable + summary.degraded,
+                summary.counted,
+                summary.blocked
+            ));
         }
         true
     }

@@ -138,6 +138,11 @@ impl Stop {
         self.hung_up.clone()
     }
 
+    /// Runs a future on this thread whenever it waits for something.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(future));
+    }
+
     /// Runs a future on this thread.
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)

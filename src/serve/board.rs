@@ -12,13 +12,17 @@ use jiff::Timestamp;
 use super::{
     Fault,
     fault::{self, Faults},
+    log::{self, Log},
     metrics, pages,
 };
 use crate::model::Report;
 
 /// What rounds write and readers read.
 #[derive(Debug)]
-pub(crate) struct Board(Mutex<State>);
+pub(crate) struct Board {
+    state: Mutex<State>,
+    log: OnceLock<Log>,
+}
 
 /// What stands on the board.
 #[derive(Debug)]
@@ -33,8 +37,8 @@ pub(crate) struct State {
     pub ended_at: Option<Timestamp>,
     /// How long the last round took.
     pub duration: Duration,
-    /// Whether the last reading of catalog, documents and certificates came to something.
-    pub is_reloaded: bool,
+    /// Which of the parts were broken when they were read last.
+    broken: [bool; 2],
     /// When catalog, documents and certificates were last read with success.
     pub reloaded_at: Timestamp,
     /// What went wrong.
@@ -88,25 +92,40 @@ impl Board {
     /// counts as stuck.
     pub(crate) fn new(patience: Duration) -> Self {
         let now = Timestamp::now();
-        Self(Mutex::new(State {
+        let state = State {
             shown: None,
             rounds: 0,
             changes: 0,
             ended_at: None,
             duration: Duration::ZERO,
-            is_reloaded: true,
+            broken: [false; 2],
             reloaded_at: now,
             faults: Faults::default(),
             connections: 0,
             started_at: now,
             progress: Instant::now(),
             patience,
-        }))
+        };
+        Self {
+            state: Mutex::new(state),
+            log: OnceLock::new(),
+        }
+    }
+
+    /// Says in a log what is to be said from now on.
+    pub(crate) fn keep(&self, log: Log) {
+        // There is one for the life of the board.
+        let _ = self.log.set(log);
+    }
+
+    /// The log, where one is kept.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.get()
     }
 
     /// What stands on it. Held for a moment only.
     pub(crate) fn read(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows a whole round, which took so long and changed so much.
@@ -126,20 +145,37 @@ impl Board {
         let line = self.read().faults.note(fault, text, Instant::now());
         if let Some(line) = line {
             fault::tell(&line);
+            if let Some(log) = self.log() {
+                log.say(log::fault(fault, &line));
+            }
         }
     }
 
-    /// Takes note of how a reading of catalog, documents and certificates went.
-    pub(crate) fn reloaded(&self, is_well: bool) {
+    /// Takes note of how a reading of a part went.
+    pub(crate) fn reloaded(&self, part: Part, is_well: bool) {
         let mut state = self.read();
-        state.is_reloaded = is_well;
-        if is_well {
+        state.broken[part as usize] = !is_well;
+        if state.is_reloaded() {
             state.reloaded_at = Timestamp::now();
         }
     }
 }
 
+/// What is read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Catalog and documents, and the certificates that judge probes.
+    Plan,
+    /// `--web-config`, and the files that it names.
+    Door,
+}
+
 impl State {
+    /// Whether the last reading of every part came to something.
+    pub(crate) fn is_reloaded(&self) -> bool {
+        !self.broken.contains(&true)
+    }
+
     /// When the agent started.
     pub(crate) fn started_at(&self) -> Timestamp {
         self.started_at

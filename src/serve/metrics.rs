@@ -59,7 +59,7 @@ pub(crate) fn page(board: &Board) -> String {
         page.sample(
             "apim_probe_config_last_reload_successful",
             &[],
-            f64::from(u8::from(state.is_reloaded)),
+            f64::from(u8::from(state.is_reloaded())),
         );
         page.gauge(
             "apim_probe_config_last_reload_success_timestamp_seconds",
@@ -83,6 +83,20 @@ pub(crate) fn page(board: &Board) -> String {
             "Connections to this page's server that are open.",
         );
         page.sample("apim_probe_connections", &[], to_float(state.connections as u64));
+        if let Some(log) = board.log() {
+            let (waiting, lost) = log.state();
+            page.gauge(
+                "apim_probe_log_waiting_lines",
+                "Lines of the log that could not be written yet.",
+            );
+            page.sample("apim_probe_log_waiting_lines", &[], to_float(waiting as u64));
+            counter(
+                &mut page,
+                "apim_probe_log_lost_lines_total",
+                "Lines of the log that were given up because too many waited.",
+                lost,
+            );
+        }
         page.gauge("process_start_time_seconds", "When the agent started.");
         page.sample("process_start_time_seconds", &[], seconds(state.started_at()));
         (state.shown.clone(), page)
@@ -100,6 +114,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
     let counted: Vec<&Endpoint> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
+    of_documented(&mut page, report);
     of_endpoints(&mut page, &counted);
     page.gauge(
         "apim_probe_failure_info",
@@ -162,6 +177,24 @@ fn of_place(page: &mut Families, report: Option<&Report>) {
                 to_float(n as u64),
             );
         }
+    }
+}
+
+/// Endpoints that decide nothing: no alert should rest on one of them, so they are only counted.
+fn of_documented(page: &mut Families, report: Option<&Report>) {
+    page.gauge(
+        "apim_probe_documented_endpoints",
+        "Endpoints that are only documented and decide nothing, by verdict.",
+    );
+    for verdict in Verdict::ALL {
+        let Some(report) = report else { return };
+        let is_so = |e: &&Endpoint| e.need == Need::Documented && e.verdict == verdict;
+        let n = report.endpoints.iter().filter(is_so).count() as u64;
+        page.sample(
+            "apim_probe_documented_endpoints",
+            &[("verdict", verdict.as_str())],
+            to_float(n),
+        );
     }
 }
 

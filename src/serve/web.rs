@@ -17,7 +17,13 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{AUTHORIZATION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -25,9 +31,11 @@ use tokio::{
     runtime::Builder,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
 use self::connections::{Connections, Room};
-use super::{Board, Fault};
+use super::{Board, Door, Fault, door::Users};
+use crate::net::tls::tls_error;
 
 /// What one connection may take, from its first byte to the last of the answer.
 const LIFE: Duration = Duration::from_secs(20);
@@ -38,16 +46,17 @@ const MOST_BYTES: usize = 16 << 10;
 /// How long no connection is taken where the system has no room for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Starts to serve what is on a board, over `most` connections at once.
+/// Starts to serve what is on a board to whom the door lets in, over `most` connections at once.
 ///
 /// # Errors
 /// The system has no thread or no descriptors for it.
-pub(crate) fn start(listener: TcpListener, board: Arc<Board>, most: usize) -> io::Result<()> {
+pub(crate) fn start(listener: TcpListener, board: Arc<Board>, door: Arc<Door>, most: usize) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let server = Arc::new(Server {
         connections: Connections::new(most),
         board,
+        door,
     });
     let run = move || {
         runtime.block_on(async {
@@ -65,6 +74,7 @@ pub(crate) fn start(listener: TcpListener, board: Arc<Board>, most: usize) -> io
 struct Server {
     connections: Connections,
     board: Arc<Board>,
+    door: Arc<Door>,
 }
 
 impl Server {
@@ -102,7 +112,7 @@ impl Server {
                 let _ticket = ticket;
                 server.count();
                 if let Ok(Err(what)) = timeout(LIFE, server.converse(stream, &busy)).await {
-                    let text = format!("{} spoke no HTTP: {what}", peer.ip());
+                    let text = format!("{} was not understood: {what}", peer.ip());
                     server.board.fault(Fault::Request, &text);
                 }
             };
@@ -116,12 +126,32 @@ impl Server {
     }
 
     async fn converse(&self, stream: TcpStream, busy: &AtomicBool) -> Result<(), String> {
-        self.answer(stream, busy).await
+        let rules = self.door.rules(&self.board);
+        let Some(tls) = rules.tls else {
+            return self.answer(stream, busy, rules.users.as_deref()).await;
+        };
+        match timeout(HEAD, TlsAcceptor::from(tls).accept(stream)).await {
+            Ok(Ok(stream)) => self.answer(stream, busy, rules.users.as_deref()).await,
+            Ok(Err(error)) if tls_error(&error).is_some() => Err(format!("TLS failed: {error}")),
+            _ => Ok(()),
+        }
     }
 
     /// Answers one request; gives what a peer did who speaks something else.
-    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, busy: &AtomicBool) -> Result<(), String> {
-        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+    async fn answer(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        busy: &AtomicBool,
+        users: Option<&Users>,
+    ) -> Result<(), String> {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            if let Some(users) = users {
+                let header = request.headers().get(AUTHORIZATION).cloned();
+                if !users.allow(header.as_ref().map(HeaderValue::as_bytes)).await {
+                    return Ok(routes::refusal());
+                }
+            }
+            // Whoever may not come in makes room for others while bcrypt is at it.
             busy.store(true, Ordering::Relaxed);
             Ok::<_, std::convert::Infallible>(routes::answer(request.method(), request.uri().path(), &self.board))
         });

@@ -8,39 +8,60 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use apim_probe::model::Report;
-use apim_probe_lab::Forbidden;
+use apim_probe_lab::{self as lab, Forbidden};
 use libtest_mimic::Trial;
 
+mod deploy;
+mod door;
+mod log;
 mod served;
 
 use self::served::Served;
 use super::{agent::Stage, obstacle, trial};
 
-/// One promise.
-struct Promise(&'static str, fn() -> Result<()>);
+/// One promise, and which program it takes that is not everywhere.
+struct Promise(&'static str, Option<&'static str>, fn() -> Result<()>);
 
 const PROMISES: &[Promise] = &[
-    Promise("pages and metrics follow the network", pages),
-    Promise("a scrape starts nothing", scrapes),
+    Promise("pages and metrics follow the network", None, pages),
+    Promise("a scrape starts nothing", None, scrapes),
     Promise(
         "clients that hold, dawdle and talk nonsense delay nobody",
+        None,
         hostile_clients,
     ),
-    Promise("SIGHUP reads anew and keeps what works", reload),
-    Promise("what stays the same is not said twice", no_flapping),
-    Promise("bad flags and a taken port", bad_starts),
+    Promise("SIGHUP reads anew and keeps what works", None, reload),
+    Promise("what stays the same is not said twice", None, no_flapping),
+    Promise("bad flags and a taken port", None, bad_starts),
+    Promise("TLS, client certificates and passwords", None, door::is_kept),
+    Promise("the log tells rounds, changes and faults", None, log::is_kept),
+    Promise("what cannot be written waits", None, log::waits),
+    Promise("rules and board are about series that there are", None, deploy::series),
+    Promise(
+        "a real Prometheus reads it and evaluates the rules",
+        Some("prometheus"),
+        deploy::prometheus,
+    ),
+    Promise(
+        "promtool has nothing to say of the metrics",
+        Some("promtool"),
+        deploy::promtool,
+    ),
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     PROMISES
         .iter()
-        .map(|Promise(name, _)| trial(format!("serve/{name}"), obstacle(forbidden, false).as_ref()))
+        .map(|Promise(name, program, _)| {
+            let obstacle = obstacle(forbidden, false).or_else(|| lab::lacks(program.as_ref()?));
+            trial(format!("serve/{name}"), obstacle.as_ref())
+        })
         .collect()
 }
 
 pub(crate) fn run(wanted: &str) -> Result<()> {
     let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
-    let Promise(_, check) = promise.context("no such promise")?;
+    let Promise(.., check) = promise.context("no such promise")?;
     check()
 }
 
@@ -181,7 +202,7 @@ fn hostile_clients() -> Result<()> {
     let long = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     let refused = served.say(long.as_bytes())?;
     ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
-    served.expect(&["spoke no HTTP"])?;
+    served.expect(&["was not understood"])?;
     // Somebody asks for a page and never reads it.
     let mut deaf = served.connect()?;
     deaf.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;

@@ -636,7 +636,7 @@ fn terraform_parses_and_says_the_same_as_json() {
     }
 }
 
-fn assert_bicep(source: &str, which: &str) {
+pub(crate) fn assert_bicep(source: &str, which: &str) {
     let mut parser = tree_sitter::Parser::new();
     parser.set_language(&tree_sitter_bicep::LANGUAGE.into()).unwrap();
     let tree = parser.parse(source, None).unwrap();

@@ -3,6 +3,7 @@
 //! It happens on a thread beside the rounds, which go on meanwhile with what is known.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -12,15 +13,19 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::super::{
-    Failure,
-    rounds::HOUR,
-    session::{Prepared, late, prepare},
-    stop::Stop,
+use super::{
+    super::{
+        Failure,
+        rounds::HOUR,
+        session::{Prepared, late, prepare},
+        stop::Stop,
+    },
+    supervisor,
 };
 use crate::{
-    cli::{PlanArgs, ProbeArgs},
+    cli::{PlanArgs, ProbeArgs, ServeArgs},
     file,
+    serve::{Board, Door},
 };
 
 /// What may come beyond the deadline: the system needs a moment to hand over what was asked in time.
@@ -44,6 +49,8 @@ pub(super) struct Reload<'a> {
     stop: &'a Stop,
     plan: PlanArgs,
     probe: ProbeArgs,
+    board: Arc<Board>,
+    door: Arc<Door>,
     hung_up: watch::Receiver<u32>,
     under_way: Option<UnderWay>,
     /// When the instance is asked again.
@@ -57,12 +64,15 @@ struct UnderWay {
 
 impl<'a> Reload<'a> {
     /// Nothing is read yet but what the service began with.
-    pub(super) fn new(stop: &'a Stop, plan: PlanArgs, probe: ProbeArgs) -> Self {
+    pub(super) fn new(stop: &'a Stop, arguments: &ServeArgs, board: Arc<Board>, door: Arc<Door>) -> Self {
+        let (plan, probe) = (arguments.plan.clone(), arguments.probe.clone());
         let due = plan.service.is_some().then(|| Instant::now() + HOUR);
         Self {
             stop,
             plan,
             probe,
+            board,
+            door,
             hung_up: stop.hung_up(),
             under_way: None,
             due,
@@ -82,8 +92,15 @@ impl<'a> Reload<'a> {
             match event {
                 Event::InTime => return Woken::InTime,
                 Event::Interrupted => return Woken::Interrupted,
-                // What is being read already may be older than the signal.
-                Event::IsTime => self.begin(),
+                Event::HungUp => {
+                    supervisor::is_reloading();
+                    if let Some(log) = self.board.log() {
+                        log.reopen();
+                    }
+                    // What is being read already may be older than the signal.
+                    self.begin(Some(self.door.clone()));
+                }
+                Event::IsDue => self.begin(None),
                 Event::Read(read) => {
                     self.under_way = None;
                     return Woken::Read(read);
@@ -120,22 +137,29 @@ impl<'a> Reload<'a> {
             },
             () = sleep_until(end.into()), if is_reading => Event::Late,
             told = hung_up.changed() => match told {
-                Ok(()) => Event::IsTime,
+                Ok(()) => Event::HungUp,
                 // Nobody listens for signals any more: the runtime is at its end.
                 Err(_) => Event::Interrupted,
             },
-            () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => Event::IsTime,
+            () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => Event::IsDue,
             () = sleep_until(time.into()) => Event::InTime,
         }
     }
 
-    fn begin(&mut self) {
+    /// Begins to read; the files of the door as well, where it is given.
+    fn begin(&mut self, door: Option<Arc<Door>>) {
         self.due = self.due.map(|_| Instant::now() + HOUR);
         let end = Instant::now() + self.probe.deadline;
         let (done, read) = oneshot::channel();
         let work = {
             let (plan, ca_file, until) = (self.plan.clone(), self.probe.ca_file.clone(), self.stop.until(end));
-            move || drop(done.send(Box::new(prepare(&plan, ca_file.as_deref(), false, &until))))
+            let board = self.board.clone();
+            move || {
+                if let Some(door) = door {
+                    door.reload(&board);
+                }
+                drop(done.send(Box::new(prepare(&plan, ca_file.as_deref(), false, &until))));
+            }
         };
         // Where the system has no thread for it, the sender is gone at once, which says as much.
         drop(thread::Builder::new().name("reading".into()).spawn(work));
@@ -146,7 +170,8 @@ impl<'a> Reload<'a> {
 enum Event {
     InTime,
     Interrupted,
-    IsTime,
+    HungUp,
+    IsDue,
     Read(Outcome),
     Late,
 }

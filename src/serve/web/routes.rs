@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Response, StatusCode,
     body::Bytes,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 
 use crate::serve::{Board, metrics};
@@ -53,6 +53,14 @@ pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Ful
         }
         _ => response(StatusCode::NOT_FOUND, TEXT, text(KNOWN)),
     }
+}
+
+/// The answer to whoever has no right to one.
+pub(super) fn refusal() -> Response<Full<Bytes>> {
+    let mut refused = response(StatusCode::UNAUTHORIZED, TEXT, text("Unauthorized\n"));
+    let challenge = HeaderValue::from_static("Basic realm=\"apim-probe\", charset=\"UTF-8\"");
+    refused.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    refused
 }
 
 fn text(text: impl Into<Cow<'static, str>>) -> Full<Bytes> {

@@ -83,19 +83,12 @@ impl Served {
 
     /// A connection to it that has said nothing yet.
     pub(super) fn connect(&self) -> Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(stream)
+        connect(self.address)
     }
 
     /// Says something, and gives all that comes back.
     pub(super) fn say(&self, bytes: &[u8]) -> Result<String> {
-        let mut stream = self.connect()?;
-        stream.write_all(bytes)?;
-        let mut back = Vec::new();
-        // A peer that closes upon nonsense may reset.
-        let _ = stream.read_to_end(&mut back);
-        Ok(String::from_utf8_lossy(&back).into_owned())
+        say(self.address, bytes)
     }
 
     /// Asks for a page.
@@ -161,6 +154,22 @@ impl Served {
         self.signal("TERM")?;
         Ok((self.child.wait()?.code(), asked.elapsed()))
     }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Says something to whoever listens there, and gives all that comes back.
+pub(super) fn say(address: SocketAddr, bytes: &[u8]) -> Result<String> {
+    let mut stream = connect(address)?;
+    stream.write_all(bytes)?;
+    let mut back = Vec::new();
+    // A peer that closes upon nonsense may reset.
+    let _ = stream.read_to_end(&mut back);
+    Ok(String::from_utf8_lossy(&back).into_owned())
 }
 
 impl Drop for Served {

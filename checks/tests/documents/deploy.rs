@@ -1,0 +1,55 @@
+//! The files of `deploy/`, as the programs that read them see them.
+
+use std::process::Command;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+
+/// What a program says of a file, and whether it was content.
+fn said(program: &str, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(FOLDER)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is not installed: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn the_bicep_file_parses() {
+    let source = std::fs::read_to_string(format!("{FOLDER}/azure/log-analytics.bicep")).unwrap();
+    super::rules::assert_bicep(&source, "log-analytics.bicep");
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn promtool_accepts_rules_and_scrape_configuration() {
+    for arguments in [
+        &["check", "rules", "prometheus/apim-probe.rules.yml"][..],
+        &["test", "rules", "prometheus/apim-probe.rules.test.yml"],
+        &["check", "config", "--syntax-only", "prometheus/scrape.yml"],
+    ] {
+        let (content, said) = said("promtool", arguments);
+        assert!(content, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs systemd"]
+fn the_unit_is_hardened_and_lets_the_agent_reach_the_network() {
+    let unit = std::fs::read_to_string(format!("{FOLDER}/systemd/apim-probe.service")).unwrap();
+    for forbidden in ["IPAddressDeny=", "PrivateNetwork="] {
+        let sets = |line: &str| line.trim_start().starts_with(forbidden);
+        assert!(!unit.lines().any(sets), "{forbidden} would block what is to be probed");
+    }
+    // 2.0, in tenths.
+    let arguments = [
+        "security",
+        "--offline=true",
+        "--threshold=20",
+        "./systemd/apim-probe.service",
+    ];
+    let (content, said) = said("systemd-analyze", &arguments);
+    assert!(content, "{said}");
+    assert!(said.contains("Overall exposure level"), "{said}");
+}

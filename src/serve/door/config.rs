@@ -1,0 +1,147 @@
+//! The file.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Deserialize;
+
+use super::{Rules, Users, tls};
+use crate::file;
+
+/// A larger file is none of these, in bytes.
+const MAX_SIZE: usize = 1 << 20;
+
+/// The file as it is written. Keys that nobody knows are errors: a slip of the finger must not open a door.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    tls_server_config: Option<Tls>,
+    basic_auth_users: Option<BTreeMap<String, String>>,
+}
+
+/// `tls_server_config`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tls {
+    /// The chain, in PEM.
+    pub cert_file: PathBuf,
+    /// Its key, in PEM.
+    pub key_file: PathBuf,
+    /// What is asked of clients, in the words of Go's `crypto/tls`.
+    pub client_auth_type: Option<String>,
+    /// Who vouches for clients, in PEM.
+    pub client_ca_file: Option<PathBuf>,
+    /// The oldest version of TLS.
+    pub min_version: Option<String>,
+}
+
+/// Reads a file and those that it names. Paths in it begin at its folder.
+pub(super) fn load(path: &Path) -> Result<Rules, String> {
+    let text = file::read_text(path, MAX_SIZE).map_err(|error| format!("--web-config: {error}"))?;
+    let of = |error: String| format!("--web-config: {}: {error}", file::shown(path));
+    let File {
+        tls_server_config,
+        basic_auth_users,
+    } = parse(&text).map_err(of)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files = vec![path.to_owned()];
+    let tls = tls_server_config.map(|tls| tls.beside(folder));
+    if let Some(tls) = &tls {
+        let named = [Some(&tls.cert_file), Some(&tls.key_file), tls.client_ca_file.as_ref()];
+        files.extend(named.into_iter().flatten().cloned());
+    }
+    let kind = tls.as_ref().and_then(|tls| tls.client_auth_type.as_deref());
+    let is_certificate_needed = kind == Some("RequireAndVerifyClientCert");
+    let tls = tls.map(|tls| tls::config(&tls).map(Arc::new)).transpose().map_err(of)?;
+    let users = basic_auth_users.filter(|users| !users.is_empty());
+    let users = users
+        .map(|users| Users::new(users).map(Arc::new))
+        .transpose()
+        .map_err(of)?;
+    Ok(Rules {
+        tls,
+        is_certificate_needed,
+        users,
+        files,
+    })
+}
+
+fn parse(text: &str) -> Result<File, String> {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return Ok(File::default());
+    }
+    let options = serde_yaml::options! {
+        budget: serde_yaml::budget! {
+            max_depth: 8,
+            flow_nesting_limit: 8,
+            max_documents: 1,
+            max_nodes: 10_000,
+            max_events: 30_000,
+            max_aliases: 100,
+        },
+        strict_booleans: true,
+        with_snippet: false,
+    };
+    serde_yaml::from_str_with_options(text, options).map_err(|error| error.to_string())
+}
+
+impl Tls {
+    fn beside(self, folder: &Path) -> Self {
+        Self {
+            cert_file: folder.join(self.cert_file),
+            key_file: folder.join(self.key_file),
+            client_ca_file: self.client_ca_file.map(|file| folder.join(file)),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::load;
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let hash = "$2y$04$Q1r5Vt0fGmG0JwJH5eEPOu4lSL3eQSkEzwuF1hxcNzKOGu0mO4lSy";
+        for (text, words) in [
+            ("http_server_config: { http2: false }", "http_server_config"),
+            ("tls_server_config: { cert: a }", "unknown field"),
+            ("tls_server_config: { cert_file: a.pem }", "key_file"),
+            ("tls_server_config: { cert_file: a.pem, key_file: b.pem }", "a.pem"),
+            ("basic_auth_users: { prometheus: secret }", "prometheus"),
+            (
+                "basic_auth_users: { prometheus: \"$2y$20$Q1r5Vt0fGmG0JwJH5eEPOu4lSL3eQSkEzwuF1hxcNzKOGu0mO4lSy\" }",
+                "cost",
+            ),
+            ("- a", "--web-config"),
+            ("a: [", "--web-config"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = load(&path).unwrap_err();
+            assert!(
+                error.contains(words) && error.starts_with("--web-config"),
+                "{text}: {error}"
+            );
+        }
+        for (text, has_users) in [("", false), ("# nothing\n", false), ("basic_auth_users: {}", false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(load(&path).unwrap().users.is_some(), has_users, "{text}");
+        }
+        std::fs::write(&path, format!("basic_auth_users:\n  prometheus: {hash}\n")).unwrap();
+        let rules = load(&path).unwrap();
+        assert!(rules.users.is_some() && rules.tls.is_none());
+        assert!(
+            load(&folder.path().join("gone.yml"))
+                .unwrap_err()
+                .contains("cannot read")
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Users and their passwords, which only bcrypt hashes of are known.
+//!
+//! A hash costs a part of a second by design, so each password is looked at once: of what was right, and of what was wrong
+//! lately, a keyed digest is kept. One hash is computed at a time, and one that comes out wrong makes the next wait, so that
+//! nobody who guesses takes more than a quarter of one processor.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bcrypt::HashParts;
+use ring::hmac;
+use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
+
+use crate::hello;
+
+/// A hash of a higher cost takes longer than a scrape may: each step doubles the time, and 12 takes a quarter of a second.
+const MOST_COST: u32 = 15;
+/// So many wrong passwords are remembered.
+const MOST_WRONG: usize = 64;
+/// By how much longer than its hash took a wrong password keeps the next waiting.
+const PENALTY: u32 = 3;
+/// A longer `Authorization` is nobody's, in bytes.
+const MOST_BYTES: usize = 1024;
+
+/// Who may come in.
+#[derive(Debug)]
+pub(crate) struct Users {
+    hashes: BTreeMap<String, String>,
+    /// What stands for the hash of somebody who is not known: it takes as long.
+    decoy: String,
+    key: hmac::Key,
+    seen: Mutex<Seen>,
+    turn: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    right: HashMap<String, hmac::Tag>,
+    wrong: VecDeque<hmac::Tag>,
+}
+
+impl Users {
+    /// Users by name, each with a bcrypt hash.
+    pub(super) fn new(hashes: BTreeMap<String, String>) -> Result<Self, String> {
+        for (name, hash) in &hashes {
+            let parts: HashParts = hash.parse().map_err(|_| {
+                format!(
+                    "basic_auth_users: what stands for {name} is no bcrypt hash, as `htpasswd -nBC 10 {name}` makes one"
+                )
+            })?;
+            if parts.get_cost() > MOST_COST {
+                return Err(format!(
+                    "basic_auth_users: the hash of {name} has a cost of {}, and {MOST_COST} is the most",
+                    parts.get_cost()
+                ));
+            }
+        }
+        Ok(Self {
+            decoy: hashes.values().next().cloned().unwrap_or_default(),
+            hashes,
+            key: hmac::Key::new(hmac::HMAC_SHA256, &hello::random::<32>()),
+            seen: Mutex::default(),
+            turn: Semaphore::new(1),
+        })
+    }
+
+    /// Whether an `Authorization` header lets somebody in.
+    pub(crate) async fn allow(&self, header: Option<&[u8]>) -> bool {
+        let Some((name, password)) = header.and_then(credentials) else {
+            return false;
+        };
+        let tag = hmac::sign(&self.key, format!("{}:{name}:{password}", name.len()).as_bytes());
+        if let Some(known) = self.remembered(&name, &tag) {
+            return known;
+        }
+        let Ok(_turn) = self.turn.acquire().await else {
+            return false;
+        };
+        // Somebody may have asked the same meanwhile.
+        if let Some(known) = self.remembered(&name, &tag) {
+            return known;
+        }
+        let hash = self.hashes.get(&name);
+        let (is_known, hash) = (hash.is_some(), hash.unwrap_or(&self.decoy).clone());
+        let began = Instant::now();
+        let is_right = spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+        let is_right = is_right.unwrap_or(false) && is_known;
+        self.remember(name, tag, is_right);
+        if !is_right {
+            sleep((began.elapsed() * PENALTY).min(Duration::from_secs(2))).await;
+        }
+        is_right
+    }
+
+    fn remembered(&self, name: &str, tag: &hmac::Tag) -> Option<bool> {
+        let seen = self.lock();
+        // The key is nobody's but ours: what comparing two digests takes tells nothing of a password.
+        let is_right = seen.right.get(name).is_some_and(|right| right.as_ref() == tag.as_ref());
+        let is_wrong = seen.wrong.iter().any(|wrong| wrong.as_ref() == tag.as_ref());
+        (is_right || is_wrong).then_some(is_right)
+    }
+
+    fn remember(&self, name: String, tag: hmac::Tag, is_right: bool) {
+        let mut seen = self.lock();
+        if is_right {
+            seen.right.insert(name, tag);
+            return;
+        }
+        if seen.wrong.len() == MOST_WRONG {
+            seen.wrong.pop_front();
+        }
+        seen.wrong.push_back(tag);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Name and password of `Basic bmFtZTpwYXNzd29yZA==` (RFC 7617).
+fn credentials(header: &[u8]) -> Option<(String, String)> {
+    let header = std::str::from_utf8(header)
+        .ok()
+        .filter(|header| header.len() <= MOST_BYTES)?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    scheme
+        .eq_ignore_ascii_case("basic")
+        .then(|| (name.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    use super::Users;
+
+    fn header(text: &str) -> Vec<u8> {
+        format!("Basic {}", STANDARD.encode(text)).into_bytes()
+    }
+
+    fn users() -> Users {
+        let hash = bcrypt::hash("secret", 4).unwrap();
+        // As htpasswd(1) writes it.
+        let php = hash.replacen("$2b$", "$2y$", 1);
+        Users::new([("a".to_owned(), hash), ("b".to_owned(), php)].into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_password_of_the_right_user_lets_in() {
+        let users = users();
+        for (credentials, allowed) in [
+            ("a:secret", true),
+            ("b:secret", true),
+            ("a:Secret", false),
+            ("c:secret", false),
+            ("a:", false),
+            (":secret", false),
+            ("a", false),
+        ] {
+            for _ in 0..2 {
+                assert_eq!(users.allow(Some(&header(credentials))).await, allowed, "{credentials}");
+            }
+        }
+        for nonsense in [&b"Basic"[..], b"Basic \xff", b"Basic !!!", b"Bearer YTpzZWNyZXQ=", b""] {
+            assert!(!users.allow(Some(nonsense)).await);
+        }
+        assert!(!users.allow(None).await);
+    }
+
+    #[tokio::test]
+    async fn a_password_is_hashed_once_and_guesses_take_no_memory() {
+        let users = users();
+        assert!(users.allow(Some(&header("a:secret"))).await);
+        for n in 0..70 {
+            let tag = ring::hmac::sign(&users.key, format!("{n}").as_bytes());
+            users.remember("a".into(), tag, false);
+        }
+        let remembered = {
+            let seen = users.lock();
+            (seen.right.len(), seen.wrong.len())
+        };
+        assert_eq!(remembered, (1, super::MOST_WRONG));
+        // Nobody's turn comes any more: what is remembered needs none.
+        users.turn.close();
+        assert!(users.allow(Some(&header("a:secret"))).await);
+        assert!(!users.allow(Some(&header("b:secret"))).await);
+    }
+}

@@ -1,0 +1,118 @@
+//! `--log FILE`: what happens, one JSON object a line, as the Azure Monitor Agent takes it.
+//!
+//! Keys are names of columns that Log Analytics accepts, and each key has the same type in every line. Lines are written by a
+//! thread of their own; where they cannot be written they wait for better times.
+
+pub(crate) mod file;
+mod lines;
+mod queue;
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use self::{file::LogFile, queue::Queue};
+pub(crate) use self::{
+    file::Pattern,
+    lines::{change, fault, heartbeat, round},
+};
+use super::{Board, Fault};
+
+/// How long a line that could not be written waits before it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    at: Timestamp,
+    text: String,
+    /// Whether it tells something that no later line tells again.
+    is_news: bool,
+}
+
+impl Line {
+    /// A line about an event; keys of `rest` are columns.
+    fn new(event: &str, at: Timestamp, is_news: bool, rest: Map<String, Value>) -> Self {
+        let mut object = Map::new();
+        object.insert("TimeGenerated".into(), json!(format!("{at:.6}")));
+        object.insert("Event".into(), json!(event));
+        object.insert("Version".into(), json!(env!("CARGO_PKG_VERSION")));
+        object.extend(rest.into_iter().filter(|(_, value)| !value.is_null()));
+        let text = crate::model::json::visible(Value::Object(object).to_string()) + "\n";
+        Self { at, text, is_news }
+    }
+}
+
+/// A log that is written to.
+#[derive(Debug, Clone)]
+pub(crate) struct Log(Arc<Queue>);
+
+impl Log {
+    /// Opens the file, and starts to write what is said from now on. What goes wrong is a fault on the board.
+    ///
+    /// # Errors
+    /// The file cannot be written to, or the system has no thread for it.
+    pub(crate) fn open(pattern: Pattern, board: Arc<Board>) -> std::io::Result<Self> {
+        let mut file = LogFile::new(pattern);
+        file.open(Timestamp::now())?;
+        let log = Self(Arc::new(Queue::default()));
+        let queue = log.0.clone();
+        let write = move || write_all(&queue, file, &board);
+        thread::Builder::new().name("log".into()).spawn(write)?;
+        Ok(log)
+    }
+
+    /// Says a line.
+    pub(crate) fn say(&self, line: Line) {
+        self.0.push(line);
+    }
+
+    /// Opens the file anew: somebody else may have put another one in its place.
+    pub(crate) fn reopen(&self) {
+        self.0.reopen();
+    }
+
+    /// How many lines wait to be written, and how many were given up because too many did.
+    pub(crate) fn state(&self) -> (usize, u64) {
+        self.0.state()
+    }
+
+    /// Waits until every line is written, `patience` at most.
+    pub(crate) fn finish(&self, patience: Duration) {
+        self.0.wait_until_empty(patience);
+    }
+}
+
+fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
+    let mut broken_since: Option<Instant> = None;
+    loop {
+        let (line, is_to_reopen) = queue.next();
+        if is_to_reopen {
+            file.close();
+        }
+        match file.write(&line) {
+            Ok(()) => {
+                queue.pop();
+                if let Some(since) = broken_since.take() {
+                    let time = crate::text::words::duration(since.elapsed());
+                    let text = format!("the log is written to again, after {time}; nothing waits any more");
+                    super::say::say(super::say::Weight::Notice, &text);
+                }
+            }
+            Err(error) => {
+                broken_since.get_or_insert_with(Instant::now);
+                let (waiting, _) = queue.state();
+                board.fault(
+                    Fault::Log,
+                    &format!("cannot write to {}: {error}; {waiting} lines wait", file.shown()),
+                );
+                queue.pause(PAUSE);
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The file: appended to, one each day where its name has a `{day}`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use nix::libc::O_NONBLOCK;
+
+use super::Line;
+use crate::file;
+
+/// What becomes the UTC day.
+const DAY: &str = "{day}";
+/// Files of earlier days than so many days ago are deleted: until then the Azure Monitor Agent may still read them.
+const KEPT_DAYS: i32 = 2;
+
+/// The name of a log, which may hold a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Pattern {
+    /// A path, with `{day}` in its last part or without.
+    ///
+    /// # Errors
+    /// It is no file's name, or `{day}` stands elsewhere.
+    pub(crate) fn new(path: &Path) -> Result<Self, String> {
+        let shown = file::shown(path);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| format!("--log {shown} names no file"))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        if folder.to_string_lossy().contains(DAY) || name.matches(DAY).count() > 1 {
+            return Err(format!("--log {shown}: {DAY} goes into the file's name, once"));
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    fn has_days(&self) -> bool {
+        self.name.contains(DAY)
+    }
+
+    fn path(&self, day: Date) -> PathBuf {
+        self.folder.join(self.name.replace(DAY, &day.to_string()))
+    }
+
+    /// The day that a file's name has, where it is one of these.
+    fn day_of(&self, name: &str) -> Option<Date> {
+        let (before, after) = self.name.split_once(DAY)?;
+        let day = name.strip_prefix(before)?.strip_suffix(after)?;
+        // Only as it is written here: `20261126` is somebody else's.
+        day.parse::<Date>().ok().filter(|date| date.to_string() == day)
+    }
+}
+
+/// A log's file of now.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    pattern: Pattern,
+    open: Option<Open>,
+    /// How much of the line that is being written stands in the open file already.
+    written: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    path: PathBuf,
+    /// Device and number, by which a file is known whatever its name.
+    identity: (u64, u64),
+}
+
+impl LogFile {
+    /// Nothing is open yet.
+    pub(super) fn new(pattern: Pattern) -> Self {
+        Self {
+            pattern,
+            open: None,
+            written: 0,
+        }
+    }
+
+    /// Its name, harmless for a terminal.
+    pub(super) fn shown(&self) -> String {
+        file::shown(&self.pattern.folder.join(&self.pattern.name))
+    }
+
+    /// Forgets the open file.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+        self.written = 0;
+    }
+
+    /// Opens the file of a time, unless it is open.
+    pub(super) fn open(&mut self, at: Timestamp) -> io::Result<&mut File> {
+        let day = at.to_zoned(TimeZone::UTC).date();
+        let path = self.pattern.path(day);
+        // A file that was renamed or deleted, by logrotate for instance, is somebody else's.
+        let is_there = |open: &Open| {
+            let known = fs::metadata(&open.path);
+            known.is_ok_and(|known| (known.dev(), known.ino()) == open.identity)
+        };
+        if !self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.path == path && is_there(open))
+        {
+            self.close();
+            let mut file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o640)
+                // A pipe that nobody reads is an error, and none to wait for.
+                .custom_flags(O_NONBLOCK)
+                .open(&path)?;
+            end_line(&mut file)?;
+            let known = file.metadata()?;
+            self.open = Some(Open {
+                identity: (known.dev(), known.ino()),
+                file,
+                path,
+            });
+            if self.pattern.has_days() {
+                self.delete_before(day);
+            }
+        }
+        let open = self.open.as_mut();
+        open.map(|open| &mut open.file)
+            .ok_or_else(|| io::Error::other("no file is open"))
+    }
+
+    /// Appends a line. What a full disk left half written is written to its end the next time.
+    pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.open(line.at)?;
+        let Some(open) = &mut self.open else {
+            return Err(io::Error::other("no file is open"));
+        };
+        let text = line.text.as_bytes();
+        while let Some(rest) = text.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match open.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Deletes the files of days that are over for long; what cannot be deleted stays.
+    fn delete_before(&self, today: Date) {
+        let Ok(oldest) = today.checked_sub(KEPT_DAYS.days()) else {
+            return;
+        };
+        let names = fs::read_dir(&self.pattern.folder).into_iter().flatten().flatten();
+        for entry in names {
+            let day = entry.file_name().to_str().and_then(|name| self.pattern.day_of(name));
+            if day.is_some_and(|day| day < oldest) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Ends the last line of a file where somebody who was killed left it half written.
+fn end_line(file: &mut File) -> io::Result<()> {
+    let known = file.metadata()?;
+    if !known.is_file() || known.len() == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use jiff::Timestamp;
+
+    use super::{Line, LogFile, Pattern};
+
+    fn line(at: &str, text: &str) -> Line {
+        Line {
+            at: at.parse::<Timestamp>().unwrap(),
+            text: format!("{text}\n"),
+            is_news: false,
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_file_and_old_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = |name: &str| folder.path().join(name);
+        for name in [
+            "a-2026-11-20.log",
+            "a-2026-11-24.log",
+            "b-2026-11-20.log",
+            "a-20261120.log",
+            "a-2026-11-20.log.gz",
+        ] {
+            fs::write(mine(name), "old\n").unwrap();
+        }
+        let mut file = LogFile::new(Pattern::new(&mine("a-{day}.log")).unwrap());
+        file.write(&line("2026-11-26T23:59:59Z", "one")).unwrap();
+        file.write(&line("2026-11-27T00:00:00Z", "two")).unwrap();
+        file.write(&line("2026-11-27T00:00:01Z", "three")).unwrap();
+        assert_eq!(fs::read_to_string(mine("a-2026-11-26.log")).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(mine("a-2026-11-27.log")).unwrap(), "two\nthree\n");
+        let there = |name: &str| mine(name).exists();
+        assert!(!there("a-2026-11-20.log") && !there("a-2026-11-24.log"));
+        assert!(there("b-2026-11-20.log") && there("a-20261120.log") && there("a-2026-11-20.log.gz"));
+    }
+
+    #[test]
+    fn a_file_that_was_moved_is_not_written_to_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        fs::write(&path, "half a line").unwrap();
+        let mut file = LogFile::new(Pattern::new(&path).unwrap());
+        file.write(&line("2026-11-26T00:00:00Z", "one")).unwrap();
+        fs::rename(&path, folder.path().join("a.log.1")).unwrap();
+        file.write(&line("2026-11-26T00:00:01Z", "two")).unwrap();
+        assert_eq!(
+            fs::read_to_string(folder.path().join("a.log.1")).unwrap(),
+            "half a line\none\n"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert!(file.write(&line("2026-11-26T00:00:02Z", "three")).is_err());
+        fs::create_dir(folder.path()).unwrap();
+        file.write(&line("2026-11-26T00:00:02Z", "three")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    }
+
+    #[test]
+    fn where_the_day_goes() {
+        let wrong = |path: &str| Pattern::new(path.as_ref()).unwrap_err();
+        assert!(wrong("logs-{day}/a.log").contains("{day} goes into the file's name"));
+        assert!(wrong("{day}-{day}.log").contains("once"));
+        assert!(wrong("/").contains("names no file"));
+        assert!(Pattern::new("a.log".as_ref()).is_ok());
+    }
+}

@@ -1,0 +1,135 @@
+//! Lines that wait to be written: in order, and never more than there is room for.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::Line;
+
+/// So many lines wait at most: a day of heartbeats and summaries, or 4 MB of changes.
+const MOST: usize = 4_000;
+
+/// The lines that wait.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: VecDeque<Line>,
+    lost: u64,
+    is_to_reopen: bool,
+}
+
+impl Queue {
+    /// Adds a line. Where there is no room, the oldest one goes that later lines tell again, or else the oldest but one: the
+    /// first may be half written.
+    pub(super) fn push(&self, line: Line) {
+        let mut state = self.lock();
+        if state.lines.len() >= MOST {
+            let old = state
+                .lines
+                .iter()
+                .skip(1)
+                .position(|line| !line.is_news)
+                .map_or(1, |at| at + 1);
+            state.lines.remove(old);
+            state.lost += 1;
+        }
+        state.lines.push_back(line);
+        self.changed.notify_all();
+    }
+
+    /// The first line, once there is one, and whether the file is to be opened anew for it.
+    pub(super) fn next(&self) -> (Line, bool) {
+        let mut state = self.lock();
+        loop {
+            if let Some(line) = state.lines.front().cloned() {
+                return (line, std::mem::take(&mut state.is_to_reopen));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The first line is written.
+    pub(super) fn pop(&self) {
+        self.lock().lines.pop_front();
+        self.changed.notify_all();
+    }
+
+    /// Opens the file anew before the next line.
+    pub(super) fn reopen(&self) {
+        self.lock().is_to_reopen = true;
+        self.changed.notify_all();
+    }
+
+    /// How many lines wait, and how many were given up.
+    pub(super) fn state(&self) -> (usize, u64) {
+        let state = self.lock();
+        (state.lines.len(), state.lost)
+    }
+
+    /// Waits for a time, or until the file is to be opened anew.
+    pub(super) fn pause(&self, time: Duration) {
+        let state = self.lock();
+        drop(
+            self.changed
+                .wait_timeout_while(state, time, |state| !state.is_to_reopen),
+        );
+    }
+
+    /// Waits until no line waits, `patience` at most.
+    pub(super) fn wait_until_empty(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let state = self.lock();
+        let left = end.saturating_duration_since(Instant::now());
+        drop(
+            self.changed
+                .wait_timeout_while(state, left, |state| !state.lines.is_empty()),
+        );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Line, MOST, Queue};
+
+    #[test]
+    fn news_outlives_what_is_told_again() {
+        let queue = Queue::default();
+        let line = |text: String, is_news| Line {
+            at: Timestamp::UNIX_EPOCH,
+            text,
+            is_news,
+        };
+        for n in 0..MOST {
+            queue.push(line(n.to_string(), n % 2 == 0));
+        }
+        for n in 0..MOST {
+            queue.push(line(format!("new {n}"), true));
+        }
+        let (waiting, lost) = queue.state();
+        assert_eq!((waiting, lost), (MOST, MOST as u64));
+        assert_eq!(queue.next().0.text, "0", "the first may be half written");
+        let mut texts = Vec::new();
+        while queue.state().0 > 0 {
+            texts.push(queue.next().0.text);
+            queue.pop();
+        }
+        assert!(!texts.contains(&"1".to_owned()) && !texts.contains(&"2".to_owned()));
+        assert_eq!(
+            texts.last().map(String::as_str),
+            Some(format!("new {}", MOST - 1).as_str())
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The files of `deploy/`, held against what an agent really shows.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write as _,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    SQL_SILENT, Stage, WEB_AND_SQL, serve,
+    served::{Answer, Served, say},
+};
+
+const RULES: &str = include_str!("../../../deploy/prometheus/apim-probe.rules.yml");
+const BOARD: &str = include_str!("../../../deploy/grafana/apim-probe.json");
+const DOCS: &str = include_str!("../../../docs/serve.md");
+
+/// A service in a network in which SQL is silent, after its first round; it keeps a log, so that all families are there.
+fn served() -> Result<(Stage, Served)> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    stage.fault(SQL_SILENT)?;
+    let log = stage.path("agent.jsonl");
+    let served = serve(&stage, &["--interval", "1s", "--timeout", "1s", "--log", &log])?;
+    served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
+    Ok((stage, served))
+}
+
+/// The words of a text that look like names of series.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+    text.split(|c| !is_part(c))
+        .filter(|word| {
+            ["probe_", "apim_probe", "process_"]
+                .iter()
+                .any(|start| word.starts_with(start))
+        })
+        .filter(|word| !word.ends_with('_') && word.len() > "apim_probe".len())
+        .collect()
+}
+
+pub(super) fn series() -> Result<()> {
+    let (_stage, served) = served()?;
+    let page = served.get("/metrics")?.body;
+    let shown: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    ensure!(shown.len() > 20, "{shown:?}");
+    let recorded: BTreeSet<&str> = RULES
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- record: "))
+        .collect();
+    let board: Value = serde_json::from_str(BOARD)?;
+    let mut queries = Vec::new();
+    expressions(&board, &mut queries);
+    ensure!(queries.len() > 10, "{queries:?}");
+    for (what, text) in [
+        ("the rules", RULES),
+        ("the board", &queries.join("\n")),
+        ("docs/serve.md", DOCS),
+    ] {
+        for name in names(text) {
+            let is_there = shown.contains(name) || recorded.contains(name);
+            ensure!(is_there, "{what}: {name} is no series of\n{page}");
+        }
+    }
+    let documented = names(DOCS);
+    let unsaid: Vec<_> = shown.iter().filter(|name| !documented.contains(*name)).collect();
+    ensure!(unsaid.is_empty(), "docs/serve.md says nothing of {unsaid:?}");
+    Ok(())
+}
+
+fn expressions<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(["expr", "query"].iter().filter_map(|key| map.get(*key)?.as_str()));
+            map.values().for_each(|value| expressions(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| expressions(value, found)),
+        _ => {}
+    }
+}
+
+pub(super) fn promtool() -> Result<()> {
+    let (_stage, served) = served()?;
+    let page = served.get("/metrics")?.body;
+    let mut tool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    tool.stdin
+        .take()
+        .context("stdin is piped")?
+        .write_all(page.as_bytes())?;
+    let output = tool.wait_with_output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success() && said.is_empty(), "{said}\n{page}");
+    Ok(())
+}
+
+/// A program that ends with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(super) fn prometheus() -> Result<()> {
+    let (stage, served) = served()?;
+    let folder = stage.path("prometheus");
+    fs::create_dir(&folder)?;
+    fs::write(format!("{folder}/apim-probe.rules.yml"), RULES)?;
+    let config = format!(
+        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
+rule_files: [apim-probe.rules.yml]
+scrape_configs:
+  - job_name: apim-probe
+    static_configs: [ {{ targets: ['{}'], labels: {{ instance: spoke-a }} }} ]
+",
+        served.address
+    );
+    let file = format!("{folder}/prometheus.yml");
+    fs::write(&file, config)?;
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={file}"))
+        .arg(format!("--storage.tsdb.path={folder}/data"))
+        .args(["--web.listen-address=127.0.0.1:19090", "--log.level=error"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let _running = Running(child);
+    let ask = |query: &str| -> Result<Vec<Value>> {
+        let query: String = query
+            .bytes()
+            .flat_map(|byte| ["%".to_owned(), format!("{byte:02x}")])
+            .collect();
+        let text = say(
+            ([127, 0, 0, 1], 19_090).into(),
+            format!("GET /api/v1/query?query={query} HTTP/1.0\r\nHost: prometheus\r\n\r\n").as_bytes(),
+        )?;
+        let answer: Value = serde_json::from_str(&Answer::read(&text)?.body)?;
+        Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+    };
+    for (query, samples) in [
+        ("up{job=\"apim-probe\"} == 1", 1),
+        (
+            "apim_probe_failure_info{cause=\"tcp-timeout\", instance=\"spoke-a\"}",
+            1,
+        ),
+        ("apim_probe:required_failing:count == 1", 1),
+        ("apim_probe:finding_agents:count{kind=\"silence\"} == 1", 1),
+        (
+            "ALERTS{alertname=\"ApimProbeRequiredBlocked\", alertstate=\"pending\"}",
+            1,
+        ),
+        ("scrape_duration_seconds < 1", 1),
+    ] {
+        served.until(query, |_| Ok(ask(query).is_ok_and(|found| found.len() == samples)))?;
+    }
+    stage.repair()?;
+    for query in [
+        "apim_probe:required_failing:count == 0",
+        "probe_success{dependency=\"service\"} == 1",
+    ] {
+        served.until(query, |_| Ok(ask(query).is_ok_and(|found| !found.is_empty())))?;
+    }
+    served.until("no alert is left", |_| {
+        Ok(ask("ALERTS").is_ok_and(|found| found.is_empty()))
+    })?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! `--web-config`: who may come in, and over what.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, ensure};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+use super::{
+    SLACK, Stage, WEB_AND_SQL, serve,
+    served::{Answer, Served},
+};
+
+/// `prometheus` and `secret`, at the lowest cost.
+const BASIC: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNyZXQ=\r\n";
+const WRONG: &str = "Authorization: Basic cHJvbWV0aGV1czpTZWNyZXQ=\r\n";
+
+/// An authority, for servers and clients alike.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Result<Self> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// A certificate and its key, in PEM.
+    fn vouch(&self, name: &str) -> Result<(String, String)> {
+        let key = KeyPair::generate()?;
+        let leaf = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.0)?;
+        Ok((leaf.pem(), key.serialize_pem()))
+    }
+}
+
+/// Somebody who asks over TLS.
+struct Client(Arc<ClientConfig>);
+
+impl Client {
+    fn new(authority: &Authority, own: Option<(String, String)>) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.0.der().clone())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        let config = match own {
+            Some((chain, key)) => builder.with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(chain.as_bytes())?],
+                PrivateKeyDer::from_pem_slice(key.as_bytes())?,
+            )?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Self(Arc::new(config)))
+    }
+
+    fn get(&self, served: &Served, path: &str, header: &str) -> Result<Answer> {
+        let connection = ClientConnection::new(self.0.clone(), "agent.example".try_into()?)?;
+        let mut stream = StreamOwned::new(connection, served.connect()?);
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\n{header}\r\n")?;
+        let mut text = Vec::new();
+        let read = stream.read_to_end(&mut text);
+        Answer::read(&String::from_utf8_lossy(&text)).with_context(|| format!("{read:?}"))
+    }
+}
+
+pub(super) fn is_kept() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let (ours, theirs) = (Authority::new()?, Authority::new()?);
+    let (chain, key) = ours.vouch("agent.example")?;
+    stage.write("agent.pem", &chain)?;
+    stage.write("agent.key", &key)?;
+    stage.write("clients.pem", &ours.0.pem())?;
+    let hash = bcrypt::hash("secret", 4)?;
+    let whole = format!(
+        "tls_server_config:
+  cert_file: agent.pem
+  key_file: agent.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: clients.pem
+  min_version: TLS13
+basic_auth_users: {{ prometheus: {hash} }}
+"
+    );
+    let config = stage.write("web.yml", &whole)?;
+    let mut served = serve(&stage, &["--interval", "300ms", "--web-config", &config])?;
+
+    let client = Client::new(&ours, Some(ours.vouch("client.example")?))?;
+    for (header, status) in [("", 401), (WRONG, 401), (BASIC, 200), (WRONG, 401), (BASIC, 200)] {
+        let answer = client.get(&served, "/metrics", header)?;
+        ensure!(answer.status == status, "{header}: {}", answer.status);
+        ensure!(
+            (status == 401) == answer.head.contains("www-authenticate: basic"),
+            "{}",
+            answer.head
+        );
+    }
+    for path in ["/-/healthy", "/-/ready", "/report.json", "/nothing"] {
+        ensure!(
+            client.get(&served, path, "")?.status == 401,
+            "{path} without a password"
+        );
+    }
+    for stranger in [None, Some(theirs.vouch("client.example")?)] {
+        let refused = Client::new(&ours, stranger)?.get(&served, "/metrics", BASIC);
+        ensure!(refused.is_err(), "somebody whom nobody vouches for came in");
+    }
+    // Plain HTTP at a door of TLS.
+    ensure!(served.get("/metrics").is_err(), "came in over plain HTTP");
+    served.expect(&["was not understood"])?;
+
+    // A new certificate, without a signal.
+    let next = Authority::new()?;
+    let (chain, key) = next.vouch("agent.example")?;
+    stage.write("agent.key", &key)?;
+    stage.write("agent.pem", &chain)?;
+    let renewed = Client::new(&next, Some(ours.vouch("client.example")?))?;
+    let took = served.until("the new certificate is shown", |it| {
+        Ok(renewed
+            .get(it, "/-/healthy", BASIC)
+            .is_ok_and(|answer| answer.status == 200))
+    })?;
+    ensure!(took < std::time::Duration::from_secs(5) + SLACK, "after {took:?}");
+
+    // A broken file lets nobody else in, and nobody out.
+    stage.write("web.yml", "basic_auth_user: {}\n")?;
+    served.signal("HUP")?;
+    served.expect(&["--web-config", "basic_auth_user", "the old one goes on"])?;
+    let success = |value: &str| {
+        let line = format!("apim_probe_config_last_reload_successful {value}\n");
+        served.until(&line, |it| Ok(renewed.get(it, "/metrics", BASIC)?.body.contains(&line)))
+    };
+    success("0")?;
+    ensure!(
+        renewed.get(&served, "/metrics", "")?.status == 401,
+        "the door stands open"
+    );
+    fs::write(&config, whole)?;
+    served.signal("HUP")?;
+    success("1")?;
+
+    for (text, words) in [
+        (
+            "tls_server_config: { cert_file: agent.pem, key_file: clients.pem }",
+            "key_file",
+        ),
+        ("http_server_config: { http2: false }", "http_server_config"),
+        (
+            "tls_server_config: { cert_file: agent.pem, key_file: agent.key, min_version: TLS10 }",
+            "TLS12 is the oldest",
+        ),
+    ] {
+        let broken = stage.write("broken.yml", text)?;
+        let output = stage.command("serve", &["--web-config", &broken])?.output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.code() == Some(2) && stderr.contains(words),
+            "{text}: {stderr}"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! `--log`: what happens, one JSON object a line.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value};
+
+use super::{SQL_SILENT, Stage, WEB_AND_SQL, serve};
+
+const BICEP: &str = include_str!("../../../deploy/azure/log-analytics.bicep");
+
+/// What Log Analytics keeps for itself.
+const RESERVED: [&str; 10] = [
+    "id",
+    "billedsize",
+    "isbillable",
+    "invalidtimegenerated",
+    "tenantid",
+    "title",
+    "type",
+    "uniqueid",
+    "computer",
+    "filepath",
+];
+
+fn lines(path: &Path) -> Result<Vec<Map<String, Value>>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    ensure!(text.is_empty() || text.ends_with('\n'), "half a line at the end");
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+fn of<'a>(lines: &'a [Map<String, Value>], event: &str) -> Vec<&'a Map<String, Value>> {
+    lines.iter().filter(|line| line["Event"] == event).collect()
+}
+
+pub(super) fn is_kept() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let pattern = stage.path("agent-{day}.jsonl");
+    let old = stage.write("agent-2020-01-01.jsonl", "{}\n")?;
+    let mut served = serve(
+        &stage,
+        &["--interval", "300ms", "--timeout", "1500ms", "--log", &pattern],
+    )?;
+    served.rounds(2.0)?;
+    stage.fault(SQL_SILENT)?;
+    served.expect(&["reachable -> blocked tcp-timeout"])?;
+    served.say(b"nonsense\r\n\r\n")?;
+    served.expect(&["was not understood"])?;
+    served.rounds(2.0)?;
+    let (status, took) = served.terminate()?;
+    ensure!(status == Some(0) && took.as_secs() < 1, "{status:?} after {took:?}");
+    ensure!(!Path::new(&old).exists(), "a file of years ago is there");
+
+    let today = jiff::Timestamp::now().to_string();
+    let path = pattern.replace("{day}", today.split('T').next().unwrap_or_default());
+    let lines = lines(Path::new(&path))?;
+    let (rounds, heartbeats) = (of(&lines, "round"), of(&lines, "heartbeat"));
+    ensure!(
+        rounds.len() >= 4 && heartbeats.len() >= rounds.len(),
+        "{} and {}",
+        rounds.len(),
+        heartbeats.len()
+    );
+    ensure!(
+        rounds[0]["Verdict"] == "reachable" && rounds[0]["Counted"] == 2,
+        "{:?}",
+        rounds[0]
+    );
+    let changes = of(&lines, "change");
+    ensure!(changes.len() == 1, "{changes:?}");
+    for (key, value) in [
+        ("Endpoint", "service/sql.example:1433"),
+        ("FromVerdict", "reachable"),
+        ("ToVerdict", "blocked"),
+        ("ToCause", "tcp-timeout"),
+        ("Need", "required"),
+        ("Finding", "silence/tcp-1433"),
+        ("FindingKind", "silence"),
+    ] {
+        ensure!(
+            changes[0].get(key).is_some_and(|it| it == value),
+            "{key}: {:?}",
+            changes[0]
+        );
+    }
+    let faults = of(&lines, "fault");
+    ensure!(faults.iter().any(|line| line["Fault"] == "request"), "{faults:?}");
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in &lines {
+        let time = line["TimeGenerated"].as_str().unwrap_or_default();
+        ensure!(time.parse::<jiff::Timestamp>().is_ok() && time.len() == 27, "{time}");
+        for (key, value) in line {
+            let is_name = key.len() <= 45
+                && key.starts_with(|c: char| c.is_ascii_alphabetic())
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            ensure!(
+                is_name && key.len() >= 2 && !RESERVED.contains(&key.to_lowercase().as_str()),
+                "{key}"
+            );
+            let kind = match value {
+                Value::String(_) => "string",
+                Value::Number(_) => "number",
+                Value::Array(_) => "dynamic",
+                _ => "another",
+            };
+            kinds.entry(key).or_default().insert(kind);
+        }
+    }
+    // The table and the rule that collects the lines know each key, and its type.
+    for (key, kinds) in kinds.iter().filter(|(key, _)| **key != "TimeGenerated") {
+        let has = |kind: &str| BICEP.contains(&format!("{{ name: '{key}', type: '{kind}' }}"));
+        let is_known = kinds.iter().all(|kind| match *kind {
+            "number" => has("long") || has("real"),
+            kind => has(kind),
+        });
+        ensure!(is_known, "{key} {kinds:?} is no column of deploy/azure");
+    }
+    let mixed: Vec<_> = kinds
+        .iter()
+        .filter(|(_, kinds)| kinds.len() != 1 || kinds.contains("another"))
+        .collect();
+    ensure!(mixed.is_empty(), "{mixed:?}");
+    Ok(())
+}
+
+pub(super) fn waits() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let folder = stage.path("logs");
+    fs::create_dir(&folder)?;
+    let path = Path::new(&folder).join("agent.jsonl");
+    let log = path.display().to_string();
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    served.rounds(2.0)?;
+    // The folder is gone, and something changes meanwhile.
+    fs::rename(&folder, stage.path("elsewhere"))?;
+    stage.fault(SQL_SILENT)?;
+    served.expect(&["cannot write to", "agent.jsonl"])?;
+    served.until_metric(
+        "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}",
+        1.0,
+    )?;
+    served.rounds(2.0)?;
+    ensure!(
+        served.metric("apim_probe_log_waiting_lines")?.is_some_and(|n| n >= 4.0),
+        "nothing waits"
+    );
+    ensure!(
+        served
+            .metric("apim_probe_faults_total{kind=\"log\"}")?
+            .is_some_and(|n| n >= 1.0),
+        "no fault"
+    );
+    fs::create_dir(&folder)?;
+    served.until_metric("apim_probe_log_waiting_lines", 0.0)?;
+    let late = lines(&path)?;
+    ensure!(
+        of(&late, "change").len() == 1 && !of(&late, "fault").is_empty(),
+        "{late:?}"
+    );
+    let early = lines(&Path::new(&stage.path("elsewhere")).join("agent.jsonl"))?;
+    let rounds: Vec<u64> = [early, late]
+        .concat()
+        .iter()
+        .filter(|line| line["Event"] == "round")
+        .filter_map(|line| line["Round"].as_u64())
+        .collect();
+    ensure!(rounds.is_sorted() && rounds.len() >= 4, "{rounds:?}");
+    ensure!(
+        rounds[0] <= 1 && rounds.iter().zip(&rounds[1..]).all(|(one, next)| next - one <= 2),
+        "{rounds:?}"
+    );
+
+    // Renamed by somebody who keeps logs, who then says so.
+    fs::rename(&path, path.with_extension("old"))?;
+    served.signal("HUP")?;
+    served.until("a new file", |_| Ok(path.exists() && !lines(&path)?.is_empty()))?;
+    let (status, _) = served.terminate()?;
+    ensure!(status == Some(0), "{status:?}");
+
+    let nowhere = stage.path("nowhere/agent.jsonl");
+    for (log, status) in [(nowhere.as_str(), 4), ("/tmp/{day}/{day}.jsonl", 2)] {
+        let output = stage.command("serve", &["--log", log])?.output()?;
+        ensure!(output.status.code() == Some(status), "{log}: {:?}", output.status);
+    }
+    Ok(())
+}
