@@ -1,6 +1,6 @@
 //! What can be typed: types and their help, no behaviour.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     Args, ColorChoice, Parser, Subcommand, ValueHint,
@@ -64,10 +64,20 @@ Example:
 
 Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
     Diff(DiffArgs),
+    /// The same endpoints seen from several places, and what that accuses
+    #[command(after_help = "\
+Examples:
+  apim-probe compare hub.json spoke-a.json spoke-b.json
+  apim-probe compare hub=/tmp/1.json spoke=/tmp/2.json --format html > compare.html
+
+Exit status: 0 where all agree and nothing required is blocked, 1 otherwise, 2 for files that cannot be compared")]
+    Compare(CompareArgs),
     /// What a newer copy of Microsoft's page says that the catalog does not
-    #[command(
-        after_help = "Exit status: 0 without differences, 1 with (what could not be read is one), 2 for what is no such page"
-    )]
+    #[command(after_help = "\
+Example:
+  apim-probe drift virtual-network-reference.md
+
+Exit status: 0 without differences, 1 with (what could not be read is one), 2 for what is no such page")]
     Drift(DriftArgs),
     /// Rules that the plan needs, or that a report says are missing
     #[command(after_help = "\
@@ -167,6 +177,59 @@ pub struct DiffArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A report in JSON from each place; NAME is what it is called, else the name of its file
+    #[arg(value_name = "[NAME=]REPORT", value_hint = ValueHint::FilePath, required = true)]
+    pub reports: Vec<NamedPath>,
+    /// Format of the comparison
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ComparisonFormat,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// The formats of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ComparisonFormat {
+    /// For people at a terminal.
+    Text,
+    /// One document, for programs.
+    Json,
+    /// A comment on a pull request.
+    Markdown,
+    /// One self-contained file for a browser.
+    Html,
+}
+
+/// `[NAME=]FILE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPath {
+    /// What the place is called, where the user said so.
+    pub name: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl From<OsString> for NamedPath {
+    /// A name has no slash: `./a=b.json` is a file alone.
+    fn from(text: OsString) -> Self {
+        let named = text.to_str().and_then(|text| text.split_once('='));
+        match named.filter(|(name, _)| !name.is_empty() && !name.contains(['/', '\\'])) {
+            Some((name, path)) => Self {
+                name: Some(name.to_owned()),
+                path: path.into(),
+            },
+            None => Self {
+                name: None,
+                path: text.into(),
+            },
+        }
+    }
 }
 
 /// `drift`.

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod check;
+mod compare;
 mod completions;
 mod confirm;
 mod diff;
@@ -88,6 +89,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Run(arguments)) => run::run(*arguments, typed),
         Some(Command::List(arguments)) => list::list(&arguments),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Compare(arguments)) => compare::compare(&arguments),
         Some(Command::Diff(arguments)) => diff::diff(&arguments),
         Some(Command::Drift(arguments)) => drift::drift(&arguments),
         Some(Command::Rules(arguments)) => rules::rules(*arguments),

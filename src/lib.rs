@@ -5,7 +5,8 @@
 //! probes.yaml ─ catalog ─▶ plan ─▶ probe (dns ▸ tcp ▸ tls ▸ hello) ─▶ diagnosis ─ assemble ─▶ report ─▶ text | json | html …
 //!                  ▲         ▲            │ events                        ▲                 ├─▶ diff
 //!                spans    vantage         ▼                            network              ├─▶ rules
-//!                       + imports      progress                                             └─▶ watch, serve
+//!                       + imports      progress                                             ├─▶ compare
+//!                                                                                           └─▶ watch, serve
 //! ```
 //!
 //! Each arrow is one plain value, made once and never changed behind it. Only [`probe`] touches the network and only `vantage`
@@ -40,6 +41,7 @@ pub mod azure;
 pub mod catalog;
 pub mod cli;
 mod commands;
+pub mod compare;
 mod confirm;
 pub mod diagnosis;
 pub mod diff;

@@ -4,7 +4,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use crate::{catalog, diff, drift, model, plan, watch};
+use crate::{catalog, compare, diff, drift, model, plan, watch};
 
 /// Something that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,6 +15,8 @@ pub enum Document {
     Plan,
     /// What `diff --format json` prints.
     Diff,
+    /// What `compare --format json` prints.
+    Compare,
     /// What `drift --format json` prints.
     Drift,
     /// One line of `watch --format jsonl`.
@@ -30,6 +32,7 @@ impl Document {
             Self::Report => written::<model::Report>(model::SCHEMA),
             Self::Plan => written::<plan::document::Document>(plan::document::SCHEMA),
             Self::Diff => written::<diff::Diff>(diff::SCHEMA),
+            Self::Compare => written::<compare::Comparison>(compare::SCHEMA),
             Self::Drift => written::<drift::Drift>(drift::SCHEMA),
             Self::Change => written::<watch::Change>(watch::change::SCHEMA),
             Self::Probes => catalog::json_schema(),

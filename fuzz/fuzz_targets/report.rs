@@ -3,6 +3,7 @@
 #![no_main]
 
 use apim_probe::{
+    compare::{Comparison, Named, html, markdown, text},
     diff::{Diff, read},
     exit::judge,
     file,
@@ -40,4 +41,17 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let diff = Diff::between(&report, &report).expect("it is of its own cloud");
     assert_eq!((diff.regressions, diff.fixes), (0, 0));
+    let mut other = report.clone();
+    other.duration_ms += 1.0;
+    let named = |name: &str, report| Named { name: name.into(), report };
+    if let Ok(comparison) = Comparison::of(&[named("one", report), named("other", other)]) {
+        for written in [
+            text::render(&comparison, &options),
+            markdown::render(&comparison, &options),
+            html::render(&comparison, &options),
+            comparison.to_json(),
+        ] {
+            assert!(!written.contains(|c: char| c.is_control() && c != '\n'), "{written:?}");
+        }
+    }
 });

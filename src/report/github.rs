@@ -11,12 +11,12 @@ use super::{
     view,
 };
 use crate::{
-    model::{Endpoint, ExitStatus, Finding, Report},
+    model::{Confidence, Endpoint, ExitStatus, Finding, Report},
     text::{escape, words},
 };
 
-/// Annotations of one level that a step may have is ten (the documentation of actions/toolkit, "Problem Matchers"); one error is
-/// GitHub's own, about the exit status.
+/// A step may have ten annotations of one level (the documentation of actions/toolkit, "Problem Matchers"); one error is GitHub's
+/// own, about the exit status, and one notice is the headline.
 const MOST: usize = 9;
 /// The runner cuts a longer message, in units of UTF-16 (`_maxIssueMessageLength` in actions/runner).
 const LONGEST: usize = 4_096;
@@ -42,7 +42,7 @@ impl Level {
 }
 
 /// The report as annotations, one a line: the headline, then each finding. What makes the exit status 1 is an error, what else
-/// is not well a warning. What would be more than GitHub shows is counted, and no command is cut.
+/// is not well a warning, and a hint a notice. What would be more than GitHub shows is counted, and no command is cut.
 pub fn render(report: &Report, options: &Options) -> String {
     let deciding = Deciding::of(report, options.policy);
     let headline = Headline::of(report);
@@ -57,6 +57,9 @@ pub fn render(report: &Report, options: &Options) -> String {
     let (grave, other): (Vec<&Finding>, Vec<&Finding>) = findings
         .into_iter()
         .partition(|finding| finding.endpoints.iter().any(|id| deciding.fails(id)));
+    let (hints, other): (Vec<&Finding>, Vec<&Finding>) = other
+        .into_iter()
+        .partition(|finding| finding.confidence == Confidence::Low);
     let unexplained = report
         .endpoints
         .iter()
@@ -70,6 +73,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     for (level, items) in [
         (Level::Error, grave.collect::<Vec<_>>()),
         (Level::Warning, other.collect()),
+        (Level::Notice, hints.into_iter().map(of_finding).collect()),
     ] {
         let shown = if items.len() > MOST { MOST - 1 } else { items.len() };
         for (title, lines) in &items[..shown] {

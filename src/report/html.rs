@@ -37,7 +37,7 @@ pub fn render(report: &Report, options: &Options) -> String {
 }
 
 /// Text from anywhere, without control characters; the template escapes what is markup.
-struct Text<'a>(&'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -312,7 +312,7 @@ fn tone(status: Status) -> &'static str {
 }
 
 /// What a content security policy calls a text.
-fn hash(text: &str) -> String {
+pub(crate) fn hash(text: &str) -> String {
     format!(
         "sha256-{}",
         BASE64.encode(digest::digest(&digest::SHA256, text.as_bytes()))

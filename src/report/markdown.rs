@@ -232,7 +232,7 @@ fn untested(report: &Report) -> String {
 }
 
 /// Text in which nothing is markup, a mention, a reference to an issue, or a link.
-fn text(said: &str) -> String {
+pub(crate) fn text(said: &str) -> String {
     let mut out = String::with_capacity(said.len());
     for c in escape(said).chars() {
         match c {
@@ -252,7 +252,7 @@ fn text(said: &str) -> String {
 }
 
 /// Text as a code span; not for a table, whose pipes need more.
-fn code(said: &str) -> String {
+pub(crate) fn code(said: &str) -> String {
     let said = escape(said);
     let longest = said.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

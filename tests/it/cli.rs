@@ -21,7 +21,7 @@ fn said(arguments: &[&str]) -> String {
 fn every_help_is_as_reviewed() {
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("help", said(&["--help"]));
-        for command in ["run", "list", "check", "drift", "watch", "serve", "schema", "completions"] {
+        for command in ["run", "list", "check", "compare", "drift", "watch", "serve", "schema", "completions"] {
             insta::assert_snapshot!(format!("help-{command}"), said(&[command, "--help"]));
         }
     });
@@ -77,7 +77,7 @@ fn flags_that_make_no_sense_are_refused() {
         ),
         (
             &["schema", "weather"],
-            "[possible values: report, plan, diff, drift, change, probes]",
+            "[possible values: report, plan, diff, compare, drift, change, probes]",
         ),
     ] {
         let output = Command::cargo_bin("apim-probe")

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 30] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -32,6 +32,7 @@ const LAYERS: [&str; 29] = [
     // How it is shown and compared.
     "report",
     "diff",
+    "compare",
     "drift",
     "watch",
     "explain",

@@ -9,6 +9,7 @@ mod moments;
 mod outputs;
 mod stops;
 mod threads;
+mod vantages;
 mod wire;
 
 use std::{
@@ -42,6 +43,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
         outputs::PROMISES,
         stops::PROMISES,
         threads::PROMISES,
+        vantages::PROMISES,
         wire::PROMISES,
     ]
     .into_iter()

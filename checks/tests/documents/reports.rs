@@ -8,6 +8,7 @@ use apim_probe::{
 
 use crate::samples;
 
+mod compare;
 mod diff;
 mod formats;
 mod pipelines;

@@ -1,0 +1,344 @@
+//! The same endpoints from several places, and what that accuses.
+
+use apim_probe::{
+    azure::Cloud,
+    compare::{Comparison, Conclusion, Incomparable, Kind, Named, html, markdown, text},
+    model::{Cause, Endpoint, ExitStatus, Need, Protocol, Report, Standing, Suspect},
+    report::{Detail, Options},
+    schema::Document,
+};
+use apim_probe_checks::validate;
+
+use super::{
+    samples::{self, Became as _},
+    snapshot,
+};
+
+/// A report of one place: its name, its subnet, and what became of SQL, Key Vault and Event Hubs.
+fn place(name: &str, subnet: u8, seen: [&str; 3]) -> Named {
+    let of = |endpoint: Endpoint, seen: &str| match seen {
+        "ok" => endpoint,
+        "-" => endpoint.untested(Cause::NeedsValue, "A value is missing."),
+        "?" => endpoint.became(apim_probe::model::Verdict::Unproven, None, "Something answers."),
+        cause => endpoint.blocked(cause.parse().unwrap(), "Blocked."),
+    };
+    let [sql, vault, hubs] = seen;
+    let endpoints = vec![
+        of(samples::SQL.at("s.database.windows.net", 1433, Protocol::Tds), sql),
+        of(samples::KEY_VAULT.at("v.vault.azure.net", 443, Protocol::Https), vault),
+        of(
+            samples::EVENT_HUBS.at("e.servicebus.windows.net", 5671, Protocol::Amqps),
+            hubs,
+        ),
+        samples::ENTRA.at("login.microsoftonline.com", 443, Protocol::Https),
+    ];
+    let mut report = samples::report(endpoints, vec![]);
+    report.vantage.host = Some(format!("vm-{name}"));
+    report.vantage.addresses = vec![[10, subnet, 0, 4].into()];
+    report.vantage.subnet = Some(format!("10.{subnet}.0.0/24"));
+    report.duration_ms += f64::from(subnet);
+    Named {
+        name: name.into(),
+        report,
+    }
+}
+
+fn compared(reports: &[Named]) -> Comparison {
+    let comparison = Comparison::of(reports).unwrap();
+    validate(Document::Compare, &serde_json::from_str(&comparison.to_json()).unwrap()).unwrap();
+    comparison
+}
+
+fn options(exit: &ExitStatus, width: usize) -> Options<'_> {
+    Options {
+        exit,
+        policy: apim_probe::model::Policy::default(),
+        width,
+        colour: false,
+        unicode: true,
+        detail: Detail::Brief,
+        again: None,
+    }
+}
+
+fn rendered(comparison: &Comparison, width: usize) -> String {
+    text::render(comparison, &options(&comparison.status(), width))
+}
+
+/// The one conclusion about SQL.
+fn of_sql(comparison: &Comparison) -> Option<&Conclusion> {
+    let about = |it: &&Conclusion| it.endpoints.iter().any(|id| id.starts_with("sql/"));
+    comparison.conclusions.iter().find(about)
+}
+
+#[test]
+fn each_pattern_has_its_word_and_its_places() {
+    let silent = "tcp-timeout";
+    for (seen, concluded) in [
+        (["ok", "ok", "ok"], None),
+        ([silent, "ok", "ok"], Some((Kind::OnlyHere, vec!["a"]))),
+        (["ok", silent, "ok"], Some((Kind::OnlyHere, vec!["b"]))),
+        ([silent, "ok", "-"], Some((Kind::OnlyHere, vec!["a"]))),
+        ([silent, silent, silent], Some((Kind::Everywhere, vec!["a", "b", "c"]))),
+        ([silent, silent, "-"], Some((Kind::Everywhere, vec!["a", "b"]))),
+        (
+            [silent, "tls-reset", silent],
+            Some((Kind::Everywhere, vec!["a", "b", "c"])),
+        ),
+        ([silent, silent, "ok"], Some((Kind::AllButHere, vec!["c"]))),
+        ([silent, "?", "ok"], Some((Kind::Differs, vec!["a"]))),
+        // What one place alone measured shows nothing about places.
+        ([silent, "-", "-"], None),
+        (["-", "-", "-"], None),
+    ] {
+        let names = ["a", "b", "c"];
+        let reports: Vec<Named> = names
+            .iter()
+            .zip(1..)
+            .zip(seen)
+            .map(|((name, subnet), sql)| place(name, subnet, [sql, "ok", "ok"]))
+            .collect();
+        let comparison = compared(&reports);
+        let found = of_sql(&comparison).map(|it| (it.kind, it.vantages.iter().map(String::as_str).collect()));
+        assert_eq!(found, concluded, "{seen:?}");
+        let status = comparison.status().code;
+        let blocked = seen.iter().any(|cause| cause.contains("-t") || cause.contains("tls"));
+        assert_eq!(status, u8::from(blocked), "{seen:?}: {}", comparison.status());
+    }
+}
+
+#[test]
+fn a_pattern_accuses_what_fits_it() {
+    let only = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, ["ok", "ok", "ok"])];
+    let both = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, [cause, "ok", "ok"])];
+    for (reports, accused, cleared) in [
+        (
+            only("tcp-timeout"),
+            vec![Suspect::Nsg, Suspect::Udr, Suspect::VmNicNsg],
+            Suspect::Service,
+        ),
+        (only("dns-timeout"), vec![Suspect::DnsServer], Suspect::VmNicNsg),
+        (
+            only("tls-reset"),
+            vec![Suspect::Udr, Suspect::FirewallApplicationRule],
+            Suspect::Service,
+        ),
+        (
+            both("tcp-timeout"),
+            vec![Suspect::FirewallNetworkRule, Suspect::Service],
+            Suspect::Nsg,
+        ),
+        (
+            both("dns-nxdomain"),
+            vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
+            Suspect::Nsg,
+        ),
+        (
+            both("http-denied"),
+            vec![Suspect::FirewallApplicationRule],
+            Suspect::Service,
+        ),
+    ] {
+        let comparison = compared(&reports);
+        let suspects = &of_sql(&comparison).unwrap().suspects;
+        assert!(
+            accused.iter().all(|it| suspects.contains(it)),
+            "{accused:?} {suspects:?}"
+        );
+        assert!(!suspects.contains(&cleared), "{cleared:?} {suspects:?}");
+    }
+}
+
+#[test]
+fn two_vms_in_one_subnet_share_its_rules() {
+    let mut reports = [
+        place("a", 1, ["tcp-timeout", "ok", "ok"]),
+        place("b", 2, ["ok", "ok", "ok"]),
+    ];
+    reports[1].report.vantage.subnet = reports[0].report.vantage.subnet.clone();
+    let comparison = compared(&reports);
+    assert_eq!(
+        of_sql(&comparison).unwrap().suspects,
+        [Suspect::VmNicNsg, Suspect::LocalHost]
+    );
+
+    let mut both = [
+        place("a", 1, ["tcp-timeout", "ok", "ok"]),
+        place("b", 2, ["tcp-timeout", "ok", "ok"]),
+    ];
+    both[1].report.vantage.subnet = both[0].report.vantage.subnet.clone();
+    let comparison = compared(&both);
+    let conclusion = of_sql(&comparison).unwrap();
+    assert!(conclusion.suspects.contains(&Suspect::Nsg), "{conclusion:?}");
+    assert!(conclusion.text.contains("one subnet"), "{}", conclusion.text);
+}
+
+#[test]
+fn what_keeps_reports_from_being_alike_is_said() {
+    type Change = fn(&mut Report);
+    let changes: [(&str, Change); 9] = [
+        ("machines of the same name", |report| {
+            report.vantage.host = Some("vm-a".into());
+            report.vantage.addresses = vec![[10, 1, 0, 4].into()];
+        }),
+        ("interrupted", |report| report.complete = false),
+        ("no Azure VM", |report| {
+            report.vantage.standing = Some(Standing::NotAzure);
+        }),
+        ("a was made 4 d", |report| {
+            report.started_at = "2026-11-26T01:00:00Z".parse().unwrap();
+        }),
+        ("different catalogs", |report| {
+            report.agent.catalog_documented = Some("2025-10-01".into());
+        }),
+        ("different versions", |report| report.agent.version = "0.0.9".into()),
+        ("different regions", |report| {
+            report.vantage.region = Some("northeurope".into());
+        }),
+        ("different scopes: b (with --only sql)", |report| {
+            report.selection.only = Some(vec!["sql".into()]);
+        }),
+        ("1 measured endpoint is not in every report", |report| {
+            report.endpoints[0].id = "sql/other.database.windows.net:1433".into();
+            report.endpoints.remove(0);
+        }),
+    ];
+    for (said, change) in changes {
+        let mut reports = [place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3])];
+        assert!(
+            compared(&reports).notices.is_empty(),
+            "{:?}",
+            compared(&reports).notices
+        );
+        change(&mut reports[1].report);
+        let notices = compared(&reports).notices;
+        assert!(
+            notices.iter().any(|notice| notice.contains(said)),
+            "{said}: {notices:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_the_reason() {
+    let (a, b) = (place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3]));
+    let refused = |reports: &[Named]| Comparison::of(reports).unwrap_err();
+    assert_eq!(refused(&[]), Incomparable::TooFew);
+    assert_eq!(refused(std::slice::from_ref(&a)), Incomparable::TooFew);
+    let twice = Named {
+        name: "copy".into(),
+        report: a.report.clone(),
+    };
+    assert_eq!(
+        refused(&[a.clone(), twice]),
+        Incomparable::SameReport("a".into(), "copy".into())
+    );
+    let mut named_alike = b.clone();
+    named_alike.name = "a".into();
+    assert_eq!(refused(&[a.clone(), named_alike]), Incomparable::SameName("a".into()));
+    let mut elsewhere = b.clone();
+    elsewhere.report.vantage.cloud = Cloud::China;
+    assert!(matches!(refused(&[a.clone(), elsewhere]), Incomparable::OtherCloud(..)));
+    let mut blind = b.clone();
+    blind.report.vantage.standing = Some(Standing::NoNetwork);
+    assert_eq!(refused(&[a.clone(), blind]), Incomparable::NoNetwork("b".into()));
+    let mut apart = b;
+    apart.report.endpoints.retain(|endpoint| endpoint.dependency == "sql");
+    let mut rest = a;
+    rest.report.endpoints.retain(|endpoint| endpoint.dependency != "sql");
+    assert!(matches!(refused(&[rest, apart]), Incomparable::NothingShared(_)));
+}
+
+#[test]
+fn a_place_without_network_counts_nowhere() {
+    let mut reports = [
+        place("a", 1, ["tcp-timeout", "ok", "ok"]),
+        place("b", 2, ["ok"; 3]),
+        place("c", 3, ["tcp-no-route"; 3]),
+    ];
+    reports[2].report.vantage.standing = Some(Standing::NoNetwork);
+    let comparison = compared(&reports);
+    let conclusion = of_sql(&comparison).unwrap();
+    assert_eq!(
+        (conclusion.kind, conclusion.vantages.as_slice()),
+        (Kind::OnlyHere, &["a".to_owned()][..])
+    );
+    assert!(comparison.endpoints.iter().all(|row| row.seen[2].is_none()));
+}
+
+#[test]
+fn documented_endpoints_decide_nothing() {
+    let mut reports = [place("a", 1, ["tcp-timeout", "ok", "ok"]), place("b", 2, ["ok"; 3])];
+    for named in &mut reports {
+        named.report.endpoints[0].need = Need::Documented;
+    }
+    let comparison = compared(&reports);
+    assert_eq!((comparison.status().code, comparison.conclusions.len()), (0, 0));
+}
+
+#[test]
+fn text_of_two_places_and_of_many() {
+    let three = [
+        place("hub", 1, ["ok", "tls-untrusted", "ok"]),
+        place("spoke-a", 2, ["tcp-timeout", "tls-untrusted", "-"]),
+        place("spoke-b", 3, ["ok", "tls-untrusted", "tcp-refused"]),
+    ];
+    let comparison = compared(&three);
+    snapshot("compare-text", &rendered(&comparison, 80));
+    let exit = comparison.status();
+    snapshot("compare-markdown", &markdown::render(&comparison, &options(&exit, 80)));
+    let many: Vec<Named> = (1..=20)
+        .map(|n| {
+            place(
+                &format!("spoke-{n}"),
+                n,
+                [if n < 3 { "tcp-timeout" } else { "ok" }, "ok", "ok"],
+            )
+        })
+        .collect();
+    snapshot("compare-many", &rendered(&compared(&many), 80));
+}
+
+#[test]
+fn no_line_is_wider_than_asked_and_no_name_acts() {
+    let mut hostile = Named {
+        name: "\u{1b}[2J<script>|`x`\u{202e}".into(),
+        report: samples::hostile(),
+    };
+    hostile.report.vantage.cloud = Cloud::Public;
+    let mut other = Named {
+        name: "other".into(),
+        report: hostile.report.clone(),
+    };
+    other.report.endpoints[0] = other.report.endpoints[0].clone().blocked(Cause::TcpTimeout, "x");
+    let comparison = compared(&[hostile, other]);
+    let exit = comparison.status();
+    for width in [40, 60, 80, 200] {
+        for line in rendered(&comparison, width).lines() {
+            assert!(line.chars().count() <= width, "{line}");
+        }
+    }
+    let html = html::render(&comparison, &options(&exit, 80));
+    assert!(!html.contains("<script"), "{html}");
+    for text in [
+        rendered(&comparison, 80),
+        html,
+        markdown::render(&comparison, &options(&exit, 80)),
+        comparison.to_json(),
+    ] {
+        let acts = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
+        assert!(!text.contains(acts), "{text:?}");
+    }
+}
+
+#[test]
+fn html_has_a_cell_for_each_endpoint_and_place() {
+    let comparison = compared(&[place("a", 1, ["ok"; 3]), place("b", 2, ["tcp-timeout", "ok", "ok"])]);
+    let exit = comparison.status();
+    let html = html::render(&comparison, &options(&exit, 80));
+    assert_eq!(html.matches("<th scope=\"row\"").count(), comparison.endpoints.len());
+    assert_eq!(html.matches("<td class=\"bad\">").count(), 1);
+    for request in ["src=", "http:", "https:", "url(", "@import", "<link"] {
+        assert!(!html.contains(request), "{request}");
+    }
+}

@@ -1,0 +1,51 @@
+//! `apim-probe compare [NAME=]REPORT …`.
+
+use super::{Failure, print, terminal};
+use crate::{
+    cli::{CompareArgs, ComparisonFormat, NamedPath},
+    compare::{Comparison, Named, html, markdown, text},
+    diff::read,
+    file,
+    report::Detail,
+};
+
+/// Shows the same endpoints from several places.
+pub(super) fn compare(arguments: &CompareArgs) -> Result<u8, Failure> {
+    let names = names(&arguments.reports);
+    let read = |(given, name): (&NamedPath, String)| {
+        let report = read::load(&given.path).map_err(Failure::usage)?;
+        Ok(Named { name, report })
+    };
+    let reports = arguments.reports.iter().zip(names).map(read);
+    let reports: Vec<Named> = reports.collect::<Result<_, Failure>>()?;
+    let comparison = Comparison::of(&reports).map_err(Failure::usage)?;
+    let status = comparison.status();
+    let options = terminal::options(&status, arguments.color, Detail::Brief, "");
+    print(&match arguments.format {
+        ComparisonFormat::Text => text::render(&comparison, &options),
+        ComparisonFormat::Json => comparison.to_json(),
+        ComparisonFormat::Markdown => markdown::render(&comparison, &options),
+        ComparisonFormat::Html => html::render(&comparison, &options),
+    })?;
+    Ok(status.code)
+}
+
+/// What each place is called: as the user says, else by its file without the ending, else, where two files share that, by
+/// its path.
+fn names(given: &[NamedPath]) -> Vec<String> {
+    let short = |given: &NamedPath| match (&given.name, given.path.file_stem()) {
+        (Some(name), _) => name.clone(),
+        (None, Some(stem)) => stem.to_string_lossy().into_owned(),
+        (None, None) => file::shown(&given.path),
+    };
+    let all: Vec<String> = given.iter().map(short).collect();
+    let is_shared = |name: &String| all.iter().filter(|other| *other == name).count() > 1;
+    given
+        .iter()
+        .zip(&all)
+        .map(|(given, name)| match given.name {
+            None if is_shared(name) => file::shown(&given.path),
+            _ => name.clone(),
+        })
+        .collect()
+}

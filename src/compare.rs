@@ -1,0 +1,334 @@
+//! The same endpoints seen from several places: a pure function of their reports.
+//!
+//! ```text
+//! Reports ─ places ─▶ rows (endpoint × place) ─ conclusions ─▶ Comparison ─▶ text | JSON | Markdown | HTML
+//! ```
+//! Nothing is concluded from what a place did not measure, and nothing about places that are not among the reports.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::{
+    azure::Cloud,
+    diff::State,
+    model::{Endpoint, ExitStatus, Expect, Need, Report, Standing, Suspect, Verdict, json},
+    text::words,
+};
+
+mod conclusion;
+pub mod html;
+pub mod markdown;
+mod notices;
+mod show;
+pub mod text;
+
+/// The `schema` of a comparison.
+pub const SCHEMA: &str = "apim-probe/compare/v1";
+
+/// What several places see of the same endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Comparison {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The places, in the order in which they were given.
+    pub vantages: Vec<Place>,
+    /// What keeps the reports from being alike, a sentence each: other catalogs, scopes, times.
+    pub notices: Vec<String>,
+    /// Every endpoint of any of the reports, dependency by dependency.
+    pub endpoints: Vec<Row>,
+    /// What the differences come to, what is required first.
+    pub conclusions: Vec<Conclusion>,
+}
+
+/// Where a report was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Place {
+    /// What the user calls it, or the name of its file.
+    pub name: String,
+    /// When its run began.
+    #[serde(serialize_with = "json::to_the_millisecond")]
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// The cloud whose names were probed.
+    pub cloud: Cloud,
+    /// The region.
+    pub region: Option<String>,
+    /// The machine's name.
+    pub host: Option<String>,
+}
+
+/// One endpoint, from every place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Row {
+    /// The endpoint's id.
+    pub id: String,
+    /// How much it counts: the most that one of the reports says.
+    pub need: Need,
+    /// What each place saw, in the order of `vantages`; null where its report has no such endpoint.
+    pub seen: Vec<Option<State>>,
+    /// The id and the title of its dependency.
+    #[serde(skip)]
+    pub(crate) dependency: (String, String),
+    /// What should be.
+    #[serde(skip)]
+    pub(crate) expect: Expect,
+}
+
+/// What some differences come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Conclusion {
+    /// The pattern.
+    pub kind: Kind,
+    /// The places that it is about: where it is blocked; for `all-but-here` the one where it works.
+    pub vantages: Vec<String>,
+    /// The ids of the endpoints.
+    pub endpoints: Vec<String>,
+    /// Where to look, the likeliest first.
+    pub suspects: Vec<Suspect>,
+    /// What was seen from where, and what that accuses.
+    pub text: String,
+    /// The most that its endpoints count.
+    #[serde(skip)]
+    pub(crate) need: Need,
+}
+
+/// How the places differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Blocked at one place, and it works at all others that measured it.
+    OnlyHere,
+    /// Blocked wherever it was measured, at two places or more.
+    Everywhere,
+    /// Blocked at several places, and it works at one.
+    AllButHere,
+    /// Neither of these.
+    Differs,
+}
+
+impl Kind {
+    /// The word in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnlyHere => "only-here",
+            Self::Everywhere => "everywhere",
+            Self::AllButHere => "all-but-here",
+            Self::Differs => "differs",
+        }
+    }
+}
+
+/// A report and what its place is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The report.
+    pub report: Report,
+}
+
+/// Why reports cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Incomparable {
+    /// One report, or none.
+    #[error("compare takes two reports or more: [NAME=]REPORT …")]
+    TooFew,
+    /// Two places of one name.
+    #[error("two reports are called {0}: give each a name of its own, as in spoke-a=report.json")]
+    SameName(String),
+    /// A report that stands beside itself.
+    #[error("{0} and {1} are the same report: give one for each place")]
+    SameReport(String, String),
+    /// Reports of several clouds.
+    #[error("{0} is of the {1} cloud and {2} of the {3} cloud: only reports of one cloud have endpoints in common")]
+    OtherCloud(String, Cloud, String, Cloud),
+    /// Machines without network see nothing.
+    #[error(
+        "{0} was made on a machine without a route to anything, which says nothing of its place; that leaves no two places to compare"
+    )]
+    NoNetwork(String),
+    /// No endpoint was measured from two places.
+    #[error("no endpoint was measured from two of these places: {0}")]
+    NothingShared(String),
+}
+
+impl Comparison {
+    /// Compares reports of one cloud.
+    ///
+    /// # Errors
+    /// What makes them incomparable, as a sentence.
+    pub fn of(reports: &[Named]) -> Result<Self, Incomparable> {
+        refuse(reports)?;
+        let rows = rows(reports);
+        let notices = notices::notices(reports, &rows);
+        let shared = rows.iter().filter(|row| row.measured().count() > 1).count();
+        if shared == 0 {
+            let why = notices.first().cloned();
+            return Err(Incomparable::NothingShared(
+                why.unwrap_or_else(|| "their plans have nothing in common".into()),
+            ));
+        }
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            vantages: reports.iter().map(Place::of).collect(),
+            notices,
+            conclusions: conclusion::conclusions(reports, &rows),
+            endpoints: rows,
+        })
+    }
+
+    /// 0 where all agree and nothing required is blocked, else 1. What is only documented does not count.
+    pub fn status(&self) -> ExitStatus {
+        let counted = || self.endpoints.iter().filter(|row| row.need != Need::Documented);
+        let differing = counted().filter(|row| !row.agrees()).count();
+        let required = counted()
+            .filter(|row| row.need == Need::Required && row.is_amiss())
+            .count();
+        let mut reasons = Vec::new();
+        if required > 0 {
+            let verb = if required == 1 { "is" } else { "are" };
+            reasons.push(format!(
+                "{} {verb} blocked somewhere",
+                words::count(required, "required endpoint")
+            ));
+        }
+        if differing > 0 {
+            let verb = if differing == 1 { "differs" } else { "differ" };
+            reasons.push(format!(
+                "{} {verb} from place to place",
+                words::count(differing, "endpoint")
+            ));
+        }
+        if reasons.is_empty() {
+            return ExitStatus::new(0, "all places agree, and nothing required is blocked");
+        }
+        ExitStatus::new(1, reasons.join("; "))
+    }
+
+    /// The comparison as one pretty-printed document with a line feed at its end.
+    pub fn to_json(&self) -> String {
+        json::pretty(self)
+    }
+}
+
+impl Place {
+    fn of(named: &Named) -> Self {
+        let vantage = &named.report.vantage;
+        Self {
+            name: named.name.clone(),
+            started_at: named.report.started_at,
+            cloud: vantage.cloud,
+            region: vantage.region.clone(),
+            host: vantage.host.clone(),
+        }
+    }
+}
+
+impl Row {
+    /// What was measured, with the index of the place.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = (usize, State)> {
+        let seen = self.seen.iter().enumerate();
+        seen.filter_map(|(place, state)| Some((place, (*state)?)))
+            .filter(|(_, state)| state.verdict != Verdict::NotTested)
+    }
+
+    /// Whether all places that measured it say the same.
+    pub(crate) fn agrees(&self) -> bool {
+        let verdicts: HashSet<Verdict> = self.measured().map(|(_, state)| state.verdict).collect();
+        verdicts.len() < 2
+    }
+
+    /// Whether a place saw what must not be.
+    pub(crate) fn is_amiss(&self) -> bool {
+        self.measured().any(|(_, state)| match self.expect {
+            Expect::Reachable => state.verdict == Verdict::Blocked,
+            Expect::Blocked => state.verdict.is_proved(),
+        })
+    }
+}
+
+/// Whether a place says nothing: its machine had no network.
+fn is_blind(named: &Named) -> bool {
+    named.report.vantage.standing == Some(Standing::NoNetwork)
+}
+
+/// What reports are no places to compare.
+fn refuse(reports: &[Named]) -> Result<(), Incomparable> {
+    let [first, rest @ ..] = reports else {
+        return Err(Incomparable::TooFew);
+    };
+    if rest.is_empty() {
+        return Err(Incomparable::TooFew);
+    }
+    for (at, named) in reports.iter().enumerate() {
+        for other in &reports[..at] {
+            if other.report == named.report {
+                return Err(Incomparable::SameReport(other.name.clone(), named.name.clone()));
+            }
+            if other.name == named.name {
+                return Err(Incomparable::SameName(named.name.clone()));
+            }
+        }
+        if named.report.vantage.cloud != first.report.vantage.cloud {
+            return Err(Incomparable::OtherCloud(
+                first.name.clone(),
+                first.report.vantage.cloud,
+                named.name.clone(),
+                named.report.vantage.cloud,
+            ));
+        }
+    }
+    let blind: Vec<&str> = reports
+        .iter()
+        .filter(|named| is_blind(named))
+        .map(|named| named.name.as_str())
+        .collect();
+    if reports.len() - blind.len() < 2 {
+        return Err(Incomparable::NoNetwork(words::list(&blind, 3)));
+    }
+    Ok(())
+}
+
+/// Every endpoint of any report, dependency by dependency in the order in which they first appear.
+fn rows(reports: &[Named]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut position: HashMap<&str, usize> = HashMap::new();
+    let mut dependencies: HashMap<&str, usize> = HashMap::new();
+    for (place, named) in reports.iter().enumerate() {
+        for endpoint in &named.report.endpoints {
+            let next = dependencies.len();
+            dependencies.entry(&endpoint.dependency).or_insert(next);
+            let at = *position.entry(&endpoint.id).or_insert_with(|| {
+                rows.push(Row::new(endpoint, reports.len()));
+                rows.len() - 1
+            });
+            rows[at].add(place, endpoint, is_blind(named));
+        }
+    }
+    rows.sort_by_key(|row| dependencies.get(row.dependency.0.as_str()).copied());
+    rows
+}
+
+impl Row {
+    fn new(endpoint: &Endpoint, places: usize) -> Self {
+        Self {
+            id: endpoint.id.clone(),
+            need: endpoint.need,
+            seen: vec![None; places],
+            dependency: (endpoint.dependency.clone(), endpoint.title.clone()),
+            expect: endpoint.expect,
+        }
+    }
+
+    /// Adds what a place saw; of a blind one nothing counts as seen.
+    fn add(&mut self, place: usize, endpoint: &Endpoint, is_blind: bool) {
+        self.need = self.need.min(endpoint.need);
+        if self.seen[place].is_none() && !is_blind {
+            self.seen[place] = Some(State::of(endpoint));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A comparison in one HTML file that needs no network, with every endpoint.
+
+use askama::Template;
+
+use super::{
+    Comparison, Row,
+    show::{self, Tone},
+};
+use crate::{
+    report::{
+        Options,
+        html::{Text, hash},
+    },
+    text::{escape, words::join},
+};
+
+const CSS: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/compare.css")
+);
+
+/// The comparison as one self-contained HTML file, without scripts.
+///
+/// # Panics
+/// Never: the template writes to memory.
+pub fn render(comparison: &Comparison, options: &Options) -> String {
+    let (tone, word, sentence) = show::headline(comparison);
+    let page = Page {
+        css: CSS,
+        css_hash: hash(CSS),
+        tone: class(tone),
+        word,
+        sentence: escape(&sentence).into_owned(),
+        places: comparison
+            .vantages
+            .iter()
+            .map(|place| (Text(&place.name), escape(&show::place(place)).into_owned()))
+            .collect(),
+        notices: comparison.notices.iter().map(|notice| Text(notice)).collect(),
+        conclusions: comparison
+            .conclusions
+            .iter()
+            .map(|it| ConclusionView {
+                text: Text(&it.text),
+                kind: it.kind.as_str(),
+                endpoints: escape(&join(&it.endpoints, ", ")).into_owned(),
+            })
+            .collect(),
+        groups: groups(comparison),
+        exit: escape(&options.exit.to_string()).into_owned(),
+    };
+    page.render().expect("a template in memory can be rendered")
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page<'a> {
+    css: &'static str,
+    css_hash: String,
+    tone: &'static str,
+    word: &'static str,
+    sentence: String,
+    places: Vec<(Text<'a>, String)>,
+    notices: Vec<Text<'a>>,
+    conclusions: Vec<ConclusionView<'a>>,
+    groups: Vec<GroupView<'a>>,
+    exit: String,
+}
+
+struct ConclusionView<'a> {
+    text: Text<'a>,
+    kind: &'static str,
+    endpoints: String,
+}
+
+/// The endpoints of one dependency.
+struct GroupView<'a> {
+    title: Text<'a>,
+    id: Text<'a>,
+    rows: Vec<RowView<'a>>,
+}
+
+struct RowView<'a> {
+    target: Text<'a>,
+    need: &'static str,
+    cells: Vec<(&'static str, &'static str)>,
+}
+
+fn groups(comparison: &Comparison) -> Vec<GroupView<'_>> {
+    let mut groups: Vec<(&str, GroupView<'_>)> = Vec::new();
+    for row in &comparison.endpoints {
+        let (id, title) = &row.dependency;
+        match groups.last_mut() {
+            Some((last, group)) if last == id => group.rows.push(view(row)),
+            _ => groups.push((
+                id,
+                GroupView {
+                    title: Text(title),
+                    id: Text(id),
+                    rows: vec![view(row)],
+                },
+            )),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+fn view(row: &Row) -> RowView<'_> {
+    let cell = |state: &Option<_>| {
+        let (tone, word) = show::cell(*state);
+        (class(tone), word)
+    };
+    RowView {
+        target: Text(show::target(row)),
+        need: row.need.as_str(),
+        cells: row.seen.iter().map(cell).collect(),
+    }
+}
+
+fn class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Doubtful => "doubtful",
+        Tone::Bad => "bad",
+        Tone::Quiet => "quiet",
+    }
+}

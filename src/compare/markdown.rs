@@ -1,0 +1,87 @@
+//! A comparison in Markdown, as a comment on a pull request.
+
+use std::fmt::Write as _;
+
+use super::{Comparison, Row, show};
+use crate::{
+    report::{
+        Options,
+        markdown::{code, text},
+    },
+    text::words,
+};
+
+/// Rows of the matrix: a comment has a limit.
+const MOST_ROWS: usize = 200;
+/// Endpoints that a conclusion names.
+const MOST_NAMED: usize = 12;
+
+/// The comparison in GitHub's Markdown. Names stand in code spans or are escaped.
+pub fn render(comparison: &Comparison, options: &Options) -> String {
+    let (_, word, sentence) = show::headline(comparison);
+    let mut out = format!("## {word}: {}\n\n", text(&sentence));
+    for place in &comparison.vantages {
+        let _ = writeln!(out, "- **{}** {}", text(&place.name), text(&show::place(place)));
+    }
+    for notice in &comparison.notices {
+        let _ = write!(out, "\n> {}\n", text(notice));
+    }
+    for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
+        let named = conclusion.endpoints.iter().take(MOST_NAMED);
+        let named: Vec<String> = named.map(|id| code(id)).collect();
+        let more = match conclusion.endpoints.len() - named.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let _ = write!(
+            out,
+            "\n{number}. {}\n   {}{more}\n",
+            text(&conclusion.text),
+            named.join(", ")
+        );
+    }
+    out += &matrix(comparison);
+    for line in show::rest(comparison) {
+        let _ = write!(out, "\n{}\n", text(&line));
+    }
+    let _ = write!(out, "\n**{}**\n", text(&options.exit.to_string()));
+    out
+}
+
+fn matrix(comparison: &Comparison) -> String {
+    let rows: Vec<&Row> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = comparison.vantages.iter().map(|place| text(&place.name)).collect();
+    let mut out = format!(
+        "\n| Endpoint | {} |\n| --- |{}\n",
+        names.join(" | "),
+        " --- |".repeat(names.len())
+    );
+    for row in rows.iter().take(MOST_ROWS) {
+        let cells: Vec<String> = row
+            .seen
+            .iter()
+            .map(|state| match show::cell(*state) {
+                (show::Tone::Bad, word) => format!("**{word}**"),
+                (_, word) => word.to_owned(),
+            })
+            .collect();
+        let _ = writeln!(
+            out,
+            "| {}: {} | {} |",
+            text(&row.dependency.1),
+            text(show::target(row)),
+            cells.join(" | ")
+        );
+    }
+    if rows.len() > MOST_ROWS {
+        let _ = write!(
+            out,
+            "\n… and {} more.\n",
+            words::count(rows.len() - MOST_ROWS, "endpoint")
+        );
+    }
+    out
+}

@@ -1,0 +1,170 @@
+//! What keeps reports from being alike.
+
+use jiff::SignedDuration;
+
+use super::{Named, Row, conclusion::machine, is_blind};
+use crate::{
+    model::{Report, Standing, Verdict},
+    text::words::{self, list},
+};
+
+/// Names that a sentence spells out.
+const NAMED: usize = 4;
+/// Rules change while people look for a fault: reports further apart than this may be of two networks.
+const APART: SignedDuration = SignedDuration::from_hours(1);
+
+/// A sentence for whatever the reader should know before the matrix.
+pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
+    let mut notices = Vec::new();
+    notices.extend(one_machine(reports));
+    let of = |is_so: &dyn Fn(&Named) -> bool| -> Option<String> {
+        let names: Vec<&str> = reports
+            .iter()
+            .filter(|named| is_so(named))
+            .map(|named| named.name.as_str())
+            .collect();
+        (!names.is_empty()).then(|| list(&names, NAMED))
+    };
+    if let Some(names) = of(&is_blind) {
+        notices.push(format!(
+            "{names}: made on a machine without a route to anything, so nothing of it counts as seen"
+        ));
+    }
+    if let Some(names) = of(&|named| !named.report.complete) {
+        notices.push(format!(
+            "{names}: interrupted, so what it had not tried yet is not measured"
+        ));
+    }
+    if let Some(names) = of(&|named| named.report.vantage.standing == Some(Standing::NotAzure)) {
+        notices.push(format!(
+            "{names}: no Azure VM, so what works there shows that the service answers, and nothing of Azure's network"
+        ));
+    }
+    notices.extend(apart(reports));
+    for (what, why, value) in VALUES {
+        notices.extend(other(reports, what, why, value));
+    }
+    notices.extend(scopes(reports));
+    notices.extend(missing(reports.len(), rows));
+    notices
+}
+
+type Value = fn(&Report) -> String;
+
+/// What should be the same in all reports: what it is called, what follows where it is not, and how it reads.
+const VALUES: [(&str, &str, Value); 4] = [
+    ("different kinds of API Management", "their needs differ", |report| {
+        report.agent.tier.as_str().to_owned()
+    }),
+    (
+        "different catalogs",
+        "what only one of them names is measured from there alone",
+        |report| {
+            let date = report.agent.catalog_documented.as_deref().unwrap_or("no date");
+            let digits: String = report.agent.catalog_sha256.chars().take(8).collect();
+            format!("{date} {digits}").trim_end().to_owned()
+        },
+    ),
+    (
+        "different versions of apim-probe",
+        "an older one may judge differently",
+        |report| report.agent.version.clone(),
+    ),
+    ("different regions", "regional names differ with them", |report| {
+        report.vantage.region.clone().unwrap_or_else(|| "no region".into())
+    }),
+];
+
+/// Says which value each place has, where they differ.
+fn other(reports: &[Named], what: &str, why: &str, value: Value) -> Option<String> {
+    let values: Vec<String> = reports.iter().map(|named| value(&named.report)).collect();
+    let distinct = words::distinct(values.iter().map(String::as_str));
+    if distinct.len() < 2 {
+        return None;
+    }
+    let each = distinct.iter().map(|distinct| {
+        let names = reports.iter().zip(&values).filter(|(_, value)| value == distinct);
+        let names: Vec<&str> = names.map(|(named, _)| named.name.as_str()).collect();
+        format!("{} ({distinct})", list(&names, NAMED))
+    });
+    let each: Vec<String> = each.take(NAMED).collect();
+    Some(format!("{what}: {}; {why}", each.join(", ")))
+}
+
+fn one_machine(reports: &[Named]) -> Option<String> {
+    let same = |named: &&Named| {
+        let this = machine(&named.report);
+        let of_it = reports.iter().filter(|other| machine(&other.report) == this);
+        this.is_some() && of_it.count() > 1
+    };
+    let names: Vec<&str> = reports.iter().filter(same).map(|named| named.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: made on machines of the same name and addresses; if it is one, time tells them apart and not the place \
+             (apim-probe diff shows that)",
+            list(&names, NAMED)
+        )
+    })
+}
+
+fn apart(reports: &[Named]) -> Option<String> {
+    let first = reports.iter().min_by_key(|named| named.report.started_at)?;
+    let last = reports.iter().max_by_key(|named| named.report.started_at)?;
+    let between = last.report.started_at.duration_since(first.report.started_at);
+    (between > APART).then(|| {
+        format!(
+            "{} was made {} before {}: the network may have changed in between",
+            first.name,
+            words::duration(between.unsigned_abs()),
+            last.name
+        )
+    })
+}
+
+/// What was left out by hand, where not everywhere alike.
+fn scopes(reports: &[Named]) -> Option<String> {
+    let flags: Vec<String> = reports.iter().map(|named| named.report.selection.flags()).collect();
+    if flags.windows(2).all(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    let each = reports.iter().zip(&flags).filter(|(_, flags)| !flags.is_empty());
+    let each: Vec<String> = each
+        .take(NAMED)
+        .map(|(named, flags)| format!("{} (with {flags})", named.name))
+        .collect();
+    Some(format!(
+        "different scopes: {}; what was left out there is not measured",
+        each.join(", ")
+    ))
+}
+
+/// Endpoints that not every report has, or not every place tried.
+fn missing(places: usize, rows: &[Row]) -> Option<String> {
+    let lacking = rows
+        .iter()
+        .filter(|row| row.seen.iter().any(Option::is_none) && row.measured().count() > 0)
+        .count();
+    let alone = rows
+        .iter()
+        .filter(|row| {
+            let tried = row.measured().count();
+            tried > 0 && tried < places && row.seen.iter().flatten().any(|s| s.verdict == Verdict::NotTested)
+        })
+        .count();
+    let mut parts = Vec::new();
+    if lacking > 0 {
+        let verb = if lacking == 1 { "is" } else { "are" };
+        parts.push(format!(
+            "{} {verb} not in every report (another instance, other name servers, another selection)",
+            words::count(lacking, "measured endpoint")
+        ));
+    }
+    if alone > 0 {
+        let verb = if alone == 1 { "was" } else { "were" };
+        parts.push(format!(
+            "{} {verb} not tested everywhere",
+            words::count(alone, "endpoint")
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}

@@ -1,0 +1,147 @@
+//! What every form for people shows: the headline, what stands in a cell, which rows are worth a line.
+
+use super::{Comparison, Kind, Place, Row};
+use crate::{
+    diff::State,
+    model::{Cause, Need, Verdict},
+    text::words::{self, list},
+};
+
+/// How good the news is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// All is well.
+    Good,
+    /// It differs, or is not known.
+    Doubtful,
+    /// Something is blocked.
+    Bad,
+    /// Nothing is said.
+    Quiet,
+}
+
+/// The comparison in one word and one sentence.
+pub(super) fn headline(comparison: &Comparison) -> (Tone, &'static str, String) {
+    let counted = || comparison.endpoints.iter().filter(|row| row.need != Need::Documented);
+    let (tone, word) = if counted().any(|row| row.need == Need::Required && row.is_amiss()) {
+        (Tone::Bad, "BLOCKED")
+    } else if counted().any(|row| !row.agrees()) {
+        (Tone::Doubtful, "DIFFERENT")
+    } else {
+        (Tone::Good, "ALIKE")
+    };
+    let of = |kind: Kind| comparison.conclusions.iter().filter(move |it| it.kind == kind);
+    let sum = |kind: Kind| of(kind).map(|it| it.endpoints.len()).sum::<usize>();
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    for place in &comparison.vantages {
+        let here = |kind| of(kind).filter(|it| it.vantages == [place.name.clone()]);
+        let endpoints = |kind| here(kind).map(|it| it.endpoints.len()).sum::<usize>();
+        parts.push((endpoints(Kind::OnlyHere), format!("at {} alone", place.name)));
+        parts.push((endpoints(Kind::AllButHere), format!("everywhere but at {}", place.name)));
+    }
+    parts.push((sum(Kind::Everywhere), "everywhere".into()));
+    parts.retain(|(endpoints, _)| *endpoints > 0);
+    let told = parts
+        .iter()
+        .enumerate()
+        .map(|(at, (endpoints, place))| match (at, endpoints) {
+            (0, 1) => format!("1 endpoint is blocked {place}"),
+            (0, n) => format!("{n} endpoints are blocked {place}"),
+            (_, n) => format!("{n} {place}"),
+        });
+    let told: Vec<String> = told.collect();
+    let mut sentence = list(&told.iter().map(String::as_str).collect::<Vec<_>>(), 6);
+    let differing = words::count(sum(Kind::Differs), "endpoint");
+    match (sum(Kind::Differs), sentence.is_empty()) {
+        (0, _) => {}
+        (1, true) => sentence = format!("{differing} differs from place to place"),
+        (_, true) => sentence = format!("{differing} differ from place to place"),
+        (1, false) => sentence += "; 1 differs in another way",
+        (n, false) => sentence = format!("{sentence}; {n} differ in another way"),
+    }
+    if sentence.is_empty() {
+        let shared = counted().filter(|row| row.measured().count() > 1).count();
+        sentence = format!(
+            "no difference in {} that two places or more measured",
+            words::count(shared, "endpoint")
+        );
+    }
+    (tone, word, sentence)
+}
+
+/// A place in a line: when and where it was.
+pub(super) fn place(place: &Place) -> String {
+    let time = place.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let items = [Some(time), place.region.clone(), place.host.clone()];
+    items.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What a place saw, in a word.
+pub(super) fn cell(state: Option<State>) -> (Tone, &'static str) {
+    let Some(state) = state else { return (Tone::Quiet, "-") };
+    let cause = state.cause.map(Cause::as_str);
+    match state.verdict {
+        Verdict::Reachable => (Tone::Good, "ok"),
+        Verdict::Degraded => (Tone::Doubtful, "degraded"),
+        Verdict::Blocked => (Tone::Bad, cause.unwrap_or("blocked")),
+        Verdict::Unproven => (Tone::Doubtful, "unproven"),
+        Verdict::NotTested => (Tone::Quiet, "not tested"),
+    }
+}
+
+/// `host:port` of a row.
+pub(super) fn target(row: &Row) -> &str {
+    let (dependency, _) = &row.dependency;
+    row.id
+        .strip_prefix(dependency.as_str())
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(&row.id)
+}
+
+/// Whether a row has something to say: it is not well at every place that measured it.
+pub(super) fn is_unwell(row: &Row) -> bool {
+    row.need != Need::Documented && row.measured().any(|(_, state)| state.verdict != Verdict::Reachable)
+}
+
+/// What the rows come to that have no line: well, never measured, only documented.
+pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
+    let quiet = || {
+        comparison
+            .endpoints
+            .iter()
+            .filter(|row| row.need != Need::Documented && !is_unwell(row))
+    };
+    let well: Vec<&Row> = quiet().filter(|row| row.measured().count() > 0).collect();
+    let everywhere = well
+        .iter()
+        .filter(|row| row.measured().count() == comparison.vantages.len())
+        .count();
+    let mut lines = Vec::new();
+    if !well.is_empty() {
+        let titles = words::distinct(well.iter().map(|row| row.dependency.1.as_str()));
+        let partly = match well.len() - everywhere {
+            0 => String::new(),
+            n => format!(", {n} of them not measured everywhere"),
+        };
+        lines.push(format!(
+            "well wherever measured: {}{partly} ({})",
+            words::count(well.len(), "endpoint"),
+            list(&titles, 6)
+        ));
+    }
+    let never = quiet().count() - well.len();
+    if never > 0 {
+        lines.push(format!("measured nowhere: {}", words::count(never, "endpoint")));
+    }
+    let noted = comparison.endpoints.iter().filter(|row| row.need == Need::Documented);
+    let (all, differing) = noted.fold((0, 0), |(all, differing), row| {
+        (all + 1, differing + usize::from(!row.agrees()))
+    });
+    if all > 0 {
+        lines.push(format!(
+            "only documented, and decisive nowhere: {}, of which {differing} differ",
+            words::count(all, "endpoint")
+        ));
+    }
+    lines
+}

@@ -1,0 +1,141 @@
+//! A comparison for people at a terminal: what it accuses first, then the matrix of what is not well.
+
+use anstyle::Style;
+
+use super::{
+    Comparison, Row,
+    show::{self, Tone},
+};
+use crate::{
+    report::{
+        Options,
+        text::page::{Line, Page},
+    },
+    text::{columns, escape, prefix, style, words::list},
+};
+
+/// Where the text of a conclusion begins.
+const INDENT: usize = 5;
+/// A target needs some room of its own beside the cells.
+const LEAST: usize = 24;
+/// Columns of a name above its cells.
+const NAME: usize = 20;
+/// Endpoints that a conclusion spells out; all are in the matrix.
+const NAMED: usize = 4;
+
+/// The comparison as text of at most `options.width` columns; its last line is the exit status.
+pub fn render(comparison: &Comparison, options: &Options) -> String {
+    let mut page = Page::new(options);
+    let longest = comparison.vantages.iter().map(|place| columns(&escape(&place.name)));
+    let column = longest.max().unwrap_or(0).min(NAME) + 2;
+    for place in &comparison.vantages {
+        let start = Line::default().styled(style::HEADING, prefix(&escape(&place.name), NAME));
+        page.paragraph(start.to(column), style::NORMAL, &show::place(place), None);
+    }
+    for notice in &comparison.notices {
+        let start = Line::default().styled(style::DOUBTFUL, "note").to(column.max(6));
+        page.paragraph(start, style::NORMAL, notice, None);
+    }
+    page.gap();
+    matrix(&mut page, comparison);
+    for line in show::rest(comparison) {
+        page.paragraph(Line::default(), style::QUIET, &line, None);
+    }
+    page.gap();
+    let (tone, word, sentence) = show::headline(comparison);
+    let start = Line::default().styled(style_of(tone), word).to(columns(word) + 2);
+    page.paragraph(start, style::HEADING, &sentence, None);
+    for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
+        let start = Line::at(2).text(&number.to_string()).to(INDENT);
+        page.paragraph(start, style::NORMAL, &conclusion.text, None);
+        let targets: Vec<&str> = conclusion.endpoints.iter().map(String::as_str).collect();
+        page.paragraph(Line::at(INDENT), style::QUIET, &list(&targets, NAMED), None);
+    }
+    page.gap();
+    page.paragraph(Line::default(), style::NORMAL, &options.exit.to_string(), None);
+    page.finish()
+}
+
+/// Every endpoint that is not well everywhere, with a cell for each place.
+fn matrix(page: &mut Page, comparison: &Comparison) {
+    let rows: Vec<&Row> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+    let names: Vec<String> = comparison
+        .vantages
+        .iter()
+        .map(|place| prefix(&escape(&place.name), NAME).to_owned())
+        .collect();
+    let widths: Vec<usize> = names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| {
+            let cells = rows.iter().map(|row| show::cell(row.seen[place]).1.len());
+            cells.max().unwrap_or(0).max(columns(name))
+        })
+        .collect();
+    let cells: usize = widths.iter().map(|width| width + 2).sum();
+    let start = page.measure().saturating_sub(cells) + 2;
+    let fits = start >= LEAST && !rows.is_empty();
+    if fits {
+        let mut line = Line::default();
+        let mut column = start;
+        for (name, width) in names.iter().zip(&widths) {
+            line = line.to(column).styled(style::HEADING, name);
+            column += width + 2;
+        }
+        page.line(line);
+    }
+    let mut dependency = "";
+    for row in rows {
+        if row.dependency.0 != dependency {
+            dependency = &row.dependency.0;
+            page.line(Line::default().styled(style::HEADING, &row.dependency.1));
+        }
+        let target = show::target(row);
+        if !fits {
+            page.paragraph(Line::at(2), style::NORMAL, target, None);
+            stacked(page, row, &names);
+            continue;
+        }
+        let line = Line::at(2).text(target);
+        let mut line = if line.column() + 2 <= start {
+            line
+        } else {
+            page.paragraph(Line::at(2), style::NORMAL, target, None);
+            Line::default()
+        };
+        let mut column = start;
+        for (state, width) in row.seen.iter().zip(&widths) {
+            let (tone, word) = show::cell(*state);
+            line = line.to(column).styled(style_of(tone), word);
+            column += width + 2;
+        }
+        page.line(line);
+    }
+    page.gap();
+}
+
+/// What was seen, each with all of the places that saw it.
+fn stacked(page: &mut Page, row: &Row, names: &[String]) {
+    let mut seen: Vec<((Tone, &str), Vec<&str>)> = Vec::new();
+    for (state, name) in row.seen.iter().zip(names) {
+        let cell = show::cell(*state);
+        match seen.iter_mut().find(|(known, _)| *known == cell) {
+            Some((_, places)) => places.push(name),
+            None => seen.push((cell, vec![name])),
+        }
+    }
+    for ((tone, word), places) in seen {
+        let word = if word == "-" { "not in its report" } else { word };
+        let start = Line::at(4).styled(style_of(tone), word).text(": ");
+        page.paragraph(start, style::NORMAL, &places.join(", "), None);
+    }
+}
+
+fn style_of(tone: Tone) -> Style {
+    match tone {
+        Tone::Good => style::GOOD,
+        Tone::Doubtful => style::DOUBTFUL,
+        Tone::Bad => style::BAD,
+        Tone::Quiet => style::QUIET,
+    }
+}
