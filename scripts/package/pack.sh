@@ -48,7 +48,7 @@ export SOURCE_DATE_EPOCH LC_ALL=C
 # Less than 9 is for whoever wants packages sooner than small.
 level=${XZ_LEVEL:-9}
 # The unit of `serve`; nothing enables or starts it.
-unit=deploy/apim-probe.service
+unit=deploy/systemd/apim-probe.service
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -59,6 +59,11 @@ put() {
     mkdir -p "$(dirname "$root/$2")"
     if [[ $1 == - ]]; then cat >"$root/$2"; else cp "$1" "$root/$2"; fi
     chmod "${3:-644}" "$root/$2"
+}
+
+# The unit, for a program that a package installed.
+packaged_unit() {
+    sed 's|^# /etc/systemd/system/|# /usr/lib/systemd/system/|; s|/usr/local/bin/apim-probe|/usr/bin/apim-probe|' "$unit"
 }
 
 # What the agent writes about itself, without what the environment might say.
@@ -113,7 +118,7 @@ installed() {
     put "$documents/completions/apim-probe.bash" usr/share/bash-completion/completions/apim-probe
     put "$documents/completions/apim-probe.fish" usr/share/fish/vendor_completions.d/apim-probe.fish
     put "$documents/completions/_apim-probe" "usr/share/zsh/$zsh/_apim-probe"
-    if [[ -e $unit ]]; then put "$unit" "usr/lib/systemd/system/${unit##*/}"; fi
+    if [[ -e $unit ]]; then packaged_unit | put - "usr/lib/systemd/system/${unit##*/}"; fi
 }
 
 deb() {

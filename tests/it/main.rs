@@ -1,5 +1,6 @@
 //! What takes no network: the parts of the library together, and the binary's own words.
 
+mod azure_cli;
 mod catalog;
 mod cli;
 mod documents;

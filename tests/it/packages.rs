@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// Packed once for all tests; `None` where the programs that pack are missing.
 static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
-    let programs = ["strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare"];
+    let programs = ["strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl"];
     let missing: Vec<_> = programs.into_iter().filter(|name| !is_there(name)).collect();
     if !missing.is_empty() {
         let said = format!("left out: packages cannot be made without {}", missing.join(", "));
@@ -132,6 +132,48 @@ fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
     run(Command::new(folder.path().join("apim-probe/apim-probe")).arg("--version"));
 }
 
+/// README's two commands, with the files that the packing script makes in the place of the published ones.
+#[test]
+fn the_first_two_commands_of_a_user_work() {
+    let Some(archive) = packed("tar.xz") else { return };
+    let files = archive.parent().unwrap();
+    let summed = run(Command::new("sh")
+        .args(["-c", "sha256sum -- apim-probe-*"])
+        .current_dir(files));
+    fs::write(files.join("SHA256SUMS"), summed).unwrap();
+    let (_, section) = include_str!("../../README.md")
+        .split_once("## From a release\n")
+        .unwrap();
+    let block = section.split("```\n").nth(1).unwrap();
+    let block = block.replace("\\\n", "");
+    let commands: Vec<&str> = block.lines().collect();
+    let [download, probe] = commands[..] else {
+        panic!("{block}")
+    };
+
+    let place = "https://github.com/apim-probe/apim-probe/releases/latest/download";
+    let here = download.replace(place, &format!("file://{}", files.display()));
+    assert_ne!(here, download);
+    let folder = tempfile::tempdir().unwrap();
+    run(Command::new("bash").args(["-c", &here]).current_dir(folder.path()));
+    // It may reach nobody from here, so it only says its version.
+    let program = probe.strip_suffix(" run").unwrap();
+    let version = run(Command::new(folder.path().join(program)).arg("--version"));
+    assert!(version.starts_with("apim-probe "), "{version}");
+
+    // What was changed on the way is not unpacked.
+    fs::remove_dir_all(folder.path().join("apim-probe")).unwrap();
+    let sums = fs::read_to_string(files.join("SHA256SUMS")).unwrap();
+    fs::write(files.join("SHA256SUMS"), sums.replace(['0', '1', '2'], "3")).unwrap();
+    let refused = Command::new("bash")
+        .args(["-c", &here])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    assert!(!folder.path().join("apim-probe").exists());
+}
+
 /// Nothing but the program may be started, or runs when a package comes or goes.
 #[test]
 fn packages_run_nothing_and_need_nothing() {
@@ -171,7 +213,7 @@ fn expected(zsh: &str, more: &[&str]) -> BTreeSet<String> {
 
 /// The unit of `serve`, where there is one.
 fn unit() -> Option<&'static Path> {
-    Some(Path::new("deploy/apim-probe.service")).filter(|unit| unit.exists())
+    Some(Path::new("deploy/systemd/apim-probe.service")).filter(|unit| unit.exists())
 }
 
 /// A man page for the program, and one for each of its commands.
@@ -196,6 +238,10 @@ fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
     let page = fs::metadata(root.join("usr/share/man/man1/apim-probe-run.1.gz")).unwrap();
     assert!(page.len() > 500, "{page:?}");
     run(Command::new(root.join("usr/bin/apim-probe")).arg("--version"));
+    if unit().is_some() {
+        let unit = fs::read_to_string(root.join("usr/lib/systemd/system/apim-probe.service")).unwrap();
+        assert!(unit.contains("\nExecStart=/usr/bin/apim-probe "), "{unit}");
+    }
 }
 
 /// dpkg takes the folders of the distribution with it, where they are empty; nothing may be there that was not before.

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Makes a small VM in a subnet, runs apim-probe on it, shows the answer, fetches the reports, and deletes the VM and all that
+# came with it, also after Ctrl-C or a failure. From any machine with the Azure CLI and bash:
+#
+#   scripts/throwaway-vm.sh --subnet SUBNET_ID [-- --region westeurope …]
+#
+#   --subnet SUBNET_ID   the instance's own, or one with the same NSG, route table and DNS servers:
+#                        az apim show --query virtualNetworkConfiguration.subnetResourceId --output tsv
+#   --public-ip          gives the VM a public address, closed to whatever comes in: for a subnet without a way out
+#   --agent FILE         for x86-64; by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
+#   --size SIZE          by default Standard_B2ts_v2
+#   --reports FOLDER     where the reports go, by default apim-probe-reports
+#   --dry-run            read the subnet, then only show the commands
+#   --yes                do not ask
+#
+# Ends with the exit status of the agent; 2 if nothing was made. It takes an `az login` that may read the subnet and join it
+# (Network Contributor on it) and make resource groups (Contributor), all in the subscription of the subnet.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+fail() {
+    echo "throwaway-vm: $*" >&2
+    exit 2
+}
+
+subnet='' public='' agent='' size=Standard_B2ts_v2 reports=apim-probe-reports dry='' sure=''
+while (($#)); do
+    case $1 in
+        --subnet | --agent | --size | --reports) (($# > 1)) || fail "$1 needs a value" ;;
+    esac
+    case $1 in
+        --subnet) subnet=$2 && shift ;;
+        --public-ip) public=1 ;;
+        --agent) agent=$2 && shift ;;
+        --size) size=$2 && shift ;;
+        --reports) reports=$2 && shift ;;
+        --dry-run) dry=1 ;;
+        --yes) sure=1 ;;
+        --) shift && break ;;
+        *) fail "$1 is no flag of this script; flags of apim-probe stand behind --" ;;
+    esac
+    shift
+done
+
+if [[ $subnet != /subscriptions/*/resourceGroups/*/providers/Microsoft.Network/virtualNetworks/*/subnets/* ]]; then
+    fail "--subnet takes the resource id of a subnet; the head of this script says where it stands"
+fi
+if [[ -z $agent ]]; then
+    agent=apim-probe/apim-probe
+    [[ -f $agent ]] || agent=target/apim-probe
+fi
+[[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
+command -v az >/dev/null || fail "the Azure CLI (az) is missing"
+IFS=/ read -r _ _ subscription _ _ _ _ _ vnet_name _ subnet_name <<<"$subnet"
+
+# Reads, in a dry run as well.
+look() {
+    az "$@" --subscription "$subscription" --only-show-errors --output tsv
+}
+
+# Changes something; in a dry run it is only shown.
+azure() {
+    if [[ $dry ]]; then
+        printf 'az' && printf ' %q' "$@" && printf ' --subscription %q\n' "$subscription"
+    else
+        az "$@" --subscription "$subscription" --only-show-errors
+    fi
+}
+
+# What the subnet is like: one answer a line, - for none.
+answer=$(look network vnet subnet show --ids "$subnet" --query "[addressPrefix || addressPrefixes[0] || '-',
+    delegations[0].serviceName || '-', routeTable.id || '-', natGateway.id || '-', to_string(defaultOutboundAccess)]") ||
+    fail "the subnet cannot be read; what az says is above. Is this the right account (az login)?"
+{ read -r prefix && read -r delegation && read -r table && read -r nat && read -r default_outbound; } <<<"$answer" ||
+    fail "az says something else of the subnet than was asked: $answer"
+location=$(look network vnet show --ids "${subnet%/subnets/*}" --query location) || fail "the network $vnet_name cannot be read"
+if [[ $delegation != - ]]; then
+    fail "the subnet belongs to $delegation and takes no VM: name one beside it with the same NSG, route table and DNS servers"
+fi
+
+hop='' hop_address=''
+if [[ $table != - ]]; then
+    answer=$(look network route-table show --ids "$table" \
+        --query "routes[?addressPrefix=='0.0.0.0/0'] | [0].[nextHopType, nextHopIpAddress || '-']") ||
+        fail "the route table ${table##*/} cannot be read, so where the VM's packets would go is unknown"
+    { read -r hop && read -r hop_address; } <<<"$answer" || hop=''
+fi
+case $hop in
+    VirtualAppliance) way="0.0.0.0/0 to $hop_address, by the route table ${table##*/}" ;;
+    VirtualNetworkGateway | VnetLocal) way="0.0.0.0/0 to $hop, by the route table ${table##*/}" ;;
+    None)
+        fail "the route table ${table##*/} drops whatever leaves the subnet (0.0.0.0/0 to None), so no VM there gets out, and" \
+            "a public address would change nothing. The instance's way out is what other routes of that table leave it"
+        ;;
+    *)
+        if [[ $nat != - ]]; then
+            way="the NAT gateway ${nat##*/}"
+        elif [[ $public ]]; then
+            way="a public address of the VM's own, closed to whatever comes in"
+        elif [[ $default_outbound == false ]]; then
+            fail "a VM in this subnet has no way out: no NAT gateway, no route to one, and no default outbound access." \
+                "The instance has a way of its own; --public-ip gives the VM one as well, closed to whatever comes in." \
+                "(A route to 0.0.0.0/0 that a gateway has learned cannot be seen here; it wins, and the flag does no harm.)"
+        else
+            way="Azure's default outbound access"
+        fi
+        ;;
+esac
+
+stamp=$(date -u +%m%d%H%M%S)
+group=apim-probe-throwaway-$stamp-$RANDOM
+account=apimprobe$stamp$RANDOM
+vm=apim-probe
+
+cat <<END
+A VM in the subnet, for some minutes:
+
+  subnet          $subnet_name ($prefix) of $vnet_name, $location
+  way out         $way
+  resource group  $group
+                  deleted at the end with all that is in it:
+                  the VM $vm ($size, Ubuntu 24.04)
+                  its disk and its network interface${public:+, and a public address}
+                  a network security group that lets nothing in
+                  the storage account $account, for files
+  costs           a few cents: all of it is billed by the hour until it is gone
+
+END
+if [[ -z $dry && -z $sure ]]; then
+    [[ -t 0 ]] || fail "nobody is there to ask: pass --yes"
+    read -r -p "Go on? [y/N] " answer
+    [[ $answer == [yY]* ]] || exit 2
+fi
+
+# What goes on, where it does.
+say() {
+    [[ $dry ]] || echo "$*" >&2
+}
+
+work=$(mktemp -d)
+begun=''
+# shellcheck disable=SC2317 # The trap calls it.
+clean() {
+    local status=$?
+    # Whoever is impatient must not leave a VM behind.
+    trap '' INT TERM HUP
+    trap - ERR
+    rm -rf "$work"
+    if [[ $begun ]]; then
+        say "deleting $group; this takes some minutes"
+        if [[ -z $dry && $(look group exists --name "$group") == false ]]; then
+            say "$group was never made"
+        elif azure group delete --name "$group" --yes; then
+            say "$group is gone"
+        else
+            echo "throwaway-vm: $group is still there and costs money: az group delete --name $group --subscription $subscription" >&2
+            ((status)) || status=4
+        fi
+    fi
+    exit "$status"
+}
+trap 'clean' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+# What az could not do is this script's failure, not what the agent found.
+set -o errtrace
+trap 'exit 4' ERR
+
+begun=1
+say "making the resource group, the storage account and the VM; this takes two minutes"
+azure group create --name "$group" --location "$location" --tags "purpose=apim-probe, to be deleted" --output none
+azure storage account create --name "$account" --resource-group "$group" --location "$location" --sku Standard_LRS \
+    --min-tls-version TLS1_2 --allow-blob-public-access false --output none
+key=$(azure storage account keys list --account-name "$account" --resource-group "$group" --query '[0].value' --output tsv)
+if [[ $dry ]]; then
+    echo "$key"
+    key=KEY
+fi
+export AZURE_STORAGE_KEY=$key
+azure storage container create --name probe --account-name "$account" --output none
+azure network nsg create --name "$vm" --resource-group "$group" --location "$location" --output none
+azure network nsg rule create --nsg-name "$vm" --resource-group "$group" --name nothing-comes-in --priority 100 \
+    --direction Inbound --access Deny --protocol '*' --source-address-prefixes '*' --source-port-ranges '*' \
+    --destination-address-prefixes '*' --destination-port-ranges '*' --output none
+# Nobody logs in: the key is thrown away.
+[[ $dry ]] || ssh-keygen -q -t rsa -b 3072 -N '' -f "$work/key"
+azure vm create --name "$vm" --resource-group "$group" --location "$location" --image Ubuntu2404 --size "$size" \
+    --storage-sku StandardSSD_LRS --subnet "$subnet" --nsg "$vm" --public-ip-address "${public:+$vm}" ${public:+--public-ip-sku Standard} \
+    --admin-username probe --ssh-key-values "$work/key.pub" --output none
+
+# It shows the answer, and its status is the agent's.
+trap - ERR
+status=0
+"$here/managed-run.sh" --vm "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Compute/virtualMachines/$vm" \
+    --location "$location" --storage-account "$account" --container probe --agent "$agent" --reports "$reports" --leave \
+    ${dry:+--dry-run} -- "$@" || status=$?
+exit "$status"
