@@ -31,11 +31,14 @@ Examples:
 const EXIT_STATUSES: &str = "\
 Exit status of run:
   0    every selected required endpoint is reachable or degraded
-  1    a required endpoint is blocked, or one that must be blocked is not
+  1    a required endpoint is blocked, or fewer than three quarters of the
+       connections to it pass, or one that must be blocked is not
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   3    nothing is blocked, but a required endpoint is unproven or not tested
-  4    the agent itself failed
-  130  interrupted; the partial report was still written";
+  4    the agent itself failed, nothing could be tried, or this machine has
+       no route to anything it was to probe
+  130  interrupted; the partial report was still written
+With --fail-on any a feature's endpoints count as required ones do.";
 
 /// Behind the flags of the program.
 pub(super) fn program() -> String {

@@ -121,7 +121,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             weight(is_wide, passed, tried),
             format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
         )
-        .note("connections to the same address and port fare differently: the source port decides, so no rule does")
+        .note("connections to the same address and port fare differently, which no rule does")
         .all(Weight::Tells, ports(&connections));
     let blocked: Vec<Row<'a>> = rows
         .iter()

@@ -22,7 +22,8 @@ use crate::{
     text::words::{count, distinct, list},
 };
 
-/// No name resolves at all: one finding, with every host and every server in it.
+/// No name resolves at all: one finding, with every host and every server in it. One name that a server answers for, in whatever
+/// way, speaks for no other.
 pub(super) const NO_NAMES: Rule = Rule {
     kind: FindingKind::NoNames,
     claims: Claims::Groups(|view, unexplained| {
@@ -32,13 +33,18 @@ pub(super) const NO_NAMES: Rule = Rule {
         };
         let liars = liars(unexplained);
         let failed = |row: &Row<'_>| is_failed_lookup(row, &liars);
-        if view.rows.iter().any(resolves) || !unexplained.iter().any(failed) {
+        if view.rows.iter().any(|row| resolves(row) || passes_over_udp(row)) || !unexplained.iter().any(failed) {
             return Vec::new();
         }
-        let rows = unexplained
+        let rows: Vec<Row<'_>> = unexplained
             .iter()
-            .filter(|row| row.tested_server().is_some() || failed(row));
-        vec![Group::new("name-servers", rows.copied().collect())]
+            .filter(|row| row.tested_server().is_some() || failed(row))
+            .copied()
+            .collect();
+        if is_one_name(view, &rows) && is_anybody_alive(view) {
+            return Vec::new();
+        }
+        vec![Group::new("name-servers", rows)]
     }),
     describe: nothing_resolves,
 };
@@ -64,6 +70,23 @@ pub(super) const NAME_SERVER: Rule = Rule {
     claims: Claims::Each(|_, row| row.tested_server().map(|server| server.ip().to_string())),
     describe: server_fails,
 };
+
+/// Whether a server answers its own test, in the way in which names are asked for.
+fn passes_over_udp(row: &Row<'_>) -> bool {
+    row.tested_server().is_some() && !row.is_tcp() && row.judgement.verdict.is_proved()
+}
+
+/// Whether all of it is about one name: no server was tested, and no other name asked for.
+fn is_one_name(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
+    let asked = |row: &Row<'_>| matches!(row.endpoint.destination, Destination::Name) && row.trace.is_some();
+    let is_tested = rows.iter().any(|row| row.tested_server().is_some());
+    !is_tested && say::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
+}
+
+fn is_anybody_alive(view: &RunView<'_>) -> bool {
+    let mut servers = view.plan.name_servers.iter();
+    servers.any(|server| view.server(server.ip()).is_alive())
+}
 
 /// Servers that deny a name which exists, in their own test. They are not believed when they deny others.
 fn liars(rows: &[Row<'_>]) -> Vec<SocketAddr> {
@@ -136,6 +159,9 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     for (server, reading) in &readings {
         let told = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
         grounds = grounds.all(Weight::Tells, reading.evidence(*server).or(told));
+    }
+    if is_one_name(view, rows) {
+        grounds = grounds.open("only one name was asked for, so it may be that name alone");
     }
     let tests = tests(rows);
     let seen = if tests.is_empty() {
@@ -210,9 +236,10 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         (None, Some(cause)) => Reading::of(&seen, Some(cause)).words(),
         (None, None) => "fails for them in several ways",
     };
-    // Questions are lost here and there; a zone fails as a whole.
+    // Questions are lost here and there, and one name may fail on its own account; a zone fails as a whole.
     let scattered = zones_that_resolve(view, &hosts);
-    let is_whole = cause != Some(Cause::DnsTimeout) || fail_as_a_whole(&hosts);
+    let are_zones = fail_as_a_whole(&hosts);
+    let is_whole = are_zones || (cause != Some(Cause::DnsTimeout) && hosts.len() > 1);
     let basis = if is_whole || cut_short.is_some() {
         Basis::Pattern
     } else {
@@ -226,10 +253,12 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             "other names of {} resolve, so questions were lost or limited rather than a zone missing",
             list(&scattered, 2)
         ));
-    } else if !is_whole {
+    } else if !is_whole && cause == Some(Cause::DnsTimeout) {
         grounds = grounds
             .open("no other name of the same zone was asked for, so questions may have been lost or limited as well");
-    } else if seen.is_alive() {
+    } else if !is_whole && !platform::gives_all(view, rows) {
+        grounds = grounds.open("no other name of the same zone was asked for, so it may be this name alone");
+    } else if seen.is_alive() && are_zones {
         grounds = grounds.note("it answers for other names, so it is about these zones");
     }
     let fix = if let Some((reading, server)) = cut_short.zip(server) {
@@ -245,6 +274,11 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
              fails: 168.63.129.16 does neither by itself.",
         )
         .look(POLICIES)
+    } else if let Some((server, cause)) = server
+        .zip(cause)
+        .filter(|(_, cause)| !is_whole && *cause == Cause::DnsServfail)
+    {
+        Reading::AtTimes(cause).fix(view, server)
     } else {
         Fix::new(format!(
             "Make {name} forward the zones of these names, to 168.63.129.16 at last."

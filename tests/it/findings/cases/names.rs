@@ -1,7 +1,7 @@
 //! Name servers, zones and names.
 
 use apim_probe::model::{
-    Confidence::{Certain, High},
+    Confidence::{Certain, High, Medium},
     Suspect::{DnsServer, Nsg, PrivateDnsZone},
 };
 
@@ -112,17 +112,17 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "one zone is forwarded to nowhere",
+            "one name fails, which may be its zone",
             dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Servfail),
             (
                 "some-names/names-of-10.0.0.4",
                 "1 name does not resolve: 10.0.0.4 finds no answer",
             ),
-            High,
+            Medium,
             DnsServer,
         ),
         case(
-            "one zone is forwarded to nowhere, and the platform knows it",
+            "one name fails that the platform knows",
             dns(Server::Well)
                 .fault(host("apirpsql1.database.windows.net"), &Fault::Servfail)
                 .platform_gives(),
@@ -200,13 +200,13 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "the platform fails for all names of a domain",
+            "the platform fails for the only name of a domain",
             healthy().fault(host("login.microsoftonline.com"), &Fault::Servfail),
             (
                 "some-names/names-of-168.63.129.16",
                 "1 name does not resolve: 168.63.129.16 finds no answer",
             ),
-            High,
+            Medium,
             DnsServer,
         ),
         case(
