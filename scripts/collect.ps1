@@ -5,41 +5,68 @@ Collects what an API Management instance says of itself, for apim-probe --instan
     scripts/collect.ps1 RESOURCE_ID > instance.json
 Needs the Azure CLI (az), signed in as somebody with the role Reader on the instance. Every request reads. Of each entry only
 the fields that lead to a host are kept, so that no credentials, keys or certificates get into the file. URLs, plain named
-values and the text of policies come as they are: keep the file as confidential as those.
+values and the text of policies come as they are: keep the file as confidential as those. What could not be read is said on
+stderr and stands in the file as an error, which apim-probe says as well.
+
+It does what collect.sh does. That one is tested against a stand-in for az; of this one only the syntax and the lists are.
 #>
-param([Parameter(Mandatory)][ValidatePattern('^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ApiManagement/service/[^/]+/?$')][string]$ResourceId)
+param([Parameter(Mandatory)][ValidatePattern('^/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.ApiManagement/service/[^/?#\s]+/?$')][string]$ResourceId)
 $ErrorActionPreference = 'Stop'
+if ($ResourceId -match '\.\.') { throw 'RESOURCE_ID is none: az apim show --query id prints it' }
+if (-not (Get-Command az -ErrorAction SilentlyContinue)) { throw 'there is no Azure CLI (az) here: install it, or run this where it is' }
 $id = $ResourceId.TrimEnd('/')
 $version = '2024-05-01'
+# More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+$mostPages = 100
+# The endpoint of az's own cloud: no page is fetched from elsewhere.
+$endpoint = "$(az cloud show --query endpoints.resourceManager --output tsv)".Trim().TrimEnd('/')
+if (-not $endpoint) { $endpoint = 'https://management.azure.com' }
 
 # The fields of an entry that are kept, below its properties.
 $fields = [ordered]@{
     loggers = 'loggerType', 'resourceId'
     caches = 'useFromLocation', 'resourceId'
     backends = 'url', 'type', 'pool'
-    namedValues = 'displayName', 'secret', 'value', 'keyVault'
-    certificates = @('keyVault')
+    namedValues = 'displayName', 'secret', 'value'
+    certificates = @()
     identityProviders = 'type', 'authority', 'signinTenant', 'allowedTenants'
     openidConnectProviders = 'displayName', 'metadataEndpoint'
     authorizationServers = 'displayName', 'tokenEndpoint'
+    authorizationProviders = @('displayName')
     gateways = @()
     apis = 'displayName', 'serviceUrl', 'isCurrent', 'type'
     products = @('displayName')
     policyFragments = @('value')
 }
 
-function Read-Document([string]$Url) {
+# Says what could not be collected, and gives an error in its place.
+function New-Failure([string]$What, [string]$Code, [string]$Message, [string]$Details) {
+    [Console]::Error.WriteLine("not collected: ${What}: $Message $Details")
+    return [pscustomobject]@{ error = [ordered]@{ code = $Code; message = $Message } }
+}
+
+# One answer, or Azure's error in its place. A list that Azure does not have is empty.
+function Read-Document([string]$Url, [switch]$MayBeMissing) {
     # Windows PowerShell would stop at what az writes to stderr.
     $ErrorActionPreference = 'Continue'
     # On Windows az is a batch file, in which an & would end the command: the query goes in words of its own.
     $address, $query = $Url -split '\?', 2
     $words = @($query -split '&' | Where-Object { $_ } | ForEach-Object { [uri]::UnescapeDataString($_) })
-    $text = az rest --method get --url $address --url-parameters @words --output json 2>$null
-    if ($LASTEXITCODE -ne 0) {
-        [Console]::Error.WriteLine("not collected: $Url")
-        return $null
+    $said = ''
+    $code = 'Failed'
+    foreach ($try in 1..4) {
+        $answer = az rest --method get --url $address --url-parameters @words --output json 2>&1
+        $text = @($answer | Where-Object { $_ -isnot [System.Management.Automation.ErrorRecord] }) -join "`n"
+        if ($LASTEXITCODE -eq 0) { return $text | ConvertFrom-Json }
+        $said = (@($answer | ForEach-Object { "$_" }) -join ' ')
+        $found = [regex]::Match($said, 'AuthorizationFailed|Forbidden|ResourceNotFound|Not ?Found|TooManyRequests|Too Many Requests|(Invalid|Expired)AuthenticationToken\w*')
+        if ($found.Success) { $code = $found.Value -replace ' ', '' }
+        if ($code -ne 'TooManyRequests') { break }
+        if ($try -lt 4) { Start-Sleep -Seconds (10 * $try) }
     }
-    return ($text -join "`n") | ConvertFrom-Json
+    if ($MayBeMissing -and $code -in 'ResourceNotFound', 'NotFound') { return [pscustomobject]@{ value = @() } }
+    if ($said.Length -gt 300) { $said = $said.Substring(0, 300) }
+    return New-Failure $Url $code 'collect.ps1 could not read it' $said
 }
 
 function Select-Fields($Object, [string[]]$Names) {
@@ -50,47 +77,83 @@ function Select-Fields($Object, [string[]]$Names) {
     return $kept
 }
 
-function Read-List([string]$Url, [string]$Name) {
-    $entries = @()
-    while ($Url) {
-        $page = Read-Document $Url
-        if ($null -eq $page) { break }
-        foreach ($entry in $page.value) {
-            $properties = Select-Fields $entry.properties $fields[$Name]
-            if ($Name -eq 'loggers' -and $entry.properties.credentials) {
-                $properties['credentials'] = Select-Fields $entry.properties.credentials @('endpointAddress')
-            }
-            if ($Name -eq 'backends') {
-                $properties['tls'] = Select-Fields $entry.properties.tls @('validateCertificateChain', 'validateCertificateName')
-                if ($entry.properties.proxy) { $properties['proxy'] = Select-Fields $entry.properties.proxy @('url') }
-                $cluster = $entry.properties.properties.serviceFabricCluster
-                if ($cluster) {
-                    $properties['properties'] = @{ serviceFabricCluster = Select-Fields $cluster @('managementEndpoints', 'serverCertificateThumbprints') }
-                }
-            }
-            if ($Name -eq 'policies') { $properties = Select-Fields $entry.properties @('format', 'value') }
-            $entries += [ordered]@{ id = $entry.id; type = $entry.type; name = $entry.name; properties = $properties }
+# What is kept of an entry beside the fields that are taken whole.
+function Add-Nested($Kept, $Properties, [string]$Name) {
+    switch ($Name) {
+        'loggers' {
+            if ($Properties.credentials) { $Kept['credentials'] = Select-Fields $Properties.credentials @('endpointAddress') }
         }
-        $Url = $page.nextLink
+        { $_ -in 'namedValues', 'certificates' } {
+            if ($Properties.keyVault) { $Kept['keyVault'] = Select-Fields $Properties.keyVault @('secretIdentifier', 'lastStatus') }
+        }
+        'backends' {
+            $Kept['tls'] = Select-Fields $Properties.tls @('validateCertificateChain', 'validateCertificateName')
+            if ($Properties.proxy) { $Kept['proxy'] = Select-Fields $Properties.proxy @('url') }
+            $cluster = $Properties.properties.serviceFabricCluster
+            if ($cluster) {
+                $Kept['properties'] = @{ serviceFabricCluster = Select-Fields $cluster @('managementEndpoints', 'serverCertificateThumbprints', 'serverX509Names') }
+            }
+        }
+        'authorizationProviders' {
+            $grants = [ordered]@{}
+            foreach ($grant in 'authorizationCode', 'clientCredentials') {
+                $of = $Properties.oauth2.grantTypes.$grant
+                if ($of) { $grants[$grant] = Select-Fields $of @('loginUri', 'tokenUrl', 'refreshUrl') }
+            }
+            $Kept['oauth2'] = @{ grantTypes = $grants }
+        }
     }
-    return , $entries
 }
 
-$service = Read-Document "$id`?api-version=$version"
-if ($null -eq $service) { throw 'the instance itself cannot be read: check the id, and that you have the role Reader on it' }
-$about = Select-Fields $service.properties @('provisioningState', 'virtualNetworkType', 'virtualNetworkConfiguration', 'privateIPAddresses', 'publicIPAddresses', 'gatewayUrl', 'developerPortalUrl', 'managementApiUrl', 'additionalLocations')
-$about['hostnameConfigurations'] = @($service.properties.hostnameConfigurations | ForEach-Object { Select-Fields $_ @('type', 'hostName', 'keyVaultId', 'certificateSource') })
-$about['certificates'] = @($service.properties.certificates | Where-Object { $_ } | ForEach-Object { @{ storeName = $_.storeName; certificate = Select-Fields $_.certificate @('subject', 'thumbprint') } })
-$bundle = [ordered]@{
-    service = [ordered]@{ id = $service.id; type = $service.type; name = $service.name; location = $service.location; sku = @{ name = $service.sku.name }; properties = $about }
-    networkStatus = Read-Document "$id/networkstatus?api-version=$version"
-    dependencies = Read-Document "$id/outboundNetworkDependenciesEndpoints?api-version=$version"
+# The pages of a list, each cut to what is kept.
+function Read-List([string]$Url, [string]$Name) {
+    $first = $Url
+    $seen = @{ $Url = $true }
+    $pages = @()
+    while ($Url) {
+        $page = Read-Document $Url -MayBeMissing
+        if ($page.error) {
+            $pages += $page
+            break
+        }
+        $entries = @(foreach ($entry in $page.value) {
+            $names = if ($Name -eq 'policies') { @('format', 'value') } else { $fields[$Name] }
+            $properties = Select-Fields $entry.properties $names
+            Add-Nested $properties $entry.properties $Name
+            [ordered]@{ id = $entry.id; type = $entry.type; name = $entry.name; properties = $properties }
+        })
+        $pages += [pscustomobject]@{ value = $entries }
+        $Url = $page.nextLink
+        if (-not $Url) { break }
+        if (-not ($Url.StartsWith("$endpoint/", 'OrdinalIgnoreCase') -or $Url.StartsWith("${endpoint}:443/", 'OrdinalIgnoreCase'))) {
+            $pages += New-Failure $first 'NextPageElsewhere' 'the rest is at another host and was not asked for' $Url
+            break
+        }
+        if ($seen.Count -ge $mostPages -or $seen.ContainsKey($Url)) {
+            $pages += New-Failure $first 'PagesWithoutEnd' "its pages have no end, and $($seen.Count) were taken" ''
+            break
+        }
+        $seen[$Url] = $true
+    }
+    return , $pages
 }
+
+[Console]::Error.WriteLine('reading the instance')
+$service = Read-Document "$id`?api-version=$version"
+if ($service.error) { throw 'the instance itself cannot be read: check the id, that az is signed in, and that you have the role Reader on it' }
+$about = Select-Fields $service.properties @('provisioningState', 'virtualNetworkType', 'virtualNetworkConfiguration', 'privateIPAddresses', 'publicIPAddresses', 'gatewayUrl', 'developerPortalUrl', 'managementApiUrl', 'additionalLocations')
+$about['hostnameConfigurations'] = @($service.properties.hostnameConfigurations | Where-Object { $_ } | ForEach-Object { Select-Fields $_ @('type', 'hostName', 'keyVaultId', 'certificateSource') })
+$about['certificates'] = @($service.properties.certificates | Where-Object { $_ } | ForEach-Object { @{ storeName = $_.storeName; certificate = Select-Fields $_.certificate @('subject', 'thumbprint') } })
+$bundle = [ordered]@{}
+$bundle['service'] = [ordered]@{ id = $service.id; type = $service.type; name = $service.name; location = $service.location; sku = @{ name = $service.sku.name }; properties = $about }
+$bundle['networkStatus'] = Read-Document "$id/networkstatus?api-version=$version"
+$bundle['dependencies'] = Read-Document "$id/outboundNetworkDependenciesEndpoints?api-version=$version"
 foreach ($name in $fields.Keys) {
     [Console]::Error.WriteLine("reading $name")
     $bundle[$name] = Read-List "$id/$name`?api-version=$version" $name
 }
 [Console]::Error.WriteLine('reading policies')
-$scopes = @($id) + @($bundle['apis'] + $bundle['products'] | ForEach-Object { $_.id } | Where-Object { $_ -notmatch ';rev=' })
+# Old revisions of APIs are left out.
+$scopes = @($id) + @($bundle['apis'] + $bundle['products'] | ForEach-Object { $_.value } | ForEach-Object { $_.id } | Where-Object { $_ -and $_ -notmatch ';rev=' })
 $bundle['policies'] = @($scopes | ForEach-Object { Read-List "$_/policies?api-version=$version&format=xml" 'policies' } | ForEach-Object { $_ })
 $bundle | ConvertTo-Json -Depth 20

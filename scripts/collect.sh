@@ -5,46 +5,83 @@
 #
 # Runs anywhere with the Azure CLI, signed in as somebody with the role Reader on the instance. Every request reads. Only
 # the fields that lead to a host are asked for, so that no credentials, keys or certificates get into the file. URLs, plain
-# named values and the text of policies come as they are: keep the file as confidential as those.
+# named values and the text of policies come as they are: keep the file as confidential as those. What could not be read is
+# said on stderr and stands in the file as an error, which apim-probe says as well.
 set -euo pipefail
+shopt -s nocasematch
 
-if [[ $# -ne 1 || $1 != /subscriptions/*/providers/*/service/* || $1 == *..* ]]; then
+one='[^]/?#&[:space:]["]+'
+if [[ $# -ne 1 || $1 == *..* || ! $1 =~ ^/subscriptions/$one/resourceGroups/$one/providers/Microsoft\.ApiManagement/service/$one/?$ ]]; then
     echo "usage: scripts/collect.sh RESOURCE_ID > instance.json   (az apim show --query id prints the id)" >&2
     exit 2
 fi
+if ! command -v az > /dev/null; then
+    echo "there is no Azure CLI (az) here: install it, or run this where it is" >&2
+    exit 1
+fi
 id=${1%/}
 version=2024-05-01
-# Without the endpoint before it `az rest` asks the one of its own cloud, and sends its token nowhere else.
+# More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+most_pages=100
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+bundle=$folder/bundle
+
+# The endpoint of az's own cloud: no page is fetched from elsewhere.
+endpoint=$(az cloud show --query endpoints.resourceManager --output tsv 2> /dev/null || true)
+endpoint=${endpoint%/}
+endpoint=${endpoint:-https://management.azure.com}
 
 # What is kept of the entries of a list; `value[]` is a list of resources with id, type and name.
 kept() {
-    local fields=$1
-    echo "{value: value[].{id: id, type: type, name: name, properties: {$fields}}, nextLink: nextLink}"
+    echo "{value: value[].{id: id, type: type, name: name, properties: {$1}}, nextLink: nextLink}"
 }
 
-# One answer: the JSON on stdout, or Azure's error in its place.
+# Says what could not be collected, and gives an error in its place: what, a code, a sentence for the file, details.
+failed() {
+    echo "not collected: $1: $3 $4" >&2
+    echo "{\"error\": {\"code\": \"$2\", \"message\": \"$3\"}}"
+}
+
+# One answer: the JSON on stdout, or Azure's error in its place. A list that Azure does not have is empty.
 answer() {
-    if ! az rest --method get --url "$1" --query "$2" --output json 2> "$folder/error"; then
-        echo "not collected: $1: $(head -n 3 "$folder/error" | tr '\n' ' ')" >&2
-        code=$(grep -oE '(AuthorizationFailed|Forbidden|ResourceNotFound|TooManyRequests|InvalidAuthenticationToken[A-Za-z]*)' "$folder/error" | head -n 1 || true)
-        echo "{\"error\": {\"code\": \"${code:-Failed}\", \"message\": \"collect.sh could not read it\"}}"
-    fi
+    local url=$1 query=$2 empty=${3:-} tries code
+    for tries in 1 2 3 4; do
+        if az rest --method get --url "$url" --query "$query" --output json 2> "$folder/error"; then
+            return
+        fi
+        code=$(grep -oE 'AuthorizationFailed|Forbidden|ResourceNotFound|Not ?Found|TooManyRequests|Too Many Requests|(Invalid|Expired)AuthenticationToken[A-Za-z]*' "$folder/error" | head -n 1 | tr -d ' ' || true)
+        case $code in
+            TooManyRequests) [[ $tries -lt 4 ]] && sleep $((tries * 10)) ;;
+            ResourceNotFound | NotFound)
+                [[ -n $empty ]] || break
+                echo '{"value": []}'
+                return
+                ;;
+            *) break ;;
+        esac
+    done
+    failed "$url" "${code:-Failed}" "collect.sh could not read it" "$(head -n 3 "$folder/error" | tr '\n' ' ')"
 }
 
 # All pages of a list, separated by commas.
 pages() {
-    local url=$1 query=$2 next=
-    answer "$url" "$query" > "$folder/page"
-    cat "$folder/page"
-    while next=$(sed -n 's/^  "nextLink": "\(.\{1,\}\)",\{0,1\}$/\1/p' "$folder/page") && [[ -n $next && $next != "$url" ]]; do
-        url=$next
-        # The link is Azure's own; `az rest` sends its token to the endpoints of its cloud only.
-        [[ $next == https://*"/subscriptions/"* ]] || break
+    local url=$1 query=$2 host=${endpoint#https://} seen=" $1 " count=1
+    while true; do
+        answer "$url" "$query" empty | tee "$folder/page"
+        url=$(sed -n 's/^  "nextLink": "\(.\{1,\}\)",\{0,1\}$/\1/p' "$folder/page")
+        [[ -n $url ]] || return 0
         echo ,
-        answer "$next" "$query" > "$folder/page"
-        cat "$folder/page"
+        if [[ $url != "https://$host/"* && $url != "https://$host:443/"* ]]; then
+            failed "$1" NextPageElsewhere "the rest is at another host and was not asked for" "$url"
+        elif [[ $count -ge $most_pages || $seen == *" $url "* ]]; then
+            failed "$1" PagesWithoutEnd "its pages have no end, and $count were taken" ""
+        else
+            seen+="$url "
+            count=$((count + 1))
+            continue
+        fi
+        return 0
     done
 }
 
@@ -61,40 +98,43 @@ policies() {
     pages "$1/policies?api-version=$version&format=xml" "$(kept 'format: properties.format, value: properties.value')"
 }
 
-vault='keyVault: properties.keyVault.{secretIdentifier: secretIdentifier, lastStatus: lastStatus}'
 echo "reading the instance" >&2
-echo '{ "service":'
 answer "$id?api-version=$version" '{id: id, type: type, name: name, location: location, sku: sku.{name: name}, properties: properties.{provisioningState: provisioningState, virtualNetworkType: virtualNetworkType, virtualNetworkConfiguration: virtualNetworkConfiguration.{subnetResourceId: subnetResourceId}, privateIPAddresses: privateIPAddresses, publicIPAddresses: publicIPAddresses, gatewayUrl: gatewayUrl, developerPortalUrl: developerPortalUrl, managementApiUrl: managementApiUrl, additionalLocations: additionalLocations[].{location: location, privateIPAddresses: privateIPAddresses, publicIPAddresses: publicIPAddresses, virtualNetworkConfiguration: virtualNetworkConfiguration.{subnetResourceId: subnetResourceId}}, hostnameConfigurations: hostnameConfigurations[].{type: type, hostName: hostName, keyVaultId: keyVaultId, certificateSource: certificateSource}, certificates: certificates[].{storeName: storeName, certificate: certificate.{subject: subject, thumbprint: thumbprint}}}}' > "$folder/service"
-cat "$folder/service"
-if grep -q '"error"' "$folder/service" && ! grep -q '"location"' "$folder/service"; then
-    echo "the instance itself cannot be read: check the id, and that you have the role Reader on it" >&2
+if grep -q '^{"error"' "$folder/service"; then
+    echo "the instance itself cannot be read: check the id, that az is signed in, and that you have the role Reader on it" >&2
     exit 1
 fi
-for document in networkstatus outboundNetworkDependenciesEndpoints; do
-    echo "reading $document" >&2
-    echo ", \"$document\":"
-    answer "$id/$document?api-version=$version" '@'
-done
-list loggers 'loggerType: properties.loggerType, resourceId: properties.resourceId, credentials: properties.credentials.{endpointAddress: endpointAddress}'
-list caches 'useFromLocation: properties.useFromLocation, resourceId: properties.resourceId'
-list backends 'url: properties.url, type: properties.type, tls: properties.tls.{validateCertificateChain: validateCertificateChain, validateCertificateName: validateCertificateName}, proxy: properties.proxy.{url: url}, pool: properties.pool, properties: properties.properties.{serviceFabricCluster: serviceFabricCluster.{managementEndpoints: managementEndpoints, serverCertificateThumbprints: serverCertificateThumbprints}}'
-list namedValues "displayName: properties.displayName, secret: properties.secret, value: properties.value, $vault"
-list certificates "$vault"
-list identityProviders 'type: properties.type, authority: properties.authority, signinTenant: properties.signinTenant, allowedTenants: properties.allowedTenants'
-list openidConnectProviders 'displayName: properties.displayName, metadataEndpoint: properties.metadataEndpoint'
-list authorizationServers 'displayName: properties.displayName, tokenEndpoint: properties.tokenEndpoint'
-list authorizationProviders 'displayName: properties.displayName, oauth2: properties.oauth2.{grantTypes: grantTypes.{authorizationCode: authorizationCode.{loginUri: loginUri, tokenUrl: tokenUrl, refreshUrl: refreshUrl}, clientCredentials: clientCredentials.{loginUri: loginUri, tokenUrl: tokenUrl}}}'
-list gateways 'description: null'
-list apis 'displayName: properties.displayName, serviceUrl: properties.serviceUrl, isCurrent: properties.isCurrent, type: properties.type' > "$folder/apis"
-cat "$folder/apis"
-list products 'displayName: properties.displayName' > "$folder/products"
-list policyFragments 'value: properties.value'
 
-echo "reading policies" >&2
-echo ', "policies": ['
-policies "$id"
-sed -n 's/^ *"id": "\([^"]*\)",\{0,1\}$/\1/p' "$folder/apis" "$folder/products" | grep -v ';rev=' | while IFS= read -r scope; do
-    echo ,
-    policies "$scope"
-done || true
-echo '] }'
+vault='keyVault: properties.keyVault.{secretIdentifier: secretIdentifier, lastStatus: lastStatus}'
+{
+    echo '{ "service":'
+    cat "$folder/service"
+    for document in networkstatus outboundNetworkDependenciesEndpoints; do
+        echo "reading $document" >&2
+        echo ", \"$document\":"
+        answer "$id/$document?api-version=$version" '@'
+    done
+    list loggers 'loggerType: properties.loggerType, resourceId: properties.resourceId, credentials: properties.credentials.{endpointAddress: endpointAddress}'
+    list caches 'useFromLocation: properties.useFromLocation, resourceId: properties.resourceId'
+    list backends 'url: properties.url, type: properties.type, tls: properties.tls.{validateCertificateChain: validateCertificateChain, validateCertificateName: validateCertificateName}, proxy: properties.proxy.{url: url}, pool: properties.pool, properties: properties.properties.{serviceFabricCluster: serviceFabricCluster.{managementEndpoints: managementEndpoints, serverCertificateThumbprints: serverCertificateThumbprints, serverX509Names: serverX509Names}}'
+    list namedValues "displayName: properties.displayName, secret: properties.secret, value: properties.value, $vault"
+    list certificates "$vault"
+    list identityProviders 'type: properties.type, authority: properties.authority, signinTenant: properties.signinTenant, allowedTenants: properties.allowedTenants'
+    list openidConnectProviders 'displayName: properties.displayName, metadataEndpoint: properties.metadataEndpoint'
+    list authorizationServers 'displayName: properties.displayName, tokenEndpoint: properties.tokenEndpoint'
+    list authorizationProviders 'displayName: properties.displayName, oauth2: properties.oauth2.{grantTypes: grantTypes.{authorizationCode: authorizationCode.{loginUri: loginUri, tokenUrl: tokenUrl, refreshUrl: refreshUrl}, clientCredentials: clientCredentials.{loginUri: loginUri, tokenUrl: tokenUrl}}}'
+    list gateways 'description: null'
+    list apis 'displayName: properties.displayName, serviceUrl: properties.serviceUrl, isCurrent: properties.isCurrent, type: properties.type' | tee "$folder/apis"
+    list products 'displayName: properties.displayName' | tee "$folder/products"
+    list policyFragments 'value: properties.value'
+    echo "reading policies" >&2
+    echo ', "policies": ['
+    policies "$id"
+    # Old revisions of APIs are left out.
+    sed -n 's/^ *"id": "\([^"]*\)",\{0,1\}$/\1/p' "$folder/apis" "$folder/products" | { grep -v ';rev=' || true; } | while IFS= read -r scope; do
+        echo ,
+        policies "$scope"
+    done
+    echo '] }'
+} > "$bundle"
+cat "$bundle"
