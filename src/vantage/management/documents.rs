@@ -71,8 +71,8 @@ impl What {
 
     fn path(self, service: &ResourceId) -> String {
         match self.below() {
-            "" => format!("{}?api-version={API_VERSION}", service.0),
-            below => format!("{}/{below}?api-version={API_VERSION}", service.0),
+            "" => format!("{}?api-version={API_VERSION}", service.as_str()),
+            below => format!("{}/{below}?api-version={API_VERSION}", service.as_str()),
         }
     }
 }

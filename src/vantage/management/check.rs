@@ -1,0 +1,97 @@
+//! What the instance itself is asked, one thing after the other (`connectivityCheck`).
+
+use std::cell::RefCell;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    API_VERSION, Errand,
+    session::{Session, Trouble},
+};
+use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Until};
+
+/// What came of asking the instance itself.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// Azure's answers and their times, or why there is none, in the order of the questions.
+    pub answers: Vec<Result<(String, Timestamp), String>>,
+    /// Why the rest was not asked.
+    pub why: Option<String>,
+}
+
+impl Checked {
+    /// Nothing was asked.
+    pub(crate) fn nothing(why: &str) -> Self {
+        Self {
+            answers: Vec::new(),
+            why: Some(why.into()),
+        }
+    }
+}
+
+/// Lets the instance try one thing after the other (`connectivityCheck`): a second check while one runs is refused.
+///
+/// Must not be called by a task of a runtime.
+pub(crate) fn check<'a>(
+    errand: &Errand<'_>,
+    vantage: &Vantage,
+    bodies: impl Iterator<Item = &'a Value>,
+    until: &Until,
+) -> Checked {
+    let undumpable = Undumpable::new();
+    let checked = RefCell::new(Checked::default());
+    let asked = async {
+        tokio::select! {
+            () = check_all(errand, vantage, bodies, until, &checked) => {}
+            () = until.clone().over() => {
+                checked.borrow_mut().why = Some("the run's time was over".into());
+            }
+        }
+    };
+    let started = block_on(asked);
+    drop(undumpable);
+    started.map_or_else(
+        |error| Checked::nothing(&format!("cannot start: {error}")),
+        |()| checked.into_inner(),
+    )
+}
+
+async fn check_all<'a>(
+    errand: &Errand<'_>,
+    vantage: &Vantage,
+    bodies: impl Iterator<Item = &'a Value>,
+    until: &Until,
+    checked: &RefCell<Checked>,
+) {
+    let id = errand.service.as_str();
+    let session = match Session::open(errand, vantage, until).await {
+        Ok(session) => session,
+        Err(trouble) => {
+            checked.borrow_mut().why = Some(trouble.to_string());
+            return;
+        }
+    };
+    let path = format!("{id}/connectivityCheck?api-version={API_VERSION}");
+    for body in bodies {
+        let answer = session.operation(&path, Some(body)).await;
+        let mut checked = checked.borrow_mut();
+        match answer {
+            Ok(text) => checked.answers.push(Ok((text, Timestamp::now()))),
+            Err(trouble @ Trouble::Refused(401 | 403, _)) => {
+                checked.why = Some(format!(
+                    "this VM's managed identity may not ask it ({trouble}): that takes \
+                     Microsoft.ApiManagement/service/connectivityCheck/action, as in the role API Management Service Contributor, \
+                     which could also change or delete the instance"
+                ));
+                return;
+            }
+            // The others would fare alike.
+            Err(trouble @ (Trouble::Unasked(_) | Trouble::NoToken(_) | Trouble::PutOff(..))) => {
+                checked.why = Some(trouble.to_string());
+                return;
+            }
+            Err(trouble) => checked.answers.push(Err(trouble.to_string())),
+        }
+    }
+}

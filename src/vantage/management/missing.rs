@@ -1,0 +1,205 @@
+//! What is missing, why, and what to do about it: as a rule one sentence for all of it.
+
+use super::{
+    API_VERSION, ENDPOINT, ResourceId,
+    documents::What,
+    session::{self, Reason, Trouble},
+};
+use crate::{azure::Cloud, import::instance::Part, text::words, vantage::http::Failure};
+
+/// One sentence for each reason why something is missing: as a rule there is one for all of it.
+pub(super) fn notices(
+    nothing_came: bool,
+    troubles: Vec<(What, Trouble)>,
+    late: &[What],
+    service: &ResourceId,
+    cloud: Cloud,
+) -> Vec<String> {
+    let absent = |(what, trouble): &(What, Trouble)| {
+        *what == What::Part(Part::Service) && matches!(trouble, Trouble::Refused(404, _))
+    };
+    // Where something did come, the instance is there.
+    if nothing_came && troubles.iter().any(absent) {
+        let id = service.as_str();
+        return vec![format!(
+            "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"
+        )];
+    }
+    let mut reasons: Vec<(Trouble, Vec<What>)> = Vec::new();
+    for (what, trouble) in troubles {
+        match reasons.iter_mut().find(|(known, _)| *known == trouble) {
+            Some((_, missing)) if missing.contains(&what) => {}
+            Some((_, missing)) => missing.push(what),
+            None => reasons.push((trouble, vec![what])),
+        }
+    }
+    let mut notices: Vec<String> = reasons
+        .iter()
+        .map(|(trouble, missing)| {
+            let by_hand = by_hand(cloud, service, missing);
+            format!("--service: {}; or {by_hand}", why(trouble, missing, service, cloud))
+        })
+        .collect();
+    if !late.is_empty() {
+        notices.push(format!(
+            "--service: the management endpoint was too slow, and the run went on without {}; or {}",
+            named(late),
+            by_hand(cloud, service, late)
+        ));
+    }
+    notices
+}
+
+/// Why documents are missing, and what to do about it.
+fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
+    let what = named(missing);
+    let coded = |status: &u16, reason: &Reason| match &reason.code {
+        Some(code) => format!("HTTP {status}, {code}"),
+        None => format!("HTTP {status}"),
+    };
+    match trouble {
+        Trouble::Unasked(failure) => {
+            let trust = match failure {
+                Failure::Untrusted(_) => {
+                    ", so the token was not sent; where the network inspects this way, --management-ca-file trusts its CA with it"
+                }
+                _ => "",
+            };
+            format!(
+                "{} cannot be asked for {what} ({failure}){trust}",
+                cloud.management_host()
+            )
+        }
+        Trouble::NoToken(why) | Trouble::Unread(why) => why.clone(),
+        Trouble::Refused(status @ (401 | 403), reason) => format!(
+            "this VM's managed identity may not read {what} ({}): it lacks {}; grant it the role Reader with \
+             `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {}`",
+            coded(status, reason),
+            permissions(missing),
+            service.as_str()
+        ),
+        Trouble::Refused(status @ (409 | 422), reason) => format!(
+            "the instance is being changed or is not complete, and does not give {what} now ({})",
+            coded(status, reason)
+        ),
+        Trouble::Refused(status, reason) => {
+            format!("{ENDPOINT} answered with {} instead of {what}", coded(status, reason))
+        }
+        Trouble::PutOff(429, wait) => format!(
+            "{ENDPOINT} limits requests (HTTP 429) and asks to wait {}, longer than there is time, so {what} are missing: try again later",
+            words::duration(*wait)
+        ),
+        Trouble::PutOff(status, wait) => format!(
+            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than there is time",
+            words::duration(*wait)
+        ),
+        Trouble::Astray => {
+            format!(
+                "the list of {what} has a link to its next page that cannot be followed, and is used as far as it came"
+            )
+        }
+        Trouble::Endless => format!("{ENDPOINT} did not finish with {what} in time"),
+        Trouble::Odd(why) => format!("{ENDPOINT}'s answer for {what} cannot be used: it {why}"),
+    }
+}
+
+/// Up to four documents, for a sentence.
+fn named(documents: &[What]) -> String {
+    let names: Vec<&str> = documents.iter().map(|what| what.what()).collect();
+    if names.len() == What::all().count() {
+        return "the instance and what it depends on".into();
+    }
+    words::list(&names, 4)
+}
+
+/// The permissions that reading takes.
+fn permissions(missing: &[What]) -> String {
+    const PROVIDER: &str = "Microsoft.ApiManagement/service";
+    if missing.len() > 3 {
+        return format!("{PROVIDER}/*/read");
+    }
+    let each: Vec<String> = missing
+        .iter()
+        .map(|what| format!("{PROVIDER}/{}", what.permission()))
+        .collect();
+    each.join(", ")
+}
+
+/// How somebody who may read the instance gets the documents to this machine.
+fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[What]) -> String {
+    let (id, base) = (service.as_str(), session::base(cloud));
+    let by_az = |what: &What, flag: &str| {
+        let below = match what.below() {
+            "" => String::new(),
+            below => format!("/{below}"),
+        };
+        format!(
+            "run `az rest --method get --url \"{base}{id}{below}?api-version={API_VERSION}\" > {flag}.json` elsewhere and pass \
+             --{flag} {flag}.json"
+        )
+    };
+    let mut ways: Vec<String> = Vec::new();
+    for what in missing {
+        match what {
+            What::Status => ways.push(by_az(what, "network-status")),
+            What::Dependencies => ways.push(by_az(what, "dependencies")),
+            What::Part(_) => {}
+        }
+    }
+    let parts: Vec<&What> = missing.iter().filter(|what| matches!(what, What::Part(_))).collect();
+    match parts[..] {
+        [] => {}
+        [what] => ways.push(by_az(what, "instance")),
+        _ => ways.push(format!(
+            "run `scripts/collect.sh {id} > instance.json` elsewhere and pass --instance instance.json"
+        )),
+    }
+    ways.join(", and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "/subscriptions/0-1/resourceGroups/rg_1/providers/Microsoft.ApiManagement/service/contoso";
+
+    #[test]
+    fn what_may_not_be_read_is_one_sentence_with_the_permission() {
+        let service: ResourceId = ID.parse().unwrap();
+        let refused = |part| {
+            (
+                What::Part(part),
+                Trouble::Refused(
+                    403,
+                    Reason {
+                        code: Some("AuthorizationFailed".into()),
+                        message: Some(format!("not for {part:?}")),
+                    },
+                ),
+            )
+        };
+        let said = notices(
+            false,
+            vec![refused(Part::Loggers), refused(Part::Backends)],
+            &[],
+            &service,
+            Cloud::Public,
+        );
+        let [said] = &said[..] else { panic!("{said:?}") };
+        for words in [
+            "its loggers and its backends",
+            "Microsoft.ApiManagement/service/loggers/read, Microsoft.ApiManagement/service/backends/read",
+            "--role Reader",
+            "AuthorizationFailed",
+            "--instance",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let gone = vec![
+            refused(Part::Loggers),
+            (What::Part(Part::Service), Trouble::Refused(404, Reason::default())),
+        ];
+        let said = notices(true, gone, &[], &service, Cloud::Public);
+        assert!(said.len() == 1 && said[0].contains("there is no instance"), "{said:?}");
+    }
+}
