@@ -102,6 +102,9 @@ Examples:
     /// Probe again and again, and show metrics and the last report over HTTP
     #[command(after_help = help::SERVING)]
     Serve(Box<ServeArgs>),
+    /// Which hops answer on the way to an endpoint, a host or an address, and where it stops
+    #[command(after_help = help::PATH)]
+    Path(Box<PathArgs>),
     /// Print the JSON Schema of a document, or of probes.yaml
     #[command(after_help = "\
 Example:
@@ -425,6 +428,26 @@ pub enum WatchFormat {
     Text,
     /// One change a line, for programs.
     Jsonl,
+}
+
+/// `path`.
+#[derive(Debug, Args)]
+pub struct PathArgs {
+    /// An endpoint's id, or a host or an address, with or without a port
+    #[arg(value_name = "ENDPOINT|HOST:PORT")]
+    pub target: String,
+    /// What to plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// How to probe.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// No notices on stderr
+    #[arg(long, short, help_heading = REPORTING)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = REPORTING)]
+    pub color: ColorChoice,
 }
 
 /// `schema`.

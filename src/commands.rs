@@ -32,6 +32,7 @@ mod explain;
 mod list;
 mod man;
 mod network;
+mod path;
 mod planning;
 mod rounds;
 mod rules;
@@ -81,7 +82,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if !matches!(
         cli.command,
-        Some(Command::Run(_) | Command::Watch(_) | Command::Serve(_))
+        Some(Command::Run(_) | Command::Watch(_) | Command::Serve(_) | Command::Path(_))
     ) {
         stop::release();
     }
@@ -96,6 +97,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Explain(arguments)) => explain::explain(&arguments),
         Some(Command::Watch(arguments)) => watch::watch(*arguments),
         Some(Command::Serve(arguments)) => serve::serve(*arguments),
+        Some(Command::Path(arguments)) => path::path(&arguments),
         Some(Command::Schema(arguments)) => schema::schema(&arguments),
         Some(Command::Completions(arguments)) => completions::completions(&arguments),
         Some(Command::Man(arguments)) => man::man(&arguments),

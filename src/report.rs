@@ -9,6 +9,7 @@ pub mod format;
 pub mod github;
 pub mod handover;
 pub mod headline;
+pub mod hops;
 pub mod html;
 pub mod jsonl;
 pub mod junit;

@@ -100,3 +100,23 @@ Exit status of serve:
   0    ended by SIGTERM or Ctrl-C
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed";
+
+/// Behind those of `path`.
+pub(super) const PATH: &str = "\
+Examples:
+  apim-probe path sql/apirpsqlx.database.windows.net:1433
+  apim-probe path login.microsoftonline.com:443
+  apim-probe path 20.61.99.192:1433
+
+It connects as `run` does, and beside that sends SYNs, and words where they were
+cut, with a time to live from 1 to 8, and tries connections from eight ports. SYNs
+with a low time to live may look like a scan. A hop that does not answer proves
+nothing, and inside a network Azure takes nothing off a time to live.
+
+Exit status of path:
+  0    the service proves itself
+  1    it is blocked
+  2    bad flags, a bad catalog or a bad input file; nothing was probed
+  3    something answers that does not prove it, or it could not be tested
+  4    the agent itself failed
+  130  interrupted";

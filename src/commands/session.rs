@@ -33,7 +33,7 @@ use crate::{
         tls::{TlsClient, roots::Roots},
     },
     network::NetworkRules,
-    plan::Plan,
+    plan::{Endpoint, Plan},
     probe::{
         self, ControlPolicy, Depth, Event, Limits, Run,
         control::Controls,
@@ -240,6 +240,27 @@ impl<'a> Session<'a> {
         };
         let second = self.conduct(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
         run.followed_by(second, indices)
+    }
+
+    /// Narrows the session to one endpoint.
+    pub(super) fn narrow(&mut self, endpoint: Endpoint) {
+        self.plan = Arc::new(Plan {
+            cloud: self.plan.cloud,
+            endpoints: vec![endpoint],
+            name_servers: self.plan.name_servers.clone(),
+            control_name: self.plan.control_name.clone(),
+        });
+    }
+
+    /// Looks at the way to every address that a run dialled for the first endpoint of the plan, be it blocked or not, in what
+    /// is left of the time.
+    pub(super) fn follow(&self, run: &mut Run) {
+        let calls = way::calls::every(run);
+        let left = self.limits_from(self.stop.began()).deadline;
+        if !calls.is_empty() && !run.interrupted {
+            run.ways = self.look_at_ways(&calls, left);
+            run.interrupted |= self.stop.is_interrupted();
+        }
     }
 
     /// Waits for a time; returns early on a signal, and says whether one came.

@@ -223,6 +223,11 @@ fn is_reset(trace: &TcpTrace) -> bool {
     matches!(&trace.end, TcpEnd::Failed(failure) if failure.icmp.is_empty() && failure.errno == Some(libc::ECONNREFUSED))
 }
 
+/// How one connection ended, in words.
+pub fn told(endpoint: &Endpoint, attempt: &Attempt) -> String {
+    attempt::judge(endpoint, attempt, &Context::default()).detail
+}
+
 /// Why what was said on an open connection failed.
 fn failure(endpoint: &Endpoint, attempt: &Attempt) -> Option<Cause> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
@@ -253,7 +258,7 @@ fn reaches(way: &Way, endpoint: &Endpoint) -> Option<u8> {
 fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
     let mut shares: BTreeMap<IpAddr, Share> = BTreeMap::new();
     for flow in &way.flows {
-        let Some(hop) = flow.first.sender else { continue };
+        let Some(hop) = flow.hop else { continue };
         let share = shares.entry(hop).or_insert(Share {
             hop,
             passed: 0,

@@ -49,8 +49,19 @@ pub struct Call {
     pub address: SocketAddr,
     /// The stage in which what we said was cut, where a connection was opened.
     pub cut: Option<Step>,
-    /// Whether connections to it fare differently.
-    pub differs: bool,
+    /// Which connections are told apart by their first hops.
+    pub flows: Flows,
+}
+
+/// Which connections are told apart by their first hops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flows {
+    /// None: there is nothing to tell apart.
+    Nothing,
+    /// Some, where their first hops are not the same.
+    OverSeveralHops,
+    /// Some, whatever their first hops are.
+    Any,
 }
 
 /// What small times to live showed of the way to an address.
@@ -71,8 +82,8 @@ pub struct Way {
 /// A connection and the hop that it goes over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
-    /// What became of its SYN with a time to live of 1.
-    pub first: IcmpError,
+    /// Where its SYN with a time to live of 1 ran out, where anybody said so.
+    pub hop: Option<IpAddr>,
     /// What became of all of it, from the same port.
     pub whole: Attempt,
 }
@@ -105,10 +116,10 @@ async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
         }
     };
     let (syns, words) = tokio::join!(syns, words);
-    let flows = if call.differs {
-        flows(stages, endpoint, call.address).await
-    } else {
+    let flows = if call.flows == Flows::Nothing {
         Vec::new()
+    } else {
+        flows(stages, endpoint, call).await
     };
     Way {
         endpoint: call.endpoint,
@@ -137,29 +148,30 @@ async fn word(stages: &Stages, endpoint: &Endpoint, address: SocketAddr, from: S
     Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
 }
 
-/// Connections from several ports over the hops that their first SYNs named; none unless there are several such hops.
-async fn flows(stages: &Stages, endpoint: &Endpoint, address: SocketAddr) -> Vec<Flow> {
-    let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, address, n % 2 == 1))).await;
-    let named: Vec<(u16, IcmpError)> = firsts.into_iter().flatten().collect();
-    let senders: BTreeSet<Option<IpAddr>> = named.iter().map(|(_, hop)| hop.sender).collect();
-    if senders.len() < 2 {
+/// Connections from several ports, each with the hop that the first SYN from there named.
+async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
+    let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, call.address, n % 2 == 1))).await;
+    let firsts: Vec<(Option<u16>, Option<IpAddr>)> = firsts.into_iter().flatten().collect();
+    let hops: BTreeSet<IpAddr> = firsts.iter().filter_map(|(_, hop)| *hop).collect();
+    if call.flows == Flows::OverSeveralHops && hops.len() < 2 {
         return Vec::new();
     }
-    let whole = named.into_iter().map(async |(port, first)| {
+    let whole = firsts.into_iter().map(async |(port, hop)| {
         let _permit = stages.socket().await?;
         let manner = Manner {
-            port: Some(port),
+            port,
             ..Manner::default()
         };
         let course = Course::within(stages, WHOLE_PATIENCE);
-        let whole = stages.attempt(endpoint, address, manner, &course).await;
-        Some(Flow { first, whole })
+        let whole = stages.attempt(endpoint, call.address, manner, &course).await;
+        Some(Flow { hop, whole })
     });
     join_all(whole).await.into_iter().flatten().collect()
 }
 
-/// The hop at which a SYN with a time to live of 1 runs out, and the port that it came from.
-async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Option<(u16, IcmpError)> {
+/// The port of a SYN with a time to live of 1, where it can be used again, and the hop that said that it ran out. `early_port`
+/// is [`Manner`]'s: ports of both kinds.
+async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Option<(Option<u16>, Option<IpAddr>)> {
     let _permit = stages.socket().await?;
     let manner = Manner {
         ttl: Some(1),
@@ -167,8 +179,10 @@ async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Op
         ..Manner::default()
     };
     let (trace, _) = tcp::connect(address, manner, until(stages, PATIENCE)).await;
-    let error = ran_out(&trace)?;
-    Some((trace.source?.port(), error.clone()))
+    let hop = ran_out(&trace).and_then(|error| error.sender);
+    // What was accepted keeps its port for a while.
+    let port = trace.source.filter(|_| trace.end != TcpEnd::Open);
+    Some((port.map(|source| source.port()), hop))
 }
 
 /// The word of the hop at which a SYN ran out.

@@ -21,7 +21,10 @@ fn said(arguments: &[&str]) -> String {
 fn every_help_is_as_reviewed() {
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("help", said(&["--help"]));
-        for command in ["run", "list", "check", "compare", "drift", "watch", "serve", "schema", "completions"] {
+        let commands = [
+            "run", "list", "check", "compare", "drift", "watch", "serve", "path", "schema", "completions",
+        ];
+        for command in commands {
             insta::assert_snapshot!(format!("help-{command}"), said(&[command, "--help"]));
         }
     });

@@ -9,6 +9,7 @@ mod promises;
 mod scenarios;
 mod serve;
 mod watch;
+mod way;
 
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ struct Kind {
     run: fn(&str) -> Result<()>,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "scenarios",
         // They wait more than they compute.
@@ -66,6 +67,12 @@ const KINDS: [Kind; 6] = [
         threads: 2,
         trials: serve::trials,
         run: serve::run,
+    },
+    Kind {
+        name: "way",
+        threads: 8,
+        trials: way::trials,
+        run: way::run,
     },
 ];
 

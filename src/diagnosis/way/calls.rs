@@ -14,7 +14,7 @@ use crate::{
         Run,
         flows::course::Step,
         trace::Attempt,
-        way::{Call, MOST},
+        way::{Call, Flows, MOST},
     },
 };
 
@@ -30,6 +30,24 @@ pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
         let call = call(plan, run, diagnosis, finding, &indices);
         if let Some(call) = call.filter(|call| calls.iter().all(|other| other.address != call.address)) {
             calls.push(call);
+        }
+    }
+    calls
+}
+
+/// Every address that was dialled for the first endpoint of a run, [`MOST`] at most, with connections from several ports.
+pub fn every(run: &Run) -> Vec<Call> {
+    let Some(trace) = run.traces.first().and_then(Option::as_ref) else {
+        return Vec::new();
+    };
+    let mut calls: Vec<Call> = Vec::new();
+    for attempt in trace.attempts.iter().filter(|attempt| attempt.segment.is_none()) {
+        let is_known = calls.iter().any(|call| call.address == attempt.address);
+        if attempt.tcp.is_some() && !is_known && calls.len() < MOST {
+            calls.push(Call {
+                flows: Flows::Any,
+                ..of(0, attempt)
+            });
         }
     }
     calls
@@ -78,7 +96,7 @@ fn call(
         is_tcp.then(|| of(index, attempt))
     });
     Some(Call {
-        differs: true,
+        flows: Flows::OverSeveralHops,
         ..both.unwrap_or(blocked)
     })
 }
@@ -101,7 +119,7 @@ fn of(index: usize, attempt: &Attempt) -> Call {
         endpoint: index,
         address: attempt.address,
         cut: cut_in(attempt),
-        differs: false,
+        flows: Flows::Nothing,
     }
 }
 

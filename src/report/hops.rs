@@ -1,0 +1,186 @@
+//! The way to one endpoint as a table: hop by hop, and connection by connection.
+
+use super::{
+    Options, path,
+    text::page::{Line, Page},
+};
+use crate::{
+    azure::NextHop,
+    diagnosis::way::{Reading, told},
+    model::{Report, Verdict},
+    net::tcp::{TcpEnd, TcpTrace},
+    plan::Endpoint,
+    probe::{
+        Run,
+        trace::Attempt,
+        way::{Flow, Way, ran_out},
+    },
+    text::{columns, style, words},
+};
+
+/// Where the text beside a hop's number begins.
+const SYN: usize = 7;
+/// Where what we said begins, where anything was said.
+const WORDS: usize = 46;
+/// Where the columns about a connection begin.
+const HOP: usize = 16;
+const WHOLE: usize = 36;
+
+/// What a run showed of the way to its only endpoint.
+pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
+    let mut page = Page::new(options);
+    let Some(row) = report.endpoints.first() else {
+        return page.finish();
+    };
+    let style = match row.verdict {
+        Verdict::Blocked => style::BAD,
+        Verdict::Reachable => style::GOOD,
+        _ => style::DOUBTFUL,
+    };
+    page.line(Line::default().styled(style::HEADING, endpoint.target()));
+    let start = Line::default().styled(style, row.verdict.as_str());
+    let start = start.to(columns(row.verdict.as_str()) + 2);
+    page.paragraph(start, style::NORMAL, &row.detail, None);
+    if run.ways.untold {
+        page.gap();
+        let untold = "This machine's kernel does not say which hop answers a SYN; Linux does since 5.8.";
+        page.paragraph(Line::default(), style::NORMAL, untold, None);
+    }
+    let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
+    let has_service_endpoint = route.is_some_and(|route| route.next_hop_type == NextHop::ServiceEndpoint);
+    let is_well = row.verdict == Verdict::Reachable;
+    for way in &run.ways.seen {
+        let reading = Reading::of(way, endpoint, has_service_endpoint);
+        page.gap();
+        page.line(Line::default().text(&format!("To {}", way.address)));
+        let stops = row.verdict == Verdict::Blocked || reading.unequal_hops().is_some();
+        if let Some(drawn) = reading.path().filter(|_| stops) {
+            page.line(Line::at(2).text(&path::draw(&drawn, page.measure() - 2, page.unicode())));
+        }
+        hops(&mut page, way, endpoint);
+        flows(&mut page, &way.flows, endpoint);
+        for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
+            let sentence = words::sentences(&[capital(sentence)]);
+            page.paragraph(Line::at(2), style::NORMAL, &sentence, None);
+        }
+    }
+    page.gap();
+    page.line(Line::default().text(&options.exit.to_string()));
+    page.finish()
+}
+
+/// A line for each time to live; those at the end that are alike share one.
+fn hops(page: &mut Page, way: &Way, endpoint: &Endpoint) {
+    let said = |at: usize| {
+        way.words
+            .get(at)
+            .and_then(Option::as_ref)
+            .map(|attempt| word(attempt, endpoint))
+    };
+    let rows: Vec<(String, String)> = way
+        .syns
+        .iter()
+        .enumerate()
+        .map(|(at, trace)| (syn(trace.as_ref()), said(at).unwrap_or_default()))
+        .collect();
+    let after = |at: usize| match way.syns.get(at).and_then(Option::as_ref) {
+        Some(trace) if !matches!(trace.end, TcpEnd::Silent { .. }) => format!(", {}", words::duration(trace.duration)),
+        _ => String::new(),
+    };
+    let head = Line::at(2)
+        .styled(style::QUIET, "hop")
+        .to(SYN)
+        .styled(style::QUIET, "a SYN that reaches so far");
+    let head = if way.words.is_empty() {
+        head
+    } else {
+        head.to(WORDS).styled(style::QUIET, "what we say on a connection")
+    };
+    page.line(head);
+    let mut at = 0;
+    while let Some(row) = rows.get(at) {
+        let alike = rows[at..].iter().take_while(|other| *other == row).count();
+        let number = if alike > 1 {
+            format!("{}-{}", at + 1, at + alike)
+        } else {
+            format!("{:>2}", at + 1)
+        };
+        let line = Line::at(2)
+            .text(&format!("{number:>3}"))
+            .to(SYN)
+            .text(&format!("{}{}", row.0, after(at)));
+        page.line(if row.1.is_empty() {
+            line
+        } else {
+            line.to(WORDS).text(&row.1)
+        });
+        at += alike;
+    }
+}
+
+/// What became of a SYN.
+fn syn(trace: Option<&TcpTrace>) -> String {
+    let Some(trace) = trace else {
+        return "not sent: no socket was free".into();
+    };
+    if let Some(error) = ran_out(trace) {
+        let who = error
+            .sender
+            .map_or_else(|| "somebody".to_owned(), |sender| sender.to_string());
+        return format!("{who} answers ({}/{})", error.kind, error.code);
+    }
+    match &trace.end {
+        TcpEnd::Open => "accepted".into(),
+        TcpEnd::Silent { .. } => "no answer".into(),
+        TcpEnd::Failed(failure) => match failure.icmp.first() {
+            Some(error) => error.to_string(),
+            None if failure.errno == Some(libc::ECONNREFUSED) => "reset".into(),
+            None => failure.text.clone(),
+        },
+    }
+}
+
+/// What became of what we said.
+fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
+    if attempt.tcp.as_ref().is_none_or(|tcp| tcp.end != TcpEnd::Open) {
+        return "no connection".into();
+    }
+    if attempt.ran_out {
+        return "ran out, a hop says".into();
+    }
+    short(&told(endpoint, attempt)).to_owned()
+}
+
+/// Connections from several ports, side by side.
+fn flows(page: &mut Page, flows: &[Flow], endpoint: &Endpoint) {
+    if flows.is_empty() {
+        return;
+    }
+    page.gap();
+    let head = Line::at(2).styled(style::QUIET, "source port").to(HOP);
+    page.line(
+        head.styled(style::QUIET, "first hop")
+            .to(WHOLE)
+            .styled(style::QUIET, "the whole connection"),
+    );
+    for flow in flows {
+        let port = flow.whole.tcp.as_ref().and_then(|tcp| tcp.source);
+        let port = port.map_or_else(|| "-".to_owned(), |source| source.port().to_string());
+        let hop = flow.hop.map_or_else(|| "no answer".to_owned(), |hop| hop.to_string());
+        let whole = told(endpoint, &flow.whole);
+        page.line(Line::at(2).text(&port).to(HOP).text(&hop).to(WHOLE).text(short(&whole)));
+    }
+    page.gap();
+}
+
+/// Without the address before it.
+fn short(detail: &str) -> &str {
+    detail.split_once(": ").map_or(detail, |(_, rest)| rest)
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
