@@ -168,6 +168,7 @@ fn row(
         stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
         predicted,
         from_instance: None,
+        elsewhere: None,
     }
 }
 

@@ -586,6 +586,9 @@ pub struct ProbeArgs {
     /// Let the instance itself try what is blocked or unproven here; takes a role that could also change the instance
     #[arg(long, requires = "service")]
     pub confirm: bool,
+    /// JSON report from another place: what works there and what does not stands beside each finding
+    #[arg(long, value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub elsewhere: Option<PathBuf>,
 }
 
 /// The flags of whatever reports.

@@ -46,6 +46,7 @@ mod confirm;
 pub mod diagnosis;
 pub mod diff;
 pub mod drift;
+mod elsewhere;
 pub mod exit;
 pub mod explain;
 pub mod file;

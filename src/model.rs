@@ -27,6 +27,7 @@ pub mod json;
 pub mod prediction;
 
 mod cause;
+mod elsewhere;
 mod endpoint;
 mod exit_status;
 mod finding;
@@ -42,6 +43,7 @@ mod verdict;
 
 pub use self::{
     cause::{Basis, Cause, Ending},
+    elsewhere::Elsewhere,
     endpoint::{DnsStage, Endpoint, Flows, HelloStage, StageOutcome, Stages, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Placeholder, Suspect},

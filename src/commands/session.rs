@@ -26,6 +26,8 @@ use crate::{
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, Diagnosis, view::Surroundings, way},
+    diff::read,
+    elsewhere::Elsewhere,
     file,
     model::{Report, Selection, Tier},
     net::{
@@ -68,6 +70,7 @@ pub(super) struct Session<'a> {
     limits: Limits,
     controls: bool,
     confirmation: Option<Confirmation>,
+    elsewhere: Option<Elsewhere>,
     tls: TlsClient,
     threads: Threads,
 }
@@ -90,6 +93,7 @@ impl From<Failure> for Unopened {
 pub(super) struct Prepared {
     planned: Planned,
     roots: Arc<Roots>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl<'a> Session<'a> {
@@ -104,8 +108,8 @@ impl<'a> Session<'a> {
         let end = stop.began() + probe.deadline;
         let in_colour = terminal::colour(color, &io::stderr());
         let prepare = {
-            let (plan, ca_file, until) = (plan.clone(), probe.ca_file.clone(), stop.until(end));
-            move || prepare(&plan, ca_file.as_deref(), in_colour, &until)
+            let (plan, probe, until) = (plan.clone(), probe.clone(), stop.until(end));
+            move || prepare(&plan, &probe, in_colour, &until)
         };
         let prepared = match stop.apart(Some(end), prepare) {
             Ok(prepared) => prepared?,
@@ -116,7 +120,11 @@ impl<'a> Session<'a> {
     }
 
     fn of(stop: &'a Stop, prepared: Prepared, plan: &PlanArgs, probe: &ProbeArgs, sockets: usize) -> Self {
-        let Prepared { planned, roots } = prepared;
+        let Prepared {
+            planned,
+            roots,
+            elsewhere,
+        } = prepared;
         let confirmation = Confirmation::of(plan, probe);
         let Planned {
             catalog,
@@ -144,6 +152,7 @@ impl<'a> Session<'a> {
             },
             controls: !probe.no_control,
             confirmation,
+            elsewhere,
             tls: TlsClient::new(roots),
             threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
         }
@@ -159,7 +168,11 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Something that was known is not told any more: what is probed stays as it is.
     pub(super) fn adopt(&mut self, prepared: Prepared) -> Result<(), String> {
-        let Prepared { planned, roots } = prepared;
+        let Prepared {
+            planned,
+            roots,
+            elsewhere,
+        } = prepared;
         self.vantage.is_told_of_no_less(&planned.vantage)?;
         self.catalog = planned.catalog;
         self.vantage = planned.vantage;
@@ -168,6 +181,7 @@ impl<'a> Session<'a> {
         self.known = planned.known;
         self.selection = planned.selection;
         self.tls = TlsClient::new(roots);
+        self.elsewhere = elsewhere;
         Ok(())
     }
 
@@ -359,7 +373,7 @@ impl<'a> Session<'a> {
     }
 
     fn told(&self, run: &Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
-        assemble(
+        let report = assemble(
             &self.catalog,
             &self.vantage,
             &self.plan,
@@ -367,7 +381,11 @@ impl<'a> Session<'a> {
             diagnosis,
             self.selection.clone(),
             started_at,
-        )
+        );
+        match &self.elsewhere {
+            Some(elsewhere) => elsewhere.beside(report),
+            None => report,
+        }
     }
 
     /// The report with what the instance itself says of it, where it is to be asked and there is time; `aloud` as
@@ -422,15 +440,27 @@ impl<'a> Session<'a> {
 }
 
 /// Everything that may wait for a file or for the platform.
-pub(super) fn prepare(
-    plan: &PlanArgs,
-    ca_file: Option<&Path>,
-    colour: bool,
-    until: &Until,
-) -> Result<Prepared, Failure> {
-    let (roots, added) = roots(ca_file, plan.tier.unwrap_or_default())?;
+pub(super) fn prepare(plan: &PlanArgs, probe: &ProbeArgs, colour: bool, until: &Until) -> Result<Prepared, Failure> {
+    let (roots, added) = roots(probe.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
+    let other = probe.elsewhere.as_deref().map(other_place).transpose()?;
     let planned = planning::plan(plan, added, colour, until)?;
-    Ok(Prepared { planned, roots })
+    let beside = |(name, report)| Elsewhere::of(name, report, planned.plan.cloud);
+    let elsewhere = other.map(beside).transpose();
+    let elsewhere = elsewhere.map_err(|error| Failure::usage(format!("--elsewhere: {error}")))?;
+    Ok(Prepared {
+        planned,
+        roots,
+        elsewhere,
+    })
+}
+
+/// The report of another place, by the name of its file.
+fn other_place(path: &Path) -> Result<(String, Report), Failure> {
+    let report = read::load(path).map_err(|error| Failure::usage(format!("--elsewhere: {error}")))?;
+    let name = path
+        .file_name()
+        .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+    Ok((name.into_owned(), report))
 }
 
 /// The deadline came before there was a plan.

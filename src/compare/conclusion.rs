@@ -180,7 +180,7 @@ impl Group<'_> {
             (Kind::OnlyHere, Failure::Connection) if self.is_beside_a_working_one() => {
                 vec![Suspect::VmNicNsg, Suspect::LocalHost]
             }
-            (Kind::OnlyHere, Failure::Connection) => of(is_local)
+            (Kind::OnlyHere, Failure::Connection) => of(Suspect::is_local)
                 .chain(self.own().iter().copied())
                 .chain(of(goes_by_source))
                 .collect(),
@@ -411,17 +411,9 @@ impl Group<'_> {
     }
 }
 
-/// What a subnet or a VM has to itself.
-fn is_local(suspect: Suspect) -> bool {
-    matches!(
-        suspect,
-        Suspect::Nsg | Suspect::Udr | Suspect::NoOutbound | Suspect::VmNicNsg | Suspect::LocalHost
-    )
-}
-
 /// What several subnets share.
 fn is_shared(suspect: Suspect) -> bool {
-    !is_local(suspect) && suspect != Suspect::Documentation
+    !suspect.is_local() && suspect != Suspect::Documentation
 }
 
 /// What is shared, and yet may treat one subnet differently.

@@ -83,6 +83,7 @@ fn endpoint(word: &str) -> Endpoint {
         },
         predicted: None,
         from_instance: None,
+        elsewhere: None,
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Direction, Expect, FromInstance, Need, Prediction, Protocol, Transport, Verdict, json};
+use super::{Cause, Direction, Elsewhere, Expect, FromInstance, Need, Prediction, Protocol, Transport, Verdict, json};
 
 /// One endpoint and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +70,9 @@ pub struct Endpoint {
     /// What the instance itself saw, where it was asked; absent where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_instance: Option<FromInstance>,
+    /// What the report of `--elsewhere` says of it; null where none was given, or that has no such endpoint.
+    #[serde(default)]
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl Endpoint {

@@ -203,6 +203,14 @@ impl Suspect {
         }
     }
 
+    /// Whether a subnet or a VM has it to itself: other places do not meet it.
+    pub fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::Nsg | Self::Udr | Self::NoOutbound | Self::VmNicNsg | Self::LocalHost
+        )
+    }
+
     /// Where to look, in the reader's words.
     pub fn label(self) -> &'static str {
         match self {

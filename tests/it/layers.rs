@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 30] = [
+const LAYERS: [&str; 31] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -29,6 +29,7 @@ const LAYERS: [&str; 30] = [
     "diagnosis",
     "assemble",
     "confirm",
+    "elsewhere",
     // How it is shown and compared.
     "report",
     "diff",

@@ -68,6 +68,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
                 },
                 predicted: None,
                 from_instance: None,
+                elsewhere: None,
             }
         })
         .collect();

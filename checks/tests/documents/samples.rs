@@ -140,6 +140,7 @@ impl Of {
             stages,
             predicted: None,
             from_instance: None,
+            elsewhere: None,
         }
     }
 }

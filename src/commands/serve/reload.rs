@@ -152,13 +152,13 @@ impl<'a> Reload<'a> {
         let end = Instant::now() + self.probe.deadline;
         let (done, read) = oneshot::channel();
         let work = {
-            let (plan, ca_file, until) = (self.plan.clone(), self.probe.ca_file.clone(), self.stop.until(end));
+            let (plan, probe, until) = (self.plan.clone(), self.probe.clone(), self.stop.until(end));
             let board = self.board.clone();
             move || {
                 if let Some(door) = door {
                     door.reload(&board);
                 }
-                drop(done.send(Box::new(prepare(&plan, ca_file.as_deref(), false, &until))));
+                drop(done.send(Box::new(prepare(&plan, &probe, false, &until))));
             }
         };
         // Where the system has no thread for it, the sender is gone at once, which says as much.

@@ -189,6 +189,9 @@ const REPORT: Shape = &[
     ("endpoints[].duration_ms", "?n"),
     ("endpoints[].flows.tried", "n"),
     ("endpoints[].flows.passed", "n"),
+    ("endpoints[].elsewhere.report", "s"),
+    ("endpoints[].elsewhere.verdict", "s"),
+    ("endpoints[].elsewhere.cause", CAUSES),
     ("endpoints[].stages.dns.outcome", "s"),
     ("endpoints[].stages.dns.ms", "n"),
     ("endpoints[].stages.dns.server", "?s"),
@@ -269,7 +272,10 @@ fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> 
     let may_lack = path.contains(".stages.")
         || matches!(
             path.as_str(),
-            "report.endpoints.flows" | "report.findings.handover" | "report.findings.path"
+            "report.endpoints.flows"
+                | "report.endpoints.elsewhere"
+                | "report.findings.handover"
+                | "report.findings.path"
         );
     if value.is_null() && !rest.is_empty() && may_lack {
         return Ok(());

@@ -50,32 +50,93 @@ fn concluded(comparison: &Value, word: &str) -> Vec<(Value, Value)> {
         .collect()
 }
 
-pub(super) const PROMISES: &[Promise] = &[Promise {
-    name: "vantages/compare",
-    catalog: Some(services),
-    network: || SPOKE.to_owned(),
-    check: |world| {
-        let spoke = run(world, "spoke.json")?;
-        world.lab.lift_faults()?;
-        let hub = run(world, "hub.json")?;
-        let comparison = compare(&[spoke.clone(), hub.clone()], 1)?;
-        ensure!(
-            comparison["schema"] == "apim-probe/compare/v1" && comparison["vantages"][0]["name"] == "spoke",
-            "{comparison:#}"
-        );
-        let sql = concluded(&comparison, "sql.example");
-        ensure!(sql == [(value!("only-here"), value!(["spoke"]))], "{comparison:#}");
-        let crl = concluded(&comparison, "crl.example");
-        ensure!(
-            crl == [(value!("everywhere"), value!(["spoke", "hub"]))],
-            "{comparison:#}"
-        );
-        ensure!(concluded(&comparison, "web.example").is_empty(), "{comparison:#}");
+pub(super) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "vantages/compare",
+        catalog: Some(services),
+        network: || SPOKE.to_owned(),
+        check: |world| {
+            let spoke = run(world, "spoke.json")?;
+            world.lab.lift_faults()?;
+            let hub = run(world, "hub.json")?;
+            let comparison = compare(&[spoke.clone(), hub.clone()], 1)?;
+            ensure!(
+                comparison["schema"] == "apim-probe/compare/v1" && comparison["vantages"][0]["name"] == "spoke",
+                "{comparison:#}"
+            );
+            let sql = concluded(&comparison, "sql.example");
+            ensure!(sql == [(value!("only-here"), value!(["spoke"]))], "{comparison:#}");
+            let crl = concluded(&comparison, "crl.example");
+            ensure!(
+                crl == [(value!("everywhere"), value!(["spoke", "hub"]))],
+                "{comparison:#}"
+            );
+            ensure!(concluded(&comparison, "web.example").is_empty(), "{comparison:#}");
 
-        let again = run(world, "again.json")?;
-        let three = compare(&[format!("a={spoke}"), format!("b={hub}"), format!("c={again}")], 1)?;
-        let sql = concluded(&three, "sql.example");
-        ensure!(sql == [(value!("only-here"), value!(["a"]))], "{three:#}");
-        ensure_status(&Command::new(AGENT).args(["compare", &hub, &hub]).output()?, 2)
+            let again = run(world, "again.json")?;
+            let three = compare(&[format!("a={spoke}"), format!("b={hub}"), format!("c={again}")], 1)?;
+            let sql = concluded(&three, "sql.example");
+            ensure!(sql == [(value!("only-here"), value!(["a"]))], "{three:#}");
+            ensure_status(&Command::new(AGENT).args(["compare", &hub, &hub]).output()?, 2)
+        },
     },
-}];
+    Promise {
+        name: "vantages/elsewhere",
+        catalog: Some(services),
+        network: || SPOKE.to_owned(),
+        check: elsewhere,
+    },
+];
+
+/// Another machine, where nothing but the deny page of the firewall is in the way.
+fn hub_beside(world: &World, spoke: &str) -> Result<String> {
+    let mut hub: Value = serde_json::from_str(&std::fs::read_to_string(spoke)?)?;
+    hub["vantage"]["host"] = value!("hub-vm");
+    for endpoint in hub["endpoints"].as_array_mut().context("no endpoints")? {
+        if endpoint["id"] == "service/sql.example:1433" {
+            endpoint["verdict"] = value!("reachable");
+            endpoint["cause"] = Value::Null;
+        }
+    }
+    Ok(world.lab.write("hub.json", &hub.to_string())?.display().to_string())
+}
+
+fn elsewhere(world: &World) -> Result<()> {
+    let spoke = run(world, "spoke.json")?;
+    let hub = hub_beside(world, &spoke)?;
+    let beside =
+        |other: &str| json(&world.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
+    let report = beside(&hub)?;
+    let is_about = |id: &Value, word: &str| id.as_str().is_some_and(|id| id.contains(word));
+    for (word, there, says) in [
+        (
+            "sql.example",
+            value!({ "report": "hub.json", "verdict": "reachable", "cause": null }),
+            "reaches it",
+        ),
+        (
+            "crl.example",
+            value!({ "report": "hub.json", "verdict": "blocked", "cause": "http-denied" }),
+            "does not reach it either (http-denied)",
+        ),
+    ] {
+        let row = list(&report, "endpoints").iter().find(|row| is_about(&row["id"], word));
+        ensure!(row.context("no row")?["elsewhere"] == there, "{report:#}");
+        let about = |it: &&Value| list(it, "endpoints").iter().any(|id| is_about(id, word));
+        let finding = list(&report, "findings").iter().find(about).context("no finding")?;
+        let says = format!("hub.json, from another place, {says}");
+        ensure!(finding["evidence"].to_string().contains(&says), "{finding:#}");
+    }
+    // A report of this machine is no other place.
+    let report = beside(&spoke)?;
+    let notices = report["vantage"]["notices"].to_string();
+    ensure!(notices.contains("it is no other place"), "{notices}");
+    ensure!(
+        list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
+        "{report:#}"
+    );
+    let missing = world.output("run", &["--elsewhere", "/nowhere.json"])?;
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    ensure!(said.contains("--elsewhere: cannot read /nowhere.json"), "{said}");
+    ensure_status(&missing, 2)
+}
