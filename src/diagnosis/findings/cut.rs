@@ -101,7 +101,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.open("no other name was tried at these addresses, so it may not be the name");
     }
     if passes > 0 {
-        grounds = grounds.note(format!("{} get through on {ports}", count(passes, "other host")));
+        grounds = grounds.note(format!("{} on {ports}", say::others_get_through(passes)));
     }
     grounds = grounds.note(
         say::nobody(view, rows)

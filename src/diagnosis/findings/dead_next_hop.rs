@@ -44,9 +44,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let answered = view.proved().count();
     let grounds = if answered > 0 {
-        grounds.note(format!(
-            "{answered} other endpoints prove themselves, over another route"
-        ))
+        grounds.note(format!("{}, over another route", say::others_prove(answered)))
     } else {
         grounds
     };

@@ -106,10 +106,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if answered > 0 {
         grounds.add(
             Weight::Tells,
-            format!(
-                "{} get through on TCP 80, so it goes by name",
-                count(answered, "other host")
-            ),
+            format!("{} on TCP 80, so it goes by name", say::others_get_through(answered)),
         );
     }
     let is_proxy = by.contains("proxy that wants a login");

@@ -113,7 +113,7 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
     };
     match view.proved().count() {
         0 => grounds,
-        proved => grounds.note(format!("{proved} other endpoints prove themselves")),
+        proved => grounds.note(say::others_prove(proved)),
     }
 }
 

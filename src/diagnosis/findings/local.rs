@@ -217,7 +217,7 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn beside(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     let others = view.proved().count();
     let grounds = if others > 0 {
-        grounds.note(format!("{others} other endpoints prove themselves from here"))
+        grounds.note(format!("{} from here", say::others_prove(others)))
     } else {
         grounds
     };

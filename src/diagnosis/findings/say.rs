@@ -102,6 +102,20 @@ pub(super) fn headline(rows: &[Row<'_>], cause: Cause) -> String {
     }
 }
 
+/// `3 other endpoints prove themselves`.
+pub(super) fn others_prove(number: usize) -> String {
+    match number {
+        1 => "1 other endpoint proves itself".into(),
+        _ => format!("{number} other endpoints prove themselves"),
+    }
+}
+
+/// `3 other hosts get through`.
+pub(super) fn others_get_through(number: usize) -> String {
+    let verb = if number == 1 { "gets" } else { "get" };
+    format!("{} {verb} through", count(number, "other host"))
+}
+
 /// The ids of their dependencies, in order.
 pub(super) fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))

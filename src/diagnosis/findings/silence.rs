@@ -1,18 +1,25 @@
 //! Ports, service tags and hosts of which nothing answers, while their neighbours do: a rule that is missing.
 
-use std::net::SocketAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use super::{left, say};
 use crate::{
     diagnosis::{
         fix,
         grounds::{Grounds, Weight},
+        outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
         view::{Row, RunView},
     },
     model::{Basis, Cause, FindingKind, Stage},
     text::words::{count, distinct},
 };
+
+/// What comes so late answers a SYN that was sent again (RFC 6298 §2: after 1 s).
+const REPEATED: Duration = Duration::from_millis(900);
 
 /// Ports on which nobody answers, while somebody answers on another: it is about the port. Ports that fail for the same
 /// dependencies are one finding.
@@ -181,8 +188,23 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
         grounds = grounds.open(format!(
             "{sender} refuses others like it, and routers limit the errors that they send: it may be the same rule"
         ));
+    } else if let Some(sender) = limits_its_errors(view) {
+        grounds = grounds.open(format!(
+            "{sender} refuses others, not at every packet: it limits the errors that it sends, so it may be the same device"
+        ));
     }
     grounds
+}
+
+/// A router that refuses others by ICMP errors, and left some of their packets without one.
+fn limits_its_errors(view: &RunView<'_>) -> Option<IpAddr> {
+    view.rows.iter().find_map(|row| {
+        let error = row.refusal_on_the_way().filter(|error| !view.is_own(error))?;
+        let came_late = row.icmp().any(|(_, after)| after >= REPEATED);
+        let mut outcomes = row.judgement.outcomes.iter();
+        let is_silent = |outcome: &Outcome| outcome.tcp == Some(Err(Cause::TcpTimeout));
+        error.sender.filter(|_| came_late || outcomes.any(is_silent))
+    })
 }
 
 /// A host that refused one connection and was silent to another, at the same address: no rule does both.

@@ -12,7 +12,7 @@ use apim_probe::{
 use apim_probe_lab::{
     Chances, Network,
     network::{
-        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall,
+        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall, Kind,
         NameServer, Page, Rule, Service, Tls, Validity, When,
     },
 };
@@ -31,6 +31,9 @@ pub(super) struct Drawn {
 
 /// Whose name a name server is tested with: what is wrong with that is wrong with the server, as far as anybody can tell.
 const TESTED: &str = "login.microsoftonline.com:443";
+
+/// A private address where nobody is.
+const PRIVATE: &str = "10.9.9.9";
 
 /// What a fault covers.
 #[derive(Debug, Clone, Copy)]
@@ -332,7 +335,7 @@ impl Drawn {
                     },
                 ),
                 (Broken::NameSunk, at("0.0.0.0")),
-                (Broken::NamePrivate, at("10.9.9.9")),
+                (Broken::NamePrivate, at(PRIVATE)),
             ])
             .clone();
         let covered: Vec<&Endpoint> = endpoints
@@ -346,7 +349,7 @@ impl Drawn {
         if broken == Broken::NamePrivate {
             let nobody = At {
                 port: None,
-                ..At::tcp("10.9.9.9", 0)
+                ..At::tcp(PRIVATE, 0)
             };
             self.network.faults.push(Fault::always(nobody, FaultKind::Silence));
         }
@@ -375,12 +378,17 @@ impl Drawn {
         self.note(Broken::OneAddressDead, &covered, "");
     }
 
-    /// A name without an address has nobody there, and no fault can be about it.
+    /// A name without an address of its own has nobody there, and no fault can be about it.
     fn settle(&mut self) {
         let names = &self.network.names;
         let is_nowhere = |at: &At| {
             let answer = names.get(&at.host);
-            answer.is_some_and(|answer| answer.addresses.iter().all(IpAddr::is_unspecified))
+            answer.is_some_and(|answer| {
+                answer
+                    .addresses
+                    .iter()
+                    .all(|ip| ip.is_unspecified() || ip.to_string() == PRIVATE)
+            })
         };
         self.network.faults.retain(|fault| !is_nowhere(&fault.to));
         self.network.services.retain(|at, _| !is_nowhere(at));
@@ -409,37 +417,37 @@ impl Drawn {
     }
 
     fn on_the_line(&mut self, chances: &mut Chances) {
+        let share = |share| When {
+            share: Some(share),
+            ..When::default()
+        };
+        let beyond = |flows| When {
+            beyond: Some(flows),
+            ..When::default()
+        };
+        let chance = |chance, way, on| When {
+            chance: Some(chance),
+            way,
+            on,
+            ..When::default()
+        };
+        let large = When {
+            larger_than: Some(1_000),
+            way: Some(Direction::Back),
+            ..When::default()
+        };
         let (broken, when) = chances
             .one(&[
-                (
-                    Broken::HalfTheFlows,
-                    When {
-                        share: Some(0.5),
-                        ..When::default()
-                    },
-                ),
-                (
-                    Broken::PortsExhausted,
-                    When {
-                        beyond: Some(60),
-                        ..When::default()
-                    },
-                ),
-                (
-                    Broken::FullSizeLost,
-                    When {
-                        larger_than: Some(1_000),
-                        way: Some(Direction::Back),
-                        ..When::default()
-                    },
-                ),
-                (
-                    Broken::Lossy,
-                    When {
-                        chance: Some(0.1),
-                        ..When::default()
-                    },
-                ),
+                (Broken::HalfTheFlows, share(0.5)),
+                (Broken::HalfTheFlows, share(0.34)),
+                (Broken::PortsExhausted, beyond(60)),
+                (Broken::PortsExhausted, beyond(20)),
+                (Broken::FullSizeLost, large),
+                (Broken::Lossy, chance(0.03, None, None)),
+                (Broken::Lossy, chance(0.1, None, None)),
+                (Broken::Lossy, chance(0.2, None, None)),
+                (Broken::Lossy, chance(0.2, Some(Direction::Back), None)),
+                (Broken::Lossy, chance(0.3, None, Some(Kind::Syn))),
             ])
             .clone();
         let to = At {
