@@ -1,0 +1,262 @@
+//! A VM that is made in the subnet, asked, and deleted whatever happens.
+
+use std::{fs, os::unix::process::CommandExt, process::Stdio};
+
+use super::{Azure, Ended, SUBNET, agent, await_call, interrupt};
+
+fn throwaway(azure: &Azure, more: &[&str]) -> Ended {
+    let mut arguments = vec!["--subnet", SUBNET];
+    arguments.extend(more);
+    azure.run("throwaway-vm.sh", &arguments)
+}
+
+#[test]
+fn a_vm_is_made_asked_and_deleted() {
+    let azure = Azure::new();
+    let ended = throwaway(&azure, &["--yes", "--", "--set", "key_vault=it's mine"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    for said in [
+        "apim (10.1.0.0/24) of vnet-hub, westeurope",
+        "the NAT gateway nat-hub",
+        "a few cents",
+        "BLOCKED",
+    ] {
+        assert!(ended.out.contains(said), "{said}: {}", ended.out);
+    }
+    assert!(
+        ended.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        ended.out
+    );
+    azure.assert_deleted();
+    assert_eq!(
+        fs::read_to_string(azure.path("apim-probe-reports/report.json")).unwrap(),
+        "report\n"
+    );
+    let asked = azure.read("agent-arguments");
+    assert!(asked.ends_with("--set\nkey_vault=it's mine\n"), "{asked}");
+    assert!(asked.contains("--format\nbrief\n"), "{asked}");
+    // Nothing of it is open, or somewhere else.
+    let calls = azure.calls();
+    let vm = calls.iter().find(|call| call.starts_with("vm create ")).unwrap();
+    assert!(
+        vm.contains("--public-ip-address  --admin-username") && vm.contains("--nsg apim-probe"),
+        "{vm}"
+    );
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.contains("--direction Inbound --access Deny")),
+        "{calls:#?}"
+    );
+    assert!(
+        calls.iter().all(|call| call.contains("--subscription s-1")),
+        "{calls:#?}"
+    );
+}
+
+#[test]
+fn whatever_fails_the_vm_is_deleted() {
+    let steps = [
+        "storage-account-create",
+        "storage-account-keys-list",
+        "storage-container-create",
+        "network-nsg-create",
+        "network-nsg-rule-create",
+        "vm-create",
+        "storage-blob-upload",
+        "storage-blob-generate-sas",
+        "vm-run-command-create",
+        "vm-run-command-show",
+    ];
+    for step in steps {
+        let azure = Azure::new();
+        azure.write(&format!("fail/{step}"), "ERROR: QuotaExceeded\n");
+        let ended = throwaway(&azure, &["--yes"]);
+        assert!(
+            !matches!(ended.status, None | Some(0 | 2)),
+            "{step}: {:?}",
+            ended.status
+        );
+        assert!(ended.err.contains("ERROR: QuotaExceeded"), "{step}: {}", ended.err);
+        assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
+        azure.assert_deleted();
+    }
+}
+
+#[test]
+fn what_cannot_be_deleted_is_said_with_the_command() {
+    let azure = Azure::new();
+    azure.write("agent-status", "0\n");
+    azure.write("fail/group-delete", "ERROR: ScopeLocked\n");
+    let ended = throwaway(&azure, &["--yes"]);
+    assert_eq!(ended.status, Some(4));
+    assert!(
+        ended
+            .err
+            .contains("is still there and costs money: az group delete --name apim-probe-throwaway-"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn ctrl_c_at_any_step_deletes_the_vm() {
+    for step in [
+        "group-create",
+        "vm-create",
+        "storage-blob-upload",
+        "vm-run-command-create",
+    ] {
+        let azure = Azure::new();
+        azure.write(&format!("hang/{step}"), "");
+        let mut script = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET, "--yes"]);
+        script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut running = script.spawn().unwrap();
+        await_call(
+            &azure,
+            &mut running,
+            &step.replace('-', " ").replace("run command", "run-command"),
+        );
+        interrupt(&running);
+        let ended = Ended::new(&running.wait_with_output().unwrap());
+        assert_eq!(ended.status, Some(130), "{step}: {}", ended.err);
+        assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
+        azure.assert_deleted();
+    }
+}
+
+#[test]
+fn a_group_that_was_never_made_is_not_called_left_over() {
+    let azure = Azure::new();
+    azure.write("fail/group-create", "ERROR: AuthorizationFailed\n");
+    azure.write("say/group-exists", "false\n");
+    let ended = throwaway(&azure, &["--yes"]);
+    assert_eq!(ended.status, Some(4), "{}", ended.err);
+    assert!(ended.err.contains("was never made"), "{}", ended.err);
+    assert!(!azure.read("calls").contains("group delete"));
+}
+
+#[test]
+fn a_subnet_without_a_way_out_asks_for_a_public_address() {
+    let azure = Azure::new();
+    azure.subnet("-", "-", "-", "false");
+    let ended = throwaway(&azure, &["--yes"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.err.contains("--public-ip"), "{}", ended.err);
+    assert_eq!(azure.changes(), Vec::<String>::new());
+
+    let ended = throwaway(&azure, &["--yes", "--public-ip"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    assert!(ended.out.contains("closed to whatever comes in"), "{}", ended.out);
+    let calls = azure.read("calls");
+    assert!(
+        calls.contains("--public-ip-address apim-probe --public-ip-sku Standard"),
+        "{calls}"
+    );
+    azure.assert_deleted();
+}
+
+#[test]
+fn the_way_out_is_read_from_the_subnet() {
+    let cases = [
+        ("-", "-", "null", "", "Azure's default outbound access"),
+        ("-", "-", "true", "", "Azure's default outbound access"),
+        ("-", "/x/nat-1", "true", "", "the NAT gateway nat-1"),
+        (
+            "/x/rt-hub",
+            "-",
+            "false",
+            "VirtualAppliance\n10.2.0.4\n",
+            "0.0.0.0/0 to 10.2.0.4, by the route table rt-hub",
+        ),
+        (
+            "/x/rt-hub",
+            "-",
+            "false",
+            "VirtualNetworkGateway\n-\n",
+            "0.0.0.0/0 to VirtualNetworkGateway",
+        ),
+        (
+            "/x/rt-hub",
+            "/x/nat-1",
+            "false",
+            "Internet\n-\n",
+            "the NAT gateway nat-1",
+        ),
+        ("/x/rt-hub", "/x/nat-1", "false", "", "the NAT gateway nat-1"),
+    ];
+    for (table, nat, default_outbound, route, way) in cases {
+        let azure = Azure::new();
+        azure.subnet("-", table, nat, default_outbound);
+        azure.write("say/network-route-table-show", route);
+        let ended = throwaway(&azure, &["--dry-run"]);
+        assert_eq!(ended.status, Some(0), "{way}: {}", ended.err);
+        assert!(ended.out.contains(way), "{way}: {}", ended.out);
+    }
+}
+
+#[test]
+fn nothing_is_made_in_a_subnet_that_will_not_do() {
+    let dropped = Azure::new();
+    dropped.subnet("-", "/x/rt-hub", "-", "true");
+    dropped.write("say/network-route-table-show", "None\n-\n");
+    let delegated = Azure::new();
+    delegated.subnet("Microsoft.Web/hostingEnvironments", "-", "-", "true");
+    let hidden = Azure::new();
+    hidden.write("fail/network-vnet-subnet-show", "ERROR: AuthorizationFailed\n");
+    let no_table = Azure::new();
+    no_table.subnet("-", "/x/rt-hub", "-", "true");
+    no_table.write("fail/network-route-table-show", "ERROR: AuthorizationFailed\n");
+    let asked = Azure::new();
+    for (azure, flags, said) in [
+        (
+            dropped,
+            ["--yes", "--public-ip"],
+            "a public address would change nothing",
+        ),
+        (
+            delegated,
+            ["--yes", "--public-ip"],
+            "belongs to Microsoft.Web/hostingEnvironments",
+        ),
+        (hidden, ["--yes", "--public-ip"], "cannot be read"),
+        (
+            no_table,
+            ["--yes", "--public-ip"],
+            "where the VM's packets would go is unknown",
+        ),
+        (asked, ["--size", "Standard_B1s"], "pass --yes"),
+    ] {
+        let ended = throwaway(&azure, &flags);
+        assert_eq!(ended.status, Some(2), "{said}: {}", ended.err);
+        assert!(ended.err.contains(said), "{said}: {}", ended.err);
+        assert_eq!(azure.changes(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_dry_run_shows_each_command_and_gives_none() {
+    let azure = Azure::new();
+    let ended = throwaway(&azure, &["--dry-run", "--public-ip", "--", "--region", "westeurope"]);
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    assert_eq!(azure.changes(), Vec::<String>::new());
+    let shown: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("az ")).collect();
+
+    let real = throwaway(&azure, &["--yes", "--public-ip", "--", "--region", "westeurope"]);
+    assert_eq!(real.status, Some(1), "{}", real.err);
+    let words = |line: &str| line.split(" --").next().unwrap().to_string();
+    let given: Vec<String> = azure.changes().iter().map(|call| words(call)).collect();
+    let shown: Vec<String> = shown.iter().map(|line| words(&line[3..])).collect();
+    let looks = ["vm run-command show", "storage account keys list"];
+    let shown: Vec<String> = shown
+        .into_iter()
+        .filter(|line| !looks.contains(&line.as_str()))
+        .collect();
+    // What is fetched after the run is no part of it.
+    let given: Vec<String> = given
+        .into_iter()
+        .filter(|call| call != "storage blob download")
+        .collect();
+    assert_eq!(shown, given);
+}
