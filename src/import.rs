@@ -236,6 +236,13 @@ impl Imports {
         }
     }
 
+    /// The one region of which the instance tells how it stands there; `None` for several.
+    pub fn only_region(&self) -> Option<&str> {
+        let mut regions = self.view.locations.iter().map(|location| location.region.as_deref());
+        let first = regions.next()??;
+        regions.all(|other| other == Some(first)).then_some(first)
+    }
+
     /// What the instance's regions say of the run's.
     fn place(&self, region: Option<&str>) -> Option<String> {
         let theirs: Vec<&str> = self

@@ -115,7 +115,7 @@ pub(super) fn plan(
         .rules()
         .map(|rules| rules.with_activation_at(catalog.route_addresses()));
     let mut imports = Imports::gather(documents).of(instance);
-    let (place, moved) = located(place, arguments, imports.instance.service.as_ref());
+    let (place, moved) = located(place, arguments, &imports);
     let mut notices: Vec<String> = place.assumed(arguments.cloud.is_some()).into_iter().collect();
     notices.extend(catalog.source.age(Zoned::now().date()));
     notices.extend(place.region.as_deref().and_then(unknown_region));
@@ -270,8 +270,15 @@ fn tier_notice(arguments: &PlanArgs, service: Option<&Service>) -> Option<String
 
 /// The place, with the kind of network and the region that the instance itself tells where no flag does. A VM may stand in a
 /// region in which the instance is not.
-fn located(place: Vantage, arguments: &PlanArgs, service: Option<&Service>) -> (Vantage, Option<String>) {
-    let Some(service) = service else { return (place, None) };
+fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage, Option<String>) {
+    let Some(service) = imports.instance.service.as_ref() else {
+        // A network status tells where it was looked at from; of several regions nobody knows which is meant.
+        let region = place
+            .region
+            .clone()
+            .or_else(|| imports.only_region().map(str::to_owned));
+        return (Vantage { region, ..place }, None);
+    };
     let regions: Vec<&str> = service.locations.iter().filter_map(|it| it.region.as_deref()).collect();
     let is_settled = arguments.region.is_some() || place.region.as_deref().is_some_and(|here| regions.contains(&here));
     let region = match regions.first() {

@@ -168,9 +168,7 @@ impl Instance {
         };
         let part = match Sort::of(&entry) {
             Some(Sort::Foreign(kind)) => {
-                return Err(format!(
-                    "holds an entry of the type {kind}, which is of another service"
-                ));
+                return Err(part::foreign(&kind));
             }
             Some(Sort::OtherPart(_)) => return Ok(()),
             Some(Sort::Part(part)) => part,

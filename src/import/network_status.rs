@@ -96,7 +96,11 @@ struct Reader {
 impl Reader {
     fn location(&mut self, region: &Object<'_>) -> Result<Location, String> {
         const CUT: &str = "has statuses that are no objects";
-        let inner = region.get("networkStatus").map(Node::object);
+        // An instance that is activating has none yet.
+        let inner = region
+            .get("networkStatus")
+            .filter(|inner| !inner.is_null())
+            .map(Node::object);
         let status = match &inner {
             Some(inner) => inner.as_ref().ok_or(CUT)?,
             None => region,

@@ -393,6 +393,38 @@ fn an_instance_of_another_cloud_is_refused() {
 }
 
 #[test]
+fn what_is_empty_or_leads_nowhere_costs_nothing_else() {
+    for (document, said) in [
+        (
+            json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, null ], "apis": [null] }),
+            "",
+        ),
+        (
+            json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } } ], "loggers": { "value": null } }),
+            "",
+        ),
+        (
+            json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, { "name": "b" } ] }),
+            "no URL is told of 1 backend, so not probed: b",
+        ),
+        (
+            json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, { "name": "b", "properties": { "url": "https://[::1]:8443" } } ] }),
+            "no other machine has this address",
+        ),
+    ] {
+        let (plan, notices) = planned(&document.to_string());
+        assert_eq!(own(&plan).len(), 1, "{document}");
+        let notices = notices.join("; ");
+        assert!(
+            notices.contains(said) && notices.is_empty() == said.is_empty(),
+            "{document}: {notices}"
+        );
+    }
+    let gateway = json!({ "type": "Microsoft.ApiManagement/gateways", "name": "g" });
+    assert!(refused(&gateway.to_string()).contains("--tier workspace-gateway"));
+}
+
+#[test]
 fn the_tier_is_what_the_instance_says() {
     for (sku, tier) in [
         (json!({ "name": "Developer" }), Some(Tier::Classic)),

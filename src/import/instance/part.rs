@@ -165,6 +165,14 @@ impl Sort {
     }
 }
 
+/// Why an entry of another service is refused, as the rest of a sentence.
+pub(super) fn foreign(kind: &str) -> String {
+    if kind.starts_with("microsoft.apimanagement/gateways") {
+        return "holds a workspace gateway and not an instance: leave the file out, and plan with --tier workspace-gateway".into();
+    }
+    format!("holds an entry of the type {kind}, which is of another service")
+}
+
 /// The type in an id: `/subscriptions/…/providers/microsoft.apimanagement/service/x/loggers/y` is of the type
 /// `microsoft.apimanagement/service/loggers`.
 fn type_in(id: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! From a file to the entries of each list, whatever wraps them.
 
-use super::part::{Part, Sort};
+use super::part::{self, Part, Sort};
 use crate::{
     azure::{
         json::{Document, Kind, Node, Object},
@@ -69,6 +69,7 @@ impl<'a> Sorted<'a> {
         if let Some(items) = node.items() {
             let mut known = items.is_empty();
             for item in &items {
+                known |= item.is_null() && part.is_some();
                 known |= self.node(*item, part, depth - 1)?;
             }
             return Ok(known);
@@ -95,9 +96,7 @@ impl<'a> Sorted<'a> {
                 return Ok(true);
             }
             Some(Sort::Foreign(kind)) => {
-                return Err(format!(
-                    "holds an entry of the type {kind}, which is of another service"
-                ));
+                return Err(part::foreign(&kind));
             }
             None => {}
         }
@@ -111,8 +110,11 @@ impl<'a> Sorted<'a> {
             self.of_the_network.push((kind, node.as_str()));
             return Ok(true);
         }
-        if let Some(value) = object.own("value").filter(|value| value.items().is_some()) {
-            if value.items().is_some_and(|items| !items.is_empty()) || part.is_some() {
+        if let Some(value) = object
+            .own("value")
+            .filter(|value| value.items().is_some() || value.is_null() && part.is_some())
+        {
+            if value.items().is_some_and(|items| !items.is_empty() || part.is_some()) {
                 return self.node(value, part, depth - 1);
             }
             return Ok(true);

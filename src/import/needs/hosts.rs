@@ -146,7 +146,8 @@ fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
 fn why_not(host: &str) -> &'static str {
     let port = host.rsplit_once(':').map(|(_, port)| port);
     let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
-    let address: Option<IpAddr> = host.parse().or_else(|_| bare.parse()).ok();
+    let unwrapped = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse();
+    let address: Option<IpAddr> = unwrapped(host).or_else(|_| unwrapped(bare)).ok();
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) && !host.contains('[') {
         " (no such port)"
     } else if address.is_some_and(is_impossible) {

@@ -66,6 +66,18 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
             words::list(&words::distinct(unread.iter().map(String::as_str)), 3)
         ));
     }
+    let leads_nowhere = |backend: &&Backend| {
+        !backend.is_pool && backend.url.is_none() && backend.proxy.is_none() && backend.cluster.is_empty()
+    };
+    let nowhere = records.backends.iter().filter(leads_nowhere);
+    let nowhere: Vec<&str> = nowhere.map(|backend| backend.name.as_str()).collect();
+    if !nowhere.is_empty() {
+        notices.push(format!(
+            "no URL is told of {}, so not probed: {}",
+            words::count(nowhere.len(), "backend"),
+            words::list(&nowhere, 3)
+        ));
+    }
     notices.extend(books.unknown_members());
     uses
 }
