@@ -24,7 +24,7 @@ pub use model::{Catalog, Dependency, Endpoint, Named, OF_DOCUMENTS, Retired, Sou
 pub use problem::{Errors, Summary};
 pub use render::render;
 pub(crate) use settings::stands_for;
-pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, placeholders, region_name};
+pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, is_hidden, missing, placeholders, region_name};
 
 use decode::Decode as _;
 use problem::{Place, Problem, Text};

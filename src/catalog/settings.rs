@@ -92,6 +92,16 @@ pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
         .map(|(name, _)| name)
 }
 
+/// The names in a host that a flag can fill; none where the instance's own `{{named values}}` hide it.
+pub fn missing(host: &str) -> impl Iterator<Item = &str> {
+    placeholders(host).filter(|_| !is_hidden(host))
+}
+
+/// Whether a named value of the instance stands in the place of a host.
+pub fn is_hidden(host: &str) -> bool {
+    host.contains("{{")
+}
+
 /// Puts values in the place of the braces.
 ///
 /// # Errors

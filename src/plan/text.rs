@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::document::{Document, Endpoint};
 use crate::{
-    catalog::{self, placeholders},
+    catalog,
     model::{Cause, Need, Transport, prediction::Expected},
     text::{
         escape,
@@ -90,26 +90,34 @@ pub fn render(plan: &Document) -> String {
     page
 }
 
-/// The names that are missing, and how to give them.
-fn missing(plan: &Document) -> Option<String> {
+/// What is missing, and how to give it.
+fn missing(plan: &Document) -> Vec<String> {
     let nameless = plan
         .endpoints
         .iter()
         .filter(|endpoint| endpoint.cause == Some(Cause::NeedsValue) && endpoint.need != Need::Documented);
-    let count = nameless.clone().count();
-    let names = distinct(nameless.flat_map(|endpoint| placeholders(&endpoint.host)));
+    let (hidden, nameless): (Vec<&Endpoint>, Vec<&Endpoint>) =
+        nameless.partition(|endpoint| catalog::is_hidden(&endpoint.host));
+    let names = distinct(nameless.iter().flat_map(|endpoint| catalog::missing(&endpoint.host)));
     let flags = names.iter().map(|name| match *name {
         catalog::REGION => "--region NAME".to_owned(),
         catalog::NAME_SERVER => "--dns-server IP".to_owned(),
         name => format!("--set {name}=NAME"),
     });
-    (count > 0).then(|| {
+    let by_flags = (!nameless.is_empty()).then(|| {
         format!(
             "{} would not be probed for want of a name: pass {}, or --network-status FILE, --dependencies FILE or --service ID",
-            words::count(count, "endpoint"),
+            words::count(nameless.len(), "endpoint"),
             words::join(flags, ", ")
         )
-    })
+    });
+    let by_catalog = (!hidden.is_empty()).then(|| {
+        format!(
+            "{} would not be probed, as a named value hides the host: pass it with --probes",
+            words::count(hidden.len(), "endpoint")
+        )
+    });
+    by_flags.into_iter().chain(by_catalog).collect()
 }
 
 fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) -> String) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    catalog::placeholders,
+    catalog,
     model::{Cause, Confidence, Endpoint, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
     text::words::distinct,
 };
@@ -251,7 +251,7 @@ pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&Endpoint>)> {
 
 /// What to pass so that endpoints whose host holds `{names}` can be tested.
 pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
-    let names = distinct(endpoints.iter().flat_map(|e| placeholders(&e.host)));
+    let names = distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let mut flags = Vec::new();
     if names.contains(&"region") {
         flags.push("pass --region".to_owned());
@@ -265,6 +265,9 @@ pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
         .collect();
     if !settable.is_empty() {
         flags.push(format!("pass --network-status, or set {}", settable.join(", ")));
+    }
+    if endpoints.iter().any(|e| catalog::is_hidden(&e.host)) {
+        flags.push("pass --probes with the host that a named value hides".to_owned());
     }
     flags.join("; ")
 }

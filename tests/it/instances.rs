@@ -4,8 +4,8 @@ use apim_probe::{
     azure::Cloud,
     catalog::Catalog,
     import::{Imports, instance::Instance},
-    model::{Cause, Need, Protocol, Tier},
-    plan::{Endpoint, Plan, Scope, Selection, Values},
+    model::{Cause, Need, Protocol, Tier, VantageSource},
+    plan::{Endpoint, Plan, Scope, Selection, Values, document, text},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -306,6 +306,19 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
             ("backends/{{hidden}}:443", Some(Cause::NeedsValue)),
             ("backends/{{nobody}}.example:443", Some(Cause::NeedsValue)),
         ]
+    );
+    // No flag fills a named value.
+    let vantage = document::Vantage {
+        cloud: Cloud::Public,
+        region: None,
+        vnet: None,
+        source: VantageSource::Default,
+    };
+    let page = text::render(&document::Document::new(&plan, vantage, vec![], vec![]));
+    assert!(
+        page.contains("2 endpoints would not be probed, as a named value hides the host")
+            && !page.contains("--set hidden"),
+        "{page}"
     );
 }
 

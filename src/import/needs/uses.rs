@@ -330,8 +330,13 @@ impl<'a> Books<'a> {
             .collect();
         let names = words::distinct(unknown);
         (!names.is_empty()).then(|| {
+            let (backends, are, them) = if names.len() == 1 {
+                ("backend", "is a member", "it")
+            } else {
+                ("backends", "are members", "them")
+            };
             format!(
-                "the backends {} are members of pools, and no document has them: give --instance all backends",
+                "the {backends} {} {are} of pools, and no document has {them}: give --instance all backends",
                 words::list(&names, 3)
             )
         })

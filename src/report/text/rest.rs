@@ -2,7 +2,7 @@
 
 use super::page::{Line, Page};
 use crate::{
-    catalog::placeholders,
+    catalog,
     model::{Cause, Endpoint, Need, Report, Verdict},
     report::{Detail, view},
     text::{style, words},
@@ -78,7 +78,7 @@ fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String 
 
 /// The names that are missing, and every way to give them.
 fn missing(endpoints: &[&Endpoint]) -> String {
-    let names = words::distinct(endpoints.iter().flat_map(|e| placeholders(&e.host)));
+    let names = words::distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let flags = names.iter().map(|name| match *name {
         "region" => "--region=NAME".to_owned(),
         "name_server" => "--dns-server=IP".to_owned(),
@@ -90,7 +90,14 @@ fn missing(endpoints: &[&Endpoint]) -> String {
     } else {
         ""
     };
-    format!("a value is needed: {}{import}", flags.join(" "))
+    let by_flags = (!flags.is_empty()).then(|| format!("{}{import}", flags.join(" ")));
+    let is_hidden = endpoints.iter().any(|e| catalog::is_hidden(&e.host));
+    let by_catalog = is_hidden.then(|| "--probes with the host that a named value hides".to_owned());
+    let ways: Vec<String> = by_flags.into_iter().chain(by_catalog).collect();
+    if ways.is_empty() {
+        return "a value is needed: -v tells which".into();
+    }
+    format!("a value is needed: {}", ways.join("; "))
 }
 
 /// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.
