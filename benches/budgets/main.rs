@@ -7,6 +7,7 @@
 mod bare;
 mod row;
 mod runs;
+mod serve;
 mod stage;
 mod watch;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let within = match (role.as_str(), lab::job()) {
         (bare::BARE, _) => bare::visit_arguments().map(|()| true),
         (_, Some(job)) if watch::NAMES.contains(&job.as_str()) => watch::run(&job),
+        (_, Some(job)) if serve::NAMES.contains(&job.as_str()) => serve::run(&job),
         (_, Some(job)) => runs::run(&job, &agent()),
         (_, None) => all(),
     };
@@ -57,6 +59,7 @@ fn all() -> Result<bool> {
     // Minutes of watching are for those who ask for them.
     let watches = watch::NAMES
         .into_iter()
+        .chain(serve::NAMES)
         .filter(|name| wanted.iter().any(|word| word == name));
     for name in runs::NAMES.into_iter().filter(|name| is_wanted(name)).chain(watches) {
         within &= lab::rerun(name)?.status()?.success();

@@ -232,9 +232,6 @@ impl Service<'_> {
             };
             changes.extend(further);
         }
-        for change in &changes {
-            say(Weight::Warning, &in_words(change));
-        }
         if let (Some(report), Some(watch)) = (&self.last, self.rounds.watch()) {
             if let Some(log) = self.board.log() {
                 for change in &changes {
@@ -243,7 +240,7 @@ impl Service<'_> {
                 log.say(log::round(watch.rounds(), report));
             }
             let summary = &report.summary;
-            supervisor::status(&format!(
+            supervisor::status(format!(
                 "round {}: {} of {} endpoints reachable, {} blocked",
                 watch.rounds(),
                 summary.reachable + summary.degraded,
@@ -273,6 +270,9 @@ impl Service<'_> {
         let report = Arc::new(report);
         self.last = Some(report.clone());
         self.board.show(report.clone(), began.elapsed(), round.changes.len());
+        for change in &round.changes {
+            say(Weight::Warning, &in_words(change));
+        }
         let status = crate::serve::status(&report);
         if status.code == ExitStatus::FAILED {
             self.board.fault(Fault::NothingTried, &status.reason);

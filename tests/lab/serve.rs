@@ -13,11 +13,12 @@ use libtest_mimic::Trial;
 
 mod deploy;
 mod door;
+mod faults;
 mod log;
 mod served;
 
 use self::served::Served;
-use super::{agent::Stage, obstacle, trial};
+use super::{AGENT, agent::Stage, obstacle, trial};
 
 /// One promise, and which program it takes that is not everywhere.
 struct Promise(&'static str, Option<&'static str>, fn() -> Result<()>);
@@ -36,6 +37,11 @@ const PROMISES: &[Promise] = &[
     Promise("TLS, client certificates and passwords", None, door::is_kept),
     Promise("the log tells rounds, changes and faults", None, log::is_kept),
     Promise("what cannot be written waits", None, log::waits),
+    Promise("a full disk", Some("mount"), faults::full_disk),
+    Promise("name servers that are gone", None, faults::no_name_servers),
+    Promise("hundreds of rounds", None, faults::many_rounds),
+    Promise("systemd is told", None, faults::supervised),
+    Promise("the instance's documents are fetched anew", None, faults::fetched_anew),
     Promise("rules and board are about series that there are", None, deploy::series),
     Promise(
         "a real Prometheus reads it and evaluates the rules",
@@ -125,9 +131,12 @@ fn pages() -> Result<()> {
     served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
     served.until("nothing fails", |it| Ok(it.metric(SQL_FAILS)?.is_none()))?;
     for _ in 0..2 {
+        // After the full round that a change calls for.
+        served.rounds(3.0)?;
         stage.fault(SQL_SILENT)?;
         let took = served.until_metric(SQL_FAILS, 1.0)?;
         ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
+        served.rounds(3.0)?;
         stage.repair()?;
         let well = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
         let took = served.until_metric(well, 1.0)?;

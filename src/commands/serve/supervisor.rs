@@ -1,32 +1,63 @@
 //! What systemd is told (`sd_notify(3)`); without it nobody listens, and nothing happens.
+//!
+//! A supervisor that does not read would keep whoever tells it something, so a thread beside the rounds does it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    env,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Sender, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use sd_notify::NotifyState;
 use tokio::time::interval;
 
 use crate::serve::Board;
 
+/// So much waits at most for a supervisor that does not read: of what comes beyond it, what is told again soon is left out.
+const MOST: usize = 16;
+/// How long the end waits until the supervisor knows of it.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// Something to tell, and who wants to know when it is told.
+struct Told {
+    what: News,
+    done: Option<SyncSender<()>>,
+}
+
+enum News {
+    Ready(String),
+    Reloading,
+    Status(String),
+    Alive,
+    Stopping,
+}
+
 /// It listens, or goes on after reading anew.
 pub(super) fn is_ready(what: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(what)]);
+    tell(News::Ready(what.to_owned()), None);
 }
 
 /// It reads anew.
 pub(super) fn is_reloading() {
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        tell(&[NotifyState::Reloading, now]);
-    }
+    tell(News::Reloading, None);
 }
 
 /// It ends.
 pub(super) fn is_stopping() {
-    tell(&[NotifyState::Stopping]);
+    let (done, told) = sync_channel(1);
+    if tell(News::Stopping, Some(done)) {
+        let _ = told.recv_timeout(FAREWELL);
+    }
 }
 
 /// What it came to.
-pub(super) fn status(what: &str) {
-    tell(&[NotifyState::Status(what)]);
+pub(super) fn status(what: String) {
+    tell(News::Status(what), None);
 }
 
 /// Shows that rounds come to an end, twice as often as the watchdog wants it; completes at once where there is none.
@@ -38,12 +69,53 @@ pub(super) async fn show_life(board: Arc<Board>) {
     loop {
         beat.tick().await;
         if !board.read().is_stuck() {
-            tell(&[NotifyState::Watchdog]);
+            tell(News::Alive, None);
         }
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+/// Hands something over; says whether it will be told.
+fn tell(what: News, done: Option<SyncSender<()>>) -> bool {
+    static TELLER: OnceLock<Option<Sender<Told>>> = OnceLock::new();
+    let is_told_again = matches!(what, News::Alive | News::Status(_));
+    if is_told_again && WAITING.load(Ordering::Relaxed) >= MOST {
+        return false;
+    }
+    let teller = TELLER.get_or_init(start).as_ref();
+    teller.is_some_and(|teller| {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        teller.send(Told { what, done }).is_ok()
+    })
+}
+
+/// How much waits to be told.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+fn start() -> Option<Sender<Told>> {
+    env::var_os("NOTIFY_SOCKET")?;
+    let (teller, told) = channel::<Told>();
+    let send = move || {
+        for Told { what, done } in told {
+            pass_on(&what);
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+            if let Some(done) = done {
+                let _ = done.send(());
+            }
+        }
+    };
+    thread::Builder::new().name("supervisor".into()).spawn(send).ok()?;
+    Some(teller)
+}
+
+fn pass_on(news: &News) {
     // A supervisor that is gone is nobody's fault here.
-    drop(sd_notify::notify(state));
+    let _ = match news {
+        News::Ready(what) => sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(what)]),
+        News::Reloading => {
+            NotifyState::monotonic_usec_now().and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]))
+        }
+        News::Status(what) => sd_notify::notify(&[NotifyState::Status(what)]),
+        News::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
+        News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+    };
 }

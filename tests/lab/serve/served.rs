@@ -76,7 +76,11 @@ impl Served {
             match self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
                 Ok(line) if words.iter().all(|word| line.contains(word)) => return Ok(line),
                 Ok(line) => passed.push(line),
-                Err(error) => bail!("no line with {words:?}: {error}; instead:\n{}", passed.join("\n")),
+                Err(error) => bail!(
+                    "no line with {words:?}: {error}; instead:\n{}\n{}",
+                    passed.join("\n"),
+                    self.get("/metrics").map(|page| page.body).unwrap_or_default()
+                ),
             }
         }
     }

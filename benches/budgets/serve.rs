@@ -1,0 +1,311 @@
+//! What an agent costs that stays, alone and as a fleet: `scripts/bench.sh serve-cpu serve-rounds serve-endpoints serve-fleet`.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apim_probe_lab::{Lab, Network, whole_catalog};
+
+use crate::{
+    row::Row,
+    stage::{INSTANCE, agent},
+};
+
+/// The measurements. Each takes a minute or more.
+pub(crate) const NAMES: [&str; 4] = ["serve-cpu", "serve-rounds", "serve-endpoints", "serve-fleet"];
+
+/// The largest share of one core with the built-in catalog each 60 s, in percent.
+const MAX_CPU: f64 = 0.1;
+/// The most memory of an agent, in megabytes.
+const MAX_MEMORY: f64 = 20.0;
+/// What memory may grow by between the tenth part of the rounds and the last, in megabytes.
+const MAX_GROWTH: f64 = 1.0;
+/// The longest scrape, in milliseconds.
+const MAX_SCRAPE: f64 = 5.0;
+/// The most series of an agent with the built-in catalog.
+const MAX_SERIES: f64 = 800.0;
+const ROUNDS: f64 = 10_000.0;
+const ENDPOINTS: u16 = 2_000;
+const AGENTS: u32 = 100;
+const PATIENCE: Duration = Duration::from_secs(600);
+const PROMETHEUS: &str = "127.0.0.1:19090";
+
+/// Does one of [`NAMES`]; says whether it was within budget.
+pub(crate) fn run(name: &str) -> Result<bool> {
+    match name {
+        "serve-cpu" => cpu(),
+        "serve-rounds" => rounds(),
+        "serve-endpoints" => endpoints(),
+        "serve-fleet" => fleet(),
+        _ => bail!("no measurement is called {name}"),
+    }
+}
+
+/// The built-in catalog: what a round costs, and a scrape.
+fn cpu() -> Result<bool> {
+    let stage = Stage::of_builtin()?;
+    let agent = stage.serve(&["--interval", "3s"])?;
+    agent.until("apim_probe_rounds_total", 2.0)?;
+    let (rounds, spent) = (agent.number("apim_probe_rounds_total")?, agent.spent()?);
+    thread::sleep(Duration::from_secs(30));
+    let rounds = agent.number("apim_probe_rounds_total")? - rounds;
+    let each = (agent.spent()? - spent) * 1e3 / rounds;
+    let share = Row::new(
+        "serve, built-in catalog each 60 s: share of one core",
+        each / 600.0,
+        "%",
+    )
+    .at_most(MAX_CPU);
+    let mut within = Row::new("  processor time of a round", each, "ms").print() & share.print();
+
+    let began = Instant::now();
+    for _ in 0..100 {
+        agent.get("/metrics")?;
+    }
+    let scrape = began.elapsed().as_secs_f64() * 1e3 / 100.0;
+    within &= Row::new("  a scrape, from connect to the last byte", scrape, "ms")
+        .at_most(MAX_SCRAPE)
+        .print();
+    let page = agent.get("/metrics")?;
+    let series = page.lines().filter(|line| !line.starts_with('#')).count();
+    let series = f64::from(u32::try_from(series)?);
+    within &= Row::new("  series", series, "").at_most(MAX_SERIES).print();
+    within &= Row::new("  page of metrics", f64::from(u32::try_from(page.len())?) / 1e3, "kB").print();
+    let resident = agent.number("process_resident_memory_bytes")? / 1e6;
+    Ok(within & Row::new("  resident", resident, "MB").at_most(MAX_MEMORY).print())
+}
+
+/// Ten thousand rounds, one right after the other.
+fn rounds() -> Result<bool> {
+    let catalog =
+        "- { host: web.example, port: 443, protocol: https }\n- { host: sql.example, port: 1433, protocol: tds }\n";
+    let stage = Stage::of_catalog(catalog)?;
+    let agent = stage.serve(&["--interval", "1ms"])?;
+    let mut resident = Vec::new();
+    for part in 1..=10 {
+        agent.until("apim_probe_rounds_total", ROUNDS * f64::from(part) / 10.0)?;
+        for path in ["/", "/report.json"] {
+            agent.get(path)?;
+        }
+        resident.push(agent.number("process_resident_memory_bytes")? / 1e6);
+    }
+    println!("  resident after each tenth of {ROUNDS} rounds, MB: {resident:.2?}");
+    let (first, last) = (resident[0], resident[resident.len() - 1]);
+    let growth = Row::new("serve, growth of memory over nine tenths of them", last - first, "MB").at_most(MAX_GROWTH);
+    Ok(growth.print()
+        & Row::new("  its memory at the end", last, "MB")
+            .at_most(MAX_MEMORY)
+            .print())
+}
+
+/// Two thousand endpoints each 30 s.
+fn endpoints() -> Result<bool> {
+    let row = |n| format!("- {{ host: h{n}.example, port: 443, protocol: https }}\n");
+    let rows: Vec<String> = (0..ENDPOINTS).map(row).collect();
+    let catalog = rows.concat();
+    let stage = Stage::of_catalog(&catalog)?;
+    let agent = stage.serve(&["--interval", "30s"])?;
+    agent.until("apim_probe_rounds_total", 1.0)?;
+    let (rounds, spent) = (agent.number("apim_probe_rounds_total")?, agent.spent()?);
+    agent.until("apim_probe_rounds_total", rounds + 2.0)?;
+    let each = (agent.spent()? - spent) / 2.0;
+    let mut within = Row::new("serve, 2,000 endpoints each 30 s: share of one core", each / 0.3, "%").print();
+    for (what, name, scale, unit) in [
+        ("  a round", "apim_probe_round_duration_seconds", 1.0, "s"),
+        ("  resident", "process_resident_memory_bytes", 1e-6, "MB"),
+    ] {
+        within &= Row::new(what, agent.number(name)? * scale, unit).print();
+    }
+    let began = Instant::now();
+    let page = agent.get("/metrics")?;
+    within &= Row::new("  a scrape", began.elapsed().as_secs_f64() * 1e3, "ms").print();
+    let series = page.lines().filter(|line| !line.starts_with('#')).count();
+    Ok(within & Row::new("  series", f64::from(u32::try_from(series)?), "").print())
+}
+
+/// A hundred agents on one machine, each with the built-in catalog each 60 s, and one Prometheus that scrapes them and
+/// evaluates `deploy/prometheus`.
+fn fleet() -> Result<bool> {
+    let stage = Stage::of_builtin()?;
+    let agents: Vec<Agent> = (0..AGENTS)
+        .map(|_| stage.serve(&["--interval", "60s"]))
+        .collect::<Result<_>>()?;
+    let folder = stage.lab.folder().join("prometheus");
+    fs::create_dir_all(&folder)?;
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/apim-probe.rules.yml");
+    let targets: Vec<String> = agents
+        .iter()
+        .enumerate()
+        .map(|(n, agent)| {
+            format!(
+                "      - {{ targets: ['{}'], labels: {{ instance: spoke-{n} }} }}\n",
+                agent.address
+            )
+        })
+        .collect();
+    let config = format!(
+        "global: {{ scrape_interval: 15s, evaluation_interval: 15s }}\nrule_files: [{rules}]\nscrape_configs:\n  - job_name: \
+         apim-probe\n    static_configs:\n{}",
+        targets.concat()
+    );
+    let file = folder.join("prometheus.yml");
+    fs::write(&file, config)?;
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .args([&format!("--web.listen-address={PROMETHEUS}"), "--log.level=error"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("prometheus is not installed")?;
+    let prometheus = Agent {
+        child: prometheus,
+        address: PROMETHEUS.parse()?,
+    };
+    thread::sleep(Duration::from_secs(75));
+    let spent = |agents: &[Agent]| agents.iter().map(Agent::spent).sum::<Result<f64>>();
+    let (agents_before, prometheus_before, began) = (spent(&agents)?, prometheus.spent()?, Instant::now());
+    thread::sleep(Duration::from_secs(120));
+    let wall = began.elapsed().as_secs_f64();
+    let n = f64::from(AGENTS);
+    let share = (spent(&agents)? - agents_before) / wall * 100.0;
+    println!("  {AGENTS} agents, built-in catalog each 60 s, scraped every 15 s:");
+    let mut within = Row::new("  share of one core of an agent", share / n, "%").print();
+    let resident: f64 = agents
+        .iter()
+        .map(|agent| agent.number("process_resident_memory_bytes"))
+        .sum::<Result<f64>>()?;
+    within &= Row::new("  resident memory of an agent", resident / n / 1e6, "MB")
+        .at_most(MAX_MEMORY)
+        .print();
+    let own = (prometheus.spent()? - prometheus_before) / wall * 100.0;
+    within &= Row::new("  Prometheus: share of one core", own, "%").print();
+    for (what, name, scale, unit) in [
+        (
+            "  Prometheus: resident memory",
+            "process_resident_memory_bytes",
+            1e-6,
+            "MB",
+        ),
+        ("  Prometheus: series", "prometheus_tsdb_head_series", 1.0, ""),
+    ] {
+        within &= Row::new(what, prometheus.number(name)? * scale, unit).print();
+    }
+    let page = prometheus.get("/metrics")?;
+    let evaluation: f64 = page
+        .lines()
+        .filter(|line| line.starts_with("prometheus_rule_group_last_duration_seconds{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    Ok(within & Row::new("  Prometheus: evaluating all rules once", evaluation * 1e3, "ms").print())
+}
+
+/// A network in which nothing is wrong.
+struct Stage {
+    lab: Lab,
+    flags: Vec<String>,
+}
+
+impl Stage {
+    fn of_builtin() -> Result<Self> {
+        let lab = Lab::enter(&Network::default())?;
+        lab.serve_plan(agent(), INSTANCE, &Network::default())?;
+        Ok(Self {
+            lab,
+            flags: INSTANCE.map(str::to_owned).to_vec(),
+        })
+    }
+
+    fn of_catalog(endpoints: &str) -> Result<Self> {
+        let lab = Lab::enter(&Network::default())?;
+        let catalog = lab
+            .write("probes.yaml", &whole_catalog(endpoints))?
+            .display()
+            .to_string();
+        let flags = ["--no-metadata", "--no-builtin", "--probes", &catalog]
+            .map(str::to_owned)
+            .to_vec();
+        lab.serve_plan(agent(), &flags, &Network::default())?;
+        Ok(Self { lab, flags })
+    }
+
+    /// An agent that listens.
+    fn serve(&self, flags: &[&str]) -> Result<Agent> {
+        let mut command = self.lab.agent(agent())?;
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(&self.flags)
+            .arg("--ca-file")
+            .arg(self.lab.ca_file()?)
+            .args(flags);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child.stderr.take().context("stderr is piped")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let line = loop {
+            let line = lines.next().context("it ended")??;
+            if line.contains("listening on ") {
+                break line;
+            }
+        };
+        // Whatever else it says is nobody's business here, but must not keep it.
+        thread::spawn(move || lines.count());
+        let (_, rest) = line.split_once("://").context("no address")?;
+        let address = rest.split(',').next().unwrap_or_default().parse()?;
+        Ok(Agent { child, address })
+    }
+}
+
+/// A program with a page of metrics, an agent or Prometheus.
+struct Agent {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Agent {
+    fn get(&self, path: &str) -> Result<String> {
+        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(10))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: agent\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let (head, body) = text.split_once("\r\n\r\n").context("no answer")?;
+        ensure!(head.contains(" 200 "), "{path}: {head}");
+        Ok(body.to_owned())
+    }
+
+    /// A sample of its metrics without labels.
+    fn number(&self, name: &str) -> Result<f64> {
+        let page = self.get("/metrics")?;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("{name} is not there"))?.parse()?)
+    }
+
+    fn spent(&self) -> Result<f64> {
+        self.number("process_cpu_seconds_total")
+    }
+
+    fn until(&self, name: &str, least: f64) -> Result<()> {
+        let began = Instant::now();
+        while self.number(name)? < least {
+            ensure!(began.elapsed() < PATIENCE, "{name} never came to {least}");
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

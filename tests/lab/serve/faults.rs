@@ -1,0 +1,207 @@
+//! What goes wrong around a service: nothing is lost, nothing piles up, and each fault is counted and said.
+
+use std::{fs, os::unix::net::UnixDatagram, process::Command, sync::mpsc, thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use apim_probe_lab::{Lab, Network};
+use serde_json::Value;
+
+use super::{AGENT, SQL_SILENT, Stage, WEB_AND_SQL, serve, served::Served};
+
+/// A disk that is full: what was half written is finished once there is room.
+pub(super) fn full_disk() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let disk = stage.path("disk");
+    fs::create_dir(&disk)?;
+    // Everybody may write there, as the agent has no rights of its own.
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k,mode=777", "none", &disk])
+        .output()?;
+    ensure!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
+    let log = format!("{disk}/agent.jsonl");
+    let mut served = serve(&stage, &["--interval", "200ms", "--timeout", "1s", "--log", &log])?;
+    served.rounds(2.0)?;
+    let ballast = format!("{disk}/ballast");
+    // dd stops when there is no more room.
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", &format!("of={ballast}"), "bs=512"])
+        .output()?;
+    served.expect(&["cannot write to", "agent.jsonl", "No space left"])?;
+    stage.fault(SQL_SILENT)?;
+    served.expect(&["reachable -> blocked"])?;
+    served.rounds(2.0)?;
+    fs::remove_file(ballast)?;
+    served.expect(&["the log is written to again"])?;
+    served.until_metric("apim_probe_log_waiting_lines", 0.0)?;
+    ensure!(
+        served.metric("apim_probe_log_lost_lines_total")? == Some(0.0),
+        "lines were lost"
+    );
+    let text = fs::read_to_string(&log)?;
+    let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let changes = lines.iter().filter(|line| line["Event"] == "change").count();
+    ensure!(changes == 1, "{changes} changes");
+    let rounds: Vec<u64> = lines
+        .iter()
+        .filter(|line| line["Event"] == "heartbeat")
+        .filter_map(|line| line["Round"].as_u64())
+        .collect();
+    ensure!(rounds.len() > 4 && rounds.is_sorted(), "{rounds:?}");
+    Ok(())
+}
+
+/// Name servers that fall silent, and come back.
+pub(super) fn no_name_servers() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
+    let well = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
+    served.until_metric(well, 1.0)?;
+    stage.fault("{ to: '168.63.129.16:53/udp', does: silence }")?;
+    served.expect(&["service/web.example:443: reachable -> blocked dns-timeout"])?;
+    served.until_metric(
+        "apim_probe_failure_info{id=\"service/web.example:443\",cause=\"dns-timeout\"}",
+        1.0,
+    )?;
+    served.rounds(2.0)?;
+    stage.repair()?;
+    served.expect(&["service/web.example:443: blocked dns-timeout -> reachable"])?;
+    served.until_metric(well, 1.0)?;
+    Ok(())
+}
+
+/// Hundreds of rounds, with a change every now and then and somebody who looks.
+pub(super) fn many_rounds() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let log = stage.path("agent.jsonl");
+    let served = serve(&stage, &["--interval", "1ms", "--timeout", "500ms", "--log", &log])?;
+    let look = |more: f64| -> Result<(f64, f64)> {
+        for _ in 0..4 {
+            served.rounds(more / 4.0)?;
+            for path in ["/", "/report.json", "/-/ready"] {
+                ensure!(served.get(path)?.status == 200, "{path}");
+            }
+            stage.fault(SQL_SILENT)?;
+            served.rounds(1.0)?;
+            stage.repair()?;
+        }
+        let number = |series: &str| Ok::<_, anyhow::Error>(served.metric(series)?.unwrap_or_default());
+        Ok((
+            number("process_resident_memory_bytes")? / 1e6,
+            number("process_open_fds")?,
+        ))
+    };
+    let first = look(200.0)?;
+    let last = look(400.0)?;
+    ensure!(last.0 < first.0 + 2.0, "resident: {first:?} MB became {last:?}");
+    ensure!(last.1 <= first.1 + 4.0, "descriptors: {first:?} became {last:?}");
+    Ok(())
+}
+
+/// What systemd is told, and when.
+pub(super) fn supervised() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let path = stage.path("notify");
+    let socket = UnixDatagram::bind(&path)?;
+    // The agent has no rights of its own.
+    Command::new("chmod").args(["777", &path]).status()?;
+    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "400000")
+        .env("JOURNAL_STREAM", "8:1");
+    let mut served = Served::start(command)?;
+    // At first nobody reads, and no round waits for that.
+    served.rounds(20.0)?;
+    let (told, heard) = mpsc::channel();
+    thread::spawn(move || {
+        let mut datagram = [0; 1024];
+        while let Ok(length) = socket.recv(&mut datagram) {
+            let _ = told.send(String::from_utf8_lossy(&datagram[..length]).into_owned());
+        }
+    });
+    let wait_for = |words: &str| -> Result<()> {
+        while !heard
+            .recv_timeout(Duration::from_secs(20))
+            .with_context(|| words.to_owned())?
+            .contains(words)
+        {}
+        Ok(())
+    };
+    wait_for("READY=1")?;
+    wait_for("WATCHDOG=1")?;
+    wait_for("STATUS=round ")?;
+    served.signal("HUP")?;
+    wait_for("RELOADING=1")?;
+    wait_for("READY=1")?;
+    stage.fault(SQL_SILENT)?;
+    let line = served.expect(&["reachable -> blocked"])?;
+    ensure!(line.starts_with("<4>"), "no level for the journal: {line}");
+    let (status, took) = served.terminate()?;
+    ensure!(
+        status == Some(0) && took < Duration::from_secs(1),
+        "{status:?} after {took:?}"
+    );
+    wait_for("STOPPING=1")
+}
+
+const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
+
+/// The instance's own documents, fetched anew; what was known stays where the platform tells less.
+pub(super) fn fetched_anew() -> Result<()> {
+    let network: Network = serde_yaml::from_str(
+        "line: { counted: true }
+names: { management.azure.com: { addresses: [20.0.0.9] }, x7.database.windows.net: { addresses: [20.0.0.10] } }
+services:
+  '169.254.169.254:80':
+    speaks: http
+    http:
+      status: 404
+      paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
+  'management.azure.com:443': { speaks: https, http: { body: '{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\",\"endpointDetails\":[{\"port\":1433}]}]}]}' } }
+  'x7.database.windows.net:1433': { speaks: tds }",
+    )?;
+    let lab = Lab::enter(&network)?;
+    lab.serve(&network)?;
+    let mut command = lab.agent(AGENT)?;
+    command
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--interval",
+            "500ms",
+            "--timeout",
+            "1s",
+            "--deadline",
+            "6s",
+        ])
+        .args(["--only", "sql", "--region", "westeurope", "--service", INSTANCE])
+        .arg("--ca-file")
+        .arg(lab.ca_file()?)
+        .arg("--management-ca-file")
+        .arg(lab.ca_file()?);
+    let mut served = Served::start(command)?;
+    let sql = "probe_success{id=\"sql/x7.database.windows.net:1433\",dependency=\"sql\",need=\"required\"}";
+    served.until_metric(sql, 1.0)?;
+    let asked = || {
+        let is_management = |flow: &&apim_probe_lab::Flow| flow.destination.1 == 443;
+        lab.flows().iter().filter(is_management).count()
+    };
+    let before = asked();
+    served.signal("HUP")?;
+    served.expect(&["were read anew"])?;
+    ensure!(asked() > before, "nobody was asked");
+    // The endpoint is gone.
+    let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: silence }")?;
+    lab.fault(&network, vec![silence])?;
+    served.signal("HUP")?;
+    served.expect(&["the old goes on"])?;
+    served.until_metric("apim_probe_config_last_reload_successful", 0.0)?;
+    served.rounds(2.0)?;
+    ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
+    lab.lift_faults()?;
+    served.signal("HUP")?;
+    served
+        .until_metric("apim_probe_config_last_reload_successful", 1.0)
+        .map(drop)
+}
