@@ -149,3 +149,44 @@ fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
     };
     (!hosts.is_empty()).then(|| format!("certificates end within {SOON_DAYS} days: {}{more}", named.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::{UNTOLD, notices};
+    use crate::{
+        azure::Cloud,
+        plan::Plan,
+        probe::{Run, control::Controls, way::Ways},
+    };
+
+    #[test]
+    fn a_kernel_that_names_no_hop_is_said_once() {
+        let plan = Plan {
+            cloud: Cloud::Public,
+            endpoints: Vec::new(),
+            name_servers: Vec::new(),
+            control_name: String::new(),
+        };
+        for untold in [false, true] {
+            let run = Run {
+                began: jiff::Timestamp::UNIX_EPOCH,
+                traces: Vec::new(),
+                names: BTreeMap::new(),
+                controls: Controls::default(),
+                ways: Ways {
+                    seen: Vec::new(),
+                    untold,
+                },
+                duration: Duration::ZERO,
+                interrupted: false,
+            };
+            let said = notices(&plan, &run, &[], None, None, jiff::Timestamp::UNIX_EPOCH);
+            assert_eq!(
+                said.iter().filter(|notice| *notice == UNTOLD).count(),
+                usize::from(untold)
+            );
+        }
+    }
+}

@@ -272,3 +272,163 @@ fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
     }
     shares.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Direction, Expect, Need, Protocol, Suspect, Transport},
+        net::SocketFailure,
+        plan::Destination,
+    };
+
+    /// What became of the SYNs: `.` silence, `+` accepted, `-` reset, `?` not sent, anything else the host of a router in 10.0.0.0/24,
+    /// or in 20.0.0.0/24 where it is a capital letter.
+    fn way(to: &str, seen: &str) -> Way {
+        let trace = |(at, seen): (usize, char)| {
+            let ended = |errno, icmp| {
+                TcpEnd::Failed(SocketFailure {
+                    errno: Some(errno),
+                    text: String::new(),
+                    straight: false,
+                    icmp,
+                })
+            };
+            let end = match seen {
+                '?' => return None,
+                '.' => TcpEnd::Silent {
+                    syns: Some(1),
+                    kept_here: false,
+                },
+                '+' => TcpEnd::Open,
+                '-' => ended(libc::ECONNREFUSED, Vec::new()),
+                router => {
+                    let net = if router.is_uppercase() { 20 } else { 10 };
+                    let host = u8::try_from(router.to_ascii_lowercase()).unwrap();
+                    ended(
+                        libc::EHOSTUNREACH,
+                        vec![IcmpError {
+                            kind: 11,
+                            code: 0,
+                            v6: false,
+                            sender: Some([net, 0, 0, host].into()),
+                            own: false,
+                        }],
+                    )
+                }
+            };
+            Some(TcpTrace {
+                duration: Duration::from_millis(1),
+                end,
+                source: Some(SocketAddr::new(
+                    [10, 1, 0, 4].into(),
+                    50_000 + u16::try_from(at).unwrap(),
+                )),
+            })
+        };
+        Way {
+            endpoint: 0,
+            address: SocketAddr::new(to.parse().unwrap(), 443),
+            syns: seen.chars().enumerate().map(trace).collect(),
+            words: Vec::new(),
+            flows: Vec::new(),
+        }
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            id: "web/web.example:443".into(),
+            dependency: "web".into(),
+            title: "A page".into(),
+            service_tag: None,
+            need: Need::Required,
+            feature: None,
+            impact: String::new(),
+            stops_activation: false,
+            host: "web.example".into(),
+            pattern: None,
+            port: 443,
+            transport: Transport::Tcp,
+            protocol: Protocol::Https,
+            destination: Destination::Name,
+            names: vec!["web.example".into()],
+            path: None,
+            note: None,
+            expect: Expect::Reachable,
+            direction: Direction::Outbound,
+            source_tag: None,
+            stand_in: None,
+            of_instance: None,
+            untested: None,
+        }
+    }
+
+    #[test]
+    fn hops_are_believed_up_to_a_nat() {
+        let endpoint = endpoint();
+        for (seen, hops) in [
+            ("ab......", vec![1, 2]),
+            ("a.b.....", vec![1, 3]),
+            ("........", vec![]),
+            // A public router answers a private source only through a NAT.
+            ("aAb.....", vec![1]),
+            // A NAT puts its own address in the place of those behind it.
+            ("aaa.....", vec![1]),
+            ("abab....", vec![1, 2]),
+        ] {
+            let way = way("20.1.2.3", seen);
+            let reading = Reading::of(&way, &endpoint, false);
+            let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
+            assert_eq!(known, hops, "{seen}");
+            assert_eq!(reading.path().is_some(), !hops.is_empty(), "{seen}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_one_only_where_nothing_else_can_be_so_near() {
+        let endpoint = endpoint();
+        for (to, seen, has_service_endpoint, is_proxied) in [
+            ("20.1.2.3", "++++++++", false, true),
+            ("20.1.2.3", "++++++++", true, false),
+            ("10.2.0.4", "++++++++", false, false),
+            ("168.63.129.16", "++++++++", false, false),
+            ("20.1.2.3", "a+++++++", false, false),
+            // Packets of different ports may go different ways.
+            ("20.1.2.3", "+.++++++", false, false),
+            ("20.1.2.3", "+?++++++", false, false),
+        ] {
+            let way = way(to, seen);
+            let reading = Reading::of(&way, &endpoint, has_service_endpoint);
+            assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
+        }
+        let way = way("20.1.2.3", "--------");
+        assert!(Reading::of(&way, &endpoint, false).is_refused_nearby());
+        assert!(!Reading::of(&way, &endpoint, true).is_refused_nearby());
+    }
+
+    #[test]
+    fn what_does_not_answer_says_nothing() {
+        let (way, endpoint) = (way("20.1.2.3", "........"), endpoint());
+        let reading = Reading::of(&way, &endpoint, false);
+        assert!(reading.says().sentences().is_empty());
+        assert_eq!(reading.path(), None);
+        let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
+        account::accuse(&reading, &mut suspects);
+        assert_eq!(suspects, [Suspect::Nsg, Suspect::Udr]);
+    }
+
+    #[test]
+    fn a_hop_that_answers_clears_what_stands_before_it() {
+        let endpoint = endpoint();
+        for (to, left) in [
+            ("20.1.2.3", vec![Suspect::Nva, Suspect::Udr]),
+            // At the far end of a private address another NSG may stand.
+            ("10.2.0.4", vec![Suspect::Nsg, Suspect::Udr, Suspect::Nva]),
+        ] {
+            let way = way(to, "a.......");
+            let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
+            account::accuse(&Reading::of(&way, &endpoint, false), &mut suspects);
+            assert_eq!(suspects, left, "{to}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use ring::digest;
 use super::{
     Options,
     headline::{self, Headline, Tone},
+    path,
     view::{self, Status},
 };
 use crate::{
@@ -73,6 +74,9 @@ struct FindingView<'a> {
     endpoints: Vec<(usize, Text<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
+    /// The stations on the way, the last of which is not reached; and all of it in one line.
+    way: Vec<String>,
+    spoken_way: String,
     commands: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -203,6 +207,13 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
             .filter(|(_, text)| !text.is_empty())
             .map(|(label, text)| (label, escape(&text).into_owned()))
             .collect(),
+        way: finding.path.as_ref().map_or_else(Vec::new, |path| {
+            let stations = path::picture(path).into_iter();
+            stations.map(|station| escape(&station).into_owned()).collect()
+        }),
+        spoken_way: finding.path.as_ref().map_or_else(String::new, |path| {
+            escape(&path::draw(path, usize::MAX, true)).into_owned()
+        }),
         commands: view::commands(&finding.fix)
             .map(|(label, commands)| {
                 (

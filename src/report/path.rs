@@ -21,6 +21,14 @@ pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
     line(&ends, &path.label, unicode)
 }
 
+/// The stations of a picture: this machine, what guards its subnet, which the packets have left, the hops, and the far end.
+pub(crate) fn picture(path: &Path) -> Vec<String> {
+    let mut stations = stations(path);
+    stations.insert(1, "NSG".into());
+    stations.push(path.label.clone());
+    stations
+}
+
 /// This machine and the hops, in words.
 fn stations(path: &Path) -> Vec<String> {
     let vm = path
@@ -52,7 +60,7 @@ fn line(stations: &[String], label: &str, unicode: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::draw;
+    use super::{draw, picture};
     use crate::model::{Hop, HopDoes, Path};
 
     fn hop(number: u8, address: Option<&str>, does: HopDoes) -> Hop {
@@ -83,6 +91,7 @@ mod tests {
         assert_eq!(draw(&one, 75, false), "VM 10.1.0.4 -- hop 1 10.1.9.4 --x Sql 1433");
         let proxy = path(vec![hop(1, None, HopDoes::Accepts)]);
         assert_eq!(draw(&proxy, 75, true), "VM 10.1.0.4 ── proxy at hop 1 ──✂ Sql 1433");
+        assert_eq!(picture(&one), ["VM 10.1.0.4", "NSG", "hop 1 10.1.9.4", "Sql 1433"]);
         let long = (1..=6)
             .map(|n| hop(n, Some("10.100.200.254"), HopDoes::Forwards))
             .collect();

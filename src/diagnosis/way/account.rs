@@ -55,7 +55,7 @@ fn leaves_the_subnet(reading: &Reading<'_>) -> bool {
 }
 
 /// Puts those first that the way points at, and takes those off the list that it clears.
-fn accuse(reading: &Reading<'_>, suspects: &mut Vec<Suspect>) {
+pub(super) fn accuse(reading: &Reading<'_>, suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
     if leaves_the_subnet(reading) {
