@@ -556,6 +556,7 @@ pub struct PlanArgs {
 }
 
 /// The flags of whatever probes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct ProbeArgs {
@@ -583,6 +584,9 @@ pub struct ProbeArgs {
     /// Do without control queries and connections
     #[arg(long)]
     pub no_control: bool,
+    /// Put stand-ins in the place of your hosts, of addresses and ids, in every format and in notices
+    #[arg(long)]
+    pub redact: bool,
     /// Let the instance itself try what is blocked or unproven here; takes a role that could also change the instance
     #[arg(long, requires = "service")]
     pub confirm: bool,

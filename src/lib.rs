@@ -59,6 +59,7 @@ mod output;
 pub mod plan;
 pub mod probe;
 mod progress;
+mod redact;
 pub mod report;
 pub mod rules;
 pub mod schema;

@@ -210,8 +210,9 @@ fn planning(args: &[String]) -> Vec<String> {
         "--interval",
         "--for",
     ];
-    const PROBING_SWITCHES: [&str; 7] = [
+    const PROBING_SWITCHES: [&str; 8] = [
         "--confirm",
+        "--redact",
         "--ipv6",
         "--no-control",
         "--allow-untested",

@@ -20,7 +20,7 @@ pub(super) fn compare(arguments: &CompareArgs) -> Result<u8, Failure> {
     let reports: Vec<Named> = reports.collect::<Result<_, Failure>>()?;
     let comparison = Comparison::of(&reports).map_err(Failure::usage)?;
     let status = comparison.status();
-    let options = terminal::options(&status, arguments.color, Detail::Brief, "");
+    let options = terminal::options(&status, arguments.color, Detail::Brief, None);
     print(&match arguments.format {
         ComparisonFormat::Text => text::render(&comparison, &options),
         ComparisonFormat::Json => comparison.to_json(),

@@ -24,7 +24,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
         DocumentFormat::Json => print(&diff.to_json())?,
         DocumentFormat::Text => print(&text::render(
             &diff,
-            &terminal::options(&status, arguments.color, Detail::Brief, ""),
+            &terminal::options(&status, arguments.color, Detail::Brief, None),
         ))?,
     }
     Ok(status.code)

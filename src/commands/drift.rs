@@ -21,7 +21,7 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<u8, Failure> {
         DocumentFormat::Text => print(&text::render(
             &drift,
             &catalog.source.documented,
-            &terminal::options(&status, arguments.color, Detail::Brief, ""),
+            &terminal::options(&status, arguments.color, Detail::Brief, None),
         ))?,
     }
     Ok(status.code)

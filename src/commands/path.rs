@@ -38,6 +38,11 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
     if probe.confirm {
         return Err(Failure::usage("--confirm goes with `apim-probe run`: leave it out"));
     }
+    if probe.redact {
+        return Err(Failure::usage(
+            "--redact goes with `apim-probe run`, `watch` and `serve`: leave it out",
+        ));
+    }
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     let mut session = match Session::open(&stop, plan, probe, *color) {
@@ -58,7 +63,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
     session.follow(&mut run);
     let report = session.report(&run, started_at);
     let status = exit::judge(&report, Policy::default(), None);
-    let options = terminal::options(&status, *color, Detail::Unwell, "");
+    let options = terminal::options(&status, *color, Detail::Unwell, None);
     print(&hops::render(&endpoint, &report, &run, &options))?;
     Ok(status.code)
 }

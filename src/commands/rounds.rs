@@ -94,6 +94,7 @@ impl Rounds {
         for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {
             self.held.note(index, endpoint, trace.as_ref());
         }
+        let report = session.shown(report);
         let is_whole = !run.interrupted;
         let changes = if is_whole {
             self.take_in(&report, depth)

@@ -54,7 +54,11 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, Failure> {
         return Ok(ExitStatus::INTERRUPTED);
     };
     let patience = stop.patience(probe.deadline);
-    let shown = stop.apart(None, move || show(made, &sinks, &report, &typed, fault, patience));
+    // What was typed names the user's own.
+    let typed = Some(typed).filter(|_| !probe.redact);
+    let shown = stop.apart(None, move || {
+        show(made, &sinks, &report, typed.as_deref(), fault, patience)
+    });
     shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
 
@@ -80,9 +84,9 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
     let report = session.report_with_ways(&mut run, started_at);
     progress.clear();
     if run.interrupted {
-        return report;
+        return session.shown(report);
     }
-    session.confirmed(report, show_progress)
+    session.shown(session.confirmed(report, show_progress))
 }
 
 fn policy(arguments: &ReportArgs) -> Policy {
@@ -103,7 +107,7 @@ fn show(
     mut report: Report,
     sinks: &Sinks,
     arguments: &ReportArgs,
-    typed: &str,
+    typed: Option<&str>,
     fault: Option<String>,
     patience: Patience,
 ) -> Result<u8, Failure> {

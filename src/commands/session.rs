@@ -43,6 +43,7 @@ use crate::{
         threads::Threads,
         way::{Call, Ways},
     },
+    redact::Redactor,
     rules::{self, Requirement, RuleSet},
     text::words,
     vantage::{Vantage, descriptors, until::Until},
@@ -73,6 +74,7 @@ pub(super) struct Session<'a> {
     elsewhere: Option<Elsewhere>,
     tls: TlsClient,
     threads: Threads,
+    redactor: Option<Redactor>,
 }
 
 /// Why there is no session.
@@ -135,6 +137,7 @@ impl<'a> Session<'a> {
             selection,
             said: _,
         } = planned;
+        let redactor = probe.redact.then(|| Redactor::new(&plan, &known, &vantage));
         Self {
             stop,
             catalog,
@@ -155,6 +158,7 @@ impl<'a> Session<'a> {
             elsewhere,
             tls: TlsClient::new(roots),
             threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
+            redactor,
         }
     }
 
@@ -182,6 +186,9 @@ impl<'a> Session<'a> {
         self.selection = planned.selection;
         self.tls = TlsClient::new(roots);
         self.elsewhere = elsewhere;
+        if self.redactor.is_some() {
+            self.redactor = Some(Redactor::new(&self.plan, &self.known, &self.vantage));
+        }
         Ok(())
     }
 
@@ -208,7 +215,18 @@ impl<'a> Session<'a> {
     /// Says on stderr what the reader should know before the results.
     pub(super) fn print_notices(&self) {
         for notice in &self.vantage.notices {
-            tell("notice", notice);
+            match &self.redactor {
+                Some(redactor) => tell("notice", &redactor.text(notice)),
+                None => tell("notice", notice),
+            }
+        }
+    }
+
+    /// The report as it may be shown: with `--redact`, without what is the user's.
+    pub(super) fn shown(&self, report: Report) -> Report {
+        match &self.redactor {
+            Some(redactor) => redactor.report(&report),
+            None => report,
         }
     }
 

@@ -10,7 +10,12 @@ use crate::{
 };
 
 /// What renderers may use on stdout.
-pub(super) fn options<'a>(exit: &'a ExitStatus, color: ColorChoice, detail: Detail, again: &'a str) -> Options<'a> {
+pub(super) fn options<'a>(
+    exit: &'a ExitStatus,
+    color: ColorChoice,
+    detail: Detail,
+    again: Option<&'a str>,
+) -> Options<'a> {
     Options {
         exit,
         policy: Policy::default(),
@@ -18,7 +23,7 @@ pub(super) fn options<'a>(exit: &'a ExitStatus, color: ColorChoice, detail: Deta
         colour: colour(color, &io::stdout()),
         unicode: is_unicode(),
         detail,
-        again: Some(again),
+        again,
     }
 }
 

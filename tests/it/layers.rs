@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules, from the ground up.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 32] = [
     // Ground: words, files, Azure's own facts and documents.
     "text",
     "file",
@@ -30,6 +30,7 @@ const LAYERS: [&str; 31] = [
     "assemble",
     "confirm",
     "elsewhere",
+    "redact",
     // How it is shown and compared.
     "report",
     "diff",

@@ -7,6 +7,7 @@ mod ends;
 mod fixes;
 mod moments;
 mod outputs;
+mod redact;
 mod stops;
 mod threads;
 mod vantages;
@@ -41,6 +42,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
         fixes::PROMISES,
         moments::PROMISES,
         outputs::PROMISES,
+        redact::PROMISES,
         stops::PROMISES,
         threads::PROMISES,
         vantages::PROMISES,
