@@ -29,7 +29,7 @@ pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, is_hidden, miss
 use decode::Decode as _;
 use problem::{Place, Problem, Text};
 
-use crate::{azure::Cloud, file, model::Tier};
+use crate::{azure::Cloud, file, model::Tier, text::nearest};
 
 /// The built-in catalog of the classic tiers, as it stands in the repository.
 pub const BUILTIN: &str = include_str!("../probes.yaml");
@@ -118,8 +118,9 @@ impl Catalog {
             known.into_iter().collect::<Vec<_>>(),
             names.into_iter().collect::<Vec<_>>(),
         );
+        let meant = nearest(cloud.as_str(), &known).map_or_else(String::new, |it| format!(" (did you mean {it}?)"));
         Err(format!(
-            "the catalog has no cloud {cloud}, only {}: add it with --probes, `clouds: {{ {cloud}: {{ … }} }}` with {}; what API \
+            "the catalog has no cloud {cloud}, only {}{meant}: add it with --probes, `clouds: {{ {cloud}: {{ … }} }}` with {}; what API \
              Management needs there besides, entries with `clouds: [{cloud}]` have to say",
             known.join(", "),
             names.join(", ")

@@ -18,7 +18,7 @@ use crate::{
     cli::{Cli, Command},
     model::ExitStatus,
     output::stream,
-    text::{escape, is_harmful, quote},
+    text::{escape, is_harmful, nearest, quote},
 };
 
 mod check;
@@ -155,6 +155,7 @@ fn complain(mut error: clap::Error) {
     for (kind, value) in said {
         error.insert(kind, value);
     }
+    suggest(&mut error);
     // What a parser of ours says may quote the argument as well.
     match error
         .source()
@@ -167,6 +168,22 @@ fn complain(mut error: clap::Error) {
             tell("error", &format!("invalid value '{value}' for '{flag}': {why}"));
         }
         None => drop(error.print()),
+    }
+}
+
+/// Adds the command that was meant to one that there is not: clap knows only those that are much alike.
+fn suggest(error: &mut clap::Error) {
+    let program = Cli::command();
+    let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+    let meant = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+            nearest(typed, &names)
+        }
+        _ => None,
+    };
+    if let Some(meant) = meant {
+        let meant = ContextValue::Strings(vec![meant.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
     }
 }
 

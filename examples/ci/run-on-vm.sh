@@ -2,19 +2,24 @@
 # Runs apim-probe on a VM in the subnet of an API Management instance, by `az vm run-command`, and carries the reports
 # back. Ends with the exit status of the agent. Arguments go to `apim-probe run`:
 #
-#   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe examples/ci/run-on-vm.sh --region westeurope
+#   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe examples/ci/run-on-vm.sh --service ID
+#
+# ID is what `az apim show --query id` prints; the VM's managed identity, with the role Reader on the instance, asks it
+# for its names. Without an identity, name them: --region westeurope --set storage_account=… --set sql_server=…
+# --set key_vault=…
+# The agent is that of a release, unpacked here, or whatever $APIM_PROBE names.
 #
 # It takes an `az login` that may run commands on the VM (Virtual Machine Contributor) and write blobs (Storage Blob Data
-# Contributor), and a container that the VM can reach. The VM needs no identity: it gets two links that end in an hour,
-# one to read the agent, one to write the reports. run-command keeps 4 KB of what a command prints, which is why the
-# agent answers in the format `brief`, and why the reports go another way.
+# Contributor), and a container that the VM can reach. To carry files the VM needs no identity: it gets two links that end
+# in an hour, one to read the agent, one to write the reports. run-command keeps 4 KB of what a command prints, which is
+# why the agent answers in the format `brief`, and why the reports go another way.
 set -euo pipefail
 
 : "${RESOURCE_GROUP:?the resource group of the VM}"
 : "${VM:?the name of the VM}"
 : "${STORAGE_ACCOUNT:?a storage account to carry files}"
 : "${CONTAINER:?a container in that account}"
-agent=${APIM_PROBE:-target/apim-probe}
+agent=${APIM_PROBE:-apim-probe/apim-probe}
 reports=${REPORTS:-reports}
 
 work=$(mktemp -d)
@@ -54,7 +59,8 @@ if ! curl -fsS --max-time 120 -o apim-probe "$agent"; then
     exit
 fi
 chmod +x apim-probe
-./apim-probe run --quiet --format brief -o report.json -o report.xml -o report.html -o report.md "$@"
+./apim-probe run --quiet --format brief -o report.json -o report.xml -o report.html -o report.md \
+    -o github:report.github "$@"
 status=$?
 tar -czf reports.tar.gz report.* && curl -fsS --max-time 120 -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports" ||
     echo "the reports cannot be carried back"

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Failure, print, terminal};
-use crate::{catalog, cli::CheckArgs, file, model::Tier};
+use crate::{catalog, cli::CheckArgs, file, model::Tier, text::words};
 
 /// Checks a catalog file and says what is in it.
 pub(super) fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
@@ -22,8 +22,9 @@ pub(super) fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
         tier => format!("laid over the built-in catalog of {}", tier.as_str()),
     };
     print(&format!(
-        "{path}: no errors; {over}, {} dependencies with {endpoints} entries\n",
-        catalog.dependencies.len()
+        "{path}: no errors; {over}, {} with {}\n",
+        words::count(catalog.dependencies.len(), "dependency"),
+        words::count(endpoints, "entry")
     ))?;
     Ok(0)
 }

@@ -1,6 +1,8 @@
 //! `apim-probe completions SHELL`.
 
-use clap::CommandFactory;
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Failure, print};
@@ -15,9 +17,36 @@ pub(super) fn completions(arguments: &CompletionsArgs) -> Result<u8, Failure> {
     let script = String::from_utf8_lossy(&script);
     print(&match arguments.shell {
         Shell::Bash => with_one_spelling(&script),
+        Shell::Fish => with_positionals(&script, &Cli::command()),
         _ => script.into_owned(),
     })?;
     Ok(0)
+}
+
+/// The script for fish lacks the values of arguments without a flag: the words of `explain`, the documents of `schema`.
+fn with_positionals(script: &str, program: &Command) -> String {
+    let mut script = script.to_owned();
+    for command in program.get_subcommands() {
+        for argument in command.get_positionals() {
+            let values = argument.get_value_parser().possible_values();
+            let values: Vec<String> = values
+                .into_iter()
+                .flatten()
+                .filter(|value| !value.is_hide_set())
+                .map(|value| value.get_name().to_owned())
+                .collect();
+            if !values.is_empty() {
+                // A String cannot fail to be written to.
+                let _ = writeln!(
+                    script,
+                    "complete -c apim-probe -n \"__fish_apim_probe_using_subcommand {}\" -f -a \"{}\"",
+                    command.get_name(),
+                    values.join(" ")
+                );
+            }
+        }
+    }
+    script
 }
 
 /// In the script for bash `clap_complete` 4.6 spells a name with a dash in two ways, so that nothing is completed behind

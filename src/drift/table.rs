@@ -87,7 +87,7 @@ pub(super) fn read(table: &Table, tag: Option<&str>) -> Result<Told, String> {
     if OF_PORTS.iter().all(|wanted| place(*wanted).is_some()) {
         told.of_ports = true;
         for (line, cells) in &table.rows {
-            let cells = mended(cells, place(Column::Destination));
+            let cells = repaired(cells, place(Column::Destination));
             let cell = |wanted: Column| {
                 place(wanted)
                     .and_then(|index| cells.get(index))
@@ -145,7 +145,7 @@ fn unknown(table: &Table, why: &str) -> String {
 }
 
 /// One row of the page lacks the bar between tag and ports, `| VirtualNetwork 6391 |`, and so its last cell.
-fn mended(cells: &[String], destination: Option<usize>) -> Vec<String> {
+fn repaired(cells: &[String], destination: Option<usize>) -> Vec<String> {
     let mut cells = cells.to_vec();
     let Some(index) = destination.filter(|index| *index < cells.len()) else {
         return cells;

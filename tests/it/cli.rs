@@ -70,6 +70,8 @@ fn flags_that_make_no_sense_are_refused() {
         (&["watch", "--for", "9000h"], "a year at most"),
         (&["watch", "--until", "blue"], "[possible values: green, change]"),
         (&["watch", "--format", "json"], "[possible values: text, jsonl]"),
+        (&["rn"], "similar subcommand exists: 'run'"),
+        (&["explain", "sql", "--cloud", "publc"], "did you mean public?"),
         (
             &["watch", "--for", "1s", "--for", "2s"],
             "cannot be used multiple times",
@@ -252,5 +254,19 @@ fn a_cloud_without_a_catalog_is_refused_before_anything_is_asked() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains("no cloud delos") && said.contains("--probes"), "{said}");
+    }
+}
+
+#[test]
+fn fish_completes_what_stands_without_a_flag() {
+    let script = said(&["completions", "fish"]);
+    for (command, word) in [
+        ("explain", "tcp-timeout"),
+        ("schema", "compare"),
+        ("completions", "fish"),
+    ] {
+        let start = format!("complete -c apim-probe -n \"__fish_apim_probe_using_subcommand {command}\" -f -a \"");
+        let words = script.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        assert!(words.is_some_and(|words| words.contains(word)), "{command}: {word}");
     }
 }

@@ -77,6 +77,28 @@ fn jobs_hand_the_script_what_it_asks_for() {
 }
 
 #[test]
+fn jobs_test_the_instance_with_a_release_and_pass_nothing_untested() {
+    for name in ["github-actions.yml", "azure-pipelines.yml"] {
+        let text = fs::read_to_string(format!("{FOLDER}/{name}")).unwrap();
+        let job: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for part in [
+            "run-on-vm.sh --service \"$SERVICE\"",
+            "/releases/download/$RELEASE",
+            "sha256sum --check",
+        ] {
+            assert!(job.contains(part), "{name}: {part}");
+        }
+        for part in ["--allow-untested", "cargo", "build-static"] {
+            assert!(!job.contains(part), "{name}: {part}");
+        }
+    }
+}
+
+#[test]
 fn shellcheck_is_content() {
     match Command::new("shellcheck").arg(SCRIPT).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
@@ -115,7 +137,7 @@ esac
 /// Writes the reports that it is asked for, says what it was told, and ends with 1.
 const AGENT: &str = r#"#!/bin/sh
 for argument; do
-    case $argument in report.*) echo "a report" >"$argument" ;; esac
+    case $argument in report.* | github:report.*) argument=${argument#github:}; echo "a report" >"$argument" ;; esac
     echo "<$argument>"
 done
 exit 1
@@ -188,7 +210,7 @@ fn reports_come_back_and_nothing_stays_behind() {
     ] {
         assert!(said.contains(word), "no {word} in\n{said}{complaints}");
     }
-    for report in ["report.json", "report.xml", "report.html", "report.md"] {
+    for report in ["report.json", "report.xml", "report.html", "report.md", "report.github"] {
         assert!(
             stage.path("reports").join(report).is_file(),
             "no {report}: {said}{complaints}"
