@@ -1,6 +1,6 @@
 //! From plan, run and diagnosis to the report.
 
-use std::iter;
+use std::{borrow::Borrow, iter, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,29 +23,57 @@ use crate::{
     vantage,
 };
 
+/// What a run was, apart from what it saw of each endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Course {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+impl Course {
+    /// That of a run.
+    pub(crate) fn of(run: &Run, started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            duration: run.duration,
+            interrupted: run.interrupted,
+        }
+    }
+}
+
 /// Puts everything that a run has to say into one value: it only copies.
+///
+/// `traces` are the run's, one for each endpoint of the plan. Where they are handed over, and not lent, each is freed with
+/// its row, so that those of a large plan are not in memory beside the report.
 pub(crate) fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
     plan: &Plan,
-    run: &Run,
+    course: Course,
+    traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
     diagnosis: Diagnosis,
     selection: Selection,
-    started_at: Timestamp,
 ) -> Report {
     let predictions = diagnosis.predictions.into_iter().chain(iter::repeat(None));
-    let measured = plan.endpoints.iter().zip(&run.traces).zip(&diagnosis.judgements);
-    let endpoints: Vec<Endpoint> = measured
+    let measured = plan.endpoints.iter().zip(traces).zip(diagnosis.judgements);
+    let rows = measured
         .zip(predictions)
-        .map(|(((endpoint, trace), judgement), predicted)| row(endpoint, trace.as_ref(), judgement, predicted))
-        .collect();
+        .map(|(((endpoint, trace), judgement), predicted)| {
+            row(endpoint, trace.borrow().as_ref(), judgement, predicted)
+        });
+    let mut endpoints = Vec::with_capacity(plan.endpoints.len());
+    endpoints.extend(rows);
     let mut summary = Summary::of(&endpoints);
     let standing = standing(vantage, &endpoints);
     if standing == Some(Standing::NoNetwork) {
         summary.verdict = Overall::Incomplete;
     }
     // Half a run passes nothing.
-    if run.interrupted && summary.verdict == Overall::Reachable {
+    if course.interrupted && summary.verdict == Overall::Reachable {
         summary.verdict = Overall::Incomplete;
     }
     Report {
@@ -56,9 +84,9 @@ pub(crate) fn assemble(
             catalog_sha256: catalog.sha256.clone(),
             tier: catalog.tier,
         },
-        started_at,
-        duration_ms: milliseconds(run.duration),
-        complete: !run.interrupted,
+        started_at: course.started_at,
+        duration_ms: milliseconds(course.duration),
+        complete: !course.interrupted,
         selection,
         exit: None,
         vantage: place(
@@ -140,9 +168,10 @@ fn place(
 fn row(
     endpoint: &plan::Endpoint,
     trace: Option<&Trace>,
-    judgement: &Judgement,
+    mut judgement: Judgement,
     predicted: Option<Prediction>,
 ) -> Endpoint {
+    judgement.evidence.shrink_to_fit();
     Endpoint {
         id: endpoint.id.clone(),
         dependency: endpoint.dependency.clone(),
@@ -159,13 +188,13 @@ fn row(
         source_tag: endpoint.source_tag.clone(),
         verdict: judgement.verdict,
         cause: judgement.cause,
-        detail: judgement.detail.clone(),
-        evidence: judgement.evidence.clone(),
         expect: endpoint.expect,
         as_expected: judgement.as_expected(endpoint.expect),
         duration_ms: trace.map(|trace| milliseconds(trace.duration)),
         flows: judgement.flows,
-        stages: trace.map(|trace| stages(trace, judgement)).unwrap_or_default(),
+        stages: trace.map(|trace| stages(trace, &judgement)).unwrap_or_default(),
+        detail: judgement.detail,
+        evidence: judgement.evidence,
         predicted,
         from_instance: None,
         elsewhere: None,
@@ -214,7 +243,9 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
 fn connections(trace: &Trace, judgement: &Judgement) -> Vec<TcpStage> {
     let mut attempts: Vec<(&Attempt, &Outcome)> = trace.attempts.iter().zip(&judgement.outcomes).collect();
     attempts.sort_by_key(|(attempt, _)| attempt.started);
-    attempts.into_iter().filter_map(tcp).collect()
+    let mut stages = Vec::with_capacity(attempts.len());
+    stages.extend(attempts.into_iter().filter_map(tcp));
+    stages
 }
 
 fn tcp((attempt, outcome): (&Attempt, &Outcome)) -> Option<TcpStage> {

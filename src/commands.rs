@@ -259,7 +259,15 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes to stdout; gives false where its reader went away, or took nothing for as long as `patience`.
 fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, Failure> {
-    match stream::write(&io::stdout(), text.as_bytes(), patience) {
+    print_with(|to| to.write_all(text.as_bytes()), patience)
+}
+
+/// The same, of what `content` writes.
+fn print_with(
+    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    patience: Option<Duration>,
+) -> Result<bool, Failure> {
+    match stream::write_with(&io::stdout(), content, patience) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
         Err(error) => Err(Failure::agent(format!("cannot write to stdout: {error}"))),

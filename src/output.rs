@@ -128,14 +128,17 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Writes a report. A file is replaced as a whole; a pipe that takes nothing for as long as `patience` is given up.
-    pub(crate) fn write(&mut self, content: &str, patience: Duration) -> Result<(), WriteError> {
-        self.place
-            .write(content.as_bytes(), patience)
-            .map_err(|source| WriteError {
-                path: self.path.clone(),
-                source,
-            })
+    /// Writes a report, which `content` does. A file is replaced as a whole; a pipe that takes nothing for as long as
+    /// `patience` is given up.
+    pub(crate) fn write(
+        &mut self,
+        content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+        patience: Duration,
+    ) -> Result<(), WriteError> {
+        self.place.write(content, patience).map_err(|source| WriteError {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 

@@ -149,14 +149,15 @@ impl Plan {
             selection,
         };
         let mut known = HashSet::new();
-        let endpoints: Vec<Endpoint> = catalog
-            .dependencies
-            .iter()
-            .filter(|dependency| maker.applies(dependency))
-            .flat_map(|dependency| maker.endpoints(dependency))
+        let entries = catalog.dependencies.iter().map(|dependency| dependency.endpoints.len());
+        let mut endpoints = Vec::with_capacity(entries.sum());
+        for dependency in catalog.dependencies.iter().filter(|it| maker.applies(it)) {
             // Two entries can name the same host, as when a file of the instance names a built-in one.
-            .filter(|endpoint| known.insert(endpoint.id.clone()))
-            .collect();
+            let new = maker
+                .endpoints(dependency)
+                .filter(|endpoint| known.insert(endpoint.id.clone()));
+            endpoints.extend(new);
+        }
         let endpoints = once::each(endpoints);
         if endpoints.is_empty() {
             let why = selection
@@ -196,7 +197,7 @@ impl Maker<'_> {
         self.selection.includes(&dependency.id) && in_cloud(&dependency.clouds, self.scope.cloud)
     }
 
-    fn endpoints(&self, dependency: &Dependency) -> Vec<Endpoint> {
+    fn endpoints(&self, dependency: &Dependency) -> impl Iterator<Item = Endpoint> {
         dependency
             .endpoints
             .iter()
@@ -204,7 +205,6 @@ impl Maker<'_> {
             .filter(|spec| in_vnet(spec.vnet.or(dependency.vnet), self.scope.vnet))
             .filter(|spec| self.selection.counts(spec.need.unwrap_or(dependency.need)))
             .flat_map(|spec| self.expand(dependency, spec))
-            .collect()
     }
 
     fn expand(&self, dependency: &Dependency, spec: &model::Endpoint) -> Vec<Endpoint> {

@@ -170,16 +170,14 @@ pub async fn run(
                     on_event(Event::Started(index));
                 }
                 let work = rounds.work(job);
-                let work = async move {
-                    let done = work.await;
-                    drop(permit);
-                    done
-                };
+                // The permit comes back with what was seen: given back by itself, it would wake this thread once more.
+                let work = async move { (work.await, permit) };
                 in_flight.spawn_on(work, &threads.next());
             }
             Some(joined) = in_flight.join_next() => {
                 // A probe that panicked has no trace, and its endpoint is reported as not tested.
-                let Ok((index, seen)) = joined else { continue };
+                let Ok(((index, seen), permit)) = joined else { continue };
+                drop(permit);
                 if let Some(controller) = &mut controller {
                     let endpoint = &plan.endpoints[index];
                     // What passed with small segments only is no proof of what passes.

@@ -22,4 +22,4 @@ pub mod text;
 pub mod ticket;
 pub mod view;
 
-pub use format::{Detail, Format, Options, render};
+pub use format::{Detail, Format, Options, render, write};

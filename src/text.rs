@@ -11,7 +11,7 @@ mod nearest;
 mod shell;
 
 pub use self::{
-    escape::{escape, is_harmful},
+    escape::{escape, is_harmful, is_plain},
     excerpt::{excerpt, one_line},
     layout::{columns, prefix, shorten, wrap},
     nearest::nearest,

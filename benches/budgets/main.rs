@@ -5,6 +5,7 @@
 //! that has other things to do, wall clock and ratios are worth little.
 
 mod bare;
+mod blackbox;
 mod row;
 mod runs;
 mod serve;

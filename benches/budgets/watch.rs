@@ -118,7 +118,7 @@ fn interrupt(watch: &mut Child) -> Result<u32> {
 }
 
 /// User and system time: the 14th and 15th field of `/proc/PID/stat` (proc(5)), in hundredths of a second.
-fn processor_time(watch: &Child) -> Result<Duration> {
+pub(crate) fn processor_time(watch: &Child) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", watch.id()))?;
     let (_, fields) = stat.rsplit_once(") ").context("no name in the stat file")?;
     let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);

@@ -121,14 +121,16 @@ pub(super) fn plan(
     notices.extend(place.region.as_deref().and_then(unknown_region));
     notices.extend(trusted);
     said.extend(moved);
+    let joined = imports
+        .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
+        .map_err(|error| Failure::usage(error).after(said.clone()))?;
+    drop(catalog);
     let Joined {
         catalog,
         values,
         remarks,
         notices: joined,
-    } = imports
-        .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
-        .map_err(|error| Failure::usage(error).after(said.clone()))?;
+    } = joined;
     imports.view.remarks = remarks;
     said.extend(joined);
     let scope = Scope {

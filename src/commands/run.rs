@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Failure, print_within,
+    Failure, print_with,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
     tell, terminal,
@@ -81,9 +81,9 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
         },
     );
     run.duration = session.began().elapsed();
-    let report = session.report_with_ways(&mut run, started_at);
+    let report = session.report_with_ways(run, started_at);
     progress.clear();
-    if run.interrupted {
+    if !report.complete {
         return session.shown(report);
     }
     session.shown(session.confirmed(report, show_progress))
@@ -117,7 +117,7 @@ fn show(
         policy: policy(arguments),
         ..terminal::options(&status, arguments.color, Detail::from_count(arguments.verbose), typed)
     };
-    print_within(&report::render(&report, sinks.stdout, &options), patience.stdout)?;
+    print_with(|to| report::write(&report, sinks.stdout, &options, to), patience.stdout)?;
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
@@ -146,7 +146,8 @@ pub(super) fn write_files(
             policy,
             ..terminal::file_options(&exit, detail)
         };
-        let written = sink.write(&report::render(report, sink.format, &options), patience);
+        let format = sink.format;
+        let written = sink.write(|to| report::write(report, format, &options, to), patience);
         failed = failed.or(written.err());
     }
     failed.map(|error| error.to_string())

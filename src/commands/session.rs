@@ -1,12 +1,15 @@
 //! One plan, probed as often as a command wants: with one TLS client, on the same threads.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
     convert::Infallible,
     future::pending,
     io,
+    num::NonZero,
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,7 +24,7 @@ use super::{
     tell, terminal,
 };
 use crate::{
-    assemble::assemble,
+    assemble::{Course, assemble},
     azure::{Cloud, PLATFORM_DNS, resources::Known},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
@@ -41,6 +44,7 @@ use crate::{
         control::Controls,
         flows::Reach,
         threads::Threads,
+        trace::Trace,
         way::{Call, Ways},
     },
     redact::Redactor,
@@ -157,7 +161,7 @@ impl<'a> Session<'a> {
             confirmation,
             elsewhere,
             tls: TlsClient::new(roots),
-            threads: Threads::start(if sockets < MANY_SOCKETS { 0 } else { THREADS }),
+            threads: Threads::start(threads(sockets)),
             redactor,
         }
     }
@@ -307,16 +311,17 @@ impl<'a> Session<'a> {
 
     /// Judges what was seen.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
-        self.told(run, self.diagnosis(run, started_at), started_at)
+        let diagnosis = self.diagnosis(run, started_at);
+        self.told(Course::of(run, started_at), &run.traces, diagnosis)
     }
 
     /// The same, once the way to what is blocked has been looked at, where that is allowed and there is time for it and for
-    /// judging all of it once more: `run` gets what is seen there.
-    pub(super) fn report_with_ways(&self, run: &mut Run, started_at: Timestamp) -> Report {
+    /// judging all of it once more.
+    pub(super) fn report_with_ways(&self, mut run: Run, started_at: Timestamp) -> Report {
         let begun = Instant::now();
-        let diagnosis = self.diagnosis(run, started_at);
+        let diagnosis = self.diagnosis(&run, started_at);
         let calls = if self.controls && !run.interrupted {
-            way::calls::calls(&self.plan, run, &diagnosis)
+            way::calls::calls(&self.plan, &run, &diagnosis)
         } else {
             Vec::new()
         };
@@ -325,13 +330,14 @@ impl<'a> Session<'a> {
             .deadline
             .saturating_sub(begun.elapsed());
         if calls.is_empty() || left < TIME_FOR_A_WAY {
-            return self.told(run, diagnosis, started_at);
+            return self.told_at_last(run, diagnosis, started_at);
         }
         let begun = Instant::now();
         run.ways = self.look_at_ways(&calls, left);
         run.interrupted |= self.stop.is_interrupted();
         run.duration += begun.elapsed();
-        self.report(run, started_at)
+        let diagnosis = self.diagnosis(&run, started_at);
+        self.told_at_last(run, diagnosis, started_at)
     }
 
     /// What small times to live show of the way to some addresses, in so much time.
@@ -390,15 +396,28 @@ impl<'a> Session<'a> {
         diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place)
     }
 
-    fn told(&self, run: &Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
+    /// The report of a run that nobody looks at again.
+    fn told_at_last(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
+        let course = Course::of(&run, started_at);
+        let Run { traces, names, .. } = run;
+        drop(names);
+        self.told(course, traces, diagnosis)
+    }
+
+    fn told(
+        &self,
+        course: Course,
+        traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
+        diagnosis: Diagnosis,
+    ) -> Report {
         let report = assemble(
             &self.catalog,
             &self.vantage,
             &self.plan,
-            run,
+            course,
+            traces,
             diagnosis,
             self.selection.clone(),
-            started_at,
         );
         match &self.elsewhere {
             Some(elsewhere) => elsewhere.beside(report),
@@ -455,6 +474,12 @@ impl<'a> Session<'a> {
             }
         })
     }
+}
+
+/// How many threads probe, where there may be so many sockets: no more than there are cores to run them.
+fn threads(sockets: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if sockets < MANY_SOCKETS { 0 } else { cores.min(THREADS) }
 }
 
 /// Everything that may wait for a file or for the platform.
@@ -529,10 +554,10 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         &Catalog::of(plan.tier.unwrap_or_default()),
         &vantage,
         &empty,
-        &run,
+        Course::of(&run, started_at),
+        &run.traces,
         diagnosis,
         planning::selected(plan),
-        started_at,
     )
 }
 

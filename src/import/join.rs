@@ -85,7 +85,7 @@ pub(super) fn join(
     }
     let strays: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
     let strays = words::distinct(strays.iter().map(String::as_str));
-    let completed = settled.iter().zip(additions);
+    let completed = settled.into_iter().zip(additions);
     let mut dependencies: Vec<Dependency> = completed
         .map(|(dependency, additions)| additions.complete(dependency))
         .collect();
@@ -107,8 +107,12 @@ pub(super) fn join(
     }
     Joined {
         catalog: Catalog {
+            tier: catalog.tier,
+            source: catalog.source.clone(),
+            clouds: catalog.clouds.clone(),
             dependencies,
-            ..catalog.clone()
+            sql_gateways: catalog.sql_gateways.clone(),
+            sha256: catalog.sha256.clone(),
         },
         values,
         remarks: Vec::new(),

@@ -1,27 +1,87 @@
 //! Our JSON documents: times are RFC 3339 UTC with milliseconds, durations are rounded to a tenth of a millisecond.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use jiff::{Timestamp, Unit};
 use serde::{Serialize, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter};
 
-use crate::text::is_harmful;
+use crate::text::{is_harmful, is_plain};
 
 /// A document of ours, pretty-printed and safe to look at, with a line feed at its end.
 ///
 /// # Panics
 /// Never: our documents hold nothing that JSON cannot say.
 pub fn pretty(document: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("our documents have string keys only");
-    text.push('\n');
-    visible(text)
+    let mut text = Vec::new();
+    write(document, &mut text).expect("our documents have string keys only, and a Vec takes everything");
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+/// Writes what [`pretty`] gives, in pieces as it comes: the whole of a large report is never in memory.
+///
+/// # Errors
+/// What the writer says.
+pub fn write(document: &impl Serialize, mut to: &mut dyn io::Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut to, Visible::default());
+    document.serialize(&mut serializer)?;
+    to.write_all(b"\n")
+}
+
+/// Pretty-prints JSON in which nothing acts on a terminal.
+#[derive(Default)]
+struct Visible(PrettyFormatter<'static>);
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        writer.write_all(visible(fragment.to_owned()).as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
 }
 
 /// JSON in which nothing acts on a terminal: JSON itself lets C1 and bidirectional controls stand in a string. They
 /// become escapes, which mean the same.
 pub(crate) fn visible(json: String) -> String {
     let acts = |c: char| c != '\n' && is_harmful(c);
-    if !json.contains(acts) {
+    if json.split('\n').all(is_plain) || !json.contains(acts) {
         return json;
     }
     let mut safe = String::with_capacity(json.len() + 64);

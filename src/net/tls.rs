@@ -43,7 +43,7 @@ pub struct TlsTrace {
     pub key_proved: bool,
     /// Whether the server asked for a client certificate.
     pub asked_for_certificate: bool,
-    /// The first bytes received.
+    /// The first bytes received, where the handshake was not completed.
     pub received: Vec<u8>,
 }
 
@@ -149,7 +149,7 @@ impl TlsClient {
             chain: seen.chain,
             key_proved: seen.key_proved,
             asked_for_certificate: seen.asked,
-            received,
+            received: if stream.is_some() { Vec::new() } else { received },
         };
         (trace, stream)
     }

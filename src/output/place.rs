@@ -51,11 +51,16 @@ impl Place {
         Ok(Self::File(target))
     }
 
-    /// Writes a report. A file is replaced as a whole; a pipe that takes nothing for as long as `patience` is given up.
-    pub(crate) fn write(&mut self, content: &[u8], patience: Duration) -> io::Result<()> {
+    /// Writes a report, which `content` does. A file is replaced as a whole; a pipe that takes nothing for as long as
+    /// `patience` is given up.
+    pub(crate) fn write(
+        &mut self,
+        content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+        patience: Duration,
+    ) -> io::Result<()> {
         match self {
             Self::File(target) => replace(target, content),
-            Self::Stream(file) => stream::write(file, content, Some(patience)),
+            Self::Stream(file) => stream::write_with(file, content, Some(patience)),
         }
     }
 }
@@ -78,10 +83,11 @@ fn open_stream(path: &Path) -> io::Result<File> {
         })
 }
 
-fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
-    let (mut file, spare) = create_beside(target)?;
-    let written = file
-        .write_all(content)
+fn replace(target: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+    let (file, spare) = create_beside(target)?;
+    let mut writer = io::BufWriter::new(&file);
+    let written = content(&mut writer)
+        .and_then(|()| writer.flush())
         .and_then(|()| file.set_permissions(permissions(target)))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&spare, target));
@@ -147,7 +153,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(50);
 
     fn write(path: &Path, content: &str) -> std::io::Result<()> {
-        Place::find(path)?.write(content.as_bytes(), PATIENCE)
+        Place::find(path)?.write(|to| to.write_all(content.as_bytes()), PATIENCE)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -229,7 +235,7 @@ mod tests {
         let mut place = Place::find(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(place.write(b"new", PATIENCE).is_err());
+        assert!(place.write(|to| to.write_all(b"new"), PATIENCE).is_err());
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -258,17 +264,19 @@ mod tests {
             }
             thread::yield_now();
         };
-        place.write(report.as_bytes(), Duration::from_secs(10)).unwrap();
+        place
+            .write(|to| to.write_all(report.as_bytes()), Duration::from_secs(10))
+            .unwrap();
         drop(place);
         assert!(reading.join().unwrap() == report);
 
         // A reader that sleeps, and one that leaves.
         let mut sleeper = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         let mut place = Place::find(&pipe).unwrap();
-        let asleep = place.write(report.as_bytes(), PATIENCE).unwrap_err();
+        let asleep = place.write(|to| to.write_all(report.as_bytes()), PATIENCE).unwrap_err();
         assert_eq!(asleep.kind(), std::io::ErrorKind::TimedOut, "{asleep}");
         sleeper.read_exact(&mut [0; 6]).unwrap();
         drop(sleeper);
-        assert!(place.write(report.as_bytes(), PATIENCE).is_err());
+        assert!(place.write(|to| to.write_all(report.as_bytes()), PATIENCE).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Writing to whoever reads: a pipe, a terminal, a device.
 
 use std::{
-    io,
+    io::{self, Write as _},
     os::fd::AsFd,
     time::{Duration, Instant},
 };
@@ -11,6 +11,42 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd,
 };
+
+/// How much is gathered before it is written.
+const GATHERED: usize = 64 << 10;
+
+/// Hands `content` a writer to whoever reads, and sees to it that all of it arrives; as [`write`] in everything else.
+///
+/// # Errors
+/// As for [`write`], and what `content` says.
+pub(crate) fn write_with(
+    to: &impl AsFd,
+    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    patience: Option<Duration>,
+) -> io::Result<()> {
+    let mut writer = io::BufWriter::with_capacity(GATHERED, Patient { to, patience });
+    let written = content(&mut writer).and_then(|()| writer.flush());
+    // What is left was refused once, or belongs to a document that broke off: it is not tried again.
+    drop(writer.into_parts());
+    written
+}
+
+/// A writer to whoever reads.
+struct Patient<'a, T> {
+    to: &'a T,
+    patience: Option<Duration>,
+}
+
+impl<T: AsFd> io::Write for Patient<'_, T> {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        write(self.to, content, self.patience)?;
+        Ok(content.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A pipe that takes anything at all takes this much without making us wait (`PIPE_BUF`, pipe(7)).
 const PIECE: usize = 4096;

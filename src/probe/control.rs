@@ -229,18 +229,26 @@ impl Controller {
             _ => {}
         }
         match suspicion {
-            Suspicion::Proved => self.remember(index, attempt),
+            Suspicion::Proved => {
+                if self.remember(index, attempt) {
+                    self.rename();
+                }
+            }
             Suspicion::None => {}
             Suspicion::Unproven | Suspicion::Cut => {
                 if suspicion == Suspicion::Cut && self.cut.insert((endpoint.host.clone(), port)) {
-                    self.waiting.push((index, attempt.address));
+                    // The first ones of a port are tried; where more of them are cut, it is about no single host.
+                    let on_port = self.waiting.iter().filter(|(_, other)| other.port() == port);
+                    if on_port.count() < MOST_NAMES {
+                        self.waiting.push((index, attempt.address));
+                        self.rename();
+                    }
                 }
                 if self.seen.insert(port) {
                     self.ask_nobody(index, port);
                 }
             }
         }
-        self.rename();
         self.try_late();
     }
 
@@ -258,18 +266,18 @@ impl Controller {
         self.controls
     }
 
-    /// Remembers a name whose server proved itself by a certificate, or by an answer over HTTP.
-    fn remember(&mut self, index: usize, attempt: &Attempt) {
+    /// Remembers a name whose server proved itself by a certificate, or by an answer over HTTP; says whether it is new.
+    fn remember(&mut self, index: usize, attempt: &Attempt) -> bool {
         let endpoint = &self.plan.endpoints[index];
         let over_tls = attempt.tls.is_some();
         if !over_tls && endpoint.protocol != Protocol::Http {
-            return;
+            return false;
         }
         let name = endpoint.names.iter().find(|name| !name.starts_with("*."));
-        if let Some(name) = name {
+        name.is_some_and(|name| {
             let names = self.proved.entry((attempt.address.port(), over_tls)).or_default();
-            names.insert(name.clone());
-        }
+            names.insert(name.clone())
+        })
     }
 
     /// Says to nobody what was said to this endpoint.

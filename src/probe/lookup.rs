@@ -11,7 +11,7 @@
 //! In Azure the platform's own server is asked as a control, for names that the configured ones do not resolve.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     mem,
     net::SocketAddr,
     sync::{
@@ -54,6 +54,8 @@ pub struct Lookups {
     end: tokio::time::Instant,
     sockets: Arc<Semaphore>,
     names: Mutex<HashMap<String, Arc<Name>>>,
+    /// The domains in which names resolved.
+    resolved: Mutex<HashSet<String>>,
     asking: Mutex<JoinSet<()>>,
 }
 
@@ -129,6 +131,7 @@ impl Lookups {
             end,
             sockets,
             names: Mutex::default(),
+            resolved: Mutex::default(),
             asking: Mutex::default(),
         }
     }
@@ -220,7 +223,9 @@ impl Lookups {
         };
         let has_addresses = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
         let resolves = |index| matches!(name.replies().get(index), Some(Some(reply)) if has_addresses(reply));
-        if !decided.is_some_and(resolves) {
+        if decided.is_some_and(resolves) {
+            self.resolved().insert(domain(host).to_owned());
+        } else {
             self.control(host);
         }
         Decision {
@@ -266,7 +271,7 @@ impl Lookups {
             .end
             .min(tokio::time::Instant::now() + NEIGHBOURS.min(self.limits.timeout / 25));
         loop {
-            if self.resolves_beside(host) {
+            if self.resolved().contains(domain(host)) {
                 return true;
             }
             if tokio::time::Instant::now() >= until {
@@ -276,16 +281,8 @@ impl Lookups {
         }
     }
 
-    fn resolves_beside(&self, host: &str) -> bool {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_beside = |other: &str| other != host && domain(other) == domain(host);
-        let resolves = |name: &Name| {
-            let decided = name.decision.get().and_then(|decision| decision.decided);
-            let replies = name.replies();
-            let reply = decided.and_then(|index| replies.get(index)?.as_ref());
-            reply.is_some_and(|reply| !reply.addresses().is_empty())
-        };
-        names.iter().any(|(other, name)| is_beside(other) && resolves(name))
+    fn resolved(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.resolved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask(&self, host: &str, index: usize, name: &Arc<Name>) {

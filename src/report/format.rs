@@ -1,6 +1,6 @@
 //! The formats of a report, and the one door to their renderers.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::{brief, csv, github, html, jsonl, junit, markdown, nagios, openmetrics, text, ticket};
 use crate::model::{ExitStatus, Policy, Report, json};
@@ -111,6 +111,17 @@ impl Detail {
 impl Options<'_> {
     /// The narrowest width that text is laid out for; anything less is treated as this.
     pub const NARROWEST: usize = 40;
+}
+
+/// Writes the report in a format, as it comes where that is a large document.
+///
+/// # Errors
+/// What the writer says.
+pub fn write(report: &Report, format: Format, options: &Options, to: &mut dyn io::Write) -> io::Result<()> {
+    match format {
+        Format::Json => json::write(report, to),
+        _ => to.write_all(render(report, format, options).as_bytes()),
+    }
 }
 
 /// The report in a format: a pure function.

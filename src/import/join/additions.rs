@@ -82,11 +82,10 @@ impl Additions {
     }
 
     /// The dependency with all of this.
-    pub(super) fn complete(self, dependency: &Dependency) -> Dependency {
-        let mut endpoints = Vec::new();
-        for (entry, (spec, before)) in dependency.endpoints.iter().zip(self.before).enumerate() {
+    pub(super) fn complete(self, dependency: Dependency) -> Dependency {
+        let mut endpoints = Vec::with_capacity(dependency.endpoints.len());
+        for (entry, (mut spec, before)) in dependency.endpoints.into_iter().zip(self.before).enumerate() {
             endpoints.extend(before);
-            let mut spec = spec.clone();
             spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
             if !spec.ports.is_empty() {
                 endpoints.push(spec);
@@ -95,7 +94,7 @@ impl Additions {
         endpoints.extend(self.own);
         Dependency {
             endpoints,
-            ..dependency.clone()
+            ..dependency
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a certificate chain is worth to the instance, as facts.
 
-use std::cell::LazyCell;
+use std::{cell::LazyCell, fmt::Write as _};
 
 use jiff::Timestamp;
 use ring::digest;
@@ -249,10 +249,12 @@ impl ChainFacts {
 /// A certificate's SHA-1 thumbprint. It names a certificate, and vouches for nothing.
 fn thumbprint(der: &CertificateDer<'_>) -> String {
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02X}"))
+    let mut text = String::with_capacity(2 * digest.as_ref().len());
+    for byte in digest.as_ref() {
+        // A String cannot fail to be written to.
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
 }
 
 fn authority(der: &CertificateDer<'_>) -> Option<Sent> {
