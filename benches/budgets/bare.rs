@@ -17,7 +17,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UdpSocket},
+    net::{TcpSocket, UdpSocket},
     task::JoinSet,
 };
 use tokio_rustls::TlsConnector;
@@ -61,7 +61,7 @@ async fn visit_all(connector: &TlsConnector, server: SocketAddr, hosts: u16) -> 
 
 async fn visit(connector: TlsConnector, server: SocketAddr, host: String) -> Result<()> {
     let address = resolve(server, &host).await?;
-    let stream = TcpStream::connect(SocketAddr::new(address, 443)).await?;
+    let stream = TcpSocket::new_v4()?.connect(SocketAddr::new(address, 443)).await?;
     let mut stream = connector.connect(ServerName::try_from(host.clone())?, stream).await?;
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
@@ -74,7 +74,6 @@ async fn visit(connector: TlsConnector, server: SocketAddr, host: String) -> Res
 /// Asks for the address of a host (RFC 1035, section 4). The lab's replies end with it.
 async fn resolve(server: SocketAddr, host: &str) -> Result<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").await?;
-    socket.connect(server).await?;
     // An id, the wish for recursion, and one question.
     let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in host.split('.') {
@@ -83,9 +82,9 @@ async fn resolve(server: SocketAddr, host: &str) -> Result<IpAddr> {
     }
     // The root, type A, class IN.
     query.extend_from_slice(&[0, 0, 1, 0, 1]);
-    socket.send(&query).await?;
+    socket.send_to(&query, server).await?;
     let mut reply = [0; 512];
-    let length = socket.recv(&mut reply).await?;
+    let (length, _) = socket.recv_from(&mut reply).await?;
     let address: &[u8; 4] = reply[..length].last_chunk().context("no DNS")?;
     Ok(Ipv4Addr::from(*address).into())
 }

@@ -1,6 +1,8 @@
-//! The same visits by blackbox_exporter, where it is installed: a Go program that many teams have for this.
+//! The same visits by `blackbox_exporter`, where it is installed: a Go program that many teams have for this.
 
 use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Lab;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::sleep,
 };
@@ -22,7 +24,7 @@ use crate::{
 
 /// Its names, as Debian and its own releases have it.
 const NAMES: [&str; 2] = ["prometheus-blackbox-exporter", "blackbox_exporter"];
-const LISTENS: &str = "127.0.0.1:9115";
+const LISTENS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9115);
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -78,9 +80,13 @@ fn is_installed(name: &str) -> bool {
             .is_ok_and(|output| output.status.success())
 }
 
+async fn connect() -> io::Result<TcpStream> {
+    TcpSocket::new_v4()?.connect(LISTENS).await
+}
+
 async fn until_it_listens() -> Result<()> {
     let began = Instant::now();
-    while TcpStream::connect(LISTENS).await.is_err() {
+    while connect().await.is_err() {
         ensure!(began.elapsed() < PATIENCE, "blackbox_exporter does not listen");
         sleep(Duration::from_millis(20)).await;
     }
@@ -102,7 +108,7 @@ async fn probe_all(hosts: u16) -> Result<()> {
 }
 
 async fn probe(host: String) -> Result<()> {
-    let mut stream = TcpStream::connect(LISTENS).await?;
+    let mut stream = connect().await?;
     let request = format!(
         "GET /probe?module=https&target=https://{host}:443 HTTP/1.1\r\nHost: {LISTENS}\r\nConnection: close\r\n\r\n"
     );

@@ -32,7 +32,7 @@ const MAX_HEALTHY: f64 = 1500.0;
 const MAX_MEMORY: f64 = 14.0;
 /// How far a run may go beyond its deadline, in milliseconds.
 const MAX_OVERSHOOT: f64 = 250.0;
-/// Processor time for an https endpoint, as a ratio to the bare loop's, and to that of blackbox_exporter.
+/// Processor time for an https endpoint, as a ratio to the bare loop's, and to that of `blackbox_exporter`.
 const MAX_RATIO: f64 = 1.15;
 const MAX_RATIO_TO_BLACKBOX: f64 = 0.25;
 /// The largest peak of memory with so many, in megabytes.
@@ -168,7 +168,7 @@ fn deadline(agent: &Path) -> Result<bool> {
     )
 }
 
-/// The agent, the bare loop and blackbox_exporter by turns, so that all meet the same machine, each on one core.
+/// The agent, the bare loop and `blackbox_exporter` by turns, so that all meet the same machine, each on one core.
 fn endpoints(agent: &Path) -> Result<bool> {
     let lab = Lab::enter(&Network::default())?;
     let catalog = lab.write("probes.yaml", &catalog())?;
