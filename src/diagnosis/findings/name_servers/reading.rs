@@ -64,7 +64,7 @@ impl Reading {
             (true, false) if tcp.accepted > 0 && is_lossy => Self::Sometimes,
             (true, false) if tcp.accepted > 0 => Self::MuteOverTcp,
             (true, false) if tcp.refused > 0 => Self::NoTcp,
-            (true, false) if tcp.silent > 0 => Self::Dropped(Transport::Tcp),
+            (true, false) if tcp.silent > 0 && !is_lossy => Self::Dropped(Transport::Tcp),
             (true, _) => Self::Sometimes,
             (false, true) if udp.refused > 0 => Self::NoUdp,
             (false, true) => Self::Dropped(Transport::Udp),
@@ -232,6 +232,8 @@ mod tests {
             ([9, 0, 0, 0], [0, 0, 0, 1], Reading::NoTcp),
             ([9, 0, 0, 0], [0, 1, 0, 0], Reading::Dropped(Transport::Tcp)),
             ([9, 1, 0, 0], [1, 0, 0, 0], Reading::Sometimes),
+            // What is lost over UDP may be lost over TCP in the same way, and names no transport.
+            ([9, 5, 0, 0], [0, 1, 0, 0], Reading::Sometimes),
             ([0, 9, 0, 0], [1, 0, 0, 0], Reading::Dropped(Transport::Udp)),
             ([0, 0, 0, 9], [1, 0, 0, 0], Reading::NoUdp),
             ([0, 0, 0, 9], [0, 0, 0, 1], Reading::NotListening),
