@@ -1,5 +1,29 @@
 "use strict";
 (() => {
+  // Where nothing may be put on the clipboard, the text is selected and the browser's own command takes it.
+  async function copy(text, from) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(from);
+      return document.execCommand("copy");
+    }
+  }
+  const copied = document.getElementById("copied");
+  for (const button of document.querySelectorAll(".copy")) {
+    const words = button.firstChild;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const from = button.parentNode.querySelector("pre");
+      const done = await copy(from.textContent, from);
+      words.data = done ? "Copied" : "Selected";
+      copied.textContent = words.data;
+      setTimeout(() => { words.data = "Copy"; copied.textContent = ""; }, 2000);
+    });
+  }
+})();
+(() => {
   const form = document.getElementById("filter");
   const shown = document.getElementById("shown");
   const rows = Array.from(document.querySelectorAll("tr[data-verdict]"), (row) => ({

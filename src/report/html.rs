@@ -7,20 +7,27 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ring::digest;
 
 use super::{
-    Options,
+    Options, handover,
     headline::{self, Headline, Tone},
-    path,
     view::{self, Status},
 };
 use crate::{
-    model::{Cause, Endpoint, Finding, Need, Report, Stages, Verdict},
+    model::{Cause, Endpoint, Finding, Handover, Need, Report, Stages, Verdict},
     text::{escape, words},
 };
+
+mod way;
+
+use self::way::{Station, way};
 
 const CSS: &str = include_str!("../../templates/report.css");
 const JS: &str = include_str!("../../templates/report.js");
 /// Endpoints that a finding links to.
 const MOST_LINKS: usize = 50;
+/// Connections of a hand-over that are named one by one.
+const MOST_FLOWS: usize = 12;
+/// Where documentation stands: nothing else is linked to.
+const DOCS: &str = "https://learn.microsoft.com/";
 /// The width of a row's timings, in units of its drawing.
 const BAR: f64 = 1_000.0;
 
@@ -70,14 +77,36 @@ struct Page<'a> {
 struct FindingView<'a> {
     title: Text<'a>,
     confidence: &'static str,
+    /// `required · stops activation`, `optional`.
+    weight: String,
+    /// Whether the instance cannot do without what it is about.
+    is_required: bool,
+    cause: Option<Cause>,
+    /// A page about the matter.
+    docs: Option<&'a str>,
+    way: Vec<Station>,
     /// The number of an endpoint's row and its target.
     endpoints: Vec<(usize, Text<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
-    /// The stations on the way, the last of which is not reached; and all of it in one line.
-    way: Vec<String>,
-    spoken_way: String,
     commands: Vec<(&'static str, Vec<String>)>,
+    handover: Option<HandoverView>,
+}
+
+struct HandoverView {
+    owners: String,
+    window: String,
+    flows: Vec<String>,
+    more: usize,
+    requests: Vec<RequestView>,
+}
+
+struct RequestView {
+    owner: &'static str,
+    impact: String,
+    allow: Vec<String>,
+    /// What is there to be copied, under its label.
+    blocks: Vec<(String, Vec<String>)>,
 }
 
 struct TableView<'a> {
@@ -200,6 +229,12 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
     FindingView {
         title: Text(&finding.title),
         confidence: finding.confidence.as_str(),
+        weight: words::join(view::weight(finding), " · "),
+        is_required: finding.need == Some(Need::Required),
+        cause: finding.cause,
+        docs: finding.docs.as_deref().filter(|page| page.starts_with(DOCS)),
+        way: way(finding),
+        handover: finding.handover.as_ref().map(handover_view),
         more: finding.endpoints.len() - endpoints.len(),
         endpoints,
         parts: parts
@@ -207,13 +242,6 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
             .filter(|(_, text)| !text.is_empty())
             .map(|(label, text)| (label, escape(&text).into_owned()))
             .collect(),
-        way: finding.path.as_ref().map_or_else(Vec::new, |path| {
-            let stations = path::picture(path).into_iter();
-            stations.map(|station| escape(&station).into_owned()).collect()
-        }),
-        spoken_way: finding.path.as_ref().map_or_else(String::new, |path| {
-            escape(&path::draw(path, usize::MAX, true)).into_owned()
-        }),
         commands: view::commands(&finding.fix)
             .map(|(label, commands)| {
                 (
@@ -226,6 +254,45 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
                 )
             })
             .collect(),
+    }
+}
+
+fn handover_view(handover: &Handover) -> HandoverView {
+    let harmless = |text: &str| escape(text).into_owned();
+    let requests = handover.owners.iter().map(|request| {
+        let change = request.changes();
+        let change = change.flat_map(|(line, undo)| view::FixCommand { line, undo }.lines());
+        let mut blocks: Vec<(String, Vec<String>)> = vec![
+            ("Change".into(), change.map(|line| harmless(&line)).collect()),
+            (
+                "Reproduce".into(),
+                request.reproduce.iter().map(|line| harmless(line)).collect(),
+            ),
+        ];
+        for query in handover::queries(handover, request.owner) {
+            let lines = query.text.lines().map(harmless).collect();
+            blocks.push((harmless(&query.title), lines));
+        }
+        blocks.retain(|(_, lines)| !lines.is_empty());
+        RequestView {
+            owner: request.owner.label(),
+            impact: harmless(&request.impact),
+            allow: request.allow.iter().map(|item| harmless(item)).collect(),
+            blocks,
+        }
+    });
+    let flows: Vec<String> = handover
+        .flows
+        .iter()
+        .take(MOST_FLOWS)
+        .map(|flow| harmless(&handover::flow(flow)))
+        .collect();
+    HandoverView {
+        owners: words::join(handover.owners.iter().map(|request| request.owner.label()), ", "),
+        window: handover::window(handover),
+        more: handover.flows.len() - flows.len() + handover.more,
+        flows,
+        requests: requests.collect(),
     }
 }
 
