@@ -204,6 +204,10 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
             | (Kind::NamePolicy | Kind::MissingName, Some(Fault::Nxdomain { .. }))
             | (Kind::Sinkhole | Kind::PrivateAddress, Some(Fault::Leads(_)))
             | (Kind::DnsPolicy | Kind::SomeNames, Some(Fault::Servfail)) => true,
+            // A server that cuts every reply short and refuses TCP fails for all names, and says so.
+            (Kind::SomeNames, _) if imagined.server == Server::CutsShort => {
+                finding.title.contains(imagined.behaviour())
+            }
             (Kind::IcmpRefusal, Some(Fault::Icmp { code, .. })) => *code != 1,
             (Kind::IcmpUnreachable, Some(Fault::Icmp { code, .. })) => *code == 1,
             (Kind::NameFilter, Some(fault)) => fault.is_a_cut() && cutter == Some(Cutter::Firewall),
