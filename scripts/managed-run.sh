@@ -107,7 +107,9 @@ made=()
 
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
-    trap '' INT TERM HUP
+    # What is said may have no reader any more, as after a lost terminal; that must not end this.
+    trap '' INT TERM HUP PIPE
+    set +e
     trap - ERR
     rm -rf "$work"
     if [[ $leave ]]; then return; fi

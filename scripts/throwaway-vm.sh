@@ -143,7 +143,9 @@ begun=''
 clean() {
     local status=$?
     # Whoever is impatient must not leave a VM behind.
-    trap '' INT TERM HUP
+    # What is said may have no reader any more, as after a lost terminal; that must not end this.
+    trap '' INT TERM HUP PIPE
+    set +e
     trap - ERR
     rm -rf "$work"
     if [[ $begun ]]; then

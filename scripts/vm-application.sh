@@ -75,7 +75,9 @@ name=apim-probe-$version-$RANDOM
 uploaded=''
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
-    trap '' INT TERM HUP
+    # What is said may have no reader any more, as after a lost terminal; that must not end this.
+    trap '' INT TERM HUP PIPE
+    set +e
     if [[ $uploaded ]]; then
         blob delete --name "$name" --output none || echo "vm-application: the blob $name could not be deleted" >&2
     fi
