@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
     sync::{Mutex, PoisonError},
 };
 
@@ -25,7 +26,7 @@ mod words;
 use self::{names::Names, public::Public};
 
 /// Keys whose values are words of closed lists, numbers of versions and the like: nothing of the user's.
-const PLAIN: [&str; 36] = [
+const PLAIN: [&str; 37] = [
     "schema",
     "version",
     "catalog_documented",
@@ -62,6 +63,7 @@ const PLAIN: [&str; 36] = [
     "not_after",
     "document",
     "status",
+    "does",
 ];
 /// Keys of ids, `dependency/host:port` and `kind/scope`: what stands before the slash is the catalog's or ours.
 const IDS: [&str; 2] = ["id", "endpoints"];
@@ -166,10 +168,16 @@ fn learn(names: &mut Names, report: &Report) {
     }
 }
 
+/// Whether nothing of the user's can stand there: a `source` is the word for where something is known from, or an address.
+fn is_plain(key: &str, text: &str) -> bool {
+    let is_word = key == "source" && text.parse::<SocketAddr>().is_err() && text.parse::<IpAddr>().is_err();
+    is_word || PLAIN.contains(&key)
+}
+
 /// Turns every string of a document.
 fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
     match value {
-        Value::String(_) if key.is_some_and(|key| PLAIN.contains(&key)) => {}
+        Value::String(text) if key.is_some_and(|key| is_plain(key, text)) => {}
         Value::String(text) => {
             let id = key.filter(|key| IDS.contains(key)).and_then(|_| text.split_once('/'));
             *text = match id {
@@ -185,3 +193,95 @@ fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
 
 /// How many stand-ins of each kind there are.
 type Counts = BTreeMap<&'static str, usize>;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::{names::Names, public::Public, turn};
+    use crate::azure::Cloud;
+
+    /// The words of closed lists in a schema, each with its key.
+    fn words(schema: &Value) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        let definitions = schema["$defs"].as_object().expect("definitions");
+        let all = definitions.values().chain([schema]);
+        for (key, property) in all.filter_map(|one| one["properties"].as_object()).flatten() {
+            for word in listed(property, schema) {
+                found.insert((key.clone(), word));
+            }
+        }
+        found
+    }
+
+    /// The words that a value may be.
+    fn listed(property: &Value, schema: &Value) -> Vec<String> {
+        let name = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
+        let referred = name.map(|name| &schema["$defs"][name]);
+        let lists = ["anyOf", "oneOf"]
+            .iter()
+            .filter_map(|key| property[*key].as_array())
+            .flatten();
+        let inner = lists.chain(referred).chain(property.get("items"));
+        let mut words: Vec<String> = inner.flat_map(|one| listed(one, schema)).collect();
+        let enumerated = property["enum"].as_array().into_iter().flatten();
+        words.extend(
+            enumerated
+                .chain(property.get("const"))
+                .filter_map(Value::as_str)
+                .map(String::from),
+        );
+        words
+    }
+
+    #[test]
+    fn a_resource_may_be_called_like_any_word_of_a_report() {
+        let schema = crate::schema::Document::Report.schema();
+        let words = words(schema.as_value());
+        assert!(words.contains(&("source".into(), "default".into())), "{words:?}");
+        let mut names = Names::new(Public::of(Cloud::Public, None));
+        for (_, word) in &words {
+            names.learn_word(word, "subnet");
+        }
+        for (key, word) in &words {
+            let document = json!({ key: word });
+            let mut turned = document.clone();
+            turn(&mut turned, None, &mut names);
+            assert_eq!(turned, document);
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_an_address_is_turned() {
+        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut document = json!({ "source": "10.1.0.4:49152" });
+        turn(&mut document, None, &mut names);
+        assert_eq!(document, json!({ "source": "198.18.0.1:49152" }));
+    }
+
+    #[test]
+    fn a_short_name_is_turned_as_it_is_spelled() {
+        let mut names = Names::new(Public::of(Cloud::Public, None));
+        names.learn_word("PROD", "resource-group");
+        names.learn_word("vm", "machine");
+        names.learn_word("VM01", "machine");
+        assert_eq!(
+            names.text("VM01 in PROD is a VM"),
+            "machine-2 in resource-group-1 is a VM"
+        );
+    }
+
+    #[test]
+    fn an_id_that_ends_early_is_no_id() {
+        let mut names = Names::new(Public::of(Cloud::Public, None));
+        for text in [
+            "/subscriptions/x/providers",
+            "/subscriptions/providers",
+            "see /subscriptions/",
+        ] {
+            names.text(text);
+        }
+    }
+}

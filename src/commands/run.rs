@@ -41,7 +41,7 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, Failure> {
             }
             conduct(&session, started_at, !report.quiet)
         }
-        Err(Unopened::Interrupted) => unplanned(&stop, &plan, started_at),
+        Err(Unopened::Interrupted) => unplanned(&stop, &plan, probe.redact, started_at),
         Err(Unopened::Failed(failure)) => return Err(failure),
     };
     let patience = stop.patience(probe.deadline);

@@ -521,8 +521,8 @@ pub(super) fn late(file: Option<&Path>, deadline: Duration) -> Failure {
 }
 
 /// The report of a run that a signal ended before there was a plan: it names the place, as far as flags do, and nothing
-/// else.
-pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> Report {
+/// else. `is_redacted` keeps back what is the user's, as in any other.
+pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started_at: Timestamp) -> Report {
     let vantage = Vantage::unasked(&planning::claims(plan));
     let empty = Plan {
         cloud: vantage.cloud,
@@ -550,7 +550,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         known: None,
     };
     let diagnosis = diagnosis::diagnose(&empty, &run, None, place);
-    assemble(
+    let report = assemble(
         &Catalog::of(plan.tier.unwrap_or_default()),
         &vantage,
         &empty,
@@ -558,7 +558,12 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, started_at: Timestamp) -> 
         &run.traces,
         diagnosis,
         planning::selected(plan),
-    )
+    );
+    if is_redacted {
+        Redactor::new(&empty, &Known::default(), &vantage).report(&report)
+    } else {
+        report
+    }
 }
 
 /// The roots that judge chains, and a notice about those that the user added.

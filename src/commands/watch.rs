@@ -59,7 +59,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         Ok(session) => session,
         Err(Unopened::Failed(failure)) => return Err(failure),
         Err(Unopened::Interrupted) => {
-            let report = unplanned(&stop, &arguments.plan, started_at);
+            let report = unplanned(&stop, &arguments.plan, arguments.probe.redact, started_at);
             return Closing::new(None, Some(report), Ending::Interrupted, arguments).publish(&stop, sinks);
         }
     };

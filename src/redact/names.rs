@@ -1,7 +1,7 @@
 //! What is known to be the user's, and the stand-in of each.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -22,8 +22,12 @@ const DEFAULT_RULES: [&str; 6] = [
     "DenyAllOutBound",
 ];
 
-/// A word of up to so many bytes counts only where it is written in small letters.
+/// A word of up to so many bytes counts only as it was learnt, or in small letters: a machine called `vm` is no VM.
 const SHORT: usize = 4;
+/// Short words of the field, which are nobody's name.
+const TERMS: [&str; 14] = [
+    "VM", "NSG", "UDR", "NVA", "DNS", "SQL", "Sql", "TLS", "TCP", "UDP", "KMS", "NTP", "SNI", "NAT",
+];
 
 /// Everything that has a stand-in.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(super) struct Names {
     counts: Counts,
     /// Hosts, domains, and parts of them, in lower case; names of resources.
     words: HashMap<String, String>,
+    /// Names of resources as they are spelled.
+    spelled: HashSet<String>,
     /// Texts of several words, the longest first.
     phrases: Vec<(String, String)>,
     addresses: HashMap<IpAddr, IpAddr>,
@@ -43,6 +49,7 @@ impl Names {
             public,
             counts: Counts::new(),
             words: HashMap::new(),
+            spelled: HashSet::new(),
             phrases: Vec::new(),
             addresses: HashMap::new(),
         }
@@ -103,7 +110,9 @@ impl Names {
 
     /// A name that stands alone.
     pub(super) fn learn_word(&mut self, word: &str, kind: &'static str) {
-        let word = word.trim().to_lowercase();
+        let spelled = word.trim();
+        let word = spelled.to_lowercase();
+        self.spelled.insert(spelled.to_owned());
         if word.is_empty() || self.words.contains_key(&word) {
             return;
         }
@@ -201,8 +210,8 @@ impl Names {
 
     fn word(&mut self, word: &str) -> String {
         let lower = word.to_lowercase();
-        // A machine called `vm` is no VM.
-        if word.len() <= SHORT && word != lower {
+        let is_known = self.spelled.contains(word) && !TERMS.contains(&word);
+        if word.len() <= SHORT && word != lower && !is_known {
             return word.to_owned();
         }
         if let Some(stand_in) = self.words.get(&lower) {

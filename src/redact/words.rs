@@ -118,7 +118,7 @@ pub(super) fn resource_names(text: &str) -> Vec<(&'static str, String)> {
         }
         let behind = parts.iter().position(|part| part.eq_ignore_ascii_case("providers"));
         let Some(behind) = behind else { continue };
-        for pair in parts[behind + 2..].chunks(2) {
+        for pair in parts.get(behind + 2..).unwrap_or_default().chunks(2) {
             let [kind, name] = pair else { continue };
             let kind = match kind.to_ascii_lowercase().as_str() {
                 "virtualmachines" => "machine",

@@ -42,6 +42,25 @@ pub(super) const PROMISES: &[Promise] = &[
         },
     },
     Promise {
+        name: "stops/redacted-before-there-is-a-plan",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            for (number, flags) in [&[][..], &["--redact"]].into_iter().enumerate() {
+                let pipe = pipe(world, number)?;
+                let shown = pipe.display().to_string();
+                let file = [flags, &["--format", "json", "--instance", shown.as_str()]].concat();
+                let child = start(world, "run", &file)?;
+                let _writer = reader_is_there(&pipe)?;
+                let report = json(&end(child, Signal::SIGINT)?)?;
+                let vantage = &report["vantage"];
+                let is_plain = vantage["host"] == "vm" && vantage.to_string().contains("10.1.0.4");
+                ensure!(is_plain == flags.is_empty(), "{flags:?}: {vantage}");
+            }
+            Ok(())
+        },
+    },
+    Promise {
         name: "stops/deadline-while-a-file-is-read",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "{}".to_owned(),
