@@ -47,6 +47,10 @@ pub struct Reading<'a> {
     pub accepts: Option<u8>,
     /// From which one on every SYN is reset.
     pub refuses: Option<u8>,
+    /// The least one with which any SYN is accepted or reset; larger ones may have been lost, or gone another way.
+    pub nearest: Option<u8>,
+    /// Whether every SYN was sent, and none accepted.
+    pub none_opens: bool,
     /// From which one on everything that we say is cut, and how.
     pub cuts: Option<(u8, Cause)>,
     /// The largest time to live of words that ran out, where larger ones were met with silence.
@@ -94,6 +98,11 @@ impl<'a> Reading<'a> {
             hops: routers(way, source),
             accepts: from_on(&way.syns, opens),
             refuses: from_on(&way.syns, is_reset),
+            nearest: nearest(&way.syns, |trace| opens(trace) || is_reset(trace)),
+            none_opens: way
+                .syns
+                .iter()
+                .all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
             cuts: cuts(way, endpoint),
             reaches: reaches(way, endpoint),
             shares: shares(way, endpoint),
@@ -116,10 +125,26 @@ impl<'a> Reading<'a> {
         !self.is_near && self.refuses == Some(1)
     }
 
-    /// From which time to live on it is cut, and how, where that is nearer than whoever accepts.
+    /// From which time to live on it is cut, and how, where that is nearer than whoever accepts. Where some SYNs are accepted
+    /// and larger ones are not, nothing tells from where on they are.
     pub fn cut_on_the_way(&self) -> Option<(u8, Cause)> {
         let (cut, cause) = self.cuts?;
-        self.accepts.is_none_or(|accepts| cut < accepts).then_some((cut, cause))
+        let is_nearer = match self.accepts {
+            Some(accepts) => cut < accepts,
+            None => self.none_opens,
+        };
+        is_nearer.then_some((cut, cause))
+    }
+
+    /// Whether it is cut so much nearer that two ways of different length do not explain it.
+    pub fn is_cut_far_apart(&self) -> bool {
+        let cut = self.cut_on_the_way();
+        cut.is_some_and(|(cut, _)| self.accepts.is_none_or(|accepts| accepts > cut + 1))
+    }
+
+    /// Whether some SYNs got as far as somebody who answers them and larger ones did not, so that nothing tells where it stops.
+    pub fn is_uneven(&self) -> bool {
+        self.nearest.is_some() && self.accepts.is_none() && self.refuses.is_none()
     }
 
     /// The hop over which nothing passes, and one over which everything does.
@@ -155,6 +180,8 @@ impl<'a> Reading<'a> {
             before(cut).collect()
         } else if let Some(reaches) = self.reaches {
             before(reaches + 1).collect()
+        } else if self.is_uneven() {
+            Vec::new()
         } else {
             before(self.accepts.or(self.refuses).unwrap_or(u8::MAX)).collect()
         };
@@ -217,6 +244,12 @@ fn from_on<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
     let holds = |one: &Option<T>| one.as_ref().is_some_and(&holds);
     let first = tried.iter().position(&holds)?;
     tried[first..].iter().all(holds).then(|| u8::try_from(first + 1).ok())?
+}
+
+/// The least time to live at which something holds.
+fn nearest<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
+    let first = tried.iter().position(|one| one.as_ref().is_some_and(&holds))?;
+    u8::try_from(first + 1).ok()
 }
 
 fn is_reset(trace: &TcpTrace) -> bool {
@@ -429,6 +462,37 @@ mod tests {
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
             account::accuse(&Reading::of(&way, &endpoint, false), &mut suspects);
             assert_eq!(suspects, left, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_lost_syn_puts_nobody_farther_away() {
+        let reset = Some((3, Cause::TlsReset));
+        let read = |seen: &str| {
+            let endpoint = endpoint();
+            let way = way("20.1.2.3", seen);
+            let mut reading = Reading::of(&way, &endpoint, false);
+            reading.cuts = reset;
+            (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
+        };
+        // Accepted as near as it is cut, with one SYN lost behind: the service's own reset.
+        assert_eq!(read("..+.++++"), (false, false));
+        assert_eq!(read("..++++++"), (false, false));
+        // One was never sent, so that none is accepted says nothing.
+        assert_eq!(read("..?....."), (false, false));
+        assert_eq!(read("...+++++"), (true, false));
+        assert_eq!(read(".....+++"), (true, true));
+        assert_eq!(read("........"), (true, true));
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_end_where_larger_times_to_live_fare_worse() {
+        let endpoint = endpoint();
+        for seen in ["ab+.++++", "ab+.-.+."] {
+            let way = way("20.1.2.3", seen);
+            let reading = Reading::of(&way, &endpoint, false);
+            assert!(reading.is_uneven(), "{seen}");
+            assert_eq!(reading.path(), None, "{seen}");
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn accuse(reading: &Reading<'_>, suspects: &mut Vec<Suspect>) {
     }
     let is_on_the_way =
         reading.cut_on_the_way().is_some() || reading.is_refused_nearby() || reading.unequal_hops().is_some();
-    if is_on_the_way {
+    if reading.is_cut_far_apart() || reading.is_refused_nearby() || reading.unequal_hops().is_some() {
         suspects.retain(|suspect| *suspect != Suspect::Service);
     }
     let mut add = |suspect: Suspect, first: bool| match suspects.iter().position(|known| *known == suspect) {
@@ -161,8 +161,7 @@ impl Reading<'_> {
                 crate::probe::way::FARTHEST
             ),
         };
-        let is_far_apart = self.accepts.is_none_or(|accepts| accepts > cut + 1);
-        let weight = if is_far_apart {
+        let weight = if self.is_cut_far_apart() {
             PATTERN
         } else {
             Weight::Supports(Basis::Ambiguous)
@@ -187,6 +186,9 @@ impl Reading<'_> {
             return Some(format!(
                 "it is cut no nearer than it is accepted: both take a time to live of {cut}"
             ));
+        }
+        if self.is_uneven() || self.unequal_hops().is_some() {
+            return None;
         }
         let farthest = self.refuses.or(self.accepts).unwrap_or(u8::MAX);
         let last = self.hops.iter().rfind(|router| router.hop < farthest)?;
