@@ -19,6 +19,10 @@
 # account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes in the end. Where the agent
 # cannot be fetched, the VM does not reach Storage, which the instance needs too: that is a finding by itself.
 set -euo pipefail
+# Azure's ids are the same in any case, and come so: /resourcegroups/.
+shopt -s nocasematch
+# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {
     echo "managed-run: $*" >&2
@@ -113,8 +117,10 @@ clean() {
     trap - ERR
     rm -rf "$work"
     if [[ $leave ]]; then return; fi
-    local thing
-    for thing in ${made[@]+"${made[@]}"}; do
+    # The run command first: what still runs on the VM could write a blob that was deleted before.
+    local index thing
+    for ((index = ${#made[@]} - 1; index >= 0; index--)); do
+        thing=${made[index]}
         case $thing in
             command) azure vm run-command delete --resource-group "$group" --vm-name "$name" --name "$run" --yes ;;
             agent) blob delete --name "$run/$thing" --output none ;;

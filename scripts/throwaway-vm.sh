@@ -16,6 +16,10 @@
 # Ends with the exit status of the agent; 2 if nothing was made. It takes an `az login` that may read the subnet and join it
 # (Network Contributor on it) and make resource groups (Contributor), all in the subscription of the subnet.
 set -euo pipefail
+# Azure's ids are the same in any case, and come so: /resourcegroups/.
+shopt -s nocasematch
+# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 here=$(cd "$(dirname "$0")" && pwd)
 
 fail() {
@@ -29,7 +33,7 @@ while (($#)); do
         --subnet | --agent | --size | --reports) (($# > 1)) || fail "$1 needs a value" ;;
     esac
     case $1 in
-        --subnet) subnet=$2 && shift ;;
+        --subnet) subnet=${2%/} && shift ;;
         --public-ip) public=1 ;;
         --agent) agent=$2 && shift ;;
         --size) size=$2 && shift ;;
@@ -73,7 +77,7 @@ answer=$(look network vnet subnet show --ids "$subnet" --query "[addressPrefix |
     fail "the subnet cannot be read; what az says is above. Is this the right account (az login)?"
 { read -r prefix && read -r delegation && read -r table && read -r nat && read -r default_outbound; } <<<"$answer" ||
     fail "az says something else of the subnet than was asked: $answer"
-location=$(look network vnet show --ids "${subnet%/subnets/*}" --query location) || fail "the network $vnet_name cannot be read"
+location=$(look network vnet show --ids "${subnet%/*/*}" --query location) || fail "the network $vnet_name cannot be read"
 if [[ $delegation != - ]]; then
     fail "the subnet belongs to $delegation and takes no VM: name one beside it with the same NSG, route table and DNS servers"
 fi
@@ -128,7 +132,8 @@ A VM in the subnet, for some minutes:
 END
 if [[ -z $dry && -z $sure ]]; then
     [[ -t 0 ]] || fail "nobody is there to ask: pass --yes"
-    read -r -p "Go on? [y/N] " answer
+    # Ctrl-D is no.
+    read -r -p "Go on? [y/N] " answer || answer=''
     [[ $answer == [yY]* ]] || exit 2
 fi
 

@@ -14,6 +14,8 @@
 # It takes an `az login` with Contributor on the group, and the right to list the account's keys (or the key itself in
 # AZURE_STORAGE_KEY): Azure takes no link here that is signed for a user.
 set -euo pipefail
+# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {
     echo "vm-application: $*" >&2

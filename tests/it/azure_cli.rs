@@ -202,6 +202,59 @@ fn bad_flags_ask_azure_nothing() {
     }
 }
 
+#[test]
+fn ids_are_taken_in_whatever_case_azure_gives_them() {
+    let azure = Azure::new();
+    let vm = VM
+        .replace("resourceGroups", "resourcegroups")
+        .replace("Microsoft.Compute", "microsoft.compute");
+    let ended = azure.run(
+        "managed-run.sh",
+        &["--vm", &vm, "--storage-account", "st1", "--container", "probe"],
+    );
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+
+    let subnet = SUBNET
+        .replace("resourceGroups", "RESOURCEGROUPS")
+        .replace("/subnets/", "/Subnets/");
+    let ended = azure.run("throwaway-vm.sh", &["--subnet", &subnet, "--yes"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    let network = subnet.strip_suffix("/Subnets/apim").unwrap();
+    let calls = azure.read("calls");
+    assert!(
+        calls.contains(&format!("network vnet show --ids {network} ")),
+        "{calls}"
+    );
+}
+
+/// az itself would take the account of a connection string rather than the one that it is told.
+#[test]
+fn settings_of_the_users_own_name_no_other_account() {
+    let application = "--resource-group rg --gallery gal --location westeurope --storage-account st1 --container probe --version 1.2.3";
+    let managed = format!("--vm {VM} --storage-account st1 --container probe");
+    let throwaway = format!("--subnet {SUBNET} --yes");
+    for (script, flags, status) in [
+        ("vm-application.sh", application, 0),
+        ("managed-run.sh", &managed, 1),
+        ("throwaway-vm.sh", &throwaway, 1),
+    ] {
+        for setting in [
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "AZURE_STORAGE_SAS_TOKEN",
+            "AZURE_STORAGE_AUTH_MODE",
+        ] {
+            let azure = Azure::new();
+            let mut command = azure.script(script, &["--agent", &agent()]);
+            command
+                .args(flags.split(' '))
+                .env("AZURE_STORAGE_KEY", "c2VjcmV0")
+                .env(setting, "another");
+            let ended = Ended::new(&command.output().unwrap());
+            assert_eq!(ended.status, Some(status), "{script}, {setting}: {}", ended.err);
+        }
+    }
+}
+
 /// Waits until a script that runs has come to a command, which hangs.
 fn await_call(azure: &Azure, running: &mut Child, command: &str) {
     while !azure.calls().iter().any(|call| call.starts_with(command)) {

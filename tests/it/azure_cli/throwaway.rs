@@ -1,6 +1,10 @@
 //! A VM that is made in the subnet, asked, and deleted whatever happens.
 
-use std::{fs, os::unix::process::CommandExt, process::Stdio};
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
 
 use super::{Azure, Ended, SUBNET, agent, await_call, interrupt};
 
@@ -233,6 +237,27 @@ fn nothing_is_made_in_a_subnet_that_will_not_do() {
         assert!(ended.err.contains(said), "{said}: {}", ended.err);
         assert_eq!(azure.changes(), Vec::<String>::new());
     }
+}
+
+/// Status 1 would read as "blocked".
+#[test]
+fn whoever_does_not_say_yes_gets_no_vm() {
+    let azure = Azure::new();
+    let asks = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET]);
+    let words = [asks.get_program()].into_iter().chain(asks.get_args());
+    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
+    // On a terminal, where Ctrl-D is what an end of the input becomes.
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    terminal.envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let Ok(output) = terminal.stdin(Stdio::null()).output() else {
+        eprintln!("left out, no terminal: util-linux's script is missing");
+        return;
+    };
+    let ended = Ended::new(&output);
+    assert!(ended.out.contains("Go on?"), "{}{}", ended.out, ended.err);
+    assert_eq!(ended.status, Some(2), "{}", ended.out);
+    assert_eq!(azure.changes(), Vec::<String>::new());
 }
 
 #[test]
