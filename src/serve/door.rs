@@ -1,8 +1,8 @@
 //! Who may come in, and over what: `--web-config`, in the format of Prometheus' exporter-toolkit
 //! (<https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>).
 //!
-//! The file and those that it names are read anew on SIGHUP, and where one of them has changed. Where the new is broken, the
-//! old goes on.
+//! The file and those that it names are read anew on SIGHUP, and where one of them has changed. Where the new is broken, or
+//! asks for less, the old goes on.
 
 mod config;
 mod tls;
@@ -35,6 +35,34 @@ pub(crate) struct Rules {
     pub users: Option<Arc<Users>>,
     /// The files that it comes from.
     files: Vec<PathBuf>,
+}
+
+impl Rules {
+    /// These rules in the place of others, which must not have asked for more: a file that is empty, or only half written,
+    /// opens no door.
+    fn instead_of(self, old: &Self) -> Result<Self, String> {
+        let asked = [
+            ("TLS", old.tls.is_some(), self.tls.is_some()),
+            ("users", old.users.is_some(), self.users.is_some()),
+            (
+                "client certificates that are verified",
+                old.is_certificate_needed,
+                self.is_certificate_needed,
+            ),
+        ];
+        let dropped: Vec<&str> = asked
+            .into_iter()
+            .filter(|(_, before, now)| *before && !now)
+            .map(|(what, ..)| what)
+            .collect();
+        if dropped.is_empty() {
+            return Ok(self);
+        }
+        let dropped = dropped.join(", ");
+        Err(format!(
+            "it no longer asks for {dropped}; where that is meant, restart the service"
+        ))
+    }
 }
 
 /// The rules of now.
@@ -106,7 +134,7 @@ impl Door {
         let read = config::load(path);
         let why = {
             let mut state = self.lock();
-            match read {
+            match read.and_then(|rules| rules.instead_of(&state.rules)) {
                 Ok(rules) => {
                     state.stamps = if rules.files == state.rules.files {
                         before
@@ -146,4 +174,51 @@ fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
         ))
     };
     files.iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::{Board, Door};
+
+    #[test]
+    fn what_was_asked_for_is_not_dropped_on_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
+        fs::write(folder.path().join("agent.pem"), key.cert.pem()).unwrap();
+        fs::write(folder.path().join("agent.key"), key.signing_key.serialize_pem()).unwrap();
+        let tls = "tls_server_config:\n  cert_file: agent.pem\n  key_file: agent.key\n";
+        let verified = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: agent.pem\n";
+        let given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: agent.pem\n";
+        let hash = bcrypt::hash("secret", 4).unwrap();
+        let users = format!("basic_auth_users: {{ a: {hash} }}\n");
+        let other = format!("basic_auth_users: {{ b: {hash} }}\n");
+        let whole = format!("{tls}{verified}{users}");
+        for (before, now, is_taken) in [
+            (&*whole, "", false),
+            (&whole, "# nothing\n", false),
+            (&whole, "tls_server_config:\n", false),
+            (&whole, &format!("{tls}{verified}"), false),
+            (&whole, &format!("{tls}{verified}basic_auth_users:\n"), false),
+            (&whole, &format!("{tls}{users}"), false),
+            (&whole, &format!("{tls}{given}{users}"), false),
+            (&users, "basic_auth_users: {}\n", false),
+            (tls, &users, false),
+            (&users, &whole, true),
+            (&whole, &format!("{tls}{verified}{other}"), true),
+            ("", &whole, true),
+            (&format!("{tls}{given}"), tls, true),
+        ] {
+            fs::write(&path, before).unwrap();
+            let (board, door) = (Board::new(Duration::from_secs(60)), Door::open(Some(&path)).unwrap());
+            let kept = format!("{:?}", door.lock().rules);
+            fs::write(&path, now).unwrap();
+            door.reload(&board);
+            assert_eq!(board.read().is_reloaded(), is_taken, "{before}\n{now}");
+            assert_eq!(format!("{:?}", door.lock().rules) != kept, is_taken, "{before}\n{now}");
+            assert!(is_taken || board.read().faults.count(super::Fault::Reload) == 1);
+        }
+    }
 }

@@ -130,9 +130,14 @@ basic_auth_users: {{ prometheus: {hash} }}
     ensure!(took < std::time::Duration::from_secs(5) + SLACK, "after {took:?}");
 
     // A broken file lets nobody else in, and nobody out.
-    stage.write("web.yml", "basic_auth_user: {}\n")?;
-    served.signal("HUP")?;
-    served.expect(&["--web-config", "basic_auth_user", "the old one goes on"])?;
+    for (text, words) in [
+        ("basic_auth_user: {}\n", "basic_auth_user"),
+        ("", "no longer asks for TLS"),
+    ] {
+        stage.write("web.yml", text)?;
+        served.signal("HUP")?;
+        served.expect(&["--web-config", "the old one goes on", words])?;
+    }
     let success = |value: &str| {
         let line = format!("apim_probe_config_last_reload_successful {value}\n");
         served.until(&line, |it| Ok(renewed.get(it, "/metrics", BASIC)?.body.contains(&line)))
