@@ -225,12 +225,13 @@ impl Service<'_> {
         let Some(mut changes) = self.round(depth) else {
             return false;
         };
+        let mut is_whole = true;
         if depth == Depth::Light && !changes.is_empty() {
-            // Only a full round can name the cause behind a change.
-            let Some(further) = self.round(Depth::Full) else {
-                return false;
-            };
-            changes.extend(further);
+            // Only a full round can name the cause behind a change; where a signal ends it, the change is told all the same.
+            match self.round(Depth::Full) {
+                Some(further) => changes.extend(further),
+                None => is_whole = false,
+            }
         }
         if let (Some(report), Some(watch)) = (&self.last, self.rounds.watch()) {
             if let Some(log) = self.board.log() {
@@ -248,7 +249,7 @@ impl Service<'_> {
                 summary.blocked
             ));
         }
-        true
+        is_whole
     }
 
     /// One round; gives what it changed, and nothing where a signal ended it.

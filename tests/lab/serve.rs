@@ -36,6 +36,7 @@ const PROMISES: &[Promise] = &[
     Promise("bad flags and a taken port", None, bad_starts),
     Promise("TLS, client certificates and passwords", None, door::is_kept),
     Promise("the log tells rounds, changes and faults", None, log::is_kept),
+    Promise("the last change is in the log", None, log::ends_with_the_last_change),
     Promise("what cannot be written waits", None, log::waits),
     Promise("a full disk", Some("mount"), faults::full_disk),
     Promise("name servers that are gone", None, faults::no_name_servers),

@@ -127,6 +127,30 @@ pub(super) fn is_kept() -> Result<()> {
     Ok(())
 }
 
+/// A change is in the log also where the full round after it, which would name the cause, is cut short.
+pub(super) fn ends_with_the_last_change() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let log = stage.path("agent.jsonl");
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "5s", "--log", &log])?;
+    served.rounds(2.0)?;
+    stage.fault(SQL_SILENT)?;
+    served.expect(&["reachable -> blocked tcp-timeout"])?;
+    // The full round now waits for an answer.
+    let (status, _) = served.terminate()?;
+    ensure!(status == Some(0), "{status:?}");
+    let lines = lines(Path::new(&log))?;
+    let changes = of(&lines, "change");
+    ensure!(
+        changes.len() == 1 && changes[0]["ToVerdict"] == "blocked",
+        "{changes:?}"
+    );
+    ensure!(
+        of(&lines, "round").last().is_some_and(|round| round["Blocked"] == 1),
+        "the round that saw it is not there"
+    );
+    Ok(())
+}
+
 pub(super) fn waits() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
