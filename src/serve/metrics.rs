@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, machine, pages};
+use super::{Board, Fault, log::Log, machine, pages};
 use crate::{
     model::{Endpoint, ExitStatus, FindingKind, Need, Report, Verdict},
     report::families::Families,
@@ -83,19 +83,20 @@ pub(crate) fn page(board: &Board) -> String {
             "Connections to this page's server that are open.",
         );
         page.sample("apim_probe_connections", &[], to_float(state.connections as u64));
-        if let Some(log) = board.log() {
-            let (waiting, lost) = log.state();
-            page.gauge(
-                "apim_probe_log_waiting_lines",
-                "Lines of the log that could not be written yet.",
-            );
+        let log = board.log().map(Log::state);
+        page.gauge(
+            "apim_probe_log_waiting_lines",
+            "Lines of the log that could not be written yet.",
+        );
+        if let Some((waiting, _)) = log {
             page.sample("apim_probe_log_waiting_lines", &[], to_float(waiting as u64));
-            counter(
-                &mut page,
-                "apim_probe_log_lost_lines_total",
-                "Lines of the log that were given up because too many waited.",
-                lost,
-            );
+        }
+        page.counter(
+            "apim_probe_log_lost_lines_total",
+            "Lines of the log that were given up because too many waited.",
+        );
+        if let Some((_, lost)) = log {
+            page.sample("apim_probe_log_lost_lines_total", &[], to_float(lost));
         }
         page.gauge("process_start_time_seconds", "When the agent started.");
         page.sample("process_start_time_seconds", &[], seconds(state.started_at()));
@@ -265,4 +266,30 @@ fn seconds(time: Timestamp) -> f64 {
     let time = SystemTime::from(time);
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     since.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Board, page};
+
+    #[test]
+    fn every_family_is_there_before_the_first_round_and_without_a_log() {
+        let page = page(&Board::new(Duration::from_secs(60)));
+        let documented = include_str!("../../docs/serve.md");
+        let table = documented.split("| family | what |").nth(1).unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+        let mut n = 0;
+        for cell in rows.filter_map(|row| row.split('|').nth(1)) {
+            for family in cell.split('`').skip(1).step_by(2) {
+                let name = family.split('{').next().unwrap_or_default();
+                for kind in ["HELP", "TYPE"] {
+                    assert!(page.contains(&format!("# {kind} {name} ")), "{kind} of {name}");
+                }
+                n += 1;
+            }
+        }
+        assert!(n >= 20, "{n} families");
+    }
 }
