@@ -73,9 +73,7 @@ fn cpu() -> Result<bool> {
         .at_most(MAX_SCRAPE)
         .print();
     let page = agent.get("/metrics")?;
-    let series = page.lines().filter(|line| !line.starts_with('#')).count();
-    let series = f64::from(u32::try_from(series)?);
-    within &= Row::new("  series", series, "").at_most(MAX_SERIES).print();
+    within &= Row::new("  series", series(&page)?, "").at_most(MAX_SERIES).print();
     within &= Row::new("  page of metrics", f64::from(u32::try_from(page.len())?) / 1e3, "kB").print();
     let resident = agent.number("process_resident_memory_bytes")? / 1e6;
     Ok(within & Row::new("  resident", resident, "MB").at_most(MAX_MEMORY).print())
@@ -125,8 +123,23 @@ fn endpoints() -> Result<bool> {
     let began = Instant::now();
     let page = agent.get("/metrics")?;
     within &= Row::new("  a scrape", began.elapsed().as_secs_f64() * 1e3, "ms").print();
-    let series = page.lines().filter(|line| !line.starts_with('#')).count();
-    Ok(within & Row::new("  series", f64::from(u32::try_from(series)?), "").print())
+    Ok(within
+        & Row::new("  series", series(&page)?, "")
+            .at_most(sample_limit()?)
+            .print())
+}
+
+/// The samples of a page of metrics.
+fn series(page: &str) -> Result<f64> {
+    let samples = page.lines().filter(|line| !line.starts_with('#')).count();
+    Ok(u32::try_from(samples)?.into())
+}
+
+/// What `deploy/prometheus` takes of one agent: whoever shows more fails every scrape.
+fn sample_limit() -> Result<f64> {
+    let mut lines = include_str!("../../deploy/prometheus/scrape.yml").lines();
+    let limit = lines.find_map(|line| line.trim().strip_prefix("sample_limit: "));
+    Ok(limit.context("no sample_limit")?.parse()?)
 }
 
 /// A hundred agents on one machine, each with the built-in catalog each 60 s, and one Prometheus that scrapes them and

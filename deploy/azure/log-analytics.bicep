@@ -155,12 +155,12 @@ ApimProbe_CL
   }
   {
     name: 'apim-probe-shared-cause'
-    description: 'Three agents or more found the same within 15 minutes: look at what their subnets share.'
+    description: 'Three agents or more began to find the same within 15 minutes: look at what their subnets share.'
     severity: 1
     window: 'PT15M'
     query: '''
 ApimProbe_CL
-| where Event == "change" and isnotempty(FindingKind)
+| where Event == "change" and FromVerdict != "blocked" and ToVerdict == "blocked" and Need == "required" and isnotempty(FindingKind)
 | summarize Agents = dcount(Computer) by FindingKind
 | where Agents >= 3
 '''
@@ -172,7 +172,7 @@ ApimProbe_CL
     window: 'PT15M'
     query: '''
 ApimProbe_CL
-| where Event == "change" and ToVerdict == "blocked" and Need != "documented"
+| where Event == "change" and FromVerdict != "blocked" and ToVerdict == "blocked" and Need in ("required", "feature")
 | project TimeGenerated, Computer, Endpoint, ToCause, FindingTitle, Fix
 '''
   }
