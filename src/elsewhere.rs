@@ -1,14 +1,15 @@
 //! What a report from another place adds to a report: it stands beside each endpoint, and is evidence in each finding.
 //!
-//! No verdict and no confidence changes by it: a report says what was seen from here. What works from another place clears the
-//! service, and what does not puts what both places share first.
+//! No verdict and no confidence changes by it: a report says what was seen from here. What works from another place at the same
+//! time and address clears the service, and what does not puts what both places share first.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use jiff::SignedDuration;
 
 use crate::{
     azure::Cloud,
+    import::is_own,
     model::{self, Cause, Endpoint, Expect, Finding, Report, Standing, Suspect, Verdict},
     text::words,
 };
@@ -25,7 +26,10 @@ pub(crate) struct Elsewhere {
 
 /// What the other place says of one endpoint of a finding.
 enum There {
-    Works,
+    /// The service that was tried from here answers.
+    Answers,
+    /// It works there, and why that need not be the service that was tried from here, or not now.
+    Works(&'static str),
     Fails(Option<Cause>),
     Unknown,
 }
@@ -76,19 +80,23 @@ impl Elsewhere {
             (Some(here), Some(there)) => here != there,
             _ => false,
         };
-        let expected: HashMap<&str, Expect> = report.endpoints.iter().map(|e| (e.id.as_str(), e.expect)).collect();
+        let is_lately = self.since(&report).abs() <= APART;
+        let here: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         for finding in &mut report.findings {
-            let of_services = |id: &&String| expected.get(id.as_str()) == Some(&Expect::Reachable);
-            let said: Vec<There> = finding
-                .endpoints
-                .iter()
-                .filter(of_services)
-                .map(|id| There::of(there.get(id.as_str()).copied()))
+            let tried = finding.endpoints.iter().filter_map(|id| here.get(id.as_str()));
+            let said: Vec<There> = tried
+                .filter(|endpoint| endpoint.expect == Expect::Reachable)
+                .map(|endpoint| There::of(endpoint, there.get(endpoint.id.as_str()).copied(), is_lately))
                 .collect();
-            self.add(finding, &said, is_other_subnet);
+            self.add(finding, &said, is_other_subnet && is_lately);
         }
         report.vantage.notices.extend(self.notices(&report));
         report
+    }
+
+    /// How long before this run the other report was made.
+    fn since(&self, report: &Report) -> SignedDuration {
+        report.started_at.duration_since(self.report.started_at)
     }
 
     /// Why the report says nothing of another place, where it does not.
@@ -116,7 +124,7 @@ impl Elsewhere {
     fn notices(&self, report: &Report) -> Vec<String> {
         let (name, there) = (&self.name, &self.report);
         let mut notices = Vec::new();
-        let since = report.started_at.duration_since(there.started_at);
+        let since = self.since(report);
         if since.abs() > APART {
             let side = if since.is_negative() { "after" } else { "before" };
             notices.push(format!(
@@ -146,14 +154,12 @@ impl Elsewhere {
     fn add(&self, finding: &mut Finding, said: &[There], is_other_subnet: bool) {
         let Some(sentence) = self.says(said) else { return };
         finding.evidence.insert(finding.evidence.len().min(1), sentence);
-        let works = said.iter().filter(|it| matches!(it, There::Works)).count();
-        let fails = said.iter().filter(|it| matches!(it, There::Fails(_))).count();
-        if works == said.len() {
+        if said.iter().all(|it| matches!(it, There::Answers)) {
             let is_cleared = |suspect: &Suspect| matches!(suspect, Suspect::Service | Suspect::Documentation);
             if !finding.suspects.iter().all(is_cleared) {
                 finding.suspects.retain(|suspect| !is_cleared(suspect));
             }
-        } else if fails == said.len() && is_other_subnet {
+        } else if is_other_subnet && said.iter().all(|it| matches!(it, There::Fails(_))) {
             // Two subnets with the same fault of their own are less likely than one that both meet.
             finding.suspects.sort_by_key(|suspect| suspect.is_local());
         }
@@ -162,7 +168,14 @@ impl Elsewhere {
     /// One sentence; `None` where there is nothing to say.
     fn says(&self, said: &[There]) -> Option<String> {
         let name = &self.name;
-        let works = said.iter().filter(|it| matches!(it, There::Works)).count();
+        let works = said
+            .iter()
+            .filter(|it| matches!(it, There::Answers | There::Works(_)))
+            .count();
+        let doubts = words::distinct(said.iter().filter_map(|it| match it {
+            There::Works(doubt) => Some(*doubt),
+            _ => None,
+        }));
         let causes: Vec<Option<Cause>> = said
             .iter()
             .filter_map(|it| match it {
@@ -185,11 +198,21 @@ impl Elsewhere {
         Some(match (works, causes.len()) {
             _ if all == 0 => return None,
             (0, 0) => format!("{name}, from another place, did not measure this."),
-            (1, 0) if all == 1 => {
+            (1, 0) if all == 1 && doubts.is_empty() => {
                 format!(
                     "{name}, from another place, reaches it: the service answers, and the fault is on the way from here."
                 )
             }
+            (1, 0) if all == 1 => {
+                format!(
+                    "{name}, from another place, reaches it: it answered there, {}.",
+                    doubts.join(", ")
+                )
+            }
+            (n, 0) if !doubts.is_empty() => format!(
+                "{name}, from another place, reaches {n} of these {all}{rest}: they answered there, some of them {}.",
+                words::list(&doubts, 3)
+            ),
             (n, 0) => format!(
                 "{name}, from another place, reaches {n} of these {all}{rest}: the services answer, and the fault is on the way \
                  from here."
@@ -207,11 +230,37 @@ impl Elsewhere {
 }
 
 impl There {
-    fn of(endpoint: Option<&Endpoint>) -> Self {
-        match endpoint.map(|endpoint| (endpoint.verdict, endpoint.cause)) {
-            Some((verdict, _)) if verdict.is_proved() => Self::Works,
-            Some((Verdict::Blocked, cause)) => Self::Fails(cause),
-            _ => Self::Unknown,
+    /// What the other place says of an endpoint that was tried from here.
+    fn of(here: &Endpoint, there: Option<&Endpoint>, is_lately: bool) -> Self {
+        let Some(there) = there else { return Self::Unknown };
+        match there.verdict {
+            Verdict::Blocked => Self::Fails(there.cause),
+            Verdict::Unproven | Verdict::NotTested => Self::Unknown,
+            Verdict::Reachable | Verdict::Degraded if !is_lately => Self::Works("at another time"),
+            Verdict::Degraded => Self::Works("though not every time"),
+            Verdict::Reachable if !share_address(here, there) => {
+                Self::Works("at an address that was not tried from here")
+            }
+            // A backend's own firewall may know the other place and not this one.
+            Verdict::Reachable if is_own(&here.dependency) => Self::Works("and may let in some and not others"),
+            Verdict::Reachable => Self::Answers,
         }
     }
+}
+
+/// Whether an address of an endpoint was tried from both places: a name may lead to another service in each, as where only one
+/// of them has a private endpoint.
+fn share_address(here: &Endpoint, there: &Endpoint) -> bool {
+    let there = tried(there);
+    tried(here).iter().any(|address| there.contains(address))
+}
+
+/// The addresses that were tried: those of connections, and where there were none, those of the name.
+fn tried(endpoint: &Endpoint) -> Vec<IpAddr> {
+    let stages = &endpoint.stages;
+    if !stages.tcp.is_empty() {
+        return stages.tcp.iter().map(|connection| connection.address).collect();
+    }
+    let of_name = stages.dns.iter().flat_map(|dns| &dns.addresses).copied();
+    of_name.chain(endpoint.host.parse()).collect()
 }

@@ -83,31 +83,46 @@ pub(super) const PROMISES: &[Promise] = &[
     Promise {
         name: "vantages/elsewhere",
         catalog: Some(services),
-        network: || SPOKE.to_owned(),
+        network: || SPOKE.replace("silence", "reset"),
         check: elsewhere,
     },
 ];
 
-/// Another machine, where nothing but the deny page of the firewall is in the way.
-fn hub_beside(world: &World, spoke: &str) -> Result<String> {
+/// What is changed in a report and in one of its rows.
+type Change = fn(&mut Value, usize);
+
+/// Another machine, where nothing but the deny page of the firewall is in the way; and what else `change` makes of its report,
+/// given that and the row of the service that works there.
+fn hub_beside(world: &World, spoke: &str, change: Change) -> Result<String> {
     let mut hub: Value = serde_json::from_str(&std::fs::read_to_string(spoke)?)?;
     hub["vantage"]["host"] = value!("hub-vm");
-    for endpoint in hub["endpoints"].as_array_mut().context("no endpoints")? {
-        if endpoint["id"] == "service/sql.example:1433" {
-            endpoint["verdict"] = value!("reachable");
-            endpoint["cause"] = Value::Null;
-        }
-    }
+    let sql = list(&hub, "endpoints")
+        .iter()
+        .position(|endpoint| endpoint["id"] == "service/sql.example:1433")
+        .context("no endpoint")?;
+    hub["endpoints"][sql]["verdict"] = value!("reachable");
+    hub["endpoints"][sql]["cause"] = Value::Null;
+    change(&mut hub, sql);
     Ok(world.lab.write("hub.json", &hub.to_string())?.display().to_string())
+}
+
+fn is_about(id: &Value, word: &str) -> bool {
+    id.as_str().is_some_and(|id| id.contains(word))
 }
 
 fn elsewhere(world: &World) -> Result<()> {
     let spoke = run(world, "spoke.json")?;
-    let hub = hub_beside(world, &spoke)?;
+    let hub = hub_beside(world, &spoke, |_, _| {})?;
     let beside =
         |other: &str| json(&world.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
     let report = beside(&hub)?;
-    let is_about = |id: &Value, word: &str| id.as_str().is_some_and(|id| id.contains(word));
+    let suspects = |report: &Value| {
+        let about = |it: &&Value| list(it, "endpoints").iter().any(|id| is_about(id, "sql.example"));
+        let finding = list(report, "findings").iter().find(about);
+        finding.map(|finding| finding["suspects"].to_string())
+    };
+    let cleared = suspects(&report).context("no finding")?;
+    ensure!(!cleared.contains("\"service\""), "{cleared}");
     for (word, there, says) in [
         (
             "sql.example",
@@ -126,6 +141,31 @@ fn elsewhere(world: &World) -> Result<()> {
         let finding = list(&report, "findings").iter().find(about).context("no finding")?;
         let says = format!("hub.json, from another place, {says}");
         ensure!(finding["evidence"].to_string().contains(&says), "{finding:#}");
+    }
+    // What another place saw at another time, at another address or in part clears nothing here.
+    let doubts: [(&str, Change); 3] = [
+        ("at another time", |hub, _| {
+            hub["started_at"] = value!("2026-01-01T00:00:00Z");
+        }),
+        ("at an address that was not tried from here", |hub, sql| {
+            for connection in hub["endpoints"][sql]["stages"]["tcp"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
+                connection["address"] = value!("10.99.0.9");
+            }
+        }),
+        ("though not every time", |hub, sql| {
+            hub["endpoints"][sql]["verdict"] = value!("degraded");
+        }),
+    ];
+    for (doubt, change) in doubts {
+        let report = beside(&hub_beside(world, &spoke, change)?)?;
+        let says = format!("hub.json, from another place, reaches it: it answered there, {doubt}.");
+        ensure!(report["findings"].to_string().contains(&says), "{says}: {report:#}");
+        let suspects = suspects(&report).context("no finding")?;
+        ensure!(suspects.contains("\"service\""), "{doubt}: {suspects}");
     }
     // A report of this machine is no other place.
     let report = beside(&spoke)?;
