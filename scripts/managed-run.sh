@@ -13,11 +13,14 @@
 #                            reports are fetched, without one there is the answer on the screen
 #   --agent FILE             by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
 #   --reports FOLDER         where the reports go, by default apim-probe-reports
+#   --output-blob            has Azure keep what is printed in a blob as well (outputBlobUri), which comes with the reports. Only
+#                            for a VM that reaches Storage: Azure makes the blob from there before it runs anything
 #   --dry-run                only show the commands
 #
 # It takes an `az login` with Virtual Machine Contributor on the VM and Storage Blob Data Contributor on the account; or the
-# account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes in the end. Where the agent
-# cannot be fetched, the VM does not reach Storage, which the instance needs too: that is a finding by itself.
+# account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes in the end. Where it says
+# that the VM does not reach the storage account, that is a finding by itself, as the instance needs Storage too. HTTP 403 is
+# none: the VM does reach it, and the account's own firewall or the link is at fault.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
@@ -29,10 +32,10 @@ fail() {
     exit 2
 }
 
-vm='' account='' container='' installed='' agent='' reports=apim-probe-reports dry='' location='' leave=''
+vm='' account='' container='' installed='' agent='' reports=apim-probe-reports dry='' location='' leave='' output_blob=''
 while (($#)); do
     case $1 in
-        --installed | --dry-run | --leave) ;;
+        --installed | --output-blob | --dry-run | --leave) ;;
         --) shift && break ;;
         --*) (($# > 1)) || fail "$1 needs a value" ;;
         *) fail "$1 is no flag of this script; flags of apim-probe stand behind --" ;;
@@ -44,6 +47,7 @@ while (($#)); do
         --installed) installed=1 ;;
         --agent) agent=$2 && shift ;;
         --reports) reports=$2 && shift ;;
+        --output-blob) output_blob=1 ;;
         --dry-run) dry=1 ;;
         # For scripts/throwaway-vm.sh: it knows the one, and deletes everything itself.
         --location) location=$2 && shift ;;
@@ -60,6 +64,7 @@ IFS=/ read -r _ _ subscription _ group _ _ _ name _ <<<"$vm"
 if [[ -z $account$container && -z $installed ]] || [[ -z $account && -n $container ]] || [[ -n $account && -z $container ]]; then
     fail "give --storage-account and --container, or --installed"
 fi
+[[ -z $output_blob || $account ]] || fail "--output-blob takes --storage-account and --container"
 if [[ -z $installed ]]; then
     if [[ -z $agent ]]; then
         agent=apim-probe/apim-probe
@@ -149,8 +154,11 @@ if [[ -z $installed ]]; then
     agent_link=$(link "$run/agent" r)
 fi
 if [[ $account ]]; then
-    made+=(reports.tar.gz output.txt)
+    made+=(reports.tar.gz)
     reports_link=$(link "$run/reports.tar.gz" cw)
+fi
+if [[ $output_blob ]]; then
+    made+=(output.txt)
     output_link=$(link "$run/output.txt" racw)
 fi
 
@@ -161,11 +169,28 @@ fi
     echo "reports=$(quote "$reports_link")"
     echo "set --$(for argument in "$@"; do printf ' %s' "$(quote "$argument")"; done)"
     cat <<'ON_THE_VM'
+# Ends as curl does; $why says in a few words what failed, as 4 KB are kept of what is printed.
+carry() {
+    seen=$(curl -fsS --max-time 120 -w '%{http_code} %{time_appconnect}' "$@")
+    ended=$?
+    case $ended:$seen in
+        0:*) ;;
+        # Nothing came of TLS, so that nothing was said by the account.
+        6:* | 7:* | 28:*' 0.000000' | 35:*) why="this VM does not reach the storage account" ;;
+        22:*) why="Storage answers HTTP ${seen%% *}" ;;
+        23:*) why="curl cannot write here" ;;
+        60:*) why="the certificate that answers is not trusted" ;;
+        127:*) why="this VM has no curl" ;;
+        *) why="curl ended with $ended" ;;
+    esac
+    return "$ended"
+}
+
 work=$(mktemp -d) && cd "$work" || exit
 trap 'rm -rf "$work"' EXIT
 if [ -n "$agent" ]; then
-    if ! curl -fsS --max-time 120 -o apim-probe "$agent"; then
-        echo "the agent cannot be fetched: this VM does not reach the storage account"
+    if ! carry -o apim-probe "$agent"; then
+        echo "the agent cannot be fetched: $why"
         exit
     fi
     chmod +x apim-probe
@@ -176,10 +201,9 @@ status=$?
 # 4,000 bytes of an answer at most, and two short lines: all of it is kept.
 if [ -s answer ]; then cat answer; else head -c 3000 errors.txt; fi
 if [ -n "$reports" ]; then
-    if ! { tar -czf reports.tar.gz report.* errors.txt &&
-        curl -fsS --max-time 120 -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports"; } 2>/dev/null; then
-        echo "no reports come back: no way to Storage"
-    fi
+    why="they cannot be packed"
+    { tar -czf reports.tar.gz report.* errors.txt && carry -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports"; } 2>/dev/null ||
+        echo "no reports come back: $why"
 fi
 echo "apim-probe ended with $status"
 ON_THE_VM
@@ -192,14 +216,24 @@ made+=(command)
 say "running it on $name; this takes a minute or two"
 azure vm run-command create --resource-group "$group" --vm-name "$name" --name "$run" --location "$location" \
     --script @"$work/on-the-vm.sh" --timeout-in-seconds 900 ${output_link:+--output-blob-uri "$output_link"} --output none
-azure vm run-command show --resource-group "$group" --vm-name "$name" --name "$run" --instance-view \
-    --query "instanceView.[output, error] | join('', [?@])" --output tsv | tee "$work/said"
+view() {
+    azure vm run-command show --resource-group "$group" --vm-name "$name" --name "$run" --instance-view \
+        --query "instanceView.[$1] | join('$2', [?@])" --output tsv
+}
+view "output, error" "" | tee "$work/said"
 [[ -z $dry ]] || exit 0
 
 status=$(sed -n 's/^apim-probe ended with \([0-9]*\).*/\1/p' "$work/said" | tail -n 1)
-if [[ $account ]] && grep -q '^apim-probe ended' "$work/said"; then
+if [[ -z $status ]] && ! grep -q '^the agent cannot be fetched' "$work/said"; then
+    echo "managed-run: the command on the VM did not run to its end; of it Azure says: $(view "executionState, executionMessage" ": ")" >&2
+fi
+if [[ $account && $status ]]; then
+    mkdir -p "$reports"
+    if [[ $output_blob ]]; then
+        blob download --name "$run/output.txt" --file "$reports/output.txt" --output none ||
+            echo "managed-run: the blob with what was printed cannot be fetched" >&2
+    fi
     if blob download --name "$run/reports.tar.gz" --file "$work/reports.tar.gz" --output none; then
-        mkdir -p "$reports"
         tar -xzf "$work/reports.tar.gz" -C "$reports"
         say "the reports are in $reports"
     else

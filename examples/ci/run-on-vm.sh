@@ -52,18 +52,36 @@ reports_link=$(link "$run/reports.tar.gz" cw)
     echo "reports=$(quote "$reports_link")"
     echo "set --$(for argument in "$@"; do printf ' %s' "$(quote "$argument")"; done)"
     cat <<'ON_THE_VM'
+# Ends as curl does; $why says in a few words what failed, as 4 KB are kept of what is printed.
+carry() {
+    seen=$(curl -fsS --max-time 120 -w '%{http_code} %{time_appconnect}' "$@")
+    ended=$?
+    case $ended:$seen in
+        0:*) ;;
+        # Nothing came of TLS, so that nothing was said by the account.
+        6:* | 7:* | 28:*' 0.000000' | 35:*) why="this VM does not reach the storage account" ;;
+        22:*) why="Storage answers HTTP ${seen%% *}" ;;
+        23:*) why="curl cannot write here" ;;
+        60:*) why="the certificate that answers is not trusted" ;;
+        127:*) why="this VM has no curl" ;;
+        *) why="curl ended with $ended" ;;
+    esac
+    return "$ended"
+}
+
 work=$(mktemp -d) && cd "$work" || exit
 trap 'rm -rf "$work"' EXIT
-if ! curl -fsS --max-time 120 -o apim-probe "$agent"; then
-    echo "the agent cannot be fetched: this VM does not reach the storage account"
+if ! carry -o apim-probe "$agent"; then
+    echo "the agent cannot be fetched: $why"
     exit
 fi
 chmod +x apim-probe
 ./apim-probe run --quiet --format brief -o report.json -o report.xml -o report.html -o report.md \
     -o github:report.github "$@"
 status=$?
-tar -czf reports.tar.gz report.* && curl -fsS --max-time 120 -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports" ||
-    echo "the reports cannot be carried back"
+why="they cannot be packed"
+tar -czf reports.tar.gz report.* && carry -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports" ||
+    echo "the reports cannot be carried back: $why"
 echo "apim-probe ended with $status"
 ON_THE_VM
 } >"$work/on-the-vm.sh"

@@ -189,6 +189,7 @@ fn bad_flags_ask_azure_nothing() {
         ("throwaway-vm.sh", vec!["--subnet"]),
         ("managed-run.sh", vec!["--vm", VM, "--storage-account", "st1"]),
         ("managed-run.sh", vec!["--vm", "vm-1", "--installed"]),
+        ("managed-run.sh", vec!["--vm", VM, "--installed", "--output-blob"]),
         (
             "managed-run.sh",
             vec!["--vm", VM, "--installed", "--region", "westeurope"],
