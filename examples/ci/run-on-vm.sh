@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs apim-probe on a VM in the subnet of an API Management instance, by `az vm run-command`, and carries the reports
-# back. Ends with the exit status of the agent. Arguments go to `apim-probe run`:
+# back. Ends with the exit status of the agent; 2 for what is missing here, and 4 where az fails or the agent gives no answer.
+# Arguments go to `apim-probe run`:
 #
 #   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe examples/ci/run-on-vm.sh --service ID
 #
@@ -15,20 +16,43 @@
 # why the agent answers in the format `brief`, and why the reports go another way.
 set -euo pipefail
 
-: "${RESOURCE_GROUP:?the resource group of the VM}"
-: "${VM:?the name of the VM}"
-: "${STORAGE_ACCOUNT:?a storage account to carry files}"
-: "${CONTAINER:?a container in that account}"
+(
+    : "${RESOURCE_GROUP:?the resource group of the VM}"
+    : "${VM:?the name of the VM}"
+    : "${STORAGE_ACCOUNT:?a storage account to carry files}"
+    : "${CONTAINER:?a container in that account}"
+) || exit 2
 agent=${APIM_PROBE:-apim-probe/apim-probe}
 reports=${REPORTS:-reports}
+if [[ ! -f $agent ]]; then
+    echo "run-on-vm: $agent is not there: unpack a release here, or name the agent in APIM_PROBE" >&2
+    exit 2
+fi
 
+# What az could not do must not read as 1, which says that something is blocked.
+set -o errtrace
+trap 'exit 4' ERR
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 run=apim-probe-$(date -u +%Y%m%dT%H%M%SZ)-$RANDOM
 
 blob() {
     az storage blob "$@" --account-name "$STORAGE_ACCOUNT" --container-name "$CONTAINER" --auth-mode login
 }
+
+# Also after a failure, and where the job is cancelled.
+# shellcheck disable=SC2317 # The trap calls it.
+clean() {
+    trap '' INT TERM HUP
+    trap - ERR
+    rm -rf "$work"
+    local name
+    for name in agent reports.tar.gz; do
+        blob delete --name "$run/$name" --only-show-errors --output none 2>/dev/null || true
+    done
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 # A link to one blob, with the permissions given, for an hour.
 link() {
@@ -95,9 +119,6 @@ if blob download --name "$run/reports.tar.gz" --file "$work/reports.tar.gz" --on
 else
     echo "run-on-vm: no reports came back; what is above is all there is" >&2
 fi
-for name in agent reports.tar.gz; do
-    blob delete --name "$run/$name" --only-show-errors --output none || true
-done
 
 status=$(sed -n 's/^apim-probe ended with \([0-9]*\)$/\1/p' "$work/said" | tail -n 1)
 exit "${status:-4}"

@@ -63,7 +63,7 @@ fn jobs_hand_the_script_what_it_asks_for() {
     let script = fs::read_to_string(SCRIPT).unwrap();
     let needs = script
         .lines()
-        .filter_map(|line| line.strip_prefix(": \"${")?.split(':').next());
+        .filter_map(|line| line.trim_start().strip_prefix(": \"${")?.split(':').next());
     let needs: Vec<&str> = needs.collect();
     assert_eq!(needs.len(), 4, "{needs:?}");
     for name in ["github-actions.yml", "azure-pipelines.yml"] {
@@ -117,6 +117,7 @@ case "$1 $2 ${3:-}" in
     *) echo "no $*" >&2; exit 2 ;;
 esac
 say "$action"
+if [ -e "$BLOBS/../fail-$action" ]; then echo "ERROR: $action" >&2; exit 1; fi
 while (($# > 0)); do
     case "$1" in
         --name) name=$2 ;;
@@ -233,10 +234,55 @@ fn what_is_missing_is_named() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("VM: the name of the VM"));
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(2));
 
     fs::remove_file(stage.path("agent")).unwrap();
-    assert!(!stage.run(&[]).status.success());
+    assert_eq!(stage.run(&[]).status.code(), Some(2));
+    assert!(!stage.path("blobs/log").exists(), "Azure was asked");
+}
+
+/// Status 1 is the agent's, for something that is blocked.
+#[test]
+fn what_az_cannot_do_is_not_called_blocked_and_leaves_no_blob() {
+    for action in ["upload", "generate-sas", "invoke"] {
+        let stage = Stage::set();
+        fs::write(stage.path(&format!("fail-{action}")), "").unwrap();
+        let output = stage.run(&[]);
+        assert_eq!(output.status.code(), Some(4), "{action}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&format!("ERROR: {action}")), "{action}: {said}");
+        let left = files(&stage.path("blobs"));
+        assert!(left.iter().all(|file| file.ends_with("log")), "{action}: {left:?}");
+    }
+}
+
+/// Only some failures of curl mean that there is no way to Storage.
+#[test]
+fn why_the_agent_cannot_be_fetched_is_told() {
+    for (curl, said) in [
+        (
+            "echo '000 0.000000'; exit 7",
+            "this VM does not reach the storage account",
+        ),
+        (
+            "echo '000 0.000000'; exit 28",
+            "this VM does not reach the storage account",
+        ),
+        ("echo '403 0.050000'; exit 22", "Storage answers HTTP 403"),
+        ("echo '200 0.050000'; exit 23", "curl cannot write here"),
+        ("exit 127", "this VM has no curl"),
+    ] {
+        let stage = Stage::set();
+        fs::write(stage.path("bin/curl"), format!("#!/bin/sh\n{curl}\n")).unwrap();
+        fs::set_permissions(stage.path("bin/curl"), fs::Permissions::from_mode(0o755)).unwrap();
+        let output = stage.run(&[]);
+        let all = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{curl}: {all}");
+        assert!(
+            all.contains(&format!("the agent cannot be fetched: {said}\n")),
+            "{curl}: {all}"
+        );
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
