@@ -51,7 +51,8 @@ pub(super) fn line(page: &mut String, text: &str) {
 
 /// A word and what it means, in a list of such.
 pub(super) fn entry(page: &mut String, word: &str, meaning: &str) {
-    const MEANING: usize = 24;
+    // Two columns behind the longest word, `certificate-revocation`.
+    const MEANING: usize = 26;
     for (at, part) in wrap(meaning, WIDTH - MEANING).iter().enumerate() {
         let word = if at == 0 { word } else { "" };
         line(page, &format!("  {word:<width$}{part}", width = MEANING - 2));

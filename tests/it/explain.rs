@@ -173,3 +173,15 @@ fn without_a_word_all_words_are_listed() {
     }
     assert!(page.lines().all(|line| line.width() <= 80 && line == line.trim_end()));
 }
+
+#[test]
+fn in_the_list_no_word_runs_into_what_it_means() {
+    let page = list(&Catalog::builtin());
+    for word in page
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+    {
+        let known = word.is_empty() || explain(word, &Catalog::builtin(), Cloud::Public).is_ok();
+        assert!(known, "{word} is no word:\n{page}");
+    }
+}
