@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::text::escape;
+use crate::{
+    model::{Endpoint, Need, Report, Verdict},
+    text::escape,
+};
 
 /// A page of metrics under way.
 #[derive(Debug, Default)]
@@ -37,6 +40,24 @@ impl Families {
             if labels.is_empty() { "" } else { "}" },
             rounded(value)
         );
+    }
+
+    /// How many endpoints of a report there are of each verdict: those that count, of which `help` speaks, and those that are
+    /// only documented.
+    pub(crate) fn verdicts(&mut self, help: &str, report: Option<&Report>) {
+        let documented = "Endpoints that are only documented and decide nothing, by verdict.";
+        for (name, help, is_documented) in [
+            ("apim_probe_endpoints", help, false),
+            ("apim_probe_documented_endpoints", documented, true),
+        ] {
+            self.gauge(name, help);
+            let Some(report) = report else { continue };
+            for verdict in Verdict::ALL {
+                let is_so = |e: &&Endpoint| (e.need == Need::Documented) == is_documented && e.verdict == verdict;
+                let n = u32::try_from(report.endpoints.iter().filter(is_so).count()).unwrap_or(u32::MAX);
+                self.sample(name, &[("verdict", verdict.as_str())], f64::from(n));
+            }
+        }
     }
 
     /// The page.

@@ -75,31 +75,7 @@ pub fn render(report: &Report, options: &Options) -> String {
 
 /// What is said of the run as a whole.
 fn run(page: &mut Families, report: &Report, options: &Options) {
-    let summary = &report.summary;
-    page.gauge("apim_probe_endpoints", "Endpoints of the run that count, by verdict.");
-    for (verdict, n) in [
-        (Verdict::Reachable, summary.reachable),
-        (Verdict::Degraded, summary.degraded),
-        (Verdict::Blocked, summary.blocked),
-        (Verdict::Unproven, summary.unproven),
-        (Verdict::NotTested, summary.not_tested),
-    ] {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        page.sample("apim_probe_endpoints", &[("verdict", verdict.as_str())], f64::from(n));
-    }
-    page.gauge(
-        "apim_probe_documented_endpoints",
-        "Endpoints that are only documented and decide nothing, by verdict.",
-    );
-    for verdict in Verdict::ALL {
-        let is_so = |e: &&Endpoint| e.need == Need::Documented && e.verdict == verdict;
-        let n = u32::try_from(report.endpoints.iter().filter(is_so).count()).unwrap_or(u32::MAX);
-        page.sample(
-            "apim_probe_documented_endpoints",
-            &[("verdict", verdict.as_str())],
-            f64::from(n),
-        );
-    }
+    page.verdicts("Endpoints of the run that count, by verdict.", Some(report));
     page.gauge("apim_probe_exit_status", "The exit status of the run.");
     page.sample("apim_probe_exit_status", &[], f64::from(options.exit.code));
     page.gauge("apim_probe_run_duration_seconds", "How long the run took.");

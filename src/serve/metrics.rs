@@ -115,7 +115,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
     let counted: Vec<&Endpoint> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
-    of_documented(&mut page, report);
+    page.verdicts("Endpoints that count, by verdict.", report);
     of_endpoints(&mut page, &counted);
     page.gauge(
         "apim_probe_failure_info",
@@ -161,41 +161,6 @@ fn of_place(page: &mut Families, report: Option<&Report>) {
             ),
         ];
         page.sample("apim_probe_place_info", &labels, 1.0);
-    }
-    page.gauge("apim_probe_endpoints", "Endpoints that count, by verdict.");
-    if let Some(report) = report {
-        let summary = &report.summary;
-        for (verdict, n) in [
-            (Verdict::Reachable, summary.reachable),
-            (Verdict::Degraded, summary.degraded),
-            (Verdict::Blocked, summary.blocked),
-            (Verdict::Unproven, summary.unproven),
-            (Verdict::NotTested, summary.not_tested),
-        ] {
-            page.sample(
-                "apim_probe_endpoints",
-                &[("verdict", verdict.as_str())],
-                to_float(n as u64),
-            );
-        }
-    }
-}
-
-/// Endpoints that decide nothing: no alert should rest on one of them, so they are only counted.
-fn of_documented(page: &mut Families, report: Option<&Report>) {
-    page.gauge(
-        "apim_probe_documented_endpoints",
-        "Endpoints that are only documented and decide nothing, by verdict.",
-    );
-    for verdict in Verdict::ALL {
-        let Some(report) = report else { return };
-        let is_so = |e: &&Endpoint| e.need == Need::Documented && e.verdict == verdict;
-        let n = report.endpoints.iter().filter(is_so).count() as u64;
-        page.sample(
-            "apim_probe_documented_endpoints",
-            &[("verdict", verdict.as_str())],
-            to_float(n),
-        );
     }
 }
 

@@ -16,6 +16,14 @@ use crate::AGENT;
 /// Nothing here takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Two endpoints of a catalog.
+pub(crate) const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
+{ host: sql.example, port: 1433, protocol: tds }";
+/// A fault at one of them.
+pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
+/// What a busy machine may add to a time.
+pub(crate) const SLACK: Duration = Duration::from_millis(700);
+
 /// A network with an agent in it.
 pub(crate) struct Stage {
     lab: Lab,

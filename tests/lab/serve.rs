@@ -18,7 +18,11 @@ mod log;
 mod served;
 
 use self::served::Served;
-use super::{AGENT, agent::Stage, obstacle, trial};
+use super::{
+    AGENT,
+    agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
+    obstacle, trial,
+};
 
 /// One promise, and which program it takes that is not everywhere.
 struct Promise(&'static str, Option<&'static str>, fn() -> Result<()>);
@@ -72,11 +76,6 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
     check()
 }
 
-const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
-{ host: sql.example, port: 1433, protocol: tds }";
-const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
-/// What a busy machine may add to a time.
-const SLACK: Duration = Duration::from_millis(700);
 const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}";
 
 /// Serves at any free port, with further flags.

@@ -8,8 +8,10 @@ use apim_probe_lab::Forbidden;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::agent::Stage;
-use super::{obstacle, trial};
+use super::{
+    agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
+    obstacle, trial,
+};
 
 /// One promise and whether it takes nftables.
 struct Promise(&'static str, bool, fn() -> Result<()>);
@@ -48,12 +50,6 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
     let Promise(.., check) = promise.context("no such promise")?;
     check()
 }
-
-const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
-{ host: sql.example, port: 1433, protocol: tds }";
-const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
-/// What a busy machine may add to a time.
-const SLACK: Duration = Duration::from_millis(700);
 
 fn changes_in_time() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
