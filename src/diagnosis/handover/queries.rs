@@ -166,7 +166,7 @@ impl Facts {
         let text = format!(
             "AZFWDnsQuery\n| where {}\n| where trim_end(@\"\\.\", QueryName) in~ {}\n| project TimeGenerated, SourceIp, \
              SourcePort, QueryName, QueryType, ResponseCode, ErrorNumber, ErrorMessage\n| sort by TimeGenerated asc\n// No \
-             row: the question did not come to the firewall's DNS proxy.",
+             row, while others of these minutes are here: the question did not come to the firewall's DNS proxy.",
             self.here_and_then(),
             literals(&self.questions),
         );
@@ -314,7 +314,8 @@ impl Facts {
 
 /// How the rows of the firewall's rule tables are read.
 const READING: &str = "// Deny: the row names the rule, or says that none matched. Allow: it passed here, so look behind the \
-                       firewall. No row: it never came here, so look at NSG and routes.";
+                       firewall. No row, while others of these minutes are here: it never came here, so look at NSG and \
+                       routes. No rows at all: the log is not switched on, or late.";
 /// How flow logs are read.
 const LATE: &str = "// Comes up to two hours late. Denied: the row names the rule. Allowed: no NSG and no security admin rule \
                     stopped it. What a firewall drops is allowed here.";

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     diagnosis::view::{Row, RunView},
-    model::{Protocol, Transport},
+    model::{Cause, Ending, Protocol, Transport},
     net::tcp::TcpEnd,
     text::quote,
 };
@@ -45,15 +45,7 @@ pub(super) fn reproduction(row: &Row<'_>, view: &RunView<'_>) -> String {
             let server_name = server_name.map_or_else(String::new, |name| format!(" -servername {}", quote(name)));
             format!("openssl s_client -connect {bracketed}:{port}{server_name} </dev/null")
         }
-        Protocol::Http => {
-            let path = quote(&format!(
-                "http://{}:{port}{}",
-                endpoint.host,
-                endpoint.path.as_deref().unwrap_or("/")
-            ));
-            let resolve = quote(&format!("{}:{port}:{bracketed}", endpoint.host));
-            format!("curl -v -m 10 -o /dev/null --resolve {resolve} {path}")
-        }
+        Protocol::Http => request(&endpoint.host, port, &bracketed, endpoint.path.as_deref()),
         // The first packet of RFC 5905 §7.3: version 3, client.
         Protocol::Ntp => format!(
             "python3 -c \"import socket; s=socket.socket(socket.{}, socket.SOCK_DGRAM); s.settimeout(5); \
@@ -62,12 +54,55 @@ pub(super) fn reproduction(row: &Row<'_>, view: &RunView<'_>) -> String {
         ),
         _ => {
             let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
-            let remark = if accepted {
-                "    # is accepted, but the service never answers"
-            } else {
-                ""
+            let remark = match row.cause().map(Cause::ending) {
+                Some(Ending::Silence) if accepted => "    # is accepted, but the service never answers",
+                Some(Ending::Cut) if accepted => "    # is accepted; what is said then is cut",
+                _ if accepted => "    # is accepted: what fails comes after that",
+                _ => "",
             };
             format!("curl -v -m 5 telnet://{bracketed}:{port}{remark}")
+        }
+    }
+}
+
+/// A request in the clear to a host at this address.
+fn request(host: &str, port: u16, bracketed: &str, path: Option<&str>) -> String {
+    let path = path.unwrap_or("/");
+    // Nobody has to be told where an address is.
+    let (host, resolve) = if host.parse::<IpAddr>().is_ok() {
+        (bracketed, String::new())
+    } else {
+        let resolve = quote(&format!("{host}:{port}:{bracketed}"));
+        (host, format!(" --resolve {resolve}"))
+    };
+    let url = quote(&format!("http://{host}:{port}{path}"));
+    format!("curl -v -m 10 -o /dev/null{resolve} {url}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::request;
+
+    #[test]
+    fn an_address_of_version_6_stands_in_brackets() {
+        for (host, at, command) in [
+            (
+                "crl.example",
+                "[2001:db8::1]",
+                "--resolve 'crl.example:80:[2001:db8::1]' http://crl.example:80/a",
+            ),
+            (
+                "crl.example",
+                "20.0.0.1",
+                "--resolve crl.example:80:20.0.0.1 http://crl.example:80/a",
+            ),
+            ("2001:db8::1", "[2001:db8::1]", "'http://[2001:db8::1]:80/a'"),
+            ("20.0.0.1", "20.0.0.1", "http://20.0.0.1:80/a"),
+        ] {
+            assert_eq!(
+                request(host, 80, at, Some("/a")),
+                format!("curl -v -m 10 -o /dev/null {command}")
+            );
         }
     }
 }
