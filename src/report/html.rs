@@ -12,7 +12,7 @@ use super::{
     view::{self, Status},
 };
 use crate::{
-    model::{Cause, Endpoint, Finding, Handover, Need, Report, Stages, Verdict},
+    model::{Cause, Endpoint, Finding, Handover, Need, Report, Stages, Standing, Verdict},
     text::{escape, words},
 };
 
@@ -185,7 +185,7 @@ impl<'a> Page<'a> {
             findings: view::split_findings(report)
                 .0
                 .into_iter()
-                .map(|f| finding_view(f, &numbers))
+                .map(|f| finding_view(f, &numbers, report.vantage.standing))
                 .collect(),
             tables: tables(report),
             verdicts: all.into_iter().map(|verdict| (verdict, count(verdict))).collect(),
@@ -208,7 +208,11 @@ impl<'a> Page<'a> {
     }
 }
 
-fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> FindingView<'a> {
+fn finding_view<'a>(
+    finding: &'a Finding,
+    numbers: &HashMap<&str, usize>,
+    standing: Option<Standing>,
+) -> FindingView<'a> {
     let target = |id: &'a str| id.split_once('/').map_or(id, |(_, target)| target);
     let known = finding
         .endpoints
@@ -233,7 +237,7 @@ fn finding_view<'a>(finding: &'a Finding, numbers: &HashMap<&str, usize>) -> Fin
         is_required: finding.need == Some(Need::Required),
         cause: finding.cause,
         docs: finding.docs.as_deref().filter(|page| page.starts_with(DOCS)),
-        way: way(finding),
+        way: way(finding, standing),
         handover: finding.handover.as_ref().map(handover_view),
         more: finding.endpoints.len() - endpoints.len(),
         endpoints,

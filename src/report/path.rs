@@ -21,10 +21,14 @@ pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
     line(&ends, &path.label, unicode)
 }
 
-/// The stations of a picture: this machine, what guards its subnet, which the packets have left, the hops, and the far end.
-pub(crate) fn picture(path: &Path) -> Vec<String> {
+/// The stations of a picture: this machine, the hops, and the far end; behind a machine that an NSG guards also that, where a
+/// hop has seen what it let go.
+pub(crate) fn picture(path: &Path, is_guarded: bool) -> Vec<String> {
     let mut stations = stations(path);
-    stations.insert(1, "NSG".into());
+    let has_left = path.hops.first().is_some_and(|hop| hop.does == HopDoes::Forwards);
+    if is_guarded && has_left {
+        stations.insert(1, "NSG".into());
+    }
     stations.push(path.label.clone());
     stations
 }
@@ -42,7 +46,9 @@ fn stations(path: &Path) -> Vec<String> {
 fn station(hop: &Hop) -> String {
     let number = hop.hop;
     match (hop.does, &hop.address) {
-        (HopDoes::Accepts, None) => format!("proxy at hop {number}"),
+        // What is so near may be this machine itself.
+        (HopDoes::Accepts, None) => format!("proxy here or at hop {number}"),
+        (HopDoes::Refuses, None) => format!("reset here or at hop {number}"),
         (HopDoes::Accepts, Some(address)) => format!("proxy at hop {number} {address}"),
         (_, None) => format!("hop {number}"),
         (_, Some(address)) => format!("hop {number} {address}"),
@@ -90,8 +96,19 @@ mod tests {
         assert_eq!(draw(&one, 75, true), "VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433");
         assert_eq!(draw(&one, 75, false), "VM 10.1.0.4 -- hop 1 10.1.9.4 --x Sql 1433");
         let proxy = path(vec![hop(1, None, HopDoes::Accepts)]);
-        assert_eq!(draw(&proxy, 75, true), "VM 10.1.0.4 ── proxy at hop 1 ──✂ Sql 1433");
-        assert_eq!(picture(&one), ["VM 10.1.0.4", "NSG", "hop 1 10.1.9.4", "Sql 1433"]);
+        assert_eq!(
+            draw(&proxy, 75, true),
+            "VM 10.1.0.4 ── proxy here or at hop 1 ──✂ Sql 1433"
+        );
+        assert_eq!(
+            picture(&proxy, true),
+            ["VM 10.1.0.4", "proxy here or at hop 1", "Sql 1433"]
+        );
+        assert_eq!(picture(&one, false), ["VM 10.1.0.4", "hop 1 10.1.9.4", "Sql 1433"]);
+        assert_eq!(
+            picture(&one, true),
+            ["VM 10.1.0.4", "NSG", "hop 1 10.1.9.4", "Sql 1433"]
+        );
         let long = (1..=6)
             .map(|n| hop(n, Some("10.100.200.254"), HopDoes::Forwards))
             .collect();

@@ -160,7 +160,7 @@ firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
         target: "sql/sql.example:1433",
         exit: 1,
         says: &[
-            "VM 10.1.0.4 -- proxy at hop 1 --x Sql 1433",
+            "VM 10.1.0.4 -- proxy here or at hop 1 --x Sql 1433",
             "a proxy at the first hop answers in its place",
         ],
         never: &["could not try"],

@@ -1,7 +1,7 @@
 //! The way of a finding's packets, station by station, and where it stops.
 
 use crate::{
-    model::{Finding, Suspect},
+    model::{Finding, HopDoes, Standing, Suspect},
     report::path,
     text::escape,
 };
@@ -11,10 +11,12 @@ use crate::{
 pub(super) struct Station {
     /// What stands there.
     pub(super) label: String,
-    /// Whether the way stops before the next one.
+    /// Whether the way stops before the next one, or here.
     pub(super) stops: bool,
     /// Whether it may stop here as well.
     pub(super) is_suspected: bool,
+    /// Whether it is known only that it stops here or at whatever comes next.
+    pub(super) or_next: bool,
 }
 
 /// The places that any packet passes, with those who are suspected there. A name is asked for before anything is sent.
@@ -36,15 +38,20 @@ const PLACES: [(&str, &[Suspect]); 5] = [
 ];
 
 /// The stations of a finding's way: the hops that were seen, where somebody looked; else the places that any packet passes.
-/// The way stops behind the last hop that answered, or at the likeliest suspect. Nothing, where it stops nowhere.
-pub(super) fn way(finding: &Finding) -> Vec<Station> {
+/// The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest suspect. Nothing,
+/// where it stops nowhere. Only a machine of Azure's has an NSG before it.
+pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station> {
+    let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
+    let is_service_suspected = finding.suspects.contains(&Suspect::Service);
     if let Some(seen) = &finding.path {
-        let hops = path::picture(seen);
-        let stop = hops.len().saturating_sub(2);
+        let hops = path::picture(seen, is_guarded);
+        let end = hops.len().saturating_sub(1);
+        let passes_on = seen.hops.last().is_some_and(|hop| hop.does == HopDoes::Forwards);
         let station = |(at, label): (usize, String)| Station {
             label: escape(&label).into_owned(),
-            stops: at == stop,
-            is_suspected: false,
+            stops: at + 1 == end,
+            is_suspected: at == end && is_service_suspected,
+            or_next: at + 1 == end && passes_on,
         };
         return hops.into_iter().enumerate().map(station).collect();
     }
@@ -58,20 +65,140 @@ pub(super) fn way(finding: &Finding) -> Vec<Station> {
     let suspected = |suspects: &[Suspect]| finding.suspects.iter().any(|suspect| is_at(suspects, suspect));
     let mut stations: Vec<Station> = PLACES
         .iter()
-        .filter(|(name, suspects)| *name != "Name server" || suspected(suspects))
+        .filter(|(name, suspects)| match *name {
+            "Name server" => suspected(suspects),
+            "NSG" => is_guarded || suspected(suspects),
+            _ => true,
+        })
         .map(|(name, suspects)| {
             let stops = is_at(suspects, likeliest);
             Station {
                 label: (*name).to_owned(),
                 stops,
                 is_suspected: !stops && suspected(suspects),
+                or_next: false,
             }
         })
         .collect();
     stations.push(Station {
         label: "Service".to_owned(),
         stops: false,
-        is_suspected: finding.suspects.contains(&Suspect::Service),
+        is_suspected: is_service_suspected,
+        or_next: false,
     });
     stations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Station, way};
+    use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
+
+    /// The stations in words: `*` where it stops, `?` where it may, `>` where it may at the next.
+    fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
+        let station = |station: Station| {
+            let marks = [
+                (station.stops, "*"),
+                (station.is_suspected, "?"),
+                (station.or_next, ">"),
+            ];
+            let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+            format!("{}{marks}", station.label)
+        };
+        way(finding, standing)
+            .into_iter()
+            .map(station)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn finding(path: Option<Path>, suspects: &[Suspect]) -> Finding {
+        Finding {
+            id: "silence/x".into(),
+            kind: None,
+            cause: None,
+            title: String::new(),
+            confidence: Confidence::High,
+            need: Some(Need::Required),
+            stops_activation: false,
+            docs: None,
+            endpoints: Vec::new(),
+            evidence: Vec::new(),
+            path,
+            suspects: suspects.to_vec(),
+            impact: String::new(),
+            fix: Fix::default(),
+            handover: None,
+        }
+    }
+
+    fn path(does: HopDoes, address: Option<&str>) -> Path {
+        let hop = Hop {
+            hop: 1,
+            does,
+            address: address.map(str::to_owned),
+            icmp_type: None,
+            icmp_code: None,
+            rtt_ms: None,
+        };
+        Path {
+            endpoint: "sql/x:1433".into(),
+            from: Some("10.1.0.4".into()),
+            to: "20.1.2.3:1433".into(),
+            label: "Sql 1433".into(),
+            hops: vec![hop],
+        }
+    }
+
+    #[test]
+    fn no_more_is_drawn_than_was_seen() {
+        let azure = Some(Standing::AzureVm);
+        let hop = || Some(path(HopDoes::Forwards, Some("10.1.9.4")));
+        let proxy = || Some(path(HopDoes::Accepts, None));
+        for (path, suspects, standing, stations) in [
+            (
+                hop(),
+                &[Suspect::Nva][..],
+                azure,
+                "VM 10.1.0.4, NSG, hop 1 10.1.9.4*>, Sql 1433",
+            ),
+            // Only a machine of Azure's has an NSG before it.
+            (
+                hop(),
+                &[Suspect::Nva],
+                Some(Standing::NotAzure),
+                "VM 10.1.0.4, hop 1 10.1.9.4*>, Sql 1433",
+            ),
+            (hop(), &[Suspect::Nva], None, "VM 10.1.0.4, hop 1 10.1.9.4*>, Sql 1433"),
+            (
+                hop(),
+                &[Suspect::Nva, Suspect::Service],
+                azure,
+                "VM 10.1.0.4, NSG, hop 1 10.1.9.4*>, Sql 1433?",
+            ),
+            // Who accepts so near may stand before the NSG.
+            (
+                proxy(),
+                &[Suspect::Proxy],
+                azure,
+                "VM 10.1.0.4, proxy here or at hop 1*, Sql 1433",
+            ),
+            (None, &[Suspect::Udr], None, "This VM, Next hop*, Firewall, Service"),
+            (
+                None,
+                &[Suspect::Udr],
+                azure,
+                "This VM, NSG, Next hop*, Firewall, Service",
+            ),
+            (
+                None,
+                &[Suspect::Nsg],
+                None,
+                "This VM, NSG*, Next hop, Firewall, Service",
+            ),
+            (None, &[Suspect::Service], azure, ""),
+        ] {
+            assert_eq!(drawn(&finding(path, suspects), standing), stations);
+        }
+    }
 }
