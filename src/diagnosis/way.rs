@@ -4,17 +4,13 @@
 //! packet cannot have come farther stands within that distance, whatever any router says. Behind a NAT only this second kind is
 //! believed.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use super::{attempt, context::Context, outcome::Standing};
 use crate::{
     address,
-    azure::PLATFORM_DNS,
-    model::{Cause, Ending, Hop, HopDoes, Path},
+    azure::{NextHop, PLATFORM_DNS},
+    model::{Cause, Ending, Hop, HopDoes, Path, prediction::RouteMatch},
     net::{
         icmp::IcmpError,
         milliseconds,
@@ -31,14 +27,37 @@ pub mod account;
 pub mod calls;
 
 /// So many connections over one hop have to fare alike before it is the hop's doing.
-const ENOUGH: usize = 2;
+const ENOUGH: usize = 3;
+
+/// What is known of the route to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lead {
+    /// No route was given.
+    Untold,
+    /// It leads over hops.
+    Hops,
+    /// It leads through the fabric alone: within the network, or through a service endpoint.
+    PastEveryHop,
+}
+
+impl Lead {
+    /// What the route says that decides, where one was given.
+    pub fn of(route: Option<&RouteMatch>) -> Self {
+        match route.map(|route| &route.next_hop_type) {
+            None => Self::Untold,
+            Some(NextHop::ServiceEndpoint | NextHop::Network(_)) => Self::PastEveryHop,
+            Some(_) => Self::Hops,
+        }
+    }
+}
 
 /// What was seen of one way, and how far it reaches.
 #[derive(Debug, Clone)]
 pub struct Reading<'a> {
+    way: &'a Way,
     endpoint: &'a Endpoint,
-    address: SocketAddr,
     source: Option<IpAddr>,
+    lead: Lead,
     /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a time to live.
     is_near: bool,
     /// The hops before any NAT that said that a SYN ran out there.
@@ -47,13 +66,10 @@ pub struct Reading<'a> {
     pub accepts: Option<u8>,
     /// From which one on every SYN is reset.
     pub refuses: Option<u8>,
-    /// The least one with which any SYN is accepted or reset; larger ones may have been lost, or gone another way.
-    pub nearest: Option<u8>,
-    /// Whether every SYN was sent, and none accepted.
-    pub none_opens: bool,
     /// From which one on everything that we say is cut, and how.
     pub cuts: Option<(u8, Cause)>,
-    /// The largest time to live of words that ran out, where larger ones were met with silence.
+    /// The largest time to live of words that ran out, where larger ones were met with silence, and the hop at that distance is
+    /// known: on an open connection the kernel does not tell who says so.
     pub reaches: Option<u8>,
     /// Connections by the first hop that they go over.
     pub shares: Vec<Share>,
@@ -84,28 +100,23 @@ pub struct Share {
 }
 
 impl<'a> Reading<'a> {
-    /// What was seen on the way to an endpoint; `has_service_endpoint` where a route is known that leads past every hop.
-    pub fn of(way: &'a Way, endpoint: &'a Endpoint, has_service_endpoint: bool) -> Self {
-        let address = way.address;
-        let mut traces = way.syns.iter().flatten();
-        let source = traces.find_map(|trace| Some(trace.source?.ip()));
-        let opens = |trace: &TcpTrace| trace.end == TcpEnd::Open;
+    /// What was seen on the way to an endpoint.
+    pub fn of(way: &'a Way, endpoint: &'a Endpoint, lead: Lead) -> Self {
+        let address = way.address.ip();
+        let source = way.syns.iter().flatten().find_map(|trace| Some(trace.source?.ip()));
+        let hops = routers(way, source);
         Self {
+            way,
             endpoint,
-            address,
             source,
-            is_near: address::is_private(address.ip()) || has_service_endpoint || address.ip() == PLATFORM_DNS.ip(),
-            hops: routers(way, source),
+            lead,
+            is_near: address::is_private(address) || lead == Lead::PastEveryHop || address == PLATFORM_DNS.ip(),
             accepts: from_on(&way.syns, opens),
             refuses: from_on(&way.syns, is_reset),
-            nearest: nearest(&way.syns, |trace| opens(trace) || is_reset(trace)),
-            none_opens: way
-                .syns
-                .iter()
-                .all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
             cuts: cuts(way, endpoint),
-            reaches: reaches(way, endpoint),
+            reaches: reaches(way, endpoint, &hops),
             shares: shares(way, endpoint),
+            hops,
         }
     }
 
@@ -115,12 +126,12 @@ impl<'a> Reading<'a> {
         format!("{name} {}", self.endpoint.port)
     }
 
-    /// Whether somebody at the first hop accepts in the place of an address that cannot be there.
+    /// Whether somebody accepts in the place of an address that cannot be so near: on this machine, or at the first hop.
     pub fn is_proxied(&self) -> bool {
         !self.is_near && self.accepts == Some(1)
     }
 
-    /// Whether somebody at the first hop resets in the place of an address that cannot be there.
+    /// Whether somebody resets in the place of an address that cannot be so near.
     pub fn is_refused_nearby(&self) -> bool {
         !self.is_near && self.refuses == Some(1)
     }
@@ -131,7 +142,8 @@ impl<'a> Reading<'a> {
         let (cut, cause) = self.cuts?;
         let is_nearer = match self.accepts {
             Some(accepts) => cut < accepts,
-            None => self.none_opens,
+            // One that was never sent might have been accepted.
+            None => (self.way.syns.iter()).all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
         };
         is_nearer.then_some((cut, cause))
     }
@@ -144,7 +156,13 @@ impl<'a> Reading<'a> {
 
     /// Whether some SYNs got as far as somebody who answers them and larger ones did not, so that nothing tells where it stops.
     pub fn is_uneven(&self) -> bool {
-        self.nearest.is_some() && self.accepts.is_none() && self.refuses.is_none()
+        let is_answered = self
+            .way
+            .syns
+            .iter()
+            .flatten()
+            .any(|trace| opens(trace) || is_reset(trace));
+        is_answered && self.accepts.is_none() && self.refuses.is_none()
     }
 
     /// The hop over which nothing passes, and one over which everything does.
@@ -176,11 +194,12 @@ impl<'a> Reading<'a> {
             vec![silent_hop(HopDoes::Accepts)]
         } else if self.is_refused_nearby() {
             vec![silent_hop(HopDoes::Refuses)]
-        } else if let Some((cut, _)) = self.cut_on_the_way() {
+        } else if let Some((cut, _)) = self.cuts {
             before(cut).collect()
         } else if let Some(reaches) = self.reaches {
             before(reaches + 1).collect()
-        } else if self.is_uneven() {
+        } else if self.is_uneven() || !self.way.words.is_empty() {
+            // A connection was opened, and nothing tells where what is said on it stops.
             Vec::new()
         } else {
             before(self.accepts.or(self.refuses).unwrap_or(u8::MAX)).collect()
@@ -188,7 +207,7 @@ impl<'a> Reading<'a> {
         (!hops.is_empty()).then(|| Path {
             endpoint: self.endpoint.id.clone(),
             from: self.source.map(|source| source.to_string()),
-            to: self.address.to_string(),
+            to: self.way.address.to_string(),
             label: self.label(),
             hops,
         })
@@ -246,10 +265,8 @@ fn from_on<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
     tried[first..].iter().all(holds).then(|| u8::try_from(first + 1).ok())?
 }
 
-/// The least time to live at which something holds.
-fn nearest<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
-    let first = tried.iter().position(|one| one.as_ref().is_some_and(&holds))?;
-    u8::try_from(first + 1).ok()
+fn opens(trace: &TcpTrace) -> bool {
+    trace.end == TcpEnd::Open
 }
 
 fn is_reset(trace: &TcpTrace) -> bool {
@@ -277,15 +294,17 @@ fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
     Some((from, cause))
 }
 
-fn reaches(way: &Way, endpoint: &Endpoint) -> Option<u8> {
+/// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger time to live as well.
+fn reaches(way: &Way, endpoint: &Endpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
         |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == Ending::Silence);
     if !way.words.iter().flatten().all(is_silent) {
         return None;
     }
     let ran_out = |attempt: &Option<Attempt>| attempt.as_ref().is_some_and(|attempt| attempt.ran_out);
-    let last = way.words.iter().rposition(ran_out)?;
-    u8::try_from(last + 1).ok()
+    let last = way.words.iter().rposition(ran_out)? + 1;
+    let hop = hops.iter().find(|router| usize::from(router.hop) == last)?.hop;
+    (last < way.words.len()).then_some(hop)
 }
 
 fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
@@ -308,11 +327,15 @@ fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
     use super::*;
     use crate::{
+        hello::{End, Greeting},
         model::{Direction, Expect, Need, Protocol, Suspect, Transport},
         net::SocketFailure,
         plan::Destination,
+        probe::trace::Hello,
     };
 
     /// What became of the SYNs: `.` silence, `+` accepted, `-` reset, `?` not sent, anything else the host of a router in 10.0.0.0/24,
@@ -368,6 +391,8 @@ mod tests {
         }
     }
 
+    const OWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4))];
+
     fn endpoint() -> Endpoint {
         Endpoint {
             id: "web/web.example:443".into(),
@@ -410,7 +435,7 @@ mod tests {
             ("abab....", vec![1, 2]),
         ] {
             let way = way("20.1.2.3", seen);
-            let reading = Reading::of(&way, &endpoint, false);
+            let reading = Reading::of(&way, &endpoint, Lead::Hops);
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
             assert_eq!(reading.path().is_some(), !hops.is_empty(), "{seen}");
@@ -420,33 +445,38 @@ mod tests {
     #[test]
     fn a_proxy_is_one_only_where_nothing_else_can_be_so_near() {
         let endpoint = endpoint();
-        for (to, seen, has_service_endpoint, is_proxied) in [
-            ("20.1.2.3", "++++++++", false, true),
-            ("20.1.2.3", "++++++++", true, false),
-            ("10.2.0.4", "++++++++", false, false),
-            ("168.63.129.16", "++++++++", false, false),
-            ("20.1.2.3", "a+++++++", false, false),
+        for (to, seen, lead, is_proxied) in [
+            ("20.1.2.3", "++++++++", Lead::Hops, true),
+            ("20.1.2.3", "++++++++", Lead::PastEveryHop, false),
+            ("10.2.0.4", "++++++++", Lead::Hops, false),
+            ("168.63.129.16", "++++++++", Lead::Hops, false),
+            ("20.1.2.3", "a+++++++", Lead::Hops, false),
             // Packets of different ports may go different ways.
-            ("20.1.2.3", "+.++++++", false, false),
-            ("20.1.2.3", "+?++++++", false, false),
+            ("20.1.2.3", "+.++++++", Lead::Hops, false),
+            ("20.1.2.3", "+?++++++", Lead::Hops, false),
         ] {
             let way = way(to, seen);
-            let reading = Reading::of(&way, &endpoint, has_service_endpoint);
+            let reading = Reading::of(&way, &endpoint, lead);
             assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
         }
+        let proxied = way("20.1.2.3", "++++++++");
+        let said = |lead| Reading::of(&proxied, &endpoint, lead).says().sentences().join(" ");
+        assert!(said(Lead::Hops).contains("on this machine or at the first hop answers"));
+        assert!(said(Lead::Hops).contains("the given routes"));
+        assert!(said(Lead::Untold).contains("no route to it was given"));
         let way = way("20.1.2.3", "--------");
-        assert!(Reading::of(&way, &endpoint, false).is_refused_nearby());
-        assert!(!Reading::of(&way, &endpoint, true).is_refused_nearby());
+        assert!(Reading::of(&way, &endpoint, Lead::Hops).is_refused_nearby());
+        assert!(!Reading::of(&way, &endpoint, Lead::PastEveryHop).is_refused_nearby());
     }
 
     #[test]
     fn what_does_not_answer_says_nothing() {
         let (way, endpoint) = (way("20.1.2.3", "........"), endpoint());
-        let reading = Reading::of(&way, &endpoint, false);
+        let reading = Reading::of(&way, &endpoint, Lead::Hops);
         assert!(reading.says().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-        account::accuse(&reading, &mut suspects);
+        account::accuse(&reading, &OWN, &mut suspects);
         assert_eq!(suspects, [Suspect::Nsg, Suspect::Udr]);
     }
 
@@ -460,8 +490,107 @@ mod tests {
         ] {
             let way = way(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-            account::accuse(&Reading::of(&way, &endpoint, false), &mut suspects);
+            account::accuse(&Reading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
             assert_eq!(suspects, left, "{to}");
+        }
+    }
+
+    #[test]
+    fn who_answers_within_one_hop_may_stand_on_this_machine() {
+        let endpoint = endpoint();
+        for (seen, lead, left) in [
+            ("++++++++", Lead::Hops, "nsg local-host service proxy nva"),
+            ("--------", Lead::Hops, "nva nsg local-host"),
+            // Without routes it may be the service, through a service endpoint.
+            ("--------", Lead::Untold, "nva nsg local-host service"),
+        ] {
+            let way = way("20.1.2.3", seen);
+            let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
+            account::accuse(&Reading::of(&way, &endpoint, lead), &OWN, &mut suspects);
+            let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
+            assert_eq!(words.join(" "), left, "{seen} {lead:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_hop_of_a_container_is_its_own_machine() {
+        let (way, endpoint) = (way("20.1.2.3", "a......."), endpoint());
+        let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
+        let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
+        account::accuse(&Reading::of(&way, &endpoint, Lead::Hops), &network_knows, &mut suspects);
+        assert_eq!(suspects, [Suspect::Nva, Suspect::Nsg, Suspect::Udr]);
+    }
+
+    /// Words met with silence: `x` where a hop says that they ran out.
+    fn words(way: &mut Way, seen: &str) {
+        let said = |seen: char| {
+            let greeting = Greeting {
+                end: End::TimedOut,
+                received: Vec::new(),
+            };
+            Some(Attempt {
+                tcp: Some(TcpTrace {
+                    duration: Duration::from_millis(1),
+                    end: TcpEnd::Open,
+                    source: None,
+                }),
+                hello: Some(Box::new(Hello {
+                    duration: Duration::from_millis(400),
+                    greeting,
+                })),
+                ran_out: seen == 'x',
+                ..Attempt::new(way.address)
+            })
+        };
+        way.words = seen.chars().map(said).collect();
+    }
+
+    #[test]
+    fn words_get_as_far_as_a_hop_that_is_known() {
+        let endpoint = Endpoint {
+            protocol: Protocol::Tds,
+            ..endpoint()
+        };
+        for (syns, seen, reaches) in [
+            ("ab.+++++", "xx......", Some(2)),
+            ("ab.+++++", "x.......", Some(1)),
+            // Behind a NAT, and where a firewall says no to whatever comes as far as it.
+            ("aAA+++++", "xxx.....", None),
+            ("ab.+++++", "xxxxxxxx", None),
+            ("abcdefgh", "xxxxxxxx", None),
+            ("ab.+++++", "........", None),
+        ] {
+            let mut way = way("20.1.2.3", syns);
+            words(&mut way, seen);
+            let reading = Reading::of(&way, &endpoint, Lead::Hops);
+            assert_eq!(reading.reaches, reaches, "{syns} {seen}");
+            let path = reading.path().map(|path| path.hops.len());
+            assert_eq!(path, reaches.map(usize::from), "{syns} {seen}");
+        }
+        // The connection was opened, so it is not the SYNs that are dropped.
+        let mut way = way("20.1.2.3", "aA......");
+        words(&mut way, "xx......");
+        let reading = Reading::of(&way, &endpoint, Lead::Hops);
+        assert!(
+            reading.says().sentences().is_empty(),
+            "{:?}",
+            reading.says().sentences()
+        );
+    }
+
+    #[test]
+    fn three_of_each_are_needed_to_tell_two_hops_apart() {
+        let endpoint = endpoint();
+        let way = way("20.1.2.3", "a.......");
+        for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
+            let mut reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let share = |host, passed, failed| Share {
+                hop: [10, 0, 2, host].into(),
+                passed,
+                failed,
+            };
+            reading.shares = vec![share(5, passed, 0), share(6, 0, failed)];
+            assert_eq!(reading.unequal_hops().is_some(), is_unequal, "{passed} {failed}");
         }
     }
 
@@ -471,7 +600,7 @@ mod tests {
         let read = |seen: &str| {
             let endpoint = endpoint();
             let way = way("20.1.2.3", seen);
-            let mut reading = Reading::of(&way, &endpoint, false);
+            let mut reading = Reading::of(&way, &endpoint, Lead::Hops);
             reading.cuts = reset;
             (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
         };
@@ -490,7 +619,7 @@ mod tests {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
             let way = way("20.1.2.3", seen);
-            let reading = Reading::of(&way, &endpoint, false);
+            let reading = Reading::of(&way, &endpoint, Lead::Hops);
             assert!(reading.is_uneven(), "{seen}");
             assert_eq!(reading.path(), None, "{seen}");
         }

@@ -5,8 +5,7 @@ use super::{
     text::page::{Line, Page},
 };
 use crate::{
-    azure::NextHop,
-    diagnosis::way::{Reading, told},
+    diagnosis::way::{Lead, Reading, told},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
     plan::Endpoint,
@@ -47,10 +46,9 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
         page.paragraph(Line::default(), style::NORMAL, untold, None);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
-    let has_service_endpoint = route.is_some_and(|route| route.next_hop_type == NextHop::ServiceEndpoint);
     let is_well = row.verdict == Verdict::Reachable;
     for way in &run.ways.seen {
-        let reading = Reading::of(way, endpoint, has_service_endpoint);
+        let reading = Reading::of(way, endpoint, Lead::of(route));
         page.gap();
         page.line(Line::default().text(&format!("To {}", way.address)));
         let stops = row.verdict == Verdict::Blocked || reading.unequal_hops().is_some();

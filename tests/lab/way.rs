@@ -114,7 +114,7 @@ faults: [ { to: 'web.example:443', does: reset, when: { hop: 1, on: data, way: o
         target: "web/web.example:443",
         exit: 1,
         says: &[
-            "The reset comes from before hop 2",
+            "The reset comes from hop 2 or nearer",
             "what we say on a connection",
             "ran out, a hop says",
         ],
@@ -161,7 +161,7 @@ firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
         exit: 1,
         says: &[
             "VM 10.1.0.4 -- proxy here or at hop 1 --x Sql 1433",
-            "a proxy at the first hop answers in its place",
+            "a proxy on this machine or at the first hop answers in its place",
         ],
         never: &["could not try"],
     },

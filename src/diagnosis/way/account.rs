@@ -1,8 +1,9 @@
 //! What the way adds to what is said of a finding: sentences, and who is a suspect no more.
 
-use super::Reading;
+use std::net::IpAddr;
+
+use super::{Lead, Reading};
 use crate::{
-    azure::NextHop,
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::Account,
@@ -16,14 +17,9 @@ use crate::{
 pub fn reading<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Option<Reading<'a>> {
     view.ways.iter().find_map(|way| {
         let row = rows.iter().find(|row| row.index == way.endpoint)?;
-        Some(Reading::of(way, row.endpoint, is_past_every_hop(row)))
+        let route = row.prediction.and_then(|prediction| prediction.route.as_ref());
+        Some(Reading::of(way, row.endpoint, Lead::of(route)))
     })
-}
-
-/// Whether the network's own rules lead through a service endpoint.
-fn is_past_every_hop(row: &Row<'_>) -> bool {
-    let route = row.prediction.and_then(|prediction| prediction.route.as_ref());
-    route.is_some_and(|route| route.next_hop_type == NextHop::ServiceEndpoint)
 }
 
 /// Where it stops, where that is known.
@@ -35,7 +31,8 @@ pub fn path(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<Path> {
 pub fn refine(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     let Some(reading) = reading(view, rows) else { return };
     let mut said = reading.says();
-    if leaves_the_subnet(&reading) {
+    let own = view.place.addresses;
+    if leaves_the_subnet(&reading, own) {
         let is_denied = rows.iter().any(|row| {
             let denies = row.prediction.filter(|prediction| prediction.verdict == Expected::Deny);
             denies.is_some_and(|prediction| prediction.nsg.is_some())
@@ -44,28 +41,35 @@ pub fn refine(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
             said = said.against("a hop answers, so the packets leave the subnet, whatever the given NSG rules deny");
         }
     }
-    accuse(&reading, &mut account.suspects);
+    accuse(&reading, own, &mut account.suspects);
     let so_far = std::mem::take(&mut account.grounds);
     account.grounds = said.and(so_far);
 }
 
-/// Whether a hop has seen the packets: what guards the subnet they come from has let them go.
-fn leaves_the_subnet(reading: &Reading<'_>) -> bool {
-    !reading.is_near && (!reading.hops.is_empty() || reading.is_proxied() || reading.is_refused_nearby())
+/// Whether a hop says that it has seen the packets: what guards the subnet they come from has let them go. Who accepts or resets
+/// at that distance may stand on this machine, and so does the first hop of an address that is not the machine's own, such as a
+/// container's.
+fn leaves_the_subnet(reading: &Reading<'_>, own: &[IpAddr]) -> bool {
+    let is_own = reading.source.is_some_and(|source| own.contains(&source));
+    is_own && !reading.is_near && !reading.hops.is_empty()
 }
 
 /// Puts those first that the way points at, and takes those off the list that it clears.
-pub(super) fn accuse(reading: &Reading<'_>, suspects: &mut Vec<Suspect>) {
+pub(super) fn accuse(reading: &Reading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
-    if leaves_the_subnet(reading) {
+    let may_be_here =
+        reading.is_proxied() || reading.is_refused_nearby() || matches!(reading.cut_on_the_way(), Some((1, _)));
+    if leaves_the_subnet(reading, own) {
         suspects.retain(|suspect| !BEFORE_THE_FIRST_HOP.contains(suspect));
+    }
+    let is_refused = reading.is_refused_nearby() && reading.lead != Lead::Untold;
+    let is_not_the_service = reading.is_cut_far_apart() || is_refused || reading.unequal_hops().is_some();
+    if is_not_the_service {
+        suspects.retain(|suspect| *suspect != Suspect::Service);
     }
     let is_on_the_way =
         reading.cut_on_the_way().is_some() || reading.is_refused_nearby() || reading.unequal_hops().is_some();
-    if reading.is_cut_far_apart() || reading.is_refused_nearby() || reading.unequal_hops().is_some() {
-        suspects.retain(|suspect| *suspect != Suspect::Service);
-    }
     let mut add = |suspect: Suspect, first: bool| match suspects.iter().position(|known| *known == suspect) {
         Some(at) if first => suspects[..=at].rotate_right(1),
         Some(_) => {}
@@ -78,6 +82,9 @@ pub(super) fn accuse(reading: &Reading<'_>, suspects: &mut Vec<Suspect>) {
     } else if is_on_the_way || !reading.hops.is_empty() {
         add(Suspect::Nva, is_on_the_way || !reading.is_near);
     }
+    if may_be_here {
+        add(Suspect::LocalHost, false);
+    }
 }
 
 impl Reading<'_> {
@@ -85,9 +92,15 @@ impl Reading<'_> {
     pub fn says(&self) -> Grounds {
         let flows = self.says_of_flows();
         let where_it_stops = if self.is_proxied() {
-            Some((PATTERN, self.says_of_a_proxy()))
+            Some((
+                self.weight_of_so_near(),
+                self.says_of_so_near("accepts", "a proxy", "answers"),
+            ))
         } else if self.is_refused_nearby() {
-            Some((PATTERN, self.says_of_a_refusal()))
+            Some((
+                self.weight_of_so_near(),
+                self.says_of_so_near("resets", "somebody", "refuses"),
+            ))
         } else if let Some((cut, cause)) = self.cut_on_the_way() {
             Some(self.says_of_a_cut(cut, cause))
         } else {
@@ -128,19 +141,23 @@ impl Reading<'_> {
         })
     }
 
-    fn says_of_a_proxy(&self) -> String {
-        format!(
-            "{} accepts a SYN with a time to live of 1, which no router passes on, and no service endpoint route to it is known: a \
-             proxy at the first hop answers in its place",
-            self.address
-        )
+    /// Without routes nothing excludes a service endpoint, and the service itself would be so near.
+    fn weight_of_so_near(&self) -> Weight {
+        match self.lead {
+            Lead::Untold => Weight::Supports(Basis::Ambiguous),
+            Lead::Hops | Lead::PastEveryHop => PATTERN,
+        }
     }
 
-    fn says_of_a_refusal(&self) -> String {
+    fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
+        let unless = match self.lead {
+            Lead::Untold => ", unless a service endpoint leads there: no route to it was given",
+            Lead::Hops | Lead::PastEveryHop => "; the given routes lead there through no service endpoint",
+        };
         format!(
-            "{} resets a SYN with a time to live of 1, which no router passes on, and no service endpoint route to it is known: \
-             somebody at the first hop refuses in its place",
-            self.address
+            "{} {does} a SYN with a time to live of 1, which no router passes on: {who} on this machine or at the first hop \
+             {instead} in its place{unless}",
+            self.way.address
         )
     }
 
@@ -166,9 +183,13 @@ impl Reading<'_> {
         } else {
             Weight::Supports(Basis::Ambiguous)
         };
+        let whence = match cut {
+            1 => "this machine or the first hop".to_owned(),
+            _ => format!("hop {cut} or nearer"),
+        };
         (
             weight,
-            format!("the {what} comes from before hop {cut}, the SYN-ACK from {farther}"),
+            format!("the {what} comes from {whence}, the SYN-ACK from {farther}"),
         )
     }
 
@@ -176,15 +197,17 @@ impl Reading<'_> {
     fn says_of_the_end(&self) -> Option<String> {
         if let Some(reaches) = self.reaches {
             let hop = self.hops.iter().find(|router| router.hop == reaches);
-            let named = hop.map_or_else(String::new, |router| format!(", {}", router.address));
+            let named = hop.map_or_else(String::new, |router| {
+                format!(", where {} answers SYNs as well", router.address)
+            });
             return Some(format!(
-                "what we say on the open connection gets as far as hop {reaches}{named}, which says so: it drops the rest, or the one \
-                 behind it does, as far as routers answer"
+                "what we say on the open connection gets as far as hop {reaches}, as an error says{named}: it drops the rest, or the \
+                 one behind it does, as far as routers answer"
             ));
         }
-        if let Some((cut, _)) = self.cuts {
+        if let (Some((cut, _)), Some(accepts)) = (self.cuts, self.accepts) {
             return Some(format!(
-                "it is cut no nearer than it is accepted: both take a time to live of {cut}"
+                "it is cut no nearer than it is accepted: a SYN takes a time to live of {accepts}, what is cut one of {cut}"
             ));
         }
         if self.is_uneven() || self.unequal_hops().is_some() {
@@ -203,6 +226,8 @@ impl Reading<'_> {
         let so = match (self.refuses, self.accepts) {
             (Some(ttl), _) => format!("what resets stands no farther than hop {ttl}"),
             (None, Some(ttl)) => format!("what accepts stands no farther than hop {ttl}"),
+            // A SYN that may go farther is accepted.
+            (None, None) if !self.way.words.is_empty() => return None,
             (None, None) => "it drops them, or the one behind it does, as far as routers answer".into(),
         };
         Some(format!("{answered}: {so}"))
