@@ -216,10 +216,9 @@ pub(super) fn is_what_is_listed() -> Result<()> {
     ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);
     ensure!(seen.odd.is_empty(), "frames of another kind: {:02x?}", seen.odd.first());
     // The kernel's own answers to what comes too late.
-    let strange = seen
-        .others
-        .iter()
-        .find(|(protocol, to)| *protocol != 1 || !world.plan.knows(*to));
+    let strange = seen.others.iter().find(|(protocol, to)| {
+        *protocol != 1 || !(world.plan.knows(*to) || *to == PLATFORM || NAME_SERVERS.contains(to))
+    });
     ensure!(strange.is_none(), "IP protocol and destination: {strange:?}");
     let said = everything(seen)?;
     for one in &said {
