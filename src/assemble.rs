@@ -87,6 +87,7 @@ pub(crate) fn assemble(
         started_at: course.started_at,
         duration_ms: milliseconds(course.duration),
         complete: !course.interrupted,
+        redacted: false,
         selection,
         exit: None,
         vantage: place(

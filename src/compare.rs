@@ -16,6 +16,7 @@ use crate::{
     azure::Cloud,
     diff::State,
     model::{Endpoint, ExitStatus, Expect, Need, Report, Standing, Suspect, Verdict, json},
+    redact,
     text::words,
 };
 
@@ -299,13 +300,18 @@ fn rows(reports: &[Named]) -> Vec<Row> {
     let mut position: HashMap<&str, usize> = HashMap::new();
     let mut dependencies: HashMap<&str, usize> = HashMap::new();
     for (place, named) in reports.iter().enumerate() {
+        let is_known = redact::known(&named.report);
         for endpoint in &named.report.endpoints {
             let next = dependencies.len();
             dependencies.entry(&endpoint.dependency).or_insert(next);
-            let at = *position.entry(&endpoint.id).or_insert_with(|| {
+            // Two hosts may have one stand-in: such a row is of one place alone.
+            let at = match is_known(endpoint) {
+                true => *position.entry(&endpoint.id).or_insert(rows.len()),
+                false => rows.len(),
+            };
+            if at == rows.len() {
                 rows.push(Row::new(endpoint, reports.len()));
-                rows.len() - 1
-            });
+            }
             rows[at].add(place, endpoint, is_blind(named));
         }
     }

@@ -131,10 +131,11 @@ impl Diff {
         }
         let old: HashMap<&str, &Endpoint> = before.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         let kept: HashSet<&str> = after.endpoints.iter().map(|e| e.id.as_str()).collect();
+        let has_stand_ins = before.redacted || after.redacted;
         let mut changes = Vec::new();
         for endpoint in &after.endpoints {
             match old.get(endpoint.id.as_str()) {
-                Some(earlier) => changes.extend(changes_of(earlier, endpoint)),
+                Some(earlier) => changes.extend(changes_of(earlier, endpoint, has_stand_ins)),
                 None => changes.push(Change::new(Kind::Added, None, Some(endpoint))),
             }
         }
@@ -194,7 +195,8 @@ impl State {
     }
 }
 
-fn changes_of(before: &Endpoint, after: &Endpoint) -> Vec<Change> {
+/// What changed of an endpoint; of addresses nothing that can be known where they may be stand-ins.
+fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
         (old, new) if old == new => (before.cause != after.cause).then_some(Kind::CauseChanged),
@@ -216,7 +218,8 @@ fn changes_of(before: &Endpoint, after: &Endpoint) -> Vec<Change> {
             });
         }
     };
-    differs(Kind::AddressesChanged, other_addresses(before, after));
+    let addresses = other_addresses(before, after);
+    differs(Kind::AddressesChanged, addresses.filter(|_| !has_stand_ins));
     differs(Kind::IssuerChanged, other_issuer(before, after));
     changes
 }

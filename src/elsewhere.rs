@@ -3,7 +3,7 @@
 //! No verdict and no confidence changes by it: a report says what was seen from here. What works from another place at the same
 //! time and address clears the service, and what does not puts what both places share first.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
 use jiff::SignedDuration;
 
@@ -11,16 +11,18 @@ use crate::{
     azure::Cloud,
     import::is_own,
     model::{self, Cause, Endpoint, Expect, Finding, Report, Standing, Suspect, Verdict},
+    redact,
     text::words,
 };
 
 /// Rules change while people look for a fault: a report further away in time than this may be of another network.
-const APART: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// A report from another place.
 #[derive(Debug, Clone)]
 pub(crate) struct Elsewhere {
     name: String,
+    /// The report, without endpoints under stand-ins.
     report: Report,
 }
 
@@ -39,9 +41,11 @@ impl Elsewhere {
     ///
     /// # Errors
     /// A sentence, where it is of another cloud.
-    pub(crate) fn of(name: String, report: Report, cloud: Cloud) -> Result<Self, String> {
+    pub(crate) fn of(name: String, mut report: Report, cloud: Cloud) -> Result<Self, String> {
         let other = report.vantage.cloud;
         if other == cloud {
+            let is_known = redact::known(&report);
+            report.endpoints.retain(is_known);
             Ok(Self { name, report })
         } else {
             Err(format!(
@@ -77,7 +81,7 @@ impl Elsewhere {
             }
         }
         let is_other_subnet = match (&report.vantage.subnet, &self.report.vantage.subnet) {
-            (Some(here), Some(there)) => here != there,
+            (Some(here), Some(there)) => here != there && !self.report.redacted,
             _ => false,
         };
         let is_lately = self.since(&report).abs() <= APART;
@@ -86,7 +90,7 @@ impl Elsewhere {
             let tried = finding.endpoints.iter().filter_map(|id| here.get(id.as_str()));
             let said: Vec<There> = tried
                 .filter(|endpoint| endpoint.expect == Expect::Reachable)
-                .map(|endpoint| There::of(endpoint, there.get(endpoint.id.as_str()).copied(), is_lately))
+                .map(|endpoint| self.says_of(endpoint, there.get(endpoint.id.as_str()).copied(), is_lately))
                 .collect();
             self.add(finding, &said, is_other_subnet && is_lately);
         }
@@ -108,15 +112,20 @@ impl Elsewhere {
                 "--elsewhere {name}: it was made on a machine without a route to anything, and says nothing of its place"
             ));
         }
-        if report.vantage.host.is_some() && machine(report) == machine(&self.report) {
+        if !self.report.redacted && report.vantage.host.is_some() && machine(report) == machine(&self.report) {
             return Some(format!(
                 "--elsewhere {name}: it was made on a machine of this one's name and addresses, so it is no other place; \
                  `apim-probe diff` shows what changed since"
             ));
         }
-        let is_known = |endpoint: &Endpoint| self.report.endpoints.iter().any(|other| other.id == endpoint.id);
-        (!report.endpoints.iter().any(is_known)).then(|| {
-            format!("--elsewhere {name}: it has none of this run's endpoints (another instance, or another selection)")
+        let is_shared = |endpoint: &Endpoint| self.report.endpoints.iter().any(|other| other.id == endpoint.id);
+        (!report.endpoints.iter().any(is_shared)).then(|| {
+            let why = if self.report.redacted {
+                "it was made with --redact: use the original report"
+            } else {
+                "another instance, or another selection"
+            };
+            format!("--elsewhere {name}: it has none of this run's endpoints ({why})")
         })
     }
 
@@ -144,10 +153,33 @@ impl Elsewhere {
                 "--elsewhere {name}: it was made with {flags}, and measured nothing else"
             ));
         }
+        if there.redacted {
+            notices.push(format!(
+                "--elsewhere {name}: it was made with --redact, so it says nothing about your own hosts and addresses"
+            ));
+        }
         if !there.complete {
             notices.push(format!("--elsewhere {name}: its run was interrupted"));
         }
         notices
+    }
+
+    /// What the other place says of an endpoint that was tried from here.
+    fn says_of(&self, here: &Endpoint, there: Option<&Endpoint>, is_lately: bool) -> There {
+        let Some(there) = there else { return There::Unknown };
+        match there.verdict {
+            Verdict::Blocked => There::Fails(there.cause),
+            Verdict::Unproven | Verdict::NotTested => There::Unknown,
+            Verdict::Reachable | Verdict::Degraded if !is_lately => There::Works("at another time"),
+            Verdict::Degraded => There::Works("though not every time"),
+            Verdict::Reachable if self.report.redacted => There::Works("at an address that its report hides"),
+            Verdict::Reachable if !here.shares_address_with(there) => {
+                There::Works("at an address that was not tried from here")
+            }
+            // A backend's own firewall may know the other place and not this one.
+            Verdict::Reachable if is_own(&here.dependency) => There::Works("and may let in some and not others"),
+            Verdict::Reachable => There::Answers,
+        }
     }
 
     /// Adds to a finding what the other place says of its endpoints, right behind what was seen first.
@@ -227,40 +259,4 @@ impl Elsewhere {
             (n, m) => format!("{name}, from another place, reaches {n} of these {all} and not {m}{why}{rest}."),
         })
     }
-}
-
-impl There {
-    /// What the other place says of an endpoint that was tried from here.
-    fn of(here: &Endpoint, there: Option<&Endpoint>, is_lately: bool) -> Self {
-        let Some(there) = there else { return Self::Unknown };
-        match there.verdict {
-            Verdict::Blocked => Self::Fails(there.cause),
-            Verdict::Unproven | Verdict::NotTested => Self::Unknown,
-            Verdict::Reachable | Verdict::Degraded if !is_lately => Self::Works("at another time"),
-            Verdict::Degraded => Self::Works("though not every time"),
-            Verdict::Reachable if !share_address(here, there) => {
-                Self::Works("at an address that was not tried from here")
-            }
-            // A backend's own firewall may know the other place and not this one.
-            Verdict::Reachable if is_own(&here.dependency) => Self::Works("and may let in some and not others"),
-            Verdict::Reachable => Self::Answers,
-        }
-    }
-}
-
-/// Whether an address of an endpoint was tried from both places: a name may lead to another service in each, as where only one
-/// of them has a private endpoint.
-fn share_address(here: &Endpoint, there: &Endpoint) -> bool {
-    let there = tried(there);
-    tried(here).iter().any(|address| there.contains(address))
-}
-
-/// The addresses that were tried: those of connections, and where there were none, those of the name.
-fn tried(endpoint: &Endpoint) -> Vec<IpAddr> {
-    let stages = &endpoint.stages;
-    if !stages.tcp.is_empty() {
-        return stages.tcp.iter().map(|connection| connection.address).collect();
-    }
-    let of_name = stages.dns.iter().flat_map(|dns| &dns.addresses).copied();
-    of_name.chain(endpoint.host.parse()).collect()
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     azure::resources::Known,
-    model::Report,
+    model::{Endpoint, Report},
     plan::{Destination, Plan},
     vantage::Vantage,
 };
@@ -132,7 +132,25 @@ impl Redactor {
         learn(names, report);
         let mut document = serde_json::to_value(report).expect("a report is a document");
         turn(&mut document, None, names);
-        serde_json::from_value(document).expect("a stand-in has the type of its original")
+        Report {
+            redacted: true,
+            ..serde_json::from_value(document).expect("a stand-in has the type of its original")
+        }
+    }
+}
+
+/// Tells which endpoints of a report stand under their own names: what stands under a stand-in may be another host's in another
+/// report.
+pub(crate) fn known(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
+    let vantage = &report.vantage;
+    let public = report
+        .redacted
+        .then(|| Public::of(vantage.cloud, vantage.region.as_deref()));
+    move |endpoint| {
+        public.as_ref().is_none_or(|public| match endpoint.host.parse() {
+            Ok(address) => public.has_address(address),
+            Err(_) => public.has(&endpoint.host.to_lowercase()),
+        })
     }
 }
 

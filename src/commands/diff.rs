@@ -19,6 +19,13 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
     if let Some(warning) = smaller(&before, &after) {
         tell("notice", &warning);
     }
+    if before.redacted || after.redacted {
+        tell(
+            "notice",
+            "a report was made with --redact: one of your hosts may have a different stand-in in the other report, and changes of \
+             addresses are not shown; use the original reports",
+        );
+    }
     let status = diff.status();
     match arguments.format {
         DocumentFormat::Json => print(&diff.to_json())?,

@@ -433,14 +433,14 @@ fn label(suspect: Suspect) -> &'static str {
     }
 }
 
-/// The prefix of the subnet that a report was made in.
+/// The prefix of the subnet that a report was made in; nothing for a stand-in.
 fn subnet(report: &Report) -> Option<&str> {
-    report.vantage.subnet.as_deref()
+    report.vantage.subnet.as_deref().filter(|_| !report.redacted)
 }
 
-/// What tells machines apart.
+/// What tells machines apart; nothing for stand-ins.
 pub(super) fn machine(report: &Report) -> Option<(&str, &[std::net::IpAddr])> {
-    let host = report.vantage.host.as_deref()?;
+    let host = report.vantage.host.as_deref().filter(|_| !report.redacted)?;
     Some((host, &report.vantage.addresses))
 }
 

@@ -1,17 +1,14 @@
 //! What keeps reports from being alike.
 
-use jiff::SignedDuration;
-
 use super::{Named, Row, conclusion::machine, is_blind};
 use crate::{
+    elsewhere::APART,
     model::{Report, Standing, Verdict},
     text::words::{self, list},
 };
 
 /// Names that a sentence spells out.
 const NAMED: usize = 4;
-/// Rules change while people look for a fault: reports further apart than this may be of two networks.
-const APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// A sentence for whatever the reader should know before the matrix.
 pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
@@ -38,6 +35,12 @@ pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
     if let Some(names) = of(&|named| named.report.vantage.standing == Some(Standing::NotAzure)) {
         notices.push(format!(
             "{names}: no Azure VM, so what works there shows that the service answers, and nothing of Azure's network"
+        ));
+    }
+    if let Some(names) = of(&|named| named.report.redacted) {
+        notices.push(format!(
+            "{names}: made with --redact, so your own hosts, addresses and subnets are stand-ins and are not compared: compare \
+             the original reports"
         ));
     }
     notices.extend(apart(reports));

@@ -100,6 +100,7 @@ fn report(words: &str) -> Report {
         started_at: Timestamp::UNIX_EPOCH,
         duration_ms: 1.0,
         complete: true,
+        redacted: false,
         vantage: Vantage {
             cloud: Cloud::Public,
             region: None,

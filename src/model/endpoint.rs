@@ -84,6 +84,23 @@ impl Endpoint {
             .unwrap_or(&self.id)
     }
 
+    /// The addresses that were tried: those of connections, and where there were none, those of the name.
+    fn tried(&self) -> Vec<IpAddr> {
+        let stages = &self.stages;
+        if !stages.tcp.is_empty() {
+            return stages.tcp.iter().map(|connection| connection.address).collect();
+        }
+        let of_name = stages.dns.iter().flat_map(|dns| &dns.addresses).copied();
+        of_name.chain(self.host.parse()).collect()
+    }
+
+    /// Whether an address was tried from both places: a name may lead to another service in each, as where only one of them
+    /// has a private endpoint.
+    pub(crate) fn shares_address_with(&self, other: &Self) -> bool {
+        let others = other.tried();
+        self.tried().iter().any(|address| others.contains(address))
+    }
+
     /// Whether it works so seldom that the instance cannot live with it: fewer than three quarters of its connections pass.
     pub fn is_mostly_lost(&self) -> bool {
         let few = |flows: Flows| flows.passed * 4 < flows.tried * 3;

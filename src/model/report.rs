@@ -32,6 +32,10 @@ pub struct Report {
     pub duration_ms: f64,
     /// False where the run was interrupted; a run that its deadline ended is complete.
     pub complete: bool,
+    /// Whether stand-ins replace the user's hosts, addresses and resource names (`--redact`). The same stand-in may be a
+    /// different host's in another report.
+    #[serde(default)]
+    pub redacted: bool,
     /// Where the agent stood.
     pub vantage: Vantage,
     /// What of the catalog was selected.

@@ -29,8 +29,8 @@ const LAYERS: [&str; 32] = [
     "diagnosis",
     "assemble",
     "confirm",
-    "elsewhere",
     "redact",
+    "elsewhere",
     // How it is shown and compared.
     "report",
     "diff",

@@ -83,6 +83,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
         started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
         duration_ms: 1.0,
         complete: true,
+        redacted: false,
         vantage: Vantage {
             clock_skew_ms: None,
             imports: Vec::new(),

@@ -226,6 +226,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
         started_at: "2026-11-21T20:00:00.0001Z".parse().unwrap(),
         duration_ms: 2_310.44,
         complete: true,
+        redacted: false,
         vantage: Vantage {
             cloud: Cloud::Public,
             region: Some("westeurope".into()),

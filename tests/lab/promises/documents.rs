@@ -82,6 +82,7 @@ const REPORT: Shape = &[
     ("started_at", "s"),
     ("duration_ms", "n"),
     ("complete", "b"),
+    ("redacted", "b"),
     ("vantage.cloud", "public|usgov|china"),
     ("vantage.region", "?s"),
     ("vantage.vnet", "?external|internal"),

@@ -89,6 +89,10 @@ pub(super) const PROMISES: &[Promise] = &[
             }
             let output = world.output("run", &flags(&rules, &all))?;
             let redacted = json(&output)?;
+            ensure!(
+                plain["redacted"] == false && redacted["redacted"] == true,
+                "{redacted:#}"
+            );
             clean("stdout", &text(&output.stdout), &own)?;
             clean("stderr", &text(&output.stderr), &own)?;
             for format in FORMATS {

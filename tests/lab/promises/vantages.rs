@@ -167,6 +167,14 @@ fn elsewhere(world: &World) -> Result<()> {
         let suspects = suspects(&report).context("no finding")?;
         ensure!(suspects.contains("\"service\""), "{doubt}: {suspects}");
     }
+    // Of hosts of one's own a redacted report says nothing.
+    let report = beside(&hub_beside(world, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
+    let notices = report["vantage"]["notices"].to_string();
+    ensure!(notices.contains("made with --redact"), "{notices}");
+    ensure!(
+        list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
+        "{report:#}"
+    );
     // A report of this machine is no other place.
     let report = beside(&spoke)?;
     let notices = report["vantage"]["notices"].to_string();

@@ -174,6 +174,29 @@ fn two_vms_in_one_subnet_share_its_rules() {
 }
 
 #[test]
+fn what_has_the_same_stand_in_need_not_be_the_same() {
+    let mut reports = [
+        place("a", 1, ["tcp-timeout", "ok", "ok"]),
+        place("b", 1, ["ok", "ok", "ok"]),
+    ];
+    for named in &mut reports {
+        named.report.redacted = true;
+        named.report.vantage.host = Some("machine-1".into());
+        named.report.endpoints[3] = named.report.endpoints[3].clone().blocked(Cause::TcpTimeout, "x");
+    }
+    let comparison = compared(&reports);
+    // One server at each place, which may be two; what is everybody's is compared.
+    assert!(of_sql(&comparison).is_none(), "{:?}", comparison.conclusions);
+    assert_eq!(comparison.conclusions.len(), 1, "{:?}", comparison.conclusions);
+    let said = rendered(&comparison, 80);
+    assert!(
+        said.contains("made with --redact") && !said.contains("one subnet"),
+        "{said}"
+    );
+    assert!(!said.contains("one machine") && !said.contains("same name"), "{said}");
+}
+
+#[test]
 fn what_keeps_reports_from_being_alike_is_said() {
     type Change = fn(&mut Report);
     let changes: [(&str, Change); 9] = [
