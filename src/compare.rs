@@ -305,9 +305,10 @@ fn rows(reports: &[Named]) -> Vec<Row> {
             let next = dependencies.len();
             dependencies.entry(&endpoint.dependency).or_insert(next);
             // Two hosts may have one stand-in: such a row is of one place alone.
-            let at = match is_known(endpoint) {
-                true => *position.entry(&endpoint.id).or_insert(rows.len()),
-                false => rows.len(),
+            let at = if is_known(endpoint) {
+                *position.entry(&endpoint.id).or_insert(rows.len())
+            } else {
+                rows.len()
             };
             if at == rows.len() {
                 rows.push(Row::new(endpoint, reports.len()));
