@@ -1,6 +1,20 @@
 #!/usr/bin/env bash
-# Measures the static binary against its budgets, in the lab; arguments pick measurements: scripts/bench.sh healthy
+# Measures the static binary against its budgets, in the lab. Arguments name measurements; without one it takes all but those
+# that run for minutes (CONTRIBUTING.md, "The benchmark"):
+#
+#   scripts/bench.sh [MEASUREMENT…]
 set -euo pipefail
+
+case ${1:-} in
+    --help)
+        sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+        exit
+        ;;
+    -*)
+        echo "bench: it takes names of measurements, not $1 (see --help)" >&2
+        exit 2
+        ;;
+esac
 cd "$(dirname "$0")/.."
 
 scripts/build-static.sh

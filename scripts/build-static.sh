@@ -13,7 +13,6 @@
 #
 # --auditable writes the list of what is built in into the file; it takes cargo-auditable.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
 max_bytes=11000000
 max_start_us=10000
@@ -24,21 +23,25 @@ fail() {
 }
 
 usage() {
-    echo "usage: scripts/build-static.sh [--auditable] [x86_64|aarch64]" >&2
-    exit 2
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
 }
 
 build=(cargo)
-if [[ ${1:-} == --auditable ]]; then
-    build+=(auditable)
-    shift
-fi
-(($# <= 1)) || usage
+architecture=''
+for argument in "$@"; do
+    case $argument in
+        --auditable) build+=(auditable) ;;
+        --help) usage && exit ;;
+        x86_64 | aarch64) architecture=$argument ;;
+        *)
+            echo "build-static: it takes --auditable, x86_64 or aarch64, not $argument (see --help)" >&2
+            exit 2
+            ;;
+    esac
+done
+cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
-case ${1:-${host%%-*}} in
-    x86_64 | aarch64) target=${1:-${host%%-*}}-unknown-linux-gnu ;;
-    *) usage ;;
-esac
+target=${architecture:-${host%%-*}}-unknown-linux-gnu
 target_dir=${CARGO_TARGET_DIR:-target}
 built=$target_dir/$target/dist/apim-probe
 out=$target_dir/apim-probe
@@ -51,7 +54,7 @@ if [[ ${target%%-*} != "${host%%-*}" ]]; then
     linker=${linker//-/_}
     export "$linker=${!linker:-$compiler}"
     compiler=${!linker}
-    command -v "$compiler" >/dev/null || fail "$compiler is missing: the head of this script says how to get it"
+    command -v "$compiler" >/dev/null || fail "$compiler is missing: --help says how to get it"
 fi
 
 # mimalloc writes the time of its compilation into the file; the compiler takes it from here, and two builds of a commit
@@ -66,7 +69,7 @@ flags=(-C target-feature=+crt-static -C "link-arg=-Wl,-z,pack-relative-relocs"
     "--remap-path-prefix=$cargo_home/registry/src=" "--remap-path-prefix=$PWD=")
 RUSTFLAGS=${flags[*]} "${build[@]}" build --locked --profile dist --target "$target" --package apim-probe
 
-# The linker leaves the symbols of the C library.
+# Also where the profile was told to leave the symbols in $built, for a profiler: CARGO_PROFILE_DIST_STRIP=none.
 "$("$compiler" -print-prog-name=strip)" --strip-all -o "$out" "$built"
 
 if readelf --program-headers --dynamic --wide "$out" | grep -cE 'INTERP|NEEDED' >/dev/null; then

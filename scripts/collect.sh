@@ -10,6 +10,14 @@
 set -euo pipefail
 shopt -s nocasematch
 
+if [[ ${1:-} == --help ]]; then
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    exit
+fi
+if [[ ${1:-} == -* ]]; then
+    echo "collect: it takes a resource id, not $1 (see --help)" >&2
+    exit 2
+fi
 one='[^]/?#&[:space:]["]+'
 if [[ $# -ne 1 || $1 == *..* || ! $1 =~ ^/subscriptions/$one/resourceGroups/$one/providers/Microsoft\.ApiManagement/service/$one/?$ ]]; then
     echo "usage: scripts/collect.sh RESOURCE_ID > instance.json   (az apim show --query id prints the id)" >&2
@@ -25,6 +33,9 @@ version=2024-05-01
 most_pages=100
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+# az itself survives Ctrl-C, as far as this shell can see.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 bundle=$folder/bundle
 
 # The endpoint of az's own cloud: no page is fetched from elsewhere.

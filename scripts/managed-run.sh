@@ -1,26 +1,31 @@
 #!/usr/bin/env bash
 # Runs apim-probe on an Azure VM by a managed run command, which needs nothing but the Azure CLI here: no SSH, no open port.
 # Shows the answer (`brief`, which fits into the 4 KB that Azure keeps of what a command prints), fetches the reports, and
-# ends with the exit status of the agent. What stands behind -- goes to `apim-probe run`:
+# ends with the exit status of the agent; with 2 if the flags are wrong, and 4 if az fails or the agent gives no answer.
+# What follows -- goes to `apim-probe run`:
 #
 #   scripts/managed-run.sh --vm VM_ID --storage-account NAME --container NAME [-- --region westeurope …]
 #   scripts/managed-run.sh --vm VM_ID --installed [-- …]
 #
 #   --vm VM_ID               az vm show --query id
-#   --storage-account NAME   carries the agent to the VM and the reports back, by links that end in two hours
+#   --storage-account NAME   carries the agent to the VM and the reports back, by links that expire after two hours
 #   --container NAME         in that account
 #   --installed              the agent is on the VM already (deb, rpm, scripts/vm-application.sh): with a storage account the
-#                            reports are fetched, without one there is the answer on the screen
+#                            reports are fetched, without one only the answer is shown
 #   --agent FILE             by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
-#   --reports FOLDER         where the reports go, by default apim-probe-reports
-#   --output-blob            has Azure keep what is printed in a blob as well (outputBlobUri), which comes with the reports. Only
-#                            for a VM that reaches Storage: Azure makes the blob from there before it runs anything
-#   --dry-run                only show the commands
+#   --reports FOLDER         where the reports go, by default apim-probe-reports; `-- -o report.md` adds one to them
+#   --output-blob            has Azure write what is printed to a blob as well (outputBlobUri), which comes with the reports. Only
+#                            for a VM that reaches Storage: Azure creates the blob from the VM before it runs anything
+#   --location REGION        that of the VM; without it, Azure is asked
+#   --leave                  deletes neither blobs nor the run command: the caller deletes the whole resource group
+#   --dry-run                only shows the commands
+#   --help                   shows this
 #
 # It takes an `az login` with Virtual Machine Contributor on the VM and Storage Blob Data Contributor on the account; or the
-# account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes in the end. Where it says
-# that the VM does not reach the storage account, that is a finding by itself, as the instance needs Storage too. HTTP 403 is
-# none: the VM does reach it, and the account's own firewall or the link is at fault.
+# account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes at the end, also after Ctrl-C;
+# if a deletion fails, it prints the command for it. Where it says that the VM does not reach the storage account, that is a
+# finding in itself, because the instance needs Storage too. HTTP 403 is not: the VM does reach it, and the account's own
+# firewall or the link is at fault.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
@@ -32,13 +37,16 @@ fail() {
     exit 2
 }
 
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
 vm='' account='' container='' installed='' agent='' reports=apim-probe-reports dry='' location='' leave='' output_blob=''
 while (($#)); do
     case $1 in
-        --installed | --output-blob | --dry-run | --leave) ;;
-        --) shift && break ;;
-        --*) (($# > 1)) || fail "$1 needs a value" ;;
-        *) fail "$1 is no flag of this script; flags of apim-probe stand behind --" ;;
+        --vm | --storage-account | --container | --agent | --reports | --location)
+            (($# > 1)) || fail "$1 needs a value"
+            ;;
     esac
     case $1 in
         --vm) vm=$2 && shift ;;
@@ -48,11 +56,12 @@ while (($#)); do
         --agent) agent=$2 && shift ;;
         --reports) reports=$2 && shift ;;
         --output-blob) output_blob=1 ;;
-        --dry-run) dry=1 ;;
-        # For scripts/throwaway-vm.sh: it knows the one, and deletes everything itself.
         --location) location=$2 && shift ;;
         --leave) leave=1 ;;
-        *) fail "$1 is no flag of this script; flags of apim-probe stand behind --" ;;
+        --dry-run) dry=1 ;;
+        --help) usage && exit ;;
+        --) shift && break ;;
+        *) fail "$1 is no flag of this script (see --help); flags of apim-probe follow --" ;;
     esac
     shift
 done
@@ -73,6 +82,8 @@ if [[ -z $installed ]]; then
     [[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
 fi
 
+command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
+
 # Azure's answer on stdout; in a dry run the command is shown, and what Azure would answer is left out.
 exec 3>&1
 azure() {
@@ -88,12 +99,11 @@ say() {
     [[ $dry ]] || echo "$*" >&2
 }
 
+# By the account's key, if there is one.
+auth=()
+[[ ${AZURE_STORAGE_KEY:-} ]] || auth=(--auth-mode login)
 blob() {
-    if [[ ${AZURE_STORAGE_KEY:-} ]]; then
-        azure storage blob "$@" --account-name "$account" --container-name "$container"
-    else
-        azure storage blob "$@" --account-name "$account" --container-name "$container" --auth-mode login
-    fi
+    azure storage blob "$@" --account-name "$account" --container-name "$container" ${auth[@]+"${auth[@]}"}
 }
 
 # A link to one blob, with the permissions given, for two hours.
@@ -114,9 +124,24 @@ run=apim-probe-$(date -u +%Y%m%d-%H%M%S)-$RANDOM
 work=$(mktemp -d)
 made=()
 
+# Deletes by a command of az, or prints that command.
+# shellcheck disable=SC2317 # The trap calls it.
+delete() {
+    local said
+    if [[ $dry ]]; then
+        "$@"
+    elif ! said=$("$@" 2>&1) && [[ $said != *BlobNotFound* ]]; then
+        printf '%s\nmanaged-run: this could not be deleted; it takes' "$said"
+        # The same command, but shown.
+        dry=1
+        "$@" 3>&1 | sed 's/^/ /'
+        dry=''
+    fi >&2
+}
+
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
-    # What is said may have no reader any more, as after a lost terminal; that must not end this.
+    # After a lost terminal nothing that is said has a reader; that must not end this.
     trap '' INT TERM HUP PIPE
     set +e
     trap - ERR
@@ -127,11 +152,9 @@ clean() {
     for ((index = ${#made[@]} - 1; index >= 0; index--)); do
         thing=${made[index]}
         case $thing in
-            command) azure vm run-command delete --resource-group "$group" --vm-name "$name" --name "$run" --yes ;;
-            agent) blob delete --name "$run/$thing" --output none ;;
-            # Nobody may have written them.
-            *) blob delete --name "$run/$thing" --output none 2>/dev/null || true ;;
-        esac || echo "managed-run: $run: the $thing could not be deleted" >&2
+            command) delete azure vm run-command delete --resource-group "$group" --vm-name "$name" --name "$run" --yes ;;
+            *) delete blob delete --name "$run/$thing" --output none ;;
+        esac
     done
 }
 trap 'clean' EXIT

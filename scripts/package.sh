@@ -5,6 +5,7 @@
 #   apim-probe-ARCH.deb      the same as a package, for Debian and Ubuntu
 #   apim-probe-ARCH.rpm      the same for Red Hat, SUSE, Azure Linux
 #   apim-probe-ARCH.cdx.json what it is made of: a CycloneDX SBOM
+#   apim-probe-ARCH.buildinfo by what it was built: commit, compilers, C library
 #   SHA256SUMS               of all of them
 #
 #   scripts/package.sh [x86_64] [aarch64]
@@ -15,6 +16,21 @@
 #
 # scripts/reproduce.sh shows that two builds of a commit are the same to the byte.
 set -euo pipefail
+
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+for argument in "$@"; do
+    case $argument in
+        x86_64 | aarch64) ;;
+        --help) usage && exit ;;
+        *)
+            echo "package: $argument is none of x86_64, aarch64 (see --help)" >&2
+            exit 2
+            ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 
 max_package_bytes=4000000
@@ -34,7 +50,13 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 host=${host%%-*}
 architectures=("${@:-$host}")
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
+export SOURCE_DATE_EPOCH LC_ALL=C
+
+release_rust=$(sed -n 's/^rust = "\(.*\)"$/\1/p' Cargo.toml)
+rust=$(rustc -V | cut -d ' ' -f 2)
+if [[ $rust != "$release_rust" ]]; then
+    echo "package: this is Rust $rust; releases are built by $release_rust, and have other bytes" >&2
+fi
 
 # tool NAME VERSION: a command of cargo's, of that version and no other, found first from here on.
 tools=$(realpath --canonicalize-missing "${PACKAGE_TOOLS:-$target_dir/package-tools}")
@@ -81,6 +103,7 @@ for arch in "${architectures[@]}"; do
     scripts/package/pack.sh "$binary" "$arch" "$work/THIRD-PARTY.txt" "$folder"
     unset APIM_PROBE
     sbom "$arch"
+    scripts/package/buildinfo.sh "$arch" >"$folder/apim-probe-$arch.buildinfo"
 done
 
 for package in "$folder"/*.deb "$folder"/*.rpm; do

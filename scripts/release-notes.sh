@@ -1,15 +1,32 @@
 #!/usr/bin/env bash
-# Prints what CHANGELOG.md says of a version, for the notes of its release.
+# Prints what CHANGELOG.md says of a version, for the notes of its release. A release candidate (X.Y.Z-rc.1) that has no part
+# of its own is given what is unreleased.
 #
 #   scripts/release-notes.sh X.Y.Z
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
-if (($# != 1)); then
-    echo "usage: scripts/release-notes.sh X.Y.Z" >&2
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+if [[ ${1:-} == --help ]]; then
+    usage
+    exit
+fi
+if (($# != 1)) || [[ $1 == -* ]]; then
+    echo "release-notes: it takes one version, X.Y.Z, not ${*:-nothing} (see --help)" >&2
     exit 2
 fi
-notes=$(awk -v head="## [$1]" 'index($0, "## [") == 1 { inside = index($0, head) == 1; next } inside' CHANGELOG.md)
+cd "$(dirname "$0")/.."
+
+part() {
+    awk -v head="## [$1]" 'index($0, "## [") == 1 { inside = index($0, head) == 1; next } inside' CHANGELOG.md
+}
+
+notes=$(part "$1")
+if [[ -z ${notes//[[:space:]]/} && $1 == *-* ]]; then
+    notes=$(part Unreleased)
+fi
 if [[ -z ${notes//[[:space:]]/} ]]; then
     echo "release-notes: CHANGELOG.md says nothing of $1" >&2
     exit 1

@@ -1,11 +1,28 @@
 #!/usr/bin/env bash
-# Makes the files of a release from the last commit twice, in different folders, with different homes of cargo, and compares
-# them byte for byte. Whoever has another machine of the same distribution, with the same Rust, gets the same bytes too.
+# Makes the files of a release from the last commit twice and compares them byte for byte. The second time everything is
+# another that must leave no trace: the folders of sources, of the home and of cargo, the times of the sources, time zone,
+# locale, umask, and the number of jobs. Whoever has another machine of the same distribution, with the same Rust, gets the
+# same bytes too.
 #
 #   scripts/reproduce.sh [x86_64] [aarch64]
 #
 # Takes twice as long as scripts/package.sh, whose arguments and needs it has. The files are in target/release-files after it.
 set -euo pipefail
+
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+for argument in "$@"; do
+    case $argument in
+        x86_64 | aarch64) ;;
+        --help) usage && exit ;;
+        *)
+            echo "reproduce: $argument is none of x86_64, aarch64 (see --help)" >&2
+            exit 2
+            ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 
 target_dir=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
@@ -17,19 +34,37 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 
-places=("$work/one" "$work/another/place/with/a/longer/name")
-for place in "${places[@]}"; do
-    git clone --quiet . "$place/sources"
-done
-for place in "${places[@]}"; do
-    # The same packages under another name, as cargo writes its home into what it builds.
-    mkdir "$place/cargo"
-    ln -s "$cargo_home"/* "$place/cargo"
-    CARGO_HOME=$place/cargo CARGO_TARGET_DIR=$place/target RELEASE_FILES=$place/files "$place/sources/scripts/package.sh" "$@"
-done
-first=${places[0]}/files
-second=${places[1]}/files
+# copy PLACE: the sources of the last commit, and cargo's packages under another name, as cargo writes its home into what it
+# builds.
+copy() {
+    mkdir -p "$1/home" "$1/cargo"
+    git clone --quiet . "$1/sources"
+    ln -s "$cargo_home"/* "$1/cargo"
+}
+
+# pack PLACE ARGUMENT…: all files, into PLACE/files.
+pack() {
+    local place=$1
+    shift
+    env --unset=SOURCE_DATE_EPOCH HOME="$place/home" CARGO_HOME="$place/cargo" CARGO_TARGET_DIR="$place/target" \
+        RELEASE_FILES="$place/files" "$place/sources/scripts/package.sh" "$@"
+}
+
+first=$work/one
+second=$work/another/place/with/a/longer/name
+locale=$(locale -a | grep -vxE 'C|POSIX' | head -n 1)
+copy "$first"
+(umask 022 && LC_ALL=C TZ=UTC0 CARGO_BUILD_JOBS=2 pack "$first" "$@")
+(
+    umask 077
+    copy "$second"
+    find "$second/sources" -exec touch --no-dereference --date=2001-02-03 {} +
+    LC_ALL=$locale TZ=KAT-5:45 CARGO_BUILD_JOBS=3 pack "$second" "$@"
+)
+first=$first/files
+second=$second/files
 
 different=0
 for file in "$first"/*; do

@@ -6,15 +6,19 @@
 #
 #   --subnet SUBNET_ID   the instance's own, or one with the same NSG, route table and DNS servers:
 #                        az apim show --query virtualNetworkConfiguration.subnetResourceId --output tsv
-#   --public-ip          gives the VM a public address, closed to whatever comes in: for a subnet without a way out
+#   --public-ip          gives the VM a public address with all inbound traffic denied: for a subnet without a way out
+#   --app-version-id ID  the agent as a VM Application (scripts/vm-application.sh prints the id): Azure itself carries it to the
+#                        VM, and no storage account is made. For a subnet that does not reach Storage; reports stay behind
 #   --agent FILE         for x86-64; by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
 #   --size SIZE          by default Standard_B2ts_v2
 #   --reports FOLDER     where the reports go, by default apim-probe-reports
-#   --dry-run            read the subnet, then only show the commands
-#   --yes                do not ask
+#   --dry-run            reads the subnet, then only shows the commands
+#   --yes                does not ask
+#   --help               shows this
 #
-# Ends with the exit status of the agent; 2 if nothing was made. It takes an `az login` that may read the subnet and join it
-# (Network Contributor on it) and make resource groups (Contributor), all in the subscription of the subnet.
+# Ends with the exit status of the agent; 2 if nothing was made, and 4 if az fails or the agent gives no answer. It takes an
+# `az login` that may read the subnet and join it (Network Contributor on it) and make resource groups (Contributor), all in
+# the subscription of the subnet.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
@@ -27,34 +31,47 @@ fail() {
     exit 2
 }
 
-subnet='' public='' agent='' size=Standard_B2ts_v2 reports=apim-probe-reports dry='' sure=''
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+subnet='' public='' application='' agent='' size=Standard_B2ts_v2 reports=apim-probe-reports dry='' sure=''
 while (($#)); do
     case $1 in
-        --subnet | --agent | --size | --reports) (($# > 1)) || fail "$1 needs a value" ;;
+        --subnet | --app-version-id | --agent | --size | --reports) (($# > 1)) || fail "$1 needs a value" ;;
     esac
     case $1 in
         --subnet) subnet=${2%/} && shift ;;
         --public-ip) public=1 ;;
+        --app-version-id) application=$2 && shift ;;
         --agent) agent=$2 && shift ;;
         --size) size=$2 && shift ;;
         --reports) reports=$2 && shift ;;
         --dry-run) dry=1 ;;
         --yes) sure=1 ;;
+        --help) usage && exit ;;
         --) shift && break ;;
-        *) fail "$1 is no flag of this script; flags of apim-probe stand behind --" ;;
+        *) fail "$1 is no flag of this script (see --help); flags of apim-probe follow --" ;;
     esac
     shift
 done
 
 if [[ $subnet != /subscriptions/*/resourceGroups/*/providers/Microsoft.Network/virtualNetworks/*/subnets/* ]]; then
-    fail "--subnet takes the resource id of a subnet; the head of this script says where it stands"
+    fail "--subnet takes the resource id of a subnet; --help says how to get it"
 fi
-if [[ -z $agent ]]; then
-    agent=apim-probe/apim-probe
-    [[ -f $agent ]] || agent=target/apim-probe
+if [[ $application ]]; then
+    [[ $application == /subscriptions/*/galleries/*/applications/*/versions/* ]] ||
+        fail "--app-version-id takes the resource id of a version, as scripts/vm-application.sh prints it"
+else
+    if [[ -z $agent ]]; then
+        agent=apim-probe/apim-probe
+        [[ -f $agent ]] || agent=target/apim-probe
+    fi
+    [[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
 fi
-[[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
-command -v az >/dev/null || fail "the Azure CLI (az) is missing"
+for program in az ssh-keygen; do
+    command -v "$program" >/dev/null || fail "$program is missing here"
+done
 IFS=/ read -r _ _ subscription _ _ _ _ _ vnet_name _ subnet_name <<<"$subnet"
 
 # Reads, in a dry run as well.
@@ -70,6 +87,40 @@ azure() {
         az "$@" --subscription "$subscription" --only-show-errors
     fi
 }
+
+# What goes on, where it does.
+say() {
+    [[ $dry ]] || echo "$*" >&2
+}
+
+work=$(mktemp -d)
+begun=''
+# shellcheck disable=SC2317 # The trap calls it.
+clean() {
+    local status=$?
+    # A second Ctrl-C must not leave a VM behind, and neither must a lost terminal, where nothing that is said has a reader.
+    trap '' INT TERM HUP PIPE
+    set +e
+    trap - ERR
+    rm -rf "$work"
+    if [[ $begun ]]; then
+        say "deleting $group; this takes some minutes"
+        if [[ -z $dry && $(look group exists --name "$group") == false ]]; then
+            say "$group was never made"
+            # Azure may still have been at it when the command was interrupted.
+            ((status < 128)) || say "if it appears after all: az group delete --name $group --subscription $subscription"
+        elif azure group delete --name "$group" --yes; then
+            say "$group is gone"
+        else
+            echo "throwaway-vm: $group is still there and costs money: az group delete --name $group --subscription $subscription" >&2
+            ((status)) || status=4
+        fi
+    fi
+    exit "$status"
+}
+trap 'clean' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 # What the subnet is like: one answer a line, - for none.
 answer=$(look network vnet subnet show --ids "$subnet" --query "[addressPrefix || addressPrefixes[0] || '-',
@@ -100,10 +151,10 @@ case $hop in
         if [[ $nat != - ]]; then
             way="the NAT gateway ${nat##*/}"
         elif [[ $public ]]; then
-            way="a public address of the VM's own, closed to whatever comes in"
+            way="a public address of the VM's own, with all inbound traffic denied"
         elif [[ $default_outbound == false ]]; then
             fail "a VM in this subnet has no way out: no NAT gateway, no route to one, and no default outbound access." \
-                "The instance has a way of its own; --public-ip gives the VM one as well, closed to whatever comes in." \
+                "The instance has its own; --public-ip gives the VM one as well, with all inbound traffic denied." \
                 "(A route to 0.0.0.0/0 that a gateway has learned cannot be seen here; it wins, and the flag does no harm.)"
         else
             way="Azure's default outbound access"
@@ -116,6 +167,9 @@ group=apim-probe-throwaway-$stamp-$RANDOM
 account=apimprobe$stamp$RANDOM
 vm=apim-probe
 
+files="the storage account $account, for files"
+[[ -z $application ]] || files="no storage account: the agent comes as a VM Application"
+
 cat <<END
 A VM in the subnet, for some minutes:
 
@@ -125,8 +179,8 @@ A VM in the subnet, for some minutes:
                   deleted at the end with all that is in it:
                   the VM $vm ($size, Ubuntu 24.04)
                   its disk and its network interface${public:+, and a public address}
-                  a network security group that lets nothing in
-                  the storage account $account, for files
+                  a network security group that denies all inbound traffic
+                  $files
   costs           a few cents: all of it is billed by the hour until it is gone
 
 END
@@ -137,68 +191,46 @@ if [[ -z $dry && -z $sure ]]; then
     [[ $answer == [yY]* ]] || exit 2
 fi
 
-# What goes on, where it does.
-say() {
-    [[ $dry ]] || echo "$*" >&2
-}
-
-work=$(mktemp -d)
-begun=''
-# shellcheck disable=SC2317 # The trap calls it.
-clean() {
-    local status=$?
-    # Whoever is impatient must not leave a VM behind.
-    # What is said may have no reader any more, as after a lost terminal; that must not end this.
-    trap '' INT TERM HUP PIPE
-    set +e
-    trap - ERR
-    rm -rf "$work"
-    if [[ $begun ]]; then
-        say "deleting $group; this takes some minutes"
-        if [[ -z $dry && $(look group exists --name "$group") == false ]]; then
-            say "$group was never made"
-        elif azure group delete --name "$group" --yes; then
-            say "$group is gone"
-        else
-            echo "throwaway-vm: $group is still there and costs money: az group delete --name $group --subscription $subscription" >&2
-            ((status)) || status=4
-        fi
-    fi
-    exit "$status"
-}
-trap 'clean' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 # What az could not do is this script's failure, not what the agent found.
 set -o errtrace
 trap 'exit 4' ERR
 
 begun=1
-say "making the resource group, the storage account and the VM; this takes two minutes"
+say "making the resource group and what is in it; this takes two minutes"
 azure group create --name "$group" --location "$location" --tags "purpose=apim-probe, to be deleted" --output none
-azure storage account create --name "$account" --resource-group "$group" --location "$location" --sku Standard_LRS \
-    --min-tls-version TLS1_2 --allow-blob-public-access false --output none
-key=$(azure storage account keys list --account-name "$account" --resource-group "$group" --query '[0].value' --output tsv)
-if [[ $dry ]]; then
-    echo "$key"
-    key=KEY
+if [[ -z $application ]]; then
+    azure storage account create --name "$account" --resource-group "$group" --location "$location" --sku Standard_LRS \
+        --min-tls-version TLS1_2 --allow-blob-public-access false --output none
+    key=$(azure storage account keys list --account-name "$account" --resource-group "$group" --query '[0].value' --output tsv)
+    if [[ $dry ]]; then
+        echo "$key"
+        key=KEY
+    fi
+    export AZURE_STORAGE_KEY=$key
+    azure storage container create --name probe --account-name "$account" --output none
 fi
-export AZURE_STORAGE_KEY=$key
-azure storage container create --name probe --account-name "$account" --output none
 azure network nsg create --name "$vm" --resource-group "$group" --location "$location" --output none
 azure network nsg rule create --nsg-name "$vm" --resource-group "$group" --name nothing-comes-in --priority 100 \
     --direction Inbound --access Deny --protocol '*' --source-address-prefixes '*' --source-port-ranges '*' \
     --destination-address-prefixes '*' --destination-port-ranges '*' --output none
-# Nobody logs in: the key is thrown away.
-[[ $dry ]] || ssh-keygen -q -t rsa -b 3072 -N '' -f "$work/key"
+# Nobody logs in: the key is thrown away. Every release of the Azure CLI takes one of RSA.
+[[ $dry ]] || ssh-keygen -q -t rsa -b 2048 -N '' -f "$work/key"
 azure vm create --name "$vm" --resource-group "$group" --location "$location" --image Ubuntu2404 --size "$size" \
     --storage-sku StandardSSD_LRS --subnet "$subnet" --nsg "$vm" --public-ip-address "${public:+$vm}" ${public:+--public-ip-sku Standard} \
     --admin-username probe --ssh-key-values "$work/key.pub" --output none
+
+if [[ $application ]]; then
+    say "installing the agent; this takes a minute or two"
+    azure vm application set --resource-group "$group" --name "$vm" --app-version-ids "$application" \
+        --treat-deployment-as-failure true --output none
+    carry=(--installed)
+else
+    carry=(--storage-account "$account" --container probe --agent "$agent" --reports "$reports")
+fi
 
 # It shows the answer, and its status is the agent's.
 trap - ERR
 status=0
 "$here/managed-run.sh" --vm "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Compute/virtualMachines/$vm" \
-    --location "$location" --storage-account "$account" --container probe --agent "$agent" --reports "$reports" --leave \
-    ${dry:+--dry-run} -- "$@" || status=$?
+    --location "$location" "${carry[@]}" --leave ${dry:+--dry-run} -- "$@" || status=$?
 exit "$status"

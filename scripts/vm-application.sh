@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
-# Makes the agent a VM Application of an Azure Compute Gallery: Azure itself carries it onto VMs, those without any way out as
-# well. Afterwards it shows the command that installs it on a VM, and the one that runs it there.
+# Makes the agent a VM Application of an Azure Compute Gallery: Azure itself carries it onto VMs, including those without a way
+# out. Afterwards it prints the commands that install it on a VM, run it there, take it off and delete everything again.
 #
 #   scripts/vm-application.sh --resource-group GROUP --gallery NAME --location REGION --storage-account NAME --container NAME
 #
-#   --gallery NAME           is made where there is none of that name
+#   --resource-group GROUP   of the gallery
+#   --gallery NAME           is created if the group has none of that name
 #   --location REGION        that of the VMs
-#   --storage-account NAME   holds the agent until Azure has copied it, then no more
+#   --storage-account NAME   holds the agent until Azure has copied it; then the blob is deleted
+#   --container NAME         in that account
+#   --subscription ID        of all of them, by default the one that `az account show` names
 #   --agent FILE             by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
-#   --version X.Y.Z          by default what the agent says of itself, where it runs here
-#   --dry-run                only show the commands
+#   --version X.Y.Z          by default what the agent says its version is, if it runs here
+#   --dry-run                only shows the commands
+#   --help                   shows this
+#
+# The gallery, the application and its version stay until you delete them. Azure charges nothing for them but the storage of
+# the copy, some 10 MB: less than a cent per month.
 #
 # It takes an `az login` with Contributor on the group, and the right to list the account's keys (or the key itself in
-# AZURE_STORAGE_KEY): Azure takes no link here that is signed for a user.
+# AZURE_STORAGE_KEY): Azure takes no link here that is signed for a user. Ends with 2 if the flags are wrong, and 4 if az fails.
 set -euo pipefail
 # What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
@@ -22,11 +29,16 @@ fail() {
     exit 2
 }
 
-group='' gallery='' location='' account='' container='' agent='' version='' dry=''
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+group='' gallery='' location='' account='' container='' subscription='' agent='' version='' dry=''
 while (($#)); do
     case $1 in
-        --dry-run) dry=1 ;;
-        --*) (($# > 1)) || fail "$1 needs a value" ;;
+        --resource-group | --gallery | --location | --storage-account | --container | --subscription | --agent | --version)
+            (($# > 1)) || fail "$1 needs a value"
+            ;;
     esac
     case $1 in
         --resource-group) group=$2 && shift ;;
@@ -34,16 +46,18 @@ while (($#)); do
         --location) location=$2 && shift ;;
         --storage-account) account=$2 && shift ;;
         --container) container=$2 && shift ;;
+        --subscription) subscription=$2 && shift ;;
         --agent) agent=$2 && shift ;;
         --version) version=$2 && shift ;;
-        --dry-run) ;;
-        *) fail "$1 is no flag of this script" ;;
+        --dry-run) dry=1 ;;
+        --help) usage && exit ;;
+        *) fail "$1 is no flag of this script (see --help)" ;;
     esac
     shift
 done
 for flag in group:resource-group gallery:gallery location:location account:storage-account container:container; do
     name=${flag%:*}
-    [[ ${!name} ]] || fail "--${flag#*:} is missing"
+    [[ ${!name} ]] || fail "--${flag#*:} is missing (see --help)"
 done
 if [[ -z $agent ]]; then
     agent=apim-probe/apim-probe
@@ -54,17 +68,69 @@ if [[ -z $version ]]; then
     version=$("$agent" --version 2>/dev/null | sed -n 's/^apim-probe \([0-9.]*\).*/\1/p') || true
     [[ $version ]] || fail "$agent does not run here to say its version: give --version X.Y.Z"
 fi
+[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version takes three numbers, X.Y.Z, as Azure does"
+command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
+
+in_subscription=()
+[[ -z $subscription ]] || in_subscription=(--subscription "$subscription")
+
+# A command as somebody would type it.
+shown() {
+    printf 'az' && printf ' %q' "$@" ${in_subscription[@]+"${in_subscription[@]}"} && printf '\n'
+}
 
 # Azure's answer on stdout; in a dry run the command is shown, and what Azure would answer is left out.
 exec 3>&1
 azure() {
     if [[ $dry ]]; then
-        { printf 'az' && printf ' %q' "$@" && printf '\n'; } >&3
+        shown "$@" >&3
     else
-        az "$@" --only-show-errors
+        az "$@" ${in_subscription[@]+"${in_subscription[@]}"} --only-show-errors
     fi
 }
 
+# Whether there is one; in a dry run there is none.
+is_there() {
+    [[ -z $dry ]] && az "$@" ${in_subscription[@]+"${in_subscription[@]}"} --only-show-errors --output none 2>/dev/null
+}
+
+of_gallery=(--resource-group "$group" --gallery-name "$gallery")
+of_version=("${of_gallery[@]}" --application-name apim-probe --version-name "$version")
+delete_gallery=$(shown sig delete "${of_gallery[@]}")
+delete_application=$(shown sig gallery-application delete "${of_gallery[@]}" --name apim-probe --yes)
+delete_version=$(shown sig gallery-application version delete "${of_version[@]}" --yes)
+
+uploaded='' created=()
+# shellcheck disable=SC2317 # The trap calls it.
+clean() {
+    local status=$? said index
+    # After a lost terminal nothing that is said has a reader; that must not end this.
+    trap '' INT TERM HUP PIPE
+    set +e
+    trap - ERR
+    if [[ $dry ]]; then
+        [[ -z $uploaded ]] || blob delete --name "$name" --output none
+    elif [[ $uploaded ]] && ! said=$(blob delete --name "$name" --output none 2>&1) && [[ $said != *BlobNotFound* ]]; then
+        printf '%s\nvm-application: the blob could not be deleted; it takes ' "$said" >&2
+        shown storage blob delete --name "$name" --account-name "$account" --container-name "$container" >&2
+    fi
+    if ((status && ${#created[@]})); then
+        echo "vm-application: this was created and is still there, or may be; to delete it:" >&2
+        for ((index = ${#created[@]} - 1; index >= 0; index--)); do printf '  %s\n' "${created[index]}" >&2; done
+    fi
+    exit "$status"
+}
+trap 'clean' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+# What az could not do.
+set -o errtrace
+trap 'exit 4' ERR
+
+if is_there sig gallery-application version show "${of_version[@]}"; then
+    fail "the gallery has version $version of apim-probe already: give another --version, or delete it first:
+  $delete_version"
+fi
 if [[ -z ${AZURE_STORAGE_KEY:-} ]]; then
     AZURE_STORAGE_KEY=$(azure storage account keys list --account-name "$account" --query '[0].value' --output tsv)
 fi
@@ -74,34 +140,23 @@ blob() {
 }
 
 name=apim-probe-$version-$RANDOM
-uploaded=''
-# shellcheck disable=SC2317 # The trap calls it.
-clean() {
-    # What is said may have no reader any more, as after a lost terminal; that must not end this.
-    trap '' INT TERM HUP PIPE
-    set +e
-    if [[ $uploaded ]]; then
-        blob delete --name "$name" --output none || echo "vm-application: the blob $name could not be deleted" >&2
-    fi
-}
-trap 'clean' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
 uploaded=1
 blob upload --name "$name" --file "$agent" --output none
 expiry=$(date -u -d '12 hours' +%Y-%m-%dT%H:%MZ 2>/dev/null || date -u -v+12H +%Y-%m-%dT%H:%MZ)
 link=$(blob generate-sas --name "$name" --permissions r --expiry "$expiry" --https-only --full-uri --output tsv)
 [[ -z $dry ]] || link=LINK-TO-$name
 
-if [[ $dry ]] || ! az sig show --resource-group "$group" --gallery-name "$gallery" --output none 2>/dev/null; then
-    azure sig create --resource-group "$group" --gallery-name "$gallery" --location "$location" --output none
+if ! is_there sig show "${of_gallery[@]}"; then
+    created+=("$delete_gallery")
+    azure sig create "${of_gallery[@]}" --location "$location" --output none
 fi
-azure sig gallery-application create --resource-group "$group" --gallery-name "$gallery" --name apim-probe --os-type Linux \
-    --location "$location" --output none
+if ! is_there sig gallery-application show "${of_gallery[@]}" --name apim-probe; then
+    created+=("$delete_application")
+    azure sig gallery-application create "${of_gallery[@]}" --name apim-probe --os-type Linux --location "$location" --output none
+fi
+created+=("$delete_version")
 [[ $dry ]] || echo "Azure copies the agent to $location; this takes some minutes" >&2
-id=$(azure sig gallery-application version create --resource-group "$group" --gallery-name "$gallery" \
-    --application-name apim-probe --version-name "$version" --location "$location" --package-file-link "$link" \
+id=$(azure sig gallery-application version create "${of_version[@]}" --location "$location" --package-file-link "$link" \
     --package-file-name apim-probe --install-command "install -m 755 apim-probe /usr/local/bin/apim-probe" \
     --remove-command "rm -f /usr/local/bin/apim-probe" --query id --output tsv)
 [[ -z $dry ]] || id=ID-OF-THE-VERSION
@@ -109,12 +164,17 @@ id=$(azure sig gallery-application version create --resource-group "$group" --ga
 cat <<END
 
 To install it on a VM (this sets the whole list of the VM's applications: name those that it has as well):
-  az vm application set --resource-group GROUP --name VM --app-version-ids $id
+  az vm application set --resource-group GROUP --name VM --app-version-ids $id --treat-deployment-as-failure true
 
 To run it there:
   scripts/managed-run.sh --installed --vm "\$(az vm show --resource-group GROUP --name VM --query id --output tsv)"
 
-To take it off the VM, and to delete it:
+To run it on a VM that is made for it in the subnet, and deleted afterwards:
+  scripts/throwaway-vm.sh --subnet SUBNET_ID --app-version-id $id
+
+To take it off the VM, and to delete it from the gallery. What stays costs less than a cent per month:
   az vm application set --resource-group GROUP --name VM --app-version-ids
-  az sig gallery-application version delete --resource-group $group --gallery-name $gallery --application-name apim-probe --version-name $version
+  $delete_version
+  $delete_application
+  $delete_gallery
 END

@@ -38,11 +38,13 @@ field() {
     sed -n "s/^$1 = \"\(.*\)\"$/\1/p" Cargo.toml | head -n 1
 }
 
-version=$(field version)
+# A release candidate sorts before its release: 0.1.0-rc.1 is 0.1.0~rc.1 in packages.
+version=$(field version | tr - '~')
 repository=$(field repository)
 synopsis="Probes the outbound dependencies of Azure API Management"
 description=$(field description | fold --spaces --width=78 | sed 's/ *$//')
-maintainer="apim-probe maintainers <$repository>"
+owner=${repository#https://github.com/}
+maintainer="apim-probe maintainers <${owner%%/*}@users.noreply.github.com>"
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH LC_ALL=C
 # Less than 9 is for whoever wants packages sooner than small.
@@ -102,6 +104,10 @@ tarball() {
         put "$file" "$file"
     done
     put "$third_party" THIRD-PARTY.txt
+    # What runs where the Azure CLI is, and not where the agent runs.
+    for file in collect.ps1 collect.sh managed-run.sh throwaway-vm.sh vm-application.sh; do
+        put "scripts/$file" "scripts/$file" 755
+    done
     if [[ -e $unit ]]; then put "$unit" "${unit##*/}"; fi
     settle "$work/tar"
     tar --sort=name --owner=0 --group=0 --numeric-owner --format=ustar --directory "$work/tar" --create apim-probe |
@@ -126,6 +132,13 @@ deb() {
     installed vendor-completions
     scripts/package/copyright.sh | put - usr/share/doc/apim-probe/copyright
     gzip -9 --no-name <"$third_party" | put - usr/share/doc/apim-probe/THIRD-PARTY.txt.gz
+    gzip -9 --no-name <<END | put - usr/share/doc/apim-probe/changelog.gz
+apim-probe ($version) stable; urgency=medium
+
+  * What has changed: CHANGELOG.md in $repository
+
+ -- $maintainer  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
+END
     put - DEBIAN/control <<END
 Package: apim-probe
 Version: $version
@@ -163,7 +176,7 @@ rpm() {
         --define "_topdir $work/rpm" --define "_rpmdir $work/rpm" --define "_rpmfilename apim-probe.rpm" \
         --define "version_ $version" --define "url_ $repository" --define "summary_ $synopsis" \
         --define "description_ $work/rpm/description" --define "root_ $root" --define "files_ $work/rpm/files" \
-        --define "level_ $level" scripts/package/apim-probe.spec
+        --define "level_ $level" --define "packager_ $maintainer" scripts/package/apim-probe.spec
     mv "$work/rpm/apim-probe.rpm" "$folder/apim-probe-$arch.rpm"
 }
 

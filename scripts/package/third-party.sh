@@ -20,6 +20,12 @@ cargo metadata --locked --format-version 1 |
     jq --raw-output '.packages[] | [.name + " " + .version, .license // "see its text", .repository // "-", .manifest_path,
         (.authors | join(", ") | select(. != "") // "its contributors")] | @tsv' | sort >"$work/known"
 
+join -t $'\t' "$work/linked" "$work/known" >"$work/libraries"
+if missing=$(join -t $'\t' -v 1 "$work/linked" "$work/known") && [[ $missing ]] || [[ ! -s $work/libraries ]]; then
+    echo "third-party: nothing is known of the licence of: $missing" >&2
+    exit 1
+fi
+
 cat <<'END'
 apim-probe is made of the libraries below, each under its licence. The texts that they bring follow by number.
 
@@ -48,7 +54,7 @@ while IFS=$'\t' read -r name licence repository manifest authors; do
         numbers=("the standard text, https://spdx.org/licenses/; by $authors")
     fi
     printf '%s  %s\n    %s\n    %s\n' "$name" "$repository" "$licence" "${numbers[*]}"
-done < <(join -t $'\t' "$work/linked" "$work/known")
+done <"$work/libraries"
 
 for index in "${!texts[@]}"; do
     printf '\n%s %d\n\n' '--------------------------------------------------------------------' $((index + 1))

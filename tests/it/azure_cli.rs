@@ -1,13 +1,19 @@
 //! The scripts that bring the agent to a VM, against a stand-in for the Azure CLI that writes down what it is asked, keeps
 //! blobs, and runs on the spot what is sent to a VM.
 
+mod application;
+mod guide;
+mod help;
 mod managed;
+mod pipeline;
 mod throwaway;
 
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
     time::Duration,
 };
@@ -42,6 +48,13 @@ impl Azure {
         azure.write("say/network-vnet-show", "westeurope\n");
         azure.write("say/storage-account-keys-list", "c2VjcmV0\n");
         azure.write("say/vm-show", "westeurope\n");
+        for nothing in [
+            "sig-show",
+            "sig-gallery-application-show",
+            "sig-gallery-application-version-show",
+        ] {
+            azure.write(&format!("fail/{nothing}"), "ERROR: ResourceNotFound\n");
+        }
         azure.subnet("-", "-", "/x/natGateways/nat-hub", "false");
         azure
     }
@@ -63,17 +76,30 @@ impl Azure {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn script(&self, name: &str, arguments: &[&str]) -> Command {
+    /// The agent where a package would put it on the VM.
+    fn install_agent(&self) {
+        fs::create_dir(self.path("bin")).unwrap();
+        fs::copy(agent(), self.path("bin/apim-probe")).unwrap();
+    }
+
+    /// A program that finds the stand-ins.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/azure-cli");
-        let path = format!("{}:{}", data.display(), std::env::var("PATH").unwrap());
-        let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name));
-        script
-            .args(arguments)
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}:{}", data.display(), self.path("bin").display());
+        let mut command = Command::new(program);
+        command
             .env("AZ", self.folder.path())
             .env("PATH", path)
             .env_remove("AZURE_STORAGE_KEY");
         // Reports go to the working directory.
-        script.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut script = self.command(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name));
+        script.args(arguments);
         script
     }
 
@@ -87,10 +113,37 @@ impl Azure {
         self.read("calls").lines().map(String::from).collect()
     }
 
+    /// The first call of a command.
+    fn call(&self, command: &str) -> String {
+        let calls = self.calls();
+        let call = calls.iter().find(|call| call.starts_with(command));
+        call.unwrap_or_else(|| panic!("no {command} in {calls:#?}")).clone()
+    }
+
+    /// Waits until a command is given; `alive` fails where nobody is left to give it.
+    fn wait_for(&self, command: &str, mut alive: impl FnMut()) {
+        while !self.calls().iter().any(|call| call.starts_with(command)) {
+            alive();
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The commands that were given, each once, without their arguments: what a script goes through.
+    fn steps(&self) -> Vec<String> {
+        let mut steps = Vec::new();
+        for call in self.calls() {
+            let step = call.split(" --").next().unwrap().to_string();
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        steps
+    }
+
     /// The calls that change something: all but those that look.
     fn changes(&self) -> Vec<String> {
         let looks = |call: &String| {
-            ["show", "exists", "keys list"]
+            ["show", "exists", "keys list", "generate-sas"]
                 .iter()
                 .any(|word| call.contains(&format!(" {word} ")))
         };
@@ -114,6 +167,15 @@ impl Azure {
     }
 }
 
+impl Drop for Azure {
+    /// What az does not take would be lost where a script goes on after a failure.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            assert_eq!(self.read("refused"), "");
+        }
+    }
+}
+
 struct Ended {
     status: Option<i32>,
     out: String,
@@ -132,53 +194,6 @@ impl Ended {
 
 fn agent() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/azure-cli/agent").into()
-}
-
-#[test]
-fn a_vm_application_is_made_and_its_blob_deleted() {
-    let azure = Azure::new();
-    azure.write("fail/sig-show", "ERROR: ResourceNotFound\n");
-    azure.write("say/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
-    let flags = [
-        "--resource-group",
-        "rg",
-        "--gallery",
-        "gal",
-        "--location",
-        "westeurope",
-        "--storage-account",
-        "st1",
-        "--container",
-        "probe",
-        "--version",
-        "1.2.3",
-    ];
-    let ended = azure.run("vm-application.sh", &flags);
-    assert_eq!(ended.status, Some(0), "{}", ended.err);
-    assert!(
-        ended.out.contains("--app-version-ids /x/versions/1.2.3"),
-        "{}",
-        ended.out
-    );
-    let calls = azure.calls();
-    let version = calls
-        .iter()
-        .find(|call| call.starts_with("sig gallery-application version create"))
-        .unwrap();
-    assert!(
-        version.contains("--package-file-name apim-probe --install-command install -m 755 apim-probe"),
-        "{version}"
-    );
-    assert!(calls.iter().any(|call| call.starts_with("sig create ")), "{calls:#?}");
-    assert!(!calls.iter().any(|call| call.contains("--as-user")), "{calls:#?}");
-    assert_eq!(walk(&azure.path("blobs")).count(), 0);
-
-    let azure = Azure::new();
-    azure.write("fail/sig-gallery-application-version-create", "ERROR: Conflict\n");
-    let ended = azure.run("vm-application.sh", &flags);
-    assert_eq!(ended.status, Some(1), "{}", ended.err);
-    assert!(!azure.read("calls").contains("sig create"), "the gallery was there");
-    assert_eq!(walk(&azure.path("blobs")).count(), 0);
 }
 
 #[test]
@@ -256,21 +271,71 @@ fn settings_of_the_users_own_name_no_other_account() {
     }
 }
 
-/// Waits until a script that runs has come to a command, which hangs.
-fn await_call(azure: &Azure, running: &mut Child, command: &str) {
-    while !azure.calls().iter().any(|call| call.starts_with(command)) {
+/// Runs a script to a command, which hangs, and does there what Ctrl-C does: every process of the group is told.
+fn interrupted(azure: &Azure, mut script: Command, command: &str) -> Ended {
+    azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
+    script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut running = script.spawn().unwrap();
+    azure.wait_for(command, || {
         assert_eq!(running.try_wait().unwrap(), None, "it has ended before `{command}`");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// What Ctrl-C does: every process of the group is told.
-fn interrupt(child: &Child) {
-    let group = Pid::from_raw(child.id().try_into().unwrap());
+    });
+    let group = Pid::from_raw(running.id().try_into().unwrap());
     killpg(group, Signal::SIGINT).unwrap();
+    // What ignores Ctrl-C, as a deletion does, may go on.
+    azure.write("go-on", "");
+    Ended::new(&running.wait_with_output().unwrap())
 }
 
-fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> {
+/// Runs a script on a terminal to a command, which hangs, and takes the terminal away. The script's end is awaited, but
+/// what it says has no reader; `false` where no terminal can be had.
+fn hung_up(azure: &Azure, script: &Command, command: &str) -> bool {
+    azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
+    let Ok(mut terminal) = on_a_terminal(script).stdout(Stdio::null()).spawn() else {
+        eprintln!("left out, no terminal: util-linux's script is missing");
+        return false;
+    };
+    azure.wait_for(command, || {
+        assert_eq!(terminal.try_wait().unwrap(), None, "it has ended before `{command}`");
+    });
+    let on_it = fs::read_to_string(format!("/proc/{0}/task/{0}/children", terminal.id())).unwrap();
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    azure.write("go-on", "");
+    for process in on_it.split_whitespace() {
+        while is_running(process) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    true
+}
+
+/// A process that has ended may still stand in the table, until whoever has inherited it takes notice.
+fn is_running(process: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = status.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// The same command with a terminal for stdin, stdout and stderr, at whose input nobody types.
+fn on_a_terminal(script: &Command) -> Command {
+    let words = [script.get_program()].into_iter().chain(script.get_args());
+    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
+    let mut terminal = Command::new("script");
+    terminal.args([
+        "--quiet",
+        "--return",
+        "--command",
+        &format!("exec {}", words.join(" ")),
+        "/dev/null",
+    ]);
+    terminal.envs(script.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    terminal
+        .current_dir(script.get_current_dir().unwrap())
+        .stdin(Stdio::null());
+    terminal
+}
+
+fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let mut folders = vec![folder.to_path_buf()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {

@@ -65,6 +65,7 @@ fn a_deb_installs_runs_and_leaves_nothing_behind() {
         "usr/share/zsh/vendor-completions",
         &[
             "usr/share/doc/apim-probe/THIRD-PARTY.txt.gz",
+            "usr/share/doc/apim-probe/changelog.gz",
             "usr/share/doc/apim-probe/copyright",
         ],
     );
@@ -122,6 +123,11 @@ fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
             "completions/apim-probe.bash",
             "completions/apim-probe.fish",
             "completions/_apim-probe",
+            "scripts/collect.ps1",
+            "scripts/collect.sh",
+            "scripts/managed-run.sh",
+            "scripts/throwaway-vm.sh",
+            "scripts/vm-application.sh",
         ]
         .map(String::from),
     );

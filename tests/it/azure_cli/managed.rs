@@ -1,13 +1,13 @@
 //! The agent on a VM that is there, by a managed run command.
 
-use std::{fs, os::unix::process::CommandExt, path::PathBuf};
+use std::path::PathBuf;
 
-use super::{Azure, Ended, VM, agent, await_call, interrupt, walk};
+use super::{Azure, Ended, VM, agent, hung_up, interrupted, walk};
+
+const FLAGS: [&str; 6] = ["--vm", VM, "--storage-account", "st1", "--container", "probe"];
 
 fn managed(azure: &Azure, more: &[&str]) -> Ended {
-    let mut arguments = vec!["--vm", VM, "--storage-account", "st1", "--container", "probe"];
-    arguments.extend(more);
-    azure.run("managed-run.sh", &arguments)
+    azure.run("managed-run.sh", &[&FLAGS, more].concat())
 }
 
 #[test]
@@ -18,11 +18,7 @@ fn a_managed_run_shows_the_answer_and_leaves_nothing_behind() {
     let ended = managed(&azure, &["--", "--region", "westeurope"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.starts_with(&answer), "{}", ended.out);
-    let calls = azure.read("calls");
-    let create = calls
-        .lines()
-        .find(|call| call.starts_with("vm run-command create"))
-        .unwrap();
+    let create = azure.call("vm run-command create ");
     assert!(!create.contains("--output-blob-uri"), "{create}");
     assert_deletes_the_command_first(&azure);
     let left: Vec<_> = walk(&azure.path("blobs")).collect();
@@ -45,31 +41,9 @@ fn a_vm_that_does_not_reach_storage_says_so() {
     // Where the agent is there already, its answer comes all the same.
     let azure = Azure::new();
     azure.write("fail/curl", "");
-    fs::create_dir(azure.path("bin")).unwrap();
-    fs::copy(agent(), azure.path("bin/apim-probe")).unwrap();
-    let mut script = azure.script(
-        "managed-run.sh",
-        &[
-            "--vm",
-            VM,
-            "--installed",
-            "--storage-account",
-            "st1",
-            "--container",
-            "probe",
-        ],
-    );
-    let path = script
-        .get_envs()
-        .find(|(name, _)| *name == "PATH")
-        .unwrap()
-        .1
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_string();
-    script.env("PATH", format!("{path}:{}", azure.path("bin").display()));
-    let ended = Ended::new(&script.output().unwrap());
+    azure.install_agent();
+    let mut script = azure.script("managed-run.sh", &FLAGS);
+    let ended = Ended::new(&script.arg("--installed").output().unwrap());
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(
         ended.out.contains("BLOCKED")
@@ -164,30 +138,72 @@ fn an_agent_that_is_not_there_or_refuses_its_flags_is_shown() {
 }
 
 #[test]
-fn ctrl_c_leaves_no_run_command_and_no_blob() {
+fn ctrl_c_at_any_step_leaves_no_run_command_and_no_blob() {
+    for flags in [vec!["--output-blob"], vec![]] {
+        let azure = Azure::new();
+        assert_eq!(managed(&azure, &flags).status, Some(1));
+        for step in azure.steps() {
+            let azure = Azure::new();
+            let mut script = azure.script("managed-run.sh", &FLAGS);
+            script.args(["--agent", &agent()]).args(&flags);
+            let ended = interrupted(&azure, script, &step);
+            let expected = if step.ends_with(" delete") { 1 } else { 130 };
+            assert_eq!(ended.status, Some(expected), "{step}: {}", ended.err);
+            let calls = azure.read("calls");
+            if calls.contains("run-command create") {
+                assert_deletes_the_command_first(&azure);
+            }
+            assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}: {calls}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_deleted_is_named_with_its_command() {
     let azure = Azure::new();
-    azure.write("hang/vm-run-command-create", "");
-    let flags = [
-        "--agent",
-        &agent(),
-        "--vm",
-        VM,
-        "--storage-account",
-        "st1",
-        "--container",
-        "probe",
-    ];
-    let mut script = azure.script("managed-run.sh", &flags);
-    let mut running = script.process_group(0).spawn().unwrap();
-    await_call(&azure, &mut running, "vm run-command create");
-    interrupt(&running);
-    let output = running.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    assert_deletes_the_command_first(&azure);
+    azure.write("fail/storage-blob-delete", "ERROR: AuthorizationPermissionMismatch\n");
+    azure.write("fail/vm-run-command-delete", "ERROR: OperationNotAllowed\n");
+    let ended = managed(&azure, &[]);
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    let named: Vec<&str> = ended
+        .err
+        .lines()
+        .filter_map(|line| line.split_once("it takes az "))
+        .map(|it| it.1)
+        .collect();
+    assert_eq!(named.len(), 3, "{}", ended.err);
+    // Typed as they stand, they do it.
+    for failure in ["storage-blob-delete", "vm-run-command-delete"] {
+        std::fs::remove_file(azure.path(&format!("fail/{failure}"))).unwrap();
+    }
+    for line in named {
+        assert!(line.ends_with("--subscription s-1"), "{line}");
+        let mut shell = azure.command("bash");
+        let typed = Ended::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
+        assert_eq!(typed.status, Some(0), "{line}: {}", typed.err);
+    }
     assert_eq!(walk(&azure.path("blobs")).count(), 0);
 }
 
-/// What still runs on the VM could write a blob again that is deleted before it.
+#[test]
+fn a_lost_terminal_leaves_no_run_command_and_no_blob() {
+    for step in ["storage blob upload", "vm run-command create", "storage blob download"] {
+        let azure = Azure::new();
+        let mut script = azure.script("managed-run.sh", &FLAGS);
+        script.args(["--agent", &agent()]);
+        if !hung_up(&azure, &script, step) {
+            return;
+        }
+        assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}");
+        let calls = azure.read("calls");
+        assert_eq!(
+            calls.matches("run-command create").count(),
+            calls.matches("run-command delete").count(),
+            "{step}: {calls}"
+        );
+    }
+}
+
 fn assert_deletes_the_command_first(azure: &Azure) {
     let calls = azure.calls();
     let at = |command: &str| calls.iter().position(|call| call.starts_with(command));

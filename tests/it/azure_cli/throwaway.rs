@@ -1,17 +1,13 @@
 //! A VM that is made in the subnet, asked, and deleted whatever happens.
 
-use std::{
-    fs,
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
-};
+use std::{fs, process::Command};
 
-use super::{Azure, Ended, SUBNET, agent, await_call, interrupt};
+use super::{Azure, Ended, SUBNET, agent, hung_up, interrupted, on_a_terminal};
+
+const VERSION: &str = "/subscriptions/s-1/resourceGroups/rg/providers/Microsoft.Compute/galleries/gal/applications/apim-probe/versions/1.2.3";
 
 fn throwaway(azure: &Azure, more: &[&str]) -> Ended {
-    let mut arguments = vec!["--subnet", SUBNET];
-    arguments.extend(more);
-    azure.run("throwaway-vm.sh", &arguments)
+    azure.run("throwaway-vm.sh", &[&["--subnet", SUBNET], more].concat())
 }
 
 #[test]
@@ -42,7 +38,7 @@ fn a_vm_is_made_asked_and_deleted() {
     assert!(asked.contains("--format\nbrief\n"), "{asked}");
     // Nothing of it is open, or somewhere else.
     let calls = azure.calls();
-    let vm = calls.iter().find(|call| call.starts_with("vm create ")).unwrap();
+    let vm = azure.call("vm create ");
     assert!(
         vm.contains("--public-ip-address  --admin-username") && vm.contains("--nsg apim-probe"),
         "{vm}"
@@ -106,28 +102,96 @@ fn what_cannot_be_deleted_is_said_with_the_command() {
 
 #[test]
 fn ctrl_c_at_any_step_deletes_the_vm() {
-    for step in [
-        "group-create",
-        "vm-create",
-        "storage-blob-upload",
-        "vm-run-command-create",
-    ] {
-        let azure = Azure::new();
-        azure.write(&format!("hang/{step}"), "");
-        let mut script = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET, "--yes"]);
-        script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut running = script.spawn().unwrap();
-        await_call(
-            &azure,
-            &mut running,
-            &step.replace('-', " ").replace("run command", "run-command"),
-        );
-        interrupt(&running);
-        let ended = Ended::new(&running.wait_with_output().unwrap());
-        assert_eq!(ended.status, Some(130), "{step}: {}", ended.err);
-        assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
-        azure.assert_deleted();
+    for steps in ways() {
+        for step in steps.1 {
+            let azure = Azure::new();
+            let script = script(&azure, steps.0);
+            let ended = interrupted(&azure, script, &step);
+            let changes = azure.changes();
+            if changes.is_empty() {
+                continue;
+            }
+            let ending = step.starts_with("group exists") || step.starts_with("group delete");
+            assert_eq!(
+                ended.status,
+                Some(if ending { 1 } else { 130 }),
+                "{step}: {}",
+                ended.err
+            );
+            assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
+            azure.assert_deleted();
+        }
     }
+}
+
+#[test]
+fn a_lost_terminal_at_any_step_deletes_the_vm() {
+    for (flags, steps) in ways() {
+        for step in steps {
+            let azure = Azure::new();
+            if !hung_up(&azure, &script(&azure, flags), &step) {
+                return;
+            }
+            if !azure.changes().is_empty() {
+                azure.assert_deleted();
+            }
+        }
+    }
+}
+
+/// With the agent by a storage account, and as a VM Application: the flags, and all that is asked of Azure.
+fn ways() -> [(&'static [&'static str], Vec<String>); 2] {
+    [&[] as &[&str], &["--app-version-id", VERSION]].map(|flags| {
+        let azure = Azure::new();
+        azure.install_agent();
+        let ended = Ended::new(&script(&azure, flags).output().unwrap());
+        assert_eq!(ended.status, Some(1), "{}", ended.err);
+        (flags, azure.steps())
+    })
+}
+
+fn script(azure: &Azure, flags: &[&str]) -> Command {
+    if !azure.path("bin").exists() {
+        azure.install_agent();
+    }
+    let mut script = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET, "--yes"]);
+    script.args(flags);
+    script
+}
+
+#[test]
+fn a_vm_application_takes_the_place_of_the_storage_account() {
+    let azure = Azure::new();
+    // Nothing reaches Storage.
+    azure.write("fail/curl", "");
+    let mut script = script(&azure, &["--app-version-id", VERSION]);
+    let ended = Ended::new(&script.args(["--", "--region", "westeurope"]).output().unwrap());
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    assert!(ended.out.contains("BLOCKED"), "{}", ended.out);
+    assert!(
+        ended
+            .out
+            .contains("no storage account: the agent comes as a VM Application"),
+        "{}",
+        ended.out
+    );
+    let set = azure.call("vm application set ");
+    assert!(
+        set.contains(&format!(
+            "--app-version-ids {VERSION} --treat-deployment-as-failure true"
+        )),
+        "{set}"
+    );
+    assert!(!azure.read("calls").contains("storage "), "{}", azure.read("calls"));
+    azure.assert_deleted();
+
+    let ended = throwaway(&azure, &["--yes", "--app-version-id", "1.2.3"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(
+        ended.err.contains("--app-version-id takes the resource id"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]
@@ -152,7 +216,7 @@ fn a_subnet_without_a_way_out_asks_for_a_public_address() {
 
     let ended = throwaway(&azure, &["--yes", "--public-ip"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
-    assert!(ended.out.contains("closed to whatever comes in"), "{}", ended.out);
+    assert!(ended.out.contains("with all inbound traffic denied"), "{}", ended.out);
     let calls = azure.read("calls");
     assert!(
         calls.contains("--public-ip-address apim-probe --public-ip-sku Standard"),
@@ -244,13 +308,8 @@ fn nothing_is_made_in_a_subnet_that_will_not_do() {
 fn whoever_does_not_say_yes_gets_no_vm() {
     let azure = Azure::new();
     let asks = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET]);
-    let words = [asks.get_program()].into_iter().chain(asks.get_args());
-    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
-    // On a terminal, where Ctrl-D is what an end of the input becomes.
-    let mut terminal = Command::new("script");
-    terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
-    terminal.envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let Ok(output) = terminal.stdin(Stdio::null()).output() else {
+    // Ctrl-D is what the end of the input becomes.
+    let Ok(output) = on_a_terminal(&asks).output() else {
         eprintln!("left out, no terminal: util-linux's script is missing");
         return;
     };
@@ -273,12 +332,16 @@ fn a_dry_run_shows_each_command_and_gives_none() {
     let words = |line: &str| line.split(" --").next().unwrap().to_string();
     let given: Vec<String> = azure.changes().iter().map(|call| words(call)).collect();
     let shown: Vec<String> = shown.iter().map(|line| words(&line[3..])).collect();
-    let looks = ["vm run-command show", "storage account keys list"];
+    let looks = [
+        "vm run-command show",
+        "storage account keys list",
+        "storage blob generate-sas",
+    ];
     let shown: Vec<String> = shown
         .into_iter()
         .filter(|line| !looks.contains(&line.as_str()))
         .collect();
-    // What is fetched after the run is no part of it.
+    // What is fetched after the run is not part of it.
     let given: Vec<String> = given
         .into_iter()
         .filter(|call| call != "storage blob download")

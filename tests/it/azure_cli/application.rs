@@ -1,0 +1,139 @@
+//! The agent as a VM Application, which Azure itself carries onto VMs.
+
+use super::{Azure, Ended, agent, interrupted, walk};
+
+const FLAGS: &str = "--resource-group rg --gallery gal --location westeurope --storage-account st1 --container probe \
+                     --version 1.2.3 --subscription s-1";
+
+fn application(azure: &Azure) -> Ended {
+    azure.run("vm-application.sh", &FLAGS.split_whitespace().collect::<Vec<_>>())
+}
+
+#[test]
+fn a_version_is_made_in_the_subscription_and_its_blob_deleted() {
+    let azure = Azure::new();
+    azure.write("say/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
+    let ended = application(&azure);
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    let version = azure.call("sig gallery-application version create ");
+    assert!(
+        version.contains("--package-file-name apim-probe --install-command install -m 755 apim-probe"),
+        "{version}"
+    );
+    let calls = azure.calls();
+    assert!(calls.iter().any(|call| call.starts_with("sig create ")), "{calls:#?}");
+    assert!(!calls.iter().any(|call| call.contains("--as-user")), "{calls:#?}");
+    assert!(
+        calls.iter().all(|call| call.contains("--subscription s-1")),
+        "{calls:#?}"
+    );
+    assert_eq!(walk(&azure.path("blobs")).count(), 0);
+
+    // What it says can be typed as it stands, up to the deletion of all that it made.
+    assert!(ended.out.contains("costs less than a cent per month"), "{}", ended.out);
+    let said: Vec<&str> = ended
+        .out
+        .lines()
+        .filter_map(|line| line.strip_prefix("  az "))
+        .collect();
+    assert_eq!(said.len(), 5, "{}", ended.out);
+    assert!(said[0].contains("--app-version-ids /x/versions/1.2.3"), "{}", said[0]);
+    for line in said {
+        let mut shell = azure.command("bash");
+        let typed = Ended::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
+        assert_eq!(typed.status, Some(0), "{line}: {}", typed.err);
+    }
+    let deleted = azure.steps().split_off(azure.steps().len() - 3);
+    assert_eq!(
+        deleted,
+        [
+            "sig gallery-application version delete",
+            "sig gallery-application delete",
+            "sig delete"
+        ]
+    );
+}
+
+#[test]
+fn what_is_there_already_is_used_or_named() {
+    let azure = Azure::new();
+    for there in ["sig-show", "sig-gallery-application-show"] {
+        std::fs::remove_file(azure.path(&format!("fail/{there}"))).unwrap();
+    }
+    azure.write("fail/sig-gallery-application-version-create", "ERROR: Conflict\n");
+    let ended = application(&azure);
+    assert_eq!(ended.status, Some(4), "{}", ended.err);
+    let calls = azure.read("calls");
+    assert!(
+        !calls.contains("sig create") && !calls.contains("sig gallery-application create"),
+        "{calls}"
+    );
+    assert!(
+        !ended.err.contains("az sig delete"),
+        "the gallery was there: {}",
+        ended.err
+    );
+    assert_eq!(walk(&azure.path("blobs")).count(), 0);
+
+    let azure = Azure::new();
+    std::fs::remove_file(azure.path("fail/sig-gallery-application-version-show")).unwrap();
+    let ended = application(&azure);
+    assert_eq!(ended.status, Some(2), "{}", ended.err);
+    assert!(
+        ended.err.contains("has version 1.2.3 of apim-probe already"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(azure.changes(), Vec::<String>::new());
+}
+
+/// The blob goes; what stays is named, with the commands that delete it.
+#[test]
+fn ctrl_c_at_any_step_deletes_the_blob_and_names_the_rest() {
+    let azure = Azure::new();
+    assert_eq!(application(&azure).status, Some(0));
+    let steps = azure.steps();
+    assert!(
+        steps.contains(&"sig gallery-application version create".to_string()),
+        "{steps:?}"
+    );
+    for step in steps {
+        let azure = Azure::new();
+        let mut script = azure.script("vm-application.sh", &["--agent", &agent()]);
+        script.args(FLAGS.split_whitespace());
+        let ended = interrupted(&azure, script, &step);
+        assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}");
+        let made: Vec<String> = azure
+            .steps()
+            .into_iter()
+            .filter(|step| step.ends_with(" create"))
+            .collect();
+        if step == "storage blob delete" {
+            continue; // All was done; Ctrl-C changes nothing any more.
+        }
+        for made in made {
+            let delete = format!(
+                "az {}",
+                made.replace(" create", " delete --resource-group rg --gallery-name gal")
+            );
+            assert!(ended.err.contains(&delete), "{step}: no {delete}: {}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_stays_is_named_with_its_command() {
+    let azure = Azure::new();
+    azure.write("fail/storage-blob-delete", "ERROR: AuthorizationFailed\n");
+    let ended = application(&azure);
+    assert!(
+        ended
+            .err
+            .contains("it takes az storage blob delete --name apim-probe-1.2.3-")
+            && ended
+                .err
+                .contains("--account-name st1 --container-name probe --subscription s-1"),
+        "{}",
+        ended.err
+    );
+}

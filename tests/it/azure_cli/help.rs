@@ -1,0 +1,83 @@
+//! What every script says of itself, and of what it does not know.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use super::{Ended, walk};
+
+/// Whatever a user starts.
+fn scripts() -> Vec<PathBuf> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut scripts: Vec<PathBuf> = ["scripts", "examples/ci"]
+        .iter()
+        .flat_map(|folder| walk(&root.join(folder)))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "sh"))
+        .filter(|path| !path.parent().unwrap().ends_with("package"))
+        .collect();
+    scripts.sort();
+    assert!(scripts.len() >= 9, "{scripts:?}");
+    scripts
+}
+
+/// Beside nothing that it could use: no az, no cargo, another working directory.
+fn run(script: &PathBuf, argument: &str) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(script);
+    command
+        .arg(argument)
+        .current_dir(folder.path())
+        .env("PATH", "/usr/bin:/bin");
+    Ended::new(&command.output().unwrap())
+}
+
+#[test]
+fn help_names_every_flag_and_the_first_line_to_type() {
+    for script in scripts() {
+        let ended = run(&script, "--help");
+        let name = script.file_name().unwrap().to_str().unwrap();
+        assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""), "{name}");
+        assert!(
+            ended.out.contains(&format!("/{name}")),
+            "{name} does not say how to start it: {}",
+            ended.out
+        );
+        assert!(!ended.out.contains("set -euo"), "{name}: {}", ended.out);
+        let text = fs::read_to_string(&script).unwrap();
+        for line in text.lines().filter(|line| line.contains(')')) {
+            let label = line.trim_start().split(')').next().unwrap();
+            for flag in label
+                .split(" | ")
+                .filter(|word| word.starts_with("--") && word.len() > 2)
+            {
+                if flag.chars().all(|c| c == '-' || c.is_ascii_lowercase()) {
+                    assert!(
+                        ended.out.contains(flag) || flag == "--help",
+                        "{name} --help lacks {flag}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flag_that_is_none_ends_with_2_and_a_sentence() {
+    for script in scripts() {
+        let name = script.file_stem().unwrap().to_str().unwrap();
+        if name == "run-on-vm" {
+            continue; // Whatever it is given goes to the agent.
+        }
+        let ended = run(&script, "--no-such-flag");
+        assert_eq!(
+            (ended.status, ended.out.as_str()),
+            (Some(2), ""),
+            "{name}: {}",
+            ended.err
+        );
+        assert_eq!(ended.err.lines().count(), 1, "{name}: {}", ended.err);
+        assert!(
+            ended.err.contains("--no-such-flag") && ended.err.contains("--help"),
+            "{name}: {}",
+            ended.err
+        );
+    }
+}
