@@ -439,9 +439,12 @@ pub struct PathArgs {
     /// What to plan.
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// How to probe.
+    /// How to connect.
     #[command(flatten)]
-    pub probe: ProbeArgs,
+    pub dial: DialArgs,
+    /// Limit of all of it
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "How to probe")]
+    pub deadline: Duration,
     /// No notices on stderr
     #[arg(long, short, help_heading = REPORTING)]
     pub quiet: bool,
@@ -556,13 +559,12 @@ pub struct PlanArgs {
 }
 
 /// The flags of whatever probes.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct ProbeArgs {
-    /// Limit of each stage of each address
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub timeout: Duration,
+    /// How to connect.
+    #[command(flatten)]
+    pub dial: DialArgs,
     /// Limit of the whole run, or of each round; five minutes with --confirm
     #[arg(
         long,
@@ -572,15 +574,6 @@ pub struct ProbeArgs {
         value_parser = duration
     )]
     pub deadline: Duration,
-    /// Probes in flight
-    #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
-    pub concurrency: usize,
-    /// PEM file of more trust anchors, treated as public roots; what a known root issued serves as an intermediate
-    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
-    pub ca_file: Option<PathBuf>,
-    /// Ask for IPv6 addresses as well
-    #[arg(long)]
-    pub ipv6: bool,
     /// Do without control queries and connections
     #[arg(long)]
     pub no_control: bool,
@@ -593,6 +586,24 @@ pub struct ProbeArgs {
     /// JSON report from another place: what works there and what does not stands beside each finding
     #[arg(long, value_name = "REPORT", value_hint = ValueHint::FilePath)]
     pub elsewhere: Option<PathBuf>,
+}
+
+/// The flags of whatever connects.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "How to probe")]
+pub struct DialArgs {
+    /// Limit of each stage of each address
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Probes in flight
+    #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
+    pub concurrency: usize,
+    /// PEM file of more trust anchors, treated as public roots; what a known root issued serves as an intermediate
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Ask for IPv6 addresses as well
+    #[arg(long)]
+    pub ipv6: bool,
 }
 
 /// The flags of whatever reports.

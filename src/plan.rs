@@ -89,6 +89,44 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// An endpoint over TCP that no catalog names, at a host or at an address.
+    pub(crate) fn unplanned(host: &str, port: u16, protocol: Protocol) -> Self {
+        let address = host.parse::<IpAddr>().ok();
+        let host = host.to_ascii_lowercase();
+        let shown = match address {
+            Some(IpAddr::V6(_)) => format!("[{host}]"),
+            _ => host.clone(),
+        };
+        Self {
+            id: format!("path/{shown}:{port}"),
+            dependency: "path".into(),
+            title: host.clone(),
+            service_tag: None,
+            need: Need::Required,
+            feature: None,
+            impact: String::new(),
+            stops_activation: false,
+            pattern: None,
+            port,
+            transport: Transport::Tcp,
+            protocol,
+            destination: address.map_or(Destination::Name, |address| Destination::Addresses {
+                addresses: vec![address],
+                any: false,
+            }),
+            names: vec![host.clone()],
+            host,
+            path: None,
+            note: None,
+            expect: Expect::Reachable,
+            direction: Direction::Outbound,
+            source_tag: None,
+            stand_in: None,
+            of_instance: None,
+            untested: None,
+        }
+    }
+
     /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
     pub fn target(&self) -> &str {
         self.id.get(self.dependency.len() + 1..).unwrap_or(&self.id)

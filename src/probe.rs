@@ -230,12 +230,14 @@ pub async fn look_at_ways(
     calls: &[Call],
     interrupted: impl Future<Output = ()>,
 ) -> Vec<Way> {
-    let end = tokio::time::Instant::now() + limits.deadline;
+    let end = tokio::time::Instant::now() + limits.deadline.min(way::MOST_TIME);
     let stages = stages(plan, tls, limits, policy, Instant::now(), end);
     tokio::select! {
+        // Where a signal has come already, not even the first packet is sent.
+        biased;
+        () = interrupted => Vec::new(),
         seen = way::look(&stages, plan, calls) => seen,
         () = tokio::time::sleep_until(end + GRACE) => Vec::new(),
-        () = interrupted => Vec::new(),
     }
 }
 

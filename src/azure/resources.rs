@@ -302,6 +302,7 @@ mod tests {
         Known {
             subscription: Some("s-1".into()),
             nsg: id("rg-net/providers/Microsoft.Network/networkSecurityGroups/nsg-apim"),
+            table: id("rg-hub/providers/Microsoft.Network/routeTables/rt-apim"),
             service: id("rg-apim/providers/Microsoft.ApiManagement/service/contoso"),
             subnet: id("rg net/providers/Microsoft.Network/virtualNetworks/hub/subnets/apim"),
             ..Known::default()
@@ -343,6 +344,12 @@ mod tests {
                 Shell::Powershell,
                 "az network nsg rule create --resource-group $RG --nsg-name $NSG",
                 "az network nsg rule create --resource-group rg-net --nsg-name nsg-apim --subscription s-1",
+            ),
+            // In a group of its own.
+            (
+                Shell::Bash,
+                "az network route-table route create --resource-group \"${RG:?}\" --route-table-name \"${TABLE:?}\"",
+                "az network route-table route create --resource-group rg-hub --route-table-name rt-apim --subscription s-1",
             ),
             (
                 Shell::Bash,

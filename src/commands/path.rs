@@ -11,9 +11,9 @@ use super::{
     tell, terminal,
 };
 use crate::{
-    cli::PathArgs,
+    cli::{PathArgs, ProbeArgs},
     exit,
-    model::{Direction, ExitStatus, Expect, Need, Policy, Protocol, Transport},
+    model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
     plan::{Destination, Endpoint, Plan},
     probe::{Depth, flows::Reach},
     report::{Detail, hops},
@@ -28,24 +28,22 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
     let PathArgs {
         target,
         plan,
-        probe,
+        dial,
+        deadline,
         quiet,
         color,
     } = arguments;
-    if probe.no_control {
-        return Err(Failure::usage("--no-control turns off what path does: leave it out"));
-    }
-    if probe.confirm {
-        return Err(Failure::usage("--confirm goes with `apim-probe run`: leave it out"));
-    }
-    if probe.redact {
-        return Err(Failure::usage(
-            "--redact goes with `apim-probe run`, `watch` and `serve`: leave it out",
-        ));
-    }
+    let probe = ProbeArgs {
+        dial: dial.clone(),
+        deadline: *deadline,
+        no_control: false,
+        redact: false,
+        confirm: false,
+        elsewhere: None,
+    };
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
-    let mut session = match Session::open(&stop, plan, probe, *color) {
+    let mut session = match Session::open(&stop, plan, &probe, *color) {
         Ok(session) => session,
         Err(Unopened::Interrupted) => return Ok(ExitStatus::INTERRUPTED),
         Err(Unopened::Failed(failure)) => return Err(failure),
@@ -62,49 +60,60 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
     let mut run = session.probe(Depth::Full, Reach::default(), session.began(), beside, |_| {});
     session.follow(&mut run);
     let report = session.report(&run, started_at);
-    let status = exit::judge(&report, Policy::default(), None);
+    let status = status(&report);
     let options = terminal::options(&status, *color, Detail::Unwell, None);
     print(&hops::render(&endpoint, &report, &run, &options))?;
     Ok(status.code)
 }
 
+/// Where nothing left this machine, nothing is known of the network, whatever the kind of address.
+fn status(report: &Report) -> ExitStatus {
+    let is_without_route = |row: &&model::Endpoint| row.cause == Some(Cause::TcpNoRoute);
+    match report.endpoints.first().filter(is_without_route) {
+        Some(row) if report.complete => {
+            let reason = format!("cannot tell from here: this machine has no route to {}", row.host);
+            ExitStatus::new(ExitStatus::FAILED, reason)
+        }
+        _ => exit::judge(report, Policy::default(), None),
+    }
+}
+
 /// What is meant: an endpoint of the plan, by its id, its host and port, its host or one of its addresses; or else any other
 /// host or address.
 fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
-    let exact = plan
-        .endpoints
-        .iter()
-        .find(|endpoint| endpoint.id == target || endpoint.target() == target);
-    let found = exact.or_else(|| at_host(plan, target).next());
-    if let Some(endpoint) = found {
-        if let Some(untested) = &endpoint.untested {
-            return Err(Failure::usage(format!("{}: {}", endpoint.id, untested.detail)));
-        }
-        if endpoint.transport != Transport::Tcp {
-            return Err(Failure::usage(format!(
-                "{}: only connections over TCP can be followed",
-                endpoint.id
-            )));
-        }
-        return Ok(counted(endpoint.clone()));
+    let is_meant = |endpoint: &&Endpoint| endpoint.id == target || endpoint.target() == target;
+    let exact = plan.endpoints.iter().find(is_meant);
+    let found = exact.or_else(|| at_host(plan, target, Transport::Tcp).next());
+    let found = found.or_else(|| at_host(plan, target, Transport::Udp).next());
+    let Some(endpoint) = found else {
+        return other(plan, target);
+    };
+    if let Some(untested) = &endpoint.untested {
+        return Err(Failure::usage(format!("{}: {}", endpoint.id, untested.detail)));
     }
-    other(plan, target)
+    if endpoint.transport != Transport::Tcp {
+        return Err(Failure::usage(format!(
+            "{}: only connections over TCP can be followed; {}:{USUAL_PORT} would be one",
+            endpoint.id, endpoint.host
+        )));
+    }
+    Ok(counted(endpoint.clone()))
 }
 
-/// The endpoints over TCP at a host, or at an address, on the port where one is given.
-fn at_host<'a>(plan: &'a Plan, target: &str) -> impl Iterator<Item = &'a Endpoint> {
+/// The endpoints of a transport at a host, or at an address, on the port where one is given.
+fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Iterator<Item = &'a Endpoint> {
     let (host, port) = split(target);
     plan.endpoints.iter().filter(move |endpoint| {
         let is_there = endpoint.host.eq_ignore_ascii_case(host)
             || matches!(&endpoint.destination, Destination::Addresses { addresses, .. }
                 if host.parse::<IpAddr>().is_ok_and(|address| addresses.contains(&address)));
-        is_there && endpoint.transport == Transport::Tcp && port.is_none_or(|port| port == Ok(endpoint.port))
+        is_there && endpoint.transport == transport && port.is_none_or(|port| port == Ok(endpoint.port))
     })
 }
 
 /// What else is planned at a host of which no port was given.
 fn others(plan: &Plan, target: &str, chosen: &Endpoint) -> Option<String> {
-    let ports: Vec<String> = at_host(plan, target)
+    let ports: Vec<String> = at_host(plan, target, Transport::Tcp)
         .filter(|other| other.id != chosen.id && other.port != chosen.port)
         .map(|other| other.target().to_owned())
         .collect();
@@ -123,29 +132,29 @@ fn are(ports: &[String]) -> String {
     format!("{} {verb}", ports.join(" and "))
 }
 
-/// Host and port: `host`, `host:443`, `10.0.0.4`, `2001:db8::1`, `[2001:db8::1]:443`.
+/// Host and port: `host`, `host:443`, `10.0.0.4`, `2001:db8::1`, `[2001:db8::1]:443`. The dot behind a whole name is left out.
 fn split(target: &str) -> (&str, Option<Result<u16, ()>>) {
     if target.parse::<IpAddr>().is_ok() {
         return (target, None);
     }
+    let number = |port: &str| port.parse().ok().filter(|port| *port > 0).ok_or(());
     let (host, port) = match target.rsplit_once(':') {
-        Some((host, port)) => (
-            host,
-            Some(
-                port.parse()
-                    .map_err(drop)
-                    .and_then(|port| if port == 0 { Err(()) } else { Ok(port) }),
-            ),
-        ),
-        None => (target, None),
+        Some((host, port)) if host.starts_with('[') || !host.contains(':') => (host, Some(number(port))),
+        _ => (target, None),
     };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    (bare.unwrap_or(host), port)
+    let host = bare.unwrap_or(host);
+    (host.strip_suffix('.').unwrap_or(host), port)
 }
 
 /// An endpoint that nobody planned.
 fn other(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
     let (host, port) = split(target);
+    let address = host.parse::<IpAddr>().ok();
+    let is_dependency = plan.endpoints.iter().any(|endpoint| endpoint.dependency == target);
+    if is_dependency || target.contains("://") || address.is_none() && !host::is_name(host) {
+        return Err(Failure::usage(unknown(plan, target)));
+    }
     let port = match port {
         None => USUAL_PORT,
         Some(Ok(port)) => port,
@@ -155,48 +164,27 @@ fn other(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
             )));
         }
     };
-    let address = host.parse::<IpAddr>().ok();
-    if address.is_none() && !host::is_name(host) {
-        let ids: Vec<&str> = plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
-        let meant = nearest(target, &ids).map_or_else(String::new, |id| format!(": did you mean {id}?"));
-        return Err(Failure::usage(format!(
-            "{target} is neither an endpoint of the plan nor a host or an address{meant} `apim-probe list` shows the plan"
-        )));
-    }
-    let host = host.to_ascii_lowercase();
-    let shown = if address.is_some_and(|address| address.is_ipv6()) {
-        format!("[{host}]")
-    } else {
-        host.clone()
+    Ok(Endpoint::unplanned(host, port, protocol(port, address.is_some())))
+}
+
+/// Why a target is none, and what may be meant.
+fn unknown(plan: &Plan, target: &str) -> String {
+    let of_dependency = plan.endpoints.iter().find(|endpoint| endpoint.dependency == target);
+    let ids: Vec<&str> = plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+    let meant = of_dependency
+        .map(|endpoint| endpoint.id.as_str())
+        .or_else(|| nearest(target, &ids));
+    let meant = meant.map_or_else(String::new, |id| format!(" (did you mean {id}?)"));
+    let what = match target {
+        _ if of_dependency.is_some() => "is a dependency, and `path` takes one of its endpoints",
+        "" => "an empty target is neither an endpoint of the plan nor a host or an address",
+        _ if target.contains("://") => "is a URL, and `path` takes a host or an address, with or without a port",
+        _ if target.contains('%') => "has a zone, and `path` takes addresses that are routed",
+        _ => "is neither an endpoint of the plan nor a host or an address, with or without a port",
     };
-    Ok(Endpoint {
-        id: format!("path/{shown}:{port}"),
-        dependency: "path".into(),
-        title: host.clone(),
-        service_tag: None,
-        need: Need::Required,
-        feature: None,
-        impact: String::new(),
-        stops_activation: false,
-        pattern: None,
-        port,
-        transport: Transport::Tcp,
-        protocol: protocol(port, address.is_some()),
-        destination: address.map_or(Destination::Name, |address| Destination::Addresses {
-            addresses: vec![address],
-            any: false,
-        }),
-        names: vec![host.clone()],
-        host,
-        path: None,
-        note: None,
-        expect: Expect::Reachable,
-        direction: Direction::Outbound,
-        source_tag: None,
-        stand_in: None,
-        of_instance: None,
-        untested: None,
-    })
+    format!("{target} {what}{meant}; `apim-probe list` shows the plan")
+        .trim_start()
+        .to_owned()
 }
 
 /// The endpoint as what counts: the exit status is about nothing else.

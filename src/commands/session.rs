@@ -45,7 +45,7 @@ use crate::{
         flows::Reach,
         threads::Threads,
         trace::Trace,
-        way::{Call, Ways},
+        way::{Call, LEAST_TIME, Ways},
     },
     redact::Redactor,
     rules::{self, Requirement, RuleSet},
@@ -59,9 +59,6 @@ const THREADS: usize = 2;
 const MANY_SOCKETS: usize = 64;
 /// What judging, writing and printing one endpoint of sixteen addresses takes, at most, on a slow machine.
 const TIME_FOR_A_ROW: Duration = Duration::from_micros(100);
-
-/// With less time than this left, nobody looks where on the way it stops.
-const TIME_FOR_A_WAY: Duration = Duration::from_millis(100);
 
 /// Everything that probing needs, ready for the first packet.
 pub(super) struct Session<'a> {
@@ -151,11 +148,11 @@ impl<'a> Session<'a> {
             known,
             selection,
             limits: Limits {
-                timeout: probe.timeout,
+                timeout: probe.dial.timeout,
                 deadline: probe.deadline,
-                concurrency: probe.concurrency,
+                concurrency: probe.dial.concurrency,
                 sockets,
-                ipv6: probe.ipv6,
+                ipv6: probe.dial.ipv6,
             },
             controls: !probe.no_control,
             confirmation,
@@ -293,7 +290,7 @@ impl<'a> Session<'a> {
     pub(super) fn follow(&self, run: &mut Run) {
         let calls = way::calls::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
-        if !calls.is_empty() && !run.interrupted {
+        if !calls.is_empty() && !run.interrupted && left >= LEAST_TIME {
             run.ways = self.look_at_ways(&calls, left);
             run.interrupted |= self.stop.is_interrupted();
         }
@@ -329,7 +326,7 @@ impl<'a> Session<'a> {
             .limits_from(self.stop.began())
             .deadline
             .saturating_sub(begun.elapsed());
-        if calls.is_empty() || left < TIME_FOR_A_WAY {
+        if calls.is_empty() || left < LEAST_TIME {
             return self.told_at_last(run, diagnosis, started_at);
         }
         let begun = Instant::now();
@@ -484,7 +481,7 @@ fn threads(sockets: usize) -> usize {
 
 /// Everything that may wait for a file or for the platform.
 pub(super) fn prepare(plan: &PlanArgs, probe: &ProbeArgs, colour: bool, until: &Until) -> Result<Prepared, Failure> {
-    let (roots, added) = roots(probe.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
+    let (roots, added) = roots(probe.dial.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
     let other = probe.elsewhere.as_deref().map(other_place).transpose()?;
     let planned = planning::plan(plan, added, colour, until)?;
     let beside = |(name, report)| Elsewhere::of(name, report, planned.plan.cloud);

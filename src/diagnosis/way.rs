@@ -62,6 +62,8 @@ pub struct Reading<'a> {
     is_near: bool,
     /// The hops before any NAT that said that a SYN ran out there.
     pub hops: Vec<Router>,
+    /// The least time to live of which somebody answers through a NAT, and names nobody by it.
+    pub nat: Option<u8>,
     /// From which time to live on every SYN is accepted.
     pub accepts: Option<u8>,
     /// From which one on every SYN is reset.
@@ -103,14 +105,20 @@ impl<'a> Reading<'a> {
     /// What was seen on the way to an endpoint.
     pub fn of(way: &'a Way, endpoint: &'a Endpoint, lead: Lead) -> Self {
         let address = way.address.ip();
-        let source = way.syns.iter().flatten().find_map(|trace| Some(trace.source?.ip()));
-        let hops = routers(way, source);
+        let flows = way.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
+        let source = (way.syns.iter().flatten().chain(flows)).find_map(|trace| Some(trace.source?.ip()));
+        let (hops, nat) = routers(way, source);
         Self {
             way,
             endpoint,
             source,
             lead,
-            is_near: address::is_private(address) || lead == Lead::PastEveryHop || address == PLATFORM_DNS.ip(),
+            is_near: address::is_private(address)
+                || lead == Lead::PastEveryHop
+                || address == PLATFORM_DNS.ip()
+                // This machine itself.
+                || source.is_some_and(|source| source.is_loopback() || source == address),
+            nat,
             accepts: from_on(&way.syns, opens),
             refuses: from_on(&way.syns, is_reset),
             cuts: cuts(way, endpoint),
@@ -228,8 +236,9 @@ impl Router {
 }
 
 /// The routers that answered, up to the first NAT: behind it another's address may stand for any of them. A public router on
-/// the way of a private source is behind one, and so is an address that has answered before.
-fn routers(way: &Way, source: Option<IpAddr>) -> Vec<Router> {
+/// the way of a private source is behind one, and so is an address that has answered before. The second is the time to live
+/// of the first answer from there.
+fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     let is_translated = |sender: IpAddr| {
         source.is_some_and(address::is_private)
             && !address::is_private(way.address.ip())
@@ -245,7 +254,7 @@ fn routers(way: &Way, source: Option<IpAddr>) -> Vec<Router> {
             continue;
         }
         if is_translated(sender) || routers.iter().any(|router| router.address == sender) {
-            break;
+            return (routers, Some(hop));
         }
         routers.push(Router {
             hop,
@@ -254,7 +263,7 @@ fn routers(way: &Way, source: Option<IpAddr>) -> Vec<Router> {
             after: trace.duration,
         });
     }
-    routers
+    (routers, None)
 }
 
 /// The least time to live from which on something holds of everything that was tried; `None` where a larger one fails it, or
@@ -332,9 +341,8 @@ mod tests {
     use super::*;
     use crate::{
         hello::{End, Greeting},
-        model::{Direction, Expect, Need, Protocol, Suspect, Transport},
+        model::{Protocol, Suspect},
         net::SocketFailure,
-        plan::Destination,
         probe::trace::Hello,
     };
 
@@ -394,50 +402,33 @@ mod tests {
     const OWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4))];
 
     fn endpoint() -> Endpoint {
-        Endpoint {
-            id: "web/web.example:443".into(),
-            dependency: "web".into(),
-            title: "A page".into(),
-            service_tag: None,
-            need: Need::Required,
-            feature: None,
-            impact: String::new(),
-            stops_activation: false,
-            host: "web.example".into(),
-            pattern: None,
-            port: 443,
-            transport: Transport::Tcp,
-            protocol: Protocol::Https,
-            destination: Destination::Name,
-            names: vec!["web.example".into()],
-            path: None,
-            note: None,
-            expect: Expect::Reachable,
-            direction: Direction::Outbound,
-            source_tag: None,
-            stand_in: None,
-            of_instance: None,
-            untested: None,
-        }
+        Endpoint::unplanned("web.example", 443, Protocol::Https)
     }
 
     #[test]
     fn hops_are_believed_up_to_a_nat() {
         let endpoint = endpoint();
-        for (seen, hops) in [
-            ("ab......", vec![1, 2]),
-            ("a.b.....", vec![1, 3]),
-            ("........", vec![]),
+        for (seen, hops, is_behind_a_nat) in [
+            ("ab......", vec![1, 2], false),
+            ("a.b.....", vec![1, 3], false),
+            ("........", vec![], false),
             // A public router answers a private source only through a NAT.
-            ("aAb.....", vec![1]),
+            ("aAb.....", vec![1], true),
             // A NAT puts its own address in the place of those behind it.
-            ("aaa.....", vec![1]),
-            ("abab....", vec![1, 2]),
+            ("aaa.....", vec![1], true),
+            ("abab....", vec![1, 2], true),
         ] {
             let way = way("20.1.2.3", seen);
             let reading = Reading::of(&way, &endpoint, Lead::Hops);
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
+            assert_eq!(reading.nat.is_some(), is_behind_a_nat, "{seen}");
+            let said = reading.says().sentences().join(" ");
+            assert_eq!(
+                said.contains("where a NAT hides who answers"),
+                is_behind_a_nat,
+                "{said}"
+            );
             assert_eq!(reading.path().is_some(), !hops.is_empty(), "{seen}");
         }
     }

@@ -13,7 +13,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     flows::course::{Course, Step},
@@ -39,6 +42,10 @@ const FLOWS: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How long a whole connection may take in each stage, where connections are told apart by their first hops.
 const WHOLE_PATIENCE: Duration = Duration::from_secs(1);
+/// With less time than this left nothing is begun: what is cut short shows nothing.
+pub const LEAST_TIME: Duration = Duration::from_millis(500);
+/// What there was no room for until then is left out, so that few probes at once do not hold up the report.
+pub const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// An address to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +65,9 @@ pub struct Call {
 pub enum Flows {
     /// None: there is nothing to tell apart.
     Nothing,
-    /// Some, where their first hops are not the same.
+    /// Some, where their first hops are not the same; then nothing else is looked at.
     OverSeveralHops,
-    /// Some, whatever their first hops are.
+    /// Some as well, whatever their first hops are.
     Any,
 }
 
@@ -71,7 +78,8 @@ pub struct Way {
     pub endpoint: usize,
     /// The address and port.
     pub address: SocketAddr,
-    /// What became of one SYN each, with a time to live from 1 on; `None` where there was no socket for it.
+    /// What became of one SYN each, with a time to live from 1 on; `None` where there was no room for it. Empty where the SYNs
+    /// went to the first hops of `flows` instead.
     pub syns: Vec<Option<TcpTrace>>,
     /// What became of one open connection each, with that time to live from the stage on that was cut; empty where none was.
     pub words: Vec<Option<Attempt>>,
@@ -107,11 +115,17 @@ pub(super) async fn look(stages: &Stages, plan: &Plan, calls: &[Call]) -> Vec<Wa
     join_all(looks).await
 }
 
+/// With one series of SYNs only, which either reaches farther and farther or tells the first hops of several ports.
 async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
-    let syns = join_all((1..=FARTHEST).map(|ttl| syn(stages, call.address, ttl)));
+    let farthest = if call.flows == Flows::OverSeveralHops {
+        0
+    } else {
+        FARTHEST
+    };
+    let syns = join_all((1..=farthest).map(|ttl| syn(stages, call.address, ttl)));
     let words = async {
         match call.cut {
-            Some(cut) => join_all((1..=FARTHEST).map(|ttl| word(stages, endpoint, call.address, cut, ttl))).await,
+            Some(cut) => join_all((1..=farthest).map(|ttl| word(stages, endpoint, call.address, cut, ttl))).await,
             None => Vec::new(),
         }
     };
@@ -132,7 +146,7 @@ async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
 
 /// One SYN with this time to live.
 async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
-    let _permit = stages.socket().await?;
+    let _room = room(stages).await?;
     let manner = Manner {
         ttl: Some(ttl),
         ..Manner::default()
@@ -143,7 +157,7 @@ async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> 
 
 /// One connection that is opened as usual, and says what is said in this stage, and later, with this time to live.
 async fn word(stages: &Stages, endpoint: &Endpoint, address: SocketAddr, from: Step, ttl: u8) -> Option<Attempt> {
-    let _permit = stages.socket().await?;
+    let _room = room(stages).await?;
     let course = Course::within(stages, PATIENCE).near(from, ttl);
     Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
 }
@@ -157,7 +171,7 @@ async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
         return Vec::new();
     }
     let whole = firsts.into_iter().map(async |(port, hop)| {
-        let _permit = stages.socket().await?;
+        let _room = room(stages).await?;
         let manner = Manner {
             port,
             ..Manner::default()
@@ -172,7 +186,7 @@ async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
 /// The port of a SYN with a time to live of 1, where it can be used again, and the hop that said that it ran out. `early_port`
 /// is [`Manner`]'s: ports of both kinds.
 async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Option<(Option<u16>, Option<IpAddr>)> {
-    let _permit = stages.socket().await?;
+    let _room = room(stages).await?;
     let manner = Manner {
         ttl: Some(1),
         early_port,
@@ -191,6 +205,13 @@ pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
         TcpEnd::Failed(SocketFailure { icmp, .. }) => icmp.iter().find(|error| error.is_out_of_hops()),
         _ => None,
     }
+}
+
+/// Room for one more connection among the probes in flight, and a socket for it; `None` where too little time would be left to
+/// wait for an answer.
+async fn room(stages: &Stages) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
+    let room = async { Some((stages.flows.room().await?, stages.socket().await?)) };
+    timeout_at(stages.end - PATIENCE, room).await.ok()?
 }
 
 fn until(stages: &Stages, patience: Duration) -> Instant {

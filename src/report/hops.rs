@@ -24,6 +24,9 @@ const WORDS: usize = 46;
 /// Where the columns about a connection begin.
 const HOP: usize = 16;
 const WHOLE: usize = 36;
+/// What the mark of an answer means that nobody is named by.
+const BEHIND_A_NAT: &str =
+    "* comes through a NAT: the address may be somebody else's, and where he stands is not known";
 
 /// What a run showed of the way to its only endpoint.
 pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
@@ -55,7 +58,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
         if let Some(drawn) = reading.path().filter(|_| stops) {
             page.line(Line::at(2).text(&path::draw(&drawn, page.measure() - 2, page.unicode())));
         }
-        hops(&mut page, way, endpoint);
+        hops(&mut page, way, &reading, endpoint);
         flows(&mut page, &way.flows, endpoint);
         for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
             let sentence = words::sentences(&[capital(sentence)]);
@@ -63,12 +66,12 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
         }
     }
     page.gap();
-    page.line(Line::default().text(&options.exit.to_string()));
+    page.paragraph(Line::default(), style::NORMAL, &options.exit.to_string(), None);
     page.finish()
 }
 
-/// A line for each time to live; those at the end that are alike share one.
-fn hops(page: &mut Page, way: &Way, endpoint: &Endpoint) {
+/// A line for each time to live; those that are alike share one. Behind a NAT another's address may stand for whoever answers.
+fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) {
     let said = |at: usize| {
         way.words
             .get(at)
@@ -79,7 +82,10 @@ fn hops(page: &mut Page, way: &Way, endpoint: &Endpoint) {
         .syns
         .iter()
         .enumerate()
-        .map(|(at, trace)| (syn(trace.as_ref()), said(at).unwrap_or_default()))
+        .map(|(at, trace)| {
+            let is_believed = reading.nat.is_none_or(|nat| at + 1 < usize::from(nat));
+            (syn(trace.as_ref(), is_believed), said(at).unwrap_or_default())
+        })
         .collect();
     let after = |at: usize| match way.syns.get(at).and_then(Option::as_ref) {
         Some(trace) if !matches!(trace.end, TcpEnd::Silent { .. }) => format!(", {}", words::duration(trace.duration)),
@@ -114,10 +120,13 @@ fn hops(page: &mut Page, way: &Way, endpoint: &Endpoint) {
         });
         at += alike;
     }
+    if reading.nat.is_some() {
+        page.paragraph(Line::at(2), style::QUIET, BEHIND_A_NAT, None);
+    }
 }
 
 /// What became of a SYN.
-fn syn(trace: Option<&TcpTrace>) -> String {
+fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     let Some(trace) = trace else {
         return "not sent: no socket was free".into();
     };
@@ -125,7 +134,8 @@ fn syn(trace: Option<&TcpTrace>) -> String {
         let who = error
             .sender
             .map_or_else(|| "somebody".to_owned(), |sender| sender.to_string());
-        return format!("{who} answers ({}/{})", error.kind, error.code);
+        let mark = if is_believed { "" } else { "*" };
+        return format!("{who}{mark} answers ({}/{})", error.kind, error.code);
     }
     match &trace.end {
         TcpEnd::Open => "accepted".into(),

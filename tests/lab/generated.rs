@@ -7,6 +7,7 @@
 mod broken;
 mod drawn;
 mod judge;
+mod near;
 
 use std::{env, ops::Range};
 
@@ -56,15 +57,23 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let drawn = Drawn::of(name.parse()?, &plan()?);
     let lab = Lab::enter(&drawn.network)?;
     lab.serve_plan(AGENT, flags(), &drawn.network)?;
-    let mut run = lab.agent(AGENT)?;
-    run.args(["run", "--format", "json", "--quiet", "--timeout", "2s", "--ca-file"]);
-    run.arg(lab.ca_file()?).args(flags());
-    let output = run.output()?;
-    let said = || String::from_utf8_lossy(&output.stderr).into_owned();
-    let report: Report = serde_json::from_slice(&output.stdout).with_context(said)?;
-    let wrong = judge::falsehoods(&drawn, &report);
+    let report = report(&lab, &[])?;
+    let sent = lab.sent();
+    let mut wrong = judge::falsehoods(&drawn, &report);
+    wrong.extend(near::excesses(&sent, near::may_look(&report)));
+    self::report(&lab, &["--no-control"])?;
+    wrong.extend(near::excesses(&lab.sent()[sent.len()..], false));
     ensure!(wrong.is_empty(), "{}\n\n{}", drawn.story(), wrong.join("\n"));
     Ok(())
+}
+
+/// What a run says.
+fn report(lab: &Lab, further: &[&str]) -> Result<Report> {
+    let mut run = lab.agent(AGENT)?;
+    run.args(["run", "--format", "json", "--quiet", "--timeout", "2s", "--ca-file"]);
+    run.arg(lab.ca_file()?).args(flags()).args(further);
+    let output = run.output()?;
+    serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 fn flags() -> Vec<String> {

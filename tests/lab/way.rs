@@ -29,6 +29,13 @@ dependencies:
     impact: nothing is kept
     endpoints:
       - { host: sql.example, port: 1433, protocol: tds }
+      - { host: '*.wild.example', port: 1433, protocol: tds }
+  - id: time
+    title: A clock
+    need: required
+    impact: nothing is on time
+    endpoints:
+      - { host: time.example, port: 123, protocol: ntp, transport: udp }
   - id: web
     title: A page
     need: feature
@@ -38,7 +45,7 @@ dependencies:
       - { host: web.example, ports: [443, 80], protocols: [https, http] }
 ";
 
-const LOOKS: [Look; 11] = [
+const LOOKS: &[Look] = &[
     Look {
         name: "dropped",
         network: "line: { hops: [10.1.9.4, 10.77.2.2] }
@@ -164,6 +171,119 @@ firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
             "a proxy on this machine or at the first hop answers in its place",
         ],
         never: &["could not try"],
+    },
+    Look {
+        name: "a-nat-that-renames",
+        network: "line: { hops: [10.1.9.4, 20.77.2.2, 20.77.3.2], nat: { hop: 1, errors: renamed } }
+faults: [ { to: 'sql.example:1433', does: silence, when: { hop: 3 } } ]",
+        target: "sql.example",
+        exit: 1,
+        says: &[
+            "1 10.1.9.4 answers (11/0)",
+            "2-3 10.1.9.4* answers (11/0)",
+            "* comes through a NAT",
+            "it drops them, or somebody behind it does, where a NAT hides who answers",
+        ],
+        never: &["the one behind it"],
+    },
+    Look {
+        name: "no-route-to-ipv6",
+        network: "{}",
+        target: "[2001:db8::1]:443",
+        exit: 4,
+        says: &[
+            "blocked 2001:db8::1: this machine has no route to it",
+            "exit 4: cannot tell from here",
+        ],
+        never: &["hop", "source port", "…"],
+    },
+    Look {
+        name: "no-route",
+        network: "faults: [ { to: '20.7.7.7', does: local-unreachable } ]",
+        target: "20.7.7.7",
+        exit: 4,
+        says: &["no route to 20.7.7.7"],
+        never: &["hop"],
+    },
+    Look {
+        name: "this-machine",
+        network: "{}",
+        target: "127.0.0.1:9",
+        exit: 1,
+        says: &["refused with a reset"],
+        never: &["--x", "in its place"],
+    },
+    Look {
+        name: "udp",
+        network: "{}",
+        target: "time.example",
+        exit: 2,
+        says: &["time/time.example:123/udp: only connections over TCP can be followed"],
+        never: &["hop"],
+    },
+    Look {
+        name: "udp-by-its-port",
+        network: "{}",
+        target: "time.example:123",
+        exit: 2,
+        says: &["time/time.example:123/udp: only connections over TCP can be followed"],
+        never: &["hop"],
+    },
+    Look {
+        name: "a-wildcard",
+        network: "{}",
+        target: "*.wild.example:1433",
+        exit: 2,
+        says: &["sql/*.wild.example:1433: ", "no host under it is known"],
+        never: &["hop"],
+    },
+    Look {
+        name: "a-dependency",
+        network: "{}",
+        target: "sql",
+        exit: 2,
+        says: &["sql is a dependency", "did you mean sql/sql.example:1433?"],
+        never: &["hop"],
+    },
+    Look {
+        name: "port-0",
+        network: "{}",
+        target: "web.example:0",
+        exit: 2,
+        says: &["web.example:0: no port from 1 to 65535 follows the colon"],
+        never: &["hop"],
+    },
+    Look {
+        name: "a-url",
+        network: "{}",
+        target: "https://web.example/x",
+        exit: 2,
+        says: &["https://web.example/x is a URL"],
+        never: &["hop", "port from 1"],
+    },
+    Look {
+        name: "a-zone",
+        network: "{}",
+        target: "fe80::1%eth0",
+        exit: 2,
+        says: &["fe80::1%eth0 has a zone"],
+        never: &["hop", "port from 1"],
+    },
+    Look {
+        name: "nothing",
+        network: "{}",
+        target: "",
+        exit: 2,
+        says: &["error: an empty target is neither"],
+        never: &["hop"],
+    },
+    Look {
+        name: "a-whole-name",
+        network: "line: { hops: [10.1.9.4] }",
+        target: "WEB.example.:443",
+        exit: 0,
+        says: &["web.example:443 reachable"],
+        never: &[],
     },
 ];
 

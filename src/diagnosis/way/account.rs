@@ -51,7 +51,8 @@ pub fn refine(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
 /// container's.
 fn leaves_the_subnet(reading: &Reading<'_>, own: &[IpAddr]) -> bool {
     let is_own = reading.source.is_some_and(|source| own.contains(&source));
-    is_own && !reading.is_near && !reading.hops.is_empty()
+    let is_seen = !reading.hops.is_empty() || reading.unequal_hops().is_some();
+    is_own && !reading.is_near && is_seen
 }
 
 /// Puts those first that the way points at, and takes those off the list that it clears.
@@ -228,6 +229,9 @@ impl Reading<'_> {
             (None, Some(ttl)) => format!("what accepts stands no farther than hop {ttl}"),
             // A SYN that may go farther is accepted.
             (None, None) if !self.way.words.is_empty() => return None,
+            (None, None) if self.nat.is_some() => {
+                "it drops them, or somebody behind it does, where a NAT hides who answers".into()
+            }
             (None, None) => "it drops them, or the one behind it does, as far as routers answer".into(),
         };
         Some(format!("{answered}: {so}"))

@@ -35,7 +35,8 @@ pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
     calls
 }
 
-/// Every address that was dialled for the first endpoint of a run, [`MOST`] at most, with connections from several ports.
+/// Every address to which a packet left this machine for the first endpoint of a run, [`MOST`] at most, with connections from
+/// several ports.
 pub fn every(run: &Run) -> Vec<Call> {
     let Some(trace) = run.traces.first().and_then(Option::as_ref) else {
         return Vec::new();
@@ -43,7 +44,7 @@ pub fn every(run: &Run) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for attempt in trace.attempts.iter().filter(|attempt| attempt.segment.is_none()) {
         let is_known = calls.iter().any(|call| call.address == attempt.address);
-        if attempt.tcp.is_some() && !is_known && calls.len() < MOST {
+        if left(attempt) && !is_known && calls.len() < MOST {
             calls.push(Call {
                 flows: Flows::Any,
                 ..of(0, attempt)
@@ -103,15 +104,20 @@ fn call(
 
 /// Whether what counts was blocked, over TCP, by somebody else than this machine.
 fn is_blocked_on_the_way(endpoint: &Endpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
-    let left = match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-        Some(TcpEnd::Open | TcpEnd::Silent { kept_here: false, .. }) => true,
-        Some(TcpEnd::Failed(failure)) => !failure.straight && failure.icmp.iter().all(|error| !error.own),
-        Some(TcpEnd::Silent { .. }) | None => false,
-    };
-    left && judgement.verdict == Verdict::Blocked
+    left(attempt)
+        && judgement.verdict == Verdict::Blocked
         && judgement.cause != Some(Cause::PathMtu)
         && judgement.as_expected(endpoint.expect) == Some(false)
         && endpoint.need != Need::Documented
+}
+
+/// Whether its SYNs left this machine, as far as that is known.
+fn left(attempt: &Attempt) -> bool {
+    match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
+        Some(TcpEnd::Open | TcpEnd::Silent { kept_here: false, .. }) => true,
+        Some(TcpEnd::Failed(failure)) => !failure.straight && failure.icmp.iter().all(|error| !error.own),
+        Some(TcpEnd::Silent { .. }) | None => false,
+    }
 }
 
 fn of(index: usize, attempt: &Attempt) -> Call {

@@ -15,8 +15,8 @@ pub(super) struct Station {
     pub(super) stops: bool,
     /// Whether it may stop here as well.
     pub(super) is_suspected: bool,
-    /// Whether it is known only that it stops here or at whatever comes next.
-    pub(super) or_next: bool,
+    /// Whether it is known only that it stops here or at something behind, which does not answer or is the service.
+    pub(super) or_behind: bool,
 }
 
 /// The places that any packet passes, with those who are suspected there. A name is asked for before anything is sent.
@@ -51,7 +51,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
             label: escape(&label).into_owned(),
             stops: at + 1 == end,
             is_suspected: at == end && is_service_suspected,
-            or_next: at + 1 == end && passes_on,
+            or_behind: at + 1 == end && passes_on,
         };
         return hops.into_iter().enumerate().map(station).collect();
     }
@@ -76,7 +76,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
                 label: (*name).to_owned(),
                 stops,
                 is_suspected: !stops && suspected(suspects),
-                or_next: false,
+                or_behind: false,
             }
         })
         .collect();
@@ -84,7 +84,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
         label: "Service".to_owned(),
         stops: false,
         is_suspected: is_service_suspected,
-        or_next: false,
+        or_behind: false,
     });
     stations
 }
@@ -94,13 +94,13 @@ mod tests {
     use super::{Station, way};
     use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
 
-    /// The stations in words: `*` where it stops, `?` where it may, `>` where it may at the next.
+    /// The stations in words: `*` where it stops, `?` where it may, `>` where it may as well behind.
     fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
         let station = |station: Station| {
             let marks = [
                 (station.stops, "*"),
                 (station.is_suspected, "?"),
-                (station.or_next, ">"),
+                (station.or_behind, ">"),
             ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             format!("{}{marks}", station.label)

@@ -2,18 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use apim_probe::{
-    model::Transport,
+    model::{Path, Transport},
     plan::{Destination, Endpoint, Plan},
 };
 use apim_probe_lab::{
-    Chances, Network,
+    Chances, Network, ROUTER,
     network::{
-        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall, Kind,
-        NameServer, Page, Rule, Service, Tls, Validity, When,
+        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall, Hop, Kind,
+        NameServer, Nat, NatErrors, Page, Rule, Service, Tls, Validity, When,
     },
 };
 
@@ -75,7 +75,59 @@ impl Drawn {
             drawn.add(&mut chances, &endpoints);
         }
         drawn.settle();
+        // From a source of its own, so that a seed's faults stay the same.
+        drawn.lay(&mut Chances::new(!seed));
         drawn
+    }
+
+    /// Up to three routers in a row, which answer or do not, and a NAT among them in every third network; half of what is
+    /// dropped on the way is dropped at one of them.
+    fn lay(&mut self, chances: &mut Chances) {
+        let line = &mut self.network.line;
+        line.recorded = true;
+        for number in 1..=chances.below(4) {
+            let at = |host: usize| u8::try_from(host).map_or(Ipv4Addr::UNSPECIFIED, |host| [10, 77, host, 2].into());
+            let both = [at(number), at(number + 100)];
+            let [router, _] = both;
+            let hops = [Hop::At(router), Hop::Seldom(router), Hop::Either(both), Hop::Silent];
+            line.hops.push(*chances.one(&hops));
+        }
+        let many = line.hops.len();
+        if many == 0 {
+            return;
+        }
+        if chances.below(3) == 0 {
+            let errors = *chances.one(&[NatErrors::Lost, NatErrors::Foreign, NatErrors::Renamed]);
+            let hop = chances.below(many) + 1;
+            line.nat = Some(Nat { hop, errors });
+        }
+        let is_plain = |fault: &&mut Fault| fault.does == FaultKind::Silence && fault.when == When::default();
+        for fault in self.network.faults.iter_mut().filter(is_plain) {
+            if chances.below(2) == 0 {
+                fault.when.hop = Some(chances.below(many) + 1);
+            }
+        }
+    }
+
+    /// Why the way of a finding is not the one that its packets take: a hop that does not stand there or is behind a NAT.
+    pub(super) fn is_elsewhere(&self, path: &Path) -> Option<String> {
+        let line = &self.network.line;
+        let nat = line.nat.map_or(usize::MAX, |nat| nat.hop);
+        path.hops.iter().find_map(|hop| {
+            let address: Ipv4Addr = hop.address.as_ref()?.parse().ok()?;
+            let number = usize::from(hop.hop);
+            let is_there = match number.checked_sub(1).and_then(|at| line.hops.get(at)) {
+                Some(Hop::At(router) | Hop::Seldom(router)) => *router == address,
+                Some(Hop::Either(both)) => both.contains(&address),
+                Some(Hop::Silent) => false,
+                // What the world itself does to a packet happens behind the routers in a row.
+                None => address == ROUTER && number == line.hops.len() + 1,
+            };
+            if address == ROUTER {
+                return (!is_there).then(|| format!("hop {number} is not the last: {line:?}"));
+            }
+            (!is_there || number > nat).then(|| format!("hop {number} is not {address}: {line:?}"))
+        })
     }
 
     /// What is broken at an endpoint.

@@ -26,7 +26,11 @@ pub(super) fn falsehoods(drawn: &Drawn, report: &Report) -> Vec<String> {
         .iter()
         .filter(|endpoint| endpoint.verdict == Verdict::Blocked && well(&endpoint.id) && !drawn.is_unsettled());
     let alarms = alarms.map(|endpoint| format!("{} is called blocked: {}", endpoint.id, endpoint.detail));
-    false_ones.chain(alarms).collect()
+    let ways = report.findings.iter().filter_map(|finding| {
+        let why = drawn.is_elsewhere(finding.path.as_ref()?)?;
+        Some(format!("{}: {why}", finding.id))
+    });
+    false_ones.chain(alarms).chain(ways).collect()
 }
 
 /// Why a finding is false; `None` where it is true.

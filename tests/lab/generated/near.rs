@@ -1,0 +1,47 @@
+//! Holds what a run sent with a small time to live, which may look like a scan, against what it may send.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use apim_probe::model::{Need, Report, Verdict};
+
+/// The time to live that Linux gives a packet: whatever has less was given it by the agent.
+const USUAL_TTL: u8 = 64;
+/// So many addresses and ports of a run may be looked at.
+const MOST: usize = 4;
+/// So many SYNs may go to each of them.
+const MOST_SYNS: usize = 8;
+
+/// Whether anything that the instance needs is blocked: nothing else is worth a look.
+pub(super) fn may_look(report: &Report) -> bool {
+    report
+        .endpoints
+        .iter()
+        .any(|row| row.verdict == Verdict::Blocked && row.as_expected == Some(false) && row.need != Need::Documented)
+}
+
+/// Everything that was sent although it should not have been, a line each; `may_look` as the function of that name has it.
+pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
+    let mut syns: BTreeMap<(Ipv4Addr, u16), usize> = BTreeMap::new();
+    for (to, is_syn) in sent.iter().filter_map(|frame| near(frame)) {
+        *syns.entry(to).or_default() += usize::from(is_syn);
+    }
+    if !may_look && !syns.is_empty() {
+        return vec![format!("nothing may be looked for, and this was: {syns:?}")];
+    }
+    let many = (syns.len() > MOST).then(|| format!("the way to too many addresses was looked at: {syns:?}"));
+    let often = syns.iter().filter(|(_, number)| **number > MOST_SYNS);
+    let often = often.map(|(to, number)| format!("{number} SYNs to {to:?} with a small time to live"));
+    many.into_iter().chain(often).collect()
+}
+
+/// Where a TCP packet with a small time to live goes, and whether it is a SYN; `None` for any other frame.
+fn near(frame: &[u8]) -> Option<((Ipv4Addr, u16), bool)> {
+    const TCP: u8 = 6;
+    const SYN: u8 = 2;
+    let packet = frame.get(14..).filter(|_| frame.get(12..14) == Some(&[8, 0]))?;
+    let body = packet.get(usize::from(packet.first()? & 0x0f) * 4..)?;
+    let to: Ipv4Addr = (*packet.get(16..)?.first_chunk::<4>()?).into();
+    let port = u16::from_be_bytes(*body.get(2..)?.first_chunk()?);
+    let is_near = packet.get(9) == Some(&TCP) && *packet.get(8)? < USUAL_TTL;
+    is_near.then_some(((to, port), body.get(13)? & SYN != 0))
+}
