@@ -98,8 +98,7 @@ for arch in "${architectures[@]}"; do
         cargo build --locked --quiet --package apim-probe
         export APIM_PROBE=$target_dir/debug/apim-probe
     fi
-    readelf --sections --wide "$binary" | grep -c '[.]dep-v0' >/dev/null ||
-        fail "$binary has lost the list of what it is made of"
+    scripts/package/licensed.sh "$binary" "$work/THIRD-PARTY.txt"
     scripts/package/pack.sh "$binary" "$arch" "$work/THIRD-PARTY.txt" "$folder"
     unset APIM_PROBE
     sbom "$arch"

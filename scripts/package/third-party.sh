@@ -10,21 +10,18 @@ export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# name version licence, of whatever is linked for one of the architectures; what only runs at build time is not in the file.
+# What the agent depends on, but for tests and build scripts, and with the features that anything here asks for: the list that
+# `cargo auditable` writes into the binary. It has a few more than are linked; nobody is harmed by being named.
 for arch in "$@"; do
-    cargo tree --locked --package apim-probe --edges normal,no-proc-macro --target "$arch-unknown-linux-gnu" \
-        --prefix none --no-dedupe --format '{p}'
-done | sed -nE 's/^([^ ]+) v([^ ]+).*/\1 \2/p' | grep -v '^apim-probe ' | sort --unique >"$work/linked"
-
-cargo metadata --locked --format-version 1 |
-    jq --raw-output '.packages[] | [.name + " " + .version, .license // "see its text", .repository // "-", .manifest_path,
-        (.authors | join(", ") | select(. != "") // "its contributors")] | @tsv' | sort >"$work/known"
-
-join -t $'\t' "$work/linked" "$work/known" >"$work/libraries"
-if missing=$(join -t $'\t' -v 1 "$work/linked" "$work/known") && [[ $missing ]] || [[ ! -s $work/libraries ]]; then
-    echo "third-party: nothing is known of the licence of: $missing" >&2
-    exit 1
-fi
+    cargo metadata --locked --format-version 1 --filter-platform "$arch-unknown-linux-gnu" | jq --raw-output '
+        (.resolve.nodes | map({key: .id, value: [.deps[] | select(any(.dep_kinds[]; .kind == null)) | .pkg]}) | from_entries) as $needs
+        | ([.packages[] | select(.name == "apim-probe") | .id]
+            | until((. + map($needs[.][]) | unique) == .; . + map($needs[.][]) | unique)) as $built_in
+        | .packages[] | select(.id | IN($built_in[])) | select(.name != "apim-probe")
+        | [.name + " " + .version, .license // "see its text", .repository // "-", .manifest_path,
+            (.authors | join(", ") | select(. != "") // "its contributors")] | @tsv'
+done | sort --unique >"$work/libraries"
+[[ -s $work/libraries ]] || exit 1
 
 cat <<'END'
 apim-probe is made of the libraries below, each under its licence. The texts that they bring follow by number.

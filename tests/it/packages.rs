@@ -1,5 +1,7 @@
 //! The packages that a release brings, made of this build: what they install, and that nothing stays behind.
 
+mod parts;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -15,7 +17,9 @@ use tempfile::TempDir;
 
 /// Packed once for all tests; `None` where the programs that pack are missing.
 static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
-    let programs = ["strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl"];
+    let programs = [
+        "ar", "strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl",
+    ];
     let missing: Vec<_> = programs.into_iter().filter(|name| !is_there(name)).collect();
     if !missing.is_empty() {
         let said = format!("left out: packages cannot be made without {}", missing.join(", "));
@@ -62,6 +66,7 @@ fn a_deb_installs_runs_and_leaves_nothing_behind() {
 
     dpkg(&["--install", package.to_str().unwrap()]);
     let expected = expected(
+        ".gz",
         "usr/share/zsh/vendor-completions",
         &[
             "usr/share/doc/apim-probe/THIRD-PARTY.txt.gz",
@@ -90,6 +95,7 @@ fn an_rpm_installs_runs_and_leaves_nothing_behind() {
     rpm(&["--initdb"]);
     rpm(&["--install", package.to_str().unwrap()]);
     let expected = expected(
+        "",
         "usr/share/zsh/site-functions",
         &[
             "usr/share/licenses/apim-probe/LICENSE-APACHE",
@@ -195,6 +201,15 @@ fn packages_run_nothing_and_need_nothing() {
         .args(["--query", "--scripts", "--triggers", "--package"])
         .arg(&rpm));
     assert_eq!(scripts.trim(), "");
+    let about = run(Command::new("rpm").args(["--query", "--info", "--package"]).arg(&rpm));
+    for field in [
+        "License     : MIT OR Apache-2.0",
+        "Packager    : ",
+        "Summary     : ",
+        "URL         : https://",
+    ] {
+        assert!(about.contains(field), "{field}: {about}");
+    }
     let needs = run(Command::new("rpm")
         .args(["--query", "--requires", "--package"])
         .arg(&rpm));
@@ -202,11 +217,31 @@ fn packages_run_nothing_and_need_nothing() {
     assert!(foreign.is_empty(), "{foreign:?}");
 }
 
-/// What a package installs, with the folder of zsh's completions and what only this kind of package has.
-fn expected(zsh: &str, more: &[&str]) -> BTreeSet<String> {
+/// Debian's own rules, of which an error keeps a package out.
+#[test]
+fn lintian_finds_no_error() {
+    let Some(deb) = packed("deb") else { return };
+    let mut lintian = Command::new("lintian");
+    // A static program is the purpose of this one.
+    lintian.args([
+        "--allow-root",
+        "--fail-on",
+        "error",
+        "--suppress-tags",
+        "statically-linked-binary",
+    ]);
+    match lintian.arg(&deb).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Err(error) => eprintln!("left out, no lintian: {error}"),
+    }
+}
+
+/// What a package installs: how the names of man pages end, the folder of zsh's completions, and what only this kind of package
+/// has.
+fn expected(ending: &str, zsh: &str, more: &[&str]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = pages()
         .iter()
-        .map(|page| format!("usr/share/man/man1/{page}.gz"))
+        .map(|page| format!("usr/share/man/man1/{page}{ending}"))
         .collect();
     names.insert("usr/bin/apim-probe".into());
     names.insert("usr/share/bash-completion/completions/apim-probe".into());
@@ -233,7 +268,7 @@ fn pages() -> Vec<String> {
     pages
 }
 
-/// Just these files; the program alone may be started, and starts.
+/// Just these files, and so no link that enables the unit; the program alone may be started, and starts.
 fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
     let found = walk(root).files;
     assert_eq!(&found.keys().cloned().collect::<BTreeSet<_>>(), expected);
@@ -241,8 +276,8 @@ fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
         let allowed = if name == "usr/bin/apim-probe" { 0o755 } else { 0o644 };
         assert_eq!(mode & 0o7777, allowed, "{name}");
     }
-    let page = fs::metadata(root.join("usr/share/man/man1/apim-probe-run.1.gz")).unwrap();
-    assert!(page.len() > 500, "{page:?}");
+    let page = expected.iter().find(|name| name.contains("/apim-probe-run.1")).unwrap();
+    assert!(fs::metadata(root.join(page)).unwrap().len() > 500);
     run(Command::new(root.join("usr/bin/apim-probe")).arg("--version"));
     if unit().is_some() {
         let unit = fs::read_to_string(root.join("usr/lib/systemd/system/apim-probe.service")).unwrap();
