@@ -39,8 +39,10 @@ var columns = [
   { name: 'Unproven', type: 'long' }
   { name: 'NotTested', type: 'long' }
   { name: 'RequiredBlocked', type: 'long' }
+  { name: 'RequiredUntried', type: 'long' }
   { name: 'DurationMs', type: 'real' }
   { name: 'Findings', type: 'dynamic' }
+  { name: 'FindingKinds', type: 'dynamic' }
   { name: 'Endpoint', type: 'string' }
   { name: 'Dependency', type: 'string' }
   { name: 'Need', type: 'string' }
@@ -128,7 +130,24 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   dependsOn: [table]
 }
 
-// In the order in which one should believe them.
+// What began within a quarter of an hour, by agent, kind and need: the agent wrote of rounds before, and none of them had it.
+// Without rounds before, as in an agent's first minutes and after an hour without lines, nothing is known to be new.
+var newFindings = '''
+let rounds = ApimProbe_CL | where Event == "round" and TimeGenerated > ago(75m);
+let found = rounds
+  | mv-expand Found = FindingKinds to typeof(string)
+  | extend Kind = tostring(split(Found, "/")[0]), Need = tostring(split(Found, "/")[1])
+  | where Need in ("required", "feature");
+let ended = rounds | where TimeGenerated > ago(15m) | summarize TimeGenerated = max(TimeGenerated) by Computer;
+let before = rounds | where TimeGenerated <= ago(15m);
+let begun = found
+  | join kind=inner ended on Computer, TimeGenerated
+  | join kind=leftsemi before on Computer
+  | join kind=leftanti (found | where TimeGenerated <= ago(15m)) on Computer, Kind, Need
+  | project TimeGenerated, Computer, Kind, Need;
+'''
+
+// In the order in which one should believe them. They say what the rules of deploy/prometheus say.
 var alerts = [
   {
     name: 'apim-probe-silent'
@@ -142,39 +161,52 @@ ApimProbe_CL
 '''
   }
   {
+    // A round in which something required was not tried says nothing of it: what was blocked before stays so. What a silent agent
+    // saw last says nothing of now.
     name: 'apim-probe-required-blocked'
     description: 'Required endpoints are blocked: the instance there cannot be activated, or loses what it needs.'
     severity: 1
-    window: 'PT15M'
+    window: 'PT6H'
+    query: '''
+let speaking = ApimProbe_CL | where TimeGenerated > ago(15m) | distinct Computer;
+ApimProbe_CL
+| where Event == "round" and (RequiredBlocked > 0 or RequiredUntried == 0)
+| summarize arg_max(TimeGenerated, RequiredBlocked, Findings) by Computer
+| where RequiredBlocked > 0 and Computer in (speaking)
+'''
+  }
+  {
+    name: 'apim-probe-untried'
+    description: 'An agent has not got to required endpoints for 15 minutes: nothing is known of them now.'
+    severity: 2
+    window: 'PT30M'
     query: '''
 ApimProbe_CL
-| where Event == "round"
-| summarize arg_max(TimeGenerated, RequiredBlocked, Findings) by Computer
-| where RequiredBlocked > 0
+| where Event == "round" and TimeGenerated > ago(15m)
+| summarize Rounds = count(), Untried = min(RequiredUntried) by Computer
+| where Rounds > 1 and Untried > 0
 '''
   }
   {
     name: 'apim-probe-shared-cause'
     description: 'Three agents or more began to find the same within 15 minutes: look at what their subnets share.'
     severity: 1
-    window: 'PT15M'
-    query: '''
-ApimProbe_CL
-| where Event == "change" and FromVerdict != "blocked" and ToVerdict == "blocked" and Need == "required" and isnotempty(FindingKind)
-| summarize Agents = dcount(Computer) by FindingKind
+    window: 'PT2H'
+    query: concat(newFindings, '''
+begun
+| where Need == "required"
+| summarize Agents = dcount(Computer), Computers = make_set(Computer, 100) by Kind, Need
 | where Agents >= 3
-'''
+''')
   }
   {
     name: 'apim-probe-new-finding'
-    description: 'Something that worked does not, with the finding that explains it.'
+    description: 'An agent finds something that it did not find before. The lines with Event == "change" say what changed, and the fix.'
     severity: 2
-    window: 'PT15M'
-    query: '''
-ApimProbe_CL
-| where Event == "change" and FromVerdict != "blocked" and ToVerdict == "blocked" and Need in ("required", "feature")
-| project TimeGenerated, Computer, Endpoint, ToCause, FindingTitle, Fix
-'''
+    window: 'PT2H'
+    query: concat(newFindings, '''
+begun
+''')
   }
   {
     name: 'apim-probe-fault'

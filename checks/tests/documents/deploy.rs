@@ -22,6 +22,14 @@ fn the_bicep_file_parses() {
 }
 
 #[test]
+#[ignore = "needs node, and @kusto/language-service-next in NODE_PATH"]
+fn the_queries_of_the_bicep_file_are_kusto() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/kql.cjs");
+    let (content, said) = said("node", &[script, "azure/log-analytics.bicep"]);
+    assert!(content, "{said}");
+}
+
+#[test]
 #[ignore = "needs promtool"]
 fn promtool_accepts_rules_and_scrape_configuration() {
     for arguments in [
