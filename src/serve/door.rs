@@ -2,27 +2,34 @@
 //! (<https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>).
 //!
 //! The file and those that it names are read anew on SIGHUP, and where one of them has changed. Where the new is broken, or
-//! asks for less, the old goes on.
+//! asks for less, the old goes on. A file may keep whoever reads it, so no connection waits for that.
 
 mod config;
 mod tls;
 mod users;
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use rustls::ServerConfig;
+use tokio::{task::spawn_blocking, time::timeout};
 
 pub(crate) use self::users::Users;
+use self::{
+    config::{Read, Watched},
+    users::Turn,
+};
 use super::{Board, Fault, board::Part};
 
 /// Whether a file has changed is looked at no more often.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a connection waits for what has changed before it takes what is known.
+const MOMENT: Duration = Duration::from_secs(1);
+/// So many may read the files at once: a pipe in the place of one keeps whoever opens it.
+const MOST_READINGS: usize = 4;
 
 /// What a web config says, ready for use.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +40,6 @@ pub(crate) struct Rules {
     pub is_certificate_needed: bool,
     /// Who may come in; none means everybody.
     pub users: Option<Arc<Users>>,
-    /// The files that it comes from.
-    files: Vec<PathBuf>,
 }
 
 impl Rules {
@@ -70,17 +75,21 @@ impl Rules {
 pub(crate) struct Door {
     path: Option<PathBuf>,
     state: Mutex<State>,
+    turn: Turn,
 }
 
 #[derive(Debug)]
 struct State {
     rules: Rules,
-    stamps: Vec<Stamp>,
+    /// What the rules come from, or what is wrong with the latest ones.
+    watched: Vec<Watched>,
     looked: Instant,
+    /// How often the files were read, and which time the rules are of.
+    begun: u64,
+    taken: u64,
+    /// How many read them at this moment: more than one where a file keeps its reader.
+    reading: usize,
 }
-
-/// What of a file changes when it is written or replaced.
-type Stamp = Option<(u64, u64, i64, i64, u64)>;
 
 impl Door {
     /// Reads a web config; without one everybody may come in, over plain HTTP.
@@ -88,14 +97,23 @@ impl Door {
     /// # Errors
     /// What is wrong with the file, or with one that it names.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
-        let rules = path.map_or_else(|| Ok(Rules::default()), config::load)?;
+        let turn = users::turn();
+        let (rules, watched) = match path.map(|path| config::load(path, &turn)) {
+            Some(Read { rules, watched }) => (rules?, watched),
+            None => (Rules::default(), Vec::new()),
+        };
+        let state = State {
+            rules,
+            watched,
+            looked: Instant::now(),
+            begun: 0,
+            taken: 0,
+            reading: 0,
+        };
         Ok(Self {
             path: path.map(Path::to_owned),
-            state: Mutex::new(State {
-                stamps: stamps(&rules.files),
-                rules,
-                looked: Instant::now(),
-            }),
+            state: Mutex::new(state),
+            turn,
         })
     }
 
@@ -110,77 +128,88 @@ impl Door {
         state.rules.users.is_some() || state.rules.is_certificate_needed
     }
 
-    /// The rules, read anew where their files have changed.
-    pub(super) fn rules(&self, board: &Board) -> Rules {
-        let has_changed = {
-            let mut state = self.lock();
-            let is_time = self.path.is_some() && state.looked.elapsed() >= PAUSE;
-            if is_time {
-                state.looked = Instant::now();
-            }
-            is_time && stamps(&state.rules.files) != state.stamps
-        };
-        if has_changed {
-            self.reload(board);
+    /// The rules, read anew where their files have changed and can be read in a moment.
+    pub(super) async fn rules(self: &Arc<Self>, board: &Arc<Board>) -> Rules {
+        if self.is_time() {
+            let (door, board) = (self.clone(), board.clone());
+            let look = spawn_blocking(move || door.reload_where_changed(&board));
+            // What takes longer goes on beside, and its rules are the next connection's.
+            let _ = timeout(MOMENT, look).await;
         }
         self.lock().rules.clone()
+    }
+
+    /// Whether it is time to look at the files.
+    fn is_time(&self) -> bool {
+        let mut state = self.lock();
+        let is_time = self.path.is_some() && state.looked.elapsed() >= PAUSE;
+        if is_time {
+            state.looked = Instant::now();
+        }
+        is_time
+    }
+
+    /// Reads the files anew where one of them has changed.
+    fn reload_where_changed(&self, board: &Board) {
+        let watched = self.lock().watched.clone();
+        if watched.iter().any(Watched::has_changed) {
+            self.reload(board);
+        }
     }
 
     /// Reads the files anew.
     pub(crate) fn reload(&self, board: &Board) {
         let Some(path) = &self.path else { return };
-        // Before they are read: what is written meanwhile is read again.
-        let before = stamps(&self.lock().rules.files);
-        let read = config::load(path);
-        let why = {
-            let mut state = self.lock();
-            match read.and_then(|rules| rules.instead_of(&state.rules)) {
-                Ok(rules) => {
-                    state.stamps = if rules.files == state.rules.files {
-                        before
-                    } else {
-                        stamps(&rules.files)
-                    };
-                    state.rules = rules;
-                    None
-                }
-                Err(why) => {
-                    state.stamps = before;
-                    Some(why)
-                }
-            }
+        let read = match self.begin(Watched::new(path)) {
+            Some(number) => self.end(number, config::load(path, &self.turn)),
+            None => Some(Err(format!(
+                "{MOST_READINGS} earlier readings still wait for a file; restart the service once it is a file again"
+            ))),
         };
-        board.reloaded(Part::Door, why.is_none());
-        if let Some(why) = why {
+        let Some(read) = read else { return };
+        board.reloaded(Part::Door, read.is_ok());
+        if let Err(why) = read {
             let text = format!("--web-config is not used as it is now, the old one goes on: {why}");
             board.fault(Fault::Reload, &text);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// Takes note that the files are read; gives the number of the reading, unless too many go on already.
+    fn begin(&self, file: Watched) -> Option<u64> {
+        let mut state = self.lock();
+        if state.reading >= MOST_READINGS {
+            return None;
+        }
+        state.reading += 1;
+        state.begun += 1;
+        // What keeps its reader is read once, and again where it is replaced.
+        state.watched = vec![file];
+        Some(state.begun)
+    }
+
+    /// Takes what was read, or says what is wrong with it; nothing where a later reading came first.
+    fn end(&self, number: u64, read: Read) -> Option<Result<(), String>> {
+        let mut state = self.lock();
+        state.reading -= 1;
+        if number < state.taken {
+            return None;
+        }
+        state.taken = number;
+        state.watched = read.watched;
+        let rules = read.rules.and_then(|rules| rules.instead_of(&state.rules));
+        Some(rules.map(|rules| state.rules = rules))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    let stamp = |file: &PathBuf| {
-        let known = fs::metadata(file).ok()?;
-        Some((
-            known.dev(),
-            known.ino(),
-            known.mtime(),
-            known.mtime_nsec(),
-            known.size(),
-        ))
-    };
-    files.iter().map(stamp).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::Duration};
+    use std::{fs, process::Command, sync::Arc, thread, time::Duration};
 
-    use super::{Board, Door};
+    use super::{Board, Door, MOST_READINGS, PAUSE};
 
     #[test]
     fn what_was_asked_for_is_not_dropped_on_the_way() {
@@ -220,5 +249,98 @@ mod tests {
             assert_eq!(format!("{:?}", door.lock().rules) != kept, is_taken, "{before}\n{now}");
             assert!(is_taken || board.read().faults.count(super::Fault::Reload) == 1);
         }
+    }
+
+    /// A folder with a web config that lets `a` in.
+    fn kept() -> (tempfile::TempDir, Arc<Board>, Arc<Door>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let hash = bcrypt::hash("secret", 4).unwrap();
+        fs::write(&path, format!("basic_auth_users: {{ a: {hash} }}\n")).unwrap();
+        let door = Door::open(Some(&path)).unwrap();
+        (folder, Arc::new(Board::new(Duration::from_secs(60))), Arc::new(door))
+    }
+
+    #[test]
+    fn what_was_missing_is_seen_once_it_is_there() {
+        let (folder, board, door) = kept();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        let users = fs::read_to_string(folder.path().join("web.yml")).unwrap();
+        let tls = "tls_server_config: { cert_file: agent.pem, key_file: agent.key }\n";
+        write("web.yml", &format!("{users}{tls}"));
+        door.reload_where_changed(&board);
+        assert!(
+            !board.read().is_reloaded() && !door.is_secure(),
+            "agent.pem is not there"
+        );
+        door.reload_where_changed(&board);
+        assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "said twice");
+        let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
+        write("agent.pem", &key.cert.pem());
+        write("agent.key", "half a key");
+        door.reload_where_changed(&board);
+        assert!(!board.read().is_reloaded(), "agent.key is broken");
+        write("agent.key", &key.signing_key.serialize_pem());
+        door.reload_where_changed(&board);
+        assert!(board.read().is_reloaded() && door.is_secure());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_keeps_its_reader_keeps_no_connection_and_no_further_thread() {
+        let (folder, board, door) = kept();
+        let path = folder.path().join("web.yml");
+        fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let look = || {
+            door.lock().looked -= PAUSE;
+            door.rules(&board)
+        };
+        for _ in 0..3 {
+            assert!(look().await.users.is_some());
+            assert_eq!(door.lock().reading, 1);
+        }
+        for _ in 0..MOST_READINGS - 1 {
+            let (door, board) = (door.clone(), board.clone());
+            thread::spawn(move || door.reload(&board));
+        }
+        while door.lock().reading < MOST_READINGS {
+            thread::yield_now();
+        }
+        door.reload(&board);
+        assert_eq!(door.lock().reading, MOST_READINGS);
+        assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "one too many");
+        // Somebody writes at last, and what there is to read is no web config.
+        fs::write(&path, "nonsense: [").unwrap();
+        while door.lock().reading == MOST_READINGS {
+            thread::yield_now();
+        }
+        assert!(!board.read().is_reloaded());
+    }
+
+    #[tokio::test]
+    async fn a_file_in_the_place_of_a_pipe_is_read() {
+        let (folder, board, door) = kept();
+        let path = folder.path().join("web.yml");
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pipe = folder.path().join("pipe");
+        fs::hard_link(&path, &pipe).unwrap();
+        door.lock().looked -= PAUSE;
+        assert!(door.rules(&board).await.users.is_some());
+        let other = whole.replace("a:", "b:");
+        fs::write(folder.path().join("new.yml"), other).unwrap();
+        fs::rename(folder.path().join("new.yml"), &path).unwrap();
+        let before = format!("{:?}", door.lock().rules);
+        door.reload_where_changed(&board);
+        assert_ne!(format!("{:?}", door.lock().rules), before);
+        assert!(board.read().is_reloaded());
+        // Whoever reads the pipe comes too late.
+        let now = format!("{:?}", door.lock().rules);
+        fs::write(pipe, whole).unwrap();
+        while door.lock().reading > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(format!("{:?}", door.lock().rules), now);
     }
 }

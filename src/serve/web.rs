@@ -126,12 +126,12 @@ impl Server {
     }
 
     async fn converse(&self, stream: TcpStream, busy: &AtomicBool) -> Result<(), String> {
-        let rules = self.door.rules(&self.board);
+        let rules = self.door.rules(&self.board).await;
         let Some(tls) = rules.tls else {
-            return self.answer(stream, busy, rules.users.as_deref()).await;
+            return self.answer(stream, busy, rules.users.as_ref()).await;
         };
         match timeout(HEAD, TlsAcceptor::from(tls).accept(stream)).await {
-            Ok(Ok(stream)) => self.answer(stream, busy, rules.users.as_deref()).await,
+            Ok(Ok(stream)) => self.answer(stream, busy, rules.users.as_ref()).await,
             Ok(Err(error)) if tls_error(&error).is_some() => Err(format!("TLS failed: {error}")),
             _ => Ok(()),
         }
@@ -142,7 +142,7 @@ impl Server {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         busy: &AtomicBool,
-        users: Option<&Users>,
+        users: Option<&Arc<Users>>,
     ) -> Result<(), String> {
         let service = service_fn(|request: Request<Incoming>| async move {
             if let Some(users) = users {

@@ -2,13 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use serde::Deserialize;
 
-use super::{Rules, Users, tls};
+use super::{Rules, Users, tls, users::Turn};
 use crate::file;
 
 /// A larger file is none of these, in bytes.
@@ -38,8 +40,58 @@ pub(super) struct Tls {
     pub min_version: Option<String>,
 }
 
+/// A web config as it was read: what it says, or what is wrong with it, and all the files that this may hang on.
+pub(super) struct Read {
+    /// What it says.
+    pub rules: Result<Rules, String>,
+    /// The file and those that it names, each as it was before it was read: what is written meanwhile is read again.
+    pub watched: Vec<Watched>,
+}
+
+/// A file, and what it was known by.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+/// What of a file changes when it is written or replaced: device, number, time and size. Nothing for one that is not there.
+type Stamp = Option<(u64, u64, i64, i64, u64)>;
+
+impl Watched {
+    /// A file as it is now.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            stamp: stamp(path),
+        }
+    }
+
+    /// Whether it was written or replaced since.
+    pub(super) fn has_changed(&self) -> bool {
+        stamp(&self.path) != self.stamp
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let known = fs::metadata(path).ok()?;
+    Some((
+        known.dev(),
+        known.ino(),
+        known.mtime(),
+        known.mtime_nsec(),
+        known.size(),
+    ))
+}
+
 /// Reads a file and those that it names. Paths in it begin at its folder.
-pub(super) fn load(path: &Path) -> Result<Rules, String> {
+pub(super) fn load(path: &Path, turn: &Turn) -> Read {
+    let mut watched = vec![Watched::new(path)];
+    let rules = rules(path, turn, &mut watched);
+    Read { rules, watched }
+}
+
+fn rules(path: &Path, turn: &Turn, watched: &mut Vec<Watched>) -> Result<Rules, String> {
     let text = file::read_text(path, MAX_SIZE).map_err(|error| format!("--web-config: {error}"))?;
     let of = |error: String| format!("--web-config: {}: {error}", file::shown(path));
     let File {
@@ -47,25 +99,23 @@ pub(super) fn load(path: &Path) -> Result<Rules, String> {
         basic_auth_users,
     } = parse(&text).map_err(of)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut files = vec![path.to_owned()];
     let tls = tls_server_config.map(|tls| tls.beside(folder));
     if let Some(tls) = &tls {
         let named = [Some(&tls.cert_file), Some(&tls.key_file), tls.client_ca_file.as_ref()];
-        files.extend(named.into_iter().flatten().cloned());
+        watched.extend(named.into_iter().flatten().map(|path| Watched::new(path)));
     }
     let kind = tls.as_ref().and_then(|tls| tls.client_auth_type.as_deref());
     let is_certificate_needed = kind == Some("RequireAndVerifyClientCert");
     let tls = tls.map(|tls| tls::config(&tls).map(Arc::new)).transpose().map_err(of)?;
     let users = basic_auth_users.filter(|users| !users.is_empty());
     let users = users
-        .map(|users| Users::new(users).map(Arc::new))
+        .map(|users| Users::new(users, turn.clone()).map(Arc::new))
         .transpose()
         .map_err(of)?;
     Ok(Rules {
         tls,
         is_certificate_needed,
         users,
-        files,
     })
 }
 
@@ -104,7 +154,13 @@ impl Tls {
 
 #[cfg(test)]
 mod tests {
-    use super::load;
+    use std::path::Path;
+
+    use super::{super::users::turn, Rules};
+
+    fn load(path: &Path) -> Result<Rules, String> {
+        super::load(path, &turn()).rules
+    }
 
     #[test]
     fn what_is_wrong_is_said_with_its_place() {

@@ -2,18 +2,22 @@
 //!
 //! A hash costs a part of a second by design, so each password is looked at once: of what was right, and of what was wrong
 //! lately, a keyed digest is kept. One hash is computed at a time, and one that comes out wrong makes the next wait, so that
-//! nobody who guesses takes more than a quarter of one processor.
+//! nobody who guesses takes more than a quarter of one processor: not by closing the connection before the answer, either.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bcrypt::HashParts;
 use ring::hmac;
-use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 
 use crate::hello;
 
@@ -34,7 +38,15 @@ pub(crate) struct Users {
     decoy: String,
     key: hmac::Key,
     seen: Mutex<Seen>,
-    turn: Semaphore,
+    turn: Turn,
+}
+
+/// Whose hash is computed: one at a time, over all versions of a web config.
+pub(super) type Turn = Arc<Semaphore>;
+
+/// Nobody's turn yet.
+pub(super) fn turn() -> Turn {
+    Arc::new(Semaphore::new(1))
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +57,7 @@ struct Seen {
 
 impl Users {
     /// Users by name, each with a bcrypt hash.
-    pub(super) fn new(hashes: BTreeMap<String, String>) -> Result<Self, String> {
+    pub(super) fn new(hashes: BTreeMap<String, String>, turn: Turn) -> Result<Self, String> {
         for (name, hash) in &hashes {
             let parts: HashParts = hash.parse().map_err(|_| {
                 format!(
@@ -64,12 +76,12 @@ impl Users {
             hashes,
             key: hmac::Key::new(hmac::HMAC_SHA256, &hello::random::<32>()),
             seen: Mutex::default(),
-            turn: Semaphore::new(1),
+            turn,
         })
     }
 
     /// Whether an `Authorization` header lets somebody in.
-    pub(crate) async fn allow(&self, header: Option<&[u8]>) -> bool {
+    pub(crate) async fn allow(self: &Arc<Self>, header: Option<&[u8]>) -> bool {
         let Some((name, password)) = header.and_then(credentials) else {
             return false;
         };
@@ -77,22 +89,29 @@ impl Users {
         if let Some(known) = self.remembered(&name, &tag) {
             return known;
         }
-        let Ok(_turn) = self.turn.acquire().await else {
+        let Ok(turn) = self.turn.clone().acquire_owned().await else {
             return false;
         };
         // Somebody may have asked the same meanwhile.
         if let Some(known) = self.remembered(&name, &tag) {
             return known;
         }
+        let users = self.clone();
+        // Nothing ends a hash that is being computed, least of all a client that leaves: its turn lasts as long.
+        let looked_at = spawn_blocking(move || users.look_at(turn, name, password, tag));
+        looked_at.await.unwrap_or(false)
+    }
+
+    /// Computes a hash, and takes note of what came of it.
+    fn look_at(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
         let hash = self.hashes.get(&name);
-        let (is_known, hash) = (hash.is_some(), hash.unwrap_or(&self.decoy).clone());
         let began = Instant::now();
-        let is_right = spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
-        let is_right = is_right.unwrap_or(false) && is_known;
+        let is_right = bcrypt::verify(password, hash.unwrap_or(&self.decoy)).unwrap_or(false) && hash.is_some();
         self.remember(name, tag, is_right);
         if !is_right {
-            sleep((began.elapsed() * PENALTY).min(Duration::from_secs(2))).await;
+            thread::sleep((began.elapsed() * PENALTY).min(Duration::from_secs(2)));
         }
+        drop(turn);
         is_right
     }
 
@@ -137,19 +156,22 @@ fn credentials(header: &[u8]) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use std::{sync::Arc, time::Duration};
 
-    use super::Users;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use tokio::time::timeout;
+
+    use super::{Users, turn};
 
     fn header(text: &str) -> Vec<u8> {
         format!("Basic {}", STANDARD.encode(text)).into_bytes()
     }
 
-    fn users() -> Users {
+    fn users() -> Arc<Users> {
         let hash = bcrypt::hash("secret", 4).unwrap();
         // As htpasswd(1) writes it.
         let php = hash.replacen("$2b$", "$2y$", 1);
-        Users::new([("a".to_owned(), hash), ("b".to_owned(), php)].into()).unwrap()
+        Arc::new(Users::new([("a".to_owned(), hash), ("b".to_owned(), php)].into(), turn()).unwrap())
     }
 
     #[tokio::test]
@@ -191,5 +213,29 @@ mod tests {
         users.turn.close();
         assert!(users.allow(Some(&header("a:secret"))).await);
         assert!(!users.allow(Some(&header("b:secret"))).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_before_the_answer_frees_no_turn() {
+        let hash = bcrypt::hash("secret", 10).unwrap();
+        let users = |turn| Arc::new(Users::new([("a".to_owned(), hash.clone())].into(), turn).unwrap());
+        let turn = turn();
+        let first = users(turn.clone());
+        let asked = header("a:guess");
+        assert!(
+            timeout(Duration::from_millis(1), first.allow(Some(&asked)))
+                .await
+                .is_err()
+        );
+        assert_eq!(turn.available_permits(), 0, "another hash may be computed beside it");
+        // With a web config that was read anew meanwhile, neither.
+        let next = users(turn.clone());
+        assert!(
+            timeout(Duration::from_millis(1), next.allow(Some(&asked)))
+                .await
+                .is_err()
+        );
+        assert!(next.allow(Some(&header("a:secret"))).await);
+        assert_eq!(first.lock().wrong.len(), 1, "what came of it is not known");
     }
 }
