@@ -274,6 +274,7 @@ fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
         subject: chain.map(|chain| chain.subject.clone()),
         issuer: chain.map(|chain| chain.issuer.clone()),
         not_after: chain.and_then(|chain| chain.not_after),
+        chain_not_after: chain.and_then(|chain| chain.first_end),
     })
 }
 

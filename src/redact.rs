@@ -26,7 +26,7 @@ mod words;
 use self::{names::Names, public::Public};
 
 /// Keys whose values are words of closed lists, numbers of versions and the like: nothing of the user's.
-const PLAIN: [&str; 37] = [
+const PLAIN: [&str; 38] = [
     "schema",
     "version",
     "catalog_documented",
@@ -61,6 +61,7 @@ const PLAIN: [&str; 37] = [
     "next_hop_type",
     "started_at",
     "not_after",
+    "chain_not_after",
     "document",
     "status",
     "does",
@@ -75,7 +76,15 @@ pub(crate) struct Redactor(Mutex<Names>);
 impl Redactor {
     /// Knows the hosts of a plan, the user's resources and this machine.
     pub(crate) fn new(plan: &Plan, known: &Known, vantage: &Vantage) -> Self {
-        let mut names = Names::new(Public::of(plan.cloud, vantage.region.as_deref()));
+        let names = Names::new(Public::of(plan.cloud, vantage.region.as_deref()));
+        let redactor = Self(Mutex::new(names));
+        redactor.learn(plan, known, vantage);
+        redactor
+    }
+
+    /// Learns what another plan has. What is known keeps its stand-in.
+    pub(crate) fn learn(&self, plan: &Plan, known: &Known, vantage: &Vantage) {
+        let names = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for endpoint in &plan.endpoints {
             if let Destination::Name = endpoint.destination {
                 names.learn_host(&endpoint.host);
@@ -115,7 +124,6 @@ impl Redactor {
                 names.learn_word(part, "subnet");
             }
         }
-        Self(Mutex::new(names))
     }
 
     /// A text without what is to be kept back.

@@ -119,6 +119,11 @@ impl Endpoint {
                 _ => false,
             }
     }
+
+    /// Whether this run was to try it and did not: the deadline came first, or this machine could not.
+    pub fn is_untried(&self) -> bool {
+        self.verdict == Verdict::NotTested && matches!(self.cause, Some(Cause::Deadline | Cause::LocalFault))
+    }
 }
 
 /// How many connections were made to an endpoint, and what came of them.
@@ -244,6 +249,10 @@ pub struct TlsStage {
     /// When the server's certificate ends, RFC 3339.
     #[schemars(with = "Option<String>")]
     pub not_after: Option<Timestamp>,
+    /// When the first certificate of the chain that the server sent ends, its own among them, RFC 3339.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub chain_not_after: Option<Timestamp>,
 }
 
 /// A conversation in the service's own protocol.

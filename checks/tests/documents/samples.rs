@@ -107,6 +107,7 @@ impl Of {
                 subject: Some(format!("CN={host}")),
                 issuer: Some("CN=Microsoft Azure RSA TLS Issuing CA 03".into()),
                 not_after: Some("2027-03-01T00:00:00Z".parse().unwrap()),
+                chain_not_after: Some("2027-03-01T00:00:00Z".parse().unwrap()),
             }),
             hello: (protocol == Protocol::Https).then(|| HelloStage {
                 outcome: StageOutcome::Ok,
@@ -183,6 +184,7 @@ impl Became for Endpoint {
                 subject: None,
                 issuer: None,
                 not_after: None,
+                chain_not_after: None,
             };
         }
         if failed_dns {
@@ -775,6 +777,7 @@ pub(crate) fn hostile() -> Report {
         subject: Some(nasty.into()),
         issuer: Some(nasty.into()),
         not_after: None,
+        chain_not_after: None,
     });
     endpoint.stages.hello = Some(HelloStage {
         outcome: StageOutcome::Failed(Cause::HttpDenied),

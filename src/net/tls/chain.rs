@@ -39,6 +39,8 @@ pub struct ChainFacts {
     pub not_before: Option<Timestamp>,
     /// When it ends.
     pub not_after: Option<Timestamp>,
+    /// When the first certificate that the server sent ends, its own among them.
+    pub first_end: Option<Timestamp>,
     /// Its first names.
     pub names: Vec<String>,
     /// The hosts where the issuers' certificates can be fetched (authority information access, RFC 5280 §4.2.2.1), the one
@@ -151,6 +153,7 @@ impl ChainFacts {
             issuer: String::new(),
             not_before: None,
             not_after: None,
+            first_end: None,
             names: Vec::new(),
             issuer_hosts: Vec::new(),
             leads_to: Vec::new(),
@@ -170,6 +173,8 @@ impl ChainFacts {
         facts.subject = short(&certificate.subject());
         facts.issuer = short(&certificate.issuer());
         (facts.not_before, facts.not_after) = dates(&certificate);
+        let ends = sent.iter().take(MOST_AUTHORITIES).filter_map(end);
+        facts.first_end = ends.chain(facts.not_after).min();
 
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
             return facts;
@@ -325,6 +330,12 @@ fn is_too_early(error: &Error) -> bool {
     )
 }
 
+/// When a certificate ends.
+fn end(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    dates(&certificate).1
+}
+
 fn issuer(der: &CertificateDer<'_>) -> Option<Issuer> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let (not_before, not_after) = dates(&certificate);
@@ -434,6 +445,31 @@ mod tests {
             );
             let facts = ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], &roots, now);
             assert_eq!((facts.trust, facts.left_out), (Trust::UnknownIssuer, None), "{root}");
+        }
+    }
+
+    #[test]
+    fn the_first_end_is_that_of_any_certificate_that_was_sent() {
+        use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+        let made = |issuer_year, leaf_year| {
+            let mut issuer = CertificateParams::default();
+            issuer.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            issuer.not_after = date_time_ymd(issuer_year, 1, 1);
+            let issuer = CertifiedIssuer::self_signed(issuer, KeyPair::generate().unwrap()).unwrap();
+            let mut leaf = CertificateParams::new(["a.example".to_string()]).unwrap();
+            leaf.not_after = date_time_ymd(leaf_year, 1, 1);
+            let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+            let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
+            let sent = [issuer.der().clone(), CertificateDer::from(b"none".to_vec())];
+            ChainFacts::gather(leaf.der(), &sent, &["a.example".into()], &Roots::builtin(), now)
+        };
+        for (issuer, leaf, first) in [(2029, 2031, "2029"), (2031, 2029, "2029")] {
+            let facts = made(issuer, leaf);
+            assert!(facts.first_end.unwrap().to_string().starts_with(first), "{facts:?}");
+            assert!(
+                facts.not_after.unwrap().to_string().starts_with(&leaf.to_string()),
+                "{facts:?}"
+            );
         }
     }
 

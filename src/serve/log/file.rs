@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
@@ -17,6 +18,9 @@ use crate::file;
 const DAY: &str = "{day}";
 /// Files of earlier days than so many days ago are deleted: until then the Azure Monitor Agent may still read them.
 const KEPT_DAYS: i32 = 2;
+/// For so long after the clock went ahead by more than this nothing is deleted: what is old by its name is not old yet.
+const DOUBT: Duration = Duration::from_secs(2 * 86_400);
+const LEAP: Duration = Duration::from_secs(3_600);
 
 /// The name of a log, which may hold a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,32 @@ pub(super) struct LogFile {
     open: Option<Open>,
     /// How much of the line that is being written stands in the open file already.
     written: usize,
+    /// The moment of the last line, and since when the clock is in doubt.
+    last: Option<Moment>,
+    doubted: Option<Instant>,
+}
+
+/// A moment, by the clock that can be set and by the one that cannot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Moment {
+    /// This one.
+    pub(super) fn now() -> Self {
+        Self {
+            wall: Timestamp::now(),
+            steady: Instant::now(),
+        }
+    }
+
+    /// Whether the clock was set ahead between an earlier moment and this one.
+    fn has_leapt_since(self, earlier: Self) -> bool {
+        let wall = Duration::try_from(self.wall.duration_since(earlier.wall)).unwrap_or_default();
+        wall > self.steady.duration_since(earlier.steady) + LEAP
+    }
 }
 
 #[derive(Debug)]
@@ -86,6 +116,8 @@ impl LogFile {
             pattern,
             open: None,
             written: 0,
+            last: None,
+            doubted: None,
         }
     }
 
@@ -101,7 +133,11 @@ impl LogFile {
     }
 
     /// Opens the file of a time, unless it is open.
-    pub(super) fn open(&mut self, at: Timestamp) -> io::Result<&mut File> {
+    pub(super) fn open(&mut self, at: Timestamp, now: Moment) -> io::Result<&mut File> {
+        if self.last.is_some_and(|last| now.has_leapt_since(last)) {
+            self.doubted = Some(now.steady);
+        }
+        self.last = Some(now);
         let day = at.to_zoned(TimeZone::UTC).date();
         let path = self.pattern.path(day);
         // A file that was renamed or deleted, by logrotate for instance, is somebody else's.
@@ -130,7 +166,10 @@ impl LogFile {
                 file,
                 path,
             });
-            if self.pattern.has_days() {
+            let is_sure = self
+                .doubted
+                .is_none_or(|since| now.steady.duration_since(since) >= DOUBT);
+            if self.pattern.has_days() && is_sure {
                 self.delete_before(day);
             }
         }
@@ -140,8 +179,8 @@ impl LogFile {
     }
 
     /// Appends a line. What a full disk left half written is written to its end the next time.
-    pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
-        self.open(line.at)?;
+    pub(super) fn write(&mut self, line: &Line, now: Moment) -> io::Result<()> {
+        self.open(line.at, now)?;
         let Some(open) = &mut self.open else {
             return Err(io::Error::other("no file is open"));
         };
@@ -190,11 +229,14 @@ fn end_line(file: &mut File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        time::{Duration, Instant},
+    };
 
     use jiff::Timestamp;
 
-    use super::{Line, LogFile, Pattern};
+    use super::{Line, LogFile, Moment, Pattern};
 
     fn line(at: &str, text: &str) -> Line {
         Line {
@@ -202,6 +244,48 @@ mod tests {
             text: format!("{text}\n"),
             is_news: false,
         }
+    }
+
+    fn write(file: &mut LogFile, at: &str, text: &str) -> std::io::Result<()> {
+        file.write(&line(at, text), Moment::now())
+    }
+
+    #[test]
+    fn a_clock_that_leaps_ahead_deletes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = |name: &str| folder.path().join(name);
+        let mut file = LogFile::new(Pattern::new(&mine("{day}.log")).unwrap());
+        let began = Instant::now();
+        let mut write = |at: &str, hours: u64| {
+            let now = Moment {
+                wall: at.parse().unwrap(),
+                steady: began + Duration::from_secs(hours * 3_600),
+            };
+            file.write(&line(at, "a line"), now).unwrap();
+        };
+        let days = || {
+            let mut names: Vec<String> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names.join(" ").replace(".log", "")
+        };
+        write("2026-11-24T12:00:00Z", 0);
+        write("2026-11-25T12:00:00Z", 24);
+        write("2026-11-26T12:00:00Z", 48);
+        write("2031-01-01T00:00:00Z", 49);
+        assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01");
+        write("2031-01-02T00:00:00Z", 73);
+        assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01 2031-01-02");
+        // It is set back, and what it left behind is nobody's.
+        write("2026-11-28T14:00:00Z", 98);
+        assert_eq!(days(), "2026-11-26 2026-11-28 2031-01-01 2031-01-02");
+        write("2031-01-05T00:00:00Z", 99);
+        write("2031-01-06T00:00:00Z", 123);
+        // Two days later the clock is believed.
+        write("2031-01-07T00:00:00Z", 147);
+        assert_eq!(days(), "2031-01-05 2031-01-06 2031-01-07");
     }
 
     #[test]
@@ -218,9 +302,9 @@ mod tests {
             fs::write(mine(name), "old\n").unwrap();
         }
         let mut file = LogFile::new(Pattern::new(&mine("a-{day}.log")).unwrap());
-        file.write(&line("2026-11-26T23:59:59Z", "one")).unwrap();
-        file.write(&line("2026-11-27T00:00:00Z", "two")).unwrap();
-        file.write(&line("2026-11-27T00:00:01Z", "three")).unwrap();
+        write(&mut file, "2026-11-26T23:59:59Z", "one").unwrap();
+        write(&mut file, "2026-11-27T00:00:00Z", "two").unwrap();
+        write(&mut file, "2026-11-27T00:00:01Z", "three").unwrap();
         assert_eq!(fs::read_to_string(mine("a-2026-11-26.log")).unwrap(), "one\n");
         assert_eq!(fs::read_to_string(mine("a-2026-11-27.log")).unwrap(), "two\nthree\n");
         let there = |name: &str| mine(name).exists();
@@ -234,18 +318,18 @@ mod tests {
         let path = folder.path().join("a.log");
         fs::write(&path, "half a line").unwrap();
         let mut file = LogFile::new(Pattern::new(&path).unwrap());
-        file.write(&line("2026-11-26T00:00:00Z", "one")).unwrap();
+        write(&mut file, "2026-11-26T00:00:00Z", "one").unwrap();
         fs::rename(&path, folder.path().join("a.log.1")).unwrap();
-        file.write(&line("2026-11-26T00:00:01Z", "two")).unwrap();
+        write(&mut file, "2026-11-26T00:00:01Z", "two").unwrap();
         assert_eq!(
             fs::read_to_string(folder.path().join("a.log.1")).unwrap(),
             "half a line\none\n"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
         fs::remove_dir_all(folder.path()).unwrap();
-        assert!(file.write(&line("2026-11-26T00:00:02Z", "three")).is_err());
+        assert!(write(&mut file, "2026-11-26T00:00:02Z", "three").is_err());
         fs::create_dir(folder.path()).unwrap();
-        file.write(&line("2026-11-26T00:00:02Z", "three")).unwrap();
+        write(&mut file, "2026-11-26T00:00:02Z", "three").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
     }
 

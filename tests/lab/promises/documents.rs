@@ -213,6 +213,7 @@ const REPORT: Shape = &[
     ("endpoints[].stages.tls.cipher", "?s"),
     ("endpoints[].stages.tls.subject", "?s"),
     ("endpoints[].stages.tls.issuer", "?s"),
+    ("endpoints[].stages.tls.chain_not_after", "?s"),
     ("endpoints[].stages.tls.not_after", "?s"),
     ("endpoints[].stages.hello.outcome", "s"),
     ("endpoints[].stages.hello.ms", "n"),

@@ -587,6 +587,7 @@ fn chain(host: &str, fault: Option<&Fault>) -> ChainFacts {
         issuer: "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
         not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         not_after: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+        first_end: None,
         names: vec![host.into()],
         issuer_hosts: Vec::new(),
         ends_in_root: false,
