@@ -10,6 +10,7 @@ use crate::{
     azure::{Cloud, resources::Resource},
     import::{Imports, subnets::Subnets, view::InstanceView},
     model::{Imported, Standing, VantageSource, Vnet},
+    text::words,
 };
 
 pub(crate) mod descriptors;
@@ -180,21 +181,42 @@ impl Vantage {
     }
 
     /// Compares with the same place, looked at later: where the platform told something then and does not now, a plan made
-    /// with it would lack names that are known.
+    /// with it would lack names that are known. A document that is there and names nothing tells nothing.
     pub(crate) fn is_told_of_no_less(&self, later: &Self) -> Result<(), String> {
         if self.in_azure && !later.in_azure {
             return Err("the metadata service did not answer".into());
         }
-        let is_missing = |known: &&Imported| {
-            !later
-                .imports
-                .iter()
-                .any(|it| it.document == known.document && it.from == known.from)
-        };
-        match self.imports.iter().find(is_missing) {
-            Some(missing) => Err(format!("{} gave no {} any more", missing.from, missing.document)),
-            None => Ok(()),
+        for known in &self.imports {
+            let Imported { document, from, .. } = known;
+            match later.imported(known) {
+                None => return Err(format!("{from} gave no {document} any more")),
+                Some(now) if now.endpoints == 0 && known.endpoints > 0 => {
+                    return Err(format!("{from} gave a {document} that names nothing any more"));
+                }
+                Some(_) => {}
+            }
         }
+        Ok(())
+    }
+
+    /// What of the same place, looked at later, names less than it did: a sentence for each document.
+    pub(crate) fn told_less(&self, later: &Self) -> Vec<String> {
+        let less = |known: &Imported| {
+            let now = later.imported(known)?;
+            let Imported { document, from, .. } = known;
+            let (before, now) = (known.endpoints, now.endpoints);
+            (now < before).then(|| {
+                let before = words::count(before, "entry");
+                format!("{document} of {from} named {before} before, and names {now} now")
+            })
+        };
+        self.imports.iter().filter_map(less).collect()
+    }
+
+    /// The same document.
+    fn imported(&self, known: &Imported) -> Option<&Imported> {
+        let mut imports = self.imports.iter();
+        imports.find(|it| it.document == known.document && it.from == known.from)
     }
 
     /// The same place, with what the instance's documents say, and with what else there is to know.
@@ -283,6 +305,40 @@ mod tests {
             identity: None,
             notices: vec![],
         }
+    }
+
+    #[test]
+    fn a_document_that_names_nothing_any_more_is_not_taken_and_one_that_names_less_is_told() {
+        let told = |documents: &[(&str, usize)]| {
+            let imported = |(document, endpoints): &(&str, usize)| Imported {
+                document: (*document).into(),
+                from: "management.azure.com".into(),
+                as_of: None,
+                endpoints: *endpoints,
+            };
+            Vantage {
+                imports: documents.iter().map(imported).collect(),
+                ..Vantage::unasked(&claims(None, None))
+            }
+        };
+        let known = told(&[("network-status", 4), ("dependencies", 0)]);
+        for (now, wrong) in [
+            (&[("network-status", 5), ("dependencies", 1)][..], None),
+            (&[("network-status", 1), ("dependencies", 0)], None),
+            (&[("network-status", 4)], Some("gave no dependencies any more")),
+            (
+                &[("network-status", 0), ("dependencies", 9)],
+                Some("gave a network-status that names nothing any more"),
+            ),
+        ] {
+            let wrong = wrong.map(|words| format!("management.azure.com {words}"));
+            assert_eq!(known.is_told_of_no_less(&told(now)).err(), wrong, "{now:?}");
+        }
+        let less = known.told_less(&told(&[("network-status", 1), ("dependencies", 3)]));
+        assert_eq!(
+            less,
+            ["network-status of management.azure.com named 4 entries before, and names 1 now"]
+        );
     }
 
     fn claims(cloud: Option<Cloud>, region: Option<&str>) -> Claims {

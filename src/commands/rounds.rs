@@ -61,6 +61,12 @@ impl Rounds {
         self.watch.as_ref()
     }
 
+    /// How many whole rounds there were, of this plan and of those before it.
+    pub(super) fn count(&self) -> u64 {
+        let watch = self.watch.as_ref().or(self.before.as_ref());
+        watch.map_or(0, Watch::rounds)
+    }
+
     /// Goes on with another plan. What is known of endpoints that both have stays; the next round must be a full one.
     pub(super) fn replan(&mut self) {
         self.before = self.watch.take().or(self.before.take());

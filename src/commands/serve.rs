@@ -13,7 +13,7 @@ use jiff::Timestamp;
 mod reload;
 mod supervisor;
 
-use self::reload::{Reload, Woken};
+use self::reload::{Broken, Reload, Woken};
 use super::{
     Failure,
     rounds::{HOUR, Rounds, next_start},
@@ -28,12 +28,12 @@ use crate::{
     serve::{
         Board, Door, Fault, Part,
         log::{self, Log, Pattern},
-        say::{Weight, say},
+        say::{self, Weight, say},
         web,
     },
     text::words,
     vantage::descriptors,
-    watch::{Change, Watch, standing},
+    watch::{Change, standing},
 };
 
 /// Connections to the server at once, where there are descriptors for them.
@@ -42,6 +42,8 @@ const MOST_CONNECTIONS: usize = 64;
 const SHARE: usize = 4;
 /// How long the end waits for the log: SIGTERM ends everything within a second.
 const FAREWELL: Duration = Duration::from_millis(400);
+/// How long the end waits for whoever reads stderr.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// By how much the clock may stray within a round and the pause before it.
 const STRAY: Duration = Duration::from_secs(2);
 
@@ -79,7 +81,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         Err(Unopened::Interrupted) => return Ok(0),
     };
     session.spare(connections);
-    session.print_notices();
+    say_notices(&session);
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
     web::start(listener, board.clone(), door.clone(), connections)
         .map_err(|error| Failure::agent(format!("cannot start the server: {error}")))?;
@@ -95,8 +97,13 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     }
     supervisor::is_ready(&greeting);
     stop.spawn(supervisor::show_life(board.clone()));
+    let mut reload = Reload::new(&stop, &arguments, board.clone(), door);
+    if arguments.plan.service.is_some() && !session.knows_instance() {
+        board.reloaded(Part::Platform, false);
+        reload.settle(Err(Part::Platform));
+    }
     let mut service = Service {
-        reload: Reload::new(&stop, &arguments, board.clone(), door),
+        reload,
         board,
         session,
         arguments,
@@ -107,11 +114,19 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     };
     service.conduct();
     supervisor::is_stopping();
-    say(Weight::Notice, "ended by a signal");
-    if let Some(log) = service.board.log() {
-        log.finish(FAREWELL);
+    if let Some(lost) = service.board.log().and_then(|log| log.finish(FAREWELL)) {
+        say(Weight::Warning, &lost);
     }
+    say(Weight::Notice, "ended by a signal");
+    say::finish(LAST_WORDS);
     Ok(0)
+}
+
+/// Says what the reader should know of the plan.
+fn say_notices(session: &Session<'_>) {
+    for notice in session.notices() {
+        say(Weight::Notice, &notice);
+    }
 }
 
 /// How long may pass from the end of one round to that of the next: a pause, a round, the full one that a change calls for,
@@ -162,8 +177,7 @@ impl Service<'_> {
             let started = Instant::now();
             self.clock.check(&self.board);
             if let Some(log) = self.board.log() {
-                let rounds = self.rounds.watch().map_or(0, Watch::rounds);
-                log.say(log::heartbeat(rounds + 1, self.last.as_deref()));
+                log.say(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
             }
             if !self.look() {
                 return;
@@ -192,15 +206,29 @@ impl Service<'_> {
     }
 
     /// Goes on with what was read anew, or with the old where that is broken; says which.
-    fn adopt(&mut self, read: Result<Prepared, Failure>) -> bool {
-        let adopted = read
-            .map_err(|failure| failure.line())
-            .and_then(|prepared| self.session.adopt(prepared));
-        self.board.reloaded(Part::Plan, adopted.is_ok());
+    fn adopt(&mut self, read: Result<Prepared, Broken>) -> bool {
+        let adopted = read.and_then(|prepared| {
+            let untold = |why| Broken {
+                part: Part::Platform,
+                why,
+            };
+            if self.arguments.plan.service.is_some() && !prepared.knows_instance() {
+                return Err(untold("the management endpoint told nothing of the instance".into()));
+            }
+            self.session.adopt(prepared).map_err(untold)
+        });
         supervisor::is_ready("what was read anew was looked at");
+        let next = self
+            .reload
+            .settle(adopted.as_ref().map(drop).map_err(|broken| broken.part));
         match &adopted {
-            Ok(()) => {
-                self.session.print_notices();
+            Ok(less) => {
+                self.board.reloaded(Part::Files, true);
+                self.board.reloaded(Part::Platform, true);
+                say_notices(&self.session);
+                for less in less {
+                    say(Weight::Warning, &self.session.text(less));
+                }
                 self.rounds.replan();
                 self.full_at = None;
                 let endpoints = words::count(self.session.plan().testable().count(), "endpoint");
@@ -209,10 +237,17 @@ impl Service<'_> {
                     &format!("catalog and documents were read anew: {endpoints}"),
                 );
             }
-            Err(why) => self.board.fault(
-                Fault::Reload,
-                &format!("what was read anew is not used, the old goes on: {why}"),
-            ),
+            Err(Broken { part, why }) => {
+                self.board.reloaded(*part, false);
+                let why = self.session.text(why);
+                let next = next.map_or_else(String::new, |wait| {
+                    format!("; the next try comes in {}", words::duration(wait))
+                });
+                self.board.fault(
+                    Fault::Reload,
+                    &format!("what was read anew is not used, the old goes on: {why}{next}"),
+                );
+            }
         }
         adopted.is_ok()
     }

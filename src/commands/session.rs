@@ -49,6 +49,7 @@ use crate::{
     },
     redact::Redactor,
     rules::{self, Requirement, RuleSet},
+    serve::log::Place,
     text::words,
     vantage::{Vantage, descriptors, until::Until},
 };
@@ -97,6 +98,13 @@ pub(super) struct Prepared {
     planned: Planned,
     roots: Arc<Roots>,
     elsewhere: Option<Elsewhere>,
+}
+
+impl Prepared {
+    /// Whether the plan was made with a document of the instance.
+    pub(super) fn knows_instance(&self) -> bool {
+        !self.planned.vantage.imports.is_empty()
+    }
 }
 
 impl<'a> Session<'a> {
@@ -168,17 +176,21 @@ impl<'a> Session<'a> {
         self.limits.sockets = self.limits.sockets.saturating_sub(sockets).max(1);
     }
 
-    /// Goes on with what was read and asked anew ([`prepare`]), on the same threads.
+    /// Goes on with what was read and asked anew ([`prepare`]), on the same threads. Gives what the platform tells less of.
     ///
     /// # Errors
     /// Something that was known is not told any more: what is probed stays as it is.
-    pub(super) fn adopt(&mut self, prepared: Prepared) -> Result<(), String> {
+    pub(super) fn adopt(&mut self, prepared: Prepared) -> Result<Vec<String>, String> {
         let Prepared {
             planned,
             roots,
             elsewhere,
         } = prepared;
         self.vantage.is_told_of_no_less(&planned.vantage)?;
+        if self.network.is_some() && planned.network.is_none() {
+            return Err("the network's own rules are not told any more".into());
+        }
+        let less = self.vantage.told_less(&planned.vantage);
         self.catalog = planned.catalog;
         self.vantage = planned.vantage;
         self.plan = Arc::new(planned.plan);
@@ -187,10 +199,10 @@ impl<'a> Session<'a> {
         self.selection = planned.selection;
         self.tls = TlsClient::new(roots);
         self.elsewhere = elsewhere;
-        if self.redactor.is_some() {
-            self.redactor = Some(Redactor::new(&self.plan, &self.known, &self.vantage));
+        if let Some(redactor) = &self.redactor {
+            redactor.learn(&self.plan, &self.known, &self.vantage);
         }
-        Ok(())
+        Ok(less)
     }
 
     /// The cloud whose names are probed.
@@ -213,14 +225,40 @@ impl<'a> Session<'a> {
         self.limits.timeout
     }
 
-    /// Says on stderr what the reader should know before the results.
+    /// What the reader should know before the results.
+    pub(super) fn notices(&self) -> impl Iterator<Item = String> {
+        self.vantage.notices.iter().map(|notice| self.text(notice))
+    }
+
+    /// Says it on stderr.
     pub(super) fn print_notices(&self) {
-        for notice in &self.vantage.notices {
-            match &self.redactor {
-                Some(redactor) => tell("notice", &redactor.text(notice)),
-                None => tell("notice", notice),
-            }
+        for notice in self.notices() {
+            tell("notice", &notice);
         }
+    }
+
+    /// A text as it may be shown: with `--redact`, without what is the user's.
+    pub(super) fn text(&self, text: &str) -> String {
+        match &self.redactor {
+            Some(redactor) => redactor.text(text),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Where the agent stands, as it may be shown.
+    pub(super) fn place(&self) -> Place {
+        let vantage = &self.vantage;
+        Place {
+            cloud: vantage.cloud,
+            region: vantage.region.clone(),
+            vnet: vantage.vnet,
+            host: vantage.host.as_deref().map(|host| self.text(host)),
+        }
+    }
+
+    /// Whether the plan was made with a document of the instance.
+    pub(super) fn knows_instance(&self) -> bool {
+        !self.vantage.imports.is_empty()
     }
 
     /// The report as it may be shown: with `--redact`, without what is the user's.

@@ -38,7 +38,7 @@ pub(crate) struct State {
     /// How long the last round took.
     pub duration: Duration,
     /// Which of the parts were broken when they were read last.
-    broken: [bool; 2],
+    broken: [bool; Part::ALL.len()],
     /// When catalog, documents and certificates were last read with success.
     pub reloaded_at: Timestamp,
     /// What went wrong.
@@ -98,7 +98,7 @@ impl Board {
             changes: 0,
             ended_at: None,
             duration: Duration::ZERO,
-            broken: [false; 2],
+            broken: [false; Part::ALL.len()],
             reloaded_at: now,
             faults: Faults::default(),
             connections: 0,
@@ -165,15 +165,36 @@ impl Board {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Catalog and documents, and the certificates that judge probes.
-    Plan,
+    Files,
+    /// What the metadata service and, with `--service`, the management endpoint tell.
+    Platform,
     /// `--web-config`, and the files that it names.
     Door,
+}
+
+impl Part {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Files, Self::Platform, Self::Door];
+
+    /// The word in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Platform => "platform",
+            Self::Door => "web-config",
+        }
+    }
 }
 
 impl State {
     /// Whether the last reading of every part came to something.
     pub(crate) fn is_reloaded(&self) -> bool {
         !self.broken.contains(&true)
+    }
+
+    /// Whether the last reading of a part came to something.
+    pub(crate) fn is_current(&self, part: Part) -> bool {
+        !self.broken[part as usize]
     }
 
     /// When the agent started.

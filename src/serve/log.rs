@@ -16,12 +16,19 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use self::{file::LogFile, queue::Queue};
 pub(crate) use self::{
     file::Pattern,
-    lines::{change, fault, heartbeat, round},
+    lines::{Place, change, fault, heartbeat, round},
 };
-use super::{Board, Fault};
+use self::{
+    file::{LogFile, Moment},
+    queue::Queue,
+};
+use super::{
+    Board, Fault,
+    say::{self, Weight},
+};
+use crate::text::words;
 
 /// How long a line that could not be written waits before it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -59,7 +66,7 @@ impl Log {
     /// The file cannot be written to, or the system has no thread for it.
     pub(crate) fn open(pattern: Pattern, board: Arc<Board>) -> std::io::Result<Self> {
         let mut file = LogFile::new(pattern);
-        file.open(Timestamp::now())?;
+        file.open(Timestamp::now(), Moment::now())?;
         let log = Self(Arc::new(Queue::default()));
         let queue = log.0.clone();
         let write = move || write_all(&queue, file, &board);
@@ -82,35 +89,49 @@ impl Log {
         self.0.state()
     }
 
-    /// Waits until every line is written, `patience` at most.
-    pub(crate) fn finish(&self, patience: Duration) {
+    /// Waits until every line is written, `patience` at most. Gives what to say of the lines that never will be.
+    pub(crate) fn finish(&self, patience: Duration) -> Option<String> {
         self.0.wait_until_empty(patience);
+        let (waiting, lost) = self.state();
+        let unwritten = waiting as u64 + lost;
+        (unwritten > 0).then(|| format!("{} of the log could not be written and are lost", say::lines(unwritten)))
     }
 }
 
 fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
-    let mut broken_since: Option<Instant> = None;
+    let mut broken_since: Option<(Instant, u64)> = None;
     loop {
         let (line, is_to_reopen) = queue.next();
         if is_to_reopen {
             file.close();
         }
-        match file.write(&line) {
+        match file.write(&line, Moment::now()) {
             Ok(()) => {
                 queue.pop();
-                if let Some(since) = broken_since.take() {
-                    let time = crate::text::words::duration(since.elapsed());
-                    let text = format!("the log is written to again, after {time}; nothing waits any more");
-                    super::say::say(super::say::Weight::Notice, &text);
+                if let Some((since, lost_before)) = broken_since.take() {
+                    let again = format!(
+                        "the log is written to again, after {}",
+                        words::duration(since.elapsed())
+                    );
+                    match queue.state().1 - lost_before {
+                        0 => say::say(Weight::Notice, &again),
+                        lost => {
+                            let text = format!("{again}; {} were lost, as too many waited", say::lines(lost));
+                            say::say(Weight::Warning, &text);
+                            queue.push(lines::fault(Fault::Log, &text));
+                        }
+                    }
                 }
             }
             Err(error) => {
-                broken_since.get_or_insert_with(Instant::now);
-                let (waiting, _) = queue.state();
-                board.fault(
-                    Fault::Log,
-                    &format!("cannot write to {}: {error}; {waiting} lines wait", file.shown()),
-                );
+                let (waiting, lost) = queue.state();
+                broken_since.get_or_insert_with(|| (Instant::now(), lost));
+                let waiting = say::lines(waiting as u64);
+                let mut text = format!("cannot write to {}: {error}; waiting: {waiting}", file.shown());
+                if lost > 0 {
+                    text = format!("{text}; lost: {}", say::lines(lost));
+                }
+                board.fault(Fault::Log, &text);
                 queue.pause(PAUSE);
             }
         }

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, log::Log, machine, pages};
+use super::{Board, Fault, Part, board::State, log::Log, machine, pages, say};
 use crate::{
     model::{Endpoint, ExitStatus, FindingKind, Need, Report, Verdict},
     report::families::Families,
@@ -52,24 +52,7 @@ pub(crate) fn page(board: &Board) -> String {
         if let Some(ended_at) = state.ended_at {
             page.sample("apim_probe_round_timestamp_seconds", &[], seconds(ended_at));
         }
-        page.gauge(
-            "apim_probe_config_last_reload_successful",
-            "Whether catalog, documents and certificates were read with success the last time: 1 or 0.",
-        );
-        page.sample(
-            "apim_probe_config_last_reload_successful",
-            &[],
-            f64::from(u8::from(state.is_reloaded())),
-        );
-        page.gauge(
-            "apim_probe_config_last_reload_success_timestamp_seconds",
-            "When catalog, documents and certificates were last read with success.",
-        );
-        page.sample(
-            "apim_probe_config_last_reload_success_timestamp_seconds",
-            &[],
-            seconds(state.reloaded_at),
-        );
+        of_reading(&mut page, &state);
         page.counter(
             "apim_probe_faults_total",
             "What went wrong with the agent itself, by kind.",
@@ -98,6 +81,12 @@ pub(crate) fn page(board: &Board) -> String {
         if let Some((_, lost)) = log {
             page.sample("apim_probe_log_lost_lines_total", &[], to_float(lost));
         }
+        counter(
+            &mut page,
+            "apim_probe_stderr_lost_lines_total",
+            "Lines for stderr that were lost because nobody read them.",
+            say::lost(),
+        );
         page.gauge("process_start_time_seconds", "When the agent started.");
         page.sample("process_start_time_seconds", &[], seconds(state.started_at()));
         (state.shown.clone(), page)
@@ -106,6 +95,39 @@ pub(crate) fn page(board: &Board) -> String {
     page.gauge("apim_probe_build_info", "The program.");
     page.sample("apim_probe_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     page.into_text() + &shown.map_or_else(|| of_round(None), |shown| shown.metrics().to_owned())
+}
+
+/// How what is read anew was read last.
+fn of_reading(page: &mut Families, state: &State) {
+    page.gauge(
+        "apim_probe_config_last_reload_successful",
+        "Whether catalog, documents and certificates were read with success the last time: 1 or 0.",
+    );
+    page.sample(
+        "apim_probe_config_last_reload_successful",
+        &[],
+        f64::from(u8::from(state.is_reloaded())),
+    );
+    page.gauge(
+        "apim_probe_config_part_last_reload_successful",
+        "Whether each part was read with success the last time: 1 or 0.",
+    );
+    for part in Part::ALL {
+        page.sample(
+            "apim_probe_config_part_last_reload_successful",
+            &[("part", part.as_str())],
+            f64::from(u8::from(state.is_current(part))),
+        );
+    }
+    page.gauge(
+        "apim_probe_config_last_reload_success_timestamp_seconds",
+        "When catalog, documents and certificates were last read with success.",
+    );
+    page.sample(
+        "apim_probe_config_last_reload_success_timestamp_seconds",
+        &[],
+        seconds(state.reloaded_at),
+    );
 }
 
 /// What is said of a round.
@@ -186,10 +208,10 @@ fn of_endpoints(page: &mut Families, counted: &[&Endpoint]) {
     }
     page.gauge(
         "probe_ssl_earliest_cert_expiry",
-        "When the certificate of the endpoint ends, in seconds since 1970.",
+        "When the first certificate of the chain that the endpoint sent ends, in seconds since 1970.",
     );
     for endpoint in counted {
-        if let Some(end) = endpoint.stages.tls.as_ref().and_then(|tls| tls.not_after) {
+        if let Some(end) = endpoint.stages.tls.as_ref().and_then(|tls| tls.chain_not_after) {
             page.sample("probe_ssl_earliest_cert_expiry", &[("id", &endpoint.id)], seconds(end));
         }
     }
@@ -207,7 +229,7 @@ fn fails(endpoint: &Endpoint) -> bool {
 }
 
 /// The kinds of the findings, each once for each need.
-fn findings(report: Option<&Report>) -> BTreeSet<(&'static str, &'static str)> {
+pub(super) fn findings(report: Option<&Report>) -> BTreeSet<(&'static str, &'static str)> {
     let findings = report.map_or(&[][..], |report| &report.findings);
     let need = |need: Option<Need>| need.map_or("none", Need::as_str);
     let kinds = findings

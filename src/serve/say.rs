@@ -1,11 +1,24 @@
 //! What a service says on stderr: a line an event, with its weight where the journal reads it.
+//!
+//! A pipe that nobody reads, or a journal that is stuck, keeps whoever writes to it. So a thread beside the rounds writes;
+//! what it has no room for is lost, counted, and said once somebody reads again.
 
 use std::{
     env,
-    io::{self, Write as _},
+    io::{self, Write},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
 };
 
 use crate::text::escape;
+
+/// So many lines wait at most.
+const MOST: usize = 256;
 
 /// How much a line weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +39,73 @@ impl Weight {
     }
 }
 
-/// Says something, as one line that does nothing to a terminal.
+/// What the thread is to do.
+enum Task {
+    Write(String),
+    /// Everything before it is written.
+    Answer(SyncSender<()>),
+}
+
+/// The way to the thread that writes; nothing where the system has none for it.
+static VOICE: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Says something, as one line that does nothing to a terminal; never waits.
 pub(crate) fn say(weight: Weight, text: &str) {
-    let _ = io::stderr().write_all(line(weight, text, env::var_os("JOURNAL_STREAM").is_some()).as_bytes());
+    if !hand_over(Task::Write(shown(weight, text))) {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How many lines were lost because nobody read them.
+pub(crate) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Waits until everything is said, `patience` at most.
+pub(crate) fn finish(patience: Duration) {
+    let (done, told) = sync_channel(1);
+    if hand_over(Task::Answer(done)) {
+        let _ = told.recv_timeout(patience);
+    }
+}
+
+fn hand_over(task: Task) -> bool {
+    let voice = VOICE.get_or_init(|| {
+        let (voice, tasks) = sync_channel(MOST);
+        let write = move || write_all(&tasks, &mut io::stderr(), &LOST);
+        thread::Builder::new().name("stderr".into()).spawn(write).ok()?;
+        Some(voice)
+    });
+    voice.as_ref().is_some_and(|voice| voice.try_send(task).is_ok())
+}
+
+fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
+    let mut told = 0;
+    for task in tasks {
+        match task {
+            Task::Write(line) if to.write_all(line.as_bytes()).is_err() => {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }
+            Task::Write(_) => {
+                let all = lost.load(Ordering::Relaxed);
+                let text = format!("{} said here were lost, as nobody read them", lines(all - told));
+                if all > told && to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
+                    told = all;
+                }
+            }
+            Task::Answer(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// `1 line`, `3 lines`.
+pub(crate) fn lines(n: u64) -> String {
+    crate::text::words::count(usize::try_from(n).unwrap_or(usize::MAX), "line")
+}
+
+fn shown(weight: Weight, text: &str) -> String {
+    line(weight, text, env::var_os("JOURNAL_STREAM").is_some())
 }
 
 fn line(weight: Weight, text: &str, is_journal: bool) -> String {
@@ -39,12 +116,41 @@ fn line(weight: Weight, text: &str, is_journal: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Weight, line};
+    use std::sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::sync_channel,
+    };
+
+    use super::{Task, Weight, line, write_all};
 
     #[test]
     fn a_line_has_its_weight_in_words_or_for_the_journal() {
         assert_eq!(line(Weight::Warning, "no\nroom", false), "warning: no\\nroom\n");
         assert_eq!(line(Weight::Warning, "no room", true), "<4>no room\n");
         assert_eq!(line(Weight::Notice, "a change", true), "<5>a change\n");
+    }
+
+    #[test]
+    fn what_was_lost_is_said_once() {
+        let (tasks, lost) = (sync_channel(4), AtomicU64::new(3));
+        for text in ["one\n", "two\n"] {
+            tasks.0.send(Task::Write(text.into())).unwrap();
+        }
+        drop(tasks.0);
+        let mut written = Vec::new();
+        write_all(&tasks.1, &mut written, &lost);
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.starts_with("one\n") && written.ends_with("two\n"), "{written}");
+        assert_eq!(written.matches("3 lines said here were lost").count(), 1, "{written}");
+        assert_eq!(lost.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted() {
+        let (tasks, lost) = (sync_channel(4), AtomicU64::new(0));
+        tasks.0.send(Task::Write("one\n".into())).unwrap();
+        drop(tasks.0);
+        write_all(&tasks.1, &mut &mut [0; 2][..], &lost);
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
     }
 }

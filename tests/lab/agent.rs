@@ -79,6 +79,12 @@ impl Stage {
             .count()
     }
 
+    /// The addresses of a name.
+    pub(crate) fn addresses(&self, host: &str) -> Vec<String> {
+        let addresses = self.network.addresses(host);
+        addresses.into_iter().map(|address| address.to_string()).collect()
+    }
+
     /// Repairs everything.
     pub(crate) fn repair(&self) -> Result<()> {
         self.lab.lift_faults()

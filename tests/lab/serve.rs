@@ -38,10 +38,16 @@ const PROMISES: &[Promise] = &[
     Promise("SIGHUP reads anew and keeps what works", None, reload),
     Promise("what stays the same is not said twice", None, no_flapping),
     Promise("bad flags and a taken port", None, bad_starts),
+    Promise("what is kept back is kept back everywhere", None, redacted),
     Promise("TLS, client certificates and passwords", None, door::is_kept),
     Promise("the log tells rounds, changes and faults", None, log::is_kept),
     Promise("the last change is in the log", None, log::ends_with_the_last_change),
     Promise("what cannot be written waits", None, log::waits),
+    Promise("what is never written is said", None, log::says_what_is_lost),
+    Promise("heartbeats go on counting", None, log::goes_on),
+    Promise("what was not tried is not well", None, log::tells_what_was_not_tried),
+    Promise("stderr that nobody reads", None, faults::unread),
+    Promise("a pipe in the place of a file", None, faults::pipe),
     Promise("a full disk", Some("mount"), faults::full_disk),
     Promise("name servers that are gone", None, faults::no_name_servers),
     Promise("hundreds of rounds", None, faults::many_rounds),
@@ -77,6 +83,64 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
 }
 
 const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}";
+
+fn redacted() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    stage.fault(SQL_SILENT)?;
+    let log = stage.path("agent.jsonl");
+    let mut served = serve(
+        &stage,
+        &["--redact", "--interval", "300ms", "--timeout", "1500ms", "--log", &log],
+    )?;
+    served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
+    let names = |served: &Served| -> Result<Vec<String>> {
+        let page = served.get("/metrics")?.body;
+        let ids = page.lines().filter(|line| line.starts_with("probe_success{"));
+        Ok(ids
+            .filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()))
+            .collect())
+    };
+    let before = names(&served)?;
+    ensure!(before.len() == 2, "{before:?}");
+    stage.repair()?;
+    served.expect(&["blocked tcp-timeout -> reachable"])?;
+    // Somebody mistakes a name in a catalog.
+    let catalog = stage.path("probes.yaml");
+    let whole = std::fs::read_to_string(&catalog)?;
+    std::fs::write(&catalog, whole.replace("port: 1433", "port: web.example"))?;
+    served.signal("HUP")?;
+    served.expect(&["the old goes on"])?;
+    std::fs::write(&catalog, whole)?;
+    served.signal("HUP")?;
+    served.expect(&["were read anew"])?;
+    served.rounds(2.0)?;
+    ensure!(names(&served)? == before, "{before:?} became {:?}", names(&served)?);
+
+    let mut told = vec![("the log".to_owned(), std::fs::read_to_string(&log)?)];
+    for path in ["/", "/report.json", "/metrics"] {
+        told.push((path.to_owned(), served.get(path)?.body));
+    }
+    served.signal("TERM")?;
+    served.expect(&["ended by a signal"])?;
+    told.push(("stderr".into(), served.said()));
+    let report: Report = serde_json::from_str(&told[2].1)?;
+    ensure!(
+        report.endpoints.len() == 2 && report.vantage.host.is_some(),
+        "no report"
+    );
+    let host = nix::unistd::gethostname()?.into_string().unwrap_or_default();
+    let address = stage.addresses("sql.example");
+    for (what, text) in &told {
+        ensure!(text.len() > 100, "{what}: {text}");
+        for secret in ["web.example", "sql.example", &host]
+            .into_iter()
+            .chain(address.iter().map(String::as_str))
+        {
+            ensure!(!text.contains(secret), "{what} tells {secret}");
+        }
+    }
+    Ok(())
+}
 
 /// Serves at any free port, with further flags.
 fn serve(stage: &Stage, flags: &[&str]) -> Result<Served> {

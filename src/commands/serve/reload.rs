@@ -1,10 +1,11 @@
-//! Catalog, documents and certificates read anew: on SIGHUP, and every hour where the instance is asked.
+//! Catalog, documents and certificates read anew: on SIGHUP, and every hour where the instance is asked. What came to
+//! nothing is tried again sooner.
 //!
 //! It happens on a thread beside the rounds, which go on meanwhile with what is known.
 
 use std::{
     sync::Arc,
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -25,14 +26,29 @@ use super::{
 use crate::{
     cli::{PlanArgs, ProbeArgs, ServeArgs},
     file,
-    serve::{Board, Door},
+    serve::{Board, Door, Part},
+    text::words,
 };
 
 /// What may come beyond the deadline: the system needs a moment to hand over what was asked in time.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// So many readings go on at once at most: a pipe in the place of a file keeps whoever opens it, for good.
+const MOST_READINGS: usize = 4;
+/// How long after a reading that came to nothing the next one begins, at least and at most; it is the interval of the rounds
+/// in between, and twice as long each time, up to an hour.
+const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
 /// What was read anew, or why it is broken.
-pub(super) type Outcome = Box<Result<Prepared, Failure>>;
+pub(super) type Outcome = Box<Result<Prepared, Broken>>;
+
+/// Why what was read anew is not used.
+pub(super) struct Broken {
+    /// What is broken.
+    pub part: Part,
+    /// In words.
+    pub why: String,
+}
 
 /// What a pause between rounds ended with.
 pub(super) enum Woken {
@@ -53,13 +69,37 @@ pub(super) struct Reload<'a> {
     door: Arc<Door>,
     hung_up: watch::Receiver<u32>,
     under_way: Option<UnderWay>,
-    /// When the instance is asked again.
+    /// Those that read, the latest and whoever a file keeps.
+    readers: Vec<JoinHandle<()>>,
+    /// When all of it is read again.
     due: Option<Instant>,
+    /// How long after one that comes to nothing that is.
+    pause: Pause,
 }
 
 struct UnderWay {
     end: Instant,
-    read: oneshot::Receiver<Outcome>,
+    read: oneshot::Receiver<Result<Prepared, Failure>>,
+}
+
+/// How long to wait after a reading that came to nothing: twice as long each time, an hour at most.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    first: Duration,
+    next: Duration,
+}
+
+impl Pause {
+    fn new(interval: Duration) -> Self {
+        let first = interval.clamp(SOON.0, SOON.1);
+        Self { first, next: first }
+    }
+
+    fn take(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 2).min(HOUR);
+        now
+    }
 }
 
 impl<'a> Reload<'a> {
@@ -75,8 +115,27 @@ impl<'a> Reload<'a> {
             door,
             hung_up: stop.hung_up(),
             under_way: None,
+            readers: Vec::new(),
             due,
+            pause: Pause::new(arguments.service.interval),
         }
+    }
+
+    /// Takes note of what a reading came to, or of which part is broken. Gives when the next one comes, where that is sooner
+    /// than it would be in any case.
+    pub(super) fn settle(&mut self, outcome: Result<(), Part>) -> Option<Duration> {
+        let is_hourly = self.plan.service.is_some();
+        let wait = match outcome {
+            Err(part) if is_hourly || part == Part::Platform => Some(self.pause.take()),
+            // Whoever mends a file says so by SIGHUP.
+            Err(_) => None,
+            Ok(()) => {
+                self.pause.next = self.pause.first;
+                None
+            }
+        };
+        self.due = wait.or(is_hourly.then_some(HOUR)).map(|wait| Instant::now() + wait);
+        wait
     }
 
     /// Waits for the next round; earlier where a signal comes, or something was read anew.
@@ -103,12 +162,20 @@ impl<'a> Reload<'a> {
                 Event::IsDue => self.begin(None),
                 Event::Read(read) => {
                     self.under_way = None;
-                    return Woken::Read(read);
+                    let broken = |failure: Failure| Broken {
+                        part: Part::Files,
+                        why: failure.line(),
+                    };
+                    return Woken::Read(Box::new(read.map_err(broken)));
                 }
                 Event::Late => {
                     self.under_way = None;
-                    let late = late(file::being_read().as_deref(), self.probe.deadline);
-                    return Woken::Read(Box::new(Err(late)));
+                    let file = file::being_read();
+                    let broken = Broken {
+                        part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
+                        why: late(file.as_deref(), self.probe.deadline).line(),
+                    };
+                    return Woken::Read(Box::new(Err(broken)));
                 }
             }
         }
@@ -132,7 +199,7 @@ impl<'a> Reload<'a> {
             biased;
             () = stop.interrupted() => Event::Interrupted,
             read = read => match read {
-                Ok(read) => Event::Read(read),
+                Ok(read) => Event::Read(Box::new(read)),
                 Err(_) => Event::Read(Box::new(Err(Failure::agent("reading them ended too soon")))),
             },
             () = sleep_until(end.into()), if is_reading => Event::Late,
@@ -148,9 +215,21 @@ impl<'a> Reload<'a> {
 
     /// Begins to read; the files of the door as well, where it is given.
     fn begin(&mut self, door: Option<Arc<Door>>) {
-        self.due = self.due.map(|_| Instant::now() + HOUR);
+        // Until this one is settled.
+        self.due = None;
         let end = Instant::now() + self.probe.deadline;
         let (done, read) = oneshot::channel();
+        self.under_way = Some(UnderWay { end: end + GRACE, read });
+        self.readers.retain(|reader| !reader.is_finished());
+        if self.readers.len() >= MOST_READINGS {
+            let file = file::being_read().map_or_else(|| "files".into(), |file| file::shown(&file));
+            let why = format!(
+                "{} still wait for {file}; restart the service once it is a file again",
+                words::count(self.readers.len(), "earlier reading")
+            );
+            let _ = done.send(Err(Failure::agent(why)));
+            return;
+        }
         let work = {
             let (plan, probe, until) = (self.plan.clone(), self.probe.clone(), self.stop.until(end));
             let board = self.board.clone();
@@ -158,12 +237,12 @@ impl<'a> Reload<'a> {
                 if let Some(door) = door {
                     door.reload(&board);
                 }
-                drop(done.send(Box::new(prepare(&plan, &probe, false, &until))));
+                let _ = done.send(prepare(&plan, &probe, false, &until));
             }
         };
         // Where the system has no thread for it, the sender is gone at once, which says as much.
-        drop(thread::Builder::new().name("reading".into()).spawn(work));
-        self.under_way = Some(UnderWay { end: end + GRACE, read });
+        self.readers
+            .extend(thread::Builder::new().name("reading".into()).spawn(work));
     }
 }
 
@@ -172,6 +251,27 @@ enum Event {
     Interrupted,
     HungUp,
     IsDue,
-    Read(Outcome),
+    Read(Box<Result<Prepared, Failure>>),
     Late,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{HOUR, Pause};
+
+    #[test]
+    fn what_came_to_nothing_is_tried_again_sooner_than_in_an_hour() {
+        let minute = Duration::from_secs(60);
+        let waits = |interval: Duration| {
+            let mut pause = Pause::new(interval);
+            [(); 8].map(|()| pause.take())
+        };
+        let usual = waits(minute);
+        assert_eq!(&usual[..3], [minute, 2 * minute, 4 * minute]);
+        assert_eq!(usual[6..], [HOUR; 2]);
+        assert_eq!(waits(Duration::from_millis(1))[0], Duration::from_secs(1));
+        assert_eq!(waits(24 * HOUR)[0], 5 * minute);
+    }
 }

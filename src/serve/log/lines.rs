@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::Line;
 use crate::{
-    model::{Endpoint, FindingKind, Report, Vnet},
-    serve::Fault,
+    azure::Cloud,
+    model::{Endpoint, FindingKind, Need, Report, Vnet},
+    serve::{Fault, metrics},
     watch::Change,
 };
 
@@ -19,18 +20,42 @@ fn columns(object: Value) -> Map<String, Value> {
 }
 
 /// Whose line it is: what the agent stands for.
-fn place(report: &Report) -> Map<String, Value> {
-    columns(json!({
-        "Cloud": report.vantage.cloud.to_string(),
-        "Region": report.vantage.region,
-        "Vnet": report.vantage.vnet.map(Vnet::as_str),
-        "Host": report.vantage.host,
-    }))
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The region, where it is known.
+    pub region: Option<String>,
+    /// How the instance stands in its network, where that is known.
+    pub vnet: Option<Vnet>,
+    /// The name of this machine.
+    pub host: Option<String>,
 }
 
-/// That the agent is alive, before each round; `last` is what stood after the one before.
-pub(crate) fn heartbeat(round: u64, last: Option<&Report>) -> Line {
-    let mut rest = last.map(place).unwrap_or_default();
+impl Place {
+    fn of(report: &Report) -> Self {
+        let vantage = &report.vantage;
+        Self {
+            cloud: vantage.cloud,
+            region: vantage.region.clone(),
+            vnet: vantage.vnet,
+            host: vantage.host.clone(),
+        }
+    }
+
+    fn columns(&self) -> Map<String, Value> {
+        columns(json!({
+            "Cloud": self.cloud.to_string(),
+            "Region": self.region,
+            "Vnet": self.vnet.map(Vnet::as_str),
+            "Host": self.host,
+        }))
+    }
+}
+
+/// That the agent is alive, before each round.
+pub(crate) fn heartbeat(round: u64, place: &Place) -> Line {
+    let mut rest = place.columns();
     rest.insert("Round".into(), json!(round));
     Line::new("heartbeat", Timestamp::now(), false, rest)
 }
@@ -39,7 +64,13 @@ pub(crate) fn heartbeat(round: u64, last: Option<&Report>) -> Line {
 pub(crate) fn round(round: u64, report: &Report) -> Line {
     let summary = &report.summary;
     let findings: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
-    let mut rest = place(report);
+    let kinds = metrics::findings(Some(report));
+    let kinds: Vec<String> = kinds.iter().map(|(kind, need)| format!("{kind}/{need}")).collect();
+    let untried = report
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.need == Need::Required && endpoint.is_untried());
+    let mut rest = Place::of(report).columns();
     rest.extend(columns(json!({
         "Round": round,
         "Verdict": summary.verdict,
@@ -51,8 +82,10 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
         "Unproven": summary.unproven,
         "NotTested": summary.not_tested,
         "RequiredBlocked": summary.required_blocked,
+        "RequiredUntried": untried.count(),
         "DurationMs": report.duration_ms,
         "Findings": findings,
+        "FindingKinds": kinds,
     })));
     Line::new("round", Timestamp::now(), false, rest)
 }
@@ -64,7 +97,7 @@ pub(crate) fn change(change: &Change, report: &Report) -> Line {
         .findings
         .iter()
         .find(|finding| finding.endpoints.contains(&change.id));
-    let mut rest = place(report);
+    let mut rest = Place::of(report).columns();
     rest.extend(columns(json!({
         "Round": change.round,
         "Endpoint": change.id,

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::Line;
@@ -84,12 +84,9 @@ impl Queue {
 
     /// Waits until no line waits, `patience` at most.
     pub(super) fn wait_until_empty(&self, patience: Duration) {
-        let end = Instant::now() + patience;
-        let state = self.lock();
-        let left = end.saturating_duration_since(Instant::now());
         drop(
             self.changed
-                .wait_timeout_while(state, left, |state| !state.lines.is_empty()),
+                .wait_timeout_while(self.lock(), patience, |state| !state.lines.is_empty()),
         );
     }
 

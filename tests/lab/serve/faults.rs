@@ -1,6 +1,14 @@
 //! What goes wrong around a service: nothing is lost, nothing piles up, and each fault is counted and said.
 
-use std::{fs, os::unix::net::UnixDatagram, process::Command, sync::mpsc, thread, time::Duration};
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixDatagram,
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{Lab, Network};
@@ -95,6 +103,85 @@ pub(super) fn many_rounds() -> Result<()> {
     ensure!(last.0 < first.0 + 2.0, "resident: {first:?} MB became {last:?}");
     ensure!(last.1 <= first.1 + 4.0, "descriptors: {first:?} became {last:?}");
     Ok(())
+}
+
+/// A journal that is stuck keeps no round, and not the end either.
+pub(super) fn unread() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let (reader, mut writer) = io::pipe()?;
+    // As much as it holds.
+    writer.write_all(&vec![b'\n'; 1 << 16])?;
+    let address = ([127, 0, 0, 1], 9_733).into();
+    let start = |stderr| {
+        let command = stage.command("serve", &["--listen", "127.0.0.1:9733", "--interval", "300ms"])?;
+        Served::start_unheard(command, address, stderr)
+    };
+    let served = start(writer.try_clone()?.into())?;
+    served.rounds(3.0)?;
+    for _ in 0..3 {
+        served.signal("HUP")?;
+        served.rounds(1.0)?;
+    }
+    let (status, took) = served.terminate()?;
+    ensure!(
+        status == Some(0) && took < Duration::from_secs(1),
+        "{status:?} after {took:?}"
+    );
+    // Somebody reads in the end.
+    let served = start(writer.into())?;
+    served.rounds(2.0)?;
+    let mut lines = BufReader::new(reader).lines();
+    let greeting = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on")));
+    ensure!(greeting.is_some(), "it says nothing");
+    let lost = served.metric("apim_probe_stderr_lost_lines_total")?;
+    ensure!(lost == Some(0.0), "{lost:?} lines were lost");
+    Ok(())
+}
+
+/// A pipe in the place of a catalog keeps whoever opens it: rounds go on, threads do not pile up, and a file is read again.
+pub(super) fn pipe() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let catalog = stage.path("probes.yaml");
+    let mut served = serve(
+        &stage,
+        &["--interval", "300ms", "--timeout", "500ms", "--deadline", "2s"],
+    )?;
+    served.rounds(2.0)?;
+    let threads =
+        |served: &Served| -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/task", served.id()))?.count()) };
+    let before = threads(&served)?;
+    let whole = fs::read_to_string(&catalog)?;
+    let replace = || -> Result<()> {
+        fs::remove_file(&catalog)?;
+        ensure!(
+            Command::new("mkfifo").args(["-m", "644", &catalog]).status()?.success(),
+            "mkfifo"
+        );
+        Ok(())
+    };
+    let files = "apim_probe_config_part_last_reload_successful{part=\"files\"}";
+    replace()?;
+    served.signal("HUP")?;
+    served.expect(&["the old goes on", "cannot read", "probes.yaml"])?;
+    ensure!(served.metric(files)? == Some(0.0), "{files}");
+    served.rounds(2.0)?;
+    fs::remove_file(&catalog)?;
+    fs::write(&catalog, &whole)?;
+    served.signal("HUP")?;
+    served.expect(&["were read anew: 2 endpoints"])?;
+    served.until_metric(files, 1.0)?;
+    replace()?;
+    for _ in 0..3 {
+        served.signal("HUP")?;
+        served.expect(&["the old goes on", "cannot read"])?;
+    }
+    for _ in 0..3 {
+        served.signal("HUP")?;
+        served.expect(&["the old goes on", "4 earlier readings still wait"])?;
+    }
+    let after = threads(&served)?;
+    ensure!(after <= before + 4, "{before} threads became {after}");
+    served.rounds(2.0)
 }
 
 /// What systemd is told, and when.
@@ -195,13 +282,20 @@ services:
     let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: silence }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
-    served.expect(&["the old goes on"])?;
+    served.expect(&["the old goes on", "the next try comes in"])?;
     served.until_metric("apim_probe_config_last_reload_successful", 0.0)?;
+    let of = |part| format!("apim_probe_config_part_last_reload_successful{{part=\"{part}\"}}");
+    ensure!(
+        served.metric(&of("platform"))? == Some(0.0) && served.metric(&of("files"))? == Some(1.0),
+        "the wrong part"
+    );
     served.rounds(2.0)?;
     ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
     lab.lift_faults()?;
-    served.signal("HUP")?;
-    served
-        .until_metric("apim_probe_config_last_reload_successful", 1.0)
-        .map(drop)
+    // Nobody says so: it is tried again.
+    served.expect(&["were read anew"])?;
+    served.until_metric(&of("platform"), 1.0)?;
+    served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;
+    ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
+    Ok(())
 }

@@ -87,6 +87,11 @@ pub(super) fn is_kept() -> Result<()> {
             changes[0]
         );
     }
+    let last = rounds.last().context("no round")?;
+    ensure!(
+        last["FindingKinds"] == serde_json::json!(["silence/required"]) && last["RequiredUntried"] == 0,
+        "{last:?}"
+    );
     let faults = of(&lines, "fault");
     ensure!(faults.iter().any(|line| line["Fault"] == "request"), "{faults:?}");
     let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -148,6 +153,81 @@ pub(super) fn ends_with_the_last_change() -> Result<()> {
         of(&lines, "round").last().is_some_and(|round| round["Blocked"] == 1),
         "the round that saw it is not there"
     );
+    Ok(())
+}
+
+/// What is left when the end comes, and what there was no room for, is said.
+pub(super) fn says_what_is_lost() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let folder = stage.path("logs");
+    fs::create_dir(&folder)?;
+    let log = format!("{folder}/agent.jsonl");
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    served.rounds(2.0)?;
+    fs::rename(&folder, stage.path("elsewhere"))?;
+    served.expect(&["cannot write to", "agent.jsonl"])?;
+    served.rounds(2.0)?;
+    served.signal("TERM")?;
+    served.expect(&["lines of the log could not be written and are lost"])?;
+    served.expect(&["ended by a signal"])?;
+    Ok(())
+}
+
+/// Heartbeats say from the first one where they come from, and go on counting with another plan.
+pub(super) fn goes_on() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let log = stage.path("agent.jsonl");
+    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    for _ in 0..2 {
+        served.rounds(3.0)?;
+        served.signal("HUP")?;
+        served.expect(&["were read anew"])?;
+    }
+    served.rounds(2.0)?;
+    served.signal("TERM")?;
+    served.expect(&["ended by a signal"])?;
+    let lines = lines(Path::new(&log))?;
+    let heartbeats = of(&lines, "heartbeat");
+    let rounds: Vec<u64> = heartbeats.iter().filter_map(|line| line["Round"].as_u64()).collect();
+    ensure!(
+        rounds.first() == Some(&1) && rounds.len() > 7 && rounds.is_sorted(),
+        "{rounds:?}"
+    );
+    for line in heartbeats {
+        ensure!(line.contains_key("Host") && line["Cloud"] == "public", "{line:?}");
+    }
+    Ok(())
+}
+
+/// A round in which something was not tried says so, and nobody takes it for well.
+pub(super) fn tells_what_was_not_tried() -> Result<()> {
+    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let log = stage.path("agent.jsonl");
+    let served = serve(
+        &stage,
+        &[
+            "--interval",
+            "500ms",
+            "--timeout",
+            "5s",
+            "--deadline",
+            "1s",
+            "--log",
+            &log,
+        ],
+    )?;
+    served.rounds(2.0)?;
+    stage.fault(SQL_SILENT)?;
+    let untried = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"deadline\"}";
+    served.until_metric(untried, 1.0)?;
+    let success = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
+    ensure!(served.metric(success)?.is_none(), "nobody tried it");
+    served.until("the log says so", |_| {
+        let lines = lines(Path::new(&log))?;
+        Ok(of(&lines, "round")
+            .iter()
+            .any(|round| round["RequiredUntried"] == 1 && round["RequiredBlocked"] == 0))
+    })?;
     Ok(())
 }
 

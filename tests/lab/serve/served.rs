@@ -18,6 +18,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Served {
     child: Child,
     lines: Receiver<String>,
+    said: String,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -50,6 +51,7 @@ impl Served {
         let mut served = Self {
             child,
             lines,
+            said: String::new(),
             address: ([127, 0, 0, 1], 0).into(),
         };
         let line = served.expect(&["listening on "])?;
@@ -63,6 +65,28 @@ impl Served {
         Ok(served)
     }
 
+    /// Starts it at a port that is known, where nobody reads what it says.
+    pub(super) fn start_unheard(mut command: Command, address: SocketAddr, stderr: Stdio) -> Result<Self> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()?;
+        let served = Self {
+            child,
+            lines: mpsc::channel().1,
+            said: String::new(),
+            address,
+        };
+        served.until("it listens", |it| Ok(it.connect().is_ok()))?;
+        Ok(served)
+    }
+
+    /// All that was passed over or expected so far, line by line.
+    pub(super) fn said(&self) -> String {
+        self.said.clone()
+    }
+
     /// The process.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
@@ -73,7 +97,9 @@ impl Served {
         let asked = Instant::now();
         let mut passed = Vec::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
+            let next = self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed()));
+            self.said.extend(next.iter().flat_map(|line| [line, "\n"]));
+            match next {
                 Ok(line) if words.iter().all(|word| line.contains(word)) => return Ok(line),
                 Ok(line) => passed.push(line),
                 Err(error) => bail!(
