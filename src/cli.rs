@@ -558,6 +558,22 @@ pub struct PlanArgs {
     pub network: NetworkArgs,
 }
 
+impl PlanArgs {
+    /// The files that its flags name.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let network = &self.network;
+        let single = [
+            &self.network_status,
+            &self.management_ca_file,
+            &network.effective_nsg,
+            &network.effective_routes,
+            &network.service_tags,
+        ];
+        let lists = self.dependencies.iter().chain(&self.instance).chain(&self.probes);
+        single.into_iter().flatten().chain(lists)
+    }
+}
+
 /// The flags of whatever probes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
@@ -604,6 +620,13 @@ pub struct DialArgs {
     /// Ask for IPv6 addresses as well
     #[arg(long)]
     pub ipv6: bool,
+}
+
+impl ProbeArgs {
+    /// The files that its flags name.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.dial.ca_file.iter().chain(&self.elsewhere)
+    }
 }
 
 /// The flags of whatever reports.

@@ -112,6 +112,52 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every pattern, in the order of its words in documents.
+    pub const ALL: [Self; 4] = [Self::OnlyHere, Self::Everywhere, Self::AllButHere, Self::Differs];
+
+    /// The pattern of a word in documents.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::OnlyHere => "Blocked at one place; it works at every other place that measured it.",
+            Self::Everywhere => "Blocked at every place that measured it, two or more.",
+            Self::AllButHere => "Blocked at several places; it works at one.",
+            Self::Differs => "The places do not agree, in another way.",
+        }
+    }
+
+    /// What it shows, a sentence each.
+    pub fn shows(self) -> &'static [&'static str] {
+        match self {
+            Self::OnlyHere => &[
+                "The service answers, so it is not down.",
+                "The cause is something that this place has to itself: the subnet's NSG and route table, the VM's own NSG and \
+                 firewall, or a firewall rule for this subnet's addresses.",
+                "Where a VM in the same subnet gets through, the subnet's rules are cleared as well.",
+            ],
+            Self::Everywhere => &[
+                "The cause is something that all places share: the firewall or appliance that they all go through, their name \
+                 server, or the service itself.",
+                "If a machine outside Azure fails as well, look at the service first: that machine does not use the network's \
+                 firewall.",
+                "If all places are VMs in one subnet, the subnet's own rules are shared too.",
+            ],
+            Self::AllButHere => &[
+                "The service answers, so it is not down.",
+                "The cause is something that the blocked places share and the working one does not go through: mostly the \
+                 firewall or the route that leads to it.",
+            ],
+            Self::Differs => &[
+                "Places fail in different ways, some cannot tell, or the quality differs.",
+                "Look at what tells the places apart. A nearer fault may hide a shared one: mend that first, then compare again.",
+            ],
+        }
+    }
+
     /// The word in documents.
     pub fn as_str(self) -> &'static str {
         match self {

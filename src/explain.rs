@@ -3,6 +3,7 @@
 use crate::{
     azure::Cloud,
     catalog::model::Catalog,
+    compare::Kind as Pattern,
     model::{Cause, FindingKind, Tier},
     text::escape,
 };
@@ -13,7 +14,7 @@ mod page;
 mod words;
 
 /// Explains a word, in any case: the id of a dependency or of an endpoint, a cause, a kind of finding or a finding's id, a
-/// tier, a host or an address.
+/// tier, a pattern of `compare`, a host or an address.
 ///
 /// # Errors
 /// A sentence that suggests the nearest words, where nothing of that name is known.
@@ -28,6 +29,9 @@ pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, St
     if let Ok(cause) = asked.parse() {
         return Ok(words::cause(cause));
     }
+    if let Some(pattern) = Pattern::named(&asked) {
+        return Ok(words::pattern(pattern));
+    }
     let (kind, scope) = asked
         .split_once('/')
         .map_or((asked.as_str(), None), |(kind, scope)| (kind, Some(scope)));
@@ -41,7 +45,7 @@ pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, St
     host::page(target, catalog, cloud).ok_or_else(|| unknown(word, catalog))
 }
 
-/// Every word that [`explain`] knows, with what it means: dependencies, causes, kinds of findings.
+/// Every word that [`explain`] knows, with what it means: dependencies, causes, kinds of findings, patterns of `compare`.
 pub fn list(catalog: &Catalog) -> String {
     words::list(catalog)
 }
@@ -72,7 +76,12 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     let causes = Cause::ALL.iter().map(|cause| cause.as_str());
     let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
     let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
-    let words = causes.chain(kinds).chain(tiers).map(|word| (near(word), word));
+    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str());
+    let words = causes
+        .chain(kinds)
+        .chain(tiers)
+        .chain(patterns)
+        .map(|word| (near(word), word));
     let mut nearest: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
     nearest.truncate(MOST);

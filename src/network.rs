@@ -153,6 +153,26 @@ impl NetworkRules {
         }
     }
 
+    /// The names of the user's groups, rules and routes, and the ids that they were listed with.
+    pub fn own_names(&self) -> Vec<(&'static str, String)> {
+        let mut names = Vec::new();
+        for group in self.security.iter().flat_map(|security| &security.groups) {
+            names.extend(group.name.iter().map(|name| ("nsg", name.clone())));
+            let ids = [
+                ("nsg", &group.ids.own),
+                ("vnet", &group.ids.subnet),
+                ("nic", &group.ids.nic),
+            ];
+            for (kind, resource) in ids.into_iter().filter_map(|(kind, id)| Some((kind, id.as_ref()?))) {
+                names.extend(resource.own_names(kind));
+            }
+            names.extend(group.rules.iter().map(|rule| ("rule", rule.name.clone())));
+        }
+        let routes = self.routes.iter().flat_map(Routes::iter);
+        names.extend(routes.filter_map(|route| Some(("route", route.name.clone()?))));
+        names
+    }
+
     /// Whether the effective rules of security groups were given.
     pub fn has_security(&self) -> bool {
         self.security.is_some()

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,8 +15,9 @@ use serde_json::Value;
 
 use crate::{
     azure::resources::Known,
-    model::{Endpoint, Report},
-    plan::{Destination, Plan},
+    catalog::OF_DOCUMENTS,
+    model::{Endpoint, Report, Selection},
+    plan::{self, Destination, Plan},
     vantage::Vantage,
 };
 
@@ -26,7 +28,7 @@ mod words;
 use self::{names::Names, public::Public};
 
 /// Keys whose values are words of closed lists, numbers of versions and the like: nothing of the user's.
-const PLAIN: [&str; 38] = [
+const PLAIN: [&str; 35] = [
     "schema",
     "version",
     "catalog_documented",
@@ -42,9 +44,6 @@ const PLAIN: [&str; 38] = [
     "need",
     "confidence",
     "suspects",
-    "dependency",
-    "service_tag",
-    "source_tag",
     "transport",
     "protocol",
     "direction",
@@ -66,6 +65,8 @@ const PLAIN: [&str; 38] = [
     "status",
     "does",
 ];
+/// Keys of words that a catalog gives.
+const OF_CATALOG: [&str; 3] = ["dependency", "service_tag", "source_tag"];
 /// Keys of ids, `dependency/host:port` and `kind/scope`: what stands before the slash is the catalog's or ours.
 const IDS: [&str; 2] = ["id", "endpoints"];
 
@@ -73,62 +74,55 @@ const IDS: [&str; 2] = ["id", "endpoints"];
 #[derive(Debug)]
 pub(crate) struct Redactor(Mutex<Names>);
 
+/// What is known of the user's before the first packet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own<'a> {
+    /// What is probed.
+    pub plan: &'a Plan,
+    /// The user's resources.
+    pub known: &'a Known,
+    /// This machine.
+    pub vantage: &'a Vantage,
+    /// What the documents name, each with the word for what it is.
+    pub names: &'a [(&'static str, String)],
+    /// What of the catalog was selected.
+    pub selection: &'a Selection,
+    /// The files that flags name.
+    pub files: &'a [PathBuf],
+}
+
 impl Redactor {
     /// Knows the hosts of a plan, the user's resources and this machine.
-    pub(crate) fn new(plan: &Plan, known: &Known, vantage: &Vantage) -> Self {
-        let names = Names::new(Public::of(plan.cloud, vantage.region.as_deref()));
-        let redactor = Self(Mutex::new(names));
-        redactor.learn(plan, known, vantage);
-        redactor
+    pub(crate) fn new(own: Own<'_>) -> Self {
+        let public = Public::of(own.plan.cloud, own.vantage.region.as_deref());
+        let mut names = Names::new(public);
+        own.files.iter().for_each(|path| names.learn_file(path));
+        take_in(&mut names, own);
+        Self(Mutex::new(names))
     }
 
-    /// Learns what another plan has. What is known keeps its stand-in.
-    pub(crate) fn learn(&self, plan: &Plan, known: &Known, vantage: &Vantage) {
-        let names = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for endpoint in &plan.endpoints {
-            if let Destination::Name = endpoint.destination {
-                names.learn_host(&endpoint.host);
-            }
-            for name in &endpoint.names {
-                names.learn_host(name);
-            }
-            if let Some(of_instance) = &endpoint.of_instance {
-                names.learn_phrase(&of_instance.title, "dependency of the instance");
-                names.learn_phrase(&of_instance.feature, "feature of the instance");
-                names.learn_phrase(&of_instance.impact, "impact on the instance");
-            }
-        }
-        names.learn_host(&plan.control_name);
-        if let Some(host) = &vantage.host {
-            names.learn_word(host, "machine");
-        }
-        if let Some(id) = &known.subscription {
-            names.learn_word(id, "subscription");
-        }
-        for address in &vantage.addresses {
-            names.learn_address(*address);
-        }
-        for (resource, kind) in [
-            (&known.vm, "machine"),
-            (&known.service, "instance"),
-            (&known.nsg, "nsg"),
-            (&known.table, "route-table"),
-            (&known.subnet, "vnet"),
-            (&known.nic, "nic"),
-        ] {
-            let Some(resource) = resource else { continue };
-            names.learn_word(&resource.subscription, "subscription");
-            names.learn_word(&resource.group, "resource-group");
-            names.learn_word(&resource.name, kind);
-            if let Some(part) = &resource.part {
-                names.learn_word(part, "subnet");
-            }
-        }
+    /// Goes on with another plan; what has a stand-in keeps it.
+    pub(crate) fn renew(&self, own: Own<'_>) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
+        take_in(&mut names, own);
     }
 
-    /// A text without what is to be kept back.
-    pub(crate) fn text(&self, text: &str) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).text(text)
+    /// A notice without what is to be kept back: what it quotes of a document is the user's as well.
+    pub(crate) fn notice(&self, notice: &str) -> String {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.learn_quoted(notice);
+        names.text(notice)
+    }
+
+    /// A file that the user named.
+    pub(crate) fn learn_file(&self, path: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).learn_file(path);
+    }
+
+    /// The id of an endpoint without what is to be kept back.
+    pub(crate) fn id(&self, id: &str) -> String {
+        turned_id(id, &mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A report without what is to be kept back.
@@ -162,8 +156,87 @@ pub(crate) fn known(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
     }
 }
 
+/// Learns what is known before the first packet.
+fn take_in(names: &mut Names, own: Own<'_>) {
+    let Own {
+        plan, known, vantage, ..
+    } = own;
+    for (kind, name) in own.names {
+        names.learn(name, kind);
+    }
+    for endpoint in &plan.endpoints {
+        match &endpoint.destination {
+            Destination::Name => names.learn_host(&endpoint.host),
+            Destination::Addresses { addresses, .. } => addresses.iter().for_each(|address| {
+                names.learn_address(*address);
+            }),
+            Destination::NameServer(server) => {
+                names.learn_address(server.ip());
+            }
+        }
+        for name in &endpoint.names {
+            names.learn_host(name);
+        }
+        of_catalog(names, endpoint);
+    }
+    names.learn_host(&plan.control_name);
+    let patterns = [&own.selection.only, &own.selection.skip];
+    for pattern in patterns.into_iter().flatten().flatten() {
+        names.learn_pattern(pattern);
+    }
+    if let Some(host) = &vantage.host {
+        names.learn(host, "machine");
+        names.learn_word(host.split('.').next().unwrap_or(host), "machine");
+    }
+    if let Some(id) = &known.subscription {
+        names.learn_word(id, "subscription");
+    }
+    for address in &vantage.addresses {
+        names.learn_address(*address);
+    }
+    vantage.subnets.ids().for_each(|id| names.learn(id, "id"));
+    for (resource, kind) in [
+        (&known.vm, "machine"),
+        (&known.service, "instance"),
+        (&known.nsg, "nsg"),
+        (&known.table, "route-table"),
+        (&known.subnet, "vnet"),
+        (&known.nic, "nic"),
+    ] {
+        for (kind, name) in resource.iter().flat_map(|resource| resource.own_names(kind)) {
+            names.learn(&name, kind);
+        }
+    }
+}
+
+/// What a catalog of the user's says of an endpoint; of what the documents name, they say it.
+fn of_catalog(names: &mut Names, endpoint: &plan::Endpoint) {
+    if endpoint.of_instance.is_some() || OF_DOCUMENTS.contains(&endpoint.dependency.as_str()) {
+        return;
+    }
+    names.learn_of_catalog(&endpoint.dependency, "dependency");
+    for tag in endpoint.service_tag.iter().chain(&endpoint.source_tag) {
+        names.learn_of_catalog(tag, "tag");
+    }
+    let sentences = [
+        (Some(&endpoint.title), "dependency"),
+        (endpoint.feature.as_ref(), "feature"),
+        (Some(&endpoint.impact), "impact"),
+        (endpoint.note.as_ref(), "note"),
+        (endpoint.path.as_ref(), "path"),
+    ];
+    for (text, kind) in sentences {
+        if let Some(text) = text {
+            names.learn_sentence(text, kind);
+        }
+    }
+}
+
 /// What only the report knows: who answered for the names, who signed, and which rules decide.
 fn learn(names: &mut Names, report: &Report) {
+    for notice in &report.vantage.notices {
+        names.learn_quoted(notice);
+    }
     for endpoint in &report.endpoints {
         let is_own = !names.is_public(&endpoint.host);
         if let Some(dns) = &endpoint.stages.dns {
@@ -178,17 +251,22 @@ fn learn(names: &mut Names, report: &Report) {
             }
         }
         if let Some(tls) = &endpoint.stages.tls {
+            // Who is no service of a public host's may be a proxy of the user's.
             let is_untrusted = tls.outcome.as_str() == "tls-untrusted";
+            let is_theirs = is_own || tls.outcome.as_str() != "ok";
             for (name, kind) in [(&tls.subject, "subject"), (&tls.issuer, "issuer")] {
-                if let Some(name) = name.as_ref().filter(|_| is_untrusted || (is_own && kind == "subject")) {
+                if let Some(name) = name
+                    .as_ref()
+                    .filter(|_| is_untrusted || (is_theirs && kind == "subject"))
+                {
                     names.learn_certificate(name, kind);
                 }
             }
         }
         if let Some(rule) = endpoint.predicted.as_ref().and_then(|predicted| predicted.nsg.as_ref()) {
-            names.learn_rule(&rule.name);
+            names.learn(&rule.name, "rule");
             if let Some(group) = &rule.group {
-                names.learn_word(group.rsplit('/').next().unwrap_or(group), "nsg");
+                names.learn(group.rsplit('/').next().unwrap_or(group), "nsg");
             }
         }
     }
@@ -205,15 +283,23 @@ fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
     match value {
         Value::String(text) if key.is_some_and(|key| is_plain(key, text)) => {}
         Value::String(text) => {
-            let id = key.filter(|key| IDS.contains(key)).and_then(|_| text.split_once('/'));
-            *text = match id {
-                Some((before, behind)) => format!("{before}/{}", names.text(behind)),
-                None => names.text(text),
+            *text = match key {
+                Some(key) if OF_CATALOG.contains(&key) => names.of_catalog(text).to_owned(),
+                Some(key) if IDS.contains(&key) => turned_id(text, names),
+                _ => names.text(text),
             };
         }
         Value::Array(items) => items.iter_mut().for_each(|item| turn(item, key, names)),
         Value::Object(fields) => fields.iter_mut().for_each(|(key, item)| turn(item, Some(key), names)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// An id: of what stands before the slash a catalog of the user's may know.
+fn turned_id(id: &str, names: &mut Names) -> String {
+    match id.split_once('/') {
+        Some((before, behind)) => format!("{}/{}", names.of_catalog(before).to_owned(), names.text(behind)),
+        None => names.text(id),
     }
 }
 
@@ -295,7 +381,7 @@ mod tests {
         names.learn_word("VM01", "machine");
         assert_eq!(
             names.text("VM01 in PROD is a VM"),
-            "machine-2 in resource-group-1 is a VM"
+            "machine-1 in resource-group-1 is a VM"
         );
     }
 

@@ -9,7 +9,9 @@ mod excerpt;
 mod layout;
 mod nearest;
 mod shell;
+mod slug;
 
+pub(crate) use self::slug::slug;
 pub use self::{
     escape::{escape, is_harmful, is_plain},
     excerpt::{excerpt, one_line},

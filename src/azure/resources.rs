@@ -58,6 +58,20 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// The names in its id, each with the word for what it names; `kind` is the word for the resource itself.
+    pub(crate) fn own_names(&self, kind: &'static str) -> impl Iterator<Item = (&'static str, String)> {
+        let names = [
+            ("subscription", &self.subscription),
+            ("resource-group", &self.group),
+            (kind, &self.name),
+        ];
+        let part = self.part.iter().map(|part| ("subnet", part));
+        let names: Vec<_> = names.into_iter().chain(part).collect();
+        names.into_iter().map(|(kind, name)| (kind, name.clone()))
+    }
+}
+
 /// Whether a word is a name that Azure gives to a resource or a group: letters of any script, digits, `-_.()`.
 pub fn is_name(word: &str) -> bool {
     !matches!(word, "" | "." | "..")

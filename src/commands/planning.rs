@@ -48,6 +48,8 @@ pub(super) struct Planned {
     pub known: Known,
     /// What of the catalog was selected.
     pub selection: model::Selection,
+    /// The names in the documents that are the user's own, each with the word for what it names.
+    pub own_names: Vec<(&'static str, String)>,
     /// What is remarkable about the instance's documents, which decide what is planned. It stands among the notices, too.
     pub said: Vec<String>,
 }
@@ -114,6 +116,7 @@ pub(super) fn plan(
     let network = given
         .rules()
         .map(|rules| rules.with_activation_at(catalog.route_addresses()));
+    let own_names = own_names(&instance, network.as_ref());
     let mut imports = Imports::gather(documents).of(instance);
     let (place, moved) = located(place, arguments, &imports);
     let mut notices: Vec<String> = place.assumed(arguments.cloud.is_some()).into_iter().collect();
@@ -166,8 +169,15 @@ pub(super) fn plan(
         network,
         known,
         selection: selected(arguments),
+        own_names,
         said,
     })
+}
+
+/// The names of the user's in the instance's documents and in the network's rules.
+fn own_names(instance: &Instance, network: Option<&NetworkRules>) -> Vec<(&'static str, String)> {
+    let rules = network.into_iter().flat_map(NetworkRules::own_names);
+    instance.own_names().into_iter().chain(rules).collect()
 }
 
 /// Reads the files that flags name.

@@ -73,10 +73,10 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
         session.began(),
         progress.tick(),
         |event| match event {
-            Event::Started(index) => progress.started(&endpoints[index].id),
+            Event::Started(index) => progress.started(&session.told_id(&endpoints[index].id)),
             Event::Finished(index, trace) => {
                 let endpoint = &endpoints[index];
-                progress.finished(&endpoint.id, || diagnosis::preview(endpoint, trace));
+                progress.finished(&session.told_id(&endpoint.id), || diagnosis::preview(endpoint, trace));
             }
         },
     );
@@ -150,5 +150,12 @@ pub(super) fn write_files(
         let written = sink.write(|to| report::write(report, format, &options, to), patience);
         failed = failed.or(written.err());
     }
-    failed.map(|error| error.to_string())
+    failed.map(|error| {
+        // Its path names the user.
+        if report.redacted {
+            format!("cannot write a report: {}", error.source)
+        } else {
+            error.to_string()
+        }
+    })
 }

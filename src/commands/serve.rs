@@ -81,18 +81,28 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         Err(Unopened::Interrupted) => return Ok(0),
     };
     session.spare(connections);
+    if let Some(redactor) = session.redactor() {
+        let service = &arguments.service;
+        service
+            .web_config
+            .iter()
+            .chain(&service.log)
+            .for_each(|path| redactor.learn_file(path));
+        board.redact(redactor);
+    }
     say_notices(&session);
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
     web::start(listener, board.clone(), door.clone(), connections)
         .map_err(|error| Failure::agent(format!("cannot start the server: {error}")))?;
     let greeting = greeting(address, &door, &session, &arguments.service);
+    let greeting = session.text(&greeting);
     say(Weight::Notice, &greeting);
     if !address.ip().is_loopback() && !door.asks_who() {
         say(
             Weight::Warning,
-            &format!(
+            &session.text(&format!(
                 "whoever reaches {address} can read the report, which names hosts and addresses: --web-config asks who it is"
-            ),
+            )),
         );
     }
     supervisor::is_ready(&greeting);

@@ -1,13 +1,13 @@
 //! One plan, probed as often as a command wants: with one TLS client, on the same threads.
 
 use std::{
-    borrow::Borrow,
+    borrow::{Borrow, Cow},
     collections::BTreeMap,
     convert::Infallible,
     future::pending,
     io,
     num::NonZero,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -47,7 +47,7 @@ use crate::{
         trace::Trace,
         way::{Call, LEAST_TIME, Ways},
     },
-    redact::Redactor,
+    redact::{Own, Redactor},
     rules::{self, Requirement, RuleSet},
     serve::log::Place,
     text::words,
@@ -76,7 +76,7 @@ pub(super) struct Session<'a> {
     elsewhere: Option<Elsewhere>,
     tls: TlsClient,
     threads: Threads,
-    redactor: Option<Redactor>,
+    redactor: Option<Arc<Redactor>>,
 }
 
 /// Why there is no session.
@@ -140,18 +140,27 @@ impl<'a> Session<'a> {
         let Planned {
             catalog,
             vantage,
-            plan,
+            plan: made,
             network,
             known,
             selection,
+            own_names,
             said: _,
         } = planned;
-        let redactor = probe.redact.then(|| Redactor::new(&plan, &known, &vantage));
+        let own = Own {
+            plan: &made,
+            known: &known,
+            vantage: &vantage,
+            names: &own_names,
+            selection: &selection,
+            files: &files(plan, probe),
+        };
+        let redactor = probe.redact.then(|| Arc::new(Redactor::new(own)));
         Self {
             stop,
             catalog,
             vantage,
-            plan: Arc::new(plan),
+            plan: Arc::new(made),
             network,
             known,
             selection,
@@ -200,7 +209,15 @@ impl<'a> Session<'a> {
         self.tls = TlsClient::new(roots);
         self.elsewhere = elsewhere;
         if let Some(redactor) = &self.redactor {
-            redactor.learn(&self.plan, &self.known, &self.vantage);
+            redactor.renew(Own {
+                plan: &self.plan,
+                known: &self.known,
+                vantage: &self.vantage,
+                names: &planned.own_names,
+                selection: &self.selection,
+                // The flags are those of before.
+                files: &[],
+            });
         }
         Ok(less)
     }
@@ -237,10 +254,23 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What turns texts with `--redact`.
+    pub(super) fn redactor(&self) -> Option<Arc<Redactor>> {
+        self.redactor.clone()
+    }
+
+    /// The id of an endpoint as it may be shown.
+    pub(super) fn told_id<'t>(&self, id: &'t str) -> Cow<'t, str> {
+        match &self.redactor {
+            Some(redactor) => redactor.id(id).into(),
+            None => id.into(),
+        }
+    }
+
     /// A text as it may be shown: with `--redact`, without what is the user's.
     pub(super) fn text(&self, text: &str) -> String {
         match &self.redactor {
-            Some(redactor) => redactor.text(text),
+            Some(redactor) => redactor.notice(text),
             None => text.to_owned(),
         }
     }
@@ -511,6 +541,11 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The files that flags name.
+fn files(plan: &PlanArgs, probe: &ProbeArgs) -> Vec<PathBuf> {
+    plan.files().chain(probe.files()).cloned().collect()
+}
+
 /// How many threads probe, where there may be so many sockets: no more than there are cores to run them.
 fn threads(sockets: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -595,7 +630,15 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
         planning::selected(plan),
     );
     if is_redacted {
-        Redactor::new(&empty, &Known::default(), &vantage).report(&report)
+        let own = Own {
+            plan: &empty,
+            known: &Known::default(),
+            vantage: &vantage,
+            names: &[],
+            selection: &report.selection,
+            files: &plan.files().cloned().collect::<Vec<_>>(),
+        };
+        Redactor::new(own).report(&report)
     } else {
         report
     }

@@ -63,6 +63,20 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
             return Closing::new(None, Some(report), Ending::Interrupted, arguments).publish(&stop, sinks);
         }
     };
+    if baseline.as_ref().is_some_and(|report| report.redacted) && !arguments.probe.redact {
+        return Err(Failure::usage(
+            "--baseline: the report was made with --redact, so its hosts cannot be found again: give the original report, or \
+             watch with --redact as well",
+        ));
+    }
+    // What is compared with stand-ins has to have the same.
+    let baseline = baseline.map(|report| {
+        if report.redacted {
+            Baseline::of(&report)
+        } else {
+            Baseline::of(&session.shown(report))
+        }
+    });
     if let Some(baseline) = &baseline
         && baseline.cloud != session.cloud()
     {
@@ -91,10 +105,8 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     watcher.close(ending, sinks)
 }
 
-fn read(path: &Path) -> Result<Baseline, Failure> {
-    read::load(path)
-        .map(|report| Baseline::of(&report))
-        .map_err(|error| Failure::usage(format!("--baseline: {error}")))
+fn read(path: &Path) -> Result<Report, Failure> {
+    read::load(path).map_err(|error| Failure::usage(format!("--baseline: {error}")))
 }
 
 /// Why a watch ends.

@@ -172,6 +172,9 @@ impl Group<'_> {
     /// Where to look: of what the reports themselves suspect, what fits the pattern.
     fn suspects(&self) -> Vec<Suspect> {
         let pattern = self.pattern;
+        if self.is_outside_alone() {
+            return self.of_another_network();
+        }
         let reported = self.reported();
         let of = |is_so: fn(Suspect) -> bool| reported.iter().copied().filter(move |suspect| is_so(*suspect));
         let suspects: Vec<Suspect> = match (pattern.kind, pattern.what) {
@@ -186,14 +189,33 @@ impl Group<'_> {
                 .collect(),
             (Kind::OnlyHere, Failure::Name) => of(|_| true).chain([Suspect::DnsServer]).collect(),
             (Kind::OnlyHere, _) => [Suspect::Udr].into_iter().chain(of(|_| true)).collect(),
+            // A machine outside Azure passes none of its network: what it shares with one VM is the service.
+            (Kind::Everywhere, _) if self.is_one_beside_the_outside() => {
+                self.service().into_iter().chain(of(|_| true)).collect()
+            }
+            (Kind::AllButHere, Failure::Connection | Failure::Conversation) if self.is_one_beside_the_outside() => self
+                .own()
+                .iter()
+                .copied()
+                .chain(of(|suspect| suspect != Suspect::Service))
+                .collect(),
             (Kind::Everywhere, _) if self.is_one_subnet() => reported.clone(),
             (Kind::Everywhere | Kind::AllButHere, Failure::Name) => of(is_shared)
                 .chain([Suspect::DnsServer, Suspect::PrivateDnsZone])
                 .collect(),
-            (Kind::Everywhere, _) => of(is_shared)
-                .chain(self.common())
-                .chain(self.may_be_the_service().then_some(Suspect::Service))
-                .collect(),
+            (Kind::Everywhere, _) => {
+                let (before, behind) = if self.outside().is_empty() {
+                    (None, self.service())
+                } else {
+                    (self.service(), None)
+                };
+                before
+                    .into_iter()
+                    .chain(of(is_shared))
+                    .chain(self.common())
+                    .chain(behind)
+                    .collect()
+            }
             (Kind::AllButHere, _) => of(is_shared)
                 .filter(|suspect| *suspect != Suspect::Service)
                 .chain(self.common())
@@ -209,7 +231,9 @@ impl Group<'_> {
     fn reported(&self) -> Vec<Suspect> {
         let ids: HashSet<&str> = self.rows.iter().map(|row| row.id.as_str()).collect();
         let mut suspects = Vec::new();
-        for place in &self.pattern.failing {
+        let is_alone = self.is_outside_alone();
+        let places = self.pattern.failing.iter();
+        for place in places.filter(|place| is_alone || !self.is_outside(**place)) {
             let report = &self.reports[*place].report;
             let explains = |ids_of: &[String]| ids_of.iter().any(|id| ids.contains(id.as_str()));
             let findings = report.findings.iter().filter(|finding| explains(&finding.endpoints));
@@ -239,50 +263,77 @@ impl Group<'_> {
         [rule, Suspect::Nva].into_iter()
     }
 
-    /// Whether nothing shows that the service is there: nobody refuses, or a machine outside Azure fares no better.
-    fn may_be_the_service(&self) -> bool {
-        let is_silent = |cause: &Cause| cause.ending() == Ending::Silence;
-        self.pattern.causes.iter().flatten().any(is_silent) || !self.outside().is_empty()
+    /// The service itself, unless somebody else shows: it may be down where nobody answers or its address refuses, and where a
+    /// machine outside Azure fares no better.
+    fn service(&self) -> Option<Suspect> {
+        let fits = |cause: &Cause| cause.ending() == Ending::Silence || *cause == Cause::TcpRefused;
+        let is_open = self.pattern.causes.iter().flatten().any(fits) || !self.outside().is_empty();
+        is_open.then_some(Suspect::Service)
+    }
+
+    fn is_outside(&self, place: usize) -> bool {
+        self.reports[place].report.vantage.standing == Some(Standing::NotAzure)
     }
 
     /// The failing places that are outside Azure.
     fn outside(&self) -> Vec<&str> {
-        let failing = self.pattern.failing.iter().map(|place| &self.reports[*place]);
-        failing
-            .filter(|named| named.report.vantage.standing == Some(Standing::NotAzure))
-            .map(|named| named.name.as_str())
-            .collect()
+        let failing = self.pattern.failing.iter().filter(|place| self.is_outside(**place));
+        failing.map(|place| self.reports[*place].name.as_str()).collect()
+    }
+
+    /// Whether it fails outside Azure only.
+    fn is_outside_alone(&self) -> bool {
+        let failing = &self.pattern.failing;
+        !failing.is_empty() && failing.iter().all(|place| self.is_outside(*place))
+    }
+
+    /// Whether one place in Azure fails, and others outside.
+    fn is_one_beside_the_outside(&self) -> bool {
+        let outside = self.outside().len();
+        outside > 0 && self.pattern.failing.len() == outside + 1
+    }
+
+    /// What may stop a machine outside Azure: nothing of Azure's network.
+    fn of_another_network(&self) -> Vec<Suspect> {
+        let service = self.service().filter(|_| self.pattern.kind == Kind::Everywhere);
+        let own = match self.pattern.what {
+            Failure::Name => vec![Suspect::DnsServer, Suspect::LocalHost],
+            _ => vec![Suspect::LocalHost, Suspect::Proxy, Suspect::Nva],
+        };
+        service.into_iter().chain(own).collect()
     }
 
     /// Whether a machine in the same subnet as the failing one gets through.
     fn is_beside_a_working_one(&self) -> bool {
-        let subnet = |place: &usize| subnet(&self.reports[*place].report);
-        let here = self.pattern.failing.first().and_then(subnet);
-        let is_other = |place: &&usize| !self.is_one_machine([self.pattern.failing[0], **place]);
-        here.is_some()
-            && self
-                .pattern
-                .working
-                .iter()
-                .filter(is_other)
-                .any(|place| subnet(place) == here)
+        let Some(here) = self.pattern.failing.first() else {
+            return false;
+        };
+        let is_beside = |place: &&usize| {
+            !self.is_one_machine([*here, **place])
+                && is_one_subnet(&self.reports[*here].report, &self.reports[**place].report)
+        };
+        self.pattern.working.iter().any(|place| is_beside(&place))
     }
 
-    /// Whether everywhere is one subnet.
+    /// Whether everywhere is one subnet, as far as its prefix tells.
     fn is_one_subnet(&self) -> bool {
-        let mut subnets = self
+        let reports: Vec<&Report> = self
             .pattern
             .failing
             .iter()
-            .map(|place| subnet(&self.reports[*place].report));
-        let first = subnets.next().flatten();
-        first.is_some() && subnets.all(|subnet| subnet == first)
+            .map(|place| &self.reports[*place].report)
+            .collect();
+        let mut pairs = reports.iter().enumerate().flat_map(|(at, one)| {
+            let others = reports[at + 1..].iter();
+            others.map(move |other| (*one, *other))
+        });
+        reports.len() > 1 && pairs.all(|(one, other)| is_one_subnet(one, other))
     }
 
     fn is_one_machine(&self, places: impl IntoIterator<Item = usize>) -> bool {
-        let mut machines = places.into_iter().map(|place| machine(&self.reports[place].report));
-        let first = machines.next().flatten();
-        first.is_some() && machines.all(|machine| machine == first)
+        let mut reports = places.into_iter().map(|place| &self.reports[place].report);
+        let first = reports.next();
+        first.is_some_and(|first| reports.all(|other| is_one_machine(first, other)))
     }
 
     fn text(&self, suspects: &[Suspect]) -> String {
@@ -331,6 +382,8 @@ impl Group<'_> {
                         "if {} is one and the same subnet, its NSG and route table let others pass: look at {look}",
                         subnet(&self.reports[pattern.failing[0]].report).unwrap_or_default()
                     ));
+                } else if self.is_outside_alone() {
+                    parts.push(self.another_network(&look));
                 } else {
                     parts.push(format!(
                         "the service answers, so look at what {failing} has to itself: {look}"
@@ -348,9 +401,19 @@ impl Group<'_> {
                 parts.push(format!(
                     "{what} {is} blocked at {failing}{how}, and works at {working} alone"
                 ));
-                parts.push(format!(
+                parts.push(if self.is_outside_alone() {
+                    self.another_network(&look)
+                } else if self.is_one_beside_the_outside() {
+                    format!(
+                        "the service answers; {} passes nothing of Azure's network, so for the rest look at what lies between it \
+                         and the service: {look}",
+                        list(&self.outside(), NAMED)
+                    )
+                } else {
+                    format!(
                     "the service answers, so look at what the others share and {working} does not pass: {look}"
-                ));
+                    )
+                });
             }
             (Kind::Differs, _) => {
                 parts.push(format!("{what} {is} blocked at {failing}{how}"));
@@ -373,21 +436,44 @@ impl Group<'_> {
         words::sentences(&parts.iter().map(|part| capital(part)).collect::<Vec<_>>())
     }
 
+    /// What it accuses that only machines outside Azure fail.
+    fn another_network(&self, look: &str) -> String {
+        let outside = self.outside();
+        let is = if outside.len() == 1 {
+            "is no Azure VM"
+        } else {
+            "are no Azure VMs"
+        };
+        format!(
+            "{} {is}, so this shows nothing about Azure's network: look at {look}",
+            list(&outside, NAMED)
+        )
+    }
+
     /// What it accuses that a thing is blocked wherever it was tried.
     fn everywhere(&self, look: &str) -> String {
         let failing = &self.pattern.failing;
         let outside = self.outside();
         if self.is_one_machine(failing.iter().copied()) {
             format!("these reports are of one machine, which tells nothing of other places: look at {look}")
+        } else if self.is_outside_alone() {
+            self.another_network(look)
         } else if self.pattern.what == Failure::Several {
             format!(
                 "they fail in different ways, so each may have a fault of its own, or the nearer one hides a shared one: {look}"
             )
         } else if self.is_one_subnet() {
-            format!("all stand in one subnet, so its own rules stay in question beside what is shared: {look}")
+            let prefix = subnet(&self.reports[failing[0]].report).unwrap_or_default();
+            format!("if {prefix} is one subnet, its own rules stay in question beside what is shared: {look}")
+        } else if self.is_one_beside_the_outside() {
+            format!(
+                "{} is no Azure VM and fails as well, so the service itself may be down; otherwise each network blocks it on its \
+                 own: {look}",
+                list(&outside, NAMED)
+            )
         } else if !outside.is_empty() {
             format!(
-                "{} is no Azure VM and fails as well, so the service itself may be at fault; else look at what they share: {look}",
+                "{} is no Azure VM and fails as well, so the service itself may be down; otherwise look at what the VMs share: {look}",
                 list(&outside, NAMED)
             )
         } else {
@@ -433,13 +519,54 @@ fn label(suspect: Suspect) -> &'static str {
     }
 }
 
-/// The prefix of the subnet that a report was made in; nothing for a stand-in.
+/// The prefix of the subnet that a report was made in; nothing for a stand-in, and outside Azure.
 fn subnet(report: &Report) -> Option<&str> {
-    report.vantage.subnet.as_deref().filter(|_| !report.redacted)
+    let is_azure = report.vantage.standing != Some(Standing::NotAzure);
+    report
+        .vantage
+        .subnet
+        .as_deref()
+        .filter(|_| is_azure && !report.redacted)
+}
+
+/// Whether two reports may be of one subnet. Networks that are not connected can have the same prefix: then a region or an
+/// address that two machines cannot share tells them apart.
+fn is_one_subnet(one: &Report, other: &Report) -> bool {
+    let (here, there) = (&one.vantage, &other.vantage);
+    let shares_address = here.addresses.iter().any(|address| there.addresses.contains(address));
+    let is_one = subnet(one).is_some()
+        && subnet(one) == subnet(other)
+        && !differ(here.region.as_deref(), there.region.as_deref());
+    is_one && (!shares_address || is_one_machine(one, other))
+}
+
+/// Whether two reports may be of one machine: of the same name and addresses, in one subnet, and one after the other. Two
+/// networks made from one template have machines of the same name and address.
+pub(super) fn is_one_machine(one: &Report, other: &Report) -> bool {
+    let (here, there) = (&one.vantage, &other.vantage);
+    let is_one = machine(one).is_some() && machine(one) == machine(other);
+    let is_elsewhere = differ(here.region.as_deref(), there.region.as_deref())
+        || differ(here.subnet.as_deref(), there.subnet.as_deref());
+    is_one && !is_elsewhere && !overlap(one, other)
+}
+
+fn differ(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_some() && other.is_some() && one != other
+}
+
+/// Whether one run began before the other was over.
+fn overlap(one: &Report, other: &Report) -> bool {
+    let (first, second) = if one.started_at <= other.started_at {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let between = second.started_at.duration_since(first.started_at);
+    between.as_secs_f64() * 1_000.0 < first.duration_ms
 }
 
 /// What tells machines apart; nothing for stand-ins.
-pub(super) fn machine(report: &Report) -> Option<(&str, &[std::net::IpAddr])> {
+fn machine(report: &Report) -> Option<(&str, &[std::net::IpAddr])> {
     let host = report.vantage.host.as_deref().filter(|_| !report.redacted)?;
     Some((host, &report.vantage.addresses))
 }

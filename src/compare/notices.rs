@@ -1,6 +1,6 @@
 //! What keeps reports from being alike.
 
-use super::{Named, Row, conclusion::machine, is_blind};
+use super::{Named, Row, conclusion::is_one_machine, is_blind};
 use crate::{
     elsewhere::APART,
     model::{Report, Standing, Verdict},
@@ -96,9 +96,8 @@ fn other(reports: &[Named], what: &str, why: &str, value: Value) -> Option<Strin
 
 fn one_machine(reports: &[Named]) -> Option<String> {
     let same = |named: &&Named| {
-        let this = machine(&named.report);
-        let of_it = reports.iter().filter(|other| machine(&other.report) == this);
-        this.is_some() && of_it.count() > 1
+        let mut others = reports.iter().filter(|other| !std::ptr::eq(*other, *named));
+        others.any(|other| is_one_machine(&named.report, &other.report))
     };
     let names: Vec<&str> = reports.iter().filter(same).map(|named| named.name.as_str()).collect();
     (!names.is_empty()).then(|| {

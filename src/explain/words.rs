@@ -3,6 +3,7 @@
 use super::page::{INDENT, bullet, entry, label, line, paragraph, section};
 use crate::{
     catalog::{self, model::Catalog},
+    compare::Kind as Pattern,
     model::{Cause, FindingKind, Need, Tier},
 };
 
@@ -42,6 +43,20 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     }
     section(&mut page, "READ MORE");
     paragraph(&mut page, INDENT, kind.docs());
+    page
+}
+
+/// What a pattern of `compare` shows.
+pub(super) fn pattern(pattern: Pattern) -> String {
+    let mut page = String::new();
+    line(&mut page, pattern.as_str());
+    paragraph(&mut page, 0, pattern.meaning());
+    section(&mut page, "WHAT IT SHOWS");
+    for text in pattern.shows() {
+        bullet(&mut page, text);
+    }
+    section(&mut page, "TRY");
+    line(&mut page, "  apim-probe compare spoke=report.json hub=other.json");
     page
 }
 
@@ -108,6 +123,10 @@ pub(super) fn list(catalog: &Catalog) -> String {
     section(&mut page, "KINDS OF FINDINGS: the first half of a finding's id");
     for kind in FindingKind::ALL {
         entry(&mut page, kind.as_str(), kind.meaning());
+    }
+    section(&mut page, "PATTERNS: how the places of compare differ");
+    for pattern in Pattern::ALL {
+        entry(&mut page, pattern.as_str(), pattern.meaning());
     }
     page
 }

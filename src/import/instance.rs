@@ -10,6 +10,7 @@
 //! what stands behind the host of a URL are left where they are.
 
 mod link;
+mod names;
 mod part;
 mod policy;
 mod records;
@@ -37,6 +38,7 @@ pub(super) use self::{
     records::{Api, Backend, NamedValue, Records, Vault},
 };
 pub use self::{
+    names::OwnName,
     part::Part,
     service::{HostName, Place as Location, Role, Service},
 };

@@ -65,6 +65,22 @@ impl Subnets {
         })
     }
 
+    /// The ids of everything in it.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        let cards = self.here.iter().flat_map(|(card, _)| {
+            let subnets = card.subnets.iter();
+            std::iter::once(&card.id).chain(&card.security_group).chain(subnets)
+        });
+        let subnets = self.here.iter().map(|(_, subnet)| subnet).chain(&self.instance);
+        let guards = subnets.flat_map(|subnet| {
+            let guards = subnet.security_group.iter().chain(&subnet.route_table);
+            std::iter::once(&subnet.id).chain(guards).chain(&subnet.policies)
+        });
+        let policies = self.policies.iter();
+        let policies = policies.flat_map(|policy| std::iter::once(&policy.id).chain(&policy.storage));
+        cards.chain(guards).chain(policies).map(String::as_str)
+    }
+
     /// The instance's subnet, where it is known to be another than this VM's.
     pub fn elsewhere(&self) -> Option<&Subnet> {
         let standing = self.standing();

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
 };
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     public::Public,
     words::{self, Piece},
 };
-use crate::address;
+use crate::{address, file, text::slug};
 
 /// Rules that every NSG has: not the user's.
 const DEFAULT_RULES: [&str; 6] = [
@@ -38,8 +39,10 @@ pub(super) struct Names {
     words: HashMap<String, String>,
     /// Names of resources as they are spelled.
     spelled: HashSet<String>,
-    /// Texts of several words, the longest first.
+    /// Texts of several words in lower case, the longest first.
     phrases: Vec<(String, String)>,
+    /// Words of a catalog of the user's: ids of dependencies, service tags.
+    catalog: HashMap<String, String>,
     addresses: HashMap<IpAddr, IpAddr>,
 }
 
@@ -51,8 +54,14 @@ impl Names {
             words: HashMap::new(),
             spelled: HashSet::new(),
             phrases: Vec::new(),
+            catalog: HashMap::new(),
             addresses: HashMap::new(),
         }
+    }
+
+    /// Knows another cloud's or region's hosts from now on; what has a stand-in keeps it.
+    pub(super) fn renew(&mut self, public: Public) {
+        self.public = public;
     }
 
     pub(super) fn is_public(&self, host: &str) -> bool {
@@ -77,7 +86,7 @@ impl Names {
             .value(&host)
             .map(|(name, value)| (kind_of(name), value.to_owned()));
         if let Some((kind, value)) = value {
-            self.learn_word(&value, kind);
+            self.learn_label(&host, &value, kind);
             return;
         }
         if host.split('.').any(|part| self.words.contains_key(part)) {
@@ -85,7 +94,7 @@ impl Names {
         }
         if let Some((part, _)) = self.public.zone(&host) {
             let part = part.to_owned();
-            self.learn_word(&part, "host");
+            self.learn_label(&host, &part, "host");
             return;
         }
         if !host.contains('.') {
@@ -108,12 +117,124 @@ impl Names {
         self.words.insert(host, stand_in);
     }
 
-    /// A name that stands alone.
+    /// A part of a host that has a stand-in wherever it stands, unless it is a word of every text: then only within the host.
+    fn learn_label(&mut self, host: &str, label: &str, kind: &'static str) {
+        if !self.public.has_word(label) {
+            self.learn_word(label, kind);
+        } else if !self.words.contains_key(host) {
+            let stand_in = format!("{kind}-{}", self.number(kind));
+            let stand_in = host.replacen(label, &stand_in, 1);
+            self.words.insert(host.to_owned(), stand_in);
+        }
+    }
+
+    /// A name of the user's, whatever it is made of.
+    pub(super) fn learn(&mut self, name: &str, kind: &'static str) {
+        let name = name.trim();
+        match kind {
+            "id" => self.learn_id(name),
+            "host" => self.learn_link(name),
+            "rule" => self.learn_rule(name),
+            _ if name.contains('.') && words::is_host(&name.to_lowercase()) => self.learn_host(name),
+            _ if words::is_word(name) => self.learn_word(name, kind),
+            _ => self.learn_phrase(name, kind),
+        }
+    }
+
+    /// The names in the id of a resource.
+    fn learn_id(&mut self, id: &str) {
+        for (kind, name) in words::resource_names(id) {
+            self.learn(&name, kind);
+        }
+    }
+
+    /// The beginning of a URL: scheme, host and port, of which the host may hold the names of named values.
+    fn learn_link(&mut self, link: &str) {
+        let host = link.split_once("://").map_or(link, |(_, host)| host);
+        let host = match host.rsplit_once(':') {
+            Some((before, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => before,
+            _ => host,
+        };
+        if !host.contains("{{") {
+            self.learn_host(host);
+            return;
+        }
+        let mut rest = host;
+        while let Some((before, (name, behind))) = rest
+            .split_once("{{")
+            .and_then(|(before, rest)| Some((before, rest.split_once("}}")?)))
+        {
+            self.learn_host(before.trim_matches('.'));
+            self.learn(name, "named-value");
+            rest = behind;
+        }
+        self.learn_host(rest.trim_matches('.'));
+    }
+
+    /// A word of a catalog: the id of a dependency, or a service tag.
+    pub(super) fn learn_of_catalog(&mut self, word: &str, kind: &'static str) {
+        if self.public.has_text(word) || self.catalog.contains_key(word) {
+            return;
+        }
+        self.learn(word, kind);
+        let stand_in = format!("{kind}-{}", self.number(kind));
+        let stand_in = self.words.get(&word.to_lowercase()).cloned().unwrap_or(stand_in);
+        self.catalog.insert(word.to_owned(), stand_in);
+    }
+
+    /// A sentence of a catalog, unless it is one of the built-in one.
+    pub(super) fn learn_sentence(&mut self, text: &str, kind: &'static str) {
+        if !self.public.has_text(text) {
+            self.learn(text, kind);
+        }
+    }
+
+    /// A pattern of ids that the user typed.
+    pub(super) fn learn_pattern(&mut self, pattern: &str) {
+        if !self.public.has_ids_like(pattern) {
+            self.learn(pattern, "selection");
+        }
+    }
+
+    /// What a notice quotes of a document, unless all of its words are ours.
+    pub(super) fn learn_quoted(&mut self, notice: &str) {
+        let quoted: Vec<String> = notice.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        for text in quoted {
+            let lower = text.to_lowercase();
+            let mut words = lower
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !word.is_empty());
+            if words.any(|word| !self.public.has_word(word)) && !self.public.has(&lower) {
+                self.learn(&text, "name");
+            }
+        }
+    }
+
+    /// A file that the user named: its path, and its name alone, by which reports call it.
+    pub(super) fn learn_file(&mut self, path: &Path) {
+        let number = self.number("file");
+        let end = path.extension().map(|end| format!(".{}", end.to_string_lossy()));
+        let stand_in = format!("file-{number}{}", end.unwrap_or_default());
+        let name = path.file_name().map(Path::new);
+        for known in [Some(path), name].into_iter().flatten().map(file::shown) {
+            self.add_phrase(&known, stand_in.clone());
+        }
+    }
+
+    /// The stand-in of a catalog's word.
+    pub(super) fn of_catalog<'w>(&'w self, word: &'w str) -> &'w str {
+        self.catalog.get(word).map_or(word, String::as_str)
+    }
+
+    /// A name that stands alone, unless every text has such a word.
     pub(super) fn learn_word(&mut self, word: &str, kind: &'static str) {
         let spelled = word.trim();
         let word = spelled.to_lowercase();
+        if word.is_empty() || self.public.has_word(&word) {
+            return;
+        }
         self.spelled.insert(spelled.to_owned());
-        if word.is_empty() || self.words.contains_key(&word) {
+        if self.words.contains_key(&word) {
             return;
         }
         let stand_in = if words::is_guid(&word) {
@@ -134,23 +255,38 @@ impl Names {
     }
 
     /// A text of the user's own words.
-    pub(super) fn learn_phrase(&mut self, phrase: &str, kind: &'static str) {
-        if phrase.is_empty() || self.phrases.iter().any(|(known, _)| known == phrase) {
+    fn learn_phrase(&mut self, phrase: &str, kind: &'static str) {
+        let lower = phrase.to_lowercase();
+        let is_known = self.phrases.iter().any(|(known, _)| *known == lower);
+        if phrase.is_empty() || is_known || self.public.has_word(&lower) {
             return;
         }
-        let stand_in = format!("{kind} {}", self.number(kind));
-        self.phrases.push((phrase.to_owned(), stand_in));
+        let number = self.number(kind);
+        self.add_phrase(phrase, format!("{kind}-{number}"));
+    }
+
+    /// As ids carry it, it has the same stand-in.
+    fn add_phrase(&mut self, phrase: &str, stand_in: String) {
+        let slug = slug(phrase);
+        if slug.contains('-') {
+            self.words.entry(slug).or_insert_with(|| stand_in.clone());
+        }
+        self.phrases.push((phrase.to_lowercase(), stand_in));
         self.phrases.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
     }
 
-    /// Whom a certificate names: the whole name, and its parts, by which a sentence may call it.
+    /// Whom a certificate names, by the parts by which a sentence may call it; a country is nobody.
     pub(super) fn learn_certificate(&mut self, name: &str, kind: &'static str) {
         let parts = name.split(", ").filter_map(|part| part.split_once('='));
-        for (_, value) in parts.filter(|(key, value)| matches!(*key, "CN" | "O" | "OU") && value.len() > 3) {
-            if value.contains('.') && !value.contains(' ') {
-                self.learn_host(value.trim_start_matches("*."));
+        for (_, value) in parts.filter(|(key, value)| *key != "C" && value.len() > 2) {
+            let host = value.trim_start_matches("*.").to_lowercase();
+            if words::is_host(&host) {
+                self.learn_host(&host);
+                if let Some(stand_in) = self.words.get(&host).cloned() {
+                    self.words.entry(slug(&host)).or_insert(slug(&stand_in));
+                }
             } else {
-                self.learn_phrase(value, kind);
+                self.learn(value, kind);
             }
         }
     }
@@ -187,17 +323,34 @@ impl Names {
 
     /// A text without what is known, and without what looks like a host, an address or an id.
     pub(super) fn text(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (phrase, stand_in) in &self.phrases {
-            if text.contains(phrase.as_str()) {
-                text = text.replace(phrase.as_str(), stand_in);
-            }
-        }
+        let text = self.without_phrases(text);
         for (kind, name) in words::resource_names(&text) {
-            self.learn_word(&name, kind);
+            self.learn(&name, kind);
         }
+        let text = self.without_phrases(&text);
         let pieces = words::pieces(&text);
         pieces.into_iter().map(|piece| self.piece(piece)).collect()
+    }
+
+    /// A text with its phrases turned, in whatever case they stand there.
+    fn without_phrases(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let mut lower = text.to_lowercase();
+        for (phrase, stand_in) in &self.phrases {
+            let mut from = 0;
+            while let Some(at) = lower.get(from..).and_then(|rest| rest.find(phrase.as_str())) {
+                let (start, end) = (from + at, from + at + phrase.len());
+                from = end;
+                // Letters whose small form is of another length are nobody's; a text with them is left to the words.
+                if lower.len() != text.len() || !is_apart(&lower, start, end) {
+                    continue;
+                }
+                text.replace_range(start..end, stand_in);
+                lower.replace_range(start..end, stand_in);
+                from = start + stand_in.len();
+            }
+        }
+        text
     }
 
     fn piece(&mut self, piece: Piece<'_>) -> String {
@@ -237,7 +390,31 @@ impl Names {
                 }
             }
         }
-        self.words.get(&lower).cloned().unwrap_or_else(|| word.to_owned())
+        if let Some(stand_in) = self.words.get(&lower) {
+            return stand_in.clone();
+        }
+        self.within(word, &lower)
+    }
+
+    /// A word with what it holds of names between its hyphens: `orders-api-backup`.
+    fn within(&self, word: &str, lower: &str) -> String {
+        let parts = words::parts(lower);
+        if parts.len() < 2 || lower.len() != word.len() {
+            return word.to_owned();
+        }
+        let ranges = (2..=parts.len()).rev().flat_map(|count| parts.windows(count));
+        let single = parts.windows(1);
+        for range in ranges.chain(single) {
+            let (start, end) = (range[0].0, range[range.len() - 1].1);
+            if end - start > SHORT
+                && let Some(stand_in) = self.words.get(&lower[start..end])
+            {
+                let before = self.within(&word[..start], &lower[..start]);
+                let behind = self.within(&word[end..], &lower[end..]);
+                return format!("{before}{stand_in}{behind}");
+            }
+        }
+        word.to_owned()
     }
 
     /// Where a domain that is known begins in a host.
@@ -255,6 +432,16 @@ impl Names {
             .collect();
         turned.join(".")
     }
+}
+
+/// Whether what stands from `start` to `end` is no part of a longer word.
+fn is_apart(text: &str, start: usize, end: usize) -> bool {
+    let joins = |one: Option<char>, other: Option<char>| {
+        one.is_some_and(char::is_alphanumeric) && other.is_some_and(char::is_alphanumeric)
+    };
+    let (before, inside, behind) = (&text[..start], &text[start..end], &text[end..]);
+    !joins(before.chars().next_back(), inside.chars().next())
+        && !joins(inside.chars().next_back(), behind.chars().next())
 }
 
 /// What a value of `--set` is called.

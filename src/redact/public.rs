@@ -8,8 +8,8 @@ use std::{
 use crate::{
     azure::{Cloud, PLATFORM},
     catalog::{Catalog, model::Target, placeholders},
-    model::Tier,
-    plan::{Destination, Plan, Scope, Selection, Values},
+    model::{Cause, FindingKind, Tier},
+    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
 };
 
 /// A host with one name left open, as the catalog writes it: `{sql_server}.database.windows.net`.
@@ -28,6 +28,10 @@ pub(super) struct Public {
     zones: BTreeSet<String>,
     templates: BTreeSet<Template>,
     addresses: HashSet<IpAddr>,
+    /// What the built-in catalogs call dependencies, tags, paths, and what they say of them.
+    texts: HashSet<String>,
+    /// The words of our own texts, in lower case: a resource of such a name is not told from them, nor told by them.
+    vocabulary: HashSet<String>,
 }
 
 /// Hosts that our own texts name, and zones of the platform's.
@@ -44,6 +48,50 @@ const OURS: [&str; 10] = [
     "no-color.org",
 ];
 
+/// Words without which no sentence is written, and closed lists.
+const OF_SENTENCES: [&str; 40] = [
+    "a",
+    "all",
+    "an",
+    "and",
+    "api",
+    "apim",
+    "apis",
+    "as",
+    "at",
+    "backend",
+    "by",
+    "cache",
+    "client",
+    "default",
+    "error",
+    "for",
+    "from",
+    "host",
+    "http",
+    "https",
+    "in",
+    "is",
+    "it",
+    "logger",
+    "machine",
+    "named",
+    "no",
+    "not",
+    "of",
+    "on",
+    "operation",
+    "policy",
+    "product",
+    "region",
+    "rule",
+    "server",
+    "service",
+    "the",
+    "to",
+    "value",
+];
+
 impl Public {
     /// What the built-in catalogs name in a cloud and a region.
     pub(super) fn of(cloud: Cloud, region: Option<&str>) -> Self {
@@ -52,7 +100,10 @@ impl Public {
             zones: ["azure-api.net", "azurewebsites.net"].map(str::to_owned).into(),
             templates: BTreeSet::new(),
             addresses: HashSet::from([PLATFORM, METADATA, NOBODY]),
+            texts: HashSet::new(),
+            vocabulary: OF_SENTENCES.map(str::to_owned).into(),
         };
+        public.read_all();
         let scope = Scope {
             cloud,
             region: region.map(str::to_owned),
@@ -66,6 +117,8 @@ impl Public {
             Tier::SelfHostedGateway,
         ] {
             let catalog = Catalog::of(tier);
+            let ids = catalog.dependencies.iter().map(|dependency| dependency.id.clone());
+            public.texts.extend(ids);
             for suffix in catalog.clouds.values().flat_map(|names| names.values()) {
                 public.hosts.insert(suffix.to_lowercase());
                 public.zones.insert(suffix.to_lowercase());
@@ -83,6 +136,7 @@ impl Public {
                 continue;
             };
             for endpoint in &plan.endpoints {
+                public.read(endpoint);
                 public.take_in(&endpoint.host);
                 endpoint.names.iter().for_each(|name| public.take_in(name));
                 if let Some(pattern) = &endpoint.pattern {
@@ -94,6 +148,60 @@ impl Public {
             }
         }
         public
+    }
+
+    /// Learns the words by which causes and findings are explained.
+    fn read_all(&mut self) {
+        for cause in Cause::ALL {
+            let lists = cause.usually().iter().chain(cause.check());
+            lists
+                .chain([&cause.meaning(), &cause.wire()])
+                .for_each(|text| self.learn(text));
+        }
+        for kind in FindingKind::ALL {
+            let alike = kind.alike().iter();
+            alike
+                .chain([&kind.meaning(), &kind.scope(), &kind.seen()])
+                .for_each(|text| self.learn(text));
+        }
+    }
+
+    /// Learns what a built-in catalog says of an endpoint.
+    fn read(&mut self, endpoint: &Endpoint) {
+        let given = [
+            &endpoint.feature,
+            &endpoint.note,
+            &endpoint.path,
+            &endpoint.service_tag,
+            &endpoint.source_tag,
+        ];
+        let always = [&endpoint.dependency, &endpoint.title, &endpoint.impact];
+        for text in given.into_iter().flatten().chain(always) {
+            self.learn(text);
+            self.texts.insert(text.clone());
+        }
+    }
+
+    fn learn(&mut self, text: &str) {
+        let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+        self.vocabulary.extend(words.filter(|word| !word.is_empty()));
+    }
+
+    /// Whether a text stands in a built-in catalog: the id of a dependency, its title, a path.
+    pub(super) fn has_text(&self, text: &str) -> bool {
+        self.texts.contains(text)
+    }
+
+    /// Whether a pattern of ids was made for the built-in ones.
+    pub(super) fn has_ids_like(&self, pattern: &str) -> bool {
+        let part = pattern.trim_matches('*');
+        self.texts.iter().any(|text| text.contains(part))
+    }
+
+    /// Whether a word, in lower case, is one of our own texts'. Numbers are no names either.
+    pub(super) fn has_word(&self, word: &str) -> bool {
+        let is_number = word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        is_number || self.vocabulary.contains(word)
     }
 
     fn take_in(&mut self, host: &str) {
@@ -124,7 +232,7 @@ impl Public {
 
     /// Whether a host is known to everybody; a private zone of the platform's is.
     pub(super) fn has(&self, host: &str) -> bool {
-        self.hosts.contains(host) || host.starts_with("privatelink.")
+        self.hosts.contains(host.strip_prefix("privatelink.").unwrap_or(host))
     }
 
     /// Whether it is a domain that holds public hosts: nobody's own.

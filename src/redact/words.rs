@@ -2,11 +2,26 @@
 
 use std::net::IpAddr;
 
-/// The last parts of names by which a word is taken for a host although nobody planned it.
-const TOP: [&str; 42] = [
-    "com", "net", "org", "edu", "gov", "mil", "io", "dev", "app", "cloud", "ms", "azure", "info", "biz", "local",
-    "internal", "intra", "lan", "corp", "home", "test", "example", "invalid", "arpa", "eu", "us", "uk", "de", "fr",
-    "nl", "be", "ch", "at", "it", "es", "se", "no", "dk", "fi", "pl", "jp", "cn",
+use crate::azure::region;
+
+/// What files' names end in: a word with such an end is no host.
+const FILES: [&str; 36] = [
+    "json", "jsonl", "yaml", "yml", "pem", "crt", "crl", "cer", "der", "cab", "log", "txt", "md", "html", "htm", "css",
+    "js", "xml", "csv", "prom", "conf", "toml", "sh", "ps1", "exe", "cgi", "php", "asp", "aspx", "png", "service",
+    "gz", "pcap", "cap", "bicep", "tf",
+];
+/// What words of commands and of Azure's own begin with, which are no hosts either: `Microsoft.Network`, `properties.x`.
+const FIELDS: [&str; 10] = [
+    "microsoft",
+    "properties",
+    "dhcpoptions",
+    "nat",
+    "odata",
+    "var",
+    "value",
+    "context",
+    "config",
+    "error",
 ];
 
 /// A part of a text.
@@ -81,14 +96,37 @@ fn parsed(run: &str) -> Option<IpAddr> {
     run.parse().ok()
 }
 
-/// Whether a word is a host by its looks.
+/// Whether a word, in lower case, is a host by its looks. Its end may be on no list: inside a network any will do. What our own
+/// texts hold of the kind is none: names of files, fields of Azure's documents, the part of a service tag for a region.
 pub(super) fn is_host(word: &str) -> bool {
-    let Some((before, last)) = word.rsplit_once('.') else {
+    let labels: Vec<&str> = word.split('.').collect();
+    let [first, .., last] = labels[..] else {
         return false;
     };
-    let is_label =
-        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
-    TOP.contains(&last) && before.split('.').all(is_label)
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.len() < 64 && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let is_end = last.chars().count() > 1 && last.starts_with(char::is_alphabetic);
+    let is_tag = region::unknown(last).is_none();
+    labels.iter().all(is_label) && is_end && !is_tag && !FILES.contains(&last) && !FIELDS.contains(&first)
+}
+
+/// Whether it is taken out of a text as one word.
+pub(super) fn is_word(text: &str) -> bool {
+    let is_whole = |c: char| is_part(c) && c != ':';
+    !text.is_empty() && text.chars().all(is_whole) && !text.starts_with(is_edge) && !text.ends_with(is_edge)
+}
+
+/// Where the parts of a word between hyphens, underlines and dots begin and end.
+pub(super) fn parts(word: &str) -> Vec<(usize, usize)> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, mark) in word.char_indices().filter(|(_, c)| is_edge(*c)) {
+        parts.push((start, at));
+        start = at + mark.len_utf8();
+    }
+    parts.push((start, word.len()));
+    parts
 }
 
 /// Whether a word is `8-4-4-4-12` hexadecimal digits.
@@ -201,7 +239,19 @@ mod tests {
     #[test]
     fn hosts_and_ids_are_known_by_their_looks() {
         assert!(is_host("a.b.example") && is_host("x_y.corp"));
-        assert!(!is_host("sql.westeurope") && !is_host("nat.id") && !is_host("com") && !is_host("..com"));
+        assert!(is_host("api.contoso.zz") && is_host("dc1.ad.prod") && is_host("b\u{fc}cher.intern"));
+        for word in [
+            "sql.westeurope",
+            "nat.id",
+            "com",
+            "..com",
+            "microsoft.network",
+            "report.json",
+            "0.1.0",
+            "e.g",
+        ] {
+            assert!(!is_host(word), "{word}");
+        }
         assert!(is_guid("6f9619ff-8b86-d011-b42d-00c04fc964ff") && !is_guid("6f9619ff-8b86-d011-b42d"));
     }
 

@@ -15,13 +15,14 @@ use super::{
     log::{self, Log},
     metrics, pages,
 };
-use crate::model::Report;
+use crate::{model::Report, redact::Redactor};
 
 /// What rounds write and readers read.
 #[derive(Debug)]
 pub(crate) struct Board {
     state: Mutex<State>,
     log: OnceLock<Log>,
+    redactor: OnceLock<Arc<Redactor>>,
 }
 
 /// What stands on the board.
@@ -109,7 +110,13 @@ impl Board {
         Self {
             state: Mutex::new(state),
             log: OnceLock::new(),
+            redactor: OnceLock::new(),
         }
+    }
+
+    /// Keeps back what is the user's in whatever goes wrong from now on.
+    pub(crate) fn redact(&self, redactor: Arc<Redactor>) {
+        let _ = self.redactor.set(redactor);
     }
 
     /// Says in a log what is to be said from now on.
@@ -142,6 +149,8 @@ impl Board {
 
     /// Counts a fault, and says it.
     pub(crate) fn fault(&self, fault: Fault, text: &str) {
+        let told = self.redactor.get().map(|redactor| redactor.notice(text));
+        let text = told.as_deref().unwrap_or(text);
         let line = self.read().faults.note(fault, text, Instant::now());
         if let Some(line) = line {
             fault::tell(&line);

@@ -13,6 +13,8 @@ use crate::{
     text::words::{self, count, distinct, list},
 };
 
+pub(super) use crate::text::slug;
+
 /// What two titles may take together in a headline, in bytes.
 const SHORT: usize = 30;
 
@@ -234,24 +236,6 @@ pub(super) fn shortened(quote: &str) -> String {
     let start: String = quote.chars().take(MOST).collect();
     let words = start.rsplit_once(' ').map_or(start.as_str(), |(words, _)| words);
     format!("{words} …")
-}
-
-/// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
-pub(super) fn slug(text: &str) -> String {
-    let letters = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
-    };
-    let text: String = text.chars().map(letters).collect();
-    let parts: Vec<&str> = text.split('-').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        "unnamed".into()
-    } else {
-        parts.join("-")
-    }
 }
 
 /// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.

@@ -124,6 +124,8 @@ pub(in crate::import) struct IdentityProvider {
 pub(in crate::import) struct TokenHost {
     /// Whose it is: `OAuth 2.0 server x`.
     pub of: String,
+    /// The user's name for it: `x`.
+    pub name: String,
     pub url: Link,
     /// What needs it, in the words of a feature.
     pub feature: &'static str,
@@ -149,17 +151,15 @@ impl Records {
             }),
             Part::IdentityProviders => self.identity_providers.push(IdentityProvider::of(entry)),
             Part::OpenidConnectProviders => {
-                let of = format!("OpenID Connect provider {}", title(entry));
                 self.token(
-                    of,
+                    ("OpenID Connect provider", title(entry)),
                     entry.filled("metadataEndpoint").as_deref(),
                     "Sign-in and tokens of its provider",
                 );
             }
             Part::AuthorizationServers => {
-                let of = format!("OAuth 2.0 server {}", title(entry));
                 self.token(
-                    of,
+                    ("OAuth 2.0 server", title(entry)),
                     entry.filled("tokenEndpoint").as_deref(),
                     "The test console's tokens",
                 );
@@ -202,15 +202,20 @@ impl Records {
         self.products += other.products;
     }
 
-    fn token(&mut self, of: String, url: Option<&str>, feature: &'static str) {
+    fn token(&mut self, (kind, name): (&str, String), url: Option<&str>, feature: &'static str) {
         if let Some(url) = url.and_then(Link::of) {
-            self.token_hosts.push(TokenHost { of, url, feature });
+            self.token_hosts.push(TokenHost {
+                of: format!("{kind} {name}"),
+                name,
+                url,
+                feature,
+            });
         }
     }
 
     /// A provider of the credential manager, for each of the grants that it knows.
     fn credentials(&mut self, entry: &Object<'_>) {
-        let of = format!("credential provider {}", title(entry));
+        let name = title(entry);
         let oauth = entry.get("oauth2").and_then(Node::object);
         let grants = oauth.and_then(|oauth| oauth.get("grantTypes")?.object());
         let Some(grants) = grants else { return };
@@ -227,7 +232,7 @@ impl Records {
             .collect();
         for url in hosts {
             self.token(
-                of.clone(),
+                ("credential provider", name.clone()),
                 Some(&url),
                 "Policies that get tokens from the credential manager",
             );

@@ -1,5 +1,7 @@
 //! `--redact`: nothing of the user's in anything that is written.
 
+mod names;
+
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result, ensure};
@@ -108,6 +110,7 @@ pub(super) const PROMISES: &[Promise] = &[
             still_reads(&redacted)
         },
     },
+    names::PROMISE,
     Promise {
         name: "redact/rounds",
         catalog: Some(catalog),

@@ -174,6 +174,75 @@ fn two_vms_in_one_subnet_share_its_rules() {
 }
 
 #[test]
+fn two_networks_of_one_template_are_two_places() {
+    // The same prefix and address, whatever the machines are called.
+    for host in ["vm-a", "vm-b"] {
+        let mut reports = [
+            place("a", 1, ["tcp-timeout", "ok", "ok"]),
+            place("b", 1, ["ok", "ok", "ok"]),
+        ];
+        reports[1].report.vantage.host = Some(host.into());
+        let comparison = compared(&reports);
+        let conclusion = of_sql(&comparison).unwrap();
+        assert!(conclusion.suspects.contains(&Suspect::Nsg), "{host}: {conclusion:?}");
+        let said = rendered(&comparison, 80);
+        assert!(!said.contains("one machine") && !said.contains("same subnet"), "{said}");
+    }
+}
+
+#[test]
+fn a_laptop_passes_none_of_the_network_of_azure() {
+    let laptop = |sql| {
+        let mut named = place("laptop", 9, [sql, "ok", "ok"]);
+        named.report.vantage.standing = Some(Standing::NotAzure);
+        named
+    };
+    let silent = "tcp-timeout";
+    let of_azure = [
+        Suspect::Nsg,
+        Suspect::Udr,
+        Suspect::VmNicNsg,
+        Suspect::FirewallNetworkRule,
+    ];
+    let concluded = |reports: &[Named]| of_sql(&compared(reports)).unwrap().clone();
+    // What fails there alone is its own network's affair.
+    for others in [
+        vec![place("a", 1, ["ok"; 3])],
+        vec![place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3])],
+    ] {
+        let conclusion = concluded(&[vec![laptop(silent)], others].concat());
+        assert!(
+            !of_azure.iter().any(|it| conclusion.suspects.contains(it)),
+            "{conclusion:?}"
+        );
+        assert!(
+            conclusion.text.contains("nothing about Azure's network"),
+            "{}",
+            conclusion.text
+        );
+    }
+    // What fails there and at one VM: the service, else each for itself.
+    let conclusion = concluded(&[laptop(silent), place("a", 1, [silent, "ok", "ok"])]);
+    assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
+    assert!(!conclusion.text.contains("share"), "{}", conclusion.text);
+    let conclusion = concluded(&[
+        laptop(silent),
+        place("a", 1, [silent, "ok", "ok"]),
+        place("b", 2, [silent, "ok", "ok"]),
+    ]);
+    assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
+    // Where a third place clears the service, the one VM is left.
+    let conclusion = concluded(&[
+        laptop(silent),
+        place("a", 1, [silent, "ok", "ok"]),
+        place("b", 2, ["ok"; 3]),
+    ]);
+    assert_eq!(conclusion.kind, Kind::AllButHere);
+    assert!(conclusion.suspects.contains(&Suspect::Nsg), "{conclusion:?}");
+    assert!(!conclusion.text.contains("the others share"), "{}", conclusion.text);
+}
+
+#[test]
 fn what_has_the_same_stand_in_need_not_be_the_same() {
     let mut reports = [
         place("a", 1, ["tcp-timeout", "ok", "ok"]),
@@ -203,6 +272,8 @@ fn what_keeps_reports_from_being_alike_is_said() {
         ("machines of the same name", |report| {
             report.vantage.host = Some("vm-a".into());
             report.vantage.addresses = vec![[10, 1, 0, 4].into()];
+            report.vantage.subnet = Some("10.1.0.0/24".into());
+            report.started_at = "2026-11-21T20:10:00Z".parse().unwrap();
         }),
         ("interrupted", |report| report.complete = false),
         ("no Azure VM", |report| {
