@@ -465,7 +465,7 @@ pub struct SchemaArgs {
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Of which command; without one, of the program with all of its commands
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", value_parser = suggesting(word, suggest::commands), hide_possible_values = true)]
     pub command: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use clap::{
 use crate::{
     azure::region,
     catalog::{self, Catalog},
+    compare::Kind as Pattern,
     model::{Cause, FindingKind},
 };
 
@@ -56,9 +57,50 @@ pub(super) fn settings() -> Vec<String> {
         .collect()
 }
 
+/// The commands.
+pub(super) fn commands() -> Vec<String> {
+    COMMANDS.map(str::to_owned).into()
+}
+
+/// Every command, as `man` takes them.
+const COMMANDS: [&str; 14] = [
+    "run",
+    "list",
+    "check",
+    "diff",
+    "compare",
+    "drift",
+    "rules",
+    "explain",
+    "watch",
+    "serve",
+    "path",
+    "schema",
+    "completions",
+    "man",
+];
+
 /// The words that `explain` knows.
 pub(super) fn words() -> Vec<String> {
     let causes = Cause::ALL.iter().map(|cause| cause.as_str().to_owned());
     let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str().to_owned());
-    ids().into_iter().chain(causes).chain(kinds).collect()
+    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str().to_owned());
+    ids().into_iter().chain(causes).chain(kinds).chain(patterns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::COMMANDS;
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_command_is_completed() {
+        let program = Cli::command();
+        let there: BTreeSet<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(BTreeSet::from(COMMANDS), there);
+    }
 }

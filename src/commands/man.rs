@@ -29,7 +29,7 @@ fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, Failure> {
         .find_subcommand(name)
         .filter(|command| command.get_name() != "help")
     else {
-        let meant = nearest(name, &names).map_or_else(String::new, |meant| format!(": did you mean {meant}?"));
+        let meant = nearest(name, &names).map_or_else(|| ".".to_owned(), |meant| format!(": did you mean {meant}?"));
         return Err(Failure::usage(format!(
             "there is no command {}{meant} There are: {}",
             escape(name),

@@ -264,11 +264,16 @@ impl Group<'_> {
     }
 
     /// The service itself, unless somebody else shows: it may be down where nobody answers or its address refuses, and where a
-    /// machine outside Azure fares no better.
+    /// machine outside Azure fares no better. A name server, a deny page and a company's certificate are never the service's.
     fn service(&self) -> Option<Suspect> {
         let fits = |cause: &Cause| cause.ending() == Ending::Silence || *cause == Cause::TcpRefused;
-        let is_open = self.pattern.causes.iter().flatten().any(fits) || !self.outside().is_empty();
-        is_open.then_some(Suspect::Service)
+        let is_anothers = |cause: &Cause| {
+            cause.stage() == Some(Stage::Dns)
+                || matches!(cause, Cause::HttpDenied | Cause::TlsUntrusted | Cause::TlsWrongName)
+        };
+        let causes = || self.pattern.causes.iter().flatten();
+        let fails_outside = !self.outside().is_empty() && !causes().any(is_anothers);
+        (self.pattern.what != Failure::Name && (causes().any(fits) || fails_outside)).then_some(Suspect::Service)
     }
 
     fn is_outside(&self, place: usize) -> bool {
@@ -405,7 +410,7 @@ impl Group<'_> {
                     self.another_network(&look)
                 } else if self.is_one_beside_the_outside() {
                     format!(
-                        "the service answers; {} passes nothing of Azure's network, so for the rest look at what lies between it \
+                        "the service answers; {} is outside Azure's network, so for the other place look at what lies between it \
                          and the service: {look}",
                         list(&self.outside(), NAMED)
                     )
@@ -439,15 +444,29 @@ impl Group<'_> {
     /// What it accuses that only machines outside Azure fail.
     fn another_network(&self, look: &str) -> String {
         let outside = self.outside();
-        let is = if outside.len() == 1 {
-            "is no Azure VM"
+        let are = if outside.len() == 1 {
+            "is not an Azure VM"
         } else {
-            "are no Azure VMs"
+            "are not Azure VMs"
         };
         format!(
-            "{} {is}, so this shows nothing about Azure's network: look at {look}",
+            "this shows nothing about Azure's network, as {} {are}: look at {look}",
             list(&outside, NAMED)
         )
+    }
+
+    /// What it accuses that machines outside Azure fail like those inside.
+    fn outside_as_well(&self, look: &str) -> String {
+        let outside = list(&self.outside(), NAMED);
+        let service = self
+            .service()
+            .map_or("", |_| "the service itself may be down; otherwise ");
+        let rest = if self.is_one_beside_the_outside() {
+            "each network may block it on its own"
+        } else {
+            "look at what the Azure VMs share"
+        };
+        format!("it fails outside Azure as well ({outside}), so {service}{rest}: {look}")
     }
 
     /// What it accuses that a thing is blocked wherever it was tried.
@@ -465,17 +484,8 @@ impl Group<'_> {
         } else if self.is_one_subnet() {
             let prefix = subnet(&self.reports[failing[0]].report).unwrap_or_default();
             format!("if {prefix} is one subnet, its own rules stay in question beside what is shared: {look}")
-        } else if self.is_one_beside_the_outside() {
-            format!(
-                "{} is no Azure VM and fails as well, so the service itself may be down; otherwise each network blocks it on its \
-                 own: {look}",
-                list(&outside, NAMED)
-            )
         } else if !outside.is_empty() {
-            format!(
-                "{} is no Azure VM and fails as well, so the service itself may be down; otherwise look at what the VMs share: {look}",
-                list(&outside, NAMED)
-            )
+            self.outside_as_well(look)
         } else {
             format!("look at what they share: {look}")
         }

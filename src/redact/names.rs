@@ -258,7 +258,7 @@ impl Names {
     fn learn_phrase(&mut self, phrase: &str, kind: &'static str) {
         let lower = phrase.to_lowercase();
         let is_known = self.phrases.iter().any(|(known, _)| *known == lower);
-        if phrase.is_empty() || is_known || self.public.has_word(&lower) {
+        if is_known {
             return;
         }
         let number = self.number(kind);
@@ -267,12 +267,17 @@ impl Names {
 
     /// As ids carry it, it has the same stand-in.
     fn add_phrase(&mut self, phrase: &str, stand_in: String) {
+        let lower = phrase.to_lowercase();
+        let is_name = lower.chars().filter(|c| c.is_alphanumeric()).count() > 1;
+        if !is_name || self.public.has_word(&lower) {
+            return;
+        }
         let slug = slug(phrase);
         if slug.contains('-') {
             self.words.entry(slug).or_insert_with(|| stand_in.clone());
         }
-        self.phrases.push((phrase.to_lowercase(), stand_in));
-        self.phrases.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
+        let at = self.phrases.partition_point(|(known, _)| known.len() >= lower.len());
+        self.phrases.insert(at, (lower, stand_in));
     }
 
     /// Whom a certificate names, by the parts by which a sentence may call it; a country is nobody.

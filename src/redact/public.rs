@@ -153,12 +153,14 @@ impl Public {
     /// Learns the words by which causes and findings are explained.
     fn read_all(&mut self) {
         for cause in Cause::ALL {
+            self.texts.insert(cause.as_str().to_owned());
             let lists = cause.usually().iter().chain(cause.check());
             lists
                 .chain([&cause.meaning(), &cause.wire()])
                 .for_each(|text| self.learn(text));
         }
         for kind in FindingKind::ALL {
+            self.texts.insert(kind.as_str().to_owned());
             let alike = kind.alike().iter();
             alike
                 .chain([&kind.meaning(), &kind.scope(), &kind.seen()])
@@ -201,7 +203,7 @@ impl Public {
     /// Whether a word, in lower case, is one of our own texts'. Numbers are no names either.
     pub(super) fn has_word(&self, word: &str) -> bool {
         let is_number = word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit());
-        is_number || self.vocabulary.contains(word)
+        is_number || self.vocabulary.contains(word) || self.texts.contains(word)
     }
 
     fn take_in(&mut self, host: &str) {

@@ -140,6 +140,8 @@ struct EndpointView<'a> {
     facts: Vec<(&'static str, String)>,
     evidence: Vec<Text<'a>>,
     open: bool,
+    /// Whether a finding names it.
+    is_explained: bool,
     ms: String,
     bars: Vec<Bar>,
     is_cut: bool,
@@ -155,6 +157,8 @@ struct Bar {
 impl<'a> Page<'a> {
     fn of(report: &'a Report, options: &Options) -> Self {
         let headline = Headline::of(report);
+        let counting = view::split_findings(report).0;
+        let explained = view::finding_numbers(&counting);
         let numbers: HashMap<&str, usize> = report.endpoints.iter().map(|e| e.id.as_str()).zip(0..).collect();
         let scale = scale(report);
         let all = [
@@ -182,9 +186,8 @@ impl<'a> Page<'a> {
                 .map(|item| escape(&item).into_owned())
                 .collect(),
             notices: report.vantage.notices.iter().map(|notice| Text(notice)).collect(),
-            findings: view::split_findings(report)
-                .0
-                .into_iter()
+            findings: counting
+                .iter()
                 .map(|f| finding_view(f, &numbers, report.vantage.standing))
                 .collect(),
             tables: tables(report),
@@ -197,7 +200,10 @@ impl<'a> Page<'a> {
                     id: Text(id),
                     endpoints: endpoints
                         .into_iter()
-                        .map(|e| endpoint_view(e, numbers[e.id.as_str()], scale))
+                        .map(|e| {
+                            let is_explained = explained.contains_key(e.id.as_str());
+                            endpoint_view(e, numbers[e.id.as_str()], scale, is_explained)
+                        })
                         .collect(),
                 })
                 .collect(),
@@ -318,7 +324,7 @@ fn tables(report: &Report) -> Vec<TableView<'_>> {
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
-fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64) -> EndpointView<'_> {
+fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64, is_explained: bool) -> EndpointView<'_> {
     let timings = endpoint.stages.timings();
     let total: f64 = timings.iter().map(|(_, ms)| ms).sum();
     let spoken: Vec<String> = timings
@@ -342,6 +348,7 @@ fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64) -> EndpointView<
         facts: facts(&endpoint.stages),
         evidence: endpoint.evidence.iter().map(|sentence| Text(sentence)).collect(),
         open: endpoint.need != Need::Documented && matches!(status, Status::Blocked | Status::Open | Status::Unproven),
+        is_explained,
         ms: endpoint.duration_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),
         bars: bars(&timings, scale),
         is_cut: total > scale,

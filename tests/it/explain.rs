@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
+    compare::Kind as Pattern,
     explain::{explain, list},
     model::{Cause, FindingKind, Tier},
 };
@@ -20,7 +21,8 @@ fn every_word_has_a_page_of_80_columns() {
     let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
     let causes = Cause::ALL.iter().map(|cause| cause.as_str());
     let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
-    for word in ids.chain(causes).chain(kinds) {
+    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str());
+    for word in ids.chain(causes).chain(kinds).chain(patterns) {
         for cloud in Cloud::ALL {
             let page = explain(word, &catalog, cloud).unwrap();
             for line in page.lines() {

@@ -113,6 +113,21 @@ impl Page {
         self.out.push('\n');
     }
 
+    /// Where the next line will stand, for [`Page::lines_since`] and [`Page::rewind`].
+    pub(crate) fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The lines since a mark.
+    pub(crate) fn lines_since(&self, mark: usize) -> usize {
+        self.out[mark..].matches('\n').count()
+    }
+
+    /// Takes back what was written since a mark.
+    pub(crate) fn rewind(&mut self, mark: usize) {
+        self.out.truncate(mark);
+    }
+
     /// Writes an empty line, unless the page is empty or ends in one.
     pub(crate) fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {

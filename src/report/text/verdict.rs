@@ -6,7 +6,7 @@ use super::{
     page::{Line, Page},
 };
 use crate::{
-    model::{Cause, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
+    model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
     report::{
         Detail, Options,
         blind::blind_spots,
@@ -21,13 +21,37 @@ const INDENT: usize = 5;
 /// Where the next commands begin.
 const NEXT: usize = 6;
 
+/// The lines that the last screen of a terminal of 24 rows has for the verdict: one is the exit status's, one the prompt's.
+const ROWS: usize = 22;
+
+/// What is left to `-v` so that the verdict, the findings and the next command are on one screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fold {
+    Nothing,
+    /// The drawn way.
+    Ways,
+    /// What hints advise as well.
+    Hints,
+}
+
 /// Writes the verdict, the findings that count, numbered from 1, and what to do next.
 pub(super) fn write(page: &mut Page, report: &Report, options: &Options) {
     page.gap();
+    let mark = page.mark();
+    for fold in [Fold::Nothing, Fold::Ways, Fold::Hints] {
+        page.rewind(mark);
+        write_folded(page, report, options, fold);
+        if options.detail > Detail::Brief || page.lines_since(mark) <= ROWS {
+            break;
+        }
+    }
+}
+
+fn write_folded(page: &mut Page, report: &Report, options: &Options, fold: Fold) {
     headline(page, report);
     let (counting, _) = view::split_findings(report);
     for (finding, number) in counting.iter().zip(1..) {
-        short(page, finding, number);
+        short(page, finding, number, fold);
     }
     let blind = blind_spots(report, options.exit);
     if !blind.is_empty() {
@@ -56,7 +80,7 @@ fn headline(page: &mut Page, report: &Report) {
 }
 
 /// A finding: its title, marked with what it does to the instance, and its fix, of which nothing is left out.
-fn short(page: &mut Page, finding: &Finding, number: usize) {
+fn short(page: &mut Page, finding: &Finding, number: usize, fold: Fold) {
     let mark = mark(page, finding);
     let mut start = Some(Line::default().styled(style::BAD, &format!("{number:>3}")).to(INDENT));
     let room = page.measure() - INDENT;
@@ -74,8 +98,12 @@ fn short(page: &mut Page, finding: &Finding, number: usize) {
             page.line(Line::at(marked).styled(style::DOUBTFUL, &mark));
         }
     }
-    findings::way(page, finding);
-    page.paragraph(Line::at(INDENT), style::NORMAL, &finding.fix.summary, None);
+    if fold < Fold::Ways {
+        findings::way(page, finding);
+    }
+    if fold < Fold::Hints || finding.confidence > Confidence::Low {
+        page.paragraph(Line::at(INDENT), style::NORMAL, &finding.fix.summary, None);
+    }
 }
 
 /// `required · stops activation`, `optional`; a hint is marked as one.

@@ -2,7 +2,7 @@
 
 use apim_probe::{
     exit::judge,
-    model::{Need, Policy},
+    model::{Confidence, Need, Policy},
     report::{Detail, Format},
 };
 use unicode_width::UnicodeWidthStr;
@@ -231,4 +231,39 @@ fn nothing_hostile_reaches_a_terminal() {
             assert!(!text.contains("\u{1b}[2J") && !text.contains("\u{1b}]"));
         }
     }
+}
+
+#[test]
+fn the_last_screen_has_the_verdict_and_every_finding() {
+    const ROWS: usize = 24;
+    let mut report = samples::broken_firewall();
+    let path = report.findings[0].path.clone();
+    let mut hint = report.findings[0].clone();
+    hint.title = "Something answers, which proves nothing".into();
+    hint.confidence = Confidence::Low;
+    hint.fix.summary = "Look at one thing, then at another. ".repeat(6);
+    report.findings.push(hint);
+    for finding in &mut report.findings {
+        finding.path.clone_from(&path);
+    }
+    let text = rendered(&report, Format::Text, &PLAIN);
+    let lines: Vec<&str> = text.lines().collect();
+    // One row is the prompt's.
+    let screen = lines[lines.len() - (ROWS - 1)..].join("\n");
+    assert!(screen.contains("BLOCKED  4 of 7"), "{screen}");
+    for finding in &report.findings {
+        let start: String = finding.title.chars().take(30).collect();
+        assert!(screen.contains(&start), "{start}: {screen}");
+        let is_hint = finding.confidence == Confidence::Low;
+        let fix: String = finding.fix.summary.chars().take(30).collect();
+        assert!(is_hint || screen.contains(&fix), "{fix}: {screen}");
+    }
+    // Nothing of it is lost where more is asked for.
+    let detailed = Look {
+        detail: Detail::Unwell,
+        ..PLAIN
+    };
+    let text = rendered(&report, Format::Text, &detailed);
+    assert!(text.contains("Look at one thing"), "{text}");
+    assert!(text.matches('✂').count() >= report.findings.len(), "{text}");
 }

@@ -41,16 +41,43 @@ fn promtool_accepts_the_metrics() {
 
 /// The page after its scripts have run, as Chromium writes it.
 fn in_chromium(html: &str) -> String {
+    chromium(html, "--dump-dom").0
+}
+
+/// How many pages Chromium prints it on.
+fn pages(html: &str) -> usize {
+    let (said, folder) = chromium(html, "--no-pdf-header-footer --print-to-pdf=paper.pdf");
+    let paper = std::fs::read(folder.path().join("paper.pdf")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let page = b"/Type /Page\n";
+    paper.windows(page.len()).filter(|window| window == page).count()
+}
+
+/// What Chromium says of a page, and the folder in which it ran.
+fn chromium(html: &str, task: &str) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
     std::fs::write(&page, html).unwrap();
     let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
     let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-                 --disable-component-update --disable-sync --dump-dom";
-    let mut arguments: Vec<&str> = quiet.split(' ').filter(|flag| !flag.is_empty()).collect();
-    let address = format!("file://{}", page.display());
-    arguments.extend([profile.as_str(), address.as_str()]);
-    fed("chromium", &arguments, "").1
+                 --disable-component-update --disable-sync";
+    let output = Command::new("chromium")
+        .current_dir(folder.path())
+        .args(quiet.split(' ').chain(task.split(' ')).filter(|flag| !flag.is_empty()))
+        .args([profile, format!("file://{}", page.display())])
+        .output()
+        .unwrap_or_else(|error| panic!("chromium is not installed: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&said).into_owned(), folder)
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_typical_report_is_two_pages_of_paper() {
+    let typical = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
+    assert!((1..=2).contains(&pages(&typical)), "{} pages", pages(&typical));
+    // The measure tells one page from many.
+    let sheet = "<body><p style='break-after: page'>1</p><p style='break-after: page'>2</p><p>3</p></body>";
+    assert_eq!(pages(sheet), 3);
 }
 
 #[test]
