@@ -353,7 +353,12 @@ impl Group<'_> {
         let what = format!("{titles}: {}", words::count(self.rows.len(), "endpoint"));
         let is = if self.rows.len() == 1 { "is" } else { "are" };
         let how = self.causes();
-        let labels: Vec<&str> = suspects.iter().map(|suspect| label(*suspect)).collect();
+        // Where it is said that the service may be down, what else to look at follows.
+        let is_said = pattern.kind == Kind::Everywhere && !self.outside().is_empty() && !self.is_outside_alone();
+        let others = suspects
+            .iter()
+            .filter(|suspect| !is_said || **suspect != Suspect::Service);
+        let labels: Vec<&str> = others.map(|suspect| label(*suspect)).collect();
         let look = list(&labels, NAMED + 1);
         let mut parts = Vec::new();
         let failing = at(&pattern.failing);
