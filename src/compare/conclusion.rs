@@ -341,6 +341,17 @@ impl Group<'_> {
         first.is_some_and(|first| reports.all(|other| is_one_machine(first, other)))
     }
 
+    /// Where to look, in words. Where it is said that the service may be down, what else there is.
+    fn look(&self, suspects: &[Suspect]) -> String {
+        let is_everywhere = self.pattern.kind == Kind::Everywhere;
+        let is_said = is_everywhere && !self.outside().is_empty() && !self.is_outside_alone();
+        let others = suspects
+            .iter()
+            .filter(|suspect| !is_said || **suspect != Suspect::Service);
+        let labels: Vec<&str> = others.map(|suspect| label(*suspect)).collect();
+        list(&labels, NAMED + 1)
+    }
+
     fn text(&self, suspects: &[Suspect]) -> String {
         let pattern = self.pattern;
         let places: Vec<&str> = self.reports.iter().map(|named| named.name.as_str()).collect();
@@ -353,13 +364,7 @@ impl Group<'_> {
         let what = format!("{titles}: {}", words::count(self.rows.len(), "endpoint"));
         let is = if self.rows.len() == 1 { "is" } else { "are" };
         let how = self.causes();
-        // Where it is said that the service may be down, what else to look at follows.
-        let is_said = pattern.kind == Kind::Everywhere && !self.outside().is_empty() && !self.is_outside_alone();
-        let others = suspects
-            .iter()
-            .filter(|suspect| !is_said || **suspect != Suspect::Service);
-        let labels: Vec<&str> = others.map(|suspect| label(*suspect)).collect();
-        let look = list(&labels, NAMED + 1);
+        let look = self.look(suspects);
         let mut parts = Vec::new();
         let failing = at(&pattern.failing);
         let working = at(&pattern.working);
