@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::answer::read;
+pub use self::answer::read;
 use crate::{
     model::{Cause, Direction, Endpoint, FromInstance, Need, Protocol, Report, Stage, Transport, Verdict},
     text::{one_line, quote, words},

@@ -15,6 +15,7 @@ pub(crate) mod log;
 mod machine;
 pub(crate) mod metrics;
 mod pages;
+pub mod read;
 pub(crate) mod say;
 pub(crate) mod web;
 

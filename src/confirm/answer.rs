@@ -17,7 +17,7 @@ const LONGEST: usize = 200;
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
-pub(crate) fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance, String> {
+pub fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance, String> {
     let answer: Value = serde_json::from_str(answer).map_err(|_| "what came is no JSON".to_string())?;
     let status = answer["connectionStatus"].as_str().filter(|status| !status.is_empty());
     let status = status.ok_or("what came has no connectionStatus")?;

@@ -17,6 +17,7 @@ use std::{
 use rustls::ServerConfig;
 use tokio::{task::spawn_blocking, time::timeout};
 
+pub(super) use self::config::check;
 pub(crate) use self::users::Users;
 use self::{
     config::{Read, Watched},

@@ -36,7 +36,6 @@ pub(super) struct Reply {
     pub body: String,
 }
 
-#[cfg(test)]
 impl Reply {
     /// An answer without headers.
     pub(super) fn of(status: u16, body: &str) -> Self {

@@ -141,6 +141,12 @@ async fn gather(
     network::there(&session, &locations, region, found).await;
 }
 
+/// Reads an answer of the management endpoint, as one that refuses and as a page of a list: gives what is said of the first,
+/// and the further page that is fetched after the second.
+pub(super) fn read_answer(body: &str) -> (String, Option<String>) {
+    session::read(body, &session::base(Cloud::Public))
+}
+
 /// Where the instance runs, as far as it told.
 fn locations(gathered: &Gathered) -> Vec<Location> {
     let mut instance = Instance::default();

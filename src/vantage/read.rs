@@ -17,16 +17,17 @@ pub fn hosts(bytes: &[u8], planned: &[&str]) -> Vec<String> {
 
 /// Reads what the VM's metadata service answers; gives false where that is not what it would say.
 pub fn metadata(bytes: &[u8]) -> bool {
-    let reply = Reply {
-        status: 200,
-        body: String::from_utf8_lossy(bytes).into_owned(),
-        location: None,
-        retry_after: None,
-    };
+    let reply = Reply::of(200, &String::from_utf8_lossy(bytes));
     metadata::read(&reply, None).is_ok()
 }
 
 /// Reads what the VM's identity service answers; gives false where that is no token.
 pub fn token(bytes: &[u8]) -> bool {
     management::token::is_in(bytes)
+}
+
+/// Reads what the management endpoint answers: as an error, of which it gives what is said, and as a page of a list, of which
+/// it gives the link to the next that is followed.
+pub fn management(body: &str) -> (String, Option<String>) {
+    management::read_answer(body)
 }

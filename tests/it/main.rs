@@ -9,6 +9,7 @@ mod escapes;
 mod explain;
 mod files;
 mod findings;
+mod fuzzing;
 mod hello;
 mod hello_http;
 mod hello_tls;

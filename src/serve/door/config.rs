@@ -119,6 +119,12 @@ fn rules(path: &Path, turn: &Turn, watched: &mut Vec<Watched>) -> Result<Rules, 
     })
 }
 
+/// Says what is wrong with the text of a file, those that it names aside.
+pub(in crate::serve) fn check(text: &str) -> Result<(), String> {
+    let users = parse(text)?.basic_auth_users.unwrap_or_default();
+    Users::new(users).map(drop)
+}
+
 fn parse(text: &str) -> Result<File, String> {
     if text
         .lines()

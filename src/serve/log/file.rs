@@ -57,6 +57,12 @@ impl Pattern {
         self.folder.join(self.name.replace(DAY, &day.to_string()))
     }
 
+    /// Whether a name is that of a file of this log from a day that is over for long.
+    pub(in crate::serve) fn is_over(&self, name: &str, today: Date) -> bool {
+        let oldest = today.checked_sub(KEPT_DAYS.days()).ok();
+        self.day_of(name).zip(oldest).is_some_and(|(day, oldest)| day < oldest)
+    }
+
     /// The day that a file's name has, where it is one of these.
     fn day_of(&self, name: &str) -> Option<Date> {
         let (before, after) = self.name.split_once(DAY)?;
@@ -199,13 +205,10 @@ impl LogFile {
 
     /// Deletes the files of days that are over for long; what cannot be deleted stays.
     fn delete_before(&self, today: Date) {
-        let Ok(oldest) = today.checked_sub(KEPT_DAYS.days()) else {
-            return;
-        };
         let names = fs::read_dir(&self.pattern.folder).into_iter().flatten().flatten();
         for entry in names {
-            let day = entry.file_name().to_str().and_then(|name| self.pattern.day_of(name));
-            if day.is_some_and(|day| day < oldest) {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| self.pattern.is_over(name, today)) {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -298,6 +298,12 @@ fn next_link(page: &str) -> Result<Option<String>, Trouble> {
         .map(str::to_string))
 }
 
+/// Reads an answer as one that refuses and as a page of a list: what is said of the first, and where the second leads.
+pub(super) fn read(body: &str, base: &str) -> (String, Option<String>) {
+    let next = next_link(body).ok().flatten().filter(|link| is_below(link, base));
+    (refused(&Reply::of(400, body)).to_string(), next)
+}
+
 /// Whether a link leads to the same endpoint: the token must go nowhere else.
 fn is_below(link: &str, base: &str) -> bool {
     let whole = |text: &str| text.parse::<Url>().ok();

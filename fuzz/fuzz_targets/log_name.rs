@@ -1,0 +1,19 @@
+//! The name of a service's log, and the names that stand beside it in its folder.
+
+#![no_main]
+
+use std::path::Path;
+
+use apim_probe::serve::read;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|names: (&str, &str)| {
+    let (log, other) = names;
+    // Nothing but a file of this log's own is ever deleted: its name is the log's, with a day in the place of `{day}`.
+    if read::log_name(Path::new(log), other) == Ok(true) {
+        let name = Path::new(log).file_name().and_then(|name| name.to_str()).unwrap();
+        let (before, after) = name.split_once("{day}").unwrap();
+        let day = other.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap();
+        assert!(day.len() >= 10 && day.bytes().all(|byte| byte.is_ascii_digit() || b"-+".contains(&byte)), "{day:?}");
+    }
+});

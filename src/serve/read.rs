@@ -1,0 +1,23 @@
+//! The readers of what a service is configured with, without a service: what the fuzz targets call.
+
+use std::path::Path;
+
+use super::{door, log::Pattern};
+
+/// Reads the text of a web config, but none of the files that it names.
+///
+/// # Errors
+/// What is wrong with it, in one sentence.
+pub fn web_config(text: &str) -> Result<(), String> {
+    door::check(text)
+}
+
+/// Reads the name of a log; tells whether `other` is the name of a file of it that is old enough to be deleted on
+/// 1 January 2030.
+///
+/// # Errors
+/// What is wrong with it, in one sentence.
+pub fn log_name(path: &Path, other: &str) -> Result<bool, String> {
+    let today = jiff::civil::date(2030, 1, 1);
+    Pattern::new(path).map(|pattern| pattern.is_over(other, today))
+}
