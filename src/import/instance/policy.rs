@@ -41,6 +41,16 @@ pub(in crate::import) enum Scope {
     Fragment(String),
 }
 
+impl Scope {
+    /// The name of the API, where it is about one.
+    pub(in crate::import) fn api(&self) -> Option<&str> {
+        match self {
+            Self::Api(api) | Self::Operation { api, .. } => Some(api),
+            Self::Everything | Self::Product(_) | Self::Fragment(_) => None,
+        }
+    }
+}
+
 /// What a policy names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) enum Mention {

@@ -1,12 +1,16 @@
 //! One entry for each host and port, whoever dials it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::{
     endpoint,
     hosts::{Hosts, Odd, Spot},
     shown,
-    uses::{Group, Use},
+    uses::{Group, Use, Users},
 };
 use crate::{
     catalog::{
@@ -136,7 +140,14 @@ impl Shared {
     }
 
     fn feature(&self) -> String {
-        let users = words::distinct(self.uses.iter().flat_map(|of| &of.users).map(String::as_str));
+        // Each list is looked at once, however many of a fragment's mentions lead here.
+        let mut lists: Vec<&Users> = self.uses.iter().map(|of| &of.users).collect();
+        let mut seen = HashSet::new();
+        lists.retain(|users| seen.insert(Rc::as_ptr(users)));
+        let users: Vec<&str> = match lists[..] {
+            [one] => one.iter().map(String::as_str).collect(),
+            _ => words::distinct(lists.iter().flat_map(|users| users.iter()).map(String::as_str)),
+        };
         if users.is_empty() {
             "Policies that send calls there".into()
         } else {

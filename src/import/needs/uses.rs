@@ -1,6 +1,9 @@
 //! Who dials what, and for whom: backends, identity providers, and what policies name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 use crate::{
     catalog::model::Validation,
@@ -16,14 +19,17 @@ pub(super) enum Group {
     PolicyTargets,
 }
 
+/// Who needs something, each once: `API Orders`. All that one fragment names has one list of them.
+pub(super) type Users = Rc<[String]>;
+
 /// Something that the instance dials for somebody.
 #[derive(Debug, Clone)]
 pub(super) struct Use {
     pub group: Group,
     /// What it is, in the user's words: `Backend orders`.
     pub title: String,
-    /// Who needs it: `API Orders`. Empty where no document tells.
-    pub users: Vec<String>,
+    /// Who needs it. Empty where no document tells.
+    pub users: Users,
     /// What breaks without it.
     pub impact: String,
     pub link: Link,
@@ -42,8 +48,8 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
     for api in records.apis.iter().filter(|api| api.is_current) {
         uses.extend(books.api(api));
     }
-    for (policy, mention) in &books.mentions {
-        uses.extend(books.mention(policy, mention));
+    for source in &books.sources {
+        uses.extend(source.mentions.iter().filter_map(|mention| source.use_of(mention)));
     }
     uses.extend(identity_providers(records));
     let old = records.apis.iter().filter(|api| !api.is_current).count();
@@ -89,10 +95,10 @@ struct Books<'a> {
     current: HashMap<String, bool>,
     /// Titles of APIs by their names, without revision.
     titles: HashMap<&'a str, &'a str>,
-    /// Each policy with what it names, fragments resolved.
-    mentions: Vec<(&'a Policy, &'a Mention)>,
-    /// Who uses a backend, by its name in lower case: the user, and whether each of its calls goes there.
-    users: HashMap<String, BTreeMap<String, bool>>,
+    /// Policies, and each fragment once, behind the first policy that includes it.
+    sources: Vec<Source<'a>>,
+    /// Who uses a backend, by its name in lower case, and whether each of their calls goes there.
+    users: HashMap<String, Vec<(Users, bool)>>,
     /// The pools that a backend is a member of.
     pools: HashMap<String, Vec<&'a str>>,
     /// APIs whose policies send calls elsewhere, by name.
@@ -111,48 +117,35 @@ impl<'a> Books<'a> {
             records,
             current,
             titles,
-            mentions: Vec::new(),
+            sources: Vec::new(),
             users: HashMap::new(),
             pools: HashMap::new(),
             rerouted: BTreeSet::new(),
         };
-        let fragments: HashMap<String, &Policy> = records
-            .fragments
-            .iter()
-            .filter_map(|fragment| match &fragment.scope {
-                Scope::Fragment(name) => Some((name.to_ascii_lowercase(), fragment)),
-                _ => None,
-            })
-            .collect();
-        for policy in &records.policies {
-            if !books.is_current(&policy.scope) {
-                continue;
-            }
-            let mut open: Vec<&Mention> = policy.mentions.iter().collect();
-            let mut included = BTreeSet::new();
-            while let Some(mention) = open.pop() {
-                if let Mention::Fragment(name) = mention {
-                    let name = name.to_ascii_lowercase();
-                    if let Some(fragment) = fragments.get(&name).filter(|_| included.insert(name.clone())) {
-                        open.extend(&fragment.mentions);
-                    }
-                } else {
-                    books.mentions.push((policy, mention));
-                }
-            }
-        }
-        let mut users: HashMap<String, BTreeMap<String, bool>> = HashMap::new();
-        for (policy, mention) in &books.mentions {
-            let always = match mention {
-                Mention::Backend { is_conditional, .. } | Mention::BackendUrl { is_conditional, .. } => !is_conditional,
-                _ => continue,
+        let fragments = Fragments::new(&records.fragments);
+        let current = records.policies.iter().filter(|policy| books.is_current(&policy.scope));
+        for (policy, includers) in fragments.in_order(current.collect()) {
+            let users: Vec<String> = includers.iter().map(|includer| books.who(&includer.scope)).collect();
+            let source = Source {
+                users: words::distinct(users.iter().map(String::as_str))
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
+                mentions: &policy.mentions,
             };
-            if let Scope::Api(name) | Scope::Operation { api: name, .. } = &policy.scope {
-                books.rerouted.insert(base(name));
+            if source.sends().next().is_some() {
+                books
+                    .rerouted
+                    .extend(includers.iter().filter_map(|includer| includer.scope.api()).map(base));
             }
-            if let Mention::Backend { name, .. } = mention {
+            books.sources.push(source);
+        }
+        let mut users: HashMap<String, Vec<(Users, bool)>> = HashMap::new();
+        for source in &books.sources {
+            for (name, is_conditional) in source.sends() {
+                let Some(name) = name else { continue };
                 let of = users.entry(name.to_ascii_lowercase()).or_default();
-                *of.entry(books.who(&policy.scope)).or_default() |= always;
+                of.push((source.users.clone(), !is_conditional));
             }
         }
         for pool in records.backends.iter().filter(|backend| backend.is_pool) {
@@ -162,9 +155,7 @@ impl<'a> Books<'a> {
                 books.pools.entry(member.clone()).or_default().push(&pool.name);
                 // A member gets some of the calls.
                 let of = users.entry(member).or_default();
-                for user in through.keys() {
-                    of.entry(user.clone()).or_default();
-                }
+                of.extend(through.iter().map(|(users, _)| (users.clone(), false)));
             }
         }
         books.users = users;
@@ -202,9 +193,7 @@ impl<'a> Books<'a> {
         }
         let name = &backend.name;
         let key = name.to_ascii_lowercase();
-        let of = self.users.get(&key);
-        let users: Vec<String> = of.map(|of| of.keys().cloned().collect()).unwrap_or_default();
-        let always = of.is_some_and(|of| of.values().all(|always| *always));
+        let (users, always) = self.users.get(&key).map(|of| together(of)).unwrap_or_default();
         let pools = self.pools.get(&key).map_or(&[][..], Vec::as_slice);
         let impact = match (users.is_empty(), always, pools) {
             (true, _, []) => format!("Calls that a policy sends to backend {name} fail."),
@@ -260,59 +249,12 @@ impl<'a> Books<'a> {
         Some(Use {
             group: Group::Backends,
             title: format!("Backend of {who}"),
-            users: vec![who],
+            users: [who].into(),
             impact,
             link: api.url.clone()?,
             validation: Validation::default(),
             is_proxy: false,
         })
-    }
-
-    /// What a policy dials.
-    fn mention(&self, policy: &Policy, mention: &Mention) -> Option<Use> {
-        let who = self.who(&policy.scope);
-        let of = |group, title: String, impact: String, link: &Link| {
-            Some(Use {
-                group,
-                title,
-                users: vec![who.clone()],
-                impact,
-                link: link.clone(),
-                validation: Validation::default(),
-                is_proxy: false,
-            })
-        };
-        match mention {
-            Mention::Url { element, link } => of(
-                Group::PolicyTargets,
-                format!("{element} of {who}"),
-                format!("The {element} in the policy of {who} gets no answer."),
-                link,
-            ),
-            Mention::BackendUrl { link, is_conditional } => {
-                let sent = if *is_conditional {
-                    " that its policy sends there"
-                } else {
-                    ""
-                };
-                of(
-                    Group::Backends,
-                    format!("Backend of {who}"),
-                    format!("{}{sent} fails.", every_call(std::slice::from_ref(&who))),
-                    link,
-                )
-            }
-            Mention::Metadata(link) => of(
-                Group::PolicyTargets,
-                format!("Token issuer of {who}"),
-                format!(
-                    "Tokens cannot be validated: {} is refused (401).",
-                    lower(&every_call(std::slice::from_ref(&who)))
-                ),
-                link,
-            ),
-            _ => None,
-        }
     }
 
     /// Members of pools that no document has.
@@ -343,12 +285,144 @@ impl<'a> Books<'a> {
     }
 }
 
+/// A policy or a fragment, with those whose calls it is about.
+struct Source<'a> {
+    users: Users,
+    mentions: &'a [Mention],
+}
+
+impl<'a> Source<'a> {
+    /// The backends that calls are sent to, by name where they have one, and whether only some calls are.
+    fn sends(&self) -> impl Iterator<Item = (Option<&'a str>, bool)> {
+        self.mentions.iter().filter_map(|mention| match mention {
+            Mention::Backend { name, is_conditional } => Some((Some(name.as_str()), *is_conditional)),
+            Mention::BackendUrl { is_conditional, .. } => Some((None, *is_conditional)),
+            _ => None,
+        })
+    }
+
+    /// What is dialled for a mention.
+    fn use_of(&self, mention: &Mention) -> Option<Use> {
+        let names: Vec<&str> = self.users.iter().map(String::as_str).collect();
+        let (who, every_call) = (words::list(&names, 3), every_call(&self.users));
+        let policy = if names.len() == 1 { "policy" } else { "policies" };
+        let of = |group, title: String, impact: String, link: &Link| {
+            Some(Use {
+                group,
+                title,
+                users: self.users.clone(),
+                impact,
+                link: link.clone(),
+                validation: Validation::default(),
+                is_proxy: false,
+            })
+        };
+        match mention {
+            Mention::Url { element, link } => of(
+                Group::PolicyTargets,
+                format!("{element} of {who}"),
+                format!("The {element} in the {policy} of {who} gets no answer."),
+                link,
+            ),
+            Mention::BackendUrl { link, is_conditional } => {
+                let sent = if *is_conditional {
+                    " that its policy sends there"
+                } else {
+                    ""
+                };
+                of(
+                    Group::Backends,
+                    format!("Backend of {who}"),
+                    format!("{every_call}{sent} fails."),
+                    link,
+                )
+            }
+            Mention::Metadata(link) => of(
+                Group::PolicyTargets,
+                format!("Token issuer of {who}"),
+                format!("Tokens cannot be validated: {} is refused (401).", lower(&every_call)),
+                link,
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Fragments, and which of each other they include.
+struct Fragments<'a> {
+    known: Vec<&'a Policy>,
+    by_name: HashMap<String, usize>,
+}
+
+impl<'a> Fragments<'a> {
+    fn new(fragments: &'a [Policy]) -> Self {
+        let mut known = Vec::new();
+        let mut by_name = HashMap::new();
+        for fragment in fragments {
+            if let Scope::Fragment(name) = &fragment.scope {
+                by_name.insert(name.to_ascii_lowercase(), known.len());
+                known.push(fragment);
+            }
+        }
+        Self { known, by_name }
+    }
+
+    /// The fragments that a policy or a fragment includes itself.
+    fn included(&self, policy: &Policy) -> Vec<usize> {
+        let names = policy.mentions.iter().filter_map(|mention| match mention {
+            Mention::Fragment(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        });
+        names.filter_map(|name| self.by_name.get(&name).copied()).collect()
+    }
+
+    /// Policies in their order, each fragment behind the first of them that includes it, with the policies whose it is.
+    fn in_order(&self, policies: Vec<&'a Policy>) -> Vec<(&'a Policy, Vec<&'a Policy>)> {
+        let within: Vec<Vec<usize>> = self.known.iter().map(|fragment| self.included(fragment)).collect();
+        let mut places: Vec<Option<usize>> = vec![None; self.known.len()];
+        let mut found: Vec<(&Policy, Vec<&Policy>)> = Vec::new();
+        for policy in policies {
+            found.push((policy, vec![policy]));
+            let mut open = self.included(policy);
+            let mut seen = BTreeSet::new();
+            while let Some(fragment) = open.pop() {
+                if seen.insert(fragment) {
+                    open.extend(&within[fragment]);
+                    let place = *places[fragment].get_or_insert(found.len());
+                    if place == found.len() {
+                        found.push((self.known[fragment], Vec::new()));
+                    }
+                    found[place].1.push(policy);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Users of several sources as one list, in the order of their names, and whether each of them always sends its calls there.
+fn together(of: &[(Users, bool)]) -> (Users, bool) {
+    if let [(users, always)] = of {
+        return (users.clone(), *always);
+    }
+    let names = |sets: &mut dyn Iterator<Item = &(Users, bool)>| -> BTreeSet<String> {
+        let lists: HashMap<*const [String], &Users> = sets.map(|(users, _)| (Rc::as_ptr(users), users)).collect();
+        lists.into_values().flat_map(|users| users.iter().cloned()).collect()
+    };
+    let all = names(&mut of.iter());
+    let always = names(&mut of.iter().filter(|(_, always)| *always));
+    (
+        all.iter().cloned().collect(),
+        !all.is_empty() && all.len() == always.len(),
+    )
+}
+
 /// What the instance asks for tokens and their metadata.
 fn identity_providers(records: &Records) -> Vec<Use> {
     let of = |title: String, user: &str, impact: String, link: Link| Use {
         group: Group::IdentityProviders,
         title,
-        users: vec![user.to_owned()],
+        users: [user.to_owned()].into(),
         impact,
         link,
         validation: Validation::default(),
@@ -406,4 +480,81 @@ fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::import::instance::{Instance, Part};
+
+    /// An instance of so many APIs, whose policies all include one fragment, which includes another, and it once more.
+    fn sharing(apis: usize, requests: usize) -> Instance {
+        let mut instance = Instance::default();
+        let mut add = |part, entry: serde_json::Value| instance.add(part, &entry.to_string(), "test").unwrap();
+        let request = |n| format!("<send-request><set-url>https://r{n}.example</set-url></send-request>");
+        let inner: String = (0..requests).map(request).collect();
+        let inner = format!(
+            "<fragment>{inner}<set-backend-service backend-id=\"b\"/><include-fragment fragment-id=\"f\"/></fragment>"
+        );
+        let outer = "<fragment><include-fragment fragment-id=\"G\"/></fragment>";
+        for (name, text) in [("f", outer), ("g", &inner)] {
+            add(
+                Part::PolicyFragments,
+                json!({ "name": name, "properties": { "value": text } }),
+            );
+        }
+        add(
+            Part::Backends,
+            json!({ "name": "b", "properties": { "url": "https://b.example" } }),
+        );
+        for n in 0..apis {
+            let policy = "<policies><inbound><include-fragment fragment-id=\"f\"/></inbound></policies>";
+            let id = format!("/apis/a{n}/policies/policy");
+            add(Part::Policies, json!({ "id": id, "properties": { "value": policy } }));
+        }
+        instance
+    }
+
+    #[test]
+    fn what_a_fragment_names_is_one_use_however_many_policies_include_it() {
+        let uses = of(&sharing(500, 40).records, &mut Vec::new());
+        // Forty requests and the backend.
+        assert_eq!(uses.len(), 41);
+        let requests: Vec<&Use> = uses.iter().filter(|of| of.group == Group::PolicyTargets).collect();
+        assert_eq!(requests.len(), 40);
+        assert!(requests.iter().all(|of| Rc::ptr_eq(&of.users, &requests[0].users)));
+        assert!(uses.iter().all(|of| of.users.len() == 500), "{:?}", uses[0]);
+        assert_eq!(requests[0].title, "send-request of API a0, API a1 and 498 more");
+        let backend = uses.iter().find(|of| of.group == Group::Backends).unwrap();
+        assert_eq!(backend.impact, "Every call to API a0, API a1 and 498 more fails.");
+    }
+
+    #[test]
+    fn a_fragment_of_one_policy_reads_as_the_policy_itself() {
+        let uses = of(&sharing(1, 1).records, &mut Vec::new());
+        let request = uses.iter().find(|of| of.group == Group::PolicyTargets).unwrap();
+        assert_eq!(request.title, "send-request of API a0");
+        assert_eq!(
+            request.impact,
+            "The send-request in the policy of API a0 gets no answer."
+        );
+    }
+
+    #[test]
+    fn whose_calls_always_go_there_is_known_over_several_sources() {
+        let users = |names: &[&str]| -> Users { names.iter().map(|name| (*name).to_owned()).collect() };
+        let (ab, bc) = (users(&["a", "b"]), users(&["b", "c"]));
+        for (of, names, always) in [
+            (vec![(ab.clone(), true)], "a b", true),
+            (vec![(ab.clone(), true), (ab.clone(), false)], "a b", true),
+            (vec![(ab.clone(), true), (bc.clone(), false)], "a b c", false),
+            (vec![(ab.clone(), true), (bc.clone(), true)], "a b c", true),
+            (vec![(bc, false), (ab, false)], "a b c", false),
+        ] {
+            let (all, is_always) = together(&of);
+            assert_eq!((all.join(" ").as_str(), is_always), (names, always), "{of:?}");
+        }
+    }
 }
