@@ -11,7 +11,7 @@
 mod of_this_vm;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     path::Path,
     sync::{LazyLock, OnceLock},
 };
@@ -126,21 +126,39 @@ impl Roots {
         certificates: Vec<CertificateDer<'static>>,
     ) -> (Vec<CertificateDer<'static>>, Vec<CertificateDer<'static>>) {
         let mut known = self.subjects();
-        let (mut intermediates, mut rest) = (Vec::new(), certificates);
-        for root in rest.iter().filter_map(parsed).filter(is_its_own_issuer) {
-            known.insert(root.subject().as_raw().to_vec());
-        }
-        loop {
-            let linked = |der: &mut CertificateDer<'static>| {
-                parsed(der).is_some_and(|it| !is_its_own_issuer(&it) && known.contains(it.issuer().as_raw()))
-            };
-            let found: Vec<_> = rest.extract_if(.., linked).collect();
-            if found.is_empty() {
-                return (intermediates, rest);
+        // Who waits for whom to be known, so that each is looked at once however long the chain is.
+        let mut waiting: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+        let mut subjects = Vec::with_capacity(certificates.len());
+        for (index, der) in certificates.iter().enumerate() {
+            let parsed = parsed(der);
+            match &parsed {
+                Some(it) if is_its_own_issuer(it) => drop(known.insert(it.subject().as_raw().to_vec())),
+                Some(it) => waiting.entry(it.issuer().as_raw().to_vec()).or_default().push(index),
+                None => {}
             }
-            known.extend(found.iter().filter_map(parsed).map(|it| it.subject().as_raw().to_vec()));
-            intermediates.extend(found);
+            subjects.push(parsed.map(|it| it.subject().as_raw().to_vec()));
         }
+        let mut open: Vec<Vec<u8>> = waiting
+            .keys()
+            .filter(|issuer| known.contains(*issuer))
+            .cloned()
+            .collect();
+        let mut linked = BTreeSet::new();
+        while let Some(issuer) = open.pop() {
+            for index in waiting.remove(&issuer).unwrap_or_default() {
+                linked.insert(index);
+                open.extend(subjects[index].clone());
+            }
+        }
+        let (mut intermediates, mut roots) = (Vec::new(), Vec::new());
+        for (index, der) in certificates.into_iter().enumerate() {
+            if linked.contains(&index) {
+                intermediates.push(der);
+            } else {
+                roots.push(der);
+            }
+        }
+        (intermediates, roots)
     }
 
     /// The names of everybody whom these roots and intermediates make known, in DER.
