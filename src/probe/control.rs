@@ -20,7 +20,10 @@ use crate::{
         http::{denial, foreign_redirect},
     },
     model::{Need, Protocol},
-    net::tcp::{Manner, TcpEnd},
+    net::{
+        dns::DnsEnd,
+        tcp::{Manner, TcpEnd},
+    },
     plan::{Endpoint, Plan},
 };
 
@@ -79,6 +82,17 @@ pub struct NameControl {
     /// What came of the endpoint's own name right behind it, where the other one was answered: what was cut at one moment
     /// only is not cut for its name.
     pub own: Option<Attempt>,
+}
+
+impl LateControl {
+    /// Whether it accepted the connection, or refused it.
+    pub fn is_answered(&self) -> bool {
+        match self.attempt.tcp.as_ref().map(|tcp| &tcp.end) {
+            Some(TcpEnd::Open) => true,
+            Some(TcpEnd::Failed(failure)) => failure.is_reset(),
+            Some(TcpEnd::Silent { .. }) | None => false,
+        }
+    }
 }
 
 impl NameControl {
@@ -215,6 +229,11 @@ impl Controller {
     pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: Suspicion) {
         let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
         let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
+        // Over TCP 53 a name server may be as silent as anybody.
+        let end = end.or_else(|| match attempt.dns.as_ref().map(|exchange| &exchange.end) {
+            Some(DnsEnd::NotConnected(trace)) => Some(&trace.end).filter(|end| matches!(end, TcpEnd::Silent { .. })),
+            _ => None,
+        });
         let answer = |accepted| Answered {
             index,
             address: attempt.address,

@@ -17,7 +17,7 @@ use crate::{
         rule::{Account, Claims, Group, Rule},
         view::{Row, RunView, Server},
     },
-    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
+    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
     plan::Destination,
     text::words::{count, distinct, list},
 };
@@ -246,7 +246,10 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Basis::Ambiguous
     };
     let mut grounds = Grounds::default().all(Weight::Supports(basis), say::examples(rows));
-    if cut_short.is_some() {
+    if let Some(reading) = cut_short {
+        if reading == Reading::Dropped(Transport::Tcp) {
+            grounds = beside_tcp(view, grounds);
+        }
         grounds = grounds.note("its replies over UDP are cut short (TC=1), which sends whoever asks to TCP 53");
     } else if !scattered.is_empty() {
         grounds = grounds.against(format!(
@@ -352,6 +355,9 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
         grounds = grounds.against("it answered other questions in this run");
     }
+    if reading == Reading::Dropped(Transport::Tcp) {
+        grounds = beside_tcp(view, grounds);
+    }
     if others && !seen.is_alive() {
         grounds = grounds.note("names resolve through another server");
     }
@@ -370,6 +376,25 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         suspects: reading.suspects(view, server),
         fix: reading.fix(view, server),
         impact: Some(impact.into()),
+    }
+}
+
+/// What a connection to somebody else, made once TCP 53 was silent, says of that silence: without ports left, a NAT keeps
+/// every new connection silent, and the questions over UDP go on.
+fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
+    if let Some(host) = view.controls.lost_later() {
+        return grounds.against(format!(
+            "{host}, which had answered a connection, was silent to another behind it: connections are lost, whatever they go to (a \
+             NAT that has run out of ports)"
+        ));
+    }
+    match &view.controls.late {
+        Some(late) if late.is_answered() => {
+            grounds.note(format!("{} answered a connection behind it, so connections get out", late.host))
+        }
+        _ => grounds.open(
+            "no connection to anybody else was answered behind it, so connections may have been lost, whatever they go to",
+        ),
     }
 }
 

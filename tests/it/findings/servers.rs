@@ -161,3 +161,20 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
         words(&finding)
     );
 }
+
+/// Without ports left, a NAT keeps TCP 53 as silent as everything else that is new, and lets questions over UDP through.
+#[test]
+fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
+    let silent = || dns(Server::UdpOnly);
+    let cut_short = || dns(Server::Well).fault(of("storage"), &Fault::CutShort);
+    for (network, confidence, phrase) in [
+        (silent().late(true), Confidence::High, "so connections get out"),
+        (silent().late(false), Confidence::Medium, "run out of ports"),
+        (silent(), Confidence::Medium, "may have been lost"),
+        (cut_short(), Confidence::High, "refuses TCP 53"),
+    ] {
+        let finding = first(&network);
+        assert_eq!(finding.confidence, confidence, "{}", words(&finding));
+        assert!(words(&finding).contains(phrase), "{phrase}: {}", words(&finding));
+    }
+}

@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "TCP 53 is blocked, UDP 53 works",
-            dns(Server::UdpOnly),
+            dns(Server::UdpOnly).late(true),
             ("name-server/10.0.0.4", "answers over UDP 53 and not over TCP 53"),
             High,
             Nsg,
