@@ -92,7 +92,8 @@ impl Zones {
             DnsConduct::Good | DnsConduct::Delayed(_) | DnsConduct::Forged => Some(query.answer(answer)),
             DnsConduct::UpperCase => Some(query.in_upper_case().answer(answer)),
             DnsConduct::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
-            DnsConduct::WrongId => Some(query.with_other_id().answer(answer)),
+            DnsConduct::Bulky => Some(query.bulky()),
+            DnsConduct::WrongId | DnsConduct::Endless => Some(query.with_other_id().answer(answer)),
             DnsConduct::WrongQuestion => Some(query.with_other_question().answer(answer)),
             DnsConduct::Garbage => Some(GARBAGE.to_vec()),
             DnsConduct::Loop => Some(query.looped()),
@@ -102,7 +103,7 @@ impl Zones {
                 let whole = query.answer(answer);
                 Some(whole[..whole.len() / 2].to_vec())
             }
-            DnsConduct::Closed | DnsConduct::Silent | DnsConduct::Close => None,
+            DnsConduct::Closed | DnsConduct::Silent | DnsConduct::Close | DnsConduct::Dripping => None,
         }
     }
 }
@@ -130,6 +131,11 @@ async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: Dn
                 let _ = socket.send_to(&reply, from).await;
             });
         } else {
+            if conduct == DnsConduct::Endless {
+                for _ in 0..199 {
+                    let _ = socket.send_to(&reply, from).await;
+                }
+            }
             if conduct == DnsConduct::Forged {
                 let _ = socket.send_to(&forged(&reply), from).await;
             }
@@ -170,9 +176,20 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct
         let Some(query) = Query::parse(&query) else {
             return Ok(());
         };
+        if conduct == DnsConduct::Dripping {
+            stream.write_u16(u16::MAX).await?;
+            loop {
+                stream.write_u8(0).await?;
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
         let Some(reply) = zones.reply(&query, conduct) else {
             continue;
         };
+        while conduct == DnsConduct::Endless {
+            stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
+            stream.write_all(&reply).await?;
+        }
         wait_for(conduct).await;
         let promised = if conduct == DnsConduct::Short {
             reply.len() * 2

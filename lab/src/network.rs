@@ -149,6 +149,13 @@ pub enum DnsConduct {
     Forged,
     /// Answers with every letter of the names in upper case.
     UpperCase,
+    /// Answers with 64 KB of TXT records that nobody asked for.
+    Bulky,
+    /// Over TCP it promises the largest message and sends a byte every tenth of a second, without an end; over UDP the same
+    /// as silent.
+    Dripping,
+    /// Over TCP it answers another query's id, again and again without an end; over UDP two hundred times.
+    Endless,
 }
 
 /// What a name resolves to.

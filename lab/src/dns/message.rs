@@ -10,6 +10,7 @@ pub(super) const NXDOMAIN: u8 = 3;
 const TYPE_A: u16 = 1;
 const TYPE_CNAME: u16 = 5;
 const TYPE_SOA: u16 = 6;
+const TYPE_TXT: u16 = 16;
 const TYPE_AAAA: u16 = 28;
 const CLASS_IN: u16 = 1;
 const TTL: u32 = 60;
@@ -135,6 +136,18 @@ impl Query {
     /// An answer with nothing but a response code.
     pub(super) fn refuse(&self, rcode: u8) -> Vec<u8> {
         self.head(rcode, false, 0, 0)
+    }
+
+    /// An answer of as many TXT records (RFC 1035 §3.3.14) as a message has room for.
+    pub(super) fn bulky(&self) -> Vec<u8> {
+        const RECORDS: usize = 230;
+        let mut text = vec![255];
+        text.extend([b'x'; 255]);
+        let mut message = self.head(0, false, RECORDS, 0);
+        for _ in 0..RECORDS {
+            self.write_record(&mut message, &self.name, TYPE_TXT, &text);
+        }
+        message
     }
 
     /// An answer whose record's name is a pointer to itself (RFC 1035 §4.1.4 gone wrong).

@@ -1,14 +1,10 @@
-//! What the agent costs and says among hostile name servers, peers and files: bounded memory, its deadline, no false pass.
+//! What the agent costs and says among hostile name servers and peers, and with endless files of the system: bounded memory, its deadline, no false pass.
 //!
 //! To try another kind of hostility, add a network and what must hold there.
 
 use std::{
     collections::HashSet,
-    fs::{self, File, OpenOptions},
-    io::Write as _,
-    path::Path,
-    process::Command,
-    thread,
+    fs::{self, OpenOptions},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -55,6 +51,49 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
             )
         },
         check: |world| lies(world, 8_000),
+    },
+    Promise {
+        name: "budgets/name-servers-that-never-come-to-an-end",
+        catalog: None,
+        network: || {
+            "name_servers:
+  - { at: 10.2.0.10, udp: endless, tcp: endless }
+  - { at: 10.2.0.11, udp: truncated, tcp: dripping }"
+                .to_owned()
+        },
+        check: |world| lies(world, 6_000),
+    },
+    Promise {
+        name: "budgets/name-servers-that-say-too-much",
+        catalog: None,
+        network: || {
+            "name_servers:
+  - { at: 10.2.0.10, udp: truncated, tcp: bulky }
+  - { at: 10.2.0.11, udp: bulky, tcp: bulky }"
+                .to_owned()
+        },
+        check: |world| lies(world, 6_000),
+    },
+    Promise {
+        name: "budgets/peers-that-drip",
+        catalog: None,
+        network: || {
+            "services:
+  '*:443': { http: { endless_headers: true }, pace: { bytes: 1, every_ms: 200 } }
+  '*:80': { http: { size: 1000000000 }, pace: { bytes: 1, every_ms: 200 } }
+  '*:1433': { script: [ read, { repeat: [ 100000000, x ] } ], pace: { bytes: 1, every_ms: 200 } }
+  '*:445': { script: [ { repeat: [ 100000000, x ] } ], pace: { bytes: 1, every_ms: 200 } }
+  '*:5671': { pace: { bytes: 1, every_ms: 200 } }
+  '*:5672': { pace: { bytes: 1, every_ms: 200 } }"
+                .to_owned()
+        },
+        // A certificate that comes in time, byte by byte, proves as much as any.
+        check: |world| {
+            hostile_run(world, 5_000, |row| {
+                row["stages"]["tls"].is_null() && row["port"] == 1433
+            })
+            .map(drop)
+        },
     },
     Promise {
         name: "budgets/10000-endpoints-of-4000-addresses",
@@ -119,30 +158,6 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
                 row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
             };
             hostile_run(world, 4_000, hostile).map(drop)
-        },
-    },
-    Promise {
-        name: "budgets/files-without-end",
-        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
-        network: || "{}".to_owned(),
-        check: |world| {
-            let sparse = world.lab.folder().join("sparse");
-            File::create(&sparse)?.set_len(1 << 30)?;
-            for file in [Path::new("/dev/zero"), &sparse] {
-                refused_cheaply(world, file, || {})?;
-            }
-            // Whoever writes into it never stops by himself.
-            let pipe = world.lab.folder().join("pipe");
-            ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
-            refused_cheaply(world, &pipe, || {
-                let pipe = pipe.clone();
-                thread::spawn(move || -> std::io::Result<()> {
-                    let mut pipe = OpenOptions::new().write(true).open(pipe)?;
-                    loop {
-                        pipe.write_all(&b"no end ".repeat(1_000))?;
-                    }
-                });
-            })
         },
     },
     Promise {
@@ -211,36 +226,4 @@ fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::
         listed.peak_mb
     );
     Ok(cost)
-}
-
-/// Hands a file to everything that reads one; each says so in a sentence. `before` is done before each.
-fn refused_cheaply(world: &World, file: &Path, before: impl Fn()) -> Result<()> {
-    let shown = file.display().to_string();
-    let readers: [(&str, &[&str]); 13] = [
-        ("run", &["--probes"]),
-        ("run", &["--network-status"]),
-        ("run", &["--dependencies"]),
-        ("run", &["--instance"]),
-        ("run", &["--effective-nsg"]),
-        ("run", &["--effective-routes"]),
-        ("run", &["--service-tags"]),
-        ("run", &["--ca-file"]),
-        ("run", &["--management-ca-file"]),
-        ("list", &["--probes"]),
-        ("rules", &["--kind", "nsg", "--report"]),
-        ("watch", &["--baseline"]),
-        ("watch", &["--network-status"]),
-    ];
-    for (command, flags) in readers {
-        before();
-        let cost = within_memory(world, command, &[flags, &[&shown]].concat())
-            .with_context(|| format!("{command} {flags:?} {shown}"))?;
-        let said = text(cost.said.as_bytes());
-        ensure!(
-            cost.status == Some(2) && said.contains(&shown) && said.len() < 500,
-            "{command} {flags:?}: {:?} {said}",
-            cost.status
-        );
-    }
-    Ok(())
 }
