@@ -41,6 +41,8 @@ const LOGIN: &str = "login.microsoftonline.com";
 const MANAGEMENT: &str = "management.azure.com";
 const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
 const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// Where the management endpoint is here.
+const MANAGED: Ipv4Addr = Ipv4Addr::new(20, 70, 0, 1);
 const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(10, 2, 0, 11)];
 
@@ -181,7 +183,7 @@ const LISTED: &[Listed] = &[
     Listed {
         readme: "to the cloud's management endpoint",
         is: |said, _| match said {
-            Said::Hello { to, name } => *to == (Ipv4Addr::new(20, 70, 0, 1), 443) && name == MANAGEMENT,
+            Said::Hello { to, name } => *to == (MANAGED, 443) && name == MANAGEMENT,
             Said::Question { server, name } => NAME_SERVERS.contains(server) && name == MANAGEMENT,
             _ => false,
         },
@@ -204,6 +206,7 @@ pub(super) fn is_what_is_listed() -> Result<()> {
     }
 
     let world = World::make()?;
+    is_one_place(&world)?;
     let before = world.lab.sent().len();
     let mut run = world.agent("run")?;
     run.args(["--timeout", "2s", "--format", "json", "--ca-file"])
@@ -212,6 +215,65 @@ pub(super) fn is_what_is_listed() -> Result<()> {
     let report: Value =
         serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     ensure!(report["complete"] == true);
+    let said = sent_since(&world, before)?;
+    let near = near(&said);
+    ensure!(near.len() <= 4, "small times to live to {near:?}");
+    let mut ports = BTreeSet::new();
+    for one in &said {
+        if let Said::Nothing { to: (NOBODY, port), .. } = one {
+            ensure!(ports.insert(*port), "two connections to {NOBODY}:{port}");
+        }
+    }
+    for Listed { readme, is } in LISTED {
+        ensure!(
+            said.iter().any(|one| is(one, &world.plan)),
+            "the run did nothing of “{readme}”"
+        );
+    }
+    Ok(())
+}
+
+/// `path` says to one place what a run says to all, and nothing to anybody else.
+fn is_one_place(world: &World) -> Result<()> {
+    const TARGET: &str = "partner.hip.live.com";
+    let before = world.lab.sent().len();
+    let mut path = world.agent("path")?;
+    path.args(["--timeout", "1s", "--ca-file"]).arg(world.lab.ca_file()?);
+    let output = path.arg(format!("{TARGET}:443")).output()?;
+    ensure!(
+        output.status.code() == Some(1),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let said = sent_since(world, before)?;
+    ensure!(!near(&said).is_empty(), "no small time to live");
+    let asked = [MANAGEMENT, TARGET, LOGIN];
+    for one in &said {
+        let is_there = |to: &Place| world.plan.hosts_at(*to).contains(TARGET) || *to == METADATA || to.0 == MANAGED;
+        let is_expected = match one {
+            Said::Question { name, .. } => asked.contains(&name.as_str()),
+            Said::Hello { to, name } => is_there(to) && asked.contains(&name.as_str()),
+            Said::Nothing { to, .. } => is_there(to) || to.0 == NOBODY,
+            Said::Request { to, .. } | Said::Bytes { to, .. } | Said::Near { to, .. } | Said::Datagram { to, .. } => {
+                is_there(to)
+            }
+        };
+        ensure!(is_expected, "path to {TARGET}: {one:02x?}");
+    }
+    Ok(())
+}
+
+/// The places that packets were sent to which are only meant for the first hops.
+fn near(said: &[Said]) -> BTreeSet<Place> {
+    let near = said.iter().filter_map(|one| match one {
+        Said::Near { to, .. } => Some(*to),
+        _ => None,
+    });
+    near.collect()
+}
+
+/// What was said after so many frames, all of which is listed.
+fn sent_since(world: &World, before: usize) -> Result<Vec<Said>> {
     let seen = Seen::read(&world.lab.sent()[before..], VM);
     ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);
     ensure!(seen.odd.is_empty(), "frames of another kind: {:02x?}", seen.odd.first());
@@ -227,25 +289,7 @@ pub(super) fn is_what_is_listed() -> Result<()> {
             "not listed: {one:02x?}"
         );
     }
-    let near = said.iter().filter_map(|one| match one {
-        Said::Near { to, .. } => Some(*to),
-        _ => None,
-    });
-    let near: BTreeSet<Place> = near.collect();
-    ensure!(near.len() <= 4, "small times to live to {near:?}");
-    let mut ports = BTreeSet::new();
-    for one in &said {
-        if let Said::Nothing { to: (NOBODY, port), .. } = one {
-            ensure!(ports.insert(*port), "two connections to {NOBODY}:{port}");
-        }
-    }
-    for Listed { readme, is } in LISTED {
-        ensure!(
-            said.iter().any(|one| is(one, &world.plan)),
-            "the run did nothing of “{readme}”"
-        );
-    }
-    Ok(())
+    Ok(said)
 }
 
 /// The points of README's list.
@@ -362,6 +406,7 @@ impl Plan {
 
     fn knows(&self, address: Ipv4Addr) -> bool {
         NAME_SERVERS.contains(&address)
+            || address == PLATFORM
             || self
                 .endpoints
                 .iter()
@@ -414,7 +459,7 @@ impl World {
             "line: {{ recorded: true }}
 name_servers: [ {{ at: 10.2.0.10 }}, {{ at: 10.2.0.11, udp: truncated }}, {{ at: {PLATFORM}, hidden: true }} ]
 names:
-  {MANAGEMENT}: {{ addresses: [20.70.0.1] }}
+  {MANAGEMENT}: {{ addresses: [{MANAGED}] }}
   go.microsoft.com: {{ rcode: 3 }}
 services:
   '169.254.169.254:80':
