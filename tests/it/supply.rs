@@ -104,3 +104,35 @@ fn dependencies(metadata: &Value) -> BTreeMap<&str, &Value> {
     }
     known
 }
+
+/// `cargo deny` is not everywhere: its list of licences is held here as well, for all that is built, tests included.
+#[test]
+fn every_licence_is_one_that_is_allowed() {
+    let rules = include_str!("../../deny.toml");
+    let (_, licences) = rules.split_once("[licenses]").expect("the section");
+    let (licences, _) = licences.split_once("\n[").expect("its end");
+    let quoted: BTreeSet<&str> = licences.split('"').skip(1).step_by(2).collect();
+    let metadata = metadata("x86_64-unknown-linux-gnu");
+    let used = metadata
+        .pointer("/resolve/nodes")
+        .and_then(Value::as_array)
+        .expect("a list");
+    let used: BTreeSet<&str> = used.iter().filter_map(|node| node["id"].as_str()).collect();
+    let packages = metadata["packages"].as_array().expect("a list");
+    let mut looked_at = 0;
+    for package in packages
+        .iter()
+        .filter(|package| package["id"].as_str().is_some_and(|id| used.contains(id)))
+    {
+        // `(MIT OR Apache-2.0) AND Unicode-3.0`, `MIT/Apache-2.0`: any of what `OR` joins will do.
+        let words = package["license"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('/', " OR ")
+            .replace(['(', ')'], "");
+        let is_allowed = |one: &str| one.split(" AND ").all(|word| quoted.contains(word.trim()));
+        assert!(words.split(" OR ").any(is_allowed), "{}: {words}", package["name"]);
+        looked_at += 1;
+    }
+    assert!(looked_at > 200, "{looked_at} packages");
+}
