@@ -7,12 +7,20 @@ use std::{
     borrow::Cow,
     fs,
     io::{self, Read as _},
-    os::unix::fs::FileTypeExt as _,
+    os::{
+        fd::AsFd as _,
+        unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
+    },
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
+use nix::{
+    errno::Errno,
+    libc::O_NONBLOCK,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use thiserror::Error;
 
 use crate::text::escape;
@@ -21,6 +29,9 @@ use crate::text::escape;
 const PIECE: usize = 1 << 20;
 /// How much is read of a device, in bytes: a terminal has less, and all others have no end.
 const DEVICE: usize = 1 << 20;
+
+/// How long a named pipe may have nobody who writes to it.
+const WITHOUT_WRITER: Duration = Duration::from_secs(1);
 
 /// Why a file could not be read: one sentence, harmless for a terminal.
 #[derive(Debug, Error)]
@@ -65,9 +76,14 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
 /// Reads a file as [`read`] does, and says when it was last written.
 pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
     let whole = || -> io::Result<_> {
-        let file = fs::File::open(path)?;
+        // Opened otherwise, a named pipe would keep us until somebody opens it to write.
+        let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
+        let file = Patient {
+            file,
+            is_unread_pipe: kind.is_fifo(),
+        };
         let bytes = if kind.is_file() && metadata.len() > most as u64 {
             None
         } else if kind.is_char_device() || kind.is_block_device() {
@@ -87,6 +103,39 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
     let path = || path.to_owned();
     let bytes = bytes.ok_or_else(|| ReadError::TooLarge { path: path(), most })?;
     Ok((bytes, written))
+}
+
+/// A file that waits for what is written to it.
+struct Patient {
+    file: fs::File,
+    /// A pipe of which nobody knows yet whether somebody writes to it.
+    is_unread_pipe: bool,
+}
+
+impl Patient {
+    /// Waits until there is something to read, or nothing more to come; says whether that was in time.
+    fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
+        match poll(&mut [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl io::Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let timeout = PollTimeout::try_from(WITHOUT_WRITER).unwrap_or(PollTimeout::ZERO);
+        let is_lonely = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
+        loop {
+            match self.file.read(buffer) {
+                // The end of a pipe that nobody has begun to write to.
+                Ok(0) if is_lonely => return Err(io::Error::other("it is a pipe, and nobody writes to it")),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollTimeout::NONE).map(drop)?,
+                read => return read,
+            }
+        }
+    }
 }
 
 /// Everything that there is to read, or `None` where that is more than `most` bytes.
@@ -156,7 +205,7 @@ fn wide(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs::OpenOptions, io::Write as _, path::Path, process::Command, thread};
 
     use proptest::prelude::*;
 
@@ -210,6 +259,30 @@ mod tests {
         assert!(said.ends_with("binary is not text: save it as UTF-8"), "{said}");
         std::fs::write(&binary, vec![b'x'; 100]).unwrap();
         assert_eq!(read(&binary, 100).unwrap().len(), 100);
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_its_end_and_not_waited_for_without_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let said = read(&pipe, 100).unwrap_err().to_string();
+        assert!(said.ends_with("pipe: it is a pipe, and nobody writes to it"), "{said}");
+        for text in ["", "two\nlines\n"] {
+            let writer = {
+                let pipe = pipe.clone();
+                thread::spawn(move || {
+                    let mut pipe = OpenOptions::new().write(true).open(pipe).unwrap();
+                    let (first, second) = text.split_at(text.len() / 2);
+                    pipe.write_all(first.as_bytes()).unwrap();
+                    // As often as not the reader waits for the rest by then.
+                    thread::yield_now();
+                    pipe.write_all(second.as_bytes()).unwrap();
+                })
+            };
+            assert_eq!(read(&pipe, 100).unwrap(), text.as_bytes());
+            writer.join().unwrap();
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, net::IpAddr};
 use jiff::Timestamp;
 
 use super::{
-    Failure, print,
+    Failure, print_within,
     session::{Session, Unopened},
     stop::Stop,
     tell, terminal,
@@ -62,8 +62,10 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
     let report = session.report(&run, started_at);
     let status = status(&report);
     let options = terminal::options(&status, *color, Detail::Unwell, None);
-    print(&hops::render(&endpoint, &report, &run, &options))?;
-    Ok(status.code)
+    let text = hops::render(&endpoint, &report, &run, &options);
+    let patience = stop.patience(probe.deadline);
+    let told = stop.apart(None, move || print_within(&text, patience.stdout));
+    told.map_or(Ok(ExitStatus::INTERRUPTED), |told| told.map(|_| status.code))
 }
 
 /// Where nothing left this machine, nothing is known of the network, whatever the kind of address.

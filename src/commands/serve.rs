@@ -17,8 +17,8 @@ use self::reload::{Broken, Reload, Woken};
 use super::{
     Failure,
     rounds::{HOUR, Rounds, next_start},
-    session::{Prepared, Session, Unopened},
-    stop::Stop,
+    session::{Prepared, Session, Unopened, late},
+    stop::{Stop, Stopped},
 };
 use crate::{
     cli::{ServeArgs, ServiceArgs},
@@ -58,8 +58,15 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     let sockets = descriptors::prepare().map_err(Failure::agent)?;
     let connections = MOST_CONNECTIONS.min(sockets / SHARE).max(1);
     let service = &arguments.service;
-    let door = Door::open(service.web_config.as_deref()).map_err(Failure::usage)?;
-    let door = Arc::new(door);
+    let door = {
+        let path = service.web_config.clone();
+        let deadline = arguments.probe.deadline;
+        match stop.apart(Some(stop.began() + deadline), move || Door::open(path.as_deref())) {
+            Ok(door) => Arc::new(door.map_err(Failure::usage)?),
+            Err(Stopped::Interrupted) => return Ok(0),
+            Err(Stopped::Late(file)) => return Err(late(file.as_deref(), deadline)),
+        }
+    };
     let pattern = service
         .log
         .as_deref()

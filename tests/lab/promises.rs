@@ -4,6 +4,7 @@
 mod budgets;
 mod documents;
 mod ends;
+mod files;
 mod fixes;
 mod moments;
 mod outputs;
@@ -39,6 +40,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
         budgets::PROMISES,
         documents::PROMISES,
         ends::PROMISES,
+        files::PROMISES,
         fixes::PROMISES,
         moments::PROMISES,
         outputs::PROMISES,
@@ -87,7 +89,7 @@ impl World {
             arguments.extend(["--no-builtin", "--probes"].map(str::to_owned));
             arguments.push(catalog.display().to_string());
         }
-        if matches!(command, "run" | "watch") && !flags.contains(&"--ca-file") {
+        if matches!(command, "run" | "watch" | "serve" | "path") && !flags.contains(&"--ca-file") {
             arguments.extend(["--ca-file".to_owned(), self.lab.ca_file()?.display().to_string()]);
         }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));

@@ -1,4 +1,5 @@
-//! Signals at moments that nobody chose: wherever a run or a watch is, a valid report follows, and what it lacks is said.
+//! Signals at moments that nobody chose: wherever a run or a watch is, a valid report follows, and what it lacks is said; a
+//! service ends, with a log that is whole.
 //!
 //! `APIM_PROBE_MOMENTS=1000` tries as many; run by hand, each prints how long the ends took.
 
@@ -32,6 +33,12 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || WAITING.to_owned(),
         check: |world| at_any_moment(world, "watch", Duration::from_millis(3_500)),
+    },
+    Promise {
+        name: "moments/serve",
+        catalog: None,
+        network: || WAITING.to_owned(),
+        check: |world| at_any_moment(world, "serve", Duration::from_millis(2_600)),
     },
     Promise {
         name: "moments/second-signal",
@@ -72,6 +79,7 @@ fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
         // Spread evenly, and in no order that the phases of a run could follow.
         let moment = span.mul_f64((f64::from(number) * 0.618_034).fract());
         let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][number as usize % 3];
+        let one = if command == "serve" { one_service } else { one };
         let took = one(world, command, moment, signal).with_context(|| format!("{signal} after {moment:?}"))?;
         ends.extend(took);
     }
@@ -111,6 +119,47 @@ fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result
     let took = sent.elapsed();
     is_partial(&file, status).with_context(|| fs::read_to_string(&said).unwrap_or_default())?;
     Ok(Some(took))
+}
+
+/// A service and its signal; how long it took to end. SIGHUP makes it read anew, and what ends it comes a moment later.
+fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
+    let log = world.lab.folder().join("log");
+    let _ = fs::remove_file(&log);
+    let shown = log.display().to_string();
+    let flags = [
+        "--listen",
+        "127.0.0.1:0",
+        "--interval",
+        "700ms",
+        "--timeout",
+        "2s",
+        "--log",
+        &shown,
+    ];
+    let mut agent = world.agent(command, &flags)?;
+    let said = world.lab.folder().join("said");
+    agent.stdout(Stdio::null()).stderr(File::create(&said)?);
+    let mut child = agent.spawn().context("starting the agent")?;
+    wait_until_it_listens(&child)?;
+    thread::sleep(moment);
+    let words = || fs::read_to_string(&said).unwrap_or_default();
+    if signal == Signal::SIGHUP {
+        send(&child, signal).with_context(words)?;
+        thread::sleep(moment / 20);
+        ensure!(child.try_wait()?.is_none(), "SIGHUP ended it:\n{}", words());
+        send(&child, Signal::SIGTERM).with_context(words)?;
+    } else {
+        send(&child, signal).with_context(words)?;
+    }
+    let sent = Instant::now();
+    let status = child.wait()?;
+    ensure!(status.code() == Some(0), "{status}\n{}", words());
+    // Whatever was begun of the log is whole; before it was opened there is none.
+    for line in fs::read_to_string(&log).unwrap_or_default().split_inclusive('\n') {
+        let line: serde_json::Value = serde_json::from_str(line).with_context(|| format!("{line:?}"))?;
+        ensure!(line["Event"].is_string(), "{line}");
+    }
+    Ok(Some(sent.elapsed()))
 }
 
 fn is_partial(file: &Path, status: ExitStatus) -> Result<()> {

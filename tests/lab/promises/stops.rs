@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -96,6 +96,46 @@ pub(super) const PROMISES: &[Promise] = &[
                 ensure!(status == Some(130), "{signal}: {status:?}");
                 let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
                 ensure!(report["complete"] == true, "{signal}: it was complete by then");
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/signal-while-stdout-takes-nothing",
+        catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
+        network: || "{}".to_owned(),
+        check: |world| {
+            for (command, flags) in [("run", &[][..]), ("watch", &[]), ("path", &["a.example"])] {
+                for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                    // Nobody reads, and there is no room for another byte.
+                    let (_reader, full) = full_pipe()?;
+                    let mut agent = world.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
+                    let child = agent.stdout(full).stderr(Stdio::null()).spawn()?;
+                    until("it waits for its reader", || waits_to_write(child.id()))?;
+                    send(&child, signal)?;
+                    let status = exit(child)?;
+                    ensure!(status == Some(130), "{command}, {signal}: {status:?}");
+                }
+            }
+            Ok(())
+        },
+    },
+    Promise {
+        name: "stops/service-while-its-files-are-read",
+        catalog: None,
+        network: || "{}".to_owned(),
+        check: |world| {
+            for (number, flag) in [&FILES[..], &["--web-config", "--elsewhere"]]
+                .concat()
+                .into_iter()
+                .enumerate()
+            {
+                let pipe = pipe(world, number)?;
+                let shown = pipe.display().to_string();
+                let child = start(world, "serve", &["--listen", "127.0.0.1:0", flag, &shown])?;
+                let _writer = reader_is_there(&pipe)?;
+                let output = end(child, Signal::SIGTERM)?;
+                ensure_status(&output, 0).context(flag)?;
             }
             Ok(())
         },
@@ -277,6 +317,14 @@ fn exit(mut child: Child) -> Result<Option<i32>> {
         Ok(status.is_some())
     })?;
     Ok(status.and_then(|status| status.code()))
+}
+
+/// Both ends of a pipe that takes nothing more.
+fn full_pipe() -> Result<(std::io::PipeReader, std::io::PipeWriter)> {
+    let (reader, mut writer) = std::io::pipe()?;
+    // It has room for this much, as any pipe of Linux's (pipe(7)).
+    writer.write_all(&[b' '; 64 << 10])?;
+    Ok((reader, writer))
 }
 
 /// Whether something has been written into a pipe.
