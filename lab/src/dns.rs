@@ -186,9 +186,11 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct
         let Some(reply) = zones.reply(&query, conduct) else {
             continue;
         };
-        while conduct == DnsConduct::Endless {
-            stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
-            stream.write_all(&reply).await?;
+        if conduct == DnsConduct::Endless {
+            loop {
+                stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
+                stream.write_all(&reply).await?;
+            }
         }
         wait_for(conduct).await;
         let promised = if conduct == DnsConduct::Short {

@@ -10,7 +10,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Rules, Users, tls, users::Turn};
+use super::{
+    Rules, Users, tls,
+    users::{self, Turn},
+};
 use crate::file;
 
 /// A larger file is none of these, in bytes.
@@ -122,7 +125,7 @@ fn rules(path: &Path, turn: &Turn, watched: &mut Vec<Watched>) -> Result<Rules, 
 /// Says what is wrong with the text of a file, those that it names aside.
 pub(in crate::serve) fn check(text: &str) -> Result<(), String> {
     let users = parse(text)?.basic_auth_users.unwrap_or_default();
-    Users::new(users).map(drop)
+    Users::new(users, users::turn()).map(drop)
 }
 
 fn parse(text: &str) -> Result<File, String> {

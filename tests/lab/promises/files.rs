@@ -255,11 +255,13 @@ fn nonsense(folder: &Path) -> Result<Vec<PathBuf>> {
             .flat_map(u16::to_le_bytes)
             .collect()
     };
-    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (this, before) in ('b'..='n').zip('a'..) {
+    let nine_of = |(this, before): (char, char)| {
         let nine = vec![format!("*{before}"); 9].join(", ");
-        bomb += &format!("{this}: &{this} [{nine}]\n");
-    }
+        format!("{this}: &{this} [{nine}]\n")
+    };
+    let bomb: String = std::iter::once("a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned())
+        .chain(('b'..='n').zip('a'..).map(nine_of))
+        .collect();
     let nested: String = (0..1_000)
         .flat_map(|depth| [" ".repeat(depth), "a:\n".into()])
         .collect();

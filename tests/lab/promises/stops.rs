@@ -323,7 +323,7 @@ fn exit(mut child: Child) -> Result<Option<i32>> {
 fn full_pipe() -> Result<(std::io::PipeReader, std::io::PipeWriter)> {
     let (reader, mut writer) = std::io::pipe()?;
     // It has room for this much, as any pipe of Linux's (pipe(7)).
-    writer.write_all(&[b' '; 64 << 10])?;
+    writer.write_all(&b" ".repeat(64 << 10))?;
     Ok((reader, writer))
 }
 
