@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures the static binary against its budgets, in the lab. Arguments name measurements; without one it takes all but those
-# that run for minutes (CONTRIBUTING.md, "The benchmark"):
+# Measures the static binary against its budgets, in the lab. Arguments name
+# measurements; without one it takes all but those that run for minutes
+# (CONTRIBUTING.md, "The benchmark"):
 #
 #   scripts/bench.sh [MEASUREMENT…]
 set -euo pipefail

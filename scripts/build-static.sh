@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Builds the agent as one static, stripped file that runs on any Linux of its architecture, and checks that it is one: no
-# interpreter, no shared library, at most 11 MB, and up within 10 ms where it can be started here. That nothing asks the
-# system's resolver is for the tests to show, who watch what is opened: the HTTP client holds a way to it that no request
-# takes.
+# Builds the agent as one static, stripped file that runs on any Linux of its
+# architecture, and checks that it is one: no interpreter, no shared library, at
+# most 11 MB, and up within 10 ms where it can be started here. That nothing
+# asks the system's resolver is for the tests to show, who watch what is opened:
+# the HTTP client holds a way to it that no request takes.
 #
 #   scripts/build-static.sh [--auditable] [x86_64|aarch64]
 #
-# Needs readelf and strip (binutils), which come with every C compiler. Without an architecture it is this machine's; the
-# other one takes its cross compiler and Rust's standard library for it: on Debian or Ubuntu
+# Needs readelf and strip (binutils), which come with every C compiler. Without
+# an architecture it is this machine's; the other one takes its cross compiler
+# and Rust's standard library for it: on Debian or Ubuntu
 #
-#   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross && rustup target add aarch64-unknown-linux-gnu
+#   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+#   rustup target add aarch64-unknown-linux-gnu
 #
-# --auditable writes the list of what is built in into the file; it takes cargo-auditable.
+# --auditable writes the list of what is built in into the file; it takes
+# cargo-auditable.
 set -euo pipefail
 
 max_bytes=11000000

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Collects what an API Management instance says of itself, for `apim-probe --instance`.
+# Collects what an API Management instance says of itself, for `apim-probe
+# --instance`.
 #
 #   scripts/collect.sh RESOURCE_ID > instance.json
 #
-# Runs anywhere with the Azure CLI, signed in as somebody with the role Reader on the instance. Every request reads. Only
-# the fields that lead to a host are asked for, so that no credentials, keys or certificates get into the file. URLs, plain
-# named values and the text of policies come as they are: keep the file as confidential as those. What could not be read is
-# said on stderr and stands in the file as an error, which apim-probe says as well.
+# Runs anywhere with the Azure CLI, signed in as somebody with the role Reader
+# on the instance. Every request reads. Only the fields that lead to a host are
+# asked for, so that no credentials, keys or certificates get into the file.
+# URLs, plain named values and the text of policies come as they are: keep the
+# file as confidential as those. What could not be read is said on stderr and
+# stands in the file as an error, which apim-probe says as well.
 set -euo pipefail
 shopt -s nocasematch
 

@@ -1,31 +1,45 @@
 #!/usr/bin/env bash
-# Runs apim-probe on an Azure VM by a managed run command, which needs nothing but the Azure CLI here: no SSH, no open port.
-# Shows the answer (`brief`, which fits into the 4 KB that Azure keeps of what a command prints), fetches the reports, and
-# ends with the exit status of the agent; with 2 if the flags are wrong, and 4 if az fails or the agent gives no answer.
-# What follows -- goes to `apim-probe run`:
+# Runs apim-probe on an Azure VM by a managed run command, which needs nothing
+# but the Azure CLI here: no SSH, no open port. Shows the answer (`brief`, which
+# fits into the 4 KB that Azure keeps of what a command prints), fetches the
+# reports, and ends with the exit status of the agent; with 2 if the flags are
+# wrong, and 4 if az fails or the agent gives no answer. What follows -- goes to
+# `apim-probe run`:
 #
-#   scripts/managed-run.sh --vm VM_ID --storage-account NAME --container NAME [-- --region westeurope …]
+#   scripts/managed-run.sh --vm VM_ID --storage-account NAME --container NAME \
+#       [-- --region westeurope …]
 #   scripts/managed-run.sh --vm VM_ID --installed [-- …]
 #
 #   --vm VM_ID               az vm show --query id
-#   --storage-account NAME   carries the agent to the VM and the reports back, by links that expire after two hours
+#   --storage-account NAME   carries the agent to the VM and the reports back,
+#                            by links that expire after two hours
 #   --container NAME         in that account
-#   --installed              the agent is on the VM already (deb, rpm, scripts/vm-application.sh): with a storage account the
-#                            reports are fetched, without one only the answer is shown
-#   --agent FILE             by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
-#   --reports FOLDER         where the reports go, by default apim-probe-reports; `-- -o report.md` adds one to them
-#   --output-blob            has Azure write what is printed to a blob as well (outputBlobUri), which comes with the reports. Only
-#                            for a VM that reaches Storage: Azure creates the blob from the VM before it runs anything
+#   --installed              the agent is on the VM already (deb, rpm,
+#                            scripts/vm-application.sh): with a storage account
+#                            the reports are fetched, without one only the
+#                            answer is shown
+#   --agent FILE             by default apim-probe/apim-probe, as a release
+#                            unpacks, or target/apim-probe
+#   --reports FOLDER         where the reports go, by default
+#                            apim-probe-reports; `-- -o report.md` adds one to
+#                            them
+#   --output-blob            has Azure write what is printed to a blob as well
+#                            (outputBlobUri), which comes with the reports. Only
+#                            for a VM that reaches Storage: Azure creates the
+#                            blob from the VM before it runs anything
 #   --location REGION        that of the VM; without it, Azure is asked
-#   --leave                  deletes neither blobs nor the run command: the caller deletes the whole resource group
+#   --leave                  deletes neither blobs nor the run command: the
+#                            caller deletes the whole resource group
 #   --dry-run                only shows the commands
 #   --help                   shows this
 #
-# It takes an `az login` with Virtual Machine Contributor on the VM and Storage Blob Data Contributor on the account; or the
-# account's key in AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes at the end, also after Ctrl-C;
-# if a deletion fails, it prints the command for it. Where it says that the VM does not reach the storage account, that is a
-# finding in itself, because the instance needs Storage too. HTTP 403 is not: the VM does reach it, and the account's own
-# firewall or the link is at fault.
+# It takes an `az login` with Virtual Machine Contributor on the VM and Storage
+# Blob Data Contributor on the account; or the account's key in
+# AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes at
+# the end, also after Ctrl-C; if a deletion fails, it prints the command for it.
+# Where it says that the VM does not reach the storage account, that is a
+# finding in itself, because the instance needs Storage too. HTTP 403 is not:
+# the VM does reach it, and the account's own firewall or the link is at fault.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch

@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
-# Makes whatever a release consists of, in target/release-files (or $RELEASE_FILES):
+# Makes whatever a release consists of, in target/release-files (or
+# $RELEASE_FILES):
 #
-#   apim-probe-ARCH.tar.xz   the static binary, man pages, completions, licences
-#   apim-probe-ARCH.deb      the same as a package, for Debian and Ubuntu
-#   apim-probe-ARCH.rpm      the same for Red Hat, SUSE, Azure Linux
-#   apim-probe-ARCH.cdx.json what it is made of: a CycloneDX SBOM
-#   apim-probe-ARCH.buildinfo by what it was built: commit, compilers, C library
-#   SHA256SUMS               of all of them
+#   apim-probe-ARCH.tar.xz     the static binary, man pages, completions,
+#                              licences, scripts for the Azure CLI
+#   apim-probe-ARCH.deb        the same as a package, for Debian and Ubuntu
+#   apim-probe-ARCH.rpm        the same for Red Hat, SUSE, Azure Linux
+#   apim-probe-ARCH.cdx.json   what it is made of: a CycloneDX SBOM
+#   apim-probe-ARCH.buildinfo  by what it was built: commit, compilers, …
+#   SHA256SUMS                 of all of them
 #
 #   scripts/package.sh [x86_64] [aarch64]
 #
-# Without an architecture it is this machine's. The names hold no version, so that the address of the newest release never
-# changes. Runs on Debian or Ubuntu, with what scripts/build-static.sh needs (for the other architecture: its cross
-# compiler) and, as packages, dpkg, jq, rpm and xz-utils. Tools of Rust's that are missing it builds in target/package-tools.
+# Without an architecture it is this machine's. The names hold no version, so
+# that the address of the newest release never changes. Runs on Debian or
+# Ubuntu, with what scripts/build-static.sh needs (for the other architecture:
+# its cross compiler) and, as packages, dpkg, jq, rpm and xz-utils. Tools of
+# Rust's that are missing it builds in target/package-tools.
 #
-# scripts/reproduce.sh shows that two builds of a commit are the same to the byte.
+# scripts/reproduce.sh shows that two builds of a commit are the same to the
+# byte.
 set -euo pipefail
 
 usage() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints what CHANGELOG.md says of a version, for the notes of its release. A release candidate (X.Y.Z-rc.1) that has no part
-# of its own is given what is unreleased.
+# Prints what CHANGELOG.md says of a version, for the notes of its release. A
+# release candidate (X.Y.Z-rc.1) that has no part of its own is given what is
+# unreleased.
 #
 #   scripts/release-notes.sh X.Y.Z
 set -euo pipefail

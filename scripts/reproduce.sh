@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Makes the files of a release from the last commit twice and compares them byte for byte. The second time everything is
-# another that must leave no trace: the folders of sources, of the home and of cargo, the times of the sources, time zone,
-# locale, umask, and the number of jobs. Whoever has another machine of the same distribution, with the same Rust, gets the
-# same bytes too.
+# Makes the files of a release from the last commit twice and compares them byte
+# for byte. The second time everything is another that must leave no trace: the
+# folders of sources, of the home and of cargo, the times of the sources, time
+# zone, locale, umask, and the number of jobs. Whoever has another machine of
+# the same distribution, with the same Rust, gets the same bytes too.
 #
 #   scripts/reproduce.sh [x86_64] [aarch64]
 #
-# Takes twice as long as scripts/package.sh, whose arguments and needs it has. The files are in target/release-files after it.
+# Takes twice as long as scripts/package.sh, whose arguments and needs it has.
+# The files are in target/release-files after it.
 set -euo pipefail
 
 usage() {

@@ -1,24 +1,33 @@
 #!/usr/bin/env bash
-# Makes a small VM in a subnet, runs apim-probe on it, shows the answer, fetches the reports, and deletes the VM and all that
-# came with it, also after Ctrl-C or a failure. From any machine with the Azure CLI and bash:
+# Makes a small VM in a subnet, runs apim-probe on it, shows the answer, fetches
+# the reports, and deletes the VM and all that came with it, also after Ctrl-C
+# or a failure. From any machine with the Azure CLI and bash:
 #
 #   scripts/throwaway-vm.sh --subnet SUBNET_ID [-- --region westeurope …]
 #
-#   --subnet SUBNET_ID   the instance's own, or one with the same NSG, route table and DNS servers:
-#                        az apim show --query virtualNetworkConfiguration.subnetResourceId --output tsv
-#   --public-ip          gives the VM a public address with all inbound traffic denied: for a subnet without a way out
-#   --app-version-id ID  the agent as a VM Application (scripts/vm-application.sh prints the id): Azure itself carries it to the
-#                        VM, and no storage account is made. For a subnet that does not reach Storage; reports stay behind
-#   --agent FILE         for x86-64; by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
+#   --subnet SUBNET_ID   the instance's own, or one with the same NSG, route
+#                        table and DNS servers:
+#                        az apim show --output tsv \
+#                          --query virtualNetworkConfiguration.subnetResourceId
+#   --public-ip          gives the VM a public address with all inbound traffic
+#                        denied: for a subnet without a way out
+#   --app-version-id ID  the agent as a VM Application
+#                        (scripts/vm-application.sh prints the id): Azure itself
+#                        carries it to the VM, and no storage account is made.
+#                        For a subnet that does not reach Storage; reports stay
+#                        behind
+#   --agent FILE         for x86-64; by default apim-probe/apim-probe, as a
+#                        release unpacks, or target/apim-probe
 #   --size SIZE          by default Standard_B2ts_v2
 #   --reports FOLDER     where the reports go, by default apim-probe-reports
 #   --dry-run            reads the subnet, then only shows the commands
 #   --yes                does not ask
 #   --help               shows this
 #
-# Ends with the exit status of the agent; 2 if nothing was made, and 4 if az fails or the agent gives no answer. It takes an
-# `az login` that may read the subnet and join it (Network Contributor on it) and make resource groups (Contributor), all in
-# the subscription of the subnet.
+# Ends with the exit status of the agent; 2 if nothing was made, and 4 if az
+# fails or the agent gives no answer. It takes an `az login` that may read the
+# subnet and join it (Network Contributor on it) and make resource groups
+# (Contributor), all in the subscription of the subnet.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch

@@ -1,25 +1,35 @@
 #!/usr/bin/env bash
-# Makes the agent a VM Application of an Azure Compute Gallery: Azure itself carries it onto VMs, including those without a way
-# out. Afterwards it prints the commands that install it on a VM, run it there, take it off and delete everything again.
+# Makes the agent a VM Application of an Azure Compute Gallery: Azure itself
+# carries it onto VMs, including those without a way out. Afterwards it prints
+# the commands that install it on a VM, run it there, take it off and delete
+# everything again.
 #
-#   scripts/vm-application.sh --resource-group GROUP --gallery NAME --location REGION --storage-account NAME --container NAME
+#   scripts/vm-application.sh --resource-group GROUP --gallery NAME \
+#       --location REGION --storage-account NAME --container NAME
 #
 #   --resource-group GROUP   of the gallery
 #   --gallery NAME           is created if the group has none of that name
 #   --location REGION        that of the VMs
-#   --storage-account NAME   holds the agent until Azure has copied it; then the blob is deleted
+#   --storage-account NAME   holds the agent until Azure has copied it; then the
+#                            blob is deleted
 #   --container NAME         in that account
-#   --subscription ID        of all of them, by default the one that `az account show` names
-#   --agent FILE             by default apim-probe/apim-probe, as a release unpacks, or target/apim-probe
-#   --version X.Y.Z          by default what the agent says its version is, if it runs here
+#   --subscription ID        of all of them, by default the one that `az account
+#                            show` names
+#   --agent FILE             by default apim-probe/apim-probe, as a release
+#                            unpacks, or target/apim-probe
+#   --version X.Y.Z          by default what the agent says its version is, if
+#                            it runs here
 #   --dry-run                only shows the commands
 #   --help                   shows this
 #
-# The gallery, the application and its version stay until you delete them. Azure charges nothing for them but the storage of
-# the copy, some 10 MB: less than a cent per month.
+# The gallery, the application and its version stay until you delete them. Azure
+# charges nothing for them but the storage of the copy, some 10 MB: less than a
+# cent per month.
 #
-# It takes an `az login` with Contributor on the group, and the right to list the account's keys (or the key itself in
-# AZURE_STORAGE_KEY): Azure takes no link here that is signed for a user. Ends with 2 if the flags are wrong, and 4 if az fails.
+# It takes an `az login` with Contributor on the group, and the right to list
+# the account's keys (or the key itself in AZURE_STORAGE_KEY): Azure takes no
+# link here that is signed for a user. Ends with 2 if the flags are wrong, and 4
+# if az fails.
 set -euo pipefail
 # What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''

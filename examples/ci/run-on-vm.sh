@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# Runs apim-probe from a pipeline on a VM in the subnet of an API Management instance, and brings the reports back. Ends with
-# the exit status of the agent; 2 for what is missing here, and 4 where az fails or the agent gives no answer. Arguments go
-# to `apim-probe run`:
+# Runs apim-probe from a pipeline on a VM in the subnet of an API Management
+# instance, and brings the reports back. Ends with the exit status of the agent;
+# 2 for what is missing here, and 4 where az fails or the agent gives no answer.
+# Arguments go to `apim-probe run`:
 #
-#   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe examples/ci/run-on-vm.sh --service ID
+#   RESOURCE_GROUP=rg VM=vm-1 STORAGE_ACCOUNT=st CONTAINER=probe \
+#       examples/ci/run-on-vm.sh --service ID
 #
-# ID is what `az apim show --query id` prints; the VM's managed identity, with the role Reader on the instance, asks it
-# for its names. Without an identity, name them: --region westeurope --set storage_account=… --set sql_server=…
-# --set key_vault=…
-# The agent is that of a release, unpacked here, or whatever $APIM_PROBE names; the reports go to $REPORTS, by default reports.
+# ID is what `az apim show --query id` prints; the VM's managed identity, with
+# the role Reader on the instance, asks it for its names. Without an identity,
+# name them: --region westeurope --set storage_account=… --set sql_server=…
+# --set key_vault=… The agent is that of a release, unpacked here, or whatever
+# $APIM_PROBE names; the reports go to $REPORTS, by default reports.
 #
-# It takes an `az login` that may run commands on the VM (Virtual Machine Contributor) and write blobs (Storage Blob Data
-# Contributor), and a container that the VM can reach. To carry files the VM needs no identity. The work is done by
-# managed-run.sh, which comes with a release; --help of that says more.
+# It takes an `az login` that may run commands on the VM (Virtual Machine
+# Contributor) and write blobs (Storage Blob Data Contributor), and a container
+# that the VM can reach. To carry files the VM needs no identity. The work is
+# done by managed-run.sh, which comes with a release; --help of that says more.
 set -euo pipefail
 
 if [[ ${1:-} == --help ]]; then

@@ -5,10 +5,13 @@ mod parts;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
+    thread,
 };
 
 use apim_probe::cli::Cli;
@@ -164,7 +167,7 @@ fn the_first_two_commands_of_a_user_work() {
     };
 
     let place = "https://github.com/apim-probe/apim-probe/releases/latest/download";
-    let here = download.replace(place, &format!("file://{}", files.display()));
+    let here = download.replace(place, &format!("{}/latest/download", serve(files.to_path_buf())));
     assert_ne!(here, download);
     let folder = tempfile::tempdir().unwrap();
     run(Command::new("bash").args(["-c", &here]).current_dir(folder.path()));
@@ -184,6 +187,39 @@ fn the_first_two_commands_of_a_user_work() {
         .unwrap();
     assert!(!refused.status.success());
     assert!(!folder.path().join("apim-probe").exists());
+}
+
+/// Serves a folder as releases are served, the newest one behind a redirection, for as long as the tests run.
+fn serve(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let here = address.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut request = BufReader::new(&stream).lines().map_while(Result::ok);
+            let path = request
+                .next()
+                .and_then(|line| Some(line.split(' ').nth(1)?.to_string()))
+                .unwrap_or_default();
+            request.take_while(|line| !line.is_empty()).for_each(drop);
+            let name = path.rsplit('/').next().unwrap();
+            let (head, body) = match fs::read(folder.join(name)) {
+                Ok(_) if path.starts_with("/latest/") => {
+                    (format!("302 Found\r\nlocation: {here}/v0.1.0/{name}"), vec![])
+                }
+                Ok(body) => ("200 OK".into(), body),
+                Err(_) => ("404 Not Found".into(), vec![]),
+            };
+            let head = format!(
+                "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            // curl may have had enough.
+            let _ = (&stream).write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    address
 }
 
 /// Nothing but the program may be started, or runs when a package comes or goes.

@@ -41,6 +41,8 @@ fn help_names_every_flag_and_the_first_line_to_type() {
             ended.out
         );
         assert!(!ended.out.contains("set -euo"), "{name}: {}", ended.out);
+        let wide: Vec<&str> = ended.out.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{name}: {wide:#?}");
         let text = fs::read_to_string(&script).unwrap();
         for line in text.lines().filter(|line| line.contains(')')) {
             let label = line.trim_start().split(')').next().unwrap();
