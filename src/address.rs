@@ -10,7 +10,7 @@ pub fn parsed(texts: &[String]) -> Vec<IpAddr> {
 /// Whether no service of Azure can live there: unspecified, loopback, link-local, multicast, broadcast, reserved and
 /// documentation addresses (IANA special-purpose registries, RFC 6890, RFC 5737, RFC 3849).
 ///
-/// A name that resolves to one has been sunk, so the address is never dialled.
+/// A name that resolves to one has been sunk, so the address is not tried.
 pub fn is_impossible(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -120,8 +120,8 @@ impl Catalog {
         );
         let meant = nearest(cloud.as_str(), &known).map_or_else(String::new, |it| format!(" (did you mean {it}?)"));
         Err(format!(
-            "the catalog has no cloud {cloud}, only {}{meant}: add it with --probes, `clouds: {{ {cloud}: {{ … }} }}` with {}; what API \
-             Management needs there besides, entries with `clouds: [{cloud}]` have to say",
+            "the catalog has no cloud {cloud}, only {}{meant}: add it with --probes, `clouds: {{ {cloud}: {{ … }} }}` \
+             with {}; anything else that API Management needs there must be in entries with `clouds: [{cloud}]`",
             known.join(", "),
             names.join(", ")
         ))
@@ -209,7 +209,7 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
         errors.problems.push(Problem::new(
             Place::top_of(index),
             message,
-            "is it a catalog? Split it if it is",
+            "if it is a catalog, split it",
         ));
         return None;
     }
@@ -224,7 +224,7 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
     errors.problems.push(Problem::new(
         Place::new(index, valid..valid),
         message,
-        "save the file as UTF-8; a binary file is no catalog",
+        "save the file as UTF-8; a catalog is a text file",
     ));
     None
 }
@@ -235,13 +235,13 @@ fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Ca
         problems.push(Problem::new(
             Place::top_of(index),
             "this file is empty",
-            "begin with `dependencies:`",
+            "start with `dependencies:`",
         ));
         return None;
     }
     let raw = raw::Catalog::decode(tree, "a catalog", problems)?;
     if let Some(format) = raw.schema.as_ref().filter(|format| format.value != 1) {
-        let message = format!("this catalog has format {}, and only format 1 is known", format.value);
+        let message = format!("this catalog has format {}, but only format 1 is known", format.value);
         problems.push(Problem::new(
             format.at,
             message,

@@ -24,9 +24,9 @@ use self::suggest::suggesting;
 mod help;
 mod suggest;
 
-/// Says which dependencies of an API Management instance in a virtual network are blocked, why, and what to change.
+/// Finds which dependencies of an API Management instance in a virtual network are blocked, why, and what to change.
 ///
-/// Run it on a machine in the instance's subnet. Without a command it probes everything once, as `run` does.
+/// Run it on a VM in the instance's subnet. Without a command, it probes everything once, like `run`.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = help::program())]
 pub struct Cli {
@@ -36,7 +36,7 @@ pub struct Cli {
 }
 
 /// The help of `--set`, which names what can be set.
-const SET_HELP: &str = "Name of a part of the instance, repeatable: storage_account, sql_server, key_vault, \
+const SET_HELP: &str = "Name of one of the instance's resources, repeatable: storage_account, sql_server, key_vault, \
     event_hub_namespace, redis_host …";
 
 /// The commands.
@@ -45,13 +45,13 @@ pub enum Command {
     /// Probe everything once and report
     #[command(after_help = help::run())]
     Run(Box<RunArgs>),
-    /// Show what would be probed, and why; probes nothing
+    /// Show what would be probed and why, without probing anything
     #[command(after_help = "\
 Examples:
   apim-probe list --region westeurope
   apim-probe list --only sql,key-vault --network-status status.json --format json")]
     List(Box<ListArgs>),
-    /// Check a probes.yaml; errors carry file, line and column
+    /// Validate a probes.yaml; errors give file, line and column
     #[command(after_help = "\
 Examples:
   apim-probe check backends.yaml
@@ -62,24 +62,24 @@ Examples:
 Example:
   apim-probe diff before.json after.json
 
-Exit status: 0 without regressions, 1 with, 2 for files that are not reports of one cloud")]
+Exit status: 0 without regressions, 1 with regressions, 2 if the files are not reports from the same cloud")]
     Diff(DiffArgs),
-    /// The same endpoints seen from several places, and what that accuses
+    /// Compare reports from several places, and show which component each difference points to
     #[command(after_help = "\
 Examples:
   apim-probe compare hub.json spoke-a.json spoke-b.json
   apim-probe compare hub=/tmp/1.json spoke=/tmp/2.json --format html > compare.html
 
-Exit status: 0 where all agree and nothing required is blocked, 1 otherwise, 2 for files that cannot be compared")]
+Exit status: 0 if all reports agree and nothing required is blocked, 1 otherwise, 2 if the files cannot be compared")]
     Compare(CompareArgs),
-    /// What a newer copy of Microsoft's page says that the catalog does not
+    /// Show how a newer copy of Microsoft's page differs from the catalog
     #[command(after_help = "\
 Example:
   apim-probe drift virtual-network-reference.md
 
-Exit status: 0 without differences, 1 with (what could not be read is one), 2 for what is no such page")]
+Exit status: 0 without differences, 1 with differences (lines that could not be read count), 2 if the file is not such a page")]
     Drift(DriftArgs),
-    /// Rules that the plan needs, or that a report says are missing
+    /// Generate the rules that a plan needs, or that a report shows are missing
     #[command(after_help = "\
 Examples:
   apim-probe rules --kind nsg --region westeurope
@@ -87,22 +87,22 @@ Examples:
   apim-probe rules --kind firewall --as bicep --subnet 10.1.0.0/24
   apim-probe rules --kind nsg --shell powershell")]
     Rules(Box<RulesArgs>),
-    /// Everything that is known about a dependency, a cause, a kind of finding or a host
+    /// Show everything known about a dependency, a cause, a kind of finding or a host
     #[command(after_help = "\
 Examples:
-  apim-probe explain                     the list of all words
+  apim-probe explain                     list everything it can explain
   apim-probe explain sql                 a dependency
   apim-probe explain tcp-timeout         a cause
   apim-probe explain silence/tcp-1433    a finding
   apim-probe explain crl3.digicert.com   a host")]
     Explain(ExplainArgs),
-    /// Probe again and again, and print each change as it happens
+    /// Probe repeatedly and print each change as it happens
     #[command(after_help = help::WATCHING)]
     Watch(Box<WatchArgs>),
-    /// Probe again and again, and show metrics and the last report over HTTP
+    /// Probe repeatedly and serve metrics and the latest report over HTTP
     #[command(after_help = help::SERVING)]
     Serve(Box<ServeArgs>),
-    /// Which hops answer on the way to an endpoint, a host or an address, and where it stops
+    /// Show which hops answer on the path to an endpoint, host or address, and where it stops
     #[command(after_help = help::PATH)]
     Path(Box<PathArgs>),
     /// Print the JSON Schema of a document, or of probes.yaml
@@ -110,14 +110,14 @@ Examples:
 Example:
   apim-probe schema report > report.schema.json")]
     Schema(SchemaArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[command(after_help = "\
 Examples:
   apim-probe completions bash > ~/.local/share/bash-completion/completions/apim-probe
   apim-probe completions zsh > \"${fpath[1]}/_apim-probe\"
   apim-probe completions powershell >> $PROFILE")]
     Completions(CompletionsArgs),
-    /// Print the man page of the program, or of one command
+    /// Print the man page for the program or for one command
     #[command(after_help = "\
 Examples:
   apim-probe man | man -l -
@@ -151,17 +151,17 @@ pub struct ListArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// Do without control queries and connections
+    /// Skip control queries and connections
     #[arg(long)]
     pub no_control: bool,
 }
 
-/// The formats of whatever is not a report.
+/// The formats of documents other than reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum DocumentFormat {
     /// For people at a terminal.
     Text,
-    /// One document, for programs.
+    /// A single JSON document, for programs.
     Json,
 }
 
@@ -185,7 +185,7 @@ pub struct DiffArgs {
 /// `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// A report in JSON from each place; NAME is what it is called, else the name of its file
+    /// One JSON report per place; NAME labels it [default: the file name]
     #[arg(value_name = "[NAME=]REPORT", value_hint = ValueHint::FilePath, required = true)]
     pub reports: Vec<NamedPath>,
     /// Format of the comparison
@@ -201,18 +201,18 @@ pub struct CompareArgs {
 pub enum ComparisonFormat {
     /// For people at a terminal.
     Text,
-    /// One document, for programs.
+    /// A single JSON document, for programs.
     Json,
-    /// A comment on a pull request.
+    /// For a pull request comment.
     Markdown,
-    /// One self-contained file for a browser.
+    /// A single self-contained file for a browser.
     Html,
 }
 
 /// `[NAME=]FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPath {
-    /// What the place is called, where the user said so.
+    /// The place's name, if the user gave one.
     pub name: Option<String>,
     /// The file.
     pub path: PathBuf,
@@ -252,13 +252,13 @@ pub struct DriftArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The file to check, as it would be laid over the built-in catalog
+    /// The file to validate, as an overlay on the built-in catalog
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// What kind of API Management it is for: over which catalog it is laid
+    /// The API Management tier whose catalog it is laid over
     #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
     pub tier: Tier,
-    /// Check it as a catalog of its own
+    /// Validate it as a complete catalog
     #[arg(long)]
     pub no_builtin: bool,
     /// When to use colour
@@ -269,25 +269,25 @@ pub struct CheckArgs {
 /// `rules`.
 #[derive(Debug, Args)]
 pub struct RulesArgs {
-    /// For what to make rules
+    /// What to generate rules for
     #[arg(long, value_enum, value_name = "KIND")]
     pub kind: rules::Kind,
-    /// How to write them
+    /// Output syntax
     #[arg(long = "as", value_enum, value_name = "SYNTAX", default_value = "az")]
     pub syntax: rules::Syntax,
-    /// JSON report of a run: its endpoints, cloud and region take the plan's place
+    /// JSON report of a run: use its endpoints, cloud and region instead of the plan's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
-    /// Only rules for what the report says is blocked
+    /// Only rules for what the report shows as blocked
     #[arg(long, requires = "report")]
     pub missing_only: bool,
-    /// Prefix of the instance's subnet: the source of firewall rules [default: the report's or this VM's, else every source]
+    /// Prefix of the instance's subnet, the source of firewall rules [default: from the report or this VM, else any source]
     #[arg(long, value_name = "PREFIX")]
     pub subnet: Option<IpNet>,
-    /// Priority of the first NSG rule in each direction; a deny in --effective-nsg is still preceded [default: 2000]
+    /// Priority of the first NSG rule in each direction; rules still go before a deny found in --effective-nsg [default: 2000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=4096))]
     pub first_priority: Option<u16>,
-    /// The shell that `--as az` writes commands for
+    /// Shell to write the commands of --as az for
     #[arg(long, value_enum, value_name = "SHELL", default_value = "bash")]
     pub shell: Shell,
     /// What to plan.
@@ -298,31 +298,31 @@ pub struct RulesArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A dependency, a cause, a kind of finding or a finding's id, a host, a tier; without one, the list of all words
+    /// A dependency, a cause, a kind of finding, a finding's id, a host or a tier [default: list everything]
     #[arg(value_name = "WORD", value_parser = suggesting(word, suggest::words), hide_possible_values = true)]
     pub word: Option<String>,
-    /// public, usgov or china; Azure's own names too
+    /// public, usgov or china, or Azure's own names for them
     #[arg(long, value_name = "CLOUD", default_value = "public")]
     pub cloud: Cloud,
-    /// What kind of API Management: which catalog
+    /// The API Management tier, which selects the catalog
     #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
     pub tier: Tier,
-    /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
+    /// A probes.yaml laid over the built-in catalog, repeatable: an existing id replaces, a new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
 }
 
 /// The network's own rules, as Azure exports them.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "The network's own rules, to predict and to name the rule at fault")]
+#[command(next_help_heading = "The network's own rules, to predict results and name the rule at fault")]
 pub struct NetworkArgs {
-    /// az network nic list-effective-nsg, of this machine's network interface
+    /// Output of az network nic list-effective-nsg for this machine's network interface
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub effective_nsg: Option<PathBuf>,
-    /// az network nic show-effective-route-table, of this machine's network interface
+    /// Output of az network nic show-effective-route-table for this machine's network interface
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub effective_routes: Option<PathBuf>,
-    /// az network list-service-tags, or Microsoft's download
+    /// Output of az network list-service-tags, or Microsoft's downloadable file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub service_tags: Option<PathBuf>,
 }
@@ -330,7 +330,7 @@ pub struct NetworkArgs {
 /// `watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// When to look, and when to stop.
+    /// Schedule.
     #[command(flatten)]
     pub pace: PaceArgs,
     /// What to plan.
@@ -339,16 +339,16 @@ pub struct WatchArgs {
     /// How to probe.
     #[command(flatten)]
     pub probe: ProbeArgs,
-    /// Format of the changes: text, or one JSON document a line and nothing else
+    /// Format of the changes: text, or one JSON document per line and nothing else
     #[arg(long, value_enum, default_value = "text", help_heading = REPORTING)]
     pub format: WatchFormat,
-    /// Write a report of the last round to a file, repeatable: FORMAT:FILE, or FILE alone, whose ending picks the format
+    /// Write a report of the last round to a file, repeatable: FORMAT:FILE, or FILE, whose extension selects the format
     #[arg(long, short, value_name = "[FORMAT:]FILE", value_hint = ValueHint::FilePath, help_heading = REPORTING)]
     pub output: Vec<PathBuf>,
     /// What keeps a round from being green [default: required]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = REPORTING)]
     pub fail_on: Option<FailOn>,
-    /// What could not be tested or proved does not keep a round from being green
+    /// Endpoints that could not be tested or proved do not keep a round from being green
     #[arg(long, help_heading = REPORTING)]
     pub allow_untested: bool,
     /// No status line and no notices on stderr
@@ -364,18 +364,18 @@ const REPORTING: &str = "How to report";
 
 /// The flags of `watch` alone.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "When to look, and when to stop")]
+#[command(next_help_heading = "Schedule")]
 pub struct PaceArgs {
-    /// Time from the start of one round to the start of the next; up to a tenth less, so that agents drift apart
+    /// Time between the starts of two rounds; shortened by up to 10 %, so that many agents don't probe at the same moment
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub interval: Duration,
-    /// Stop once a round is green (it would give `run` the exit status 0), or once something changed
+    /// Stop once a round is green (`run` would exit with 0), or at the first change
     #[arg(long, value_enum, value_name = "WHAT")]
     pub until: Option<Until>,
-    /// Stop after this time, 30m or 8h for instance; the last round begins then
+    /// Stop after this time, such as 30m or 8h; a last round starts then
     #[arg(long = "for", value_name = "TIME", value_parser = long_duration)]
     pub at_most: Option<Duration>,
-    /// Say what differs from this JSON report, at the beginning, with each change and at the end
+    /// Show differences from this JSON report, at the start, with each change and at the end
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub baseline: Option<PathBuf>,
 }
@@ -383,7 +383,7 @@ pub struct PaceArgs {
 /// `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// When to look, and where to show it.
+    /// Schedule and listener.
     #[command(flatten)]
     pub service: ServiceArgs,
     /// What to plan.
@@ -396,18 +396,18 @@ pub struct ServeArgs {
 
 /// The flags of `serve` alone.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "When to look, and where to show it")]
+#[command(next_help_heading = "Schedule and listener")]
 pub struct ServiceArgs {
-    /// Where to listen: 127.0.0.1 is for this machine alone, 0.0.0.0 for everybody
+    /// Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all IPv4 interfaces
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9733", value_parser = listen)]
     pub listen: SocketAddr,
-    /// Time from the start of one round to the start of the next; up to a tenth less, so that agents drift apart
+    /// Time between the starts of two rounds; shortened by up to 10 %, so that many agents don't probe at the same moment
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub interval: Duration,
-    /// TLS, client certificates and passwords for whoever asks: a web config file of Prometheus' exporter-toolkit
+    /// TLS, client certificates and passwords for clients: a web config file as in Prometheus' exporter-toolkit
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub web_config: Option<PathBuf>,
-    /// Append what happens to a file, one JSON object a line, for the Azure Monitor Agent; {day} in its name becomes the day
+    /// Append events to a file, one JSON object per line, for the Azure Monitor Agent; {day} in its name becomes the date
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log: Option<PathBuf>,
 }
@@ -415,7 +415,7 @@ pub struct ServiceArgs {
 /// What `watch` waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Until {
-    /// A round that would give `run` the exit status 0.
+    /// A round for which `run` would exit with 0.
     Green,
     /// The first change.
     Change,
@@ -426,14 +426,14 @@ pub enum Until {
 pub enum WatchFormat {
     /// For people at a terminal.
     Text,
-    /// One change a line, for programs.
+    /// One change per line, for programs.
     Jsonl,
 }
 
 /// `path`.
 #[derive(Debug, Args)]
 pub struct PathArgs {
-    /// An endpoint's id, or a host or an address, with or without a port
+    /// An endpoint's id, or a host or address, with or without a port
     #[arg(value_name = "ENDPOINT|HOST:PORT")]
     pub target: String,
     /// What to plan.
@@ -456,7 +456,7 @@ pub struct PathArgs {
 /// `schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Whose schema
+    /// Which document's schema
     #[arg(value_enum, value_name = "NAME")]
     pub document: Document,
 }
@@ -464,7 +464,7 @@ pub struct SchemaArgs {
 /// `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Of which command; without one, of the program with all of its commands
+    /// The command [default: the program with all its commands]
     #[arg(value_name = "COMMAND", value_parser = suggesting(word, suggest::commands), hide_possible_values = true)]
     pub command: Option<String>,
 }
@@ -472,7 +472,7 @@ pub struct ManArgs {
 /// `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Whose completions
+    /// Which shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
@@ -481,16 +481,16 @@ pub struct CompletionsArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What to probe")]
 pub struct PlanArgs {
-    /// public, usgov or china; Azure's own names too [default: from the VM's metadata, else public]
+    /// public, usgov or china, or Azure's own names for them [default: from the VM's metadata, else public]
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<Cloud>,
-    /// Region, such as westeurope: fills the regional names [default: from the VM's metadata]
+    /// Region, such as westeurope, for regional host names [default: from the VM's metadata]
     #[arg(long, value_name = "NAME", value_parser = suggesting(region, suggest::regions), hide_possible_values = true)]
     pub region: Option<String>,
-    /// external or internal: only what that kind of network needs [default: both]
+    /// external or internal: probe only what that mode needs [default: both]
     #[arg(long, value_name = "KIND", value_parser = vnet)]
     pub vnet: Option<Vnet>,
-    /// Name of a part of the instance, repeatable
+    /// Name of one of the instance's resources, repeatable
     #[arg(
         long,
         help = SET_HELP,
@@ -499,34 +499,34 @@ pub struct PlanArgs {
         hide_possible_values = true
     )]
     pub set: Vec<Setting>,
-    /// The instance's network status as JSON: probe its own hosts, and show what it says of them
+    /// The instance's network status as JSON: probe its own hosts, and show what it reports about them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub network_status: Option<PathBuf>,
-    /// The instance's outboundNetworkDependenciesEndpoints as JSON, repeatable for its pages
+    /// The instance's outboundNetworkDependenciesEndpoints as JSON, repeatable for several pages
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dependencies: Vec<PathBuf>,
-    /// Any other document of the instance, or a bundle of them (scripts/collect.sh), repeatable: its backends, host names …
+    /// Any other document of the instance (backends, host names …), or a bundle of them (scripts/collect.sh), repeatable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub instance: Vec<PathBuf>,
-    /// Resource id of the instance: fetch all that it depends on, and this VM's rules, with the VM's managed identity
+    /// Resource id of the instance: fetch its documents and this VM's effective rules and routes with the VM's managed identity
     #[arg(long, value_name = "RESOURCE_ID", conflicts_with = "no_metadata")]
     pub service: Option<ResourceId>,
-    /// Client id of the managed identity to ask with, where the VM has several
+    /// Client id of the managed identity to use, if the VM has several
     #[arg(long, value_name = "CLIENT_ID", requires = "service", value_parser = client_id)]
     pub identity: Option<String>,
-    /// PEM file of more trust anchors for the management endpoint alone: they are trusted with the VM's token
+    /// PEM file of additional trust anchors for the management endpoint only: they are trusted with the VM's token
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
     pub management_ca_file: Option<PathBuf>,
-    /// What kind of API Management, so which catalog [default: what the instance's document tells, else classic]
+    /// The API Management tier, which selects the catalog [default: from the instance's document, else classic]
     #[arg(long, value_name = "TIER", value_parser = tier())]
     pub tier: Option<Tier>,
-    /// A probes.yaml laid over the built-in one, repeatable: same id replaces, new id adds
+    /// A probes.yaml laid over the built-in catalog, repeatable: an existing id replaces, a new id adds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
-    /// Do without the built-in catalog
+    /// Don't use the built-in catalog
     #[arg(long, requires = "probes")]
     pub no_builtin: bool,
-    /// Only these dependencies; globs allowed
+    /// Probe only these dependencies; globs allowed
     #[arg(
         long,
         value_name = "ID,…",
@@ -535,7 +535,7 @@ pub struct PlanArgs {
         hide_possible_values = true
     )]
     pub only: Option<Ids>,
-    /// Leave these dependencies out; globs allowed
+    /// Skip these dependencies; globs allowed
     #[arg(
         long,
         value_name = "ID,…",
@@ -544,13 +544,13 @@ pub struct PlanArgs {
         hide_possible_values = true
     )]
     pub skip: Option<Ids>,
-    /// Only what the instance cannot do without
+    /// Probe only required dependencies
     #[arg(long)]
     pub required_only: bool,
-    /// Name server to test and to ask, repeatable [default: the system's]
+    /// Name server to test and to use, repeatable [default: the system's]
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
     pub dns_server: Vec<SocketAddr>,
-    /// Never ask the VM's metadata service
+    /// Never query the instance metadata service (IMDS)
     #[arg(long)]
     pub no_metadata: bool,
     /// The network's own rules.
@@ -581,7 +581,7 @@ pub struct ProbeArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
-    /// Limit of the whole run, or of each round; five minutes with --confirm
+    /// Time limit for the whole run, or for each round; 5m with --confirm
     #[arg(
         long,
         value_name = "TIME",
@@ -590,16 +590,16 @@ pub struct ProbeArgs {
         value_parser = duration
     )]
     pub deadline: Duration,
-    /// Do without control queries and connections
+    /// Skip control queries and connections
     #[arg(long)]
     pub no_control: bool,
-    /// Put stand-ins in the place of your hosts, of addresses and ids, in every format and in notices
+    /// Replace your host names, addresses and ids with stand-ins, in every format and in notices
     #[arg(long)]
     pub redact: bool,
-    /// Let the instance itself try what is blocked or unproven here; takes a role that could also change the instance
+    /// Have the instance itself test what is blocked or unproven here; needs a role that could also change the instance
     #[arg(long, requires = "service")]
     pub confirm: bool,
-    /// JSON report from another place: what works there and what does not stands beside each finding
+    /// JSON report from another place: each finding shows what works there and what does not
     #[arg(long, value_name = "REPORT", value_hint = ValueHint::FilePath)]
     pub elsewhere: Option<PathBuf>,
 }
@@ -608,16 +608,16 @@ pub struct ProbeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct DialArgs {
-    /// Limit of each stage of each address
+    /// Time limit for each stage of each address
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
-    /// Probes in flight
+    /// Maximum number of probes at the same time
     #[arg(long, value_name = "N", default_value = "128", value_parser = concurrency)]
     pub concurrency: usize,
-    /// PEM file of more trust anchors, treated as public roots; what a known root issued serves as an intermediate
+    /// PEM file of additional trust anchors, treated as public roots; certificates issued by a known root serve as intermediates
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
-    /// Ask for IPv6 addresses as well
+    /// Look up and probe IPv6 addresses as well
     #[arg(long)]
     pub ipv6: bool,
 }
@@ -636,13 +636,13 @@ pub struct ReportArgs {
     /// Format of the report on stdout
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Write a report to a file as well, repeatable: FORMAT:FILE, or FILE alone, whose ending picks the format
+    /// Also write a report to a file, repeatable: FORMAT:FILE, or FILE, whose extension selects the format
     #[arg(long, short, value_name = "[FORMAT:]FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<PathBuf>,
     /// What makes the exit status 1 [default: required]
     #[arg(long, value_enum, value_name = "WHAT")]
     pub fail_on: Option<FailOn>,
-    /// What could not be tested or proved does not change the exit status
+    /// Endpoints that could not be tested or proved do not change the exit status
     #[arg(long)]
     pub allow_untested: bool,
     /// No progress and no notices on stderr
@@ -651,7 +651,7 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// All that is not well, with evidence and commands; twice: everything, every endpoint with its timings
+    /// Show everything that is not reachable, with evidence and commands; twice: every endpoint, with timings
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -675,7 +675,7 @@ impl FromStr for Setting {
             .ok_or_else(|| format!("expected NAME=VALUE; the names are {}", names()))?;
         let name = name.trim();
         if name == catalog::REGION {
-            return Err("the region has a flag of its own: --region".into());
+            return Err("use --region to set the region".into());
         }
         if !catalog::SETTINGS.iter().any(|setting| setting.name == name) {
             let known = catalog::SETTINGS.map(|setting| setting.name);
@@ -702,7 +702,7 @@ fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String>
         return if host::is_name(&value) {
             Ok(value)
         } else {
-            Err(format!("{name} is a host name, and \"{value}\" is none"))
+            Err(format!("{name} must be a host name, and \"{value}\" is not one"))
         };
     }
     if name == "storage_account" && azure::is_zoned_account(&value) && host::is_name(&value) {
@@ -714,7 +714,7 @@ fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String>
         )),
         None if host::is_label(&value) => Ok(value),
         _ => Err(format!(
-            "{name} is the first part of a host name, and \"{value}\" cannot be"
+            "{name} must be the first label of a host name, and \"{value}\" is not one"
         )),
     }
 }
@@ -733,7 +733,7 @@ impl FromStr for Ids {
             .filter(|id| !id.is_empty())
             .collect();
         if ids.is_empty() {
-            Err("expected ids of dependencies, separated by commas".into())
+            Err("expected dependency ids, separated by commas".into())
         } else {
             Ok(Self(ids))
         }
@@ -758,8 +758,8 @@ fn vnet(text: &str) -> Result<Vnet, String> {
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| {
-        "expected an address and a port: 127.0.0.1:9733 for this machine alone, 0.0.0.0:9733 for everybody, [::]:9733 for IPv6 \
-         as well"
+        "expected an address and a port: 127.0.0.1:9733 for this machine only, 0.0.0.0:9733 for all IPv4 interfaces, \
+         [::]:9733 for IPv6 as well"
             .into()
     })
 }
@@ -781,18 +781,18 @@ fn client_id(text: &str) -> Result<String, String> {
 }
 
 fn region(text: &str) -> Result<String, String> {
-    catalog::region_name(text).ok_or_else(|| "expected a region's name, such as westeurope".into())
+    catalog::region_name(text).ok_or_else(|| "expected a region name, such as westeurope".into())
 }
 
 /// The longest time that makes sense to wait for one thing.
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn duration(text: &str) -> Result<Duration, String> {
-    duration_up_to(DAY, "a day", text)
+    duration_up_to(DAY, "1d", text)
 }
 
 fn long_duration(text: &str) -> Result<Duration, String> {
-    duration_up_to(DAY * 366, "a year", text)
+    duration_up_to(DAY * 366, "366d", text)
 }
 
 fn duration_up_to(longest: Duration, name: &str, text: &str) -> Result<Duration, String> {
@@ -800,7 +800,7 @@ fn duration_up_to(longest: Duration, name: &str, text: &str) -> Result<Duration,
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
     if duration.is_zero() || duration > longest {
-        Err(format!("{}, longer than nothing and {name} at most", wrong()))
+        Err(format!("{}: more than 0 and at most {name}", wrong()))
     } else {
         Ok(duration)
     }

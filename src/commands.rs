@@ -74,7 +74,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             if status == ExitStatus::USAGE && !variables.is_empty() {
                 tell(
                     "notice",
-                    &format!("the environment gives flags as well: {}", variables.join(", ")),
+                    &format!("flags from the environment: {}", variables.join(", ")),
                 );
             }
             return ExitCode::from(status);

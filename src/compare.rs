@@ -123,10 +123,10 @@ impl Kind {
     /// What it means.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::OnlyHere => "Blocked at one place; it works at every other place that measured it.",
-            Self::Everywhere => "Blocked at every place that measured it, two or more.",
-            Self::AllButHere => "Blocked at several places; it works at one.",
-            Self::Differs => "The places do not agree, in another way.",
+            Self::OnlyHere => "Blocked at one place; works at every other place that tested it.",
+            Self::Everywhere => "Blocked at every place that tested it, two or more.",
+            Self::AllButHere => "Blocked at several places; works at one.",
+            Self::Differs => "The places differ in another way.",
         }
     }
 
@@ -137,7 +137,7 @@ impl Kind {
                 "The service answers, so it is not down.",
                 "The cause is something that this place has to itself: the subnet's NSG and route table, the VM's own NSG and \
                  firewall, or a firewall rule for this subnet's addresses.",
-                "Where a VM in the same subnet gets through, the subnet's rules are cleared as well.",
+                "If a VM in the same subnet gets through, the subnet's rules are cleared as well.",
             ],
             Self::Everywhere => &[
                 "The cause is something that all places share: the firewall or appliance that they all go through, their name \
@@ -153,7 +153,8 @@ impl Kind {
             ],
             Self::Differs => &[
                 "Places fail in different ways, some cannot tell, or the quality differs.",
-                "Look at what tells the places apart. A nearer fault may hide a shared one: mend that first, then compare again.",
+                "Check what differs between the places. A nearer fault may hide a shared one: fix that first, then \
+                 compare again.",
             ],
         }
     }
@@ -182,24 +183,27 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Incomparable {
     /// One report, or none.
-    #[error("compare takes two reports or more: [NAME=]REPORT …")]
+    #[error("compare needs at least two reports: [NAME=]REPORT …")]
     TooFew,
     /// Two places of one name.
-    #[error("two reports are called {0}: give each a name of its own, as in spoke-a=report.json")]
+    #[error("two reports are named {0}: give each its own name, as in spoke-a=report.json")]
     SameName(String),
     /// A report that stands beside itself.
-    #[error("{0} and {1} are the same report: give one for each place")]
+    #[error("{0} and {1} are the same report: pass one per place")]
     SameReport(String, String),
     /// Reports of several clouds.
-    #[error("{0} is of the {1} cloud and {2} of the {3} cloud: only reports of one cloud have endpoints in common")]
+    #[error(
+        "{0} is from the {1} cloud and {2} from the {3} cloud: only reports from the same cloud have endpoints in common"
+    )]
     OtherCloud(String, Cloud, String, Cloud),
     /// Machines without network see nothing.
     #[error(
-        "{0} was made on a machine without a route to anything, which says nothing of its place; that leaves no two places to compare"
+        "{0} was made on a machine without a route to anything, so it shows nothing about its place; that leaves \
+         fewer than two places to compare"
     )]
     NoNetwork(String),
     /// No endpoint was measured from two places.
-    #[error("no endpoint was measured from two of these places: {0}")]
+    #[error("no endpoint was tested from two of these places: {0}")]
     NothingShared(String),
 }
 
@@ -216,7 +220,7 @@ impl Comparison {
         if shared == 0 {
             let why = notices.first().cloned();
             return Err(Incomparable::NothingShared(
-                why.unwrap_or_else(|| "their plans have nothing in common".into()),
+                why.unwrap_or_else(|| "their plans have no endpoint in common".into()),
             ));
         }
         Ok(Self {
@@ -245,10 +249,7 @@ impl Comparison {
         }
         if differing > 0 {
             let verb = if differing == 1 { "differs" } else { "differ" };
-            reasons.push(format!(
-                "{} {verb} from place to place",
-                words::count(differing, "endpoint")
-            ));
+            reasons.push(format!("{} {verb} between places", words::count(differing, "endpoint")));
         }
         if reasons.is_empty() {
             return ExitStatus::new(0, "all places agree, and nothing required is blocked");

@@ -115,14 +115,14 @@ pub(crate) fn added(
 ) -> Report {
     let left = &checks[answers.len().min(checks.len())..];
     for check in left {
-        let sentence = format!("the instance was not asked about this ({why}): {}", line(&check.body));
+        let sentence = format!("the instance was not asked to test this ({why}): {}", line(&check.body));
         report.endpoints[check.index].evidence.push(sentence);
     }
     if !left.is_empty() {
         let target = |check: &Check| report.endpoints[check.index].target();
         let targets: Vec<&str> = left.iter().map(target).collect();
         let notice = format!(
-            "--confirm: the instance was not asked about {} ({why}); each has its `az rest` line in its evidence",
+            "--confirm: the instance was not asked to test {} ({why}); the evidence of each has its `az rest` line",
             words::list(&targets, 3)
         );
         report.vantage.notices.push(notice);
@@ -132,7 +132,7 @@ pub(crate) fn added(
             let endpoint = &mut report.endpoints[index];
             let says = match &answer {
                 Ok(answer) => says(endpoint, answer),
-                Err(why) => format!("the instance gave no answer about {}: {why}", endpoint.target()),
+                Err(why) => format!("the instance gave no result for {}: {why}", endpoint.target()),
             };
             endpoint.evidence.push(says.clone());
             endpoint.from_instance = answer.as_ref().ok().cloned();
@@ -184,17 +184,18 @@ fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
     match answer.got_through() {
         Some(false) => format!("the instance confirms it: {status} to {target}{probes}{issues}"),
         Some(true) if answer.protocol == "TCP" && opens_here_too(endpoint) => format!(
-            "the instance opens a TCP connection to {target} as this VM does ({status}), which says nothing of what comes after it"
+            "the instance opens a TCP connection to {target}, like this VM ({status}), which shows nothing about what \
+             follows"
         ),
         Some(true) if answer.protocol == "TCP" && matches!(endpoint.port, 80 | 443 | 1433) => format!(
-            "the instance opens a TCP connection to {target} ({status}), which confirms nothing behind an Azure Firewall: that \
-             accepts on {} for everybody",
+            "the instance opens a TCP connection to {target} ({status}), which confirms nothing behind an Azure \
+             Firewall: it accepts {} to any address",
             endpoint.port
         ),
         Some(true) => format!(
-            "the instance itself gets through to {target} ({status}{probes}): look at this VM's network interface, rules or DNS"
+            "the instance itself reaches {target} ({status}{probes}): check this VM's network interface, rules or DNS"
         ),
-        None => format!("the instance says {status} of {target}{probes}{issues}, which settles nothing"),
+        None => format!("the instance reports {status} for {target}{probes}{issues}, which is not conclusive"),
     }
 }
 
@@ -264,13 +265,13 @@ mod tests {
                 &all[0],
                 "Reachable",
                 "HTTPS",
-                "look at this VM's network interface, rules or DNS",
+                "check this VM's network interface, rules or DNS",
             ),
             (&all[0], "Disconnected", "HTTPS", "the instance confirms it"),
             (&all[1], "Connected", "TCP", "confirms nothing behind an Azure Firewall"),
             (&all[1], "Unreachable", "TCP", "NetworkSecurityRule at 10.1.1.4"),
-            (&all[4], "Connected", "TCP", "says nothing of what comes after"),
-            (&all[4], "Degraded", "TCP", "settles nothing"),
+            (&all[4], "Connected", "TCP", "shows nothing about what follows"),
+            (&all[4], "Degraded", "TCP", "is not conclusive"),
         ] {
             let said = says(endpoint, &answer(status, protocol));
             assert!(said.contains(words), "{said}");

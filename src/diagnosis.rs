@@ -193,9 +193,9 @@ pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
 
 fn unfinished(interrupted: bool) -> Judgement {
     let why = if interrupted {
-        "the run was interrupted before this was done"
+        "the run was interrupted before this was tested"
     } else {
-        "the deadline of the run came first"
+        "the run's deadline passed first"
     };
     Judgement::without_attempts(Verdict::NotTested, Cause::Deadline, None, why.into())
 }

@@ -112,7 +112,7 @@ pub enum Weight {
 
 /// Reports of different clouds cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the first report is of the {before} cloud and the second of the {after} cloud")]
+#[error("the first report is from the {before} cloud and the second from the {after} cloud")]
 pub struct OtherCloud {
     /// The cloud of the earlier report.
     pub before: Cloud,

@@ -153,10 +153,7 @@ impl Drift {
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
         if parts.is_empty() {
-            return ExitStatus::new(
-                0,
-                "the catalog has everything that was read, and nothing else of this page",
-            );
+            return ExitStatus::new(0, "the catalog matches everything that was read from this page");
         }
         let total = self.added.len() + self.changed.len() + self.dropped.len() + self.unread.len();
         ExitStatus::new(1, format!("{}: {}", count(total, "difference"), join(&parts, ", ")))

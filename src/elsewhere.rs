@@ -49,7 +49,7 @@ impl Elsewhere {
             Ok(Self { name, report })
         } else {
             Err(format!(
-                "{name}: it is of the {other} cloud and this run of the {cloud} cloud, which have no endpoint in common"
+                "{name}: it is from the {other} cloud and this run is in the {cloud} cloud, which have no endpoint in common"
             ))
         }
     }
@@ -77,7 +77,7 @@ impl Elsewhere {
                 let cause = other.cause.map_or_else(String::new, |cause| format!(" ({cause})"));
                 endpoint
                     .evidence
-                    .push(format!("{} says {}{cause}", self.name, other.verdict));
+                    .push(format!("{}: {}{cause}", self.name, other.verdict));
             }
         }
         let is_other_subnet = match (&report.vantage.subnet, &self.report.vantage.subnet) {
@@ -109,13 +109,14 @@ impl Elsewhere {
         let machine = |report: &Report| (report.vantage.host.clone(), report.vantage.addresses.clone());
         if self.report.vantage.standing == Some(Standing::NoNetwork) {
             return Some(format!(
-                "--elsewhere {name}: it was made on a machine without a route to anything, and says nothing of its place"
+                "--elsewhere {name}: it was made on a machine without a route to anything, so it shows nothing about \
+                 its place"
             ));
         }
         if !self.report.redacted && report.vantage.host.is_some() && machine(report) == machine(&self.report) {
             return Some(format!(
-                "--elsewhere {name}: it was made on a machine of this one's name and addresses, so it is no other place; \
-                 `apim-probe diff` shows what changed since"
+                "--elsewhere {name}: it was made on a machine with the same name and addresses as this one, so it is \
+                 not another place; `apim-probe diff` shows what has changed since"
             ));
         }
         let is_shared = |endpoint: &Endpoint| self.report.endpoints.iter().any(|other| other.id == endpoint.id);
@@ -143,19 +144,19 @@ impl Elsewhere {
         }
         if there.vantage.standing == Some(Standing::NotAzure) {
             notices.push(format!(
-                "--elsewhere {name}: it was made on no Azure VM, so what works there shows that a service answers, and nothing \
-                 of Azure's network"
+                "--elsewhere {name}: it was not made on an Azure VM, so what works there shows that a service answers, \
+                 but nothing about Azure's network"
             ));
         }
         let flags = there.selection.flags();
         if !flags.is_empty() && there.selection != report.selection {
             notices.push(format!(
-                "--elsewhere {name}: it was made with {flags}, and measured nothing else"
+                "--elsewhere {name}: it was made with {flags}, and tested nothing else"
             ));
         }
         if there.redacted {
             notices.push(format!(
-                "--elsewhere {name}: it was made with --redact, so it says nothing about your own hosts and addresses"
+                "--elsewhere {name}: it was made with --redact, so it shows nothing about your own hosts and addresses"
             ));
         }
         if !there.complete {
@@ -177,7 +178,7 @@ impl Elsewhere {
                 There::Works("at an address that was not tried from here")
             }
             // A backend's own firewall may know the other place and not this one.
-            Verdict::Reachable if is_own(&here.dependency) => There::Works("and may let in some and not others"),
+            Verdict::Reachable if is_own(&here.dependency) => There::Works("and may allow some clients and not others"),
             Verdict::Reachable => There::Answers,
         }
     }
@@ -225,14 +226,14 @@ impl Elsewhere {
         let unknown = all - works - causes.len();
         let rest = match unknown {
             0 => String::new(),
-            n => format!("; it did not measure {n}"),
+            n => format!("; it did not test {n}"),
         };
         Some(match (works, causes.len()) {
             _ if all == 0 => return None,
-            (0, 0) => format!("{name}, from another place, did not measure this."),
+            (0, 0) => format!("{name}, from another place, did not test this."),
             (1, 0) if all == 1 && doubts.is_empty() => {
                 format!(
-                    "{name}, from another place, reaches it: the service answers, and the fault is on the way from here."
+                    "{name}, from another place, reaches it: the service answers, so the fault is on the path from here."
                 )
             }
             (1, 0) if all == 1 => {
@@ -246,15 +247,15 @@ impl Elsewhere {
                 words::list(&doubts, 3)
             ),
             (n, 0) => format!(
-                "{name}, from another place, reaches {n} of these {all}{rest}: the services answer, and the fault is on the way \
-                 from here."
+                "{name}, from another place, reaches {n} of these {all}{rest}: the services answer, so the fault is on \
+                 the path from here."
             ),
             (0, 1) if all == 1 => format!(
-                "{name}, from another place, does not reach it either{why}: look at what both places share, and at the service."
+                "{name}, from another place, does not reach it either{why}: check what both places share, and the service."
             ),
             (0, n) => format!(
-                "{name}, from another place, reaches none of {n} of these {all} either{why}{rest}: look at what both places \
-                 share, and at the services."
+                "{name}, from another place, reaches none of {n} of these {all} either{why}{rest}: check what both \
+                 places share, and the services."
             ),
             (n, m) => format!("{name}, from another place, reaches {n} of these {all} and not {m}{why}{rest}."),
         })

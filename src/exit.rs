@@ -27,7 +27,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
         return ExitStatus::new(ExitStatus::FAILED, reason);
     }
     if report.vantage.standing == Some(Standing::NoNetwork) {
-        let reason = "cannot tell from here: this machine has no route to anything it was to probe";
+        let reason = "cannot tell from here: this machine has no route to anything in the plan";
         return ExitStatus::new(ExitStatus::FAILED, reason);
     }
     let status = status(&Decision::of(&report.endpoints, policy));
@@ -50,7 +50,7 @@ fn status(decision: &Decision<'_>) -> ExitStatus {
 fn why_reachable(decision: &Decision<'_>) -> String {
     let scope = decision.scope;
     match (decision.deciding, decision.allowed) {
-        (0, _) => "nothing that decides was selected".into(),
+        (0, _) => "nothing that decides the exit status was selected".into(),
         (_, 0) => format!("every {scope} endpoint is reachable or degraded"),
         (_, n) => format!("nothing {scope} is blocked, {} not proved", words::count(n, "endpoint")),
     }
@@ -109,7 +109,7 @@ fn why_incomplete(unsettled: &[&Endpoint]) -> String {
     );
     if !late.is_empty() {
         reasons.push(format!(
-            "{} past the deadline, raise --deadline",
+            "{} not reached before the deadline, raise --deadline",
             words::count(late.len(), "endpoint")
         ));
     }

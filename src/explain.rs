@@ -86,15 +86,15 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
     nearest.truncate(MOST);
     let what = if asked.contains('.') && !asked.contains(char::is_whitespace) {
-        format!("no dependency of the catalog needs `{}`", escape(word))
+        format!("no dependency in the catalog needs `{}`", escape(word))
     } else {
         format!(
-            "there is no dependency, no cause, no kind of finding and no tier `{}`",
+            "there is no dependency, cause, kind of finding or tier named `{}`",
             escape(word)
         )
     };
     if nearest.is_empty() {
-        return format!("{what}; `apim-probe explain` lists all there is");
+        return format!("{what}; `apim-probe explain` lists them all");
     }
     let words: Vec<&str> = nearest.into_iter().map(|(_, word)| word).collect();
     format!("{what}; did you mean {}?", words.join(" or "))

@@ -45,7 +45,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It goes on beyond the bound.
-    #[error("{} is larger than {} MB, and no such file is", shown(path), most >> 20)]
+    #[error("{} is larger than {} MB, more than such a file ever is", shown(path), most >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -130,7 +130,7 @@ impl io::Read for Patient {
         loop {
             match self.file.read(buffer) {
                 // The end of a pipe that nobody has begun to write to.
-                Ok(0) if is_lonely => return Err(io::Error::other("it is a pipe, and nobody writes to it")),
+                Ok(0) if is_lonely => return Err(io::Error::other("it is a pipe without a writer")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollTimeout::NONE).map(drop)?,
                 read => return read,
             }
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_file_without_an_end_is_one_sentence() {
         let said = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
-        assert_eq!(said, "/dev/zero is larger than 1 MB, and no such file is");
+        assert_eq!(said, "/dev/zero is larger than 1 MB, more than such a file ever is");
         let folder = tempfile::tempdir().unwrap();
         let sparse = folder.path().join("a\u{1b}b");
         std::fs::File::create(&sparse).unwrap().set_len(1 << 30).unwrap();
@@ -267,7 +267,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let said = read(&pipe, 100).unwrap_err().to_string();
-        assert!(said.ends_with("pipe: it is a pipe, and nobody writes to it"), "{said}");
+        assert!(said.ends_with("pipe: it is a pipe without a writer"), "{said}");
         for text in ["", "two\nlines\n"] {
             let writer = {
                 let pipe = pipe.clone();

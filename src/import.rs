@@ -41,7 +41,7 @@ pub fn is_own(dependency: &str) -> bool {
 
 /// A document with more entries is refused: the largest instances have a hundred.
 const MOST_ENTRIES: usize = 5_000;
-const TOO_MANY: &str = "has more than 5000 entries: no instance has";
+const TOO_MANY: &str = "has more than 5000 entries, more than any instance has";
 
 /// One document, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +160,8 @@ impl Imports {
         // All pages but the last point to the next.
         if pages > 0 && unfinished == pages {
             imports.notices.push(
-                "the dependencies have a further page (nextLink): fetch it and pass --dependencies once more".into(),
+                "the dependencies have another page (nextLink): fetch it and pass it with another --dependencies"
+                    .into(),
             );
         }
         for document in documents {
@@ -205,8 +206,8 @@ impl Imports {
         if let Some((other, host)) = other {
             let files: Vec<&str> = self.documents.iter().map(|document| document.from.as_str()).collect();
             return Err(format!(
-                "{} speaks of an instance in the {other} cloud ({host}), and the plan is for the {cloud} cloud: pass \
-                 --cloud {other}, or the document of the right instance",
+                "{} describes an instance in the {other} cloud ({host}), but the plan is for the {cloud} cloud: pass \
+                 --cloud {other}, or the right instance's document",
                 files.join(", ")
             ));
         }
@@ -256,7 +257,7 @@ impl Imports {
                 .first()
                 .map(|first| format!("the instance runs in {}: pass --region {first}", theirs.join(", "))),
             Some(region) if !theirs.is_empty() && !theirs.contains(&region) => Some(format!(
-                "the instance runs in {}, and this run is for {region}",
+                "the instance runs in {}, but this run is for {region}",
                 theirs.join(", ")
             )),
             Some(_) => None,

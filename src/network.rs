@@ -198,13 +198,14 @@ impl NetworkRules {
                 .collect::<Vec<_>>()
                 .join(", ");
             notices.push(format!(
-                "no address of this machine ({here}) lies in the virtual network of the given rules ({network}): they belong to another network interface"
+                "no address of this machine ({here}) is in the virtual network of the given rules ({network}): the \
+                 rules are those of another network interface"
             ));
         }
         if self.otherwise.is_some() && self.routes.is_some() {
             notices.push(
-                "the given rules and routes contradict each other: either shows a route for 0.0.0.0/0 that the other does not \
-                 know. Export both anew, from one network interface"
+                "the given rules and routes contradict each other: only one of them shows a route for 0.0.0.0/0. \
+                 Export both again, from the same network interface"
                     .into(),
             );
         }
@@ -236,7 +237,7 @@ impl NetworkRules {
         }
         let route = self.routes.as_ref().and_then(Routes::default_route);
         Some(route.map_or_else(
-            || "somewhere that the given rules do not show".into(),
+            || "to a next hop that the given rules do not show".into(),
             routes::Route::leads,
         ))
     }
@@ -255,12 +256,12 @@ impl Networks {
         let shown = routes.map(|routes| Self::around(routes.virtual_network()));
         match (Self::spelled_out(tags), shown) {
             (Some(told), Some(shown)) if told.is_forced() != shown.is_forced() => {
-                let doubt = "but rules and routes do not agree whether a route takes 0.0.0.0/0";
+                let doubt = "but the rules and routes do not agree on whether a user or BGP route covers 0.0.0.0/0";
                 (told, Some((shown, doubt)))
             }
             (Some(known), _) | (None, Some(known)) => (known, None),
             (None, None) => {
-                let doubt = "unless a route takes 0.0.0.0/0: pass --effective-routes";
+                let doubt = "unless a user or BGP route covers 0.0.0.0/0: pass --effective-routes";
                 (Self::around(private()), Some((Self::around(ipv4()), doubt)))
             }
         }

@@ -30,12 +30,13 @@ pub(crate) struct Outputs {
 pub(crate) enum PairError {
     /// A file whose ending names no format, and no `--format` that could.
     #[error(
-        "cannot tell the format of {}: end it in {endings}, or put the format before it, as in ticket:mail.txt{hint}",
+        "cannot tell the format of {}: use one of the extensions {endings}, or put the format in front, as in \
+         ticket:mail.txt{hint}",
         file::shown(.0), endings = Format::endings(), hint = hint(.0)
     )]
     UnknownEnding(PathBuf),
     /// A format without a file.
-    #[error("{} names a format, but no file: pass FORMAT:FILE", file::shown(.0))]
+    #[error("{} gives a format, but no file: pass FORMAT:FILE", file::shown(.0))]
     NoFile(PathBuf),
 }
 

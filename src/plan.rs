@@ -283,7 +283,7 @@ impl Maker<'_> {
         if members.is_empty() {
             let untested = Untested {
                 cause: Cause::Wildcard,
-                detail: format!("the documentation names {pattern} and no host under it is known"),
+                detail: format!("the documentation lists {pattern}, and no host under it is known"),
             };
             return vec![Place {
                 untested: Some(untested),
@@ -377,7 +377,7 @@ impl Maker<'_> {
     fn untested(&self, dependency: &Dependency, spec: &model::Endpoint) -> Option<Untested> {
         let because = |cause, detail: String| Some(Untested { cause, detail });
         if self.selection.skips(&dependency.id) {
-            return because(Cause::Skipped, "left out by --skip".into());
+            return because(Cause::Skipped, "skipped by --skip".into());
         }
         if let Some(retired) = &spec.retired {
             let instead = retired
@@ -387,15 +387,15 @@ impl Maker<'_> {
             return because(
                 Cause::Retired,
                 instead.map_or_else(
-                    || "the host is gone, and nothing took its place".into(),
-                    |host| format!("the host is gone; {host} took its place"),
+                    || "the host was retired without a replacement".into(),
+                    |host| format!("the host was retired; its replacement is {host}"),
                 ),
             );
         }
         if spec.only_when_named && !self.selection.names(&dependency.id) {
             return because(
                 Cause::Skipped,
-                format!("only probed when named: --only {}", dependency.id),
+                format!("only probed if selected: --only {}", dependency.id),
             );
         }
         match spec.direction {
@@ -409,7 +409,7 @@ impl Maker<'_> {
             ),
             Direction::Peer => because(
                 Cause::NotOutbound,
-                "between the machines of the instance: a machine beside them cannot test it".into(),
+                "between the instance's machines: another machine cannot test it".into(),
             ),
         }
     }
@@ -487,7 +487,7 @@ impl Place {
 }
 
 /// What is said of a name server on this machine.
-const STUB: &str = "A stub of this VM, which the instance does not share.";
+const STUB: &str = "A stub on this VM, which the instance does not use.";
 
 /// The catalog's remark, and what a stand-in proves.
 fn note(of_catalog: Option<&str>, stand_in: Option<StandIn>) -> Option<String> {

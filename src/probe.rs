@@ -51,11 +51,11 @@ pub struct Limits {
     pub timeout: Duration,
     /// For the whole run.
     pub deadline: Duration,
-    /// Probes in flight, and connections beyond the first to an address.
+    /// Maximum number of probes at the same time, and connections beyond the first to an address.
     pub concurrency: usize,
     /// Sockets open at once, over all probes.
     pub sockets: usize,
-    /// Ask for IPv6 addresses as well.
+    /// Look up and probe IPv6 addresses as well.
     pub ipv6: bool,
 }
 

@@ -45,7 +45,7 @@ use self::slots::Slot;
 pub enum Kind {
     /// A network security group.
     Nsg,
-    /// A policy of an Azure Firewall.
+    /// An Azure Firewall policy.
     Firewall,
     /// A route table.
     Routes,
@@ -54,13 +54,13 @@ pub enum Kind {
 /// How rules are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Syntax {
-    /// Lines for the Azure CLI.
+    /// Azure CLI commands.
     Az,
     /// A Bicep module.
     Bicep,
     /// Terraform, for the azurerm provider.
     Terraform,
-    /// Resources in the shape of Azure Resource Manager.
+    /// Resources as Azure Resource Manager (ARM) represents them.
     Json,
 }
 
@@ -245,22 +245,23 @@ impl Rules {
                         count(group.rules.len(), "rule")
                     ),
                     "An instance in several regions also needs the regional tags of its primary region, and an Event \
-                     Hubs namespace elsewhere those of its own."
+                     Hubs namespace in another region needs the tags of that region."
                         .into(),
                 ];
                 remarks.extend(group.remarks());
                 remarks
             }
             Self::Firewall(_) => vec![
-                format!("{made}: {} for a policy of Azure Firewall.", count(self.len(), "rule")),
-                "Names that are not known yet are allowed by service tag; --set makes them exact.".into(),
+                format!("{made}: {} for an Azure Firewall policy.", count(self.len(), "rule")),
+                "Hosts whose names are not known yet are allowed by service tag; pass --set to make the rules exact."
+                    .into(),
             ],
             Self::Routes(routes) => vec![
                 format!(
                     "{made}: {} for the route table of the instance's subnet.",
                     count(routes.len(), "route")
                 ),
-                "Needed where another route takes 0.0.0.0/0; harmless elsewhere.".into(),
+                "Needed if another route covers 0.0.0.0/0; harmless otherwise.".into(),
             ],
         }
     }

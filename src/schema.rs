@@ -59,7 +59,7 @@ fn written<T: JsonSchema>(name: &str) -> Schema {
         .pointer_mut("/properties/schema")
         .and_then(|key| key.as_object_mut())
     {
-        key.insert("description".into(), "What kind of document this is.".into());
+        key.insert("description".into(), "The kind of document.".into());
         key.insert("const".into(), name.into());
     }
     schema

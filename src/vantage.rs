@@ -92,7 +92,7 @@ impl Vantage {
         let asked = async {
             tokio::select! {
                 said = metadata::ask() => said,
-                () = until.clone().over() => Err("no metadata service answered before the run had to go on".into()),
+                () = until.clone().over() => Err("the metadata service did not answer before the run had to start".into()),
             }
         };
         let machine = claims
@@ -172,10 +172,10 @@ impl Vantage {
         let why = self.unheard.as_deref()?;
         match (cloud_is_told, &self.region) {
             (false, None) => Some(format!(
-                "{why}; the public cloud is assumed and no region: pass --cloud and --region"
+                "{why}; assuming the public cloud and no region: pass --cloud and --region"
             )),
-            (false, Some(_)) => Some(format!("{why}; the public cloud is assumed: pass --cloud")),
-            (true, None) => Some(format!("{why}; no region is known: pass --region")),
+            (false, Some(_)) => Some(format!("{why}; assuming the public cloud: pass --cloud")),
+            (true, None) => Some(format!("{why}; the region is not known: pass --region")),
             (true, Some(_)) => None,
         }
     }
@@ -189,9 +189,9 @@ impl Vantage {
         for known in &self.imports {
             let Imported { document, from, .. } = known;
             match later.imported(known) {
-                None => return Err(format!("{from} gave no {document} any more")),
+                None => return Err(format!("{from} no longer provided {document}")),
                 Some(now) if now.endpoints == 0 && known.endpoints > 0 => {
-                    return Err(format!("{from} gave a {document} that names nothing any more"));
+                    return Err(format!("{from} provided an empty {document}"));
                 }
                 Some(_) => {}
             }
@@ -207,7 +207,7 @@ impl Vantage {
             let (before, now) = (known.endpoints, now.endpoints);
             (now < before).then(|| {
                 let before = words::count(before, "entry");
-                format!("{document} of {from} named {before} before, and names {now} now")
+                format!("{document} from {from} had {before} before, and now has {now}")
             })
         };
         self.imports.iter().filter_map(less).collect()
@@ -249,7 +249,12 @@ fn contradiction(claims: &Claims, machine: &Machine) -> Option<String> {
     );
     let region = differs(claims.region.as_deref(), machine.region.as_deref());
     let both: Vec<String> = cloud.into_iter().chain(region).collect();
-    (!both.is_empty()).then(|| format!("this VM's metadata says {}; the flags count", both.join(" and ")))
+    (!both.is_empty()).then(|| {
+        format!(
+            "this VM's metadata says {}; using the flags instead",
+            both.join(" and ")
+        )
+    })
 }
 
 /// The variables that other tools take a proxy from.
@@ -325,10 +330,10 @@ mod tests {
         for (now, wrong) in [
             (&[("network-status", 5), ("dependencies", 1)][..], None),
             (&[("network-status", 1), ("dependencies", 0)], None),
-            (&[("network-status", 4)], Some("gave no dependencies any more")),
+            (&[("network-status", 4)], Some("no longer provided dependencies")),
             (
                 &[("network-status", 0), ("dependencies", 9)],
-                Some("gave a network-status that names nothing any more"),
+                Some("provided an empty network-status"),
             ),
         ] {
             let wrong = wrong.map(|words| format!("management.azure.com {words}"));
@@ -337,7 +342,7 @@ mod tests {
         let less = known.told_less(&told(&[("network-status", 1), ("dependencies", 3)]));
         assert_eq!(
             less,
-            ["network-status of management.azure.com named 4 entries before, and names 1 now"]
+            ["network-status from management.azure.com had 4 entries before, and now has 1"]
         );
     }
 

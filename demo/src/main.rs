@@ -121,10 +121,10 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 fn before() -> String {
     format!(
         "A simulated Azure behind a broken firewall. Nothing leaves this machine; its\n\
-         certificates come from an authority made on the spot, hence the note about\n\
-         roots. For real: scripts/build-static.sh builds one static file, scp takes it\n\
-         to a VM in the instance's subnet (README.md knows other ways), where an\n\
-         engineer types:\n\n  apim-probe run {}",
+         certificates are issued by a CA generated for the demo, hence the notice about\n\
+         roots. For real use, scripts/build-static.sh builds one static file, which scp\n\
+         copies to a VM in the instance's subnet (README.md lists other ways). There,\n\
+         run:\n\n  apim-probe run {}",
         FLAGS[1..].join(" ").replace(" --set", " \\\n      --set")
     )
 }

@@ -11,7 +11,7 @@ param workspaceName string
 @description('Where everything is created: the region of the workspace.')
 param location string = resourceGroup().location
 
-@description('Who is told of an alert; nobody where it is empty.')
+@description('The action group that alerts notify; none if empty.')
 param actionGroupId string = ''
 
 @description('Where agents write their lines: the path of --log, with * in place of {day}.')
@@ -151,7 +151,7 @@ let begun = found
 var alerts = [
   {
     name: 'apim-probe-silent'
-    description: 'An agent that wrote within a day has written nothing for 15 minutes: nothing is known of its subnet.'
+    description: 'An agent that wrote within the last day has written nothing for 15 minutes: the state of its subnet is not known.'
     severity: 1
     window: 'P1D'
     query: '''
@@ -164,7 +164,7 @@ ApimProbe_CL
     // A round in which something required was not tried says nothing of it: what was blocked before stays so. What a silent agent
     // saw last says nothing of now.
     name: 'apim-probe-required-blocked'
-    description: 'Required endpoints are blocked: the instance there cannot be activated, or loses what it needs.'
+    description: 'Required endpoints are blocked: the instance there cannot be activated, or loses required dependencies.'
     severity: 1
     window: 'PT6H'
     query: '''
@@ -189,7 +189,7 @@ ApimProbe_CL
   }
   {
     name: 'apim-probe-shared-cause'
-    description: 'Three agents or more began to find the same within 15 minutes: look at what their subnets share.'
+    description: 'At least three agents report the same new finding within 15 minutes: check what their subnets share.'
     severity: 1
     window: 'PT2H'
     query: concat(newFindings, '''
@@ -201,7 +201,7 @@ begun
   }
   {
     name: 'apim-probe-new-finding'
-    description: 'An agent finds something that it did not find before. The lines with Event == "change" say what changed, and the fix.'
+    description: 'An agent reports a new finding. The lines with Event == "change" show what changed, and the fix.'
     severity: 2
     window: 'PT2H'
     query: concat(newFindings, '''
@@ -210,7 +210,7 @@ begun
   }
   {
     name: 'apim-probe-fault'
-    description: 'An agent has a problem of its own.'
+    description: 'An agent itself has a problem.'
     severity: 3
     window: 'PT1H'
     query: '''

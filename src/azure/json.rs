@@ -62,7 +62,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}. {} come from `{}`",
+            "{}. To get {}: `{}`",
             self.problem,
             self.wanted.documents(),
             self.wanted.command(self.powershell)
@@ -99,8 +99,7 @@ pub fn parse_text<T>(
         // The code in policies looks like what PowerShell cut; the reader of an instance looks for that itself.
         if powershell && wanted != Kind::Instance && form::is_cut(json.get()) {
             return Err(
-                "was cut by PowerShell, which names types in the place of what is nested deeper than -Depth says"
-                    .into(),
+                "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names".into(),
             );
         }
         make(&Document { json, form, wanted })
@@ -115,7 +114,7 @@ pub fn parse_text<T>(
 /// A problem without the values that it quotes, where they may be secrets.
 fn unquoted(problem: &str, wanted: Kind) -> &str {
     match problem.split_once(": \"") {
-        Some((before, _)) if wanted == Kind::Instance && before.starts_with("shows only a part of") => before,
+        Some((before, _)) if wanted == Kind::Instance && before.starts_with("shows only part of") => before,
         _ => problem,
     }
 }

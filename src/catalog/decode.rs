@@ -134,7 +134,7 @@ impl Decode for Located<String> {
         let Node { at, value } = node;
         let help = match value {
             Value::Text(value) => return Some(Self { value, at }),
-            Value::List(_) | Value::Map(_) => "write one text here",
+            Value::List(_) | Value::Map(_) => "write a single text here",
             _ => "put it in quotes",
         };
         problems.push(unexpected(at, &value, key, "text", help));
@@ -263,7 +263,7 @@ impl<T: Decode> Decode for Located<Vec<T>> {
         let items = match value {
             Value::List(items) => items,
             other => {
-                let help = "write a list, [a, b] or one `- a` a line";
+                let help = "write a list: [a, b], or one `- a` per line";
                 problems.push(unexpected(at, &other, key, "a list", help));
                 return None;
             }

@@ -151,7 +151,7 @@ fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud
             ),
         },
     };
-    problems.push(Problem::new(name.at, format!("`{}` is no cloud", name.value), help));
+    problems.push(Problem::new(name.at, format!("`{}` is not a cloud", name.value), help));
     None
 }
 
@@ -164,7 +164,7 @@ fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut Suffixes, problem
         problems.push(Problem::new(
             name.at,
             format!("the cloud `{}` lacks {}", name.value, missing.join(", ")),
-            "give the suffix of each in this cloud: hosts are made of them",
+            "give the suffix of each in this cloud: host names are built from them",
         ));
     }
     // Said once, and not of every host that is made of it.
@@ -175,18 +175,18 @@ fn suffix_name(name: &Located<String>, problems: &mut Vec<Problem>) {
     let taken = [REGION, NAME_SERVER].contains(&name.value.as_str())
         || SETTINGS.iter().any(|setting| setting.name == name.value);
     if taken {
-        let message = format!("`{}` is a name that the user fills in", name.value);
+        let message = format!("`{}` is reserved for a name that the user provides", name.value);
         problems.push(Problem::new(name.at, message, "choose another name for the suffix"));
     } else if !name.value.starts_with(|c: char| c.is_ascii_lowercase())
         || name
             .value
             .contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_')
     {
-        let message = format!("`{}` cannot stand between braces", name.value);
+        let message = format!("`{}` cannot be used between braces", name.value);
         problems.push(Problem::new(
             name.at,
             message,
-            "use lowercase letters, digits and _, a letter first",
+            "use lowercase letters, digits and _, starting with a letter",
         ));
     }
 }
@@ -331,8 +331,8 @@ fn without_endpoints(id: &Located<String>, ids: &[String]) -> Problem {
         .filter(|other| *other != id.value)
         .collect();
     let help = match nearest(&id.value, &others) {
-        Some(near) => format!("did you mean `{near}`? To change a known dependency give its exact id"),
-        None => "add `endpoints:`; only an entry that changes a known dependency goes without".to_owned(),
+        Some(near) => format!("did you mean `{near}`? To change a known dependency, give its exact id"),
+        None => "add `endpoints:`; only an entry that changes a known dependency can omit it".to_owned(),
     };
     Problem::new(id.at, format!("`{}` is new and has no endpoints", id.value), help)
 }
@@ -362,8 +362,8 @@ fn cloud_list(list: &Located<Vec<Located<Cloud>>>, suffixes: &Suffixes, problems
     for cloud in &list.value {
         exists(cloud, suffixes, problems);
         if clouds.contains(&cloud.value) {
-            let message = format!("`{}` stands twice in this list", cloud.value);
-            problems.push(Problem::new(cloud.at, message, "name it once"));
+            let message = format!("`{}` is in this list twice", cloud.value);
+            problems.push(Problem::new(cloud.at, message, "list it once"));
         } else {
             clouds.push(cloud.value);
         }
@@ -441,7 +441,7 @@ fn prose(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> 
     if line.contains(char::is_control) {
         problems.push(Problem::new(
             text.at,
-            "this text has control characters",
+            "this text contains control characters",
             "write plain text",
         ));
         return None;
@@ -450,5 +450,5 @@ fn prose(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> 
 }
 
 fn no_cloud(at: Place) -> Problem {
-    Problem::new(at, "no cloud is named here", "add `public:`, `usgov:` or `china:`")
+    Problem::new(at, "no cloud is given here", "add `public:`, `usgov:` or `china:`")
 }

@@ -65,8 +65,8 @@ impl Source {
         let is_old = known.checked_add(Span::new().years(1)).is_ok_and(|end| end < today);
         is_old.then(|| {
             format!(
-                "the catalog follows the documentation of {known}, more than a year ago: hosts may have come and gone since. \
-                 Use a newer apim-probe, or hold the page of today against it (apim-probe drift)"
+                "the catalog follows the documentation of {known}, which is more than a year old: hosts may have been \
+                 added or removed since. Use a newer apim-probe, or compare it with today's page (apim-probe drift)"
             )
         })
     }

@@ -19,25 +19,25 @@ pub const SETTINGS: [Setting; 8] = [
         name: "storage_account",
         what: "the name of a storage account that the instance uses, without its suffix (with its DNS zone, if it has one: NAME.z12)",
         dependency: "storage",
-        how: "import --network-status or --dependencies; before there is an instance, name an account of your own in the region",
+        how: "import --network-status or --dependencies; before the instance exists, use one of your own accounts in the region",
     },
     Setting {
         name: "sql_server",
         what: "the name of the instance's SQL server, without its suffix",
         dependency: "sql",
-        how: "import --network-status or --dependencies; without it the region's documented gateways stand in",
+        how: "import --network-status or --dependencies; without it, the region's documented gateways are tested instead",
     },
     Setting {
         name: "key_vault",
         what: "the name of a key vault that the instance uses, without its suffix",
         dependency: "key-vault",
-        how: "import --network-status; before there is an instance, name a vault of your own in the region",
+        how: "import --network-status; before the instance exists, use one of your own vaults in the region",
     },
     Setting {
         name: "event_hub_namespace",
         what: "the name of an Event Hubs namespace, without its suffix",
         dependency: "event-hubs",
-        how: "import --dependencies, or name the namespace of your log-to-eventhub policy",
+        how: "import --dependencies, or use the namespace in your log-to-eventhub policy",
     },
     Setting {
         name: "redis_host",
@@ -61,7 +61,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "diagnostics_host",
         what: "the full host name or address of something that listens on port 12000",
         dependency: "diagnostics-port",
-        how: "no listener is documented: name one only if Microsoft support gives you one",
+        how: "no listener is documented: set one only if Microsoft support gives you one",
     },
 ];
 

@@ -1,4 +1,4 @@
-//! What every help says beside the flags: examples and exit statuses.
+//! What the help of a command adds to its flags: examples and exit statuses.
 
 /// What one would type first.
 const FIRST: &str = "\
@@ -10,7 +10,7 @@ Examples:
   apim-probe rules --kind nsg --report report.json --missing-only
   apim-probe explain tcp-timeout
 
-Every flag can come from the environment, and what is typed wins:
+Every flag can also be set in the environment; the command line takes precedence:
   APIM_PROBE_REGION=westeurope APIM_PROBE_QUIET=1
   APIM_PROBE_SET='sql_server=a key_vault=b'
 
@@ -32,13 +32,13 @@ const EXIT_STATUSES: &str = "\
 Exit status of run:
   0    every selected required endpoint is reachable or degraded
   1    a required endpoint is blocked, or fewer than three quarters of the
-       connections to it pass, or one that must be blocked is not
+       connections to it pass, or an endpoint that must be blocked is not
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   3    nothing is blocked, but a required endpoint is unproven or not tested
   4    the agent itself failed, nothing could be tried, or this machine has
-       no route to anything it was to probe
+       no route to anything in the plan
   130  interrupted; the partial report was still written
-With --fail-on any a feature's endpoints count as required ones do.";
+With --fail-on any, the endpoints of features count like required ones.";
 
 /// Behind the flags of the program.
 pub(super) fn program() -> String {
@@ -56,20 +56,20 @@ Examples:
   apim-probe watch --region westeurope --until green --for 30m
   apim-probe watch --interval 30s --baseline report.json --format jsonl
 
-What confirms a change:
-  A service that proves itself is reachable at once. Anything else that differs
-  from the round before is looked at again at once, and the second look decides.
-  Silence needs no second look where --timeout leaves time to send every packet
-  twice (1.5s or more). So a lone lost packet changes nothing, and a change is
-  told within one interval and one timeout of its happening.
+How a change is confirmed:
+  A service that is verified counts as reachable at once. Any other difference
+  from the previous round is probed again at once, and the second result decides.
+  A timeout needs no second probe if --timeout leaves time to send every packet
+  twice (1.5s or more). A single lost packet therefore changes nothing, and a
+  change is reported within one interval plus one timeout.
 
-Rounds never overlap: where something stays silent for a --timeout that is longer
-than the interval, the next round begins right after it. Every name server is
-asked, and controls are used, in the first round and in one that may be the last.
+Rounds never overlap: if a --timeout is longer than the interval and something
+does not reply, the next round starts right after it. All name servers and the
+controls are queried in the first round and in a round that may be the last.
 
 Exit status of watch:
-  0    what --until waits for came; without --until, the time of --for is over
-  1    the time of --for was over first
+  0    the --until condition was met; without --until, the time of --for is up
+  1    the time of --for ran out first
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed
   130  ended by Ctrl-C; the summary was still written";
@@ -81,20 +81,21 @@ Examples:
   apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml --network-status status.json
   apim-probe serve --log '/var/log/apim-probe/{day}.jsonl'
 
-What there is to ask for:
-  /              the last round as a page
-  /report.json   the last round as a document
-  /metrics       for Prometheus; a scrape starts nothing
-  /-/healthy     200 while rounds come to an end
-  /-/ready       200 once the first round has
+Paths:
+  /              the last round as an HTML report
+  /report.json   the last round as JSON
+  /metrics       for Prometheus; a scrape does not start a round
+  /-/healthy     200 while rounds keep finishing
+  /-/ready       200 once the first round has finished
 
-Rounds are those of watch: what confirms a change is the same. After a change, and
-once an hour, a round asks every name server and uses controls.
+Rounds work as in watch, which confirms changes in the same way. After a change,
+and once an hour, a round queries every name server and the controls.
 
 Signals:
-  SIGHUP    reads catalog, documents and certificates anew, and keeps the old where
-            the new are broken (with --service every hour as well); opens --log anew
-  SIGTERM   ends it within a second
+  SIGHUP    reloads the catalog, documents and certificates, and keeps the old ones
+            if the new ones are invalid (with --service also every hour); reopens
+            the --log file
+  SIGTERM   stops within a second
 
 Exit status of serve:
   0    ended by SIGTERM or Ctrl-C
@@ -108,15 +109,15 @@ Examples:
   apim-probe path login.microsoftonline.com:443
   apim-probe path 20.61.99.192:1433
 
-It connects as `run` does, and beside that sends SYNs, and words where they were
-cut, with a time to live from 1 to 8, and tries connections from eight ports. SYNs
-with a low time to live may look like a scan. A hop that does not answer proves
-nothing, and inside a network Azure takes nothing off a time to live.
+It connects as `run` does. It also sends SYNs (and, where a connection was cut, the
+data that was cut) with a TTL from 1 to 8, and tries connections from eight source
+ports. SYNs with a low TTL may look like a scan. A hop that does not answer proves
+nothing: inside a virtual network, Azure does not decrement the TTL.
 
 Exit status of path:
-  0    the service proves itself
+  0    the service is reachable
   1    it is blocked
   2    bad flags, a bad catalog or a bad input file; nothing was probed
-  3    something answers that does not prove it, or it could not be tested
+  3    something answered that does not prove the service, or it was not tested
   4    the agent itself failed
   130  interrupted";

@@ -56,7 +56,7 @@ impl Confirmation {
             let about = words::count(checks.len().min(confirm::MOST), "endpoint");
             tell(
                 "notice",
-                &format!("the instance itself is asked about {about}, one after the other"),
+                &format!("asking the instance itself to test {about}, one by one"),
             );
         }
         let checked = if region.is_some() {
@@ -67,13 +67,13 @@ impl Confirmation {
             };
             stop.apart(Some(end), asked)
                 .unwrap_or_else(|_| Ok(Checked::nothing("the run ended first")))
-                .unwrap_or_else(|_| Checked::nothing("the file of --management-ca-file can no longer be read"))
+                .unwrap_or_else(|_| Checked::nothing("the --management-ca-file file can no longer be read"))
         } else {
             Checked::nothing("no region is known: pass --region")
         };
         let why = checked
             .why
-            .unwrap_or_else(|| format!("at most {} are asked", confirm::MOST));
+            .unwrap_or_else(|| format!("at most {} are tested", confirm::MOST));
         let answers = checked.answers.into_iter().zip(&checks).map(|(answer, check)| {
             let protocol = check.body["protocol"].as_str().unwrap_or_default();
             answer.and_then(|(text, at): (String, Timestamp)| confirm::read(&text, protocol, at))

@@ -50,7 +50,8 @@ fn smaller(before: &Report, after: &Report) -> Option<String> {
     let flags = after.selection.flags();
     (lost > 0 && before.selection != after.selection && !flags.is_empty()).then(|| {
         format!(
-            "the later report covers less ({flags}): {} of the earlier one {} not in it, and cannot show as worse",
+            "the later report covers less ({flags}): {} of the earlier report {} not in it, so a regression there \
+             would not show",
             words::count(lost, "endpoint"),
             if lost == 1 { "is" } else { "are" }
         )

@@ -16,7 +16,7 @@ use crate::{
         text,
     },
     probe::{
-        control::NOBODY,
+        control::TEST_NET_1,
         way::{FARTHEST, MOST},
     },
     vantage::until::Until,
@@ -54,13 +54,14 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
         return Vec::new();
     }
     let platform = planned.vantage.in_azure && !planned.plan.name_servers.contains(&PLATFORM_DNS);
-    let dns = format!("DNS at {PLATFORM_DNS}, for planned names that the configured servers do not resolve");
+    let dns =
+        format!("DNS queries to {PLATFORM_DNS} for planned names that the configured name servers do not resolve");
     let connections = [
-        format!("TCP to {NOBODY}, a documentation address, on a port that was cut or is unproven"),
-        "the name of a proved endpoint in a TLS handshake or a request, at an address that cut another name".into(),
-        "one more connection to an endpoint that answered one, where another one is silent".into(),
+        format!("TCP connections to {TEST_NET_1}, a documentation address, on ports that were cut or are unproven"),
+        "TLS handshakes or requests with the name of a proved endpoint, to an address that cut another name".into(),
+        "one more connection to an endpoint that answered, if another endpoint does not".into(),
         format!(
-            "TCP SYNs, and words that were cut, with a time to live from 1 to {FARTHEST}, to {MOST} addresses at most, where \
+            "TCP SYNs, and data that was cut, with a TTL from 1 to {FARTHEST}, to at most {MOST} addresses, if \
              something needed is blocked"
         ),
     ];

@@ -31,7 +31,7 @@ fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, Failure> {
     else {
         let meant = nearest(name, &names).map_or_else(|| ".".to_owned(), |meant| format!(": did you mean {meant}?"));
         return Err(Failure::usage(format!(
-            "there is no command {}{meant} There are: {}",
+            "there is no command {}{meant} Commands: {}",
             escape(name),
             names.join(", ")
         )));

@@ -89,7 +89,7 @@ fn usable<T>(
     match parse(&bytes?) {
         Ok(read) => Some(read),
         Err(why) => {
-            notices.push(format!("--service: the management endpoint's answer for {what} {why}"));
+            notices.push(format!("--service: the management endpoint's reply about {what} {why}"));
             None
         }
     }

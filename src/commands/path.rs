@@ -95,7 +95,7 @@ fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
     }
     if endpoint.transport != Transport::Tcp {
         return Err(Failure::usage(format!(
-            "{}: only connections over TCP can be followed; {}:{USUAL_PORT} would be one",
+            "{}: only TCP can be traced, such as {}:{USUAL_PORT}",
             endpoint.id, endpoint.host
         )));
     }
@@ -121,7 +121,7 @@ fn others(plan: &Plan, target: &str, chosen: &Endpoint) -> Option<String> {
         .collect();
     (!ports.is_empty()).then(|| {
         format!(
-            "this is the way to {}; {} planned as well",
+            "this is the path to {}; {} also in the plan",
             chosen.target(),
             are(&ports)
         )
@@ -162,7 +162,7 @@ fn other(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
         Some(Ok(port)) => port,
         Some(Err(())) => {
             return Err(Failure::usage(format!(
-                "{target}: no port from 1 to 65535 follows the colon"
+                "{target}: the colon must be followed by a port from 1 to 65535"
             )));
         }
     };
@@ -178,11 +178,11 @@ fn unknown(plan: &Plan, target: &str) -> String {
         .or_else(|| nearest(target, &ids));
     let meant = meant.map_or_else(String::new, |id| format!(" (did you mean {id}?)"));
     let what = match target {
-        _ if of_dependency.is_some() => "is a dependency, and `path` takes one of its endpoints",
-        "" => "an empty target is neither an endpoint of the plan nor a host or an address",
-        _ if target.contains("://") => "is a URL, and `path` takes a host or an address, with or without a port",
-        _ if target.contains('%') => "has a zone, and `path` takes addresses that are routed",
-        _ => "is neither an endpoint of the plan nor a host or an address, with or without a port",
+        _ if of_dependency.is_some() => "is a dependency, but `path` takes an endpoint",
+        "" => "an empty target is neither an endpoint in the plan nor a host or address",
+        _ if target.contains("://") => "is a URL, but `path` takes a host or an address, with or without a port",
+        _ if target.contains('%') => "has a zone, but `path` takes routed addresses",
+        _ => "is neither an endpoint in the plan nor a host or address, with or without a port",
     };
     format!("{target} {what}{meant}; `apim-probe list` shows the plan")
         .trim_start()

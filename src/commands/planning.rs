@@ -242,7 +242,7 @@ fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), Failure> {
     catalog.knows(cloud).map_err(Failure::usage)?;
     if matches!(cloud, Cloud::Other(_)) && arguments.service.is_some() {
         return Err(Failure::usage(format!(
-            "--service: nothing is known of the management endpoint in the cloud {cloud}; fetch the documents yourself"
+            "--service: the management endpoint of the cloud {cloud} is not known; fetch the documents yourself"
         )));
     }
     Ok(())
@@ -256,15 +256,15 @@ fn tier(arguments: &PlanArgs, service: Option<&Service>) -> Tier {
 /// Which catalog is used, where it is not the usual one or not the instance's, and where the agent has to stand for it.
 fn tier_notice(arguments: &PlanArgs, service: Option<&Service>) -> Option<String> {
     let theirs = service.and_then(|service| Some((service.tier()?, service.tier_name()?)));
-    let stand = |tier: Tier| format!("stand {}", tier.standpoint());
+    let stand = |tier: Tier| format!("run this {}", tier.standpoint());
     match (arguments.tier, theirs) {
         (Some(tier), Some((other, name))) if tier != other => Some(format!(
-            "the instance is of the tier {name}, and --tier {} counts; {}",
+            "the instance's tier is {name}, but --tier {} is used; {}",
             tier.as_str(),
             stand(tier)
         )),
         (Some(tier), _) if tier != Tier::Classic => Some(format!(
-            "the catalog is that of --tier {}; {}",
+            "using the catalog of --tier {}; {}",
             tier.as_str(),
             stand(tier)
         )),
@@ -272,9 +272,9 @@ fn tier_notice(arguments: &PlanArgs, service: Option<&Service>) -> Option<String
             let catalog = if arguments.no_builtin {
                 String::new()
             } else {
-                format!(", so the catalog is that of --tier {}", tier.as_str())
+                format!(", so the catalog of --tier {} is used", tier.as_str())
             };
-            Some(format!("the instance is of the tier {name}{catalog}; {}", stand(tier)))
+            Some(format!("the instance's tier is {name}{catalog}; {}", stand(tier)))
         }
         _ => None,
     }
@@ -299,7 +299,7 @@ fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage,
     };
     let moved = match (&place.region, &region) {
         (Some(here), Some(there)) if here != there => Some(format!(
-            "this VM is in {here} and the instance runs in {}: planned for {there}; pass --region for another",
+            "this VM is in {here}, but the instance runs in {}: planning for {there}; pass --region to choose another",
             regions.join(", ")
         )),
         _ => None,
@@ -312,7 +312,7 @@ fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage,
 pub(super) fn unknown_region(region: &str) -> Option<String> {
     let meant = region::unknown(region)?;
     let or = meant.map_or_else(String::new, |known| format!(": did you mean {known}?"));
-    Some(format!("no region {region} is known to this version{or}"))
+    Some(format!("this version knows no region {region}{or}"))
 }
 
 /// Where the network's rules are looked at from.
@@ -354,8 +354,8 @@ pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<Str
         .add_file(path)
         .map_err(|error| Failure::usage(format!("--management-ca-file: {error}")))?;
     let notice = format!(
-        "the certificates of {} are trusted with this VM's token: whoever holds the key of one can read it on its way to \
-         the management endpoint",
+        "the certificates in {} are trusted with this VM's token: anyone who holds one of their keys can read it on \
+         its way to the management endpoint",
         file::shown(path)
     );
     Ok((roots, Some(notice)))

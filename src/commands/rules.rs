@@ -66,7 +66,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         tell("notice", &notice);
     }
     if let Some(region) = set.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
-        let notice = format!("no service tags are known for a region {region}: rules allow those of every region");
+        let notice = format!("no service tags are known for region {region}: the rules use the global tags");
         tell("notice", &notice);
     }
     let any_own = planned
@@ -95,8 +95,8 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
 }
 
 /// What is said where this machine need not be in the network.
-const OWN_SERVERS: &str = "no rule is about this machine's own name servers, as it is not known to be a VM of Azure's: \
-                           --dns-server names those of the network";
+const OWN_SERVERS: &str = "no rules are made for this machine's own name servers, because it is not known to be an \
+                           Azure VM: pass the network's name servers with --dns-server";
 
 fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();
@@ -105,7 +105,9 @@ fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> V
     }
     match rules {
         Rules::Firewall(_) if any_source && !rules.is_empty() => {
-            notices.push("the firewall rules take every source: --subnet narrows them to the instance's".into());
+            notices.push(
+                "the firewall rules allow any source: pass --subnet to restrict them to the instance's subnet".into(),
+            );
         }
         Rules::Nsg(group) => notices.extend(network.into_iter().flat_map(|network| group.clashes(network))),
         _ => {}

@@ -51,7 +51,7 @@ const STRAY: Duration = Duration::from_secs(2);
 pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     if arguments.probe.confirm {
         return Err(Failure::usage(
-            "--confirm goes with a single run: leave it out, and let `apim-probe run --confirm` ask the instance",
+            "--confirm works with a single run only: remove it, and use `apim-probe run --confirm`",
         ));
     }
     let stop = Stop::begin_service()?;
@@ -108,7 +108,8 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         say(
             Weight::Warning,
             &session.text(&format!(
-                "whoever reaches {address} can read the report, which names hosts and addresses: --web-config asks who it is"
+                "anyone who can reach {address} can read the report, which contains host names and addresses: \
+                 --web-config restricts access"
             )),
         );
     }
@@ -157,9 +158,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         let text = format!("cannot listen on {address}: {error}");
         match error.kind() {
             io::ErrorKind::AddrNotAvailable => {
-                Failure::usage(format!("{text}: --listen takes an address of this machine"))
+                Failure::usage(format!("{text}: --listen needs an address of this machine"))
             }
-            io::ErrorKind::AddrInUse => Failure::agent(format!("{text}: another program does; pass another port")),
+            io::ErrorKind::AddrInUse => Failure::agent(format!("{text}: another program uses it; choose another port")),
             _ => Failure::agent(text),
         }
     })
@@ -203,7 +204,7 @@ impl Service<'_> {
                 let took = words::duration(started.elapsed());
                 self.board.fault(
                     Fault::LateRound,
-                    &format!("a round took {took}, longer than --interval: the next one begins late"),
+                    &format!("a round took {took}, longer than --interval: the next one starts late"),
                 );
             }
             let next = next_start(started, interval);
@@ -230,11 +231,13 @@ impl Service<'_> {
                 why,
             };
             if self.arguments.plan.service.is_some() && !prepared.knows_instance() {
-                return Err(untold("the management endpoint told nothing of the instance".into()));
+                return Err(untold(
+                    "the management endpoint provided nothing about the instance".into(),
+                ));
             }
             self.session.adopt(prepared).map_err(untold)
         });
-        supervisor::is_ready("what was read anew was looked at");
+        supervisor::is_ready("the reload is finished");
         let next = self
             .reload
             .settle(adopted.as_ref().map(drop).map_err(|broken| broken.part));
@@ -249,20 +252,17 @@ impl Service<'_> {
                 self.rounds.replan();
                 self.full_at = None;
                 let endpoints = words::count(self.session.plan().testable().count(), "endpoint");
-                say(
-                    Weight::Notice,
-                    &format!("catalog and documents were read anew: {endpoints}"),
-                );
+                say(Weight::Notice, &format!("reloaded catalog and documents: {endpoints}"));
             }
             Err(Broken { part, why }) => {
                 self.board.reloaded(*part, false);
                 let why = self.session.text(why);
                 let next = next.map_or_else(String::new, |wait| {
-                    format!("; the next try comes in {}", words::duration(wait))
+                    format!("; next attempt in {}", words::duration(wait))
                 });
                 self.board.fault(
                     Fault::Reload,
-                    &format!("what was read anew is not used, the old goes on: {why}{next}"),
+                    &format!("reload failed, still using the previous configuration: {why}{next}"),
                 );
             }
         }
@@ -369,7 +369,7 @@ impl Clock {
             board.fault(
                 Fault::Clock,
                 &format!(
-                    "this machine's clock went {:.0} s {way}: times of changes before it are not comparable",
+                    "this machine's clock jumped {:.0} s {way}: times of earlier changes are not comparable",
                     strayed.abs()
                 ),
             );

@@ -197,7 +197,7 @@ impl<'a> Session<'a> {
         } = prepared;
         self.vantage.is_told_of_no_less(&planned.vantage)?;
         if self.network.is_some() && planned.network.is_none() {
-            return Err("the network's own rules are not told any more".into());
+            return Err("the network's own rules are no longer provided".into());
         }
         let less = self.vantage.told_less(&planned.vantage);
         self.catalog = planned.catalog;
@@ -237,7 +237,7 @@ impl<'a> Session<'a> {
         self.stop.began()
     }
 
-    /// Limit of each stage of each address.
+    /// Time limit for each stage of each address.
     pub(super) fn timeout(&self) -> Duration {
         self.limits.timeout
     }
@@ -581,11 +581,11 @@ pub(super) fn late(file: Option<&Path>, deadline: Duration) -> Failure {
     let deadline = words::duration(deadline);
     match file {
         Some(file) => Failure::usage(format!(
-            "cannot read {}: no end of it came within the deadline of {deadline}, so nothing was probed",
+            "cannot read {}: it did not end within the deadline of {deadline}, so nothing was probed",
             file::shown(file)
         )),
         None => Failure::agent(format!(
-            "the deadline of {deadline} passed before there was a plan, so nothing was probed: raise --deadline"
+            "the deadline of {deadline} passed before the plan was made, so nothing was probed: raise --deadline"
         )),
     }
 }
@@ -658,7 +658,7 @@ fn roots(ca_file: Option<&Path>, tier: Tier) -> Result<(Arc<Roots>, Option<Strin
             what = format!("{what} and {}", words::count(added.intermediates, "intermediate"));
         }
         notice = Some(format!(
-            "{what} of {} treated as public, although the instance may not trust them",
+            "treating {what} from {} as public, although the instance may not trust them",
             file::shown(path)
         ));
     }

@@ -39,7 +39,7 @@ use self::status_line::StatusLine;
 pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     if arguments.probe.confirm {
         return Err(Failure::usage(
-            "--confirm goes with a single run: leave it out, and let `apim-probe run --confirm` ask the instance",
+            "--confirm works with a single run only: remove it, and use `apim-probe run --confirm`",
         ));
     }
     let outputs = Outputs::pair(None, &arguments.output).map_err(Failure::usage)?;
@@ -81,7 +81,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         && baseline.cloud != session.cloud()
     {
         return Err(Failure::usage(format!(
-            "the baseline is of the {} cloud, and what is watched of the {} cloud",
+            "the baseline is from the {} cloud, but this watch is of the {} cloud",
             baseline.cloud,
             session.cloud()
         )));
@@ -326,9 +326,9 @@ fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict:
         (Ending::Came(Until::Change), _) => ExitStatus::new(0, "something changed"),
         (Ending::TimeUp, Some(Until::Green)) => ExitStatus::new(1, format!("timed out{after}; {}", last())),
         (Ending::TimeUp, Some(Until::Change)) => ExitStatus::new(1, format!("timed out{after}; nothing changed")),
-        (Ending::TimeUp, None) => ExitStatus::new(0, format!("the time is over{after}")),
+        (Ending::TimeUp, None) => ExitStatus::new(0, format!("finished{after}")),
         (Ending::Interrupted, _) => ExitStatus::new(ExitStatus::INTERRUPTED, "interrupted"),
-        (Ending::Unread, _) => ExitStatus::new(0, "nobody reads any more"),
+        (Ending::Unread, _) => ExitStatus::new(0, "stopped, as the output is no longer read"),
     }
 }
 

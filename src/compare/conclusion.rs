@@ -373,7 +373,7 @@ impl Group<'_> {
                 parts.push(format!(
                     "{what} that must be blocked {is} open at {failing}, blocked at {working}"
                 ));
-                parts.push(format!("look at what {failing} may use to get out: {look}"));
+                parts.push(format!("check how traffic gets out at {failing}: {look}"));
             }
             (_, Failure::Quality) => {
                 if pattern.failing.is_empty() {
@@ -387,34 +387,34 @@ impl Group<'_> {
             }
             (Kind::OnlyHere, _) => {
                 parts.push(format!(
-                    "{what} {is} blocked at {failing} alone{how}; the same works at {working}"
+                    "{what} {is} blocked only at {failing}{how}; works at {working}"
                 ));
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
-                    parts.push("these reports are of one machine, so it may be time that tells them apart".into());
+                    parts.push("these reports are from one machine, so the difference may be one of time".into());
                 }
                 if self.is_beside_a_working_one() && pattern.what == Failure::Connection {
                     parts.push(format!(
-                        "if {} is one and the same subnet, its NSG and route table let others pass: look at {look}",
+                        "if {} is the same subnet, its NSG and route table allow this traffic: check {look}",
                         subnet(&self.reports[pattern.failing[0]].report).unwrap_or_default()
                     ));
                 } else if self.is_outside_alone() {
                     parts.push(self.another_network(&look));
                 } else {
                     parts.push(format!(
-                        "the service answers, so look at what {failing} has to itself: {look}"
+                        "the service answers, so check what is specific to {failing}: {look}"
                     ));
                 }
             }
             (Kind::Everywhere, _) => {
                 parts.push(format!(
-                    "{what} {is} blocked at all {} places that tried{how}",
+                    "{what} {is} blocked at all {} places that tested it{how}",
                     pattern.failing.len()
                 ));
                 parts.push(self.everywhere(&look));
             }
             (Kind::AllButHere, _) => {
                 parts.push(format!(
-                    "{what} {is} blocked at {failing}{how}, and works at {working} alone"
+                    "{what} {is} blocked at {failing}{how}, and works only at {working}"
                 ));
                 parts.push(if self.is_outside_alone() {
                     self.another_network(&look)
@@ -426,7 +426,7 @@ impl Group<'_> {
                     )
                 } else {
                     format!(
-                    "the service answers, so look at what the others share and {working} does not pass: {look}"
+                    "the service answers, so check what the others share and {working} does not use: {look}"
                     )
                 });
             }
@@ -434,19 +434,19 @@ impl Group<'_> {
                 parts.push(format!("{what} {is} blocked at {failing}{how}"));
                 if !pattern.working.is_empty() {
                     parts.push(format!(
-                        "works at {working}: look at what tells them apart, such as {look}"
+                        "works at {working}: check what differs between them, such as {look}"
                     ));
                 }
             }
         }
         if !pattern.unproven.is_empty() {
             parts.push(format!(
-                "something answers at {}, which proves nothing",
+                "something answers at {}, but does not prove the service",
                 at(&pattern.unproven)
             ));
         }
         if !pattern.unmeasured.is_empty() {
-            parts.push(format!("not measured at {}", at(&pattern.unmeasured)));
+            parts.push(format!("not tested at {}", at(&pattern.unmeasured)));
         }
         words::sentences(&parts.iter().map(|part| capital(part)).collect::<Vec<_>>())
     }
@@ -460,7 +460,7 @@ impl Group<'_> {
             "are not Azure VMs"
         };
         format!(
-            "this shows nothing about Azure's network, as {} {are}: look at {look}",
+            "this shows nothing about Azure's network, as {} {are}: check {look}",
             list(&outside, NAMED)
         )
     }
@@ -474,7 +474,7 @@ impl Group<'_> {
         let rest = if self.is_one_beside_the_outside() {
             "each network may block it on its own"
         } else {
-            "look at what the Azure VMs share"
+            "check what the Azure VMs share"
         };
         format!("it fails outside Azure as well ({outside}), so {service}{rest}: {look}")
     }
@@ -484,20 +484,20 @@ impl Group<'_> {
         let failing = &self.pattern.failing;
         let outside = self.outside();
         if self.is_one_machine(failing.iter().copied()) {
-            format!("these reports are of one machine, which tells nothing of other places: look at {look}")
+            format!("these reports are from one machine, which shows nothing about other places: check {look}")
         } else if self.is_outside_alone() {
             self.another_network(look)
         } else if self.pattern.what == Failure::Several {
             format!(
-                "they fail in different ways, so each may have a fault of its own, or the nearer one hides a shared one: {look}"
+                "they fail in different ways, so each may have its own fault, or a nearer fault hides a shared one: {look}"
             )
         } else if self.is_one_subnet() {
             let prefix = subnet(&self.reports[failing[0]].report).unwrap_or_default();
-            format!("if {prefix} is one subnet, its own rules stay in question beside what is shared: {look}")
+            format!("if {prefix} is one subnet, its own rules may be at fault as well as anything shared: {look}")
         } else if !outside.is_empty() {
             self.outside_as_well(look)
         } else {
-            format!("look at what they share: {look}")
+            format!("check what they share: {look}")
         }
     }
 

@@ -24,17 +24,17 @@ pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
     };
     if let Some(names) = of(&is_blind) {
         notices.push(format!(
-            "{names}: made on a machine without a route to anything, so nothing of it counts as seen"
+            "{names}: made on a machine without a route to anything, so none of its results count"
         ));
     }
     if let Some(names) = of(&|named| !named.report.complete) {
         notices.push(format!(
-            "{names}: interrupted, so what it had not tried yet is not measured"
+            "{names}: interrupted, so the endpoints not tried by then are missing"
         ));
     }
     if let Some(names) = of(&|named| named.report.vantage.standing == Some(Standing::NotAzure)) {
         notices.push(format!(
-            "{names}: no Azure VM, so what works there shows that the service answers, and nothing of Azure's network"
+            "{names}: not an Azure VM, so what works there shows that the service answers, but nothing about Azure's network"
         ));
     }
     if let Some(names) = of(&|named| named.report.redacted) {
@@ -56,12 +56,12 @@ type Value = fn(&Report) -> String;
 
 /// What should be the same in all reports: what it is called, what follows where it is not, and how it reads.
 const VALUES: [(&str, &str, Value); 4] = [
-    ("different kinds of API Management", "their needs differ", |report| {
+    ("different API Management tiers", "their needs differ", |report| {
         report.agent.tier.as_str().to_owned()
     }),
     (
         "different catalogs",
-        "what only one of them names is measured from there alone",
+        "endpoints in only one of them are tested only from there",
         |report| {
             let date = report.agent.catalog_documented.as_deref().unwrap_or("no date");
             let digits: String = report.agent.catalog_sha256.chars().take(8).collect();
@@ -70,10 +70,10 @@ const VALUES: [(&str, &str, Value); 4] = [
     ),
     (
         "different versions of apim-probe",
-        "an older one may judge differently",
+        "an older one may give different verdicts",
         |report| report.agent.version.clone(),
     ),
-    ("different regions", "regional names differ with them", |report| {
+    ("different regions", "regional host names differ with them", |report| {
         report.vantage.region.clone().unwrap_or_else(|| "no region".into())
     }),
 ];
@@ -102,8 +102,8 @@ fn one_machine(reports: &[Named]) -> Option<String> {
     let names: Vec<&str> = reports.iter().filter(same).map(|named| named.name.as_str()).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: made on machines of the same name and addresses; if it is one, time tells them apart and not the place \
-             (apim-probe diff shows that)",
+            "{}: made on machines with the same name and addresses; if they are the same machine, they differ in time, \
+             not in place (apim-probe diff shows that)",
             list(&names, NAMED)
         )
     })
@@ -135,7 +135,7 @@ fn scopes(reports: &[Named]) -> Option<String> {
         .map(|(named, flags)| format!("{} (with {flags})", named.name))
         .collect();
     Some(format!(
-        "different scopes: {}; what was left out there is not measured",
+        "different scopes: {}; skipped endpoints are missing",
         each.join(", ")
     ))
 }
@@ -158,7 +158,7 @@ fn missing(places: usize, rows: &[Row]) -> Option<String> {
         let verb = if lacking == 1 { "is" } else { "are" };
         parts.push(format!(
             "{} {verb} not in every report (another instance, other name servers, another selection)",
-            words::count(lacking, "measured endpoint")
+            words::count(lacking, "tested endpoint")
         ));
     }
     if alone > 0 {

@@ -36,8 +36,11 @@ pub(super) fn headline(comparison: &Comparison) -> (Tone, &'static str, String) 
     for place in &comparison.vantages {
         let here = |kind| of(kind).filter(|it| it.vantages == [place.name.clone()]);
         let endpoints = |kind| here(kind).map(|it| it.endpoints.len()).sum::<usize>();
-        parts.push((endpoints(Kind::OnlyHere), format!("at {} alone", place.name)));
-        parts.push((endpoints(Kind::AllButHere), format!("everywhere but at {}", place.name)));
+        parts.push((endpoints(Kind::OnlyHere), format!("only at {}", place.name)));
+        parts.push((
+            endpoints(Kind::AllButHere),
+            format!("everywhere except at {}", place.name),
+        ));
     }
     parts.push((sum(Kind::Everywhere), "everywhere".into()));
     parts.retain(|(endpoints, _)| *endpoints > 0);
@@ -54,15 +57,15 @@ pub(super) fn headline(comparison: &Comparison) -> (Tone, &'static str, String) 
     let differing = words::count(sum(Kind::Differs), "endpoint");
     match (sum(Kind::Differs), sentence.is_empty()) {
         (0, _) => {}
-        (1, true) => sentence = format!("{differing} differs from place to place"),
-        (_, true) => sentence = format!("{differing} differ from place to place"),
+        (1, true) => sentence = format!("{differing} differs between places"),
+        (_, true) => sentence = format!("{differing} differ between places"),
         (1, false) => sentence += "; 1 differs in another way",
         (n, false) => sentence = format!("{sentence}; {n} differ in another way"),
     }
     if sentence.is_empty() {
         let shared = counted().filter(|row| row.measured().count() > 1).count();
         sentence = format!(
-            "no difference in {} that two places or more measured",
+            "no difference in {} tested from at least two places",
             words::count(shared, "endpoint")
         );
     }
@@ -121,17 +124,17 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
         let titles = words::distinct(well.iter().map(|row| row.dependency.1.as_str()));
         let partly = match well.len() - everywhere {
             0 => String::new(),
-            n => format!(", {n} of them not measured everywhere"),
+            n => format!(", {n} of them not tested everywhere"),
         };
         lines.push(format!(
-            "well wherever measured: {}{partly} ({})",
+            "reachable wherever tested: {}{partly} ({})",
             words::count(well.len(), "endpoint"),
             list(&titles, 6)
         ));
     }
     let never = quiet().count() - well.len();
     if never > 0 {
-        lines.push(format!("measured nowhere: {}", words::count(never, "endpoint")));
+        lines.push(format!("tested nowhere: {}", words::count(never, "endpoint")));
     }
     let noted = comparison.endpoints.iter().filter(|row| row.need == Need::Documented);
     let (all, differing) = noted.fold((0, 0), |(all, differing), row| {
@@ -139,7 +142,7 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
     });
     if all > 0 {
         lines.push(format!(
-            "only documented, and decisive nowhere: {}, of which {differing} differ",
+            "only documented, never decisive: {}, of which {differing} differ",
             words::count(all, "endpoint")
         ));
     }

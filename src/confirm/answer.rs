@@ -18,9 +18,9 @@ const LONGEST: usize = 200;
 /// # Errors
 /// What is wrong with it, in a few words.
 pub fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance, String> {
-    let answer: Value = serde_json::from_str(answer).map_err(|_| "what came is no JSON".to_string())?;
+    let answer: Value = serde_json::from_str(answer).map_err(|_| "the reply is not JSON".to_string())?;
     let status = answer["connectionStatus"].as_str().filter(|status| !status.is_empty());
-    let status = status.ok_or("what came has no connectionStatus")?;
+    let status = status.ok_or("the reply has no connectionStatus")?;
     let hops = answer["hops"].as_array().into_iter().flatten().take(MOST);
     Ok(FromInstance {
         status: one_line(status, LONGEST),

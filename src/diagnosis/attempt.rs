@@ -20,11 +20,11 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
     };
     match attempt.not_dialled {
         Some(NotDialled::Sinkhole) => {
-            let seen = "an address that cannot be the service's, so it was not dialled";
+            let seen = "not a possible address of the service, so no connection was tried";
             return outcome.settle(Standing::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
         }
         Some(NotDialled::NoSocket) => {
-            let seen = "the run ended before a socket was free";
+            let seen = "the run ended before a socket was available";
             return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, seen);
         }
         None => {}
@@ -33,7 +33,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
         Protocol::Dns => name_server(outcome, attempt),
         Protocol::Ntp => time_server(outcome, attempt),
         _ if endpoint.transport == Transport::Udp => {
-            let seen = "nothing is spoken here that could be tested";
+            let seen = "no protocol to test on this port";
             outcome.settle(Standing::Untried(Cause::NotOutbound), Stage::Dns, seen)
         }
         _ => over_tcp(outcome, endpoint, attempt, context),
@@ -42,7 +42,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
 
 fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let Some(tcp) = &attempt.tcp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never dialled");
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not tried");
     };
     match &tcp.end {
         TcpEnd::Open => outcome.tcp = Some(Ok(())),
@@ -50,7 +50,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
             outcome.tcp = Some(Err(Cause::TcpTimeout));
             let seen = if *kept_here {
                 format!(
-                    "this machine's own firewall drops it: the kernel could not send its SYN again in {}",
+                    "this machine's own firewall drops it: the kernel could not retransmit its SYN in {}",
                     words::duration(tcp.duration)
                 )
             } else {
@@ -66,9 +66,9 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     }
     if endpoint.protocol == Protocol::Tcp {
         let seen = if endpoint.of_instance.is_some() {
-            "the connection was accepted; without TLS nothing proves who did, and no request is sent to a backend"
+            "the connection was accepted; without TLS nothing proves by which host, and no request is sent to a backend"
         } else {
-            "the connection was accepted, which proves nothing about who did"
+            "the connection was accepted, which does not prove by which host"
         };
         return outcome.settle(Standing::Unproven(None), Stage::Tcp, seen);
     }
@@ -101,7 +101,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         return outcome.settle(
             Standing::Failed(Cause::HelloTimeout),
             Stage::Hello,
-            "the conversation never began",
+            "the exchange did not start",
         );
     };
     let judged = if attempt.tls.is_some() {
@@ -118,7 +118,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
 
 fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.dns else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked");
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let judged = dns::judge_server(exchange);
     outcome.evidence = judged.evidence;
@@ -133,20 +133,20 @@ fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
 
 fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.ntp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "never asked");
+        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let (standing, seen) = match &exchange.end {
         UdpEnd::Replied(reply) => (Standing::Proved, reply.proof()),
         UdpEnd::Silent if exchange.ignored.is_empty() => {
             let seen = format!(
-                "no answer to {} within {}",
+                "no reply to {} within {}",
                 words::count(exchange.sent, "datagram"),
                 words::duration(exchange.duration)
             );
             (Standing::Failed(Cause::HelloTimeout), seen)
         }
         UdpEnd::Silent => {
-            let seen = format!("only replies that do not fit came: {}", exchange.ignored.join("; "));
+            let seen = format!("only invalid replies came: {}", exchange.ignored.join("; "));
             (Standing::Failed(Cause::HelloUnexpected), seen)
         }
         UdpEnd::Failed(failure) => {
@@ -161,10 +161,10 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
 fn silence(syns: Option<usize>, duration: Duration) -> String {
     match syns {
         Some(syns) => format!(
-            "no answer to {} in {}",
+            "no reply to {} in {}",
             words::count(syns, "SYN"),
             words::duration(duration)
         ),
-        None => format!("no answer in {}", words::duration(duration)),
+        None => format!("no reply in {}", words::duration(duration)),
     }
 }

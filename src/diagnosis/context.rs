@@ -11,7 +11,7 @@ use crate::{
     probe::{
         Run,
         clock::{self, Measured},
-        control::{Controls, NOBODY, NameControl, Suspicion},
+        control::{Controls, NameControl, Suspicion, TEST_NET_1},
         trace::{Attempt, NameTrace},
     },
 };
@@ -89,7 +89,7 @@ impl<'a> Context<'a> {
         let mut evidence = Vec::new();
         if controls.intercepts(port) {
             evidence.push(format!(
-                "{NOBODY}:{port}, which nobody owns, accepts connections too: something on the way accepts for everybody"
+                "{TEST_NET_1}:{port} (reserved, unused) accepts connections too: a middlebox answers for every address"
             ));
         }
         let name = controls
@@ -98,19 +98,21 @@ impl<'a> Context<'a> {
         if let Some(control) = name {
             let NameControl { name, own, .. } = control;
             let answers = if control.attempt.tls.is_some() {
-                "shows a certificate"
+                "presents a certificate"
             } else {
                 "answers"
             };
             evidence.push(if control.tells_names_apart() {
                 format!(
-                    "the same address {answers} when asked for {name}, and cuts its own name right behind it: it is the name \
-                     that is filtered"
+                    "the same address {answers} for the name {name}, and cuts this host's own name right after that: \
+                     the filter matches host names"
                 )
             } else if own.is_some() {
-                format!("the same address {answers} when asked for {name}, and right behind it for its own name too")
+                format!(
+                    "the same address {answers} for the name {name}, and right after that for this host's own name too"
+                )
             } else {
-                format!("the same address cuts {name} as well, so this tells nothing about the name")
+                format!("the same address cuts {name} as well, so this shows nothing about host names")
             });
         }
         evidence

@@ -36,7 +36,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
     // The probe went on with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
     let Some(decision) = trace.decision() else {
-        let detail = "this machine has no name server to ask: see /etc/resolv.conf, or pass --dns-server".to_string();
+        let detail = "this machine has no name server: see /etc/resolv.conf, or pass --dns-server".to_string();
         let evidence = vec![detail.clone()];
         return Lookup {
             failure: Some((Cause::LocalFault, detail)),
@@ -53,9 +53,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
         .collect();
     let (tried, all) = (decision.addresses().len(), decision.address_count());
     if tried < all {
-        evidence.push(format!(
-            "{host} has {all} addresses: {tried} tried of {all}, the first of the answer"
-        ));
+        evidence.push(format!("{host} has {all} addresses: tried the first {tried} of {all}"));
     }
     let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
     let others = trace
@@ -76,9 +74,9 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
         (!differing.is_empty()).then(|| format!("name servers differ: {}; {}", said(decision), differing.join("; ")));
     if trace.again {
         evidence.push(if failure.is_some() {
-            "asked once more, since other names of its zone resolve: to no avail".into()
+            "queried once more, because other names in its zone resolve: same result".into()
         } else {
-            "answered only when it was asked once more".into()
+            "answered only on the second query".into()
         });
     }
     if let Some((_, detail)) = &failure {
@@ -114,7 +112,7 @@ pub(super) fn other_addresses(host: &str, trace: &NameTrace, context: &Context) 
         })
         .map(|reply| {
             format!(
-                "{} {}, where nothing was tried: {} gave other addresses first",
+                "{} {}, not tried: {} answered first, with other addresses",
                 reply.v4.server.ip(),
                 describe(reply),
                 decision.v4.server.ip()
@@ -128,14 +126,14 @@ fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String
     if reply.is_final() || !reply.is_of_a_stub() {
         return (cause, detail);
     }
-    let detail = format!("{detail}; it is a stub of this VM, which the instance does not share: pass --dns-server");
+    let detail = format!("{detail}; it is a stub on this VM, which the instance does not use: pass --dns-server");
     (Cause::LocalFault, detail)
 }
 
 /// What the platform's own server says of a name that the configured ones do not resolve.
 fn control(reply: &ServerReply) -> String {
     format!(
-        "control: {}, the platform's own server, {}",
+        "control: {}, Azure's own name server, {}",
         reply.v4.server.ip(),
         describe(reply)
     )
@@ -159,7 +157,7 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         _ => Cause::DnsServfail,
     };
     let said = match cause {
-        Cause::DnsNoAddress => format!("{server} knows {host}, but no address of it"),
+        Cause::DnsNoAddress => format!("{server} knows {host}, but has no address for it"),
         Cause::DnsNxdomain => format!("{server} says that {host} does not exist (NXDOMAIN)"),
         _ => format!("{server} answers {} for {host}", answer.rcode),
     };
@@ -170,13 +168,15 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         }
         Some(soa) if soa.is_private() => {
             format!(
-                "; a private DNS zone says so (SOA {}, served by {})",
+                "; the answer is from a private DNS zone (SOA {}, served by {})",
                 soa.zone, soa.primary
             )
         }
-        Some(soa) if cause == Cause::DnsNxdomain => format!("; the zone that says so is {}", soa.zone),
+        Some(soa) if cause == Cause::DnsNxdomain => format!("; the answer is from the zone {}", soa.zone),
         _ => match hidden {
-            Some(Hidden::ByZone { zone: Some(zone), .. }) => format!("; a private DNS zone {zone} would say so"),
+            Some(Hidden::ByZone { zone: Some(zone), .. }) => {
+                format!("; a private DNS zone {zone} would answer like this")
+            }
             _ => String::new(),
         },
     };
@@ -186,7 +186,7 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
 /// Why a question was not answered at all.
 fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
     let truncated = if exchange.truncated {
-        "the reply over UDP was cut short, and over TCP: "
+        "the reply over UDP was truncated, and over TCP: "
     } else {
         ""
     };
@@ -218,7 +218,7 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
         TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
         TcpEnd::Open | TcpEnd::Silent { .. } => (
             Cause::TcpTimeout,
-            format!("no answer to the connection in {}", words::duration(trace.duration)),
+            format!("no reply to the connection in {}", words::duration(trace.duration)),
         ),
     }
 }
@@ -287,10 +287,7 @@ fn has_private_link(answer: &Answer) -> bool {
 }
 
 fn ignored(exchange: &DnsExchange, why: &str) -> String {
-    format!(
-        "from the address of {} came {why}, which was ignored",
-        exchange.server.ip()
-    )
+    format!("ignored {why} from the address of {}", exchange.server.ip())
 }
 
 /// Judges the test of a name server, which is asked for a name that exists.
@@ -298,7 +295,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
     let (standing, seen) = if exchange.truncated {
         // A cut reply is a reply: whether TCP works is for the other endpoint of this server.
-        (Standing::Proved, "DNS reply over UDP, cut short".to_string())
+        (Standing::Proved, "DNS reply over UDP, truncated".to_string())
     } else {
         match &exchange.end {
             DnsEnd::Answered(answer) => answered(answer),
@@ -307,7 +304,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
                     TcpEnd::Silent { syns: Some(syns), .. } => (
                         Cause::TcpTimeout,
                         format!(
-                            "no answer to {} in {}",
+                            "no reply to {} in {}",
                             words::count(*syns, "SYN"),
                             words::duration(trace.duration)
                         ),
@@ -343,7 +340,7 @@ fn answered(answer: &Answer) -> (Standing, String) {
     match answer.rcode.as_str() {
         "NOERROR" if by_policy => failed(
             Cause::DnsNoAddress,
-            "says that a DNS security policy blocks a name of Azure".into(),
+            "answers that a DNS security policy blocks an Azure name".into(),
         ),
         "NOERROR" if answer.addresses.is_empty() => {
             failed(Cause::DnsNoAddress, "gives no address for a name that has one".into())
@@ -352,7 +349,7 @@ fn answered(answer: &Answer) -> (Standing, String) {
             let first = answer.addresses.first().map(ToString::to_string).unwrap_or_default();
             failed(
                 Cause::DnsSinkhole,
-                format!("gives {first} for a name of Azure, which cannot be its address"),
+                format!("gives {first} for an Azure name, which cannot be its address"),
             )
         }
         "NOERROR" => (
@@ -364,9 +361,9 @@ fn answered(answer: &Answer) -> (Standing, String) {
         ),
         "NXDOMAIN" => failed(
             Cause::DnsNxdomain,
-            "says that a name does not exist which does (NXDOMAIN)".into(),
+            "answers that an existing name does not exist (NXDOMAIN)".into(),
         ),
         "REFUSED" => failed(Cause::DnsRefused, "refuses to answer this machine (REFUSED)".into()),
-        other => failed(Cause::DnsServfail, format!("answers {other} for a name that exists")),
+        other => failed(Cause::DnsServfail, format!("answers {other} for an existing name")),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
             judgement.verdict = Verdict::Unproven;
             judgement
                 .evidence
-                .push("another port of this host proved itself, so this one may just not be offered".into());
+                .push("another port of this host works, so this one may simply not be offered".into());
         } else if judgement.cause == Some(Cause::DnsNxdomain) && is_unknown_everywhere(endpoint, context) {
             retire(endpoint, judgement);
         }
@@ -52,5 +52,8 @@ fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
 fn retire(endpoint: &Endpoint, judgement: &mut Judgement) {
     judgement.verdict = Verdict::NotTested;
     judgement.cause = Some(Cause::Retired);
-    judgement.detail = format!("no name server knows {}: the documentation is behind", endpoint.host);
+    judgement.detail = format!(
+        "no name server knows {}: the documentation is out of date",
+        endpoint.host
+    );
 }

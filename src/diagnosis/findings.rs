@@ -224,7 +224,7 @@ impl<'a> Found<'a> {
 /// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
 fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     let is_silence = |row: &Row<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
-    let doubt = "other connections of this run needed retransmission, so silence may be chance";
+    let doubt = "other connections in this run needed retransmission, so the missing replies may be chance";
     if view.line.is_poor() && rows.iter().any(is_silence) {
         account.grounds.add(Weight::Contradicts, doubt);
     } else if rows.iter().any(|row| loss::is_chance(view, row)) {
@@ -245,7 +245,7 @@ fn far_side(rows: &[Row<'_>], account: &mut Account) {
     account
         .fix
         .summary
-        .push_str(" At its own end, let the instance's whole subnet in: calls leave from its machines.");
+        .push_str(" At the backend, allow the instance's whole subnet: calls come from any of its machines.");
     if !account.suspects.contains(&Suspect::Service) {
         account.suspects.push(Suspect::Service);
     }

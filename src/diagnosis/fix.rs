@@ -25,34 +25,34 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
     let say = |summary: String| Fix::new(summary);
     match cause {
         Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => say(
-            "Make the name servers of the virtual network answer this subnet over UDP and TCP 53, and forward to \
+            "Make the virtual network's name servers answer this subnet over UDP and TCP 53, and forward to \
              168.63.129.16."
                 .into(),
         ),
         // It has nobody to forward to.
         Cause::DnsNxdomain if rows.iter().any(is_decided_by_platform) => say(format!(
-            "Check the spelling of {host}; if it is right, give the private zone that hides it the record."
+            "Check the spelling of {host}; if it is right, add its record to the private zone that hides it."
         )),
         Cause::DnsNxdomain => say(format!(
-            "Check the spelling of {host}; if it is right, give the name server or the private zone that denies it the \
-             record, or let it forward to 168.63.129.16."
+            "Check the spelling of {host}; if it is right, add its record to the name server or private zone that \
+             denies it, or let it forward to 168.63.129.16."
         )),
         Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => say(format!(
-            "Correct the record of {host} on the name server or in the private DNS zone that gives it."
+            "Correct the record for {host} on the name server or in the private DNS zone that it comes from."
         )),
         Cause::PathMtu => say(
-            "Let ICMP \"fragmentation needed\" (type 3, code 4) through on the way, or clamp the MSS on the tunnel."
+            "Allow ICMP \"fragmentation needed\" (type 3, code 4) along the path, or clamp the MSS on the tunnel."
                 .into(),
         ),
         Cause::TlsExpired => {
-            say("Check this VM's clock; if it is right, the certificate at the other end is at fault.".into())
+            say("Check this VM's clock; if it is right, the server's certificate is at fault.".into())
         }
         Cause::TcpRefused => say(
-            "Ask who sends the reset: a firewall on the way, or the service, which then does not listen on this port."
+            "Find out what sends the reset: a firewall on the path, or the service, which then does not listen on this port."
                 .into(),
         ),
         Cause::TlsWrongName => say(format!(
-            "Find out who answers at the address of {host}: its record may lead elsewhere."
+            "Find out what answers at the address of {host}: its DNS record may be wrong."
         )),
         Cause::TlsReset
         | Cause::TlsClosed
@@ -74,18 +74,18 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
         // Azure's own rules drop in silence: whoever sends an error is somebody else, the target itself for the most part.
         Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => {
             let sender = rows.iter().find_map(|row| row.icmp().next()?.0.sender);
-            let who = sender.map_or_else(|| "whoever sends the error".into(), |sender| sender.to_string());
+            let who = sender.map_or_else(|| "the sender of the error".into(), |sender| sender.to_string());
             allow_at(&who, rows, view)
         }
         Cause::TlsUntrusted => say(format!("Exempt {host} from TLS inspection for the instance's subnet.")),
         Cause::TcpNoRoute => say("Give this VM a route there, then run again.".into()),
-        Cause::LocalFault => say("Lift what keeps this VM from trying, then run again.".into()),
+        Cause::LocalFault => say("Remove whatever keeps this VM from trying, then run again.".into()),
         Cause::NeedsValue
         | Cause::Wildcard
         | Cause::Retired
         | Cause::NotOutbound
         | Cause::Deadline
-        | Cause::Skipped => say("Nothing to change: it was not tested.".into()),
+        | Cause::Skipped => say("No action: it was not tested.".into()),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
         End::Foreign { why } => Judged::new(Standing::Proved, format!("verified certificate, then {why}")),
         End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => Judged::new(
             Standing::Proved,
-            "verified certificate; it wants a client certificate, as this service does",
+            "verified certificate; it requires a client certificate, as this service does",
         ),
         end => {
             let (cause, seen) = ended(end, hello);
@@ -90,10 +90,7 @@ fn ended(end: &End, hello: &Hello) -> (Cause, String) {
             format!("something answered, but not this protocol: {why}"),
         ),
         // No system error: TLS could not read what came.
-        End::Failed { errno: None, text } => (
-            Cause::HelloUnexpected,
-            format!("something came that cannot be read: {text}"),
-        ),
+        End::Failed { errno: None, text } => (Cause::HelloUnexpected, format!("the reply cannot be read: {text}")),
         End::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
         End::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
     }

@@ -22,15 +22,15 @@ pub(super) fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
         return Judged::new(
             Standing::Failed(Cause::HttpDenied),
-            format!("{line}, a redirect away to {target}"),
+            format!("{line}, a redirect to {target}"),
         );
     }
     let unproven = |seen| Judged::new(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
     match (kind, path, reply.status) {
         (Some(kind), ..) => unproven(format!("{line}, but not {}", kind.name())),
         (None, "/", 200..=399 | 400 | 404 | 405) => Judged::new(Standing::Proved, line),
-        (None, "/", _) => unproven(format!("{line}, which could be anybody's")),
-        (None, ..) => unproven(format!("{line}, which does not prove who sent it")),
+        (None, "/", _) => unproven(format!("{line}, which any server could send")),
+        (None, ..) => unproven(format!("{line}, which does not prove which server sent it")),
     }
 }
 

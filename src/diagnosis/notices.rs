@@ -20,8 +20,8 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Said where nobody can tell who answers on the way.
-const UNTOLD: &str = "this machine's kernel does not say which hop answers a SYN (Linux does since 5.8), so where on the way it is \
-    blocked was not looked for";
+const UNTOLD: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so where \
+    it is blocked was not traced";
 
 /// Notices about the run as a whole, each a sentence.
 pub(super) fn notices(
@@ -46,10 +46,10 @@ fn clock(Measured { ahead, signed }: Measured) -> String {
     let off = words::duration(ahead.unsigned_abs());
     let side = if ahead.is_positive() { "ahead of" } else { "behind" };
     if signed {
-        format!("this VM's clock is {off} {side} what the servers say: certificates are judged by it")
+        format!("this VM's clock is {off} {side} the servers' time: certificates are checked against it")
     } else {
         format!(
-            "this VM's clock is {off} {side} what NTP or plain HTTP say, which anybody on the way could have answered"
+            "this VM's clock is {off} {side} the time from NTP or plain HTTP, which any device on the path could have forged"
         )
     }
 }
@@ -80,7 +80,7 @@ fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements:
     };
     (!remarks.is_empty()).then(|| {
         format!(
-            "what proves itself outside its service tag is relayed, or the tags given are old: {}{more}",
+            "endpoints that work at addresses outside their service tag are relayed, or the given tags are old: {}{more}",
             named.join("; ")
         )
     })
@@ -147,7 +147,12 @@ fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
     } else {
         String::new()
     };
-    (!hosts.is_empty()).then(|| format!("certificates end within {SOON_DAYS} days: {}{more}", named.join(", ")))
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "certificates expire within {SOON_DAYS} days: {}{more}",
+            named.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut
         let seen = match replaced {
             _ if alike.contains(&page.index) => "hosts of other owners answer with the same page",
             Some(_) if is_good(page.face.status) => {
-                "others on this port got a page in place of what was asked for, so a page proves nothing here"
+                "others on this port got a page instead of the requested file, so a page proves nothing here"
             }
             _ => continue,
         };

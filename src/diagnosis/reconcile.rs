@@ -31,12 +31,13 @@ pub(super) fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
     let is_proved = row.judgement.verdict.is_proved();
     match prediction.verdict {
         Expected::Deny if is_proved => Some(format!(
-            "predicted deny ({words}), yet it answers: other rules than the given ones are in force"
+            "predicted deny ({words}), yet it answers: rules other than the given ones are in force"
         )),
         Expected::Deny if answers(row) => Some(format!("predicted deny ({words}), yet something answers")),
         _ if is_proved || is_refuted => None,
         Expected::Allow if is_silent(row) && leads_to(prediction, &NextHop::Internet) => Some(format!(
-            "{words}: what remains is a security admin rule, which effective rules do not show, or a subnet without a way out"
+            "{words}: that leaves a security admin rule, which effective rules do not show, or a subnet without \
+             outbound access"
         )),
         _ => Some(words.clone()),
     }
@@ -73,7 +74,7 @@ pub(super) fn refine(rows: &[Row<'_>], account: &mut Account) {
         if rows.iter().all(|row| row.endpoint.stand_in.is_some()) {
             account.grounds.add(
                 Weight::LeavesOpen,
-                "these are documented gateways of the region, and gateways are retired over time",
+                "these are the region's documented gateways, and gateways are retired over time",
             );
         }
         return;

@@ -35,13 +35,13 @@ impl fmt::Display for Refutation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the given rules do not match what was measured: another network interface, or an old export. "
+            "the given rules do not match the measurements: they are from another network interface, or outdated. "
         )?;
         match self.answering {
             1 => write!(f, "{}, which they deny, answers", self.example)?,
             all => write!(f, "{all} endpoints that they deny answer, {} among them", self.example)?,
         }
-        f.write_str("; what they say of outbound traffic is left aside")
+        f.write_str("; their outbound rules are ignored")
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
         judgement.cause = Some(Cause::DnsSinkhole);
         judgement.stage = Some(Stage::Dns);
         judgement.detail = format!(
-            "{address} is given for {} names that have nothing in common ({}), and nothing proves itself there",
+            "{address} is the answer for {} unrelated names ({}), and no service was verified there",
             hosts.len(),
             words::list(&hosts, 3)
         );

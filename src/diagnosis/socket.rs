@@ -86,7 +86,7 @@ fn icmp(error: &IcmpError, duration: Duration) -> String {
     }
     if is_of_a_dead_next_hop(error, duration) {
         return format!(
-            "the next hop is dead: nobody answered for it within {} ({error})",
+            "the next hop is dead: it did not answer ARP within {} ({error})",
             words::duration(duration)
         );
     }

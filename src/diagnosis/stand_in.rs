@@ -14,15 +14,15 @@ pub(super) fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
         };
         match stand_in {
             StandIn::Gateways => judgement.evidence.push(
-                "these are documented gateways of the region, and gateways are retired over time: \
+                "these are the region's documented gateways, and gateways are retired over time: \
                  --set sql_server=NAME tests the server itself"
                     .into(),
             ),
             StandIn::Ranges => {
                 judgement.verdict = Verdict::Unproven;
                 judgement.detail = format!(
-                    "none of {} addresses of the region's ranges answers, and which of them listen is not documented: \
-                     pass --set sql_server=NAME",
+                    "none of {} addresses in the region's ranges answers, and it is not documented which of them \
+                     listen: pass --set sql_server=NAME",
                     judgement.addresses().len()
                 );
             }

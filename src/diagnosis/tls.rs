@@ -30,7 +30,7 @@ pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) ->
     };
     if let Some(left_out) = trace.chain.as_ref().and_then(|chain| chain.left_out.as_ref()) {
         evidence.push(format!(
-            "the server left out the certificate of {}, which the instance has to fetch from {}",
+            "the server did not send the certificate of {}, which the instance has to fetch from {}",
             left_out.subject,
             left_out.places()
         ));
@@ -50,11 +50,11 @@ fn asked(end: &TlsEnd) -> (Standing, String) {
     match end {
         TlsEnd::Silent => (
             Standing::Shaken(Cause::TlsTimeout),
-            "verified, then silent after it asked for a client certificate".into(),
+            "verified, then no reply after it asked for a client certificate".into(),
         ),
         _ => (
             Standing::Proved,
-            "verified certificate; it wants a client certificate, as this service does".into(),
+            "verified certificate; it requires a client certificate, as this service does".into(),
         ),
     }
 }
@@ -91,7 +91,7 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
         ),
         TlsEnd::Garbled(why) => (
             Cause::TlsAlert,
-            format!("it speaks TLS, but what follows its ServerHello cannot be read ({why})"),
+            format!("it speaks TLS, but its data after the ServerHello cannot be read ({why})"),
         ),
         TlsEnd::NotTls { what } => (
             Cause::TlsNotTls,
@@ -156,8 +156,8 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         Trust::OnlyByWindows => (
             Standing::Unproven(Some(Cause::TlsUntrusted)),
             format!(
-                "certificate issued by {}, whose root Windows trusts and Mozilla's list lacks: whether the gateway's image \
-                 has it, its own list says (--ca-file)",
+                "certificate issued by {}, whose root is trusted by Windows but not in Mozilla's list: check whether \
+                 the gateway's image has it, and pass its list with --ca-file",
                 chain.issuer
             ),
         ),
@@ -169,18 +169,18 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
 fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (Standing, String) {
     let issuer = &chain.issuer;
     if is_private_ca_of_microsoft(chain, context) {
-        let seen = format!("certificate of a private CA of Microsoft ({issuer}), which the instance is likely to know");
+        let seen = format!("certificate from a private Microsoft CA ({issuer}), which the instance probably trusts");
         (Standing::Shaken(Cause::TlsUntrusted), seen)
     } else if is_missing_intermediate(chain) {
         let seen = format!(
-            "the server left out a certificate between its own, issued by {issuer}, and a public root; Windows would \
-             fetch it from {}",
+            "the server did not send an intermediate certificate between its own, issued by {issuer}, and a public \
+             root; Windows would fetch it from {}",
             chain.issuer_hosts.join(", ")
         );
         (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
     } else if is_newer_than_our_lists(chain) {
         let seen = format!(
-            "certificate issued by {issuer}, a public authority by its name; this VM's own store trusts it, the agent \
+            "certificate issued by {issuer}, a public CA by its name; this VM's own store trusts it, but the agent \
              does not know its root"
         );
         (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
@@ -217,9 +217,9 @@ fn clock(context: &Context) -> String {
     let off = words::duration(ahead.unsigned_abs());
     let side = if ahead.is_positive() { "ahead" } else { "behind" };
     if signed {
-        format!("; this VM's clock is {off} {side}, which is the likelier reason")
+        format!("; this VM's clock is {off} {side}, which is the more likely reason")
     } else {
-        format!("; is this VM's clock right? Answers that nobody signed put it {off} {side}")
+        format!("; is this VM's clock right? According to unsigned replies it is {off} {side}")
     }
 }
 

@@ -94,9 +94,11 @@ impl Place {
             _ if self.by_size => evidence.extend([self.sizes()].into_iter().chain(self.arrivals())),
             (0 | 1, _) => {}
             (2, 0) if seen.len() == 1 => {
-                evidence.push(format!("{ip}: a second connection, from another port, fails alike"));
+                evidence.push(format!(
+                    "{ip}: a second connection, from another source port, fails in the same way"
+                ));
             }
-            (tried, 0) => evidence.push(format!("{ip}: none of {tried} connections passes")),
+            (tried, 0) => evidence.push(format!("{ip}: none of {tried} connections works")),
             (tried, passed) if passed < tried => evidence.push(format!("{ip}: {}", share(passed, tried))),
             _ => {}
         }
@@ -105,8 +107,8 @@ impl Place {
 
     fn sizes(&self) -> String {
         format!(
-            "{}: {} with segments of the usual size fell silent after we spoke, {} with segments of at most {SMALL_SEGMENT} \
-             bytes proved the service",
+            "{}: {} with segments of the usual size stopped responding after our first data, {} with segments of at \
+             most {SMALL_SEGMENT} bytes worked",
             self.address.ip(),
             words::count(self.tried, "connection"),
             self.small
@@ -116,7 +118,7 @@ impl Place {
     fn arrivals(&self) -> Option<String> {
         let sentence = || {
             format!(
-                "{}: smaller segments arrived behind others that never did (out of order)",
+                "{}: smaller segments arrived after larger ones that never did (out of order)",
                 self.address.ip()
             )
         };
@@ -273,7 +275,7 @@ fn detail(verdict: Verdict, deciding: Option<&Outcome>, place: Option<&Place>, p
         Verdict::Reachable if failing > 0 => format!("{seen}; {failing} of {all} addresses do not answer"),
         Verdict::Blocked if all > 1 => format!("none of {all} addresses works: {seen}"),
         Verdict::Blocked if place.tried > ENOUGH && !place.by_size => {
-            format!("none of {} connections passes: {seen}", place.tried)
+            format!("none of {} connections works: {seen}", place.tried)
         }
         _ => seen,
     }

@@ -49,7 +49,7 @@ pub struct Surroundings<'a> {
     pub vnet: Option<Vnet>,
     /// This machine's addresses: an ICMP error from one of them is its own.
     pub addresses: &'a [IpAddr],
-    /// When the run began.
+    /// When the run started.
     pub started_at: Timestamp,
     /// What the instance says of its own network, where it was asked.
     pub instance: Option<&'a InstanceView>,

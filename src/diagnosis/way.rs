@@ -425,7 +425,7 @@ mod tests {
             assert_eq!(reading.nat.is_some(), is_behind_a_nat, "{seen}");
             let said = reading.says().sentences().join(" ");
             assert_eq!(
-                said.contains("where a NAT hides who answers"),
+                said.contains("a NAT hides which device answers"),
                 is_behind_a_nat,
                 "{said}"
             );

@@ -34,18 +34,18 @@ pub enum ReadError {
     NotJson(serde_json::Error),
     /// JSON without a schema of ours.
     #[error(
-        "this is JSON, but no report of apim-probe: it has no \"schema\": \"{}\"",
+        "this is JSON, but not an apim-probe report: it has no \"schema\": \"{}\"",
         model::SCHEMA
     )]
     Foreign,
     /// Another document of ours.
-    #[error("this is a document of schema {0}, not a report ({expected})", expected = model::SCHEMA)]
+    #[error("this is a document with schema {0}, not a report ({expected})", expected = model::SCHEMA)]
     OtherSchema(String),
     /// A report of a newer program.
     #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = model::SCHEMA)]
     TooNew(String),
     /// A report with a key missing or of another type.
-    #[error("this report is damaged: {0}; make it anew with `apim-probe run -o FILE.json`")]
+    #[error("this report is damaged: {0}; create a new one with `apim-probe run -o FILE.json`")]
     Damaged(String),
 }
 
@@ -89,12 +89,12 @@ mod tests {
         for (text, said) in [
             ("", "this is not JSON: "),
             ("<html>", "this is not JSON: "),
-            ("[]", "this is JSON, but no report"),
-            (r#"{"schema":1}"#, "this is JSON, but no report"),
-            (r#"{"schema":"other/v1"}"#, "this is JSON, but no report"),
+            ("[]", "this is JSON, but not an apim-probe report"),
+            (r#"{"schema":1}"#, "this is JSON, but not an apim-probe report"),
+            (r#"{"schema":"other/v1"}"#, "this is JSON, but not an apim-probe report"),
             (
                 r#"{"schema":"apim-probe/diff/v1"}"#,
-                "this is a document of schema apim-probe/diff/v1, not a report",
+                "this is a document with schema apim-probe/diff/v1, not a report",
             ),
             (
                 r#"{"schema":"apim-probe/report/v7"}"#,

@@ -290,6 +290,6 @@ fn strange_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
     let gone = anchors
         .iter()
         .filter(|anchor| !sections.iter().any(|section| section == *anchor))
-        .map(|anchor| format!("there is no section #{anchor}, which entries of the catalog point at"));
+        .map(|anchor| format!("there is no section #{anchor}, which catalog entries link to"));
     new.chain(gone).collect()
 }

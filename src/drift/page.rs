@@ -39,14 +39,16 @@ pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
         let line = reader.line(range.start);
         reader.take(event, line).map_err(|why| format!("{from}: {why}"))?;
         if reader.rows.len() > MOST {
-            return Err(format!("{from} names more than {MOST} endpoints: it is no such page"));
+            return Err(format!(
+                "{from} lists more than {MOST} endpoints: it is not such a page"
+            ));
         }
     }
     reader.includes(body);
     if !reader.has_ports {
         return Err(format!(
-            "{from} holds no table of required ports (Direction, Source, Destination, Destination port ranges, Protocol …): \
-             is it the Markdown of the page, and all of it?"
+            "{from} contains no table of required ports (Direction, Source, Destination, Destination port ranges, \
+             Protocol …): is it the page's complete Markdown?"
         ));
     }
     Ok(Reading {
@@ -284,8 +286,7 @@ impl Reader {
         let text = without_tags(html);
         for text in text.split(|c: char| c.is_whitespace() || c == ',') {
             if let Word::Host(host, _) | Word::Link(host) = word(text, false) {
-                self.unread
-                    .push(format!("line {line}: {host} stands in a block of HTML"));
+                self.unread.push(format!("line {line}: {host} is in an HTML block"));
             }
         }
     }
@@ -349,7 +350,7 @@ impl Reader {
             {
                 let what = rest.split(['[', ']']).nth(1).unwrap_or("a file").trim();
                 self.unread.push(format!(
-                    "line {}: {what} is included, and not in this file",
+                    "line {}: {what} is included from elsewhere, not in this file",
                     index + self.first
                 ));
             }

@@ -116,7 +116,7 @@ impl Said {
         let apart = [(self.hosts(), Vec::new()), (Vec::new(), self.ports())];
         let ports: Vec<String> = self.ports().iter().map(u16::to_string).collect();
         let doubt = format!(
-            "which of the ports {} belong to which host is not clear",
+            "it is not clear which of the ports {} belong to which host",
             ports.join(", ")
         );
         (apart.into_iter().flat_map(of_group).collect(), Some(doubt))

@@ -101,7 +101,7 @@ pub(super) fn read(table: &Table, tag: Option<&str>) -> Result<Told, String> {
             hosts(*line, cell(environment), cell(endpoints), tag, &mut told);
         }
     } else {
-        return Err(unknown(table, "lacks a column of required ports or of endpoints"));
+        return Err(unknown(table, "has no column of required ports or endpoints"));
     }
     Ok(told)
 }
@@ -170,11 +170,11 @@ fn repaired(cells: &[String], destination: Option<usize>) -> Vec<String> {
 fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut Told) {
     let mut wrong = |why: String| told.unread.push(format!("line {line}: {why}"));
     let Some(direction) = prose::direction_in(cell(Column::Direction)) else {
-        return wrong(format!("\"{}\" is no direction", plain(cell(Column::Direction))));
+        return wrong(format!("\"{}\" is not a direction", plain(cell(Column::Direction))));
     };
     let action = plain(cell(Column::Action));
     if !(action.is_empty() || action.eq_ignore_ascii_case("allow")) {
-        return wrong(format!("\"{action}\" is not an action that is asked for"));
+        return wrong(format!("\"{action}\" is not a known action"));
     }
     let protocol = plain(cell(Column::Protocol));
     let transports: Vec<Option<Transport>> = match protocol.to_ascii_lowercase().as_str() {
@@ -250,7 +250,7 @@ fn tags(cell: &str) -> Result<Vec<Option<String>>, String> {
         tag.starts_with(|c: char| c.is_ascii_alphabetic()) && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
     };
     if tags.is_empty() || !tags.iter().all(is_tag) {
-        return Err(format!("\"{text}\" is no service tag"));
+        return Err(format!("\"{text}\" is not a service tag"));
     }
     Ok(tags.into_iter().map(Some).collect())
 }
@@ -269,7 +269,7 @@ fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
         None if !said.ports().is_empty() && said.doubtful.is_empty() => {
             Ok(said.ports().into_iter().map(Some).collect())
         }
-        _ => Err(format!("\"{text}\" is no list of ports")),
+        _ => Err(format!("\"{text}\" is not a list of ports")),
     }
 }
 
@@ -281,7 +281,7 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, tol
         match word(text.trim(), true) {
             Word::Host(host, port) => found.push((host, port)),
             Word::Link(_) | Word::Other if text.contains('.') => {
-                told.unread.push(format!("line {line}: \"{text}\" is no host"));
+                told.unread.push(format!("line {line}: \"{text}\" is not a host"));
             }
             Word::Link(_) | Word::Other => {}
         }
@@ -289,7 +289,7 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, tol
     if cloud.is_none() || found.is_empty() {
         let why = if cloud.is_none() {
             format!(
-                "the catalog has no cloud \"{}\", and its hosts were not compared",
+                "the catalog has no cloud \"{}\", so its hosts were not compared",
                 plain(environment)
             )
         } else {

@@ -33,7 +33,7 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
         page.paragraph(
             Line::default().styled(style::DOUBTFUL, "note").to(9),
             style::NORMAL,
-            "this page is older than the catalog's: what it lacks may have come since",
+            "this page is older than the catalog's: missing entries may have been added since",
             None,
         );
     }
@@ -47,22 +47,17 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
         (
             style::BAD,
             "ADDED",
-            "on the page and not in the catalog",
+            "on the page, but not in the catalog",
             rows(&drift.added),
         ),
         (style::BAD, "CHANGED", "different in the catalog", changed),
         (
             style::DOUBTFUL,
             "DROPPED",
-            "in the catalog from this page, and no longer on it: decide, since running instances may still need it",
+            "in the catalog from this page, but no longer on it: decide what to do, as running instances may still need it",
             rows(&drift.dropped),
         ),
-        (
-            style::DOUBTFUL,
-            "UNREAD",
-            "look at these yourself",
-            drift.unread.clone(),
-        ),
+        (style::DOUBTFUL, "UNREAD", "check these yourself", drift.unread.clone()),
     ];
     for (tone, word, what, lines) in sections {
         if lines.is_empty() {

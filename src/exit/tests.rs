@@ -262,12 +262,12 @@ fn reasons_say_what_to_do() {
     for (words, reason) in [
         ("R:reachable", "every required endpoint is reachable or degraded"),
         ("F:reachable", "every optional endpoint is reachable or degraded"),
-        ("D:reachable", "nothing that decides was selected"),
+        ("D:reachable", "nothing that decides the exit status was selected"),
         ("R:blocked/tcp-timeout", "Azure SQL is blocked"),
         ("R:not-tested/needs-value", "pass --network-status, or set sql_server"),
         (
             "R:not-tested/deadline R:reachable",
-            "1 endpoint past the deadline, raise --deadline",
+            "1 endpoint not reached before the deadline, raise --deadline",
         ),
         (
             "R:not-tested/local-fault R:reachable",

@@ -17,7 +17,7 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
     let mut page = String::new();
     paragraph(&mut page, 0, &format!("{} ({})", dependency.title, dependency.id));
     label(&mut page, "Needed by", &needed_by(dependency, catalog.tier));
-    label(&mut page, "Without it", &dependency.impact);
+    label(&mut page, "Impact", &dependency.impact);
     if let Some(tag) = &dependency.service_tag {
         label(&mut page, "Service tag", tag);
     }
@@ -47,7 +47,10 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
         label(
             &mut page,
             "Addresses",
-            &format!("{} for routes and rules: no tag covers them", addresses.join(", ")),
+            &format!(
+                "{} for routes and rules: no service tag covers them",
+                addresses.join(", ")
+            ),
         );
     }
     let names: Vec<&str> = names(dependency);
@@ -90,8 +93,8 @@ pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
     match (dependency.need, &dependency.feature) {
         (Need::Required, _) => format!("every {}: required", tier.subject()),
         (Need::Feature, Some(feature)) => feature.clone(),
-        (Need::Feature, None) => "who uses the feature".into(),
-        (Need::Documented, _) => "nobody for certain: documented, but not known to be offered".into(),
+        (Need::Feature, None) => "instances that use the feature".into(),
+        (Need::Documented, _) => "not known: documented, but not known to be offered".into(),
     }
 }
 
@@ -137,7 +140,7 @@ fn write_endpoint(page: &mut String, dependency: &Dependency, endpoint: &Endpoin
         let instead = retired
             .replaced_by
             .as_ref()
-            .map(|host| format!("; {host} took its place"))
+            .map(|host| format!("; replaced by {host}"))
             .unwrap_or_default();
         let _ = write!(text, " (retired{instead})");
     }

@@ -36,13 +36,13 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
         }
         section(&mut page, &format!("{} ({})", dependency.title, dependency.id));
         for endpoint in reaching {
-            label(&mut page, "Speaks", &spoken(endpoint));
+            label(&mut page, "Protocol", &spoken(endpoint));
             if let Some(note) = &endpoint.note {
                 label(&mut page, "", note);
             }
         }
         label(&mut page, "Needed by", &needed_by(dependency, catalog.tier));
-        label(&mut page, "Without it", &dependency.impact);
+        label(&mut page, "Impact", &dependency.impact);
         if let Some(tag) = &dependency.service_tag {
             label(&mut page, "Service tag", tag);
         }

@@ -31,9 +31,9 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     line(&mut page, kind.as_str());
     paragraph(&mut page, 0, kind.meaning());
     page.push('\n');
-    label(&mut page, "Its id", &format!("{kind}/SCOPE. {}", kind.scope()));
+    label(&mut page, "Id", &format!("{kind}/SCOPE. {}", kind.scope()));
     if let Some(scope) = scope {
-        label(&mut page, "This one", scope);
+        label(&mut page, "This id", scope);
     }
     section(&mut page, "HOW IT IS RECOGNISED");
     paragraph(&mut page, INDENT, kind.seen());
@@ -67,8 +67,8 @@ pub(super) fn tier(tier: Tier) -> String {
     line(&mut page, tier.as_str());
     paragraph(&mut page, 0, &format!("{}.", tier.title()));
     page.push('\n');
-    label(&mut page, "Stand", &format!("{}.", tier.standpoint()));
-    label(&mut page, "Trust", &format!("{}.", tier.trust()));
+    label(&mut page, "Run it", &format!("{}.", tier.standpoint()));
+    label(&mut page, "Roots", &format!("{}.", tier.trust()));
     section(&mut page, "DEPENDENCIES");
     for dependency in &catalog.dependencies {
         let need = match dependency.need {
@@ -106,13 +106,13 @@ pub(super) fn list(catalog: &Catalog) -> String {
     let mut page = String::new();
     line(
         &mut page,
-        "apim-probe explain WORD tells all that is known of one of these, or of a host.",
+        "apim-probe explain WORD shows all that is known about one of these, or a host.",
     );
     section(&mut page, "DEPENDENCIES");
     for dependency in &catalog.dependencies {
         entry(&mut page, &dependency.id, &dependency.title);
     }
-    section(&mut page, "TIERS: which catalog --tier takes");
+    section(&mut page, "TIERS: the catalogs that --tier selects");
     for tier in Tier::ALL {
         entry(&mut page, tier.as_str(), tier.title());
     }
@@ -124,7 +124,7 @@ pub(super) fn list(catalog: &Catalog) -> String {
     for kind in FindingKind::ALL {
         entry(&mut page, kind.as_str(), kind.meaning());
     }
-    section(&mut page, "PATTERNS: how the places of compare differ");
+    section(&mut page, "PATTERNS: how the places in compare differ");
     for pattern in Pattern::ALL {
         entry(&mut page, pattern.as_str(), pattern.meaning());
     }

@@ -75,7 +75,7 @@ fn header(received: &[u8]) -> Reading<([u8; 8], &[u8])> {
 /// elsewhere: a zero, then the version.
 fn refusal(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> String {
     match (id, major) {
-        (0, 0) => format!("a server of AMQP {major}-{minor}-{revision} answers and refuses {wanted}"),
+        (0, 0) => format!("an AMQP {major}-{minor}-{revision} server answers and refuses {wanted}"),
         _ => format!("AMQP header for protocol {id}, version {major}.{minor}.{revision}: {wanted} refused"),
     }
 }
@@ -218,7 +218,7 @@ mod tests {
             ),
             (
                 b"AMQP\0\0\x09\x01",
-                "a server of AMQP 0-9-1 answers and refuses TLS, which Event Hubs never does",
+                "an AMQP 0-9-1 server answers and refuses TLS, which Event Hubs never does",
             ),
         ] {
             assert!(why(parse_tls, bytes).contains(words), "{}", why(parse_tls, bytes));

@@ -95,7 +95,7 @@ async fn listen(
             Reading::Foreign(why) => return End::Foreign { why },
             Reading::More if received.len() >= BOUND => {
                 return End::Foreign {
-                    why: format!("no end of the reply in {} bytes", received.len()),
+                    why: format!("the reply does not end within {} bytes", received.len()),
                 };
             }
             Reading::More => {}

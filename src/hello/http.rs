@@ -98,7 +98,7 @@ where
     let request = match request.body(String::new()) {
         Ok(request) => request,
         Err(error) => {
-            let text = format!("no request can ask {host} for {}: {error}", path.unwrap_or("/"));
+            let text = format!("no request to {host} for {} can be made: {error}", path.unwrap_or("/"));
             return Greeting {
                 end: End::Failed { errno: None, text },
                 received: Vec::new(),

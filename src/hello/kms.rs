@@ -86,13 +86,13 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
     let mut body = Fields(&packet[16..]);
     match header[2] {
         BIND_ACK => match acceptance(body, u16) {
-            None => Reading::Foreign("a bind_ack with lengths that do not fit".into()),
+            None => Reading::Foreign("a bind_ack with inconsistent lengths".into()),
             Some((0, _)) => Reading::Done(Reply::Spoke {
                 proof: "DCE/RPC bind to the KMS interface accepted".into(),
             }),
             Some((result, reason)) => {
                 let (result, reason) = (in_words(result, RESULTS), in_words(reason, REASONS));
-                Reading::Foreign(format!("an RPC server that is no KMS: bind result {result}, {reason}"))
+                Reading::Foreign(format!("an RPC server that is not KMS: bind result {result}, {reason}"))
             }
         },
         BIND_NAK => {
@@ -105,7 +105,7 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
             let status = body.bytes(8).and_then(|_| body.array()).map_or(0, u32);
             Reading::Foreign(format!("an RPC server answered the bind with fault {status:#010x}"))
         }
-        other => Reading::Foreign(format!("DCE/RPC packet type {other}, a bind_ack has {BIND_ACK}")),
+        other => Reading::Foreign(format!("DCE/RPC packet type {other}, but a bind_ack has {BIND_ACK}")),
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
             (packet(13, &[]), "refused the bind: no reason"),
             (packet(3, &[0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0]), "fault 0x00000005"),
             (packet(2, &[]), "packet type 2"),
-            (packet(12, &[0xff; 10]), "lengths that do not fit"),
+            (packet(12, &[0xff; 10]), "inconsistent lengths"),
             (b"\x05\0\x0c\x03\x10\0\0\0\xff\xff\0\0\0\0\0\0".to_vec(), "65535 bytes"),
             (b"\x05\0\x0c\x03\x10\0\0\0\x02\0\0\0\0\0\0\0".to_vec(), "2 bytes"),
             (b"HTTP".to_vec(), "\"HTTP\" is not DCE/RPC"),
@@ -245,7 +245,7 @@ mod tests {
         }
         let mut none = bind_ack(b"135\0", [0; 4]);
         none[32] = 0;
-        assert!(why(parse, &none).contains("do not fit"));
+        assert!(why(parse, &none).contains("inconsistent lengths"));
     }
 
     proptest! {

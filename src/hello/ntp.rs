@@ -28,7 +28,7 @@ impl NtpReply {
     /// The reply in one sentence without a full stop.
     pub fn proof(&self) -> String {
         match &self.kiss {
-            Some(code) => format!("NTP reply, the server declines with the kiss code {code}"),
+            Some(code) => format!("NTP reply, the server refuses with the kiss code {code}"),
             None if self.synchronised => format!("NTP reply, stratum {}", self.stratum),
             None => format!("NTP reply, stratum {}, clock not synchronised", self.stratum),
         }
@@ -53,7 +53,7 @@ pub fn request(transmit: [u8; 8]) -> [u8; PACKET] {
 pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
     let Some(packet) = datagram.first_chunk::<PACKET>() else {
         return Err(format!(
-            "{} bytes, an NTP packet has {PACKET}: {}",
+            "{} bytes, but an NTP packet has {PACKET}: {}",
             datagram.len(),
             excerpt(datagram)
         ));
@@ -62,14 +62,14 @@ pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
     let (leap, version, mode) = (flags >> 6, flags >> 3 & 7, flags & 7);
     if !(1..=4).contains(&version) || mode != 4 {
         return Err(format!(
-            "NTP version {version} and mode {mode}, a server's reply has mode 4"
+            "NTP version {version} and mode {mode}, but a server's reply has mode 4"
         ));
     }
     if packet[24..32] != sent {
         return Err("the origin timestamp is not the one we sent".into());
     }
     if stratum > UNSYNCHRONISED {
-        return Err(format!("stratum {stratum}, a server's is at most {UNSYNCHRONISED}"));
+        return Err(format!("stratum {stratum}, but a server's is at most {UNSYNCHRONISED}"));
     }
     let code = &packet[12..16];
     let is_kiss = stratum == 0 && code.iter().all(u8::is_ascii_uppercase);
@@ -154,7 +154,7 @@ mod tests {
             (with(&[(0, &[0xe4, 0])]), "NTP reply, stratum 0, clock not synchronised"),
             (
                 with(&[(0, &[0xe4, 0]), (12, b"RATE")]),
-                "NTP reply, the server declines with the kiss code RATE",
+                "NTP reply, the server refuses with the kiss code RATE",
             ),
         ];
         for (packet, proof) in table {

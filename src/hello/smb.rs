@@ -78,7 +78,7 @@ fn negotiated(message: &[u8]) -> Result<String, String> {
     let command = field(message, 12).map(u16::from_le_bytes);
     let flags = field(message, 16).map(u32::from_le_bytes).unwrap_or_default();
     if header != Some(64) || command != Some(0) || flags & 1 == 0 {
-        return Err("an SMB2 message that is no reply to NEGOTIATE".into());
+        return Err("an SMB2 message that is not a reply to NEGOTIATE".into());
     }
     if status != 0 {
         return Err(format!("an SMB2 server refused NEGOTIATE with status {status:#010x}"));
@@ -88,7 +88,7 @@ fn negotiated(message: &[u8]) -> Result<String, String> {
     match (body, dialect) {
         (Some(65), Some(dialect)) if DIALECTS.contains(&dialect) => Ok(written(dialect)),
         (Some(65), Some(dialect)) => Err(format!("SMB2 dialect {dialect:#06x}, which was not offered")),
-        _ => Err("an SMB2 NEGOTIATE reply whose body does not fit".into()),
+        _ => Err("an SMB2 NEGOTIATE reply with a malformed body".into()),
     }
 }
 
@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn other_messages_are_foreign() {
         let table: [(&[u8], &str); 10] = [
-            (&with(&[(4 + 12, 1)]), "no reply to NEGOTIATE"),
-            (&with(&[(4 + 16, 0)]), "no reply to NEGOTIATE"),
+            (&with(&[(4 + 12, 1)]), "not a reply to NEGOTIATE"),
+            (&with(&[(4 + 16, 0)]), "not a reply to NEGOTIATE"),
             (&with(&[(4 + 8, 0xbb), (4 + 11, 0xc0)]), "status 0xc00000bb"),
-            (&with(&[(4 + 64, 9)]), "body does not fit"),
+            (&with(&[(4 + 64, 9)]), "malformed body"),
             (&with(&[(4 + 68, 0xff)]), "dialect 0x03ff"),
             (&with(&[(3, 20)]), "message of 20 bytes"),
             (b"\0\0\0\x80\xffSMB", "is not an SMB2 header"),

@@ -98,7 +98,7 @@ pub async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline:
 
 /// What the options of a reply prove; `Err` says what is wrong with them.
 fn prelogin(payload: &[u8]) -> Result<String, String> {
-    let misfit = || "a TDS reply whose options do not fit".to_owned();
+    let misfit = || "a TDS reply with malformed options".to_owned();
     let version: [u8; 6] = option(payload, VERSION).ok_or_else(misfit)?;
     let [encryption] = option(payload, ENCRYPTION).ok_or_else(misfit)?;
     let [major, minor, build @ .., _, _] = version;
@@ -203,11 +203,11 @@ mod tests {
             ),
             (with(&[(3, 7)]), "packet of 7 bytes"),
             (with(&[(2, 0x10), (3, 1)]), "packet of 4097 bytes"),
-            (with(&[(3, 8)]), "options do not fit"),
-            (with(&[(8 + 2, 20)]), "options do not fit"),
-            (with(&[(8 + 6, 0xff)]), "options do not fit"),
-            (with(&[(8 + 9, 2)]), "options do not fit"),
-            (with(&[(8 + 5, 0xff)]), "options do not fit"),
+            (with(&[(3, 8)]), "malformed options"),
+            (with(&[(8 + 2, 20)]), "malformed options"),
+            (with(&[(8 + 6, 0xff)]), "malformed options"),
+            (with(&[(8 + 9, 2)]), "malformed options"),
+            (with(&[(8 + 5, 0xff)]), "malformed options"),
             ([reply(3), reply(3)].concat(), "before the TLS handshake"),
         ];
         for (bytes, words) in table {

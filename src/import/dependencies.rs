@@ -22,7 +22,7 @@ pub(super) fn read(document: &json::Document<'_>, from: &str) -> Result<Document
         for endpoint in entry.list("endpoints") {
             let endpoint = endpoint
                 .object()
-                .ok_or_else(|| format!("has an endpoint of {kind} that is no object"))?;
+                .ok_or_else(|| format!("has an endpoint under {kind} that is not an object"))?;
             reader.endpoint(&endpoint, &kind)?;
         }
     }
@@ -76,7 +76,7 @@ impl Reader {
                 Some(Some((place, written))) => (place.clone(), port.or(*written)),
                 _ if addresses.is_empty() => {
                     self.no_hosts
-                        .push(format!("an entry without name and address ({kind})"));
+                        .push(format!("an entry without a name or address ({kind})"));
                     continue;
                 }
                 _ => (Place::Addresses(addresses), port),
@@ -106,8 +106,8 @@ impl Reader {
         let notice =
             |items: &[String], what: &str| (!items.is_empty()).then(|| format!("{from}: {what}: {}", some_of(items)));
         [
-            notice(&self.unknown_categories, "unknown categories, probed all the same"),
-            notice(&self.no_hosts, "not a host, so not probed"),
+            notice(&self.unknown_categories, "unknown categories, probed anyway"),
+            notice(&self.no_hosts, "not host names, so not probed"),
         ]
         .into_iter()
         .flatten()

@@ -118,10 +118,10 @@ impl Instance {
     /// One sentence, which begins with what is wrong: "is not JSON".
     pub fn add(&mut self, part: Part, answer: &str, from: &str) -> Result<(), String> {
         let root = Node::parse(answer).ok_or("is not JSON")?;
-        let object = root.object().ok_or("is no JSON object")?;
+        let object = root.object().ok_or("is not a JSON object")?;
         match object.own("value").filter(|_| Sort::of(&object).is_none()) {
             Some(list) => {
-                for item in list.items().ok_or("has a value that is no list")? {
+                for item in list.items().ok_or("has a value that is not a list")? {
                     self.entry(part, item, from)?;
                 }
             }
@@ -166,7 +166,7 @@ impl Instance {
 
     fn entry(&mut self, part: Part, node: Node<'_>, from: &str) -> Result<(), String> {
         let Some(entry) = node.object() else {
-            return Err(format!("has an entry of {} that is no object", part.key()));
+            return Err(format!("has an entry of {} that is not an object", part.key()));
         };
         let part = match Sort::of(&entry) {
             Some(Sort::Foreign(kind)) => {
@@ -191,7 +191,9 @@ impl Instance {
             _ => self.records.add(part, &entry),
         }
         if self.records.count() > MOST_RECORDS {
-            return Err(format!("has more than {MOST_RECORDS} entries: no instance has"));
+            return Err(format!(
+                "has more than {MOST_RECORDS} entries, more than any instance has"
+            ));
         }
         Ok(())
     }
@@ -220,7 +222,7 @@ impl Instance {
 const MOST_RECORDS: usize = 20 * MOST_ENTRIES;
 
 fn two_instances(one: &str, two: &str) -> String {
-    format!("is of another instance than the rest: {two}, not {one}")
+    format!("is from a different instance than the others: {two}, not {one}")
 }
 
 /// The resource ids of the entries of a list that have policies of their own, below `…/policies`. Revisions of an API that

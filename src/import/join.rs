@@ -147,7 +147,7 @@ fn settled(catalog: &Catalog, targets: &[Target]) -> (Vec<Dependency>, Vec<Strin
         if said.peek().is_some() && said.all(|need| need > Need::Required) {
             dependency.need = Need::Feature;
             notices.push(format!(
-                "the instance calls {} optional, so it counts as a feature here",
+                "the instance marks {} as optional, so it counts as a feature",
                 dependency.title
             ));
         }
@@ -276,7 +276,7 @@ impl Scope<'_> {
             clouds: Vec::new(),
             vnet: None,
             path: None,
-            note: Some(format!("Not in the catalog; the instance names it ({}).", target.kind)),
+            note: Some(format!("Not in the catalog; listed by the instance ({}).", target.kind)),
             expect: Expect::Reachable,
             retired: None,
             replaced_by: None,
@@ -348,12 +348,12 @@ fn describe(to: &To) -> String {
 fn other(endpoints: Vec<Endpoint>) -> Dependency {
     Dependency {
         id: OTHER.into(),
-        title: "What else the instance names".into(),
+        title: "Other hosts that the instance lists".into(),
         need: Need::Feature,
         instance_decides: false,
-        feature: Some("Whatever the instance uses it for".into()),
+        feature: Some("Not known; the instance uses it".into()),
         service_tag: None,
-        impact: "What the instance uses it for does not work.".into(),
+        impact: "Whatever the instance uses this host for does not work.".into(),
         stops_activation: false,
         docs: None,
         clouds: Vec::new(),

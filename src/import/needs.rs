@@ -70,8 +70,8 @@ pub(super) fn of(instance: &Instance, cloud: Cloud, region: Option<&str>) -> Nee
         .sum();
     if own > MANY {
         needs.notices.push(format!(
-            "the instance names {own} backends and other hosts of its own: what the deadline leaves no time for is not tested, \
-             so raise --deadline and --concurrency, or choose with --only and --skip"
+            "the instance has {own} backends and other hosts of its own: any that do not fit in the deadline are not \
+             tested, so raise --deadline and --concurrency, or select with --only and --skip"
         ));
     }
     if let Some(service) = &instance.service {

@@ -46,7 +46,7 @@ pub(super) fn read(document: &json::Document<'_>, from: &str, fetched: Option<Ti
     mark_stale(&mut view, fetched.max(newest));
     let mut notices = reader.notices(from);
     if statuses(&view).next().is_none() {
-        notices.push(format!("{from} says nothing of any dependency"));
+        notices.push(format!("{from} contains no dependencies"));
     }
     Ok(Document {
         imported: Imported {
@@ -95,7 +95,7 @@ struct Reader {
 
 impl Reader {
     fn location(&mut self, region: &Object<'_>) -> Result<Location, String> {
-        const CUT: &str = "has statuses that are no objects";
+        const CUT: &str = "has statuses that are not objects";
         // An instance that is activating has none yet.
         let inner = region
             .get("networkStatus")
@@ -237,16 +237,13 @@ impl Reader {
         let notice =
             |items: &[String], what: &str| (!items.is_empty()).then(|| format!("{from}: {what}: {}", some_of(items)));
         [
-            notice(&self.unknown_types, "unknown resource types, probed all the same"),
+            notice(&self.unknown_types, "unknown resource types, probed anyway"),
             notice(&self.unknown_states, "unknown statuses"),
-            notice(&self.no_hosts, "not a host, so not probed"),
-            notice(&self.repeated, "named twice, the newer entry counts"),
-            notice(
-                &self.odd_times,
-                "times that do not say where, so that ages are not compared",
-            ),
+            notice(&self.no_hosts, "not host names, so not probed"),
+            notice(&self.repeated, "listed twice, using the newer entry"),
+            notice(&self.odd_times, "times without a time zone, so ages are not compared"),
             self.is_bare.then(|| {
-                format!("{from} leaves out region and name servers, so that they are not compared with this VM's")
+                format!("{from} does not contain the region and name servers, so they are not compared with this VM's")
             }),
         ]
         .into_iter()

@@ -201,12 +201,15 @@ mod tests {
 
     #[test]
     fn headlines_name_the_ports_by_transport() {
-        assert_eq!(Cause::TcpTimeout.headline("TCP 1433"), "TCP 1433 is dropped in silence");
+        assert_eq!(
+            Cause::TcpTimeout.headline("TCP 1433"),
+            "TCP 1433 gets no reply (silently dropped)"
+        );
         assert_eq!(
             Cause::HelloTimeout.headline("TCP 445"),
-            "TCP 445 is accepted, then silent"
+            "TCP 445 is accepted, then gets no reply"
         );
-        assert_eq!(Cause::HelloTimeout.headline("UDP 123"), "UDP 123 gets no answer");
+        assert_eq!(Cause::HelloTimeout.headline("UDP 123"), "UDP 123 gets no reply");
     }
 
     #[test]

@@ -216,9 +216,9 @@ impl Suspect {
         match self {
             Self::Nsg => "NSG outbound rules",
             Self::Udr => "the route table",
-            Self::NoOutbound => "the subnet's way out",
-            Self::FirewallNetworkRule => "network rules of the firewall",
-            Self::FirewallApplicationRule => "application rules of the firewall",
+            Self::NoOutbound => "the subnet's outbound access",
+            Self::FirewallNetworkRule => "the firewall's network rules",
+            Self::FirewallApplicationRule => "the firewall's application rules",
             Self::TlsInspection => "TLS inspection",
             Self::Nva => "the appliance at the next hop",
             Self::DnsServer => "the name server",
@@ -227,7 +227,7 @@ impl Suspect {
             Self::VmNicNsg => "the NSG on this VM's own network interface",
             Self::LocalHost => "this VM's own firewall, routes and clock",
             Self::Service => "the service itself",
-            Self::Documentation => "the documentation, which may be behind",
+            Self::Documentation => "the documentation, which may be out of date",
         }
     }
 }

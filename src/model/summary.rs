@@ -81,7 +81,7 @@ pub enum FailOn {
     Required,
     /// A blocked endpoint that is required or belongs to a feature.
     Any,
-    /// Nothing: 0 in place of 1 and 3.
+    /// Never: exit 0 where it would be 1 or 3.
     Never,
 }
 

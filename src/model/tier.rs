@@ -48,7 +48,7 @@ impl Tier {
             Self::Classic => "An instance of a classic tier (Developer, Premium) in a virtual network",
             Self::PremiumV2 => "An instance of the Premium v2 tier, injected into a virtual network",
             Self::WorkspaceGateway => "A workspace gateway in a virtual network",
-            Self::SelfHostedGateway => "A self-hosted gateway: a container on a cluster or a machine of your own",
+            Self::SelfHostedGateway => "A self-hosted gateway: a container on your own cluster or machine",
         }
     }
 
@@ -68,14 +68,14 @@ impl Tier {
             }
             Self::PremiumV2 => {
                 "on a VM in a sibling subnet with the same NSG, route table and DNS servers: the instance's own subnet is \
-                 delegated to Microsoft.Web/hostingEnvironments and takes no VM"
+                 delegated to Microsoft.Web/hostingEnvironments and cannot contain a VM"
             }
             Self::WorkspaceGateway => {
                 "on a VM in a sibling subnet with the same NSG, route table and DNS servers: the gateway's own subnet is \
-                 delegated to Microsoft.Web and takes no VM"
+                 delegated to Microsoft.Web and cannot contain a VM"
             }
             Self::SelfHostedGateway => {
-                "in a pod beside the gateway's, where DNS and network policies are the same, or else on a node of its \
+                "in a pod next to the gateway's, with the same DNS and network policies, or else on a node of its \
                  cluster"
             }
         }
@@ -85,10 +85,10 @@ impl Tier {
     pub fn trust(self) -> &'static str {
         match self {
             Self::SelfHostedGateway => {
-                "Mozilla's roots, as a Linux container has them. The image's own list counts in the gateway: pass it with \
-                 --ca-file where the two may differ"
+                "Mozilla's roots, as in a Linux container. The gateway uses its image's own list: pass it with \
+                 --ca-file if the two may differ"
             }
-            _ => "Mozilla's roots and those that Windows has besides: the machines run Windows",
+            _ => "Mozilla's roots and the additional ones of Windows: the instance's machines run Windows",
         }
     }
 }

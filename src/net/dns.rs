@@ -255,7 +255,7 @@ impl Question {
             [query] if same(query) => Ok(message),
             // Servers that refuse may leave the question out.
             [] if message.metadata.response_code != ResponseCode::NoError => Ok(message),
-            _ => Err("a reply to another question".into()),
+            _ => Err("a reply to another query".into()),
         }
     }
 
@@ -375,7 +375,7 @@ mod tests {
         );
         assert_eq!(
             question.accept(7, &reply(&other, 7)).unwrap_err(),
-            "a reply to another question"
+            "a reply to another query"
         );
         assert_eq!(
             question.accept(7, &question.encode(7)).unwrap_err(),

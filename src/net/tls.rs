@@ -196,7 +196,7 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
         Some(TlsError::PeerMisbehaved(why)) => TlsEnd::Incompatible(format!("{why:?}")),
         // The verifier takes every chain: only signatures made with the certificate's key can fail.
         Some(TlsError::InvalidCertificate(BadSignature)) => {
-            TlsEnd::KeyNotProved("the peer does not hold the key of the certificate that it shows".into())
+            TlsEnd::KeyNotProved("the peer does not hold the key of the certificate that it presents".into())
         }
         Some(TlsError::InvalidCertificate(why)) => {
             TlsEnd::KeyNotProved(format!("the peer's own signature cannot be checked: {why}"))

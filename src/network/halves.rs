@@ -40,7 +40,8 @@ impl NetworkRules {
         }
         // virtual-network-reference and virtual-network-injection-resources: the group is required, as the load balancer is
         // secure by default.
-        let words = "no NSG guards the subnet, and without one the instance's load balancer lets nothing in".into();
+        let words =
+            "the subnet has no NSG, and without one the instance's load balancer blocks all inbound traffic".into();
         Some(Guarded {
             verdict: Expected::Deny,
             rule: None,
@@ -88,7 +89,10 @@ impl NetworkRules {
         let (verdict, words) = match other {
             Some(other) => (
                 Expected::Unknown,
-                format!("{says}, but for some addresses another leads to {}", other.leads()),
+                format!(
+                    "{says}, but a different route leads to {} for some addresses",
+                    other.leads()
+                ),
             ),
             None if dropped(route) => (Expected::Deny, format!("the {named} leads nowhere: Azure drops it")),
             None => (Expected::Allow, says),
@@ -125,7 +129,7 @@ impl NetworkRules {
                 route: Some(words::route_match(route, &route.addresses)),
                 next_hop: Some(route.next_hop.clone()),
                 words: format!(
-                    "replies to {source} leave by the {}",
+                    "replies to {source} leave through the {}",
                     words::route(route, &route.addresses)
                 ),
             });
@@ -136,22 +140,25 @@ impl NetworkRules {
                 .filter(outward)
                 .any(|route| route.may_be_for(API_MANAGEMENT));
         let (verdict, words) = if !strays(route) {
-            (Expected::Allow, format!("replies to {source} leave by the {named}"))
+            (
+                Expected::Allow,
+                format!("replies to {source} leave through the {named}"),
+            )
         } else if !is_of(remote, API_MANAGEMENT) {
             let words = format!(
-                "replies to {source} leave by the {named} to {}: they are lost unless the requests came that way",
+                "replies to {source} leave through the {named} to {}: they are lost unless the requests came that way",
                 route.leads()
             );
             (Expected::Unknown, words)
         } else if may_be_routed {
             let words = format!(
-                "replies leave by the {named} to {}, unless another route covers {source}: pass --service-tags",
+                "replies leave through the {named} to {}, unless another route covers {source}: pass --service-tags",
                 route.leads()
             );
             (Expected::Unknown, words)
         } else {
             let words = format!(
-                "replies to {source} leave by the {named} to {}, which never saw the request: they are lost",
+                "replies to {source} leave through the {named} to {}, which never saw the request: they are lost",
                 route.leads()
             );
             (Expected::Deny, words)
@@ -170,7 +177,7 @@ fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[Place]) -> Guard
         || Guarded {
             verdict: Expected::Allow,
             rule: None,
-            words: "no NSG is in the way".into(),
+            words: "no NSG applies".into(),
         },
         |decision| say(&decision, flow),
     )
@@ -221,10 +228,10 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
             let doubtful = words::short_rule(place, doubt);
             let words = match about {
                 Doubt::Tag => {
-                    format!("it depends on the addresses behind NSG rule {doubtful}: pass --service-tags{otherwise}")
+                    format!("depends on the addresses in NSG rule {doubtful}: pass --service-tags{otherwise}")
                 }
                 Doubt::Group => format!(
-                    "it depends on the machines in the application security group of NSG rule {doubtful}{otherwise}"
+                    "depends on the members of the application security group in NSG rule {doubtful}{otherwise}"
                 ),
             };
             Guarded {
@@ -234,7 +241,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
             }
         }
         Security::Undecided => {
-            let words = format!("no NSG rule of the {} is about {}", place.as_str(), words::port(flow));
+            let words = format!("no NSG rule of the {} covers {}", place.as_str(), words::port(flow));
             Guarded {
                 verdict: Expected::Unknown,
                 rule: None,
@@ -287,10 +294,10 @@ fn passes(guarded: &Guarded, routed: &Routed) -> String {
 
 fn look_there(routed: &Routed) -> &'static str {
     match routed.next_hop {
-        Some(NextHop::Appliance(_)) => ": look at the firewall there",
+        Some(NextHop::Appliance(_)) => ": check the firewall there",
         // A secured hub shows its firewall as a gateway.
         Some(NextHop::Gateway) => {
-            ": look at the firewall of a secured virtual hub, or of your own network behind the gateway"
+            ": check the firewall of a secured virtual hub, or of your own network behind the gateway"
         }
         _ => "",
     }
@@ -301,7 +308,7 @@ pub(super) fn undecided() -> Prediction {
         verdict: Expected::Unknown,
         nsg: None,
         route: None,
-        words: "the given rules say nothing of it".into(),
+        words: "the given rules do not cover it".into(),
     }
 }
 

@@ -117,7 +117,7 @@ impl SecurityRules {
             for rule in listed {
                 let rule = rule
                     .object()
-                    .ok_or("has an effective security rule that is no object")?;
+                    .ok_or("has an effective security rule that is not an object")?;
                 group.rules.push(parse(&rule, &mut rules.learned)?);
             }
             if group.place != Place::NetworkManager {
@@ -133,8 +133,8 @@ impl SecurityRules {
     pub(super) fn notice(&self) -> Option<String> {
         if self.groups.is_empty() {
             return Some(
-                "the effective rules are an empty list: no group guards the subnet or the network interface, or its VM \
-                 does not run"
+                "the effective rules are an empty list: neither the subnet nor the network interface has an NSG, or \
+                 the VM is not running"
                     .into(),
             );
         }
@@ -151,8 +151,8 @@ impl SecurityRules {
             .as_deref()
             .map_or_else(String::new, |name| format!(" {}", escape(name)));
         Some(format!(
-            "the effective rules of the group{name} lack the default ones, which cannot be removed: they are a part of its \
-             list"
+            "the effective rules of the NSG{name} lack the default rules, which cannot be removed: the list is \
+             incomplete"
         ))
     }
 
@@ -341,10 +341,10 @@ fn place(entry: &Object<'_>) -> Place {
 }
 
 fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
-    let name = rule.text("name").ok_or("has a security rule without name")?;
+    let name = rule.text("name").ok_or("has a security rule without a name")?;
     let name = short(&name).to_owned();
     let odd = |key: &str| match rule.text(key) {
-        Some(value) => format!("has the rule {name} with {key} \"{value}\", which is not understood"),
+        Some(value) => format!("has the rule {name} with {key} \"{value}\", which is not recognised"),
         None => format!("has the rule {name} without {key}"),
     };
     let word = |key: &str| rule.text(key).unwrap_or_default().to_ascii_lowercase();
@@ -374,7 +374,7 @@ fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
         return Err(odd("destinationPortRange"));
     }
     let mut side = |which| {
-        side(rule, which, learned).map_err(|text| format!("has the rule {name} with \"{text}\", which is no prefix"))
+        side(rule, which, learned).map_err(|text| format!("has the rule {name} with \"{text}\", which is not a prefix"))
     };
     Ok(Rule {
         source: side("Source")?,

@@ -64,7 +64,7 @@ impl NetworkRules {
         self.denial_by_tag(flow).unwrap_or_else(|| Prediction {
             verdict: Expected::Allow,
             words: format!(
-                "{} is the platform's own: neither NSGs nor routes stop it",
+                "{} is an Azure platform address: neither NSG rules nor routes block it",
                 flow.remote.addresses
             ),
             nsg: None,
@@ -89,7 +89,7 @@ impl NetworkRules {
         Some(Prediction {
             verdict: Expected::Deny,
             words: format!(
-                "NSG rule {} {}, by the tag {tag}",
+                "NSG rule {} {}, through the tag {tag}",
                 words::short_rule(group.place, rule),
                 words::does(rule.access, flow)
             ),
@@ -121,7 +121,7 @@ impl NetworkRules {
                 let exempt = Guarded {
                     verdict: Expected::Allow,
                     rule: None,
-                    words: format!("the platform lets Windows activation past NSG rules{such}"),
+                    words: format!("Azure lets Windows activation through in spite of NSG rules{such}"),
                 };
                 together(Some(exempt), routed)
             }
@@ -129,7 +129,8 @@ impl NetworkRules {
                 let mut prediction = together(guarded, routed);
                 prediction.verdict = Expected::Unknown;
                 prediction.words.push_str(
-                    ", which stops Windows activation only where a route takes 0.0.0.0/0: pass --effective-routes",
+                    ", which blocks Windows activation only if a user or BGP route covers 0.0.0.0/0: pass \
+                     --effective-routes",
                 );
                 prediction
             }
@@ -137,8 +138,8 @@ impl NetworkRules {
         };
         if leaves_wrong {
             prediction.words.push_str(
-                "; activation works from an Azure public address only: route the KMS addresses to Internet, unless the \
-                 firewall there is in Azure and translates to one",
+                "; activation works only from an Azure public address: route the KMS addresses to Internet, unless the \
+                 firewall there is in Azure and translates (SNAT) to one",
             );
         }
         prediction

@@ -72,6 +72,6 @@ impl NetworkRules {
             .collect();
         let verb = if outside.size() == 1 { "is" } else { "are" };
         (!outside.is_empty())
-            .then(|| format!("{outside} {verb} not in the service tag {tag}: a rule by tag does not cover that"))
+            .then(|| format!("{outside} {verb} not in the service tag {tag}: a rule with this tag does not cover that"))
     }
 }

@@ -137,15 +137,15 @@ impl Routes {
     pub(super) fn notice(&self) -> Option<String> {
         if self.is_empty() {
             return Some(
-                "the effective routes are an empty list, and every network interface of a running VM has some: nothing is \
-                 predicted from them"
+                "the effective routes are an empty list, but every network interface of a running VM has some: nothing \
+                 is predicted from them"
                     .into(),
             );
         }
         let is_whole = self.default_route().is_some() && !self.own_network().is_empty();
         (!is_whole).then(|| {
-            "the effective routes lack the one of the virtual network or the one for 0.0.0.0/0, which every network \
-             interface has: they are a part of its list"
+            "the effective routes lack the virtual network's route or the one for 0.0.0.0/0, which every network \
+             interface has: the list is incomplete"
                 .into()
         })
     }
@@ -244,10 +244,10 @@ impl Route {
             ),
             NextHop::Network(_) => "the virtual network".into(),
             NextHop::Internet => "the internet".into(),
-            NextHop::ServiceEndpoint => "a service endpoint, past every firewall".into(),
+            NextHop::ServiceEndpoint => "a service endpoint, which bypasses every firewall".into(),
             NextHop::Gateway => "the virtual network gateway or hub".into(),
             NextHop::None => "nowhere".into(),
-            NextHop::Other(kind) => format!("a next hop of the kind {kind}"),
+            NextHop::Other(kind) => format!("a next hop of type {kind}"),
         }
     }
 }
@@ -293,11 +293,11 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
     let mut by_length: BTreeMap<u8, Vec<IpNet>> = BTreeMap::new();
     let texts = entry.words("addressPrefix");
     for text in &texts {
-        let prefix = prefix(text).ok_or_else(|| format!("has a route to \"{text}\", which is no prefix"))?;
+        let prefix = prefix(text).ok_or_else(|| format!("has a route to \"{text}\", which is not a prefix"))?;
         by_length.entry(prefix.prefix_len()).or_default().push(prefix);
     }
     if by_length.is_empty() {
-        return Err("has a route without addressPrefix".into());
+        return Err("has a route without an addressPrefix".into());
     }
     let tags = entry.get("destinationServiceTags").map(Node::words).unwrap_or_default();
     let named = Named::by(&tags, texts.len());

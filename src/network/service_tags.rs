@@ -38,12 +38,12 @@ impl ServiceTags {
         let mut tags = Self::default();
         for entry in document.entries()? {
             let (Some(name), Some(prefixes)) = (entry.text("name"), entry.get("addressPrefixes")) else {
-                return Err("has a service tag without name or addressPrefixes".into());
+                return Err("has a service tag without a name or addressPrefixes".into());
             };
             let addresses = prefixes
                 .words()
                 .iter()
-                .map(|text| prefix(text).ok_or_else(|| format!("names \"{text}\" in {name}, which is no prefix")))
+                .map(|text| prefix(text).ok_or_else(|| format!("has \"{text}\" in {name}, which is not a prefix")))
                 .collect::<Result<AddressSet, _>>()?;
             tags.learn(&name, &addresses);
         }
@@ -70,10 +70,10 @@ impl ServiceTags {
     /// What is remarkable about the document.
     pub(super) fn notice(&self) -> Option<String> {
         if self.tags.is_empty() {
-            return Some("the list of service tags is empty: tags stay unresolved".into());
+            return Some("the list of service tags is empty: tags are not resolved".into());
         }
         self.incomplete
-            .then(|| "the service tags are the first page of several: tags that are missing stay unresolved".into())
+            .then(|| "the service tags are only the first page of several: missing tags are not resolved".into())
     }
 
     /// Adds addresses to a tag. None at all says nothing of it: exports leave out what they do not spell out.

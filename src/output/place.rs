@@ -78,7 +78,7 @@ fn open_stream(path: &Path) -> io::Result<File> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
         .map_err(|error| match error.raw_os_error() {
-            Some(libc::ENXIO) => io::Error::other("nobody reads this pipe: start its reader first"),
+            Some(libc::ENXIO) => io::Error::other("this pipe has no reader: start the reader first"),
             _ => error,
         })
 }
@@ -249,7 +249,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let nobody = Place::find(&pipe).unwrap_err().to_string();
-        assert!(nobody.contains("nobody reads this pipe"), "{nobody}");
+        assert!(nobody.contains("this pipe has no reader"), "{nobody}");
 
         // More than a pipe holds.
         let report = "report".repeat(100_000);

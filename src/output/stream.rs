@@ -67,7 +67,7 @@ pub(crate) fn write(to: &impl AsFd, content: &[u8], patience: Option<Duration>) 
         });
         match poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], timeout) {
             Ok(0) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "its reader takes nothing more"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "its reader no longer reads"));
             }
             Ok(_) => {}
             Err(Errno::EINTR) => continue,

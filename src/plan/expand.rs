@@ -109,13 +109,13 @@ pub(crate) fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> Strin
 pub(super) fn misfit(host: &str) -> Option<String> {
     if host.len() > NAME {
         return Some(format!(
-            "{host} has {} characters, and a name has {NAME} at most",
+            "{host} has {} characters, but a name can have at most {NAME}",
             host.len()
         ));
     }
     let label = host.split('.').find(|label| label.len() > LABEL)?;
     Some(format!(
-        "{label} has {} characters, and a part of a name has {LABEL} at most",
+        "{label} has {} characters, but a label can have at most {LABEL}",
         label.len()
     ))
 }

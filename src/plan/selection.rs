@@ -13,7 +13,7 @@ pub struct Selection {
     pub only: Vec<String>,
     /// Not these ids, globs allowed: they stay in the report as `skipped`.
     pub skip: Vec<String>,
-    /// Only what the instance cannot do without.
+    /// Probe only required dependencies.
     pub required_only: bool,
 }
 
@@ -38,7 +38,7 @@ impl Selection {
                 let all: Vec<&str> = ids.iter().copied().chain(OF_DOCUMENTS).collect();
                 let meant = nearest(pattern, &all).map_or_else(|| ".".to_owned(), |id| format!(": did you mean {id}?"));
                 return Err(format!(
-                    "{flag} {pattern} matches no dependency{meant} There are: {}",
+                    "{flag} {pattern} matches no dependency{meant} Known: {}",
                     ids.join(", ")
                 ));
             }
@@ -52,8 +52,8 @@ impl Selection {
         let idle: Vec<&str> = self.only.iter().filter(is_idle).map(String::as_str).collect();
         (!idle.is_empty()).then(|| {
             format!(
-                "--only {}: the instance's own documents alone name such hosts, and none that was read does: fetch them with \
-                 --service, or give their files to --instance",
+                "--only {}: only the instance's own documents list such hosts, and none of those given does: fetch \
+                 them with --service, or pass them with --instance",
                 words::list(&idle, 5)
             )
         })

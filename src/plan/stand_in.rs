@@ -30,12 +30,12 @@ impl StandIn {
     pub(super) fn note(self) -> &'static str {
         match self {
             Self::Gateways => {
-                "Gateways of the region stand in for the server: one that answers proves the range that it is in, and clients \
-                 have to reach all ranges of the region."
+                "The region's gateways are tested instead of the server: one that answers proves its range, and \
+                 clients must be able to reach all of the region's ranges."
             }
             Self::Ranges => {
-                "The first addresses of the region's ranges stand in for the server: one that answers proves its range, and \
-                 silence proves nothing, since it is not documented which of them listen."
+                "The first addresses of the region's ranges are tested instead of the server: one that answers proves \
+                 its range, but a timeout proves nothing, because it is not documented which of them listen."
             }
         }
     }

@@ -49,12 +49,12 @@ pub fn render(plan: &Document) -> String {
         let [allow, deny, unknown] = [Expected::Allow, Expected::Deny, Expected::Unknown].map(predicted);
         line(
             &mut page,
-            &format!("the network's rules allow {allow}, deny {deny}, and leave {unknown} open"),
+            &format!("the network's rules allow {allow} and deny {deny}; {unknown} not decided"),
         );
     }
     let sections = [
         (Need::Required, "REQUIRED"),
-        (Need::Feature, "OPTIONAL, needed by who uses the feature"),
+        (Need::Feature, "OPTIONAL, needed only for the feature"),
         (
             Need::Documented,
             "DOCUMENTED, but not known to be offered; never decides the exit status",
@@ -81,7 +81,7 @@ pub fn render(plan: &Document) -> String {
     if !plan.controls.is_empty() {
         line(
             &mut page,
-            "\nCONTROLS, only where something is cut, unproven or unanswered",
+            "\nCONTROLS, used only if something is cut, unproven or gets no reply",
         );
         for control in &plan.controls {
             line(&mut page, &format!("    {}", escape(control)));
@@ -106,14 +106,15 @@ fn missing(plan: &Document) -> Vec<String> {
     });
     let by_flags = (!nameless.is_empty()).then(|| {
         format!(
-            "{} would not be probed for want of a name: pass {}, or --network-status FILE, --dependencies FILE or --service ID",
+            "{} would not be probed because a name is missing: pass {}, or --network-status FILE, --dependencies FILE \
+             or --service ID",
             words::count(nameless.len(), "endpoint"),
             words::join(flags, ", ")
         )
     });
     let by_catalog = (!hidden.is_empty()).then(|| {
         format!(
-            "{} would not be probed, as a named value hides the host: pass it with --probes",
+            "{} would not be probed because the host is hidden in a named value: pass it with --probes",
             words::count(hidden.len(), "endpoint")
         )
     });

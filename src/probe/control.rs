@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// An address that nobody can own (RFC 5737, TEST-NET-1): whoever accepts for it accepts for everybody.
-pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub const TEST_NET_1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// How long to wait for nobody. An interceptor answers at once, and silence proves nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// For so many hosts another name is tried; a run with more of them is about no single host.
@@ -50,7 +50,7 @@ pub enum Suspicion {
 /// What the controls showed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controls {
-    /// Connections to [`NOBODY`], by port, on which the same was said as to the endpoint that called for it.
+    /// Connections to [`TEST_NET_1`], by port, on which the same was said as to the endpoint that called for it.
     pub nobody: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
@@ -307,7 +307,7 @@ impl Controller {
             let course = Course::within(&stages, PATIENCE);
             let attempt = stages.attempt(
                 &plan.endpoints[index],
-                SocketAddr::new(NOBODY, port),
+                SocketAddr::new(TEST_NET_1, port),
                 Manner::default(),
                 &course,
             );

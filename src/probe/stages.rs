@@ -46,7 +46,7 @@ pub struct Stages {
     pub tls: TlsClient,
     /// The run's limits.
     pub limits: Limits,
-    /// When the run began.
+    /// When the run started.
     pub began: Instant,
     /// When the run ends.
     pub end: tokio::time::Instant,

@@ -89,11 +89,11 @@ pub struct Attempt {
     pub ntp: Option<Box<UdpTrace<NtpReply>>>,
     /// How far this machine's clock is ahead of the peer's, where the peer gave its time.
     pub clock_ahead: Option<SignedDuration>,
-    /// Set where the address was never dialled.
+    /// Set where the address was not tried.
     pub not_dialled: Option<NotDialled>,
 }
 
-/// Why an address was never dialled.
+/// Why an address was not tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotDialled {
     /// It cannot be the service's.

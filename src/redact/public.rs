@@ -99,7 +99,7 @@ impl Public {
             hosts: OURS.map(str::to_owned).into(),
             zones: ["azure-api.net", "azurewebsites.net"].map(str::to_owned).into(),
             templates: BTreeSet::new(),
-            addresses: HashSet::from([PLATFORM, METADATA, NOBODY]),
+            addresses: HashSet::from([PLATFORM, METADATA, TEST_NET_1]),
             texts: HashSet::new(),
             vocabulary: OF_SENTENCES.map(str::to_owned).into(),
         };
@@ -273,4 +273,4 @@ impl Public {
 /// The metadata service.
 const METADATA: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
 /// The documentation address that a control connects to.
-const NOBODY: IpAddr = crate::probe::control::NOBODY;
+const TEST_NET_1: IpAddr = crate::probe::control::TEST_NET_1;

@@ -26,14 +26,14 @@ pub fn blind_spots(report: &Report, exit: &ExitStatus) -> Vec<String> {
         .any(|imported| imported.document == "network-status");
     if !asked {
         spots.push(
-            "The instance's own name servers, routes and way out, which may differ from this VM's: --service ID or \
-             --network-status FILE sets what it says itself beside this."
+            "The instance's own name servers, routes and outbound path, which may differ from this VM's: --service ID \
+             or --network-status FILE compares the instance's own status with this run."
                 .into(),
         );
     }
     spots.push(
-        "Firewalls and access rights of Storage, SQL, Key Vault and Event Hubs, which speak up after a login only: look at \
-         Networking and Access control of each in the portal."
+        "Firewalls and access rights of Storage, SQL, Key Vault and Event Hubs, which take effect only after a login: \
+         check Networking and Access control of each in the portal."
             .into(),
     );
     spots
@@ -49,7 +49,7 @@ fn untested(report: &Report) -> Option<String> {
     let titles = words::distinct(report.endpoints.iter().filter(left_out).map(|e| e.title.as_str()));
     (count > 0).then(|| {
         format!(
-            "{} not tested, of {}: NOT TESTED above says why and what to pass.",
+            "{} not tested, of {}: NOT TESTED above shows why and which flags to pass.",
             words::count(count, "endpoint"),
             words::list(&titles, 4)
         )

@@ -10,27 +10,27 @@ use crate::model::{ExitStatus, Policy, Report, json};
 pub enum Format {
     /// For people at a terminal.
     Text,
-    /// One document, for programs.
+    /// A single JSON document, for programs.
     Json,
-    /// One endpoint a line, for log pipelines.
+    /// One endpoint per line, for log pipelines.
     Jsonl,
-    /// `JUnit` XML, for the test view of a CI service.
+    /// JUnit XML, for the test view of a CI service.
     Junit,
-    /// One self-contained file for a browser.
+    /// A single self-contained file for a browser.
     Html,
-    /// A comment on a pull request.
+    /// For a pull request comment.
     Markdown,
-    /// One row an endpoint, for a spreadsheet.
+    /// One row per endpoint, for a spreadsheet.
     Csv,
-    /// Metrics for the textfile collector of Prometheus.
+    /// Metrics for Prometheus' textfile collector.
     Openmetrics,
-    /// One line with performance data, with the statuses of a Nagios plugin.
+    /// One line with performance data and the statuses of a Nagios plugin.
     Nagios,
-    /// The answer in less than 4 KB.
+    /// The result in less than 4 KB.
     Brief,
-    /// A text for the people who run the network.
+    /// Text for a ticket to the network team.
     Ticket,
-    /// Annotations of GitHub Actions.
+    /// GitHub Actions annotations.
     Github,
 }
 

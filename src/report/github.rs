@@ -66,7 +66,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         .filter(|e| deciding.fails(&e.id) && deciding.finding(&e.id).is_none());
     let grave = grave.into_iter().map(of_finding).chain(unexplained.map(of_endpoint));
     let open = (options.exit.code == ExitStatus::INCOMPLETE).then(|| {
-        let title = "Not everything that is required was tested or proved".to_owned();
+        let title = "Not every required endpoint was tested or proved".to_owned();
         (title, vec![options.exit.reason.clone()])
     });
     let other = open.into_iter().chain(other.into_iter().map(of_finding));
@@ -94,7 +94,7 @@ type Item = (String, Vec<String>);
 fn of_finding(finding: &Finding) -> Item {
     let mut lines = vec![
         words::sentences(&finding.evidence),
-        format!("Without it: {}", finding.impact),
+        format!("Impact: {}", finding.impact),
         format!("Fix: {}", finding.fix.summary),
     ];
     for (label, commands) in view::commands(&finding.fix) {

@@ -40,8 +40,8 @@ impl Headline {
             headline = Self {
                 tone: Tone::Doubtful,
                 word: "CANNOT TELL",
-                sentence: "cannot tell from here: this machine has no route to anything it was to probe, so nothing is known of \
-                           the instance's network"
+                sentence: "cannot tell from here: this machine has no route to anything in the plan, so nothing is \
+                           known about the instance's network"
                     .into(),
             };
         }
@@ -50,7 +50,7 @@ impl Headline {
             let _ = write!(headline.sentence, " (with {flags})");
         }
         if report.vantage.standing == Some(Standing::NotAzure) {
-            headline.sentence += "; this is no Azure VM, and the instance's network may differ";
+            headline.sentence += "; this is not an Azure VM, so the instance's network may differ";
         }
         if let Some(subnet) = &report.vantage.instance_subnet {
             let name = subnet.rsplit('/').next().unwrap_or(subnet);
@@ -82,10 +82,10 @@ impl Headline {
         let mut headline = Self::of_groups(&required, "required", place);
         let blocked = with(&optional, Status::Blocked);
         if blocked > 0 {
-            let verb = if blocked == 1 { "does" } else { "do" };
+            let verb = if blocked == 1 { "is" } else { "are" };
             let _ = write!(
                 headline.sentence,
-                "; {blocked} of {} optional ones {verb} not",
+                "; {blocked} of {} optional ones {verb} blocked",
                 optional.len()
             );
         }
@@ -112,14 +112,14 @@ impl Headline {
             (
                 Tone::Doubtful,
                 "NOTHING TO TEST",
-                "nothing that counts was selected".to_owned(),
+                "no required or optional dependency was selected".to_owned(),
             )
         } else if blocked > 0 {
-            let verb = if blocked == 1 { "does" } else { "do" };
+            let verb = if blocked == 1 { "is" } else { "are" };
             (
                 Tone::Bad,
                 "BLOCKED",
-                format!("{blocked} of {all} {kind} {noun} {verb} not work {place}{degraded}"),
+                format!("{blocked} of {all} {kind} {noun} {verb} blocked {place}{degraded}"),
             )
         } else if doubtful > 0 {
             let verb = if doubtful == 1 { "is" } else { "are" };
@@ -153,7 +153,7 @@ impl Headline {
         };
         let reached = open().filter(|e| e.verdict.is_proved()).count();
         let unknown = open().count() - reached;
-        for (n, what) in [(unknown, "was not found by name"), (reached, "is open")] {
+        for (n, what) in [(unknown, "was not resolved"), (reached, "is open")] {
             if n > 0 {
                 let what = if n == 1 {
                     what.to_owned()
@@ -239,7 +239,7 @@ pub fn run(report: &Report) -> [String; 2] {
         .agent
         .catalog_documented
         .as_ref()
-        .map(|date| format!(", documented {date}"));
+        .map(|date| format!(", catalog of {date}"));
     [
         format!("{endpoints}{}", documented.unwrap_or_default()),
         format!("{}, took {}", time(report), milliseconds(report.duration_ms)),

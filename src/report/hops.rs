@@ -26,7 +26,7 @@ const HOP: usize = 16;
 const WHOLE: usize = 36;
 /// What the mark of an answer means that nobody is named by.
 const BEHIND_A_NAT: &str =
-    "* comes through a NAT: the address may be somebody else's, and where he stands is not known";
+    "* came through a NAT: the address may belong to another device, and its distance is not known";
 
 /// What a run showed of the way to its only endpoint.
 pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
@@ -45,7 +45,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
     page.paragraph(start, style::NORMAL, &row.detail, None);
     if run.ways.untold {
         page.gap();
-        let untold = "This machine's kernel does not say which hop answers a SYN; Linux does since 5.8.";
+        let untold = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
         page.paragraph(Line::default(), style::NORMAL, untold, None);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
@@ -94,11 +94,11 @@ fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) 
     let head = Line::at(2)
         .styled(style::QUIET, "hop")
         .to(SYN)
-        .styled(style::QUIET, "a SYN that reaches so far");
+        .styled(style::QUIET, "SYN with this TTL");
     let head = if way.words.is_empty() {
         head
     } else {
-        head.to(WORDS).styled(style::QUIET, "what we say on a connection")
+        head.to(WORDS).styled(style::QUIET, "data on a connection")
     };
     page.line(head);
     let mut at = 0;
@@ -128,7 +128,7 @@ fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) 
 /// What became of a SYN.
 fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     let Some(trace) = trace else {
-        return "not sent: no socket was free".into();
+        return "not sent: no socket available".into();
     };
     if let Some(error) = ran_out(trace) {
         let who = error
@@ -154,7 +154,7 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
         return "no connection".into();
     }
     if attempt.ran_out {
-        return "ran out, a hop says".into();
+        return "TTL expired at a hop".into();
     }
     short(&told(endpoint, attempt)).to_owned()
 }

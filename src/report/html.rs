@@ -228,7 +228,7 @@ fn finding_view<'a>(
     let look_at = view::places(finding);
     let parts = [
         ("Seen", words::sentences(&finding.evidence)),
-        ("Without it", finding.impact.clone()),
+        ("Impact", finding.impact.clone()),
         ("Look at", look_at.join(", then ")),
         ("Fix", finding.fix.summary.clone()),
         (

@@ -119,12 +119,12 @@ impl<'a> Cases<'a> {
         let mut lines: Vec<String> = seen.map(|sentence| escape(sentence).into_owned()).collect();
         if let Some(finding) = self.deciding.finding(&endpoint.id) {
             lines.push(format!("Finding: {} ({})", escape(&finding.title), escape(&finding.id)));
-            lines.push(format!("Without it: {}", escape(&finding.impact)));
+            lines.push(format!("Impact: {}", escape(&finding.impact)));
             lines.push(format!("Fix: {}", escape(&finding.fix.summary)));
             let commands = commands(finding);
             match self.told.get(finding.id.as_str()) {
                 Some(first) if !commands.is_empty() => {
-                    lines.push(format!("The commands stand with {}.", escape(first)));
+                    lines.push(format!("The commands are listed under {}.", escape(first)));
                 }
                 Some(_) => {}
                 None => {

@@ -91,7 +91,7 @@ fn told(finding: &Finding, number: usize) -> String {
         ),
         ("Seen", text(&words::sentences(&finding.evidence))),
         ("Confidence", finding.confidence.as_str().to_owned()),
-        ("Without it", text(&finding.impact)),
+        ("Impact", text(&finding.impact)),
         ("Look at", look_at.join(", then ")),
         ("Fix", text(&finding.fix.summary)),
     ];

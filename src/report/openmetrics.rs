@@ -16,7 +16,7 @@ pub fn render(report: &Report, options: &Options) -> String {
 
     page.gauge(
         "probe_success",
-        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested, or is only documented.",
+        "Whether the endpoint is as expected: 1 or 0. Absent if it was not tested or is only documented.",
     );
     for endpoint in tried {
         page.sample(
@@ -27,7 +27,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     }
     page.gauge(
         "probe_failure_info",
-        "Verdict and cause of each endpoint that is not as it should be.",
+        "Verdict and cause of each endpoint that is not as expected.",
     );
     for endpoint in counted().filter(|e| e.as_expected != Some(true) && !e.is_set_aside()) {
         let mut labels = labels(endpoint);
@@ -54,7 +54,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     }
     page.gauge(
         "probe_certificate_not_after_timestamp_seconds",
-        "When the certificate of the endpoint ends.",
+        "When the endpoint's certificate expires.",
     );
     for endpoint in counted() {
         if let Some(end) = certificate_end(endpoint) {
@@ -75,18 +75,18 @@ pub fn render(report: &Report, options: &Options) -> String {
 
 /// What is said of the run as a whole.
 fn run(page: &mut Families, report: &Report, options: &Options) {
-    page.verdicts("Endpoints of the run that count, by verdict.", Some(report));
+    page.verdicts("Required and feature endpoints of the run, by verdict.", Some(report));
     page.gauge("apim_probe_exit_status", "The exit status of the run.");
     page.sample("apim_probe_exit_status", &[], f64::from(options.exit.code));
     page.gauge("apim_probe_run_duration_seconds", "How long the run took.");
     page.sample("apim_probe_run_duration_seconds", &[], report.duration_ms / 1_000.0);
-    page.gauge("apim_probe_run_timestamp_seconds", "When the run began.");
+    page.gauge("apim_probe_run_timestamp_seconds", "When the run started.");
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
     let began = report.started_at.as_millisecond() as f64 / 1_000.0;
     page.sample("apim_probe_run_timestamp_seconds", &[], began);
     page.gauge(
         "apim_probe_build_info",
-        "The program and the date of the documentation behind its catalog.",
+        "The program's version and the date of the documentation behind its catalog.",
     );
     let documented = report.agent.catalog_documented.as_deref().unwrap_or_default();
     page.sample(

@@ -34,13 +34,13 @@ struct Told<'a> {
 /// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
 pub fn render(report: &Report) -> String {
     if report.vantage.standing == Some(Standing::NoNetwork) {
-        return "Nothing to ask for: the machine that was to test it has no route to anything, so nothing is known of the network.\n"
+        return "Nothing to request: the machine that ran the test has no route to anything, so nothing is known about the network.\n"
             .into();
     }
     let told = told(report);
     let mut out = opening(report, told.is_empty());
     for owner in owners(&told) {
-        out += &heading(&format!("For those who run {}", whose(owner)));
+        out += &heading(&format!("For the team that runs {}", whose(owner)));
         for told in &told {
             if let Some((handover, request)) = asked(told.finding, owner) {
                 out += &told.opening();
@@ -50,13 +50,13 @@ pub fn render(report: &Report) -> String {
     }
     let others: Vec<&Told<'_>> = told.iter().filter(|told| told.finding.handover.is_none()).collect();
     if !others.is_empty() {
-        out += &heading("For ourselves: none of them can mend this");
+        out += &heading("For ourselves: no other team can fix this");
         for told in others {
             out += &told.opening();
             label(&mut out, "Counts", &words::join(view::weight(told.finding), ", "));
-            label(&mut out, "Without it", &told.finding.impact);
+            label(&mut out, "Impact", &told.finding.impact);
             label(&mut out, "Seen", &words::sentences(&told.finding.evidence));
-            label(&mut out, "To do", &told.finding.fix.summary);
+            label(&mut out, "Fix", &told.finding.fix.summary);
         }
     }
     out += &own_firewalls(report);
@@ -120,7 +120,7 @@ fn heading(text: &str) -> String {
 fn opening(report: &Report, all_well: bool) -> String {
     let place_words = match report.vantage.standing {
         Some(Standing::NotAzure) => "a machine outside Azure",
-        Some(Standing::AzureVm) | None => "a VM beside the instance",
+        Some(Standing::AzureVm) | None => "a VM next to the instance",
         _ => "the subnet of the instance",
     };
     let what = if all_well {
@@ -163,7 +163,7 @@ impl Told<'_> {
 fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> String {
     let mut out = String::new();
     label(&mut out, "Counts", &words::join(view::weight(finding), ", "));
-    label(&mut out, "Without it", &request.impact);
+    label(&mut out, "Impact", &request.impact);
     label(&mut out, "Seen", &words::sentences(&finding.evidence));
     label(&mut out, "When", &handover::window(handover));
     for (at, flow) in handover.flows.iter().take(MOST_FLOWS).enumerate() {

@@ -267,7 +267,7 @@ pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
         flags.push(format!("pass --network-status, or set {}", settable.join(", ")));
     }
     if endpoints.iter().any(|e| catalog::is_hidden(&e.host)) {
-        flags.push("pass --probes with the host that a named value hides".to_owned());
+        flags.push("pass --probes with the host hidden in a named value".to_owned());
     }
     flags.join("; ")
 }

@@ -66,7 +66,7 @@ fn children(out: &mut String, parent: &str, kind: &str, resources: &[Literal]) {
     let list = literal(&Literal::List(resources.to_vec()), 0);
     let _ = write!(
         out,
-        "\nvar entries = {list}\n\n// One after another: the parent takes one change at a time.\n@batchSize(1)\nresource created 'Microsoft.Network/{kind}@{VERSION}' = [for entry in entries: {{\n  parent: {parent}\n  name: entry.name\n  properties: entry.properties\n}}]\n"
+        "\nvar entries = {list}\n\n// One by one: the parent allows one change at a time.\n@batchSize(1)\nresource created 'Microsoft.Network/{kind}@{VERSION}' = [for entry in entries: {{\n  parent: {parent}\n  name: entry.name\n  properties: entry.properties\n}}]\n"
     );
 }
 

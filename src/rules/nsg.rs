@@ -121,12 +121,13 @@ impl NsgRules {
         };
         if self.is_forced.is_none() && is_said(INTERNET) {
             return Some(
-                "Where a route takes 0.0.0.0/0 (to a firewall or a gateway), Azure counts everything as VirtualNetwork, and \
-                 rules for Internet match nothing: pass --effective-routes, or put * in the place of Internet.",
+                "If a route sends 0.0.0.0/0 to a firewall or a gateway, Azure counts every address as VirtualNetwork, \
+                 and rules for Internet match nothing: pass --effective-routes, or replace Internet with *.",
             );
         }
-        (self.is_forced == Some(true) && is_said(EVERYTHING))
-            .then_some("A route takes 0.0.0.0/0, so that Azure counts nothing as Internet: * stands in its place.")
+        (self.is_forced == Some(true) && is_said(EVERYTHING)).then_some(
+            "A user or BGP route covers 0.0.0.0/0, so Azure counts no address as Internet: * is used instead.",
+        )
     }
 }
 
@@ -137,8 +138,8 @@ const INTERNET: &str = "Internet";
 const EVERYTHING: &str = "*";
 
 /// What is said of priorities where nobody told which rules are in force.
-const UNTOLD: &str = "A rule has no effect behind one that denies: put it before your own deny, or pass --effective-nsg, \
-                      which finds a place.";
+const UNTOLD: &str = "A rule has no effect after a deny rule: put it before your own deny, or pass --effective-nsg to \
+                      have free priorities found.";
 
 impl NsgRules {
     /// Where a group in force leaves no good place: a priority that is taken, or a deny that comes before.
@@ -196,7 +197,7 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Res
     let deny = Deny::first(&set.basis, slot, &far);
     let priority = numbers.number(&name, at, deny.as_ref()).ok_or_else(|| {
         let last = RANGE.end();
-        format!("the priorities of an NSG end at {last}, before there is one for {name}: pass a lower --first-priority")
+        format!("an NSG's priorities end at {last}, which leaves none for {name}: pass a lower --first-priority")
     })?;
     let here = "VirtualNetwork".to_owned();
     let (source, destination) = if slot.inbound { (first, vec![here]) } else { (here, far) };

@@ -34,13 +34,13 @@ pub(crate) struct State {
     pub rounds: u64,
     /// Changes so far.
     pub changes: u64,
-    /// When the last round ended.
+    /// When the last round finished.
     pub ended_at: Option<Timestamp>,
     /// How long the last round took.
     pub duration: Duration,
     /// Which of the parts were broken when they were read last.
     broken: [bool; Part::ALL.len()],
-    /// When catalog, documents and certificates were last read with success.
+    /// When catalog, documents and certificates were last reloaded successfully.
     pub reloaded_at: Timestamp,
     /// What went wrong.
     pub faults: Faults,

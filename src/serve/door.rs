@@ -66,7 +66,7 @@ impl Rules {
         }
         let dropped = dropped.join(", ");
         Err(format!(
-            "it no longer asks for {dropped}; where that is meant, restart the service"
+            "it no longer requires {dropped}; if that is intended, restart the service"
         ))
     }
 }
@@ -164,13 +164,14 @@ impl Door {
         let read = match self.begin(Watched::new(path)) {
             Some(number) => self.end(number, config::load(path, &self.turn)),
             None => Some(Err(format!(
-                "{MOST_READINGS} earlier readings still wait for a file; restart the service once it is a file again"
+                "{MOST_READINGS} earlier reloads are still waiting for a file; restart the service once it is a \
+                 regular file again"
             ))),
         };
         let Some(read) = read else { return };
         board.reloaded(Part::Door, read.is_ok());
         if let Err(why) = read {
-            let text = format!("--web-config is not used as it is now, the old one goes on: {why}");
+            let text = format!("the changed --web-config is not used, the old one stays in effect: {why}");
             board.fault(Fault::Reload, &text);
         }
     }

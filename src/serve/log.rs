@@ -110,13 +110,16 @@ fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
                 queue.pop();
                 if let Some((since, lost_before)) = broken_since.take() {
                     let again = format!(
-                        "the log is written to again, after {}",
+                        "the log can be written again, after {}",
                         words::duration(since.elapsed())
                     );
                     match queue.state().1 - lost_before {
                         0 => say::say(Weight::Notice, &again),
                         lost => {
-                            let text = format!("{again}; {} were lost, as too many waited", say::lines(lost));
+                            let text = format!(
+                                "{again}; {} were dropped, because too many were waiting",
+                                say::lines(lost)
+                            );
                             say::say(Weight::Warning, &text);
                             queue.push(lines::fault(Fault::Log, &text));
                         }

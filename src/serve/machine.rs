@@ -25,11 +25,11 @@ pub(super) fn render(page: &mut Families) {
     if let Some(taken) = taken {
         page.sample("process_cpu_seconds_total", &[], taken.processor_seconds);
     }
-    page.gauge("process_resident_memory_bytes", "Memory that the agent holds.");
+    page.gauge("process_resident_memory_bytes", "Memory that the agent uses.");
     if let Some(taken) = taken {
         page.sample("process_resident_memory_bytes", &[], taken.resident_bytes);
     }
-    page.gauge("process_open_fds", "Files and sockets that the agent holds open.");
+    page.gauge("process_open_fds", "Files and sockets that the agent has open.");
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // Not the one that looks.
         let open = u32::try_from(open.count()).unwrap_or(u32::MAX).saturating_sub(1);

@@ -29,13 +29,14 @@ pub(crate) fn page(board: &Board) -> String {
         let is_up = is_up && state.shown.as_ref().is_some_and(|shown| tried(&shown.report));
         page.gauge(
             "apim_probe_up",
-            "Whether the last round could try anything: 1, or 0, as before the first one and when none ends any more.",
+            "Whether the last round could try anything: 1 or 0; also 0 before the first round and when rounds no \
+             longer finish.",
         );
         page.sample("apim_probe_up", &[], f64::from(u8::from(is_up)));
         counter(
             &mut page,
             "apim_probe_rounds_total",
-            "Rounds that came to an end.",
+            "Rounds that have finished.",
             state.rounds,
         );
         counter(
@@ -48,35 +49,29 @@ pub(crate) fn page(board: &Board) -> String {
         if state.rounds > 0 {
             page.sample("apim_probe_round_duration_seconds", &[], state.duration.as_secs_f64());
         }
-        page.gauge("apim_probe_round_timestamp_seconds", "When the last round ended.");
+        page.gauge("apim_probe_round_timestamp_seconds", "When the last round finished.");
         if let Some(ended_at) = state.ended_at {
             page.sample("apim_probe_round_timestamp_seconds", &[], seconds(ended_at));
         }
         of_reading(&mut page, &state);
-        page.counter(
-            "apim_probe_faults_total",
-            "What went wrong with the agent itself, by kind.",
-        );
+        page.counter("apim_probe_faults_total", "Faults of the agent itself, by kind.");
         for fault in Fault::ALL {
             let n = to_float(state.faults.count(fault));
             page.sample("apim_probe_faults_total", &[("kind", fault.as_str())], n);
         }
-        page.gauge(
-            "apim_probe_connections",
-            "Connections to this page's server that are open.",
-        );
+        page.gauge("apim_probe_connections", "Open connections to this server.");
         page.sample("apim_probe_connections", &[], to_float(state.connections as u64));
         let log = board.log().map(Log::state);
         page.gauge(
             "apim_probe_log_waiting_lines",
-            "Lines of the log that could not be written yet.",
+            "Log lines that are waiting to be written.",
         );
         if let Some((waiting, _)) = log {
             page.sample("apim_probe_log_waiting_lines", &[], to_float(waiting as u64));
         }
         page.counter(
             "apim_probe_log_lost_lines_total",
-            "Lines of the log that were given up because too many waited.",
+            "Log lines that were dropped because too many were waiting.",
         );
         if let Some((_, lost)) = log {
             page.sample("apim_probe_log_lost_lines_total", &[], to_float(lost));
@@ -84,7 +79,7 @@ pub(crate) fn page(board: &Board) -> String {
         counter(
             &mut page,
             "apim_probe_stderr_lost_lines_total",
-            "Lines for stderr that were lost because nobody read them.",
+            "Lines for stderr that were dropped because stderr was not read.",
             say::lost(),
         );
         page.gauge("process_start_time_seconds", "When the agent started.");
@@ -101,7 +96,7 @@ pub(crate) fn page(board: &Board) -> String {
 fn of_reading(page: &mut Families, state: &State) {
     page.gauge(
         "apim_probe_config_last_reload_successful",
-        "Whether catalog, documents and certificates were read with success the last time: 1 or 0.",
+        "Whether the last reload of catalog, documents and certificates succeeded: 1 or 0.",
     );
     page.sample(
         "apim_probe_config_last_reload_successful",
@@ -110,7 +105,7 @@ fn of_reading(page: &mut Families, state: &State) {
     );
     page.gauge(
         "apim_probe_config_part_last_reload_successful",
-        "Whether each part was read with success the last time: 1 or 0.",
+        "Whether the last reload of each part succeeded: 1 or 0.",
     );
     for part in Part::ALL {
         page.sample(
@@ -121,7 +116,7 @@ fn of_reading(page: &mut Families, state: &State) {
     }
     page.gauge(
         "apim_probe_config_last_reload_success_timestamp_seconds",
-        "When catalog, documents and certificates were last read with success.",
+        "When catalog, documents and certificates were last reloaded successfully.",
     );
     page.sample(
         "apim_probe_config_last_reload_success_timestamp_seconds",
@@ -137,11 +132,11 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
     let counted: Vec<&Endpoint> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
-    page.verdicts("Endpoints that count, by verdict.", report);
+    page.verdicts("Required and feature endpoints, by verdict.", report);
     of_endpoints(&mut page, &counted);
     page.gauge(
         "apim_probe_failure_info",
-        "Cause of each endpoint of which something fails; none where there is no word for it.",
+        "Cause of each endpoint that fails or is degraded; none if there is no cause.",
     );
     for endpoint in counted.into_iter().filter(|endpoint| fails(endpoint)) {
         let cause = endpoint.cause.map_or("none", |cause| cause.as_str());
@@ -153,7 +148,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     }
     page.gauge(
         "apim_probe_finding_info",
-        "Kinds of root causes that were found, with the most that each concerns; none where it names no endpoint.",
+        "Kinds of findings, with the highest need that each affects; none if it concerns no endpoint.",
     );
     for (kind, need) in findings(report) {
         page.sample("apim_probe_finding_info", &[("kind", kind), ("need", need)], 1.0);
@@ -163,10 +158,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
 
 /// Where the agent stands, and what it probes.
 fn of_place(page: &mut Families, report: Option<&Report>) {
-    page.gauge(
-        "apim_probe_place_info",
-        "Where the agent stands, and for what it probes.",
-    );
+    page.gauge("apim_probe_place_info", "Where the agent runs, and what it probes for.");
     if let Some(report) = report {
         let vantage = &report.vantage;
         let standing = serde_json::to_value(vantage.standing).unwrap_or_default();
@@ -189,7 +181,7 @@ fn of_place(page: &mut Families, report: Option<&Report>) {
 fn of_endpoints(page: &mut Families, counted: &[&Endpoint]) {
     page.gauge(
         "probe_success",
-        "Whether the endpoint is as it should be: 1 or 0. Absent where it was not tested, or is only documented.",
+        "Whether the endpoint is as expected: 1 or 0. Absent if it was not tested or is only documented.",
     );
     for endpoint in counted.iter().filter(|e| e.verdict != Verdict::NotTested) {
         let labels = [
@@ -208,7 +200,7 @@ fn of_endpoints(page: &mut Families, counted: &[&Endpoint]) {
     }
     page.gauge(
         "probe_ssl_earliest_cert_expiry",
-        "When the first certificate of the chain that the endpoint sent ends, in seconds since 1970.",
+        "When the first certificate of the chain that the endpoint sent expires, in seconds since 1970.",
     );
     for endpoint in counted {
         if let Some(end) = endpoint.stages.tls.as_ref().and_then(|tls| tls.chain_not_after) {

@@ -89,7 +89,7 @@ fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
             }
             Task::Write(_) => {
                 let all = lost.load(Ordering::Relaxed);
-                let text = format!("{} said here were lost, as nobody read them", lines(all - told));
+                let text = format!("{} for stderr were dropped, because it was not read", lines(all - told));
                 if all > told && to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
                     told = all;
                 }
@@ -141,7 +141,11 @@ mod tests {
         write_all(&tasks.1, &mut written, &lost);
         let written = String::from_utf8(written).unwrap();
         assert!(written.starts_with("one\n") && written.ends_with("two\n"), "{written}");
-        assert_eq!(written.matches("3 lines said here were lost").count(), 1, "{written}");
+        assert_eq!(
+            written.matches("3 lines for stderr were dropped").count(),
+            1,
+            "{written}"
+        );
         assert_eq!(lost.load(Ordering::Relaxed), 3);
     }
 

@@ -96,8 +96,8 @@ impl Server {
         let made = self.connections.make_room();
         if made != Room::Free {
             let what = match made {
-                Room::Full => "one more was refused",
-                _ => "the one that has asked for nothing for the longest time was closed",
+                Room::Full => "another one was refused",
+                _ => "the one idle for the longest was closed",
             };
             let text = format!("all {} connections are in use: {what}", self.connections.most());
             self.board.fault(Fault::Connections, &text);
@@ -112,7 +112,7 @@ impl Server {
                 let _ticket = ticket;
                 server.count();
                 if let Ok(Err(what)) = timeout(LIFE, server.converse(stream, &busy)).await {
-                    let text = format!("{} was not understood: {what}", peer.ip());
+                    let text = format!("bad request from {}: {what}", peer.ip());
                     server.board.fault(Fault::Request, &text);
                 }
             };

@@ -15,7 +15,7 @@ pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String>
     match file::read(Path::new(HOSTS), MAX_SIZE) {
         Ok(bytes) => hidden(&String::from_utf8_lossy(&bytes), &planned),
         Err(error @ ReadError::TooLarge { .. }) => {
-            vec![format!("{error}: whether it maps a planned host is not known")]
+            vec![format!("{error}, so it is not known whether it maps a planned host")]
         }
         // A machine may do without it.
         Err(_) => Vec::new(),
@@ -33,7 +33,7 @@ pub(super) fn hidden(text: &str, planned: &BTreeSet<&str>) -> Vec<String> {
         })
         .filter(|(_, name)| planned.contains(name.as_str()) && known.insert(name.clone()))
         .map(|(address, name)| {
-            format!("{HOSTS} maps {name} to {address} on this machine; the instance asks DNS, and so does this report")
+            format!("{HOSTS} maps {name} to {address} on this machine; the instance uses DNS, and so does this run")
         })
         .collect()
 }

@@ -185,14 +185,14 @@ fn wait(seconds: &str) -> Option<Duration> {
 
 fn parsed(url: &str) -> Result<Url, Failure> {
     url.parse()
-        .map_err(|_| Failure::Other("the address to ask is no URL".into()))
+        .map_err(|_| Failure::Other("the address is not a URL".into()))
 }
 
 /// Hands the body of an answer to `take`, piece by piece, until that gives false.
 async fn read(mut response: Response, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure> {
     while let Some(part) = response.chunk().await? {
         if !take(&part) {
-            return Err(Failure::Other("an answer that is too long".into()));
+            return Err(Failure::Other("the reply is too long".into()));
         }
     }
     Ok(())

@@ -98,8 +98,8 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fe
     if undumpable.is_none() {
         fetched.notices.insert(
             0,
-            "--service: the system does not let this process protect its memory: other programs of this user could have \
-             read the token"
+            "--service: the system does not let this process protect its memory: other programs of this user could \
+             have read the token"
                 .into(),
         );
     }
@@ -174,7 +174,7 @@ fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
                 continue;
             }
         };
-        match Document::read(answer, "the management endpoint's answer", kind, Some(Timestamp::now())) {
+        match Document::read(answer, "the management endpoint's reply", kind, Some(Timestamp::now())) {
             // Its pages are all there, or it is said that they are not.
             Ok(mut document) => {
                 document.next = None;

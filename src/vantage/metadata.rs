@@ -82,12 +82,12 @@ pub(super) async fn ask() -> Result<Machine, String> {
     match get(PATH, LIMIT).await {
         Ok(reply) => read(&reply, leaving()),
         Err(Failure::Silent) => Err(
-            "no metadata service answered within a second, so this is no Azure VM or one that \
-                                     may not ask"
+            "the metadata service did not answer within a second, so this is not an Azure VM, or its access to the \
+                                     service is blocked"
                 .into(),
         ),
         Err(Failure::Untrusted(why) | Failure::Other(why)) => {
-            Err(format!("the metadata service cannot be asked ({why})"))
+            Err(format!("the metadata service cannot be queried ({why})"))
         }
     }
 }
@@ -186,33 +186,34 @@ impl Interface {
 pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
     match reply.status {
         200 => {}
-        404 => return Err("another cloud's metadata service answered (HTTP 404), so this is no Azure VM".into()),
-        429 => return Err("the metadata service is asked too often by this VM (HTTP 429)".into()),
+        404 => return Err("another cloud's metadata service answered (HTTP 404), so this is not an Azure VM".into()),
+        429 => return Err("the metadata service throttles this VM (HTTP 429)".into()),
         status => return Err(format!("the metadata service answered with HTTP {status}")),
     }
     let document: Document = match serde_json::from_str(&reply.body) {
         Ok(document) => document,
         Err(_) if reply.body.trim_start().starts_with('<') => {
-            return Err("a web page answered in place of the metadata service: something intercepts plain HTTP".into());
+            return Err("a web page came back instead of the metadata: something intercepts plain HTTP".into());
         }
-        Err(_) => return Err("what answered in place of the metadata service sent no JSON that it would send".into()),
+        Err(_) => return Err("what answered instead of the metadata service did not send valid metadata JSON".into()),
     };
     let compute = document
         .compute
-        .ok_or("what answered in place of the metadata service says nothing of a VM")?;
+        .ok_or("what answered instead of the metadata service did not describe a VM")?;
     let mut notices = Vec::new();
     let cloud = Cloud::known(&compute.environment);
     if cloud.is_none() {
         notices.push(format!(
-            "the metadata service places this VM in the cloud \"{}\", of which the built-in catalog holds no host names: add it \
-             with --probes (`clouds:`) and name it with --cloud; without, those of the public cloud are probed",
+            "the metadata service places this VM in the cloud \"{}\", for which the built-in catalog has no host \
+             names: add them with --probes (`clouds:`) and select it with --cloud; otherwise those of the public cloud \
+             are probed",
             compute.environment
         ));
     }
     let region = region_name(&compute.location);
     if region.is_none() {
         notices.push(format!(
-            "the metadata service names the region \"{}\": pass --region",
+            "the metadata service reports the region \"{}\": pass --region",
             compute.location
         ));
     }
@@ -307,10 +308,14 @@ mod tests {
             (400, r#"{"error":"Bad request","newest-versions":[]}"#, "HTTP 400"),
             (302, "", "HTTP 302"),
             (200, "<html>Sign in</html>", "web page"),
-            (200, "", "no JSON"),
-            (200, "[]", "says nothing of a VM"),
-            (200, r#"{"network":{}}"#, "says nothing of a VM"),
-            (200, r#"{"compute":{"azEnvironment":7}}"#, "no JSON"),
+            (200, "", "did not send valid metadata JSON"),
+            (200, "[]", "did not describe a VM"),
+            (200, r#"{"network":{}}"#, "did not describe a VM"),
+            (
+                200,
+                r#"{"compute":{"azEnvironment":7}}"#,
+                "did not send valid metadata JSON",
+            ),
         ] {
             let said = answer(status, body).unwrap_err();
             assert!(said.contains(phrase), "{status} {body}: {said}");

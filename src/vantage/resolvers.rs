@@ -39,7 +39,7 @@ pub(crate) fn system() -> System {
     if system.servers.len() > MOST_SERVERS {
         system.servers.truncate(MOST_SERVERS);
         system.notices.push(format!(
-            "this machine has more than {MOST_SERVERS} name servers: only the first {MOST_SERVERS} are asked"
+            "this machine has more than {MOST_SERVERS} name servers: only the first {MOST_SERVERS} are used"
         ));
     }
     system
@@ -60,7 +60,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
         return System {
             servers,
             notices: vec![format!(
-                "{RESOLV_CONF} names no server, so no name can be resolved: pass --dns-server"
+                "{RESOLV_CONF} lists no name server, so no name can be resolved: pass --dns-server"
             )],
         };
     }
@@ -79,8 +79,9 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
         .filter(|server| !is_stub(server))
         .collect();
     if real.is_empty() {
-        let notice =
-            format!("{RESOLV_CONF} names only systemd-resolved's stub, and {BEHIND_THE_STUB} has no server behind it");
+        let notice = format!(
+            "{RESOLV_CONF} lists only systemd-resolved's stub, and {BEHIND_THE_STUB} lists no server behind it"
+        );
         return System {
             servers,
             notices: vec![notice],
@@ -88,7 +89,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
     }
     System {
         servers: real,
-        notices: vec!["asked the name servers behind systemd-resolved's stub".into()],
+        notices: vec!["using the name servers behind systemd-resolved's stub".into()],
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
 fn own(server: &SocketAddr) -> Option<String> {
     server.ip().is_loopback().then(|| {
         format!(
-            "name server {} is a stub of this VM, which the instance does not share: what it does decides nothing",
+            "name server {} is a stub on this VM, which the instance does not use: its results decide nothing",
             server.ip()
         )
     })

@@ -78,9 +78,9 @@ impl Look {
             out += &self.timeline(row, now);
         }
         if !told.is_empty() && !quiet.is_empty() {
-            let _ = writeln!(out, "nothing happened to the other {}", count(quiet.len(), "endpoint"));
+            let _ = writeln!(out, "the other {} did not change", count(quiet.len(), "endpoint"));
         }
-        let _ = writeln!(out, "at the end {}", tally(watch));
+        let _ = writeln!(out, "finally {}", tally(watch));
         self.folded(&(out + &self.strayed(watch)))
     }
 
@@ -104,7 +104,7 @@ impl Look {
         if row.timeline.forgotten() > 0 {
             let _ = writeln!(
                 out,
-                "    after {} earlier ones:",
+                "    after {} earlier:",
                 count_large(row.timeline.forgotten(), "turn")
             );
         }
@@ -127,7 +127,7 @@ impl Look {
         let time = baseline.started_at.strftime("%Y-%m-%d %H:%M:%S");
         let strayed: Vec<(&Row, Option<State>)> = watch.strayed().collect();
         if strayed.is_empty() {
-            return format!("nothing differs from the baseline of {time}\n");
+            return format!("no difference from the baseline of {time}\n");
         }
         let differ = if strayed.len() == 1 { "differs" } else { "differ" };
         let mut out = format!(
@@ -135,7 +135,7 @@ impl Look {
             count(strayed.len(), "endpoint")
         );
         for (row, then) in strayed {
-            let then = then.map_or_else(|| "not in it".to_owned(), words);
+            let then = then.map_or_else(|| "not in the baseline".to_owned(), words);
             let now = self.state(row.timeline.state());
             let _ = writeln!(out, "  {} {then} -> {now}", escape(&row.label));
         }
@@ -170,7 +170,7 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
         tally(watch)
     );
     if watch.baseline().is_some() {
-        let _ = write!(line, ", {} not as in the baseline", watch.strayed().count());
+        let _ = write!(line, ", {} different from the baseline", watch.strayed().count());
     }
     let unwell: Vec<String> = unwell(watch)
         .map(|row| {
@@ -232,7 +232,7 @@ fn tally(watch: &Watch) -> String {
     let (all, tested) = (rows().count(), rows().filter(is_tested).count());
     let well = rows().filter(is_tested).filter(|row| !row.is_unwell).count();
     let verb = if tested == 1 { "is" } else { "are" };
-    let mut tally = format!("{well} of {} {verb} well", count(tested, "endpoint"));
+    let mut tally = format!("{well} of {} {verb} as expected", count(tested, "endpoint"));
     if all > tested {
         let _ = write!(tally, ", {} not tested", all - tested);
     }

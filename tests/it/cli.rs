@@ -66,8 +66,8 @@ fn bash_takes_its_completions() {
 #[test]
 fn flags_that_make_no_sense_are_refused() {
     for (arguments, said) in [
-        (&["watch", "--interval", "0s"][..], "longer than nothing"),
-        (&["watch", "--for", "9000h"], "a year at most"),
+        (&["watch", "--interval", "0s"][..], "more than 0"),
+        (&["watch", "--for", "9000h"], "at most 366d"),
         (&["watch", "--until", "blue"], "[possible values: green, change]"),
         (&["watch", "--format", "json"], "[possible values: text, jsonl]"),
         (&["rn"], "similar subcommand exists: 'run'"),
@@ -123,7 +123,7 @@ fn remarks_on_json_go_to_stderr() {
     );
     let (json, said) = rules(Some("VirtualAppliance"));
     assert!(!json.contains("\"Internet\""), "{json}");
-    assert!(said.contains("* stands in its place"), "{said}");
+    assert!(said.contains("* is used instead"), "{said}");
 }
 
 /// Runs the program, with variables of the environment; gives the status, stdout and stderr.

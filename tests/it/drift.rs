@@ -305,8 +305,8 @@ fn what_cannot_be_read_is_said_with_its_line() {
 fn what_is_no_such_page_is_refused_and_an_unknown_heading_with_its_line() {
     let refused = |page: &str| Reading::of(page, "page.md").unwrap_err();
     for (page, said) in [
-        ("", "holds no table of required ports"),
-        ("# Hello\n\nNothing here.\n", "holds no table of required ports"),
+        ("", "contains no table of required ports"),
+        ("# Hello\n\nNothing here.\n", "contains no table of required ports"),
         ("<!DOCTYPE html><html></html>", "is HTML"),
         ("{}", "page.md"),
     ] {

@@ -106,14 +106,14 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
     let (sure, _) = confidence(&resent(healthy(), 12), "silence/");
     assert_eq!(sure, Confidence::High);
     let (_, evidence) = confidence(&resent(healthy(), 4), "loss/");
-    assert!(evidence.contains("silence may be chance"), "{evidence}");
+    assert!(evidence.contains("missing replies may be chance"), "{evidence}");
     // Where few connections were made, a single loss is too little for a word about the line, and enough to doubt.
     let few = healthy().only(&["sql", "microsoft-graph"]);
     let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
     assert_eq!(sure, Confidence::High);
     let (doubted, evidence) = confidence(&resent(few, 1), "silence/");
     assert_eq!(doubted, Confidence::Medium);
-    assert!(evidence.contains("so silence may be chance"), "{evidence}");
+    assert!(evidence.contains("so the missing replies may be chance"), "{evidence}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn services_that_do_not_listen_are_not_counted_in_for_sure_where_a_device_resets
         .fault(of("application-insights"), &Fault::Refused);
     let (found, evidence) = confidence(&some, "reset/resets");
     assert_eq!(found, Confidence::Medium);
-    assert!(evidence.contains("may not listen on their own account"), "{evidence}");
+    assert!(evidence.contains("may simply not be listening"), "{evidence}");
     let all = healthy().fault(|endpoint| endpoint.port == 443, &Fault::Refused);
     assert_eq!(confidence(&all, "reset/resets").0, Confidence::High);
 }
@@ -160,7 +160,7 @@ fn activation_needs_no_route_where_a_firewall_in_azure_lets_it_out() {
         let of_kms = findings.iter().find(|finding| finding.id.starts_with("kms-"));
         let summary = &of_kms.expect("a finding about activation").fix.summary;
         assert!(
-            summary.contains("firewall in Azure, a secured virtual hub's too"),
+            summary.contains("firewall in Azure (or in a secured virtual hub)"),
             "{summary}"
         );
     }
@@ -486,7 +486,7 @@ fn hints_stay_low() {
             "name-filter/names",
         ),
         (
-            "NTP gets no answer",
+            "NTP gets no reply",
             healthy().fault(of("ntp"), &Fault::Silent),
             "silence/ntp",
         ),
@@ -562,7 +562,7 @@ fn silence_beside_refusals_belongs_to_the_router_only_where_it_can() {
         router
             .evidence
             .iter()
-            .any(|sentence| sentence.contains("routers limit")),
+            .any(|sentence| sentence.contains("routers rate-limit")),
         "{:?}",
         router.evidence
     );

@@ -190,7 +190,7 @@ async fn a_flood_is_cut_at_the_bound() {
     let End::Foreign { why } = greeting.end else {
         panic!("{:?}", greeting.end)
     };
-    assert_eq!(why, format!("no end of the reply in {BOUND} bytes"));
+    assert_eq!(why, format!("the reply does not end within {BOUND} bytes"));
     assert_eq!(greeting.received, vec![b'x'; KEPT]);
     assert!(peer.read <= BOUND + 1024, "{} bytes were read", peer.read);
 }

@@ -294,7 +294,7 @@ fn the_instance_settles_what_the_page_leaves_open() {
         assert_eq!([LOGIN, REGIONAL].map(|id| row(&plan, id).need), [need; 2], "{rows:?}");
         let said = notices
             .iter()
-            .any(|notice| notice == "the instance calls Microsoft Entra ID optional, so it counts as a feature here");
+            .any(|notice| notice == "the instance marks Microsoft Entra ID as optional, so it counts as a feature");
         assert_eq!(said, need == Need::Feature, "{notices:?}");
     }
     // A list of dependencies says nothing of it.
@@ -379,7 +379,7 @@ fn ranges_stand_in_where_no_gateway_is_documented() {
     assert_eq!(gateways.names, ["*.database.windows.net"]);
     let note = gateways.note.as_deref().unwrap();
     assert!(
-        note.contains("11000 to 11999") && note.contains("silence proves nothing"),
+        note.contains("11000 to 11999") && note.contains("a timeout proves nothing"),
         "{note}"
     );
 }
@@ -525,10 +525,10 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
     // The host tells what its type does not.
     assert_eq!(row(&plan, "sql/x7.database.windows.net:1433").need, Need::Required);
     for phrase in [
-        "unknown resource types, probed all the same: \"Quantum\" (a.example.com:5671)",
+        "unknown resource types, probed anyway: \"Quantum\" (a.example.com:5671)",
         "unknown statuses: \"asleep\"",
-        "not a host, so not probed: \"not a host\" (BlobStorage)",
-        "named twice, the newer entry counts: c.blob.core.windows.net",
+        "not host names, so not probed: \"not a host\" (BlobStorage)",
+        "listed twice, using the newer entry: c.blob.core.windows.net",
         "probed under \"imported\"",
     ] {
         assert!(

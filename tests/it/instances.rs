@@ -100,7 +100,7 @@ fn what_is_something_else_is_refused_in_a_sentence() {
     for (document, said) in [
         (
             r#"{"id": "/subscriptions/1/resourceGroups/rg/providers/Microsoft.Web/sites/x"}"#,
-            "microsoft.web/sites, which is of another service",
+            "microsoft.web/sites, which belongs to another service",
         ),
         (
             r#"[{"type": "Microsoft.Compute/virtualMachines", "name": "x"}]"#,
@@ -126,7 +126,7 @@ fn what_is_something_else_is_refused_in_a_sentence() {
     let other = ID.replace("contoso", "fabrikam");
     let two = json!([{ "id": format!("{ID}/backends/a") }, { "id": format!("{other}/backends/b") }]);
     assert!(
-        refused(&two.to_string()).contains("another instance"),
+        refused(&two.to_string()).contains("a different instance"),
         "{}",
         refused(&two.to_string())
     );
@@ -135,7 +135,7 @@ fn what_is_something_else_is_refused_in_a_sentence() {
             .unwrap()
             .instance
     };
-    assert!(of(ID).and(of(&other)).unwrap_err().contains("another instance"));
+    assert!(of(ID).and(of(&other)).unwrap_err().contains("a different instance"));
     assert!(of(ID).and(of(&ID.to_uppercase())).is_ok());
 }
 
@@ -146,7 +146,7 @@ fn what_says_nothing_is_a_notice() {
         (json!([]), "is an empty list"),
         (
             json!({ "tags": { "value": [ { "id": format!("{ID}/tags/a") } ] }, "apis": [] }),
-            "also holds tags",
+            "also contains tags",
         ),
         (
             json!({ "loggers": { "error": { "code": "AuthorizationFailed", "message": "no" } } }),
@@ -265,7 +265,7 @@ fn each_host_and_port_is_planned_once_with_all_who_use_it() {
     );
     assert_eq!(
         row(&plan, "backends/billing.example:443").impact,
-        "Every call to API Billing that no policy sends elsewhere fails."
+        "Every call to API Billing fails, unless a policy sends it elsewhere."
     );
     // What the catalog has is not planned again, and says whose it is too.
     let login = row(&plan, "entra-id/login.microsoftonline.com:443");
@@ -279,7 +279,7 @@ fn each_host_and_port_is_planned_once_with_all_who_use_it() {
     assert!(
         notices
             .iter()
-            .any(|notice| notice == "1 revision of APIs that is not current: left out"),
+            .any(|notice| notice == "1 revision of APIs that is not current: skipped"),
         "{notices:?}"
     );
 }
@@ -316,7 +316,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
     };
     let page = text::render(&document::Document::new(&plan, vantage, vec![], vec![]));
     assert!(
-        page.contains("2 endpoints would not be probed, as a named value hides the host")
+        page.contains("2 endpoints would not be probed because the host is hidden in a named value")
             && !page.contains("--set hidden"),
         "{page}"
     );
@@ -344,10 +344,10 @@ fn hosts_that_are_none_are_said_and_nothing_else_is_lost() {
     assert_eq!(own(&plan).len(), 1);
     let said = notices
         .iter()
-        .find(|notice| notice.contains("name no host that can be dialled, so not probed"))
+        .find(|notice| notice.contains("name no host that can be connected to, so not probed"))
         .unwrap();
     assert!(
-        said.contains("\"https://short\" (no full name) (Backend b1)") && said.contains("6 more"),
+        said.contains("\"https://short\" (not a fully qualified name) (Backend b1)") && said.contains("6 more"),
         "{said}"
     );
 }
@@ -362,7 +362,7 @@ fn five_thousand_backends_are_planned_and_said() {
     assert!(
         notices
             .iter()
-            .any(|notice| notice.contains("names 5000 backends and other hosts")),
+            .any(|notice| notice.contains("has 5000 backends and other hosts")),
         "{notices:?}"
     );
 }
@@ -418,11 +418,11 @@ fn what_is_empty_or_leads_nowhere_costs_nothing_else() {
         ),
         (
             json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, { "name": "b" } ] }),
-            "no URL is told of 1 backend, so not probed: b",
+            "no URL is known for 1 backend, so not probed: b",
         ),
         (
             json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, { "name": "b", "properties": { "url": "https://[::1]:8443" } } ] }),
-            "no other machine has this address",
+            "not the address of another machine",
         ),
     ] {
         let (plan, notices) = planned(&document.to_string());
@@ -552,7 +552,7 @@ fn policies_are_read_in_both_formats() {
     assert!(
         notices
             .iter()
-            .any(|notice| notice.contains("the policies of API a are no XML")),
+            .any(|notice| notice.contains("the policies of API a are not XML")),
         "{notices:?}"
     );
 }

@@ -22,3 +22,4 @@ mod pipelines;
 mod real;
 mod supply;
 mod tiers;
+mod wording;

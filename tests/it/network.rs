@@ -78,7 +78,8 @@ fn the_rule_that_blocks_is_named() {
         (
             "storage/",
             &["20.60.1.2"][..],
-            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to 20.60.1.2, and the route 0.0.0.0/0 (default) leads to the internet",
+            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to 20.60.1.2, and the route 0.0.0.0/0 \
+             (default) leads to the internet",
         ),
         (
             "sql/",
@@ -89,7 +90,8 @@ fn the_rule_that_blocks_is_named() {
         (
             "storage/",
             &[],
-            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage, and the route 0.0.0.0/0 (default) leads to the internet",
+            "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage, and the route 0.0.0.0/0 (default) \
+             leads to the internet",
         ),
         (
             "event-hubs/",
@@ -106,18 +108,22 @@ fn the_rule_that_blocks_is_named() {
         (
             "storage/",
             &["20.60.1.2", "52.239.1.1"],
-            "unknown: NSG rules split TCP 443 with 20.60.1.2, 52.239.1.1: AllowStorage (200, subnet) allows 20.60.1.2; DenyInternet (4096, subnet) denies 52.239.1.1; the route 0.0.0.0/0 (default) leads to the internet",
+            "unknown: NSG rules split TCP 443 with 20.60.1.2, 52.239.1.1: AllowStorage (200, subnet) allows \
+             20.60.1.2; DenyInternet (4096, subnet) denies 52.239.1.1; the route 0.0.0.0/0 (default) leads to the \
+             internet",
         ),
         // A private endpoint lies within the network.
         (
             "sql/",
             &["10.1.9.5"],
-            "allow: NSG rule AllowVnetOutBound (65000, subnet) allows TCP 1433 to 10.1.9.5, and the route 10.1.0.0/16 (default) leads to the virtual network",
+            "allow: NSG rule AllowVnetOutBound (65000, subnet) allows TCP 1433 to 10.1.9.5, and the route 10.1.0.0/16 \
+             (default) leads to the virtual network",
         ),
         (
             "sql/",
             &["10.77.0.5"],
-            "deny: NSG rule DenyAllOutBound (65500, subnet) denies TCP 1433 to 10.77.0.5, and the route 10.0.0.0/8 (default) leads nowhere: Azure drops it",
+            "deny: NSG rule DenyAllOutBound (65500, subnet) denies TCP 1433 to 10.77.0.5, and the route 10.0.0.0/8 \
+             (default) leads nowhere: Azure drops it",
         ),
     ];
     for (start, addresses, words) in table {
@@ -136,17 +142,18 @@ fn the_platform_is_exempt() {
     let plain = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
     assert_eq!(
         said(&plain, "dns/168.63.129.16", &[]),
-        "allow: 168.63.129.16 is the platform's own: neither NSGs nor routes stop it"
+        "allow: 168.63.129.16 is an Azure platform address: neither NSG rules nor routes block it"
     );
     assert_eq!(predict(&plain, "dns/10.1.3.4", &[]).verdict, Expected::Allow);
     // Windows activation passes NSGs, unless a route takes everything.
     assert_eq!(
         said(&plain, "kms/azkms", &["20.118.99.224"]),
-        "allow: the platform lets Windows activation past NSG rules such as DenyInternet, and the route 0.0.0.0/0 (default) leads to the internet"
+        "allow: Azure lets Windows activation through in spite of NSG rules such as DenyInternet, and the route \
+         0.0.0.0/0 (default) leads to the internet"
     );
     let forced = rules(None, Some("routes-forced.json"), None);
     let words = predict(&forced, "kms/azkms", &["20.118.99.224"]).words;
-    assert!(words.contains("works from an Azure public address only"), "{words}");
+    assert!(words.contains("works only from an Azure public address"), "{words}");
     assert!(words.contains("unless the firewall there is in Azure"), "{words}");
 }
 
@@ -191,7 +198,7 @@ fn rules_on_the_platforms_tags_count_by_their_names() {
         let dns = by_tag("AzurePlatformDNS", expanded);
         assert_eq!(
             said(&dns, "dns/168.63.129.16", &[]),
-            "deny: NSG rule DenyPlatform (100, subnet) denies UDP 53 to 168.63.129.16, by the tag AzurePlatformDNS"
+            "deny: NSG rule DenyPlatform (100, subnet) denies UDP 53 to 168.63.129.16, through the tag AzurePlatformDNS"
         );
         // It is about the platform's name server and nothing else.
         assert_eq!(predict(&dns, "dns/10.1.3.4", &[]).verdict, Expected::Allow);
@@ -205,7 +212,11 @@ fn rules_on_the_platforms_tags_count_by_their_names() {
         for addresses in [&["20.118.99.224"][..], &[]] {
             let found = predict(&kms, "kms/azkms", addresses);
             assert_eq!(found.verdict, Expected::Deny, "{}", found.words);
-            assert!(found.words.ends_with("by the tag AzurePlatformLKM"), "{}", found.words);
+            assert!(
+                found.words.ends_with("through the tag AzurePlatformLKM"),
+                "{}",
+                found.words
+            );
         }
         assert_eq!(predict(&kms, "dns/168.63.129.16", &[]).verdict, Expected::Allow);
     }
@@ -242,7 +253,9 @@ fn a_service_tag_covers_no_private_endpoint() {
     assert_eq!(predict(&by_group, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
     assert_eq!(
         said(&by_group, "sql/", &["10.1.9.5"]),
-        "unknown: it depends on the machines in the application security group of NSG rule DenySql (100, subnet), or else AllowAll (4000, subnet) allows TCP 1433 to 10.1.9.5; the route 10.1.0.0/16 (default) leads to the virtual network"
+        "unknown: depends on the members of the application security group in NSG rule DenySql (100, subnet), or else \
+         AllowAll (4000, subnet) allows TCP 1433 to 10.1.9.5; the route 10.1.0.0/16 (default) leads to the virtual \
+         network"
     );
     // A network can have public addresses of its own: there a service tag says nothing either.
     let routes = serde_json::json!([
@@ -357,7 +370,7 @@ fn inbound_and_peer_rows_are_decided_too() {
     let without = NetworkRules::new(Some(SecurityRules::parse(br#"{"value": []}"#).unwrap()), None, None);
     assert_eq!(
         said(&without, "management-endpoint/", &[]),
-        "deny: no NSG guards the subnet, and without one the instance's load balancer lets nothing in"
+        "deny: the subnet has no NSG, and without one the instance's load balancer blocks all inbound traffic"
     );
     assert_eq!(predict(&without, "sql/", &[]).verdict, Expected::Allow);
 }
@@ -367,7 +380,8 @@ fn replies_that_leave_through_an_appliance_are_lost() {
     let forced = rules(None, Some("routes-forced.json"), Some("service-tags.json"));
     assert_eq!(
         said(&forced, "management-endpoint/", &[]),
-        "deny: replies to ApiManagement leave by the route 0.0.0.0/0 (user, to-firewall) to the appliance 10.1.2.4, which never saw the request: they are lost"
+        "deny: replies to ApiManagement leave through the route 0.0.0.0/0 (user, to-firewall) to the appliance \
+         10.1.2.4, which never saw the request: they are lost"
     );
     // Without the addresses of the tag, and without a route that could be it, the answer is the same.
     let untold = rules(None, Some("routes-forced.json"), None);
@@ -451,7 +465,7 @@ fn routes_win_as_in_azure() {
     assert_eq!(route.next_hop.as_deref(), Some("10.2.0.4 or 10.2.0.5"));
     assert_eq!(
         said(&contest, "sql/", &["20.1.2.3"]),
-        "allow: the route 0.0.0.0/0 (user, tie) leads to the appliance 10.2.0.4 or 10.2.0.5: look at the firewall there"
+        "allow: the route 0.0.0.0/0 (user, tie) leads to the appliance 10.2.0.4 or 10.2.0.5: check the firewall there"
     );
     assert_eq!(
         said(&contest, "key-vault/", &["20.43.56.38"]),
@@ -464,7 +478,7 @@ fn a_firewall_behind_open_rules_is_pointed_at() {
     let open = rules(Some("nsg-nic-only.powershell.json"), Some("routes-forced.json"), None);
     assert_eq!(
         said(&open, "key-vault/", &["20.43.56.38"]),
-        "allow: allowed, next hop is 10.1.2.4: look at the firewall there"
+        "allow: allowed, next hop is 10.1.2.4: check the firewall there"
     );
 }
 
@@ -494,7 +508,8 @@ fn tags_that_nobody_explains_leave_a_doubt() {
     let untold = NetworkRules::new(Some(parsed.clone()), None, None);
     assert_eq!(
         said(&untold, "sql/", &["20.61.99.193"]),
-        "unknown: it depends on the addresses behind NSG rule AllowSqlHere (100, subnet): pass --service-tags, or else DenyAll (4000, subnet) denies TCP 1433 to 20.61.99.193"
+        "unknown: depends on the addresses in NSG rule AllowSqlHere (100, subnet): pass --service-tags, or else \
+         DenyAll (4000, subnet) denies TCP 1433 to 20.61.99.193"
     );
     assert_eq!(predict(&untold, "event-hubs/", &[]).verdict, Expected::Unknown);
     // The rule names the endpoint's own tag: no addresses are needed to see that.
@@ -561,7 +576,8 @@ fn rules_of_another_network_are_noticed() {
     assert_eq!(
         notices("10.9.0.4"),
         [
-            "no address of this machine (10.9.0.4) lies in the virtual network of the given rules (10.1.0.0-10.1.255.255): they belong to another network interface"
+            "no address of this machine (10.9.0.4) is in the virtual network of the given rules \
+             (10.1.0.0-10.1.255.255): the rules are those of another network interface"
         ]
     );
 }
@@ -579,7 +595,7 @@ fn what_cannot_be_understood_is_said_with_its_rule() {
         (
             "access",
             "\"Maybe\"",
-            "has the rule r with access \"Maybe\", which is not understood",
+            "has the rule r with access \"Maybe\", which is not recognised",
         ),
         ("direction", "null", "has the rule r without direction"),
         ("priority", "\"first\"", "priority \"first\""),
@@ -592,12 +608,12 @@ fn what_cannot_be_understood_is_said_with_its_rule() {
         (
             "destinationAddressPrefix",
             "\"10.0.0.0/40\"",
-            "\"10.0.0.0/40\", which is no prefix",
+            "\"10.0.0.0/40\", which is not a prefix",
         ),
         (
             "expandedDestinationAddressPrefix",
             "[\"Storage\"]",
-            "\"Storage\", which is no prefix",
+            "\"Storage\", which is not a prefix",
         ),
     ] {
         let error = rule(field, value).unwrap_err();

@@ -114,7 +114,8 @@ const TELLTALES: [(&str, &str); 7] = [
     ),
     (
         "nowhere",
-        "{ body: '{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\"}]}]}' }",
+        "{ body: '{\"value\":[{\"category\":\"Azure \
+         SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\"}]}]}' }",
     ),
 ];
 
@@ -137,7 +138,7 @@ services:
     ))?;
     let said = shows_none_of(&network, &TOKEN)?;
     ensure!(
-        !said.contains("HTTP 400") && !said.contains("cannot be asked"),
+        !said.contains("HTTP 400") && !said.contains("cannot be queried"),
         "the token never came to the endpoint:\n{said}"
     );
     Ok(())

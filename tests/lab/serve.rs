@@ -109,10 +109,10 @@ fn redacted() -> Result<()> {
     let whole = std::fs::read_to_string(&catalog)?;
     std::fs::write(&catalog, whole.replace("port: 1433", "port: web.example"))?;
     served.signal("HUP")?;
-    served.expect(&["the old goes on"])?;
+    served.expect(&["still using the previous configuration"])?;
     std::fs::write(&catalog, whole)?;
     served.signal("HUP")?;
-    served.expect(&["were read anew"])?;
+    served.expect(&["reloaded catalog and documents"])?;
     served.rounds(2.0)?;
     ensure!(names(&served)? == before, "{before:?} became {:?}", names(&served)?);
 
@@ -275,7 +275,7 @@ fn hostile_clients() -> Result<()> {
     let long = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     let refused = served.say(long.as_bytes())?;
     ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
-    served.expect(&["was not understood"])?;
+    served.expect(&["bad request from"])?;
     // Somebody asks for a page and never reads it.
     let mut deaf = served.connect()?;
     deaf.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
@@ -312,7 +312,7 @@ fn reload() -> Result<()> {
     std::fs::write(&catalog, "schema: 1\nnonsense: [")?;
     served.signal("HUP")?;
     served.until_metric(success, 0.0)?;
-    served.expect(&["the old goes on", "probes.yaml"])?;
+    served.expect(&["still using the previous configuration", "probes.yaml"])?;
     served.rounds(2.0)?;
     ensure!(served.metric(web)? == Some(1.0), "the old catalog is gone");
 
@@ -325,7 +325,7 @@ fn reload() -> Result<()> {
     std::fs::write(&catalog, without_web)?;
     served.signal("HUP")?;
     served.until_metric(success, 1.0)?;
-    served.expect(&["were read anew: 1 endpoint"])?;
+    served.expect(&["reloaded catalog and documents: 1 endpoint"])?;
     served.until("the new catalog counts", |it| Ok(it.metric(web)?.is_none()))?;
 
     // What changes with a new catalog is a change all the same.
@@ -375,7 +375,7 @@ fn bad_starts() -> Result<()> {
     let taken = served.address.to_string();
     for (flags, status, words) in [
         (&["--listen", &taken][..], 4, "cannot listen on"),
-        (&["--listen", "192.0.2.1:9733"], 2, "takes an address of this machine"),
+        (&["--listen", "192.0.2.1:9733"], 2, "needs an address of this machine"),
         (&["--listen", "localhost:9733"], 2, "expected an address and a port"),
         (&["--interval", "0s"], 2, "expected a time"),
         (&["--probes", "/nonexistent.yaml"], 2, "cannot read /nonexistent.yaml"),

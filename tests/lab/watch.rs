@@ -26,7 +26,7 @@ const PROMISES: [Promise; 11] = [
     Promise("a reset that passes changes nothing", true, passing_reset),
     Promise("until green", false, until_green),
     Promise("until the first change, as JSON", false, until_change),
-    Promise("the time is over", false, time_is_over),
+    Promise("finished", false, time_is_over),
     Promise("what differs from the baseline", false, baseline),
     Promise(
         "controls and second name servers only in full rounds",
@@ -55,7 +55,7 @@ fn changes_in_time() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "400ms", "--timeout", "1500ms"])?;
     let (interval, timeout) = (Duration::from_millis(400), Duration::from_millis(1_500));
-    agent.expect(&["2 of 2 endpoints are well"])?;
+    agent.expect(&["2 of 2 endpoints are as expected"])?;
     for _ in 0..2 {
         stage.fault(SQL_SILENT)?;
         let (_, took) = agent.expect(&["sql.example:1433 reachable -> blocked tcp-timeout, after "])?;
@@ -78,7 +78,7 @@ fn changes_in_time() -> Result<()> {
     let summary = [
         "4 changes",
         "sql.example:1433: blocked for ",
-        "nothing happened to the other 1 endpoint",
+        "the other 1 endpoint did not change",
     ];
     for words in summary {
         ensure!(ended.rest.contains(words), "no {words:?} in\n{}", ended.rest);
@@ -92,7 +92,7 @@ fn lost_packet() -> Result<()> {
     // With a second of time the kernel sends one SYN; the round after the fault loses it.
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "1s"])?;
-    agent.expect(&["2 of 2 endpoints are well"])?;
+    agent.expect(&["2 of 2 endpoints are as expected"])?;
     stage.fault(SQL_SILENT)?;
     thread::sleep(Duration::from_millis(500));
     stage.repair()?;
@@ -145,7 +145,7 @@ fn differing_connections() -> Result<()> {
 fn passing_reset() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
-    agent.expect(&["2 of 2 endpoints are well"])?;
+    agent.expect(&["2 of 2 endpoints are as expected"])?;
     // As many resets as one look meets.
     nft("add table ip once
 add chain ip once out { type filter hook output priority 0; }
@@ -172,7 +172,7 @@ fn until_green() -> Result<()> {
         "-o",
         &file,
     ])?;
-    agent.expect(&["1 of 2 endpoints are well"])?;
+    agent.expect(&["1 of 2 endpoints are as expected"])?;
     agent.expect(&["  sql.example:1433 blocked tcp-timeout"])?;
     stage.repair()?;
     let ended = agent.end()?;
@@ -227,7 +227,7 @@ fn time_is_over() -> Result<()> {
         let ended = stage.watch(&[&quick, flags].concat())?.end()?;
         Ok((ended.status, ended.rest.lines().last().unwrap_or_default().to_owned()))
     };
-    ensure!(over(&[])? == (Some(0), "exit 0: the time is over after 1 s".into()));
+    ensure!(over(&[])? == (Some(0), "exit 0: finished after 1 s".into()));
     let unchanged = over(&["--until", "change"])?;
     ensure!(
         unchanged == (Some(1), "exit 1: timed out after 1 s; nothing changed".into()),
@@ -257,14 +257,14 @@ fn baseline() -> Result<()> {
         "sql.example:1433 blocked tcp-timeout -> reachable, after ",
         "; as in the baseline",
     ])?;
-    ensure!(agent.interrupt()?.rest.contains("nothing differs from the baseline"));
+    ensure!(agent.interrupt()?.rest.contains("no difference from the baseline"));
 
     let report = fs::read_to_string(&file)?;
     for (name, text, said) in [
         (
             "china.json",
             report.replace("\"cloud\": \"public\"", "\"cloud\": \"china\""),
-            "of the china cloud",
+            "from the china cloud",
         ),
         (
             "plan.json",
@@ -332,7 +332,7 @@ add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\
 fn nothing_piles_up() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
-    agent.expect(&["2 of 2 endpoints are well"])?;
+    agent.expect(&["2 of 2 endpoints are as expected"])?;
     let descriptors = || -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/fd", agent.id()))?.count()) };
     let mut most = [0, 0];
     for half in &mut most {

@@ -125,31 +125,31 @@ fn a_watch_from_beginning_to_end() {
     }
     told += &PLAIN.summary(&watch, at(90_000));
     insta::assert_snapshot!(told, @r"
-    11:06:40 22 of 23 endpoints are well, 1 not tested; times are UTC
+    11:06:40 22 of 23 endpoints are as expected, 1 not tested; times are UTC
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout (required)
     4 endpoints differ from the baseline of 2026-11-21 20:00:00
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout
       apikv-x7k2m4qn8dvw3.vault.azure.net:443 degraded -> reachable
-      login.microsoftonline.com:443 not in it -> reachable
-      westeurope.login.microsoft.com:443 not in it -> reachable
+      login.microsoftonline.com:443 not in the baseline -> reachable
+      westeurope.login.microsoft.com:443 not in the baseline -> reachable
     11:08:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 1 min 40 s; as in the baseline
-    [2 rounds, 1 change, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
+    [2 rounds, 1 change, 23 of 23 endpoints are as expected, 1 not tested, 3 different from the baseline]
     12:13:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout, after 1 h 5 min; in the baseline reachable
-    [3 rounds, 2 changes, 22 of 23 endpoints are well, 1 not tested, 4 not as in the baseline: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s (required)]
+    [3 rounds, 2 changes, 22 of 23 endpoints are as expected, 1 not tested, 4 different from the baseline: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s (required)]
     12:13:25 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 5.0 s; as in the baseline
-    [4 rounds, 3 changes, 23 of 23 endpoints are well, 1 not tested, 3 not as in the baseline]
+    [4 rounds, 3 changes, 23 of 23 endpoints are as expected, 1 not tested, 3 different from the baseline]
     watched for 1 d 1 h in 4 rounds: 3 changes
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433: blocked for 1 min 45 s (required)
         2026-11-18 11:06:40  blocked tcp-timeout
         2026-11-18 11:08:20  reachable
         2026-11-18 12:13:20  blocked tcp-timeout
         2026-11-18 12:13:25  reachable
-    nothing happened to the other 27 endpoints
-    at the end 23 of 23 endpoints are well, 1 not tested
+    the other 27 endpoints did not change
+    finally 23 of 23 endpoints are as expected, 1 not tested
     3 endpoints differ from the baseline of 2026-11-21 20:00:00
       apikv-x7k2m4qn8dvw3.vault.azure.net:443 degraded -> reachable
-      login.microsoftonline.com:443 not in it -> reachable
-      westeurope.login.microsoft.com:443 not in it -> reachable
+      login.microsoftonline.com:443 not in the baseline -> reachable
+      westeurope.login.microsoft.com:443 not in the baseline -> reachable
     ");
 }
 

@@ -1077,7 +1077,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
             has(None, "rules for Internet match nothing: pass --effective-routes"),
             "{syntax:?}"
         );
-        assert!(has(Some(true), "* stands in its place"), "{syntax:?}");
+        assert!(has(Some(true), "* is used instead"), "{syntax:?}");
         assert!(!has(Some(false), "0.0.0.0/0"), "{syntax:?}");
     }
     assert!(

@@ -408,8 +408,8 @@ pub(crate) fn all_healthy() -> Report {
 pub(crate) fn broken_firewall() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "sql/", |e| {
-        let mut e = e.blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.");
-        e.evidence = vec!["20.60.1.4: no answer to 5 SYNs in 5.0 s".into()];
+        let mut e = e.blocked(Cause::TcpTimeout, "No reply to 5 SYNs in 5.0 s.");
+        e.evidence = vec!["20.60.1.4: no reply to 5 SYNs in 5.0 s".into()];
         e
     });
     for port in ["5671", "5672"] {
@@ -458,8 +458,8 @@ pub(crate) fn broken_firewall() -> Report {
 
     let sql = Finding {
         evidence: vec![
-            "No answer to 5 SYNs in 5.0 s.".into(),
-            "443 is answered by 12 hosts, so this is about the port.".into(),
+            "No reply to 5 SYNs in 5.0 s.".into(),
+            "12 hosts answer on TCP 443, so only this port is affected.".into(),
         ],
         path: Some(Path {
             endpoint: "sql/apirpsqlx7k2m4qn8dvw3.database.windows.net:1433".into(),
@@ -496,7 +496,7 @@ pub(crate) fn broken_firewall() -> Report {
         ..finding(
             (FindingKind::Silence, Cause::TcpTimeout),
             "sql",
-            "Azure SQL: TCP 1433 is dropped in silence",
+            "Azure SQL: TCP 1433 gets no reply (silently dropped)",
             Confidence::Certain,
             &found(&endpoints, "sql/"),
         )
@@ -585,7 +585,7 @@ pub(crate) fn all_silent() -> Report {
             if e.verdict == Verdict::NotTested || e.dependency == "dns" {
                 e
             } else {
-                e.blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.")
+                e.blocked(Cause::TcpTimeout, "No reply to 5 SYNs in 5.0 s.")
             }
         })
         .collect();
@@ -599,15 +599,15 @@ pub(crate) fn all_silent() -> Report {
             "The address of this VM is private and its subnet has no NAT gateway.".into(),
         ],
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
-        impact: "nothing can be said about the instance from here: it has a way out of its own".into(),
+        impact: "nothing can be said about the instance from here: it has its own outbound access".into(),
         fix: Fix::new(
             "Give the subnet a NAT gateway, or the VM a public address, and run again. \
-                      If 0.0.0.0/0 goes to an appliance, check that the appliance is alive.",
+                      If 0.0.0.0/0 goes to an appliance, check that the appliance is up.",
         ),
         ..finding(
             (FindingKind::NoOutbound, Cause::TcpTimeout),
             "everything",
-            "This VM has no way out of its subnet",
+            "This VM has no outbound access",
             Confidence::High,
             &counting,
         )
@@ -711,7 +711,7 @@ pub(crate) fn doubtful() -> Report {
         e.became(
             Verdict::Unproven,
             Cause::HelloUnexpected,
-            "HTTP 503 in place of a revocation list.",
+            "HTTP 503 instead of a revocation list.",
         )
     });
     report(endpoints, vec![])
@@ -724,7 +724,7 @@ pub(crate) fn must_be_blocked() -> Report {
     endpoints.push(
         EGRESS
             .at("example.com", 443, https)
-            .blocked(Cause::TcpTimeout, "No answer to 5 SYNs in 5.0 s.")
+            .blocked(Cause::TcpTimeout, "No reply to 5 SYNs in 5.0 s.")
             .must_be_blocked(),
     );
     endpoints.push(EGRESS.at("example.net", 443, https).must_be_blocked());

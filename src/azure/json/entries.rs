@@ -22,12 +22,12 @@ pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<
         });
     }
     if wanted == Kind::EffectiveRoutes && !is_list {
-        return Err("holds a single route, and every network interface has several".into());
+        return Err("contains a single route, but every network interface has several".into());
     }
     if form.is_lossy() {
         let missing = lost(&objects, wanted);
         if !missing.is_empty() {
-            return Err(format!("is {form} that leaves out {}", missing.join(", ")));
+            return Err(format!("is {form} without {}", missing.join(", ")));
         }
     }
     Ok(objects)
@@ -95,7 +95,7 @@ fn lost(objects: &[Object<'_>], wanted: Kind) -> Vec<&'static str> {
 fn other(kind: Kind, form: Form) -> String {
     let flag = match kind.word() {
         "" => String::new(),
-        word => format!("; --{word} takes that"),
+        word => format!("; pass it with --{word}"),
     };
     let form = if form == Form::Json {
         String::new()
@@ -108,7 +108,7 @@ fn other(kind: Kind, form: Form) -> String {
 /// What it looks like, for a document of no known kind.
 fn unknown(root: Node<'_>, form: Form) -> String {
     if root.is_null() {
-        return "is null: the --query or the command found nothing".into();
+        return "is null: the command or its --query found nothing".into();
     }
     let (list, first) = match (root.items(), root.object()) {
         (Some(items), _) => (true, items.first().copied()),

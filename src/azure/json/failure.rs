@@ -15,7 +15,7 @@ pub(super) struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("is an error of Azure")?;
+        f.write_str("is an Azure error")?;
         if !self.code.is_empty() {
             write!(f, ", {}", self.code)?;
         }
@@ -24,10 +24,12 @@ impl fmt::Display for Failure {
         }
         let hint = match self.code.as_str() {
             "AuthorizationFailed" | "Forbidden" | "LinkedAuthorizationFailed" => {
-                ", so ask with an account that may: effective rules and routes take the role Network Contributor, the \
-                 instance's documents the role Reader"
+                ", so use an account that may: effective rules and routes need the Network Contributor role, the \
+                 instance's documents the Reader role"
             }
-            "ExpiredAuthenticationToken" | "InvalidAuthenticationToken" | "AuthenticationFailed" => ", so sign in anew",
+            "ExpiredAuthenticationToken" | "InvalidAuthenticationToken" | "AuthenticationFailed" => {
+                ", so sign in again"
+            }
             _ => "",
         };
         f.write_str(hint)

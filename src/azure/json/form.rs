@@ -72,10 +72,10 @@ fn other(text: &str) -> Result<(String, Form), String> {
         .find(|line| !noise::is_noise(line))
         .unwrap_or_default();
     if first.starts_with("<Objs ") {
-        return Err("is XML of PowerShell's Export-Clixml".into());
+        return Err("is XML from PowerShell's Export-Clixml".into());
     }
     if first.starts_with('<') {
-        return Err("is a web page or XML: a login page or a proxy's page was saved in its place".into());
+        return Err("is a web page or XML: a login page or a proxy's page was saved instead".into());
     }
     if let Some(failure) = failure::of_text(&text) {
         return Err(failure.to_string());
@@ -98,9 +98,9 @@ fn other(text: &str) -> Result<(String, Form), String> {
         return Ok(converted(value, Form::Yaml));
     }
     if text.lines().any(|line| line.contains('\t')) {
-        return Err("is text between tabs, as az -o tsv writes it, without names and without what is nested".into());
+        return Err("is tab-separated text, as az -o tsv writes it, without names or nested values".into());
     }
-    Err("is text that is neither JSON nor anything else that Azure's tools write in full".into())
+    Err("is text, but neither JSON nor another complete output format of Azure's tools".into())
 }
 
 /// A text without the noise before it.
@@ -116,13 +116,13 @@ fn broken(text: &str, before: usize) -> String {
     };
     let line = error.line() + before;
     if error.classify() == Category::Eof {
-        return format!("ends in the middle of its JSON, in line {line}: it was cut short");
+        return format!("ends in the middle of its JSON, on line {line}: it was truncated");
     }
     let is_more = error.to_string().starts_with("trailing characters");
     if is_more {
-        return format!("holds several documents, the second from line {line} on: give one");
+        return format!("contains several documents, the second from line {line}: pass one");
     }
-    format!("is not JSON, from line {line} column {} on", error.column())
+    format!("is not JSON from line {line}, column {}", error.column())
 }
 
 /// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text, or in that text, made JSON once more.
@@ -166,9 +166,9 @@ fn restore(value: &mut Value) {
 /// What bytes are that are no text.
 pub(super) fn binary(bytes: &[u8]) -> &'static str {
     match bytes {
-        [b'P', b'K', 3, 4, ..] => "is an archive or a workbook, and not text",
-        [0x1f, 0x8b, ..] => "is compressed by gzip, and not text",
-        [b'%', b'P', b'D', b'F', ..] => "is a PDF document, and not text",
+        [b'P', b'K', 3, 4, ..] => "is an archive or a workbook, not text",
+        [0x1f, 0x8b, ..] => "is gzip-compressed, not text",
+        [b'%', b'P', b'D', b'F', ..] => "is a PDF document, not text",
         _ => crate::file::NOT_TEXT,
     }
 }

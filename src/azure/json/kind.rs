@@ -133,12 +133,10 @@ impl Kind {
             Self::NetworkStatus => "an instance's network status",
             Self::Dependencies => "an instance's outbound dependencies",
             Self::LooseRules => {
-                "effective security rules without their group, which says whether they guard the subnet"
+                "effective security rules without their NSG, so it is not known whether they apply to the subnet"
             }
             Self::SecurityGroup => "a network security group itself (az network nsg show)",
-            Self::ConfiguredRules => {
-                "the rules of a network security group as they are configured (az network nsg rule list)"
-            }
+            Self::ConfiguredRules => "the configured rules of a network security group (az network nsg rule list)",
             Self::SecurityView => {
                 "Network Watcher's view of a VM's rules (az network watcher show-security-group-view)"
             }
@@ -151,11 +149,11 @@ impl Kind {
             Self::NetworkInterface => "a network interface itself (az network nic show)",
             Self::VirtualNetwork => "a virtual network itself (az network vnet show)",
             Self::Instance => "the instance itself (az apim show)",
-            Self::Report => "a report of this program, which diff, rules --report and explain take",
-            Self::Own => "a document of this program",
-            Self::Operation => "an operation of Azure that had not ended",
-            Self::Template => "a template of Azure Resource Manager",
-            Self::Terraform => "a state of Terraform",
+            Self::Report => "a report from this program, for diff, rules --report and explain",
+            Self::Own => "another document from this program",
+            Self::Operation => "an Azure operation that had not finished",
+            Self::Template => "an Azure Resource Manager template",
+            Self::Terraform => "a Terraform state",
         }
     }
 
@@ -176,30 +174,36 @@ impl Kind {
                 "az network nic list-effective-nsg --resource-group GROUP --name NIC > nsg.json"
             }
             (Self::EffectiveNsg, true) => {
-                "Get-AzEffectiveNetworkSecurityGroup -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > nsg.json"
+                "Get-AzEffectiveNetworkSecurityGroup -ResourceGroupName GROUP -NetworkInterfaceName NIC | \
+                 ConvertTo-Json -Depth 10 > nsg.json"
             }
             (Self::EffectiveRoutes, false) => {
                 "az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json"
             }
             (Self::EffectiveRoutes, true) => {
-                "Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json"
+                "Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth \
+                 10 > routes.json"
             }
             (Self::ServiceTags, false) => "az network list-service-tags --location REGION > tags.json",
             (Self::ServiceTags, true) => {
                 "Get-AzNetworkServiceTag -Location REGION | ConvertTo-Json -Depth 10 > tags.json"
             }
             (Self::Dependencies, false) => {
-                "az rest --method get --url \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\" > dependencies.json"
+                "az rest --method get --url \
+                 \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\" > dependencies.json"
             }
             (Self::Dependencies, true) => {
-                "(Invoke-AzRestMethod -Path \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\").Content > dependencies.json"
+                "(Invoke-AzRestMethod -Path \
+                 \"RESOURCE_ID/outboundNetworkDependenciesEndpoints?api-version=2024-05-01\").Content > \
+                 dependencies.json"
             }
             (Self::Instance, _) => "scripts/collect.sh RESOURCE_ID > instance.json",
             (_, false) => {
                 "az rest --method get --url \"RESOURCE_ID/networkstatus?api-version=2024-05-01\" > status.json"
             }
             (_, true) => {
-                "Get-AzApiManagementNetworkStatus -ResourceGroupName GROUP -Name INSTANCE | ConvertTo-Json -Depth 10 > status.json"
+                "Get-AzApiManagementNetworkStatus -ResourceGroupName GROUP -Name INSTANCE | ConvertTo-Json -Depth 10 \
+                 > status.json"
             }
         }
     }
@@ -207,12 +211,12 @@ impl Kind {
     /// Such documents, at the beginning of a sentence.
     pub(super) fn documents(self) -> &'static str {
         match self {
-            Self::EffectiveNsg => "The effective rules of a running VM's network interface",
-            Self::EffectiveRoutes => "The effective routes of a running VM's network interface",
+            Self::EffectiveNsg => "the effective rules of a running VM's network interface",
+            Self::EffectiveRoutes => "the effective routes of a running VM's network interface",
             Self::ServiceTags => "Service tags",
-            Self::Dependencies => "The dependencies of an instance",
-            Self::Instance => "The documents of an instance",
-            _ => "The statuses of an instance's network",
+            Self::Dependencies => "the dependencies of an instance",
+            Self::Instance => "the documents of an instance",
+            _ => "the network status of an instance",
         }
     }
 }

@@ -66,7 +66,7 @@ fn field(line: &str) -> Option<(&str, &str)> {
 pub(super) fn value(name: &str, text: &str) -> Result<Value, String> {
     let text = text.trim();
     if text.ends_with("...") || text.ends_with('…') || text.ends_with("...}") || text.ends_with("…}") {
-        return Err(format!("shows only a part of {name}: \"{}\"", shortened(text)));
+        return Err(format!("shows only part of {name}: \"{}\"", shortened(text)));
     }
     if text.is_empty() || text == "-" {
         return Ok(Value::Null);
@@ -84,7 +84,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Value, String> {
         return Ok(items.map(Value::from).collect());
     }
     if text.starts_with(['{', '[']) {
-        return Err(format!("shows only a part of {name}: \"{}\"", shortened(text)));
+        return Err(format!("shows only part of {name}: \"{}\"", shortened(text)));
     }
     Ok(Value::from(text))
 }

@@ -36,11 +36,11 @@ fn read(lines: &[&str], rule: usize) -> Result<Value, String> {
         .collect();
     let rest = &lines[rule + 1 + rows.len()..];
     if rest.iter().any(|line| is_rule(line)) {
-        return Err("holds several tables, one below the other: give one".into());
+        return Err("contains several tables: pass one".into());
     }
     let rows: Vec<&str> = rows.into_iter().filter(|line| !noise::is_noise(line)).collect();
     let cuts = cuts(lines[rule], &[&[lines[rule - 1]], &rows[..]].concat())
-        .ok_or("is a table whose columns cannot be told apart")?;
+        .ok_or("is a table whose columns cannot be separated")?;
     let names: Vec<String> = cells(lines[rule - 1], &cuts).iter().map(|name| key(name)).collect();
     let mut table: Vec<Vec<String>> = Vec::new();
     for row in rows {
@@ -118,7 +118,7 @@ pub(super) fn values(text: &str) -> Option<Result<Value, String>> {
         .filter(|row| row.iter().any(|cell| !cell.trim().is_empty()))
         .collect();
     if rows.iter().any(|row| row.len() != names.len()) {
-        return Some(Err("is a table in CSV whose lines differ in length".into()));
+        return Some(Err("is a CSV table whose lines have different lengths".into()));
     }
     Some(objects(&names, &rows))
 }

@@ -85,7 +85,7 @@ pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Probl
 fn own_clouds(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -> Vec<Cloud> {
     let Some(list) = &raw.clouds else { return Vec::new() };
     for cloud in list.value.iter().filter(|cloud| !scope.clouds.contains(&cloud.value)) {
-        let message = format!("the dependency does not exist in `{}`", cloud.value);
+        let message = format!("the dependency does not apply to `{}`", cloud.value);
         problems.push(Problem::new(
             cloud.at,
             message,
@@ -103,7 +103,7 @@ fn outbound_target(raw: &raw::Endpoint, names: &Names, problems: &mut Vec<Proble
     ];
     let at = one_of(&given, raw, "host, address or addresses", problems)?;
     if let Some(any) = raw.any_address.as_ref().filter(|_| raw.addresses.is_none()) {
-        let message = "`any_address` chooses among `addresses`, and there are none";
+        let message = "`any_address` needs `addresses`, and there are none";
         problems.push(Problem::new(
             any.at,
             message,
@@ -127,7 +127,7 @@ fn outbound_target(raw: &raw::Endpoint, names: &Names, problems: &mut Vec<Proble
         let help = "add `names: [name.in.its.certificate]`";
         problems.push(Problem::new(
             at,
-            "the certificate of a bare address can be held against no name",
+            "a certificate cannot be checked against an address without a name",
             help,
         ));
     }
@@ -154,9 +154,8 @@ fn host_target(
             continue;
         };
         if !checked.ends_with(parent) {
-            let message = format!("`{}` does not live under `{name}`", member.value);
-            problems
-                .push(Problem::new(member.at, message, "give it an entry of its own").related(host.at, "the wildcard"));
+            let message = format!("`{}` is not a member of `{name}`", member.value);
+            problems.push(Problem::new(member.at, message, "give it its own entry").related(host.at, "the wildcard"));
         }
         members.push(checked);
     }
@@ -175,7 +174,7 @@ fn check_no_target(raw: &raw::Endpoint, problems: &mut Vec<Problem>) {
         raw.status.as_ref().map(|it| ("status", it.at)),
     ];
     for (key, at) in given.into_iter().flatten() {
-        let help = "say with `source_tag` where the traffic comes from, or leave `direction` out";
+        let help = "add `source_tag` for where the traffic comes from, or remove `direction`";
         problems.push(Problem::new(at, format!("`{key}` belongs to outbound traffic"), help));
     }
 }
@@ -272,7 +271,7 @@ fn check_conversation(raw: &raw::Endpoint, ports: &[(u16, Protocol)], problems: 
             let help = "write spaces and other letters percent-encoded, a space as %20";
             problems.push(Problem::new(
                 path.at,
-                "a path has printable ASCII characters only",
+                "a path can contain printable ASCII characters only",
                 help,
             ));
         }
@@ -296,7 +295,8 @@ fn check_companions(raw: &raw::Endpoint, direction: Direction, problems: &mut Ve
     if let Some(tag) = &raw.source_tag {
         super::check_tag(tag, problems);
         if direction == Direction::Outbound {
-            let help = "add `direction: inbound`; what outbound traffic goes to is the dependency's `service_tag`";
+            let help =
+                "add `direction: inbound`; the destination of outbound traffic is the dependency's `service_tag`";
             problems.push(Problem::new(
                 tag.at,
                 "outbound traffic comes from the subnet itself",

@@ -63,7 +63,7 @@ impl Names<'_> {
     fn placeholder(&self, name: &str) -> Result<(), Complaint> {
         if name == NAME_SERVER {
             let help = format!("write `host: \"{{{NAME_SERVER}}}\"`");
-            return Err((format!("`{{{NAME_SERVER}}}` stands for a whole host"), help));
+            return Err((format!("`{{{NAME_SERVER}}}` stands for a complete host"), help));
         }
         if name == REGION || SETTINGS.iter().any(|setting| setting.name == name) {
             return Ok(());
@@ -79,7 +79,7 @@ impl Names<'_> {
         } else if missing.len() < self.clouds.len() || self.suffixes.values().any(|table| table.contains_key(name)) {
             let clouds = missing.join(" and ");
             Err((
-                format!("`{{{name}}}` stands for nothing in {clouds}"),
+                format!("`{{{name}}}` has no value in {clouds}"),
                 format!(
                     "add `{name}` to `clouds: {}:`, or say with `clouds: […]` where the entry applies",
                     missing[0]
@@ -142,7 +142,7 @@ pub(super) fn plain_host(text: &Located<String>, problems: &mut Vec<Problem>) ->
 pub(super) fn address(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<IpAddr> {
     let complaint: Complaint = match text.value.parse::<IpAddr>() {
         Ok(address) if address.is_unspecified() || address.is_multicast() || is_broadcast(address) => (
-            format!("`{}` is no address of one machine", text.value),
+            format!("`{}` is not the address of a single machine", text.value),
             "write the address of the machine to reach".to_owned(),
         ),
         Ok(address) => return Some(address),
@@ -166,11 +166,11 @@ pub(super) fn address(text: &Located<String>, problems: &mut Vec<Problem>) -> Op
 pub(super) fn range(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<IpNet> {
     let complaint: Complaint = match text.value.parse::<IpNet>() {
         Ok(range) if range.prefix_len() < 8 => (
-            format!("`{}` is too wide to be anybody's", text.value),
+            format!("`{}` is too large for a documented range", text.value),
             "write the documented range, like 134.138.96.48/29".to_owned(),
         ),
         Ok(range) if range.addr() != range.network() => (
-            format!("`{}` does not begin where its range does", text.value),
+            format!("`{}` is not the start of its range", text.value),
             format!("write {}", range.trunc()),
         ),
         Ok(range) => return Some(range),
@@ -211,38 +211,41 @@ fn shape(text: &str, wildcard: Wildcard) -> Result<(), Complaint> {
         let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
         return complain(
             format!("`{text}` is a URL, not a host name"),
-            format!("write `{host}`; port and path have keys of their own"),
+            format!("write `{host}`; port and path have their own keys"),
         );
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return complain(
-            "a host name has no spaces".into(),
+            "a host name cannot contain spaces".into(),
             "write one host name, or one entry for each host".into(),
         );
     }
     if let Some((host, path)) = text.split_once('/') {
-        let help = format!("write `{host}` here and `path: \"/{path}\"` beside it");
-        return complain("a host name has no path".into(), help);
+        let help = format!("write `{host}` here and `path: \"/{path}\"` next to it");
+        return complain("a host name cannot contain a path".into(), help);
     }
     if let Some((host, port)) = text.rsplit_once(':') {
-        let help = format!("write `{host}` here and `port: {port}` beside it");
-        return complain("a host name has no port".into(), help);
+        let help = format!("write `{host}` here and `port: {port}` next to it");
+        return complain("a host name cannot contain a port".into(), help);
     }
     if let Some(host) = text.strip_suffix('.') {
-        let help = format!("write `{host}`: names are taken as absolute anyway");
-        return complain("a host name ends without a dot here".into(), help);
+        let help = format!("write `{host}`: names are absolute anyway");
+        return complain("a host name must not end with a dot here".into(), help);
     }
     if !text.is_ascii() {
-        let help = "write its ASCII form, which begins with xn--".into();
-        return complain(format!("`{text}` has letters that DNS does not know"), help);
+        let help = "write its ASCII form, which starts with xn--".into();
+        return complain(format!("`{text}` contains letters that DNS does not support"), help);
     }
     let name = text.strip_prefix("*.").unwrap_or(text);
     if name.contains('*') {
-        let help = "write `*.` in front of a name, and what lives there under `members:`".into();
-        return complain("a wildcard is one whole label in front".into(), help);
+        let help = "write `*.` in front of a name, and list its hosts under `members:`".into();
+        return complain("a wildcard must be the complete first label".into(), help);
     }
     if name != text && wildcard == Wildcard::Forbidden {
-        return complain("a wildcard cannot stand here".into(), "write a whole host name".into());
+        return complain(
+            "a wildcard cannot be used here".into(),
+            "write a complete host name".into(),
+        );
     }
     Ok(())
 }
@@ -274,18 +277,21 @@ fn balanced(template: &str) -> Result<(), Complaint> {
 fn labels(name: &str) -> Result<(), Complaint> {
     if name.len() > 253 {
         let message = format!("this host name has {} characters", name.len());
-        return Err((message, "a name has 253 at most".into()));
+        return Err((message, "a name can have at most 253".into()));
     }
     for label in name.split('.') {
-        let help = "between its dots a name has 1 to 63 letters, digits and inner dashes".to_owned();
+        let help = "each label of a name has 1 to 63 letters, digits and inner dashes".to_owned();
         if label.is_empty() {
-            return Err(("this host name has two dots in a row, or one in front".into(), help));
+            return Err(("this host name has two consecutive dots, or a leading one".into(), help));
         }
         if label.len() > 63 {
-            return Err((format!("a part of this host name has {} characters", label.len()), help));
+            return Err((
+                format!("a label of this host name has {} characters", label.len()),
+                help,
+            ));
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Err((format!("`{label}` begins or ends with a dash"), help));
+            return Err((format!("`{label}` starts or ends with a dash"), help));
         }
         if let Some(odd) = label
             .chars()

@@ -200,7 +200,7 @@ impl<'a> Reload<'a> {
             () = stop.interrupted() => Event::Interrupted,
             read = read => match read {
                 Ok(read) => Event::Read(Box::new(read)),
-                Err(_) => Event::Read(Box::new(Err(Failure::agent("reading them ended too soon")))),
+                Err(_) => Event::Read(Box::new(Err(Failure::agent("reading them stopped unexpectedly")))),
             },
             () = sleep_until(end.into()), if is_reading => Event::Late,
             told = hung_up.changed() => match told {
@@ -224,8 +224,8 @@ impl<'a> Reload<'a> {
         if self.readers.len() >= MOST_READINGS {
             let file = file::being_read().map_or_else(|| "files".into(), |file| file::shown(&file));
             let why = format!(
-                "{} still wait for {file}; restart the service once it is a file again",
-                words::count(self.readers.len(), "earlier reading")
+                "{} still waiting for {file}; restart the service once it is a regular file again",
+                words::count(self.readers.len(), "earlier reload")
             );
             let _ = done.send(Err(Failure::agent(why)));
             return;

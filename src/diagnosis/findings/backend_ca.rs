@@ -40,35 +40,35 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let hosts = say::hosts(rows);
     let issuer = rows.first().and_then(untrusted).unwrap_or_default();
     let by = if issuer.is_empty() {
-        "a stranger"
+        "an unknown issuer"
     } else {
         common_name(issuer)
     };
     let title = match hosts[..] {
         [_] => format!(
-            "{}: its certificate comes from {by}, which the instance does not trust",
+            "{}: its certificate is from {by}, which the instance does not trust",
             say::leader(rows)
         ),
         _ => format!(
-            "{} have certificates of {by}, which the instance does not trust",
+            "{} have certificates issued by {by}, which the instance does not trust",
             count(hosts.len(), "backend")
         ),
     };
-    let shown = format!("no host of Azure's shows a certificate of {issuer}, so this is no inspection of everything");
+    let shown = format!("no Azure host presents a certificate issued by {issuer}, so not all TLS is inspected");
     let mut grounds = Grounds::default()
         .pattern(shown)
         .all(Weight::Tells, say::examples(rows));
     if rows.iter().any(Row::is_public) {
-        grounds = grounds.open("a device that inspects TLS to public hosts of some kinds alone would look the same");
+        grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }
     Account {
         title,
         grounds,
         suspects: vec![Suspect::Service, Suspect::TlsInspection],
         fix: Fix::new(format!(
-            "Upload the CA certificate of {by} to the instance (Certificates > CA certificates, store Root), or give {} a \
-             certificate of a public authority. A backend can also be set not to validate its chain, and then anybody can \
-             answer for it.",
+            "Upload the CA certificate of {by} to the instance (Certificates > CA certificates, store Root), or give \
+             {} a certificate from a public CA. A backend can also be set not to validate the chain, but then any \
+             server can impersonate it.",
             list(&hosts, 2)
         ))
         .look(rows.first().map(fix::show_issuer)),

@@ -67,19 +67,23 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };
             grounds.add(Weight::Supports(basis), measured(clock));
         }
-        None if view.clock.is_some() => grounds.add(Weight::Refutes, "servers give the same time as this VM"),
-        None if !many => grounds.add(Weight::Refutes, "too few hosts to blame the clock"),
+        None if view.clock.is_some() => grounds.add(Weight::Refutes, "servers report the same time as this VM"),
+        None if !many => grounds.add(Weight::Refutes, "too few hosts to suspect the clock"),
         None => {}
     }
     if !rows.is_empty() {
         let basis = if many { Basis::Pattern } else { Basis::Ambiguous };
-        let all = format!("the certificates of {} are out of their time", say::host_count(rows));
+        let all = format!(
+            "the certificates of {} are outside their validity period",
+            say::host_count(rows)
+        );
         grounds = grounds
             .with(Weight::Supports(basis), all)
             .all(Weight::Tells, say::examples(rows));
     }
     let fix = Fix::new(
-        "Set this VM's clock and run again: with a wrong clock no certificate can be judged. The instance has a clock of its own.",
+        "Set this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has its \
+         own clock.",
     )
     .look(["timedatectl status", "chronyc sources"]);
     Account {
@@ -98,7 +102,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn title(off: Option<Measured>, rows: &[Row<'_>]) -> String {
     match off {
         None => format!(
-            "This VM's clock is wrong: {} seem out of their time",
+            "This VM's clock is wrong: {} seem to be outside their validity period",
             say::host_count(rows)
         ),
         Some(Measured { ahead, signed }) => {
@@ -115,9 +119,11 @@ fn measured(Measured { ahead, signed }: Measured) -> String {
     let off = words::duration(ahead.unsigned_abs());
     let direction = if ahead.is_negative() { "behind" } else { "ahead" };
     if signed {
-        format!("this VM's clock is {off} {direction}, say servers whose certificates are verified")
+        format!("this VM's clock is {off} {direction}, according to servers with verified certificates")
     } else {
-        format!("NTP or plain HTTP put this VM's clock {off} {direction}: anybody on the way could have answered so")
+        format!(
+            "this VM's clock is {off} {direction} according to NTP or plain HTTP, which any device on the path could have forged"
+        )
     }
 }
 

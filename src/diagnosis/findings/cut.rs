@@ -78,14 +78,11 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ([one], [("answered with an alert", _)]) => {
             format!("{one}: {ports} answers the {} with an alert", last(rows))
         }
-        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} at the {}", last(rows)),
-        ([one], _) => format!("{one}: {ports} is accepted, then cut at the {}", last(rows)),
-        _ if told > 0 => format!(
-            "{} are accepted and cut on {ports}, by their names",
-            count(hosts, "host")
-        ),
+        ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} right after the {}", last(rows)),
+        ([one], _) => format!("{one}: {ports} is accepted, then cut right after the {}", last(rows)),
+        _ if told > 0 => format!("{} are accepted and cut on {ports}, by host name", count(hosts, "host")),
         _ => format!(
-            "{} are accepted and cut on {ports}, while others pass",
+            "{} are accepted and cut on {ports}, while others work",
             count(hosts, "host")
         ),
     };
@@ -98,14 +95,14 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if let Some(control) = control(view, rows, true) {
         grounds = grounds.proof(control);
     } else {
-        grounds = grounds.open("no other name was tried at these addresses, so it may not be the name");
+        grounds = grounds.open("no other name was tried at these addresses, so the filter may not match host names");
     }
     if passes > 0 {
         grounds = grounds.note(format!("{} on {ports}", say::others_get_through(passes)));
     }
     grounds = grounds.note(
         say::nobody(view, rows)
-            .unwrap_or_else(|| "the connection itself is accepted: a test of the port alone shows it open".into()),
+            .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows it as open".into()),
     );
     Account {
         title,
@@ -129,8 +126,9 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .any(|row| view.controls.nobody.contains_key(&row.endpoint.port))
         && say::nobody(view, rows).is_none()
     {
-        grounds = grounds
-            .note("192.0.2.1, which nobody owns, is not accepted on this port, so nothing here accepts for everyone");
+        grounds = grounds.note(
+            "192.0.2.1 (reserved, unused) does not accept on this port, so no middlebox answers for every address",
+        );
     }
     let mut suspects = account.suspects;
     if is_not_the_name {
@@ -141,16 +139,20 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     suspects.dedup();
     let is_on_the_way = way::account::reading(view, rows).is_some_and(|way| way.cut_on_the_way().is_some());
     if !is_on_the_way {
-        grounds = grounds.open("nothing shows whether the service cuts it or somebody on the way");
+        grounds = grounds.open("nothing shows whether the service or a device on the path cuts it");
     }
     Account {
         grounds,
         fix: Fix::new(format!(
-            "Look in the log of any firewall on the way for {} at this time. Where it denies, let it pass; where it does not, \
-             the service itself is unwell.",
+            "Search the log of any firewall on the path for {} at this time. If it denies, allow the traffic; if it \
+             does not, the service itself is failing.",
             list(&say::hosts(rows), 2)
         ))
-        .look(rows.first().filter(|row| row.endpoint.protocol.speaks_tls()).map(fix::show_issuer)),
+        .look(
+            rows.first()
+                .filter(|row| row.endpoint.protocol.speaks_tls())
+                .map(fix::show_issuer),
+        ),
         suspects,
         ..account
     }
@@ -167,10 +169,10 @@ pub(super) fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Op
             .map_or(at, |control| control.attempt.address);
         match view.name_test(row)? {
             NameTest::LetsThrough(name) if through => Some(format!(
-                "at {at} the name {name} gets through and {host} does not, right behind it"
+                "at {at}, the name {name} gets through, and {host} right after that does not"
             )),
             NameTest::CutsAsWell(name) if !through => Some(format!(
-                "{at} cuts {name} as well as {host}, so it does not go by the name"
+                "{at} cuts {name} as well as {host}, so the filter does not match host names"
             )),
             _ => None,
         }
@@ -215,8 +217,8 @@ pub(super) fn seen(rows: &[Row<'_>]) -> String {
     });
     let after = say::range(times).map_or_else(String::new, |(first, last)| {
         match (words::duration(first), words::duration(last)) {
-            (first, last) if first == last => format!(" after {last}"),
-            (first, last) => format!(" after {first} to {last}"),
+            (first, last) if first == last => format!(" ({last})"),
+            (first, last) => format!(" ({first} to {last})"),
         }
     });
     let last = match last(rows) {
@@ -229,5 +231,5 @@ pub(super) fn seen(rows: &[Row<'_>]) -> String {
         (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),
     };
     let parts = list(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 4);
-    format!("{parts} at {last}{after}")
+    format!("{parts} right after {last}{after}")
 }

@@ -62,41 +62,43 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     grounds.add(if several { PATTERN } else { Weight::Tells }, what);
     // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
     grounds = match (say::nobody(view, rows), nobodys_end(view, rows)) {
-        (None, _) if !several => grounds.refuted("nothing shows who cuts"),
+        (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
         (None, _) => grounds,
         (Some(accepted), NobodysEnd::CutAlike) if several => grounds.proof(accepted),
-        (Some(accepted), NobodysEnd::CutAlike) => grounds.pattern(format!("{accepted}, and cuts it in the same way")),
+        (Some(accepted), NobodysEnd::CutAlike) => {
+            grounds.pattern(format!("{accepted}, and cuts the connection in the same way"))
+        }
         (Some(accepted), NobodysEnd::Silent) if several => grounds.proof(accepted),
         (Some(accepted), NobodysEnd::Silent) => grounds
             .sign(accepted)
-            .open("behind the device that accepts, the service itself could be unwell"),
+            .open("the service itself, behind the device that accepts, could be failing"),
         (Some(_), NobodysEnd::Otherwise) if !several => {
-            grounds.refuted("the device that accepts does not cut what goes to nobody")
+            grounds.refuted("the device that accepts does not cut connections to the unused address")
         }
         (Some(accepted), NobodysEnd::Otherwise) => {
-            grounds.against(format!("{accepted}, but it does not cut what goes there in this way"))
+            grounds.against(format!("{accepted}, but does not cut those connections in this way"))
         }
     };
     let unreached = say::hosts(view.rows.iter().filter(|row| was_never_accepted(row, rows))).len();
     if unreached > 0 {
         grounds = grounds.carried(format!(
-            "{} on {ports} was never reached, so it may not be everything",
+            "{} on {ports} was never reached, so the rule may not cover everything",
             count(unreached, "other host")
         ));
     }
     let web = rows.iter().filter(|row| row.is_web()).count();
     let is_shown = say::nobody(view, rows).is_some();
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
-        _ if !is_shown => "the connection itself is accepted: a test of the port alone shows it open",
-        true => "an Azure Firewall accepts TCP 1433 for everyone, whatever its rules say",
-        false if web == rows.len() => "the connection itself is accepted: a test of the port alone shows it open",
-        false => "an Azure Firewall accepts a port for everyone once any application rule names it",
+        _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows it as open",
+        true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
+        false if web == rows.len() => "the TCP connection itself is accepted, so a plain port test shows it as open",
+        false => "an Azure Firewall accepts a port to any address once any application rule uses that port",
     };
     let title = match (say::titles(rows).as_slice(), shared_cause(rows)) {
         ([one], Some(cause)) => format!("{one}: {}", say::headline(rows, cause)),
         ([one], None) => format!("{one}: {ports} is accepted, then cut"),
         _ => format!(
-            "A firewall cuts everything on {ports}, {}",
+            "A firewall cuts all traffic on {ports}, {}",
             count(say::hosts(rows).len(), "host")
         ),
     };

@@ -33,7 +33,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let after = say::range(group.rows.iter().flat_map(Row::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let waited = format!(
-        "{}: this VM's own kernel says host unreachable after {}, as nobody answered for the next hop",
+        "{}: this VM's own kernel reports host unreachable after {}, because the next hop does not answer ARP",
         say::host_count(&group.rows),
         words::duration(if last >= WHOLE_WAIT { last } else { first })
     );
@@ -44,7 +44,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let answered = view.proved().count();
     let grounds = if answered > 0 {
-        grounds.note(format!("{}, over another route", say::others_prove(answered)))
+        grounds.note(format!("{} over another route", say::others_prove(answered)))
     } else {
         grounds
     };
@@ -52,13 +52,11 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!("The next hop to {} is dead", say::host_count(&group.rows)),
         grounds,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],
-        fix: Fix::new(
-            "Correct the next hop of the route that these addresses take, or bring up the appliance that it names.",
-        )
-        .look([
-            "az network nic show-effective-route-table -g RG -n NIC -o table",
-            "ip route get ADDRESS",
-        ]),
+        fix: Fix::new("Correct the next hop of the route to these addresses, or start the appliance at that address.")
+            .look([
+                "az network nic show-effective-route-table -g RG -n NIC -o table",
+                "ip route get ADDRESS",
+            ]),
         impact: None,
     }
 }

@@ -100,13 +100,16 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     grounds.add(
         Weight::Tells,
-        "the connection itself is accepted: a test of the port alone shows it open",
+        "the TCP connection itself is accepted, so a plain port test shows it as open",
     );
     let answered = say::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
         grounds.add(
             Weight::Tells,
-            format!("{} on TCP 80, so it goes by name", say::others_get_through(answered)),
+            format!(
+                "{} on TCP 80, so the filter matches host names",
+                say::others_get_through(answered)
+            ),
         );
     }
     let is_proxy = by.contains("proxy that wants a login");
@@ -120,7 +123,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             vec![Suspect::FirewallApplicationRule, Suspect::Proxy]
         },
         fix: if is_proxy {
-            Fix::new("Exempt the subnet from the transparent proxy: an instance cannot log in to one.")
+            Fix::new("Exempt the subnet from the transparent proxy: an instance cannot log in to a proxy.")
         } else {
             allow
         },

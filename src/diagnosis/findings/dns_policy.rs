@@ -74,33 +74,33 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         .collect();
     let hosts = say::hosts(&names);
     let title = match hosts[..] {
-        [] => "A DNS security policy blocks the name that name servers are tested with".into(),
+        [] => "A DNS security policy blocks the name used to test name servers".into(),
         [_] => format!("{}: a DNS security policy blocks its name", say::leader(&names)),
         _ => format!("A DNS security policy blocks {}", count(hosts.len(), "name")),
     };
     let grounds = if is_alias {
-        Grounds::default().proof("the answer is the alias blockpolicy.azuredns.invalid, which is Azure's own")
+        Grounds::default().proof("the answer is the alias blockpolicy.azuredns.invalid, which only Azure gives")
     } else {
         Grounds::default().pattern(format!(
-            "{PLATFORM} forwards nothing by itself and fails for these names only: others of the same domain resolve"
+            "{PLATFORM} does not forward by default and fails for these names only: others in the same domain resolve"
         ))
     };
     let what = if hosts.is_empty() {
-        "what is blocked".into()
+        "the blocked names".into()
     } else {
         list(&hosts, 2)
     };
     let or = if is_alias {
         ""
     } else {
-        " If there is none, a rule of a DNS forwarding ruleset sends these names to a server that fails."
+        " If there is none, a DNS forwarding ruleset sends these names to a server that fails."
     };
     Account {
         title,
         grounds: grounds.all(Weight::Tells, say::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new(format!(
-            "Let the DNS security policy of this network allow {what}, by a rule before the one that blocks.{or}"
+            "In this network's DNS security policy, allow {what} with a rule before the one that blocks.{or}"
         ))
         .look(POLICIES),
         impact: None,

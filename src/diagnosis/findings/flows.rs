@@ -108,7 +108,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let silent = is_silence(&ways(view, rows));
     let is_wide = is_wide(view, rows);
     let title = match hosts.as_slice() {
-        [host] if !is_wide && passed == 0 => format!("{host}: some connections are opened, others are lost"),
+        [host] if !is_wide && passed == 0 => format!("{host}: some connections open, others are lost"),
         [host] if !is_wide => format!("{host}: {}", share(passed, tried)),
         _ => format!(
             "{} of the connections {}: one instance of a pair",
@@ -121,7 +121,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             weight(is_wide, passed, tried),
             format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
         )
-        .note("connections to the same address and port fare differently, which no rule does")
+        .note("connections to the same address and port give different results, which no rule causes")
         .all(Weight::Tells, ports(&connections));
     let blocked: Vec<Row<'a>> = rows
         .iter()
@@ -131,7 +131,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if !blocked.is_empty() {
         let named: Vec<&str> = say::hosts(&blocked);
         grounds = grounds.carried(format!(
-            "of {} none passes: {}",
+            "none gets through to {}: {}",
             count(named.len(), "host"),
             list(&named, 3)
         ));
@@ -139,17 +139,16 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let open_elsewhere = |row: &&Row<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
     if let Some(row) = rows.iter().find(open_elsewhere) {
         grounds = grounds.note(format!(
-            "{} is open to connections of another endpoint: the same address and port is open and silent in one run",
+            "{} accepts connections of another endpoint: the same address and port both accepts and stays silent in one run",
             row.endpoint.target()
         ));
     }
     if silent {
-        grounds = grounds
-            .open("the other reading: a NAT that has run out of ports (SNAT) loses new connections in the same way");
+        grounds = grounds.open("SNAT port exhaustion would look the same: new connections are lost in the same way");
     }
     if !is_wide {
         grounds = grounds.note(format!(
-            "{} passed at the first connection",
+            "{} worked on the first connection",
             count(whole(view), "other endpoint")
         ));
     }
@@ -229,7 +228,7 @@ fn ports(connections: &[Connection]) -> Option<String> {
     let and = |ports: &[String]| list(&ports.iter().map(String::as_str).collect::<Vec<_>>(), 3);
     (!lost.is_empty() && !kept.is_empty()).then(|| {
         format!(
-            "from source ports like {} nothing passes, from {} it does",
+            "connections from source ports such as {} fail, those from {} work",
             and(&lost),
             and(&kept)
         )
@@ -260,14 +259,14 @@ fn suspects(is_wide: bool, silent: bool) -> Vec<Suspect> {
 
 fn remedy(is_wide: bool, silent: bool) -> String {
     let mut remedy = String::from(
-        "Look at the instances behind the load balancer that the route leads to: their health and rules, and the symmetry of \
-         the return path.",
+        "Check the instances behind the load balancer that the route leads to: their health and rules, and whether return \
+         traffic takes the same path.",
     );
     if silent {
-        remedy.push_str(" If the way out is a NAT, see how many of its ports are in use.");
+        remedy.push_str(" If outbound traffic uses a NAT, check its port usage.");
     }
     if !is_wide {
-        remedy.push_str(" As only this destination shows it, its own front end may be divided.");
+        remedy.push_str(" As only this destination is affected, its own front end may be failing.");
     }
     remedy
 }

@@ -107,7 +107,7 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
     let grounds = match silent {
         0 => grounds,
         _ => grounds.carried(format!(
-            "{silent} more are silent: routers limit the errors that they send, so they are counted in, although another rule \
+            "{silent} more get no reply: routers rate-limit ICMP errors, so these are included, although another rule \
              could drop them"
         )),
     };
@@ -119,7 +119,7 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
 
 fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let who = sender(group).map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
+    let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     let ports = say::ports(rows);
     let mut errors = rows.iter().filter_map(Row::refusal_on_the_way);
     let refuses = if errors.all(IcmpError::is_rejection) {
@@ -141,16 +141,16 @@ fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn unreachable<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let who = sender(group).map_or_else(|| "a router on the way".into(), |sender| sender.to_string());
+    let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     Account {
         title: match say::titles(rows)[..] {
-            [one] => format!("{one}: {who} knows no way there"),
-            _ => format!("{who} knows no way to {}", say::host_count(rows)),
+            [one] => format!("{one}: {who} has no route there"),
+            _ => format!("{who} has no route to {}", say::host_count(rows)),
         },
         grounds: seen(view, group, &who),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(format!(
-            "Give {who} a route there, or take it out of the way with a route of your own."
+            "Give {who} a route there, or bypass it with a route of your own."
         ))
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,

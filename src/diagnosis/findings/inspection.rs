@@ -77,20 +77,21 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let hosts = say::hosts(rows);
     let issuer = rows.first().map_or("", issuer);
     let by = if issuer.is_empty() {
-        "a stranger"
+        "an unknown issuer"
     } else {
         common_name(issuer)
     };
     let title = match hosts[..] {
-        [_] => format!("{}: its certificate comes from {by}", say::leader(rows)),
+        [_] => format!("{}: its certificate is issued by {by}", say::leader(rows)),
         _ => format!("TLS to {} is inspected by {by}", count(hosts.len(), "host")),
     };
     let trusted_here: Vec<bool> = rows.iter().filter_map(|row| row.chain()?.trusted_by_vm).collect();
     let is_known = trusted_here.contains(&true);
     let shown = if issuer.is_empty() {
-        "the certificate is shown without its key".into()
+        "the peer presents the certificate but does not hold its key".into()
     } else {
-        format!("{} show certificates of {issuer}", count(hosts.len(), "host")).replace("1 host show", "1 host shows")
+        format!("{} present certificates issued by {issuer}", count(hosts.len(), "host"))
+            .replace("1 host present", "1 host presents")
     };
     // What signs for one owner only may be its own; this VM's store knows the company's.
     let grounds = if owners(&hosts).len() > 1 || (hosts.len() > 1 && is_known) {
@@ -109,10 +110,10 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         title,
         grounds: grounds
             .note(store)
-            .note("an instance cannot be given a company's CA, so what is inspected is blocked for it"),
+            .note("an instance cannot be given a company's CA for these hosts, so inspected traffic is blocked for it"),
         suspects: vec![Suspect::TlsInspection],
         fix: Fix::new(format!(
-            "Exempt the instance's subnet from TLS inspection, at the least {}.",
+            "Exempt the instance's subnet from TLS inspection, at least for {}.",
             list(&hosts, 2)
         ))
         .look(rows.first().map(fix::show_issuer)),
@@ -127,7 +128,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let is_its_own = rows.iter().all(|row| self::subject(row) == issuer(row));
     let self_signed = if is_its_own { "self-signed " } else { "" };
     let shown = format!(
-        "{} show one and the same {self_signed}certificate",
+        "{} present the same {self_signed}certificate",
         count(hosts.len(), "host")
     );
     let grounds = if owners(&hosts).len() > 1 {
@@ -135,22 +136,22 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         Grounds::default()
             .sign(shown)
-            .open("hosts of one owner may well share a certificate")
+            .open("hosts of one owner may share a certificate")
     };
     Account {
         title: format!(
-            "A portal or appliance answers TLS for {} as {}",
+            "A portal or appliance answers TLS to {} as {}",
             count(hosts.len(), "host"),
             common_name(subject)
         ),
         grounds: grounds
-            .note(format!("it is that of {subject}"))
-            .note("a device that inspects TLS makes a certificate for each host, so this one inspects nothing")
+            .note(format!("its subject is {subject}"))
+            .note("a device that inspects TLS issues a certificate per host, so this is not TLS inspection")
             .all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],
         fix: Fix::new(format!(
-            "Exempt the instance's subnet from whatever answers as {}: an instance can neither log in to a portal nor trust its \
-             certificate.",
+            "Exempt the instance's subnet from the device that answers as {}: an instance can neither log in to a \
+             portal nor trust its certificate.",
             common_name(subject)
         ))
         .look(hosts.first().map(|host| fix::dig(None, host)))
@@ -170,23 +171,23 @@ fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let title = match hosts[..] {
         [_] => format!("{}: the certificate is for {whose}", say::leader(rows)),
-        _ => format!("{} show the certificate of {whose}", count(hosts.len(), "host")),
+        _ => format!("{} present the certificate of {whose}", count(hosts.len(), "host")),
     };
     let grounds = if owners(&hosts).len() > 1 {
         Grounds::default().pattern(format!(
-            "{} of several owners show it, so one device or one address answers for all of them",
+            "{} of several owners present it, so one device or one address answers for all of them",
             count(hosts.len(), "host")
         ))
     } else {
         Grounds::default()
-            .sign(format!("{} show it", count(hosts.len(), "host")).replace("1 host show", "1 host shows"))
+            .sign(format!("{} present it", count(hosts.len(), "host")).replace("1 host present", "1 host presents"))
     };
     Account {
         title,
         grounds: grounds.all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
-            "Find out why {} leads there: a record, or a device that answers in its place.",
+            "Find out why {} leads there: a DNS record, or a device that answers in its place.",
             list(&hosts, 2)
         ))
         .look(hosts.first().map(|host| fix::dig(None, host)))

@@ -51,14 +51,14 @@ pub(crate) const DNS_SERVERS: Rule = Rule {
     describe: other_name_servers,
 };
 
-/// The instance says that it is not reached from outside.
+/// The instance reports that it cannot be reached from outside.
 pub(crate) const INBOUND: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "inbound", Vec::new())),
     describe: not_reached,
 };
 
-/// The instance says that parts of its own fail.
+/// The instance reports that some of its own components fail.
 pub(crate) const INTERNAL: Rule = Rule {
     kind: FindingKind::InstanceView,
     claims: Claims::Groups(|view, _| group(view, "internal", Vec::new())),
@@ -158,10 +158,10 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
         grounds: told(seen),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
-        impact: Some("The instance does without it, whatever this VM sees.".into()),
+        impact: Some("The instance does not have it, whatever this VM sees.".into()),
         fix: Fix::new(
-            "Compare name servers, routes and rules of the instance's subnet with this VM's. If the network's name servers \
-             were changed, let the instance take them over.",
+            "Compare the name servers, routes and rules of the instance's subnet with this VM's. If the network's name \
+             servers have changed, apply the network configuration to the instance.",
         )
         .change([(fix::APPLY, None)]),
     }
@@ -180,10 +180,13 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         title: format!("The instance reaches what this VM does not: {}", named(&differing)),
         grounds: told(seen),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
-        impact: Some("None for the instance as far as it says: what blocks this VM may be this VM's own.".into()),
+        impact: Some(
+            "None for the instance, according to its own status: whatever blocks this VM may affect only this VM."
+                .into(),
+        ),
         fix: Fix::new(
-            "Look at what only this VM has: an NSG on its network interface, another subnet or route table, no outbound path, \
-             other name servers. If the document is old, fetch it again.",
+            "Check what only this VM has: an NSG on its network interface, another subnet or route table, no outbound \
+             access, other name servers. If the document is old, fetch it again.",
         )
         .look(["az network nic list-effective-nsg -g RG -n NIC"]),
     }
@@ -201,26 +204,26 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         .collect();
     let list = |servers: &BTreeSet<String>| servers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let grounds = if theirs.is_empty() || ours.is_empty() || theirs == ours {
-        Grounds::default().refuted("both ask the same")
+        Grounds::default().refuted("both use the same ones")
     } else {
         Grounds::default()
-            .proof(format!("the instance asks {}", list(&theirs)))
-            .proof(format!("this VM asks {}", list(&ours)))
+            .proof(format!("the instance uses {}", list(&theirs)))
+            .proof(format!("this VM uses {}", list(&ours)))
     };
     Account {
         title: format!(
-            "The instance asks other name servers than this VM: {}, not {}",
+            "The instance uses other name servers than this VM: {}, not {}",
             list(&theirs),
             list(&ours)
         ),
         grounds,
         suspects: vec![Suspect::DnsServer],
         impact: Some(
-            "Names can resolve differently for the instance, so what is said here of names may not hold for it.".into(),
+            "Names can resolve differently for the instance, so DNS results from this VM may not apply to it.".into(),
         ),
         fix: Fix::new(
-            "If the name servers of the virtual network were changed, let the instance take them over; if this VM has its own, \
-             pass the instance's with --dns-server.",
+            "If the virtual network's name servers have changed, apply the network configuration to the instance; if \
+             this VM has its own, pass the instance's with --dns-server.",
         )
         .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"])
         .change([(fix::APPLY, None)]),
@@ -232,17 +235,17 @@ fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let is_managed = |row: &&Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
     let managed: Vec<Row<'_>> = view.rows.iter().filter(is_managed).copied().collect();
     Account {
-        title: "The instance says that it is not reached from outside".into(),
+        title: "The instance reports that it cannot be reached from outside".into(),
         grounds: told(
             failing
                 .iter()
                 .map(|status| format!("{}: {}", status.name, says(status))),
         ),
         suspects: vec![Suspect::Nsg, Suspect::Udr],
-        impact: Some("The portal and every other management client lose the instance.".into()),
+        impact: Some("The portal and all other management clients lose access to the instance.".into()),
         fix: Fix::new(
-            "Allow TCP 3443 from the service tag ApiManagement into the subnet, and where a route sends 0.0.0.0/0 to a \
-             firewall, send ApiManagement to Internet.",
+            "Allow TCP 3443 from the service tag ApiManagement into the subnet, and if a route sends 0.0.0.0/0 to a \
+             firewall, add a route for ApiManagement with next hop Internet.",
         )
         .change(fix::lines(Kind::Nsg, &managed, view))
         .change(fix::lines(Kind::Routes, &managed, view)),
@@ -254,14 +257,14 @@ fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let is_peer = |row: &&Row<'_>| row.endpoint.direction == Direction::Peer;
     let peers: Vec<Row<'_>> = view.rows.iter().filter(is_peer).copied().collect();
     Account {
-        title: "The instance says that parts of its own fail".into(),
+        title: "The instance reports that some of its own components fail".into(),
         grounds: told(
             failing
                 .iter()
                 .map(|status| format!("{}: {}", status.name, says(status))),
         ),
         suspects: vec![Suspect::Service, Suspect::Nsg],
-        impact: Some("What rests on these parts does not work; a machine beside the instance cannot test them.".into()),
+        impact: Some("Whatever depends on these components does not work; a VM next to the instance cannot test them.".into()),
         fix: Fix::new(
             "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask Microsoft \
              support.",
@@ -276,13 +279,13 @@ fn stale<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let seen = stale.iter().map(|status| {
         let last = status.updated.map(minute).unwrap_or_default();
         format!(
-            "{}: last looked at {last}, although the instance looks every 15 minutes",
+            "{}: last checked {last}, although the instance checks every 15 minutes",
             status.name
         )
     });
     Account {
         title: format!(
-            "The instance no longer looks at {}: it has lost its connection",
+            "The instance no longer checks {}: it has lost its connection",
             if stale.len() == statuses.len() {
                 "anything".into()
             } else {
@@ -291,8 +294,8 @@ fn stale<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         ),
         grounds: told(seen),
         suspects: vec![Suspect::Service, Suspect::DnsServer],
-        impact: Some("What the instance says of these is no longer true, or no longer known.".into()),
-        fix: Fix::new("Trust this VM's results for them, put right what is blocked, then fetch the status again."),
+        impact: Some("The instance's own status for these is out of date.".into()),
+        fix: Fix::new("Use this VM's results for them, fix what is blocked, then fetch the status again."),
     }
 }
 
@@ -300,7 +303,7 @@ fn stale<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
 fn told(sentences: impl Iterator<Item = String>) -> Grounds {
     let mut sentences = sentences.peekable();
     if sentences.peek().is_none() {
-        return Grounds::default().refuted("the instance says nothing of the kind");
+        return Grounds::default().refuted("the instance reports no such failure");
     }
     Grounds::default().all(Weight::Supports(Basis::Ambiguous), sentences)
 }
@@ -318,7 +321,7 @@ fn named(pairs: &[Pair<'_>]) -> String {
 
 /// What the instance says, as half a sentence.
 fn says(status: &Status) -> String {
-    let mut text = format!("the instance says {}", status.state.as_str());
+    let mut text = format!("the instance reports {}", status.state.as_str());
     if let Some(since) = status.since {
         text = format!("{text} since {}", minute(since));
     }

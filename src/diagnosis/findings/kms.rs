@@ -40,18 +40,22 @@ pub(super) const ACTIVATION: Rule = Rule {
 fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     Account {
-        title: format!("{}: {} is dropped in silence", say::subject(rows), say::ports(rows)),
+        title: format!(
+            "{}: {} gets no reply (silently dropped)",
+            say::subject(rows),
+            say::ports(rows)
+        ),
         grounds: silence::alike(view, rows)
             .pattern(say::silence(rows))
             .note(
-                "the platform lets 1688 through NSGs, except where 0.0.0.0/0 is routed away or AzurePlatformLKM is denied",
+                "Azure lets TCP 1688 through NSGs, unless 0.0.0.0/0 is routed elsewhere or AzurePlatformLKM is denied",
             )
-            .note("so a 0.0.0.0/0 route that sends activation into a firewall is likely"),
+            .note("so a 0.0.0.0/0 route that sends activation to a firewall is likely"),
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
         fix: Fix::new(
-            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; where 0.0.0.0/0 leads to \
-             a firewall in Azure, a secured virtual hub's too, a network rule there for TCP 1688 does as well. Let no NSG rule \
-             deny AzurePlatformLKM; an https application rule for 1688 never works.",
+            "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; if 0.0.0.0/0 \
+             leads to a firewall in Azure (or in a secured virtual hub), a network rule there for TCP 1688 works too. \
+             No NSG rule may deny AzurePlatformLKM; an https application rule for 1688 never works.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .change(fix::lines(Kind::Routes, rows, view)),
@@ -62,15 +66,16 @@ fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let grounds = match sign_of_forced_tunnelling(view) {
         Some(sign) => Grounds::default().note(format!("{sign}, so traffic may leave through an appliance")),
-        None => Grounds::default().refuted("nothing shows an appliance on the way"),
+        None => Grounds::default().refuted("nothing shows an appliance on the path"),
     };
     Account {
         title: "KMS answers, which does not prove that activation works".into(),
         grounds: grounds
-            .note("activation succeeds only from a public address of Azure's, and the agent never asks for one"),
+            .note("activation succeeds only from an Azure public address, and the agent does not request one"),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(
-            "Route each KMS address (/32) to Internet, unless a firewall in Azure, a secured virtual hub's too, is the way out.",
+            "Route each KMS address (/32) to Internet, unless outbound traffic goes through a firewall in Azure (or \
+             in a secured virtual hub).",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .change(fix::lines(Kind::Routes, &group.rows, view)),
@@ -90,7 +95,7 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     });
     let signs = [
         // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.
-        (denied, 1, "denied by a page"),
+        (denied, 1, "answered with a block page"),
         (
             untrusted,
             2,

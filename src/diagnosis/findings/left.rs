@@ -22,7 +22,7 @@ pub(super) const WRONG_SERVICE: Rule = Rule {
 pub(super) const EXPIRED: Rule = Rule {
     kind: FindingKind::ExpiredCertificate,
     claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
-    describe: |view, group| describe(view, group, "certificates are out of their time"),
+    describe: |view, group| describe(view, group, "certificates are outside their validity period"),
 };
 
 /// The kind of finding that a blocked row belongs to where no wider rule explains it.
@@ -111,12 +111,12 @@ pub(super) fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
     say::hosts(view.proved().filter(|row| alike(row))).len()
 }
 
-/// How many hosts it is of all that the dependency has on these ports, where others work: ` (2 of 9 hosts)`.
+/// How many hosts it is of all that the dependency has on these ports, where others work: `, 2 of 9 hosts`.
 pub(super) fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
     let (well, ill) = (well(view, rows), say::hosts(rows).len());
     if well == 0 {
         String::new()
     } else {
-        format!(" ({ill} of {} hosts)", ill + well)
+        format!(", {ill} of {} hosts", ill + well)
     }
 }

@@ -89,13 +89,13 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .iter()
         .flat_map(Row::icmp)
         .filter(|(error, _)| view.is_own(error))
-        .map(|(error, _)| format!("{error}: an address of this VM itself"))
+        .map(|(error, _)| format!("{error}: one of this VM's own addresses"))
         .collect();
     let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
     let kept: Vec<Row<'a>> = group.rows.iter().filter(|row| is_kept_here(row)).copied().collect();
     let dropped = (!kept.is_empty()).then(|| {
         format!(
-            "the kernel could not send its SYNs to {} again (TCP_INFO), so they are dropped before they leave this VM",
+            "the kernel could not retransmit its SYNs to {} (TCP_INFO), so they are dropped before they leave this VM",
             say::host_count(&kept)
         )
     });
@@ -110,7 +110,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             proofs.fold(Grounds::default(), Grounds::proof)
         }),
         suspects: vec![Suspect::LocalHost],
-        fix: Fix::new("Let the agent's traffic out of this VM's own firewall, then run again.")
+        fix: Fix::new("Allow the agent's traffic in this VM's own firewall, then run again.")
             .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT"]),
         impact: None,
     }
@@ -132,14 +132,14 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .flat_map(Row::failures)
         .any(|(failure, _)| failure.errno == Some(libc::EHOSTUNREACH));
     let fix = if has_another || by_route {
-        "Take out this VM's own route that forbids these addresses, or add one that leads there, then run again."
+        "Remove this VM's own route that rejects these addresses, or add one that leads there, then run again."
     } else if group.rows.iter().all(is_v6) {
-        "Give this VM a default route for IPv6, or leave out --ipv6, then run again."
+        "Give this VM a default IPv6 route, or remove --ipv6, then run again."
     } else {
         "Give this VM a default route, then run again."
     };
     Account {
-        title: format!("This VM's routing table has no way to {}", say::host_count(&group.rows)),
+        title: format!("This VM has no route to {}", say::host_count(&group.rows)),
         grounds: beside(
             view,
             Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
@@ -173,8 +173,8 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let any = |wanted: &[i32]| errnos.iter().any(|errno| wanted.contains(errno));
     let (fix, look): (_, &[&str]) = if any(&[libc::EPERM, libc::EACCES, libc::EINVAL]) {
         (
-            "Look what on this VM forbids the agent's traffic (its own firewall, a blackhole or prohibit route, a security \
-             profile), lift it, then run again.",
+            "Find what blocks the agent's traffic on this VM (its own firewall, a blackhole or prohibit route, a \
+             security profile), remove it, then run again.",
             &[
                 "sudo nft list ruleset",
                 "sudo iptables -S OUTPUT",
@@ -194,13 +194,13 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         )
     } else {
         (
-            "Lift what keeps this VM from trying, then run again.",
+            "Remove whatever keeps this VM from trying, then run again.",
             &["ulimit -n", "cat /etc/resolv.conf"],
         )
     };
     Account {
         title: format!(
-            "This VM's limits or rights keep it from trying {}",
+            "This VM's limits or permissions keep it from trying {}",
             say::host_count(&group.rows)
         ),
         grounds: beside(
@@ -221,5 +221,5 @@ fn beside(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     } else {
         grounds
     };
-    grounds.note("the instance stands on other machines, so this says nothing about it")
+    grounds.note("the instance runs on other machines, so this does not apply to it")
 }

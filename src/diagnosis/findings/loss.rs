@@ -78,15 +78,15 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     if line.repeated > 0 {
         grounds = grounds.note(format!(
-            "{} of {} had to be asked again",
+            "{} of {} had to be repeated",
             line.repeated,
-            count(line.questions, "question")
+            count(line.questions, "query")
         ));
     }
     if !rows.is_empty() {
         grounds = grounds
             .note(format!(
-                "on such a line silence may be chance, so no rule is blamed for {}",
+                "on such a path missing replies may be chance, so no rule is suspected for {}",
                 count(rows.len(), "endpoint")
             ))
             .all(Weight::Tells, say::examples(rows));
@@ -101,10 +101,10 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         suspects: vec![Suspect::Nva],
         impact: rows
             .is_empty()
-            .then(|| "Connections take longer than they should; the instance may run into timeouts of its own.".into()),
+            .then(|| "Connections take longer than they should; the instance may run into timeouts.".into()),
         fix: Fix::new(
-            "Measure the line: its load, its error counters and the health of the tunnel or appliance on it. A longer \
-             --timeout shows what still works over it.",
+            "Check the link: its load, its error counters, and the health of any tunnel or appliance on the path. A \
+             longer --timeout shows what still works.",
         )
         .verify(["ping -c 100 -i 0.2 ADDRESS"]),
     }

@@ -161,7 +161,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.all(Weight::Tells, reading.evidence(*server).or(told));
     }
     if is_one_name(view, rows) {
-        grounds = grounds.open("only one name was asked for, so it may be that name alone");
+        grounds = grounds.open("only one name was queried, so only that name may be affected");
     }
     let tests = tests(rows);
     let seen = if tests.is_empty() {
@@ -206,7 +206,10 @@ fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, Reading)]) -> Fix {
     match others.iter().find(|(_, other)| other != reading) {
         Some((other, needs)) => {
             let second = needs.fix(view, *other);
-            let both = format!("{} Or, as one that works is enough: {}", fix.summary, second.summary);
+            let both = format!(
+                "{} One working server is enough, so alternatively: {}",
+                fix.summary, second.summary
+            );
             if both.chars().count() > MOST_FIX {
                 return fix;
             }
@@ -250,31 +253,31 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         if reading == Reading::Dropped(Transport::Tcp) {
             grounds = beside_tcp(view, grounds);
         }
-        grounds = grounds.note("its replies over UDP are cut short (TC=1), which sends whoever asks to TCP 53");
+        grounds = grounds.note("its replies over UDP are truncated (TC=1), so clients must use TCP 53");
     } else if !scattered.is_empty() {
         grounds = grounds.against(format!(
-            "other names of {} resolve, so questions were lost or limited rather than a zone missing",
+            "other names in {} resolve, so queries were lost or rate-limited rather than a zone being missing",
             list(&scattered, 2)
         ));
     } else if !is_whole && cause == Some(Cause::DnsTimeout) {
         grounds = grounds
-            .open("no other name of the same zone was asked for, so questions may have been lost or limited as well");
+            .open("no other name in the same zone was queried, so queries may also have been lost or rate-limited");
     } else if !is_whole && !platform::gives_all(view, rows) {
-        grounds = grounds.open("no other name of the same zone was asked for, so it may be this name alone");
+        grounds = grounds.open("no other name in the same zone was queried, so only this name may be affected");
     } else if seen.is_alive() && are_zones {
-        grounds = grounds.note("it answers for other names, so it is about these zones");
+        grounds = grounds.note("it answers for other names, so only these zones are affected");
     }
     let fix = if let Some((reading, server)) = cut_short.zip(server) {
         reading.fix(view, server)
     } else if !scattered.is_empty() {
         Fix::new(format!(
-            "See whether {name} limits how often this subnet may ask, or is overloaded, and whether the line to it loses packets."
+            "Check whether {name} rate-limits this subnet or is overloaded, and whether the path to it loses packets."
         ))
     } else if server == Some(PLATFORM) {
         // It has nobody to forward to, unless somebody told it.
         Fix::new(
-            "Look for a DNS security policy that blocks these names, or a DNS forwarding ruleset that sends them to a server that \
-             fails: 168.63.129.16 does neither by itself.",
+            "Look for a DNS security policy that blocks these names, or a DNS forwarding ruleset that sends them to a \
+             server that fails: 168.63.129.16 does neither by default.",
         )
         .look(POLICIES)
     } else if let Some((server, cause)) = server
@@ -284,7 +287,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Reading::AtTimes(cause).fix(view, server)
     } else {
         Fix::new(format!(
-            "Make {name} forward the zones of these names, to 168.63.129.16 at last."
+            "Make {name} forward these names' zones, ultimately to 168.63.129.16."
         ))
     };
     Account {
@@ -353,7 +356,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .all(weight, tests(rows))
         .all(Weight::Tells, reading.evidence(server));
     if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
-        grounds = grounds.against("it answered other questions in this run");
+        grounds = grounds.against("it answered other queries in this run");
     }
     if reading == Reading::Dropped(Transport::Tcp) {
         grounds = beside_tcp(view, grounds);
@@ -362,13 +365,13 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.note("names resolve through another server");
     }
     let impact = if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
-        "Names fail to resolve now and then."
+        "Names fail to resolve intermittently."
     } else if seen.udp.answered > 0 {
-        "Answers that do not fit into a datagram are lost."
+        "Answers that do not fit in a UDP datagram are lost."
     } else if others {
-        "Names resolve through another server, as long as that one lives, and slower."
+        "Names resolve through another server as long as that one works, and more slowly."
     } else {
-        "Names resolve for now; a resolver that asks in this way finds none."
+        "Names resolve for now, but not for a resolver that uses this transport."
     };
     Account {
         title: format!("Name server {server} {}", reading.words()),
@@ -390,10 +393,10 @@ fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     }
     match &view.controls.late {
         Some(late) if late.is_answered() => {
-            grounds.note(format!("{} answered a connection behind it, so connections get out", late.host))
+            grounds.note(format!("{} answered a connection right after, so connections get out", late.host))
         }
         _ => grounds.open(
-            "no connection to anybody else was answered behind it, so connections may have been lost, whatever they go to",
+            "no connection to another host was answered right after, so connections may be lost whatever their destination",
         ),
     }
 }

@@ -78,13 +78,13 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             Grounds::default().proof(format!("{filter} answers with this address for names that it blocks")),
         ),
         None if parsed.is_some_and(address::is_impossible) => (
-            format!("{who} to {address}, which cannot be right"),
-            Grounds::default().proof("no service of Azure can live at this address"),
+            format!("{who} to {address}, which cannot be correct"),
+            Grounds::default().proof("no Azure service can have this address"),
         ),
         None => (
-            format!("{who} to {address}, where nothing proves itself"),
+            format!("{who} to {address}, where no service was verified"),
             Grounds::default()
-                .pattern("no service can be all of these names: a DNS filter sends what it blocks to one address"),
+                .pattern("no single service has all of these names: a DNS filter answers with one address for everything that it blocks"),
         ),
     };
     let hosts = say::hosts(&group.rows);
@@ -93,8 +93,8 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds.all(Weight::Tells, say::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
-            "Exempt this subnet's queries for {} from the DNS filter, or remove their record on the name server, in a private zone \
-             or in a hosts file.",
+            "Exempt this subnet's queries for {} from the DNS filter, or remove their records on the name server, in a \
+             private zone or in a hosts file.",
             list(&hosts, 2)
         ))
         .look(ask(&group.rows)),
@@ -105,14 +105,16 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let hosts = say::hosts(&group.rows);
     Account {
-        title: format!("{} to {}, where nothing proves itself", who(&group.rows), group.scope),
+        title: format!("{} to {}, where no service was verified", who(&group.rows), group.scope),
         grounds: Grounds::default()
-            .pattern("no private link leads there, and a private endpoint has one, unless a name server leaves its alias out")
+            .pattern(
+                "no private link leads there, as it would to a private endpoint, unless a name server omits its alias",
+            )
             .all(Weight::Tells, say::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
-            "Remove the record of {} on the name server, in a private zone or in a hosts file; or, if a private endpoint is meant, \
-             see that it exists.",
+            "Remove the record for {} on the name server, in a private zone or in a hosts file; or, if it is meant to \
+             be a private endpoint, check that it exists.",
             list(&hosts, 2)
         ))
         .look(ask(&group.rows)),
@@ -143,12 +145,12 @@ fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .look(["az network private-dns zone list -o table"])
     } else {
         Fix::new(format!(
-            "Let {name} forward these names: a DNS filter denies them, or a zone of its own hides them."
+            "Let {name} forward these names: a DNS filter denies them, or one of its own zones hides them."
         ))
     };
     Account {
         title: format!(
-            "{} of {} do not exist for {name}",
+            "{} of {} do not exist according to {name}",
             count(hosts, "name"),
             say::subject(rows)
         ),

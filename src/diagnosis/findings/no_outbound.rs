@@ -82,7 +82,7 @@ fn way_out<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let seen = Grounds::default().pattern(silence(view, group));
     if group.rows.iter().all(is_denied) {
         return Account {
-            title: "Nothing public answers: the network's rules deny it".into(),
+            title: "No outbound internet access: the network's rules deny it".into(),
             grounds: seen,
             suspects: vec![Suspect::Nsg, Suspect::Udr],
             fix: fix::allow(&group.rows, view),
@@ -97,12 +97,12 @@ fn way_out<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         };
     };
     Account {
-        title: format!("Nothing public answers: 0.0.0.0/0 leads to {elsewhere}"),
-        grounds: seen.note("the route for 0.0.0.0/0 is no default of Azure's, and the instance has the same one"),
+        title: format!("No public host answers: 0.0.0.0/0 leads to {elsewhere}"),
+        grounds: seen.note("the route for 0.0.0.0/0 is not an Azure default route, and the instance has the same one"),
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nva],
         fix: Fix::new(format!(
-            "Look at {elsewhere}: does it live, does it take packets of this subnet, do its rules let them out, and do the replies \
-             come back the same way?"
+            "Check {elsewhere}: is it up, does it accept packets from this subnet, do its rules let them out, and do \
+             the replies come back the same way?"
         ))
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,
@@ -112,11 +112,11 @@ fn way_out<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default()
         .pattern(format!(
-            "{}: nothing is known about the instance, which has a public address of its own",
+            "{}: nothing is known about the instance, which has its own public address",
             silence(view, group)
         ))
-        .open("a rule that denies Internet, or a route to nowhere, would look the same")
-        .note("subnets of new networks are private by default: without a public address or a NAT gateway a VM has no way out");
+        .open("a rule that denies Internet, or a route with next hop None, would look the same")
+        .note("subnets in new virtual networks are private by default: without a public address or a NAT gateway, a VM has no outbound access");
     let mut servers = view.proved().filter_map(Row::tested_server);
     if let Some(server) = servers.next() {
         grounds = grounds.note(format!(
@@ -126,20 +126,20 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     let answering: Vec<&str> = say::titles(view.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
     grounds = grounds.note(if answering.is_empty() {
-        "services that have service endpoints are silent too".into()
+        "services with service endpoints do not answer either".into()
     } else {
         format!(
-            "{} answer: service endpoints go around the way out, or the NSG allows just their tags",
+            "{} answer: their service endpoints bypass the outbound route, or the NSG allows only their tags",
             list(&answering, 3)
         )
     });
     Account {
-        title: "This VM has no way out, so nothing is known about the instance".into(),
+        title: "This VM has no outbound access, so nothing is known about the instance".into(),
         grounds,
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],
         fix: Fix::new(
-            "Give this VM a public address for the test, and run again. A NAT gateway on the subnet helps too, but changes the \
-             outbound address of the instance as well.",
+            "Give this VM a public address for the test, and run again. A NAT gateway on the subnet works too, but \
+             also changes the instance's outbound address.",
         )
         .change([
             (
@@ -148,7 +148,9 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             ),
             (
                 "az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --public-ip-address PIP",
-                Some("az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --remove publicIPAddress".into()),
+                Some(
+                    "az network nic ip-config update -g RG --nic-name NIC -n IPCONFIG --remove publicIPAddress".into(),
+                ),
             ),
         ])
         .look([

@@ -40,7 +40,7 @@ fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             Suspect::FirewallApplicationRule,
         ],
         fix: Fix::new(format!(
-            "Deny {ports} to {subject} in the subnet's NSG or at the firewall."
+            "Deny {ports} to {subject} in the subnet's NSG or in the firewall."
         )),
         impact: None,
     }
@@ -49,10 +49,10 @@ fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 fn never_tried<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let (subject, ports) = (say::subject(&group.rows), say::ports(&group.rows));
     Account {
-        title: format!("{subject}: {ports} was never tried, so no block is shown"),
+        title: format!("{subject}: {ports} was not tried, so it is not known to be blocked"),
         grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
-        fix: Fix::new("Name the target of this test by its address, so that no name server has a say."),
+        fix: Fix::new("Give this test's target as an address, so that it does not depend on DNS."),
         impact: None,
     }
 }

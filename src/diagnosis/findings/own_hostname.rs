@@ -86,7 +86,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let title = match group.scope.as_str() {
         "nowhere" => format!("{who} {does} not exist for this network"),
         "public" => format!("{who} {lead} to a public address"),
-        _ => format!("{who} {lead} to another address than the instance's"),
+        _ => format!("{who} {lead} to an address other than the instance's"),
     };
     let right = rows
         .iter()
@@ -97,12 +97,21 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds(view, rows, right),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::DnsServer],
         fix: Fix::new(format!(
-            "Add a record for each name that leads to {}: a private zone for the whole name, with the address at @, or a record \
-             on the network's own name servers. Never a zone azure-api.net: it would hide the names of other instances.",
-            right.map_or_else(|| "the instance's private address".to_owned(), |address| format!("its private address {address}"))
+            "For each name, add a record that leads to {}: a private zone for the full name, with the address at @, or \
+             a record on the network's own name servers. Never create a zone azure-api.net: it would hide the names of \
+             other instances.",
+            right.map_or_else(
+                || "the instance's private address".to_owned(),
+                |address| format!("its private address {address}")
+            )
         ))
         .look(hosts.first().map(|host| fix::dig(None, host)))
-        .change(hosts.iter().flat_map(|host| records(host, &vip)).map(|line| (line, None::<String>))),
+        .change(
+            hosts
+                .iter()
+                .flat_map(|host| records(host, &vip))
+                .map(|line| (line, None::<String>)),
+        ),
         impact: None,
     }
 }
@@ -122,7 +131,7 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Groun
                 let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
                 let addresses = list(&distinct(addresses.iter().map(String::as_str)), 3);
                 let but = right.map_or_else(String::new, |right| {
-                    format!(", and the instance's private address is {right}")
+                    format!(", but the instance's private address is {right}")
                 });
                 grounds.add(
                     Weight::Supports(Basis::Pattern),
@@ -132,7 +141,7 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Groun
                 if own.is_some_and(|own| !own.validation.chain) {
                     grounds.add(
                         Weight::LeavesOpen,
-                        format!("{host} is a custom name: an application gateway or load balancer in front of it may be meant"),
+                        format!("{host} is a custom name: it may be meant to lead to an application gateway or load balancer in front of the instance"),
                     );
                 }
             }
@@ -141,7 +150,7 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Groun
         if let Some(zone) = reserved_zone(view, row) {
             grounds.add(
                 Weight::Tells,
-                format!("a zone {zone} answers on a name server of this network: it hides every name that is not in it; remove it"),
+                format!("a zone {zone} answers on a name server of this network: it hides every name that it does not contain; remove it"),
             );
         }
     }

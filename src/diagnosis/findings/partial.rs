@@ -101,11 +101,11 @@ fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         Weight::Supports(Basis::Ambiguous)
     };
     Account {
-        title: format!("{}: {} works, with something odd", say::subject(rows), say::ports(rows)),
+        title: format!("{}: {} works, with an anomaly", say::subject(rows), say::ports(rows)),
         grounds: Grounds::default().all(weight, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Service],
         fix: Fix::new(
-            "See whether a device on the way ends connections that it has let through; the service itself has proved itself.",
+            "Check whether a device on the path ends connections that it has let through; the service itself is verified.",
         ),
         impact: None,
     }
@@ -124,7 +124,7 @@ fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!("Name servers differ about {}", count(say::hosts(rows).len(), "name")),
         grounds: Grounds::default()
             .all(Weight::Supports(Basis::Ambiguous), first)
-            .note("a resolver asks one or the other, so the instance fails now and then"),
+            .note("a resolver uses one or the other, so the instance fails intermittently"),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix::new(fix).look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),
         impact: None,

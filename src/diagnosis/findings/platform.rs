@@ -18,9 +18,9 @@ pub(super) const POLICIES: [&str; 2] = [
 pub(super) fn answers(view: &RunView<'_>) -> Option<String> {
     view.platform_dns.map(|answers| {
         if answers {
-            format!("the platform's name server {PLATFORM} answers from here")
+            format!("Azure's name server {PLATFORM} answers from here")
         } else {
-            format!("the platform's name server {PLATFORM} does not answer either")
+            format!("Azure's name server {PLATFORM} does not answer either")
         }
     })
 }
@@ -52,15 +52,15 @@ pub(super) fn of_names(view: &RunView<'_>, rows: &[Row<'_>], grounds: Grounds) -
     match (gives, denies) {
         (0, 0) => grounds,
         (0, _) => grounds.against(format!(
-            "the platform's name server {PLATFORM} gives no address for {} either",
+            "Azure's name server {PLATFORM} gives no address for {} either",
             if denies == 1 { "it" } else { "them" }
         )),
         (_, 0) if gives == rows.len() => grounds.proof(format!(
-            "the platform's name server {PLATFORM} gives an address for {}",
+            "Azure's name server {PLATFORM} gives an address for {}",
             if gives == 1 { "it" } else { "all of them" }
         )),
         _ => grounds.note(format!(
-            "the platform's name server {PLATFORM} gives an address for {gives} of {}",
+            "Azure's name server {PLATFORM} gives an address for {gives} of {}",
             gives + denies
         )),
     }

@@ -70,12 +70,12 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         title,
         grounds: Grounds::default()
             .all(Weight::Supports(Basis::Pattern), say::examples(rows))
-            .note("a private endpoint that is gone leaves its record behind, and one that is closed stays silent")
-            .note("service tags hold public addresses only: a rule for one does not reach a private endpoint"),
+            .note("a deleted private endpoint may leave its DNS record behind, and one whose subnet blocks the traffic does not answer")
+            .note("service tags contain public addresses only: a rule with a tag does not cover a private endpoint"),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::Nsg, Suspect::Udr, Suspect::Nva],
         fix: Fix::new(format!(
-            "See that the private endpoint at {} exists and is approved, and let {} in at its subnet; if it is gone, delete its \
-             record.",
+            "Check that the private endpoint at {} exists and is approved, and allow {} into its subnet; if it was \
+             deleted, delete its record.",
             list(&addresses.iter().map(String::as_str).collect::<Vec<_>>(), 2),
             say::ports(rows)
         ))

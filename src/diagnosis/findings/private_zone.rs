@@ -71,9 +71,10 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let mut grounds = Grounds::default()
         .all(Weight::Supports(basis), say::examples(rows))
-        .note("a zone linked to the network answers for all of its names, and hides the public ones");
+        .note("a zone linked to the network answers for all names in it, and hides the public ones");
     if weakest < Sign::Authority {
-        grounds = grounds.note("the answer has no SOA record that would tell whose it is: forwarders leave it out");
+        grounds =
+            grounds.note("the answer has no SOA record that would show which zone it is from: forwarders omit it");
     }
     Account {
         title,
@@ -100,24 +101,24 @@ fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
     const FALL_BACK: &str = "let it fall back to public DNS (NxDomainRedirect)";
     if let Some(zone) = zone.filter(|zone| is_of_gateways(zone)) {
         return format!(
-            "A private zone {zone} hides every other instance: add the records that are missing, make a zone for each host of the \
-             internal instance in its place, or {FALL_BACK}."
+            "A private zone {zone} hides every other instance: add the missing records, replace the zone with one per \
+             host name of the internal instance, or {FALL_BACK}."
         );
     }
     let (theirs, own): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().copied().partition(is_microsofts);
     let (theirs, own) = (say::hosts(&theirs), say::hosts(&own));
     match (theirs.len(), own.len()) {
         (_, 0) => format!(
-            "Unlink the zone from this network, or {FALL_BACK}: {} {} Microsoft's, and no record of yours can lead there.",
+            "Unlink the zone from this network, or {FALL_BACK}: {} {} Microsoft's, and you cannot add a record for it.",
             list(&theirs, 2),
             if theirs.len() == 1 { "is" } else { "are" }
         ),
         (0, _) => format!(
-            "Add the private endpoint's record of {}, or unlink the zone, or {FALL_BACK}.",
+            "Add the private endpoint's record for {}, unlink the zone, or {FALL_BACK}.",
             list(&own, 2)
         ),
         (_, _) => format!(
-            "Add the record of {}; what else is hidden is Microsoft's: unlink the zone, or {FALL_BACK}.",
+            "Add the record for {}; the other hidden names are Microsoft's: unlink the zone, or {FALL_BACK}.",
             list(&own, 1)
         ),
     }

@@ -34,7 +34,7 @@ pub(super) const LEFT: Rule = Rule {
         Account {
             grounds: account
                 .grounds
-                .open("a service that does not listen on this port answers in the same way"),
+                .open("a service that does not listen on this port would answer in the same way"),
             ..account
         }
     },
@@ -57,7 +57,7 @@ fn beside(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let hosts = say::hosts(rows.iter().filter(is_lone)).len();
     (hosts > 0).then(|| {
         format!(
-            "others on the port and of the same tag are not refused, so that {} may not listen on their own account",
+            "others on this port and with the same tag are not refused, so {} may simply not be listening",
             count(hosts, "host")
         )
     })
@@ -91,17 +91,17 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         say::subject(rows)
     );
     let grounds = if say::dependencies(rows).len() < FEWEST_DEPENDENCIES {
-        Grounds::default().refuted("services of one or two dependencies may not listen there")
+        Grounds::default().refuted("services of one or two dependencies may not be listening there")
     } else {
         Grounds::default()
             .pattern(all)
-            .pattern("services of so many owners do not all stop listening: a device on the way refuses")
+            .pattern("services of so many owners do not all stop listening at once: a device on the path refuses")
             .all(Weight::Carries(Basis::Ambiguous), beside(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);
     Account {
         title: format!(
-            "A device on the way resets {} to {}",
+            "A device on the path resets {} to {}",
             say::ports(rows),
             say::host_count(rows)
         ),

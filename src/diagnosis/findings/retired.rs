@@ -25,13 +25,10 @@ pub(super) const RULE: Rule = Rule {
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let hosts = say::hosts(&group.rows);
     Account {
-        title: format!(
-            "The documentation names {} that no longer exist",
-            count(hosts.len(), "host")
-        ),
+        title: format!("Retired, still in the documentation: {}", count(hosts.len(), "host")),
         grounds: Grounds::default().note(format!("no name server knows {}", list(&hosts, 4))),
         suspects: vec![Suspect::Documentation],
-        fix: Fix::new("Nothing to allow: leave these names out of firewall rules."),
+        fix: Fix::new("No action needed: leave these names out of firewall rules."),
         impact: None,
     }
 }

@@ -54,7 +54,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let replaced = here.iter().filter(|page| page.in_place_of_an_object).count();
     let grounds = if replaced > 1 {
         Grounds::default().pattern(format!(
-            "{} asked for a file and got this page, over hosts of {}",
+            "{} requested a file and got this page instead, from hosts of {}",
             count(replaced, "endpoint"),
             count(owners.len(), "owner")
         ))
@@ -64,9 +64,9 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
                 "hosts of {} answer with this page",
                 count(owners.len(), "owner")
             ))
-            .open("servers of one make may word an error alike")
+            .open("servers of the same product may use the same error page")
     };
-    let whole = (say::shortened(quote) != quote).then(|| format!("it says \"{quote}\""));
+    let whole = (say::shortened(quote) != quote).then(|| format!("the page contains \"{quote}\""));
     Account {
         title: format!(
             "{} answer {ports} with the same page: \"{}\"",
@@ -76,7 +76,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds
             .all(Weight::Supports(Basis::Ambiguous), whole)
             .note(format!("it came from {}", list(&hosts, 3)))
-            .note("the connection itself is accepted: a test of the port alone shows it open"),
+            .note("the TCP connection itself is accepted, so a plain port test shows it as open"),
         suspects: vec![Suspect::Proxy, Suspect::FirewallApplicationRule, Suspect::Nva],
         fix: fix::allow_by_name(rows, view),
         impact: None,

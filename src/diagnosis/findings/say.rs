@@ -9,7 +9,7 @@ use crate::{
     diagnosis::view::{Row, RunView},
     model::{Cause, Need},
     net::tcp::TcpEnd,
-    probe::control::NOBODY,
+    probe::control::TEST_NET_1,
     text::words::{self, count, distinct, list},
 };
 
@@ -60,7 +60,7 @@ pub(super) fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);
     let port = ports.find(|port| view.controls.intercepts(*port))?;
     Some(format!(
-        "{NOBODY}:{port}, which nobody owns, is accepted too: a device on the way answers for everyone"
+        "{TEST_NET_1}:{port} (reserved, unused) accepts too: a middlebox answers for every address"
     ))
 }
 
@@ -94,7 +94,7 @@ pub(super) fn headline(rows: &[Row<'_>], cause: Cause) -> String {
     let way = match cause {
         Cause::TlsReset => "reset",
         Cause::TlsClosed => "closed",
-        Cause::TlsTimeout => "silent",
+        Cause::TlsTimeout => "gets no reply",
         _ => return cause.headline(&ports),
     };
     match rows.iter().filter(|row| row.was_greeted()).count() {
@@ -107,8 +107,8 @@ pub(super) fn headline(rows: &[Row<'_>], cause: Cause) -> String {
 /// `3 other endpoints prove themselves`.
 pub(super) fn others_prove(number: usize) -> String {
     match number {
-        1 => "1 other endpoint proves itself".into(),
-        _ => format!("{number} other endpoints prove themselves"),
+        1 => "1 other endpoint works".into(),
+        _ => format!("{number} other endpoints work"),
     }
 }
 
@@ -153,7 +153,7 @@ pub(super) fn impact(rows: &[Row<'_>]) -> String {
     let features: Vec<&str> = features.into_iter().filter(|title| !required.contains(title)).collect();
     match (required.len(), features.len()) {
         (0 | 1, 0) | (0, 1) => weightiest.endpoint.impact.clone(),
-        (1, _) => format!("{} Nor does {} work.", weightiest.endpoint.impact, list(&features, 2)),
+        (1, _) => format!("{} Also affected: {}.", weightiest.endpoint.impact, list(&features, 2)),
         (0, many) => format!("{many} optional dependencies do not work: {}.", list(&features, 4)),
         (many, 0) => format!("{many} required dependencies do not work: {}.", list(&required, 5)),
         (many, optional) => {
@@ -179,7 +179,7 @@ pub(super) fn examples(rows: &[Row<'_>]) -> Vec<String> {
     let alike = distinct(alike.iter().map(String::as_str));
     if !alike.is_empty() {
         sentences.push(format!(
-            "{} alike: {}",
+            "{} with the same result: {}",
             count(alike.len(), "more endpoint"),
             list(&alike, 3)
         ));
@@ -212,10 +212,10 @@ pub(super) fn silence(rows: &[Row<'_>]) -> String {
         .map(|longest| format!(" within {}", words::duration(longest)))
         .unwrap_or_default();
     match range(silent.iter().filter_map(|(syns, _)| *syns)) {
-        Some((1, 1)) => format!("{who}: no answer to 1 SYN{within}"),
-        Some((few, many)) if few == many => format!("{who}: no answer to {many} SYNs{within}"),
-        Some((few, many)) => format!("{who}: no answer to {few} to {many} SYNs{within}"),
-        None => format!("{who}: no answer{within}"),
+        Some((1, 1)) => format!("{who}: no reply to 1 SYN{within}"),
+        Some((few, many)) if few == many => format!("{who}: no reply to {many} SYNs{within}"),
+        Some((few, many)) => format!("{who}: no reply to {few} to {many} SYNs{within}"),
+        None => format!("{who}: no reply{within}"),
     }
 }
 

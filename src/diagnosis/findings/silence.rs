@@ -41,13 +41,13 @@ pub(super) const LEFT: Rule = Rule {
     kind: FindingKind::Silence,
     claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {
-        let account = left::describe(view, group, "gets no answer");
+        let account = left::describe(view, group, "gets no reply");
         // A lone silent host among many that answer may be the service's own trouble.
         let lone = say::hosts(&group.rows).len() == 1 && left::well(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
         Account {
             grounds: if lone {
-                grounds.open("as others of the same dependency answer on the port, it may be this host's own trouble")
+                grounds.open("others of the same dependency answer on the port, so only this host may be affected")
             } else {
                 grounds
             },
@@ -134,12 +134,12 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let ports = say::ports(rows);
     let tags = distinct(rows.iter().map(Row::tag));
     let title = match (say::titles(rows).as_slice(), tags.as_slice()) {
-        ([one], _) => format!("{one}: {ports} is dropped in silence"),
+        ([one], _) => format!("{one}: {ports} gets no reply (silently dropped)"),
         (_, [tag]) if group.scope.starts_with("tag-") => format!(
-            "{ports} to the tag {tag} is dropped in silence, {}",
+            "{ports} to the tag {tag} gets no reply (silently dropped), {}",
             say::host_count(rows)
         ),
-        _ => format!("{ports} is dropped in silence, to {}", say::host_count(rows)),
+        _ => format!("{ports} gets no reply (silently dropped), {}", say::host_count(rows)),
     };
     Account {
         title,
@@ -172,8 +172,8 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
         && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
     {
         grounds = grounds.against(format!(
-            "{host}, which had answered a connection, was silent to another: connections are lost, whatever they go to (a NAT that \
-             has run out of ports, a line that was cut or loses packets)"
+            "{host} answered one connection and then not another: connections are lost whatever their destination \
+             (SNAT port exhaustion, a link that went down or loses packets)"
         ));
     }
     let is_akin = |other: &&Row<'_>| {
@@ -186,11 +186,12 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     let mut refused = view.rows.iter().filter(is_akin).filter_map(Row::refusal_on_the_way);
     if let Some(sender) = refused.find_map(|error| error.sender.filter(|_| !view.is_own(error))) {
         grounds = grounds.open(format!(
-            "{sender} refuses others like it, and routers limit the errors that they send: it may be the same rule"
+            "{sender} refuses similar connections, and routers rate-limit ICMP errors: it may be the same rule"
         ));
     } else if let Some(sender) = limits_its_errors(view) {
         grounds = grounds.open(format!(
-            "{sender} refuses others, not at every packet: it limits the errors that it sends, so it may be the same device"
+            "{sender} refuses other connections, but not with every packet: it rate-limits its ICMP errors, so it may \
+             be the same device"
         ));
     }
     grounds
@@ -236,7 +237,7 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
         .find(|other| rows.iter().any(|row| row.endpoint.host == other.endpoint.host));
     if let Some(other) = same_host {
         sentences.push(format!(
-            "{} answers on TCP {}, so this is about the port",
+            "{} answers on TCP {}, so only this port is affected",
             other.endpoint.host, other.endpoint.port
         ));
     }
@@ -258,7 +259,7 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
         ));
     } else if let Some(port) = busiest_port(view.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
         let hosts = say::hosts(view.proved().filter(elsewhere).filter(|row| row.endpoint.port == port)).len();
-        sentences.push(format!("TCP {port} is answered by {}", count(hosts, "host")));
+        sentences.push(format!("TCP {port} works to {}", count(hosts, "host")));
     }
     sentences
 }

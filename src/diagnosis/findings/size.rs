@@ -38,26 +38,29 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default().with(
         Weight::Supports(basis),
         format!(
-            "{}: every connection falls silent after we spoke, and every one with segments of at most {SMALL_SEGMENT} bytes \
-             proves the service",
+            "{}: every connection stops responding after our first data, but every connection with segments of at most \
+             {SMALL_SEGMENT} bytes works",
             count(hosts, "host")
         ),
     );
     if arrivals > 0 {
         grounds = grounds.proof(format!(
-            "to {} smaller segments arrived behind full ones that never did (TCP_INFO, out of order)",
+            "on {}, smaller segments arrived after full-size ones that never did (TCP_INFO, out of order)",
             count(arrivals, "endpoint")
         ));
     }
     Account {
-        title: "Full-size packets are lost (MTU; a tunnel or VPN on the way)".into(),
+        title: "Full-size packets are lost (MTU; a tunnel or VPN on the path)".into(),
         grounds: grounds
-            .note(format!("small packets pass, so no rule is in the way; {}", direction(rows)))
+            .note(format!(
+                "small packets pass, so no rule blocks this; {}",
+                direction(rows)
+            ))
             .all(Weight::Tells, say::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
-            "Let ICMP \"fragmentation needed\" (type 3, code 4) through on the way, or clamp the MSS on the tunnel to what it \
-             carries.",
+            "Allow ICMP \"fragmentation needed\" (type 3, code 4) along the path, or clamp the MSS on the tunnel to \
+             what it can carry.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
         .verify(["ping -M do -s 1372 ADDRESS"]),
@@ -71,11 +74,12 @@ fn direction(rows: &[Row<'_>]) -> String {
     let behind_tls = rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded);
     match behind_tls.count() {
         0 if rows.iter().any(|row| row.endpoint.path.is_some()) => {
-            "the direction towards this VM is seen, and the other one by requests of 1,400 bytes".into()
+            "this covers the direction towards this VM, and the other one through requests of 1,400 bytes".into()
         }
-        0 => "only the direction towards this VM is seen".into(),
+        0 => "this covers only the direction towards this VM".into(),
         all => format!(
-            "{} got no answer to a request of 1,400 bytes behind a whole handshake: it is the direction from this VM",
+            "{} gave no reply to a request of 1,400 bytes after a complete handshake: the direction from this VM is \
+             affected",
             count(all, "endpoint")
         ),
     }

@@ -68,7 +68,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let own = card.security_group.as_deref();
     if let Some(own) = own.filter(|_| theirs.is_some()) {
         grounds = grounds.proof(format!(
-            "this VM's network interface has the NSG {} of its own, which no instance has",
+            "this VM's network interface has its own NSG {}, which does not apply to the instance",
             name(own)
         ));
         if !differing.contains(&"NSG") {
@@ -76,18 +76,21 @@ fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         }
     }
     if differing.is_empty() {
-        grounds = grounds.refuted("they share all of it, as far as is known");
+        grounds = grounds.refuted("they share everything, as far as is known");
     }
     Account {
         title: format!(
-            "This VM and the instance do not share the same {}: what passes here may be blocked there, and the other way round",
+            "This VM and the instance do not have the same {}: traffic allowed here may be blocked there, and vice versa",
             words::list(&differing, 2)
         ),
         grounds,
         suspects: vec![Suspect::VmNicNsg, Suspect::Nsg, Suspect::Udr],
-        impact: Some("What this report says of rules and routes holds for this VM, and not for the instance without a second look.".into()),
+        impact: Some(
+            "The rules and routes in this report are this VM's; they do not necessarily apply to the instance.".into(),
+        ),
         fix: Fix::new(
-            "Compare the rules of both, or run this on a VM in the instance's own subnet whose network interface has no NSG.",
+            "Compare both sets of rules, or run this on a VM in the instance's own subnet whose network interface has \
+             no NSG.",
         )
         .look(looks(theirs)),
     }
@@ -137,10 +140,10 @@ fn endpoint_policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .find(|policy| name(&policy.id) == group.scope);
     let listed: Vec<&str> = policy.map_or_else(Vec::new, |policy| policy.storage.iter().map(String::as_str).collect());
     let mut grounds = Grounds::default().pattern(if listed.is_empty() {
-        format!("the policy {} lists nothing of Azure Storage, so nothing of it may be reached", group.scope)
+        format!("the policy {} lists no Azure Storage resources, so it allows none", group.scope)
     } else {
         format!(
-            "the policy {} lets Azure Storage through to {} only, and the accounts of the instance are in a subscription of Microsoft's",
+            "the policy {} allows Azure Storage only for {}, but the instance's accounts are in a Microsoft subscription",
             group.scope,
             words::list(&listed, 3)
         )
@@ -153,15 +156,15 @@ fn endpoint_policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     Account {
         title: format!(
-            "The service endpoint policy {} on the instance's subnet leaves out the instance's own storage accounts",
+            "The service endpoint policy {} on the instance's subnet does not include its storage accounts",
             group.scope
         ),
         grounds,
         suspects: vec![Suspect::Service],
         impact: Some("The instance keeps its configuration in these accounts: activation, scaling and updates fail without them.".into()),
         fix: Fix::new(
-            "Take the policy off the instance's subnet, or take the service endpoint for Microsoft.Storage off it, so that the \
-             traffic goes to the storage accounts' public addresses.",
+            "Remove the policy from the instance's subnet, or remove its service endpoint for Microsoft.Storage, so \
+             that the traffic goes to the storage accounts' public addresses.",
         )
         .look(policy.map(|policy| format!("az network service-endpoint policy show --ids {}", quote(&policy.id)))),
     }

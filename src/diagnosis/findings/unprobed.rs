@@ -110,7 +110,10 @@ fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let endpoint = row.endpoint;
     let through = route.next_hop.as_deref().unwrap_or(route.next_hop_type.as_str());
     Account {
-        title: format!("{}: requests come in, replies leave through {through}", endpoint.title),
+        title: format!(
+            "{}: requests come in directly, replies leave through {through}",
+            endpoint.title
+        ),
         grounds: Grounds::default().proof(words),
         suspects: vec![Suspect::Udr],
         impact: None,

@@ -44,7 +44,7 @@ fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     let summary = if fix.summary.contains(WORDS) || fix.summary.chars().count() > LONGEST {
         fix.summary.clone()
     } else {
-        format!("{} Where the network gets other DNS servers, {WORDS}.", fix.summary)
+        format!("{} If you change the network's DNS servers, {WORDS}.", fix.summary)
     };
     Fix { summary, ..fix }.change([(APPLY, None)])
 }

@@ -123,21 +123,23 @@ pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         }
         Some(AtFault::OtherGroup(rule)) => Fix::new(match rule.place {
             Place::Nic => format!(
-                "Allow {what} in the NSG of this VM's own network interface, before {} ({}): the instance is not subject to it.",
+                "Allow {what} in the NSG of this VM's own network interface, before {} ({}): it does not apply to the \
+                 instance.",
                 rule.name, rule.priority
             ),
             Place::Subnet | Place::NetworkManager => format!(
-                "Allow {what} in the network manager's security admin rules, before {} ({}): no NSG rule comes before them.",
+                "Allow {what} in the network manager's security admin rules, before {} ({}): NSG rules cannot \
+                 override them.",
                 rule.name, rule.priority
             ),
         }),
         Some(AtFault::Route(prefix)) => Fix::new(format!(
-            "Give the route {prefix} a next hop that forwards {what}, or add routes that do."
+            "Give the route {prefix} a next hop that forwards {what}, or add more specific routes that do."
         ))
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         Some(AtFault::WayOut) => Fix::new(format!(
-            "The given NSG and routes let {what} out: give the subnet a way out, such as a NAT gateway, or look for a security \
-             admin rule of a network manager."
+            "The given NSG and routes allow {what}: give the subnet outbound access, such as a NAT gateway, or look \
+             for a security admin rule of a network manager."
         ))
         .look([SUBNET]),
         Some(AtFault::NextHop(hop)) => Fix::new(format!("Allow {what} {in_firewall} in the firewall at {hop}."))
@@ -145,7 +147,7 @@ pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         None => {
             let (place, lines) = in_group(rows, view);
             Fix::new(format!(
-                "Allow {what} in the subnet's NSG{place}, and {in_firewall} in any firewall on the way."
+                "Allow {what} in the subnet's NSG{place}, and {in_firewall} in any firewall on the path."
             ))
             .change(lines)
         }
@@ -216,7 +218,7 @@ fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
         _ if !rules.is_told() || is_refuted => " (put it before your own deny)".to_owned(),
         ([], []) => String::new(),
         (before, []) => format!(", before {}", named(before)),
-        (_, behind) => format!(", and move {} behind it: no priority before is free", named(behind)),
+        (_, behind) => format!(", and move {} after it: no earlier priority is free", named(behind)),
     };
     (place, Rules::Nsg(rules).changes())
 }
@@ -283,5 +285,5 @@ pub(crate) fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
 pub(crate) fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    Fix::new(format!("Let {who} pass {}.", what(rows, view))).change(lines(Kind::Firewall, rows, view))
+    Fix::new(format!("Make {who} allow {}.", what(rows, view))).change(lines(Kind::Firewall, rows, view))
 }

@@ -31,7 +31,7 @@ pub(super) fn requests(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) 
             (Owner::NsgAndRoutes, true) => {
                 let mut allow = through_group(rows, view);
                 if suspects(Suspect::Udr) {
-                    allow.push("Route table: a next hop there that forwards it".to_owned());
+                    allow.push("Route table: a next hop that forwards it".to_owned());
                 }
                 (allow, fix::lines(Kind::Nsg, rows, view))
             }

@@ -148,7 +148,7 @@ impl Facts {
         let text = format!(
             "union isfuzzy=true withsource=Table\n    (AZFWThreatIntel | where DestinationIp in {addresses}{by_name}),\n    \
              (AZFWIdpsSignature | where {there}),\n    (AZFWFlowTrace | where {there})\n| where {}\n| sort by TimeGenerated \
-             asc\n// AZFWFlowTrace with the flag INVALID: packets come or go by another way.",
+             asc\n// AZFWFlowTrace with the flag INVALID: packets take another path in one direction.",
             self.here_and_then(),
         );
         kql(
@@ -313,12 +313,12 @@ impl Facts {
 }
 
 /// How the rows of the firewall's rule tables are read.
-const READING: &str = "// Deny: the row names the rule, or says that none matched. Allow: it passed here, so look behind the \
-                       firewall. No row, while others of these minutes are here: it never came here, so look at NSG and \
-                       routes. No rows at all: the log is not switched on, or late.";
+const READING: &str = "// Deny: the row names the rule, or shows that none matched. Allow: it passed here, so look \
+                       beyond the firewall. No row, but others from these minutes: it never reached the firewall, so \
+                       check the NSG and routes. No rows at all: the log is not enabled, or late.";
 /// How flow logs are read.
-const LATE: &str = "// Comes up to two hours late. Denied: the row names the rule. Allowed: no NSG and no security admin rule \
-                    stopped it. What a firewall drops is allowed here.";
+const LATE: &str = "// Up to two hours late. Denied: the row names the rule. Allowed: no NSG rule or security admin \
+                    rule blocked it. Traffic that a firewall drops shows as allowed here.";
 
 /// Whether application rules see what is spoken there: HTTP, TLS, and SQL, on whatever port.
 fn is_judged_by_name(seen: &Seen) -> bool {

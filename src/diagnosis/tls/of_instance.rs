@@ -30,7 +30,7 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
             return wrong_name();
         }
         let seen = format!(
-            "certificate issued by {}; the instance does not validate the chain here, so any certificate will do",
+            "certificate issued by {}; the instance does not validate the chain here, so it accepts any certificate",
             chain.issuer
         );
         return Some((Standing::Proved, seen));
@@ -64,7 +64,7 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
 fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
     if validation.thumbprints.contains(&chain.thumbprint) {
         let seen = format!(
-            "the certificate with the thumbprint {}, as the backend is configured",
+            "the certificate with the thumbprint {}, as configured for the backend",
             chain.thumbprint
         );
         return (Standing::Proved, seen);
@@ -79,7 +79,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
         let is_sent = chain.leads_to.iter().any(|sent| sent.thumbprint == issued.issuer);
         if is_sent || issued.issuer == chain.thumbprint || issued.issuer.is_empty() && is_trusted {
             let seen = format!(
-                "certificate for {} of the issuer that the backend is configured for",
+                "certificate for {} from the issuer that the backend is configured with",
                 issued.name
             );
             return (Standing::Proved, seen);
@@ -87,7 +87,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
         // Its issuer may be the right one, which servers need not send, or which this VM does not know.
         if chain.leads_to.is_empty() || issued.issuer.is_empty() {
             let seen = format!(
-                "certificate for {}, as the backend is configured; its issuer {} is not known here",
+                "certificate for {}, as configured for the backend; its issuer {} is not known here",
                 issued.name, chain.issuer
             );
             return (Standing::Unproven(Some(Cause::TlsUntrusted)), seen);
@@ -96,7 +96,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
     let names = validation.issued.iter().map(|issued| issued.name.as_str());
     let wanted: Vec<&str> = validation.thumbprints.iter().map(String::as_str).chain(names).collect();
     let seen = format!(
-        "certificate for {} with the thumbprint {}, issued by {}, and the backend is configured for {}",
+        "certificate for {} with the thumbprint {}, issued by {}, but the backend is configured with {}",
         super::names(chain),
         chain.thumbprint,
         chain.issuer,
@@ -133,7 +133,8 @@ fn unknown(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
     }
     if chain.public_issuer && !chain.ends_in_root && chain.right_name {
         let seen = format!(
-            "the server left out a certificate between its own, issued by {}, and a public root; Windows fetches it where it can",
+            "the server did not send an intermediate certificate between its own, issued by {}, and a public root; \
+             Windows fetches it if it can",
             chain.issuer
         );
         return (untrusted, seen);
@@ -144,7 +145,7 @@ fn unknown(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
         .map(|authority| authority.subject.as_str())
         .collect();
     let has = if names.is_empty() {
-        "no CA certificate was uploaded to the instance, as far as its documents tell".to_owned()
+        "no CA certificate was uploaded to the instance, according to its documents".to_owned()
     } else {
         format!("the instance has the CA certificates {}", words::list(&names, 3))
     };

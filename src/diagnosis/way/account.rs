@@ -120,7 +120,7 @@ impl Reading<'_> {
             return Some((
                 PATTERN,
                 format!(
-                    "connections over {} pass, over {} do not ({} of {} and none of {})",
+                    "connections over {} work, connections over {} do not ({} of {} and none of {})",
                     good.hop, bad.hop, good.passed, good.passed, bad.failed
                 ),
             ));
@@ -152,11 +152,11 @@ impl Reading<'_> {
 
     fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
         let unless = match self.lead {
-            Lead::Untold => ", unless a service endpoint leads there: no route to it was given",
-            Lead::Hops | Lead::PastEveryHop => "; the given routes lead there through no service endpoint",
+            Lead::Untold => ", unless a service endpoint leads there (no route to it was given)",
+            Lead::Hops | Lead::PastEveryHop => "; the given routes do not lead there through a service endpoint",
         };
         format!(
-            "{} {does} a SYN with a time to live of 1, which no router passes on: {who} on this machine or at the first hop \
+            "{} {does} a SYN with a TTL of 1, which no router forwards: {who} on this machine or at the first hop \
              {instead} in its place{unless}",
             self.way.address
         )
@@ -173,9 +173,9 @@ impl Reading<'_> {
             },
         };
         let farther = match self.accepts {
-            Some(accepts) => format!("farther (a SYN takes a time to live of {accepts})"),
+            Some(accepts) => format!("farther (a SYN needs a TTL of {accepts})"),
             None => format!(
-                "farther (no SYN with a time to live up to {} is accepted)",
+                "farther (no SYN with a TTL up to {} is accepted)",
                 crate::probe::way::FARTHEST
             ),
         };
@@ -184,13 +184,13 @@ impl Reading<'_> {
         } else {
             Weight::Supports(Basis::Ambiguous)
         };
-        let whence = match cut {
+        let sender = match cut {
             1 => "this machine or the first hop".to_owned(),
             _ => format!("hop {cut} or nearer"),
         };
         (
             weight,
-            format!("the {what} comes from {whence}, the SYN-ACK from {farther}"),
+            format!("the {what} comes from {sender}, the SYN-ACK from {farther}"),
         )
     }
 
@@ -202,13 +202,14 @@ impl Reading<'_> {
                 format!(", where {} answers SYNs as well", router.address)
             });
             return Some(format!(
-                "what we say on the open connection gets as far as hop {reaches}, as an error says{named}: it drops the rest, or the \
-                 one behind it does, as far as routers answer"
+                "our data on the open connection gets as far as hop {reaches}, according to an ICMP error{named}: it \
+                 or the next hop drops the rest, as far as routers answer"
             ));
         }
         if let (Some((cut, _)), Some(accepts)) = (self.cuts, self.accepts) {
             return Some(format!(
-                "it is cut no nearer than it is accepted: a SYN takes a time to live of {accepts}, what is cut one of {cut}"
+                "it is not cut nearer than it is accepted: a SYN needs a TTL of {accepts}, the data that is cut a TTL \
+                 of {cut}"
             ));
         }
         if self.is_uneven() || self.unequal_hops().is_some() {
@@ -217,7 +218,7 @@ impl Reading<'_> {
         let farthest = self.refuses.or(self.accepts).unwrap_or(u8::MAX);
         let last = self.hops.iter().rfind(|router| router.hop < farthest)?;
         let answered = format!(
-            "hop {}, {}, is the last that answers a SYN whose time to live runs out (ICMP {}/{} after {})",
+            "hop {}, {}, is the last that answers a SYN whose TTL expires (ICMP {}/{} after {})",
             last.hop,
             last.address,
             last.error.kind,
@@ -225,14 +226,14 @@ impl Reading<'_> {
             words::duration(last.after)
         );
         let so = match (self.refuses, self.accepts) {
-            (Some(ttl), _) => format!("what resets stands no farther than hop {ttl}"),
-            (None, Some(ttl)) => format!("what accepts stands no farther than hop {ttl}"),
+            (Some(ttl), _) => format!("the device that resets is no farther than hop {ttl}"),
+            (None, Some(ttl)) => format!("the device that accepts is no farther than hop {ttl}"),
             // A SYN that may go farther is accepted.
             (None, None) if !self.way.words.is_empty() => return None,
             (None, None) if self.nat.is_some() => {
-                "it drops them, or somebody behind it does, where a NAT hides who answers".into()
+                "it or a device beyond it drops them: a NAT hides which device answers".into()
             }
-            (None, None) => "it drops them, or the one behind it does, as far as routers answer".into(),
+            (None, None) => "it or the next hop drops them, as far as routers answer".into(),
         };
         Some(format!("{answered}: {so}"))
     }

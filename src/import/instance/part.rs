@@ -107,7 +107,7 @@ impl Part {
             Self::IdentityProviders => "its identity providers",
             Self::OpenidConnectProviders => "its OpenID Connect providers",
             Self::AuthorizationServers => "its OAuth 2.0 servers",
-            Self::AuthorizationProviders => "the providers of its credential manager",
+            Self::AuthorizationProviders => "its credential providers",
             Self::Gateways => "its self-hosted gateways",
             Self::Policies => "its policies",
             Self::PolicyFragments => "its policy fragments",
@@ -168,9 +168,10 @@ impl Sort {
 /// Why an entry of another service is refused, as the rest of a sentence.
 pub(super) fn foreign(kind: &str) -> String {
     if kind.starts_with("microsoft.apimanagement/gateways") {
-        return "holds a workspace gateway and not an instance: leave the file out, and plan with --tier workspace-gateway".into();
+        return "describes a workspace gateway, not an instance: remove the file, and use --tier workspace-gateway"
+            .into();
     }
-    format!("holds an entry of the type {kind}, which is of another service")
+    format!("contains an entry of type {kind}, which belongs to another service")
 }
 
 /// The type in an id: `/subscriptions/…/providers/microsoft.apimanagement/service/x/loggers/y` is of the type

@@ -161,7 +161,7 @@ impl Records {
                 self.token(
                     ("OAuth 2.0 server", title(entry)),
                     entry.filled("tokenEndpoint").as_deref(),
-                    "The test console's tokens",
+                    "Tokens for the test console",
                 );
             }
             Part::AuthorizationProviders => self.credentials(entry),

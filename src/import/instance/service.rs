@@ -137,7 +137,7 @@ impl Service {
             .filter(|state| !state.eq_ignore_ascii_case("Succeeded"))
         {
             notices.push(format!(
-                "{from}: the instance is not ready ({state}), so what it says of itself may be incomplete; what it says is used"
+                "{from}: the instance is not ready ({state}), so its own data may be incomplete; it is used as it is"
             ));
         }
         if self
@@ -146,8 +146,8 @@ impl Service {
             .is_some_and(|network| network.eq_ignore_ascii_case("None"))
         {
             notices.push(format!(
-                "{from}: the instance is in no virtual network (virtualNetworkType None), so its traffic does not leave from \
-                 this subnet"
+                "{from}: the instance is not in a virtual network (virtualNetworkType None), so its traffic does not \
+                 leave from this subnet"
             ));
         }
         notices

@@ -35,7 +35,7 @@ pub(super) fn sorted<'a>(document: &'a Document<'_>) -> Result<Sorted<'a>, Strin
     let mut sorted = Sorted::default();
     let root = document.root();
     if document.is_lossy() {
-        return Err("is a table or a list, which leaves out what is nested: give JSON".into());
+        return Err("is a table or a list, which omits nested values: pass JSON".into());
     }
     let is_bundle = root.object().is_some_and(|root| is_bundle(&root));
     let mut network = [Kind::NetworkStatus, Kind::Dependencies].into_iter();
@@ -49,13 +49,12 @@ pub(super) fn sorted<'a>(document: &'a Document<'_>) -> Result<Sorted<'a>, Strin
     }
     if !sorted.passed_over.is_empty() {
         let names = words::distinct(sorted.passed_over.iter().map(String::as_str));
-        sorted.notices.push(format!(
-            "also holds {}, in which nothing is looked for",
-            words::list(&names, 5)
-        ));
+        sorted
+            .notices
+            .push(format!("also contains {}, which are not used", words::list(&names, 5)));
     }
     if sorted.entries.is_empty() && sorted.of_the_network.is_empty() && sorted.notices.is_empty() {
-        sorted.notices.push("is an empty list, so it names nothing".into());
+        sorted.notices.push("is an empty list".into());
     }
     Ok(sorted)
 }
@@ -102,7 +101,7 @@ impl<'a> Sorted<'a> {
         }
         if object.own("properties").is_some_and(Node::is_string) {
             return Err(
-                "was cut by PowerShell, which puts text in the place of what is nested too deep for -Depth".into(),
+                "was truncated by PowerShell, which replaces anything nested deeper than -Depth with text".into(),
             );
         }
         let of_the_network = |kind: &Kind| matches!(kind, Kind::NetworkStatus | Kind::Dependencies);

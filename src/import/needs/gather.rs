@@ -82,7 +82,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
     let one_or_many = |count: usize, one: &'static str, many: &'static str| if count == 1 { one } else { many };
     if !computed.is_empty() {
         notices.push(format!(
-            "{} {} known only when a call comes, so not probed: {}",
+            "{} {} known only at call time, so not probed: {}",
             words::count(computed.len(), "computed URL"),
             one_or_many(computed.len(), "is", "are"),
             some_of(&computed)
@@ -90,7 +90,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
     }
     if !no_hosts.is_empty() {
         notices.push(format!(
-            "{} {} no host that can be dialled, so not probed: {}",
+            "{} {} no host that can be connected to, so not probed: {}",
             words::count(no_hosts.len(), "URL"),
             one_or_many(no_hosts.len(), "names", "name"),
             some_of(&no_hosts)
@@ -162,7 +162,7 @@ impl Shared {
         let more = sentences.len().saturating_sub(MOST);
         let impact = sentences[..sentences.len().min(MOST)].join(" ");
         if more > 0 {
-            return format!("{impact} The same holds for {more} more.");
+            return format!("{impact} The same applies to {more} more.");
         }
         impact
     }
@@ -191,12 +191,11 @@ impl Shared {
             .collect();
         let mut notes = Vec::new();
         if !proxied.is_empty() {
-            notes.push("The instance dials this proxy; what lies behind it is not tested.".to_owned());
+            notes.push("The instance connects to this proxy; hosts behind it are not tested.".to_owned());
         }
         if !tls && self.spot.is_ok() {
             notes.push(
-                "Plain HTTP: no request is sent to a backend, so a connection that is accepted proves nothing."
-                    .to_owned(),
+                "Plain HTTP: no request is sent to a backend, so an accepted connection proves nothing.".to_owned(),
             );
         }
         let lax = |of: &&Use| !of.validation.chain || !of.validation.name;
@@ -228,7 +227,7 @@ fn dependency(group: Group, endpoints: Vec<Endpoint>) -> Dependency {
             "identity-providers",
             "Identity providers",
             "Sign-in and tokens",
-            "Signing in, and tokens of these providers, fail.",
+            "Sign-in and tokens from these providers fail.",
             "https://learn.microsoft.com/azure/api-management/developer-portal-overview",
         ),
         Group::PolicyTargets => (

@@ -126,12 +126,13 @@ fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
     let list = |names: &[&String]| words::list(&names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), 3);
     let why = if unknown.is_empty() {
         format!(
-            "its host stands in the named value {}, which is a secret: pass the host with an entry of --probes",
+            "its host is in the named value {}, which is a secret: pass the host with an entry in --probes",
             list(&secret)
         )
     } else {
         format!(
-            "its host stands in the named value {}, which no document has: give --instance the namedValues as well",
+            "its host is in the named value {}, which is in none of the documents: pass the namedValues with \
+             --instance as well",
             list(&unknown)
         )
     };
@@ -151,9 +152,9 @@ fn why_not(host: &str) -> &'static str {
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) && !host.contains('[') {
         " (no such port)"
     } else if address.is_some_and(is_impossible) {
-        " (no other machine has this address)"
+        " (not the address of another machine)"
     } else if !bare.is_empty() && !bare.contains('.') {
-        " (no full name)"
+        " (not a fully qualified name)"
     } else {
         ""
     }

@@ -82,14 +82,19 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
             Some((redis, suffix)) => {
                 let host = format!("{redis}.{suffix}");
                 needs.values.push(Known {
-                    hosts: vec![target(host.clone(), Some(6380), "redis", format!("cache {}", cache.name))],
+                    hosts: vec![target(
+                        host.clone(),
+                        Some(6380),
+                        "redis",
+                        format!("cache {}", cache.name),
+                    )],
                     setting: "redis_host",
                     value: host,
                 });
             }
             None => needs.notices.push(format!(
-                "no document tells the host of cache {}: pass --set redis_host=HOST, or managed_redis_host=HOST for Azure \
-                 Managed Redis",
+                "no document contains the host of cache {}: pass --set redis_host=HOST, or managed_redis_host=HOST for \
+                 Azure Managed Redis",
                 cache.name
             )),
         }

@@ -36,7 +36,7 @@ pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: 
             OWN_HOSTNAMES,
             "The instance's own host names",
             "Clients inside the network",
-            "Clients inside the network do not find the instance by this name.",
+            "Clients inside the network cannot resolve the instance's host name.",
             "https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet",
             endpoints,
         )
@@ -83,7 +83,7 @@ fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
     let of_instance = OfInstance {
         title: format!("{title} {}", name.host),
         feature: users.trim_end_matches(',').into(),
-        impact: format!("{users} {does} not reach it by the name {}.", name.host),
+        impact: format!("{users} {does} not reach it at {}.", name.host),
         validation: Validation {
             // Whoever gave it a certificate of their own has clients that trust it.
             chain: !name.is_custom,

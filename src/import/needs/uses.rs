@@ -55,7 +55,7 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
     let old = records.apis.iter().filter(|api| !api.is_current).count();
     if old > 0 {
         notices.push(format!(
-            "{} of APIs that {} not current: left out",
+            "{} of APIs that {} not current: skipped",
             words::count(old, "revision"),
             if old == 1 { "is" } else { "are" }
         ));
@@ -68,7 +68,8 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
     let unread: Vec<String> = unread.map(|policy| books.who(&policy.scope)).collect();
     if !unread.is_empty() {
         notices.push(format!(
-            "the policies of {} are no XML even without their code, so no host of theirs is known: save them in the format xml",
+            "the policies of {} are not XML, even without their expressions, so their hosts are not known: export \
+             them in the format xml",
             words::list(&words::distinct(unread.iter().map(String::as_str)), 3)
         ));
     }
@@ -79,7 +80,7 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
     let nowhere: Vec<&str> = nowhere.map(|backend| backend.name.as_str()).collect();
     if !nowhere.is_empty() {
         notices.push(format!(
-            "no URL is told of {}, so not probed: {}",
+            "no URL is known for {}, so not probed: {}",
             words::count(nowhere.len(), "backend"),
             words::list(&nowhere, 3)
         ));
@@ -201,7 +202,7 @@ impl<'a> Books<'a> {
             (false, true, _) => format!("{} fails.", every_call(&users)),
             (false, false, []) => format!("{} that its policy sends to backend {name} fails.", every_call(&users)),
             (false, false, pools) => format!(
-                "Pool {} loses this member: {} that is sent to it fails, or goes to the others.",
+                "Pool {} loses this member: {} sent to it fails, or goes to other members.",
                 words::list(pools, 3),
                 lower(&every_call(&users))
             ),
@@ -242,7 +243,7 @@ impl<'a> Books<'a> {
     fn api(&self, api: &'a Api) -> Option<Use> {
         let who = format!("API {}", api.title);
         let impact = if self.rerouted.contains(base(&api.name)) {
-            format!("Every call to {who} that no policy sends elsewhere fails.")
+            format!("Every call to {who} fails, unless a policy sends it elsewhere.")
         } else {
             format!("Every call to {who} fails.")
         };
@@ -278,7 +279,7 @@ impl<'a> Books<'a> {
                 ("backends", "are members", "them")
             };
             format!(
-                "the {backends} {} {are} of pools, and no document has {them}: give --instance all backends",
+                "the {backends} {} {are} of pools, but no document contains {them}: pass all backends with --instance",
                 words::list(&names, 3)
             )
         })
@@ -321,7 +322,7 @@ impl<'a> Source<'a> {
             Mention::Url { element, link } => of(
                 Group::PolicyTargets,
                 format!("{element} of {who}"),
-                format!("The {element} in the {policy} of {who} gets no answer."),
+                format!("The {element} {policy} of {who} gets no reply."),
                 link,
             ),
             Mention::BackendUrl { link, is_conditional } => {
@@ -340,7 +341,10 @@ impl<'a> Source<'a> {
             Mention::Metadata(link) => of(
                 Group::PolicyTargets,
                 format!("Token issuer of {who}"),
-                format!("Tokens cannot be validated: {} is refused (401).", lower(&every_call)),
+                format!(
+                    "Tokens cannot be validated: {} is refused with 401.",
+                    lower(&every_call)
+                ),
                 link,
             ),
             _ => None,
@@ -456,7 +460,7 @@ fn identity_providers(records: &Records) -> Vec<Use> {
         }));
     }
     for host in &records.token_hosts {
-        let impact = format!("{} gives no tokens and no metadata.", host.of);
+        let impact = format!("{} provides no tokens and no metadata.", host.of);
         uses.push(of(host.of.clone(), host.feature, impact, host.url.clone()));
     }
     uses
@@ -536,10 +540,7 @@ mod tests {
         let uses = of(&sharing(1, 1).records, &mut Vec::new());
         let request = uses.iter().find(|of| of.group == Group::PolicyTargets).unwrap();
         assert_eq!(request.title, "send-request of API a0");
-        assert_eq!(
-            request.impact,
-            "The send-request in the policy of API a0 gets no answer."
-        );
+        assert_eq!(request.impact, "The send-request policy of API a0 gets no reply.");
     }
 
     #[test]

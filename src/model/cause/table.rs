@@ -18,28 +18,29 @@ const TCP: Option<Stage> = Some(Stage::Tcp);
 const TLS: Option<Stage> = Some(Stage::Tls);
 const HELLO: Option<Stage> = Some(Stage::Hello);
 
-const NOBODY: &[Suspect] = &[];
+const NO_SUSPECTS: &[Suspect] = &[];
 const MAKERS_OF_CUTS: &[&str] = &[
-    "An Azure Firewall accepts for everyone on 80, 443 and 1433, reads the server name, and finds no application rule.",
-    "Another firewall filters by name in the same way.",
-    "The service, or a proxy in front of it, is unwell: then another name at the same address is cut as well.",
+    "An Azure Firewall accepts connections to any address on 80, 443 and 1433, reads the server name, and finds no \
+     matching application rule.",
+    "Another firewall filters by host name in the same way.",
+    "The service, or a proxy in front of it, is failing: then another name at the same address is cut as well.",
 ];
 const CHECKS_OF_CUTS: &[&str] = &[
     "Look for the host in the firewall's application rules; a wildcard *.x.y does not cover x.y.",
-    "An application rule of the kind https fits 443 only: for 1433, 1688, 1886 and 5671 use network rules (mssql:1433 \
-     exists too, but fits servers with the policy Proxy alone).",
-    "Read the firewall's log for this name at this time.",
+    "An https application rule works for 443 only: for 1433, 1688, 1886 and 5671 use network rules (mssql:1433 exists \
+     too, but works only with servers whose connection policy is Proxy).",
+    "Search the firewall's log for this name at this time.",
 ];
 const CHECKS_OF_CUT_CONVERSATIONS: &[&str] = &[
     "Check that the firewall has a network rule, not an application rule, for this port.",
-    "Read the firewall's log for this address at this time.",
+    "Search the firewall's log for this address at this time.",
 ];
 const REFUSERS: &[&str] = &[
-    "An appliance on the way denies and says so; its address is the error's sender.",
-    "A router behind the next hop has no route.",
+    "An appliance on the path denies the traffic and reports it; the sender of the error is its address.",
+    "A router beyond the next hop has no route.",
 ];
 const CHECKS_OF_REFUSALS: &[&str] = &[
-    "Look into the rules of the sender that the evidence names.",
+    "Check the rules of the sender named in the evidence.",
     "Check the effective route to the address.",
 ];
 
@@ -54,11 +55,11 @@ causes! {
         suspects: &[DnsServer, Nsg, Udr],
         wire: "The query goes out and no reply comes back from any server, over UDP or TCP.",
         usually: &[
-            "An NSG or firewall lets TCP 53 pass and not UDP 53, or neither.",
+            "An NSG or firewall allows TCP 53 but not UDP 53, or neither.",
             "The custom name server is down, or the route to it leads nowhere.",
         ],
         check: &[
-            "See whether 168.63.129.16 answers: if so, the path to the custom server is at fault, not DNS as such.",
+            "Check whether 168.63.129.16 answers: if so, the path to the custom server is at fault, not DNS as such.",
             "Check NSG rules for UDP and TCP 53, and the route to the server.",
             "After changing the network's DNS servers, run Apply network configuration on the instance.",
         ],
@@ -73,12 +74,12 @@ causes! {
         suspects: &[DnsServer],
         wire: "The name server replies at once with REFUSED.",
         usually: &[
-            "The server only answers clients of certain networks, and this subnet is not among them.",
+            "The server answers only clients from certain networks, and this subnet is not one of them.",
             "It does not recurse, and no forwarder is set.",
         ],
         check: &[
             "Allow the subnet on the name server, and forward to 168.63.129.16.",
-            "Ask 168.63.129.16 for the same name: if it answers, only the custom server is at fault.",
+            "Query 168.63.129.16 for the same name: if it answers, only the custom server is at fault.",
         ],
     }
     DnsServfail {
@@ -91,18 +92,18 @@ causes! {
         suspects: &[DnsServer],
         wire: "The name server replies with SERVFAIL, often after seconds.",
         usually: &[
-            "Its forwarder does not answer: a firewall on the way, or a forwarder that is gone.",
-            "DNSSEC validation fails, as behind a proxy that rewrites answers.",
+            "Its forwarder does not answer: a firewall on the path, or a forwarder that no longer exists.",
+            "DNSSEC validation fails, for example behind a proxy that rewrites answers.",
             "168.63.129.16 itself fails: a DNS security policy, or a forwarding ruleset with a dead target.",
         ],
         check: &[
-            "Ask the server's forwarder directly, from the server.",
-            "Ask 168.63.129.16 for the same name: if it answers, only the custom server is at fault.",
+            "Query the server's forwarder directly, from the server.",
+            "Query 168.63.129.16 for the same name: if it answers, only the custom server is at fault.",
         ],
     }
     DnsNxdomain {
         word: "dns-nxdomain",
-        meaning: "The name server says that the name does not exist.",
+        meaning: "The name server answers that the name does not exist.",
         headline: "the name does not resolve",
         stage: DNS,
         ending: Answer,
@@ -111,12 +112,12 @@ causes! {
         wire: "The name server replies with NXDOMAIN: there is no such name.",
         usually: &[
             "A private DNS zone linked to the network hides the public name and lacks a record for it.",
-            "The custom name server holds a zone of the same name.",
+            "The custom name server has a zone of the same name.",
             "The name is wrong, or belongs to another cloud.",
         ],
         check: &[
-            "Look at the SOA in the reply: azureprivatedns.net means a private zone of Azure.",
-            "Add the record, unlink the zone, or set resolutionPolicy NxDomainRedirect on its link.",
+            "Look at the SOA in the reply: azureprivatedns.net means an Azure private DNS zone.",
+            "Add the record, unlink the zone, or set resolutionPolicy to NxDomainRedirect on its link.",
         ],
     }
     DnsNoAddress {
@@ -129,12 +130,12 @@ causes! {
         suspects: &[PrivateDnsZone, DnsServer],
         wire: "The name server replies without an error and without an address.",
         usually: &[
-            "A private DNS zone holds the name but no A record.",
+            "A private DNS zone contains the name but no A record.",
             "A DNS security policy blocks it: the alias is blockpolicy.azuredns.invalid.",
-            "The name only has IPv6 addresses.",
+            "The name has only IPv6 addresses.",
         ],
         check: &[
-            "Look up the name's records on the server that holds the zone.",
+            "Look up the name's records on the zone's own server.",
             "Compare with 168.63.129.16.",
         ],
     }
@@ -146,54 +147,55 @@ causes! {
         ending: Answer,
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
-        wire: "The reply holds an address where no service can be: 0.0.0.0, loopback, link-local, documentation, the block \
-               page of a DNS filter, or one address for names of many owners.",
+        wire: "The reply contains an address that no service can have: 0.0.0.0, loopback, link-local, a documentation \
+               address, a DNS filter's block page, or one address for names of many owners.",
         usually: &[
-            "A filtering name server sinks names by list.",
-            "A hosts file or a test zone was left behind.",
+            "A filtering name server sinkholes names on a list.",
+            "A leftover hosts file or test zone.",
         ],
         check: &[
-            "Ask the filter's owner to let the name pass.",
+            "Ask the filter's owner to allow the name.",
             "Compare the answer with that of 168.63.129.16.",
         ],
     }
     DnsPrivateAddress {
         word: "dns-private-address",
-        meaning: "The name resolves to a private address without a private link, and nothing proves itself there.",
-        headline: "the name resolves to a private address without answer",
+        meaning: "The name resolves to a private address without a private link, and the service was not verified there.",
+        headline: "the name resolves to a private address that does not work",
         stage: DNS,
         ending: Answer,
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
-        wire: "The reply holds a private address without a privatelink alias, and the service does not prove itself there.",
+        wire: "The reply contains a private address without a privatelink alias, and the service is not verified there.",
         usually: &[
             "A custom zone points the name at an internal proxy or appliance.",
-            "A private endpoint that was removed, with its record still there.",
+            "A private endpoint was removed, but its DNS record was not.",
         ],
         check: &[
-            "Find out which zone answers, and what stands at that address.",
+            "Find out which zone answers, and what is at that address.",
             "Compare with 168.63.129.16.",
         ],
     }
     TcpTimeout {
         word: "tcp-timeout",
-        meaning: "Connection attempts are dropped in silence.",
-        headline: "{ports} is dropped in silence",
+        meaning: "Connection attempts get no reply (silently dropped).",
+        headline: "{ports} gets no reply (silently dropped)",
         stage: TCP,
         ending: Silence,
         basis: Pattern,
         suspects: &[Nsg, FirewallNetworkRule, Udr, VmNicNsg],
-        wire: "SYN after SYN goes out, and nothing at all comes back: no reset, no ICMP.",
+        wire: "The SYN is sent repeatedly, and nothing comes back: no reset, no ICMP error.",
         usually: &[
-            "An NSG rule of the subnet denies; NSGs drop in silence. A security admin rule does so too, and stands in no NSG.",
-            "The route leads to an appliance or gateway that drops, is down, or does not forward.",
-            "A network rule is missing in the firewall: ports other than 80, 443 and 1433 are dropped there.",
-            "The subnet has no way out at all: no NAT gateway, no public address. Then everything public times out.",
+            "An NSG rule of the subnet denies: NSGs drop silently. So does a security admin rule, which is not part \
+             of any NSG.",
+            "The route leads to an appliance or gateway that drops packets, is down, or does not forward.",
+            "The firewall lacks a network rule: it drops ports other than 80, 443 and 1433.",
+            "The subnet has no outbound access: no NAT gateway, no public address. Then everything public times out.",
         ],
         check: &[
-            "Export effective rules and routes and pass --effective-nsg and --effective-routes: the rule gets a name.",
-            "See whether another port of the same host answers: then it is about the port.",
-            "A rule on the network interface of this VM does not concern the instance.",
+            "Export the effective rules and routes and pass --effective-nsg and --effective-routes: this names the rule.",
+            "Check whether another port of the same host answers: then only this port is affected.",
+            "A rule on this VM's own network interface does not apply to the instance.",
         ],
     }
     TcpRefused {
@@ -206,12 +208,12 @@ causes! {
         suspects: &[Nva, Service],
         wire: "The SYN is answered with a reset.",
         usually: &[
-            "An appliance is set to reset what it denies. Azure's own rules never do: they drop.",
+            "An appliance is set to reset denied connections. Azure's own rules never do: they drop.",
             "Nothing listens on that port: a wrong port, or a stale address.",
         ],
         check: &[
-            "Compare the time to live of the reset with that of a good answer.",
-            "Look into the appliance's log.",
+            "Compare the TTL of the reset with that of a good reply.",
+            "Check the appliance's log.",
         ],
     }
     TcpUnreachable {
@@ -234,72 +236,75 @@ causes! {
         ending: NotSent,
         basis: Proof,
         suspects: &[LocalHost],
-        wire: "Nothing is sent: this machine's own routing table has no way to the address.",
+        wire: "Nothing is sent: this machine's own routing table has no route to the address.",
         usually: &[
             "The interface is down, or has no default gateway.",
-            "An IPv6 address on a machine with IPv4 only.",
+            "An IPv6 address on an IPv4-only machine.",
         ],
         check: &[
             "Run `ip route get ADDRESS` on this machine.",
-            "Run the agent where the instance would stand.",
+            "Run the agent where the instance will be.",
         ],
     }
     PathMtu {
         word: "path-mtu",
-        meaning: "Packets of full size towards this machine are lost, and small ones pass.",
+        meaning: "Full-size packets towards this machine are lost, small ones pass.",
         headline: "full-size packets of {ports} are lost",
         stage: TCP,
         ending: Silence,
         basis: Proof,
         suspects: &[Nva, Udr],
-        wire: "The connection opens, our first bytes are acknowledged, and the large packets of the answer never come, though smaller ones behind them may. Connections that ask for segments of 536 bytes work: it is said only where two of the usual kind fell silent and two of the small kind proved the service. Only the way towards this VM is seen, and the other one where the catalog asks for a path, by a request of 1,400 bytes; behind a proxy that ends TCP, nothing.",
+        wire: "The connection opens and our first bytes are acknowledged, but the large packets of the reply never arrive, although smaller ones after them may. Connections with an MSS of 536 bytes work. This cause is given only if two connections with the usual MSS stopped responding and two with the small one worked. It covers only the direction towards this VM; the other direction is covered, with a request of 1,400 bytes, where the catalog has a path. Neither is visible behind a proxy that terminates TCP.",
         usually: &[
-            "A tunnel or VPN on the way carries less than 1,500 bytes, and the ICMP errors that would say so are filtered.",
+            "A tunnel or VPN on the path carries less than 1,500 bytes, and the ICMP errors that would report it are \
+             filtered.",
             "An appliance drops fragments or large packets.",
         ],
         check: &[
-            "Let ICMP type 3, code 4 (\"fragmentation needed\") through on the way.",
-            "Clamp the MSS on the tunnel; 1350 suits most.",
-            "ping -M do -s 1372 ADDRESS, and smaller, finds the size that passes where ping is answered.",
+            "Allow ICMP type 3, code 4 (\"fragmentation needed\") along the path.",
+            "Clamp the MSS on the tunnel; 1350 suits most tunnels.",
+            "ping -M do -s 1372 ADDRESS, then with smaller sizes, finds the size that passes, if the address answers ping.",
         ],
     }
     TlsReset {
         word: "tls-reset",
         meaning: "The connection is reset after the ClientHello, before the handshake is complete.",
-        headline: "{ports} is accepted, then reset at the ClientHello",
+        headline: "{ports} is accepted, then reset right after the ClientHello",
         stage: TLS,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and a reset comes back in place of a certificate; where one came first, the detail says so.",
+        wire: "TCP is accepted, the ClientHello is sent, and a reset comes back instead of a certificate; if a certificate came first, the detail says so.",
         usually: MAKERS_OF_CUTS,
         check: CHECKS_OF_CUTS,
     }
     TlsClosed {
         word: "tls-closed",
         meaning: "The connection is closed after the ClientHello, before the handshake is complete.",
-        headline: "{ports} is accepted, then closed at the ClientHello",
+        headline: "{ports} is accepted, then closed right after the ClientHello",
         stage: TLS,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and the other side closes in order (FIN) without a word of TLS; where a certificate came first, the detail says so.",
+        wire: "TCP is accepted, the ClientHello is sent, and the other side closes the connection (FIN) without sending any TLS; if a certificate came first, the detail says so.",
         usually: MAKERS_OF_CUTS,
         check: CHECKS_OF_CUTS,
     }
     TlsTimeout {
         word: "tls-timeout",
-        meaning: "Nothing more comes after the ClientHello, before the handshake is complete.",
-        headline: "{ports} is accepted, then silent after the ClientHello",
+        meaning: "No reply after the ClientHello, before the handshake is complete.",
+        headline: "{ports} is accepted, then gets no reply after the ClientHello",
         stage: TLS,
         ending: Silence,
         basis: Pattern,
         suspects: &[FirewallApplicationRule, Nva],
-        wire: "TCP is accepted, the ClientHello goes out, and nothing comes back: no certificate, no reset, no close; where a certificate came first, the detail says so.",
+        wire: "TCP is accepted, the ClientHello is sent, and nothing comes back: no certificate, no reset, no close; if a certificate came first, the detail says so.",
         usually: &[
-            "An Azure Firewall accepts for everyone on 80, 443 and 1433, reads the server name, and finds no application rule.",
-            "Another firewall filters by name in the same way.",
-            "The path drops large packets, or the service hangs: then another name at the same address gets no answer either.",
+            "An Azure Firewall accepts connections to any address on 80, 443 and 1433, reads the server name, and \
+             finds no matching application rule.",
+            "Another firewall filters by host name in the same way.",
+            "The path drops large packets, or the service hangs: then another name at the same address gets no reply \
+             either.",
         ],
         check: CHECKS_OF_CUTS,
     }
@@ -311,13 +316,13 @@ causes! {
         ending: Cut,
         basis: Ambiguous,
         suspects: &[FirewallApplicationRule, Nva, Service],
-        wire: "The ClientHello is answered with a TLS alert in place of a certificate.",
+        wire: "The ClientHello is answered with a TLS alert instead of a certificate.",
         usually: &[
-            "A middlebox objects to the version, the ciphers or the server name.",
+            "A middlebox rejects the version, the ciphers or the server name.",
             "The service does not know the name: a wrong host, or a private endpoint of another service.",
         ],
         check: &[
-            "Read the alert's name in the evidence.",
+            "Check the alert's name in the evidence.",
             "Try the same from outside this network.",
         ],
     }
@@ -329,13 +334,13 @@ causes! {
         ending: Stranger,
         basis: Ambiguous,
         suspects: &[FirewallApplicationRule, Proxy],
-        wire: "Plain bytes come back where TLS should begin, often a page in HTTP.",
+        wire: "Plaintext comes back instead of TLS, often an HTTP page.",
         usually: &[
-            "A proxy or firewall answers in the clear.",
-            "The port is served by something else.",
+            "A proxy or firewall answers in plaintext.",
+            "Another service listens on the port.",
         ],
         check: &[
-            "Read the first bytes in the evidence: they often name the device.",
+            "Check the first bytes in the evidence: they often name the device.",
             "Check the firewall's rule for this port.",
         ],
     }
@@ -349,12 +354,12 @@ causes! {
         suspects: &[TlsInspection],
         wire: "The handshake is complete, but the chain ends in a root that is not public.",
         usually: &[
-            "A firewall decrypts TLS and signs with a company's own CA. The instance does not trust it.",
+            "A firewall inspects TLS and signs with a company CA, which the instance does not trust.",
             "The server does not send its intermediate certificates: unproven, since Windows would fetch them.",
             "Microsoft's private CA (AME Infra CA) serves some of its own hosts: degraded, not blocked.",
         ],
         check: &[
-            "Read the issuer in the evidence: one issuer over many hosts is an inspecting firewall.",
+            "Check the issuer in the evidence: one issuer for many hosts means a firewall that inspects TLS.",
             "Missing intermediates are fetched over port 80: caissuers.microsoft.com, cacerts.digicert.com.",
             "Exempt these hosts from inspection; the instance cannot be given a CA for this.",
         ],
@@ -370,43 +375,43 @@ causes! {
         wire: "The handshake is complete, but the certificate is for other names.",
         usually: &[
             "DNS points the name at another server.",
-            "An appliance shows a certificate of its own.",
-            "A content network answers for a host that it does not serve over TLS.",
+            "An appliance presents its own certificate.",
+            "A CDN answers for a host that it does not serve over TLS.",
         ],
         check: &[
             "Compare the address with what 168.63.129.16 answers.",
-            "Read the subject in the evidence.",
+            "Check the subject in the evidence.",
         ],
     }
     TlsExpired {
         word: "tls-expired",
         meaning: "The certificate has expired, or is not valid yet.",
-        headline: "the certificate has ended or has not begun",
+        headline: "the certificate is expired or not yet valid",
         stage: TLS,
         ending: Answer,
         basis: Ambiguous,
         suspects: &[LocalHost, Service],
-        wire: "The handshake is complete, but the certificate has ended or has not begun.",
+        wire: "The handshake is complete, but the certificate is expired or not yet valid.",
         usually: &[
             "This machine's clock is wrong.",
-            "The certificate is indeed old: an appliance's, or the service's.",
+            "The certificate really is expired: the appliance's or the service's.",
         ],
         check: &[
             "Check the clock first: `timedatectl`.",
-            "Read the dates in the evidence.",
+            "Check the dates in the evidence.",
         ],
     }
     HelloTimeout {
         word: "hello-timeout",
         meaning: "The service does not answer in its protocol.",
-        headline: "{ports} is accepted, then silent" over_udp: "{ports} gets no answer",
+        headline: "{ports} is accepted, then gets no reply" over_udp: "{ports} gets no reply",
         stage: HELLO,
         ending: Silence,
         basis: Pattern,
         suspects: &[FirewallNetworkRule, FirewallApplicationRule, Nva],
-        wire: "The connection is accepted and the first words of the protocol are not answered; over UDP, no datagram comes back.",
+        wire: "The connection is accepted, but the first protocol message gets no reply; over UDP, no datagram comes back.",
         usually: &[
-            "A firewall accepted in place of the service and drops what follows.",
+            "A firewall accepted instead of the service, and drops everything after that.",
             "For UDP, any silent drop: NSG, route, firewall.",
         ],
         check: &[
@@ -416,31 +421,31 @@ causes! {
     }
     HelloReset {
         word: "hello-reset",
-        meaning: "The connection is reset in the middle of the conversation.",
+        meaning: "The connection is reset during the exchange.",
         headline: "{ports} is accepted, then reset",
         stage: HELLO,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallNetworkRule, FirewallApplicationRule, Nva],
-        wire: "The conversation begins and a reset ends it.",
+        wire: "The exchange starts, then a reset ends it.",
         usually: &[
-            "A firewall accepted the connection and cut it once it saw what is spoken.",
-            "Intrusion prevention objects to the protocol.",
+            "A firewall accepted the connection and cut it once it recognised the protocol.",
+            "Intrusion prevention rejects the protocol.",
         ],
         check: CHECKS_OF_CUT_CONVERSATIONS,
     }
     HelloClosed {
         word: "hello-closed",
-        meaning: "The connection is closed in the middle of the conversation.",
+        meaning: "The connection is closed during the exchange.",
         headline: "{ports} is accepted, then closed",
         stage: HELLO,
         ending: Cut,
         basis: Pattern,
         suspects: &[FirewallNetworkRule, FirewallApplicationRule, Nva],
-        wire: "The conversation begins, and the other side closes in order (FIN) before it has answered.",
+        wire: "The exchange starts, then the other side closes the connection (FIN) before it has replied.",
         usually: &[
-            "A firewall accepted the connection and closed it once it saw what is spoken.",
-            "The service closes what it does not like: another protocol, or too many clients.",
+            "A firewall accepted the connection and closed it once it recognised the protocol.",
+            "The service closes connections that it does not accept: another protocol, or too many clients.",
         ],
         check: CHECKS_OF_CUT_CONVERSATIONS,
     }
@@ -455,28 +460,28 @@ causes! {
         wire: "Something answers, but not in the protocol of this service.",
         usually: &[
             "An appliance answers for every address.",
-            "Another service listens at that port or address.",
+            "Another service listens on that port or address.",
         ],
         check: &[
-            "Read the first bytes in the evidence.",
+            "Check the first bytes in the evidence.",
             "Compare the address with what 168.63.129.16 answers.",
         ],
     }
     HttpDenied {
         word: "http-denied",
-        meaning: "A firewall or proxy answered in place of the service.",
+        meaning: "A firewall or proxy answered instead of the service.",
         headline: "a firewall or proxy denies {ports}",
         stage: HELLO,
         ending: Refusal,
         basis: Proof,
         suspects: &[FirewallApplicationRule, Proxy],
-        wire: "HTTP is answered by something else than the service: status 470, 407, a deny page, or a redirect elsewhere.",
+        wire: "Something other than the service answers HTTP: status 470, 407, a block page, or a redirect elsewhere.",
         usually: &[
             "An Azure Firewall without an application rule answers 470 and \"Action: Deny\".",
-            "A proxy wants credentials, which the instance does not have.",
+            "A proxy requires credentials, which the instance does not have.",
         ],
         check: &[
-            "Read the answer in the evidence: it often names the rule or the device.",
+            "Check the reply in the evidence: it often names the rule or the device.",
             "Add an application rule for HTTP on port 80 to the host.",
         ],
     }
@@ -491,9 +496,9 @@ causes! {
         wire: "The datagram is answered with ICMP port unreachable.",
         usually: &[
             "Nothing listens on that port at the address.",
-            "An appliance refuses in the name of the service.",
+            "An appliance refuses on behalf of the service.",
         ],
-        check: &["Compare the sender of the ICMP error with the address that was asked."],
+        check: &["Compare the sender of the ICMP error with the address that was probed."],
     }
     UdpUnreachable {
         word: "udp-unreachable",
@@ -514,45 +519,45 @@ causes! {
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "Nothing is sent: the host has a name in it that only you know.",
-        usually: &["The instance's own storage accounts, servers and vaults are not known before it exists."],
-        check: &["Pass --set NAME=VALUE, --region, --network-status or --dependencies; list shows which is missing."],
+        suspects: NO_SUSPECTS,
+        wire: "Nothing is sent: the host contains a name that only you know.",
+        usually: &["The instance's own storage accounts, servers and vaults are not known until it exists."],
+        check: &["Pass --set NAME=VALUE, --region, --network-status or --dependencies; `apim-probe list` shows what is missing."],
     }
     Wildcard {
         word: "wildcard",
-        meaning: "The documentation names a wildcard, and no host under it is known.",
+        meaning: "The documentation lists a wildcard, and no host under it is known.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "Nothing is sent: a wildcard is no host.",
-        usually: &["The documentation names *.something, and no host under it is known."],
+        suspects: NO_SUSPECTS,
+        wire: "Nothing is sent: a wildcard is not a host.",
+        usually: &["The documentation lists *.something, and no host under it is known."],
         check: &["Name a member in a --probes file, if you know one."],
     }
     Retired {
         word: "retired",
-        meaning: "The host is gone: the documentation is behind.",
+        meaning: "The host is retired, but still in the documentation.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "Nothing is sent, or no server knows the name: the host is gone.",
-        usually: &["The documentation, or what instances report, is behind."],
-        check: &["Take the host out of your allow lists, and put its successor in."],
+        suspects: NO_SUSPECTS,
+        wire: "Nothing is sent, or no name server knows the name: the host no longer exists.",
+        usually: &["The documentation, or an instance's own list, is out of date."],
+        check: &["Replace the host with its successor in your allow lists."],
     }
     NotOutbound {
         word: "not-outbound",
-        meaning: "It concerns inbound or peer traffic, which a probe in the subnet cannot test.",
+        meaning: "Inbound or peer traffic, which a probe in the subnet cannot test.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "Nothing is sent: the traffic comes in, or flows between the instance's machines.",
-        usually: &["A machine in the subnet cannot play the other side."],
+        suspects: NO_SUSPECTS,
+        wire: "Nothing is sent: the traffic is inbound, or flows between the instance's machines.",
+        usually: &["A machine in the subnet cannot act as the other side."],
         check: &[
             "Pass --effective-nsg and --effective-routes: these rows are predicted from the rules.",
             "Look at the network status of the instance itself.",
@@ -560,29 +565,29 @@ causes! {
     }
     Deadline {
         word: "deadline",
-        meaning: "The deadline of the run came first.",
+        meaning: "The run's deadline passed first.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "The run ended before this was done.",
+        suspects: NO_SUSPECTS,
+        wire: "The run ended before this was tested.",
         usually: &[
-            "--deadline is short, or many endpoints wait for silence.",
+            "--deadline is short, or many endpoints time out.",
             "The run was interrupted.",
         ],
         check: &["Raise --deadline or --concurrency, or lower --timeout."],
     }
     Skipped {
         word: "skipped",
-        meaning: "The user left it out.",
+        meaning: "The user skipped it.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
-        suspects: NOBODY,
-        wire: "Nothing is sent: it was left out.",
-        usually: &["--skip names it, or it is only probed when --only names it."],
+        suspects: NO_SUSPECTS,
+        wire: "Nothing is sent: it was skipped.",
+        usually: &["--skip lists it, or it is probed only if --only lists it."],
         check: &["Pass --only with its id."],
     }
     LocalFault {

@@ -177,7 +177,7 @@ fn ended(error: &io::Error) -> String {
     if is_reset(error) {
         "the open connection was reset without a reply".into()
     } else if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the open connection was closed without a whole reply".into()
+        "the open connection was closed before a complete reply".into()
     } else {
         format!("the open connection failed without a reply: {error}")
     }

@@ -118,7 +118,7 @@ impl LeftOut {
     pub fn places(&self) -> String {
         let places: Vec<String> = self.hosts.iter().map(|host| format!("{host}:80")).collect();
         if places.is_empty() {
-            "wherever its authority publishes it".into()
+            "wherever its CA publishes it".into()
         } else {
             places.join(" or ")
         }

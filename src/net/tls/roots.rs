@@ -102,13 +102,13 @@ impl Roots {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
         if certificates.is_empty() {
-            return Err("holds no PEM certificate (-----BEGIN CERTIFICATE-----)".into());
+            return Err("contains no PEM certificate (-----BEGIN CERTIFICATE-----)".into());
         }
         let (intermediates, roots) = self.sort(certificates);
         let (added, refused) = self.store.add_parsable_certificates(roots);
         if refused > 0 {
             return Err(format!(
-                "holds certificates that cannot serve as a root: {refused} of {}",
+                "contains certificates that cannot serve as a root: {refused} of {}",
                 added + refused + intermediates.len()
             ));
         }

@@ -37,7 +37,7 @@ pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
         style::QUIET,
         match detail {
             Detail::Everything => ", times in ms",
-            Detail::Brief | Detail::Unwell => " that are not well, times in ms; -vv shows all",
+            Detail::Brief | Detail::Unwell => " that are not reachable, times in ms; -vv shows all",
         },
     );
     page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));

@@ -62,7 +62,7 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
         .map(|cause| format!("{cause}: apim-probe explain {cause}"));
     let parts = [
         ("Cause", cause.unwrap_or_default()),
-        ("Without it", finding.impact.clone()),
+        ("Impact", finding.impact.clone()),
         ("Look at", view::places(finding).join(", then ")),
         ("Fix", finding.fix.summary.clone()),
         ("More", finding.docs.clone().unwrap_or_default()),

@@ -47,9 +47,9 @@ fn write_folded(page: &mut Page, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
     let parts = causes.iter().map(|(cause, endpoints)| {
         let word = match cause {
             Some(Cause::NotOutbound) => "inbound or peer",
-            Some(Cause::Retired) => "gone for good",
+            Some(Cause::Retired) => "retired",
             Some(Cause::Wildcard) => "behind wildcards",
-            _ => "left out",
+            _ => "skipped",
         };
         format!("{} {word}", endpoints.len())
     });
@@ -62,12 +62,12 @@ fn write_folded(page: &mut Page, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
 fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String {
     match cause {
         Some(Cause::NeedsValue) => missing(endpoints),
-        Some(Cause::Wildcard) => "wildcards without a known host: test one that you use with --probes".into(),
-        Some(Cause::Retired) => "gone for good: the documentation is behind".into(),
-        Some(Cause::NotOutbound) => "inbound or peer traffic, which a probe from here cannot see".into(),
-        Some(Cause::Deadline) if complete => "the deadline came first: raise --deadline".into(),
+        Some(Cause::Wildcard) => "wildcards without a known host: add a host that you use with --probes".into(),
+        Some(Cause::Retired) => "retired, still in the documentation; no action needed".into(),
+        Some(Cause::NotOutbound) => "inbound or peer traffic, which a probe from here cannot test".into(),
+        Some(Cause::Deadline) if complete => "the deadline passed first: raise --deadline".into(),
         Some(Cause::Deadline) | None => "the run was interrupted first".into(),
-        Some(Cause::Skipped) => "left out".into(),
+        Some(Cause::Skipped) => "skipped".into(),
         Some(Cause::LocalFault) => {
             let details = words::distinct(endpoints.iter().map(|e| e.detail.trim_end_matches('.')));
             format!("this machine could not try: {}", words::list(&details, 2))
@@ -92,12 +92,12 @@ fn missing(endpoints: &[&Endpoint]) -> String {
     };
     let by_flags = (!flags.is_empty()).then(|| format!("{}{import}", flags.join(" ")));
     let is_hidden = endpoints.iter().any(|e| catalog::is_hidden(&e.host));
-    let by_catalog = is_hidden.then(|| "--probes with the host that a named value hides".to_owned());
+    let by_catalog = is_hidden.then(|| "--probes with the host hidden in a named value".to_owned());
     let ways: Vec<String> = by_flags.into_iter().chain(by_catalog).collect();
     if ways.is_empty() {
-        return "a value is needed: -v tells which".into();
+        return "value needed: -v shows which".into();
     }
-    format!("a value is needed: {}", ways.join("; "))
+    format!("value needed: {}", ways.join("; "))
 }
 
 /// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.
@@ -127,7 +127,7 @@ pub(super) fn write_noted(page: &mut Page, report: &Report, detail: Detail) {
     page.gap();
     let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
     page.line(Line::default().styled(style::HEADING, "NOTED"));
-    let text = format!("{counted} that the documentation names but need not answer; none of this counts");
+    let text = format!("{counted} in the documentation, not known to be offered; informational");
     page.paragraph(Line::at(2), style::NORMAL, &text, None);
     if detail == Detail::Brief {
         return;

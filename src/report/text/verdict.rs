@@ -132,10 +132,10 @@ fn next(page: &mut Page, report: &Report, findings: &[&Finding], options: &Optio
             "with the instance's own names".to_owned(),
         )],
         _ if findings.is_empty() => return,
-        Detail::Brief => vec![(format!("{again} -v"), "evidence, and commands for each fix".to_owned())],
+        Detail::Brief => vec![(format!("{again} -v"), "evidence and commands for each fix".to_owned())],
         Detail::Unwell | Detail::Everything => vec![(
             format!("apim-probe watch {ellipsis} --until green"),
-            "tells when a change works".to_owned(),
+            "report when a change takes effect".to_owned(),
         )],
     };
     if let Some((first, kind)) = findings.first().and_then(|first| Some((first, first.kind?))) {

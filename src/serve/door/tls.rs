@@ -35,7 +35,7 @@ pub(super) fn config(wanted: &Tls) -> Result<ServerConfig, String> {
     let pem = file::read(&wanted.key_file, MAX_SIZE).map_err(|error| error.to_string())?;
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         format!(
-            "key_file {} holds no key in PEM: {error}",
+            "key_file {} contains no PEM key: {error}",
             file::shown(&wanted.key_file)
         )
     })?;
@@ -49,7 +49,7 @@ pub(super) fn config(wanted: &Tls) -> Result<ServerConfig, String> {
     };
     let mut config = builder
         .with_single_cert(chain, key)
-        .map_err(|error| format!("cert_file and key_file do not go together: {error}"))?;
+        .map_err(|error| format!("cert_file and key_file do not match: {error}"))?;
     // Each connection answers one request: there is nothing to resume.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -62,8 +62,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err(format!("{} holds no certificate in PEM", file::shown(path))),
-        Err(error) => Err(format!("{} is no PEM file of certificates: {error}", file::shown(path))),
+        Ok(_) => Err(format!("{} contains no PEM certificate", file::shown(path))),
+        Err(error) => Err(format!(
+            "{} is not a PEM file of certificates: {error}",
+            file::shown(path)
+        )),
     }
 }
 
@@ -74,8 +77,8 @@ fn versions(least: Option<&str>) -> Result<&'static [&'static SupportedProtocolV
     match least {
         None | Some("TLS12") => Ok(BOTH),
         Some("TLS13") => Ok(NEWEST),
-        Some(old @ ("TLS10" | "TLS11")) => Err(format!("min_version {old} is not spoken here: TLS12 is the oldest")),
-        Some(_) => Err("min_version is one of TLS12, TLS13".into()),
+        Some(old @ ("TLS10" | "TLS11")) => Err(format!("min_version {old} is not supported: TLS12 is the oldest")),
+        Some(_) => Err("min_version must be TLS12 or TLS13".into()),
     }
 }
 
@@ -91,17 +94,17 @@ fn clients(wanted: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<dy
     let is_needed = match (kind, &wanted.client_ca_file) {
         ("NoClientCert" | "", None) => return Ok(None),
         ("NoClientCert" | "", Some(_)) => {
-            return Err("client_ca_file without client_auth_type asks no client for a certificate".into());
+            return Err("client_ca_file without client_auth_type does not request client certificates".into());
         }
         ("RequestClientCert", _) => return any(false),
         ("RequireAnyClientCert", _) => return any(true),
         ("VerifyClientCertIfGiven", _) => false,
         ("RequireAndVerifyClientCert", _) => true,
-        _ => return Err(format!("client_auth_type is one of {KINDS}")),
+        _ => return Err(format!("client_auth_type must be one of {KINDS}")),
     };
     let Some(path) = &wanted.client_ca_file else {
         return Err(format!(
-            "client_auth_type {kind} needs client_ca_file: who vouches for clients"
+            "client_auth_type {kind} needs client_ca_file, the CA of the clients"
         ));
     };
     let mut roots = RootCertStore::empty();

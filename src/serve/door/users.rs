@@ -61,12 +61,12 @@ impl Users {
         for (name, hash) in &hashes {
             let parts: HashParts = hash.parse().map_err(|_| {
                 format!(
-                    "basic_auth_users: what stands for {name} is no bcrypt hash, as `htpasswd -nBC 10 {name}` makes one"
+                    "basic_auth_users: the value for {name} is not a bcrypt hash, as `htpasswd -nBC 10 {name}` prints it"
                 )
             })?;
             if parts.get_cost() > MOST_COST {
                 return Err(format!(
-                    "basic_auth_users: the hash of {name} has a cost of {}, and {MOST_COST} is the most",
+                    "basic_auth_users: the hash of {name} has a cost of {}, but the maximum is {MOST_COST}",
                     parts.get_cost()
                 ));
             }

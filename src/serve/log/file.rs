@@ -37,11 +37,11 @@ impl Pattern {
     pub(crate) fn new(path: &Path) -> Result<Self, String> {
         let shown = file::shown(path);
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| format!("--log {shown} names no file"))?;
+        let name = name.ok_or_else(|| format!("--log {shown} does not name a file"))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         if folder.to_string_lossy().contains(DAY) || name.matches(DAY).count() > 1 {
-            return Err(format!("--log {shown}: {DAY} goes into the file's name, once"));
+            return Err(format!("--log {shown}: {DAY} must be in the file's name, once"));
         }
         Ok(Self {
             folder: folder.to_owned(),
@@ -339,9 +339,9 @@ mod tests {
     #[test]
     fn where_the_day_goes() {
         let wrong = |path: &str| Pattern::new(path.as_ref()).unwrap_err();
-        assert!(wrong("logs-{day}/a.log").contains("{day} goes into the file's name"));
+        assert!(wrong("logs-{day}/a.log").contains("{day} must be in the file's name"));
         assert!(wrong("{day}-{day}.log").contains("once"));
-        assert!(wrong("/").contains("names no file"));
+        assert!(wrong("/").contains("does not name a file"));
         assert!(Pattern::new("a.log".as_ref()).is_ok());
     }
 }

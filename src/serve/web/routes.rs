@@ -16,8 +16,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 /// What there is, for whoever asks for something else.
 const KNOWN: &str =
-    "There is nothing here. There are: / (the last round as a page), /report.json, /metrics, /-/healthy, /-/ready\n";
-const NO_ROUND: &str = "No round has come to an end yet.\n";
+    "Not found. Available: / (the last round as a page), /report.json, /metrics, /-/healthy, /-/ready\n";
+const NO_ROUND: &str = "No round has finished yet.\n";
 
 /// The answer to a request.
 pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
@@ -25,7 +25,7 @@ pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Ful
         let mut refused = response(
             StatusCode::METHOD_NOT_ALLOWED,
             TEXT,
-            text("Only GET and HEAD are answered.\n"),
+            text("Only GET and HEAD are supported.\n"),
         );
         refused
             .headers_mut()
@@ -37,7 +37,7 @@ pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Ful
         "/-/healthy" if board.read().is_stuck() => response(
             StatusCode::SERVICE_UNAVAILABLE,
             TEXT,
-            text("No round has come to an end for longer than one may take.\n"),
+            text("No round has finished for longer than a round may take.\n"),
         ),
         "/-/healthy" => response(StatusCode::OK, TEXT, text("healthy\n")),
         "/" | "/report.json" | "/-/ready" => {

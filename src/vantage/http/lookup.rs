@@ -52,7 +52,7 @@ impl Resolve for Lookup {
 
 /// The first server that has addresses for the name decides.
 async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr>, String> {
-    let question = Question::new(host, false).ok_or_else(|| format!("{host} is no name that DNS can carry"))?;
+    let question = Question::new(host, false).ok_or_else(|| format!("{host} is not a valid DNS name"))?;
     for server in name_servers {
         let end = tokio::time::Instant::from(Instant::now() + PATIENCE);
         let spare = Semaphore::new(REPETITIONS);
@@ -63,5 +63,5 @@ async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr
             return Ok(answer.addresses);
         }
     }
-    Err(format!("no name server knows {host}"))
+    Err(format!("no name server resolves {host}"))
 }

@@ -45,7 +45,7 @@ pub(crate) fn check<'a>(
         tokio::select! {
             () = check_all(errand, vantage, bodies, until, &checked) => {}
             () = until.clone().over() => {
-                checked.borrow_mut().why = Some("the run's time was over".into());
+                checked.borrow_mut().why = Some("the run's time was up".into());
             }
         }
     };
@@ -80,9 +80,9 @@ async fn check_all<'a>(
             Ok(text) => checked.answers.push(Ok((text, Timestamp::now()))),
             Err(trouble @ Trouble::Refused(401 | 403, _)) => {
                 checked.why = Some(format!(
-                    "this VM's managed identity may not ask it ({trouble}): that takes \
-                     Microsoft.ApiManagement/service/connectivityCheck/action, as in the role API Management Service Contributor, \
-                     which could also change or delete the instance"
+                    "this VM's managed identity may not call it ({trouble}): it needs \
+                     Microsoft.ApiManagement/service/connectivityCheck/action, as in the role API Management Service \
+                     Contributor, which can also change or delete the instance"
                 ));
                 return;
             }

@@ -61,45 +61,47 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
         Trouble::Unasked(failure) => {
             let trust = match failure {
                 Failure::Untrusted(_) => {
-                    ", so the token was not sent; where the network inspects this way, --management-ca-file trusts its CA with it"
+                    ", so the token was not sent; if the network inspects TLS to this host, pass its CA with \
+                     --management-ca-file to trust it with the token"
                 }
                 _ => "",
             };
             format!(
-                "{} cannot be asked for {what} ({failure}){trust}",
+                "{} cannot be queried for {what} ({failure}){trust}",
                 cloud.management_host()
             )
         }
         Trouble::NoToken(why) | Trouble::Unread(why) => why.clone(),
         Trouble::Refused(status @ (401 | 403), reason) => format!(
-            "this VM's managed identity may not read {what} ({}): it lacks {}; grant it the role Reader with \
+            "this VM's managed identity may not read {what} ({}): it lacks {}; assign it the Reader role with \
              `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {}`",
             coded(status, reason),
             permissions(missing),
             service.as_str()
         ),
         Trouble::Refused(status @ (409 | 422), reason) => format!(
-            "the instance is being changed or is not complete, and does not give {what} now ({})",
+            "the instance is being changed or is not complete, and does not provide {what} now ({})",
             coded(status, reason)
         ),
         Trouble::Refused(status, reason) => {
             format!("{ENDPOINT} answered with {} instead of {what}", coded(status, reason))
         }
         Trouble::PutOff(429, wait) => format!(
-            "{ENDPOINT} limits requests (HTTP 429) and asks to wait {}, longer than there is time, so {what} are missing: try again later",
+            "{ENDPOINT} throttles requests (HTTP 429) and asks to wait {}, longer than the run may take, so {what} \
+             are missing: try again later",
             words::duration(*wait)
         ),
         Trouble::PutOff(status, wait) => format!(
-            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than there is time",
+            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than the run may take",
             words::duration(*wait)
         ),
         Trouble::Astray => {
             format!(
-                "the list of {what} has a link to its next page that cannot be followed, and is used as far as it came"
+                "the list of {what} has a link to its next page that cannot be followed; using the part that was received"
             )
         }
-        Trouble::Endless => format!("{ENDPOINT} did not finish with {what} in time"),
-        Trouble::Odd(why) => format!("{ENDPOINT}'s answer for {what} cannot be used: it {why}"),
+        Trouble::Endless => format!("{ENDPOINT} did not finish sending {what} in time"),
+        Trouble::Odd(why) => format!("{ENDPOINT}'s reply for {what} cannot be used: it {why}"),
     }
 }
 
@@ -107,7 +109,7 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
 fn named(documents: &[What]) -> String {
     let names: Vec<&str> = documents.iter().map(|what| what.what()).collect();
     if names.len() == What::all().count() {
-        return "the instance and what it depends on".into();
+        return "the instance and its dependencies".into();
     }
     words::list(&names, 4)
 }

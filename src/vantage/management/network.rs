@@ -71,7 +71,8 @@ pub(super) async fn here(session: &Session, machine: &Identity, region: Option<&
         match card(session, machine).await {
             Ok(card) => rules(session, card, found).await,
             Err(why) => found.borrow_mut().notices.push(format!(
-                "--service: the rules of this VM's network interface are not known, as {why}; or pass --effective-nsg and --effective-routes"
+                "--service: the effective rules of this VM's network interface are not known: {why}; or pass \
+                 --effective-nsg and --effective-routes"
             )),
         }
     };
@@ -89,8 +90,8 @@ async fn tags(session: &Session, machine: &Identity, region: Option<&str>, found
     match session.document(&path).await {
         Ok(tags) => found.borrow_mut().network.tags = tags,
         Err(trouble) => found.borrow_mut().notices.push(format!(
-            "--service: the service tags are not known ({trouble}): Microsoft.Network/locations/serviceTags/read on the \
-             subscription, as in Reader, gives them; or pass --service-tags"
+            "--service: the service tags are not known ({trouble}): the identity needs \
+             Microsoft.Network/locations/serviceTags/read on the subscription, as in Reader; or pass --service-tags"
         )),
     }
 }
@@ -118,9 +119,10 @@ async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
             Ok(text) => match Card::read(&text) {
                 Some(card) if cards.len() == 1 || Some(&card.mac) == machine.mac.as_ref() => return Ok(card),
                 Some(_) => {
-                    why = "no network interface of this VM has the MAC address that the metadata service names".into();
+                    why =
+                        "no network interface of this VM has the MAC address that the metadata service reports".into();
                 }
-                None => why = "the management endpoint's answer for the network interface cannot be used".into(),
+                None => why = "the management endpoint's reply for the network interface cannot be used".into(),
             },
             Err(trouble) => why = refused("the network interface of this VM", id, &trouble),
         }
@@ -137,7 +139,7 @@ fn is_of_scale_set(card: &str) -> bool {
 async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
     let effective = async |what: &str| {
         if is_of_scale_set(&card.id) {
-            return Err("Azure gives none for machines of a scale set".to_string());
+            return Err("Azure provides none for VMs of a scale set".to_string());
         }
         let path = format!("{}/{what}?api-version={NETWORK}", card.id);
         session
@@ -180,13 +182,13 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
     let mut found = found.borrow_mut();
     if let Some(why) = missing {
         let used = if configured.is_some() || ways.is_some() {
-            "the configured ones are used, without security admin rules and routes of BGP"
+            "using the configured ones, without security admin rules and BGP routes"
         } else {
             "nothing is predicted from them"
         };
         found.notices.push(format!(
-            "--service: the effective rules and routes of this VM's network interface are not known ({why}), and {used}: Network \
-             Contributor or Virtual Machine Contributor on the interface may ask for them \
+            "--service: the effective rules and routes of this VM's network interface are not known ({why}); {used}. \
+             The roles Network Contributor and Virtual Machine Contributor on the interface may read them \
              (Microsoft.Network/networkInterfaces/effectiveNetworkSecurityGroups/action and effectiveRouteTable/action); or pass \
              --effective-nsg and --effective-routes"
         ));
@@ -218,7 +220,7 @@ pub(super) async fn there(session: &Session, locations: &[Location], region: Opt
         if !locations.is_empty() && region.is_some() {
             let mut found = found.borrow_mut();
             found.notices.push(
-                "--service: the instance runs neither in this VM's subnet nor in its region, so its own rules are not compared".into(),
+                "--service: the instance runs neither in this VM's subnet nor in its region, so the rules of its subnet are not compared".into(),
             );
         }
         return;

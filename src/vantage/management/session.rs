@@ -114,13 +114,13 @@ impl fmt::Display for Trouble {
             Self::PutOff(status, wait) => {
                 write!(
                     f,
-                    "HTTP {status}, which asks to wait {}, longer than there is time",
+                    "HTTP {status}, which asks to wait {}, longer than the run may take",
                     words::duration(*wait)
                 )
             }
             Self::Astray => f.write_str("a link to the rest cannot be followed"),
             Self::Endless => f.write_str("it did not finish in time"),
-            Self::Odd(why) => write!(f, "the answer {why}"),
+            Self::Odd(why) => write!(f, "the reply {why}"),
         }
     }
 }
@@ -290,7 +290,7 @@ fn next_link(page: &str) -> Result<Option<String>, Trouble> {
         Err(_) => return odd("is not JSON"),
     };
     if !page.is_object() && !page.is_array() {
-        return odd("is no list");
+        return odd("is not a list");
     }
     Ok(page["nextLink"]
         .as_str()

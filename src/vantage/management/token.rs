@@ -107,7 +107,7 @@ fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Toke
     serde_json::from_slice::<Answer<'_>>(body.bytes())
         .ok()
         .and_then(|answer| Token::new(answer.access_token))
-        .ok_or_else(|| "what answered in place of the metadata service sent no token".into())
+        .ok_or_else(|| "what answered instead of the metadata service sent no token".into())
 }
 
 /// What a 400 means: which of several is not known to the service, or there is none. It says so in a sentence only, which
@@ -123,12 +123,13 @@ fn no_identity(body: &Secret, identity: Option<&str>) -> String {
         .unwrap_or_default();
     match identity {
         Some(id) => format!(
-            "the metadata service gave no token for the identity {id} (HTTP 400{said}): compare with the client id that \
-             `az identity show --query clientId` prints, and assign it to this VM with `az vm identity assign`"
+            "the metadata service gave no token for the identity {id} (HTTP 400{said}): compare it with the client id \
+             that `az identity show --query clientId` prints, and assign the identity to this VM with `az vm identity \
+             assign`"
         ),
         None => format!(
-            "the metadata service gave no token (HTTP 400{said}): where this VM has several managed identities, pass \
-             --identity CLIENT_ID; where it has no managed identity, give it one, for example `az vm identity assign`"
+            "the metadata service gave no token (HTTP 400{said}): if this VM has several managed identities, pass \
+             --identity CLIENT_ID; if it has no managed identity, assign one, for example with `az vm identity assign`"
         ),
     }
 }

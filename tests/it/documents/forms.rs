@@ -200,7 +200,7 @@ fn statuses_are_read_without_their_region() {
     );
     assert_eq!(reference.targets.len(), 2);
     assert!(
-        reference.notices[0].contains("leaves out region and name servers"),
+        reference.notices[0].contains("does not contain the region and name servers"),
         "{:?}",
         reference.notices
     );

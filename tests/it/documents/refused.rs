@@ -24,7 +24,7 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
         "is empty: the command that wrote it failed, or its VM was not running",
     ),
     (" \r\n", "is empty"),
-    ("null", "is null: the --query or the command found nothing"),
+    ("null", "is null: the command or its --query found nothing"),
     ("42", "looks like a single value"),
     ("[1, 2]", "looks like a list of plain values"),
     ("{}", "looks like another object without keys"),
@@ -32,15 +32,15 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
         r#"{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}"#,
         "looks like another object with a, b, c, d …",
     ),
-    ("{\"value\": [", "ends in the middle of its JSON, in line 1"),
-    ("{\"value\": nothing}", "is not JSON, from line 1 column 12 on"),
+    ("{\"value\": [", "ends in the middle of its JSON, on line 1"),
+    ("{\"value\": nothing}", "is not JSON from line 1, column 12"),
     (
         "{\"value\": []}\n{\"value\": []}",
-        "holds several documents, the second from line 2 on",
+        "contains several documents, the second from line 2",
     ),
     (
         "PS C:\\> az network nic list-effective-nsg\n[\n{\"a\":\n",
-        "ends in the middle of its JSON, in line 3",
+        "ends in the middle of its JSON, on line 3",
     ),
     (
         "<!DOCTYPE html><html><title>Sign in</title></html>",
@@ -49,15 +49,15 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ("<?xml version=\"1.0\"?>", "is a web page or XML"),
     (
         "<Objs Version=\"1.1.0.1\"><Obj/></Objs>",
-        "is XML of PowerShell's Export-Clixml",
+        "is XML from PowerShell's Export-Clixml",
     ),
     (
         "This is what I found in the portal.",
-        "is text that is neither JSON nor anything else",
+        "is text, but neither JSON nor another complete output format",
     ),
     (
         "Default\tActive\t1\tInternet\t0\nDefault\tActive\t1\tNone\t0\n",
-        "is text between tabs, as az -o tsv writes it",
+        "is tab-separated text, as az -o tsv writes it",
     ),
     (
         r#"{"name": "nsg", "securityRules": []}"#,
@@ -69,7 +69,7 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ),
     (
         r#"[{"name": "r", "direction": "Inbound", "access": "Allow", "priority": 100, "provisioningState": "Succeeded"}]"#,
-        "the rules of a network security group as they are configured (az network nsg rule list)",
+        "the configured rules of a network security group (az network nsg rule list)",
     ),
     (
         r#"{"name": "rt", "routes": []}"#,
@@ -109,18 +109,18 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ),
     (
         r#"{"$schema": "https://…", "contentVersion": "1.0.0.0"}"#,
-        "a template of Azure Resource Manager",
+        "an Azure Resource Manager template",
     ),
-    (
-        r#"{"version": 4, "terraform_version": "1.9.0"}"#,
-        "a state of Terraform",
-    ),
+    (r#"{"version": 4, "terraform_version": "1.9.0"}"#, "a Terraform state"),
     (
         r#"{"id": "/…/operations/1", "status": "InProgress"}"#,
-        "an operation of Azure that had not ended",
+        "an Azure operation that had not finished",
     ),
-    (r#"{"schema": "apim-probe/report/v1"}"#, "a report of this program"),
-    (r#"{"schema": "apim-probe/plan/v1"}"#, "a document of this program"),
+    (r#"{"schema": "apim-probe/report/v1"}"#, "a report from this program"),
+    (
+        r#"{"schema": "apim-probe/plan/v1"}"#,
+        "another document from this program",
+    ),
 ];
 
 #[test]
@@ -140,7 +140,8 @@ fn errors_are_given_with_their_code() {
     for (document, code) in [
         (
             r#"{"error": {"code": "AuthorizationFailed", "message": "The client 'x' does not have authorization"}}"#,
-            "is an error of Azure, AuthorizationFailed: \"The client 'x' does not have authorization\", so ask with an account that may",
+            "is an Azure error, AuthorizationFailed: \"The client 'x' does not have authorization\", so use an account \
+             that may",
         ),
         (
             r#"{"code": "ResourceNotFound", "message": "The Resource was not found."}"#,
@@ -182,7 +183,7 @@ fn errors_are_given_with_their_code() {
         ),
         (
             "ERROR: Please run 'az login' to setup account.\n",
-            "is an error of Azure: \"Please run 'az login' to setup account.\"",
+            "is an Azure error: \"Please run 'az login' to setup account.\"",
         ),
         (
             "ERROR: AADSTS700082: The refresh token has expired.\n",
@@ -190,7 +191,7 @@ fn errors_are_given_with_their_code() {
         ),
         (
             "usage: az network nic list-effective-nsg\naz network nic list-effective-nsg: error: unrecognized arguments: x\n",
-            "is an error of Azure",
+            "is an Azure error",
         ),
         ("bash: az: command not found\n", "command not found"),
         (
@@ -206,7 +207,7 @@ fn errors_are_given_with_their_code() {
         assert_eq!(said.len(), 5, "{document}");
         for (_, said) in said {
             assert!(said.contains(code), "{said}\nand not: {code}");
-            assert!(said.contains("come from `"), "{said}");
+            assert!(said.contains(": `"), "{said}");
         }
     }
 }
@@ -218,13 +219,13 @@ fn a_document_of_another_flag_says_which() {
     let tags =
         r#"{"changeNumber": 1, "values": [{"name": "Sql", "properties": {"addressPrefixes": ["20.0.0.0/24"]}}]}"#;
     for (document, flag) in [
-        (fixture("nsg.json"), "--effective-nsg takes that"),
-        (fixture("nsg.format-list.txt"), "--effective-nsg takes that"),
-        (fixture("routes.az-table.txt"), "--effective-routes takes that"),
-        (fixture("routes.json"), "--effective-routes takes that"),
-        (tags.into(), "--service-tags takes that"),
-        (status.into(), "--network-status takes that"),
-        (dependencies.into(), "--dependencies takes that"),
+        (fixture("nsg.json"), "pass it with --effective-nsg"),
+        (fixture("nsg.format-list.txt"), "pass it with --effective-nsg"),
+        (fixture("routes.az-table.txt"), "pass it with --effective-routes"),
+        (fixture("routes.json"), "pass it with --effective-routes"),
+        (tags.into(), "pass it with --service-tags"),
+        (status.into(), "pass it with --network-status"),
+        (dependencies.into(), "pass it with --dependencies"),
     ] {
         let said = sentences(&document);
         assert_eq!(said.len(), 4, "{flag}");
@@ -244,56 +245,56 @@ fn what_leaves_something_out_is_refused() {
     let route = r#"{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet"}"#;
     for (said, looks) in [
         // One rule, or the rules without the group that they guard by.
-        (nsg(rule), "effective security rules without their group"),
+        (nsg(rule), "effective security rules without their NSG"),
         (
             nsg(&format!("[{rule}, {rule}]")),
-            "effective security rules without their group",
+            "effective security rules without their NSG",
         ),
         (
             nsg(&format!("[[{rule}]]")),
-            "effective security rules without their group",
+            "effective security rules without their NSG",
         ),
         (
             table(route),
-            "holds a single route, and every network interface has several",
+            "contains a single route, but every network interface has several",
         ),
         (
             nsg(
                 "NIC     Subnet    NSG    Rule Name            Protocol    Direction    Access\n------  --------  -----  -------------------  ----------  -----------  --------\nvm-nic  -         nsg-a  securityRules/Allow  Tcp         Outbound     Allow\n",
             ),
-            "a table as az -o table or PowerShell's Format-Table prints it of effective security rules without their group",
+            "a table as az -o table or PowerShell's Format-Table prints it of effective security rules without their NSG",
         ),
         (
             table("\nName State  Source  NextHopType\n---- -----  ------  -----------\n     Active Default Internet\n"),
-            "that leaves out addressPrefix, nextHopIpAddress",
+            "without addressPrefix, nextHopIpAddress",
         ),
         (
             table(
                 "Source  State  AddressPrefix                                    NextHopType NextHopIpAddress\n------  -----  -------------                                    ----------- ----------------\nDefault Active {10.0.0.0/16, 10.1.0.0/16, 10.2.0.0/16, 10.3....} VnetLocal   {}\n",
             ),
-            "shows only a part of addressPrefix",
+            "shows only part of addressPrefix",
         ),
         (
             table(
                 "State            : Active\nSource           : Default\nAddressPrefix    : {10.0.0.0/16, 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16…}\nNextHopType      : VnetLocal\nNextHopIpAddress : {}\n",
             ),
-            "shows only a part of AddressPrefix",
+            "shows only part of AddressPrefix",
         ),
         (
             table("Source,State,Address Prefixes,Next Hop Type\nDefault,Active,10.0.0.0/16,Virtual network\n"),
-            "is a table in CSV that leaves out nextHopIpAddress",
+            "is a table in CSV without nextHopIpAddress",
         ),
         (
             table(
                 "Source  State    Address Prefix    Next Hop Type    Next Hop IP\n--------  -------  ----------------  ---------------  -------------\nDefault Active 10.0.0.0/16 VnetLocal x y z a b c d e f g h i j k l m n o p\n",
             ),
-            "columns cannot be told apart",
+            "columns cannot be separated",
         ),
         (
             table(
                 "Source  State    Address Prefix    Next Hop Type    Next Hop IP\n------  -------  ----------------  ---------------  -------------\nUser    Active   0.0.0.0/0         Internet\n\nNetwork    Next Hop\n---------  ----------\n10.0.0.0/8 x\n",
             ),
-            "holds several tables",
+            "contains several tables",
         ),
         (
             status("Location    \n----------\nWest Europe\n"),
@@ -303,7 +304,7 @@ fn what_leaves_something_out_is_refused() {
             status(
                 "Location           : West US\nDnsServers         : {168.63.129.16}\nConnectivityStatus : {Microsoft.Azure.Commands.ApiManagement.Models.PsConnectivityStatus, Microsoft.Azure.Commands.ApiManagement.Models.PsConnectivityStatus...}\n",
             ),
-            "shows only a part of ConnectivityStatus",
+            "shows only part of ConnectivityStatus",
         ),
         (
             status(
@@ -315,23 +316,23 @@ fn what_leaves_something_out_is_refused() {
             nsg(
                 r#"[{"NetworkSecurityGroup": {"Id": "x"}, "Association": "@{Subnet=}", "EffectiveSecurityRules": "System.Object[]"}]"#,
             ),
-            "was cut by PowerShell, which names types in the place of what is nested deeper than -Depth says",
+            "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names",
         ),
         (
             status(
                 r#"{"Location": "West US", "DnsServers": ["168.63.129.16"], "ConnectivityStatus": ["Microsoft.Azure.Commands.ApiManagement.Models.PsConnectivityStatus"]}"#,
             ),
-            "was cut by PowerShell",
+            "was truncated by PowerShell",
         ),
         (
             table(
                 r#"[{"State": "Active", "Source": "Default", "AddressPrefix": ["10.1.0.0/16"], "NextHopType": "VnetLocal", "NextHopIpAddress": "System.Object[]"}]"#,
             ),
-            "was cut by PowerShell",
+            "was truncated by PowerShell",
         ),
     ] {
         assert!(said.contains(looks), "{said}\nand not: {looks}");
-        assert!(said.contains("come from `"), "{said}");
+        assert!(said.contains(": `"), "{said}");
     }
 }
 
@@ -341,12 +342,10 @@ fn who_works_with_powershell_gets_its_command() {
         b"\nName State  Source  NextHopType\n---- -----  ------  -----------\n     Active Default Internet\n",
     )
     .unwrap_err();
-    assert!(said.ends_with("come from `Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json`"), "{said}");
+    assert!(said.ends_with(": `Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json`"), "{said}");
     let said = Routes::parse(b"{}").unwrap_err();
     assert!(
-        said.ends_with(
-            "come from `az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json`"
-        ),
+        said.ends_with(": `az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json`"),
         "{said}"
     );
 }
@@ -355,7 +354,7 @@ fn who_works_with_powershell_gets_its_command() {
 fn bytes_that_are_no_text_are_told() {
     for (bytes, looks) in [
         (&b"PK\x03\x04\xff\xfe\x00"[..], "is an archive or a workbook"),
-        (b"\x1f\x8b\x08\x00\xff", "is compressed by gzip"),
+        (b"\x1f\x8b\x08\x00\xff", "is gzip-compressed"),
         (b"%PDF-1.7\n\xff\xff", "is a PDF document"),
         (b"\xff\xff\xff", "is not text"),
     ] {

@@ -22,7 +22,7 @@ use apim_probe::{
     probe::{
         Run,
         clock::Measured,
-        control::{Controls, LateControl, NOBODY, NameControl},
+        control::{Controls, LateControl, NameControl, TEST_NET_1},
         trace::{NameTrace, Trace},
         way::Ways,
     },
@@ -252,7 +252,7 @@ impl Network {
         self
     }
 
-    /// With what the instance says of its own network.
+    /// With what the instance reports of its own network.
     pub(super) fn told(mut self, instance: InstanceView) -> Self {
         self.instance = Some(instance);
         self
@@ -337,7 +337,7 @@ impl Network {
             };
             let port = attempt.address.port();
             if cutter != Cutter::Service || !controls.nobody.contains_key(&port) {
-                let nobody = SocketAddr::new(NOBODY, port);
+                let nobody = SocketAddr::new(TEST_NET_1, port);
                 let does = match cutter {
                     Cutter::Firewall | Cutter::Wall => fault,
                     Cutter::Service => &Fault::Silent,

@@ -119,7 +119,7 @@ fn silence_of_a_stand_in_is_never_certain() {
 fn silence_that_rules_allow_points_at_the_next_hop() {
     let behind = ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = behind.diagnosis();
-    let words = "allowed, next hop is 10.1.2.4: look at the firewall there";
+    let words = "allowed, next hop is 10.1.2.4: check the firewall there";
     assert_eq!(judged(&behind, &diagnosis, "key-vault").evidence.last().unwrap(), words);
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
@@ -232,7 +232,7 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
     let sql = judged(&open, &diagnosis, "sql");
     assert_eq!(
         sql.evidence.last().unwrap(),
-        &format!("predicted deny ({DENIED}), yet it answers: other rules than the given ones are in force")
+        &format!("predicted deny ({DENIED}), yet it answers: rules other than the given ones are in force")
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
     // A reset is an answer: an NSG drops in silence.
@@ -255,7 +255,7 @@ fn rules_that_deny_what_answers_are_left_aside() {
     let said = diagnosis.refutation.as_deref().unwrap();
     assert!(
         said.starts_with(
-            "the given rules do not match what was measured: another network interface, or an old export. "
+            "the given rules do not match the measurements: they are from another network interface, or outdated. "
         ),
         "{said}"
     );
@@ -402,6 +402,6 @@ fn an_address_outside_its_tag_is_remarked() {
             .evidence
             .last()
             .unwrap(),
-        "52.239.1.1 is not in the service tag Storage: a rule by tag does not cover that"
+        "52.239.1.1 is not in the service tag Storage: a rule with this tag does not cover that"
     );
 }

@@ -284,8 +284,8 @@ impl Imagined {
             Server::Fails => "finds no answer",
             Server::Denies => "denies names that exist",
             Server::NotListening => "nothing listens on port 53",
-            Server::Waits => "accepts TCP 53 and answers nothing",
-            Server::MuteOverTcp => "accepts TCP 53 and does not answer over it",
+            Server::Waits => "accepts TCP 53 but answers nothing",
+            Server::MuteOverTcp => "accepts TCP 53 but does not answer over it",
             Server::CutsShort => "answers over UDP 53 and refuses TCP 53",
         }
     }

@@ -60,7 +60,7 @@ fn a_rule_that_denies_the_internet_never_bites() {
         ] {
             assert_eq!(
                 said(&rules, start, addresses),
-                "allow: allowed, next hop is 10.1.9.4: look at the firewall there",
+                "allow: allowed, next hop is 10.1.9.4: check the firewall there",
                 "{how} {start}"
             );
         }
@@ -117,7 +117,8 @@ fn bgp_takes_everything_as_a_user_does() {
         // A secured virtual hub looks like this too: nothing says that the network behind is your own.
         assert_eq!(
             said(&rules, "sql/", &["20.61.99.193"]),
-            "allow: allowed, next hop is the virtual network gateway or hub: look at the firewall of a secured virtual hub, or of your own network behind the gateway",
+            "allow: allowed, next hop is the virtual network gateway or hub: check the firewall of a secured virtual \
+             hub, or of your own network behind the gateway",
             "{source}"
         );
     }
@@ -143,7 +144,8 @@ fn without_routes_and_expansions_both_cases_are_kept() {
     assert_eq!(rules.is_forced(), None);
     assert_eq!(
         said(&rules, "sql/", &["20.61.99.193"]),
-        "unknown: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193, unless a route takes 0.0.0.0/0: pass --effective-routes"
+        "unknown: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193, unless a user or BGP route \
+         covers 0.0.0.0/0: pass --effective-routes"
     );
     // What holds in both is said as ever.
     assert_eq!(
@@ -163,7 +165,7 @@ fn rules_and_routes_of_different_times_settle_nothing() {
     assert!(
         prediction
             .words
-            .contains("do not agree whether a route takes 0.0.0.0/0"),
+            .contains("do not agree on whether a user or BGP route covers 0.0.0.0/0"),
         "{}",
         prediction.words
     );

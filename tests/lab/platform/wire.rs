@@ -43,7 +43,7 @@ const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
 const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// Where the management endpoint is here.
 const MANAGED: Ipv4Addr = Ipv4Addr::new(20, 70, 0, 1);
-const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const TEST_NET_1: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(10, 2, 0, 11)];
 
 /// One thing that was said to somebody.
@@ -121,7 +121,7 @@ const LISTED: &[Listed] = &[
         is: |said, plan| plan.speaks(said, "kms", |bytes, _| bytes.starts_with(&[5, 0, 11])),
     },
     Listed {
-        readme: "NTP: one question",
+        readme: "NTP: one query",
         is: |said, plan| {
             matches!(said, Said::Datagram { to, bytes } if plan.is_at(*to, "udp") && to.1 == 123
                 && bytes.len() == 48 && bytes[0] == 0x23 && bytes[1..40].iter().all(|byte| *byte == 0))
@@ -147,7 +147,7 @@ const LISTED: &[Listed] = &[
     Listed {
         readme: "the same connection to 192.0.2.1",
         is: |said, plan| {
-            matches!(said, Said::Nothing { to: (NOBODY, port), .. } if plan.has_port(*port))
+            matches!(said, Said::Nothing { to: (TEST_NET_1, port), .. } if plan.has_port(*port))
                 && plan.controls.contains("192.0.2.1")
         },
     },
@@ -156,14 +156,14 @@ const LISTED: &[Listed] = &[
         is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
     },
     Listed {
-        readme: "SYNs with a time to live from 1 to 8",
+        readme: "SYNs with a TTL from 1 to 8",
         is: |said, plan| {
             matches!(said, Said::Near { to, ttl: 1..=8 } if plan.is_at(*to, "tcp"))
                 && plan.controls.contains("from 1 to 8")
         },
     },
     Listed {
-        readme: "the platform's name server 168.63.129.16",
+        readme: "Azure's own name server 168.63.129.16",
         is: |said, plan| {
             matches!(said, Said::Question { server: PLATFORM, name } if plan.names(name))
                 && plan.controls.contains("168.63.129.16")
@@ -220,8 +220,11 @@ pub(super) fn is_what_is_listed() -> Result<()> {
     ensure!(near.len() <= 4, "small times to live to {near:?}");
     let mut ports = BTreeSet::new();
     for one in &said {
-        if let Said::Nothing { to: (NOBODY, port), .. } = one {
-            ensure!(ports.insert(*port), "two connections to {NOBODY}:{port}");
+        if let Said::Nothing {
+            to: (TEST_NET_1, port), ..
+        } = one
+        {
+            ensure!(ports.insert(*port), "two connections to {TEST_NET_1}:{port}");
         }
     }
     for Listed { readme, is } in LISTED {
@@ -253,7 +256,7 @@ fn is_one_place(world: &World) -> Result<()> {
         let is_expected = match one {
             Said::Question { name, .. } => asked.contains(&name.as_str()),
             Said::Hello { to, name } => is_there(to) && asked.contains(&name.as_str()),
-            Said::Nothing { to, .. } => is_there(to) || to.0 == NOBODY,
+            Said::Nothing { to, .. } => is_there(to) || to.0 == TEST_NET_1,
             Said::Request { to, .. } | Said::Bytes { to, .. } | Said::Near { to, .. } | Said::Datagram { to, .. } => {
                 is_there(to)
             }

@@ -133,7 +133,7 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
             let late = rows.iter().filter(|row| row["cause"] == "deadline").count();
             ensure!(late > 0 && late < 5_000, "{late} had no time");
             let notices = report["vantage"]["notices"].to_string();
-            ensure!(notices.contains("names 5000 backends"), "{notices}");
+            ensure!(notices.contains("has 5000 backends"), "{notices}");
             Ok(())
         },
     },

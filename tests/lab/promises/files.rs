@@ -241,7 +241,7 @@ fn unreadable(folder: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
         (none, "cannot read"),
         (inside, "cannot read"),
         (locked, "cannot read"),
-        (lonely, "it is a pipe, and nobody writes to it"),
+        (lonely, "it is a pipe without a writer"),
         (socket, "cannot read"),
         (circle, "cannot read"),
     ])

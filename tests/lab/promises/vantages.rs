@@ -178,7 +178,7 @@ fn elsewhere(world: &World) -> Result<()> {
     // A report of this machine is no other place.
     let report = beside(&spoke)?;
     let notices = report["vantage"]["notices"].to_string();
-    ensure!(notices.contains("it is no other place"), "{notices}");
+    ensure!(notices.contains("it is not another place"), "{notices}");
     ensure!(
         list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
         "{report:#}"

@@ -114,7 +114,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     }
     // Plain HTTP at a door of TLS.
     ensure!(served.get("/metrics").is_err(), "came in over plain HTTP");
-    served.expect(&["was not understood"])?;
+    served.expect(&["bad request from"])?;
 
     // A new certificate, without a signal.
     let next = Authority::new()?;
@@ -132,11 +132,11 @@ basic_auth_users: {{ prometheus: {hash} }}
     // A broken file lets nobody else in, and nobody out.
     for (text, words) in [
         ("basic_auth_user: {}\n", "basic_auth_user"),
-        ("", "no longer asks for TLS"),
+        ("", "no longer requires TLS"),
     ] {
         stage.write("web.yml", text)?;
         served.signal("HUP")?;
-        served.expect(&["--web-config", "the old one goes on", words])?;
+        served.expect(&["--web-config", "the old one stays in effect", words])?;
     }
     let success = |value: &str| {
         let line = format!("apim_probe_config_last_reload_successful {value}\n");

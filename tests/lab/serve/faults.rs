@@ -39,7 +39,7 @@ pub(super) fn full_disk() -> Result<()> {
     served.expect(&["reachable -> blocked"])?;
     served.rounds(2.0)?;
     fs::remove_file(ballast)?;
-    served.expect(&["the log is written to again"])?;
+    served.expect(&["the log can be written again"])?;
     served.until_metric("apim_probe_log_waiting_lines", 0.0)?;
     ensure!(
         served.metric("apim_probe_log_lost_lines_total")? == Some(0.0),
@@ -162,22 +162,25 @@ pub(super) fn pipe() -> Result<()> {
     let files = "apim_probe_config_part_last_reload_successful{part=\"files\"}";
     replace()?;
     served.signal("HUP")?;
-    served.expect(&["the old goes on", "cannot read", "probes.yaml"])?;
+    served.expect(&["still using the previous configuration", "cannot read", "probes.yaml"])?;
     ensure!(served.metric(files)? == Some(0.0), "{files}");
     served.rounds(2.0)?;
     fs::remove_file(&catalog)?;
     fs::write(&catalog, &whole)?;
     served.signal("HUP")?;
-    served.expect(&["were read anew: 2 endpoints"])?;
+    served.expect(&["reloaded catalog and documents: 2 endpoints"])?;
     served.until_metric(files, 1.0)?;
     replace()?;
     for _ in 0..3 {
         served.signal("HUP")?;
-        served.expect(&["the old goes on", "cannot read"])?;
+        served.expect(&["still using the previous configuration", "cannot read"])?;
     }
     for _ in 0..3 {
         served.signal("HUP")?;
-        served.expect(&["the old goes on", "4 earlier readings still wait"])?;
+        served.expect(&[
+            "still using the previous configuration",
+            "4 earlier reloads are still waiting",
+        ])?;
     }
     let after = threads(&served)?;
     ensure!(after <= before + 4, "{before} threads became {after}");
@@ -276,13 +279,13 @@ services:
     };
     let before = asked();
     served.signal("HUP")?;
-    served.expect(&["were read anew"])?;
+    served.expect(&["reloaded catalog and documents"])?;
     ensure!(asked() > before, "nobody was asked");
     // The endpoint is gone.
     let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: silence }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
-    served.expect(&["the old goes on", "the next try comes in"])?;
+    served.expect(&["still using the previous configuration", "next attempt in"])?;
     served.until_metric("apim_probe_config_last_reload_successful", 0.0)?;
     let of = |part| format!("apim_probe_config_part_last_reload_successful{{part=\"{part}\"}}");
     ensure!(
@@ -293,7 +296,7 @@ services:
     ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
     lab.lift_faults()?;
     // Nobody says so: it is tried again.
-    served.expect(&["were read anew"])?;
+    served.expect(&["reloaded catalog and documents"])?;
     served.until_metric(&of("platform"), 1.0)?;
     served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;
     ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");

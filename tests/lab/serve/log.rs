@@ -49,7 +49,7 @@ pub(super) fn is_kept() -> Result<()> {
     stage.fault(SQL_SILENT)?;
     served.expect(&["reachable -> blocked tcp-timeout"])?;
     served.say(b"nonsense\r\n\r\n")?;
-    served.expect(&["was not understood"])?;
+    served.expect(&["bad request from"])?;
     served.rounds(2.0)?;
     let (status, took) = served.terminate()?;
     ensure!(status == Some(0) && took.as_secs() < 1, "{status:?} after {took:?}");
@@ -181,7 +181,7 @@ pub(super) fn goes_on() -> Result<()> {
     for _ in 0..2 {
         served.rounds(3.0)?;
         served.signal("HUP")?;
-        served.expect(&["were read anew"])?;
+        served.expect(&["reloaded catalog and documents"])?;
     }
     served.rounds(2.0)?;
     served.signal("TERM")?;
@@ -250,7 +250,7 @@ pub(super) fn waits() -> Result<()> {
     served.rounds(2.0)?;
     ensure!(
         served.metric("apim_probe_log_waiting_lines")?.is_some_and(|n| n >= 4.0),
-        "nothing waits"
+        "no lines are waiting"
     );
     ensure!(
         served

@@ -269,7 +269,7 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
 fn what_keeps_reports_from_being_alike_is_said() {
     type Change = fn(&mut Report);
     let changes: [(&str, Change); 9] = [
-        ("machines of the same name", |report| {
+        ("machines with the same name", |report| {
             report.vantage.host = Some("vm-a".into());
             report.vantage.addresses = vec![[10, 1, 0, 4].into()];
             report.vantage.subnet = Some("10.1.0.0/24".into());
@@ -292,7 +292,7 @@ fn what_keeps_reports_from_being_alike_is_said() {
         ("different scopes: b (with --only sql)", |report| {
             report.selection.only = Some(vec!["sql".into()]);
         }),
-        ("1 measured endpoint is not in every report", |report| {
+        ("1 tested endpoint is not in every report", |report| {
             report.endpoints[0].id = "sql/other.database.windows.net:1433".into();
             report.endpoints.remove(0);
         }),

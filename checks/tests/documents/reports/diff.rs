@@ -147,7 +147,7 @@ fn other_clouds_are_not_compared() {
     let error = Diff::between(&before, &after).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the first report is of the public cloud and the second of the china cloud"
+        "the first report is from the public cloud and the second from the china cloud"
     );
 }
 

@@ -311,9 +311,9 @@ fn a_ticket_has_a_block_for_each_who_may_have_to_act() {
     assert_eq!(
         titles,
         [
-            "those who run NSGs and routes",
-            "those who run the firewall",
-            "ourselves: none of them can mend this"
+            "the team that runs NSGs and routes",
+            "the team that runs the firewall",
+            "ourselves: no other team can fix this"
         ]
     );
     for (block, has, lacks) in [

@@ -168,7 +168,7 @@ fn github_marks_what_fails_as_errors_and_the_rest_as_warnings() {
     assert_eq!(errors(&rendered(&samples::all_healthy(), Format::Github, &PLAIN)), 0);
     let missing = rendered(&samples::names_missing(), Format::Github, &PLAIN);
     assert!(
-        missing.contains("::warning title=Not everything that is required"),
+        missing.contains("::warning title=Not every required endpoint"),
         "{missing}"
     );
 }

@@ -87,16 +87,16 @@ impl Reading {
             Self::Answers(Cause::DnsNxdomain) => "denies names that exist",
             Self::Answers(Cause::DnsSinkhole) => "gives impossible addresses",
             Self::Answers(_) => "gives no addresses",
-            Self::AtTimes(Cause::DnsRefused) => "refuses some questions (REFUSED) and answers others",
-            Self::AtTimes(_) => "fails for some questions (SERVFAIL) and answers others",
+            Self::AtTimes(Cause::DnsRefused) => "refuses some queries (REFUSED) and answers others",
+            Self::AtTimes(_) => "fails for some queries (SERVFAIL) and answers others",
             Self::Dropped(Transport::Udp) => "answers over TCP 53 and not over UDP 53",
             Self::Dropped(Transport::Tcp) => "answers over UDP 53 and not over TCP 53",
             Self::NoTcp => "answers over UDP 53 and refuses TCP 53",
             Self::NoUdp => "answers over TCP 53 and refuses UDP 53",
-            Self::MuteOverTcp => "accepts TCP 53 and does not answer over it",
-            Self::Sometimes => "does not answer every question",
-            Self::Waits => "accepts TCP 53 and answers nothing",
-            Self::NotListening => "is there, but nothing listens on port 53",
+            Self::MuteOverTcp => "accepts TCP 53 but does not answer over it",
+            Self::Sometimes => "does not answer every query",
+            Self::Waits => "accepts TCP 53 but answers nothing",
+            Self::NotListening => "is up, but nothing listens on port 53",
             Self::Silent => "does not reply",
         }
     }
@@ -104,10 +104,10 @@ impl Reading {
     /// What that shows, a sentence each.
     pub(super) fn evidence(self, server: IpAddr) -> Option<String> {
         let sentence = match self {
-            Self::Dropped(_) => "so it is alive, and a rule on the way names one transport only",
-            Self::NoTcp | Self::NoUdp => "so it is alive and reached, and does not serve one transport",
-            Self::MuteOverTcp | Self::Waits => "so it is alive and reached",
-            Self::NotListening => "so the host is reached, and its DNS service does not run",
+            Self::Dropped(_) => "so it is up, and a rule on the path covers one transport only",
+            Self::NoTcp | Self::NoUdp => "so it is up and reachable, but does not serve one transport",
+            Self::MuteOverTcp | Self::Waits => "so it is up and reachable",
+            Self::NotListening => "so the host is reachable, but its DNS service is not running",
             Self::Answers(_) | Self::AtTimes(_) | Self::Sometimes | Self::Silent => return None,
         };
         Some(format!("{server} {}, {sentence}", self.words()))
@@ -139,47 +139,48 @@ impl Reading {
         let ask = format!("dig @{server} {}", view.plan.control_name);
         match self {
             Self::Dropped(transport) => Fix::new(format!(
-                "Allow {} 53 to {server} as well, in this subnet's NSG, in the server's own and at any firewall between.",
+                "Allow {} 53 to {server} as well, in this subnet's NSG, in the server's own NSG and in any firewall \
+                 between them.",
                 transport.as_str().to_uppercase()
             ))
             .look(["az network nsg rule list -g RG --nsg-name NSG --include-default -o table"]),
-            Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers come over TCP only."))
+            Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers are sent over TCP only."))
                 .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::MuteOverTcp => Fix::new(format!(
-                "Make the DNS service on {server} answer over TCP 53, which it accepts: long answers come over TCP only."
+                "Make the DNS service on {server} answer over TCP 53, which it accepts: long answers are sent over TCP only."
             ))
             .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
-            Self::NoUdp | Self::NotListening => Fix::new(format!("Let the DNS service on {server} run, over UDP and TCP 53."))
+            Self::NoUdp | Self::NotListening => Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53."))
                 .look([SERVERS]),
             Self::Waits => Fix::new(format!(
-                "{server} runs, and waits for servers of its own: make its forwarders answer, or let it forward to {PLATFORM}."
+                "{server} is running but waits for its own forwarders: make them answer, or let it forward to {PLATFORM}."
             ))
             .look([ask]),
             Self::Sometimes | Self::AtTimes(Cause::DnsRefused) => Fix::new(format!(
-                "See whether {server} limits how often this subnet may ask, or is overloaded, and whether the line to it loses \
+                "Check whether {server} rate-limits this subnet or is overloaded, and whether the path to it loses \
                  packets."
             )),
             Self::AtTimes(_) => Fix::new(format!(
-                "See in the log of {server} why it fails for some questions: a zone whose servers it does not reach, a limit of \
-                 how often this subnet may ask, or overload."
+                "Check the log of {server} for why some queries fail: a zone whose servers it cannot reach, a rate \
+                 limit for this subnet, or overload."
             ))
             .look([ask]),
             Self::Silent => Fix::new(format!(
-                "Start {server}, or let this subnet reach it over UDP and TCP 53. After a change of the network's DNS servers, \
-                 apply the network configuration to the instance."
+                "Start {server}, or let this subnet reach it over UDP and TCP 53. After changing the network's DNS \
+                 servers, apply the network configuration to the instance."
             ))
             .look([SERVERS]),
             Self::Answers(Cause::DnsServfail) => Fix::new(format!(
-                "Make the servers that {server} forwards to answer it, or let it forward to {PLATFORM} what it does not know itself."
+                "Make the servers that {server} forwards to answer it, or let it forward other names to {PLATFORM}."
             ))
             .look([ask]),
             Self::Answers(Cause::DnsRefused) => Fix::new(format!(
-                "Let {server} serve this subnet, in its access list for queries and recursion; what it does not know itself it \
-                 forwards to {PLATFORM}."
+                "Allow this subnet in the access list of {server} for queries and recursion, and let it forward other \
+                 names to {PLATFORM}."
             ))
             .look([SERVERS]),
             Self::Answers(_) => Fix::new(format!(
-                "Make {server} answer this subnet, and forward what it does not know itself to {PLATFORM}."
+                "Make {server} answer this subnet, and forward other names to {PLATFORM}."
             ))
             .look([SERVERS]),
         }
@@ -189,13 +190,14 @@ impl Reading {
     fn at_platform(self) -> Fix {
         match self {
             Self::Answers(_) | Self::AtTimes(_) => Fix::new(
-                "Look for a DNS security policy that blocks these names, a private DNS zone that hides them, or a DNS forwarding \
-                 ruleset that sends them to a server that fails: 168.63.129.16 does none of it by itself.",
+                "Look for a DNS security policy that blocks these names, a private DNS zone that hides them, or a DNS \
+                 forwarding ruleset that sends them to a server that fails: 168.63.129.16 does none of these by \
+                 default.",
             )
             .look(POLICIES)
             .look(["az network private-dns zone list -o table"]),
             _ => Fix::new(format!(
-                "Remove the rule that denies the tag AzurePlatformDNS, or whatever on this VM keeps it from {PLATFORM}."
+                "Remove the NSG rule that denies the tag AzurePlatformDNS, or whatever on this VM blocks {PLATFORM}."
             ))
             .look(["az network nic list-effective-nsg -g RG -n NIC"]),
         }

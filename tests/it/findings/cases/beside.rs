@@ -49,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
                 .clock(SignedDuration::from_hours(1), false),
             (
                 "expired-certificate/internal-pki",
-                "the certificate has ended or has not begun",
+                "the certificate is expired or not yet valid",
             ),
             Medium,
             LocalHost,
@@ -80,7 +80,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(host("issuer.pki.azure.com"), &Fault::Expired),
             (
                 "expired-certificate/internal-pki",
-                "the certificate has ended or has not begun",
+                "the certificate is expired or not yet valid",
             ),
             Medium,
             LocalHost,
@@ -95,7 +95,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "conversations are cut behind a verified handshake",
             healthy().fault(of("application-insights"), &Fault::CutBehindTls),
-            ("late-cut/application-insights", "works, with something odd"),
+            ("late-cut/application-insights", "works, with an anomaly"),
             Medium,
             Nva,
         ),
@@ -156,14 +156,14 @@ pub(super) fn cases() -> Vec<Case> {
                     alias: None,
                 },
             ),
-            ("never-tried/egress", "was never tried"),
+            ("never-tried/egress", "was not tried"),
             Medium,
             DnsServer,
         ),
         case(
             "silence of the service itself, one host of many",
             healthy().fault(host("dc.applicationinsights.azure.com"), &Fault::Silent),
-            ("silence/application-insights", "(1 of 8 hosts)"),
+            ("silence/application-insights", ", 1 of 8 hosts"),
             Medium,
             Nsg,
         ),
@@ -187,7 +187,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "inspection/cache-example-net",
-                "External Redis cache: its certificate comes from cache.example.net",
+                "External Redis cache: its certificate is issued by cache.example.net",
             ),
             High,
             TlsInspection,
@@ -229,7 +229,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "backend-ca/corp-issuing-ca",
-                "Backend of API Orders: its certificate comes from Corp Issuing CA",
+                "Backend of API Orders: its certificate is from Corp Issuing CA",
             ),
             Medium,
             Service,

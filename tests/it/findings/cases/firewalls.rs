@@ -66,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy()
                 .fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset)
                 .cut_by(Cutter::Firewall),
-            ("name-filter/names", "are accepted and cut on TCP 443, by their names"),
+            ("name-filter/names", "are accepted and cut on TCP 443, by host name"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -78,7 +78,7 @@ pub(super) fn cases() -> Vec<Case> {
                 .fault(of("captcha"), &Fault::Alert),
             (
                 "name-filter/names",
-                "are accepted and cut on TCP 443, while others pass",
+                "are accepted and cut on TCP 443, while others work",
             ),
             Medium,
             FirewallApplicationRule,
@@ -100,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy()
                 .fault(|e| e.port == 443, &Fault::CutReset)
                 .cut_by(Cutter::Wall),
-            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, "),
+            ("cut-port/tcp-443", "A firewall cuts all traffic on TCP 443, "),
             Certain,
             FirewallApplicationRule,
         ),
@@ -114,7 +114,10 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "an https rule for 1886 makes the firewall accept it",
             healthy().fault(port(1886), &Fault::CutSilent).cut_by(Cutter::Wall),
-            ("cut-port/tcp-1886", "Azure Monitor: TCP 1886 is accepted, then silent"),
+            (
+                "cut-port/tcp-1886",
+                "Azure Monitor: TCP 1886 is accepted, then gets no reply",
+            ),
             Medium,
             FirewallNetworkRule,
         ),
@@ -123,7 +126,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy()
                 .fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset)
                 .cut_by(Cutter::Wall),
-            ("cut-port/", "A firewall cuts everything on"),
+            ("cut-port/", "A firewall cuts all traffic on"),
             Certain,
             FirewallNetworkRule,
         ),
@@ -140,7 +143,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "every handshake on 443 is cut, and no control was made",
             healthy().fault(|e| e.port == 443, &Fault::CutReset),
-            ("cut-port/tcp-443", "A firewall cuts everything on TCP 443, "),
+            ("cut-port/tcp-443", "A firewall cuts all traffic on TCP 443, "),
             High,
             FirewallApplicationRule,
         ),
@@ -185,7 +188,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a portal shows its own certificate for every host",
             healthy().fault(speaks_tls, &Fault::SelfSigned("portal.example.net")),
-            ("wrong-name/portal-example-net", "A portal or appliance answers TLS for"),
+            ("wrong-name/portal-example-net", "A portal or appliance answers TLS to"),
             Certain,
             Proxy,
         ),
@@ -204,7 +207,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(host("issuer.pki.azure.com"), &CONTOSO),
             (
                 "inspection/contoso-inspection-ca",
-                "its certificate comes from Contoso Inspection CA",
+                "its certificate is issued by Contoso Inspection CA",
             ),
             High,
             TlsInspection,
@@ -214,7 +217,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(speaks_tls, &Fault::WrongName("login.portal.example.net")),
             (
                 "wrong-name/login-portal-example-net",
-                "show the certificate of login.portal.example.net",
+                "present the certificate of login.portal.example.net",
             ),
             High,
             DnsServer,

@@ -34,14 +34,14 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a router knows no way",
             healthy().fault(beyond_dns, &icmp(0)),
-            ("icmp-unreachable/10.1.2.4", "10.1.2.4 knows no way to"),
+            ("icmp-unreachable/10.1.2.4", "10.1.2.4 has no route to"),
             Certain,
             Udr,
         ),
         case(
             "a device resets everything",
             healthy().fault(beyond_dns, &Fault::Refused),
-            ("reset/resets", "A device on the way resets"),
+            ("reset/resets", "A device on the path resets"),
             High,
             Nva,
         ),

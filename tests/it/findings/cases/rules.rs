@@ -15,21 +15,27 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the NSG has no rule for Sql",
             healthy().fault(port(1433), &Fault::Silent),
-            ("silence/tcp-1433", "Azure SQL: TCP 1433 is dropped in silence"),
+            (
+                "silence/tcp-1433",
+                "Azure SQL: TCP 1433 gets no reply (silently dropped)",
+            ),
             High,
             Nsg,
         ),
         case(
             "the NSG has no rule for Sql, and there is no instance yet",
             healthy().unnamed().fault(port(1433), &Fault::Silent),
-            ("silence/tcp-1433", "Azure SQL: TCP 1433 is dropped in silence"),
+            (
+                "silence/tcp-1433",
+                "Azure SQL: TCP 1433 gets no reply (silently dropped)",
+            ),
             High,
             Nsg,
         ),
         case(
             "the NSG has no rule for Internet:80",
             healthy().fault(port(80), &Fault::Silent),
-            ("silence/tcp-80", "TCP 80 is dropped in silence, to 13 hosts"),
+            ("silence/tcp-80", "TCP 80 gets no reply (silently dropped), 13 hosts"),
             High,
             Nsg,
         ),
@@ -38,7 +44,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::Silent),
             (
                 "silence/tag-internet",
-                "TCP 443 to the tag Internet is dropped in silence",
+                "TCP 443 to the tag Internet gets no reply (silently dropped)",
             ),
             High,
             Nsg,
@@ -46,7 +52,10 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "port 1886 of Azure Monitor is missing",
             healthy().fault(port(1886), &Fault::Silent),
-            ("silence/tcp-1886", "Azure Monitor: TCP 1886 is dropped in silence"),
+            (
+                "silence/tcp-1886",
+                "Azure Monitor: TCP 1886 gets no reply (silently dropped)",
+            ),
             High,
             Nsg,
         ),
@@ -55,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(|e| port(5671)(e) || port(5672)(e), &Fault::Silent),
             (
                 "silence/tcp-5671-5672",
-                "Azure Event Hubs: TCP 5671, 5672 is dropped in silence",
+                "Azure Event Hubs: TCP 5671, 5672 gets no reply (silently dropped)",
             ),
             High,
             Nsg,
@@ -65,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("AzureMonitor"), &Fault::Silent),
             (
                 "silence/tag-azure-monitor",
-                "to the tag AzureMonitor is dropped in silence",
+                "to the tag AzureMonitor gets no reply (silently dropped)",
             ),
             High,
             Nsg,
@@ -75,7 +84,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("Storage"), &Fault::Silent),
             (
                 "silence/tag-storage",
-                "TCP 443 to the tag Storage is dropped in silence",
+                "TCP 443 to the tag Storage gets no reply (silently dropped)",
             ),
             High,
             Nsg,
@@ -85,7 +94,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("AzureKeyVault"), &Fault::Silent),
             (
                 "silence/tag-azure-key-vault",
-                "Azure Key Vault: TCP 443 is dropped in silence",
+                "Azure Key Vault: TCP 443 gets no reply (silently dropped)",
             ),
             High,
             Nsg,
@@ -95,7 +104,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("AzureActiveDirectory"), &Fault::Silent),
             (
                 "silence/tag-azure-active-directory",
-                "to the tag AzureActiveDirectory is dropped",
+                "to the tag AzureActiveDirectory gets no reply",
             ),
             High,
             Nsg,
@@ -108,7 +117,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "silence/azure-monitor",
-                "Azure Monitor: TCP 443 is dropped in silence (3 of",
+                "Azure Monitor: TCP 443 gets no reply (silently dropped), 3 of",
             ),
             High,
             Nsg,
@@ -118,7 +127,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(of("kms"), &Fault::Silent),
             (
                 "kms-silence/kms",
-                "Windows activation (KMS): TCP 1688 is dropped in silence",
+                "Windows activation (KMS): TCP 1688 gets no reply (silently dropped)",
             ),
             High,
             Udr,
@@ -128,7 +137,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(of("redis"), &Fault::Silent),
             (
                 "silence/tcp-6380",
-                "External Redis cache: TCP 6380 is dropped in silence",
+                "External Redis cache: TCP 6380 gets no reply (silently dropped)",
             ),
             High,
             Nsg,

@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(beyond_dns, &Fault::Silent),
             (
                 "no-outbound/internet",
-                "no way out, so nothing is known about the instance",
+                "no outbound access, so nothing is known about the instance",
             ),
             Medium,
             NoOutbound,
@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "no-outbound/internet",
-                "no way out, so nothing is known about the instance",
+                "no outbound access, so nothing is known about the instance",
             ),
             Medium,
             NoOutbound,
@@ -44,7 +44,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().unnamed().fault(beyond_dns, &Fault::Silent),
             (
                 "no-outbound/internet",
-                "no way out, so nothing is known about the instance",
+                "no outbound access, so nothing is known about the instance",
             ),
             Medium,
             NoOutbound,
@@ -73,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the VM has no default route",
             healthy().fault(beyond_dns, &Fault::NoRoute),
-            ("no-route/this-vm", "routing table has no way"),
+            ("no-route/this-vm", "This VM has no route to"),
             Certain,
             LocalHost,
         ),

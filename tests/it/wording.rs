@@ -1,0 +1,281 @@
+//! Words that stay out of whatever a user reads: help, explanations, findings, messages and documents.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use apim_probe::{
+    azure::Cloud,
+    catalog::model::Catalog,
+    cli::Cli,
+    explain::{explain, list},
+    model::{Cause, FindingKind, Tier},
+};
+use clap::CommandFactory;
+
+/// Odd words, and what to write instead. A word with an ordinary use as well is here with its neighbours.
+const INSTEAD: &[(&str, &str)] = &[
+    ("do without", "don't use, skip"),
+    ("does without", "doesn't use, doesn't have"),
+    ("in silence", "gets no reply (silently dropped)"),
+    ("fell silent", "stopped responding"),
+    ("falls silent", "stops responding"),
+    ("alike", "in the same way, the same"),
+    ("somebody", "a device, a user"),
+    ("nobody", "no host, unused, not known"),
+    ("anybody", "any device, anyone"),
+    ("everybody", "any address, all users"),
+    ("for everyone", "to any address"),
+    ("whence", "from where"),
+    ("thereof", "of it"),
+    ("beforehand", "in advance, first"),
+    ("anew", "again, reload"),
+    ("all is well", "everything works"),
+    ("is well", "works, is reachable"),
+    ("are well", "work, are as expected"),
+    ("not well", "not reachable"),
+    ("unwell", "failing"),
+    ("has no way to", "has no route to"),
+    ("knows no way", "has no route"),
+    ("on the way", "on the path"),
+    ("way out", "outbound access, outbound path"),
+    ("speaks of", "describes, covers"),
+    ("says nothing of", "shows nothing about"),
+    ("nothing is known of", "nothing is known about"),
+    ("in the place of", "instead of"),
+    ("proves itself", "works, is verified"),
+    ("proved itself", "worked, was verified"),
+    ("prove themselves", "work"),
+    ("goes by name", "the filter matches host names"),
+    ("is a matter of", "is, takes"),
+    ("out of their time", "outside their validity period"),
+    ("has ended or has not begun", "is expired or not yet valid"),
+    ("gone for good", "retired"),
+    ("object a line", "one JSON object per line"),
+    ("change a line", "one change per line"),
+    ("endpoint a line", "one endpoint per line"),
+    ("row an endpoint", "one row per endpoint"),
+    ("a line each", "one line per …"),
+    ("after we spoke", "after our first data"),
+    ("time to live of", "TTL"),
+    ("dialled", "tried, connected to"),
+    ("to no avail", "same result"),
+    ("comes to nothing", "fails"),
+    ("lives here", "is stored here"),
+    ("who asks", "clients"),
+    ("for want of", "because … is missing"),
+    ("one ear", "listens for"),
+];
+
+/// Documents that users read.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs",
+    "probes.yaml",
+    "tiers",
+    "deploy",
+];
+
+/// Where other people's words stand: what deny pages say.
+const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/marks.rs"];
+
+#[test]
+fn help_reads_plainly() {
+    let mut program = Cli::command();
+    let mut texts = vec![("--help".to_owned(), program.render_long_help().to_string())];
+    for command in program.get_subcommands_mut() {
+        texts.push((
+            format!("{} --help", command.get_name()),
+            command.render_long_help().to_string(),
+        ));
+    }
+    assert!(texts.len() > 10);
+    hold(texts);
+}
+
+#[test]
+fn explanations_read_plainly() {
+    let catalog = Catalog::builtin();
+    let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
+    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
+    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
+    let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
+    let mut texts = vec![("explain".to_owned(), list(&catalog))];
+    for word in ids.chain(causes).chain(kinds).chain(tiers) {
+        let page = explain(word, &catalog, Cloud::Public).unwrap();
+        texts.push((format!("explain {word}"), page));
+    }
+    hold(texts);
+}
+
+#[test]
+fn findings_and_messages_read_plainly() {
+    let mut texts = Vec::new();
+    for file in files("src", "rs") {
+        let name = file.to_string_lossy().into_owned();
+        if name.ends_with("tests.rs") || OF_OTHERS.contains(&name.as_str()) {
+            continue;
+        }
+        let source = fs::read_to_string(root().join(&file)).unwrap();
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        texts.extend(strings(source).into_iter().map(|text| (name.clone(), text)));
+    }
+    assert!(texts.len() > 1000);
+    hold(texts);
+}
+
+#[test]
+fn documents_read_plainly() {
+    let mut texts = Vec::new();
+    for document in DOCUMENTS {
+        let found = if root().join(document).is_file() {
+            vec![PathBuf::from(document)]
+        } else {
+            files(document, "")
+        };
+        assert!(!found.is_empty(), "{document}");
+        for file in found {
+            let text = fs::read_to_string(root().join(&file)).unwrap();
+            texts.push((file.to_string_lossy().into_owned(), prose(&text)));
+        }
+    }
+    hold(texts);
+}
+
+#[test]
+fn a_relapse_is_seen() {
+    for sentence in [
+        "TCP 1433 is dropped in\n  silence",
+        "a name, which nobody owns",
+        "Three hosts fare alike.",
+        "It DOES without the built-in catalog",
+        "a firewall on\nthe way",
+        "one JSON object a line",
+    ] {
+        assert!(!relapses(sentence).is_empty(), "{sentence}");
+    }
+    for sentence in [
+        "gets no reply (silently dropped)",
+        "as well as the other one",
+        "a finding has a line for each event",
+        "always on, anyway",
+        "NOBODY_HERE",
+    ] {
+        assert_eq!(relapses(sentence), Vec::<&str>::new(), "{sentence}");
+    }
+    let source = "/// Nobody reads this.\nconst A: &str = \"some\\\n    body // here\"; // nobody\nlet b = '\"'; let c = r#\"raw \"x\"\"#;";
+    assert_eq!(strings(source), ["somebody // here", "raw \"x\""]);
+}
+
+/// Fails with every odd word in these texts, each with its place.
+fn hold(texts: Vec<(String, String)>) {
+    let mut wrong = Vec::new();
+    for (place, text) in texts {
+        for words in relapses(&text) {
+            let instead = INSTEAD.iter().find(|(odd, _)| *odd == words).map_or("", |(_, it)| it);
+            let start: String = text.chars().take(120).collect();
+            wrong.push(format!("{place}: \"{words}\" (write: {instead}) in: {start}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The odd words in a text, whatever stands between them.
+fn relapses(text: &str) -> Vec<&'static str> {
+    let letters = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '_');
+    let words: Vec<String> = text
+        .split(|c| !letters(c))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let text = format!(" {} ", words.join(" "));
+    let odd = INSTEAD.iter().map(|(odd, _)| *odd);
+    odd.filter(|odd| text.contains(&format!(" {odd} "))).collect()
+}
+
+/// A document without its code: names of things and commands are not prose.
+fn prose(text: &str) -> String {
+    text.split("\n```").step_by(2).collect()
+}
+
+/// The string literals of Rust source, without what continues a line.
+fn strings(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some(at) = rest.find(['"', '\'', '/', 'r']) {
+        let (before, from) = rest.split_at(at);
+        let in_a_word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        rest = if let Some(comment) = from.strip_prefix("//") {
+            comment.split_once('\n').map_or("", |(_, after)| after)
+        } else if let Some(raw) = from.strip_prefix("r#\"").filter(|_| !in_a_word) {
+            let (text, after) = raw.split_once("\"#").unwrap_or((raw, ""));
+            found.push(text.to_owned());
+            after
+        } else if let Some(text) = from.strip_prefix('"') {
+            let end = closing(text);
+            found.push(joined(&text[..end]));
+            text.get(end + 1..).unwrap_or("")
+        } else if let Some(letter) = from.strip_prefix('\'') {
+            // A character, or a lifetime.
+            let quoted = letter
+                .strip_prefix('\\')
+                .map_or(1, |escaped| 1 + escaped.find('\'').unwrap_or(1));
+            let length = if letter.starts_with('\\') {
+                quoted
+            } else {
+                letter.chars().next().map_or(0, char::len_utf8)
+            };
+            letter
+                .get(length..)
+                .and_then(|after| after.strip_prefix('\''))
+                .unwrap_or(letter)
+        } else {
+            &from[1..]
+        };
+    }
+    found
+}
+
+/// Where a string ends that has begun.
+fn closing(text: &str) -> usize {
+    let mut escaped = false;
+    text.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+    .unwrap_or(text.len())
+}
+
+/// A string with its lines joined.
+fn joined(text: &str) -> String {
+    let mut lines = text.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| text + line.trim_start())
+}
+
+/// The files below a folder with an ending, as paths from the root; all of them where it is empty.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if ending.is_empty() || path.extension().is_some_and(|it| it == ending) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
