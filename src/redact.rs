@@ -381,7 +381,7 @@ mod tests {
         names.learn_word("VM01", "machine");
         assert_eq!(
             names.text("VM01 in PROD is a VM"),
-            "machine-1 in resource-group-1 is a VM"
+            "machine-2 in resource-group-1 is a VM"
         );
     }
 

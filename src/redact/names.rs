@@ -41,6 +41,8 @@ pub(super) struct Names {
     spelled: HashSet<String>,
     /// Texts of several words in lower case, the longest first.
     phrases: Vec<(String, String)>,
+    /// Names that are words of every text, in lower case: they are turned where nothing stands beside them.
+    alone: HashMap<String, String>,
     /// Words of a catalog of the user's: ids of dependencies, service tags.
     catalog: HashMap<String, String>,
     addresses: HashMap<IpAddr, IpAddr>,
@@ -54,6 +56,7 @@ impl Names {
             words: HashMap::new(),
             spelled: HashSet::new(),
             phrases: Vec::new(),
+            alone: HashMap::new(),
             catalog: HashMap::new(),
             addresses: HashMap::new(),
         }
@@ -226,11 +229,18 @@ impl Names {
         self.catalog.get(word).map_or(word, String::as_str)
     }
 
-    /// A name that stands alone, unless every text has such a word.
+    /// A name that stands alone; one that every text has as a word only where it is all of a text.
     pub(super) fn learn_word(&mut self, word: &str, kind: &'static str) {
         let spelled = word.trim();
         let word = spelled.to_lowercase();
-        if word.is_empty() || self.public.has_word(&word) {
+        if word.is_empty() {
+            return;
+        }
+        if self.public.has_word(&word) {
+            if !self.alone.contains_key(&word) {
+                let stand_in = format!("{kind}-{}", self.number(kind));
+                self.alone.insert(word, stand_in);
+            }
             return;
         }
         self.spelled.insert(spelled.to_owned());
@@ -328,6 +338,9 @@ impl Names {
 
     /// A text without what is known, and without what looks like a host, an address or an id.
     pub(super) fn text(&mut self, text: &str) -> String {
+        if let Some(stand_in) = self.alone.get(&text.to_lowercase()) {
+            return stand_in.clone();
+        }
         let text = self.without_phrases(text);
         for (kind, name) in words::resource_names(&text) {
             self.learn(&name, kind);
