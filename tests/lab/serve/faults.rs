@@ -151,26 +151,28 @@ pub(super) fn pipe() -> Result<()> {
         |served: &Served| -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/task", served.id()))?.count()) };
     let before = threads(&served)?;
     let whole = fs::read_to_string(&catalog)?;
-    let replace = || -> Result<()> {
+    // Somebody has opened it to write, and says nothing: without anybody it would be refused after a second.
+    let replace = || -> Result<fs::File> {
         fs::remove_file(&catalog)?;
         ensure!(
             Command::new("mkfifo").args(["-m", "644", &catalog]).status()?.success(),
             "mkfifo"
         );
-        Ok(())
+        Ok(fs::OpenOptions::new().read(true).write(true).open(&catalog)?)
     };
     let files = "apim_probe_config_part_last_reload_successful{part=\"files\"}";
-    replace()?;
+    let silent = replace()?;
     served.signal("HUP")?;
     served.expect(&["still using the previous configuration", "cannot read", "probes.yaml"])?;
     ensure!(served.metric(files)? == Some(0.0), "{files}");
     served.rounds(2.0)?;
     fs::remove_file(&catalog)?;
     fs::write(&catalog, &whole)?;
+    drop(silent);
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents: 2 endpoints"])?;
     served.until_metric(files, 1.0)?;
-    replace()?;
+    let _silent = replace()?;
     for _ in 0..3 {
         served.signal("HUP")?;
         served.expect(&["still using the previous configuration", "cannot read"])?;
