@@ -270,7 +270,7 @@ fn tls((attempt, outcome): (&Attempt, &Outcome)) -> Option<TlsStage> {
         ms: milliseconds(trace.duration),
         address: attempt.address.ip(),
         version: trace.version.map(str::to_string),
-        cipher: trace.cipher.clone(),
+        cipher: trace.cipher.map(str::to_string),
         subject: chain.map(|chain| chain.subject.clone()),
         issuer: chain.map(|chain| chain.issuer.clone()),
         not_after: chain.and_then(|chain| chain.not_after),

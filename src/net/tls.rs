@@ -22,6 +22,7 @@ pub mod chain;
 mod completing;
 mod recorder;
 pub mod roots;
+mod signatures;
 
 use self::{chain::ChainFacts, completing::Completing, recorder::Recorder, roots::Roots};
 use super::{SocketFailure, is_reset, tap::Tap};
@@ -36,7 +37,7 @@ pub struct TlsTrace {
     /// The version agreed, as far as it went.
     pub version: Option<&'static str>,
     /// The cipher suite agreed.
-    pub cipher: Option<String>,
+    pub cipher: Option<&'static str>,
     /// What the server presented, even where the handshake failed later.
     pub chain: Option<ChainFacts>,
     /// Whether the server proved that it holds the key of its certificate.
@@ -145,7 +146,7 @@ impl TlsClient {
                 .and_then(version),
             cipher: agreed
                 .and_then(|connection| connection.negotiated_cipher_suite())
-                .map(|suite| format!("{:?}", suite.suite())),
+                .and_then(|suite| suite.suite().as_str()),
             chain: seen.chain,
             key_proved: seen.key_proved,
             asked_for_certificate: seen.asked,

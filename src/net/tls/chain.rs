@@ -1,6 +1,6 @@
 //! What a certificate chain is worth to the instance, as facts.
 
-use std::{cell::LazyCell, fmt::Write as _};
+use std::cell::LazyCell;
 
 use jiff::Timestamp;
 use ring::digest;
@@ -181,8 +181,9 @@ impl ChainFacts {
         };
         // Read only where dates are in question, which is hardly ever.
         let issuers = LazyCell::new(|| sent.iter().filter_map(issuer).collect::<Vec<_>>());
-        let verify = |store, intermediates: &[CertificateDer<'_>], at| {
-            verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, roots.algorithms().all)
+        let algorithms = roots.signatures().algorithms();
+        let verify = |store: &RootCertStore, intermediates: &[CertificateDer<'_>], at| {
+            verify_server_cert_signed_by_trust_anchor(&parsed, store, intermediates, at, &algorithms)
         };
         let judge = |intermediates: &[CertificateDer<'_>]| match verify(roots.store(), intermediates, now) {
             Ok(()) => Trust::Trusted,
@@ -238,9 +239,7 @@ impl ChainFacts {
             facts.ends_at = path.last().map(|top| short(&top.issuer())).unwrap_or_default();
             let leads_to = |authority: &&CertificateDer<'_>| {
                 let mut store = RootCertStore::empty();
-                let all = roots.algorithms().all;
-                store.add((*authority).clone().into_owned()).is_ok()
-                    && verify_server_cert_signed_by_trust_anchor(&parsed, &store, sent, now, all).is_ok()
+                store.add((*authority).clone().into_owned()).is_ok() && verify(&store, sent, now).is_ok()
             };
             let authorities = sent.iter().take(MOST_AUTHORITIES).filter(leads_to);
             facts.leads_to = authorities.filter_map(authority).collect();
@@ -254,11 +253,9 @@ impl ChainFacts {
 /// A certificate's SHA-1 thumbprint. It names a certificate, and vouches for nothing.
 fn thumbprint(der: &CertificateDer<'_>) -> String {
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)]));
     let mut text = String::with_capacity(2 * digest.as_ref().len());
-    for byte in digest.as_ref() {
-        // A String cannot fail to be written to.
-        let _ = write!(text, "{byte:02X}");
-    }
+    text.extend(digest.as_ref().iter().flat_map(digits));
     text
 }
 

@@ -23,6 +23,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
+use super::signatures::Signatures;
 use crate::file;
 
 /// Roots of Windows that Mozilla's list lacks.
@@ -52,6 +53,7 @@ pub struct Roots {
     intermediates: Vec<CertificateDer<'static>>,
     of_this_vm: OnceLock<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
+    signatures: Signatures,
 }
 
 /// How many certificates of a file were added, by what they serve as.
@@ -77,6 +79,7 @@ impl Roots {
 
     /// These roots, what Windows would trust where that does not count, and the compiled-in intermediates.
     pub(super) fn with(store: RootCertStore, only_windows: Option<RootCertStore>) -> Self {
+        let algorithms = super::provider().signature_verification_algorithms;
         Self {
             store,
             only_windows,
@@ -84,7 +87,8 @@ impl Roots {
                 .filter_map(Result::ok)
                 .collect(),
             of_this_vm: OnceLock::new(),
-            algorithms: super::provider().signature_verification_algorithms,
+            algorithms,
+            signatures: Signatures::new(algorithms.all),
         }
     }
 
@@ -210,6 +214,11 @@ impl Roots {
     /// The signature algorithms that are understood.
     pub(super) fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
         &self.algorithms
+    }
+
+    /// The same, for the signatures in certificates.
+    pub(super) fn signatures(&self) -> &Signatures {
+        &self.signatures
     }
 }
 

