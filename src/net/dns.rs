@@ -181,7 +181,7 @@ impl Question {
     ) -> DnsExchange {
         let prepare = || {
             let id = random_id();
-            (self.encode(id), move |reply: &[u8]| self.accept_datagram(id, reply))
+            (self.encode(id), move |reply: &[u8]| self.parse_datagram(id, reply))
         };
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
         let trace = udp::ask(server, prepare, deadline, spare).await;
@@ -198,7 +198,7 @@ impl Question {
                     ..over_tcp
                 };
             }
-            UdpEnd::Replied(Some(reply)) => DnsEnd::Answered(self.read(&reply)),
+            UdpEnd::Replied(Some(answer)) => DnsEnd::Answered(answer),
             UdpEnd::Silent => DnsEnd::Silent { sent: trace.sent },
             UdpEnd::Failed(failure) => DnsEnd::Failed(failure),
         };
@@ -231,11 +231,11 @@ impl Question {
         message.to_vec().unwrap_or_default()
     }
 
-    /// Takes a datagram as [`Self::accept`] does; `None` is a reply that has to be asked for again over TCP, because
+    /// Reads a datagram as [`Self::parse`] does; `None` is a reply that has to be asked for again over TCP, because
     /// the server cut it or because it is longer than what we read of it.
-    fn accept_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<Message>, String> {
+    fn parse_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<Answer>, String> {
         match self.accept(id, bytes) {
-            Ok(reply) => Ok(Some(reply).filter(|reply| !reply.metadata.truncation)),
+            Ok(reply) => Ok((!reply.metadata.truncation).then(|| self.read(&reply))),
             Err(_) if bytes.len() >= udp::LARGEST_DATAGRAM && bytes.starts_with(&id.to_be_bytes()) => Ok(None),
             Err(why) => Err(why),
         }

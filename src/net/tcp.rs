@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{
@@ -102,8 +102,7 @@ pub async fn account(stream: &TcpStream) -> Option<TcpFacts> {
 }
 
 fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = super::socket(address, Type::STREAM, Protocol::TCP)?;
     icmp::listen(&socket, address.is_ipv6());
     if let Some(segment) = manner.segment {
         // A kernel without it costs a control its meaning, which its own reading of the size shows.

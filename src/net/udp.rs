@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Protocol, Type};
 use tokio::{
     net::UdpSocket,
     sync::{Semaphore, SemaphorePermit},
@@ -202,7 +202,7 @@ impl<P> Question<P> {
         Ok(Some(Port {
             socket,
             accept,
-            buffer: vec![0; LARGEST_DATAGRAM],
+            buffer: Vec::with_capacity(LARGEST_DATAGRAM),
             _permit: permit,
         }))
     }
@@ -215,8 +215,9 @@ impl<A> Port<'_, A> {
         A: Fn(&[u8]) -> Result<T, String>,
     {
         // `recv` wakes for a late ICMP error; `readable` with `try_recv` does not.
-        match self.socket.recv(&mut self.buffer).await {
-            Ok(length) => match (self.accept)(self.buffer.get(..length).unwrap_or_default()) {
+        self.buffer.clear();
+        match self.socket.recv_buf(&mut self.buffer).await {
+            Ok(_) => match (self.accept)(&self.buffer) {
                 Ok(reply) => Heard::Reply(reply),
                 Err(why) => Heard::Ignored(why, self),
             },
@@ -243,8 +244,7 @@ fn is_from_network(error: &io::Error) -> bool {
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let socket = super::socket(address, Type::DGRAM, Protocol::UDP)?;
     icmp::listen(&socket, address.is_ipv6());
     socket.connect(&address.into())?;
     UdpSocket::from_std(socket.into())

@@ -314,7 +314,8 @@ impl Lookups {
         Some(async move {
             let ask = async |question: Question| {
                 let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
-                let exchange = question.ask(server, Transport::Udp, limit, end, &sockets).await;
+                // Boxed: the task is moved about, before it begins and after it ended, with all the room that it may take.
+                let exchange = Box::pin(question.ask(server, Transport::Udp, limit, end, &sockets)).await;
                 drop(permit);
                 exchange
             };
