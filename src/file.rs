@@ -87,9 +87,11 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
         let bytes = if kind.is_file() && metadata.len() > most as u64 {
             None
         } else if kind.is_char_device() || kind.is_block_device() {
-            up_to(file, most.min(DEVICE))?
+            up_to(file, 0, most.min(DEVICE))?
         } else {
-            up_to(file, most)?
+            // More than `most` is refused above; what is no file says nothing that is to be believed.
+            let said = if kind.is_file() { metadata.len() } else { 0 };
+            up_to(file, usize::try_from(said).unwrap_or_default(), most)?
         };
         Ok((bytes, metadata.modified().ok()))
     };
@@ -140,20 +142,27 @@ impl io::Read for Patient {
 
 /// Everything that there is to read, or `None` where that is more than `most` bytes.
 ///
-/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may.
-fn up_to(mut source: impl io::Read, most: usize) -> io::Result<Option<Vec<u8>>> {
+/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may: so it is
+/// read in pieces, the first of them as long as all of it is `said` to be, if anybody says so.
+fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
     let (mut pieces, mut length) = (Vec::new(), 0);
+    // One more byte, or it would grow in search of the end.
+    let mut room = if said == 0 { PIECE } else { said + 1 };
     loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        source.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        let mut piece = Vec::with_capacity(room);
+        source.by_ref().take(room as u64).read_to_end(&mut piece)?;
         length += piece.len();
         if length > most {
             return Ok(None);
         }
         if piece.is_empty() {
-            return Ok(Some(pieces.concat()));
+            return Ok(Some(match pieces.len() {
+                1 => pieces.remove(0),
+                _ => pieces.concat(),
+            }));
         }
         pieces.push(piece);
+        room = PIECE;
     }
 }
 
@@ -209,7 +218,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{decode, read, read_text};
+    use super::{PIECE, decode, read, read_text, up_to};
 
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
         text.encode_utf16().flat_map(bytes).collect()
@@ -232,6 +241,18 @@ mod tests {
         }
         for text in ["", "a\0b", "\0a\0"] {
             assert_eq!(decode(text.as_bytes()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn all_of_it_is_read_whatever_is_said_of_its_length() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
+            let bytes = vec![b'x'; length];
+            for said in [0, 1, length.saturating_sub(1), length, length + 1] {
+                let whole = up_to(&bytes[..], said, length).unwrap();
+                assert_eq!(whole.map(|whole| whole.len()), Some(length), "{said} of {length}");
+            }
+            assert!(length == 0 || up_to(&bytes[..], length, length - 1).unwrap().is_none());
         }
     }
 
