@@ -57,7 +57,7 @@ impl AddressSet {
         } else {
             (other, self)
         };
-        let mut common = Vec::new();
+        let mut common = Vec::with_capacity(few.0.len());
         let mut start = 0;
         for &(first, last) in &few.0 {
             start = seek(&many.0, start, first);
@@ -70,7 +70,7 @@ impl AddressSet {
     /// The addresses that are here and not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        let mut left = Vec::new();
+        let mut left = Vec::with_capacity(self.0.len());
         let mut start = 0;
         for &(first, last) in &self.0 {
             let mut from = Some(first);
