@@ -1,86 +1,63 @@
-//! What it takes to read and evaluate a network's rules of full size: a public list of service tags (3,000 tags, 4 MB),
-//! 500 rules and 60 endpoints.
-//!
-//! `cargo bench --bench network` makes such documents; `-- FILE` reads a list of service tags from disk in place of the made
-//! one. The budget is 150 ms and 60 MB.
+//! What it takes to read and evaluate a network's rules of full size: a public list of service tags (3,000 tags, 70,000
+//! prefixes), 500 rules, and routes, for 100 endpoints.
 
-use std::{fmt::Write as _, fs};
+use std::{env, fmt::Write as _, fs, path::Path, process::Command};
 
-use nix::sys::resource::{UsageWho, getrusage};
+use anyhow::{Result, ensure};
+use apim_probe_lab::{Cost, whole_catalog};
 
-use apim_probe::{
-    azure::Cloud,
-    catalog::model::Catalog,
-    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{Plan, Scope, Selection, Values},
+use crate::{
+    row::Row,
+    runs::{largest, median},
 };
 
-fn main() {
-    let file = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let tags = file.map_or_else(service_tags, |path| fs::read(path).expect("the list of service tags"));
-    let (rules, routes) = (security_rules(), effective_routes());
-    let scope = Scope {
-        cloud: Cloud::Public,
-        region: Some("westeurope".into()),
-        vnet: None,
-        name_servers: vec!["10.0.0.10:53".parse().expect("an address")],
-    };
-    let plan = Plan::make(&Catalog::builtin(), &scope, &Values::default(), &Selection::default()).expect("a plan");
-    println!(
-        "service tags {:.1} MB, rules {:.1} MB, routes {:.1} MB, {ENDPOINTS} endpoints",
-        megabytes(tags.len()),
-        megabytes(rules.len()),
-        megabytes(routes.len()),
-    );
-    let before = peak();
-    let mut times: Vec<(f64, f64)> = (0..20).map(|_| once(&tags, &rules, &routes, &plan)).collect();
-    times.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
-    let (read, evaluate) = times[times.len() / 2];
-    println!(
-        "read {read:.1} ms, evaluate {evaluate:.1} ms, together {:.1} ms of processor time (median of 20)",
-        read + evaluate
-    );
-    println!(
-        "peak memory {:.1} MB, {:.1} MB of it before the first file was read",
-        peak(),
-        before
-    );
-}
+/// The most processor time, in milliseconds.
+const MAX_CPU: f64 = 100.0;
+/// The largest peak of memory, in megabytes.
+const MAX_MEMORY: f64 = 20.0;
+const TURNS: usize = 15;
 
-/// Endpoints that are evaluated.
-const ENDPOINTS: usize = 60;
-
-/// Milliseconds of processor time to read, and to evaluate before any lookup, when whole service tags are decided.
-fn once(tags: &[u8], rules: &[u8], routes: &[u8], plan: &Plan) -> (f64, f64) {
-    let start = processor();
-    let rules = NetworkRules::new(
-        Some(SecurityRules::parse(rules).expect("rules")),
-        Some(Routes::parse(routes).expect("routes")),
-        Some(ServiceTags::parse(tags).expect("service tags")),
-    );
-    let read = processor();
-    let here = ["10.0.1.4".parse().expect("an address")];
-    let from = Standpoint {
-        region: Some("westeurope"),
-        addresses: &here,
+/// Lists what the rules say of each endpoint, start and end of the program included; says whether it was within budget.
+pub(crate) fn all(agent: &Path) -> Result<bool> {
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).map(|()| path)
     };
-    for endpoint in plan.endpoints.iter().take(ENDPOINTS) {
-        std::hint::black_box(rules.predict(endpoint, &[], &from));
+    let mut list = Command::new(agent);
+    list.args([
+        "list",
+        "--no-metadata",
+        "--region",
+        "westeurope",
+        "--no-builtin",
+        "--format",
+        "json",
+    ]);
+    list.arg("--probes").arg(file("probes.yaml", catalog())?);
+    list.arg("--service-tags").arg(file("tags.json", service_tags())?);
+    list.arg("--effective-nsg").arg(file("nsg.json", security_rules())?);
+    list.arg("--effective-routes")
+        .arg(file("routes.json", effective_routes())?);
+    let mut costs = Vec::new();
+    for _ in 0..TURNS {
+        let cost = Cost::of(Command::new(env::current_exe()?), &list)?;
+        ensure!(cost.status == Some(0), "{list:?} ended with {:?}", cost.status);
+        costs.push(cost);
     }
-    (read - start, processor() - read)
+    let cpu = median(costs.iter().map(|cost| cost.cpu_ms).collect());
+    let peak = largest(costs.iter().map(|cost| cost.peak_mb));
+    let time = Row::new("rules of full size, 100 endpoints, processor time", cpu, "ms").at_most(MAX_CPU);
+    Ok(time.print() & Row::new("  its peak memory", peak, "MB").at_most(MAX_MEMORY).print())
 }
 
-/// Milliseconds of processor time so far: what other programs do beside it does not count.
-#[expect(clippy::cast_precision_loss, reason = "a bench takes seconds, not centuries")]
-fn processor() -> f64 {
-    let used = getrusage(UsageWho::RUSAGE_SELF)
-        .expect("every system counts this")
-        .user_time();
-    used.tv_sec() as f64 * 1e3 + used.tv_usec() as f64 / 1e3
+fn catalog() -> String {
+    let line = |number| format!("- {{ host: h{number:04}.bench.example, port: 443, protocol: https }}\n");
+    whole_catalog(&(0..100).map(line).collect::<String>())
 }
 
 /// Names that rules use, and as many more as fill a public list; prefixes spread over the public space.
-fn service_tags() -> Vec<u8> {
+fn service_tags() -> String {
     let named = [
         "Storage",
         "Sql",
@@ -96,7 +73,7 @@ fn service_tags() -> Vec<u8> {
         let (name, count) = match named.get(tag) {
             Some(name) => ((*name).to_owned(), 2_400),
             None if tag == named.len() => ("AzureCloud".to_owned(), 12_400),
-            None => (format!("Service{}.Region{}", tag / 60, tag % 60), 48),
+            None => (format!("Service{}.Region{}", tag / 60, tag % 60), 14),
         };
         let prefixes: Vec<String> = (0..count)
             .map(|_| {
@@ -114,11 +91,10 @@ fn service_tags() -> Vec<u8> {
         "{{\"changeNumber\":1,\"cloud\":\"Public\",\"values\":[{}]}}",
         values.join(",\n")
     )
-    .into_bytes()
 }
 
 /// 500 rules: tags whose addresses are spelled out, tags that are not, prefixes, and the defaults.
-fn security_rules() -> Vec<u8> {
+fn security_rules() -> String {
     let mut rules = String::new();
     let tags = [
         "Storage",
@@ -178,7 +154,6 @@ fn security_rules() -> Vec<u8> {
         );
     }
     format!("{{\"value\":[{{\"association\":{{\"subnet\":{{\"id\":\"s\"}}}},\"effectiveSecurityRules\":[{rules}]}}]}}")
-        .into_bytes()
 }
 
 fn rule(
@@ -196,7 +171,7 @@ fn rule(
 }
 
 /// A forced tunnel beside a service endpoint with many prefixes.
-fn effective_routes() -> Vec<u8> {
+fn effective_routes() -> String {
     let endpoint: Vec<String> = (0..571)
         .map(|at| format!("\"20.{}.{}.0/{}\"", at % 256, at % 7, 18 + at % 12))
         .collect();
@@ -206,20 +181,4 @@ fn effective_routes() -> Vec<u8> {
          {{\"source\":\"Default\",\"state\":\"Active\",\"addressPrefix\":[{}],\"nextHopType\":\"VirtualNetworkServiceEndpoint\"}}]}}",
         endpoint.join(",")
     )
-    .into_bytes()
-}
-
-/// The largest resident set so far, in megabytes (proc(5), `VmHWM`); nothing where there is no such file.
-fn peak() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: f64 = line
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default();
-    kilobytes / 1024.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes of files, shown with one digit")]
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
