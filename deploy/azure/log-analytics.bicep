@@ -161,8 +161,8 @@ ApimProbe_CL
 '''
   }
   {
-    // A round in which something required was not tried says nothing of it: what was blocked before stays so. What a silent agent
-    // saw last says nothing of now.
+    // A round in which something required was not tried does not change it: what was blocked before stays so. The last results of
+    // a silent agent are not current.
     name: 'apim-probe-required-blocked'
     description: 'Required endpoints are blocked: the instance there cannot be activated, or loses required dependencies.'
     severity: 1
@@ -177,7 +177,7 @@ ApimProbe_CL
   }
   {
     name: 'apim-probe-untried'
-    description: 'An agent has not got to required endpoints for 15 minutes: nothing is known of them now.'
+    description: 'An agent has not got to required endpoints for 15 minutes: nothing is known about them now.'
     severity: 2
     window: 'PT30M'
     query: '''

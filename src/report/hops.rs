@@ -133,7 +133,7 @@ fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     if let Some(error) = ran_out(trace) {
         let who = error
             .sender
-            .map_or_else(|| "somebody".to_owned(), |sender| sender.to_string());
+            .map_or_else(|| "a router".to_owned(), |sender| sender.to_string());
         let mark = if is_believed { "" } else { "*" };
         return format!("{who}{mark} answers ({}/{})", error.kind, error.code);
     }

@@ -100,7 +100,7 @@ impl Reading<'_> {
         } else if self.is_refused_nearby() {
             Some((
                 self.weight_of_so_near(),
-                self.says_of_so_near("resets", "somebody", "refuses"),
+                self.says_of_so_near("resets", "a device", "refuses"),
             ))
         } else if let Some((cut, cause)) = self.cut_on_the_way() {
             Some(self.says_of_a_cut(cut, cause))

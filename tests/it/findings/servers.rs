@@ -171,7 +171,7 @@ fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
     for (network, confidence, phrase) in [
         (silent().late(true), Confidence::High, "so connections get out"),
         (silent().late(false), Confidence::Medium, "run out of ports"),
-        (silent(), Confidence::Medium, "may have been lost"),
+        (silent(), Confidence::Medium, "connections may be lost"),
         (cut_short(), Confidence::High, "refuses TCP 53"),
     ] {
         let finding = first(&network);
