@@ -79,12 +79,25 @@ fn cpu() -> Result<bool> {
     Ok(within & Row::new("  resident", resident, "MB").at_most(MAX_MEMORY).print())
 }
 
-/// Ten thousand rounds, one right after the other.
+/// Ten thousand rounds, one right after the other: of a small catalog, and of the built-in one with a log.
 fn rounds() -> Result<bool> {
     let catalog =
         "- { host: web.example, port: 443, protocol: https }\n- { host: sql.example, port: 1433, protocol: tds }\n";
-    let stage = Stage::of_catalog(catalog)?;
-    let agent = stage.serve(&["--interval", "1ms"])?;
+    let small = Stage::of_catalog(catalog)?;
+    let mut within = flat("a small catalog", &small, &[])?;
+    drop(small);
+    let whole = Stage::of_builtin()?;
+    let log = whole.lab.folder().join("agent.jsonl").display().to_string();
+    within &= flat("the built-in catalog and --log", &whole, &["--log", &log])?;
+    let lines = fs::read_to_string(&log)?.lines().count();
+    // A heartbeat and a summary each.
+    let lines = Row::new("  lines of the log", f64::from(u32::try_from(lines)?), "").at_most(2.0 * ROUNDS + 100.0);
+    Ok(within & lines.print())
+}
+
+/// Whether memory stays as it is over ten thousand rounds.
+fn flat(what: &str, stage: &Stage, flags: &[&str]) -> Result<bool> {
+    let agent = stage.serve(&[&["--interval", "1ms"], flags].concat())?;
     let mut resident = Vec::new();
     for part in 1..=10 {
         agent.until("apim_probe_rounds_total", ROUNDS * f64::from(part) / 10.0)?;
@@ -93,7 +106,7 @@ fn rounds() -> Result<bool> {
         }
         resident.push(agent.number("process_resident_memory_bytes")? / 1e6);
     }
-    println!("  resident after each tenth of {ROUNDS} rounds, MB: {resident:.2?}");
+    println!("  {what}: resident after each tenth of {ROUNDS} rounds, MB: {resident:.2?}");
     let (first, last) = (resident[0], resident[resident.len() - 1]);
     let growth = Row::new("serve, growth of memory over nine tenths of them", last - first, "MB").at_most(MAX_GROWTH);
     Ok(growth.print()

@@ -316,7 +316,8 @@ impl Service<'_> {
         }
         let report = match (depth, &self.last, self.rounds.watch()) {
             (Depth::Light, Some(last), Some(watch)) => {
-                standing::after(round.report, last, watch, !round.changes.is_empty())
+                let changed: Vec<&str> = round.changes.iter().map(|change| change.id.as_str()).collect();
+                standing::after(round.report, last, watch, &changed)
             }
             _ => round.report,
         };

@@ -1,17 +1,19 @@
 //! What stands after a round: what it saw, and what only a deeper one could have seen.
 
+use std::collections::HashSet;
+
 use crate::{
     diff::State,
-    model::{Report, Summary},
+    model::{Finding, Report, Summary},
     watch::Watch,
 };
 
 /// The report of a light round, with what stays as the last full round saw it: endpoints whose difference is out of a light
-/// round's sight, and, where nothing changed since, the findings. A light round uses no controls, so what it found by itself
+/// round's sight, and the findings about what did not change since. A light round uses no controls, so what it found by itself
 /// would be less sure, or another kind, than what is known.
 ///
-/// `before` is what stood after the round before, of the same plan; `is_changed` says whether this one changed anything.
-pub fn after(mut report: Report, before: &Report, watch: &Watch, is_changed: bool) -> Report {
+/// `before` is what stood after the round before, of the same plan; `changed` are the ids of what this one changed.
+pub fn after(mut report: Report, before: &Report, watch: &Watch, changed: &[&str]) -> Report {
     for (index, endpoint) in report.endpoints.iter_mut().enumerate() {
         let is_known = watch.known(index).is_none_or(|known| known == State::of(endpoint));
         let earlier = before.endpoints.get(index).filter(|earlier| earlier.id == endpoint.id);
@@ -19,9 +21,32 @@ pub fn after(mut report: Report, before: &Report, watch: &Watch, is_changed: boo
             endpoint.clone_from(earlier);
         }
     }
-    if !is_changed {
-        report.findings.clone_from(&before.findings);
-    }
+    report.findings = findings(report.findings, &before.findings, changed);
     report.summary = Summary::of(&report.endpoints);
     report
+}
+
+/// The findings of now about what changed, and those of before about everything else.
+fn findings(now: Vec<Finding>, before: &[Finding], changed: &[&str]) -> Vec<Finding> {
+    let concerns =
+        |finding: &Finding, ids: &HashSet<&str>| finding.endpoints.iter().any(|id| ids.contains(id.as_str()));
+    let changed: HashSet<&str> = changed.iter().copied().collect();
+    let (news, rest): (Vec<Finding>, Vec<Finding>) = now.into_iter().partition(|finding| concerns(finding, &changed));
+    let told: HashSet<&str> = news.iter().flat_map(ids).chain(changed.iter().copied()).collect();
+    let kept: Vec<Finding> = before
+        .iter()
+        .filter(|finding| !concerns(finding, &told))
+        .cloned()
+        .collect();
+    let known: HashSet<&str> = kept.iter().flat_map(ids).collect();
+    // Nothing may be left without a finding because an older one is about more than it.
+    let rest: Vec<Finding> = rest
+        .into_iter()
+        .filter(|finding| !ids(finding).all(|id| known.contains(id)))
+        .collect();
+    kept.into_iter().chain(rest).chain(news).collect()
+}
+
+fn ids(finding: &Finding) -> impl Iterator<Item = &str> {
+    finding.endpoints.iter().map(String::as_str)
 }

@@ -30,6 +30,37 @@ fn the_queries_of_the_bicep_file_are_kusto() {
 }
 
 #[test]
+fn the_container_file_parses_and_runs_nobody_as_root() {
+    let source = std::fs::read_to_string(format!("{FOLDER}/container/Containerfile")).unwrap();
+    let mut parser = tree_sitter::Parser::new();
+    parser
+        .set_language(&tree_sitter_containerfile::LANGUAGE.into())
+        .unwrap();
+    let tree = parser.parse(&source, None).unwrap();
+    let root = tree.root_node();
+    assert!(!root.has_error(), "{}", root.to_sexp());
+    let mut cursor = root.walk();
+    let kinds: Vec<&str> = root.named_children(&mut cursor).map(|node| node.kind()).collect();
+    for kind in [
+        "from",
+        "arg",
+        "copy",
+        "user",
+        "expose",
+        "stopsignal",
+        "entrypoint",
+        "cmd",
+    ] {
+        let kind = format!("{kind}_instruction");
+        assert!(kinds.contains(&kind.as_str()), "{kind} is missing: {kinds:?}");
+    }
+    assert!(
+        source.contains("\nUSER 65532:65532\n") && !kinds.contains(&"run_instruction"),
+        "{kinds:?}"
+    );
+}
+
+#[test]
 #[ignore = "needs promtool"]
 fn promtool_accepts_rules_and_scrape_configuration() {
     for arguments in [
