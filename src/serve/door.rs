@@ -209,7 +209,7 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, process::Command, sync::Arc, thread, time::Duration};
+    use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc, thread, time::Duration};
 
     use super::{Board, Door, MOST_READINGS, PAUSE};
 
@@ -253,6 +253,14 @@ mod tests {
         }
     }
 
+    /// A pipe in the place of a file, and somebody who could write to it.
+    fn pipe(path: &Path) -> fs::File {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        // Opened for both, it waits for no reader.
+        fs::File::options().read(true).write(true).open(path).unwrap()
+    }
+
     /// A folder with a web config that lets `a` in.
     fn kept() -> (tempfile::TempDir, Arc<Board>, Arc<Door>) {
         let folder = tempfile::tempdir().unwrap();
@@ -291,8 +299,7 @@ mod tests {
     async fn a_file_that_keeps_its_reader_keeps_no_connection_and_no_further_thread() {
         let (folder, board, door) = kept();
         let path = folder.path().join("web.yml");
-        fs::remove_file(&path).unwrap();
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut writer = pipe(&path);
         let look = || {
             door.lock().looked -= PAUSE;
             door.rules(&board)
@@ -312,7 +319,8 @@ mod tests {
         assert_eq!(door.lock().reading, MOST_READINGS);
         assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "one too many");
         // Somebody writes at last, and what there is to read is no web config.
-        fs::write(&path, "nonsense: [").unwrap();
+        writer.write_all(b"nonsense: [").unwrap();
+        drop(writer);
         while door.lock().reading == MOST_READINGS {
             thread::yield_now();
         }
@@ -324,10 +332,7 @@ mod tests {
         let (folder, board, door) = kept();
         let path = folder.path().join("web.yml");
         let whole = fs::read_to_string(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let pipe = folder.path().join("pipe");
-        fs::hard_link(&path, &pipe).unwrap();
+        let mut writer = pipe(&path);
         door.lock().looked -= PAUSE;
         assert!(door.rules(&board).await.users.is_some());
         let other = whole.replace("a:", "b:");
@@ -339,7 +344,8 @@ mod tests {
         assert!(board.read().is_reloaded());
         // Whoever reads the pipe comes too late.
         let now = format!("{:?}", door.lock().rules);
-        fs::write(pipe, whole).unwrap();
+        writer.write_all(whole.as_bytes()).unwrap();
+        drop(writer);
         while door.lock().reading > 0 {
             thread::yield_now();
         }

@@ -180,9 +180,9 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
 
     // Only of what changed is what was known of the causes of yesterday.
     let mut light = round("key-vault/", SILENT);
-    let changes = watch.observe(&light, Depth::Light, at(10));
-    assert_eq!(changes.len(), 1);
-    let changed = changes[0].id.as_str();
+    let told = watch.observe(&light, Depth::Light, at(10));
+    assert_eq!(told.len(), 1);
+    let changed = told[0].id.as_str();
     let mut before = stands;
     let about = |id: &str, endpoints: &[&str]| {
         let mut finding = full.findings[0].clone();
