@@ -178,11 +178,11 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
     assert_eq!((sql(&stands), stands.summary.degraded), (Verdict::Degraded, 1));
     assert_eq!(stands.findings, full.findings);
 
-    // Only of what changed is what was known of the causes of yesterday.
+    // Only of what blocked is what was known of the causes of yesterday.
     let mut light = round("key-vault/", SILENT);
     let told = watch.observe(&light, Depth::Light, at(10));
     assert_eq!(told.len(), 1);
-    let changed = told[0].id.as_str();
+    let blocked = told[0].id.as_str();
     let mut before = stands;
     let about = |id: &str, endpoints: &[&str]| {
         let mut finding = full.findings[0].clone();
@@ -191,11 +191,11 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
         finding
     };
     let old = about("cut/old", &["sql/a:1433"]);
-    before.findings = vec![old.clone(), about("cut/of-yesterday", &["kms/a:1688", changed])];
-    let news = about("silence/new", &[changed]);
+    before.findings = vec![old.clone(), about("cut/of-yesterday", &["kms/a:1688", blocked])];
+    let news = about("silence/new", &[blocked]);
     let still = about("silence/still", &["kms/a:1688"]);
     light.findings = vec![news.clone(), about("silence/less-sure", &["sql/a:1433"]), still.clone()];
-    let stands = standing::after(light, &before, &watch, &[changed]);
+    let stands = standing::after(light, &before, &watch, &[blocked]);
     assert_eq!(stands.findings, [old, still, news]);
     assert_eq!((stands.summary.degraded, stands.summary.blocked), (1, 1));
 }
