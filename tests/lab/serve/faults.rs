@@ -161,14 +161,13 @@ pub(super) fn pipe() -> Result<()> {
         Ok(fs::OpenOptions::new().read(true).write(true).open(&catalog)?)
     };
     let files = "apim_probe_config_part_last_reload_successful{part=\"files\"}";
-    let silent = replace()?;
+    let _first = replace()?;
     served.signal("HUP")?;
     served.expect(&["still using the previous configuration", "cannot read", "probes.yaml"])?;
     ensure!(served.metric(files)? == Some(0.0), "{files}");
     served.rounds(2.0)?;
     fs::remove_file(&catalog)?;
     fs::write(&catalog, &whole)?;
-    drop(silent);
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents: 2 endpoints"])?;
     served.until_metric(files, 1.0)?;
