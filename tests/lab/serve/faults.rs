@@ -180,7 +180,7 @@ pub(super) fn pipe() -> Result<()> {
         served.signal("HUP")?;
         served.expect(&[
             "still using the previous configuration",
-            "4 earlier reloads are still waiting",
+            "4 earlier reloads still waiting",
         ])?;
     }
     let after = threads(&served)?;
