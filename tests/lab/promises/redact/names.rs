@@ -298,7 +298,6 @@ kill -TERM $agent; wait $agent"#,
     let mut shell = world.lab.agent("sh")?;
     shell.args(["-c", &script, "sh"]).arg(super::super::threads::agent());
     shell.args(world.arguments("serve", &[])?).args(common);
-    shell.arg("--ca-file").arg(world.lab.ca_file()?);
     shell
         .args(["--redact", "--interval", "1s", "--listen", "127.0.0.1:0", "--log"])
         .arg(&log);
