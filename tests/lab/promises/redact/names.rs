@@ -289,7 +289,7 @@ fn served(world: &World, common: &[String]) -> Result<Vec<Said>> {
 await() {{ for _ in $(seq 300); do grep -q "$1" "$2" 2>/dev/null && return; sleep 0.1; done; echo "no $1" >&2; kill $agent; exit 1; }}
 await '"round"' "$log"
 echo '[' >"$broken"; kill -HUP $agent
-await 'is not used' "$errors"
+await 'reload failed' "$errors"
 kill -TERM $agent; wait $agent"#,
         log.display(),
         errors.display(),
