@@ -156,7 +156,9 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
     if attempt.ran_out {
         return "TTL expired at a hop".into();
     }
-    short(&told(endpoint, attempt)).to_owned()
+    let told = told(endpoint, attempt);
+    let short = short(&told);
+    short.strip_prefix("accepted, then ").unwrap_or(short).to_owned()
 }
 
 /// Connections from several ports, side by side.
@@ -181,9 +183,11 @@ fn flows(page: &mut Page, flows: &[Flow], endpoint: &Endpoint) {
     page.gap();
 }
 
-/// Without the address before it.
+/// Without the address before it, and without the time behind it.
 fn short(detail: &str) -> &str {
-    detail.split_once(": ").map_or(detail, |(_, rest)| rest)
+    let detail = detail.split_once(": ").map_or(detail, |(_, rest)| rest);
+    let time = detail.rsplit_once(" (").filter(|(_, time)| time.ends_with("s)"));
+    time.map_or(detail, |(rest, _)| rest)
 }
 
 fn capital(sentence: &str) -> String {

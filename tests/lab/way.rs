@@ -124,6 +124,7 @@ faults: [ { to: 'web.example:443', does: reset, when: { hop: 1, on: data, way: o
             "The reset comes from hop 2 or nearer",
             "data on a connection",
             "TTL expired at a hop",
+            "reset after our ClientHello",
         ],
         never: &[],
     },

@@ -10,6 +10,7 @@ use crate::{
     diagnosis::{
         refutation::Refutation,
         view::{Row, RunView},
+        way::account::last_hop,
     },
     model::{
         Direction, Fix, Prediction, Transport,
@@ -145,6 +146,12 @@ pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         Some(AtFault::NextHop(hop)) => Fix::new(format!("Allow {what} {in_firewall} in the firewall at {hop}."))
             .change(lines(Kind::Firewall, rows, view)),
         None => {
+            if let Some(hop) = last_hop(view, rows) {
+                return Fix::new(format!(
+                    "Allow {what} {in_firewall} in the firewall at {hop} or behind it."
+                ))
+                .change(lines(Kind::Firewall, rows, view));
+            }
             let (place, lines) = in_group(rows, view);
             Fix::new(format!(
                 "Allow {what} in the subnet's NSG{place}, and {in_firewall} in any firewall on the path."

@@ -27,6 +27,15 @@ pub fn path(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<Path> {
     reading(view, rows)?.path()
 }
 
+/// The hop that saw the packets of these rows last, where whatever guards their subnet has let them go.
+pub fn last_hop(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+    let reading = reading(view, rows)?;
+    let path = reading
+        .path()
+        .filter(|_| leaves_the_subnet(&reading, view.place.addresses));
+    path?.hops.pop()?.address
+}
+
 /// Adds to what is said of these rows what the way says.
 pub fn refine(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
     let Some(reading) = reading(view, rows) else { return };
