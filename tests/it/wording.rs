@@ -153,7 +153,7 @@ fn a_relapse_is_seen() {
         "TCP 1433 is dropped in\n  silence",
         "a name, which nobody owns",
         "Three hosts fare alike.",
-        "It DOES without the built-in catalog",
+        "Do WITHOUT the built-in catalog",
         "a firewall on\nthe way",
         "one JSON object a line",
     ] {

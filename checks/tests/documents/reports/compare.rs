@@ -276,7 +276,7 @@ fn what_keeps_reports_from_being_alike_is_said() {
             report.started_at = "2026-11-21T20:10:00Z".parse().unwrap();
         }),
         ("interrupted", |report| report.complete = false),
-        ("no Azure VM", |report| {
+        ("not an Azure VM", |report| {
             report.vantage.standing = Some(Standing::NotAzure);
         }),
         ("a was made 4 d", |report| {
