@@ -271,7 +271,7 @@ pub struct CheckArgs {
 pub struct RulesArgs {
     /// What to generate rules for
     #[arg(long, value_enum, value_name = "KIND")]
-    pub kind: rules::Kind,
+    pub kind: rules::RuleFamily,
     /// Output syntax
     #[arg(long = "as", value_enum, value_name = "SYNTAX", default_value = "az")]
     pub syntax: rules::Syntax,

@@ -444,7 +444,7 @@ impl Place {
             detail,
         };
         let untested = if expanded.missing.is_empty() {
-            expand::misfit(&expanded.host).map(needs)
+            expand::unfit(&expanded.host).map(needs)
         } else {
             Some(needs(expand::advice(&expanded.missing)))
         };

@@ -38,11 +38,11 @@ pub use self::{
     requirement::{Requirement, is_forced, missing},
 };
 
-use self::slots::Slot;
+use self::slots::RuleSlot;
 
 /// For what rules are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub enum RuleFamily {
     /// A network security group.
     Nsg,
     /// An Azure Firewall policy.
@@ -94,7 +94,7 @@ pub const ANYWHERE: &str = "*";
 pub struct RuleSet<'a> {
     basis: Basis<'a>,
     requirements: Vec<Requirement>,
-    slots: Vec<Slot>,
+    slots: Vec<RuleSlot>,
 }
 
 /// Which rules of a set are written.
@@ -132,11 +132,11 @@ impl<'a> RuleSet<'a> {
     ///
     /// # Errors
     /// A sentence, where a security group cannot hold so many rules.
-    pub fn rules(&self, kind: Kind, choice: Choice<'_>) -> Result<Rules, String> {
+    pub fn rules(&self, kind: RuleFamily, choice: Choice<'_>) -> Result<Rules, String> {
         Ok(match kind {
-            Kind::Nsg => Rules::Nsg(nsg::rules(self, choice)?),
-            Kind::Firewall => Rules::Firewall(firewall::rules(self, choice)),
-            Kind::Routes => Rules::Routes(routes::routes(self, choice)),
+            RuleFamily::Nsg => Rules::Nsg(nsg::rules(self, choice)?),
+            RuleFamily::Firewall => Rules::Firewall(firewall::rules(self, choice)),
+            RuleFamily::Routes => Rules::Routes(routes::routes(self, choice)),
         })
     }
 
@@ -174,7 +174,7 @@ impl<'a> RuleSet<'a> {
     }
 
     /// What requires a slot.
-    fn required_by(&self, slot: &Slot) -> impl Iterator<Item = &Requirement> {
+    fn required_by(&self, slot: &RuleSlot) -> impl Iterator<Item = &Requirement> {
         slot.requirements.iter().map(|index| &self.requirements[*index])
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         &arguments.plan,
         None,
         terminal::colour(arguments.color, &io::stderr()),
-        &Until::after(planning::PATIENCE),
+        &Until::after(planning::FETCH_TIMEOUT),
     )?;
     let vantage = document::Vantage {
         cloud: planned.vantage.cloud,

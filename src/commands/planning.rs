@@ -31,7 +31,7 @@ use crate::{
 use super::{Failure, network};
 
 /// How long the platform may take where no deadline says so.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that is known before the first packet.
 #[derive(Debug)]

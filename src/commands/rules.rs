@@ -10,7 +10,7 @@ use crate::{
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{ANYWHERE, Basis, Choice, Kind, Requirement, RuleSet, Rules, Style, Syntax, is_forced, missing},
+    rules::{ANYWHERE, Basis, Choice, Requirement, RuleFamily, RuleSet, Rules, Style, Syntax, is_forced, missing},
     vantage::until::Until,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         &arguments.plan,
         None,
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
-        &Until::after(planning::PATIENCE),
+        &Until::after(planning::FETCH_TIMEOUT),
     )?;
     for notice in &planned.said {
         tell("notice", notice);
@@ -65,7 +65,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     if let Some(notice) = planned.vantage.region.as_deref().and_then(planning::unknown_region) {
         tell("notice", &notice);
     }
-    if let Some(region) = set.unknown_region().filter(|_| arguments.kind != Kind::Routes) {
+    if let Some(region) = set.unknown_region().filter(|_| arguments.kind != RuleFamily::Routes) {
         let notice = format!("no service tags are known for region {region}: the rules use the global tags");
         tell("notice", &notice);
     }
@@ -74,7 +74,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         .name_servers
         .iter()
         .any(|server| server.ip() != PLATFORM);
-    if basis.own_servers && any_own && arguments.kind != Kind::Routes {
+    if basis.own_servers && any_own && arguments.kind != RuleFamily::Routes {
         tell("notice", OWN_SERVERS);
     }
     for notice in notices(&rules, subnet.is_none(), network.as_ref()) {

@@ -4,7 +4,7 @@ use crate::{
     azure::PLATFORM,
     diagnosis::view::{Row, RunView},
     model::{Cause, Fix},
-    rules::Kind,
+    rules::RuleFamily,
 };
 
 mod confirm;
@@ -102,7 +102,11 @@ pub(super) fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         (true, _) => allow_in_firewall(&others, view),
         (false, false) => {
             let (by_name, by_address) = (allow_by_name(&web, view), allow_in_firewall(&others, view));
-            Fix::new(format!("{} {}", by_name.summary, by_address.summary)).change(lines(Kind::Firewall, rows, view))
+            Fix::new(format!("{} {}", by_name.summary, by_address.summary)).change(lines(
+                RuleFamily::Firewall,
+                rows,
+                view,
+            ))
         }
     }
 }

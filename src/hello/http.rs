@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::wire::{Seen, Tee, converse};
+use self::wire::{RecordingReader, Seen, converse};
 use super::{End, Greeting, Reply};
 use crate::{net::USER_AGENT, text::excerpt};
 
@@ -107,7 +107,7 @@ where
     };
     let mut reply = None;
     let mut seen = Seen::default();
-    let conversation = converse(Tee::new(stream, &mut seen), request, &mut reply);
+    let conversation = converse(RecordingReader::new(stream, &mut seen), request, &mut reply);
     let ended = timeout_at(deadline, conversation).await;
     let end = match (reply, ended) {
         (Some(reply), _) => End::Replied(Reply::Http(reply)),

@@ -1,5 +1,5 @@
 //! TDS, the protocol of SQL Server and Azure SQL: a PRELOGIN, whose answer says that the rest must be encrypted, and
-//! then a TLS handshake inside TDS packets ([`InTds`]). A LOGIN7 is never sent: failed logins get an address blocked.
+//! then a TLS handshake inside TDS packets ([`TdsFramed`]). A LOGIN7 is never sent: failed logins get an address blocked.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -9,7 +9,7 @@ use tokio::{
 use super::{Fields, Greeting, Reading, Reply, exchange};
 use crate::text::excerpt;
 
-pub use self::wrapped::InTds;
+pub use self::wrapped::TdsFramed;
 
 mod wrapped;
 
@@ -98,9 +98,9 @@ pub async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline:
 
 /// What the options of a reply prove; `Err` says what is wrong with them.
 fn prelogin(payload: &[u8]) -> Result<String, String> {
-    let misfit = || "a TDS reply with malformed options".to_owned();
-    let version: [u8; 6] = option(payload, VERSION).ok_or_else(misfit)?;
-    let [encryption] = option(payload, ENCRYPTION).ok_or_else(misfit)?;
+    let malformed = || "a TDS reply with malformed options".to_owned();
+    let version: [u8; 6] = option(payload, VERSION).ok_or_else(malformed)?;
+    let [encryption] = option(payload, ENCRYPTION).ok_or_else(malformed)?;
     let [major, minor, build @ .., _, _] = version;
     let version = format!("server version {major}.{minor}.{}", u16::from_be_bytes(build));
     match encryption {

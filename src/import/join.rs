@@ -4,7 +4,7 @@
 //! a host that the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
 
 mod additions;
-mod fit;
+mod matching;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 use additions::{Additions, place_of};
-use fit::{Fit, fit};
+use matching::{Fit, fit};
 
 /// The dependency of whatever belongs to no other.
 pub(super) const OTHER: &str = "imported";

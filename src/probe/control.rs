@@ -30,7 +30,7 @@ use crate::{
 /// An address that nobody can own (RFC 5737, TEST-NET-1): whoever accepts for it accepts for everybody.
 pub const TEST_NET_1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// How long to wait for nobody. An interceptor answers at once, and silence proves nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(2);
 /// For so many hosts another name is tried; a run with more of them is about no single host.
 const MOST_NAMES: usize = 32;
 
@@ -51,7 +51,7 @@ pub enum Suspicion {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controls {
     /// Connections to [`TEST_NET_1`], by port, on which the same was said as to the endpoint that called for it.
-    pub nobody: BTreeMap<u16, Attempt>,
+    pub unused: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
     /// Once somebody was silent, one more connection to somebody who had answered one before.
@@ -115,7 +115,7 @@ impl NameControl {
 impl Controls {
     /// Whether none of those that unmask a middlebox was made.
     pub fn is_empty(&self) -> bool {
-        self.nobody.is_empty() && self.names.is_empty()
+        self.unused.is_empty() && self.names.is_empty()
     }
 
     /// The host that answered a connection, and was silent when it was tried once more.
@@ -132,7 +132,7 @@ impl Controls {
     /// Whether somebody accepted a connection for an address that nobody owns.
     pub fn intercepts(&self, port: u16) -> bool {
         let accepted = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
-        self.nobody.get(&port).is_some_and(accepted)
+        self.unused.get(&port).is_some_and(accepted)
     }
 
     /// The control with another name for a host and a port.
@@ -163,7 +163,7 @@ fn answers(attempt: &Attempt, name: &str) -> bool {
 }
 
 enum Finished {
-    Nobody(u16, Box<Attempt>),
+    Unused(u16, Box<Attempt>),
     Name(Box<NameControl>),
     Late(Box<LateControl>),
 }
@@ -275,7 +275,7 @@ impl Controller {
     pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
         while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(patience, self.running.join_next()).await {
             match finished {
-                Some(Finished::Nobody(port, attempt)) => drop(self.controls.nobody.insert(port, *attempt)),
+                Some(Finished::Unused(port, attempt)) => drop(self.controls.unused.insert(port, *attempt)),
                 Some(Finished::Name(control)) => self.controls.names.push(*control),
                 Some(Finished::Late(control)) => self.controls.late = Some(*control),
                 None => {}
@@ -304,14 +304,14 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let course = Course::within(&stages, PATIENCE);
+            let course = Course::within(&stages, CONTROL_TIMEOUT);
             let attempt = stages.attempt(
                 &plan.endpoints[index],
                 SocketAddr::new(TEST_NET_1, port),
                 Manner::default(),
                 &course,
             );
-            Some(Finished::Nobody(port, Box::new(attempt.await)))
+            Some(Finished::Unused(port, Box::new(attempt.await)))
         });
     }
 
@@ -326,7 +326,7 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let (endpoint, course) = (&plan.endpoints[index], Course::within(&stages, PATIENCE));
+            let (endpoint, course) = (&plan.endpoints[index], Course::within(&stages, CONTROL_TIMEOUT));
             let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
             let host = endpoint.host.clone();
             Some(Finished::Late(Box::new(LateControl { host, attempt })))

@@ -37,9 +37,9 @@ use self::{
 /// The most connections to one address.
 pub const MOST: usize = 8;
 /// A second connection starts after this share of the time limit …
-const PATIENCE: u32 = 5;
+const SECOND_CONNECTION_SHARE: u32 = 5;
 /// … and no later than this.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// The largest segment of the connections that are made where those with the usual ones fall silent: what every host must
 /// take (RFC 1122 §4.2.2.6).
 pub const SMALL_SEGMENT: u32 = 536;
@@ -130,7 +130,7 @@ impl Flows {
                 differ: false,
             }),
             opening: Mutex::default(),
-            patience: (timeout / PATIENCE).min(LONGEST_PATIENCE),
+            patience: (timeout / SECOND_CONNECTION_SHARE).min(LONGEST_WAIT),
         }
     }
 

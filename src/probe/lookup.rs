@@ -34,9 +34,9 @@ use super::{
 use crate::{model::Transport, net::dns::Question};
 
 /// How long an answer of a later server waits for the servers before it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SERVER_GRACE: Duration = Duration::from_secs(1);
 /// How long a second question waits for its answer, at most; as a share of the time limit, where that is less.
-const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+const SECOND_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 const SECOND_SHARE: u32 = 5;
 /// How long an error waits for other names of its zone.
 const NEIGHBOURS: Duration = Duration::from_millis(200);
@@ -184,7 +184,7 @@ impl Lookups {
         for index in 0..asked {
             self.ask(host, index, name);
         }
-        let patience = PATIENCE.min(self.limits.timeout / 2);
+        let patience = SERVER_GRACE.min(self.limits.timeout / 2);
         let impatient = tokio::time::sleep(patience);
         tokio::pin!(impatient);
         let mut waits = true;
@@ -194,10 +194,10 @@ impl Lookups {
             let choice = choose(name.replies().get(..asked).unwrap_or_default(), waits);
             match choice {
                 Choice::TooEarly => {}
-                Choice::Nobody => break None,
+                Choice::None => break None,
                 Choice::Final(index) => break Some(index),
-                Choice::Makeshift(index) if asked == self.servers.len() => break Some(index),
-                Choice::Makeshift(_) => {
+                Choice::BestEffort(index) if asked == self.servers.len() => break Some(index),
+                Choice::BestEffort(_) => {
                     self.ask(host, asked, name);
                     asked += 1;
                     continue;
@@ -246,7 +246,7 @@ impl Lookups {
             return index;
         }
         name.again.store(true, Ordering::Relaxed);
-        let limit = (self.limits.timeout / SECOND_SHARE).min(SECOND_PATIENCE);
+        let limit = (self.limits.timeout / SECOND_SHARE).min(SECOND_QUERY_TIMEOUT);
         let ask = |(index, server): (usize, &SocketAddr)| {
             let question = self.question(host, *server, limit);
             async move { Some((index, question?.await)) }
@@ -348,11 +348,11 @@ enum Choice {
     /// A server that would be asked earlier may still reply.
     TooEarly,
     /// There is no server.
-    Nobody,
+    None,
     /// This one settles the name.
     Final(usize),
     /// Nobody settles it; of all that replied, this one says most.
-    Makeshift(usize),
+    BestEffort(usize),
 }
 
 fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
@@ -364,12 +364,12 @@ fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
         }
     }
     if replies.is_empty() {
-        return Choice::Nobody;
+        return Choice::None;
     }
     if replies.iter().any(Option::is_none) {
         return Choice::TooEarly;
     }
     // Nobody has a final answer: an error that was sent says more than silence.
     let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
-    Choice::Makeshift(replies.iter().position(answered).unwrap_or_default())
+    Choice::BestEffort(replies.iter().position(answered).unwrap_or_default())
 }

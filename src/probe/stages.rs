@@ -189,7 +189,8 @@ impl Stages {
                 let goes_on = matches!(prelude.greeting.end, End::Replied(_));
                 attempt.prelude = Some(prelude);
                 if goes_on {
-                    self.over_tls(endpoint, tds::InTds::new(stream), attempt, course).await;
+                    self.over_tls(endpoint, tds::TdsFramed::new(stream), attempt, course)
+                        .await;
                 }
             }
             Protocol::Amqp => {

@@ -39,9 +39,9 @@ pub const MOST: usize = 4;
 /// So many connections from different ports show which of several first hops has which.
 const FLOWS: usize = 8;
 /// How long an answer is waited for. Hops and whoever answers in somebody's place are near.
-const PATIENCE: Duration = Duration::from_millis(400);
+const HOP_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a whole connection may take in each stage, where connections are told apart by their first hops.
-const WHOLE_PATIENCE: Duration = Duration::from_secs(1);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// With less time than this left nothing is begun: what is cut short shows nothing.
 pub const LEAST_TIME: Duration = Duration::from_millis(500);
 /// What there was no room for until then is left out, so that few probes at once do not hold up the report.
@@ -151,14 +151,14 @@ async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> 
         ttl: Some(ttl),
         ..Manner::default()
     };
-    let (trace, _) = tcp::connect(address, manner, until(stages, PATIENCE)).await;
+    let (trace, _) = tcp::connect(address, manner, until(stages, HOP_TIMEOUT)).await;
     Some(trace)
 }
 
 /// One connection that is opened as usual, and says what is said in this stage, and later, with this time to live.
 async fn word(stages: &Stages, endpoint: &Endpoint, address: SocketAddr, from: Step, ttl: u8) -> Option<Attempt> {
     let _room = room(stages).await?;
-    let course = Course::within(stages, PATIENCE).near(from, ttl);
+    let course = Course::within(stages, HOP_TIMEOUT).near(from, ttl);
     Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
 }
 
@@ -176,7 +176,7 @@ async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
             port,
             ..Manner::default()
         };
-        let course = Course::within(stages, WHOLE_PATIENCE);
+        let course = Course::within(stages, CONNECTION_TIMEOUT);
         let whole = stages.attempt(endpoint, call.address, manner, &course).await;
         Some(Flow { hop, whole })
     });
@@ -192,7 +192,7 @@ async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Op
         early_port,
         ..Manner::default()
     };
-    let (trace, _) = tcp::connect(address, manner, until(stages, PATIENCE)).await;
+    let (trace, _) = tcp::connect(address, manner, until(stages, HOP_TIMEOUT)).await;
     let hop = ran_out(&trace).and_then(|error| error.sender);
     // What was accepted keeps its port for a while.
     let port = trace.source.filter(|_| trace.end != TcpEnd::Open);
@@ -211,7 +211,7 @@ pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
 /// wait for an answer.
 async fn room(stages: &Stages) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
     let room = async { Some((stages.flows.room().await?, stages.socket().await?)) };
-    timeout_at(stages.end - PATIENCE, room).await.ok()?
+    timeout_at(stages.end - HOP_TIMEOUT, room).await.ok()?
 }
 
 fn until(stages: &Stages, patience: Duration) -> Instant {

@@ -7,7 +7,7 @@
 use super::{
     Choice, Requirement, RuleSet,
     nsg::{literal, name_servers},
-    slots::{Far, Slot, name},
+    slots::{Destination, RuleSlot, name},
 };
 use crate::model::{Direction, Protocol, Transport};
 
@@ -203,7 +203,7 @@ fn by_name(requirement: &Requirement) -> Option<(&'static str, String)> {
     (requirement.direction == Direction::Outbound && is_name).then(|| (protocol, fqdn.clone()))
 }
 
-fn network_rule(set: &RuleSet<'_>, slot: &Slot, choice: Choice<'_>) -> Option<NetworkRule> {
+fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: Choice<'_>) -> Option<NetworkRule> {
     let by_address: Vec<&Requirement> = set
         .required_by(slot)
         .filter(|requirement| requirement.direction == Direction::Outbound && by_name(requirement).is_none())
@@ -217,15 +217,15 @@ fn network_rule(set: &RuleSet<'_>, slot: &Slot, choice: Choice<'_>) -> Option<Ne
     let (mut destinations, mut fqdns) = (Vec::new(), Vec::new());
     match &slot.far {
         // No tag of a firewall stands for the internet, and a rule for all of the web is no rule.
-        Far::Tag(tag) if tag.eq_ignore_ascii_case("Internet") => {
+        Destination::Tag(tag) if tag.eq_ignore_ascii_case("Internet") => {
             if !ports.iter().any(|port| matches!(port, 80 | 443)) {
                 destinations.push("*".into());
             }
         }
-        Far::Tag(tag) => destinations.push(set.basis.tag(tag)),
-        Far::NameServers => destinations = name_servers(set, slot),
-        Far::Literal(id) => destinations = literal(&set.basis, id),
-        Far::Hosts(_) => {
+        Destination::Tag(tag) => destinations.push(set.basis.tag(tag)),
+        Destination::NameServers => destinations = name_servers(set, slot),
+        Destination::Literal(id) => destinations = literal(&set.basis, id),
+        Destination::Hosts(_) => {
             for requirement in &by_address {
                 let (list, entries) = if requirement.addresses.is_empty() {
                     (&mut fqdns, vec![requirement.host.clone()])

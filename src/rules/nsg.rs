@@ -3,7 +3,7 @@
 use super::{
     Basis, Choice, RuleSet,
     priorities::{Deny, Numbers, RANGE},
-    slots::{Far, Slot},
+    slots::{Destination, RuleSlot},
 };
 use crate::{
     address::is_impossible,
@@ -57,7 +57,7 @@ const LONGEST: usize = 140;
 pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
-        let slots: Vec<&Slot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
+        let slots: Vec<&RuleSlot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
         let numbers = Numbers::new(&set.basis, slots.len(), inbound);
         for (at, slot) in slots.into_iter().enumerate() {
             if choice.takes(set.required_by(slot)) {
@@ -181,13 +181,13 @@ impl SecurityRule {
 }
 
 /// The rule of a slot; none where nothing is left to allow, as for a name server at the platform's own address.
-fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
+fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
     let far = match &slot.far {
-        Far::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
-        Far::Tag(tag) => vec![set.basis.tag(tag)],
-        Far::NameServers => name_servers(set, slot),
-        Far::Literal(id) => literal(&set.basis, id),
-        Far::Hosts(_) => hosts(set, slot),
+        Destination::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
+        Destination::Tag(tag) => vec![set.basis.tag(tag)],
+        Destination::NameServers => name_servers(set, slot),
+        Destination::Literal(id) => literal(&set.basis, id),
+        Destination::Hosts(_) => hosts(set, slot),
     };
     let Some(first) = far.first().cloned() else {
         return Ok(None);
@@ -215,7 +215,7 @@ fn rule(set: &RuleSet<'_>, slot: &Slot, numbers: &Numbers<'_>, at: usize) -> Res
 }
 
 /// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
-pub(super) fn name_servers(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+pub(super) fn name_servers(set: &RuleSet<'_>, slot: &RuleSlot) -> Vec<String> {
     if set.basis.own_servers {
         return Vec::new();
     }
@@ -248,7 +248,7 @@ fn internet(basis: &Basis<'_>) -> String {
 }
 
 /// Hosts without a tag: their addresses if all are known, or else the internet.
-fn hosts(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
+fn hosts(set: &RuleSet<'_>, slot: &RuleSlot) -> Vec<String> {
     if set
         .required_by(slot)
         .any(|requirement| requirement.addresses.is_empty())
@@ -265,7 +265,7 @@ fn hosts(set: &RuleSet<'_>, slot: &Slot) -> Vec<String> {
     addresses
 }
 
-fn description(slot: &Slot) -> String {
+fn description(slot: &RuleSlot) -> String {
     let way = if slot.inbound { "Inbound, " } else { "" };
     let text = format!("{way}{}: {}", slot.need.as_str(), slot.titles.join(", "));
     let text = escape(&text);

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Basis, slots::Slot};
+use super::{Basis, slots::RuleSlot};
 use crate::{
     network::{Opening, nsg::Rule},
     text::escape,
@@ -36,7 +36,7 @@ impl fmt::Display for Deny {
 
 impl Deny {
     /// The rule in force that denies some of what a slot's rule allows from or to `far`.
-    pub fn first(basis: &Basis<'_>, slot: &Slot, far: &[String]) -> Option<Self> {
+    pub fn first(basis: &Basis<'_>, slot: &RuleSlot, far: &[String]) -> Option<Self> {
         let opening = Opening {
             outbound: !slot.inbound,
             transport: slot.transport,

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::Kind;
+use super::RuleFamily;
 use crate::{
     address, import,
     model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
@@ -124,7 +124,7 @@ fn addresses(endpoint: &plan::Endpoint) -> Vec<IpAddr> {
 }
 
 /// The endpoints of a report that rules of a kind would mend, by their ids.
-pub fn missing(report: &Report, kind: Kind) -> BTreeSet<String> {
+pub fn missing(report: &Report, kind: RuleFamily) -> BTreeSet<String> {
     let missing = report
         .endpoints
         .iter()
@@ -157,12 +157,12 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
 }
 
 /// Whether a report says that it is blocked, or that rules of this kind are to blame.
-fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: Kind) -> bool {
+fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> bool {
     let to_blame = match kind {
-        Kind::Nsg => Some(Suspect::Nsg),
-        Kind::Routes => Some(Suspect::Udr),
+        RuleFamily::Nsg => Some(Suspect::Nsg),
+        RuleFamily::Routes => Some(Suspect::Udr),
         // No inbound traffic passes the rules that are made here.
-        Kind::Firewall => None,
+        RuleFamily::Firewall => None,
     };
     let blames = |finding: &model::Finding| {
         finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
@@ -188,15 +188,17 @@ fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
 
 /// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
-fn can_mend(kind: Kind, cause: Cause, endpoint: &model::Endpoint) -> bool {
+fn can_mend(kind: RuleFamily, cause: Cause, endpoint: &model::Endpoint) -> bool {
     let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);
     let is_refusal = matches!(
         cause,
         Cause::TcpRefused | Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable
     );
     match kind {
-        Kind::Nsg => is_silence,
-        Kind::Routes => is_silence || is_refusal,
-        Kind::Firewall => is_silence || is_refusal || cause.is_behind_the_connection() || cause == Cause::HttpDenied,
+        RuleFamily::Nsg => is_silence,
+        RuleFamily::Routes => is_silence || is_refusal,
+        RuleFamily::Firewall => {
+            is_silence || is_refusal || cause.is_behind_the_connection() || cause == Cause::HttpDenied
+        }
     }
 }

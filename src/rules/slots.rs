@@ -9,11 +9,11 @@ use crate::{
 
 /// A rule's place, whether or not anything requires the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub struct RuleSlot {
     /// Whether the traffic comes in.
     pub inbound: bool,
     /// Who stands at the other end.
-    pub far: Far,
+    pub far: Destination,
     /// TCP or UDP.
     pub transport: Transport,
     /// Its ports, in the catalog's order.
@@ -28,7 +28,7 @@ pub struct Slot {
 
 /// Who stands at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Far {
+pub enum Destination {
     /// Whoever a service tag covers.
     Tag(String),
     /// The network's name servers.
@@ -40,7 +40,7 @@ pub enum Far {
 }
 
 /// Every slot of a catalog, whatever its cloud and kind of network, and behind them those of endpoints that no catalog has.
-pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Slot> {
+pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<RuleSlot> {
     let mut slots = Vec::new();
     for dependency in &catalog.dependencies {
         for spec in dependency
@@ -76,19 +76,19 @@ pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Slot
     slots
 }
 
-impl Slot {
+impl RuleSlot {
     /// `Storage-tcp-443`.
     pub fn name(&self, ports: &[u16]) -> String {
         let far = match &self.far {
-            Far::Tag(tag) => tag.as_str(),
-            Far::NameServers => "dns",
-            Far::Literal(id) | Far::Hosts(id) => id.as_str(),
+            Destination::Tag(tag) => tag.as_str(),
+            Destination::NameServers => "dns",
+            Destination::Literal(id) | Destination::Hosts(id) => id.as_str(),
         };
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         name(&format!("{far}-{}-{}", self.transport.as_str(), ports.join("-")))
     }
 
-    fn takes(&self, inbound: bool, far: &Far, transport: Transport, port: u16) -> bool {
+    fn takes(&self, inbound: bool, far: &Destination, transport: Transport, port: u16) -> bool {
         self.inbound == inbound && self.transport == transport && self.far == *far && self.ports.contains(&port)
     }
 }
@@ -110,7 +110,14 @@ fn ways(direction: Direction) -> &'static [bool] {
     }
 }
 
-fn add(slots: &mut Vec<Slot>, inbound: bool, far: &Far, transport: Transport, ports: &[u16], behind: (&str, Need)) {
+fn add(
+    slots: &mut Vec<RuleSlot>,
+    inbound: bool,
+    far: &Destination,
+    transport: Transport,
+    ports: &[u16],
+    behind: (&str, Need),
+) {
     let (title, need) = behind;
     let mut open = Vec::new();
     for port in ports {
@@ -125,7 +132,7 @@ fn add(slots: &mut Vec<Slot>, inbound: bool, far: &Far, transport: Transport, po
         }
     }
     if !open.is_empty() {
-        slots.push(Slot {
+        slots.push(RuleSlot {
             inbound,
             far: far.clone(),
             transport,
@@ -137,9 +144,9 @@ fn add(slots: &mut Vec<Slot>, inbound: bool, far: &Far, transport: Transport, po
     }
 }
 
-fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Far {
+fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Destination {
     if spec.target == Target::NameServer {
-        return Far::NameServers;
+        return Destination::NameServers;
     }
     far(
         Some(dependency),
@@ -151,7 +158,7 @@ fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Far {
     )
 }
 
-fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> Far {
+fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> Destination {
     let dependency = catalog
         .dependencies
         .iter()
@@ -161,7 +168,7 @@ fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -
         dependency.endpoints.iter().any(|spec| asks(&spec))
     });
     if is_name_server {
-        return Far::NameServers;
+        return Destination::NameServers;
     }
     far(
         dependency,
@@ -180,13 +187,15 @@ fn far(
     direction: Direction,
     source_tag: Option<&str>,
     inbound: bool,
-) -> Far {
+) -> Destination {
     if inbound || direction == Direction::Peer {
-        return Far::Tag(source_tag.unwrap_or("VirtualNetwork").to_owned());
+        return Destination::Tag(source_tag.unwrap_or("VirtualNetwork").to_owned());
     }
     if dependency.is_some_and(|dependency| !dependency.route_addresses.is_empty()) {
-        return Far::Literal(id.to_owned());
+        return Destination::Literal(id.to_owned());
     }
-    tag.filter(|tag| *tag != ACTIVATION)
-        .map_or_else(|| Far::Hosts(id.to_owned()), |tag| Far::Tag(tag.to_owned()))
+    tag.filter(|tag| *tag != ACTIVATION).map_or_else(
+        || Destination::Hosts(id.to_owned()),
+        |tag| Destination::Tag(tag.to_owned()),
+    )
 }

@@ -123,7 +123,7 @@ async fn gather(
         Err(trouble) => {
             let mut gathered = gathered.borrow_mut();
             gathered
-                .troubles
+                .failures
                 .extend(What::all().map(|what| (what, trouble.clone())));
             gathered.done.extend(What::all());
             return;
@@ -162,14 +162,14 @@ fn locations(gathered: &Gathered) -> Vec<Location> {
 /// Makes of the answers what they say.
 fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
     let mut fetched = Fetched::default();
-    let mut troubles = gathered.troubles;
+    let mut failures = gathered.failures;
     for (what, _, answer) in &gathered.answers {
         let kind = match what {
             What::Status => Kind::NetworkStatus,
             What::Dependencies => Kind::Dependencies,
             What::Part(part) => {
                 if let Err(why) = fetched.instance.add(*part, answer, ENDPOINT) {
-                    troubles.push((*what, Trouble::Odd(why)));
+                    failures.push((*what, Trouble::Odd(why)));
                 }
                 continue;
             }
@@ -184,10 +184,10 @@ fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
                 }
                 fetched.documents.push(document);
             }
-            Err(why) => troubles.push((*what, Trouble::Unread(why))),
+            Err(why) => failures.push((*what, Trouble::Unread(why))),
         }
     }
     let late: Vec<What> = What::all().filter(|what| !gathered.done.contains(what)).collect();
-    fetched.notices = missing::notices(gathered.answers.is_empty(), troubles, &late, service, cloud);
+    fetched.notices = missing::notices(gathered.answers.is_empty(), failures, &late, service, cloud);
     fetched
 }

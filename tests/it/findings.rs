@@ -10,7 +10,7 @@ use apim_probe::{
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
     plan::Endpoint,
-    rules::{Change, Choice, Kind},
+    rules::{Change, Choice, RuleFamily},
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -327,9 +327,9 @@ fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Fin
         .map(|endpoint| endpoint.id.clone())
         .collect();
     let printed: BTreeSet<Change> = [
-        (Kind::Nsg, Choice::All),
-        (Kind::Routes, Choice::All),
-        (Kind::Firewall, Choice::For(&every)),
+        (RuleFamily::Nsg, Choice::All),
+        (RuleFamily::Routes, Choice::All),
+        (RuleFamily::Firewall, Choice::For(&every)),
     ]
     .into_iter()
     .flat_map(|(kind, choice)| set.rules(kind, choice).unwrap().changes())

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use apim_probe::hello::{
     End, exchange, redis,
-    tds::{self, InTds},
+    tds::{self, TdsFramed},
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
@@ -27,12 +27,12 @@ async fn a_handshake_passes_inside_tds_packets() {
             let tls = Tls::new(version, false);
             let (ours, theirs) = duplex(pipe);
             let server = async {
-                let mut stream = tls.acceptor.accept(InTds::new(theirs)).await.unwrap();
+                let mut stream = tls.acceptor.accept(TdsFramed::new(theirs)).await.unwrap();
                 stream.write_all(&[b'x'; 10_000]).await.unwrap();
                 stream.shutdown().await.unwrap();
             };
             let client = async {
-                let mut stream = tls.connector.connect(name(), InTds::new(ours)).await.unwrap();
+                let mut stream = tls.connector.connect(name(), TdsFramed::new(ours)).await.unwrap();
                 let mut text = Vec::new();
                 stream.read_to_end(&mut text).await.unwrap();
                 assert_eq!(text, vec![b'x'; 10_000]);
@@ -47,7 +47,7 @@ async fn a_handshake_passes_inside_tds_packets() {
 #[tokio::test]
 async fn a_flight_is_one_message_of_packets() {
     let (ours, mut theirs) = duplex(64 * 1024);
-    let mut stream = InTds::new(ours);
+    let mut stream = TdsFramed::new(ours);
     stream.write_all(&[1; 5000]).await.unwrap();
     stream.write_all(&[2; 100]).await.unwrap();
     stream.flush().await.unwrap();
@@ -79,7 +79,7 @@ async fn packets_that_end_or_lie_are_errors() {
         theirs.write_all(wire).await.unwrap();
         drop(theirs);
         let mut read = Vec::new();
-        let outcome = InTds::new(ours).read_to_end(&mut read).await;
+        let outcome = TdsFramed::new(ours).read_to_end(&mut read).await;
         assert_eq!(
             outcome.map(|_| &*read).map_err(|error| error.kind()),
             expected,
@@ -97,12 +97,12 @@ async fn a_whole_tds_conversation_ends_with_a_certificate() {
         theirs.read_exact(&mut request).await.unwrap();
         let reply = b"\x04\x01\0\x1a\0\0\x01\0\0\0\x0b\0\x06\x01\0\x11\0\x01\xff\x0c\0\x07\xd0\0\0\x03";
         theirs.write_all(reply).await.unwrap();
-        tls.acceptor.accept(InTds::new(theirs)).await.unwrap();
+        tls.acceptor.accept(TdsFramed::new(theirs)).await.unwrap();
     };
     let client = async {
         let greeting = tds::greet(&mut ours, soon()).await;
         assert!(matches!(greeting.end, End::Replied(_)), "{:?}", greeting.end);
-        let stream = tls.connector.connect(name(), InTds::new(ours)).await.unwrap();
+        let stream = tls.connector.connect(name(), TdsFramed::new(ours)).await.unwrap();
         assert!(stream.get_ref().1.peer_certificates().is_some());
     };
     tokio::join!(client, server);

@@ -80,7 +80,7 @@ const DOCUMENTS: [&str; 8] = [
 ];
 
 /// Where other people's words stand: what deny pages say.
-const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/marks.rs"];
+const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
 
 #[test]
 fn help_reads_plainly() {

@@ -14,7 +14,7 @@ use apim_probe::{
     network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls, way::Ways},
-    rules::{Basis, Choice, FirewallRule, Kind, NsgRules, Requirement, RuleSet, Rules, Style, Syntax, missing},
+    rules::{Basis, Choice, FirewallRule, NsgRules, Requirement, RuleFamily, RuleSet, Rules, Style, Syntax, missing},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ impl Given {
         }
     }
 
-    fn rules(&self, kind: Kind) -> Rules {
+    fn rules(&self, kind: RuleFamily) -> Rules {
         self.set(Requirement::of_plan(&self.plan()))
             .rules(kind, Choice::All)
             .unwrap()
@@ -96,7 +96,7 @@ impl Given {
     }
 
     /// The rules for a report's endpoints: all, or those that the report misses.
-    fn reported(&self, report: &Report, kind: Kind, missing_only: bool) -> Rules {
+    fn reported(&self, report: &Report, kind: RuleFamily, missing_only: bool) -> Rules {
         let set = self.set(Requirement::of_report(report, &self.plan(), &self.selection()));
         let ids = missing(report, kind);
         let choice = if missing_only { Choice::For(&ids) } else { Choice::All };
@@ -132,7 +132,7 @@ fn everything() -> Vec<(String, Rules)> {
     let mut all = Vec::new();
     for cloud in Cloud::ALL {
         for region in [None, Some("westeurope")] {
-            for kind in [Kind::Nsg, Kind::Firewall, Kind::Routes] {
+            for kind in [RuleFamily::Nsg, RuleFamily::Firewall, RuleFamily::Routes] {
                 let rules = Given {
                     cloud,
                     region,
@@ -173,7 +173,7 @@ fn the_documented_table_comes_out() {
             region: Some("westeurope"),
             ..given()
         }
-        .rules(Kind::Nsg),
+        .rules(RuleFamily::Nsg),
     );
     for row in DOCUMENTED.lines().filter(|row| !row.is_empty()) {
         let cells: Vec<&str> = row.split_whitespace().collect();
@@ -250,9 +250,9 @@ fn regional_tags_are_only_used_where_the_page_allows_them() {
             region: Some("germanywestcentral"),
             ..given()
         }
-        .rules(Kind::Nsg),
+        .rules(RuleFamily::Nsg),
     );
-    let without = by_name(&given().rules(Kind::Nsg));
+    let without = by_name(&given().rules(RuleFamily::Nsg));
     assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>());
     let differing: Vec<(&str, String)> = with
         .iter()
@@ -279,7 +279,7 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
         network: Some(NetworkRules::new(None, None, Some(tags))),
         ..given()
     };
-    let rules = by_name(&from.rules(Kind::Nsg));
+    let rules = by_name(&from.rules(RuleFamily::Nsg));
     assert_eq!(
         rules["apim-out-Sql-tcp-1433"]["destinationAddressPrefix"],
         "Sql.ATLANTIS"
@@ -289,7 +289,7 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
 
 #[test]
 fn a_rule_is_the_same_whatever_is_selected() {
-    let all = by_name(&given().rules(Kind::Nsg));
+    let all = by_name(&given().rules(RuleFamily::Nsg));
     let narrower = [
         Given {
             only: &["sql"],
@@ -317,7 +317,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
         },
     ];
     for given in narrower {
-        let some = by_name(&given.rules(Kind::Nsg));
+        let some = by_name(&given.rules(RuleFamily::Nsg));
         assert!(!some.is_empty());
         for (name, rule) in some {
             assert_eq!(all.get(&name), Some(&rule), "{:?} {name}", given.only);
@@ -332,7 +332,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
         catalog: catalog::load(Tier::Classic, true, &[overlay]).unwrap(),
         ..given()
     };
-    let mut more = by_name(&more.rules(Kind::Nsg));
+    let mut more = by_name(&more.rules(RuleFamily::Nsg));
     assert_eq!(
         more.remove("apim-out-mail-tcp-25").unwrap()["destinationAddressPrefix"],
         "Internet"
@@ -344,7 +344,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
             cloud: Cloud::China,
             ..given()
         }
-        .rules(Kind::Nsg),
+        .rules(RuleFamily::Nsg),
     );
     for (name, rule) in &china {
         assert_eq!(all[name]["priority"], rule["priority"], "{name}");
@@ -371,19 +371,19 @@ fn only_what_a_report_misses() {
     ];
     let report = made::report(&plan, &seen);
     let missing = |kind, only_missing| by_name(&from.reported(&report, kind, only_missing));
-    let all = missing(Kind::Nsg, false);
+    let all = missing(RuleFamily::Nsg, false);
     assert_eq!(
         all,
-        by_name(&from.rules(Kind::Nsg)),
+        by_name(&from.rules(RuleFamily::Nsg)),
         "a report asks for what its plan asks for"
     );
-    let some = missing(Kind::Nsg, true);
+    let some = missing(RuleFamily::Nsg, true);
     let names: Vec<&str> = some.keys().map(String::as_str).collect();
     // The whole rule, although only one of its ports is blocked: half of it would close the others.
     assert_eq!(names, ["apim-out-EventHub-tcp-5671-5672-443", "apim-out-Sql-tcp-1433"]);
     assert!(some.iter().all(|(name, rule)| all[name] == *rule));
-    assert!(missing(Kind::Routes, true).is_empty());
-    let firewall = missing(Kind::Firewall, true);
+    assert!(missing(RuleFamily::Routes, true).is_empty());
+    let firewall = missing(RuleFamily::Firewall, true);
     assert_eq!(firewall.keys().collect::<Vec<_>>(), ["apim-dependencies-missing"]);
 }
 
@@ -396,7 +396,7 @@ fn no_rule_by_tag_is_missing_for_a_private_endpoint() {
     let missing = |address| {
         let seen: [made::Seen; 1] = [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
         let report = made::report(&from.plan(), &seen);
-        [Kind::Nsg, Kind::Firewall].map(|kind| by_name(&from.reported(&report, kind, true)).len())
+        [RuleFamily::Nsg, RuleFamily::Firewall].map(|kind| by_name(&from.reported(&report, kind, true)).len())
     };
     assert_eq!(missing("10.1.5.4"), [0, 0]);
     assert!(missing("20.43.56.38").iter().all(|rules| *rules > 0));
@@ -426,9 +426,13 @@ fn a_rule_is_missing_only_where_it_would_mend() {
             .collect::<Vec<_>>()
     };
     // A name that does not resolve, a deny page and a cut at the ClientHello all got past the NSG and the routes.
-    assert!(missing(Kind::Nsg).is_empty(), "{:?}", missing(Kind::Nsg));
-    assert!(missing(Kind::Routes).is_empty(), "{:?}", missing(Kind::Routes));
-    assert!(!missing(Kind::Firewall).is_empty());
+    assert!(missing(RuleFamily::Nsg).is_empty(), "{:?}", missing(RuleFamily::Nsg));
+    assert!(
+        missing(RuleFamily::Routes).is_empty(),
+        "{:?}",
+        missing(RuleFamily::Routes)
+    );
+    assert!(!missing(RuleFamily::Firewall).is_empty());
 }
 
 #[test]
@@ -457,8 +461,8 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
             .into_keys()
             .collect::<Vec<_>>()
     };
-    assert_eq!(missing(Kind::Routes), ["apim-management"]);
-    assert!(missing(Kind::Nsg).is_empty());
+    assert_eq!(missing(RuleFamily::Routes), ["apim-management"]);
+    assert!(missing(RuleFamily::Nsg).is_empty());
 }
 
 /// Every rule of a firewall's collections.
@@ -486,9 +490,9 @@ fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
             set,
             ..given()
         }
-        .rules(Kind::Firewall),
+        .rules(RuleFamily::Firewall),
     );
-    let unknown = firewall_rules(&given().rules(Kind::Firewall));
+    let unknown = firewall_rules(&given().rules(RuleFamily::Firewall));
     for rule in known.iter().chain(&unknown) {
         assert_eq!(texts(&rule["sourceAddresses"]), ["10.1.2.0/24"]);
         if rule["ruleType"] == "ApplicationRule" {
@@ -549,7 +553,7 @@ fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
 
 #[test]
 fn routes_lead_management_and_activation_to_the_internet() {
-    let routes = by_name(&given().rules(Kind::Routes));
+    let routes = by_name(&given().rules(RuleFamily::Routes));
     assert!(routes.values().all(|route| route["nextHopType"] == "Internet"));
     assert_eq!(routes["apim-management"]["addressPrefix"], "ApiManagement");
     assert_eq!(routes["apim-kms-20.118.99.224"]["addressPrefix"], "20.118.99.224/32");
@@ -559,7 +563,7 @@ fn routes_lead_management_and_activation_to_the_internet() {
             cloud: Cloud::Usgov,
             ..given()
         }
-        .rules(Kind::Routes),
+        .rules(RuleFamily::Routes),
     );
     assert!(gov.contains_key("apim-kms-23.97.0.13") && gov.len() == 3);
     assert!(
@@ -568,7 +572,7 @@ fn routes_lead_management_and_activation_to_the_internet() {
                 only: &["sql"],
                 ..given()
             }
-            .rules(Kind::Routes)
+            .rules(RuleFamily::Routes)
         )
         .is_empty()
     );
@@ -800,7 +804,7 @@ fn az_lines_split_into_known_flags() {
         let extra = usize::from(matches!(rules, Rules::Firewall(_)));
         assert_eq!(commands.len(), rules.len() + extra, "{which}");
     }
-    let nsg = commands(&given().rules(Kind::Nsg));
+    let nsg = commands(&given().rules(RuleFamily::Nsg));
     let sql = nsg
         .iter()
         .find(|(_, flags)| flags["--name"] == ["apim-out-Sql-tcp-1433"])
@@ -822,7 +826,7 @@ fn rules_for_what_is_missing_are_added_one_by_one() {
             .map(|endpoint| endpoint.id)
             .filter(|id| starts.iter().any(|start| id.starts_with(start)))
             .collect();
-        set.rules(Kind::Firewall, Choice::For(&ids)).unwrap()
+        set.rules(RuleFamily::Firewall, Choice::For(&ids)).unwrap()
     };
     let (sql, crl, both) = (
         of(&["sql/"]),
@@ -865,7 +869,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
         only: &["evil"],
         ..given()
     };
-    let rules = from.rules(Kind::Nsg);
+    let rules = from.rules(RuleFamily::Nsg);
     let said = format!("feature: {title}");
     assert_eq!(json(&rules)[0]["properties"]["description"], said.as_str());
     assert_eq!(commands(&rules)[0].1["--description"], [said.as_str()]);
@@ -890,7 +894,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
 
 #[test]
 fn no_rules_are_still_a_document() {
-    let none = given().set(Vec::new()).rules(Kind::Nsg, Choice::All).unwrap();
+    let none = given().set(Vec::new()).rules(RuleFamily::Nsg, Choice::All).unwrap();
     assert!(none.is_empty());
     assert_eq!(none.render(Syntax::Json, &Style::default()), "[]\n");
     assert_bicep(&none.render(Syntax::Bicep, &Style::default()), "empty");
@@ -905,7 +909,10 @@ fn no_rules_are_still_a_document() {
         none.render(Syntax::Az, &Style::default())
             .starts_with("# Made by apim-probe")
     );
-    let firewall = given().set(Vec::new()).rules(Kind::Firewall, Choice::All).unwrap();
+    let firewall = given()
+        .set(Vec::new())
+        .rules(RuleFamily::Firewall, Choice::All)
+        .unwrap();
     assert_eq!(firewall.render(Syntax::Json, &Style::default()), "[]\n");
     assert!(commands(&firewall).is_empty());
 }
@@ -926,7 +933,7 @@ fn guarded(rules: &[(&str, u32, &str, &str, &str)]) -> NetworkRules {
 }
 
 fn nsg(given: &Given) -> NsgRules {
-    match given.rules(Kind::Nsg) {
+    match given.rules(RuleFamily::Nsg) {
         Rules::Nsg(rules) => rules,
         _ => unreachable!("rules of a security group"),
     }
@@ -1009,7 +1016,7 @@ fn the_first_priority_is_the_users() {
     }
     let endpoints = Requirement::of_plan(&given().plan());
     let late = from(4090);
-    let error = late.set(endpoints).rules(Kind::Nsg, Choice::All).unwrap_err();
+    let error = late.set(endpoints).rules(RuleFamily::Nsg, Choice::All).unwrap_err();
     assert!(error.contains("--first-priority"), "{error}");
 }
 
@@ -1055,7 +1062,7 @@ proptest! {
 
 #[test]
 fn where_nothing_is_the_internet_rules_say_so() {
-    let made = |is_forced| Given { is_forced, ..given() }.rules(Kind::Nsg);
+    let made = |is_forced| Given { is_forced, ..given() }.rules(RuleFamily::Nsg);
     let plain = by_name(&made(Some(false)));
     let forced = by_name(&made(Some(true)));
     for (name, rule) in &forced {
@@ -1095,7 +1102,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
         ..given()
     };
     assert!(
-        !sql.rules(Kind::Nsg)
+        !sql.rules(RuleFamily::Nsg)
             .render(Syntax::Az, &Style::default())
             .contains("0.0.0.0/0")
     );

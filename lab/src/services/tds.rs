@@ -33,7 +33,7 @@ pub(super) async fn serve(line: &mut Line, port: &Port) -> io::Result<()> {
     if !ENCRYPTED.contains(&encryption) {
         return idle(line).await;
     }
-    let mut inside = port.shake_hands(InTds::new(line)).await?;
+    let mut inside = port.shake_hands(TdsFramed::new(line)).await?;
     idle(&mut inside).await
 }
 
@@ -57,7 +57,7 @@ fn packet(kind: u8, number: u8, status: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A stream inside TDS packets: each flush is one message.
-struct InTds<S> {
+struct TdsFramed<S> {
     io: S,
     /// What the layer above has written since the last flush.
     out: Vec<u8>,
@@ -71,7 +71,7 @@ struct InTds<S> {
     left: usize,
 }
 
-impl<S> InTds<S> {
+impl<S> TdsFramed<S> {
     fn new(io: S) -> Self {
         Self {
             io,
@@ -95,7 +95,7 @@ impl<S> InTds<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for InTds<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TdsFramed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.left == 0 {
@@ -125,7 +125,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for InTds<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for InTds<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TdsFramed<S> {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.out.extend(bytes);
         Poll::Ready(Ok(bytes.len()))

@@ -123,13 +123,13 @@ pub(crate) fn time<T>(what: impl FnOnce() -> Result<T>) -> Result<(T, Duration)>
 }
 
 /// A stream inside TDS packets, from the client's side.
-pub(crate) struct InTds {
+pub(crate) struct TdsFramed {
     pub stream: TcpStream,
     out: Vec<u8>,
     left: usize,
 }
 
-impl InTds {
+impl TdsFramed {
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -139,7 +139,7 @@ impl InTds {
     }
 }
 
-impl Read for InTds {
+impl Read for TdsFramed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             let mut header = [0; 8];
@@ -153,7 +153,7 @@ impl Read for InTds {
     }
 }
 
-impl Write for InTds {
+impl Write for TdsFramed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.extend(bytes);
         Ok(bytes.len())

@@ -10,7 +10,7 @@ use apim_probe_lab::Lab;
 
 use super::{
     Promise,
-    clients::{InTds, ask, exchange, hear, open, time},
+    clients::{TdsFramed, ask, exchange, hear, open, time},
     promise,
     tls::{shake_hands, shake_hands_over},
 };
@@ -146,17 +146,17 @@ services:
             let mut reply = [0; 26];
             stream.read_exact(&mut reply)?;
             ensure!(reply[0] == 4 && reply[25] == 3, "ENCRYPTION is required: {reply:x?}");
-            shake_hands_over(InTds::new(stream), lab, "a.example")?.map(drop)?;
+            shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.map(drop)?;
             ends_with(&ask("20.0.0.2:1433", PRELOGIN)?.0, &[2])?;
             let mut stream = open("20.0.0.3:1433")?;
             stream.write_all(PRELOGIN)?;
             stream.read_exact(&mut reply)?;
-            let error = shake_hands_over(InTds::new(stream), lab, "a.example")?.err().context("a cut")?;
+            let error = shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.err().context("a cut")?;
             ensure!(error.kind() == ErrorKind::ConnectionReset, "{error}");
             let mut stream = open("20.0.0.4:1433")?;
             stream.write_all(PRELOGIN)?;
             stream.read_exact(&mut reply)?;
-            let error = shake_hands_over(InTds::new(stream), lab, "a.example")?.err().context("another name")?;
+            let error = shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.err().context("another name")?;
             ensure!(error.to_string().contains("not valid for name"), "{error}");
             // A bare ClientHello is not TDS.
             let (heard, end) = ask("20.0.0.1:1433", &[22, 3, 1, 0, 4, 1, 0, 0, 0])?;

@@ -10,11 +10,11 @@ pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<
     let (entries, is_list) = unwrapped(root, DEEPEST);
     let objects: Vec<Object<'_>> = entries.iter().filter_map(|entry| entry.object()).collect();
     let is_odd = objects.len() != entries.len();
-    let misfit = objects.iter().map(Kind::of).find(|kind| *kind != Some(wanted));
+    let other_kind = objects.iter().map(Kind::of).find(|kind| *kind != Some(wanted));
     // An empty list can be an empty list of anything.
-    if is_odd || misfit.is_some() || entries.is_empty() && !is_list {
+    if is_odd || other_kind.is_some() || entries.is_empty() && !is_list {
         let failure = root.object().as_ref().and_then(failure::of_object);
-        let found = misfit.flatten().filter(|_| !is_odd);
+        let found = other_kind.flatten().filter(|_| !is_odd);
         return Err(match (failure, found) {
             (Some(failure), _) => failure.to_string(),
             (None, Some(kind)) => other(kind, form),

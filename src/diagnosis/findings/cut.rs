@@ -101,7 +101,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.note(format!("{} on {ports}", say::others_get_through(passes)));
     }
     grounds = grounds.note(
-        say::nobody(view, rows)
+        say::middlebox(view, rows)
             .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows it as open".into()),
     );
     Account {
@@ -123,8 +123,8 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .all(Weight::Supports(Basis::Ambiguous), say::examples(rows));
     if rows
         .iter()
-        .any(|row| view.controls.nobody.contains_key(&row.endpoint.port))
-        && say::nobody(view, rows).is_none()
+        .any(|row| view.controls.unused.contains_key(&row.endpoint.port))
+        && say::middlebox(view, rows).is_none()
     {
         grounds = grounds.note(
             "192.0.2.1 (reserved, unused) does not accept on this port, so no middlebox answers for every address",

@@ -61,21 +61,21 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
     grounds.add(if several { PATTERN } else { Weight::Tells }, what);
     // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
-    grounds = match (say::nobody(view, rows), nobodys_end(view, rows)) {
+    grounds = match (say::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
         (None, _) => grounds,
-        (Some(accepted), NobodysEnd::CutAlike) if several => grounds.proof(accepted),
-        (Some(accepted), NobodysEnd::CutAlike) => {
+        (Some(accepted), UnusedEnd::CutAlike) if several => grounds.proof(accepted),
+        (Some(accepted), UnusedEnd::CutAlike) => {
             grounds.pattern(format!("{accepted}, and cuts the connection in the same way"))
         }
-        (Some(accepted), NobodysEnd::Silent) if several => grounds.proof(accepted),
-        (Some(accepted), NobodysEnd::Silent) => grounds
+        (Some(accepted), UnusedEnd::Silent) if several => grounds.proof(accepted),
+        (Some(accepted), UnusedEnd::Silent) => grounds
             .sign(accepted)
             .open("the service itself, behind the device that accepts, could be failing"),
-        (Some(_), NobodysEnd::Otherwise) if !several => {
+        (Some(_), UnusedEnd::Otherwise) if !several => {
             grounds.refuted("the device that accepts does not cut connections to the unused address")
         }
-        (Some(accepted), NobodysEnd::Otherwise) => {
+        (Some(accepted), UnusedEnd::Otherwise) => {
             grounds.against(format!("{accepted}, but does not cut those connections in this way"))
         }
     };
@@ -87,7 +87,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ));
     }
     let web = rows.iter().filter(|row| row.is_web()).count();
-    let is_shown = say::nobody(view, rows).is_some();
+    let is_shown = say::middlebox(view, rows).is_some();
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
         _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows it as open",
         true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
@@ -131,7 +131,7 @@ const PATTERN: Weight = Weight::Supports(Basis::Pattern);
 
 /// How a conversation with nobody ended, beside those of some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NobodysEnd {
+enum UnusedEnd {
     /// In the way of these rows, and at once: no destination was asked.
     CutAlike,
     /// These rows are silent, and so is it: as it would be where the device only passes on.
@@ -140,27 +140,27 @@ enum NobodysEnd {
     Otherwise,
 }
 
-fn nobodys_end(view: &RunView<'_>, rows: &[Row<'_>]) -> NobodysEnd {
+fn unused_end(view: &RunView<'_>, rows: &[Row<'_>]) -> UnusedEnd {
     let silent = |cause: Cause| cause.ending() == Ending::Silence;
     let alike = rows.iter().filter_map(|row| {
-        let attempt = view.controls.nobody.get(&row.endpoint.port)?;
+        let attempt = view.controls.unused.get(&row.endpoint.port)?;
         let ended = attempt::judge(row.endpoint, attempt, &Context::default())
             .standing
             .cause();
-        let (row, nobody) = (row.cause()?, ended?);
-        Some(match (silent(row), silent(nobody)) {
-            (true, true) => NobodysEnd::Silent,
-            _ if row == nobody => NobodysEnd::CutAlike,
-            _ => NobodysEnd::Otherwise,
+        let (row, unused) = (row.cause()?, ended?);
+        Some(match (silent(row), silent(unused)) {
+            (true, true) => UnusedEnd::Silent,
+            _ if row == unused => UnusedEnd::CutAlike,
+            _ => UnusedEnd::Otherwise,
         })
     });
-    let ends: Vec<NobodysEnd> = alike.collect();
-    if ends.contains(&NobodysEnd::Otherwise) {
-        NobodysEnd::Otherwise
-    } else if !ends.is_empty() && ends.iter().all(|end| *end == NobodysEnd::CutAlike) {
-        NobodysEnd::CutAlike
+    let ends: Vec<UnusedEnd> = alike.collect();
+    if ends.contains(&UnusedEnd::Otherwise) {
+        UnusedEnd::Otherwise
+    } else if !ends.is_empty() && ends.iter().all(|end| *end == UnusedEnd::CutAlike) {
+        UnusedEnd::CutAlike
     } else {
-        NobodysEnd::Silent
+        UnusedEnd::Silent
     }
 }
 

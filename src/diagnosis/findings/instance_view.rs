@@ -20,7 +20,7 @@ use crate::{
     import::view::{Location, Remark, State, Status, Subject},
     model::{Basis, Direction, Expect, FindingKind, Fix, Need, Suspect, Transport, Verdict},
     network::API_MANAGEMENT,
-    rules::Kind,
+    rules::RuleFamily,
     text::words,
 };
 
@@ -247,8 +247,8 @@ fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
             "Allow TCP 3443 from the service tag ApiManagement into the subnet, and if a route sends 0.0.0.0/0 to a \
              firewall, add a route for ApiManagement with next hop Internet.",
         )
-        .change(fix::lines(Kind::Nsg, &managed, view))
-        .change(fix::lines(Kind::Routes, &managed, view)),
+        .change(fix::lines(RuleFamily::Nsg, &managed, view))
+        .change(fix::lines(RuleFamily::Routes, &managed, view)),
     }
 }
 
@@ -269,7 +269,7 @@ fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
             "Allow the traffic between the instance's own machines (VirtualNetwork to VirtualNetwork), then ask Microsoft \
              support.",
         )
-        .change(fix::lines(Kind::Nsg, &peers, view)),
+        .change(fix::lines(RuleFamily::Nsg, &peers, view)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         view::{Row, RunView, should_work},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect},
-    rules::Kind,
+    rules::RuleFamily,
     text::words::count,
 };
 
@@ -58,7 +58,7 @@ fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
              No NSG rule may deny AzurePlatformLKM; an https application rule for 1688 never works.",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
-        .change(fix::lines(Kind::Routes, rows, view)),
+        .change(fix::lines(RuleFamily::Routes, rows, view)),
         impact: None,
     }
 }
@@ -78,7 +78,7 @@ fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
              in a secured virtual hub).",
         )
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"])
-        .change(fix::lines(Kind::Routes, &group.rows, view)),
+        .change(fix::lines(RuleFamily::Routes, &group.rows, view)),
         impact: None,
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn port_scope(rows: &[Row<'_>]) -> String {
 }
 
 /// A port of these rows on which somebody accepts connections for an address that nobody owns.
-pub(super) fn nobody(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+pub(super) fn middlebox(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);
     let port = ports.find(|port| view.controls.intercepts(*port))?;
     Some(format!(

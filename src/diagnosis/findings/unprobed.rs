@@ -14,7 +14,7 @@ use crate::{
     },
     network::{API_MANAGEMENT, INTERNET},
     plan::{Endpoint, Untested},
-    rules::Kind,
+    rules::RuleFamily,
 };
 
 /// Inbound and peer rows that a security rule denies.
@@ -120,6 +120,6 @@ fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         fix: Fix::new(format!(
             "Add a route for the service tag {API_MANAGEMENT} with next hop Internet to the subnet's route table."
         ))
-        .change(fix::lines(Kind::Routes, &group.rows, view)),
+        .change(fix::lines(RuleFamily::Routes, &group.rows, view)),
     }
 }

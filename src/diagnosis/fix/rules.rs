@@ -16,7 +16,7 @@ use crate::{
         Direction, Fix, Prediction, Transport,
         prediction::{Access, Expected, Place, RuleMatch},
     },
-    rules::{Change, Choice, Kind, Rules},
+    rules::{Change, Choice, RuleFamily, Rules},
     text::words::{distinct, list},
 };
 
@@ -25,14 +25,14 @@ const INTERNET: &str = "Internet";
 
 /// The rules of a kind that these rows require; `None` where nobody told of any. No rule by service tag covers a private
 /// endpoint.
-fn made(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
+fn made(kind: RuleFamily, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
     let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
     let ids: BTreeSet<String> = covered.map(|row| row.endpoint.id.clone()).collect();
     view.place.rules?.rules(kind, Choice::For(&ids)).ok()
 }
 
 /// The lines of these rules.
-pub(crate) fn lines(kind: Kind, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Change> {
+pub(crate) fn lines(kind: RuleFamily, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Change> {
     made(kind, rows, view).map_or_else(Vec::new, |rules| rules.changes())
 }
 
@@ -144,13 +144,13 @@ pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         ))
         .look([SUBNET]),
         Some(AtFault::NextHop(hop)) => Fix::new(format!("Allow {what} {in_firewall} in the firewall at {hop}."))
-            .change(lines(Kind::Firewall, rows, view)),
+            .change(lines(RuleFamily::Firewall, rows, view)),
         None => {
             if let Some(hop) = last_hop(view, rows) {
                 return Fix::new(format!(
                     "Allow {what} {in_firewall} in the firewall at {hop} or behind it."
                 ))
-                .change(lines(Kind::Firewall, rows, view));
+                .change(lines(RuleFamily::Firewall, rows, view));
             }
             let (place, lines) = in_group(rows, view);
             Fix::new(format!(
@@ -213,7 +213,7 @@ fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
 
 /// Where the rules of the subnet's group stand, and the lines that make them.
 fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
-    let Some(Rules::Nsg(rules)) = made(Kind::Nsg, rows, view) else {
+    let Some(Rules::Nsg(rules)) = made(RuleFamily::Nsg, rows, view) else {
         return (String::new(), Vec::new());
     };
     // What is measured refutes what is said of outbound traffic alone.
@@ -263,7 +263,7 @@ pub(crate) fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         .collect();
     let or = only_tag(rows, view).map_or_else(String::new, |tag| format!(", or a network rule to {tag}"));
     let summary = format!("Add an application rule for {}{or}.", allowed.join(" and "));
-    Fix::new(summary).change(lines(Kind::Firewall, rows, view))
+    Fix::new(summary).change(lines(RuleFamily::Firewall, rows, view))
 }
 
 /// The tag by which a network rule lets these rows through, where one is enough for all of them.
@@ -287,10 +287,10 @@ pub(crate) fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(rows, view)
     );
-    Fix::new(summary).change(lines(Kind::Firewall, rows, view))
+    Fix::new(summary).change(lines(RuleFamily::Firewall, rows, view))
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
 pub(crate) fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    Fix::new(format!("Make {who} allow {}.", what(rows, view))).change(lines(Kind::Firewall, rows, view))
+    Fix::new(format!("Make {who} allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
 }

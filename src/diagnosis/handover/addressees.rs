@@ -7,7 +7,7 @@ use crate::{
         view::{Row, RunView, should_work},
     },
     model::{Finding, Fix, Need, Owner, Request, Suspect},
-    rules::Kind,
+    rules::RuleFamily,
 };
 
 /// A block for each of those whom a finding suspects, in its order.
@@ -27,13 +27,16 @@ pub(super) fn requests(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) 
             Owner::Dns => false,
         };
         let (allow, change) = match (owner, by_rule) {
-            (Owner::Firewall, true) => (through_firewall(rows, view), fix::lines(Kind::Firewall, rows, view)),
+            (Owner::Firewall, true) => (
+                through_firewall(rows, view),
+                fix::lines(RuleFamily::Firewall, rows, view),
+            ),
             (Owner::NsgAndRoutes, true) => {
                 let mut allow = through_group(rows, view);
                 if suspects(Suspect::Udr) {
                     allow.push("Route table: a next hop that forwards it".to_owned());
                 }
-                (allow, fix::lines(Kind::Nsg, rows, view))
+                (allow, fix::lines(RuleFamily::Nsg, rows, view))
             }
             _ => (
                 vec![finding.fix.summary.clone()],

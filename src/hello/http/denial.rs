@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use self::marks::{ANYBODY, FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS};
+use self::signatures::{ANYBODY, FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS};
 use super::HttpReply;
 use crate::text::one_line;
 
-mod marks;
+mod signatures;
 
 /// A response that a firewall or proxy wrote in place of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]

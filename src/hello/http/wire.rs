@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Connection and exchange run in this one future, so nothing is left behind when it is dropped.
 pub(super) async fn converse<S>(
-    stream: Tee<'_, S>,
+    stream: RecordingReader<'_, S>,
     request: Request<String>,
     reply: &mut Option<HttpReply>,
 ) -> Result<(), hyper::Error>
@@ -63,14 +63,14 @@ pub(super) struct Seen {
 /// A stream that notes what it does, and reads nothing before something was written.
 ///
 /// hyper takes bytes that come before its request for an error; some firewalls send their deny page that early.
-pub(super) struct Tee<'a, S> {
+pub(super) struct RecordingReader<'a, S> {
     io: &'a mut S,
     seen: &'a mut Seen,
     spoken: bool,
     reader: Option<Waker>,
 }
 
-impl<'a, S> Tee<'a, S> {
+impl<'a, S> RecordingReader<'a, S> {
     /// Notes into `seen` what `io` does.
     pub(super) fn new(io: &'a mut S, seen: &'a mut Seen) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl<'a, S> Tee<'a, S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tee<'_, S> {
+impl<S: AsyncRead + Unpin> AsyncRead for RecordingReader<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.spoken {
             self.reader = Some(cx.waker().clone());
@@ -104,7 +104,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tee<'_, S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tee<'_, S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingReader<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut *self.io).poll_write(cx, bytes);
         if let Poll::Ready(outcome) = &written {

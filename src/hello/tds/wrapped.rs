@@ -16,7 +16,7 @@ use super::{END_OF_MESSAGE, HEADER, PACKET, PRELOGIN, TABULAR_RESULT, header};
 /// What is written becomes one message when it is flushed. After the handshake TLS leaves the packets and goes on
 /// beneath TDS: use this for the handshake only, and drop the connection after it.
 #[derive(Debug)]
-pub struct InTds<S> {
+pub struct TdsFramed<S> {
     io: S,
     /// Written, not yet flushed.
     message: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct InTds<S> {
     left: usize,
 }
 
-impl<S> InTds<S> {
+impl<S> TdsFramed<S> {
     /// Wraps a connection on which the PRELOGIN and its reply have passed.
     pub fn new(io: S) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl<S> InTds<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> InTds<S> {
+impl<S: AsyncWrite + Unpin> TdsFramed<S> {
     /// Sends the packets that wait.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.packets.len() {
@@ -75,7 +75,7 @@ impl<S: AsyncWrite + Unpin> InTds<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> InTds<S> {
+impl<S: AsyncRead + Unpin> TdsFramed<S> {
     /// Reads the next packet's header; `false` if the peer closed the connection before it.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.have < HEADER {
@@ -99,7 +99,7 @@ impl<S: AsyncRead + Unpin> InTds<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for InTds<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TdsFramed<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.left == 0 {
@@ -121,7 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for InTds<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for InTds<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TdsFramed<S> {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.get_mut().message.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Match, Scope, fit::Fit};
+use super::{Match, Scope, matching::Fit};
 use crate::{
     catalog::{Dependency, Endpoint, model::Target as To},
     import::{Place, Target},

@@ -30,7 +30,7 @@ use crate::{
 /// that decides.
 const MOST: usize = 4;
 /// Each but the first starts after this share of the time limit, or at once behind one that failed.
-const PATIENCE: u32 = 5;
+const START_SHARE: u32 = 5;
 
 /// When the stages of all connections of one question must be over: their time begins with the first that enters them.
 struct Limits {
@@ -72,7 +72,7 @@ impl Question {
         let mut made = 1;
         let mut running = FuturesUnordered::from_iter([ask(None)]);
         let mut failed: Vec<DnsExchange> = Vec::new();
-        let mut next = now + limit / PATIENCE;
+        let mut next = now + limit / START_SHARE;
         let end = loop {
             tokio::select! {
                 ended = running.next() => match ended {
@@ -94,7 +94,7 @@ impl Question {
                     Some(permit) => {
                         running.push(ask(Some(permit)));
                         made += 1;
-                        next = now + limit / PATIENCE;
+                        next = now + limit / START_SHARE;
                     }
                     None => most = made,
                 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long one name server has to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// From how many further ports it is asked again.
 const REPETITIONS: usize = 5;
 
@@ -54,9 +54,9 @@ impl Resolve for Lookup {
 async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr>, String> {
     let question = Question::new(host, false).ok_or_else(|| format!("{host} is not a valid DNS name"))?;
     for server in name_servers {
-        let end = tokio::time::Instant::from(Instant::now() + PATIENCE);
+        let end = tokio::time::Instant::from(Instant::now() + TIMEOUT);
         let spare = Semaphore::new(REPETITIONS);
-        let exchange = question.ask(*server, Transport::Udp, PATIENCE, end, &spare).await;
+        let exchange = question.ask(*server, Transport::Udp, TIMEOUT, end, &spare).await;
         if let DnsEnd::Answered(answer) = exchange.end
             && !answer.addresses.is_empty()
         {

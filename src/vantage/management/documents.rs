@@ -30,7 +30,7 @@ pub(super) struct Gathered {
     /// Answers, each with the id of the API or product that it is of, where it is of one. Pages stand in their order.
     pub answers: Vec<(What, String, String)>,
     /// What went wrong.
-    pub troubles: Vec<(What, Trouble)>,
+    pub failures: Vec<(What, Trouble)>,
     /// What came as a whole, or was refused.
     pub done: Vec<What>,
 }
@@ -100,7 +100,7 @@ async fn one(session: &Session, service: &ResourceId, what: What, gathered: &Ref
         _ => session.pages(&what.path(service), keep).await,
     };
     if let Err(trouble) = came {
-        gathered.borrow_mut().troubles.push((what, trouble));
+        gathered.borrow_mut().failures.push((what, trouble));
     }
     join_all(scopes.iter().map(|scope| policies(session, scope, gathered))).await;
     gathered.borrow_mut().done.push(what);
@@ -112,6 +112,6 @@ async fn policies(session: &Session, scope: &str, gathered: &RefCell<Gathered>) 
     let keep = |answer| gathered.borrow_mut().answers.push((what, scope.to_owned(), answer));
     let path = format!("{scope}/policies?api-version={API_VERSION}");
     if let Err(trouble) = session.pages(&path, keep).await {
-        gathered.borrow_mut().troubles.push((what, trouble));
+        gathered.borrow_mut().failures.push((what, trouble));
     }
 }

@@ -10,7 +10,7 @@ use crate::{azure::Cloud, import::instance::Part, text::words, vantage::http::Fa
 /// One sentence for each reason why something is missing: as a rule there is one for all of it.
 pub(super) fn notices(
     nothing_came: bool,
-    troubles: Vec<(What, Trouble)>,
+    failures: Vec<(What, Trouble)>,
     late: &[What],
     service: &ResourceId,
     cloud: Cloud,
@@ -19,14 +19,14 @@ pub(super) fn notices(
         *what == What::Part(Part::Service) && matches!(trouble, Trouble::Refused(404, _))
     };
     // Where something did come, the instance is there.
-    if nothing_came && troubles.iter().any(absent) {
+    if nothing_came && failures.iter().any(absent) {
         let id = service.as_str();
         return vec![format!(
             "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"
         )];
     }
     let mut reasons: Vec<(Trouble, Vec<What>)> = Vec::new();
-    for (what, trouble) in troubles {
+    for (what, trouble) in failures {
         match reasons.iter_mut().find(|(known, _)| *known == trouble) {
             Some((_, missing)) if missing.contains(&what) => {}
             Some((_, missing)) => missing.push(what),

@@ -336,14 +336,14 @@ impl Network {
                 continue;
             };
             let port = attempt.address.port();
-            if cutter != Cutter::Service || !controls.nobody.contains_key(&port) {
-                let nobody = SocketAddr::new(TEST_NET_1, port);
+            if cutter != Cutter::Service || !controls.unused.contains_key(&port) {
+                let unused = SocketAddr::new(TEST_NET_1, port);
                 let does = match cutter {
                     Cutter::Firewall | Cutter::Wall => fault,
                     Cutter::Service => &Fault::Silent,
                     Cutter::ServiceBehind => &Fault::CutSilent,
                 };
-                controls.nobody.insert(port, seen::tried(endpoint, nobody, Some(does)));
+                controls.unused.insert(port, seen::tried(endpoint, unused, Some(does)));
             }
             let is_read = attempt.tls.is_some() || endpoint.protocol == Protocol::Http;
             let has_control = controls.of_name(&endpoint.host, port).is_some();
