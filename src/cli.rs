@@ -332,7 +332,7 @@ pub struct NetworkArgs {
 pub struct WatchArgs {
     /// Schedule.
     #[command(flatten)]
-    pub pace: PaceArgs,
+    pub schedule: ScheduleArgs,
     /// What to plan.
     #[command(flatten)]
     pub plan: PlanArgs,
@@ -365,7 +365,7 @@ const REPORTING: &str = "How to report";
 /// The flags of `watch` alone.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule")]
-pub struct PaceArgs {
+pub struct ScheduleArgs {
     /// Time between the starts of two rounds; shortened by up to 10 %, so that many agents don't probe at the same moment
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub interval: Duration,

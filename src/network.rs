@@ -12,9 +12,10 @@
 use std::net::IpAddr;
 
 pub mod addresses;
+mod decision;
 pub mod declared;
+mod describe;
 pub mod evaluate;
-mod halves;
 pub mod nsg;
 mod opening;
 mod predict;
@@ -22,7 +23,6 @@ mod predictions;
 mod remote;
 pub mod routes;
 pub mod service_tags;
-mod words;
 
 pub use opening::Opening;
 pub use predictions::Predictions;
@@ -66,7 +66,7 @@ struct Otherwise {
 
 /// Where the rules are looked at from.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Standpoint<'a> {
+pub struct Origin<'a> {
     /// The region, as the VM's metadata names regions.
     pub region: Option<&'a str>,
     /// The addresses of this machine.
@@ -187,11 +187,11 @@ impl NetworkRules {
     }
 
     /// What the reader should know of these rules.
-    pub fn notices(&self, standpoint: &Standpoint<'_>) -> Vec<String> {
+    pub fn notices(&self, origin: &Origin<'_>) -> Vec<String> {
         let mut notices = self.notices.clone();
-        let is_foreign = !standpoint.addresses.is_empty() && self.local(standpoint).is_none();
+        let is_foreign = !origin.addresses.is_empty() && self.local(origin).is_none();
         if let Some(network) = self.network.as_ref().filter(|_| is_foreign) {
-            let here = standpoint
+            let here = origin
                 .addresses
                 .iter()
                 .map(ToString::to_string)
@@ -214,9 +214,9 @@ impl NetworkRules {
 
     /// The addresses of this machine that lie in the virtual network of the rules, or in any where the rules tell none. What
     /// an instance does it does by IPv4.
-    fn local(&self, standpoint: &Standpoint<'_>) -> Option<AddressSet> {
+    fn local(&self, origin: &Origin<'_>) -> Option<AddressSet> {
         let network = self.network.as_ref().unwrap_or(&self.inside);
-        let here = standpoint
+        let here = origin
             .addresses
             .iter()
             .copied()

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use crate::{
     azure::{Cloud, region::regional},
     catalog::model::Catalog,
-    network::{NetworkRules, Standpoint},
+    network::{NetworkRules, Origin},
     text::Shell,
 };
 
@@ -73,7 +73,7 @@ pub struct Basis<'a> {
     pub cloud: Cloud,
     /// The region, whose tags take the place of global ones where the documentation allows it, and the addresses from which
     /// the rules in force are looked at.
-    pub from: Standpoint<'a>,
+    pub from: Origin<'a>,
     /// Whether a route takes 0.0.0.0/0 away from Azure, so that nothing counts as `Internet`; `None` where nobody told.
     pub is_forced: Option<bool>,
     /// The rules in force, for free priorities, and the service tags as Azure spells them.

@@ -16,7 +16,7 @@ mod machine;
 pub(crate) mod metrics;
 mod pages;
 pub mod read;
-pub(crate) mod say;
+pub(crate) mod stderr;
 pub(crate) mod web;
 
 pub(crate) use self::{

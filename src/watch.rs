@@ -27,7 +27,7 @@ pub mod baseline;
 pub mod change;
 pub mod confirm;
 pub mod held;
-pub mod pace;
+pub mod schedule;
 pub mod standing;
 pub mod text;
 pub mod timeline;
@@ -173,7 +173,7 @@ impl Watch {
     }
 
     /// The endpoints that are not as in the baseline, each with what it was there; `None` where it was not there.
-    pub fn strayed(&self) -> impl Iterator<Item = (&Row, Option<State>)> {
+    pub fn differing(&self) -> impl Iterator<Item = (&Row, Option<State>)> {
         let rows = self.baseline.iter().flat_map(|_| &self.rows);
         rows.map(|row| (row, self.baseline.as_ref().and_then(|baseline| baseline.state(&row.id))))
             .filter(|(row, then)| *then != Some(row.timeline.state()))

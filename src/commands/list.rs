@@ -73,6 +73,6 @@ fn predictions(planned: &Planned) -> Vec<Option<Prediction>> {
     let Some(rules) = &planned.network else {
         return Vec::new();
     };
-    let from = planning::standpoint(&planned.vantage);
+    let from = planning::origin(&planned.vantage);
     rules.predictions(&planned.plan, &[], &from).endpoints
 }

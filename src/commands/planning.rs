@@ -19,7 +19,7 @@ use crate::{
     },
     model::{self, Tier},
     net::tls::roots::Roots,
-    network::{NetworkRules, Standpoint},
+    network::{NetworkRules, Origin},
     plan::{Plan, Scope, Selection, Values},
     vantage::{
         Claims, Vantage, descriptors, hosts,
@@ -153,7 +153,7 @@ pub(super) fn plan(
     notices.extend(said.iter().cloned());
     notices.extend(hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str())));
     if let Some(rules) = &network {
-        notices.extend(rules.notices(&standpoint(&place)));
+        notices.extend(rules.notices(&origin(&place)));
     }
     notices.extend(added);
     let subnets = fetched.network.subnets;
@@ -316,8 +316,8 @@ pub(super) fn unknown_region(region: &str) -> Option<String> {
 }
 
 /// Where the network's rules are looked at from.
-pub(super) fn standpoint(place: &Vantage) -> Standpoint<'_> {
-    Standpoint {
+pub(super) fn origin(place: &Vantage) -> Origin<'_> {
+    Origin {
         region: place.region.as_deref(),
         addresses: &place.addresses,
     }

@@ -17,7 +17,7 @@ use crate::{
         Depth, Run,
         flows::{Known, Reach},
     },
-    watch::{Baseline, Change, Held, Watch, confirm, pace},
+    watch::{Baseline, Change, Held, Watch, confirm, schedule},
 };
 
 /// So often a round makes several connections although nothing changed.
@@ -178,5 +178,5 @@ impl Rounds {
 /// When the round after one that began at `started` begins.
 pub(super) fn next_start(started: Instant, interval: Duration) -> Instant {
     let chance = u16::from_ne_bytes(hello::random());
-    pace::next_start(started, interval, chance, Instant::now())
+    schedule::next_start(started, interval, chance, Instant::now())
 }

@@ -48,7 +48,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let basis = Basis {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
-        from: planning::standpoint(&planned.vantage),
+        from: planning::origin(&planned.vantage),
         is_forced: network
             .as_ref()
             .map_or_else(|| report.as_ref().and_then(is_forced), NetworkRules::is_forced),

@@ -28,7 +28,7 @@ use crate::{
     serve::{
         Board, Door, Fault, Part,
         log::{self, Log, Pattern},
-        say::{self, Weight, say},
+        stderr::{self, Weight, say},
         web,
     },
     text::words,
@@ -136,7 +136,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         say(Weight::Warning, &lost);
     }
     say(Weight::Notice, "ended by a signal");
-    say::finish(LAST_WORDS);
+    stderr::finish(LAST_WORDS);
     Ok(0)
 }
 

@@ -434,7 +434,7 @@ impl<'a> Session<'a> {
 
     fn diagnosis(&self, run: &Run, started_at: Timestamp) -> Diagnosis {
         let vantage = &self.vantage;
-        let from = planning::standpoint(vantage);
+        let from = planning::origin(vantage);
         let network = self.network.as_ref();
         let predictions = network.map(|rules| rules.predictions(&self.plan, &run.traces, &from));
         let basis = rules::Basis {

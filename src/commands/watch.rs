@@ -45,7 +45,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     let outputs = Outputs::pair(None, &arguments.output).map_err(Failure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
-    let baseline = arguments.pace.baseline.clone();
+    let baseline = arguments.schedule.baseline.clone();
     let opened = stop.apart(None, move || {
         let baseline = baseline.as_deref().map(read).transpose()?;
         // A report that cannot be written should not cost an hour of watching first.
@@ -139,7 +139,7 @@ impl Watcher<'_> {
         let began = Instant::now();
         let mut started = began;
         let mut depth = Depth::Full;
-        let end = self.arguments.pace.at_most.map(|time| began + time);
+        let end = self.arguments.schedule.at_most.map(|time| began + time);
         loop {
             if let Some(ending) = self.round(depth)? {
                 return Ok(ending);
@@ -159,7 +159,7 @@ impl Watcher<'_> {
             if end.is_some_and(|end| end <= started) {
                 return Ok(Ending::TimeUp);
             }
-            let next = next_start(started, self.arguments.pace.interval);
+            let next = next_start(started, self.arguments.schedule.interval);
             let is_last = end.is_some_and(|end| end <= next);
             depth = if is_last { Depth::Full } else { Depth::Light };
             if self.session.wait_until(end.map_or(next, |end| end.min(next))) {
@@ -210,7 +210,7 @@ impl Watcher<'_> {
 
     /// What `--until` waits for, where the last round brought it.
     fn came(&self) -> Option<Until> {
-        self.arguments.pace.until.filter(|until| match until {
+        self.arguments.schedule.until.filter(|until| match until {
             Until::Green => self.verdict().is_some_and(|exit| exit.code == ExitStatus::REACHABLE),
             Until::Change => self.rounds.watch().is_some_and(|watch| watch.changes() > 0),
         })
@@ -314,14 +314,14 @@ fn policy(arguments: &WatchArgs) -> Policy {
 /// The exit status of a watch; `verdict` is what the last round came to.
 fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict: Option<ExitStatus>) -> ExitStatus {
     let after = arguments
-        .pace
+        .schedule
         .at_most
         .map_or_else(String::new, |time| format!(" after {}", whole(time)));
     let last = || match last.map(|report| still_blocked(report, arguments)) {
         Some(blocked) if !blocked.is_empty() => format!("still blocked: {blocked}"),
         _ => verdict.map(|verdict| verdict.reason).unwrap_or_default(),
     };
-    match (ending, arguments.pace.until) {
+    match (ending, arguments.schedule.until) {
         (Ending::Came(Until::Green), _) => ExitStatus::new(0, format!("green: {}", last())),
         (Ending::Came(Until::Change), _) => ExitStatus::new(0, "something changed"),
         (Ending::TimeUp, Some(Until::Green)) => ExitStatus::new(1, format!("timed out{after}; {}", last())),

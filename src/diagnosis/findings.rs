@@ -42,13 +42,13 @@ mod no_outbound;
 mod open;
 mod own_hostname;
 mod partial;
+mod phrases;
 mod platform;
 mod private_endpoint;
 mod private_zone;
 mod reset;
 mod retired;
 mod same_page;
-mod say;
 mod silence;
 mod size;
 mod subnets;
@@ -207,11 +207,11 @@ impl<'a> Found<'a> {
             stops_activation,
             docs: Some(kind.docs().into()),
             endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
-            evidence: evidence.into_iter().map(say::capital).collect(),
+            evidence: evidence.into_iter().map(phrases::capital).collect(),
             fix: fix::finish(fix, &account.suspects, view),
             path: way::account::path(view, &rows),
             suspects: account.suspects,
-            impact: account.impact.unwrap_or_else(|| say::impact(&rows)),
+            impact: account.impact.unwrap_or_else(|| phrases::impact(&rows)),
             handover: None,
         };
         Finding {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    INTERNET, NetworkRules, Standpoint,
+    INTERNET, NetworkRules, Origin,
     evaluate::{Flow, Remote, Security, security},
     nsg::Rule,
 };
@@ -28,7 +28,7 @@ pub struct Opening<'a> {
 impl NetworkRules {
     /// The rule of the subnet's group that denies some of this traffic, the first where several do. A rule that allows it
     /// has no effect behind this one.
-    pub fn first_deny(&self, opening: &Opening<'_>, from: &Standpoint<'_>) -> Option<&Rule> {
+    pub fn first_deny(&self, opening: &Opening<'_>, from: &Origin<'_>) -> Option<&Rule> {
         let remote = self.named(opening.far, from.region);
         let local = self.local(from);
         let readings = self

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::{
-    INTERNET, LOAD_BALANCER, NetworkRules, Standpoint, VIRTUAL_NETWORK,
+    INTERNET, LOAD_BALANCER, NetworkRules, Origin, VIRTUAL_NETWORK,
     addresses::AddressSet,
+    decision::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
+    describe,
     evaluate::{Flow, Known, Remote},
-    halves::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     nsg::Rule,
-    words,
 };
 use crate::{
     azure::{ACTIVATION, METADATA, NextHop, PLATFORM},
@@ -26,7 +26,7 @@ const OF_THIS_VM: [Place; 3] = [Place::NetworkManager, Place::Subnet, Place::Nic
 impl NetworkRules {
     /// What the rules say of an endpoint; `addresses` are those that a lookup gave, if there was one. `None` where there are
     /// no rules.
-    pub fn predict(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Standpoint<'_>) -> Option<Prediction> {
+    pub fn predict(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Option<Prediction> {
         self.can_predict().then(|| match endpoint.direction {
             Direction::Outbound => self.outbound(endpoint, addresses, from),
             Direction::Inbound => self.inbound(endpoint, from),
@@ -34,7 +34,7 @@ impl NetworkRules {
         })
     }
 
-    fn outbound(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Standpoint<'_>) -> Prediction {
+    fn outbound(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Prediction {
         let remote = self.remote(endpoint, addresses, from.region);
         let local = self.local(from);
         let flow = Flow {
@@ -90,10 +90,10 @@ impl NetworkRules {
             verdict: Expected::Deny,
             words: format!(
                 "NSG rule {} {}, through the tag {tag}",
-                words::short_rule(group.place, rule),
-                words::does(rule.access, flow)
+                describe::short_rule(group.place, rule),
+                describe::does(rule.access, flow)
             ),
-            nsg: Some(words::rule_match(group, rule)),
+            nsg: Some(describe::rule_match(group, rule)),
             route: None,
         })
     }
@@ -145,7 +145,7 @@ impl NetworkRules {
         prediction
     }
 
-    fn inbound(&self, endpoint: &Endpoint, from: &Standpoint<'_>) -> Prediction {
+    fn inbound(&self, endpoint: &Endpoint, from: &Origin<'_>) -> Prediction {
         let tag = endpoint.source_tag.as_deref().unwrap_or(INTERNET);
         let remote = self.of_tag(tag, from.region);
         let local = self.local(from);
@@ -192,7 +192,7 @@ impl NetworkRules {
     }
 
     /// Both directions must pass: each machine begins conversations with the others.
-    fn peer(&self, endpoint: &Endpoint, from: &Standpoint<'_>) -> Prediction {
+    fn peer(&self, endpoint: &Endpoint, from: &Origin<'_>) -> Prediction {
         let local = self.local(from);
         // The other machines stand in the same subnet, where the rules see what they see of this machine.
         let remote = local.clone().map_or_else(

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{INTERNET, NetworkRules, Standpoint, addresses::AddressSet};
+use super::{INTERNET, NetworkRules, Origin, addresses::AddressSet};
 use crate::{
     address::is_private,
     model::{
@@ -34,7 +34,7 @@ pub struct Predictions {
 impl NetworkRules {
     /// What the rules say of every endpoint, at the addresses that `traces` (one for each endpoint) show; before a run
     /// there are none.
-    pub fn predictions(&self, plan: &Plan, traces: &[Option<Trace>], from: &Standpoint<'_>) -> Predictions {
+    pub fn predictions(&self, plan: &Plan, traces: &[Option<Trace>], from: &Origin<'_>) -> Predictions {
         let at = |index: usize| {
             let trace: Option<&Trace> = traces.get(index).and_then(Option::as_ref);
             trace.map(Trace::addresses).unwrap_or_default()
@@ -53,7 +53,7 @@ impl NetworkRules {
         }
     }
 
-    fn lost_replies(&self, from: &Standpoint<'_>) -> Option<(RouteMatch, String)> {
+    fn lost_replies(&self, from: &Origin<'_>) -> Option<(RouteMatch, String)> {
         let returned = self.returned(&self.of_tag(API_MANAGEMENT, from.region))?;
         let lost = returned.verdict == Expected::Deny;
         returned.route.filter(|_| lost).map(|route| (route, returned.words))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::say::{Weight, say};
+use super::stderr::{Weight, say};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

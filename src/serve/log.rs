@@ -26,7 +26,7 @@ use self::{
 };
 use super::{
     Board, Fault,
-    say::{self, Weight},
+    stderr::{self, Weight},
 };
 use crate::text::words;
 
@@ -94,7 +94,12 @@ impl Log {
         self.0.wait_until_empty(patience);
         let (waiting, lost) = self.state();
         let unwritten = waiting as u64 + lost;
-        (unwritten > 0).then(|| format!("{} of the log could not be written and are lost", say::lines(unwritten)))
+        (unwritten > 0).then(|| {
+            format!(
+                "{} of the log could not be written and are lost",
+                stderr::lines(unwritten)
+            )
+        })
     }
 }
 
@@ -114,13 +119,13 @@ fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
                         words::duration(since.elapsed())
                     );
                     match queue.state().1 - lost_before {
-                        0 => say::say(Weight::Notice, &again),
+                        0 => stderr::say(Weight::Notice, &again),
                         lost => {
                             let text = format!(
                                 "{again}; {} were dropped, because too many were waiting",
-                                say::lines(lost)
+                                stderr::lines(lost)
                             );
-                            say::say(Weight::Warning, &text);
+                            stderr::say(Weight::Warning, &text);
                             queue.push(lines::fault(Fault::Log, &text));
                         }
                     }
@@ -129,10 +134,10 @@ fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
             Err(error) => {
                 let (waiting, lost) = queue.state();
                 broken_since.get_or_insert_with(|| (Instant::now(), lost));
-                let waiting = say::lines(waiting as u64);
+                let waiting = stderr::lines(waiting as u64);
                 let mut text = format!("cannot write to {}: {error}; waiting: {waiting}", file.shown());
                 if lost > 0 {
-                    text = format!("{text}; lost: {}", say::lines(lost));
+                    text = format!("{text}; lost: {}", stderr::lines(lost));
                 }
                 board.fault(Fault::Log, &text);
                 queue.pause(PAUSE);

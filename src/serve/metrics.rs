@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, Part, board::State, log::Log, machine, pages, say};
+use super::{Board, Fault, Part, board::State, log::Log, machine, pages, stderr};
 use crate::{
     model::{Endpoint, ExitStatus, FindingKind, Need, Report, Verdict},
     report::families::Families,
@@ -80,7 +80,7 @@ pub(crate) fn page(board: &Board) -> String {
             &mut page,
             "apim_probe_stderr_lost_lines_total",
             "Lines for stderr that were dropped because stderr was not read.",
-            say::lost(),
+            stderr::lost(),
         );
         page.gauge("process_start_time_seconds", "When the agent started.");
         page.sample("process_start_time_seconds", &[], seconds(state.started_at()));

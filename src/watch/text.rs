@@ -35,7 +35,7 @@ impl Look {
             self.paint(style::QUIET, &clock(watch.began())),
             tally(watch)
         );
-        for row in unwell(watch) {
+        for row in unhealthy(watch) {
             let _ = writeln!(
                 out,
                 "  {} {}{}",
@@ -44,7 +44,7 @@ impl Look {
                 mark(row)
             );
         }
-        self.folded(&(out + &self.strayed(watch)))
+        self.folded(&(out + &self.baseline_differences(watch)))
     }
 
     /// One change: `14:03:07 sql.example:1433 blocked tcp-timeout -> reachable, after 3 m 12 s`.
@@ -73,15 +73,15 @@ impl Look {
             count_large(watch.rounds(), "round"),
             count_large(watch.changes(), "change")
         );
-        let (told, quiet): (Vec<&Row>, Vec<&Row>) = watch.rows().iter().partition(|row| is_worth_telling(row));
-        for row in &told {
+        let (reported, unreported): (Vec<&Row>, Vec<&Row>) = watch.rows().iter().partition(|row| is_worth_telling(row));
+        for row in &reported {
             out += &self.timeline(row, now);
         }
-        if !told.is_empty() && !quiet.is_empty() {
-            let _ = writeln!(out, "the other {} did not change", count(quiet.len(), "endpoint"));
+        if !reported.is_empty() && !unreported.is_empty() {
+            let _ = writeln!(out, "the other {} did not change", count(unreported.len(), "endpoint"));
         }
         let _ = writeln!(out, "finally {}", tally(watch));
-        self.folded(&(out + &self.strayed(watch)))
+        self.folded(&(out + &self.baseline_differences(watch)))
     }
 
     /// Text whose lines break at words, and go on a little further in.
@@ -120,21 +120,21 @@ impl Look {
         out
     }
 
-    fn strayed(self, watch: &Watch) -> String {
+    fn baseline_differences(self, watch: &Watch) -> String {
         let Some(baseline) = watch.baseline() else {
             return String::new();
         };
         let time = baseline.started_at.strftime("%Y-%m-%d %H:%M:%S");
-        let strayed: Vec<(&Row, Option<State>)> = watch.strayed().collect();
-        if strayed.is_empty() {
+        let differing: Vec<(&Row, Option<State>)> = watch.differing().collect();
+        if differing.is_empty() {
             return format!("no difference from the baseline of {time}\n");
         }
-        let differ = if strayed.len() == 1 { "differs" } else { "differ" };
+        let differ = if differing.len() == 1 { "differs" } else { "differ" };
         let mut out = format!(
             "{} {differ} from the baseline of {time}\n",
-            count(strayed.len(), "endpoint")
+            count(differing.len(), "endpoint")
         );
-        for (row, then) in strayed {
+        for (row, then) in differing {
             let then = then.map_or_else(|| "not in the baseline".to_owned(), words);
             let now = self.state(row.timeline.state());
             let _ = writeln!(out, "  {} {then} -> {now}", escape(&row.label));
@@ -170,9 +170,9 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
         tally(watch)
     );
     if watch.baseline().is_some() {
-        let _ = write!(line, ", {} different from the baseline", watch.strayed().count());
+        let _ = write!(line, ", {} different from the baseline", watch.differing().count());
     }
-    let unwell: Vec<String> = unwell(watch)
+    let unhealthy: Vec<String> = unhealthy(watch)
         .map(|row| {
             let since = words::duration(between(row.timeline.since(), now));
             format!(
@@ -183,15 +183,15 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
             )
         })
         .collect();
-    if !unwell.is_empty() {
-        let named: Vec<&str> = unwell.iter().map(String::as_str).collect();
+    if !unhealthy.is_empty() {
+        let named: Vec<&str> = unhealthy.iter().map(String::as_str).collect();
         let _ = write!(line, ": {}", list(&named, NAMED));
     }
     line
 }
 
 /// Who is not well, the required ones first.
-fn unwell(watch: &Watch) -> impl Iterator<Item = &Row> {
+fn unhealthy(watch: &Watch) -> impl Iterator<Item = &Row> {
     let of = |required: bool| {
         let rows = watch.rows().iter().filter(|row| row.is_unwell);
         rows.filter(move |row| (row.need == Need::Required) == required)

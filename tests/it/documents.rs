@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use apim_probe::{
     import::{Document, Kind},
-    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
 };
 use proptest::prelude::*;
 

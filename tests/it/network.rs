@@ -9,7 +9,7 @@ use apim_probe::{
         Direction, Prediction,
         prediction::{Expected, Place},
     },
-    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Endpoint, Plan, Scope, Selection, Values},
 };
 
@@ -54,7 +54,7 @@ fn endpoint(start: &str) -> Endpoint {
 fn predict(rules: &NetworkRules, start: &str, addresses: &[&str]) -> Prediction {
     let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
     let here = ["10.1.2.7".parse().unwrap()];
-    let from = Standpoint {
+    let from = Origin {
         region: Some("westeurope"),
         addresses: &here,
     };
@@ -567,7 +567,7 @@ fn rules_of_another_network_are_noticed() {
     let rules = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
     let notices = |address: &str| {
         let here = [address.parse().unwrap()];
-        rules.notices(&Standpoint {
+        rules.notices(&Origin {
             region: None,
             addresses: &here,
         })
@@ -641,7 +641,7 @@ fn every_endpoint_gets_a_prediction() {
         Some("routes-forced.json"),
         Some("service-tags.json"),
     );
-    let from = Standpoint {
+    let from = Origin {
         region: None,
         addresses: &[],
     };

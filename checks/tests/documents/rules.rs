@@ -11,7 +11,7 @@ use apim_probe::{
     catalog::{self, File, model::Catalog},
     diagnosis::{diagnose, view::Surroundings},
     model::{Cause, Report, Tier, Verdict, Vnet},
-    network::{NetworkRules, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, Scope, Selection, Values},
     probe::{Run, control::Controls, way::Ways},
     rules::{Basis, Choice, FirewallRule, NsgRules, Requirement, RuleFamily, RuleSet, Rules, Style, Syntax, missing},
@@ -82,7 +82,7 @@ impl Given {
         let basis = Basis {
             catalog: &self.catalog,
             cloud: self.cloud,
-            from: Standpoint {
+            from: Origin {
                 region: self.region,
                 addresses: &[],
             },
@@ -441,7 +441,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let plan = from.plan();
     let routes = Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json")).unwrap();
     let rules = NetworkRules::new(None, Some(routes), None);
-    let predictions = rules.predictions(&plan, &[], &Standpoint::default());
+    let predictions = rules.predictions(&plan, &[], &Origin::default());
     let nothing_tried = Run {
         began: Timestamp::UNIX_EPOCH,
         controls: Controls::default(),

@@ -1,6 +1,6 @@
 //! Backends whose certificates come from a CA that the instance does not have.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         fix,
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
             .rows
             .iter()
             .any(|other| other.endpoint.of_instance.is_none() && untrusted(other) == Some(issuer));
-        (!is_everywhere).then(|| say::slug(common_name(issuer)))
+        (!is_everywhere).then(|| phrases::slug(common_name(issuer)))
     }),
     describe,
 };
@@ -37,7 +37,7 @@ fn untrusted<'a>(row: &Row<'a>) -> Option<&'a str> {
 
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let issuer = rows.first().and_then(untrusted).unwrap_or_default();
     let by = if issuer.is_empty() {
         "an unknown issuer"
@@ -47,7 +47,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let title = match hosts[..] {
         [_] => format!(
             "{}: its certificate is from {by}, which the instance does not trust",
-            say::leader(rows)
+            phrases::leader(rows)
         ),
         _ => format!(
             "{} have certificates issued by {by}, which the instance does not trust",
@@ -57,7 +57,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let shown = format!("no Azure host presents a certificate issued by {issuer}, so not all TLS is inspected");
     let mut grounds = Grounds::default()
         .pattern(shown)
-        .all(Weight::Tells, say::examples(rows));
+        .all(Weight::Tells, phrases::examples(rows));
     if rows.iter().any(Row::is_public) {
         grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -57,7 +57,7 @@ fn is_explained(view: &RunView<'_>, row: &Row<'_>) -> bool {
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let off = off(view);
-    let many = say::hosts(rows).len() >= FEWEST_HOSTS;
+    let many = phrases::hosts(rows).len() >= FEWEST_HOSTS;
     let signed = off.is_some_and(|clock| clock.signed);
     let mut grounds = Grounds::default();
     match off {
@@ -75,11 +75,11 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         let basis = if many { Basis::Pattern } else { Basis::Ambiguous };
         let all = format!(
             "the certificates of {} are outside their validity period",
-            say::host_count(rows)
+            phrases::host_count(rows)
         );
         grounds = grounds
             .with(Weight::Supports(basis), all)
-            .all(Weight::Tells, say::examples(rows));
+            .all(Weight::Tells, phrases::examples(rows));
     }
     let fix = Fix::new(
         "Set this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has its \
@@ -103,7 +103,7 @@ fn title(off: Option<Measured>, rows: &[Row<'_>]) -> String {
     match off {
         None => format!(
             "This VM's clock is wrong: {} seem to be outside their validity period",
-            say::host_count(rows)
+            phrases::host_count(rows)
         ),
         Some(Measured { ahead, signed }) => {
             let (verb, off) = (

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{left, say};
+use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
@@ -67,14 +67,14 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
 
 fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let ports = say::ports(rows);
-    let hosts = say::hosts(rows).len();
+    let ports = phrases::ports(rows);
+    let hosts = phrases::hosts(rows).len();
     let told = rows
         .iter()
         .filter(|row| matches!(view.name_test(row), Some(NameTest::LetsThrough(_))))
         .count();
     let ways = ways(rows);
-    let title = match (say::titles(rows).as_slice(), ways.as_slice()) {
+    let title = match (phrases::titles(rows).as_slice(), ways.as_slice()) {
         ([one], [("answered with an alert", _)]) => {
             format!("{one}: {ports} answers the {} with an alert", last(rows))
         }
@@ -86,7 +86,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             count(hosts, "host")
         ),
     };
-    let passes = say::hosts(
+    let passes = phrases::hosts(
         view.proved()
             .filter(|row| row.is_web() && rows.iter().any(|cut| cut.endpoint.port == row.endpoint.port)),
     )
@@ -98,10 +98,10 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.open("no other name was tried at these addresses, so the filter may not match host names");
     }
     if passes > 0 {
-        grounds = grounds.note(format!("{} on {ports}", say::others_get_through(passes)));
+        grounds = grounds.note(format!("{} on {ports}", phrases::others_get_through(passes)));
     }
     grounds = grounds.note(
-        say::middlebox(view, rows)
+        phrases::middlebox(view, rows)
             .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows it as open".into()),
     );
     Account {
@@ -120,11 +120,11 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let is_not_the_name = control.is_some();
     let mut grounds = Grounds::default()
         .all(Weight::Supports(Basis::Ambiguous), control)
-        .all(Weight::Supports(Basis::Ambiguous), say::examples(rows));
+        .all(Weight::Supports(Basis::Ambiguous), phrases::examples(rows));
     if rows
         .iter()
         .any(|row| view.controls.unused.contains_key(&row.endpoint.port))
-        && say::middlebox(view, rows).is_none()
+        && phrases::middlebox(view, rows).is_none()
     {
         grounds = grounds.note(
             "192.0.2.1 (reserved, unused) does not accept on this port, so no middlebox answers for every address",
@@ -146,7 +146,7 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         fix: Fix::new(format!(
             "Search the log of any firewall on the path for {} at this time. If it denies, allow the traffic; if it \
              does not, the service itself is failing.",
-            list(&say::hosts(rows), 2)
+            list(&phrases::hosts(rows), 2)
         ))
         .look(
             rows.first()
@@ -189,7 +189,7 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
     };
     let mut ways: Vec<(&'static str, usize)> = distinct(rows.iter().map(word))
         .into_iter()
-        .map(|way| (way, say::hosts(rows.iter().filter(|row| word(row) == way)).len()))
+        .map(|way| (way, phrases::hosts(rows.iter().filter(|row| word(row) == way)).len()))
         .collect();
     ways.sort_by_key(|(_, hosts)| Reverse(*hosts));
     ways
@@ -215,7 +215,7 @@ pub(super) fn seen(rows: &[Row<'_>]) -> String {
         tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
             .or(attempt.prelude.as_ref().map(|hello| hello.duration))
     });
-    let after = say::range(times).map_or_else(String::new, |(first, last)| {
+    let after = phrases::range(times).map_or_else(String::new, |(first, last)| {
         match (words::duration(first), words::duration(last)) {
             (first, last) if first == last => format!(" ({last})"),
             (first, last) => format!(" ({first} to {last})"),
@@ -225,7 +225,7 @@ pub(super) fn seen(rows: &[Row<'_>]) -> String {
         "certificate" => "its certificate".into(),
         sent => format!("our {sent}"),
     };
-    let parts: Vec<String> = match (say::hosts(rows).as_slice(), ways.as_slice()) {
+    let parts: Vec<String> = match (phrases::hosts(rows).as_slice(), ways.as_slice()) {
         ([host], [(way, _)]) => vec![format!("{host} is {way}")],
         (_, [(way, hosts)]) => vec![format!("{} are {way}", count(*hosts, "host"))],
         (_, ways) => ways.iter().map(|(way, hosts)| format!("{hosts} {way}")).collect(),

@@ -1,6 +1,6 @@
 //! Ports on which every connection is accepted and then cut: somebody answers for everyone and lets nothing pass.
 
-use super::{cut, say};
+use super::{cut, phrases};
 use crate::{
     diagnosis::{
         attempt,
@@ -42,8 +42,8 @@ pub(super) const RULE: Rule = Rule {
         let closed: Vec<Row<'_>> = cut.into_iter().filter(|row| !passes(row.endpoint.port)).collect();
         let is_shown = |row: &Row<'_>| view.controls.intercepts(row.endpoint.port);
         let (shown, others): (Vec<Row<'_>>, Vec<Row<'_>>) = closed.iter().partition(|row| is_shown(row));
-        let mut groups = Group::unless_empty(say::port_scope(&shown), shown);
-        groups.extend(Group::by(&others, |row| Some(say::port_scope(&[*row]))));
+        let mut groups = Group::unless_empty(phrases::port_scope(&shown), shown);
+        groups.extend(Group::by(&others, |row| Some(phrases::port_scope(&[*row]))));
         groups
     }),
     describe,
@@ -51,8 +51,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let ports = say::ports(rows);
-    let dependencies = say::dependencies(rows).len();
+    let ports = phrases::ports(rows);
+    let dependencies = phrases::dependencies(rows).len();
     let several = dependencies >= FEWEST_DEPENDENCIES;
     let mut grounds = Grounds::default();
     if let Some(control) = cut::control(view, rows, false) {
@@ -61,7 +61,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
     grounds.add(if several { PATTERN } else { Weight::Tells }, what);
     // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
-    grounds = match (say::middlebox(view, rows), unused_end(view, rows)) {
+    grounds = match (phrases::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
         (None, _) => grounds,
         (Some(accepted), UnusedEnd::CutAlike) if several => grounds.proof(accepted),
@@ -79,7 +79,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             grounds.against(format!("{accepted}, but does not cut those connections in this way"))
         }
     };
-    let unreached = say::hosts(view.rows.iter().filter(|row| was_never_accepted(row, rows))).len();
+    let unreached = phrases::hosts(view.rows.iter().filter(|row| was_never_accepted(row, rows))).len();
     if unreached > 0 {
         grounds = grounds.carried(format!(
             "{} on {ports} was never reached, so the rule may not cover everything",
@@ -87,19 +87,19 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ));
     }
     let web = rows.iter().filter(|row| row.is_web()).count();
-    let is_shown = say::middlebox(view, rows).is_some();
+    let is_shown = phrases::middlebox(view, rows).is_some();
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
         _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows it as open",
         true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
         false if web == rows.len() => "the TCP connection itself is accepted, so a plain port test shows it as open",
         false => "an Azure Firewall accepts a port to any address once any application rule uses that port",
     };
-    let title = match (say::titles(rows).as_slice(), shared_cause(rows)) {
-        ([one], Some(cause)) => format!("{one}: {}", say::headline(rows, cause)),
+    let title = match (phrases::titles(rows).as_slice(), shared_cause(rows)) {
+        ([one], Some(cause)) => format!("{one}: {}", phrases::headline(rows, cause)),
         ([one], None) => format!("{one}: {ports} is accepted, then cut"),
         _ => format!(
             "A firewall cuts all traffic on {ports}, {}",
-            count(say::hosts(rows).len(), "host")
+            count(phrases::hosts(rows).len(), "host")
         ),
     };
     Account {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
@@ -30,11 +30,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
-    let after = say::range(group.rows.iter().flat_map(Row::icmp).map(|(_, after)| after));
+    let after = phrases::range(group.rows.iter().flat_map(Row::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let waited = format!(
         "{}: this VM's own kernel reports host unreachable after {}, because the next hop does not answer ARP",
-        say::host_count(&group.rows),
+        phrases::host_count(&group.rows),
         words::duration(if last >= WHOLE_WAIT { last } else { first })
     );
     let grounds = if last >= WHOLE_WAIT {
@@ -44,12 +44,12 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let answered = view.proved().count();
     let grounds = if answered > 0 {
-        grounds.note(format!("{} over another route", say::others_prove(answered)))
+        grounds.note(format!("{} over another route", phrases::others_prove(answered)))
     } else {
         grounds
     };
     Account {
-        title: format!("The next hop to {} is dead", say::host_count(&group.rows)),
+        title: format!("The next hop to {} is dead", phrases::host_count(&group.rows)),
         grounds,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],
         fix: Fix::new("Correct the next hop of the route to these addresses, or start the appliance at that address.")

@@ -1,6 +1,6 @@
 //! Deny pages: somebody answers in place of the service, and says so.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         fix,
@@ -20,7 +20,7 @@ use crate::{
 /// the request away.
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DenyPage,
-    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| say::slug(&Answer::to(row).by))),
+    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| phrases::slug(&Answer::to(row).by))),
     describe,
 };
 
@@ -71,16 +71,16 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let answer = rows.first().map(Answer::to);
     let by = answer.as_ref().map_or("somebody", |answer| answer.by.as_str());
-    let ports = say::ports(rows);
-    let hosts = say::hosts(rows);
+    let ports = phrases::ports(rows);
+    let hosts = phrases::hosts(rows);
     let redirects = answer.as_ref().is_some_and(|answer| answer.redirects);
-    let title = match (say::titles(rows).as_slice(), redirects) {
+    let title = match (phrases::titles(rows).as_slice(), redirects) {
         ([one], true) => format!("{one}: {ports} is redirected to {by}"),
         (_, true) => format!("{ports} to {} is redirected to {by}", count(hosts.len(), "host")),
         ([one], false) => format!("{one}: {by} denies {ports}"),
         (_, false) => format!(
             "{} denies {ports} to {}",
-            say::capital(by.to_string()),
+            phrases::capital(by.to_string()),
             count(hosts.len(), "host")
         ),
     };
@@ -102,13 +102,13 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Weight::Tells,
         "the TCP connection itself is accepted, so a plain port test shows it as open",
     );
-    let answered = say::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
+    let answered = phrases::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
         grounds.add(
             Weight::Tells,
             format!(
                 "{} on TCP 80, so the filter matches host names",
-                say::others_get_through(answered)
+                phrases::others_get_through(answered)
             ),
         );
     }

@@ -1,6 +1,6 @@
 //! Names that Azure itself does not resolve for this network: a DNS security policy.
 
-use super::{platform::POLICIES, say};
+use super::{phrases, platform::POLICIES};
 use crate::{
     azure::PLATFORM,
     diagnosis::{
@@ -72,10 +72,10 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         .filter(|row| row.tested_server().is_none())
         .copied()
         .collect();
-    let hosts = say::hosts(&names);
+    let hosts = phrases::hosts(&names);
     let title = match hosts[..] {
         [] => "A DNS security policy blocks the name used to test name servers".into(),
-        [_] => format!("{}: a DNS security policy blocks its name", say::leader(&names)),
+        [_] => format!("{}: a DNS security policy blocks its name", phrases::leader(&names)),
         _ => format!("A DNS security policy blocks {}", count(hosts.len(), "name")),
     };
     let grounds = if is_alias {
@@ -97,7 +97,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, say::examples(&group.rows)),
+        grounds: grounds.all(Weight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new(format!(
             "In this network's DNS security policy, allow {what} with a rule before the one that blocks.{or}"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -51,7 +51,7 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
         .collect();
     rows.sort_by_key(|row| row.index);
     rows.dedup_by_key(|row| row.index);
-    let scope = match say::dependencies(&rows)[..] {
+    let scope = match phrases::dependencies(&rows)[..] {
         _ if is_wide(view, &rows) => "pair",
         [one] => one,
         _ => "some",
@@ -67,7 +67,7 @@ fn ways<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Vec<Cause> {
 
 /// What every other host shows over its only connection speaks for the way, or against it.
 fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
-    say::hosts(rows).len() > 1 || whole(view) == 0
+    phrases::hosts(rows).len() > 1 || whole(view) == 0
 }
 
 /// Whether lost packets explain that connections differ: so many are lost that anything may fail, or so few connections fail
@@ -104,7 +104,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let connections: Vec<Connection> = rows.iter().flat_map(connections).collect();
     let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let silent = is_silence(&ways(view, rows));
     let is_wide = is_wide(view, rows);
     let title = match hosts.as_slice() {
@@ -129,7 +129,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .copied()
         .collect();
     if !blocked.is_empty() {
-        let named: Vec<&str> = say::hosts(&blocked);
+        let named: Vec<&str> = phrases::hosts(&blocked);
         grounds = grounds.carried(format!(
             "none gets through to {}: {}",
             count(named.len(), "host"),
@@ -154,7 +154,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, say::examples(rows)),
+        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
         suspects: suspects(is_wide, silent),
         fix: Fix::new(remedy(is_wide, silent)).look([
             "az network lb show -g RG -n LB --query \"{rules:loadBalancingRules, probes:probes}\"",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{left, say};
+use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
@@ -85,7 +85,7 @@ fn belongs(view: &RunView<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
     let is_whole = |row: &Row<'_>| {
         row.endpoint.dependency == silent.endpoint.dependency && row.endpoint.port == silent.endpoint.port
     };
-    let is_wide = say::dependencies(refused).len() >= WIDE;
+    let is_wide = phrases::dependencies(refused).len() >= WIDE;
     should_work(silent) && ((refused.iter().any(same_rule) && !passes(&is_whole)) || (is_wide && !passes(&|_| true)))
 }
 
@@ -113,14 +113,14 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
     };
     match view.proved().count() {
         0 => grounds,
-        proved => grounds.note(say::others_prove(proved)),
+        proved => grounds.note(phrases::others_prove(proved)),
     }
 }
 
 fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
-    let ports = say::ports(rows);
+    let ports = phrases::ports(rows);
     let mut errors = rows.iter().filter_map(Row::refusal_on_the_way);
     let refuses = if errors.all(IcmpError::is_rejection) {
         "rejects"
@@ -128,9 +128,9 @@ fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         "refuses"
     };
     Account {
-        title: match say::titles(rows)[..] {
+        title: match phrases::titles(rows)[..] {
             [one] => format!("{one}: {who} {refuses} {ports}"),
-            _ => format!("{who} {refuses} {ports} to {}", say::host_count(rows)),
+            _ => format!("{who} {refuses} {ports} to {}", phrases::host_count(rows)),
         },
         grounds: seen(view, group, &who),
         suspects: vec![Suspect::FirewallNetworkRule, Suspect::Nva],
@@ -143,9 +143,9 @@ fn unreachable<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     Account {
-        title: match say::titles(rows)[..] {
+        title: match phrases::titles(rows)[..] {
             [one] => format!("{one}: {who} has no route there"),
-            _ => format!("{who} has no route to {}", say::host_count(rows)),
+            _ => format!("{who} has no route to {}", phrases::host_count(rows)),
         },
         grounds: seen(view, group, &who),
         suspects: vec![Suspect::Udr, Suspect::Nva],

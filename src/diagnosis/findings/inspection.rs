@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         context, fix,
@@ -20,7 +20,7 @@ use crate::{
 pub(super) const INSPECTION: Rule = Rule {
     kind: FindingKind::Inspection,
     claims: Claims::Each(|_, row| {
-        (row.cause() == Some(Cause::TlsUntrusted)).then(|| say::slug(common_name(issuer(row))))
+        (row.cause() == Some(Cause::TlsUntrusted)).then(|| phrases::slug(common_name(issuer(row))))
     }),
     describe: inspected,
 };
@@ -37,12 +37,12 @@ pub(super) const PORTAL: Rule = Rule {
             .collect();
         let mut groups = Group::by(&untrusted, |row| Some(subject(row).to_owned()));
         groups.retain(|group| {
-            let hosts = say::hosts(&group.rows);
+            let hosts = phrases::hosts(&group.rows);
             let is_its_own = group.rows.iter().all(|row| subject(row) == issuer(row));
             hosts.len() > 1 && (is_its_own || owners(&hosts).len() > 1)
         });
         for group in &mut groups {
-            group.scope = say::slug(common_name(&group.scope));
+            group.scope = phrases::slug(common_name(&group.scope));
         }
         groups
     }),
@@ -54,7 +54,7 @@ pub(super) const PORTAL: Rule = Rule {
 pub(super) const WRONG_NAME: Rule = Rule {
     kind: FindingKind::WrongName,
     claims: Claims::Each(|_, row| {
-        (row.cause() == Some(Cause::TlsWrongName)).then(|| say::slug(common_name(subject(row))))
+        (row.cause() == Some(Cause::TlsWrongName)).then(|| phrases::slug(common_name(subject(row))))
     }),
     describe: misnamed,
 };
@@ -74,7 +74,7 @@ fn owners(hosts: &[&str]) -> BTreeSet<String> {
 
 fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let issuer = rows.first().map_or("", issuer);
     let by = if issuer.is_empty() {
         "an unknown issuer"
@@ -82,7 +82,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         common_name(issuer)
     };
     let title = match hosts[..] {
-        [_] => format!("{}: its certificate is issued by {by}", say::leader(rows)),
+        [_] => format!("{}: its certificate is issued by {by}", phrases::leader(rows)),
         _ => format!("TLS to {} is inspected by {by}", count(hosts.len(), "host")),
     };
     let trusted_here: Vec<bool> = rows.iter().filter_map(|row| row.chain()?.trusted_by_vm).collect();
@@ -123,7 +123,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
     let is_its_own = rows.iter().all(|row| self::subject(row) == issuer(row));
     let self_signed = if is_its_own { "self-signed " } else { "" };
@@ -147,7 +147,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds
             .note(format!("its subject is {subject}"))
             .note("a device that inspects TLS issues a certificate per host, so this is not TLS inspection")
-            .all(Weight::Tells, say::examples(rows)),
+            .all(Weight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],
         fix: Fix::new(format!(
             "Exempt the instance's subnet from the device that answers as {}: an instance can neither log in to a \
@@ -162,7 +162,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
     let whose = if subject.is_empty() {
         "another name"
@@ -170,7 +170,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         common_name(subject)
     };
     let title = match hosts[..] {
-        [_] => format!("{}: the certificate is for {whose}", say::leader(rows)),
+        [_] => format!("{}: the certificate is for {whose}", phrases::leader(rows)),
         _ => format!("{} present the certificate of {whose}", count(hosts.len(), "host")),
     };
     let grounds = if owners(&hosts).len() > 1 {
@@ -184,7 +184,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, say::examples(rows)),
+        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
             "Find out why {} leads there: a DNS record, or a device that answers in its place.",

@@ -1,6 +1,6 @@
 //! Windows activation, which lies in both directions.
 
-use super::{say, silence};
+use super::{phrases, silence};
 use crate::{
     address,
     diagnosis::{
@@ -42,11 +42,11 @@ fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title: format!(
             "{}: {} gets no reply (silently dropped)",
-            say::subject(rows),
-            say::ports(rows)
+            phrases::subject(rows),
+            phrases::ports(rows)
         ),
         grounds: silence::alike(view, rows)
-            .pattern(say::silence(rows))
+            .pattern(phrases::silence(rows))
             .note(
                 "Azure lets TCP 1688 through NSGs, unless 0.0.0.0/0 is routed elsewhere or AzurePlatformLKM is denied",
             )

@@ -1,6 +1,6 @@
 //! What no wider root explains: by dependency, in the words of the cause.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         fix,
@@ -84,18 +84,21 @@ pub(super) fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Ve
 /// What is said of such a group: the cause's own words and suspects, or `otherwise` where its rows have several causes.
 pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
     let rows = &group.rows;
-    let ports = say::ports(rows);
-    let title = say::whose(rows);
+    let ports = phrases::ports(rows);
+    let title = phrases::whose(rows);
     let cause = rows.first().and_then(Row::cause);
     let shared = cause.filter(|_| rows.iter().all(|row| row.cause() == cause));
     let headline = match shared {
-        Some(cause) => say::headline(rows, cause),
+        Some(cause) => phrases::headline(rows, cause),
         None => format!("{ports} {otherwise}"),
     };
     let basis = rows.iter().filter_map(|row| Some(row.cause()?.basis())).min();
     Account {
         title: format!("{title}: {headline}{}", share(view, rows)),
-        grounds: Grounds::default().all(Weight::Supports(basis.unwrap_or(Basis::Ambiguous)), say::examples(rows)),
+        grounds: Grounds::default().all(
+            Weight::Supports(basis.unwrap_or(Basis::Ambiguous)),
+            phrases::examples(rows),
+        ),
         suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),
         fix: cause.map_or_else(Default::default, |cause| fix::advise(cause, rows, view)),
         impact: None,
@@ -108,12 +111,12 @@ pub(super) fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
     };
-    say::hosts(view.proved().filter(|row| alike(row))).len()
+    phrases::hosts(view.proved().filter(|row| alike(row))).len()
 }
 
 /// How many hosts it is of all that the dependency has on these ports, where others work: `, 2 of 9 hosts`.
 pub(super) fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
-    let (well, ill) = (well(view, rows), say::hosts(rows).len());
+    let (well, ill) = (well(view, rows), phrases::hosts(rows).len());
     if well == 0 {
         String::new()
     } else {

@@ -1,6 +1,6 @@
 //! This machine itself: its firewall, its routes, its limits. None of it says anything about the instance.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -96,14 +96,14 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let dropped = (!kept.is_empty()).then(|| {
         format!(
             "the kernel could not retransmit its SYNs to {} (TCP_INFO), so they are dropped before they leave this VM",
-            say::host_count(&kept)
+            phrases::host_count(&kept)
         )
     });
     let does = if errors.is_empty() { "drops" } else { "refuses" };
     Account {
         title: format!(
             "This VM's own firewall {does} traffic to {}",
-            say::host_count(&group.rows)
+            phrases::host_count(&group.rows)
         ),
         grounds: beside(view, {
             let proofs = shown.map(str::to_string).chain(dropped);
@@ -139,10 +139,10 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         "Give this VM a default route, then run again."
     };
     Account {
-        title: format!("This VM has no route to {}", say::host_count(&group.rows)),
+        title: format!("This VM has no route to {}", phrases::host_count(&group.rows)),
         grounds: beside(
             view,
-            Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
+            Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(["ip route show table all", "ip -6 route show table all"]),
@@ -152,8 +152,11 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 fn stub<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
-        title: format!("This VM's stub resolver fails for {}", say::host_count(&group.rows)),
-        grounds: beside(view, Grounds::default().all(Weight::Tells, say::examples(&group.rows))),
+        title: format!("This VM's stub resolver fails for {}", phrases::host_count(&group.rows)),
+        grounds: beside(
+            view,
+            Grounds::default().all(Weight::Tells, phrases::examples(&group.rows)),
+        ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(
             "Repair the stub, or pass --dns-server with a name server of the virtual network, and run again.",
@@ -201,11 +204,11 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title: format!(
             "This VM's limits or permissions keep it from trying {}",
-            say::host_count(&group.rows)
+            phrases::host_count(&group.rows)
         ),
         grounds: beside(
             view,
-            Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
+            Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(look.iter().copied()),
@@ -217,7 +220,7 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 fn beside(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     let others = view.proved().count();
     let grounds = if others > 0 {
-        grounds.note(format!("{} from here", say::others_prove(others)))
+        grounds.note(format!("{} from here", phrases::others_prove(others)))
     } else {
         grounds
     };

@@ -1,6 +1,6 @@
 //! Lines that lose packets, and lines that are slow.
 
-use super::{flows, say};
+use super::{flows, phrases};
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -89,7 +89,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
                 "on such a path missing replies may be chance, so no rule is suspected for {}",
                 count(rows.len(), "endpoint")
             ))
-            .all(Weight::Tells, say::examples(rows));
+            .all(Weight::Tells, phrases::examples(rows));
     }
     Account {
         title: if slow {

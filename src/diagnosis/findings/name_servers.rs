@@ -6,8 +6,8 @@ mod reading;
 
 use self::reading::Reading;
 use super::{
+    phrases,
     platform::{self, POLICIES},
-    say,
 };
 use crate::{
     azure::PLATFORM,
@@ -80,7 +80,7 @@ fn passes_over_udp(row: &Row<'_>) -> bool {
 fn is_one_name(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
     let asked = |row: &Row<'_>| matches!(row.endpoint.destination, Destination::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
-    !is_tested && say::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
+    !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
 
 fn is_anybody_alive(view: &RunView<'_>) -> bool {
@@ -147,7 +147,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             servers.len()
         ),
     };
-    let all = match say::hosts(&names)[..] {
+    let all = match phrases::hosts(&names)[..] {
         [one] => format!("{one} does not resolve"),
         ref many => format!("none of {} names resolves", many.len()),
     };
@@ -228,7 +228,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
     let seen = server.map(|server| view.server(server)).unwrap_or_default();
     let cause = shared(rows);
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let verb = if hosts.len() == 1 { "does" } else { "do" };
     let cut_short = cut_short(rows);
     let behaviour = match (cut_short, cause) {
@@ -248,7 +248,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         Basis::Ambiguous
     };
-    let mut grounds = Grounds::default().all(Weight::Supports(basis), say::examples(rows));
+    let mut grounds = Grounds::default().all(Weight::Supports(basis), phrases::examples(rows));
     if let Some(reading) = cut_short {
         if reading == Reading::Dropped(Transport::Tcp) {
             grounds = beside_tcp(view, grounds);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{left, platform, say};
+use super::{left, phrases, platform};
 use crate::{
     address,
     azure::PLATFORM,
@@ -62,8 +62,8 @@ fn led_to(row: &Row<'_>, cause: Cause) -> Option<IpAddr> {
 
 /// `Azure SQL: the name resolves`, `7 names resolve`.
 fn who(rows: &[Row<'_>]) -> String {
-    match say::hosts(rows)[..] {
-        [_] => format!("{}: the name resolves", say::leader(rows)),
+    match phrases::hosts(rows)[..] {
+        [_] => format!("{}: the name resolves", phrases::leader(rows)),
         ref many => format!("{} resolve", count(many.len(), "name")),
     }
 }
@@ -87,10 +87,10 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
                 .pattern("no single service has all of these names: a DNS filter answers with one address for everything that it blocks"),
         ),
     };
-    let hosts = say::hosts(&group.rows);
+    let hosts = phrases::hosts(&group.rows);
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, say::examples(&group.rows)),
+        grounds: grounds.all(Weight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Exempt this subnet's queries for {} from the DNS filter, or remove their records on the name server, in a \
@@ -103,14 +103,14 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
-    let hosts = say::hosts(&group.rows);
+    let hosts = phrases::hosts(&group.rows);
     Account {
         title: format!("{} to {}, where no service was verified", who(&group.rows), group.scope),
         grounds: Grounds::default()
             .pattern(
                 "no private link leads there, as it would to a private endpoint, unless a name server omits its alias",
             )
-            .all(Weight::Tells, say::examples(&group.rows)),
+            .all(Weight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Remove the record for {} on the name server, in a private zone or in a hosts file; or, if it is meant to \
@@ -130,11 +130,11 @@ fn ask(rows: &[Row<'_>]) -> Option<String> {
 
 fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows).len();
+    let hosts = phrases::hosts(rows).len();
     let server = rows.first().and_then(Row::deciding_server).map(|server| server.ip());
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
-    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), say::examples(rows));
-    if say::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), phrases::examples(rows));
+    if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {
         grounds = grounds.refuted("too few dependencies for a policy");
     }
     let fix = if server == Some(PLATFORM) {
@@ -152,7 +152,7 @@ fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!(
             "{} of {} do not exist according to {name}",
             count(hosts, "name"),
-            say::subject(rows)
+            phrases::subject(rows)
         ),
         grounds: platform::of_names(view, rows, grounds),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::say;
+use super::phrases;
 use crate::{
     azure::ACTIVATION,
     diagnosis::{
@@ -55,7 +55,7 @@ fn is_sunk(row: &Row<'_>) -> bool {
 /// What is silent, where everything is that only a way out leads to.
 fn silent<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Row<'a>> {
     let beyond: Vec<&Row<'a>> = beyond(view).collect();
-    if say::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
+    if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
         return Vec::new();
     }
     let is_silent = |row: &&Row<'a>| row.is_silent() && row.is_public() && !is_sunk(row);
@@ -73,7 +73,7 @@ fn silence(view: &RunView<'_>, group: &Group<'_>) -> String {
     let ports: BTreeSet<u16> = group.rows.iter().map(|row| row.endpoint.port).collect();
     format!(
         "none of {} public hosts answers, on any of {}",
-        say::hosts(beyond(view)).len(),
+        phrases::hosts(beyond(view)).len(),
         count(ports.len(), "port")
     )
 }
@@ -124,7 +124,7 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             server.ip()
         ));
     }
-    let answering: Vec<&str> = say::titles(view.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
+    let answering: Vec<&str> = phrases::titles(view.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
     grounds = grounds.note(if answering.is_empty() {
         "services with service endpoints do not answer either".into()
     } else {

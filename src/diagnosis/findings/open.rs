@@ -1,6 +1,6 @@
 //! What must not get out, and does.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -30,10 +30,10 @@ fn must_be_blocked(row: &Row<'_>) -> Option<String> {
 }
 
 fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
-    let (subject, ports) = (say::subject(&group.rows), say::ports(&group.rows));
+    let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
     Account {
         title: format!("{subject}: {ports} must be blocked and is not"),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Proof), say::examples(&group.rows)),
+        grounds: Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         suspects: vec![
             Suspect::Nsg,
             Suspect::FirewallNetworkRule,
@@ -47,10 +47,10 @@ fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 fn never_tried<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
-    let (subject, ports) = (say::subject(&group.rows), say::ports(&group.rows));
+    let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
     Account {
         title: format!("{subject}: {ports} was not tried, so it is not known to be blocked"),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(&group.rows)),
+        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new("Give this test's target as an address, so that it does not depend on DNS."),
         impact: None,

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::say;
+use super::phrases;
 use crate::{
     address,
     diagnosis::{
@@ -73,7 +73,7 @@ fn astray(row: &Row<'_>) -> Option<Astray> {
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let who = match hosts[..] {
         [one] => format!("The instance's own name {one}"),
         ref many => format!("{} of the instance's own", count(many.len(), "name")),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::say;
+use super::phrases;
 use crate::{
     azure::PLATFORM,
     diagnosis::{
@@ -81,10 +81,13 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     let cause = rows.first().and_then(|row| row.judgement.cause);
-    let headline = cause.map_or_else(String::new, |cause| say::headline(rows, cause));
+    let headline = cause.map_or_else(String::new, |cause| phrases::headline(rows, cause));
     Account {
-        title: format!("{}: {failing} of {all} addresses fail, {headline}", say::subject(rows)),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), say::examples(rows)),
+        title: format!(
+            "{}: {failing} of {all} addresses fail, {headline}",
+            phrases::subject(rows)
+        ),
+        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), phrases::examples(rows)),
         suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),
         fix: cause.map_or_else(Fix::default, |cause| fix::advise(cause, rows, view)),
         impact: None,
@@ -101,8 +104,12 @@ fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         Weight::Supports(Basis::Ambiguous)
     };
     Account {
-        title: format!("{}: {} works, with an anomaly", say::subject(rows), say::ports(rows)),
-        grounds: Grounds::default().all(weight, say::examples(rows)),
+        title: format!(
+            "{}: {} works, with an anomaly",
+            phrases::subject(rows),
+            phrases::ports(rows)
+        ),
+        grounds: Grounds::default().all(weight, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Service],
         fix: Fix::new(
             "Check whether a device on the path ends connections that it has let through; the service itself is verified.",
@@ -121,7 +128,10 @@ fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Account {
-        title: format!("Name servers differ about {}", count(say::hosts(rows).len(), "name")),
+        title: format!(
+            "Name servers differ about {}",
+            count(phrases::hosts(rows).len(), "name")
+        ),
         grounds: Grounds::default()
             .all(Weight::Supports(Basis::Ambiguous), first)
             .note("a resolver uses one or the other, so the instance fails intermittently"),

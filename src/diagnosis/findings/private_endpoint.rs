@@ -1,6 +1,6 @@
 //! Private endpoints that do not answer.
 
-use super::say;
+use super::phrases;
 use crate::{
     address,
     diagnosis::{
@@ -59,17 +59,20 @@ fn addresses(rows: &[Row<'_>]) -> Vec<String> {
 
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let addresses = addresses(rows);
     let title = match (&hosts[..], &addresses[..]) {
-        ([_], [address]) => format!("{}: the private endpoint {address} does not answer", say::leader(rows)),
-        ([_], _) => format!("{}: its private endpoint does not answer", say::leader(rows)),
+        ([_], [address]) => format!(
+            "{}: the private endpoint {address} does not answer",
+            phrases::leader(rows)
+        ),
+        ([_], _) => format!("{}: its private endpoint does not answer", phrases::leader(rows)),
         _ => format!("Private endpoints of {} hosts do not answer", hosts.len()),
     };
     Account {
         title,
         grounds: Grounds::default()
-            .all(Weight::Supports(Basis::Pattern), say::examples(rows))
+            .all(Weight::Supports(Basis::Pattern), phrases::examples(rows))
             .note("a deleted private endpoint may leave its DNS record behind, and one whose subnet blocks the traffic does not answer")
             .note("service tags contain public addresses only: a rule with a tag does not cover a private endpoint"),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::Nsg, Suspect::Udr, Suspect::Nva],
@@ -77,7 +80,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
             "Check that the private endpoint at {} exists and is approved, and allow {} into its subnet; if it was \
              deleted, delete its record.",
             list(&addresses.iter().map(String::as_str).collect::<Vec<_>>(), 2),
-            say::ports(rows)
+            phrases::ports(rows)
         ))
         .look([
             "az network private-endpoint list --query \"[].{name:name, addresses:customDnsConfigs[].ipAddresses[], \

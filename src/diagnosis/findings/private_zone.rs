@@ -1,6 +1,6 @@
 //! Private DNS zones that hide a name.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
@@ -55,13 +55,13 @@ fn is_microsofts(row: &Row<'_>) -> bool {
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows);
+    let hosts = phrases::hosts(rows);
     let shown: Vec<(Option<String>, Sign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
     let zone = shown.first().and_then(|(zone, _)| zone.as_deref());
     let weakest = shown.iter().map(|(_, sign)| *sign).min().unwrap_or(Sign::Name);
     let name = zone.map_or_else(String::new, |zone| format!(" {zone}"));
     let title = match hosts[..] {
-        [_] => format!("{}: the private zone{name} has no record", say::leader(rows)),
+        [_] => format!("{}: the private zone{name} has no record", phrases::leader(rows)),
         _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
     let basis = match weakest {
@@ -70,7 +70,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Sign::Name => Basis::Ambiguous,
     };
     let mut grounds = Grounds::default()
-        .all(Weight::Supports(basis), say::examples(rows))
+        .all(Weight::Supports(basis), phrases::examples(rows))
         .note("a zone linked to the network answers for all names in it, and hides the public ones");
     if weakest < Sign::Authority {
         grounds =
@@ -106,7 +106,7 @@ fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
         );
     }
     let (theirs, own): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().copied().partition(is_microsofts);
-    let (theirs, own) = (say::hosts(&theirs), say::hosts(&own));
+    let (theirs, own) = (phrases::hosts(&theirs), phrases::hosts(&own));
     match (theirs.len(), own.len()) {
         (_, 0) => format!(
             "Unlink the zone from this network, or {FALL_BACK}: {} {} Microsoft's, and you cannot add a record for it.",

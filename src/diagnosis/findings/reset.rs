@@ -1,6 +1,6 @@
 //! SYNs that are answered with a reset.
 
-use super::{left, say};
+use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
@@ -48,13 +48,13 @@ fn beside(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
             (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
         };
         let akin: Vec<Row<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
-        akin.iter().all(is_reset) && say::dependencies(&akin).len() >= FEWEST_DEPENDENCIES
+        akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= FEWEST_DEPENDENCIES
     };
     let is_lone = |row: &&Row<'_>| {
         let rules = [(false, false), (true, false), (false, true), (true, true)];
         !rules.iter().any(|(by_port, by_tag)| is_whole(row, *by_port, *by_tag))
     };
-    let hosts = say::hosts(rows.iter().filter(is_lone)).len();
+    let hosts = phrases::hosts(rows.iter().filter(is_lone)).len();
     (hosts > 0).then(|| {
         format!(
             "others on this port and with the same tag are not refused, so {} may simply not be listening",
@@ -87,10 +87,10 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let all = format!(
         "{} of {} answer our SYN with a reset",
-        say::host_count(rows),
-        say::subject(rows)
+        phrases::host_count(rows),
+        phrases::subject(rows)
     );
-    let grounds = if say::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+    let grounds = if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {
         Grounds::default().refuted("services of one or two dependencies may not be listening there")
     } else {
         Grounds::default()
@@ -102,10 +102,10 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title: format!(
             "A device on the path resets {} to {}",
-            say::ports(rows),
-            say::host_count(rows)
+            phrases::ports(rows),
+            phrases::host_count(rows)
         ),
-        grounds: grounds.all(Weight::Tells, say::examples(rows)),
+        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
         fix: Fix::new(allow.summary).look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,

@@ -1,6 +1,6 @@
 //! Documentation that is behind.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
-    let hosts = say::hosts(&group.rows);
+    let hosts = phrases::hosts(&group.rows);
     Account {
         title: format!("Retired, still in the documentation: {}", count(hosts.len(), "host")),
         grounds: Grounds::default().note(format!("no name server knows {}", list(&hosts, 4))),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         context, fix,
@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
         let in_order: Vec<Row<'_>> = rows.iter().map(|(_, row)| *row).collect();
         Group::by(&in_order, |row| {
             let (face, _) = rows.iter().find(|(_, other)| other.index == row.index)?;
-            Some(format!("page-{}", say::slug(&say::shortened(&face.text))))
+            Some(format!("page-{}", phrases::slug(&phrases::shortened(&face.text))))
         })
     }),
     describe,
@@ -48,8 +48,8 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .filter(|page| rows.iter().any(|row| row.index == page.index))
         .collect();
     let quote = here.first().map_or("", |page| page.face.quote.as_str());
-    let hosts = say::hosts(rows);
-    let ports = say::ports(rows);
+    let hosts = phrases::hosts(rows);
+    let ports = phrases::ports(rows);
     let owners: BTreeSet<String> = hosts.iter().map(|host| context::owner(host)).collect();
     let replaced = here.iter().filter(|page| page.in_place_of_an_object).count();
     let grounds = if replaced > 1 {
@@ -66,12 +66,12 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             ))
             .open("servers of the same product may use the same error page")
     };
-    let whole = (say::shortened(quote) != quote).then(|| format!("the page contains \"{quote}\""));
+    let whole = (phrases::shortened(quote) != quote).then(|| format!("the page contains \"{quote}\""));
     Account {
         title: format!(
             "{} answer {ports} with the same page: \"{}\"",
             count(hosts.len(), "host"),
-            say::shortened(quote)
+            phrases::shortened(quote)
         ),
         grounds: grounds
             .all(Weight::Supports(Basis::Ambiguous), whole)

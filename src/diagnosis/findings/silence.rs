@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{left, say};
+use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
@@ -43,7 +43,7 @@ pub(super) const LEFT: Rule = Rule {
     describe: |view, group| {
         let account = left::describe(view, group, "gets no reply");
         // A lone silent host among many that answer may be the service's own trouble.
-        let lone = say::hosts(&group.rows).len() == 1 && left::well(view, &group.rows) > 0;
+        let lone = phrases::hosts(&group.rows).len() == 1 && left::well(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
         Account {
             grounds: if lone {
@@ -79,15 +79,15 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
             .filter(|row| row.endpoint.port == port)
             .copied()
             .collect();
-        let whose = say::dependencies(&rows);
-        match groups.iter_mut().find(|known| say::dependencies(known) == whose) {
+        let whose = phrases::dependencies(&rows);
+        match groups.iter_mut().find(|known| phrases::dependencies(known) == whose) {
             Some(known) => known.extend(rows),
             None => groups.push(rows),
         }
     }
     let in_order = |mut rows: Vec<Row<'a>>| {
         rows.sort_by_key(|row| row.index);
-        Group::new(say::port_scope(&rows), rows)
+        Group::new(phrases::port_scope(&rows), rows)
     };
     groups.into_iter().map(in_order).collect()
 }
@@ -125,21 +125,24 @@ fn by_tag<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
     let is_whole = |row: &Row<'a>| dialled(row).iter().all(Row::is_silent);
     Group::by(unexplained, |row| {
         let named = is_dropped(row) && !row.tag().is_empty();
-        (named && is_whole(row)).then(|| format!("tag-{}", say::kebab(row.tag())))
+        (named && is_whole(row)).then(|| format!("tag-{}", phrases::kebab(row.tag())))
     })
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let ports = say::ports(rows);
+    let ports = phrases::ports(rows);
     let tags = distinct(rows.iter().map(Row::tag));
-    let title = match (say::titles(rows).as_slice(), tags.as_slice()) {
+    let title = match (phrases::titles(rows).as_slice(), tags.as_slice()) {
         ([one], _) => format!("{one}: {ports} gets no reply (silently dropped)"),
         (_, [tag]) if group.scope.starts_with("tag-") => format!(
             "{ports} to the tag {tag} gets no reply (silently dropped), {}",
-            say::host_count(rows)
+            phrases::host_count(rows)
         ),
-        _ => format!("{ports} gets no reply (silently dropped), {}", say::host_count(rows)),
+        _ => format!(
+            "{ports} gets no reply (silently dropped), {}",
+            phrases::host_count(rows)
+        ),
     };
     Account {
         title,
@@ -156,9 +159,9 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     let tries: usize = rows.iter().map(Row::unanswered).sum();
     let basis = if tries > 1 { Basis::Pattern } else { Basis::Ambiguous };
     let seen = if over_tcp {
-        vec![say::silence(rows)]
+        vec![phrases::silence(rows)]
     } else {
-        say::examples(rows)
+        phrases::examples(rows)
     };
     alike(view, rows)
         .all(Weight::Supports(basis), seen)
@@ -241,9 +244,9 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
             other.endpoint.host, other.endpoint.port
         ));
     }
-    let same_port = say::hosts(view.proved().filter(on_port)).len();
+    let same_port = phrases::hosts(view.proved().filter(on_port)).len();
     let tags = distinct(rows.iter().map(Row::tag));
-    let same_tag = say::hosts(view.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
+    let same_tag = phrases::hosts(view.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
     let are_own = rows.iter().all(|row| row.endpoint.of_instance.is_some());
     if are_own {
         // Backends share neither tag nor owner.
@@ -258,7 +261,7 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
             count(same_port, "host")
         ));
     } else if let Some(port) = busiest_port(view.proved().filter(elsewhere)).filter(|_| same_host.is_none()) {
-        let hosts = say::hosts(view.proved().filter(elsewhere).filter(|row| row.endpoint.port == port)).len();
+        let hosts = phrases::hosts(view.proved().filter(elsewhere).filter(|row| row.endpoint.port == port)).len();
         sentences.push(format!("TCP {port} works to {}", count(hosts, "host")));
     }
     sentences

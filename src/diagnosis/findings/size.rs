@@ -1,6 +1,6 @@
 //! Packets of full size that are lost.
 
-use super::say;
+use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let hosts = say::hosts(rows).len();
+    let hosts = phrases::hosts(rows).len();
     let arrivals = rows.iter().filter(|row| has_gaps(row)).count();
     let basis = if hosts >= SEVERAL || arrivals > 0 {
         Basis::Proof
@@ -56,7 +56,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
                 "small packets pass, so no rule blocks this; {}",
                 direction(rows)
             ))
-            .all(Weight::Tells, say::examples(rows)),
+            .all(Weight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
             "Allow ICMP \"fragmentation needed\" (type 3, code 4) along the path, or clamp the MSS on the tunnel to \

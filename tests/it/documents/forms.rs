@@ -163,7 +163,7 @@ fn service_tags_are_read_in_every_form() {
     assert_eq!(one.spelling("sql"), Some("Sql"));
     // A further page is said.
     let page = json!({ "values": list, "nextLink": "https://management.azure.com/next" }).to_string();
-    let notices = NetworkRules::new(None, None, Some(tags(page.as_bytes()))).notices(&Standpoint::default());
+    let notices = NetworkRules::new(None, None, Some(tags(page.as_bytes()))).notices(&Origin::default());
     assert!(notices[0].contains("first page of several"), "{notices:?}");
 }
 
@@ -280,7 +280,7 @@ fn an_empty_list_is_taken_and_said() {
         "[[]]",
     ] {
         let bytes = empty.as_bytes();
-        let notices = |rules: NetworkRules| rules.notices(&Standpoint::default());
+        let notices = |rules: NetworkRules| rules.notices(&Origin::default());
         for said in [
             notices(NetworkRules::new(Some(security(bytes)), None, None)),
             notices(NetworkRules::new(None, Some(routes(bytes)), None)),

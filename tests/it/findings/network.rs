@@ -17,7 +17,7 @@ use apim_probe::{
     },
     import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
     model::{Finding, Protocol, Tier, Vnet},
-    network::{NetworkRules, Predictions, Standpoint, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, Origin, Predictions, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
     probe::{
         Run,
@@ -407,7 +407,7 @@ impl Network {
         let basis = Basis {
             catalog: &self.catalog,
             cloud: self.cloud,
-            from: self.standpoint(),
+            from: self.origin(),
             is_forced: self.rules.as_ref().and_then(NetworkRules::is_forced),
             network: self.rules.as_ref(),
             first_priority: None,
@@ -419,11 +419,11 @@ impl Network {
 
     fn predictions(&self, run: &Run) -> Option<Predictions> {
         let rules = self.rules.as_ref()?;
-        Some(rules.predictions(&self.plan, &run.traces, &self.standpoint()))
+        Some(rules.predictions(&self.plan, &run.traces, &self.origin()))
     }
 
-    fn standpoint(&self) -> Standpoint<'static> {
-        Standpoint {
+    fn origin(&self) -> Origin<'static> {
+        Origin {
             region: self.region,
             addresses: &[OWN],
         }

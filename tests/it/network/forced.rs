@@ -86,7 +86,7 @@ fn a_rule_that_denies_the_internet_never_bites() {
 #[test]
 fn no_endpoint_is_denied_for_want_of_an_internet() {
     let here = ["10.1.2.7".parse().unwrap()];
-    let from = Standpoint {
+    let from = Origin {
         region: Some("westeurope"),
         addresses: &here,
     };
@@ -169,7 +169,7 @@ fn rules_and_routes_of_different_times_settle_nothing() {
         "{}",
         prediction.words
     );
-    let notices = rules.notices(&Standpoint::default());
+    let notices = rules.notices(&Origin::default());
     assert!(notices.iter().any(|notice| notice.contains("0.0.0.0/0")), "{notices:?}");
 }
 

@@ -1,11 +1,10 @@
-//! The two halves of a prediction: what the security groups say, and what the routes say.
+//! The two parts of a prediction: what the NSG rules decide, and what the routes decide.
 
 use super::{
-    API_MANAGEMENT, NetworkRules,
+    API_MANAGEMENT, NetworkRules, describe,
     evaluate::{Decision, Doubt, Flow, Known, Remote, Security, routing, security},
     nsg::SecurityRules,
     routes::Route,
-    words,
 };
 use crate::{
     azure::NextHop,
@@ -71,7 +70,7 @@ impl NetworkRules {
         let shares = routing(self.routes.as_ref()?, remote);
         let Some((route, share)) = shares.first() else {
             // Azure's own table has a route for everything, so this one is not whole.
-            let words = format!("none of the given routes leads to {}", words::remote(remote));
+            let words = format!("none of the given routes leads to {}", describe::remote(remote));
             return Some(Routed {
                 verdict: Expected::Unknown,
                 route: None,
@@ -79,7 +78,7 @@ impl NetworkRules {
                 words,
             });
         };
-        let named = words::route(route, share);
+        let named = describe::route(route, share);
         let says = format!("the {named} leads to {}", route.leads());
         let dropped = |route: &Route| route.next_hop == NextHop::None;
         let other = shares
@@ -99,7 +98,7 @@ impl NetworkRules {
         };
         Some(Routed {
             verdict,
-            route: Some(words::route_match(route, share)),
+            route: Some(describe::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
             words,
         })
@@ -113,8 +112,8 @@ impl NetworkRules {
         let Some((route, share)) = shares.iter().find(|(route, _)| strays(route)).or(shares.first()) else {
             return self.routed(remote);
         };
-        let named = words::route(route, share);
-        let source = words::remote(remote);
+        let named = describe::route(route, share);
+        let source = describe::remote(remote);
         // Where no list tells the tag's addresses, another route of the user's may be the one for it.
         let outward = |route: &&Route| {
             let is_users = route.length > 0 && route.source == Source::User && route.next_hop == NextHop::Internet;
@@ -126,11 +125,11 @@ impl NetworkRules {
         {
             return Some(Routed {
                 verdict: Expected::Allow,
-                route: Some(words::route_match(route, &route.addresses)),
+                route: Some(describe::route_match(route, &route.addresses)),
                 next_hop: Some(route.next_hop.clone()),
                 words: format!(
                     "replies to {source} leave through the {}",
-                    words::route(route, &route.addresses)
+                    describe::route(route, &route.addresses)
                 ),
             });
         }
@@ -165,7 +164,7 @@ impl NetworkRules {
         };
         Some(Routed {
             verdict,
-            route: Some(words::route_match(route, share)),
+            route: Some(describe::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
             words,
         })
@@ -192,8 +191,12 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
             } else {
                 Expected::Allow
             },
-            rule: Some(words::rule_match(decision.group, rule)),
-            words: format!("{} {}", words::rule(decision, rule), words::does(rule.access, flow)),
+            rule: Some(describe::rule_match(decision.group, rule)),
+            words: format!(
+                "{} {}",
+                describe::rule(decision, rule),
+                describe::does(rule.access, flow)
+            ),
         },
         Security::Mixed(shares) => {
             const MOST: usize = 3;
@@ -203,13 +206,13 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                 } else {
                     "allows"
                 };
-                format!("{} {verb} {share}", words::short_rule(place, rule))
+                format!("{} {verb} {share}", describe::short_rule(place, rule))
             });
             let parts = parts.collect::<Vec<_>>().join("; ");
             let words = format!(
                 "NSG rules split {} with {}: {parts}",
-                words::port(flow),
-                words::remote(flow.remote)
+                describe::port(flow),
+                describe::remote(flow.remote)
             );
             Guarded {
                 verdict: Expected::Unknown,
@@ -221,11 +224,11 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
             let otherwise = rule.map_or_else(String::new, |rule| {
                 format!(
                     ", or else {} {}",
-                    words::short_rule(place, rule),
-                    words::does(rule.access, flow)
+                    describe::short_rule(place, rule),
+                    describe::does(rule.access, flow)
                 )
             });
-            let doubtful = words::short_rule(place, doubt);
+            let doubtful = describe::short_rule(place, doubt);
             let words = match about {
                 Doubt::Tag => {
                     format!("depends on the addresses in NSG rule {doubtful}: pass --service-tags{otherwise}")
@@ -241,7 +244,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
             }
         }
         Security::Undecided => {
-            let words = format!("no NSG rule of the {} covers {}", place.as_str(), words::port(flow));
+            let words = format!("no NSG rule of the {} covers {}", place.as_str(), describe::port(flow));
             Guarded {
                 verdict: Expected::Unknown,
                 rule: None,
