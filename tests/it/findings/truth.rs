@@ -320,6 +320,27 @@ fn what_is_sure_is_true_and_its_fix_would_mend_it() {
     );
 }
 
+/// A network in which a broken name led to its true addresses would hold true findings to be false.
+#[test]
+fn a_broken_name_is_broken_at_every_server_that_answers() {
+    for server in [Server::Well, Server::UdpOnly, Server::MuteOverTcp] {
+        let network = Network::with(&[(CUSTOM_DNS, server)]).fault(
+            |endpoint| endpoint.host == "cacerts.digicert.com",
+            &Fault::Leads("10.9.9.9"),
+        );
+        let mut findings = network.findings().into_iter();
+        let led = findings.any(|finding| finding.id == "private-address/10.9.9.9");
+        assert!(led, "{server:?}");
+    }
+    // Port 80 is silent everywhere, but for this name.
+    let imagined = imagine(9_231_060_216_932_017_389);
+    for finding in imagined.network.findings() {
+        let is_sure = finding.confidence >= Confidence::High;
+        let why = falsehood(&imagined, &finding).filter(|_| is_sure);
+        assert!(why.is_none(), "{}: {why:?}: {}", finding.id, imagined.story);
+    }
+}
+
 /// The kinds that a control can refute.
 const REFUTABLE: [FindingKind; 4] = [
     FindingKind::NameFilter,

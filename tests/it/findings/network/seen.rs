@@ -169,6 +169,11 @@ impl Server {
         Self::MuteOverTcp,
         Self::CutsShort,
     ];
+
+    /// Whether questions over UDP get a whole answer: one about a name that is broken is then broken too.
+    pub(crate) fn answers_over_udp(self) -> bool {
+        matches!(self, Self::Well | Self::UdpOnly | Self::MuteOverTcp)
+    }
 }
 
 /// Two public addresses, the same for the same host.
@@ -204,21 +209,21 @@ pub(super) fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Optio
 
 fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Fault>, index: usize) -> ServerReply {
     let end = match (server, fault) {
-        (Server::Well | Server::UdpOnly, Some(Fault::Nxdomain { authority, alias })) => {
+        (server, Some(Fault::Nxdomain { authority, alias })) if server.answers_over_udp() => {
             answered("NXDOMAIN", &[], alias.iter().copied(), *authority)
         }
-        (Server::Well | Server::UdpOnly, Some(Fault::Servfail)) => answered("SERVFAIL", &[], [], None),
+        (server, Some(Fault::Servfail)) if server.answers_over_udp() => answered("SERVFAIL", &[], [], None),
         (Server::Well, Some(Fault::RefusedName)) => answered("REFUSED", &[], [], None),
         (Server::Well, Some(Fault::Unanswered)) => DnsEnd::Silent { sent: 6 },
         (Server::Well, Some(Fault::CutShort)) => not_listening(),
         (Server::Well, Some(Fault::SecondServerDenies)) if index > 0 => answered("NXDOMAIN", &[], [], None),
-        (Server::Well | Server::UdpOnly, Some(Fault::Leads(to))) => {
+        (server, Some(Fault::Leads(to))) if server.answers_over_udp() => {
             answered("NOERROR", &[to.parse().unwrap()], [], None)
         }
-        (Server::Well | Server::UdpOnly, Some(Fault::Linked { alias, to })) => {
+        (server, Some(Fault::Linked { alias, to })) if server.answers_over_udp() => {
             answered("NOERROR", &[to.parse().unwrap()], [*alias], None)
         }
-        (Server::Well | Server::UdpOnly, Some(Fault::Aliased(alias))) => answered("NOERROR", &[], [*alias], None),
+        (server, Some(Fault::Aliased(alias))) if server.answers_over_udp() => answered("NOERROR", &[], [*alias], None),
         _ => of_server(server, Transport::Udp, at),
     };
     let mut v4 = exchange(address, Transport::Udp, end);
