@@ -11,20 +11,8 @@
 # The files are in target/release-files after it.
 set -euo pipefail
 
-usage() {
-    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
-}
-
-for argument in "$@"; do
-    case $argument in
-        x86_64 | aarch64) ;;
-        --help) usage && exit ;;
-        *)
-            echo "reproduce: $argument is none of x86_64, aarch64 (see --help)" >&2
-            exit 2
-            ;;
-    esac
-done
+# shellcheck source=scripts/package/arguments.sh
+source "$(dirname "$0")/package/arguments.sh"
 cd "$(dirname "$0")/.."
 
 target_dir=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
