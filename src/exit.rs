@@ -18,8 +18,8 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
             .filter(|e| e.verdict == Verdict::NotTested)
             .count();
         let reason = format!(
-            "interrupted, {untried} of {} endpoints not tested",
-            report.endpoints.len()
+            "interrupted, {untried} of {} not tested",
+            words::count(report.endpoints.len(), "endpoint")
         );
         return ExitStatus::new(ExitStatus::INTERRUPTED, reason);
     }

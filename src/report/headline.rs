@@ -63,10 +63,15 @@ impl Headline {
                 .filter(|e| e.verdict != Verdict::NotTested)
                 .count();
             let all = report.endpoints.len();
+            let verb = if tried == 1 { "was" } else { "were" };
             headline = Self {
                 tone: Tone::Doubtful,
                 word: "INTERRUPTED",
-                sentence: format!("{tried} of {all} endpoints were tested; so far {}", headline.sentence),
+                sentence: format!(
+                    "{tried} of {} {verb} tested; so far {}",
+                    count(all, "endpoint"),
+                    headline.sentence
+                ),
             };
         }
         headline
@@ -82,12 +87,8 @@ impl Headline {
         let mut headline = Self::of_groups(&required, "required", place);
         let blocked = with(&optional, Status::Blocked);
         if blocked > 0 {
-            let verb = if blocked == 1 { "is" } else { "are" };
-            let _ = write!(
-                headline.sentence,
-                "; {blocked} of {} optional ones {verb} blocked",
-                optional.len()
-            );
+            let share = share(blocked, optional.len(), "optional one");
+            let _ = write!(headline.sentence, "; {share} blocked");
         }
         headline
     }
@@ -95,7 +96,7 @@ impl Headline {
     /// The headline of dependencies that are all required or all optional.
     fn of_groups(groups: &[Group], kind: &str, place: &str) -> Self {
         let all = groups.len();
-        let noun = if all == 1 { "dependency" } else { "dependencies" };
+        let of_all = |part| share(part, all, &format!("{kind} dependency"));
         let blocked = with(groups, Status::Blocked);
         let doubtful: usize = [Status::Unproven, Status::Incomplete, Status::NotTested]
             .map(|s| with(groups, s))
@@ -115,19 +116,17 @@ impl Headline {
                 "no required or optional dependency was selected".to_owned(),
             )
         } else if blocked > 0 {
-            let verb = if blocked == 1 { "is" } else { "are" };
             (
                 Tone::Bad,
                 "BLOCKED",
-                format!("{blocked} of {all} {kind} {noun} {verb} blocked {place}{degraded}"),
+                format!("{} blocked {place}{degraded}", of_all(blocked)),
             )
         } else if doubtful > 0 {
-            let verb = if doubtful == 1 { "is" } else { "are" };
-            let counted = format!("{doubtful} of {all} {kind} {noun} {verb} not proved");
+            let doubtful = of_all(doubtful);
             (
                 Tone::Doubtful,
                 "INCOMPLETE",
-                format!("nothing {kind} is blocked, but {counted}{degraded}"),
+                format!("nothing {kind} is blocked, but {doubtful} not proved{degraded}"),
             )
         } else if all == 1 {
             (
@@ -173,6 +172,16 @@ impl Headline {
                 };
             }
         }
+    }
+}
+
+/// So many of all, up to the verb: `the required dependency is`, `1 of 3 optional ones is`, `4 of 7 required dependencies are`.
+fn share(part: usize, all: usize, noun: &str) -> String {
+    let verb = if part == 1 { "is" } else { "are" };
+    if all == 1 {
+        format!("the {noun} {verb}")
+    } else {
+        format!("{part} of {} {verb}", count(all, noun))
     }
 }
 
@@ -249,4 +258,23 @@ pub fn run(report: &Report) -> [String; 2] {
 /// When the run began: `2026-11-21 20:00:00 UTC`.
 pub fn time(report: &Report) -> String {
     report.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn one_and_many_read_naturally() {
+        for (part, all, noun, words) in [
+            (1, 1, "required dependency", "the required dependency is"),
+            (1, 7, "required dependency", "1 of 7 required dependencies is"),
+            (4, 7, "required dependency", "4 of 7 required dependencies are"),
+            (1, 1, "optional one", "the optional one is"),
+            (1, 3, "optional one", "1 of 3 optional ones is"),
+            (3, 3, "optional one", "3 of 3 optional ones are"),
+        ] {
+            assert_eq!(share(part, all, noun), words);
+        }
+    }
 }
