@@ -386,10 +386,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 /// every new connection silent, and the questions over UDP go on.
 fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     if let Some(host) = view.controls.lost_later() {
-        return grounds.against(format!(
-            "{host}, which had answered a connection, was silent to another behind it: connections are lost, whatever they go to (a \
-             NAT that has run out of ports)"
-        ));
+        return grounds.against(phrases::lost(host));
     }
     match &view.controls.late {
         Some(late) if late.is_answered() => {

@@ -55,6 +55,14 @@ pub(super) fn port_scope(rows: &[Row<'_>]) -> String {
     named.collect::<Vec<_>>().join("-")
 }
 
+/// What a host shows that answered one connection and not the next: no rule does both.
+pub(super) fn lost(host: &str) -> String {
+    format!(
+        "{host} answered one connection and then not another: connections are lost whatever their destination (SNAT port \
+         exhaustion, a link that went down or loses packets)"
+    )
+}
+
 /// A port of these rows on which somebody accepts connections for an address that nobody owns.
 pub(super) fn middlebox(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);

@@ -174,10 +174,7 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
     if rows.iter().any(Row::is_tcp)
         && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
     {
-        grounds = grounds.against(format!(
-            "{host} answered one connection and then not another: connections are lost whatever their destination \
-             (SNAT port exhaustion, a link that went down or loses packets)"
-        ));
+        grounds = grounds.against(phrases::lost(host));
     }
     let is_akin = |other: &&Row<'_>| {
         rows.iter().any(|row| {

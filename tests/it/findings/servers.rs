@@ -170,7 +170,7 @@ fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
     let cut_short = || dns(Server::Well).fault(of("storage"), &Fault::CutShort);
     for (network, confidence, phrase) in [
         (silent().late(true), Confidence::High, "so connections get out"),
-        (silent().late(false), Confidence::Medium, "run out of ports"),
+        (silent().late(false), Confidence::Medium, "SNAT port exhaustion, a link"),
         (silent(), Confidence::Medium, "connections may be lost"),
         (cut_short(), Confidence::High, "refuses TCP 53"),
     ] {
