@@ -23,11 +23,7 @@ static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     let programs = [
         "ar", "strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl",
     ];
-    let missing: Vec<_> = programs.into_iter().filter(|name| !is_there(name)).collect();
-    if !missing.is_empty() {
-        let said = format!("left out: packages cannot be made without {}", missing.join(", "));
-        assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{said}");
-        eprintln!("{said}");
+    if lacks(&programs) {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -394,6 +390,18 @@ fn path() -> String {
 
 fn is_there(program: &str) -> bool {
     std::env::split_paths(&path()).any(|folder| folder.join(program).exists())
+}
+
+/// Programs that not everybody has; where they must be there, it is a failure that they are not.
+fn lacks(programs: &[&str]) -> bool {
+    let missing: Vec<_> = programs.iter().copied().filter(|name| !is_there(name)).collect();
+    if missing.is_empty() {
+        return false;
+    }
+    let said = format!("left out, as this is missing: {}", missing.join(", "));
+    assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{said}");
+    eprintln!("{said}");
+    true
 }
 
 /// What it prints; a test fails with what it says where it fails.

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{is_there, run};
+use super::{is_there, lacks, run};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -25,16 +25,6 @@ fn output(command: &mut Command) -> (bool, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.success(), text(stdout), text(stderr))
-}
-
-/// Programs that not everybody has; where they must be there, it is a failure that they are not.
-fn lacks(programs: &[&str]) -> bool {
-    let Some(missing) = programs.iter().find(|program| !is_there(program)) else {
-        return false;
-    };
-    assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{missing} is missing");
-    eprintln!("left out: {missing} is missing");
-    true
 }
 
 /// The libraries that cargo links into the agent, by its own account.
