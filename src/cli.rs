@@ -298,7 +298,7 @@ pub struct RulesArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A dependency, a cause, a kind of finding, a finding's id, a host or a tier [default: list everything]
+    /// A dependency, a cause, a kind of finding, a finding's id, a tier, a pattern of compare or a host [default: list everything]
     #[arg(value_name = "WORD", value_parser = suggesting(word, suggest::words), hide_possible_values = true)]
     pub word: Option<String>,
     /// public, usgov or china, or Azure's own names for them

@@ -45,7 +45,22 @@ pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, St
     host::page(target, catalog, cloud).ok_or_else(|| unknown(word, catalog))
 }
 
-/// Every word that [`explain`] knows, with what it means: dependencies, causes, kinds of findings, patterns of `compare`.
+/// Every word that [`explain`] knows beside hosts: what the catalog names, and the closed lists.
+pub fn words(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
+    ids.chain(closed())
+}
+
+/// The words of the closed lists: causes, kinds of findings, tiers, patterns of `compare`.
+fn closed<'a>() -> impl Iterator<Item = &'a str> {
+    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
+    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
+    let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
+    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str());
+    causes.chain(kinds).chain(tiers).chain(patterns)
+}
+
+/// Every word of [`words`] with what it means.
 pub fn list(catalog: &Catalog) -> String {
     words::list(catalog)
 }
@@ -73,15 +88,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
             dependency.id.as_str(),
         )
     });
-    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
-    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
-    let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
-    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str());
-    let words = causes
-        .chain(kinds)
-        .chain(tiers)
-        .chain(patterns)
-        .map(|word| (near(word), word));
+    let words = closed().map(|word| (near(word), word));
     let mut nearest: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
     nearest.truncate(MOST);
@@ -89,7 +96,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
         format!("no dependency in the catalog needs `{}`", escape(word))
     } else {
         format!(
-            "there is no dependency, cause, kind of finding or tier named `{}`",
+            "there is no dependency, cause, kind of finding, tier or pattern of compare named `{}`",
             escape(word)
         )
     };

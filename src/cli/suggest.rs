@@ -10,8 +10,7 @@ use clap::{
 use crate::{
     azure::region,
     catalog::{self, Catalog},
-    compare::Kind as Pattern,
-    model::{Cause, FindingKind},
+    explain,
 };
 
 /// A parser of any value, with the words that a shell completes.
@@ -82,10 +81,7 @@ const COMMANDS: [&str; 14] = [
 
 /// The words that `explain` knows.
 pub(super) fn words() -> Vec<String> {
-    let causes = Cause::ALL.iter().map(|cause| cause.as_str().to_owned());
-    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str().to_owned());
-    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str().to_owned());
-    ids().into_iter().chain(causes).chain(kinds).chain(patterns).collect()
+    explain::words(&Catalog::builtin()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use apim_probe::{
     azure::Cloud,
     catalog::{self, File, model::Catalog},
-    compare::Kind as Pattern,
-    explain::{explain, list},
-    model::{Cause, FindingKind, Tier},
+    explain::{explain, list, words},
+    model::{Cause, Tier},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -18,11 +17,7 @@ fn page(word: &str) -> String {
 #[test]
 fn every_word_has_a_page_of_80_columns() {
     let catalog = Catalog::builtin();
-    let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
-    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
-    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
-    let patterns = Pattern::ALL.iter().map(|pattern| pattern.as_str());
-    for word in ids.chain(causes).chain(kinds).chain(patterns) {
+    for word in words(&catalog) {
         for cloud in Cloud::ALL {
             let page = explain(word, &catalog, cloud).unwrap();
             for line in page.lines() {
@@ -166,7 +161,12 @@ fn a_host_is_told_by_who_needs_it() {
 #[test]
 fn without_a_word_all_words_are_listed() {
     let page = list(&Catalog::builtin());
-    for word in ["key-vault", "tls-untrusted", "name-filter"] {
+    assert!(
+        ["key-vault", "tls-untrusted", "name-filter", "premium-v2", "only-here"]
+            .iter()
+            .all(|word| words(&Catalog::builtin()).any(|known| known == *word))
+    );
+    for word in words(&Catalog::builtin()) {
         assert!(
             page.lines()
                 .any(|line| line.trim_start().starts_with(&format!("{word} "))),

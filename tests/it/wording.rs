@@ -9,8 +9,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::model::Catalog,
     cli::Cli,
-    explain::{explain, list},
-    model::{Cause, FindingKind, Tier},
+    explain::{explain, list, words},
 };
 use clap::CommandFactory;
 
@@ -99,12 +98,8 @@ fn help_reads_plainly() {
 #[test]
 fn explanations_read_plainly() {
     let catalog = Catalog::builtin();
-    let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
-    let causes = Cause::ALL.iter().map(|cause| cause.as_str());
-    let kinds = FindingKind::ALL.iter().map(|kind| kind.as_str());
-    let tiers = Tier::ALL.iter().map(|tier| tier.as_str());
     let mut texts = vec![("explain".to_owned(), list(&catalog))];
-    for word in ids.chain(causes).chain(kinds).chain(tiers) {
+    for word in words(&catalog) {
         let page = explain(word, &catalog, Cloud::Public).unwrap();
         texts.push((format!("explain {word}"), page));
     }
