@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     azure::Cloud,
     model::{Cause, Endpoint, ExitStatus, Expect, Need, Report, Verdict, json},
+    redact,
     text::words::{self, join},
 };
 
@@ -195,7 +196,7 @@ impl State {
     }
 }
 
-/// What changed of an endpoint; of addresses nothing that can be known where they may be stand-ins.
+/// What changed of an endpoint; nothing of addresses and issuers that may be stand-ins.
 fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
@@ -220,7 +221,9 @@ fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<C
     };
     let addresses = other_addresses(before, after);
     differs(Kind::AddressesChanged, addresses.filter(|_| !has_stand_ins));
-    differs(Kind::IssuerChanged, other_issuer(before, after));
+    let hides_issuer = |of: &Endpoint| has_stand_ins && of.stages.tls.as_ref().is_some_and(redact::hides_issuer);
+    let is_hidden = hides_issuer(before) || hides_issuer(after);
+    differs(Kind::IssuerChanged, other_issuer(before, after).filter(|_| !is_hidden));
     changes
 }
 

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     azure::resources::Known,
     catalog::OF_DOCUMENTS,
-    model::{Endpoint, Report, Selection},
+    model::{Endpoint, Report, Selection, TlsStage},
     plan::{self, Destination, Plan},
     vantage::Vantage,
 };
@@ -103,26 +103,26 @@ impl Redactor {
 
     /// Goes on with another plan; what has a stand-in keeps it.
     pub(crate) fn renew(&self, own: Own<'_>) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.names();
         names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
         take_in(&mut names, own);
     }
 
     /// A notice without what is to be kept back: what it quotes of a document is the user's as well.
     pub(crate) fn notice(&self, notice: &str) -> String {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.names();
         names.learn_quoted(notice);
         names.text(notice)
     }
 
     /// A file that the user named.
     pub(crate) fn learn_file(&self, path: &Path) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).learn_file(path);
+        self.names().learn_file(path);
     }
 
     /// The id of an endpoint without what is to be kept back.
     pub(crate) fn id(&self, id: &str) -> String {
-        turned_id(id, &mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        turned_id(id, &mut self.names())
     }
 
     /// A report without what is to be kept back.
@@ -130,7 +130,7 @@ impl Redactor {
     /// # Panics
     /// Never: a report can be written as a document and be read again, and a stand-in has the type of its original.
     pub(crate) fn report(&self, report: &Report) -> Report {
-        let names = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = &mut *self.names();
         learn(names, report);
         let mut document = serde_json::to_value(report).expect("a report is a document");
         turn(&mut document, None, names);
@@ -138,6 +138,10 @@ impl Redactor {
             redacted: true,
             ..serde_json::from_value(document).expect("a stand-in has the type of its original")
         }
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -252,7 +256,7 @@ fn learn(names: &mut Names, report: &Report) {
         }
         if let Some(tls) = &endpoint.stages.tls {
             // Who is no service of a public host's may be a proxy of the user's.
-            let is_untrusted = tls.outcome.as_str() == "tls-untrusted";
+            let is_untrusted = hides_issuer(tls);
             let is_theirs = is_own || tls.outcome.as_str() != "ok";
             for (name, kind) in [(&tls.subject, "subject"), (&tls.issuer, "issuer")] {
                 if let Some(name) = name
@@ -270,6 +274,11 @@ fn learn(names: &mut Names, report: &Report) {
             }
         }
     }
+}
+
+/// Whether who signed is the user's: an authority that nobody else trusts.
+pub(crate) fn hides_issuer(tls: &TlsStage) -> bool {
+    tls.outcome.as_str() == "tls-untrusted"
 }
 
 /// Whether nothing of the user's can stand there: a `source` is the word for where something is known from, or an address.

@@ -23,7 +23,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
         tell(
             "notice",
             "a report was made with --redact: one of your hosts may have a different stand-in in the other report, and changes of \
-             addresses are not shown; use the original reports",
+             addresses and of untrusted issuers are not shown; use the original reports",
         );
     }
     let status = diff.status();

@@ -256,7 +256,7 @@ impl Names {
     }
 
     /// A rule of a network's, unless every NSG has it.
-    pub(super) fn learn_rule(&mut self, name: &str) {
+    fn learn_rule(&mut self, name: &str) {
         let own = name.rsplit('/').next().unwrap_or(name);
         let bare = own.strip_prefix("DefaultRule_").unwrap_or(own);
         if !DEFAULT_RULES.iter().any(|known| known.eq_ignore_ascii_case(bare)) {

@@ -130,6 +130,37 @@ fn addresses_and_issuers_are_told_beside_the_verdict() {
 }
 
 #[test]
+fn no_change_is_told_of_what_may_be_a_stand_in() {
+    let signed = |address: u8, untrusted: bool, issuer: &str| {
+        let mut endpoint = sql();
+        endpoint.stages.dns.as_mut().unwrap().addresses = vec![IpAddr::from([20, 60, 1, address])];
+        let tls = endpoint.stages.tls.as_mut().unwrap();
+        tls.outcome = untrusted.then_some(Cause::TlsUntrusted).into();
+        tls.issuer = Some(issuer.into());
+        endpoint
+    };
+    let changes = |before: Endpoint, after: Endpoint, is_redacted: bool| {
+        let before = samples::report(vec![before], vec![]);
+        let mut after = samples::report(vec![after], vec![]);
+        after.redacted = is_redacted;
+        let (there, back) = (between(&before, &after), between(&after, &before));
+        assert_eq!(there.changes.len(), back.changes.len());
+        there.changes.iter().map(|change| change.kind).collect::<Vec<_>>()
+    };
+    let untrusted = || (signed(4, true, "CN=Contoso CA"), signed(5, true, "CN=issuer-1"));
+    let trusted = || (signed(4, false, "CN=DigiCert"), signed(5, false, "CN=Microsoft RSA"));
+    let both = [Kind::AddressesChanged, Kind::IssuerChanged];
+    for ((before, after), is_redacted, told) in [
+        (untrusted(), true, &[][..]),
+        (untrusted(), false, &both),
+        (trusted(), true, &[Kind::IssuerChanged]),
+        (trusted(), false, &both),
+    ] {
+        assert_eq!(changes(before, after, is_redacted), told, "{is_redacted}");
+    }
+}
+
+#[test]
 fn a_removed_endpoint_is_no_regression() {
     let before = samples::report(vec![sql()], vec![]);
     let after = samples::report(vec![], vec![]);
