@@ -138,6 +138,8 @@ impl Kind {
                 "The cause is something that this place has to itself: the subnet's NSG and route table, the VM's own NSG and \
                  firewall, or a firewall rule for this subnet's addresses.",
                 "If a VM in the same subnet gets through, the subnet's rules are cleared as well.",
+                "If the places tried different addresses, compare how the name resolves first: one of them may use a private \
+                 endpoint.",
             ],
             Self::Everywhere => &[
                 "The cause is something that all places share: the firewall or appliance that they all go through, their name \

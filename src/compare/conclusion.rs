@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Conclusion, Kind, Named, Row};
 use crate::{
-    model::{Cause, Ending, Expect, Need, Report, Stage, Standing, Suspect, Verdict},
+    model::{Cause, Ending, Endpoint, Expect, Need, Report, Stage, Standing, Suspect, Verdict},
     text::words::{self, list},
 };
 
@@ -401,7 +401,8 @@ impl Group<'_> {
                     parts.push(self.another_network(&look));
                 } else {
                     parts.push(format!(
-                        "the service answers, so check what is specific to {failing}: {look}"
+                        "the service answers{}, so check what is specific to {failing}: {look}",
+                        self.other_addresses(&failing)
                     ));
                 }
             }
@@ -420,13 +421,15 @@ impl Group<'_> {
                     self.another_network(&look)
                 } else if self.is_one_beside_the_outside() {
                     format!(
-                        "the service answers; {} is outside Azure's network, so for the other place look at what lies between it \
-                         and the service: {look}",
+                        "the service answers{}; {} is outside Azure's network, so for the other place look at what lies \
+                         between it and the service: {look}",
+                        self.other_addresses(&failing),
                         list(&self.outside(), NAMED)
                     )
                 } else {
                     format!(
-                    "the service answers, so check what the others share and {working} does not use: {look}"
+                        "the service answers{}, so check what the others share and {working} does not use: {look}",
+                        self.other_addresses(&failing)
                     )
                 });
             }
@@ -449,6 +452,38 @@ impl Group<'_> {
             parts.push(format!("not tested at {}", at(&pattern.unmeasured)));
         }
         words::sentences(&parts.iter().map(|part| capital(part)).collect::<Vec<_>>())
+    }
+
+    /// What takes from the certainty that the service answers: it does so where those that fail did not try. A name may lead to
+    /// another address at each place, as where only one has a private endpoint. Of stand-ins nothing is known.
+    fn other_addresses(&self, failing: &str) -> String {
+        let pattern = self.pattern;
+        let places = || pattern.failing.iter().chain(&pattern.working);
+        if pattern.what == Failure::Name || places().any(|place| self.reports[*place].report.redacted) {
+            return String::new();
+        }
+        let seen: HashMap<(usize, &str), &Endpoint> = places()
+            .flat_map(|place| {
+                let endpoints = self.reports[*place].report.endpoints.iter();
+                endpoints.map(|endpoint| ((*place, endpoint.id.as_str()), endpoint))
+            })
+            .collect();
+        let is_shared = |row: &Row| {
+            let of = |places: &[usize]| -> Vec<&Endpoint> {
+                let known = places.iter().filter_map(|place| seen.get(&(*place, row.id.as_str())));
+                known.copied().collect()
+            };
+            let working = of(&pattern.working);
+            let mut failing = of(&pattern.failing).into_iter();
+            failing.any(|here| working.iter().any(|there| here.shares_address_with(there)))
+        };
+        let others = self.rows.iter().filter(|row| !is_shared(row)).count();
+        let some = match others {
+            0 => return String::new(),
+            n if n == self.rows.len() => String::new(),
+            n => format!("{n} of them "),
+        };
+        format!(", but {some}at addresses that were not tried at {failing} (compare how the names resolve)")
     }
 
     /// What it accuses that only machines outside Azure fail.

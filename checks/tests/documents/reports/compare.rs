@@ -150,6 +150,45 @@ fn a_pattern_accuses_what_fits_it() {
 }
 
 #[test]
+fn a_service_that_answers_at_another_address_is_said_to() {
+    let silent = "tcp-timeout";
+    let sentence = "the service answers, but at addresses that were not tried at a";
+    let mut reports = [place("a", 1, [silent, "ok", "ok"]), place("b", 2, ["ok"; 3])];
+    let text = |reports: &[Named]| of_sql(&compared(reports)).unwrap().text.to_lowercase();
+    assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
+    // As where only one of them has a private endpoint.
+    move_to(&mut reports[0].report.endpoints[0], 4);
+    assert!(text(&reports).contains(sentence), "{}", text(&reports));
+    let mut all_but_one = vec![
+        reports[0].clone(),
+        place("c", 3, [silent, "ok", "ok"]),
+        reports[1].clone(),
+    ];
+    assert!(
+        text(&all_but_one).contains("the service answers, so"),
+        "{}",
+        text(&all_but_one)
+    );
+    move_to(&mut all_but_one[1].report.endpoints[0], 5);
+    assert!(text(&all_but_one).contains(sentence), "{}", text(&all_but_one));
+    // A stand-in tells no address from another.
+    reports[0].report.redacted = true;
+    reports[0].report.endpoints[0].host = "login.microsoftonline.com".into();
+    assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
+
+    let mut two = [place("a", 1, [silent, silent, "ok"]), place("b", 2, ["ok"; 3])];
+    move_to(&mut two[0].report.endpoints[1], 4);
+    assert!(text(&two).contains("but 1 of them at addresses"), "{}", text(&two));
+}
+
+/// Lets an endpoint's name lead to another address.
+fn move_to(endpoint: &mut Endpoint, last: u8) {
+    let address = [10, 9, 0, last].into();
+    endpoint.stages.dns.as_mut().unwrap().addresses = vec![address];
+    endpoint.stages.tcp.iter_mut().for_each(|tcp| tcp.address = address);
+}
+
+#[test]
 fn two_vms_in_one_subnet_share_its_rules() {
     let mut reports = [
         place("a", 1, ["tcp-timeout", "ok", "ok"]),
