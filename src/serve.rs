@@ -14,6 +14,7 @@ pub(crate) mod fault;
 pub(crate) mod log;
 mod machine;
 pub(crate) mod metrics;
+pub(crate) mod moment;
 mod pages;
 pub mod read;
 pub(crate) mod stderr;
@@ -23,5 +24,6 @@ pub(crate) use self::{
     board::{Board, Part},
     door::Door,
     fault::Fault,
+    moment::Moment,
     pages::status,
 };

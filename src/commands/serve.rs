@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::ColorChoice;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 
 mod reload;
 mod supervisor;
@@ -26,7 +26,7 @@ use crate::{
     model::{ExitStatus, Report},
     probe::Depth,
     serve::{
-        Board, Door, Fault, Part,
+        Board, Door, Fault, Moment, Part,
         log::{self, Log, Pattern},
         stderr::{self, Weight, say},
         web,
@@ -45,7 +45,7 @@ const FAREWELL: Duration = Duration::from_millis(400);
 /// How long the end waits for whoever reads stderr.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// By how much the clock may stray within a round and the pause before it.
-const STRAY: Duration = Duration::from_secs(2);
+const STRAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Serves until a signal comes.
 pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
@@ -128,7 +128,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         rounds: Rounds::default(),
         last: None,
         full_at: None,
-        clock: Clock::new(),
+        clock: Moment::now(),
     };
     service.conduct();
     supervisor::is_stopping();
@@ -184,7 +184,8 @@ struct Service<'a> {
     last: Option<Arc<Report>>,
     /// When the last full round began.
     full_at: Option<Instant>,
-    clock: Clock,
+    /// The last moment at which this machine's clock was looked at.
+    clock: Moment,
 }
 
 impl Service<'_> {
@@ -193,7 +194,10 @@ impl Service<'_> {
         let interval = self.arguments.service.interval;
         loop {
             let started = Instant::now();
-            self.clock.check(&self.board);
+            let last = std::mem::replace(&mut self.clock, Moment::now());
+            if let Some(leap) = leap(self.clock.strayed_since(last)) {
+                self.board.fault(Fault::Clock, &leap);
+            }
             if let Some(log) = self.board.log() {
                 log.say(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
             }
@@ -344,36 +348,33 @@ fn in_words(change: &Change) -> String {
     format!("{}: {} -> {}", change.id, state(change.from), state(change.to))
 }
 
-/// This machine's clock, beside the one that nobody can set.
-struct Clock {
-    wall: Timestamp,
-    steady: Instant,
+/// What to say of how far this machine's clock went ahead, or back, within a round and the pause before it.
+///
+/// Where the machine was paused, as hosts do for maintenance, its clock is only put right afterwards.
+fn leap(strayed: SignedDuration) -> Option<String> {
+    let seconds = strayed.abs().as_secs_f64();
+    let times = "times of earlier changes are not comparable";
+    (strayed.abs() > STRAY).then(|| {
+        if strayed.is_positive() {
+            format!("this machine's clock jumped {seconds:.0} s ahead: unless the machine was paused, {times}")
+        } else {
+            format!("this machine's clock jumped {seconds:.0} s back: {times}")
+        }
+    })
 }
 
-impl Clock {
-    fn new() -> Self {
-        Self {
-            wall: Timestamp::now(),
-            steady: Instant::now(),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
 
-    /// Says where the two went apart since the last time.
-    fn check(&mut self, board: &Board) {
-        let now = Self::new();
-        let wall = now.wall.duration_since(self.wall);
-        let steady = now.steady.duration_since(self.steady);
-        *self = now;
-        let strayed = wall.as_secs_f64() - steady.as_secs_f64();
-        if strayed.abs() > STRAY.as_secs_f64() {
-            let way = if strayed > 0.0 { "ahead" } else { "back" };
-            board.fault(
-                Fault::Clock,
-                &format!(
-                    "this machine's clock jumped {:.0} s {way}: times of earlier changes are not comparable",
-                    strayed.abs()
-                ),
-            );
-        }
+    use super::leap;
+
+    #[test]
+    fn a_clock_that_goes_ahead_may_be_that_of_a_machine_that_was_paused() {
+        let said = |seconds| leap(SignedDuration::from_secs(seconds));
+        assert_eq!((said(0), said(2), said(-2)), (None, None, None));
+        let (ahead, back) = (said(30).unwrap(), said(-30).unwrap());
+        assert!(ahead.contains("30 s ahead: unless the machine was paused"), "{ahead}");
+        assert!(back.contains("30 s back: times") && !back.contains("paused"), "{back}");
     }
 }

@@ -16,16 +16,13 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use self::{file::LogFile, queue::Queue};
 pub(crate) use self::{
     file::Pattern,
     lines::{Place, change, fault, heartbeat, round},
 };
-use self::{
-    file::{LogFile, Moment},
-    queue::Queue,
-};
 use super::{
-    Board, Fault,
+    Board, Fault, Moment,
     stderr::{self, Weight},
 };
 use crate::text::words;

@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use nix::libc::O_NONBLOCK;
 
 use super::Line;
-use crate::file;
+use crate::{file, serve::Moment};
 
 /// What becomes the UTC day.
 const DAY: &str = "{day}";
@@ -20,7 +20,7 @@ const DAY: &str = "{day}";
 const KEPT_DAYS: i32 = 2;
 /// For so long after the clock went ahead by more than this nothing is deleted: what is old by its name is not old yet.
 const DOUBT: Duration = Duration::from_secs(2 * 86_400);
-const LEAP: Duration = Duration::from_secs(3_600);
+const LEAP: SignedDuration = SignedDuration::from_hours(1);
 
 /// The name of a log, which may hold a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,29 +84,6 @@ pub(super) struct LogFile {
     doubted: Option<Instant>,
 }
 
-/// A moment, by the clock that can be set and by the one that cannot.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    wall: Timestamp,
-    steady: Instant,
-}
-
-impl Moment {
-    /// This one.
-    pub(super) fn now() -> Self {
-        Self {
-            wall: Timestamp::now(),
-            steady: Instant::now(),
-        }
-    }
-
-    /// Whether the clock was set ahead between an earlier moment and this one.
-    fn has_leapt_since(self, earlier: Self) -> bool {
-        let wall = Duration::try_from(self.wall.duration_since(earlier.wall)).unwrap_or_default();
-        wall > self.steady.duration_since(earlier.steady) + LEAP
-    }
-}
-
 #[derive(Debug)]
 struct Open {
     file: File,
@@ -140,7 +117,7 @@ impl LogFile {
 
     /// Opens the file of a time, unless it is open.
     pub(super) fn open(&mut self, at: Timestamp, now: Moment) -> io::Result<&mut File> {
-        if self.last.is_some_and(|last| now.has_leapt_since(last)) {
+        if self.last.is_some_and(|last| now.strayed_since(last) > LEAP) {
             self.doubted = Some(now.steady);
         }
         self.last = Some(now);

@@ -1,0 +1,54 @@
+//! A moment by two clocks: the one that can be set, and the one that cannot.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A moment, by both.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// By the clock of the machine.
+    pub wall: Timestamp,
+    /// By the clock that only runs on.
+    pub steady: Instant,
+}
+
+impl Moment {
+    /// This one.
+    pub(crate) fn now() -> Self {
+        Self {
+            wall: Timestamp::now(),
+            steady: Instant::now(),
+        }
+    }
+
+    /// How far the machine's clock went ahead since an earlier moment, beyond the time that passed; negative where it went
+    /// back.
+    pub(crate) fn strayed_since(self, earlier: Self) -> SignedDuration {
+        let passed = self.steady.saturating_duration_since(earlier.steady);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        self.wall.duration_since(earlier.wall).saturating_sub(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+
+    use super::Moment;
+
+    #[test]
+    fn what_passes_on_both_clocks_is_no_leap() {
+        let began = Moment::now();
+        let after = |wall, steady| Moment {
+            wall: began.wall + SignedDuration::from_secs(wall),
+            steady: began.steady + Duration::from_secs(steady),
+        };
+        for (wall, steady, strayed) in [(60, 60, 0), (90, 60, 30), (-30, 60, -90), (0, 0, 0)] {
+            let seen = after(wall, steady).strayed_since(began);
+            assert_eq!(seen, SignedDuration::from_secs(strayed), "{wall} {steady}");
+        }
+    }
+}
