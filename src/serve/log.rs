@@ -91,12 +91,7 @@ impl Log {
         self.0.wait_until_empty(patience);
         let (waiting, lost) = self.state();
         let unwritten = waiting as u64 + lost;
-        (unwritten > 0).then(|| {
-            format!(
-                "{} of the log could not be written and are lost",
-                stderr::lines(unwritten)
-            )
-        })
+        (unwritten > 0).then(|| format!("lost {} of the log that could not be written", stderr::lines(unwritten)))
     }
 }
 
@@ -119,7 +114,7 @@ fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
                         0 => stderr::say(Weight::Notice, &again),
                         lost => {
                             let text = format!(
-                                "{again}; {} were dropped, because too many were waiting",
+                                "{again}; dropped {}, because too many were waiting",
                                 stderr::lines(lost)
                             );
                             stderr::say(Weight::Warning, &text);

@@ -79,7 +79,7 @@ pub(crate) fn page(board: &Board) -> String {
         counter(
             &mut page,
             "apim_probe_stderr_lost_lines_total",
-            "Lines for stderr that were dropped because stderr was not read.",
+            "Lines for stderr that were dropped because it could not be written to.",
             stderr::lost(),
         );
         page.gauge("process_start_time_seconds", "When the agent started.");

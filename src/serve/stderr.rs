@@ -1,7 +1,7 @@
 //! What a service says on stderr: a line an event, with its weight where the journal reads it.
 //!
 //! A pipe that nobody reads, or a journal that is stuck, keeps whoever writes to it. So a thread beside the rounds writes;
-//! what it has no room for is lost, counted, and said once somebody reads again.
+//! what it has no room for, and what a full disk refuses, is lost, counted, and said once that is over.
 
 use std::{
     env,
@@ -57,7 +57,7 @@ pub(crate) fn say(weight: Weight, text: &str) {
     }
 }
 
-/// How many lines were lost because nobody read them.
+/// How many lines were lost, because nobody read them or because they were refused.
 pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
@@ -89,9 +89,12 @@ fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
             }
             Task::Write(_) => {
                 let all = lost.load(Ordering::Relaxed);
-                let text = format!("{} for stderr were dropped, because it was not read", lines(all - told));
-                if all > told && to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
-                    told = all;
+                if all > told {
+                    let dropped = lines(all - told);
+                    let text = format!("dropped {dropped} for stderr, because it could not be written to");
+                    if to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
+                        told = all;
+                    }
                 }
             }
             Task::Answer(done) => drop(done.send(())),
@@ -116,9 +119,12 @@ fn line(weight: Weight, text: &str, is_journal: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        atomic::{AtomicU64, Ordering},
-        mpsc::sync_channel,
+    use std::{
+        io::{self, Write},
+        sync::{
+            atomic::{AtomicU64, Ordering},
+            mpsc::sync_channel,
+        },
     };
 
     use super::{Task, Weight, line, write_all};
@@ -141,11 +147,7 @@ mod tests {
         write_all(&tasks.1, &mut written, &lost);
         let written = String::from_utf8(written).unwrap();
         assert!(written.starts_with("one\n") && written.ends_with("two\n"), "{written}");
-        assert_eq!(
-            written.matches("3 lines for stderr were dropped").count(),
-            1,
-            "{written}"
-        );
+        assert_eq!(written.matches("dropped 3 lines for stderr").count(), 1, "{written}");
         assert_eq!(lost.load(Ordering::Relaxed), 3);
     }
 
@@ -156,5 +158,39 @@ mod tests {
         drop(tasks.0);
         write_all(&tasks.1, &mut &mut [0; 2][..], &lost);
         assert_eq!(lost.load(Ordering::Relaxed), 1);
+    }
+
+    /// Refuses the first line, as a full disk does, and takes all others.
+    #[derive(Default)]
+    struct FullAtFirst(Vec<u8>, bool);
+
+    impl Write for FullAtFirst {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !std::mem::replace(&mut self.1, true) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_not_said_to_have_had_no_reader() {
+        let (tasks, lost) = (sync_channel(4), AtomicU64::new(0));
+        for text in ["one\n", "two\n"] {
+            tasks.0.send(Task::Write(text.into())).unwrap();
+        }
+        drop(tasks.0);
+        let mut disk = FullAtFirst::default();
+        write_all(&tasks.1, &mut disk, &lost);
+        let written = String::from_utf8(disk.0).unwrap();
+        assert!(
+            written.contains("dropped 1 line for stderr, because it could not be written to"),
+            "{written}"
+        );
+        assert!(!written.contains("read"), "{written}");
     }
 }

@@ -168,7 +168,7 @@ pub(super) fn says_what_is_lost() -> Result<()> {
     served.expect(&["cannot write to", "agent.jsonl"])?;
     served.rounds(2.0)?;
     served.signal("TERM")?;
-    served.expect(&["lines of the log could not be written and are lost"])?;
+    served.expect(&["lines of the log that could not be written"])?;
     served.expect(&["ended by a signal"])?;
     Ok(())
 }
