@@ -183,8 +183,10 @@ impl Vantage {
     /// Compares with the same place, looked at later: where the platform told something then and does not now, a plan made
     /// with it would lack names that are known. A document that is there and names nothing tells nothing.
     pub(crate) fn is_told_of_no_less(&self, later: &Self) -> Result<(), String> {
-        if self.in_azure && !later.in_azure {
-            return Err("the metadata service did not answer".into());
+        if self.in_azure
+            && let Some(why) = &later.unheard
+        {
+            return Err(why.clone());
         }
         for known in &self.imports {
             let Imported { document, from, .. } = known;
@@ -339,6 +341,16 @@ mod tests {
             let wrong = wrong.map(|words| format!("management.azure.com {words}"));
             assert_eq!(known.is_told_of_no_less(&told(now)).err(), wrong, "{now:?}");
         }
+        let on_vm = Vantage {
+            in_azure: true,
+            ..told(&[])
+        };
+        let throttled = Vantage {
+            unheard: Some("the metadata service throttles this VM (HTTP 429)".into()),
+            ..told(&[])
+        };
+        let wrong = on_vm.is_told_of_no_less(&throttled).unwrap_err();
+        assert!(wrong.contains("HTTP 429"), "{wrong}");
         let less = known.told_less(&told(&[("network-status", 1), ("dependencies", 3)]));
         assert_eq!(
             less,

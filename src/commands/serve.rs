@@ -234,12 +234,8 @@ impl Service<'_> {
                 part: Part::Platform,
                 why,
             };
-            if self.arguments.plan.service.is_some() && !prepared.knows_instance() {
-                return Err(untold(
-                    "the management endpoint provided nothing about the instance".into(),
-                ));
-            }
-            self.session.adopt(prepared).map_err(untold)
+            let is_asked = self.arguments.plan.service.is_some();
+            self.session.adopt(prepared, is_asked).map_err(untold)
         });
         supervisor::is_ready("the reload is finished");
         let next = self
@@ -260,7 +256,6 @@ impl Service<'_> {
             }
             Err(Broken { part, why }) => {
                 self.board.reloaded(*part, false);
-                let why = self.session.text(why);
                 let next = next.map_or_else(String::new, |wait| {
                     format!("; next attempt in {}", words::duration(wait))
                 });

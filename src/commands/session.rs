@@ -100,13 +100,6 @@ pub(super) struct Prepared {
     elsewhere: Option<Elsewhere>,
 }
 
-impl Prepared {
-    /// Whether the plan was made with a document of the instance.
-    pub(super) fn knows_instance(&self) -> bool {
-        !self.planned.vantage.imports.is_empty()
-    }
-}
-
 impl<'a> Session<'a> {
     /// Plans, and gets ready to probe; nothing but the metadata and management services has been asked by then.
     pub(super) fn open(
@@ -186,16 +179,21 @@ impl<'a> Session<'a> {
     }
 
     /// Goes on with what was read and asked anew ([`prepare`]), on the same threads. Gives what the platform tells less of.
+    /// `is_asked` says whether the management endpoint was to tell of the instance.
     ///
     /// # Errors
     /// Something that was known is not told any more: what is probed stays as it is.
-    pub(super) fn adopt(&mut self, prepared: Prepared) -> Result<Vec<String>, String> {
+    pub(super) fn adopt(&mut self, prepared: Prepared, is_asked: bool) -> Result<Vec<String>, String> {
         let Prepared {
             planned,
             roots,
             elsewhere,
         } = prepared;
+        // First, as it names who told less: a metadata service that gives no token leaves the other silent as well.
         self.vantage.is_told_of_no_less(&planned.vantage)?;
+        if is_asked && planned.vantage.imports.is_empty() {
+            return Err("the management endpoint provided nothing about the instance".into());
+        }
         if self.network.is_some() && planned.network.is_none() {
             return Err("the network's own rules are no longer provided".into());
         }
@@ -576,16 +574,21 @@ fn other_place(path: &Path) -> Result<(String, Report), Failure> {
     Ok((name.into_owned(), report))
 }
 
-/// The deadline came before there was a plan.
+/// The deadline came before there was a first plan.
 pub(super) fn late(file: Option<&Path>, deadline: Duration) -> Failure {
+    late_so(file, deadline, ", so nothing was probed")
+}
+
+/// The deadline came before there was a plan; `so` says what follows from that.
+pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> Failure {
     let deadline = words::duration(deadline);
     match file {
         Some(file) => Failure::usage(format!(
-            "cannot read {}: it did not end within the deadline of {deadline}, so nothing was probed",
+            "cannot read {}: it did not end within the deadline of {deadline}{so}",
             file::shown(file)
         )),
         None => Failure::agent(format!(
-            "the deadline of {deadline} passed before the plan was made, so nothing was probed: raise --deadline"
+            "the deadline of {deadline} passed before the plan was made{so}: raise --deadline"
         )),
     }
 }

@@ -164,8 +164,7 @@ impl Door {
         let read = match self.begin(Watched::new(path)) {
             Some(number) => self.end(number, config::load(path, &self.turn)),
             None => Some(Err(format!(
-                "{MOST_READINGS} earlier reloads are still waiting for a file; restart the service once it is a \
-                 regular file again"
+                "{MOST_READINGS} earlier reloads are still waiting for a file; restart the service once it can be read"
             ))),
         };
         let Some(read) = read else { return };

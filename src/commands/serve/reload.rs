@@ -4,6 +4,7 @@
 //! It happens on a thread beside the rounds, which go on meanwhile with what is known.
 
 use std::{
+    path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use super::{
     super::{
         Failure,
         rounds::HOUR,
-        session::{Prepared, late, prepare},
+        session::{Prepared, late_so, prepare},
         stop::Stop,
     },
     supervisor,
@@ -173,7 +174,8 @@ impl<'a> Reload<'a> {
                     let file = file::being_read();
                     let broken = Broken {
                         part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
-                        why: late(file.as_deref(), self.probe.deadline).line(),
+                        // Rounds go on meanwhile.
+                        why: late_so(file.as_deref(), self.probe.deadline, "").line(),
                     };
                     return Woken::Read(Box::new(Err(broken)));
                 }
@@ -222,11 +224,7 @@ impl<'a> Reload<'a> {
         self.under_way = Some(UnderWay { end: end + GRACE, read });
         self.readers.retain(|reader| !reader.is_finished());
         if self.readers.len() >= MOST_READINGS {
-            let file = file::being_read().map_or_else(|| "files".into(), |file| file::shown(&file));
-            let why = format!(
-                "{} still waiting for {file}; restart the service once it is a regular file again",
-                words::count(self.readers.len(), "earlier reload")
-            );
+            let why = too_many(self.readers.len(), file::being_read().as_deref());
             let _ = done.send(Err(Failure::agent(why)));
             return;
         }
@@ -255,11 +253,40 @@ enum Event {
     Late,
 }
 
+/// Why no further reading begins beside so many. Only one that waits for a file may wait for ever: the platform is given up at
+/// the deadline.
+fn too_many(readings: usize, file: Option<&Path>) -> String {
+    let earlier = words::count(readings, "earlier reload");
+    match file {
+        Some(file) => format!(
+            "{earlier} still waiting for {}; restart the service once it can be read",
+            file::shown(file)
+        ),
+        None => format!(
+            "{earlier} not finished; reload again after the deadline, and restart the service if that fails too"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
-    use super::{HOUR, Pause};
+    use super::{HOUR, Pause, too_many};
+
+    #[test]
+    fn readings_are_said_to_wait_for_a_file_only_where_one_is_read() {
+        let said = too_many(4, Some(Path::new("/etc/a\u{1b}.yaml")));
+        assert!(
+            said.starts_with("4 earlier reloads still waiting for /etc/a\\u{1b}.yaml; restart"),
+            "{said}"
+        );
+        let said = too_many(4, None);
+        assert!(
+            said.starts_with("4 earlier reloads not finished; reload again"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn what_came_to_nothing_is_tried_again_sooner_than_in_an_hour() {

@@ -163,7 +163,8 @@ pub(super) fn pipe() -> Result<()> {
     let files = "apim_probe_config_part_last_reload_successful{part=\"files\"}";
     let _first = replace()?;
     served.signal("HUP")?;
-    served.expect(&["still using the previous configuration", "cannot read", "probes.yaml"])?;
+    let line = served.expect(&["still using the previous configuration", "cannot read", "probes.yaml"])?;
+    ensure!(!line.contains("nothing was probed"), "{line}");
     ensure!(served.metric(files)? == Some(0.0), "{files}");
     served.rounds(2.0)?;
     fs::remove_file(&catalog)?;
@@ -286,7 +287,11 @@ services:
     let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: silence }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
-    served.expect(&["still using the previous configuration", "next attempt in"])?;
+    served.expect(&[
+        "still using the previous configuration",
+        "no longer provided dependencies",
+        "next attempt in",
+    ])?;
     served.until_metric("apim_probe_config_last_reload_successful", 0.0)?;
     let of = |part| format!("apim_probe_config_part_last_reload_successful{{part=\"{part}\"}}");
     ensure!(
