@@ -11,8 +11,9 @@ use crate::{
     text::words,
 };
 
-/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP. The kernel
-/// gives up after three tries, a second apart, which an earlier connection may have begun; a firewall says no at once.
+/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP or, over IPv6,
+/// neighbour discovery. The kernel gives up after three tries, a second apart, which an earlier connection may have begun; a
+/// firewall says no at once.
 const DEAD_NEXT_HOP: Duration = Duration::from_millis(100);
 
 /// The cause of a failed connection attempt, and what was seen.
@@ -63,7 +64,7 @@ pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, S
     }
 }
 
-/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop did not answer ARP.
+/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop answers nobody who looks for it.
 pub(super) fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
     matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
 }
@@ -86,9 +87,33 @@ fn icmp(error: &IcmpError, duration: Duration) -> String {
     }
     if is_of_a_dead_next_hop(error, duration) {
         return format!(
-            "the next hop is dead: it did not answer ARP within {} ({error})",
+            "the next hop is dead: it did not answer {} within {} ({error})",
+            error.resolution(),
             words::duration(duration)
         );
     }
     format!("this machine's own firewall refuses it: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ipv4_has_arp() {
+        for (v6, kind, code, asked) in [
+            (false, 3, 1, "answer ARP within"),
+            (true, 1, 3, "answer neighbour discovery within"),
+        ] {
+            let error = IcmpError {
+                kind,
+                code,
+                v6,
+                sender: None,
+                own: true,
+            };
+            let said = icmp(&error, Duration::from_secs(3));
+            assert!(said.contains(asked), "{said}");
+        }
+    }
 }

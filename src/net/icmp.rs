@@ -21,6 +21,11 @@ pub struct IcmpError {
 }
 
 impl IcmpError {
+    /// How a kernel looks for the hardware address of a next hop (RFC 826; RFC 4861 §7.2.2).
+    pub fn resolution(&self) -> &'static str {
+        if self.v6 { "neighbour discovery" } else { "ARP" }
+    }
+
     /// The name of type and code (RFC 792, RFC 1812 §5.2.7.1, RFC 4443 §3).
     pub fn name(&self) -> &'static str {
         match (self.v6, self.kind, self.code) {

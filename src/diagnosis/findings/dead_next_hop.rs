@@ -10,7 +10,7 @@ use crate::{
         view::{Row, RunView},
     },
     model::{FindingKind, Fix, Suspect},
-    text::words,
+    text::words::{self, distinct},
 };
 
 /// The kernel asks for the next hop three times, a second apart, before it gives up (measured on Linux). What joins late
@@ -32,10 +32,18 @@ pub(super) const RULE: Rule = Rule {
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let after = phrases::range(group.rows.iter().flat_map(Row::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
+    let asked = distinct(
+        group
+            .rows
+            .iter()
+            .flat_map(Row::icmp)
+            .map(|(error, _)| error.resolution()),
+    );
     let waited = format!(
-        "{}: this VM's own kernel reports host unreachable after {}, because the next hop does not answer ARP",
+        "{}: this VM's own kernel reports host unreachable after {}, because the next hop does not answer {}",
         phrases::host_count(&group.rows),
-        words::duration(if last >= WHOLE_WAIT { last } else { first })
+        words::duration(if last >= WHOLE_WAIT { last } else { first }),
+        asked.join(" or ")
     );
     let grounds = if last >= WHOLE_WAIT {
         Grounds::default().proof(waited)

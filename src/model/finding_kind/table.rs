@@ -68,9 +68,9 @@ finding_kinds! {
     }
     DeadNextHop {
         word: "dead-next-hop",
-        meaning: "The next hop of a route does not answer ARP.",
+        meaning: "The next hop of a route does not answer ARP, or neighbour discovery over IPv6.",
         scope: "Always first-hop.",
-        seen: "This VM's own kernel reports host unreachable after three ARP requests for the next hop, one second \
+        seen: "This VM's own kernel reports host unreachable after three requests for the next hop, one second \
                apart.",
         alike: &[
             "This VM's own firewall: it answers at once.",
