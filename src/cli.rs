@@ -241,7 +241,7 @@ pub struct DriftArgs {
     /// The page's Markdown, or an instance's outboundNetworkDependenciesEndpoints as JSON
     #[arg(value_name = "PAGE", value_hint = ValueHint::FilePath)]
     pub page: PathBuf,
-    /// Format of the drift
+    /// Format of the differences
     #[arg(long, value_enum, default_value = "text")]
     pub format: DocumentFormat,
     /// When to use colour
@@ -307,7 +307,7 @@ pub struct ExplainArgs {
     /// The API Management tier, which selects the catalog
     #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
     pub tier: Tier,
-    /// A probes.yaml laid over the built-in catalog, repeatable: an existing id replaces, a new id adds
+    /// A probes.yaml laid over the built-in catalog, repeatable: an entry with a known id replaces the built-in one, a new id is added
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
 }
@@ -348,7 +348,7 @@ pub struct WatchArgs {
     /// What keeps a round from being green [default: required]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = REPORTING)]
     pub fail_on: Option<FailOn>,
-    /// Endpoints that could not be tested or proved do not keep a round from being green
+    /// Don't let endpoints that are untested or unproven keep a round from being green
     #[arg(long, help_heading = REPORTING)]
     pub allow_untested: bool,
     /// No status line and no notices on stderr
@@ -442,7 +442,7 @@ pub struct PathArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
-    /// Limit of all of it
+    /// Time limit for the whole command
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "How to probe")]
     pub deadline: Duration,
     /// No notices on stderr
@@ -514,13 +514,13 @@ pub struct PlanArgs {
     /// Client id of the managed identity to use, if the VM has several
     #[arg(long, value_name = "CLIENT_ID", requires = "service", value_parser = client_id)]
     pub identity: Option<String>,
-    /// PEM file of additional trust anchors for the management endpoint only: they are trusted with the VM's token
+    /// PEM file of additional trust anchors, used only for the management endpoint, which receives the VM's token
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, requires = "service")]
     pub management_ca_file: Option<PathBuf>,
     /// The API Management tier, which selects the catalog [default: from the instance's document, else classic]
     #[arg(long, value_name = "TIER", value_parser = tier())]
     pub tier: Option<Tier>,
-    /// A probes.yaml laid over the built-in catalog, repeatable: an existing id replaces, a new id adds
+    /// A probes.yaml laid over the built-in catalog, repeatable: an entry with a known id replaces the built-in one, a new id is added
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub probes: Vec<PathBuf>,
     /// Don't use the built-in catalog
@@ -547,7 +547,7 @@ pub struct PlanArgs {
     /// Probe only required dependencies
     #[arg(long)]
     pub required_only: bool,
-    /// Name server to test and to use, repeatable [default: the system's]
+    /// Name server to test and use, repeatable [default: the system's]
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
     pub dns_server: Vec<SocketAddr>,
     /// Never query the instance metadata service (IMDS)
@@ -596,7 +596,7 @@ pub struct ProbeArgs {
     /// Replace your host names, addresses and ids with stand-ins, in every format and in notices
     #[arg(long)]
     pub redact: bool,
-    /// Have the instance itself test what is blocked or unproven here; needs a role that could also change the instance
+    /// Have the instance itself test what is blocked or unproven here; needs a role that can also change the instance
     #[arg(long, requires = "service")]
     pub confirm: bool,
     /// JSON report from another place: each finding shows what works there and what does not
@@ -642,7 +642,7 @@ pub struct ReportArgs {
     /// What makes the exit status 1 [default: required]
     #[arg(long, value_enum, value_name = "WHAT")]
     pub fail_on: Option<FailOn>,
-    /// Endpoints that could not be tested or proved do not change the exit status
+    /// Don't let endpoints that are untested or unproven change the exit status
     #[arg(long)]
     pub allow_untested: bool,
     /// No progress and no notices on stderr

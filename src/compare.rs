@@ -124,7 +124,7 @@ impl Kind {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::OnlyHere => "Blocked at one place; works at every other place that tested it.",
-            Self::Everywhere => "Blocked at every place that tested it, two or more.",
+            Self::Everywhere => "Blocked at every place that tested it (at least two).",
             Self::AllButHere => "Blocked at several places; works at one.",
             Self::Differs => "The places differ in another way.",
         }
@@ -135,9 +135,9 @@ impl Kind {
         match self {
             Self::OnlyHere => &[
                 "The service answers, so it is not down.",
-                "The cause is something that this place has to itself: the subnet's NSG and route table, the VM's own NSG and \
+                "The cause is something specific to this place: the subnet's NSG and route table, the VM's own NSG and \
                  firewall, or a firewall rule for this subnet's addresses.",
-                "If a VM in the same subnet gets through, the subnet's rules are cleared as well.",
+                "If a VM in the same subnet gets through, the subnet's rules are not the cause either.",
                 "If the places tried different addresses, compare how the name resolves first: one of them may use a private \
                  endpoint.",
             ],
@@ -150,11 +150,11 @@ impl Kind {
             ],
             Self::AllButHere => &[
                 "The service answers, so it is not down.",
-                "The cause is something that the blocked places share and the working one does not go through: mostly the \
-                 firewall or the route that leads to it.",
+                "The cause is something that the blocked places share and the working one does not go through: \
+                 usually the firewall, or the route that leads to it.",
             ],
             Self::Differs => &[
-                "Places fail in different ways, some cannot tell, or the quality differs.",
+                "Places fail in different ways, some are inconclusive, or one is only degraded.",
                 "Check what differs between the places. A nearer fault may hide a shared one: fix that first, then \
                  compare again.",
             ],

@@ -19,37 +19,39 @@ pub const SETTINGS: [Setting; 8] = [
         name: "storage_account",
         what: "the name of a storage account that the instance uses, without its suffix (with its DNS zone, if it has one: NAME.z12)",
         dependency: "storage",
-        how: "import --network-status or --dependencies; before the instance exists, use one of your own accounts in the region",
+        how: "or pass --network-status or --dependencies; before the instance exists, use one of your own accounts in \
+            the region",
     },
     Setting {
         name: "sql_server",
         what: "the name of the instance's SQL server, without its suffix",
         dependency: "sql",
-        how: "import --network-status or --dependencies; without it, the region's documented gateways are tested instead",
+        how: "or pass --network-status or --dependencies; otherwise the region's documented gateways are tested \
+            instead",
     },
     Setting {
         name: "key_vault",
         what: "the name of a key vault that the instance uses, without its suffix",
         dependency: "key-vault",
-        how: "import --network-status; before the instance exists, use one of your own vaults in the region",
+        how: "or pass --network-status; before the instance exists, use one of your own vaults in the region",
     },
     Setting {
         name: "event_hub_namespace",
         what: "the name of an Event Hubs namespace, without its suffix",
         dependency: "event-hubs",
-        how: "import --dependencies, or use the namespace in your log-to-eventhub policy",
+        how: "or pass --dependencies; the connection of your Event Hubs logger contains it",
     },
     Setting {
         name: "redis_host",
         what: "the full host name of an external Azure Cache for Redis (port 6380)",
         dependency: "redis",
-        how: "it is the host of the instance's external cache, under External cache in the portal",
+        how: "the portal shows it under External cache of the instance",
     },
     Setting {
         name: "managed_redis_host",
         what: "the full host name of an Azure Managed Redis (port 10000)",
         dependency: "redis",
-        how: "it is the host of the instance's external cache, under External cache in the portal",
+        how: "the portal shows it under External cache of the instance",
     },
     Setting {
         name: "configuration_host",

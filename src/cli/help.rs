@@ -38,7 +38,7 @@ Exit status of run:
   4    the agent itself failed, nothing could be tried, or this machine has
        no route to anything in the plan
   130  interrupted; the partial report was still written
-With --fail-on any, the endpoints of features count like required ones.";
+With --fail-on any, a feature's endpoints count like required ones.";
 
 /// Behind the flags of the program.
 pub(super) fn program() -> String {
@@ -67,9 +67,8 @@ Rounds never overlap: if a --timeout is longer than the interval and something
 does not reply, the next round starts right after it. All name servers and the
 controls are queried in the first round and in a round that may be the last.
 
-Exit status of watch:
-  0    the --until condition was met; without --until, the time of --for is up
-  1    the time of --for ran out first
+Exit status of watch:  0    the --until condition was met, or --for ran out and there is no --until  1    --for ran \
+out before the --until condition was met
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed
   130  ended by Ctrl-C; the summary was still written";
@@ -81,14 +80,12 @@ Examples:
   apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml --network-status status.json
   apim-probe serve --log '/var/log/apim-probe/{day}.jsonl'
 
-Paths:
-  /              the last round as an HTML report
-  /report.json   the last round as JSON
+Paths:  /              the latest round as an HTML report  /report.json   the latest round as JSON
   /metrics       for Prometheus; a scrape does not start a round
   /-/healthy     200 while rounds keep finishing
   /-/ready       200 once the first round has finished
 
-Rounds work as in watch, which confirms changes in the same way. After a change,
+Rounds work and changes are confirmed as in watch. After a change,
 and once an hour, a round queries every name server and the controls.
 
 Signals:

@@ -48,7 +48,7 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
             &mut page,
             "Addresses",
             &format!(
-                "{} for routes and rules: no service tag covers them",
+                "{} (use these in routes and rules: no service tag covers them)",
                 addresses.join(", ")
             ),
         );
@@ -94,7 +94,7 @@ pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
         (Need::Required, _) => format!("every {}: required", tier.subject()),
         (Need::Feature, Some(feature)) => feature.clone(),
         (Need::Feature, None) => "instances that use the feature".into(),
-        (Need::Documented, _) => "not known: documented, but not known to be offered".into(),
+        (Need::Documented, _) => "documented only: not known whether the service offers it".into(),
     }
 }
 

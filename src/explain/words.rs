@@ -106,7 +106,7 @@ pub(super) fn list(catalog: &Catalog) -> String {
     let mut page = String::new();
     line(
         &mut page,
-        "apim-probe explain WORD shows all that is known about one of these, or a host.",
+        "apim-probe explain WORD shows everything known about one of these, or a host.",
     );
     section(&mut page, "DEPENDENCIES");
     for dependency in &catalog.dependencies {

@@ -88,7 +88,7 @@ impl Tier {
                 "Mozilla's roots, as in a Linux container. The gateway uses its image's own list: pass it with \
                  --ca-file if the two may differ"
             }
-            _ => "Mozilla's roots and the additional ones of Windows: the instance's machines run Windows",
+            _ => "Mozilla's roots plus the few that only Windows trusts: the instance's machines run Windows",
         }
     }
 }

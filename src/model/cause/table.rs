@@ -56,10 +56,10 @@ causes! {
         wire: "The query goes out and no reply comes back from any server, over UDP or TCP.",
         usually: &[
             "An NSG or firewall allows TCP 53 but not UDP 53, or neither.",
-            "The custom name server is down, or the route to it leads nowhere.",
+            "The custom name server is down, or there is no working route to it.",
         ],
         check: &[
-            "Check whether 168.63.129.16 answers: if so, the path to the custom server is at fault, not DNS as such.",
+            "Check whether 168.63.129.16 answers: if so, the path to the custom server is at fault, not DNS itself.",
             "Check NSG rules for UDP and TCP 53, and the route to the server.",
             "After changing the network's DNS servers, run Apply network configuration on the instance.",
         ],
@@ -90,9 +90,9 @@ causes! {
         ending: Answer,
         basis: Pattern,
         suspects: &[DnsServer],
-        wire: "The name server replies with SERVFAIL, often after seconds.",
+        wire: "The name server replies with SERVFAIL, often after several seconds.",
         usually: &[
-            "Its forwarder does not answer: a firewall on the path, or a forwarder that no longer exists.",
+            "Its forwarder does not answer: a firewall blocks the path, or the forwarder no longer exists.",
             "DNSSEC validation fails, for example behind a proxy that rewrites answers.",
             "168.63.129.16 itself fails: a DNS security policy, or a forwarding ruleset with a dead target.",
         ],
@@ -112,7 +112,7 @@ causes! {
         wire: "The name server replies with NXDOMAIN: there is no such name.",
         usually: &[
             "A private DNS zone linked to the network hides the public name and lacks a record for it.",
-            "The custom name server has a zone of the same name.",
+            "The custom name server has a zone with the same name.",
             "The name is wrong, or belongs to another cloud.",
         ],
         check: &[
@@ -128,7 +128,7 @@ causes! {
         ending: Answer,
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
-        wire: "The name server replies without an error and without an address.",
+        wire: "The name server replies with NOERROR but no address.",
         usually: &[
             "A private DNS zone contains the name but no A record.",
             "A DNS security policy blocks it: the alias is blockpolicy.azuredns.invalid.",
@@ -147,8 +147,8 @@ causes! {
         ending: Answer,
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
-        wire: "The reply contains an address that no service can have: 0.0.0.0, loopback, link-local, a documentation \
-               address, a DNS filter's block page, or one address for names of many owners.",
+        wire: "The reply contains an address that no service can have (0.0.0.0, loopback, link-local, a documentation \
+            address), the address of a DNS filter's block page, or the same address for names of many owners.",
         usually: &[
             "A filtering name server sinkholes names on a list.",
             "A leftover hosts file or test zone.",
@@ -186,11 +186,12 @@ causes! {
         suspects: &[Nsg, FirewallNetworkRule, Udr, VmNicNsg],
         wire: "The SYN is sent repeatedly, and nothing comes back: no reset, no ICMP error.",
         usually: &[
-            "An NSG rule of the subnet denies: NSGs drop silently. So does a security admin rule, which is not part \
-             of any NSG.",
-            "The route leads to an appliance or gateway that drops packets, is down, or does not forward.",
+            "An NSG rule on the subnet denies it: NSGs drop silently. So does a security admin rule, which is not \
+             part of any NSG.",
+            "The route leads to an appliance or gateway that drops the packets, is down, or does not forward them.",
             "The firewall lacks a network rule: it drops ports other than 80, 443 and 1433.",
-            "The subnet has no outbound access: no NAT gateway, no public address. Then everything public times out.",
+            "The subnet has no outbound access: no NAT gateway, no public address. Then every public address times \
+             out.",
         ],
         check: &[
             "Export the effective rules and routes and pass --effective-nsg and --effective-routes: this names the rule.",
@@ -208,11 +209,11 @@ causes! {
         suspects: &[Nva, Service],
         wire: "The SYN is answered with a reset.",
         usually: &[
-            "An appliance is set to reset denied connections. Azure's own rules never do: they drop.",
-            "Nothing listens on that port: a wrong port, or a stale address.",
+            "An appliance is configured to reset denied connections. Azure's own rules never do that: they drop.",
+            "Nothing listens on that port: the port is wrong, or the address is out of date.",
         ],
         check: &[
-            "Compare the TTL of the reset with that of a good reply.",
+            "Compare the TTL of the reset with the TTL of a good reply.",
             "Check the appliance's log.",
         ],
     }
@@ -243,7 +244,7 @@ causes! {
         ],
         check: &[
             "Run `ip route get ADDRESS` on this machine.",
-            "Run the agent where the instance will be.",
+            "Run the agent in the instance's subnet.",
         ],
     }
     PathMtu {
@@ -254,7 +255,11 @@ causes! {
         ending: Silence,
         basis: Proof,
         suspects: &[Nva, Udr],
-        wire: "The connection opens and our first bytes are acknowledged, but the large packets of the reply never arrive, although smaller ones after them may. Connections with an MSS of 536 bytes work. This cause is given only if two connections with the usual MSS stopped responding and two with the small one worked. It covers only the direction towards this VM; the other direction is covered, with a request of 1,400 bytes, where the catalog has a path. Neither is visible behind a proxy that terminates TCP.",
+        wire: "The connection opens and our first bytes are acknowledged, but the large packets of the reply never \
+            arrive, although smaller ones after them may. Connections with an MSS of 536 bytes work. This cause is \
+            reported only if two connections with the usual MSS stopped responding and two with the small one worked. \
+            It covers only packets towards this VM. The other direction is tested, with a request of 1,400 bytes, \
+                only where the catalog has a path. Neither can be seen behind a proxy that terminates TCP.",
         usually: &[
             "A tunnel or VPN on the path carries less than 1,500 bytes, and the ICMP errors that would report it are \
              filtered.",
@@ -263,7 +268,8 @@ causes! {
         check: &[
             "Allow ICMP type 3, code 4 (\"fragmentation needed\") along the path.",
             "Clamp the MSS on the tunnel; 1350 suits most tunnels.",
-            "ping -M do -s 1372 ADDRESS, then with smaller sizes, finds the size that passes, if the address answers ping.",
+            "If the address answers ping, find the size that passes with `ping -M do -s 1372 ADDRESS`, then smaller \
+             sizes.",
         ],
     }
     TlsReset {
@@ -323,7 +329,7 @@ causes! {
         ],
         check: &[
             "Check the alert's name in the evidence.",
-            "Try the same from outside this network.",
+            "Try the same host from outside this network.",
         ],
     }
     TlsNotTls {
@@ -356,12 +362,13 @@ causes! {
         usually: &[
             "A firewall inspects TLS and signs with a company CA, which the instance does not trust.",
             "The server does not send its intermediate certificates: unproven, since Windows would fetch them.",
-            "Microsoft's private CA (AME Infra CA) serves some of its own hosts: degraded, not blocked.",
+            "Microsoft's private CA (AME Infra CA) issues the certificates of some of its own hosts: degraded, not \
+             blocked.",
         ],
         check: &[
             "Check the issuer in the evidence: one issuer for many hosts means a firewall that inspects TLS.",
             "Missing intermediates are fetched over port 80: caissuers.microsoft.com, cacerts.digicert.com.",
-            "Exempt these hosts from inspection; the instance cannot be given a CA for this.",
+            "Exempt these hosts from inspection; you cannot add a CA to the instance for this.",
         ],
     }
     TlsWrongName {
@@ -411,7 +418,7 @@ causes! {
         suspects: &[FirewallNetworkRule, FirewallApplicationRule, Nva],
         wire: "The connection is accepted, but the first protocol message gets no reply; over UDP, no datagram comes back.",
         usually: &[
-            "A firewall accepted instead of the service, and drops everything after that.",
+            "A firewall accepted the connection instead of the service, and drops everything after that.",
             "For UDP, any silent drop: NSG, route, firewall.",
         ],
         check: &[
@@ -451,7 +458,7 @@ causes! {
     }
     HelloUnexpected {
         word: "hello-unexpected",
-        meaning: "Something answered, but not as this service does.",
+        meaning: "Something answered, but not the way this service would.",
         headline: "{ports} is answered by something else",
         stage: HELLO,
         ending: Stranger,
@@ -475,9 +482,10 @@ causes! {
         ending: Refusal,
         basis: Proof,
         suspects: &[FirewallApplicationRule, Proxy],
-        wire: "Something other than the service answers HTTP: status 470, 407, a block page, or a redirect elsewhere.",
+        wire: "Something other than the service answers over HTTP: status 470 or 407, a block page, or a redirect to \
+            another site.",
         usually: &[
-            "An Azure Firewall without an application rule answers 470 and \"Action: Deny\".",
+            "An Azure Firewall without a matching application rule answers 470 and \"Action: Deny\".",
             "A proxy requires credentials, which the instance does not have.",
         ],
         check: &[
@@ -496,7 +504,7 @@ causes! {
         wire: "The datagram is answered with ICMP port unreachable.",
         usually: &[
             "Nothing listens on that port at the address.",
-            "An appliance refuses on behalf of the service.",
+            "An appliance refuses the traffic on behalf of the service.",
         ],
         check: &["Compare the sender of the ICMP error with the address that was probed."],
     }
@@ -514,13 +522,13 @@ causes! {
     }
     NeedsValue {
         word: "needs-value",
-        meaning: "The host contains a name that is not known yet.",
+        meaning: "The host name contains a value that is not known yet.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Ambiguous,
         suspects: NO_SUSPECTS,
-        wire: "Nothing is sent: the host contains a name that only you know.",
+        wire: "Nothing is sent: the host name contains a value that only you know.",
         usually: &["The instance's own storage accounts, servers and vaults are not known until it exists."],
         check: &["Pass --set NAME=VALUE, --region, --network-status or --dependencies; `apim-probe list` shows what is missing."],
     }
@@ -534,7 +542,7 @@ causes! {
         suspects: NO_SUSPECTS,
         wire: "Nothing is sent: a wildcard is not a host.",
         usually: &["The documentation lists *.something, and no host under it is known."],
-        check: &["Name a member in a --probes file, if you know one."],
+        check: &["If you know a host under it, list it under `members` in a --probes file."],
     }
     Retired {
         word: "retired",
@@ -557,9 +565,9 @@ causes! {
         basis: Ambiguous,
         suspects: NO_SUSPECTS,
         wire: "Nothing is sent: the traffic is inbound, or flows between the instance's machines.",
-        usually: &["A machine in the subnet cannot act as the other side."],
+        usually: &["A machine in the subnet cannot take the place of the other side."],
         check: &[
-            "Pass --effective-nsg and --effective-routes: these rows are predicted from the rules.",
+            "Pass --effective-nsg and --effective-routes: the result is then predicted from the rules.",
             "Look at the network status of the instance itself.",
         ],
     }
@@ -587,18 +595,18 @@ causes! {
         basis: Ambiguous,
         suspects: NO_SUSPECTS,
         wire: "Nothing is sent: it was skipped.",
-        usually: &["--skip lists it, or it is probed only if --only lists it."],
+        usually: &["--skip lists it, or it is probed only when --only lists it."],
         check: &["Pass --only with its id."],
     }
     LocalFault {
         word: "local-fault",
-        meaning: "This machine could not try.",
+        meaning: "This machine could not run the probe.",
         headline: "not tested",
         stage: None,
         ending: NotSent,
         basis: Proof,
         suspects: &[LocalHost],
-        wire: "Nothing is sent: this machine could not try.",
+        wire: "Nothing is sent: this machine could not run the probe.",
         usually: &[
             "It ran out of descriptors, ports or memory.",
             "A local firewall or a sandbox forbids it: EPERM, EACCES.",

@@ -35,9 +35,9 @@ finding_kinds! {
         meaning: "This VM's own firewall refuses or drops the agent's traffic.",
         scope: "Always this-vm.",
         seen: "An ICMP error came at once from one of this VM's own addresses; or the kernel could not retransmit its \
-               SYNs (TCP_INFO), so they never left this VM.",
+            SYNs (TCP_INFO), so they never left this VM.",
         alike: &[
-            "A dead next hop: the kernel then reports host unreachable only after about three seconds.",
+            "A dead next hop: then the kernel reports host unreachable only after about three seconds.",
             "A rule on the path that drops: then the kernel can retransmit its SYNs.",
         ],
         docs: REFERENCE,
@@ -52,7 +52,7 @@ finding_kinds! {
     }
     LocalLimits {
         word: "local-limits",
-        meaning: "This VM could not try: it ran out of a resource, or blocks the traffic.",
+        meaning: "This VM could not run some probes: it ran out of a resource, or blocks the traffic.",
         scope: "Always this-vm.",
         seen: "A system call failed locally: descriptors, ports, memory, permissions, no name server configured.",
         alike: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
@@ -62,7 +62,7 @@ finding_kinds! {
         word: "local-stub",
         meaning: "A stub resolver on this VM gives no answer; the instance does not use it.",
         scope: "Always this-vm.",
-        seen: "The name server that failed has a loopback address, and no other one was configured.",
+        seen: "The name server that failed has a loopback address, and no other name server was configured.",
         alike: &["The server behind the stub is down: pass --dns-server with its address, and the report shows it."],
         docs: NAMES,
     }
@@ -73,7 +73,7 @@ finding_kinds! {
         seen: "This VM's own kernel reports host unreachable after three requests for the next hop, one second \
                apart.",
         alike: &[
-            "This VM's own firewall: it answers at once.",
+            "This VM's own firewall: its error comes at once.",
             "A router on the path without a route: then the ICMP error has another sender.",
         ],
         docs: ROUTES,
@@ -82,8 +82,8 @@ finding_kinds! {
         word: "no-outbound",
         meaning: "No public host answers: this VM has no outbound access, so nothing is known about the instance.",
         scope: "Always internet.",
-        seen: "No public host outside the services with service endpoints answers (at least three), while names \
-               resolve.",
+        seen: "Names resolve, but no public host answers (at least three were tried; services with a service endpoint \
+            do not count).",
         alike: &[
             "An NSG that denies Internet: pass --effective-nsg, or look at the effective rules.",
             "A route for 0.0.0.0/0 to an appliance that drops everything: pass --effective-routes.",
@@ -93,10 +93,11 @@ finding_kinds! {
     }
     WayOut {
         word: "way-out",
-        meaning: "No public host answers, and 0.0.0.0/0 leads to an appliance, a gateway or nowhere, also for the instance.",
+        meaning: "No public host answers, and 0.0.0.0/0 leads to an appliance, a gateway or nowhere; this affects the \
+            instance too.",
         scope: "default-route, or denied if the network's rules deny all of it.",
-        seen: "As for no-outbound, and the given rules show a user or BGP route for 0.0.0.0/0, or a denial.",
-        alike: &["A subnet without outbound access: then no such route is in force."],
+        seen: "As for no-outbound, and the rules given show a user-defined or BGP route for 0.0.0.0/0, or a denial.",
+        alike: &["A subnet without outbound access: then there is no such route."],
         docs: ROUTES,
     }
     DnsPolicy {
@@ -145,23 +146,23 @@ finding_kinds! {
         word: "no-names",
         meaning: "No name resolves.",
         scope: "Always name-servers.",
-        seen: "No name in the plan gives an address. What each name server did over UDP and TCP, and whether \
-               168.63.129.16 answers, shows where the fault is.",
+        seen: "No name in the plan gives an address. How each name server behaves over UDP and TCP, and whether \
+            168.63.129.16 answers, show where the fault is.",
         alike: &[
             "A dead server and a path that drops UDP 53 look the same over UDP: TCP 53 distinguishes them.",
-            "A server with dead forwarders accepts TCP 53 but does not answer: it is up.",
+            "A server with dead forwarders accepts TCP 53 but does not answer: the server itself is up.",
         ],
         docs: NAMES,
     }
     SomeNames {
         word: "some-names",
         meaning: "A name server fails for some names and answers for others.",
-        scope: "names-of- and the server's address.",
+        scope: "names-of- followed by the server's address.",
         seen: "Lookups of some names fail at a server (no reply, REFUSED, SERVFAIL, or NXDOMAIN from a server that \
                denies existing names), and others succeed.",
         alike: &[
             "A forwarder for these zones that no longer exists.",
-            "Lost or rate-limited queries: then different names, from unrelated zones, fail from run to run.",
+            "Lost or rate-limited queries: then different names, in unrelated zones, fail in each run.",
             "Truncated replies (TC=1) while TCP 53 is closed: the evidence says so.",
         ],
         docs: NAMES,
@@ -190,8 +191,10 @@ finding_kinds! {
         word: "private-endpoint",
         meaning: "A private endpoint does not answer: it was deleted, or its subnet blocks the traffic.",
         scope: "Its address, or several.",
-        seen: "The name leads through a privatelink alias to private addresses, and all of them refuse or do not answer.",
-        alike: &["A firewall between this subnet and the endpoint's. A rule with a service tag fixes neither."],
+        seen: "The name resolves through a privatelink alias to private addresses, and all of them refuse or do not \
+            answer.",
+        alike: &["A firewall between this subnet and the endpoint's subnet. A rule with a service tag fixes neither \
+            problem."],
         docs: PRIVATE_NAMES,
     }
     Sinkhole {
@@ -214,7 +217,7 @@ finding_kinds! {
     NamePolicy {
         word: "name-policy",
         meaning: "A name server denies names of several dependencies.",
-        scope: "names-of- and the server's address.",
+        scope: "names-of- followed by the server's address.",
         seen: "NXDOMAIN for names of three dependencies or more.",
         alike: &["Retired names: the documentation would then be out of date for several services at once, which is rare."],
         docs: NAMES,
@@ -245,8 +248,9 @@ finding_kinds! {
         word: "inspection",
         meaning: "TLS is inspected: certificates are issued by a CA that the instance does not trust.",
         scope: "The CA.",
-        seen: "Certificates from one issuer that the instance does not trust. For hosts of several owners nothing else \
-               explains it: no company issues certificates for Azure, DigiCert and Windows Update at once.",
+        seen: "Several certificates come from one issuer that the instance does not trust. If the hosts have several \
+            owners, nothing else explains it: no CA issues certificates for Azure, DigiCert and Windows Update at \
+            once.",
         alike: &[
             "A host with its own private CA: then only one owner's hosts are affected.",
             "A server that does not send its intermediate certificates: that is unproven, not a finding.",
@@ -269,10 +273,10 @@ finding_kinds! {
         word: "wrong-name",
         meaning: "Hosts present a certificate for another name.",
         scope: "The name in the certificate.",
-        seen: "The chain is trusted, but its names do not match the host; or hosts of several owners present one \
-               certificate that is not trusted, as a portal does.",
+        seen: "The chain is trusted, but its names do not match the host; or hosts of several owners present the same \
+            untrusted certificate, as a captive portal does.",
         alike: &[
-            "A record that leads to another server: compare the address with what 168.63.129.16 answers.",
+            "A DNS record that points to another server: compare the address with what 168.63.129.16 answers.",
             "A device that answers instead of several hosts.",
         ],
         docs: NAMES,
@@ -282,7 +286,7 @@ finding_kinds! {
         meaning: "A certificate is expired or not yet valid.",
         scope: "The dependency.",
         seen: "The chain is trusted except for its dates, and too few hosts are affected to suspect the clock.",
-        alike: &["A wrong clock: if servers report the time, the notices say how far it is off."],
+        alike: &["A wrong clock: if servers report the time, the notices say how far off the clock is."],
         docs: "https://learn.microsoft.com/azure/virtual-machines/linux/time-sync",
     }
     IcmpRefusal {
@@ -297,7 +301,7 @@ finding_kinds! {
         word: "icmp-unreachable",
         meaning: "A router on the path has no route to the address.",
         scope: "The sender of the error.",
-        seen: "An ICMP error (network or host unreachable, or time to live exceeded) from a router on the path.",
+        seen: "An ICMP error (network or host unreachable, or TTL exceeded) from a router on the path.",
         alike: &["A firewall set to reject with host unreachable: check its log."],
         docs: ROUTES,
     }
@@ -309,20 +313,20 @@ finding_kinds! {
                files requested from hosts of several owners.",
         alike: &[
             "A service that redirects to its own host in another domain: `names` in the catalog covers that.",
-            "The page of a CDN, which is the service's own front end: it is not counted.",
+            "The page of a CDN that is the service's own front end: it does not count as a block page.",
         ],
         docs: FIREWALL,
     }
     NameFilter {
         word: "name-filter",
-        meaning: "A firewall accepts connections and cuts them by the host name in the request.",
-        scope: "names; or others, for hosts that no control confirms, next to hosts that one does.",
+        meaning: "A firewall accepts connections, then cuts them because of the host name in the request.",
+        scope: "names; or others, for hosts that no control confirms when a control confirms other hosts.",
         seen: "The connection is accepted and cut right after the ClientHello or the request. It is certain if a \
                control with another name got through at the same address, immediately before the endpoint's own name \
                was cut again.",
         alike: &[
             "A failing service: then another name at the same address is cut as well, which the control shows.",
-            "Connections that differ by their source port: several are made before this is reported.",
+            "Connections whose result depends on the source port: several are made before this is reported.",
         ],
         docs: FIREWALL,
     }
@@ -336,16 +340,16 @@ finding_kinds! {
         alike: &[
             "A failing service: then 192.0.2.1 does not accept, and one dependency is affected.",
             "A failing service behind a device that accepts for every address and forwards everything: then \
-             connections to 192.0.2.1 end in another way.",
+             connections to 192.0.2.1 end differently.",
         ],
         docs: FIREWALL,
     }
     Cut {
         word: "cut",
-        meaning: "Connections are accepted and cut, and nothing shows by which device.",
+        meaning: "Connections are accepted, then cut; nothing shows which device does it.",
         scope: "The dependency.",
-        seen: "The connection is accepted, then ends or gets no reply before the service is verified, and no control \
-               shows that the filter matches host names or that the port accepts for every address.",
+        seen: "The connection is accepted, then ends or gets no reply before the service is verified. No control \
+            shows that a filter matches host names, or that a device accepts the port for every address.",
         alike: &[
             "A firewall that cuts whatever it has no rule for.",
             "The service itself, if it is down behind its load balancer.",
@@ -356,14 +360,15 @@ finding_kinds! {
         word: "reset",
         meaning: "Connection attempts are refused with a reset.",
         scope: "resets, if a device resets several dependencies; otherwise the dependency.",
-        seen: "The SYN is answered with a reset. For three dependencies or more, a device on the path does it: Azure \
-               services do not all stop listening at once.",
-        alike: &["A service that does not listen on this port: one dependency only.", "An NSG never resets: it drops."],
+        seen: "The SYN is answered with a reset. If three dependencies or more are reset, a device on the path does \
+            it: Azure services do not all stop listening at once.",
+        alike: &["A service that does not listen on this port: then only one dependency is affected.", "An NSG never \
+            resets: it drops."],
         docs: ROUTES,
     }
     KmsSilence {
         word: "kms-silence",
-        meaning: "Windows activation is dropped, typically by forced tunnelling.",
+        meaning: "Windows activation traffic is dropped, typically because of forced tunnelling.",
         scope: "kms.",
         seen: "The KMS addresses do not answer on TCP 1688, which Azure lets through NSGs unless 0.0.0.0/0 is routed \
                elsewhere or AzurePlatformLKM is denied.",
@@ -379,10 +384,11 @@ finding_kinds! {
         alike: &[
             "An NSG rule, a security admin rule, a firewall's network rule, a route to nowhere: pass --effective-nsg \
              and --effective-routes to have the rule named.",
-            "A host that is down: one of many that answer.",
+            "A host that is down: then the others answer.",
             "A link that loses packets: then other connections needed retransmission.",
-            "SNAT port exhaustion: then a host that had accepted a connection does not answer when it is tried again.",
-            "A router that refuses with ICMP errors and rate-limits them: then similar connections are refused.",
+            "SNAT port exhaustion: then a host that accepted a connection earlier does not answer when it is tried \
+             again.",
+            "A router that refuses with ICMP errors and rate-limits them: then similar connections get the error.",
             "This VM's own firewall: then the kernel could not retransmit its SYNs.",
         ],
         docs: NSG,
@@ -413,15 +419,15 @@ finding_kinds! {
     }
     DnsDiffers {
         word: "dns-differs",
-        meaning: "Name servers give answers of different kinds.",
+        meaning: "Name servers give different kinds of answers.",
         scope: "Always name-servers.",
-        seen: "One configured server gives an address, and another gives none, a private one or an impossible one.",
+        seen: "One configured server gives an address, and another gives none, a private address or an impossible one.",
         alike: &["Different public addresses are normal for anything behind a CDN, and are not a finding."],
         docs: NAMES,
     }
     KmsActivation {
         word: "kms-activation",
-        meaning: "KMS answers, but traffic seems to leave through an appliance, where activation fails.",
+        meaning: "KMS answers, but traffic seems to leave through an appliance, and then activation fails.",
         scope: "kms.",
         seen: "KMS works, and other rows show an appliance on the path: block pages, TLS inspection, cut connections, ICMP errors.",
         alike: &["An appliance that handles only part of the traffic: this is only a hint."],
@@ -447,8 +453,8 @@ finding_kinds! {
         word: "other-rules",
         meaning: "This VM and the instance do not have the same NSG or route table.",
         scope: "Always subnet.",
-        seen: "The management endpoint shows different NSGs or route tables for this VM's network interface and subnet \
-               and for the instance's subnet.",
+        seen: "The management endpoint shows different NSGs or route tables for this VM (its network interface and \
+            subnet) and for the instance's subnet.",
         alike: &["Two NSGs or route tables with the same rules: then the results here also apply to the instance."],
         docs: NSG,
     }
@@ -463,7 +469,7 @@ finding_kinds! {
     }
     OwnHostname {
         word: "own-hostname",
-        meaning: "A host name of an internal instance does not lead to its private address inside this network.",
+        meaning: "Inside this network, a host name of an internal instance does not resolve to its private address.",
         scope: "nowhere, public or elsewhere.",
         seen: "The name servers deny the name, or answer with an address that is not the instance's private one.",
         alike: &[
@@ -484,10 +490,10 @@ finding_kinds! {
     }
     AsymmetricRoute {
         word: "asymmetric-route",
-        meaning: "Requests come in over the internet, and replies leave through an appliance.",
+        meaning: "Requests come in over the internet, but replies leave through an appliance.",
         scope: "The dependency.",
         seen: "The effective routes send replies to the service tag ApiManagement to a next hop other than Internet.",
-        alike: &["Nothing: an appliance drops replies of connections whose start it has not seen."],
+        alike: &["Nothing: an appliance drops replies for connections whose start it has not seen."],
         docs: REFERENCE,
     }
 }
