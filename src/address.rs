@@ -75,6 +75,11 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a connection to the address takes a port of the NAT that it leaves through: those to public IPv4 addresses.
+pub fn takes_nat_port(address: IpAddr) -> bool {
+    address.is_ipv4() && !is_private(address)
+}
+
 fn is_shared(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     first == 100 && (64..128).contains(&second)
@@ -125,6 +130,7 @@ mod tests {
             let parsed = address.parse().unwrap();
             assert_eq!(is_impossible(parsed), impossible, "{address}");
             assert_eq!(is_private(parsed), private, "{address}");
+            assert_eq!(takes_nat_port(parsed), !private && !address.contains(':'), "{address}");
         }
     }
 

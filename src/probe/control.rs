@@ -2,7 +2,8 @@
 //!
 //! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
 //! connection to nobody for each port, another name for each host and port that was cut, up to `MOST_NAMES`, and one more
-//! connection to somebody who answered one. No name outside the plan is ever sent.
+//! connection to somebody who answered one, which is repeated at the end of a run where nobody was seen to answer after the
+//! last silence. No name outside the plan is ever sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{flows::course::Course, stages::Stages, trace::Attempt};
 use crate::{
+    address,
     hello::{
         End, Reply,
         http::{denial, foreign_redirect},
@@ -54,7 +56,8 @@ pub struct Controls {
     pub unused: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
-    /// Once somebody was silent, one more connection to somebody who had answered one before.
+    /// Once somebody was silent, one more connection to somebody who had answered one before: the last of them, where it was
+    /// repeated at the end of the run.
     pub late: Option<LateControl>,
 }
 
@@ -84,17 +87,6 @@ pub struct NameControl {
     pub own: Option<Attempt>,
 }
 
-impl LateControl {
-    /// Whether it accepted the connection, or refused it.
-    pub fn is_answered(&self) -> bool {
-        match self.attempt.tcp.as_ref().map(|tcp| &tcp.end) {
-            Some(TcpEnd::Open) => true,
-            Some(TcpEnd::Failed(failure)) => failure.is_reset(),
-            Some(TcpEnd::Silent { .. }) | None => false,
-        }
-    }
-}
-
 impl NameControl {
     /// Whether the address answers the other name and cuts the endpoint's own, both at about the same time.
     pub fn tells_names_apart(&self) -> bool {
@@ -121,12 +113,7 @@ impl Controls {
     /// The host that answered a connection, and was silent when it was tried once more.
     pub fn lost_later(&self) -> Option<&str> {
         let late = self.late.as_ref()?;
-        let silent = late
-            .attempt
-            .tcp
-            .as_ref()
-            .is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { .. }));
-        silent.then_some(late.host.as_str())
+        late.attempt.is_silent().then_some(late.host.as_str())
     }
 
     /// Whether somebody accepted a connection for an address that nobody owns.
@@ -177,9 +164,10 @@ struct Answered {
 }
 
 impl Answered {
-    /// Is the first, unless there is one that is no less.
+    /// Is the first, unless there is one that tells no less: most who took a port of a NAT, then who accepted.
     fn keep(self, first: &mut Option<Self>) {
-        if first.as_ref().is_none_or(|first| self.accepted && !first.accepted) {
+        let worth = |it: &Self| (address::takes_nat_port(it.address.ip()), it.accepted);
+        if first.as_ref().is_none_or(|first| worth(&self) > worth(first)) {
             *first = Some(self);
         }
     }
@@ -197,8 +185,12 @@ pub struct Controller {
     renamed: usize,
     /// Names that proved themselves, by port and by whether it was over TLS.
     proved: BTreeMap<(u16, bool), BTreeSet<String>>,
-    /// Who answered a connection first: who accepted one, as far as anybody did.
+    /// Who answered a connection first, among those who tell most.
     first: Option<Answered>,
+    /// When the last connections began, from the start of the run on: the last one that took a port of a NAT and was answered,
+    /// and the last one that was silent.
+    last_answered: Option<Duration>,
+    last_silent: Option<Duration>,
     /// Whether somebody was silent, and whether that called for a late control.
     silence: bool,
     tried_late: bool,
@@ -218,6 +210,8 @@ impl Controller {
             renamed: 0,
             proved: BTreeMap::new(),
             first: None,
+            last_answered: None,
+            last_silent: None,
             silence: false,
             tried_late: false,
             running: JoinSet::new(),
@@ -241,8 +235,14 @@ impl Controller {
         };
         // What is only documented may well not be offered, and starts nothing.
         let counts = endpoint.need != Need::Documented;
+        if attempt.is_answered() && address::takes_nat_port(attempt.address.ip()) {
+            self.last_answered = self.last_answered.max(Some(attempt.started));
+        }
         match end.filter(|_| counts) {
-            Some(TcpEnd::Silent { .. }) => self.silence = true,
+            Some(TcpEnd::Silent { .. }) => {
+                self.silence = true;
+                self.last_silent = self.last_silent.max(Some(attempt.started));
+            }
             Some(TcpEnd::Open) => answer(true).keep(&mut self.first),
             Some(TcpEnd::Failed(failure)) if failure.is_reset() => answer(false).keep(&mut self.first),
             _ => {}
@@ -273,6 +273,25 @@ impl Controller {
 
     /// Waits for the controls that are still running, until `patience` at the latest.
     pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
+        self.collect(patience).await;
+        if self.ends_in_silence() && tokio::time::Instant::now() < patience {
+            self.tried_late = false;
+            self.try_late();
+            self.collect(patience).await;
+        }
+        self.controls.names.sort_by_key(|control| control.endpoint);
+        self.controls
+    }
+
+    /// Whether nobody was seen to answer after the last silence. Where a late control was lost, that is settled.
+    fn ends_in_silence(&self) -> bool {
+        let late = self.controls.late.as_ref().map(|late| &late.attempt);
+        let was_lost = late.is_some_and(|late| !late.is_answered());
+        let last_answered = self.last_answered.max(late.map(|late| late.started));
+        self.last_silent > last_answered && !was_lost
+    }
+
+    async fn collect(&mut self, patience: tokio::time::Instant) {
         while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(patience, self.running.join_next()).await {
             match finished {
                 Some(Finished::Unused(port, attempt)) => drop(self.controls.unused.insert(port, *attempt)),
@@ -281,8 +300,6 @@ impl Controller {
                 None => {}
             }
         }
-        self.controls.names.sort_by_key(|control| control.endpoint);
-        self.controls
     }
 
     /// Remembers a name whose server proved itself by a certificate, or by an answer over HTTP; says whether it is new.
@@ -328,6 +345,10 @@ impl Controller {
             let _permit = stages.socket().await?;
             let (endpoint, course) = (&plan.endpoints[index], Course::within(&stages, CONTROL_TIMEOUT));
             let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
+            // The run ended before it had its time: its silence says nothing.
+            if attempt.is_silent() && course.was_hurried() {
+                return None;
+            }
             let host = endpoint.host.clone();
             Some(Finished::Late(Box::new(LateControl { host, attempt })))
         });

@@ -14,7 +14,7 @@ use crate::{
         SocketFailure,
         dns::{Answer, DnsEnd, DnsExchange, MOST_ADDRESSES},
         icmp::TcpFacts,
-        tcp::TcpTrace,
+        tcp::{TcpEnd, TcpTrace},
         tls::TlsTrace,
         udp::UdpTrace,
     },
@@ -153,6 +153,22 @@ impl Attempt {
     /// How its connection was opened, a name server's included; `None` where there was none.
     pub fn connection(&self) -> Option<&TcpTrace> {
         self.tcp.as_ref().or_else(|| self.dns.as_ref()?.tcp())
+    }
+
+    /// Whether somebody accepted the connection, or refused it: at the time, new connections got out, and replies came back.
+    pub fn is_answered(&self) -> bool {
+        match self.tcp.as_ref().map(|tcp| &tcp.end) {
+            Some(TcpEnd::Open) => true,
+            Some(TcpEnd::Failed(failure)) => failure.is_reset(),
+            Some(TcpEnd::Silent { .. }) | None => false,
+        }
+    }
+
+    /// Whether nobody answered the connection.
+    pub fn is_silent(&self) -> bool {
+        self.tcp
+            .as_ref()
+            .is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { .. }))
     }
 
     /// This machine's end of it; of a question over UDP, the port that it left from first.

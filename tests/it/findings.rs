@@ -21,6 +21,7 @@ mod kinds;
 mod network;
 mod predictions;
 mod servers;
+mod silence;
 mod truth;
 use cases::{
     AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, TERMS, all, beyond_dns, healthy, host, icmp, of, port,

@@ -389,7 +389,7 @@ fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
         return grounds.against(phrases::lost(host));
     }
     match &view.controls.late {
-        Some(late) if late.is_answered() => {
+        Some(late) if late.attempt.is_answered() => {
             grounds.note(format!("{} answered a connection right after, so connections get out", late.host))
         }
         _ => grounds.open(

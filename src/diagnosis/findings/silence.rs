@@ -7,14 +7,16 @@ use std::{
 
 use super::{left, phrases};
 use crate::{
+    address,
     diagnosis::{
         fix,
         grounds::{Grounds, Weight},
         outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{Row, RunView, should_work},
     },
-    model::{Basis, Cause, FindingKind, Stage},
+    model::{Basis, Cause, FindingKind, Need, Stage},
+    probe::trace::Attempt,
     text::words::{count, distinct},
 };
 
@@ -175,6 +177,10 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
         && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
     {
         grounds = grounds.against(phrases::lost(host));
+    } else if rows.iter().any(Row::is_tcp)
+        && let Some(open) = unanswered_since(view, rows)
+    {
+        grounds = grounds.open(open);
     }
     let is_akin = |other: &&Row<'_>| {
         rows.iter().any(|row| {
@@ -195,6 +201,34 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
         ));
     }
     grounds
+}
+
+/// That new connections may have been lost whatever they went to: others were tried beside these rows, and none that began
+/// after one of them had first been silent was answered. Where that one takes a port of a NAT, only an answer to another that
+/// does counts.
+fn unanswered_since(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<&'static str> {
+    let counts = |row: &&Row<'_>| should_work(row) && row.endpoint.need != Need::Documented;
+    let is_other = |row: &&Row<'_>| !rows.iter().any(|own| own.index == row.index);
+    let is_dialled = |row: &Row<'_>| row.attempts().iter().any(|attempt| attempt.tcp.is_some());
+    if !view.rows.iter().filter(counts).filter(is_other).any(is_dialled) {
+        return None;
+    }
+    let takes_port = |attempt: &Attempt| address::takes_nat_port(attempt.address.ip());
+    let late = view.controls.late.iter().map(|late| &late.attempt);
+    let attempts = view.rows.iter().flat_map(Row::attempts).chain(late);
+    let answered: Vec<&Attempt> = attempts.filter(|attempt| attempt.is_answered()).collect();
+    rows.iter().filter(counts).find_map(|row| {
+        let silent = || row.attempts().iter().filter(|attempt| attempt.is_silent());
+        let since = silent().map(|attempt| attempt.started).min()?;
+        let through_nat = silent().any(takes_port);
+        let tells = |other: &&Attempt| other.started >= since && (takes_port(other) || !through_nat);
+        (!answered.iter().any(tells)).then_some(if through_nat {
+            "no later connection to a public IPv4 address was answered, so new connections may be lost whatever their \
+             destination (SNAT port exhaustion, a link that went down)"
+        } else {
+            "no later connection was answered, so new connections may be lost whatever their destination (a link that went down)"
+        })
+    })
 }
 
 /// A router that refuses others by ICMP errors, and left some of their packets without one.

@@ -23,7 +23,7 @@ use apim_probe::{
         Run,
         clock::Measured,
         control::{Controls, LateControl, NameControl, TEST_NET_1},
-        trace::{NameTrace, Trace},
+        trace::{Attempt, NameTrace, Trace},
         way::Ways,
     },
     rules::{Basis, Requirement, RuleSet},
@@ -48,6 +48,8 @@ pub(super) struct Network {
     cutters: BTreeMap<String, Cutter>,
     /// Whether a connection that is made once more, late in the run, still gets through; `None` where none is made.
     late: Option<bool>,
+    /// When whoever is silent was tried; all others are tried at the start.
+    silent_at: Duration,
     platform_dns: Option<bool>,
     platform_gives: bool,
     instance: Option<InstanceView>,
@@ -86,6 +88,7 @@ impl Network {
             shared: Vec::new(),
             cutters: BTreeMap::new(),
             late: None,
+            silent_at: Duration::ZERO,
             platform_dns: None,
             platform_gives: false,
             instance: None,
@@ -188,6 +191,12 @@ impl Network {
     /// With controls that show who cuts connections.
     pub(super) fn cut_by(self, cutter: Cutter) -> Self {
         self.cut_there_by(|_| true, cutter)
+    }
+
+    /// Whoever is silent is tried so late.
+    pub(super) fn silent_at(mut self, moment: Duration) -> Self {
+        self.silent_at = moment;
+        self
     }
 
     /// With a connection to somebody who proved itself, made once more late in the run.
@@ -298,7 +307,10 @@ impl Network {
             if let Some(name) = name.as_mut().filter(|_| self.platform_gives) {
                 name.platform = Some(Box::new(seen::platform(&at)));
             }
-            let attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
+            let mut attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
+            for attempt in attempts.iter_mut().filter(|attempt| attempt.is_silent()) {
+                attempt.started = self.silent_at;
+            }
             if let Some(name) = &name {
                 names.insert(endpoint.host.clone(), name.clone());
             }
@@ -368,9 +380,13 @@ impl Network {
         };
         let endpoint = self.plan.endpoints.iter().find(is_well)?;
         let address = SocketAddr::new(addresses(&endpoint.host)[0], endpoint.port);
+        let attempt = seen::tried(endpoint, address, (!passes).then_some(&Fault::Silent));
         Some(LateControl {
             host: endpoint.host.clone(),
-            attempt: seen::tried(endpoint, address, (!passes).then_some(&Fault::Silent)),
+            attempt: Attempt {
+                started: self.silent_at + attempt.started,
+                ..attempt
+            },
         })
     }
 

@@ -1,0 +1,58 @@
+//! What silence is worth when nothing answers any more.
+
+use std::time::Duration;
+
+use apim_probe::model::{Confidence, Finding};
+
+use super::{
+    cases::{healthy, of, port},
+    network::{Fault, Network},
+};
+
+/// The finding of this id.
+fn found(network: &Network, id: &str) -> Finding {
+    let mut findings = network.findings().into_iter();
+    findings.find(|finding| finding.id == id).unwrap()
+}
+
+/// A NAT that runs out of ports during the run leaves everything unanswered that comes later.
+#[test]
+fn silence_is_a_rule_only_where_a_later_connection_is_answered() {
+    let later = Duration::from_secs(3);
+    for (id, whose) in [("silence/tcp-1433", port(1433)), ("kms-silence/kms", port(1688))] {
+        let silent = healthy().fault(whose, &Fault::Silent);
+        for (network, confidence, says) in [
+            (silent.clone(), Confidence::High, None),
+            (
+                silent.clone().silent_at(later),
+                Confidence::Medium,
+                Some("later connection to a public IPv4 address was answered"),
+            ),
+            (silent.clone().silent_at(later).late(true), Confidence::High, None),
+            (
+                silent.silent_at(later).late(false),
+                Confidence::Medium,
+                Some("and then not another"),
+            ),
+        ] {
+            let finding = found(&network, id);
+            assert_eq!(finding.confidence, confidence, "{id}: {:#?}", finding.evidence);
+            if let Some(says) = says {
+                assert!(
+                    finding.evidence.iter().any(|it| it.contains(says)),
+                    "{:#?}",
+                    finding.evidence
+                );
+            }
+        }
+    }
+}
+
+/// An answer from a private network shows nothing about a NAT.
+#[test]
+fn a_private_address_answers_without_a_port_of_a_nat() {
+    let silent = healthy().only(&["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
+    assert_eq!(found(&silent, "silence/tcp-1433").confidence, Confidence::High);
+    let inside = silent.leading(of("key-vault"), "10.1.2.5");
+    assert_eq!(found(&inside, "silence/tcp-1433").confidence, Confidence::Medium);
+}
