@@ -20,14 +20,14 @@ use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
-pub use model::{Catalog, Dependency, Endpoint, Named, OF_DOCUMENTS, Retired, Source, SqlGateways, Target};
+pub use model::{Catalog, Dependency, EndpointSpec, Named, OF_DOCUMENTS, Retired, Source, SqlGateways, Target};
 pub use problem::{Errors, Summary};
 pub use render::render;
 pub(crate) use settings::stands_for;
 pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, is_hidden, missing, placeholders, region_name};
 
 use decode::Decode as _;
-use problem::{Place, Problem, Text};
+use problem::{ByteRange, Problem, SourceText};
 
 use crate::{azure::Cloud, file, model::Tier, text::nearest};
 
@@ -168,7 +168,7 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[File]) -> Result<Catalog, Err
         }
     }
     if files.is_empty() {
-        errors.files.push(Text {
+        errors.files.push(SourceText {
             name: "no file".to_owned(),
             text: String::new(),
         });
@@ -198,7 +198,7 @@ pub fn json_schema() -> schemars::Schema {
 /// The text of a file, which is kept for its snippets as far as it is text.
 fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
     let mut keep = |text: &str| {
-        errors.files.push(Text {
+        errors.files.push(SourceText {
             name: file.name.clone(),
             text: text.to_owned(),
         });
@@ -207,7 +207,7 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
         keep("");
         let message = format!("this file is larger than {} MB", MAX_SIZE >> 20);
         errors.problems.push(Problem::new(
-            Place::top_of(index),
+            ByteRange::top_of(index),
             message,
             "if it is a catalog, split it",
         ));
@@ -222,7 +222,7 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
     keep(&String::from_utf8_lossy(text));
     let message = format!("byte 0x{:02X} is not UTF-8 text", rest.first().unwrap_or(&0));
     errors.problems.push(Problem::new(
-        Place::new(index, valid..valid),
+        ByteRange::new(index, valid..valid),
         message,
         "save the file as UTF-8; a catalog is a text file",
     ));
@@ -231,9 +231,9 @@ fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
 
 fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Catalog> {
     let tree = tree::parse(index, text, problems)?;
-    if tree.value == tree::Value::Null {
+    if tree.value == tree::NodeValue::Null {
         problems.push(Problem::new(
-            Place::top_of(index),
+            ByteRange::top_of(index),
             "this file is empty",
             "start with `dependencies:`",
         ));

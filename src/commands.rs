@@ -110,8 +110,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 tell("notice", notice);
             }
             match failure.text {
-                Text::Line(line) => tell("error", &line),
-                Text::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
+                FailureText::Line(line) => tell("error", &line),
+                FailureText::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
             }
             ExitCode::from(failure.status)
         }
@@ -192,14 +192,14 @@ fn suggest(error: &mut clap::Error) {
 pub(crate) struct Failure {
     /// The exit status.
     pub status: u8,
-    text: Text,
+    text: FailureText,
     /// What was remarkable until then, which may be why.
     notices: Vec<String>,
 }
 
 /// What happened, to what, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Text {
+enum FailureText {
     /// A sentence, which may hold whatever files, flags and peers said: it is made harmless where it is told.
     Line(String),
     /// Lines for a terminal, made harmless by who made them.
@@ -207,7 +207,7 @@ enum Text {
 }
 
 impl Failure {
-    fn new(status: u8, text: Text) -> Self {
+    fn new(status: u8, text: FailureText) -> Self {
         Self {
             status,
             text,
@@ -217,19 +217,19 @@ impl Failure {
 
     /// Something that the user typed or gave is wrong; nothing was probed.
     pub(crate) fn usage(text: impl std::fmt::Display) -> Self {
-        Self::new(ExitStatus::USAGE, Text::Line(text.to_string()))
+        Self::new(ExitStatus::USAGE, FailureText::Line(text.to_string()))
     }
 
     /// A catalog is wrong; nothing was probed.
     fn catalog(errors: &catalog::Errors, colour: bool) -> Self {
-        Self::new(ExitStatus::USAGE, Text::Page(catalog::render(errors, colour)))
+        Self::new(ExitStatus::USAGE, FailureText::Page(catalog::render(errors, colour)))
     }
 
     /// What happened, in one line, for whoever goes on all the same.
     fn line(&self) -> String {
         match &self.text {
-            Text::Line(line) => line.clone(),
-            Text::Page(page) => {
+            FailureText::Line(line) => line.clone(),
+            FailureText::Page(page) => {
                 let lines = page.lines().map(str::trim).filter(|line| !line.is_empty());
                 lines.take(3).collect::<Vec<_>>().join("; ")
             }
@@ -238,7 +238,7 @@ impl Failure {
 
     /// The agent itself failed.
     pub(crate) fn agent(text: impl std::fmt::Display) -> Self {
-        Self::new(ExitStatus::FAILED, Text::Line(text.to_string()))
+        Self::new(ExitStatus::FAILED, FailureText::Line(text.to_string()))
     }
 
     /// The same, with what is to be told before it.

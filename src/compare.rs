@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::{
     azure::Cloud,
-    diff::State,
+    diff::EndpointState,
     model::{Endpoint, ExitStatus, Expect, Need, Report, Standing, Suspect, Verdict, json},
     redact,
     text::words,
@@ -40,7 +40,7 @@ pub struct Comparison {
     /// What keeps the reports from being alike, a sentence each: other catalogs, scopes, times.
     pub notices: Vec<String>,
     /// Every endpoint of any of the reports, dependency by dependency.
-    pub endpoints: Vec<Row>,
+    pub endpoints: Vec<ComparedEndpoint>,
     /// What the differences come to, what is required first.
     pub conclusions: Vec<Conclusion>,
 }
@@ -64,13 +64,14 @@ pub struct Place {
 
 /// One endpoint, from every place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Row {
+#[schemars(rename = "Row")]
+pub struct ComparedEndpoint {
     /// The endpoint's id.
     pub id: String,
     /// How much it counts: the most that one of the reports says.
     pub need: Need,
     /// What each place saw, in the order of `vantages`; null where its report has no such endpoint.
-    pub seen: Vec<Option<State>>,
+    pub seen: Vec<Option<EndpointState>>,
     /// The id and the title of its dependency.
     #[serde(skip)]
     pub(crate) dependency: (String, String),
@@ -278,9 +279,9 @@ impl Place {
     }
 }
 
-impl Row {
+impl ComparedEndpoint {
     /// What was measured, with the index of the place.
-    pub(crate) fn measured(&self) -> impl Iterator<Item = (usize, State)> {
+    pub(crate) fn measured(&self) -> impl Iterator<Item = (usize, EndpointState)> {
         let seen = self.seen.iter().enumerate();
         seen.filter_map(|(place, state)| Some((place, (*state)?)))
             .filter(|(_, state)| state.verdict != Verdict::NotTested)
@@ -344,8 +345,8 @@ fn refuse(reports: &[Named]) -> Result<(), Incomparable> {
 }
 
 /// Every endpoint of any report, dependency by dependency in the order in which they first appear.
-fn rows(reports: &[Named]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows(reports: &[Named]) -> Vec<ComparedEndpoint> {
+    let mut rows: Vec<ComparedEndpoint> = Vec::new();
     let mut position: HashMap<&str, usize> = HashMap::new();
     let mut dependencies: HashMap<&str, usize> = HashMap::new();
     for (place, named) in reports.iter().enumerate() {
@@ -360,7 +361,7 @@ fn rows(reports: &[Named]) -> Vec<Row> {
                 rows.len()
             };
             if at == rows.len() {
-                rows.push(Row::new(endpoint, reports.len()));
+                rows.push(ComparedEndpoint::new(endpoint, reports.len()));
             }
             rows[at].add(place, endpoint, is_blind(named));
         }
@@ -369,7 +370,7 @@ fn rows(reports: &[Named]) -> Vec<Row> {
     rows
 }
 
-impl Row {
+impl ComparedEndpoint {
     fn new(endpoint: &Endpoint, places: usize) -> Self {
         Self {
             id: endpoint.id.clone(),
@@ -384,7 +385,7 @@ impl Row {
     fn add(&mut self, place: usize, endpoint: &Endpoint, is_blind: bool) {
         self.need = self.need.min(endpoint.need);
         if self.seen[place].is_none() && !is_blind {
-            self.seen[place] = Some(State::of(endpoint));
+            self.seen[place] = Some(EndpointState::of(endpoint));
         }
     }
 }

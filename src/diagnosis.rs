@@ -50,7 +50,7 @@ pub mod way;
 use self::{
     context::Context,
     refutation::Refutation,
-    view::{Row, RunView, Surroundings},
+    view::{ProbedEndpoint, RunView, Surroundings},
 };
 
 /// Everything that a run has to say.
@@ -126,7 +126,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
 }
 
 /// What others say of an endpoint: the instance, and the network's own rules.
-fn remarks(view: &RunView<'_>, row: &Row<'_>, is_refuted: bool) -> Vec<String> {
+fn remarks(view: &RunView<'_>, row: &ProbedEndpoint<'_>, is_refuted: bool) -> Vec<String> {
     let outside = view
         .predictions
         .and_then(|predictions| predictions.outside_their_tag.get(row.index)?.clone());

@@ -57,9 +57,9 @@ pub struct Change {
     /// What kind of change it is.
     pub kind: Kind,
     /// The endpoint in the earlier report; null where it was added.
-    pub before: Option<State>,
+    pub before: Option<EndpointState>,
     /// The endpoint in the later report; null where it was removed.
-    pub after: Option<State>,
+    pub after: Option<EndpointState>,
     /// Whether it is worse, better, or neither.
     #[serde(skip)]
     pub weight: Weight,
@@ -70,7 +70,8 @@ pub struct Change {
 
 /// What an endpoint was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct State {
+#[schemars(rename = "State")]
+pub struct EndpointState {
     /// Its verdict.
     pub verdict: Verdict,
     /// Its cause.
@@ -174,7 +175,7 @@ impl Diff {
 impl Change {
     fn new(kind: Kind, before: Option<&Endpoint>, after: Option<&Endpoint>) -> Self {
         let id = after.or(before).map_or_else(String::new, |e| e.id.clone());
-        let (before, after) = (before.map(State::of), after.map(State::of));
+        let (before, after) = (before.map(EndpointState::of), after.map(EndpointState::of));
         Self {
             id,
             kind,
@@ -186,7 +187,7 @@ impl Change {
     }
 }
 
-impl State {
+impl EndpointState {
     /// The state of an endpoint.
     pub fn of(endpoint: &Endpoint) -> Self {
         Self {

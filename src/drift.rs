@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     azure::Cloud,
     catalog::Catalog,
-    import::{Document, Kind, Place},
+    import::{HostOrAddresses, ImportedDocument, Kind},
     model::{Direction, ExitStatus, Transport},
     text::words::{count, join},
 };
@@ -39,11 +39,11 @@ pub struct Drift {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// The page.
-    pub page: Page,
+    pub page: PageInfo,
     /// What the page names and the catalog does not, in the page's order.
-    pub added: Vec<Row>,
+    pub added: Vec<PageRow>,
     /// What the catalog has from the page and the page names no more, in the catalog's order.
-    pub dropped: Vec<Row>,
+    pub dropped: Vec<PageRow>,
     /// What both name, with another port, transport or direction.
     pub changed: Vec<Change>,
     /// What could not be read, or not be compared, with its line.
@@ -52,7 +52,8 @@ pub struct Drift {
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Page {
+#[schemars(rename = "Page")]
+pub struct PageInfo {
     /// Its title; null where it has none.
     pub title: Option<String>,
     /// Its own date, `YYYY-MM-DD`; null where it has none.
@@ -61,7 +62,8 @@ pub struct Page {
 
 /// One thing that a page asks for; what it leaves open is null.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Row {
+#[schemars(rename = "Row")]
+pub struct PageRow {
     /// The host, with what a reader has to fill in in braces; null where a service tag or a port stands alone.
     pub host: Option<String>,
     /// The port.
@@ -83,18 +85,18 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// As the catalog has it.
-    pub before: Row,
+    pub before: PageRow,
     /// As the page has it.
-    pub after: Row,
+    pub after: PageRow,
 }
 
 /// What a page or a document says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// What was read.
-    pub page: Page,
+    pub page: PageInfo,
     /// All that it asks for, in its order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<PageRow>,
     /// What could not be read.
     pub unread: Vec<String>,
     /// The anchors of its sections; `None` for a document that is no page, in whose silence nothing is dropped.
@@ -110,21 +112,24 @@ impl Reading {
     pub fn of(text: &str, from: &str) -> Result<Self, String> {
         let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
         if start.starts_with(['{', '[']) && !start.starts_with("[!") {
-            return Document::read(text, from, Kind::Dependencies, None).map(|document| Self::of_document(&document));
+            return ImportedDocument::read(text, from, Kind::Dependencies, None)
+                .map(|document| Self::of_document(&document));
         }
         page::read(text, from)
     }
 
-    fn of_document(document: &Document) -> Self {
-        let row = |host: String, port| Row {
+    fn of_document(document: &ImportedDocument) -> Self {
+        let row = |host: String, port| PageRow {
             host: Some(host),
             port,
             direction: Some(Direction::Outbound),
-            ..Row::default()
+            ..PageRow::default()
         };
         let rows = document.targets.iter().flat_map(|target| match &target.place {
-            Place::Host(host) => vec![row(host.to_ascii_lowercase(), target.port)],
-            Place::Addresses(addresses) => addresses.iter().map(|it| row(it.to_string(), target.port)).collect(),
+            HostOrAddresses::Host(host) => vec![row(host.to_ascii_lowercase(), target.port)],
+            HostOrAddresses::Addresses(addresses) => {
+                addresses.iter().map(|it| row(it.to_string(), target.port)).collect()
+            }
         });
         Self {
             rows: rows.collect(),

@@ -45,7 +45,7 @@ const TOO_MANY: &str = "has more than 5000 entries, more than any instance has";
 
 /// One document, read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Document {
+pub struct ImportedDocument {
     /// Where it came from, what it is, and how old.
     pub imported: Imported,
     /// What the instance talks to.
@@ -62,7 +62,7 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Where it is.
-    pub place: Place,
+    pub place: HostOrAddresses,
     /// The port, where the document or the kind of resource tells.
     pub port: Option<u16>,
     /// The id of the dependency that it belongs to, where the kind is known.
@@ -75,7 +75,7 @@ pub struct Target {
 
 /// Where a target is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum HostOrAddresses {
     /// A host name, in lower case.
     Host(String),
     /// Addresses without a name; at least one.
@@ -110,7 +110,7 @@ pub struct Joined {
     pub notices: Vec<String>,
 }
 
-impl Document {
+impl ImportedDocument {
     /// Reads a file that a flag names; `wanted` is what the flag takes.
     ///
     /// # Errors
@@ -139,7 +139,12 @@ impl Document {
         json::parse_text(text, wanted, |document| Self::of(document, from, wanted, fetched)).map_err(refused)
     }
 
-    fn of(document: &json::Document<'_>, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
+    fn of(
+        document: &json::AzureDocument<'_>,
+        from: &str,
+        wanted: Kind,
+        fetched: Option<Timestamp>,
+    ) -> Result<Self, String> {
         match wanted {
             Kind::Dependencies => dependencies::read(document, from),
             _ => network_status::read(document, from, fetched),
@@ -149,7 +154,7 @@ impl Document {
 
 impl Imports {
     /// Puts documents together; a target that several of them name is there once.
-    pub fn gather(documents: Vec<Document>) -> Self {
+    pub fn gather(documents: Vec<ImportedDocument>) -> Self {
         let mut imports = Self::default();
         let pages = documents
             .iter()

@@ -30,11 +30,11 @@ pub use predictions::Predictions;
 use self::{
     addresses::{AddressSet, prefix},
     evaluate::{ipv4, public_internet},
-    nsg::{Group, SecurityRules},
+    nsg::{SecurityGroup, SecurityRules},
     routes::Routes,
     service_tags::ServiceTags,
 };
-use crate::{azure::PLATFORM, model::prediction::Place};
+use crate::{azure::PLATFORM, model::prediction::NsgAttachment};
 
 /// Everything that is known of the network's rules. What was not given is not guessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl NetworkRules {
     /// The ids of the group of the subnet, as far as the rules tell.
     pub fn ids(&self) -> nsg::GroupIds {
         let groups = || self.security.iter().flat_map(|security| &security.groups);
-        let of_the_subnet = groups().find(|group| group.place == Place::Subnet);
+        let of_the_subnet = groups().find(|group| group.place == NsgAttachment::Subnet);
         nsg::GroupIds {
             own: of_the_subnet.and_then(|group| group.ids.own.clone()),
             subnet: groups().find_map(|group| group.ids.subnet.clone()),
@@ -180,7 +180,7 @@ impl NetworkRules {
 
     /// Whether no security group guards the subnet, as far as the documents tell.
     pub fn lacks_a_group(&self) -> bool {
-        let guards = |group: &Group| group.place == Place::Subnet;
+        let guards = |group: &SecurityGroup| group.place == NsgAttachment::Subnet;
         self.security
             .as_ref()
             .is_some_and(|rules| !rules.groups.iter().any(guards))

@@ -14,7 +14,7 @@ use crate::{file, report::Format, text::nearest};
 pub(crate) mod place;
 pub(crate) mod stream;
 
-use place::Place;
+use place::OutputTarget;
 
 /// What a run writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Outputs {
 
     /// Finds every place, before anything is probed: a report that cannot be written should not cost a run first.
     pub(crate) fn open(self) -> Result<Sinks, WriteError> {
-        let open = |(path, format): (PathBuf, Format)| match Place::find(&path) {
+        let open = |(path, format): (PathBuf, Format)| match OutputTarget::find(&path) {
             Ok(place) => Ok(Sink { path, format, place }),
             Err(source) => Err(WriteError { path, source }),
         };
@@ -125,7 +125,7 @@ pub(crate) struct Sink {
     path: PathBuf,
     /// The format of the report there.
     pub format: Format,
-    place: Place,
+    place: OutputTarget,
 }
 
 impl Sink {
@@ -156,8 +156,8 @@ mod tests {
 
     #[test]
     fn formats_find_their_files() {
-        type Row<'a> = (Option<Format>, &'a [&'a str], Format, &'a [(&'a str, Format)]);
-        let table: &[Row] = &[
+        type OutputCase<'a> = (Option<Format>, &'a [&'a str], Format, &'a [(&'a str, Format)]);
+        let table: &[OutputCase] = &[
             (None, &[], Text, &[]),
             (Some(Json), &[], Json, &[]),
             (None, &["a.json", "b.TXT"], Text, &[("a.json", Json), ("b.TXT", Text)]),

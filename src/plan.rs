@@ -245,19 +245,19 @@ impl Maker<'_> {
             .flat_map(|spec| self.expand(dependency, spec))
     }
 
-    fn expand(&self, dependency: &Dependency, spec: &model::Endpoint) -> Vec<Endpoint> {
+    fn expand(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Vec<Endpoint> {
         let places = match &spec.target {
             Target::NameServer => self
                 .scope
                 .name_servers
                 .iter()
-                .map(|server| Place::server(*server))
+                .map(|server| FilledTarget::server(*server))
                 .collect(),
-            Target::Anything => vec![Place::anything()],
-            Target::Addresses { addresses, any } => vec![Place::addresses(addresses.clone(), *any)],
+            Target::Anything => vec![FilledTarget::anything()],
+            Target::Addresses { addresses, any } => vec![FilledTarget::addresses(addresses.clone(), *any)],
             Target::Wildcard { pattern, members } => self.members(pattern, members),
             Target::Host(template) => match spec.of_instance.as_ref().and_then(|own| own.unknown.as_ref()) {
-                Some(why) => vec![Place::unknown(template.clone(), why.clone())],
+                Some(why) => vec![FilledTarget::unknown(template.clone(), why.clone())],
                 None => self.hosts(template, spec),
             },
         };
@@ -268,41 +268,41 @@ impl Maker<'_> {
             .collect()
     }
 
-    fn hosts(&self, template: &str, spec: &model::Endpoint) -> Vec<Place> {
+    fn hosts(&self, template: &str, spec: &model::EndpointSpec) -> Vec<FilledTarget> {
         if let Some(gateways) = self.sql_gateways(template, spec) {
             return vec![gateways];
         }
         expand::expand(template, self.suffixes, self.scope.region.as_deref(), self.values)
             .into_iter()
-            .map(Place::host)
+            .map(FilledTarget::host)
             .collect()
     }
 
-    fn members(&self, pattern: &str, members: &[String]) -> Vec<Place> {
+    fn members(&self, pattern: &str, members: &[String]) -> Vec<FilledTarget> {
         let pattern = expand::fill(pattern, self.suffixes);
         if members.is_empty() {
             let untested = Untested {
                 cause: Cause::Wildcard,
                 detail: format!("the documentation lists {pattern}, and no host under it is known"),
             };
-            return vec![Place {
+            return vec![FilledTarget {
                 untested: Some(untested),
-                ..Place::named(pattern)
+                ..FilledTarget::named(pattern)
             }];
         }
         members
             .iter()
             .flat_map(|member| expand::expand(member, self.suffixes, self.scope.region.as_deref(), self.values))
-            .map(|host| Place {
+            .map(|host| FilledTarget {
                 pattern: Some(pattern.clone()),
-                ..Place::host(host)
+                ..FilledTarget::host(host)
             })
             .collect()
     }
 
     /// The region's documented gateways, or the first addresses of their ranges, which stand in for a SQL server whose name
     /// is not known.
-    fn sql_gateways(&self, template: &str, spec: &model::Endpoint) -> Option<Place> {
+    fn sql_gateways(&self, template: &str, spec: &model::EndpointSpec) -> Option<FilledTarget> {
         let speaks_tds = spec.ports.iter().all(|(_, protocol)| *protocol == Protocol::Tds);
         if !speaks_tds || !template.contains("{sql_server}") || self.values.has("sql_server") {
             return None;
@@ -311,19 +311,19 @@ impl Maker<'_> {
         let gateways = self.catalog.sql_gateways.as_ref()?;
         let (stand_in, addresses) = StandIn::of_region(gateways, region)?;
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
-        Some(Place {
+        Some(FilledTarget {
             names: vec![name],
             destination: Destination::Addresses { addresses, any: true },
             stand_in: Some(stand_in),
-            ..Place::named(format!("gateways-{region}"))
+            ..FilledTarget::named(format!("gateways-{region}"))
         })
     }
 
     fn endpoint(
         &self,
         dependency: &Dependency,
-        spec: &model::Endpoint,
-        place: Place,
+        spec: &model::EndpointSpec,
+        place: FilledTarget,
         port: u16,
         protocol: Protocol,
     ) -> Endpoint {
@@ -374,7 +374,7 @@ impl Maker<'_> {
     }
 
     /// Why an entry of the catalog is not tested, whatever its host.
-    fn untested(&self, dependency: &Dependency, spec: &model::Endpoint) -> Option<Untested> {
+    fn untested(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Option<Untested> {
         let because = |cause, detail: String| Some(Untested { cause, detail });
         if self.selection.skips(&dependency.id) {
             return because(Cause::Skipped, "skipped by --skip".into());
@@ -417,7 +417,7 @@ impl Maker<'_> {
 
 /// One target after its placeholders are filled.
 #[derive(Debug, Clone)]
-struct Place {
+struct FilledTarget {
     host: String,
     pattern: Option<String>,
     names: Vec<String>,
@@ -426,7 +426,7 @@ struct Place {
     untested: Option<Untested>,
 }
 
-impl Place {
+impl FilledTarget {
     fn named(host: String) -> Self {
         Self {
             host,

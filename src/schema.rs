@@ -30,7 +30,7 @@ impl Document {
     pub fn schema(self) -> Schema {
         match self {
             Self::Report => written::<model::Report>(model::SCHEMA),
-            Self::Plan => written::<plan::document::Document>(plan::document::SCHEMA),
+            Self::Plan => written::<plan::document::PlanDocument>(plan::document::SCHEMA),
             Self::Diff => written::<diff::Diff>(diff::SCHEMA),
             Self::Compare => written::<compare::Comparison>(compare::SCHEMA),
             Self::Drift => written::<drift::Drift>(drift::SCHEMA),

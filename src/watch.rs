@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::{
-    diff::State,
+    diff::EndpointState,
     model::{Cause, Endpoint, Need, Report, Verdict},
     probe::Depth,
     report::view,
@@ -37,7 +37,7 @@ pub use self::{baseline::Baseline, change::Change, held::Held, timeline::Timelin
 /// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
 #[derive(Debug)]
 pub struct Watch {
-    rows: Vec<Row>,
+    rows: Vec<WatchedEndpoint>,
     rounds: u64,
     changes: u64,
     began: Timestamp,
@@ -46,7 +46,7 @@ pub struct Watch {
 
 /// One endpoint and what became of it.
 #[derive(Debug)]
-pub struct Row {
+pub struct WatchedEndpoint {
     /// Its id.
     pub id: String,
     /// `host:port`, or the id where several endpoints share that.
@@ -72,12 +72,12 @@ impl Watch {
             Some(1) => endpoint.target().to_owned(),
             _ => endpoint.id.clone(),
         };
-        let row = |endpoint: &Endpoint| Row {
+        let row = |endpoint: &Endpoint| WatchedEndpoint {
             id: endpoint.id.clone(),
             label: label(endpoint),
             need: endpoint.need,
             is_unwell: is_unwell(endpoint),
-            timeline: Timeline::begin(State::of(endpoint), at),
+            timeline: Timeline::begin(EndpointState::of(endpoint), at),
             seen_in: Depth::Full,
         };
         Self {
@@ -118,7 +118,7 @@ impl Watch {
         self.rounds += 1;
         let mut changes = Vec::new();
         for (row, endpoint) in self.rows.iter_mut().zip(&report.endpoints) {
-            let (known, seen) = (row.timeline.state(), State::of(endpoint));
+            let (known, seen) = (row.timeline.state(), EndpointState::of(endpoint));
             if row.seen_in == Depth::Full && depth == Depth::Light && is_out_of_sight(known, seen) {
                 continue;
             }
@@ -135,12 +135,12 @@ impl Watch {
     }
 
     /// What was known of an endpoint, by its index in the plan.
-    pub fn known(&self, index: usize) -> Option<State> {
+    pub fn known(&self, index: usize) -> Option<EndpointState> {
         self.rows.get(index).map(|row| row.timeline.state())
     }
 
     /// What was known of an endpoint, by its id.
-    pub fn known_of(&self, id: &str) -> Option<State> {
+    pub fn known_of(&self, id: &str) -> Option<EndpointState> {
         self.rows
             .iter()
             .find(|row| row.id == id)
@@ -148,7 +148,7 @@ impl Watch {
     }
 
     /// Every endpoint, in the order of the plan.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[WatchedEndpoint] {
         &self.rows
     }
 
@@ -173,7 +173,7 @@ impl Watch {
     }
 
     /// The endpoints that are not as in the baseline, each with what it was there; `None` where it was not there.
-    pub fn differing(&self) -> impl Iterator<Item = (&Row, Option<State>)> {
+    pub fn differing(&self) -> impl Iterator<Item = (&WatchedEndpoint, Option<EndpointState>)> {
         let rows = self.baseline.iter().flat_map(|_| &self.rows);
         rows.map(|row| (row, self.baseline.as_ref().and_then(|baseline| baseline.state(&row.id))))
             .filter(|(row, then)| *then != Some(row.timeline.state()))
@@ -186,8 +186,8 @@ fn is_unwell(endpoint: &Endpoint) -> bool {
 }
 
 /// Whether a light round may see the second where a full one sees the first.
-fn is_out_of_sight(full: State, light: State) -> bool {
-    let unknown = |state: State| {
+fn is_out_of_sight(full: EndpointState, light: EndpointState) -> bool {
+    let unknown = |state: EndpointState| {
         matches!(
             (state.verdict, state.cause),
             (Verdict::Blocked, Some(Cause::DnsNxdomain)) | (Verdict::NotTested, Some(Cause::Retired))

@@ -38,7 +38,7 @@ pub const MAX_SIZE: usize = 32 << 20;
 
 /// A document whose JSON stands, and of which nothing has been looked into yet.
 #[derive(Debug)]
-pub struct Document<'a> {
+pub struct AzureDocument<'a> {
     /// The whole of it.
     json: Cow<'a, RawValue>,
     /// The form in which it came.
@@ -74,7 +74,7 @@ impl fmt::Display for Refusal {
 pub fn parse<T>(
     bytes: &[u8],
     wanted: Kind,
-    make: impl FnOnce(&Document<'_>) -> Result<T, String>,
+    make: impl FnOnce(&AzureDocument<'_>) -> Result<T, String>,
 ) -> Result<T, Refusal> {
     let refusal = |problem: String| Refusal {
         problem,
@@ -92,7 +92,7 @@ pub fn parse<T>(
 pub fn parse_text<T>(
     text: &str,
     wanted: Kind,
-    make: impl FnOnce(&Document<'_>) -> Result<T, String>,
+    make: impl FnOnce(&AzureDocument<'_>) -> Result<T, String>,
 ) -> Result<T, Refusal> {
     let powershell = form::is_of_powershell(text);
     let result = form::json(text).and_then(|(json, form)| {
@@ -102,7 +102,7 @@ pub fn parse_text<T>(
                 "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names".into(),
             );
         }
-        make(&Document { json, form, wanted })
+        make(&AzureDocument { json, form, wanted })
     });
     result.map_err(|problem| Refusal {
         problem: escape(unquoted(&problem, wanted)).into_owned(),
@@ -119,7 +119,7 @@ fn unquoted(problem: &str, wanted: Kind) -> &str {
     }
 }
 
-impl Document<'_> {
+impl AzureDocument<'_> {
     /// Its entries, below whatever wraps them: all of the wanted kind.
     ///
     /// # Errors

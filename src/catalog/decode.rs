@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     model::Named,
-    problem::{Located, Place, Problem, suggest},
-    tree::{Node, Value},
+    problem::{ByteRange, Located, Problem, suggest},
+    tree::{Node, NodeValue},
 };
 use crate::{
     azure::{Cloud, CloudName},
@@ -46,7 +46,7 @@ impl Fields {
     /// Opens a mapping and reports the keys that it should not have.
     pub(super) fn open(node: Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
         let map = match node.value {
-            Value::Map(map) => map,
+            NodeValue::Map(map) => map,
             other => {
                 let help = format!("write `name: value` pairs: {}", known.join(", "));
                 problems.push(unexpected(node.at, &other, key, "a mapping", &help));
@@ -77,7 +77,7 @@ impl Fields {
     pub(super) fn take<T: Decode>(&mut self, name: &str, shown: &str, problems: &mut Vec<Problem>) -> Option<T> {
         let position = self.entries.iter().position(|(known, _)| *known == name)?;
         let (_, node) = self.entries.swap_remove(position);
-        if node.value == Value::Null {
+        if node.value == NodeValue::Null {
             return None;
         }
         let value = T::decode(node, shown, problems);
@@ -97,7 +97,7 @@ macro_rules! record {
             $($(#[$field_meta])* pub $field: Option<$type>,)*
             /// Where the mapping begins.
             #[schemars(skip)]
-            pub at: $crate::catalog::problem::Place,
+            pub at: $crate::catalog::problem::ByteRange,
             /// Whether a part of it could not be read.
             #[schemars(skip)]
             pub broken: bool,
@@ -133,8 +133,8 @@ impl Decode for Located<String> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let Node { at, value } = node;
         let help = match value {
-            Value::Text(value) => return Some(Self { value, at }),
-            Value::List(_) | Value::Map(_) => "write a single text here",
+            NodeValue::Text(value) => return Some(Self { value, at }),
+            NodeValue::List(_) | NodeValue::Map(_) => "write a single text here",
             _ => "put it in quotes",
         };
         problems.push(unexpected(at, &value, key, "text", help));
@@ -144,7 +144,7 @@ impl Decode for Located<String> {
 
 impl Decode for Located<bool> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        if let Value::Bool(value) = node.value {
+        if let NodeValue::Bool(value) = node.value {
             return Some(Self { value, at: node.at });
         }
         let help = "write `true` or `false`, without quotes";
@@ -156,7 +156,7 @@ impl Decode for Located<bool> {
 /// The number of the format: whether it is a known one is for the linter.
 impl Decode for Located<i64> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        if let Value::Integer(value) = node.value {
+        if let NodeValue::Integer(value) = node.value {
             return Some(Self { value, at: node.at });
         }
         let help = "write a whole number, without quotes";
@@ -173,7 +173,7 @@ impl Decode for Located<Port> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         const HELP: &str = "write a number from 1 to 65535";
         match node.value {
-            Value::Integer(number) => match u16::try_from(number) {
+            NodeValue::Integer(number) => match u16::try_from(number) {
                 Ok(port) if port > 0 => {
                     return Some(Self {
                         value: Port(port),
@@ -182,7 +182,7 @@ impl Decode for Located<Port> {
                 }
                 _ => problems.push(Problem::new(node.at, format!("there is no port {number}"), HELP)),
             },
-            ref list @ Value::List(_) => {
+            ref list @ NodeValue::List(_) => {
                 problems.push(unexpected(node.at, list, key, "one port", "write `ports:` for a list"));
             }
             ref other => problems.push(unexpected(
@@ -203,7 +203,7 @@ macro_rules! words {
         impl Decode for Located<$type> {
             fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
                 let words = <$type>::ALL.iter().map(|value| value.as_str());
-                let Value::Text(text) = &node.value else {
+                let NodeValue::Text(text) = &node.value else {
                     problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words)));
                     return None;
                 };
@@ -222,7 +222,7 @@ words!(Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
 impl Decode for Located<Cloud> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let words = || Cloud::ALL.iter().map(Cloud::as_str);
-        let Value::Text(text) = &node.value else {
+        let NodeValue::Text(text) = &node.value else {
             problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words())));
             return None;
         };
@@ -261,7 +261,7 @@ impl<T: Decode> Decode for Located<Vec<T>> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let Node { at, value } = node;
         let items = match value {
-            Value::List(items) => items,
+            NodeValue::List(items) => items,
             other => {
                 let help = "write a list: [a, b], or one `- a` per line";
                 problems.push(unexpected(at, &other, key, "a list", help));
@@ -283,7 +283,7 @@ impl<T: Decode> Decode for Located<Vec<T>> {
 impl<T: Decode> Decode for Table<T> {
     fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let entries = match node.value {
-            Value::Map(entries) => entries,
+            NodeValue::Map(entries) => entries,
             other => {
                 problems.push(unexpected(
                     node.at,
@@ -309,7 +309,7 @@ impl<T: Decode> Decode for Located<Table<T>> {
     }
 }
 
-fn unexpected(at: Place, found: &Value, key: &str, expected: &str, help: &str) -> Problem {
+fn unexpected(at: ByteRange, found: &NodeValue, key: &str, expected: &str, help: &str) -> Problem {
     let message = format!("{key} takes {expected}, not {}", found.kind());
     Problem::new(at, message, help)
 }

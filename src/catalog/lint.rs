@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     decode::Table,
-    model::{Catalog, Dependency, Endpoint, Source, SqlGateways},
-    problem::{Located, Place, Problem, suggest},
+    model::{Catalog, Dependency, EndpointSpec, Source, SqlGateways},
+    problem::{ByteRange, Located, Problem, suggest},
     raw,
     settings::{NAME_SERVER, REGION, SETTINGS},
 };
@@ -307,7 +307,7 @@ fn endpoints(
     list: Option<Located<Vec<raw::Endpoint>>>,
     scope: &endpoint::Scope,
     problems: &mut Vec<Problem>,
-) -> Vec<Endpoint> {
+) -> Vec<EndpointSpec> {
     let list = list.map_or_else(Vec::new, |list| list.value);
     let (mut checked, mut places) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));
     for entry in list {
@@ -412,7 +412,7 @@ fn addresses(list: &Located<Vec<Located<String>>>, problems: &mut Vec<Problem>) 
 }
 
 /// Reports the keys that must be there and are not. Of an entry that could not be read in whole nothing is missed.
-fn check_given(given: &[(&str, bool)], at: Place, broken: bool, problems: &mut Vec<Problem>) {
+fn check_given(given: &[(&str, bool)], at: ByteRange, broken: bool, problems: &mut Vec<Problem>) {
     let missing: Vec<String> = given
         .iter()
         .filter(|(_, is_given)| !is_given)
@@ -449,6 +449,6 @@ fn prose(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> 
     Some(line)
 }
 
-fn no_cloud(at: Place) -> Problem {
+fn no_cloud(at: ByteRange) -> Problem {
     Problem::new(at, "no cloud is given here", "add `public:`, `usgov:` or `china:`")
 }

@@ -102,12 +102,12 @@ pub struct Dependency {
     /// Literal addresses for routes and rules where no service tag covers the service; not probed.
     pub route_addresses: BTreeMap<Cloud, Vec<IpAddr>>,
     /// What to test, in file order.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointSpec>,
 }
 
 /// One entry of a dependency's `endpoints`: a target and the ports to test on it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Endpoint {
+pub struct EndpointSpec {
     /// What to reach.
     pub target: Target,
     /// The ports and what is spoken on each, paired. Nothing is spoken to inbound and peer rows: `tcp` stands there.

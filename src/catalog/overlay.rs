@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     decode::{Overlay as _, Table},
-    problem::{Located, Place, Problem},
+    problem::{ByteRange, Located, Problem},
     raw,
 };
 
@@ -73,7 +73,7 @@ fn add(base: &mut Vec<raw::Dependency>, over: Vec<raw::Dependency>, problems: &m
         .enumerate()
         .filter_map(|(index, entry)| Some((entry.id.as_ref()?.value.clone(), index)))
         .collect();
-    let mut seen: HashMap<String, Place> = HashMap::new();
+    let mut seen: HashMap<String, ByteRange> = HashMap::new();
     for entry in over {
         let Some(id) = entry.id.clone() else {
             base.push(entry);

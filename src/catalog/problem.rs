@@ -6,7 +6,7 @@ use std::{error, fmt, ops::Range};
 /// Everything that is wrong with a set of catalog files. Prints as text with source snippets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors {
-    pub(super) files: Vec<Text>,
+    pub(super) files: Vec<SourceText>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -54,12 +54,12 @@ pub struct Summary<'a> {
 
 /// A file as it was read, kept for its snippets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text {
+pub(super) struct SourceText {
     pub name: String,
     pub text: String,
 }
 
-impl Text {
+impl SourceText {
     /// Line and column, from 1, of a byte offset.
     pub(super) fn line_column(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.boundary(offset)];
@@ -83,13 +83,13 @@ impl Text {
 ///
 /// Every value of a catalog has one, so it is small: no file is larger than 4 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(super) struct ByteRange {
     file: u32,
     start: u32,
     end: u32,
 }
 
-impl Place {
+impl ByteRange {
     /// A stretch of the file at this index of [`Errors::files`].
     pub(super) fn new(file: usize, stretch: Range<usize>) -> Self {
         let [file, start, end] =
@@ -123,17 +123,17 @@ impl Place {
 pub(super) struct Problem {
     /// What is wrong, one sentence without full stop.
     pub message: String,
-    pub at: Place,
+    pub at: ByteRange,
     /// What stands beside the caret; may be empty.
     pub label: String,
     /// A second place that explains the first.
-    pub related: Option<(Place, String)>,
+    pub related: Option<(ByteRange, String)>,
     /// What to write instead.
     pub help: String,
 }
 
 impl Problem {
-    pub(super) fn new(at: Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(at: ByteRange, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             at,
@@ -148,7 +148,7 @@ impl Problem {
         self
     }
 
-    pub(super) fn related(mut self, at: Place, label: impl Into<String>) -> Self {
+    pub(super) fn related(mut self, at: ByteRange, label: impl Into<String>) -> Self {
         self.related = Some((at, label.into()));
         self
     }
@@ -158,7 +158,7 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Located<T> {
     pub value: T,
-    pub at: Place,
+    pub at: ByteRange,
 }
 
 /// What to write in place of a word that should have been one of `known`.
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let text = Text {
+        let text = SourceText {
             name: "x".into(),
             text: "aé\nöü: x".into(),
         };

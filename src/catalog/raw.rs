@@ -10,7 +10,7 @@ use crate::{
     model::{Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
-type Text = Located<String>;
+type LocatedText = Located<String>;
 type List<T> = Located<Vec<T>>;
 
 record! {
@@ -23,7 +23,7 @@ record! {
         source: Source,
         /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own, which has
         /// to give every name that these give.
-        clouds: Located<Table<Table<Text>>>,
+        clouds: Located<Table<Table<LocatedText>>>,
         /// The dependencies, in the order of reports.
         dependencies: List<Dependency>,
         /// Documented gateway addresses of Azure SQL, which stand in for a server whose name is not known.
@@ -33,24 +33,24 @@ record! {
     /// The page that the facts come from.
     Source {
         /// Its title.
-        title: Text,
+        title: LocatedText,
         /// Its address.
-        url: Text,
+        url: LocatedText,
         /// Its own date, YYYY-MM-DD.
-        documented: Text,
+        documented: LocatedText,
         /// When a person last held this file against the page, YYYY-MM-DD; without it, at the page's date.
-        checked: Text,
+        checked: LocatedText,
     }
 
     /// Documented gateways of Azure SQL.
     SqlGateways {
         /// Where the addresses come from.
-        source: Text,
+        source: LocatedText,
         /// Addresses by region, named as the VM's metadata service names regions (`westeurope`).
-        regions: Table<List<Text>>,
+        regions: Table<List<LocatedText>>,
         /// Ranges by region, where no address is documented that listens. The first addresses of each are tried; that
         /// none of them answers proves nothing.
-        ranges: Table<List<Text>>,
+        ranges: Table<List<LocatedText>>,
     }
 
     /// One thing that the instance needs. In an overlay an entry with a known id and without `endpoints` changes only
@@ -58,23 +58,23 @@ record! {
     Dependency {
         /// The name that flags and reports use: lowercase letters, digits and dashes.
         #[schemars(required)]
-        id: Text,
+        id: LocatedText,
         /// The name that people use.
-        title: Text,
+        title: LocatedText,
         /// How much its endpoints count.
         need: Located<Need>,
         /// Whether a network status of the instance that calls it optional is right, whatever `need` says.
         instance_decides: Located<bool>,
         /// Who needs it, where `need` is `feature`.
-        feature: Text,
+        feature: LocatedText,
         /// The service tag of a network rule that allows it.
-        service_tag: Text,
+        service_tag: LocatedText,
         /// What breaks without it, in one sentence.
-        impact: Text,
+        impact: LocatedText,
         /// Whether the instance cannot be activated without it: findings about it come first.
         stops_activation: Located<bool>,
         /// The anchor on the source page, `#tls-functionality`, or the address of another page.
-        docs: Text,
+        docs: LocatedText,
         /// The clouds it exists in; without it, all.
         clouds: List<Located<Cloud>>,
         /// The kind of virtual network that it applies to; without it, both.
@@ -83,7 +83,7 @@ record! {
         /// Without it, hosts that everybody has and the tags of all others.
         on_page: Located<Named>,
         /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
-        route_addresses: Located<Table<List<Text>>>,
+        route_addresses: Located<Table<List<LocatedText>>>,
         /// What to test.
         endpoints: List<Endpoint>,
     }
@@ -92,15 +92,15 @@ record! {
     Endpoint {
         /// A host name. `{name}` stands for a cloud's suffix, a value of `--set`, or `{region}`; `{name_server}` alone
         /// stands for each name server; `*.` in front makes a wildcard, which is tested through its `members`.
-        host: Text,
+        host: LocatedText,
         /// An address in place of a host.
-        address: Text,
+        address: LocatedText,
         /// Addresses in place of a host: one endpoint.
-        addresses: List<Text>,
+        addresses: List<LocatedText>,
         /// Whether one of the `addresses` is enough.
         any_address: Located<bool>,
         /// Hosts known to live under a wildcard `host`.
-        members: List<Text>,
+        members: List<LocatedText>,
         /// The port.
         port: Located<Port>,
         /// Several ports, in place of `port`.
@@ -113,27 +113,27 @@ record! {
         transport: Located<Transport>,
         /// Other names that count as the host's own, in its certificate and as targets of a redirect; `*.` stands for
         /// one label. Needed where TLS is spoken to an address.
-        names: List<Text>,
+        names: List<LocatedText>,
         /// Overrides the dependency's need.
         need: Located<Need>,
         /// Which way the traffic flows; without it, outbound.
         direction: Located<Direction>,
         /// The service tag that inbound or peer traffic comes from.
-        source_tag: Text,
+        source_tag: LocatedText,
         /// The clouds it exists in; without it, all of the dependency's.
         clouds: List<Located<Cloud>>,
         /// The kind of virtual network that it applies to; without it, the dependency's.
         vnet: Located<Vnet>,
         /// The path to ask for, with http and https.
-        path: Text,
+        path: LocatedText,
         /// A remark for people.
-        note: Text,
+        note: LocatedText,
         /// `blocked` makes it a negative test: it must not get out.
         expect: Located<Expect>,
         /// `retired` keeps a host that is gone, without testing it.
         status: Located<Status>,
         /// The host that took its place.
-        replaced_by: Text,
+        replaced_by: LocatedText,
         /// Whether it is tested only when an import or `--only` names it.
         only_when_named: Located<bool>,
         /// What the source page names of it, where that is not what it names of the dependency's endpoints.

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, ops::Range};
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use super::problem::{Errors, Place, Problem, Text};
+use super::problem::{ByteRange, Errors, Problem, SourceText};
 use crate::text::is_harmful;
 
 /// More problems than this are counted, not shown.
@@ -30,7 +30,7 @@ pub fn render(errors: &Errors, colour: bool) -> String {
     text
 }
 
-fn report<'a>(problem: &'a Problem, files: &[Text]) -> Group<'a> {
+fn report<'a>(problem: &'a Problem, files: &[SourceText]) -> Group<'a> {
     let mut group = Group::with_title(Level::ERROR.primary_title(visible(&problem.message, AROUND)));
     let others = problem
         .related
@@ -48,7 +48,7 @@ fn report<'a>(problem: &'a Problem, files: &[Text]) -> Group<'a> {
 }
 
 /// The line of a place. A very long one is cut to what surrounds the place.
-fn snippet<'a>(file: &Text, at: Place, label: &'a str, kind: AnnotationKind) -> Vec<Element<'a>> {
+fn snippet<'a>(file: &SourceText, at: ByteRange, label: &'a str, kind: AnnotationKind) -> Vec<Element<'a>> {
     let text = &file.text;
     let stretch = at.stretch();
     let start = file.boundary(stretch.start);

@@ -14,18 +14,18 @@ use serde::{
 };
 use serde_yaml::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, MessageFormatter, Spanned, budget::BudgetBreach};
 
-use super::problem::{Located, Place, Problem};
+use super::problem::{ByteRange, Located, Problem};
 
 /// One YAML node; `at` covers a scalar, and begins at the start of a collection.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    pub at: Place,
-    pub value: Value,
+    pub at: ByteRange,
+    pub value: NodeValue,
 }
 
 /// What a node holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum NodeValue {
     Null,
     Bool(bool),
     Integer(i64),
@@ -35,7 +35,7 @@ pub(super) enum Value {
     Map(Vec<(Located<String>, Node)>),
 }
 
-impl Value {
+impl NodeValue {
     /// What it is, for people.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -84,14 +84,16 @@ fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node 
     let at = parsed.at.of_file(file);
     let value = match parsed.value {
         ParsedValue::Scalar(value) => value,
-        ParsedValue::List(items) => Value::List(items.into_iter().map(|item| settle(item, file, problems)).collect()),
+        ParsedValue::List(items) => {
+            NodeValue::List(items.into_iter().map(|item| settle(item, file, problems)).collect())
+        }
         ParsedValue::Map(entries) => {
             let mut seen = HashMap::new();
             let mut map = Vec::with_capacity(entries.len());
             for (key, value) in entries {
                 let key = settle(key, file, problems);
                 let value = settle(value, file, problems);
-                let Value::Text(name) = key.value else {
+                let NodeValue::Text(name) = key.value else {
                     let found = key.value.kind();
                     problems.push(Problem::new(
                         key.at,
@@ -122,7 +124,7 @@ fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node 
                     ),
                 }
             }
-            Value::Map(map)
+            NodeValue::Map(map)
         }
     };
     Node { at, value }
@@ -135,7 +137,7 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
         cause = error.without_snippet();
     }
     let start = error.location().map_or(0, |location| offset(text, location));
-    let at = Place::new(file, start..start);
+    let at = ByteRange::new(file, start..start);
     match cause {
         Error::Budget {
             breach: BudgetBreach::Depth { .. },
@@ -167,7 +169,7 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
     }
 }
 
-fn too_deep(at: Place) -> Problem {
+fn too_deep(at: ByteRange) -> Problem {
     Problem::new(
         at,
         "this is nested deeper than any catalog",
@@ -203,12 +205,12 @@ fn offset(text: &str, location: serde_yaml::Location) -> usize {
 
 /// A [`Node`] before its keys are checked: YAML allows any node as a key.
 struct ParsedNode {
-    at: Place,
+    at: ByteRange,
     value: ParsedValue,
 }
 
 enum ParsedValue {
-    Scalar(Value),
+    Scalar(NodeValue),
     List(Vec<ParsedNode>),
     Map(Vec<(ParsedNode, ParsedNode)>),
 }
@@ -220,7 +222,7 @@ impl<'de> Deserialize<'de> for ParsedNode {
         let bytes = |count: Option<u64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let start = bytes(span.byte_offset());
         Ok(Self {
-            at: Place::new(0, start..start + bytes(span.byte_len())),
+            at: ByteRange::new(0, start..start + bytes(span.byte_len())),
             value,
         })
     }
@@ -235,7 +237,7 @@ impl<'de> Deserialize<'de> for ParsedValue {
 /// A number. What is beyond any that a catalog knows has to stay out of range, and nothing more.
 fn integer<T: Copy + TryInto<i64> + Default + PartialOrd>(value: T) -> ParsedValue {
     let furthest = if value < T::default() { i64::MIN } else { i64::MAX };
-    ParsedValue::Scalar(Value::Integer(value.try_into().unwrap_or(furthest)))
+    ParsedValue::Scalar(NodeValue::Integer(value.try_into().unwrap_or(furthest)))
 }
 
 struct AnyValue;
@@ -248,19 +250,19 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_unit<E>(self) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Null))
+        Ok(ParsedValue::Scalar(NodeValue::Null))
     }
 
     fn visit_none<E>(self) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Null))
+        Ok(ParsedValue::Scalar(NodeValue::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Bool(value)))
+        Ok(ParsedValue::Scalar(NodeValue::Bool(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Integer(value)))
+        Ok(ParsedValue::Scalar(NodeValue::Integer(value)))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<ParsedValue, E> {
@@ -276,15 +278,15 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Float(value)))
+        Ok(ParsedValue::Scalar(NodeValue::Float(value)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Text(value.to_owned())))
+        Ok(ParsedValue::Scalar(NodeValue::Text(value.to_owned())))
     }
 
     fn visit_string<E>(self, value: String) -> Result<ParsedValue, E> {
-        Ok(ParsedValue::Scalar(Value::Text(value)))
+        Ok(ParsedValue::Scalar(NodeValue::Text(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ParsedValue, A::Error> {

@@ -12,7 +12,7 @@ use crate::{
     cli::{DocumentFormat, ListArgs},
     model::{Prediction, json},
     plan::{
-        document::{self, Document},
+        document::{self, PlanDocument},
         text,
     },
     probe::{
@@ -40,7 +40,7 @@ pub(super) fn list(arguments: &ListArgs) -> Result<u8, Failure> {
         tell("notice", notice);
     }
     let controls = controls(arguments.no_control, &planned);
-    let document = Document::new(&planned.plan, vantage, controls, predictions(&planned));
+    let document = PlanDocument::new(&planned.plan, vantage, controls, predictions(&planned));
     match arguments.format {
         DocumentFormat::Json => print(&json::pretty(&document))?,
         DocumentFormat::Text => print(&text::render(&document))?,

@@ -13,13 +13,13 @@ use crate::{
 
 /// What is known of the network's rules.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct NetworkDocuments {
     security: Option<SecurityRules>,
     routes: Option<Routes>,
     tags: Option<ServiceTags>,
 }
 
-impl Known {
+impl NetworkDocuments {
     /// Reads the files that were named.
     pub(super) fn from_files(arguments: &NetworkArgs) -> Result<Self, Failure> {
         Ok(Self {

@@ -13,7 +13,7 @@ use crate::{
     cli::{Ids, PlanArgs},
     file,
     import::{
-        Document, Imports, Joined, Kind,
+        ImportedDocument, Imports, Joined, Kind,
         instance::{Instance, Service},
         subnets::Subnets,
     },
@@ -56,8 +56,8 @@ pub(super) struct Planned {
 
 /// What files say, before anybody is asked.
 struct Given {
-    network: network::Known,
-    documents: Vec<Document>,
+    network: network::NetworkDocuments,
+    documents: Vec<ImportedDocument>,
     instance: Instance,
 }
 
@@ -182,7 +182,7 @@ fn own_names(instance: &Instance, network: Option<&NetworkRules>) -> Vec<(&'stat
 
 /// Reads the files that flags name.
 fn files(arguments: &PlanArgs) -> Result<Given, Failure> {
-    let network = network::Known::from_files(&arguments.network)?;
+    let network = network::NetworkDocuments::from_files(&arguments.network)?;
     let mut documents = documents(arguments)?;
     let mut instance = Instance::default();
     for path in &arguments.instance {
@@ -362,13 +362,13 @@ pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<Str
 }
 
 /// The documents of the instance that flags name.
-fn documents(arguments: &PlanArgs) -> Result<Vec<Document>, Failure> {
+fn documents(arguments: &PlanArgs) -> Result<Vec<ImportedDocument>, Failure> {
     let status = arguments.network_status.iter().map(|path| (path, Kind::NetworkStatus));
     let dependencies = arguments.dependencies.iter().map(|path| (path, Kind::Dependencies));
     status
         .chain(dependencies)
         .map(|(path, kind)| {
-            Document::load(path, kind).map_err(|error| Failure::usage(format!("--{} {error}", kind.word())))
+            ImportedDocument::load(path, kind).map_err(|error| Failure::usage(format!("--{} {error}", kind.word())))
         })
         .collect()
 }

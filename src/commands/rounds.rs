@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use super::session::Session;
 use crate::{
-    diff::State,
+    diff::EndpointState,
     hello,
     model::{Report, Verdict},
     probe::{
         Depth, Run,
-        flows::{Known, Reach},
+        flows::{EarlierResult, Reach},
     },
     watch::{Baseline, Change, Held, Watch, confirm, schedule},
 };
@@ -142,9 +142,9 @@ impl Rounds {
             .enumerate()
             .filter_map(|(index, row)| {
                 let known = match row.timeline.state().verdict {
-                    _ if self.held.holds(index) => Known::Differs,
-                    Verdict::Reachable | Verdict::Degraded => Known::Proves,
-                    Verdict::Blocked => Known::Fails,
+                    _ if self.held.holds(index) => EarlierResult::Differs,
+                    Verdict::Reachable | Verdict::Degraded => EarlierResult::Proves,
+                    Verdict::Blocked => EarlierResult::Fails,
                     Verdict::Unproven | Verdict::NotTested => return None,
                 };
                 Some((row.id.clone(), known))
@@ -171,7 +171,7 @@ impl Rounds {
             (Some(watch), _) => watch.known(index),
             (None, before) => before.as_ref().and_then(|before| before.known_of(&endpoint.id)),
         };
-        confirm::needs_second_look(known, State::of(endpoint), timeout)
+        confirm::needs_second_look(known, EndpointState::of(endpoint), timeout)
     }
 }
 

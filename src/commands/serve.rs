@@ -336,7 +336,7 @@ impl Service<'_> {
 
 /// A change as one line of a log.
 fn in_words(change: &Change) -> String {
-    let state = |state: crate::diff::State| match state.cause {
+    let state = |state: crate::diff::EndpointState| match state.cause {
         Some(cause) => format!("{} {}", state.verdict.as_str(), cause.as_str()),
         None => state.verdict.as_str().to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Conclusion, Kind, Named, Row};
+use super::{ComparedEndpoint, Conclusion, Kind, Named};
 use crate::{
     model::{Cause, Ending, Endpoint, Expect, Need, Report, Stage, Standing, Suspect, Verdict},
     text::words::{self, list},
@@ -46,8 +46,8 @@ enum Failure {
 }
 
 /// Every conclusion, what is required first.
-pub(super) fn conclusions(reports: &[Named], rows: &[Row]) -> Vec<Conclusion> {
-    let mut groups: Vec<(Pattern, Vec<&Row>)> = Vec::new();
+pub(super) fn conclusions(reports: &[Named], rows: &[ComparedEndpoint]) -> Vec<Conclusion> {
+    let mut groups: Vec<(Pattern, Vec<&ComparedEndpoint>)> = Vec::new();
     let mut position: HashMap<Pattern, usize> = HashMap::new();
     for row in rows.iter().filter(|row| row.need != Need::Documented) {
         let Some(pattern) = Pattern::of(row) else { continue };
@@ -59,7 +59,7 @@ pub(super) fn conclusions(reports: &[Named], rows: &[Row]) -> Vec<Conclusion> {
     }
     let mut conclusions: Vec<Conclusion> = groups
         .iter()
-        .map(|(pattern, rows)| Group { reports, pattern, rows }.conclude())
+        .map(|(pattern, rows)| PatternGroup { reports, pattern, rows }.conclude())
         .collect();
     conclusions.sort_by_key(|conclusion| (conclusion.need, conclusion.kind));
     conclusions
@@ -67,7 +67,7 @@ pub(super) fn conclusions(reports: &[Named], rows: &[Row]) -> Vec<Conclusion> {
 
 impl Pattern {
     /// `None` where places do not differ and nothing is blocked, or one place alone looked.
-    fn of(row: &Row) -> Option<Self> {
+    fn of(row: &ComparedEndpoint) -> Option<Self> {
         if row.measured().count() < 2 {
             return None;
         }
@@ -124,7 +124,7 @@ impl Pattern {
 }
 
 /// Why a row fails at some places, in their order.
-fn causes(row: &Row, places: &[usize]) -> Vec<Option<Cause>> {
+fn causes(row: &ComparedEndpoint, places: &[usize]) -> Vec<Option<Cause>> {
     let cause = |place: &usize| row.seen[*place].and_then(|state| state.cause);
     places.iter().map(cause).collect()
 }
@@ -145,13 +145,13 @@ fn failure(causes: &[Option<Cause>]) -> Failure {
 }
 
 /// The endpoints of one pattern.
-struct Group<'a> {
+struct PatternGroup<'a> {
     reports: &'a [Named],
     pattern: &'a Pattern,
-    rows: &'a [&'a Row],
+    rows: &'a [&'a ComparedEndpoint],
 }
 
-impl Group<'_> {
+impl PatternGroup<'_> {
     fn conclude(&self) -> Conclusion {
         let about = match self.pattern.kind {
             Kind::AllButHere => &self.pattern.working,
@@ -468,7 +468,7 @@ impl Group<'_> {
                 endpoints.map(|endpoint| ((*place, endpoint.id.as_str()), endpoint))
             })
             .collect();
-        let is_shared = |row: &Row| {
+        let is_shared = |row: &ComparedEndpoint| {
             let of = |places: &[usize]| -> Vec<&Endpoint> {
                 let known = places.iter().filter_map(|place| seen.get(&(*place, row.id.as_str())));
                 known.copied().collect()

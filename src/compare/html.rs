@@ -3,13 +3,13 @@
 use askama::Template;
 
 use super::{
-    Comparison, Row,
+    ComparedEndpoint, Comparison,
     show::{self, Tone},
 };
 use crate::{
     report::{
         Options,
-        html::{Text, hash},
+        html::{EscapedText, hash},
     },
     text::{escape, words::join},
 };
@@ -25,7 +25,7 @@ const CSS: &str = concat!(
 /// Never: the template writes to memory.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
     let (tone, word, sentence) = show::headline(comparison);
-    let page = Page {
+    let page = ComparePage {
         css: CSS,
         css_hash: hash(CSS),
         tone: class(tone),
@@ -34,14 +34,14 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         places: comparison
             .vantages
             .iter()
-            .map(|place| (Text(&place.name), escape(&show::place(place)).into_owned()))
+            .map(|place| (EscapedText(&place.name), escape(&show::place(place)).into_owned()))
             .collect(),
-        notices: comparison.notices.iter().map(|notice| Text(notice)).collect(),
+        notices: comparison.notices.iter().map(|notice| EscapedText(notice)).collect(),
         conclusions: comparison
             .conclusions
             .iter()
             .map(|it| ConclusionView {
-                text: Text(&it.text),
+                text: EscapedText(&it.text),
                 kind: it.kind.as_str(),
                 endpoints: escape(&join(&it.endpoints, ", ")).into_owned(),
             })
@@ -54,34 +54,34 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
 
 #[derive(Template)]
 #[template(path = "compare.html")]
-struct Page<'a> {
+struct ComparePage<'a> {
     css: &'static str,
     css_hash: String,
     tone: &'static str,
     word: &'static str,
     sentence: String,
-    places: Vec<(Text<'a>, String)>,
-    notices: Vec<Text<'a>>,
+    places: Vec<(EscapedText<'a>, String)>,
+    notices: Vec<EscapedText<'a>>,
     conclusions: Vec<ConclusionView<'a>>,
     groups: Vec<GroupView<'a>>,
     exit: String,
 }
 
 struct ConclusionView<'a> {
-    text: Text<'a>,
+    text: EscapedText<'a>,
     kind: &'static str,
     endpoints: String,
 }
 
 /// The endpoints of one dependency.
 struct GroupView<'a> {
-    title: Text<'a>,
-    id: Text<'a>,
+    title: EscapedText<'a>,
+    id: EscapedText<'a>,
     rows: Vec<RowView<'a>>,
 }
 
 struct RowView<'a> {
-    target: Text<'a>,
+    target: EscapedText<'a>,
     need: &'static str,
     cells: Vec<(&'static str, &'static str)>,
 }
@@ -95,8 +95,8 @@ fn groups(comparison: &Comparison) -> Vec<GroupView<'_>> {
             _ => groups.push((
                 id,
                 GroupView {
-                    title: Text(title),
-                    id: Text(id),
+                    title: EscapedText(title),
+                    id: EscapedText(id),
                     rows: vec![view(row)],
                 },
             )),
@@ -105,13 +105,13 @@ fn groups(comparison: &Comparison) -> Vec<GroupView<'_>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn view(row: &Row) -> RowView<'_> {
+fn view(row: &ComparedEndpoint) -> RowView<'_> {
     let cell = |state: &Option<_>| {
         let (tone, word) = show::cell(*state);
         (class(tone), word)
     };
     RowView {
-        target: Text(show::target(row)),
+        target: EscapedText(show::target(row)),
         need: row.need.as_str(),
         cells: row.seen.iter().map(cell).collect(),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Comparison, Row, show};
+use super::{ComparedEndpoint, Comparison, show};
 use crate::{
     report::{
         Options,
@@ -49,7 +49,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
 }
 
 fn matrix(comparison: &Comparison) -> String {
-    let rows: Vec<&Row> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+    let rows: Vec<&ComparedEndpoint> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
     if rows.is_empty() {
         return String::new();
     }

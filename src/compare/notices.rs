@@ -1,6 +1,6 @@
 //! What keeps reports from being alike.
 
-use super::{Named, Row, conclusion::is_one_machine, is_blind};
+use super::{ComparedEndpoint, Named, conclusion::is_one_machine, is_blind};
 use crate::{
     elsewhere::APART,
     model::{Report, Standing, Verdict},
@@ -11,7 +11,7 @@ use crate::{
 const NAMED: usize = 4;
 
 /// A sentence for whatever the reader should know before the matrix.
-pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
+pub(super) fn notices(reports: &[Named], rows: &[ComparedEndpoint]) -> Vec<String> {
     let mut notices = Vec::new();
     notices.extend(one_machine(reports));
     let of = |is_so: &dyn Fn(&Named) -> bool| -> Option<String> {
@@ -52,10 +52,10 @@ pub(super) fn notices(reports: &[Named], rows: &[Row]) -> Vec<String> {
     notices
 }
 
-type Value = fn(&Report) -> String;
+type ReportValue = fn(&Report) -> String;
 
 /// What should be the same in all reports: what it is called, what follows where it is not, and how it reads.
-const VALUES: [(&str, &str, Value); 4] = [
+const VALUES: [(&str, &str, ReportValue); 4] = [
     ("different API Management tiers", "their needs differ", |report| {
         report.agent.tier.as_str().to_owned()
     }),
@@ -79,7 +79,7 @@ const VALUES: [(&str, &str, Value); 4] = [
 ];
 
 /// Says which value each place has, where they differ.
-fn other(reports: &[Named], what: &str, why: &str, value: Value) -> Option<String> {
+fn other(reports: &[Named], what: &str, why: &str, value: ReportValue) -> Option<String> {
     let values: Vec<String> = reports.iter().map(|named| value(&named.report)).collect();
     let distinct = words::distinct(values.iter().map(String::as_str));
     if distinct.len() < 2 {
@@ -141,7 +141,7 @@ fn scopes(reports: &[Named]) -> Option<String> {
 }
 
 /// Endpoints that not every report has, or not every place tried.
-fn missing(places: usize, rows: &[Row]) -> Option<String> {
+fn missing(places: usize, rows: &[ComparedEndpoint]) -> Option<String> {
     let lacking = rows
         .iter()
         .filter(|row| row.seen.iter().any(Option::is_none) && row.measured().count() > 0)

@@ -1,8 +1,8 @@
 //! What every form for people shows: the headline, what stands in a cell, which rows are worth a line.
 
-use super::{Comparison, Kind, Place, Row};
+use super::{ComparedEndpoint, Comparison, Kind, Place};
 use crate::{
-    diff::State,
+    diff::EndpointState,
     model::{Cause, Need, Verdict},
     text::words::{self, list},
 };
@@ -80,7 +80,7 @@ pub(super) fn place(place: &Place) -> String {
 }
 
 /// What a place saw, in a word.
-pub(super) fn cell(state: Option<State>) -> (Tone, &'static str) {
+pub(super) fn cell(state: Option<EndpointState>) -> (Tone, &'static str) {
     let Some(state) = state else { return (Tone::Quiet, "-") };
     let cause = state.cause.map(Cause::as_str);
     match state.verdict {
@@ -93,7 +93,7 @@ pub(super) fn cell(state: Option<State>) -> (Tone, &'static str) {
 }
 
 /// `host:port` of a row.
-pub(super) fn target(row: &Row) -> &str {
+pub(super) fn target(row: &ComparedEndpoint) -> &str {
     let (dependency, _) = &row.dependency;
     row.id
         .strip_prefix(dependency.as_str())
@@ -102,7 +102,7 @@ pub(super) fn target(row: &Row) -> &str {
 }
 
 /// Whether a row has something to say: it is not well at every place that measured it.
-pub(super) fn is_unwell(row: &Row) -> bool {
+pub(super) fn is_unwell(row: &ComparedEndpoint) -> bool {
     row.need != Need::Documented && row.measured().any(|(_, state)| state.verdict != Verdict::Reachable)
 }
 
@@ -114,7 +114,7 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
             .iter()
             .filter(|row| row.need != Need::Documented && !is_unwell(row))
     };
-    let well: Vec<&Row> = quiet().filter(|row| row.measured().count() > 0).collect();
+    let well: Vec<&ComparedEndpoint> = quiet().filter(|row| row.measured().count() > 0).collect();
     let everywhere = well
         .iter()
         .filter(|row| row.measured().count() == comparison.vantages.len())

@@ -3,13 +3,13 @@
 use anstyle::Style;
 
 use super::{
-    Comparison, Row,
+    ComparedEndpoint, Comparison,
     show::{self, Tone},
 };
 use crate::{
     report::{
         Options,
-        text::page::{Line, Page},
+        text::page::{StyledLine, TextPage},
     },
     text::{columns, escape, prefix, style, words::list},
 };
@@ -25,40 +25,40 @@ const NAMED: usize = 4;
 
 /// The comparison as text of at most `options.width` columns; its last line is the exit status.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
-    let mut page = Page::new(options);
+    let mut page = TextPage::new(options);
     let longest = comparison.vantages.iter().map(|place| columns(&escape(&place.name)));
     let column = longest.max().unwrap_or(0).min(NAME) + 2;
     for place in &comparison.vantages {
-        let start = Line::default().styled(style::HEADING, prefix(&escape(&place.name), NAME));
+        let start = StyledLine::default().styled(style::HEADING, prefix(&escape(&place.name), NAME));
         page.paragraph(start.to(column), style::NORMAL, &show::place(place), None);
     }
     for notice in &comparison.notices {
-        let start = Line::default().styled(style::DOUBTFUL, "note").to(column.max(6));
+        let start = StyledLine::default().styled(style::DOUBTFUL, "note").to(column.max(6));
         page.paragraph(start, style::NORMAL, notice, None);
     }
     page.gap();
     matrix(&mut page, comparison);
     for line in show::rest(comparison) {
-        page.paragraph(Line::default(), style::QUIET, &line, None);
+        page.paragraph(StyledLine::default(), style::QUIET, &line, None);
     }
     page.gap();
     let (tone, word, sentence) = show::headline(comparison);
-    let start = Line::default().styled(style_of(tone), word).to(columns(word) + 2);
+    let start = StyledLine::default().styled(style_of(tone), word).to(columns(word) + 2);
     page.paragraph(start, style::HEADING, &sentence, None);
     for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
-        let start = Line::at(2).text(&number.to_string()).to(INDENT);
+        let start = StyledLine::at(2).text(&number.to_string()).to(INDENT);
         page.paragraph(start, style::NORMAL, &conclusion.text, None);
         let targets: Vec<&str> = conclusion.endpoints.iter().map(String::as_str).collect();
-        page.paragraph(Line::at(INDENT), style::QUIET, &list(&targets, NAMED), None);
+        page.paragraph(StyledLine::at(INDENT), style::QUIET, &list(&targets, NAMED), None);
     }
     page.gap();
-    page.paragraph(Line::default(), style::NORMAL, &options.exit.to_string(), None);
+    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string(), None);
     page.finish()
 }
 
 /// Every endpoint that is not well everywhere, with a cell for each place.
-fn matrix(page: &mut Page, comparison: &Comparison) {
-    let rows: Vec<&Row> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+fn matrix(page: &mut TextPage, comparison: &Comparison) {
+    let rows: Vec<&ComparedEndpoint> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
     let names: Vec<String> = comparison
         .vantages
         .iter()
@@ -76,7 +76,7 @@ fn matrix(page: &mut Page, comparison: &Comparison) {
     let start = page.measure().saturating_sub(cells) + 2;
     let fits = start >= LEAST && !rows.is_empty();
     if fits {
-        let mut line = Line::default();
+        let mut line = StyledLine::default();
         let mut column = start;
         for (name, width) in names.iter().zip(&widths) {
             line = line.to(column).styled(style::HEADING, name);
@@ -88,20 +88,20 @@ fn matrix(page: &mut Page, comparison: &Comparison) {
     for row in rows {
         if row.dependency.0 != dependency {
             dependency = &row.dependency.0;
-            page.line(Line::default().styled(style::HEADING, &row.dependency.1));
+            page.line(StyledLine::default().styled(style::HEADING, &row.dependency.1));
         }
         let target = show::target(row);
         if !fits {
-            page.paragraph(Line::at(2), style::NORMAL, target, None);
+            page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
             stacked(page, row, &names);
             continue;
         }
-        let line = Line::at(2).text(target);
+        let line = StyledLine::at(2).text(target);
         let mut line = if line.column() + 2 <= start {
             line
         } else {
-            page.paragraph(Line::at(2), style::NORMAL, target, None);
-            Line::default()
+            page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
+            StyledLine::default()
         };
         let mut column = start;
         for (state, width) in row.seen.iter().zip(&widths) {
@@ -115,7 +115,7 @@ fn matrix(page: &mut Page, comparison: &Comparison) {
 }
 
 /// What was seen, each with all of the places that saw it.
-fn stacked(page: &mut Page, row: &Row, names: &[String]) {
+fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
     let mut seen: Vec<((Tone, &str), Vec<&str>)> = Vec::new();
     for (state, name) in row.seen.iter().zip(names) {
         let cell = show::cell(*state);
@@ -126,7 +126,7 @@ fn stacked(page: &mut Page, row: &Row, names: &[String]) {
     }
     for ((tone, word), places) in seen {
         let word = if word == "-" { "not in its report" } else { word };
-        let start = Line::at(4).styled(style_of(tone), word).text(": ");
+        let start = StyledLine::at(4).styled(style_of(tone), word).text(": ");
         page.paragraph(start, style::NORMAL, &places.join(", "), None);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     handover, reconcile,
     refutation::Refutation,
     rule::{Account, Group, Rule},
-    view::{Row, RunView},
+    view::{ProbedEndpoint, RunView},
     way,
 };
 use crate::{
@@ -130,7 +130,7 @@ struct Found<'a> {
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
 pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
-    let mut unexplained: Vec<Row<'_>> = view.rows.iter().copied().filter(Row::is_amiss).collect();
+    let mut unexplained: Vec<ProbedEndpoint<'_>> = view.rows.iter().copied().filter(ProbedEndpoint::is_amiss).collect();
     let mut found = Vec::new();
     let is_refuted = Refutation::of(view).is_some();
     for rule in RULES {
@@ -169,7 +169,7 @@ impl<'a> Found<'a> {
 
     /// Whether the instance cannot be activated while it lasts.
     fn stops_activation(&self) -> bool {
-        let fails = |row: &Row<'_>| !row.judgement.verdict.is_proved() && row.endpoint.stops_activation;
+        let fails = |row: &ProbedEndpoint<'_>| !row.judgement.verdict.is_proved() && row.endpoint.stops_activation;
         self.group.rows.iter().any(fails)
     }
 
@@ -222,8 +222,8 @@ impl<'a> Found<'a> {
 }
 
 /// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
-fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
-    let is_silence = |row: &Row<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
+fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+    let is_silence = |row: &ProbedEndpoint<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
     let doubt = "other connections in this run needed retransmission, so the missing replies may be chance";
     if view.line.is_poor() && rows.iter().any(is_silence) {
         account.grounds.add(Weight::Contradicts, doubt);
@@ -233,8 +233,8 @@ fn doubt(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
 }
 
 /// What is the instance's own has rules of its own at its end, which nobody here can see.
-fn far_side(rows: &[Row<'_>], account: &mut Account) {
-    let is_at_its_end = |row: &Row<'_>| {
+fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+    let is_at_its_end = |row: &ProbedEndpoint<'_>| {
         let stage = row.judgement.stage;
         let is_own = row.endpoint.of_instance.is_some() && row.endpoint.dependency != OWN_HOSTNAMES;
         is_own && row.cause().is_some() && stage.is_some_and(|stage| stage == Stage::Tcp)
@@ -252,13 +252,13 @@ fn far_side(rows: &[Row<'_>], account: &mut Account) {
 }
 
 /// The most that some rows concern.
-fn need(rows: &[Row<'_>]) -> Option<Need> {
+fn need(rows: &[ProbedEndpoint<'_>]) -> Option<Need> {
     rows.iter().map(|row| row.endpoint.need).min()
 }
 
 /// The cause that all rows share which count. What is only documented does not count, unless there is nothing else.
-fn cause(rows: &[Row<'_>]) -> Option<Cause> {
-    let counts = |row: &&Row<'_>| row.endpoint.need != Need::Documented;
+fn cause(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
+    let counts = |row: &&ProbedEndpoint<'_>| row.endpoint.need != Need::Documented;
     let any = rows.iter().any(|row| counts(&row));
     let mut causes = rows.iter().filter(|row| !any || counts(row)).map(|row| {
         row.judgement

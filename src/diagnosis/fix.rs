@@ -2,7 +2,7 @@
 
 use crate::{
     azure::PLATFORM,
-    diagnosis::view::{Row, RunView},
+    diagnosis::view::{ProbedEndpoint, RunView},
     model::{Cause, Fix},
     rules::RuleFamily,
 };
@@ -20,7 +20,7 @@ pub(super) use self::{
 };
 
 /// What to change where nothing more is known than the cause that these rows share.
-pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
     let say = |summary: String| Fix::new(summary);
     match cause {
@@ -64,7 +64,7 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
         | Cause::HelloClosed
         | Cause::HelloUnexpected
         | Cause::HttpDenied => {
-            if rows.iter().all(Row::is_tcp) {
+            if rows.iter().all(ProbedEndpoint::is_tcp) {
                 through_firewall(rows, view)
             } else {
                 allow(rows, view)
@@ -90,13 +90,13 @@ pub(super) fn advise(cause: Cause, rows: &[Row<'_>], view: &RunView<'_>) -> Fix 
 }
 
 /// Whether the platform's own server decided about its name.
-fn is_decided_by_platform(row: &Row<'_>) -> bool {
+fn is_decided_by_platform(row: &ProbedEndpoint<'_>) -> bool {
     row.deciding_server().is_some_and(|server| server.ip() == PLATFORM)
 }
 
 /// Lets rows over TCP through a firewall that accepts their connections: by name where it reads names, else by address.
-pub(super) fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
-    let (web, others): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().partition(|row| row.is_web());
+pub(super) fn through_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
+    let (web, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) = rows.iter().partition(|row| row.is_web());
     match (web.is_empty(), others.is_empty()) {
         (false, true) => allow_by_name(&web, view),
         (true, _) => allow_in_firewall(&others, view),

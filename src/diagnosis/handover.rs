@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::view::{Row, RunView};
+use super::view::{ProbedEndpoint, RunView};
 use crate::model::{Finding, Handover, Need};
 
 mod addressees;
@@ -16,7 +16,7 @@ const MOST_FLOWS: usize = 50;
 
 /// What is handed over with a finding about these rows. Nothing, where no packet of theirs left this machine, where nobody
 /// else can act, and for what is only documented, which is no reason to ask.
-pub(super) fn handover(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Handover> {
+pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<Handover> {
     if finding.need.is_none_or(|need| need == Need::Documented) {
         return None;
     }

@@ -82,7 +82,7 @@ fn without_tags(page: &str) -> String {
 
 /// A page that one endpoint answered with.
 #[derive(Debug, Clone)]
-pub(super) struct Page {
+pub(super) struct AnsweringPage {
     /// The index of the endpoint in the plan.
     pub(super) index: usize,
     /// What it looks like.
@@ -97,14 +97,16 @@ pub(super) struct Page {
 
 /// The pages of a run that no word gives away: where an object was asked for, where the answer proves nothing, and where any
 /// answer would do.
-pub(super) fn pages<'a>(rows: impl Iterator<Item = (&'a Endpoint, Option<&'a Trace>, &'a Judgement)>) -> Vec<Page> {
+pub(super) fn pages<'a>(
+    rows: impl Iterator<Item = (&'a Endpoint, Option<&'a Trace>, &'a Judgement)>,
+) -> Vec<AnsweringPage> {
     rows.enumerate()
         .filter(|(_, (endpoint, ..))| endpoint.protocol == Protocol::Http && endpoint.expect == Expect::Reachable)
         .filter_map(|(index, (endpoint, trace, judgement))| {
             let counts = judgement.verdict.is_proved();
             let says_nothing = judgement.cause == Some(Cause::HelloUnexpected);
             let face = Face::of(endpoint, reply(trace?, judgement)?).filter(|_| counts || says_nothing)?;
-            Some(Page {
+            Some(AnsweringPage {
                 index,
                 face,
                 in_place_of_an_object: kind(endpoint).is_some(),
@@ -118,8 +120,8 @@ pub(super) fn pages<'a>(rows: impl Iterator<Item = (&'a Endpoint, Option<&'a Tra
 
 /// Of these pages, those that hosts of several owners answer with alike: in place of an object at least once, or three owners
 /// with a page that proves nothing.
-pub(super) fn alike(pages: &[Page]) -> Vec<Vec<&Page>> {
-    let mut groups: Vec<Vec<&Page>> = Vec::new();
+pub(super) fn alike(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
+    let mut groups: Vec<Vec<&AnsweringPage>> = Vec::new();
     for page in pages {
         match groups.iter_mut().find(|group| group[0].face == page.face) {
             Some(group) => group.push(page),
@@ -127,7 +129,7 @@ pub(super) fn alike(pages: &[Page]) -> Vec<Vec<&Page>> {
         }
     }
     groups.retain(|group| {
-        let owners = |of: &dyn Fn(&&&Page) -> bool| {
+        let owners = |of: &dyn Fn(&&&AnsweringPage) -> bool| {
             let owners: BTreeSet<&str> = group.iter().filter(of).map(|page| page.owner.as_str()).collect();
             owners.len()
         };

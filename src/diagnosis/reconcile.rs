@@ -8,18 +8,18 @@ use super::{
     grounds::{Grounds, Weight},
     refutation::{answers, is_silent, was_not_dialled},
     rule::Account,
-    view::Row,
+    view::ProbedEndpoint,
 };
 use crate::{
     azure::NextHop,
     model::{
         Basis, Direction, Prediction, Suspect,
-        prediction::{Access, Expected, Place, RouteMatch, RuleMatch},
+        prediction::{Access, Expected, NsgAttachment, RouteMatch, RuleMatch},
     },
 };
 
 /// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
-pub(super) fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
+pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<String> {
     let prediction = row.prediction?;
     let words = &prediction.words;
     if row.endpoint.direction != Direction::Outbound {
@@ -44,7 +44,7 @@ pub(super) fn compare(row: &Row<'_>, is_refuted: bool) -> Option<String> {
 }
 
 /// Lets the rules say who is at fault for what is said of these rows. What they predict and a row refutes has no say.
-pub(super) fn refine(rows: &[Row<'_>], account: &mut Account) {
+pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let dialled: Vec<&Prediction> = rows
         .iter()
         .filter(|row| !was_not_dialled(row))
@@ -96,7 +96,7 @@ fn culprits(dialled: &[&Prediction]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for prediction in dialled {
         let suspect = match denier(prediction) {
-            Some(rule) if rule.place == Place::Nic => Suspect::VmNicNsg,
+            Some(rule) if rule.place == NsgAttachment::Nic => Suspect::VmNicNsg,
             Some(_) => Suspect::Nsg,
             None => Suspect::Udr,
         };

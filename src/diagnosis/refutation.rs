@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::view::{Row, RunView};
+use super::view::{ProbedEndpoint, RunView};
 use crate::model::{Cause, Direction, Prediction, Stage, Verdict, prediction::Expected};
 
 /// That what the rules deny answers.
@@ -18,7 +18,7 @@ impl Refutation {
     /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
     /// comes in.
     pub(super) fn of(view: &RunView<'_>) -> Option<Self> {
-        let is_denied = |row: &&Row<'_>| {
+        let is_denied = |row: &&ProbedEndpoint<'_>| {
             let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
             row.endpoint.direction == Direction::Outbound && row.prediction.is_some_and(denies) && answers(row)
         };
@@ -46,21 +46,21 @@ impl fmt::Display for Refutation {
 }
 
 /// Whether packets were dropped in silence, as Azure's rules drop them.
-pub(super) fn is_silent(row: &Row<'_>) -> bool {
+pub(super) fn is_silent(row: &ProbedEndpoint<'_>) -> bool {
     let endpoint = row.endpoint;
     let cause = row.judgement.cause;
     cause.is_some_and(|cause| cause.is_drop(endpoint.transport, endpoint.protocol))
 }
 
 /// Whether nothing was sent to the endpoint itself.
-pub(super) fn was_not_dialled(row: &Row<'_>) -> bool {
+pub(super) fn was_not_dialled(row: &ProbedEndpoint<'_>) -> bool {
     let of_the_name = row.judgement.stage == Some(Stage::Dns);
     row.judgement.verdict == Verdict::NotTested
         || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
 }
 
 /// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
-pub(super) fn answers(row: &Row<'_>) -> bool {
+pub(super) fn answers(row: &ProbedEndpoint<'_>) -> bool {
     if was_not_dialled(row) {
         return false;
     }

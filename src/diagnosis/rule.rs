@@ -2,7 +2,7 @@
 
 use super::{
     grounds::Grounds,
-    view::{Row, RunView},
+    view::{ProbedEndpoint, RunView},
 };
 use crate::model::{FindingKind, Fix, Suspect};
 
@@ -22,10 +22,10 @@ pub struct Rule {
 pub enum Claims {
     /// Each that is not as it should be, by the scope of the finding that it belongs to; `None` for those that it is not
     /// about.
-    Each(for<'a> fn(&RunView<'a>, &Row<'a>) -> Option<String>),
+    Each(for<'a> fn(&RunView<'a>, &ProbedEndpoint<'a>) -> Option<String>),
     /// Groups, where one endpoint alone does not show it: of those that are not as they should be and that nothing
     /// explains yet, and of any others of the run.
-    Groups(for<'a> fn(&RunView<'a>, &[Row<'a>]) -> Vec<Group<'a>>),
+    Groups(for<'a> fn(&RunView<'a>, &[ProbedEndpoint<'a>]) -> Vec<Group<'a>>),
 }
 
 /// The endpoints of one finding.
@@ -34,7 +34,7 @@ pub struct Group<'a> {
     /// The second half of the finding's id.
     pub scope: String,
     /// In the order of the plan.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<ProbedEndpoint<'a>>,
 }
 
 /// What is said of a group.
@@ -54,7 +54,7 @@ pub struct Account {
 
 impl<'a> Group<'a> {
     /// A group of these rows.
-    pub fn new(scope: impl Into<String>, rows: Vec<Row<'a>>) -> Self {
+    pub fn new(scope: impl Into<String>, rows: Vec<ProbedEndpoint<'a>>) -> Self {
         Self {
             scope: scope.into(),
             rows,
@@ -62,7 +62,7 @@ impl<'a> Group<'a> {
     }
 
     /// The rows that a scope can be found for, by that scope, in the order in which scopes first appear.
-    pub fn by(rows: &[Row<'a>], scope: impl Fn(&Row<'a>) -> Option<String>) -> Vec<Self> {
+    pub fn by(rows: &[ProbedEndpoint<'a>], scope: impl Fn(&ProbedEndpoint<'a>) -> Option<String>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for row in rows {
             let Some(scope) = scope(row) else { continue };
@@ -75,7 +75,7 @@ impl<'a> Group<'a> {
     }
 
     /// A group of these rows, unless there are none.
-    pub fn unless_empty(scope: impl Into<String>, rows: Vec<Row<'a>>) -> Vec<Self> {
+    pub fn unless_empty(scope: impl Into<String>, rows: Vec<ProbedEndpoint<'a>>) -> Vec<Self> {
         if rows.is_empty() {
             Vec::new()
         } else {
@@ -86,7 +86,7 @@ impl<'a> Group<'a> {
 
 impl Claims {
     /// The groups among `unexplained`.
-    pub fn groups<'a>(&self, view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
+    pub fn groups<'a>(&self, view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
         match self {
             Self::Each(scope) => Group::by(unexplained, |row| scope(view, row)),
             Self::Groups(groups) => groups(view, unexplained),

@@ -22,7 +22,7 @@ const FEWEST_DOMAINS: usize = 3;
 ///
 /// Content networks answer for many names at one address; theirs lead there by aliases in one domain, and so count as one.
 pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
-    let mut places: BTreeMap<IpAddr, Place> = BTreeMap::new();
+    let mut places: BTreeMap<IpAddr, AddressUsage> = BTreeMap::new();
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements.iter()) {
         let Some(address) = only_address(endpoint, judgement) else {
             continue;
@@ -54,7 +54,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
 
 /// What is seen of one address.
 #[derive(Debug, Default)]
-struct Place {
+struct AddressUsage {
     domains: BTreeSet<String>,
     hosts: BTreeSet<String>,
     is_somebody: bool,

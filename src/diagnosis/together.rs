@@ -51,7 +51,7 @@ pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) 
 }
 
 /// One address, and the connections to it.
-struct Place {
+struct AddressGroup {
     address: SocketAddr,
     /// What they come to; where some pass and others do not, what those are.
     standing: Standing,
@@ -69,7 +69,7 @@ struct Place {
     out_of_order: bool,
 }
 
-impl Place {
+impl AddressGroup {
     fn is_split(&self) -> bool {
         self.passed > 0 && matches!(self.standing, Standing::Failed(_))
     }
@@ -136,7 +136,7 @@ pub fn share(passed: usize, tried: usize) -> String {
 }
 
 /// The addresses, in their order.
-fn places(attempts: &[Attempt], outcomes: &[Outcome]) -> Vec<Place> {
+fn places(attempts: &[Attempt], outcomes: &[Outcome]) -> Vec<AddressGroup> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for outcome in outcomes {
         if !addresses.contains(&outcome.address) {
@@ -149,7 +149,7 @@ fn places(attempts: &[Attempt], outcomes: &[Outcome]) -> Vec<Place> {
         .collect()
 }
 
-fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Place {
+fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> AddressGroup {
     let here = || {
         let both = attempts.iter().zip(outcomes).enumerate();
         both.filter(|(_, (attempt, _))| attempt.address == address)
@@ -183,7 +183,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Pla
     let is_whole = |standing: &&Standing| standing.passes() && !standing.fell_silent();
     let small = controls.iter().filter(is_whole).count();
     let silenced = count(Standing::fell_silent);
-    Place {
+    AddressGroup {
         address,
         standing,
         tried,
@@ -198,7 +198,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Pla
     }
 }
 
-fn verdict(endpoint: &Endpoint, places: &[Place]) -> Verdict {
+fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
     let one_is_enough = matches!(endpoint.destination, Destination::Addresses { any: true, .. });
     let count = |wanted: fn(&Standing) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
     let tried = places.len() - count(|standing| matches!(standing, Standing::Untried(_)));
@@ -207,7 +207,7 @@ fn verdict(endpoint: &Endpoint, places: &[Place]) -> Verdict {
         Verdict::NotTested
     } else if proved == tried || (one_is_enough && proved > 0) {
         Verdict::Reachable
-    } else if places.iter().any(Place::works) {
+    } else if places.iter().any(AddressGroup::works) {
         Verdict::Degraded
     } else if count(|standing| matches!(standing, Standing::Unproven(_))) > 0 {
         Verdict::Unproven
@@ -225,7 +225,7 @@ fn is_answered(outcome: &Outcome) -> bool {
 
 /// The index of the outcome that explains the verdict: of all that got furthest, the first in address order; there, the first
 /// that was answered.
-fn decisive(verdict: Verdict, places: &[Place], outcomes: &[Outcome]) -> Option<usize> {
+fn decisive(verdict: Verdict, places: &[AddressGroup], outcomes: &[Outcome]) -> Option<usize> {
     let explains = |outcome: &Outcome| {
         matches!(
             (verdict, &outcome.standing),
@@ -250,7 +250,12 @@ fn decisive(verdict: Verdict, places: &[Place], outcomes: &[Outcome]) -> Option<
         .map(|(index, _)| index)
 }
 
-fn detail(verdict: Verdict, deciding: Option<&Outcome>, place: Option<&Place>, places: &[Place]) -> String {
+fn detail(
+    verdict: Verdict,
+    deciding: Option<&Outcome>,
+    place: Option<&AddressGroup>,
+    places: &[AddressGroup],
+) -> String {
     let (Some(outcome), Some(place)) = (deciding, place) else {
         return "nothing was tried".into();
     };
@@ -267,7 +272,7 @@ fn detail(verdict: Verdict, deciding: Option<&Outcome>, place: Option<&Place>, p
         outcome.detail.clone()
     };
     match verdict {
-        Verdict::Degraded if places.iter().any(Place::is_split) => {
+        Verdict::Degraded if places.iter().any(AddressGroup::is_split) => {
             let flows = flows(places).unwrap_or_default();
             format!("{}: {seen}", share(flows.passed, flows.tried))
         }
@@ -282,7 +287,7 @@ fn detail(verdict: Verdict, deciding: Option<&Outcome>, place: Option<&Place>, p
 }
 
 /// How many connections there were; `None` where one to each address was all.
-fn flows(places: &[Place]) -> Option<Flows> {
+fn flows(places: &[AddressGroup]) -> Option<Flows> {
     let several = places.iter().any(|place| place.tried > 1);
     several.then(|| Flows {
         tried: places.iter().map(|place| place.tried).sum(),

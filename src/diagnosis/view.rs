@@ -36,7 +36,7 @@ mod servers;
 
 pub use self::{
     line::{Line, alike},
-    row::{Row, should_work},
+    row::{ProbedEndpoint, should_work},
     servers::{Seen, Server},
 };
 
@@ -87,7 +87,7 @@ pub struct RunView<'a> {
     /// The addresses and ports at which somebody accepted a connection.
     pub open: BTreeSet<SocketAddr>,
     /// Every planned endpoint, in the catalog's order.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<ProbedEndpoint<'a>>,
 }
 
 impl<'a> RunView<'a> {
@@ -100,14 +100,14 @@ impl<'a> RunView<'a> {
         place: Surroundings<'a>,
     ) -> Self {
         let judged = plan.endpoints.iter().zip(&run.traces).zip(judgements).enumerate();
-        let rows = judged.map(|(index, ((endpoint, trace), judgement))| Row {
+        let rows = judged.map(|(index, ((endpoint, trace), judgement))| ProbedEndpoint {
             index,
             endpoint,
             trace: trace.as_ref().filter(|trace| !trace.cut),
             judgement,
             prediction: predictions.and_then(|predictions| predictions.endpoints.get(index)?.as_ref()),
         });
-        let rows: Vec<Row<'_>> = rows.collect();
+        let rows: Vec<ProbedEndpoint<'_>> = rows.collect();
         Self {
             plan,
             began: run.began,
@@ -125,13 +125,13 @@ impl<'a> RunView<'a> {
     }
 
     /// Rows of which the service proved itself.
-    pub fn proved(&self) -> impl Iterator<Item = &Row<'a>> {
+    pub fn proved(&self) -> impl Iterator<Item = &ProbedEndpoint<'a>> {
         self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
     }
 
     /// What was said of a row's name in the end: by the server that decided, and by the platform's own, as far as it was
     /// asked.
-    pub fn answers(&self, row: &Row<'a>) -> impl Iterator<Item = &'a ServerReply> + use<'a> {
+    pub fn answers(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a ServerReply> + use<'a> {
         let name = self.names.get(&row.endpoint.host);
         let name = name.or_else(|| row.trace?.name.as_ref());
         name.into_iter()
@@ -151,15 +151,15 @@ impl<'a> RunView<'a> {
 
     /// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its
     /// own or the line's that loses packets.
-    pub fn is_divided(&self, row: &Row<'a>) -> bool {
-        let is_split = |row: &Row<'a>| should_work(row) && self.differing(row).next().is_some();
-        let counts = |row: &Row<'a>| row.endpoint.need != Need::Documented;
+    pub fn is_divided(&self, row: &ProbedEndpoint<'a>) -> bool {
+        let is_split = |row: &ProbedEndpoint<'a>| should_work(row) && self.differing(row).next().is_some();
+        let counts = |row: &ProbedEndpoint<'a>| row.endpoint.need != Need::Documented;
         is_split(row) && self.rows.iter().any(|other| counts(other) && is_split(other))
     }
 
     /// The connections of a row that fail while others to the same address pass, and why. Before anything is said no name
     /// can be at fault: a SYN that is lost differs from one to the same address and port that anybody's probe got through.
-    pub fn differing(&self, row: &Row<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
+    pub fn differing(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
         let outcomes = &row.judgement.outcomes;
         outcomes.iter().filter_map(move |outcome| {
             let Standing::Failed(cause) = outcome.standing else {
@@ -178,7 +178,7 @@ impl<'a> RunView<'a> {
     }
 
     /// What another name showed at the address where a row was cut: that of a control, or that of another endpoint.
-    pub fn name_test(&self, row: &Row<'a>) -> Option<NameTest<'a>> {
+    pub fn name_test(&self, row: &ProbedEndpoint<'a>) -> Option<NameTest<'a>> {
         let address = row.decisive()?.address;
         if let Some(control) = self.controls.of_name(&row.endpoint.host, address.port()) {
             return Some(if control.tells_names_apart() {
@@ -189,7 +189,7 @@ impl<'a> RunView<'a> {
                 NameTest::CutsAsWell(&control.name)
             });
         }
-        let proves_there = |other: &&Row<'a>| {
+        let proves_there = |other: &&ProbedEndpoint<'a>| {
             let mut outcomes = other.judgement.outcomes.iter();
             other.endpoint.host != row.endpoint.host
                 && outcomes.any(|outcome| outcome.address == address && outcome.proof.is_some())
@@ -211,7 +211,7 @@ pub enum NameTest<'a> {
 }
 
 /// Where somebody accepted a connection of the usual kind.
-fn opened(rows: &[Row<'_>]) -> BTreeSet<SocketAddr> {
+fn opened(rows: &[ProbedEndpoint<'_>]) -> BTreeSet<SocketAddr> {
     let outcomes = rows.iter().flat_map(|row| &row.judgement.outcomes);
     let open = outcomes.filter(|outcome| !outcome.control && outcome.tcp == Some(Ok(())));
     open.map(|outcome| outcome.address).collect()

@@ -1,20 +1,20 @@
 //! A diff for people at a terminal: what got worse first.
 
-use super::{Change, Diff, Kind, State, Weight};
+use super::{Change, Diff, EndpointState, Kind, Weight};
 use crate::{
     report::{
         Options,
-        text::page::{Line, Page},
+        text::page::{StyledLine, TextPage},
     },
     text::{columns, escape, shorten, style, words::count},
 };
 
 /// The diff as text of at most `options.width` columns; its last line is the exit status.
 pub fn render(diff: &Diff, options: &Options) -> String {
-    let mut page = Page::new(options);
+    let mut page = TextPage::new(options);
     for (label, side) in [("before", &diff.before), ("after", &diff.after)] {
         let time = side.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        page.line(Line::default().styled(style::QUIET, label).to(8).text(&time));
+        page.line(StyledLine::default().styled(style::QUIET, label).to(8).text(&time));
     }
     page.gap();
     headline(&mut page, diff);
@@ -22,12 +22,12 @@ pub fn render(diff: &Diff, options: &Options) -> String {
         let changes: Vec<&Change> = diff.changes.iter().filter(|change| belongs(change)).collect();
         if !changes.is_empty() {
             page.gap();
-            page.line(Line::default().styled(style::HEADING, heading));
+            page.line(StyledLine::default().styled(style::HEADING, heading));
             rows(&mut page, &changes);
         }
     }
     page.gap();
-    page.line(Line::default().text(&options.exit.to_string()));
+    page.line(StyledLine::default().text(&options.exit.to_string()));
     page.finish()
 }
 
@@ -51,7 +51,7 @@ const SECTIONS: [(&str, Belongs); 6] = [
     ("REMOVED", |change| change.kind == Kind::Removed),
 ];
 
-fn headline(page: &mut Page, diff: &Diff) {
+fn headline(page: &mut TextPage, diff: &Diff) {
     let others = diff.changes.len() - diff.regressions - diff.fixes;
     let (style, word) = match (diff.regressions, diff.fixes) {
         (0, 0) if others == 0 => (style::GOOD, "UNCHANGED"),
@@ -77,7 +77,7 @@ fn headline(page: &mut Page, diff: &Diff) {
         parts.join(", ")
     };
     page.paragraph(
-        Line::default().styled(style, word).to(columns(word) + 2),
+        StyledLine::default().styled(style, word).to(columns(word) + 2),
         style::HEADING,
         &text,
         None,
@@ -85,7 +85,7 @@ fn headline(page: &mut Page, diff: &Diff) {
 }
 
 /// Writes endpoints and what became of them: side by side where all of them fit, else one below the other.
-fn rows(page: &mut Page, changes: &[&Change]) {
+fn rows(page: &mut TextPage, changes: &[&Change]) {
     let told: Vec<(&str, String)> = changes
         .iter()
         .map(|change| (change.id.as_str(), what(change)))
@@ -95,18 +95,18 @@ fn rows(page: &mut Page, changes: &[&Change]) {
         .iter()
         .all(|(_, what)| column + columns(&escape(what)) <= page.width);
     for (id, what) in told {
-        let line = Line::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
+        let line = StyledLine::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
         if fits {
             page.line(line.to(column).styled(style::QUIET, &what));
         } else {
             page.line(line);
-            page.paragraph(Line::at(6), style::QUIET, &what, None);
+            page.paragraph(StyledLine::at(6), style::QUIET, &what, None);
         }
     }
 }
 
 fn what(change: &Change) -> String {
-    let said = |state: &State| match state.cause {
+    let said = |state: &EndpointState| match state.cause {
         Some(cause) => format!("{} ({cause})", state.verdict),
         None => state.verdict.to_string(),
     };

@@ -1,9 +1,9 @@
 //! What the catalog has from its page, and what else it has.
 
-use super::Row;
+use super::PageRow;
 use crate::{
     azure::Cloud,
-    catalog::{Catalog, Dependency, Endpoint, Named, SETTINGS, Target, fill, placeholders},
+    catalog::{Catalog, Dependency, EndpointSpec, Named, SETTINGS, Target, fill, placeholders},
     model::Direction,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     /// The entry, as a row.
-    pub row: Row,
+    pub row: PageRow,
     /// What the page names of it.
     pub named: Named,
     /// Members of a wildcard: a page may name one of them.
@@ -37,7 +37,7 @@ pub(super) fn of(catalog: &Catalog) -> Vec<Claim> {
 fn in_cloud<'a>(
     catalog: &'a Catalog,
     dependency: &'a Dependency,
-    endpoint: &'a Endpoint,
+    endpoint: &'a EndpointSpec,
     cloud: Cloud,
 ) -> impl Iterator<Item = Claim> + 'a {
     let filled = |template: &str| {
@@ -58,7 +58,7 @@ fn in_cloud<'a>(
     };
     let named = named(catalog, dependency, endpoint, cloud);
     endpoint.ports.iter().map(move |(port, _)| Claim {
-        row: Row {
+        row: PageRow {
             host: host.clone(),
             port: Some(*port),
             transport: Some(endpoint.transport),
@@ -73,7 +73,7 @@ fn in_cloud<'a>(
 }
 
 /// What the page names of an entry in one cloud, where it is the page that it comes from.
-fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &Endpoint, cloud: Cloud) -> Named {
+fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cloud: Cloud) -> Named {
     let of_the_page = dependency.docs.as_deref().is_some_and(|docs| docs.starts_with('#'));
     if !of_the_page || endpoint.retired.is_some() {
         return Named::Nothing;
@@ -96,7 +96,7 @@ fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &Endpoint, cloud:
 }
 
 /// A host that everybody has is named; of one that only the user knows the tag; of a name server the port.
-fn usual(endpoint: &Endpoint) -> Named {
+fn usual(endpoint: &EndpointSpec) -> Named {
     let is_users = |host: &str| placeholders(host).any(|name| SETTINGS.iter().any(|setting| setting.name == name));
     match &endpoint.target {
         Target::Host(host) if is_users(host) => Named::Tag,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Drift, Reading, Row, SCHEMA,
+    Change, Drift, PageRow, Reading, SCHEMA,
     claims::{self, Claim},
     host::{Alike, alike},
 };
@@ -27,7 +27,7 @@ const EVERYBODYS: [&str; 3] = ["Internet", "VirtualNetwork", "AzurePlatformLKM"]
 
 /// What of a claim was found on the page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
+struct ClaimMatches {
     host: bool,
     tag: bool,
     port: bool,
@@ -36,19 +36,19 @@ struct Seen {
 /// Compares.
 pub(super) fn compare(catalog: &Catalog, reading: Reading) -> Drift {
     let claims = claims::of(catalog);
-    let mut seen = vec![Seen::default(); claims.len()];
-    let mut added: Vec<Row> = Vec::new();
+    let mut seen = vec![ClaimMatches::default(); claims.len()];
+    let mut added: Vec<PageRow> = Vec::new();
     for row in &reading.rows {
         let is_known = match (&row.host, &row.tag) {
             (Some(host), _) => see_host(row, host, &claims, &mut seen),
             (None, Some(tag)) => see_tag(row, tag, &claims, &mut seen),
             (None, None) => see_port(row, &claims, &mut seen),
         };
-        let is_same = |other: &Row| {
-            Row {
+        let is_same = |other: &PageRow| {
+            PageRow {
                 line: None,
                 ..other.clone()
-            } == Row {
+            } == PageRow {
                 line: None,
                 ..row.clone()
             }
@@ -81,12 +81,12 @@ fn fits<T: PartialEq + Copy>(page: Option<T>, catalog: Option<T>) -> bool {
     page.is_none() || catalog.is_none() || page == catalog
 }
 
-fn fits_port(row: &Row, claim: &Claim) -> bool {
+fn fits_port(row: &PageRow, claim: &Claim) -> bool {
     fits(row.port, claim.row.port) && fits(row.transport, claim.row.transport)
 }
 
 /// Marks the claims that a host of the page is about; false where the catalog lacks it on that port.
-fn see_host(row: &Row, host: &str, claims: &[Claim], seen: &mut [Seen]) -> bool {
+fn see_host(row: &PageRow, host: &str, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
         let Some(theirs) = &claim.row.host else { continue };
@@ -105,7 +105,7 @@ fn see_host(row: &Row, host: &str, claims: &[Claim], seen: &mut [Seen]) -> bool 
 }
 
 /// Marks the claims that a row of the page's table is about.
-fn see_tag(row: &Row, tag: &str, claims: &[Claim], seen: &mut [Seen]) -> bool {
+fn see_tag(row: &PageRow, tag: &str, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
         if !fits_port(row, claim) {
@@ -125,7 +125,7 @@ fn see_tag(row: &Row, tag: &str, claims: &[Claim], seen: &mut [Seen]) -> bool {
 }
 
 /// Marks the claims that a port by itself is about.
-fn see_port(row: &Row, claims: &[Claim], seen: &mut [Seen]) -> bool {
+fn see_port(row: &PageRow, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
         if fits_port(row, claim) && fits(row.direction, claim.row.direction) {
@@ -137,8 +137,8 @@ fn see_port(row: &Row, claims: &[Claim], seen: &mut [Seen]) -> bool {
 }
 
 /// What the catalog has from the page and the page has no more; each once.
-fn lost(claims: &[Claim], seen: &[Seen]) -> Vec<Row> {
-    let mut lost: Vec<Row> = Vec::new();
+fn lost(claims: &[Claim], seen: &[ClaimMatches]) -> Vec<PageRow> {
+    let mut lost: Vec<PageRow> = Vec::new();
     let pairs = || claims.iter().zip(seen);
     for (claim, seen) in pairs() {
         let row = &claim.row;
@@ -155,7 +155,7 @@ fn lost(claims: &[Claim], seen: &[Seen]) -> Vec<Row> {
             Named::Host => !EVERYBODYS.contains(&tag),
             Named::Port | Named::Nothing => false,
         };
-        let alone = Row {
+        let alone = PageRow {
             host: None,
             tag: Some(tag.to_owned()),
             cloud: None,
@@ -164,7 +164,7 @@ fn lost(claims: &[Claim], seen: &[Seen]) -> Vec<Row> {
         if of_table && row.cloud == Some(Cloud::Public) && !seen.tag && !lost.contains(&alone) {
             lost.push(alone);
         }
-        let by_port = Row {
+        let by_port = PageRow {
             tag: None,
             ..alone_port(row)
         };
@@ -178,8 +178,8 @@ fn lost(claims: &[Claim], seen: &[Seen]) -> Vec<Row> {
     in_every_cloud(claims, &lost)
 }
 
-fn alone_port(row: &Row) -> Row {
-    Row {
+fn alone_port(row: &PageRow) -> PageRow {
+    PageRow {
         host: None,
         port: row.port,
         transport: row.transport,
@@ -191,14 +191,14 @@ fn alone_port(row: &Row) -> Row {
 }
 
 /// Puts the rows of a host that is gone in each of its clouds into one.
-fn in_every_cloud(claims: &[Claim], lost: &[Row]) -> Vec<Row> {
-    let without = |row: &Row| Row {
+fn in_every_cloud(claims: &[Claim], lost: &[PageRow]) -> Vec<PageRow> {
+    let without = |row: &PageRow| PageRow {
         cloud: None,
         ..row.clone()
     };
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<PageRow> = Vec::new();
     for row in lost {
-        let clouds = |of: &mut dyn Iterator<Item = &Row>| -> BTreeSet<Option<Cloud>> {
+        let clouds = |of: &mut dyn Iterator<Item = &PageRow>| -> BTreeSet<Option<Cloud>> {
             of.filter(|it| without(it) == without(row)).map(|it| it.cloud).collect()
         };
         let had = clouds(&mut claims.iter().filter(|it| it.named == Named::Host).map(|it| &it.row));
@@ -215,7 +215,7 @@ fn in_every_cloud(claims: &[Claim], lost: &[Row]) -> Vec<Row> {
 }
 
 /// Takes what was added in one place and dropped in another for one change.
-fn paired(added: &mut Vec<Row>, dropped: &mut Vec<Row>) -> Vec<Change> {
+fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<Change> {
     let mut changed = Vec::new();
     added.retain(|after| {
         let nearest = dropped
@@ -234,7 +234,7 @@ fn paired(added: &mut Vec<Row>, dropped: &mut Vec<Row>) -> Vec<Change> {
 }
 
 /// Takes what the catalog has of a host on another port for a change, where nothing can be dropped.
-fn elsewhere(added: &mut Vec<Row>, claims: &[Claim]) -> Vec<Change> {
+fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<Change> {
     let mut changed = Vec::new();
     added.retain(|after| {
         let is_there = |claim: &&Claim| match (&claim.row.host, &after.host) {
@@ -254,7 +254,7 @@ fn elsewhere(added: &mut Vec<Row>, claims: &[Claim]) -> Vec<Change> {
 }
 
 /// How far apart two rows are that are about the same thing; `None` where they are not.
-fn likeness(before: &Row, after: &Row) -> Option<(bool, bool, u16)> {
+fn likeness(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     let same_cloud = fits(before.cloud, after.cloud);
     let same = match (&before.host, &after.host) {
         (Some(before), Some(after)) => alike(after, before) == Alike::Same,

@@ -3,7 +3,7 @@
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::{
-    Page, Reading, Row,
+    PageInfo, PageRow, Reading,
     host::{Word, word},
     prose::{self, Said},
     table::{self, Table},
@@ -52,7 +52,7 @@ pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
         ));
     }
     Ok(Reading {
-        page: Page {
+        page: PageInfo {
             title: reader.title.or(page.title),
             documented: page.documented,
         },
@@ -63,9 +63,9 @@ pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
 }
 
 /// Title and date of the front matter, what stands behind it, and the line at which that begins.
-fn front_matter(text: &str) -> (Page, &str, usize) {
+fn front_matter(text: &str) -> (PageInfo, &str, usize) {
     let text = text.trim_start_matches('\u{feff}');
-    let mut page = Page::default();
+    let mut page = PageInfo::default();
     let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else {
         return (page, text, 1);
     };
@@ -85,7 +85,7 @@ fn front_matter(text: &str) -> (Page, &str, usize) {
         }
     }
     // It never ends, so it is none.
-    (Page::default(), text, 1)
+    (PageInfo::default(), text, 1)
 }
 
 /// `04/30/2026` or `2026-04-30T…` as `2026-04-30`.
@@ -107,7 +107,7 @@ struct Reader {
     first: usize,
     title: Option<String>,
     sections: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<PageRow>,
     unread: Vec<String>,
     has_ports: bool,
     /// The text of the block that is open, and where it began.

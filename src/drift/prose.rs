@@ -1,7 +1,7 @@
 //! Sentences of a page: the hosts and ports in them.
 
 use super::{
-    Row,
+    PageRow,
     host::{Word, word},
     page::{CODE_BEGINS, CODE_ENDS},
 };
@@ -34,7 +34,7 @@ enum Thing {
 }
 
 /// Hosts that share their ports.
-type Group = (Vec<(String, Option<u16>)>, Vec<u16>);
+type HostGroup = (Vec<(String, Option<u16>)>, Vec<u16>);
 
 impl Said {
     /// The ports, in order.
@@ -69,7 +69,7 @@ impl Said {
 
     /// Hosts with the ports that stand before them all, or behind them all; `None` where it is not clear which belong
     /// together.
-    fn groups(&self) -> Option<Vec<Group>> {
+    fn groups(&self) -> Option<Vec<HostGroup>> {
         let is_host = |thing: &Thing| matches!(thing, Thing::Host(..));
         let runs: Vec<&[Thing]> = self.things.chunk_by(|a, b| is_host(a) == is_host(b)).collect();
         if runs.len() > 2 && runs.len() % 2 == 1 {
@@ -88,8 +88,8 @@ impl Said {
 
     /// Each host with each of its ports, ports alone where there is no host; and a doubt where it is not clear which
     /// belong together.
-    pub(super) fn rows(&self, tag: Option<&str>, line: usize) -> (Vec<Row>, Option<String>) {
-        let row = |host: Option<String>, port| Row {
+    pub(super) fn rows(&self, tag: Option<&str>, line: usize) -> (Vec<PageRow>, Option<String>) {
+        let row = |host: Option<String>, port| PageRow {
             port,
             transport: self.transport,
             direction: self.direction.or(host.as_ref().map(|_| Direction::Outbound)),
@@ -98,7 +98,7 @@ impl Said {
             line: Some(line),
             host,
         };
-        let of_group = |(hosts, ports): Group| -> Vec<Row> {
+        let of_group = |(hosts, ports): HostGroup| -> Vec<PageRow> {
             if hosts.is_empty() {
                 return ports.into_iter().map(|port| row(None, Some(port))).collect();
             }

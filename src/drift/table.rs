@@ -1,7 +1,7 @@
 //! Tables of a page: required ports, and the hosts of each cloud.
 
 use super::{
-    Row,
+    PageRow,
     host::{Word, word},
     page::{CODE_BEGINS, CODE_ENDS},
     prose,
@@ -70,7 +70,7 @@ pub(super) struct Table {
 /// What a table says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    pub rows: Vec<Row>,
+    pub rows: Vec<PageRow>,
     pub unread: Vec<String>,
     /// Whether it is a table of required ports.
     pub of_ports: bool,
@@ -205,7 +205,7 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut Told) {
     for tag in &tags {
         for port in &ports {
             for transport in &transports {
-                told.rows.push(Row {
+                told.rows.push(PageRow {
                     host: None,
                     port: *port,
                     transport: *transport,
@@ -221,7 +221,7 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut Told) {
     let said = prose::read(cell(Column::Purpose));
     for (host, own) in said.hosts() {
         for port in &ports {
-            told.rows.push(Row {
+            told.rows.push(PageRow {
                 host: Some(host.clone()),
                 port: own.or(*port),
                 transport: transports.first().copied().flatten().filter(|_| transports.len() == 1),
@@ -298,7 +298,7 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, tol
         told.unread.push(format!("line {line}: {why}"));
         return;
     }
-    told.rows.extend(found.into_iter().map(|(host, port)| Row {
+    told.rows.extend(found.into_iter().map(|(host, port)| PageRow {
         host: Some(host),
         port,
         transport: None,

@@ -1,11 +1,11 @@
 //! A drift for people at a terminal: what is new first.
 
-use super::{Drift, Row};
+use super::{Drift, PageRow};
 use crate::{
     model::{Direction, Transport},
     report::{
         Options,
-        text::page::{Line, Page},
+        text::page::{StyledLine, TextPage},
     },
     text::style,
 };
@@ -13,31 +13,31 @@ use crate::{
 /// The drift as text of at most `options.width` columns; its last line is the exit status. `documented` is the date of the
 /// catalog's page.
 pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
-    let mut page = Page::new(options);
+    let mut page = TextPage::new(options);
     let title = drift.page.title.as_deref().unwrap_or("a document without a title");
     let date = drift.page.documented.as_deref();
     let head = format!("{title}, {}", date.unwrap_or("no date"));
     page.paragraph(
-        Line::default().styled(style::QUIET, "page").to(9),
+        StyledLine::default().styled(style::QUIET, "page").to(9),
         style::NORMAL,
         &head,
         None,
     );
     page.paragraph(
-        Line::default().styled(style::QUIET, "catalog").to(9),
+        StyledLine::default().styled(style::QUIET, "catalog").to(9),
         style::NORMAL,
         &format!("documented {documented}"),
         None,
     );
     if date.is_some_and(|date| date < documented) {
         page.paragraph(
-            Line::default().styled(style::DOUBTFUL, "note").to(9),
+            StyledLine::default().styled(style::DOUBTFUL, "note").to(9),
             style::NORMAL,
             "this page is older than the catalog's: missing entries may have been added since",
             None,
         );
     }
-    let rows = |rows: &[Row]| rows.iter().map(describe).collect::<Vec<_>>();
+    let rows = |rows: &[PageRow]| rows.iter().map(describe).collect::<Vec<_>>();
     let changed: Vec<String> = drift
         .changed
         .iter()
@@ -65,7 +65,7 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
         }
         page.gap();
         page.paragraph(
-            Line::default()
+            StyledLine::default()
                 .styled(tone, &format!("{} {word}", lines.len()))
                 .text("  "),
             style::HEADING,
@@ -73,16 +73,16 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
             None,
         );
         for line in lines {
-            page.paragraph(Line::default().to(2), style::NORMAL, &line, None);
+            page.paragraph(StyledLine::default().to(2), style::NORMAL, &line, None);
         }
     }
     page.gap();
-    page.line(Line::default().text(&options.exit.to_string()));
+    page.line(StyledLine::default().text(&options.exit.to_string()));
     page.finish()
 }
 
 /// A row in a line: `gcs.prod.example:443/tcp, outbound, AzureMonitor, public cloud (line 41)`.
-fn describe(row: &Row) -> String {
+fn describe(row: &PageRow) -> String {
     let port = row.port.map(|port| port.to_string());
     let transport = row.transport.map(|it| match it {
         Transport::Tcp => "tcp",

@@ -7,7 +7,7 @@ use crate::{
     azure::Cloud,
     catalog::{
         self, SETTINGS,
-        model::{Catalog, Dependency, Endpoint, Target},
+        model::{Catalog, Dependency, EndpointSpec, Target},
     },
     model::{Direction, Need, Tier, Transport},
 };
@@ -31,7 +31,7 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
     section(&mut page, &format!("ENDPOINTS in the {cloud} cloud"));
     let in_cloud = |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
     let here = in_cloud(&dependency.clouds);
-    let endpoints: Vec<&Endpoint> = dependency
+    let endpoints: Vec<&EndpointSpec> = dependency
         .endpoints
         .iter()
         .filter(|endpoint| here && in_cloud(&endpoint.clouds))
@@ -118,7 +118,13 @@ fn source(page: &mut String, dependency: &Dependency, catalog: &Catalog) {
     }
 }
 
-fn write_endpoint(page: &mut String, dependency: &Dependency, endpoint: &Endpoint, catalog: &Catalog, cloud: Cloud) {
+fn write_endpoint(
+    page: &mut String,
+    dependency: &Dependency,
+    endpoint: &EndpointSpec,
+    catalog: &Catalog,
+    cloud: Cloud,
+) {
     let ports: Vec<String> = endpoint
         .ports
         .iter()
@@ -150,7 +156,7 @@ fn write_endpoint(page: &mut String, dependency: &Dependency, endpoint: &Endpoin
     }
 }
 
-fn target(endpoint: &Endpoint, catalog: &Catalog, cloud: Cloud) -> String {
+fn target(endpoint: &EndpointSpec, catalog: &Catalog, cloud: Cloud) -> String {
     let fill = |template: &str| fill(template, catalog, cloud);
     let source = endpoint.source_tag.as_deref().unwrap_or("outside");
     match (&endpoint.target, endpoint.direction) {

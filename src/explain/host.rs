@@ -10,7 +10,7 @@ use super::{
 use crate::{
     azure::Cloud,
     catalog::{
-        model::{Catalog, Dependency, Endpoint, Target},
+        model::{Catalog, Dependency, EndpointSpec, Target},
         stands_for,
     },
 };
@@ -26,8 +26,9 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
             .endpoints
             .iter()
             .filter(|endpoint| in_cloud(&endpoint.clouds));
-        let on_port = |endpoint: &&Endpoint| port.is_none_or(|port| endpoint.ports.iter().any(|(it, _)| *it == port));
-        let reaching: Vec<&Endpoint> = endpoints
+        let on_port =
+            |endpoint: &&EndpointSpec| port.is_none_or(|port| endpoint.ports.iter().any(|(it, _)| *it == port));
+        let reaching: Vec<&EndpointSpec> = endpoints
             .filter(on_port)
             .filter(|endpoint| reaches(endpoint, host, catalog, cloud))
             .collect();
@@ -73,7 +74,7 @@ fn parts(asked: &str) -> (&str, Option<u16>) {
     (host.trim_end_matches('.').trim_matches(['[', ']']), port)
 }
 
-fn reaches(endpoint: &Endpoint, host: &str, catalog: &Catalog, cloud: Cloud) -> bool {
+fn reaches(endpoint: &EndpointSpec, host: &str, catalog: &Catalog, cloud: Cloud) -> bool {
     match &endpoint.target {
         Target::Host(template) => {
             let template = fill(template, catalog, cloud);
@@ -86,7 +87,7 @@ fn reaches(endpoint: &Endpoint, host: &str, catalog: &Catalog, cloud: Cloud) -> 
     }
 }
 
-fn spoken(endpoint: &Endpoint) -> String {
+fn spoken(endpoint: &EndpointSpec) -> String {
     let transport = endpoint.transport.as_str().to_uppercase();
     let ports: Vec<String> = endpoint
         .ports

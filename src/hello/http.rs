@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::wire::{RecordingReader, Seen, converse};
+use self::wire::{RecordingReader, StreamRecord, converse};
 use super::{End, Greeting, Reply};
 use crate::{net::USER_AGENT, text::excerpt};
 
@@ -106,7 +106,7 @@ where
         }
     };
     let mut reply = None;
-    let mut seen = Seen::default();
+    let mut seen = StreamRecord::default();
     let conversation = converse(RecordingReader::new(stream, &mut seen), request, &mut reply);
     let ended = timeout_at(deadline, conversation).await;
     let end = match (reply, ended) {
@@ -138,7 +138,7 @@ fn padding(path: &str, host: &str) -> String {
 }
 
 /// How a conversation ended that brought no response.
-fn without_reply(error: Option<&hyper::Error>, seen: &Seen) -> End {
+fn without_reply(error: Option<&hyper::Error>, seen: &StreamRecord) -> End {
     match (error, &seen.end) {
         (Some(error), _) if error.is_parse() => End::Foreign {
             why: format!("{} is not a readable HTTP response: {error}", excerpt(&seen.first)),

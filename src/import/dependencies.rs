@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target, name, service, some_of, view::InstanceView};
+use super::{
+    HostOrAddresses, ImportedDocument, Kind, MOST_ENTRIES, TOO_MANY, Target, name, service, some_of, view::InstanceView,
+};
 use crate::{
     address::is_impossible,
     azure::json::{self, Object},
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// Reads one page: categories with their endpoints, or the endpoints alone, as `--query` leaves them.
-pub(super) fn read(document: &json::Document<'_>, from: &str) -> Result<Document, String> {
+pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<ImportedDocument, String> {
     const NONE: &str = "no category";
     let mut reader = Reader::default();
     for entry in document.entries()? {
@@ -30,7 +32,7 @@ pub(super) fn read(document: &json::Document<'_>, from: &str) -> Result<Document
     if reader.targets.is_empty() {
         notices.push(format!("{from} names no endpoint"));
     }
-    Ok(Document {
+    Ok(ImportedDocument {
         imported: Imported {
             document: Kind::Dependencies.word().into(),
             from: from.into(),
@@ -79,7 +81,7 @@ impl Reader {
                         .push(format!("an entry without a name or address ({kind})"));
                     continue;
                 }
-                _ => (Place::Addresses(addresses), port),
+                _ => (HostOrAddresses::Addresses(addresses), port),
             };
             if dependency.is_none() && !self.unknown_categories.iter().any(|known| known == kind) {
                 self.unknown_categories.push(kind.into());

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Document, MOST_ENTRIES};
+use super::{ImportedDocument, MOST_ENTRIES};
 use crate::{
     azure::{
         Cloud,
@@ -40,7 +40,7 @@ pub(super) use self::{
 pub use self::{
     names::OwnName,
     part::Part,
-    service::{HostName, Place as Location, Role, Service},
+    service::{HostName, InstanceLocation as Location, Role, Service},
 };
 
 /// A file of the instance's, sorted: what [`Instance`] holds, and documents of the network that were among it.
@@ -49,7 +49,7 @@ pub struct Loaded {
     /// The instance, as far as the file tells.
     pub instance: Instance,
     /// A network status, or outbound dependencies.
-    pub documents: Vec<Document>,
+    pub documents: Vec<ImportedDocument>,
 }
 
 /// Everything that documents say of one instance.
@@ -93,11 +93,11 @@ impl Instance {
             .map_err(|refusal| format!("{from} {refusal}"))
     }
 
-    fn sorted(document: &json::Document<'_>, from: &str) -> Result<Loaded, String> {
+    fn sorted(document: &json::AzureDocument<'_>, from: &str) -> Result<Loaded, String> {
         let sorted = sorted::sorted(document)?;
         let mut loaded = Loaded::default();
         for (kind, text) in sorted.of_the_network {
-            let of = |document: &json::Document<'_>| Document::of(document, from, kind, None);
+            let of = |document: &json::AzureDocument<'_>| ImportedDocument::of(document, from, kind, None);
             let read = json::parse_text(text, kind, of).map_err(|refusal| refusal.problem)?;
             loaded.documents.push(read);
         }

@@ -8,10 +8,10 @@ mod matching;
 
 use std::collections::BTreeMap;
 
-use super::{Joined, Place, Target};
+use super::{HostOrAddresses, Joined, Target};
 use crate::{
     azure::Cloud,
-    catalog::{Catalog, Dependency, Endpoint, SETTINGS, model::Target as To, placeholders},
+    catalog::{Catalog, Dependency, EndpointSpec, SETTINGS, model::Target as To, placeholders},
     model::{Direction, Expect, Need, Protocol, Transport},
     plan::{Values, fill},
     text::words,
@@ -158,8 +158,8 @@ fn settled(catalog: &Catalog, targets: &[Target]) -> (Vec<Dependency>, Vec<Strin
 impl Target {
     fn host(&self) -> Option<&str> {
         match &self.place {
-            Place::Host(host) => Some(host),
-            Place::Addresses(_) => None,
+            HostOrAddresses::Host(host) => Some(host),
+            HostOrAddresses::Addresses(_) => None,
         }
     }
 }
@@ -187,10 +187,10 @@ impl Scope<'_> {
         clouds.is_empty() || clouds.contains(&self.cloud)
     }
 
-    fn specs<'d>(&self, dependency: &'d Dependency) -> impl Iterator<Item = (usize, &'d Endpoint)> {
+    fn specs<'d>(&self, dependency: &'d Dependency) -> impl Iterator<Item = (usize, &'d EndpointSpec)> {
         let here = self.is_here(&dependency.clouds);
         let applies =
-            move |spec: &Endpoint| here && self.is_here(&spec.clouds) && spec.direction == Direction::Outbound;
+            move |spec: &EndpointSpec| here && self.is_here(&spec.clouds) && spec.direction == Direction::Outbound;
         dependency
             .endpoints
             .iter()
@@ -234,9 +234,9 @@ impl Scope<'_> {
     }
 
     /// An entry for a target that fits none: in a dependency it is spoken to like its neighbours on the same port.
-    fn own(&self, dependency: Option<&Dependency>, target: &Target) -> Endpoint {
+    fn own(&self, dependency: Option<&Dependency>, target: &Target) -> EndpointSpec {
         let port = target.port.unwrap_or(443);
-        let neighbours: Vec<&Endpoint> = dependency
+        let neighbours: Vec<&EndpointSpec> = dependency
             .into_iter()
             .flat_map(|dependency| self.specs(dependency))
             .map(|(_, spec)| spec)
@@ -254,18 +254,18 @@ impl Scope<'_> {
             }
         });
         let names: Vec<String> = match &target.place {
-            Place::Host(_) => Vec::new(),
-            Place::Addresses(_) => neighbours
+            HostOrAddresses::Host(_) => Vec::new(),
+            HostOrAddresses::Addresses(_) => neighbours
                 .iter()
                 .filter_map(|spec| self.any_name(&spec.target))
                 .collect(),
         };
         let mut protocol = spoken.map_or_else(|| protocol_of(port), |(_, protocol)| *protocol);
-        if matches!(target.place, Place::Addresses(_)) && protocol.speaks_tls() && names.is_empty() {
+        if matches!(target.place, HostOrAddresses::Addresses(_)) && protocol.speaks_tls() && names.is_empty() {
             // Without a name no certificate can be judged.
             protocol = Protocol::Tcp;
         }
-        Endpoint {
+        EndpointSpec {
             target: place_of(target),
             ports: vec![(port, protocol)],
             transport: protocol.transports().first().copied().unwrap_or(Transport::Tcp),
@@ -310,7 +310,7 @@ fn has_settings(dependency: &Dependency) -> bool {
 
 /// Whether a catalog has these braces anywhere.
 pub(super) fn has_setting(catalog: &Catalog, setting: &str) -> bool {
-    let has = |spec: &Endpoint| match &spec.target {
+    let has = |spec: &EndpointSpec| match &spec.target {
         To::Host(template) => placeholders(template).any(|name| name == setting),
         _ => false,
     };
@@ -345,7 +345,7 @@ fn describe(to: &To) -> String {
     }
 }
 
-fn other(endpoints: Vec<Endpoint>) -> Dependency {
+fn other(endpoints: Vec<EndpointSpec>) -> Dependency {
     Dependency {
         id: OTHER.into(),
         title: "Other hosts that the instance lists".into(),

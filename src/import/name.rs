@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::Place;
+use super::HostOrAddresses;
 use crate::{address::is_impossible, text::host};
 
 /// The place and, where it is written or a scheme implies it, the port.
 ///
 /// A network status has five shapes: `host`, `https://host`, `https://host:port/path`, `host:port`, and words such as
 /// `LocalGatewayRedis` that are no host; for those it is `None`, and for addresses that no service can have.
-pub(super) fn parse(text: &str) -> Option<(Place, Option<u16>)> {
+pub(super) fn parse(text: &str) -> Option<(HostOrAddresses, Option<u16>)> {
     let (scheme, rest) = text
         .trim()
         .split_once("://")
@@ -29,10 +29,10 @@ pub(super) fn parse(text: &str) -> Option<(Place, Option<u16>)> {
         None => default_port(scheme),
     };
     if let Ok(address) = host.parse::<IpAddr>() {
-        return (!is_impossible(address)).then(|| (Place::Addresses(vec![address]), port));
+        return (!is_impossible(address)).then(|| (HostOrAddresses::Addresses(vec![address]), port));
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    is_host(&host).then_some((Place::Host(host), port))
+    is_host(&host).then_some((HostOrAddresses::Host(host), port))
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
@@ -75,7 +75,7 @@ mod tests {
             ("http://crl.example.com/a.crl", "crl.example.com", Some(80)),
             ("host.example.com.", "host.example.com", None),
         ] {
-            assert_eq!(parse(text), Some((Place::Host(host.into()), port)), "{text}");
+            assert_eq!(parse(text), Some((HostOrAddresses::Host(host.into()), port)), "{text}");
         }
         for (text, address, port) in [
             ("20.1.2.3", "20.1.2.3", None),
@@ -83,7 +83,7 @@ mod tests {
             ("[2603::1]:443", "2603::1", Some(443)),
             ("2603::1", "2603::1", None),
         ] {
-            let place = Place::Addresses(vec![address.parse().unwrap()]);
+            let place = HostOrAddresses::Addresses(vec![address.parse().unwrap()]);
             assert_eq!(parse(text), Some((place, port)), "{text}");
         }
     }

@@ -14,11 +14,11 @@ mod uses;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Place, Target, instance::Instance, view::Remark};
+use super::{HostOrAddresses, Target, instance::Instance, view::Remark};
 use crate::{
     azure::Cloud,
     catalog::{
-        self, Dependency, Endpoint,
+        self, Dependency, EndpointSpec,
         model::{Authority, OfInstance},
     },
     model::{Direction, Expect, Need, Protocol, Transport},
@@ -30,7 +30,7 @@ pub(super) struct Needs {
     /// Hosts that fit entries of the catalog.
     pub targets: Vec<Target>,
     /// Names for the braces of the catalog.
-    pub values: Vec<Known>,
+    pub values: Vec<SettingValue>,
     /// What is the instance's own: backends, identity providers, policies' targets, its host names.
     pub dependencies: Vec<Dependency>,
     /// What the instance says of hosts.
@@ -41,7 +41,7 @@ pub(super) struct Needs {
 
 /// A name for braces of the catalog.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct SettingValue {
     /// The setting.
     pub setting: &'static str,
     /// Its value.
@@ -96,7 +96,7 @@ fn of_the_instance(
     feature: &str,
     impact: &str,
     docs: &str,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<EndpointSpec>,
 ) -> Dependency {
     Dependency {
         id: id.into(),
@@ -117,8 +117,8 @@ fn of_the_instance(
 }
 
 /// One entry of such a dependency: a feature's, outbound over TCP.
-fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_instance: OfInstance) -> Endpoint {
-    Endpoint {
+fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_instance: OfInstance) -> EndpointSpec {
+    EndpointSpec {
         target,
         ports: vec![(port, protocol)],
         transport: Transport::Tcp,
@@ -140,9 +140,9 @@ fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_in
 }
 
 /// The host of a place, or its first address.
-fn shown(place: &Place) -> String {
+fn shown(place: &HostOrAddresses) -> String {
     match place {
-        Place::Host(host) => host.clone(),
-        Place::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
+        HostOrAddresses::Host(host) => host.clone(),
+        HostOrAddresses::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
     }
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Document, Kind, MOST_ENTRIES, Place, TOO_MANY, Target, name,
+    HostOrAddresses, ImportedDocument, Kind, MOST_ENTRIES, TOO_MANY, Target, name,
     service::{self, Meaning},
     some_of,
-    view::{InstanceView, Location, State, Status, Subject},
+    view::{InstanceView, Location, Status, StatusState, Subject},
 };
 use crate::{
     azure::json::{self, Node, Object},
@@ -24,7 +24,11 @@ const EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 /// Reads a document of any of its shapes: the regions of an instance, one region, PowerShell's words for them, or the
 /// entries alone, as `--query` and `Format-List` leave them.
-pub(super) fn read(document: &json::Document<'_>, from: &str, fetched: Option<Timestamp>) -> Result<Document, String> {
+pub(super) fn read(
+    document: &json::AzureDocument<'_>,
+    from: &str,
+    fetched: Option<Timestamp>,
+) -> Result<ImportedDocument, String> {
     let mut reader = Reader::default();
     let (regions, entries): (Vec<_>, Vec<_>) = document.entries()?.into_iter().partition(is_region);
     let mut locations = regions
@@ -48,7 +52,7 @@ pub(super) fn read(document: &json::Document<'_>, from: &str, fetched: Option<Ti
     if statuses(&view).next().is_none() {
         notices.push(format!("{from} contains no dependencies"));
     }
-    Ok(Document {
+    Ok(ImportedDocument {
         imported: Imported {
             document: Kind::NetworkStatus.word().into(),
             from: from.into(),
@@ -177,14 +181,14 @@ impl Reader {
         time
     }
 
-    fn state(&mut self, name: &str, word: &str) -> State {
+    fn state(&mut self, name: &str, word: &str) -> StatusState {
         match word.to_ascii_lowercase().as_str() {
-            "success" => State::Success,
-            "failure" => State::Failure,
-            "initializing" => State::Initializing,
+            "success" => StatusState::Success,
+            "failure" => StatusState::Failure,
+            "initializing" => StatusState::Initializing,
             _ => {
                 self.unknown_states.push(format!("\"{word}\" ({name})"));
-                State::Other(word.into())
+                StatusState::Other(word.into())
             }
         }
     }
@@ -217,8 +221,8 @@ impl Reader {
             None => None,
         };
         let host = match &place {
-            Place::Host(host) => host.clone(),
-            Place::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
+            HostOrAddresses::Host(host) => host.clone(),
+            HostOrAddresses::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
         };
         let target = Target {
             place,

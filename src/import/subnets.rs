@@ -187,11 +187,11 @@ impl Subnet {
         struct Properties {
             network_security_group: Option<Reference>,
             route_table: Option<Reference>,
-            service_endpoints: Option<Vec<Endpoint>>,
+            service_endpoints: Option<Vec<ServiceEndpoint>>,
             service_endpoint_policies: Option<Vec<Reference>>,
         }
         #[derive(Deserialize)]
-        struct Endpoint {
+        struct ServiceEndpoint {
             service: Option<String>,
         }
         let Resource { id: own, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;

@@ -41,7 +41,7 @@ pub struct Status {
     /// What a machine in the subnet can compare it with.
     pub subject: Subject,
     /// How it stands.
-    pub state: State,
+    pub state: StatusState,
     /// The instance's own words about a failure.
     pub error: Option<String>,
     /// When the instance last looked.
@@ -73,7 +73,7 @@ pub enum Subject {
 
 /// How a thing stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum StatusState {
     /// It works.
     Success,
     /// It does not.
@@ -100,7 +100,7 @@ impl InstanceView {
     }
 }
 
-impl State {
+impl StatusState {
     /// The word of Azure.
     pub fn as_str(&self) -> &str {
         match self {

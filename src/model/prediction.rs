@@ -42,7 +42,7 @@ pub struct RuleMatch {
     /// The network security group that holds it.
     pub group: Option<String>,
     /// What that group guards.
-    pub place: Place,
+    pub place: NsgAttachment,
     /// What it does.
     pub access: Access,
 }
@@ -63,7 +63,8 @@ pub struct RouteMatch {
 /// What a group guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+#[schemars(rename = "Place")]
+pub enum NsgAttachment {
     /// The subnet: what holds for the instance too.
     Subnet,
     /// The network interface of this VM only.
@@ -110,7 +111,7 @@ impl Expected {
     }
 }
 
-impl Place {
+impl NsgAttachment {
     /// The word in sentences.
     pub fn as_str(self) -> &'static str {
         match self {

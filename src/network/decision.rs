@@ -2,7 +2,7 @@
 
 use super::{
     API_MANAGEMENT, NetworkRules, describe,
-    evaluate::{Decision, Doubt, Flow, Known, Remote, Security, routing, security},
+    evaluate::{AddressKnowledge, Decision, Doubt, Flow, Remote, Security, routing, security},
     nsg::SecurityRules,
     routes::Route,
 };
@@ -10,7 +10,7 @@ use crate::{
     azure::NextHop,
     model::{
         Prediction,
-        prediction::{Access, Expected, Place, RouteMatch, RuleMatch, Source},
+        prediction::{Access, Expected, NsgAttachment, RouteMatch, RuleMatch, Source},
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Routed {
 }
 
 /// The groups that an instance in the subnet is subject to. What guards this VM's network interface is this VM's alone.
-pub(super) const OF_THE_SUBNET: [Place; 2] = [Place::NetworkManager, Place::Subnet];
+pub(super) const OF_THE_SUBNET: [NsgAttachment; 2] = [NsgAttachment::NetworkManager, NsgAttachment::Subnet];
 
 impl NetworkRules {
     pub(super) fn guarded_subnet(&self, flow: &Flow<'_>) -> Option<Guarded> {
@@ -50,7 +50,7 @@ impl NetworkRules {
 
     /// What the groups at some places say. Where it is not known what `VirtualNetwork` and `Internet` stand for, both answers
     /// must agree.
-    pub(super) fn guarded(&self, flow: &Flow<'_>, places: &[Place]) -> Option<Guarded> {
+    pub(super) fn guarded(&self, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<Guarded> {
         let guarded = guarded_by(self.security.as_ref()?, flow, places);
         let Some(otherwise) = &self.otherwise else {
             return Some(guarded);
@@ -120,7 +120,7 @@ impl NetworkRules {
             is_users && !route.addresses.difference(&self.activation).is_empty()
         };
         let is_its_own = |route: &&Route| is_of(remote, API_MANAGEMENT) && route.is_for(API_MANAGEMENT);
-        if remote.known == Known::Hardly
+        if remote.known == AddressKnowledge::Hardly
             && let Some(route) = table.iter().filter(outward).find(is_its_own)
         {
             return Some(Routed {
@@ -133,7 +133,7 @@ impl NetworkRules {
                 ),
             });
         }
-        let may_be_routed = remote.known == Known::Hardly
+        let may_be_routed = remote.known == AddressKnowledge::Hardly
             && table
                 .iter()
                 .filter(outward)
@@ -171,7 +171,7 @@ impl NetworkRules {
     }
 }
 
-fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[Place]) -> Guarded {
+fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Guarded {
     security(rules, flow, places).map_or_else(
         || Guarded {
             verdict: Expected::Allow,

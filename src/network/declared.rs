@@ -5,12 +5,12 @@
 
 use serde_json::{Value, json};
 
-use crate::model::prediction::Place;
+use crate::model::prediction::NsgAttachment;
 
 /// The rules of network security groups (`GET networkSecurityGroups/{name}`), in the form of effective rules. What is no
 /// group is left out.
-pub fn security(groups: &[(Place, String)]) -> Vec<u8> {
-    let group = |(place, text): &(Place, String)| {
+pub fn security(groups: &[(NsgAttachment, String)]) -> Vec<u8> {
+    let group = |(place, text): &(NsgAttachment, String)| {
         let group: Value = serde_json::from_str(text).ok()?;
         let properties = group.get("properties")?;
         let listed = ["securityRules", "defaultSecurityRules"]
@@ -24,7 +24,7 @@ pub fn security(groups: &[(Place, String)]) -> Vec<u8> {
                 Some(flat)
             })
             .collect();
-        let guards = if *place == Place::Nic {
+        let guards = if *place == NsgAttachment::Nic {
             "networkInterface"
         } else {
             "subnet"
@@ -90,10 +90,17 @@ mod tests {
             rule("no-sql", 200),
             rule("DenyAllOutBound", 65500)
         );
-        let rules = SecurityRules::parse(&security(&[(Place::Subnet, group), (Place::Nic, "<html>".into())])).unwrap();
+        let rules = SecurityRules::parse(&security(&[
+            (NsgAttachment::Subnet, group),
+            (NsgAttachment::Nic, "<html>".into()),
+        ]))
+        .unwrap();
         assert_eq!(rules.groups.len(), 1);
         let group = &rules.groups[0];
-        assert_eq!((group.name.as_deref(), group.place), (Some("nsg-apim"), Place::Subnet));
+        assert_eq!(
+            (group.name.as_deref(), group.place),
+            (Some("nsg-apim"), NsgAttachment::Subnet)
+        );
         assert!(group.rules[0].name == "no-sql" && group.rules.len() >= 2);
     }
 

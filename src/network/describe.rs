@@ -2,20 +2,20 @@
 
 use super::{
     addresses::AddressSet,
-    evaluate::{Decision, Flow, Known, Remote},
-    nsg::{Group, Rule},
+    evaluate::{AddressKnowledge, Decision, Flow, Remote},
+    nsg::{Rule, SecurityGroup},
     routes::Route,
 };
 use crate::{
     model::{
         Transport,
-        prediction::{Access, Place, RouteMatch, RuleMatch},
+        prediction::{Access, NsgAttachment, RouteMatch, RuleMatch},
     },
     text::escape,
 };
 
 /// A rule of a group, as data.
-pub(super) fn rule_match(group: &Group, rule: &Rule) -> RuleMatch {
+pub(super) fn rule_match(group: &SecurityGroup, rule: &Rule) -> RuleMatch {
     RuleMatch {
         name: rule.name.clone(),
         priority: rule.priority,
@@ -46,7 +46,7 @@ pub(super) fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
 }
 
 /// `DenyInternet (4096, subnet)`.
-pub(super) fn short_rule(place: Place, rule: &Rule) -> String {
+pub(super) fn short_rule(place: NsgAttachment, rule: &Rule) -> String {
     format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
@@ -82,7 +82,7 @@ pub(super) fn port(flow: &Flow<'_>) -> String {
 /// The other side: addresses where they are known, or else its tag.
 pub(super) fn remote(remote: &Remote) -> String {
     match (remote.known, remote.tag.as_deref()) {
-        (Known::Exactly, _) => remote.addresses.to_string(),
+        (AddressKnowledge::Exactly, _) => remote.addresses.to_string(),
         (_, None) => "the internet".into(),
         (_, Some(tag)) => tag.to_owned(),
     }

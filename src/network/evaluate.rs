@@ -9,12 +9,12 @@ use ipnet::IpNet;
 
 use super::{
     addresses::AddressSet,
-    nsg::{Group, Rule, SecurityRules, Side},
+    nsg::{Rule, SecurityGroup, SecurityRules, Side},
     routes::{Route, Routes},
 };
 use crate::model::{
     Transport,
-    prediction::{Access, Place},
+    prediction::{Access, NsgAttachment},
 };
 
 /// Traffic that begins at one side: the subnet's or the other.
@@ -46,12 +46,12 @@ pub struct Remote {
     /// Where it can be; IPv4 only, unless it was looked up.
     pub addresses: AddressSet,
     /// How well the addresses are known.
-    pub known: Known,
+    pub known: AddressKnowledge,
 }
 
 /// How well the addresses of the other side are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum AddressKnowledge {
     /// They were looked up, or are written down.
     Exactly,
     /// They are those of its service tag: what holds for all of them holds.
@@ -93,7 +93,7 @@ pub enum Doubt {
 #[derive(Debug, Clone)]
 pub struct Decision<'r> {
     /// The group.
-    pub group: &'r Group,
+    pub group: &'r SecurityGroup,
     /// What it does.
     pub security: Security<'r>,
 }
@@ -104,7 +104,7 @@ impl Remote {
         Self {
             tag: tag.map(str::to_owned),
             addresses,
-            known: Known::Exactly,
+            known: AddressKnowledge::Exactly,
         }
     }
 
@@ -116,7 +116,7 @@ impl Remote {
         match self.tag.as_deref() {
             _ if is("AzureCloud") => true,
             Some(tag) if !tag.eq_ignore_ascii_case("Internet") => is(tag.split('.').next().unwrap_or(tag)),
-            _ => self.known == Known::Exactly,
+            _ => self.known == AddressKnowledge::Exactly,
         }
     }
 }
@@ -136,12 +136,12 @@ impl Security<'_> {
 }
 
 /// Asks every group that stands at one of `places`; all of them must let a flow through. `None` where there is no group.
-pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[Place]) -> Option<Decision<'r>> {
+pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<Decision<'r>> {
     let mut asked: Vec<Decision<'r>> = Vec::new();
     for place in places {
         for group in rules.groups.iter().filter(|group| group.place == *place) {
             let security = decide(group, flow);
-            if *place != Place::NetworkManager {
+            if *place != NsgAttachment::NetworkManager {
                 asked.push(Decision { group, security });
             } else if !matches!(security, Security::Undecided) && security.access() != Some(Access::Allow) {
                 // An admin rule that merely allows leaves the last word to the groups; the others do not, nor does doubt.
@@ -161,18 +161,18 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[Place])
 pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r Route, AddressSet)> {
     let mut shares = routes.decide(&remote.addresses);
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
-    if remote.known == Known::Hardly {
+    if remote.known == AddressKnowledge::Hardly {
         shares.truncate(1);
     }
     shares
 }
 
-fn decide<'r>(group: &'r Group, flow: &Flow<'_>) -> Security<'r> {
+fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> Security<'r> {
     let mut left = flow.remote.addresses.clone();
     let mut shares: Vec<(&Rule, AddressSet)> = Vec::new();
     let mut doubts: Vec<(&Rule, Doubt)> = Vec::new();
     // What can be anywhere is hardly where a rule names a few networks.
-    let negligible = if flow.remote.known == Known::Hardly {
+    let negligible = if flow.remote.known == AddressKnowledge::Hardly {
         left.size() / 1000
     } else {
         0
@@ -211,8 +211,8 @@ fn share(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
     let mut share = far.part_of(left);
     if flow.remote.tag.as_ref().is_some_and(|tag| far.names(tag, flow.region)) {
         share.extend(&match flow.remote.known {
-            Known::Exactly => left.difference(flow.inside),
-            Known::AsTag | Known::Hardly => left.clone(),
+            AddressKnowledge::Exactly => left.difference(flow.inside),
+            AddressKnowledge::AsTag | AddressKnowledge::Hardly => left.clone(),
         });
     }
     share
@@ -228,7 +228,11 @@ fn doubt(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
     (far.has_group && left.overlaps(flow.inside)).then_some(Doubt::Group)
 }
 
-fn conclude<'r>(mut shares: Vec<(&'r Rule, AddressSet)>, doubts: &[(&'r Rule, Doubt)], known: Known) -> Security<'r> {
+fn conclude<'r>(
+    mut shares: Vec<(&'r Rule, AddressSet)>,
+    doubts: &[(&'r Rule, Doubt)],
+    known: AddressKnowledge,
+) -> Security<'r> {
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
     let rule = shares.first().map(|(rule, _)| *rule);
     let differs = |other: &Rule| rule.is_none_or(|rule| rule.access != other.access);
@@ -240,7 +244,7 @@ fn conclude<'r>(mut shares: Vec<(&'r Rule, AddressSet)>, doubts: &[(&'r Rule, Do
             about: *about,
         },
         (None, None) => Security::Undecided,
-        (Some(_), None) if mixed && known != Known::Hardly => Security::Mixed(shares),
+        (Some(_), None) if mixed && known != AddressKnowledge::Hardly => Security::Mixed(shares),
         (Some(rule), None) => Security::Clear(rule),
     }
 }

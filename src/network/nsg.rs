@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     azure::{
-        json::{self, Document, Kind, Node, Object},
+        json::{self, AzureDocument, Kind, Node, Object},
         resources::Resource,
     },
     model::{
         Transport,
-        prediction::{Access, Place},
+        prediction::{Access, NsgAttachment},
     },
     text::escape,
 };
@@ -22,19 +22,19 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityRules {
     /// Every group, as listed.
-    pub groups: Vec<Group>,
+    pub groups: Vec<SecurityGroup>,
     learned: ServiceTags,
 }
 
 /// The effective rules of one network security group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct SecurityGroup {
     /// Its name.
     pub name: Option<String>,
     /// Its own id, and those of the subnet and the network interface that it guards.
     pub ids: GroupIds,
     /// What it guards.
-    pub place: Place,
+    pub place: NsgAttachment,
     /// Its rules, by priority.
     pub rules: Vec<Rule>,
 }
@@ -97,7 +97,7 @@ impl SecurityRules {
         json::parse(bytes, Kind::EffectiveNsg, Self::of).map_err(|refusal| refusal.to_string())
     }
 
-    fn of(document: &Document<'_>) -> Result<Self, String> {
+    fn of(document: &AzureDocument<'_>) -> Result<Self, String> {
         let mut rules = Self::default();
         for entry in document.entries()? {
             if let Some(tags) = entry.get("tagMap").and_then(Node::object) {
@@ -108,7 +108,7 @@ impl SecurityRules {
                 }
             }
             let listed = entry.list("effectiveSecurityRules");
-            let mut group = Group {
+            let mut group = SecurityGroup {
                 name: group_name(&entry),
                 ids: GroupIds::of(&entry),
                 place: place(&entry),
@@ -120,7 +120,7 @@ impl SecurityRules {
                     .ok_or("has an effective security rule that is not an object")?;
                 group.rules.push(parse(&rule, &mut rules.learned)?);
             }
-            if group.place != Place::NetworkManager {
+            if group.place != NsgAttachment::NetworkManager {
                 group.complete();
             }
             group.rules.sort_by_key(|rule| rule.priority);
@@ -138,12 +138,12 @@ impl SecurityRules {
                     .into(),
             );
         }
-        let shows_defaults = |group: &Group, outbound| {
+        let shows_defaults = |group: &SecurityGroup, outbound| {
             let mut rules = group.rules.iter().filter(|rule| rule.outbound == outbound);
             rules.any(|rule| rule.priority >= FIRST_DEFAULT)
         };
-        let is_cut = |group: &&Group| {
-            group.place != Place::NetworkManager && ![true, false].iter().all(|way| shows_defaults(group, *way))
+        let is_cut = |group: &&SecurityGroup| {
+            group.place != NsgAttachment::NetworkManager && ![true, false].iter().all(|way| shows_defaults(group, *way))
         };
         let group = self.groups.iter().find(is_cut)?;
         let name = group
@@ -170,7 +170,7 @@ impl SecurityRules {
     }
 }
 
-impl Group {
+impl SecurityGroup {
     /// Adds the default rules that an export left out of a direction of which it shows some: they cannot be removed
     /// (network-security-groups-overview, "Default security rules").
     fn complete(&mut self) {
@@ -323,7 +323,7 @@ fn group_name(entry: &Object<'_>) -> Option<String> {
 }
 
 /// A group can be listed with both of its places; the subnet is the one that concerns the instance.
-fn place(entry: &Object<'_>) -> Place {
+fn place(entry: &Object<'_>) -> NsgAttachment {
     let association = entry.get("association").and_then(Node::object);
     let has = |key: &str| {
         association
@@ -332,11 +332,11 @@ fn place(entry: &Object<'_>) -> Place {
             .is_some_and(|node| !node.is_nothing())
     };
     if has("networkManager") {
-        Place::NetworkManager
+        NsgAttachment::NetworkManager
     } else if has("networkInterface") && !has("subnet") {
-        Place::Nic
+        NsgAttachment::Nic
     } else {
-        Place::Subnet
+        NsgAttachment::Subnet
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     Transport,
-    prediction::{Access, Place},
+    prediction::{Access, NsgAttachment},
 };
 
 /// The traffic that a rule is to let through.
@@ -48,7 +48,7 @@ impl NetworkRules {
                     platform: None,
                     inside: &self.inside,
                 };
-                denier(security(rules, &flow, &[Place::Subnet])?.security)
+                denier(security(rules, &flow, &[NsgAttachment::Subnet])?.security)
             })
         });
         denies.min_by_key(|rule| rule.priority)
@@ -58,7 +58,7 @@ impl NetworkRules {
     pub fn of_the_subnet(&self, outbound: bool) -> impl Iterator<Item = &Rule> {
         let groups = self.security.iter().flat_map(|security| &security.groups);
         groups
-            .filter(|group| group.place == Place::Subnet)
+            .filter(|group| group.place == NsgAttachment::Subnet)
             .flat_map(|group| &group.rules)
             .filter(move |rule| rule.outbound == outbound)
     }

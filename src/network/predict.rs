@@ -7,21 +7,21 @@ use super::{
     addresses::AddressSet,
     decision::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     describe,
-    evaluate::{Flow, Known, Remote},
+    evaluate::{AddressKnowledge, Flow, Remote},
     nsg::Rule,
 };
 use crate::{
     azure::{ACTIVATION, METADATA, NextHop, PLATFORM},
     model::{
         Direction, Prediction, Protocol,
-        prediction::{Access, Expected, Place},
+        prediction::{Access, Expected, NsgAttachment},
     },
     plan::Endpoint,
     text::escape,
 };
 
 /// Every group that this VM is subject to, those first that concern the instance too.
-const OF_THIS_VM: [Place; 3] = [Place::NetworkManager, Place::Subnet, Place::Nic];
+const OF_THIS_VM: [NsgAttachment; 3] = [NsgAttachment::NetworkManager, NsgAttachment::Subnet, NsgAttachment::Nic];
 
 impl NetworkRules {
     /// What the rules say of an endpoint; `addresses` are those that a lookup gave, if there was one. `None` where there are
@@ -200,7 +200,7 @@ impl NetworkRules {
             |here| Remote {
                 tag: Some(VIRTUAL_NETWORK.into()),
                 addresses: here,
-                known: Known::AsTag,
+                known: AddressKnowledge::AsTag,
             },
         );
         let flow = |outbound| Flow {
@@ -230,7 +230,7 @@ impl NetworkRules {
 const OF_THE_PLATFORM: [(IpAddr, &str); 2] = [(PLATFORM, "AzurePlatformDNS"), (METADATA, "AzurePlatformIMDS")];
 
 fn is_platform(remote: &Remote) -> bool {
-    remote.known == Known::Exactly && OF_THE_PLATFORM.iter().any(|(address, _)| is_at(remote, *address))
+    remote.known == AddressKnowledge::Exactly && OF_THE_PLATFORM.iter().any(|(address, _)| is_at(remote, *address))
 }
 
 fn is_at(remote: &Remote, address: IpAddr) -> bool {

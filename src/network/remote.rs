@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     INTERNET, NetworkRules,
-    evaluate::{Known, Remote, ipv4, public_internet},
+    evaluate::{AddressKnowledge, Remote, ipv4, public_internet},
 };
 use crate::plan::{Destination, Endpoint};
 
@@ -40,7 +40,7 @@ impl NetworkRules {
             Some(addresses) if !addresses.is_empty() => Remote {
                 tag: self.tags.spelling(name).map(str::to_owned),
                 addresses,
-                known: Known::AsTag,
+                known: AddressKnowledge::AsTag,
             },
             _ => Self::somewhere(Some(tag)),
         }
@@ -51,7 +51,7 @@ impl NetworkRules {
         Remote {
             tag: tag.map(str::to_owned),
             addresses: public_internet(),
-            known: Known::Hardly,
+            known: AddressKnowledge::Hardly,
         }
     }
 }

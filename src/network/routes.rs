@@ -8,7 +8,7 @@ use super::addresses::{AddressSet, prefix};
 use crate::{
     azure::{
         NextHop, PLATFORM,
-        json::{self, Document, Kind, Node, Object},
+        json::{self, AzureDocument, Kind, Node, Object},
         letters,
     },
     model::prediction::Source,
@@ -66,7 +66,7 @@ impl Routes {
         json::parse(bytes, Kind::EffectiveRoutes, Self::of).map_err(|refusal| refusal.to_string())
     }
 
-    fn of(document: &Document<'_>) -> Result<Self, String> {
+    fn of(document: &AzureDocument<'_>) -> Result<Self, String> {
         let mut routes = Vec::new();
         for entry in document.entries()?.iter().filter(|entry| is_active(entry)) {
             routes.extend(parse(entry)?);

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::addresses::{AddressSet, prefix};
 use crate::azure::{
-    json::{self, Document, Kind},
+    json::{self, AzureDocument, Kind},
     region::is_regional,
 };
 
@@ -34,7 +34,7 @@ impl ServiceTags {
         json::parse(bytes, Kind::ServiceTags, Self::of).map_err(|refusal| refusal.to_string())
     }
 
-    fn of(document: &Document<'_>) -> Result<Self, String> {
+    fn of(document: &AzureDocument<'_>) -> Result<Self, String> {
         let mut tags = Self::default();
         for entry in document.entries()? {
             let (Some(name), Some(prefixes)) = (entry.text("name"), entry.get("addressPrefixes")) else {

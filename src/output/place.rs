@@ -20,14 +20,14 @@ const PRIVATE: u32 = 0o600;
 
 /// A place that can be written to, found before anything is probed.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum OutputTarget {
     /// A file, or the place for one, behind every link.
     File(PathBuf),
     /// A device or a pipe. It stays open from the first, because who reads a pipe leaves when its last writer does.
     Stream(File),
 }
 
-impl Place {
+impl OutputTarget {
     /// Finds out whether `path` can be written to, without waiting; a file is not changed by it.
     pub(crate) fn find(path: &Path) -> io::Result<Self> {
         if is_own_stream(path) {
@@ -148,12 +148,12 @@ mod tests {
         time::Duration,
     };
 
-    use super::Place;
+    use super::OutputTarget;
 
     const PATIENCE: Duration = Duration::from_millis(50);
 
     fn write(path: &Path, content: &str) -> std::io::Result<()> {
-        Place::find(path)?.write(|to| to.write_all(content.as_bytes()), PATIENCE)
+        OutputTarget::find(path)?.write(|to| to.write_all(content.as_bytes()), PATIENCE)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -166,12 +166,12 @@ mod tests {
         let old = folder.path().join("old.json");
         fs::write(&old, "old").unwrap();
         for path in [&old, &folder.path().join("new.json"), &PathBuf::from("/dev/null")] {
-            assert!(Place::find(path).is_ok(), "{}", path.display());
+            assert!(OutputTarget::find(path).is_ok(), "{}", path.display());
         }
         assert_eq!(fs::read_to_string(&old).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         for path in [folder.path(), &folder.path().join("gone/report.json")] {
-            assert!(Place::find(path).is_err(), "{}", path.display());
+            assert!(OutputTarget::find(path).is_err(), "{}", path.display());
         }
     }
 
@@ -232,7 +232,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         fs::write(&path, "old").unwrap();
-        let mut place = Place::find(&path).unwrap();
+        let mut place = OutputTarget::find(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(place.write(|to| to.write_all(b"new"), PATIENCE).is_err());
@@ -248,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let nobody = Place::find(&pipe).unwrap_err().to_string();
+        let nobody = OutputTarget::find(&pipe).unwrap_err().to_string();
         assert!(nobody.contains("this pipe has no reader"), "{nobody}");
 
         // More than a pipe holds.
@@ -259,7 +259,7 @@ mod tests {
         };
         let mut place = loop {
             // As soon as the reader is there.
-            if let Ok(place) = Place::find(&pipe) {
+            if let Ok(place) = OutputTarget::find(&pipe) {
                 break place;
             }
             thread::yield_now();
@@ -272,7 +272,7 @@ mod tests {
 
         // A reader that sleeps, and one that leaves.
         let mut sleeper = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
-        let mut place = Place::find(&pipe).unwrap();
+        let mut place = OutputTarget::find(&pipe).unwrap();
         let asleep = place.write(|to| to.write_all(report.as_bytes()), PATIENCE).unwrap_err();
         assert_eq!(asleep.kind(), std::io::ErrorKind::TimedOut, "{asleep}");
         sleeper.read_exact(&mut [0; 6]).unwrap();

@@ -15,13 +15,14 @@ pub const SCHEMA: &str = "apim-probe/plan/v1";
 
 /// What would be probed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Document {
+#[schemars(rename = "Document")]
+pub struct PlanDocument {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// What the plan was made for.
     pub vantage: Vantage,
     /// Every planned endpoint, in the order of the catalog.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<PlanEntry>,
     /// Queries and connections beside the endpoints, made only when something is cut, unproven or unanswered.
     pub controls: Vec<String>,
 }
@@ -41,7 +42,8 @@ pub struct Vantage {
 
 /// One planned endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Endpoint {
+#[schemars(rename = "Endpoint")]
+pub struct PlanEntry {
     /// `dependency/host:port`, with `/udp` behind it for UDP.
     pub id: String,
     /// The id of its dependency.
@@ -75,7 +77,7 @@ pub struct Endpoint {
     pub predicted: Option<Prediction>,
 }
 
-impl Document {
+impl PlanDocument {
     /// The document of a plan; `predictions` are what the network's own rules say of its endpoints, in their order.
     pub fn new(plan: &Plan, vantage: Vantage, controls: Vec<String>, predictions: Vec<Option<Prediction>>) -> Self {
         let predictions = predictions.into_iter().chain(iter::repeat(None));
@@ -83,7 +85,7 @@ impl Document {
             .endpoints
             .iter()
             .zip(predictions)
-            .map(|(endpoint, predicted)| Endpoint {
+            .map(|(endpoint, predicted)| PlanEntry {
                 id: endpoint.id.clone(),
                 dependency: endpoint.dependency.clone(),
                 title: endpoint.title.clone(),

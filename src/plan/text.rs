@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Document, Endpoint};
+use super::document::{PlanDocument, PlanEntry};
 use crate::{
     catalog,
     model::{Cause, Need, Transport, prediction::Expected},
@@ -21,7 +21,7 @@ const WIDTH: usize = 78;
 const PREDICTED: usize = 6;
 
 /// Renders a plan, 80 columns wide as far as host names allow.
-pub fn render(plan: &Document) -> String {
+pub fn render(plan: &PlanDocument) -> String {
     let mut page = String::new();
     let testable = plan.endpoints.iter().filter(|endpoint| endpoint.testable).count();
     let region = plan.vantage.region.as_deref().unwrap_or("region not known");
@@ -37,7 +37,7 @@ pub fn render(plan: &Document) -> String {
         line(&mut page, &part);
     }
     let predicted = |verdict| {
-        let has = |endpoint: &&Endpoint| {
+        let has = |endpoint: &&PlanEntry| {
             endpoint
                 .predicted
                 .as_ref()
@@ -61,7 +61,7 @@ pub fn render(plan: &Document) -> String {
         ),
     ];
     for (need, heading) in sections {
-        let endpoints: Vec<&Endpoint> = plan
+        let endpoints: Vec<&PlanEntry> = plan
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.testable && endpoint.need == need)
@@ -71,7 +71,7 @@ pub fn render(plan: &Document) -> String {
             section(&mut page, &endpoints, |endpoint| endpoint.protocol.as_str().to_string());
         }
     }
-    let untestable: Vec<&Endpoint> = plan.endpoints.iter().filter(|endpoint| !endpoint.testable).collect();
+    let untestable: Vec<&PlanEntry> = plan.endpoints.iter().filter(|endpoint| !endpoint.testable).collect();
     if !untestable.is_empty() {
         line(&mut page, "\nNOT TESTED");
         section(&mut page, &untestable, |endpoint| {
@@ -91,12 +91,12 @@ pub fn render(plan: &Document) -> String {
 }
 
 /// What is missing, and how to give it.
-fn missing(plan: &Document) -> Vec<String> {
+fn missing(plan: &PlanDocument) -> Vec<String> {
     let nameless = plan
         .endpoints
         .iter()
         .filter(|endpoint| endpoint.cause == Some(Cause::NeedsValue) && endpoint.need != Need::Documented);
-    let (hidden, nameless): (Vec<&Endpoint>, Vec<&Endpoint>) =
+    let (hidden, nameless): (Vec<&PlanEntry>, Vec<&PlanEntry>) =
         nameless.partition(|endpoint| catalog::is_hidden(&endpoint.host));
     let names = distinct(nameless.iter().flat_map(|endpoint| catalog::missing(&endpoint.host)));
     let flags = names.iter().map(|name| match *name {
@@ -121,7 +121,7 @@ fn missing(plan: &Document) -> Vec<String> {
     by_flags.into_iter().chain(by_catalog).collect()
 }
 
-fn section(page: &mut String, endpoints: &[&Endpoint], last: impl Fn(&Endpoint) -> String) {
+fn section(page: &mut String, endpoints: &[&PlanEntry], last: impl Fn(&PlanEntry) -> String) {
     let mut dependency = None;
     for endpoint in endpoints {
         if dependency != Some(&endpoint.dependency) {

@@ -69,7 +69,7 @@ impl Showing {
 
 /// What an earlier run showed of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum EarlierResult {
     /// The service proved itself.
     Proves,
     /// It failed.
@@ -84,7 +84,7 @@ pub struct Reach {
     /// One, as long as it shows what is known; else as many as it takes, from the start.
     pub only_on_change: bool,
     /// What is known from before, by the endpoint's id.
-    pub known: Arc<HashMap<String, Known>>,
+    pub known: Arc<HashMap<String, EarlierResult>>,
 }
 
 /// What the connections of a run have shown so far.
@@ -99,7 +99,7 @@ pub struct Shown {
 /// What the connections of a run share.
 #[derive(Debug)]
 pub struct Flows {
-    known: Arc<HashMap<String, Known>>,
+    known: Arc<HashMap<String, EarlierResult>>,
     /// Whether connections with small segments may be made.
     controls: bool,
     showing: fn(&Endpoint, &Attempt) -> Showing,

@@ -17,7 +17,7 @@ use crate::net::tcp;
 
 /// Passes everything through; what is said from the stage on that its course names goes out with a small time to live.
 #[derive(Debug)]
-pub(super) struct Line<'a> {
+pub(super) struct TtlStream<'a> {
     stream: TcpStream,
     peer: SocketAddr,
     course: &'a Course,
@@ -25,7 +25,7 @@ pub(super) struct Line<'a> {
     usual: Option<u32>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TtlStream<'a> {
     /// An open connection to `peer`.
     pub(super) fn new(stream: TcpStream, peer: SocketAddr, course: &'a Course) -> Self {
         Self {
@@ -63,13 +63,13 @@ impl<'a> Line<'a> {
     }
 }
 
-impl AsyncRead for Line<'_> {
+impl AsyncRead for TtlStream<'_> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Line<'_> {
+impl AsyncWrite for TtlStream<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.prepare()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)

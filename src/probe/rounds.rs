@@ -23,12 +23,12 @@ pub(super) enum Job {
 }
 
 /// What came of a job.
-pub(super) enum Seen {
+pub(super) enum JobOutput {
     Probe(Box<Trace>),
     Again(Duration, Vec<Attempt>),
 }
 
-impl Seen {
+impl JobOutput {
     /// The connections that it was seen by.
     pub(super) fn attempts(&self) -> &[Attempt] {
         match self {
@@ -78,7 +78,7 @@ impl Rounds {
     }
 
     /// The doing of a job.
-    pub(super) fn work(&self, job: Job) -> impl Future<Output = (usize, Seen)> + use<> {
+    pub(super) fn work(&self, job: Job) -> impl Future<Output = (usize, JobOutput)> + use<> {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         let earlier = match &job {
             Job::Probe(_) => Vec::new(),
@@ -89,26 +89,29 @@ impl Rounds {
         };
         async move {
             match job {
-                Job::Probe(index) => (index, Seen::Probe(Box::new(stages.probe(&plan.endpoints[index]).await))),
+                Job::Probe(index) => (
+                    index,
+                    JobOutput::Probe(Box::new(stages.probe(&plan.endpoints[index]).await)),
+                ),
                 Job::Again(index, addresses) => {
                     let began = Instant::now();
                     let attempts = stages.again(&plan.endpoints[index], &addresses, &earlier).await;
-                    (index, Seen::Again(began.elapsed(), attempts))
+                    (index, JobOutput::Again(began.elapsed(), attempts))
                 }
             }
         }
     }
 
     /// Keeps what was seen of an endpoint; gives its trace where that is the first.
-    pub(super) fn take_in(&mut self, index: usize, seen: Seen) -> Option<&Trace> {
+    pub(super) fn take_in(&mut self, index: usize, seen: JobOutput) -> Option<&Trace> {
         self.busy[index] = false;
         match seen {
-            Seen::Probe(trace) => {
+            JobOutput::Probe(trace) => {
                 self.traces[index] = Some(*trace);
                 self.owe(index);
                 self.traces[index].as_ref()
             }
-            Seen::Again(duration, attempts) => {
+            JobOutput::Again(duration, attempts) => {
                 if let Some(trace) = &mut self.traces[index] {
                     trace.duration += duration;
                     trace.add(attempts);

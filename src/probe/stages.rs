@@ -19,7 +19,7 @@ use super::{
         Flows,
         course::{Course, Step},
     },
-    line::Line,
+    line::TtlStream,
     lookup::Lookups,
     trace::{Attempt, Hello, NotDialled, Trace},
 };
@@ -158,7 +158,7 @@ impl Stages {
                 let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
                 attempt.tcp = Some(trace);
                 if let Some(stream) = stream {
-                    let mut line = Line::new(stream, address, course);
+                    let mut line = TtlStream::new(stream, address, course);
                     // Boxed, as are the others: what waits for a connection, a thousand at a time, need not have room for
                     // what comes after it.
                     Box::pin(self.converse(endpoint, &mut line, &mut attempt, course)).await;
@@ -171,7 +171,7 @@ impl Stages {
         attempt
     }
 
-    async fn converse(&self, endpoint: &Endpoint, stream: &mut Line<'_>, attempt: &mut Attempt, course: &Course) {
+    async fn converse(&self, endpoint: &Endpoint, stream: &mut TtlStream<'_>, attempt: &mut Attempt, course: &Course) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
             Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::view::{self, Group, Status};
+use super::view::{self, DependencyGroup, Status};
 use crate::{
     azure::Cloud,
     model::{Endpoint, Need, Report, Standing, Verdict},
@@ -94,7 +94,7 @@ impl Headline {
     }
 
     /// The headline of dependencies that are all required or all optional.
-    fn of_groups(groups: &[Group], kind: &str, place: &str) -> Self {
+    fn of_groups(groups: &[DependencyGroup], kind: &str, place: &str) -> Self {
         let all = groups.len();
         let of_all = |part| share(part, all, &format!("{kind} dependency"));
         let blocked = with(groups, Status::Blocked);
@@ -194,7 +194,7 @@ fn place(report: &Report) -> &'static str {
     }
 }
 
-fn with(groups: &[Group], status: Status) -> usize {
+fn with(groups: &[DependencyGroup], status: Status) -> usize {
     groups.iter().filter(|g| g.status() == status).count()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Options, path,
-    text::page::{Line, Page},
+    text::page::{StyledLine, TextPage},
 };
 use crate::{
     diagnosis::way::{Lead, Reading, told},
@@ -30,7 +30,7 @@ const BEHIND_A_NAT: &str =
 
 /// What a run showed of the way to its only endpoint.
 pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
-    let mut page = Page::new(options);
+    let mut page = TextPage::new(options);
     let Some(row) = report.endpoints.first() else {
         return page.finish();
     };
@@ -39,39 +39,39 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
         Verdict::Reachable => style::GOOD,
         _ => style::DOUBTFUL,
     };
-    page.line(Line::default().styled(style::HEADING, endpoint.target()));
-    let start = Line::default().styled(style, row.verdict.as_str());
+    page.line(StyledLine::default().styled(style::HEADING, endpoint.target()));
+    let start = StyledLine::default().styled(style, row.verdict.as_str());
     let start = start.to(columns(row.verdict.as_str()) + 2);
     page.paragraph(start, style::NORMAL, &row.detail, None);
     if run.ways.untold {
         page.gap();
         let untold = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
-        page.paragraph(Line::default(), style::NORMAL, untold, None);
+        page.paragraph(StyledLine::default(), style::NORMAL, untold, None);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
     let is_well = row.verdict == Verdict::Reachable;
     for way in &run.ways.seen {
         let reading = Reading::of(way, endpoint, Lead::of(route));
         page.gap();
-        page.line(Line::default().text(&format!("To {}", way.address)));
+        page.line(StyledLine::default().text(&format!("To {}", way.address)));
         let stops = row.verdict == Verdict::Blocked || reading.unequal_hops().is_some();
         if let Some(drawn) = reading.path().filter(|_| stops) {
-            page.line(Line::at(2).text(&path::draw(&drawn, page.measure() - 2, page.unicode())));
+            page.line(StyledLine::at(2).text(&path::draw(&drawn, page.measure() - 2, page.unicode())));
         }
         hops(&mut page, way, &reading, endpoint);
         flows(&mut page, &way.flows, endpoint);
         for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
             let sentence = words::sentences(&[capital(sentence)]);
-            page.paragraph(Line::at(2), style::NORMAL, &sentence, None);
+            page.paragraph(StyledLine::at(2), style::NORMAL, &sentence, None);
         }
     }
     page.gap();
-    page.paragraph(Line::default(), style::NORMAL, &options.exit.to_string(), None);
+    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string(), None);
     page.finish()
 }
 
 /// A line for each time to live; those that are alike share one. Behind a NAT another's address may stand for whoever answers.
-fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) {
+fn hops(page: &mut TextPage, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) {
     let said = |at: usize| {
         way.words
             .get(at)
@@ -91,7 +91,7 @@ fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) 
         Some(trace) if !matches!(trace.end, TcpEnd::Silent { .. }) => format!(", {}", words::duration(trace.duration)),
         _ => String::new(),
     };
-    let head = Line::at(2)
+    let head = StyledLine::at(2)
         .styled(style::QUIET, "hop")
         .to(SYN)
         .styled(style::QUIET, "SYN with this TTL");
@@ -109,7 +109,7 @@ fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) 
         } else {
             format!("{:>2}", at + 1)
         };
-        let line = Line::at(2)
+        let line = StyledLine::at(2)
             .text(&format!("{number:>3}"))
             .to(SYN)
             .text(&format!("{}{}", row.0, after(at)));
@@ -121,7 +121,7 @@ fn hops(page: &mut Page, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) 
         at += alike;
     }
     if reading.nat.is_some() {
-        page.paragraph(Line::at(2), style::QUIET, BEHIND_A_NAT, None);
+        page.paragraph(StyledLine::at(2), style::QUIET, BEHIND_A_NAT, None);
     }
 }
 
@@ -162,12 +162,12 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
 }
 
 /// Connections from several ports, side by side.
-fn flows(page: &mut Page, flows: &[Flow], endpoint: &Endpoint) {
+fn flows(page: &mut TextPage, flows: &[Flow], endpoint: &Endpoint) {
     if flows.is_empty() {
         return;
     }
     page.gap();
-    let head = Line::at(2).styled(style::QUIET, "source port").to(HOP);
+    let head = StyledLine::at(2).styled(style::QUIET, "source port").to(HOP);
     page.line(
         head.styled(style::QUIET, "first hop")
             .to(WHOLE)
@@ -178,7 +178,14 @@ fn flows(page: &mut Page, flows: &[Flow], endpoint: &Endpoint) {
         let port = port.map_or_else(|| "-".to_owned(), |source| source.port().to_string());
         let hop = flow.hop.map_or_else(|| "no answer".to_owned(), |hop| hop.to_string());
         let whole = told(endpoint, &flow.whole);
-        page.line(Line::at(2).text(&port).to(HOP).text(&hop).to(WHOLE).text(short(&whole)));
+        page.line(
+            StyledLine::at(2)
+                .text(&port)
+                .to(HOP)
+                .text(&hop)
+                .to(WHOLE)
+                .text(short(&whole)),
+        );
     }
     page.gap();
 }

@@ -39,15 +39,15 @@ const BAR: f64 = 1_000.0;
 /// # Panics
 /// Never: the template writes to memory.
 pub fn render(report: &Report, options: &Options) -> String {
-    Page::of(report, options)
+    ReportPage::of(report, options)
         .render()
         .expect("a template in memory can be rendered")
 }
 
 /// Text from anywhere, without control characters; the template escapes what is markup.
-pub(crate) struct Text<'a>(pub(crate) &'a str);
+pub(crate) struct EscapedText<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for EscapedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape(self.0))
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Text<'_> {
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page<'a> {
+struct ReportPage<'a> {
     css: &'static str,
     css_hash: String,
     js: &'static str,
@@ -64,18 +64,18 @@ struct Page<'a> {
     tone: &'static str,
     time: String,
     about: Vec<String>,
-    notices: Vec<Text<'a>>,
+    notices: Vec<EscapedText<'a>>,
     findings: Vec<FindingView<'a>>,
     tables: Vec<TableView<'a>>,
     verdicts: Vec<(Verdict, usize)>,
     scale: String,
     groups: Vec<GroupView<'a>>,
     exit: String,
-    catalog: Text<'a>,
+    catalog: EscapedText<'a>,
 }
 
 struct FindingView<'a> {
-    title: Text<'a>,
+    title: EscapedText<'a>,
     confidence: &'static str,
     /// `required · stops activation`, `optional`.
     weight: String,
@@ -86,7 +86,7 @@ struct FindingView<'a> {
     docs: Option<&'a str>,
     way: Vec<Station>,
     /// The number of an endpoint's row and its target.
-    endpoints: Vec<(usize, Text<'a>)>,
+    endpoints: Vec<(usize, EscapedText<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
     commands: Vec<(&'static str, Vec<String>)>,
@@ -117,14 +117,14 @@ struct TableView<'a> {
 struct RowView<'a> {
     tone: &'static str,
     status: &'static str,
-    title: Text<'a>,
+    title: EscapedText<'a>,
     well: usize,
     all: usize,
 }
 
 struct GroupView<'a> {
-    title: Text<'a>,
-    id: Text<'a>,
+    title: EscapedText<'a>,
+    id: EscapedText<'a>,
     endpoints: Vec<EndpointView<'a>>,
 }
 
@@ -133,12 +133,12 @@ struct EndpointView<'a> {
     verdict: Verdict,
     tone: &'static str,
     need: &'static str,
-    target: Text<'a>,
-    feature: Option<Text<'a>>,
+    target: EscapedText<'a>,
+    feature: Option<EscapedText<'a>>,
     cause: Option<Cause>,
-    detail: Text<'a>,
+    detail: EscapedText<'a>,
     facts: Vec<(&'static str, String)>,
-    evidence: Vec<Text<'a>>,
+    evidence: Vec<EscapedText<'a>>,
     open: bool,
     /// Whether a finding names it.
     is_explained: bool,
@@ -154,7 +154,7 @@ struct Bar {
     width: String,
 }
 
-impl<'a> Page<'a> {
+impl<'a> ReportPage<'a> {
     fn of(report: &'a Report, options: &Options) -> Self {
         let headline = Headline::of(report);
         let counting = view::split_findings(report).0;
@@ -185,7 +185,12 @@ impl<'a> Page<'a> {
                 .chain(headline::run(report))
                 .map(|item| escape(&item).into_owned())
                 .collect(),
-            notices: report.vantage.notices.iter().map(|notice| Text(notice)).collect(),
+            notices: report
+                .vantage
+                .notices
+                .iter()
+                .map(|notice| EscapedText(notice))
+                .collect(),
             findings: counting
                 .iter()
                 .map(|f| finding_view(f, &numbers, report.vantage.standing))
@@ -196,8 +201,8 @@ impl<'a> Page<'a> {
             groups: view::by_dependency(report)
                 .into_iter()
                 .map(|(id, endpoints)| GroupView {
-                    title: Text(&endpoints[0].title),
-                    id: Text(id),
+                    title: EscapedText(&endpoints[0].title),
+                    id: EscapedText(id),
                     endpoints: endpoints
                         .into_iter()
                         .map(|e| {
@@ -208,7 +213,7 @@ impl<'a> Page<'a> {
                 })
                 .collect(),
             exit: escape(&options.exit.to_string()).into_owned(),
-            catalog: Text(&report.agent.catalog_sha256),
+            catalog: EscapedText(&report.agent.catalog_sha256),
             headline,
         }
     }
@@ -223,7 +228,7 @@ fn finding_view<'a>(
     let known = finding
         .endpoints
         .iter()
-        .filter_map(|id| Some((*numbers.get(id.as_str())?, Text(target(id)))));
+        .filter_map(|id| Some((*numbers.get(id.as_str())?, EscapedText(target(id)))));
     let endpoints: Vec<_> = known.take(MOST_LINKS).collect();
     let look_at = view::places(finding);
     let parts = [
@@ -237,7 +242,7 @@ fn finding_view<'a>(
         ),
     ];
     FindingView {
-        title: Text(&finding.title),
+        title: EscapedText(&finding.title),
         confidence: finding.confidence.as_str(),
         weight: words::join(view::weight(finding), " · "),
         is_required: finding.need == Some(Need::Required),
@@ -314,7 +319,7 @@ fn tables(report: &Report) -> Vec<TableView<'_>> {
             .map(|group| RowView {
                 tone: tone(group.status()),
                 status: group.status().as_str(),
-                title: Text(group.title),
+                title: EscapedText(group.title),
                 well: group.well(),
                 all: group.endpoints.len(),
             })
@@ -341,12 +346,12 @@ fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64, is_explained: bo
             tone(status)
         },
         need: endpoint.need.as_str(),
-        target: Text(endpoint.target()),
-        feature: endpoint.feature.as_deref().map(Text),
+        target: EscapedText(endpoint.target()),
+        feature: endpoint.feature.as_deref().map(EscapedText),
         cause: endpoint.cause,
-        detail: Text(&endpoint.detail),
+        detail: EscapedText(&endpoint.detail),
         facts: facts(&endpoint.stages),
-        evidence: endpoint.evidence.iter().map(|sentence| Text(sentence)).collect(),
+        evidence: endpoint.evidence.iter().map(|sentence| EscapedText(sentence)).collect(),
         open: endpoint.need != Need::Documented && matches!(status, Status::Blocked | Status::Open | Status::Unproven),
         is_explained,
         ms: endpoint.duration_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),

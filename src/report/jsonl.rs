@@ -10,7 +10,7 @@ use crate::{
 
 /// An endpoint that can be understood without the lines around it.
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     #[serde(serialize_with = "json::to_the_millisecond")]
     started_at: Timestamp,
     cloud: Cloud,
@@ -27,7 +27,7 @@ struct Line<'a> {
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     for endpoint in &report.endpoints {
-        let line = Line {
+        let line = JsonLine {
             started_at: report.started_at,
             cloud: report.vantage.cloud,
             region: report.vantage.region.as_deref(),

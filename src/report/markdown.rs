@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Options, handover,
     headline::{self, Headline},
-    view::{self, Group, Status},
+    view::{self, DependencyGroup, Status},
 };
 use crate::{
     model::{Cause, Endpoint, Finding, Need, Report},
@@ -156,7 +156,7 @@ fn handed_over(finding: &Finding) -> String {
     out + "\n</details>\n"
 }
 
-fn table(heading: &str, groups: &[Group]) -> String {
+fn table(heading: &str, groups: &[DependencyGroup]) -> String {
     if groups.is_empty() {
         return String::new();
     }

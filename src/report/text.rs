@@ -15,11 +15,11 @@ pub(crate) mod page;
 mod rest;
 mod verdict;
 
-use page::{Line, Page};
+use page::{StyledLine, TextPage};
 
 /// The report as text of at most `options.width` columns.
 pub fn render(report: &Report, options: &Options) -> String {
-    let mut page = Page::new(options);
+    let mut page = TextPage::new(options);
     opening::write(&mut page, report);
     if options.detail > Detail::Brief {
         findings::write(&mut page, report);
@@ -29,6 +29,6 @@ pub fn render(report: &Report, options: &Options) -> String {
     rest::write_untested(&mut page, report, options.detail);
     rest::write_noted(&mut page, report, options.detail);
     verdict::write(&mut page, report, options);
-    page.line(Line::default().text(&options.exit.to_string()));
+    page.line(StyledLine::default().text(&options.exit.to_string()));
     page.finish()
 }

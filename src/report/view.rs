@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The endpoints of one dependency that count alike.
-pub struct Group<'a> {
+pub struct DependencyGroup<'a> {
     /// The dependency's id.
     pub dependency: &'a str,
     /// The dependency's title.
@@ -123,12 +123,12 @@ pub fn open_words(fix: &Fix) -> impl Iterator<Item = String> {
 
 /// The dependencies of one need, in report order. Endpoints that were set aside are left out, and so is a dependency
 /// that has no others.
-pub fn groups(report: &Report, need: Need) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group> = Vec::new();
+pub fn groups(report: &Report, need: Need) -> Vec<DependencyGroup<'_>> {
+    let mut groups: Vec<DependencyGroup> = Vec::new();
     let mut position: HashMap<&str, usize> = HashMap::new();
     for endpoint in report.endpoints.iter().filter(|e| e.need == need && !e.is_set_aside()) {
         let at = *position.entry(&endpoint.dependency).or_insert_with(|| {
-            groups.push(Group {
+            groups.push(DependencyGroup {
                 dependency: &endpoint.dependency,
                 title: &endpoint.title,
                 endpoints: Vec::new(),
@@ -140,7 +140,7 @@ pub fn groups(report: &Report, need: Need) -> Vec<Group<'_>> {
     groups
 }
 
-impl<'a> Group<'a> {
+impl<'a> DependencyGroup<'a> {
     /// The group in one word: the worst that one of its endpoints has to say.
     pub fn status(&self) -> Status {
         let has = |wanted: Status| self.endpoints.iter().any(|e| status(e) == wanted);

@@ -3,7 +3,7 @@
 use super::Requirement;
 use crate::{
     azure::ACTIVATION,
-    catalog::model::{Catalog, Dependency, Endpoint, Target},
+    catalog::model::{Catalog, Dependency, EndpointSpec, Target},
     model::{Direction, Expect, Need, Transport},
 };
 
@@ -144,7 +144,7 @@ fn add(
     }
 }
 
-fn of_spec(dependency: &Dependency, spec: &Endpoint, inbound: bool) -> Destination {
+fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> Destination {
     if spec.target == Target::NameServer {
         return Destination::NameServers;
     }
@@ -164,7 +164,7 @@ fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -
         .iter()
         .find(|dependency| dependency.id == requirement.dependency);
     let is_name_server = dependency.is_some_and(|dependency| {
-        let asks = |spec: &&Endpoint| spec.target == Target::NameServer && spec.transport == requirement.transport;
+        let asks = |spec: &&EndpointSpec| spec.target == Target::NameServer && spec.transport == requirement.transport;
         dependency.endpoints.iter().any(|spec| asks(&spec))
     });
     if is_name_server {

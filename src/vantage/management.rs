@@ -30,7 +30,7 @@ use super::{Vantage, block_on, secret::Undumpable, until::Until};
 use crate::{
     azure::{Cloud, json::Kind},
     import::{
-        Document,
+        ImportedDocument,
         instance::{Instance, Location, Part},
     },
     net::tls::roots::Roots,
@@ -58,7 +58,7 @@ pub(crate) struct Errand<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fetched {
     /// What Azure says of the instance's network and of its dependencies.
-    pub documents: Vec<Document>,
+    pub documents: Vec<ImportedDocument>,
     /// What the instance says of itself.
     pub instance: Instance,
     /// What is known of the network around this VM and the instance.
@@ -174,7 +174,7 @@ fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
                 continue;
             }
         };
-        match Document::read(answer, "the management endpoint's reply", kind, Some(Timestamp::now())) {
+        match ImportedDocument::read(answer, "the management endpoint's reply", kind, Some(Timestamp::now())) {
             // Its pages are all there, or it is said that they are not.
             Ok(mut document) => {
                 document.next = None;

@@ -117,7 +117,7 @@ fn leaving() -> Option<IpAddr> {
 /// The parts of the document that matter; everything else of it changes with its version.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Document {
+struct MetadataDocument {
     compute: Option<Compute>,
     network: Network,
 }
@@ -190,7 +190,7 @@ pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, St
         429 => return Err("the metadata service throttles this VM (HTTP 429)".into()),
         status => return Err(format!("the metadata service answered with HTTP {status}")),
     }
-    let document: Document = match serde_json::from_str(&reply.body) {
+    let document: MetadataDocument = match serde_json::from_str(&reply.body) {
         Ok(document) => document,
         Err(_) if reply.body.trim_start().starts_with('<') => {
             return Err("a web page came back instead of the metadata: something intercepts plain HTTP".into());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::{azure::Cloud, diff::State, model::Report};
+use crate::{azure::Cloud, diff::EndpointState, model::Report};
 
 /// What every endpoint was in an earlier report.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Baseline {
     pub started_at: Timestamp,
     /// The cloud that it is about.
     pub cloud: Cloud,
-    states: HashMap<String, State>,
+    states: HashMap<String, EndpointState>,
 }
 
 impl Baseline {
@@ -25,13 +25,13 @@ impl Baseline {
             states: report
                 .endpoints
                 .iter()
-                .map(|endpoint| (endpoint.id.clone(), State::of(endpoint)))
+                .map(|endpoint| (endpoint.id.clone(), EndpointState::of(endpoint)))
                 .collect(),
         }
     }
 
     /// What an endpoint was; `None` for one that the report does not have.
-    pub fn state(&self, id: &str) -> Option<State> {
+    pub fn state(&self, id: &str) -> Option<EndpointState> {
         self.states.get(id).copied()
     }
 }

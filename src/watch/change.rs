@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Row;
-use crate::{diff::State, model::json};
+use super::WatchedEndpoint;
+use crate::{diff::EndpointState, model::json};
 
 /// The `schema` of a change document.
 pub const SCHEMA: &str = "apim-probe/change/v1";
@@ -26,9 +26,9 @@ pub struct Change {
     /// The endpoint's id.
     pub id: String,
     /// What it was.
-    pub from: State,
+    pub from: EndpointState,
     /// What it is.
-    pub to: State,
+    pub to: EndpointState,
     /// `host:port`, for people.
     #[serde(skip)]
     pub label: String,
@@ -39,7 +39,7 @@ pub struct Change {
 
 impl Change {
     /// The change that a row has just been through.
-    pub(super) fn new(row: &Row, round: u64, at: Timestamp, from: State, lasted: Duration) -> Self {
+    pub(super) fn new(row: &WatchedEndpoint, round: u64, at: Timestamp, from: EndpointState, lasted: Duration) -> Self {
         Self {
             schema: SCHEMA.into(),
             at,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    diff::State,
+    diff::EndpointState,
     model::{Cause, Verdict},
 };
 
@@ -14,7 +14,7 @@ const SENT_TWICE: Duration = Duration::from_millis(1_500);
 /// Whether an endpoint has to be looked at again before what was seen of it counts.
 ///
 /// `known` is what it was before, `None` in the first round; `timeout` is the limit of each stage.
-pub fn needs_second_look(known: Option<State>, seen: State, timeout: Duration) -> bool {
+pub fn needs_second_look(known: Option<EndpointState>, seen: EndpointState, timeout: Duration) -> bool {
     let is_believed = match seen.cause {
         _ if known == Some(seen) || seen.verdict == Verdict::Reachable => true,
         // The round ended before there was an answer: no time is left to ask again.
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn only_what_chance_could_explain_is_looked_at_again() {
-        let state = |verdict, cause| State { verdict, cause };
+        let state = |verdict, cause| EndpointState { verdict, cause };
         let reachable = state(Verdict::Reachable, None);
         let reset = state(Verdict::Blocked, Some(Cause::TlsReset));
         let silent = state(Verdict::Blocked, Some(Cause::TcpTimeout));

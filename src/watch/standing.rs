@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    diff::State,
+    diff::EndpointState,
     model::{Finding, Report, Summary},
     watch::Watch,
 };
@@ -15,7 +15,9 @@ use crate::{
 /// `before` is what stood after the round before, of the same plan; `changed` are the ids of what this one changed.
 pub fn after(mut report: Report, before: &Report, watch: &Watch, changed: &[&str]) -> Report {
     for (index, endpoint) in report.endpoints.iter_mut().enumerate() {
-        let is_known = watch.known(index).is_none_or(|known| known == State::of(endpoint));
+        let is_known = watch
+            .known(index)
+            .is_none_or(|known| known == EndpointState::of(endpoint));
         let earlier = before.endpoints.get(index).filter(|earlier| earlier.id == endpoint.id);
         if !is_known && let Some(earlier) = earlier {
             endpoint.clone_from(earlier);

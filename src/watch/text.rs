@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use jiff::Timestamp;
 
-use super::{Baseline, Change, Row, Watch, timeline::between};
+use super::{Baseline, Change, Watch, WatchedEndpoint, timeline::between};
 use crate::{
-    diff::State,
+    diff::EndpointState,
     model::{Need, Verdict},
     text::{
         columns, escape, style,
@@ -73,7 +73,8 @@ impl Look {
             count_large(watch.rounds(), "round"),
             count_large(watch.changes(), "change")
         );
-        let (reported, unreported): (Vec<&Row>, Vec<&Row>) = watch.rows().iter().partition(|row| is_worth_telling(row));
+        let (reported, unreported): (Vec<&WatchedEndpoint>, Vec<&WatchedEndpoint>) =
+            watch.rows().iter().partition(|row| is_worth_telling(row));
         for row in &reported {
             out += &self.timeline(row, now);
         }
@@ -93,7 +94,7 @@ impl Look {
             .fold(String::new(), |out, line| out + &fold(line, width) + "\n")
     }
 
-    fn timeline(self, row: &Row, now: Timestamp) -> String {
+    fn timeline(self, row: &WatchedEndpoint, now: Timestamp) -> String {
         let blocked = row.timeline.blocked(now);
         let sum = if blocked.is_zero() {
             "never blocked".to_owned()
@@ -125,7 +126,7 @@ impl Look {
             return String::new();
         };
         let time = baseline.started_at.strftime("%Y-%m-%d %H:%M:%S");
-        let differing: Vec<(&Row, Option<State>)> = watch.differing().collect();
+        let differing: Vec<(&WatchedEndpoint, Option<EndpointState>)> = watch.differing().collect();
         if differing.is_empty() {
             return format!("no difference from the baseline of {time}\n");
         }
@@ -142,7 +143,7 @@ impl Look {
         out
     }
 
-    fn state(self, state: State) -> String {
+    fn state(self, state: EndpointState) -> String {
         let style = match state.verdict {
             Verdict::Reachable => style::GOOD,
             Verdict::Degraded | Verdict::Unproven => style::DOUBTFUL,
@@ -191,7 +192,7 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
 }
 
 /// Who is not well, the required ones first.
-fn unhealthy(watch: &Watch) -> impl Iterator<Item = &Row> {
+fn unhealthy(watch: &Watch) -> impl Iterator<Item = &WatchedEndpoint> {
     let of = |required: bool| {
         let rows = watch.rows().iter().filter(|row| row.is_unwell);
         rows.filter(move |row| (row.need == Need::Required) == required)
@@ -200,7 +201,7 @@ fn unhealthy(watch: &Watch) -> impl Iterator<Item = &Row> {
 }
 
 /// What marks an endpoint that the instance cannot do without.
-fn mark(row: &Row) -> &'static str {
+fn mark(row: &WatchedEndpoint) -> &'static str {
     if row.need == Need::Required { " (required)" } else { "" }
 }
 
@@ -228,7 +229,7 @@ fn fold(line: &str, width: usize) -> String {
 /// How many of those that count are well.
 fn tally(watch: &Watch) -> String {
     let rows = || watch.rows().iter().filter(|row| row.need != Need::Documented);
-    let is_tested = |row: &&Row| row.timeline.state().verdict != Verdict::NotTested;
+    let is_tested = |row: &&WatchedEndpoint| row.timeline.state().verdict != Verdict::NotTested;
     let (all, tested) = (rows().count(), rows().filter(is_tested).count());
     let well = rows().filter(is_tested).filter(|row| !row.is_unwell).count();
     let verb = if tested == 1 { "is" } else { "are" };
@@ -239,11 +240,11 @@ fn tally(watch: &Watch) -> String {
     tally
 }
 
-fn is_worth_telling(row: &Row) -> bool {
+fn is_worth_telling(row: &WatchedEndpoint) -> bool {
     row.timeline.changes() > 0 || (row.is_unwell && row.timeline.state().verdict == Verdict::Blocked)
 }
 
-fn words(state: State) -> String {
+fn words(state: EndpointState) -> String {
     match state.cause {
         Some(cause) => format!("{} {cause}", state.verdict),
         None => state.verdict.to_string(),

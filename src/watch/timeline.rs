@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{diff::State, model::Verdict};
+use crate::{diff::EndpointState, model::Verdict};
 
 /// How many turns are kept; of older ones only the sums.
 pub const MOST_TURNS: usize = 20;
@@ -24,12 +24,12 @@ pub struct Turn {
     /// When it was first seen.
     pub at: Timestamp,
     /// What was seen.
-    pub state: State,
+    pub state: EndpointState,
 }
 
 impl Timeline {
     /// The first thing seen.
-    pub fn begin(state: State, at: Timestamp) -> Self {
+    pub fn begin(state: EndpointState, at: Timestamp) -> Self {
         Self {
             turns: VecDeque::from([Turn { at, state }]),
             forgotten: 0,
@@ -38,7 +38,7 @@ impl Timeline {
     }
 
     /// How things are.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> EndpointState {
         self.current().state
     }
 
@@ -48,7 +48,7 @@ impl Timeline {
     }
 
     /// Takes note that things are otherwise from `at` on; gives how long they had been as they were.
-    pub fn turn(&mut self, state: State, at: Timestamp) -> Duration {
+    pub fn turn(&mut self, state: EndpointState, at: Timestamp) -> Duration {
         let lasted = between(self.since(), at);
         if self.state().verdict == Verdict::Blocked {
             self.blocked += lasted;

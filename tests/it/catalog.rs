@@ -10,7 +10,7 @@ use std::{
 use apim_probe::{
     azure::Cloud,
     catalog::{
-        BUILTIN, Catalog, Endpoint, File, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders, render,
+        BUILTIN, Catalog, EndpointSpec, File, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders, render,
     },
     model::{Direction, Need, Protocol, Tier, Transport, Vnet},
 };
@@ -96,7 +96,7 @@ fn outbound(catalog: &Catalog, cloud: Cloud) -> BTreeSet<Row> {
     rows
 }
 
-fn applicable(catalog: &Catalog, cloud: Cloud) -> impl Iterator<Item = (Need, &Endpoint)> {
+fn applicable(catalog: &Catalog, cloud: Cloud) -> impl Iterator<Item = (Need, &EndpointSpec)> {
     let exists = move |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
     let dependencies = catalog
         .dependencies

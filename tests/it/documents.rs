@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use apim_probe::{
-    import::{Document, Kind},
+    import::{ImportedDocument, Kind},
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
 };
 use proptest::prelude::*;
@@ -36,13 +36,13 @@ fn tags(bytes: &[u8]) -> ServiceTags {
     ServiceTags::parse(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn imported(text: &str, kind: Kind) -> Document {
-    Document::read(text, "file", kind, None).unwrap_or_else(|error| panic!("{error}"))
+fn imported(text: &str, kind: Kind) -> ImportedDocument {
+    ImportedDocument::read(text, "file", kind, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Whatever a flag takes is read by one of these.
 fn read_all(bytes: &[u8]) -> [Result<(), String>; 5] {
-    let import = |kind| Document::read(&String::from_utf8_lossy(bytes), "file", kind, None).map(drop);
+    let import = |kind| ImportedDocument::read(&String::from_utf8_lossy(bytes), "file", kind, None).map(drop);
     [
         SecurityRules::parse(bytes).map(drop),
         Routes::parse(bytes).map(drop),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use apim_probe::{
     azure::Cloud,
     catalog::Catalog,
-    drift::{Drift, Reading, Row},
+    drift::{Drift, PageRow, Reading},
     model::{Direction, Transport},
 };
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ fn after(changes: &[(&str, &str)]) -> Drift {
     drift(&page)
 }
 
-fn hosts(rows: &[Row]) -> Vec<&str> {
+fn hosts(rows: &[PageRow]) -> Vec<&str> {
     rows.iter().filter_map(|row| row.host.as_deref()).collect()
 }
 

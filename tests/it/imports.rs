@@ -9,7 +9,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::{Catalog, SETTINGS},
     cli::Setting,
-    import::{Document, Imports, Kind, view::State},
+    import::{ImportedDocument, Imports, Kind, view::StatusState},
     model::{Need, Protocol},
     plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
 };
@@ -23,16 +23,16 @@ fn file(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn status(name: &str) -> Document {
-    Document::load(&file(name), Kind::NetworkStatus).unwrap()
+fn status(name: &str) -> ImportedDocument {
+    ImportedDocument::load(&file(name), Kind::NetworkStatus).unwrap()
 }
 
-fn dependencies(name: &str) -> Document {
-    Document::load(&file(name), Kind::Dependencies).unwrap()
+fn dependencies(name: &str) -> ImportedDocument {
+    ImportedDocument::load(&file(name), Kind::Dependencies).unwrap()
 }
 
 /// The plan with documents, in West Europe where nothing else is said.
-fn plan(documents: Vec<Document>, settings: &[(&str, &str)], region: Option<&str>) -> (Plan, Vec<String>) {
+fn plan(documents: Vec<ImportedDocument>, settings: &[(&str, &str)], region: Option<&str>) -> (Plan, Vec<String>) {
     let mut values = Values::default();
     for (name, value) in settings {
         values.add(name, [(*value).to_string()]);
@@ -51,7 +51,7 @@ fn plan(documents: Vec<Document>, settings: &[(&str, &str)], region: Option<&str
     )
 }
 
-fn here(documents: Vec<Document>) -> Plan {
+fn here(documents: Vec<ImportedDocument>) -> Plan {
     plan(documents, &[], Some("westeurope")).0
 }
 
@@ -84,7 +84,7 @@ fn every_shape_of_a_network_status_says_the_same() {
             panic!("{shape}")
         };
         assert_eq!(location.name_servers, ["168.63.129.16"], "{shape}");
-        let stands = |document: &Document| {
+        let stands = |document: &ImportedDocument| {
             let statuses = &document.view.locations[0].statuses;
             statuses
                 .iter()
@@ -111,7 +111,7 @@ fn entries_that_fell_behind_are_stale() {
     // Fetched live, the clock counts, and everything in the file is old.
     let text = std::fs::read_to_string(file(SHAPES[0])).unwrap();
     let later = "2026-12-24T00:00:00Z".parse().unwrap();
-    let live = Document::read(&text, "live", Kind::NetworkStatus, Some(later)).unwrap();
+    let live = ImportedDocument::read(&text, "live", Kind::NetworkStatus, Some(later)).unwrap();
     assert!(live.view.locations[0].statuses.iter().all(|it| it.is_stale));
 }
 
@@ -125,7 +125,7 @@ fn the_instance_keeps_its_words() {
         .unwrap();
     assert_eq!(
         (&sql.state, sql.error.as_deref()),
-        (&State::Failure, Some("connection timed out"))
+        (&StatusState::Failure, Some("connection timed out"))
     );
     assert_eq!(sql.since.unwrap().to_string(), "2026-11-14T03:53:44.1786214Z");
 }
@@ -248,7 +248,9 @@ fn a_wrong_name_lists_the_right_ones() {
 fn a_document_without_a_row_lets_its_names_fill_it() {
     let text = r#"{"dnsServers":[],"connectivityStatus":[
         {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
-    let plan = here(vec![Document::read(text, "short", Kind::NetworkStatus, None).unwrap()]);
+    let plan = here(vec![
+        ImportedDocument::read(text, "short", Kind::NetworkStatus, None).unwrap(),
+    ]);
     assert_eq!(
         row(&plan, "storage/only.table.core.windows.net:443").need,
         Need::Required
@@ -258,7 +260,7 @@ fn a_document_without_a_row_lets_its_names_fill_it() {
 }
 
 /// A network status whose rows are hosts with a resource type, optional or not.
-fn status_of(rows: &[(&str, &str, bool)]) -> Document {
+fn status_of(rows: &[(&str, &str, bool)]) -> ImportedDocument {
     let rows: Vec<serde_json::Value> = rows
         .iter()
         .map(|(name, kind, optional)| {
@@ -266,7 +268,7 @@ fn status_of(rows: &[(&str, &str, bool)]) -> Document {
         })
         .collect();
     let text = serde_json::json!({ "dnsServers": [], "connectivityStatus": rows }).to_string();
-    Document::read(&text, "made", Kind::NetworkStatus, None).unwrap()
+    ImportedDocument::read(&text, "made", Kind::NetworkStatus, None).unwrap()
 }
 
 #[test]
@@ -510,14 +512,14 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
         {"name":"c.blob.core.windows.net","status":"failure","resourceType":"BlobStorage","isOptional":false,
          "lastUpdated":"2026-11-21T16:41:44Z"},
         {"status":"success"}, 7]}"#;
-    let document = Document::read(text, "odd", Kind::NetworkStatus, None).unwrap();
+    let document = ImportedDocument::read(text, "odd", Kind::NetworkStatus, None).unwrap();
     let again = document.view.locations[0]
         .statuses
         .iter()
         .filter(|it| it.name.starts_with("c."))
         .collect::<Vec<_>>();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].state, State::Failure);
+    assert_eq!(again[0].state, StatusState::Failure);
     let (plan, notices) = plan(vec![document], &[], Some("westeurope"));
     assert_eq!(row(&plan, "imported/a.example.com:5671").need, Need::Required);
     assert_eq!(row(&plan, "imported/a.example.com:5671").protocol, Protocol::Amqps);
@@ -551,7 +553,7 @@ fn too_many_entries_are_refused() {
         (statuses, Kind::NetworkStatus),
         (dependencies.to_string(), Kind::Dependencies),
     ] {
-        let said = Document::read(&text, "file.json", kind, None).unwrap_err();
+        let said = ImportedDocument::read(&text, "file.json", kind, None).unwrap_err();
         assert!(said.starts_with("file.json has more than 5000 entries"), "{said}");
     }
 }
@@ -561,16 +563,16 @@ fn a_file_too_large_to_be_one_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.json");
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    let said = Document::load(&path, Kind::NetworkStatus).unwrap_err();
+    let said = ImportedDocument::load(&path, Kind::NetworkStatus).unwrap_err();
     assert!(said.contains("larger than 32 MB"), "{said}");
-    let said = Document::load(&folder.path().join("none.json"), Kind::NetworkStatus).unwrap_err();
+    let said = ImportedDocument::load(&folder.path().join("none.json"), Kind::NetworkStatus).unwrap_err();
     assert!(said.starts_with("cannot read "), "{said}");
 }
 
 #[test]
 fn nothing_imported_is_a_notice() {
     for (text, kind) in [("[]", Kind::NetworkStatus), ("{\"value\":[]}", Kind::Dependencies)] {
-        let document = Document::read(text, "empty.json", kind, None).unwrap();
+        let document = ImportedDocument::read(text, "empty.json", kind, None).unwrap();
         assert_eq!((document.imported.endpoints, document.notices.len()), (0, 1), "{text}");
     }
 }
@@ -579,7 +581,7 @@ fn nothing_imported_is_a_notice() {
 fn an_instance_of_another_cloud_is_refused() {
     let text =
         r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
-    let document = Document::read(text, "gov.json", Kind::NetworkStatus, None).unwrap();
+    let document = ImportedDocument::read(text, "gov.json", Kind::NetworkStatus, None).unwrap();
     let join = |cloud| {
         let imports = Imports::gather(vec![document.clone()]);
         imports.join(&CATALOG, &Values::default(), cloud, None)
@@ -625,7 +627,7 @@ proptest! {
     fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
         for (text, kind) in [(status, Kind::NetworkStatus), (dependencies, Kind::Dependencies)] {
             // A text may happen to be what PowerShell leaves of a nested object (`@{…`): then it is refused.
-            let Ok(document) = Document::read(&text, "any", kind, None) else { continue };
+            let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };
             let imports = Imports::gather(vec![document]);
             let joined = imports.join(&CATALOG, &Values::default(), Cloud::Public, None).unwrap();
             let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };

@@ -314,7 +314,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
         vnet: None,
         source: VantageSource::Default,
     };
-    let page = text::render(&document::Document::new(&plan, vantage, vec![], vec![]));
+    let page = text::render(&document::PlanDocument::new(&plan, vantage, vec![], vec![]));
     assert!(
         page.contains("2 endpoints would not be probed because the host is hidden in a named value")
             && !page.contains("--set hidden"),

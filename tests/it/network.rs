@@ -7,7 +7,7 @@ use apim_probe::{
     catalog::model::Catalog,
     model::{
         Direction, Prediction,
-        prediction::{Expected, Place},
+        prediction::{Expected, NsgAttachment},
     },
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Endpoint, Plan, Scope, Selection, Values},
@@ -132,7 +132,7 @@ fn the_rule_that_blocks_is_named() {
     let rule = predict(&rules, "sql/", &["20.61.99.193"]).nsg.unwrap();
     assert_eq!(
         (rule.name.as_str(), rule.priority, rule.place),
-        ("DenyInternet", 4096, Place::Subnet)
+        ("DenyInternet", 4096, NsgAttachment::Subnet)
     );
     assert_eq!(rule.group.as_deref(), Some("nsg-apim"));
 }
@@ -490,7 +490,7 @@ fn a_rule_of_this_vm_alone_is_told_from_the_subnets() {
         prediction.words,
         "NSG rule DenySql (100, NIC) denies TCP 1433 to 20.61.99.193"
     );
-    assert_eq!(prediction.nsg.unwrap().place, Place::Nic);
+    assert_eq!(prediction.nsg.unwrap().place, NsgAttachment::Nic);
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn admin_rules_come_first_where_they_are_exported() {
     let vault = predict(&rules, "key-vault/", &["20.43.56.38"]);
     assert_eq!(
         (vault.verdict, vault.nsg.unwrap().place),
-        (Expected::Deny, Place::NetworkManager)
+        (Expected::Deny, NsgAttachment::NetworkManager)
     );
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use apim_probe::{
-    diff::State,
+    diff::EndpointState,
     model::{Cause, Report, Verdict},
     probe::Depth,
     watch::{
@@ -20,15 +20,15 @@ const PLAIN: Look = Look {
     colour: false,
     width: None,
 };
-const REACHABLE: State = State {
+const REACHABLE: EndpointState = EndpointState {
     verdict: Verdict::Reachable,
     cause: None,
 };
-const SILENT: State = State {
+const SILENT: EndpointState = EndpointState {
     verdict: Verdict::Blocked,
     cause: Some(Cause::TcpTimeout),
 };
-const DOUBTED: State = State {
+const DOUBTED: EndpointState = EndpointState {
     verdict: Verdict::Degraded,
     cause: None,
 };
@@ -38,7 +38,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// A round in which everything is well but one endpoint.
-fn round(id_part: &str, state: State) -> Report {
+fn round(id_part: &str, state: EndpointState) -> Report {
     let mut report = samples::all_healthy();
     let endpoint = report.endpoints.iter_mut().find(|e| e.id.contains(id_part)).unwrap();
     endpoint.verdict = state.verdict;

@@ -49,7 +49,9 @@ impl<'a> Node<'a> {
     /// A string, or a number or a truth value as text.
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self.0.get().as_bytes().first()? {
-            b'"' => serde_json::from_str::<Text<'a>>(self.0.get()).ok().map(|text| text.0),
+            b'"' => serde_json::from_str::<BorrowedText<'a>>(self.0.get())
+                .ok()
+                .map(|text| text.0),
             b'0'..=b'9' | b'-' | b't' | b'f' => Some(Cow::Borrowed(self.0.get())),
             _ => None,
         }
@@ -188,7 +190,7 @@ impl<'a> Object<'a> {
 
 /// A string, borrowed where it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -202,7 +204,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
-                while let Some((key, value)) = map.next_entry::<Text<'a>, &'a RawValue>()? {
+                while let Some((key, value)) = map.next_entry::<BorrowedText<'a>, &'a RawValue>()? {
                     fields.push((key.0, Node(value)));
                 }
                 Ok(Object(fields))

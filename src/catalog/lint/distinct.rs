@@ -5,33 +5,33 @@ use std::borrow::Cow;
 use super::endpoint::Scope;
 use crate::{
     catalog::{
-        model::{Endpoint, Target},
-        problem::{Place, Problem},
+        model::{EndpointSpec, Target},
+        problem::{ByteRange, Problem},
         settings::NAME_SERVER,
     },
     model::Transport,
 };
 
 /// One host and port of an entry.
-struct Row<'a> {
+struct HostPort<'a> {
     name: Cow<'a, str>,
     port: u16,
-    endpoint: &'a Endpoint,
-    at: Place,
+    endpoint: &'a EndpointSpec,
+    at: ByteRange,
 }
 
-impl Row<'_> {
+impl HostPort<'_> {
     fn id(&self) -> (&str, u16, Transport) {
         (&self.name, self.port, self.endpoint.transport)
     }
 }
 
 /// Reports entries that would get the same id in one run; `places` are where they stand.
-pub(super) fn check(endpoints: &[Endpoint], places: &[Place], scope: &Scope, problems: &mut Vec<Problem>) {
+pub(super) fn check(endpoints: &[EndpointSpec], places: &[ByteRange], scope: &Scope, problems: &mut Vec<Problem>) {
     let mut rows = Vec::with_capacity(endpoints.len());
     for (endpoint, at) in endpoints.iter().zip(places) {
         for name in hosts(&endpoint.target) {
-            let row = |(port, _): &(u16, _)| Row {
+            let row = |(port, _): &(u16, _)| HostPort {
                 name: name.clone(),
                 port: *port,
                 endpoint,
@@ -69,9 +69,9 @@ fn hosts(target: &Target) -> Vec<Cow<'_, str>> {
 }
 
 /// Whether there is a cloud and a kind of network in which both apply.
-fn overlap(a: &Endpoint, b: &Endpoint, scope: &Scope) -> bool {
-    let clouds = |endpoint: &Endpoint, cloud| endpoint.clouds.is_empty() || endpoint.clouds.contains(cloud);
-    let vnet = |endpoint: &Endpoint| endpoint.vnet.or(scope.vnet);
+fn overlap(a: &EndpointSpec, b: &EndpointSpec, scope: &Scope) -> bool {
+    let clouds = |endpoint: &EndpointSpec, cloud| endpoint.clouds.is_empty() || endpoint.clouds.contains(cloud);
+    let vnet = |endpoint: &EndpointSpec| endpoint.vnet.or(scope.vnet);
     let same_vnet = match (vnet(a), vnet(b)) {
         (Some(a), Some(b)) => a == b,
         _ => true,

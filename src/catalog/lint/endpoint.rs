@@ -11,8 +11,8 @@ use crate::{
     azure::Cloud,
     catalog::{
         decode::Port,
-        model::{Endpoint, Retired, Target},
-        problem::{Located, Place, Problem},
+        model::{EndpointSpec, Retired, Target},
+        problem::{ByteRange, Located, Problem},
         raw,
         settings::NAME_SERVER,
     },
@@ -28,7 +28,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// Checks one entry.
-pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -> Option<Endpoint> {
+pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -> Option<EndpointSpec> {
     let clouds = own_clouds(raw, scope, problems);
     let applicable = if clouds.is_empty() { &scope.clouds } else { &clouds };
     let names = Names {
@@ -54,7 +54,7 @@ pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Probl
     }
     check_companions(raw, direction, problems);
     let replaced_by = raw.replaced_by.as_ref().and_then(|host| plain_host(host, problems));
-    Some(Endpoint {
+    Some(EndpointSpec {
         names: raw
             .names
             .iter()
@@ -320,11 +320,11 @@ fn is_wildcard(raw: &raw::Endpoint) -> bool {
 
 /// Wants exactly one of some keys, and returns where it stands.
 fn one_of(
-    given: &[Option<(&str, Place)>],
+    given: &[Option<(&str, ByteRange)>],
     raw: &raw::Endpoint,
     keys: &str,
     problems: &mut Vec<Problem>,
-) -> Option<Place> {
+) -> Option<ByteRange> {
     let mut given = given.iter().flatten();
     match (given.next(), given.next()) {
         (Some((_, at)), None) => Some(*at),

@@ -7,7 +7,7 @@ use crate::{
         grounds::{Grounds, Weight},
         rule::Group,
         rule::{Account, Claims, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
     net::tls::chain::common_name,
@@ -29,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// The issuer that the instance does not trust.
-fn untrusted<'a>(row: &Row<'a>) -> Option<&'a str> {
+fn untrusted<'a>(row: &ProbedEndpoint<'a>) -> Option<&'a str> {
     row.chain()
         .filter(|_| row.cause() == Some(Cause::TlsUntrusted))
         .map(|chain| chain.issuer.as_str())
@@ -58,7 +58,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default()
         .pattern(shown)
         .all(Weight::Tells, phrases::examples(rows));
-    if rows.iter().any(Row::is_public) {
+    if rows.iter().any(ProbedEndpoint::is_public) {
         grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }
     Account {

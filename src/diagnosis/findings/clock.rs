@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     net::tls::chain::ChainFacts,
@@ -27,7 +27,7 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::Clock,
     claims: Claims::Groups(|view, unexplained| {
-        let rows: Vec<Row<'_>> = unexplained
+        let rows: Vec<ProbedEndpoint<'_>> = unexplained
             .iter()
             .filter(|row| is_explained(view, row))
             .copied()
@@ -46,7 +46,7 @@ fn off(view: &RunView<'_>) -> Option<Measured> {
 }
 
 /// Whether its certificate is out of its time, and would not be if the clock were right.
-fn is_explained(view: &RunView<'_>, row: &Row<'_>) -> bool {
+fn is_explained(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let in_time = |ahead| {
         let chain = row.chain();
         chain.is_some_and(|chain| was_valid(chain, view.place.started_at, ahead))
@@ -99,7 +99,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn title(off: Option<Measured>, rows: &[Row<'_>]) -> String {
+fn title(off: Option<Measured>, rows: &[ProbedEndpoint<'_>]) -> String {
     match off {
         None => format!(
             "This VM's clock is wrong: {} seem to be outside their validity period",

@@ -8,7 +8,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{NameTest, Row, RunView},
+        view::{NameTest, ProbedEndpoint, RunView},
         way,
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
@@ -32,17 +32,17 @@ pub(super) const LEFT: Rule = Rule {
 };
 
 /// Whether a connection over TCP was accepted, and cut before the service had shown itself.
-pub(super) fn is_cut(row: &Row<'_>) -> bool {
+pub(super) fn is_cut(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
 /// Cut rows of which a control shows that it goes by the name, and apart from them those without a control on ports where
 /// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither, nor without a control what
 /// answered its `ClientHello`.
-fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
-    let lets_through = |row: &Row<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
+fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+    let lets_through = |row: &ProbedEndpoint<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
-    let may_be = |row: &&Row<'a>| {
+    let may_be = |row: &&ProbedEndpoint<'a>| {
         row.is_web()
             && is_cut(row)
             && match view.name_test(row) {
@@ -51,7 +51,7 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
                 None => passes(row.endpoint.port) && !row.was_greeted(),
             }
     };
-    let rows: Vec<Row<'a>> = unexplained.iter().filter(may_be).copied().collect();
+    let rows: Vec<ProbedEndpoint<'a>> = unexplained.iter().filter(may_be).copied().collect();
     let is_shown = rows.iter().any(lets_through);
     Group::by(&rows, |row| {
         Some(
@@ -159,7 +159,7 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// What controls with another name at the same address showed: that it gets through, or that it does not either.
-pub(super) fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Option<String> {
+pub(super) fn control(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], through: bool) -> Option<String> {
     rows.iter().find_map(|row| {
         let host = &row.endpoint.host;
         let at = row.decisive()?.address;
@@ -180,8 +180,8 @@ pub(super) fn control(view: &RunView<'_>, rows: &[Row<'_>], through: bool) -> Op
 }
 
 /// How hosts were cut, most of them first.
-fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
-    let word = |row: &Row<'_>| match row.cause() {
+fn ways(rows: &[ProbedEndpoint<'_>]) -> Vec<(&'static str, usize)> {
+    let word = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::TlsReset | Cause::HelloReset) => "reset",
         Some(Cause::TlsClosed | Cause::HelloClosed) => "closed",
         Some(Cause::TlsAlert) => "answered with an alert",
@@ -196,8 +196,8 @@ fn ways(rows: &[Row<'_>]) -> Vec<(&'static str, usize)> {
 }
 
 /// What passed last on these ports: what is sent first, unless it was answered.
-fn last(rows: &[Row<'_>]) -> &'static str {
-    let in_tls = |row: &Row<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
+fn last(rows: &[ProbedEndpoint<'_>]) -> &'static str {
+    let in_tls = |row: &ProbedEndpoint<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
     let greeted = rows.iter().filter(|row| in_tls(row) && row.was_greeted()).count();
     match (greeted, rows.iter().all(in_tls)) {
         (_, false) => "request",
@@ -208,9 +208,9 @@ fn last(rows: &[Row<'_>]) -> &'static str {
 }
 
 /// What was sent, how it was cut, and after how long.
-pub(super) fn seen(rows: &[Row<'_>]) -> String {
+pub(super) fn seen(rows: &[ProbedEndpoint<'_>]) -> String {
     let ways = ways(rows);
-    let times = rows.iter().filter_map(Row::decisive).filter_map(|attempt| {
+    let times = rows.iter().filter_map(ProbedEndpoint::decisive).filter_map(|attempt| {
         let tls = attempt.tls.as_ref().map(|tls| tls.duration);
         tls.or(attempt.hello.as_ref().map(|hello| hello.duration))
             .or(attempt.prelude.as_ref().map(|hello| hello.duration))

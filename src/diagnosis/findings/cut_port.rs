@@ -9,7 +9,7 @@ use crate::{
         grounds::{Grounds, Weight},
         outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, Ending, FindingKind, Suspect},
     text::words::count,
@@ -27,11 +27,11 @@ const FEWEST_DEPENDENCIES: usize = 3;
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::CutPort,
     claims: Claims::Groups(|view, unexplained| {
-        let cut: Vec<Row<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();
+        let cut: Vec<ProbedEndpoint<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();
         let passes = |port: u16| {
-            let on_port = |row: &Row<'_>| row.is_tcp() && row.endpoint.port == port;
+            let on_port = |row: &ProbedEndpoint<'_>| row.is_tcp() && row.endpoint.port == port;
             // Small segments get through where full ones do not.
-            let in_small = |row: &Row<'_>| row.cause() == Some(Cause::PathMtu);
+            let in_small = |row: &ProbedEndpoint<'_>| row.cause() == Some(Cause::PathMtu);
             view.controls.lets_a_name_through(port)
                 || view.proved().any(on_port)
                 || view
@@ -39,9 +39,10 @@ pub(super) const RULE: Rule = Rule {
                     .iter()
                     .any(|row| on_port(row) && (in_small(row) || row.was_greeted()))
         };
-        let closed: Vec<Row<'_>> = cut.into_iter().filter(|row| !passes(row.endpoint.port)).collect();
-        let is_shown = |row: &Row<'_>| view.controls.intercepts(row.endpoint.port);
-        let (shown, others): (Vec<Row<'_>>, Vec<Row<'_>>) = closed.iter().partition(|row| is_shown(row));
+        let closed: Vec<ProbedEndpoint<'_>> = cut.into_iter().filter(|row| !passes(row.endpoint.port)).collect();
+        let is_shown = |row: &ProbedEndpoint<'_>| view.controls.intercepts(row.endpoint.port);
+        let (shown, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) =
+            closed.iter().partition(|row| is_shown(row));
         let mut groups = Group::unless_empty(phrases::port_scope(&shown), shown);
         groups.extend(Group::by(&others, |row| Some(phrases::port_scope(&[*row]))));
         groups
@@ -120,7 +121,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// Whether it goes to the port of these rows, and never got so far that anybody could cut it.
-fn was_never_accepted(row: &Row<'_>, cut: &[Row<'_>]) -> bool {
+fn was_never_accepted(row: &ProbedEndpoint<'_>, cut: &[ProbedEndpoint<'_>]) -> bool {
     let on_port = cut.iter().any(|other| other.endpoint.port == row.endpoint.port);
     let accepted = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
     on_port && row.is_tcp() && row.trace.is_some() && !row.judgement.outcomes.iter().any(accepted)
@@ -140,7 +141,7 @@ enum UnusedEnd {
     Otherwise,
 }
 
-fn unused_end(view: &RunView<'_>, rows: &[Row<'_>]) -> UnusedEnd {
+fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
     let silent = |cause: Cause| cause.ending() == Ending::Silence;
     let alike = rows.iter().filter_map(|row| {
         let attempt = view.controls.unused.get(&row.endpoint.port)?;
@@ -164,7 +165,7 @@ fn unused_end(view: &RunView<'_>, rows: &[Row<'_>]) -> UnusedEnd {
     }
 }
 
-fn shared_cause(rows: &[Row<'_>]) -> Option<Cause> {
+fn shared_cause(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     let first = rows.first()?.cause()?;
     rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
 }

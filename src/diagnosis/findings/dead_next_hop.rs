@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{
         grounds::Grounds,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{FindingKind, Fix, Suspect},
     text::words::{self, distinct},
@@ -30,13 +30,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
-    let after = phrases::range(group.rows.iter().flat_map(Row::icmp).map(|(_, after)| after));
+    let after = phrases::range(group.rows.iter().flat_map(ProbedEndpoint::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let asked = distinct(
         group
             .rows
             .iter()
-            .flat_map(Row::icmp)
+            .flat_map(ProbedEndpoint::icmp)
             .map(|(error, _)| error.resolution()),
     );
     let waited = format!(

@@ -6,7 +6,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     hello::{
         End, Reply,
@@ -34,7 +34,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn to(row: &Row<'_>) -> Self {
+    fn to(row: &ProbedEndpoint<'_>) -> Self {
         let reply = row
             .decisive()
             .and_then(|attempt| match &attempt.hello.as_ref()?.greeting.end {

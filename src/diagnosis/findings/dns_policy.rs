@@ -8,7 +8,7 @@ use crate::{
         dns::hidden::{Hidden, hidden},
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Stage, Suspect},
     net::dns::{Answer, DnsEnd},
@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Whether an answer about the row's name, or the answer of the name server that the row tests, has the policy's alias.
-fn is_blocked<'a>(view: &RunView<'a>, row: &Row<'a>) -> bool {
+fn is_blocked<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bool {
     let of_name = view.answers(row).filter_map(|reply| reply.answer());
     let of_test = row.attempts().iter().filter_map(tested);
     of_name
@@ -51,13 +51,13 @@ fn tested(attempt: &Attempt) -> Option<&Answer> {
 }
 
 /// Whether the platform's own server fails, asked by this machine itself or as a control.
-fn is_failed_by_platform<'a>(view: &RunView<'a>, row: &Row<'a>) -> bool {
+fn is_failed_by_platform<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bool {
     let mut replies = view.answers(row).filter(|reply| reply.v4.server.ip() == PLATFORM);
     replies.any(|reply| reply.answer().is_some_and(|answer| answer.rcode == "SERVFAIL"))
 }
 
 /// Whether other names of the same domain resolve.
-fn resolves_beside(view: &RunView<'_>, row: &Row<'_>) -> bool {
+fn resolves_beside(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     view.rows.iter().any(|other| {
         let mut outcomes = other.judgement.outcomes.iter();
         domain(&other.endpoint.host) == domain(&row.endpoint.host) && outcomes.any(|outcome| outcome.stage > Stage::Dns)
@@ -66,7 +66,7 @@ fn resolves_beside(view: &RunView<'_>, row: &Row<'_>) -> bool {
 
 fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let is_alias = group.scope != SERVFAIL;
-    let names: Vec<Row<'a>> = group
+    let names: Vec<ProbedEndpoint<'a>> = group
         .rows
         .iter()
         .filter(|row| row.tested_server().is_none())

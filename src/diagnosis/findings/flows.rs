@@ -9,7 +9,7 @@ use crate::{
         outcome::Standing,
         rule::{Account, Claims, Group, Rule},
         together::share,
-        view::{Row, RunView, alike, should_work},
+        view::{ProbedEndpoint, RunView, alike, should_work},
     },
     model::{Basis, Cause, Ending, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
     net::tcp::TcpEnd,
@@ -31,10 +31,10 @@ pub(super) const RULE: Rule = Rule {
     describe,
 };
 
-fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
-    let differs = |row: &&Row<'a>| view.differing(row).next().is_some();
-    let counts = |row: &&Row<'a>| should_work(row) && row.endpoint.need != Need::Documented;
-    let split: Vec<Row<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
+fn divided<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+    let differs = |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some();
+    let counts = |row: &&ProbedEndpoint<'a>| should_work(row) && row.endpoint.need != Need::Documented;
+    let split: Vec<ProbedEndpoint<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
     if split.is_empty() || is_loss(view) {
         return Vec::new();
     }
@@ -43,7 +43,7 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
         .iter()
         .filter(|row| should_work(row) && stays_blocked(view, row, &ways));
     let documented = view.rows.iter().filter(|row| row.endpoint.need == Need::Documented);
-    let mut rows: Vec<Row<'a>> = split
+    let mut rows: Vec<ProbedEndpoint<'a>> = split
         .iter()
         .chain(blocked)
         .chain(documented.filter(differs))
@@ -60,13 +60,13 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
 }
 
 /// How connections fail while others to the same address pass.
-fn ways<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Vec<Cause> {
+fn ways<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Vec<Cause> {
     let failing = rows.iter().flat_map(|row| view.differing(row));
     failing.map(|(_, cause)| cause).collect()
 }
 
 /// What every other host shows over its only connection speaks for the way, or against it.
-fn is_wide(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
+fn is_wide(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
     phrases::hosts(rows).len() > 1 || whole(view) == 0
 }
 
@@ -84,7 +84,7 @@ pub(super) fn is_loss(view: &RunView<'_>) -> bool {
 }
 
 /// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.
-fn stays_blocked(view: &RunView<'_>, row: &Row<'_>, ways: &[Cause]) -> bool {
+fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -> bool {
     let Some(cause) = row.cause() else { return false };
     // A rule that is known to deny it is the better explanation.
     if row
@@ -123,7 +123,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         )
         .note("connections to the same address and port give different results, which no rule causes")
         .all(Weight::Tells, ports(&connections));
-    let blocked: Vec<Row<'a>> = rows
+    let blocked: Vec<ProbedEndpoint<'a>> = rows
         .iter()
         .filter(|row| view.differing(row).next().is_none())
         .copied()
@@ -136,7 +136,8 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             list(&named, 3)
         ));
     }
-    let open_elsewhere = |row: &&Row<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
+    let open_elsewhere =
+        |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
     if let Some(row) = rows.iter().find(open_elsewhere) {
         grounds = grounds.note(format!(
             "{} accepts connections of another endpoint: the same address and port both accepts and stays silent in one run",
@@ -175,7 +176,7 @@ struct Connection {
     source: Option<u16>,
 }
 
-fn connections(row: &Row<'_>) -> Vec<Connection> {
+fn connections(row: &ProbedEndpoint<'_>) -> Vec<Connection> {
     let both = row.attempts().iter().zip(&row.judgement.outcomes);
     both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, Standing::Untried(_)))
         .map(|(attempt, outcome)| Connection {
@@ -189,7 +190,7 @@ fn connections(row: &Row<'_>) -> Vec<Connection> {
 }
 
 /// Whether an endpoint over TCP proved itself at the first connection to each address.
-fn is_whole(row: &Row<'_>) -> bool {
+fn is_whole(row: &ProbedEndpoint<'_>) -> bool {
     let opens = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     row.judgement.verdict == Verdict::Reachable && row.judgement.flows.is_none() && row.attempts().iter().any(opens)
 }
@@ -200,7 +201,7 @@ fn whole(view: &RunView<'_>) -> usize {
 
 /// `Half`, or the share in percent. What passed at once counts with the rest: further connections are only made to where one
 /// failed, so that those alone would make it too large.
-fn lost_share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
+fn lost_share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
     let ports: BTreeSet<u16> = rows.iter().map(|row| row.endpoint.port).collect();
     let beside = view
         .rows

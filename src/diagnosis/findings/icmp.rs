@@ -8,7 +8,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
     net::icmp::IcmpError,
@@ -51,8 +51,8 @@ fn lacks_the_way(error: &IcmpError) -> bool {
 }
 
 /// Rows that were refused on the way, by the sender of the error, and silent ones that may be of the same rule.
-fn refused<'a>(view: &RunView<'a>, rows: &[Row<'a>], prohibited: bool) -> Vec<Group<'a>> {
-    let scope = |row: &Row<'a>| {
+fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool) -> Vec<Group<'a>> {
+    let scope = |row: &ProbedEndpoint<'a>| {
         let error = row
             .refusal_on_the_way()
             .filter(|error| lacks_the_way(error) != prohibited)?;
@@ -63,10 +63,10 @@ fn refused<'a>(view: &RunView<'a>, rows: &[Row<'a>], prohibited: bool) -> Vec<Gr
         )
     };
     let mut groups = Group::by(rows, scope);
-    let mut silent: Vec<Row<'a>> = rows.iter().filter(|row| row.is_silent()).copied().collect();
+    let mut silent: Vec<ProbedEndpoint<'a>> = rows.iter().filter(|row| row.is_silent()).copied().collect();
     for group in &mut groups {
-        let of_it = |row: &mut Row<'a>| belongs(view, &group.rows, row);
-        let joining: Vec<Row<'a>> = silent.extract_if(.., of_it).collect();
+        let of_it = |row: &mut ProbedEndpoint<'a>| belongs(view, &group.rows, row);
+        let joining: Vec<ProbedEndpoint<'a>> = silent.extract_if(.., of_it).collect();
         group.rows.extend(joining);
         group.rows.sort_by_key(|row| row.index);
     }
@@ -75,14 +75,16 @@ fn refused<'a>(view: &RunView<'a>, rows: &[Row<'a>], prohibited: bool) -> Vec<Gr
 
 /// Whether a silent row may be silent for the reason that these were refused for: it is of the same rule (dependency or
 /// service tag, and port) and nothing of its dependency passes, or several dependencies are refused and nothing at all passes.
-fn belongs(view: &RunView<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
+fn belongs(view: &RunView<'_>, refused: &[ProbedEndpoint<'_>], silent: &ProbedEndpoint<'_>) -> bool {
     let is_named = !silent.tag().is_empty() && silent.tag() != "Internet";
-    let same_rule = |row: &Row<'_>| {
+    let same_rule = |row: &ProbedEndpoint<'_>| {
         row.endpoint.port == silent.endpoint.port
             && (row.endpoint.dependency == silent.endpoint.dependency || (is_named && row.tag() == silent.tag()))
     };
-    let passes = |test: &dyn Fn(&Row<'_>) -> bool| view.proved().any(|row| row.tested_server().is_none() && test(row));
-    let is_whole = |row: &Row<'_>| {
+    let passes = |test: &dyn Fn(&ProbedEndpoint<'_>) -> bool| {
+        view.proved().any(|row| row.tested_server().is_none() && test(row))
+    };
+    let is_whole = |row: &ProbedEndpoint<'_>| {
         row.endpoint.dependency == silent.endpoint.dependency && row.endpoint.port == silent.endpoint.port
     };
     let is_wide = phrases::dependencies(refused).len() >= WIDE;
@@ -91,12 +93,16 @@ fn belongs(view: &RunView<'_>, refused: &[Row<'_>], silent: &Row<'_>) -> bool {
 
 /// Who sent the errors.
 fn sender(group: &Group<'_>) -> Option<IpAddr> {
-    group.rows.iter().find_map(Row::refusal_on_the_way)?.sender
+    group.rows.iter().find_map(ProbedEndpoint::refusal_on_the_way)?.sender
 }
 
 /// What was seen: the errors, and what is silent beside them.
 fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
-    let refused: Vec<&IcmpError> = group.rows.iter().filter_map(Row::refusal_on_the_way).collect();
+    let refused: Vec<&IcmpError> = group
+        .rows
+        .iter()
+        .filter_map(ProbedEndpoint::refusal_on_the_way)
+        .collect();
     let errors: Vec<String> = refused.iter().map(|error| words(error)).collect();
     let said = distinct(errors.iter().map(String::as_str))
         .into_iter()
@@ -121,7 +127,7 @@ fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     let ports = phrases::ports(rows);
-    let mut errors = rows.iter().filter_map(Row::refusal_on_the_way);
+    let mut errors = rows.iter().filter_map(ProbedEndpoint::refusal_on_the_way);
     let refuses = if errors.all(IcmpError::is_rejection) {
         "rejects"
     } else {

@@ -8,7 +8,7 @@ use crate::{
         context, fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
     net::tls::chain::common_name,
@@ -30,7 +30,7 @@ pub(super) const INSPECTION: Rule = Rule {
 pub(super) const PORTAL: Rule = Rule {
     kind: FindingKind::WrongName,
     claims: Claims::Groups(|_, unexplained| {
-        let untrusted: Vec<Row<'_>> = unexplained
+        let untrusted: Vec<ProbedEndpoint<'_>> = unexplained
             .iter()
             .filter(|row| row.cause() == Some(Cause::TlsUntrusted) && !subject(row).is_empty())
             .copied()
@@ -59,11 +59,11 @@ pub(super) const WRONG_NAME: Rule = Rule {
     describe: misnamed,
 };
 
-fn issuer<'a>(row: &Row<'a>) -> &'a str {
+fn issuer<'a>(row: &ProbedEndpoint<'a>) -> &'a str {
     row.chain().map_or("", |chain| chain.issuer.as_str())
 }
 
-fn subject<'a>(row: &Row<'a>) -> &'a str {
+fn subject<'a>(row: &ProbedEndpoint<'a>) -> &'a str {
     row.chain().map_or("", |chain| chain.subject.as_str())
 }
 

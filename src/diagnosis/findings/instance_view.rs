@@ -15,9 +15,9 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
-    import::view::{Location, Remark, State, Status, Subject},
+    import::view::{Location, Remark, Status, StatusState, Subject},
     model::{Basis, Direction, Expect, FindingKind, Fix, Need, Suspect, Transport, Verdict},
     network::API_MANAGEMENT,
     rules::RuleFamily,
@@ -74,7 +74,7 @@ pub(crate) const STALE: Rule = Rule {
 
 /// A group for each thing that the instance may say, where it says anything. What is blocked here has a finding already, so
 /// that only what is not blocked is named.
-fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<Row<'a>>) -> Vec<Group<'a>> {
+fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<ProbedEndpoint<'a>>) -> Vec<Group<'a>> {
     if locations(view).is_empty() {
         Vec::new()
     } else {
@@ -94,11 +94,11 @@ fn statuses<'a>(view: &RunView<'a>) -> Vec<&'a Status> {
 }
 
 fn fails_there_only(pair: &Pair<'_>) -> bool {
-    pair.status.state == State::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
+    pair.status.state == StatusState::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
 }
 
 /// What the instance says of one endpoint, a sentence each.
-pub(crate) fn says_of(view: &RunView<'_>, row: &Row<'_>) -> Vec<String> {
+pub(crate) fn says_of(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Vec<String> {
     let locations = locations(view);
     let statuses = locations.iter().flat_map(|location| &location.statuses);
     let instance = view.place.instance;
@@ -120,13 +120,13 @@ fn locations<'a>(view: &RunView<'a>) -> Vec<&'a Location> {
 /// One status and the endpoints that it is about.
 struct Pair<'a> {
     status: &'a Status,
-    rows: Vec<Row<'a>>,
+    rows: Vec<ProbedEndpoint<'a>>,
 }
 
 impl<'a> Pair<'a> {
-    fn of(status: &'a Status, rows: &[Row<'a>]) -> Option<Self> {
-        let about = |row: &&Row<'_>| row.endpoint.expect == Expect::Reachable && is_about(status, row);
-        let rows: Vec<Row<'a>> = rows.iter().filter(about).copied().collect();
+    fn of(status: &'a Status, rows: &[ProbedEndpoint<'a>]) -> Option<Self> {
+        let about = |row: &&ProbedEndpoint<'_>| row.endpoint.expect == Expect::Reachable && is_about(status, row);
+        let rows: Vec<ProbedEndpoint<'a>> = rows.iter().filter(about).copied().collect();
         (!rows.is_empty()).then_some(Self { status, rows })
     }
 
@@ -135,7 +135,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn is_about(status: &Status, row: &Row<'_>) -> bool {
+fn is_about(status: &Status, row: &ProbedEndpoint<'_>) -> bool {
     let endpoint = row.endpoint;
     match &status.subject {
         Subject::Outbound { host, port } => {
@@ -168,9 +168,10 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
 }
 
 fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
-    let is_blocked = |row: &Row<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
+    let is_blocked =
+        |row: &ProbedEndpoint<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
     let differs = |pair: &Pair<'a>| {
-        pair.status.state == State::Success && !pair.status.is_stale && pair.rows.iter().any(is_blocked)
+        pair.status.state == StatusState::Success && !pair.status.is_stale && pair.rows.iter().any(is_blocked)
     };
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(differs).collect();
     let seen = differing
@@ -232,8 +233,8 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
 
 fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let failing = failing(view, |subject| matches!(subject, Subject::Inbound { .. }));
-    let is_managed = |row: &&Row<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
-    let managed: Vec<Row<'_>> = view.rows.iter().filter(is_managed).copied().collect();
+    let is_managed = |row: &&ProbedEndpoint<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
+    let managed: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_managed).copied().collect();
     Account {
         title: "The instance reports that it cannot be reached from outside".into(),
         grounds: told(
@@ -254,8 +255,8 @@ fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
 
 fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     let failing = failing(view, |subject| *subject == Subject::Internal);
-    let is_peer = |row: &&Row<'_>| row.endpoint.direction == Direction::Peer;
-    let peers: Vec<Row<'_>> = view.rows.iter().filter(is_peer).copied().collect();
+    let is_peer = |row: &&ProbedEndpoint<'_>| row.endpoint.direction == Direction::Peer;
+    let peers: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_peer).copied().collect();
     Account {
         title: "The instance reports that some of its own components fail".into(),
         grounds: told(
@@ -310,7 +311,7 @@ fn told(sentences: impl Iterator<Item = String>) -> Grounds {
 
 fn failing<'a>(view: &RunView<'a>, subject: impl Fn(&Subject) -> bool) -> Vec<&'a Status> {
     let mut statuses = statuses(view);
-    statuses.retain(|status| status.state == State::Failure && subject(&status.subject));
+    statuses.retain(|status| status.state == StatusState::Failure && subject(&status.subject));
     statuses
 }
 

@@ -7,7 +7,7 @@ use crate::{
         fix,
         grounds::Grounds,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect},
     rules::RuleFamily,
@@ -31,7 +31,8 @@ pub(super) const SILENCE: Rule = Rule {
 pub(super) const ACTIVATION: Rule = Rule {
     kind: FindingKind::KmsActivation,
     claims: Claims::Groups(|view, _| {
-        let answers = |row: &&Row<'_>| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public();
+        let answers =
+            |row: &&ProbedEndpoint<'_>| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public();
         Group::unless_empty("kms", view.proved().filter(answers).copied().collect())
     }),
     describe: activation,
@@ -85,7 +86,7 @@ fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 /// What only an appliance on the way makes visible.
 fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
-    let rows = |test: &dyn Fn(&Row<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
+    let rows = |test: &dyn Fn(&ProbedEndpoint<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
     let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));
     let untrusted = rows(&|row| row.cause() == Some(Cause::TlsUntrusted));
     let cut = rows(&|row| row.is_web() && row.cause().is_some_and(Cause::is_cut));

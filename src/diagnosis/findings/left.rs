@@ -6,7 +6,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind},
 };
@@ -61,15 +61,15 @@ fn kind_of(cause: Cause) -> Option<FindingKind> {
 
 /// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies is
 /// one thing, so the second joins the first.
-pub(super) fn of<'a>(_: &RunView<'a>, rows: &[Row<'a>], kind: FindingKind) -> Vec<Group<'a>> {
+pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: FindingKind) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     // A datagram that nobody answers is silence: there is no connection that could be cut.
-    let kind_of = |row: &Row<'_>| match row.cause() {
+    let kind_of = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::HelloTimeout) if !row.is_tcp() => Some(FindingKind::Silence),
         cause => kind_of(cause?),
     };
     for row in rows.iter().filter(|row| kind_of(row) == Some(kind)) {
-        let place = |row: &Row<'a>| (row.endpoint.host.as_str(), row.endpoint.port);
+        let place = |row: &ProbedEndpoint<'a>| (row.endpoint.host.as_str(), row.endpoint.port);
         let belongs = |group: &Group<'a>| {
             group.scope == row.endpoint.dependency || group.rows.iter().any(|other| place(other) == place(row))
         };
@@ -86,7 +86,7 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &st
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let title = phrases::whose(rows);
-    let cause = rows.first().and_then(Row::cause);
+    let cause = rows.first().and_then(ProbedEndpoint::cause);
     let shared = cause.filter(|_| rows.iter().all(|row| row.cause() == cause));
     let headline = match shared {
         Some(cause) => phrases::headline(rows, cause),
@@ -106,8 +106,8 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &st
 }
 
 /// How many hosts of a dependency work on the ports of these rows.
-pub(super) fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
-    let alike = |other: &Row<'_>| {
+pub(super) fn well(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize {
+    let alike = |other: &ProbedEndpoint<'_>| {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
     };
@@ -115,7 +115,7 @@ pub(super) fn well(view: &RunView<'_>, rows: &[Row<'_>]) -> usize {
 }
 
 /// How many hosts it is of all that the dependency has on these ports, where others work: `, 2 of 9 hosts`.
-pub(super) fn share(view: &RunView<'_>, rows: &[Row<'_>]) -> String {
+pub(super) fn share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
     let (well, ill) = (well(view, rows), phrases::hosts(rows).len());
     if well == 0 {
         String::new()

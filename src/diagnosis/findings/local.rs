@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     net::{SocketFailure, tcp::TcpEnd},
@@ -52,16 +52,16 @@ pub(super) const LIMITS: Rule = Rule {
     describe: limits,
 };
 
-fn is_untried(row: &Row<'_>) -> bool {
+fn is_untried(row: &ProbedEndpoint<'_>) -> bool {
     row.judgement.cause == Some(Cause::LocalFault)
 }
 
 /// Whether its name was asked of a stub of this VM, in vain.
-fn is_stubbed(row: &Row<'_>) -> bool {
+fn is_stubbed(row: &ProbedEndpoint<'_>) -> bool {
     matches!(row.judgement.name, Some(Err(_))) && row.deciding_server().is_some_and(|server| server.ip().is_loopback())
 }
 
-fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
+fn is_refused_here(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     is_kept_here(row)
         || row
             .icmp()
@@ -69,7 +69,7 @@ fn is_refused_here(view: &RunView<'_>, row: &Row<'_>) -> bool {
 }
 
 /// Whether the kernel could not send on any connection to it, and nothing else is known of it.
-fn is_kept_here(row: &Row<'_>) -> bool {
+fn is_kept_here(row: &ProbedEndpoint<'_>) -> bool {
     let kept = |attempt: &Attempt| {
         let tcp = attempt.tcp.as_ref();
         tcp.is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { kept_here: true, .. }))
@@ -77,7 +77,7 @@ fn is_kept_here(row: &Row<'_>) -> bool {
     row.cause() == Some(Cause::TcpTimeout) && row.decisive().is_some_and(kept)
 }
 
-fn is_without_route(row: &Row<'_>) -> bool {
+fn is_without_route(row: &ProbedEndpoint<'_>) -> bool {
     let at_once =
         |(failure, _): (&SocketFailure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some();
     row.cause() == Some(Cause::TcpNoRoute) || (row.cause().is_some() && row.failures().any(at_once))
@@ -87,12 +87,12 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let errors: Vec<String> = group
         .rows
         .iter()
-        .flat_map(Row::icmp)
+        .flat_map(ProbedEndpoint::icmp)
         .filter(|(error, _)| view.is_own(error))
         .map(|(error, _)| format!("{error}: one of this VM's own addresses"))
         .collect();
     let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
-    let kept: Vec<Row<'a>> = group.rows.iter().filter(|row| is_kept_here(row)).copied().collect();
+    let kept: Vec<ProbedEndpoint<'a>> = group.rows.iter().filter(|row| is_kept_here(row)).copied().collect();
     let dropped = (!kept.is_empty()).then(|| {
         format!(
             "the kernel could not retransmit its SYNs to {} (TCP_INFO), so they are dropped before they leave this VM",
@@ -117,10 +117,10 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
-    let is_v6 = |row: &Row<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
+    let is_v6 = |row: &ProbedEndpoint<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
     // What was sent out over the same kind of address, whatever became of it, shows that there is a default route; and where
     // there is none, the kernel says that the network is unreachable, not the host.
-    let was_sent = |row: &&Row<'a>| row.is_public() && !is_without_route(row) && !is_untried(row);
+    let was_sent = |row: &&ProbedEndpoint<'a>| row.is_public() && !is_without_route(row) && !is_untried(row);
     let has_another = view
         .rows
         .iter()
@@ -129,7 +129,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let by_route = group
         .rows
         .iter()
-        .flat_map(Row::failures)
+        .flat_map(ProbedEndpoint::failures)
         .any(|(failure, _)| failure.errno == Some(libc::EHOSTUNREACH));
     let fix = if has_another || by_route {
         "Remove this VM's own route that rejects these addresses, or add one that leads there, then run again."
@@ -170,7 +170,7 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let errnos: Vec<i32> = group
         .rows
         .iter()
-        .flat_map(Row::failures)
+        .flat_map(ProbedEndpoint::failures)
         .filter_map(|(failure, _)| failure.errno)
         .collect();
     let any = |wanted: &[i32]| errnos.iter().any(|errno| wanted.contains(errno));

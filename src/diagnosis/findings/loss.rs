@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, Ending, FindingKind, Fix, Suspect},
     text::words::{self, count},
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
         if !view.line.loses() && !view.line.is_slow() {
             return Vec::new();
         }
-        let mut rows: Vec<Row<'_>> = Vec::new();
+        let mut rows: Vec<ProbedEndpoint<'_>> = Vec::new();
         if flows::is_loss(view) {
             rows.extend(
                 unexplained
@@ -40,7 +40,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Whether the line can explain why a row is blocked: it is silent, and not so often asked that the line cannot.
-pub(super) fn is_chance(view: &RunView<'_>, row: &Row<'_>) -> bool {
+pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let Some(cause) = row.cause().filter(|cause| cause.ending() == Ending::Silence) else {
         return false;
     };

@@ -15,7 +15,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, Server},
+        view::{ProbedEndpoint, RunView, Server},
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
     plan::Destination,
@@ -27,16 +27,16 @@ use crate::{
 pub(super) const NO_NAMES: Rule = Rule {
     kind: FindingKind::NoNames,
     claims: Claims::Groups(|view, unexplained| {
-        let resolves = |row: &Row<'_>| {
+        let resolves = |row: &ProbedEndpoint<'_>| {
             matches!(row.endpoint.destination, Destination::Name)
                 && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
         };
         let liars = liars(unexplained);
-        let failed = |row: &Row<'_>| is_failed_lookup(row, &liars);
+        let failed = |row: &ProbedEndpoint<'_>| is_failed_lookup(row, &liars);
         if view.rows.iter().any(|row| resolves(row) || passes_over_udp(row)) || !unexplained.iter().any(failed) {
             return Vec::new();
         }
-        let rows: Vec<Row<'_>> = unexplained
+        let rows: Vec<ProbedEndpoint<'_>> = unexplained
             .iter()
             .filter(|row| row.tested_server().is_some() || failed(row))
             .copied()
@@ -72,13 +72,13 @@ pub(super) const NAME_SERVER: Rule = Rule {
 };
 
 /// Whether a server answers its own test, in the way in which names are asked for.
-fn passes_over_udp(row: &Row<'_>) -> bool {
+fn passes_over_udp(row: &ProbedEndpoint<'_>) -> bool {
     row.tested_server().is_some() && !row.is_tcp() && row.judgement.verdict.is_proved()
 }
 
 /// Whether all of it is about one name: no server was tested, and no other name asked for.
-fn is_one_name(view: &RunView<'_>, rows: &[Row<'_>]) -> bool {
-    let asked = |row: &Row<'_>| matches!(row.endpoint.destination, Destination::Name) && row.trace.is_some();
+fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
+    let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, Destination::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
@@ -89,19 +89,22 @@ fn is_anybody_alive(view: &RunView<'_>) -> bool {
 }
 
 /// Servers that deny a name which exists, in their own test. They are not believed when they deny others.
-fn liars(rows: &[Row<'_>]) -> Vec<SocketAddr> {
-    let lies = |row: &&Row<'_>| {
+fn liars(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
+    let lies = |row: &&ProbedEndpoint<'_>| {
         let cause = row.cause();
         matches!(
             cause,
             Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole)
         )
     };
-    rows.iter().filter(lies).filter_map(Row::tested_server).collect()
+    rows.iter()
+        .filter(lies)
+        .filter_map(ProbedEndpoint::tested_server)
+        .collect()
 }
 
 /// Whether the lookup of its name failed for a reason that lies with the server.
-fn is_failed_lookup(row: &Row<'_>, liars: &[SocketAddr]) -> bool {
+fn is_failed_lookup(row: &ProbedEndpoint<'_>, liars: &[SocketAddr]) -> bool {
     match row.cause() {
         Some(Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail) => row.tested_server().is_none(),
         Some(Cause::DnsNxdomain | Cause::DnsNoAddress | Cause::DnsSinkhole) => {
@@ -112,7 +115,7 @@ fn is_failed_lookup(row: &Row<'_>, liars: &[SocketAddr]) -> bool {
 }
 
 /// The cause that all of these share; `None` where they have several.
-fn shared(rows: &[Row<'_>]) -> Option<Cause> {
+fn shared(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     let first = rows.first()?.cause()?;
     rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
 }
@@ -126,7 +129,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .map(|server| server.ip().to_string())
         .collect();
     let servers = distinct(addresses.iter().map(String::as_str));
-    let names: Vec<Row<'a>> = rows
+    let names: Vec<ProbedEndpoint<'a>> = rows
         .iter()
         .filter(|row| row.tested_server().is_none())
         .copied()
@@ -224,7 +227,10 @@ const MOST_FIX: usize = 300;
 
 fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let server = rows.first().and_then(Row::deciding_server).map(|server| server.ip());
+    let server = rows
+        .first()
+        .and_then(ProbedEndpoint::deciding_server)
+        .map(|server| server.ip());
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
     let seen = server.map(|server| view.server(server)).unwrap_or_default();
     let cause = shared(rows);
@@ -303,7 +309,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// How the server takes questions over TCP, where all of these were sent there by replies over UDP that were cut short.
-fn cut_short(rows: &[Row<'_>]) -> Option<Reading> {
+fn cut_short(rows: &[ProbedEndpoint<'_>]) -> Option<Reading> {
     let questions = || {
         rows.iter()
             .filter_map(|row| row.trace?.name.as_ref()?.decision())
@@ -340,7 +346,11 @@ fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str>
 
 fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
-    let Some(server) = rows.first().and_then(Row::tested_server).map(|server| server.ip()) else {
+    let Some(server) = rows
+        .first()
+        .and_then(ProbedEndpoint::tested_server)
+        .map(|server| server.ip())
+    else {
         return Account::default();
     };
     let seen = view.server(server);
@@ -399,7 +409,7 @@ fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
 }
 
 /// What the tests of the servers themselves gave, one sentence for each server and transport.
-fn tests(rows: &[Row<'_>]) -> Vec<String> {
+fn tests(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let tested = rows.iter().filter(|row| row.tested_server().is_some()).take(3);
     tested
         .map(|row| {

@@ -10,7 +10,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::words::{count, list},
@@ -54,14 +54,14 @@ pub(super) const LEFT: Rule = Rule {
 };
 
 /// The address that decided about a row which is blocked for this cause.
-fn led_to(row: &Row<'_>, cause: Cause) -> Option<IpAddr> {
+fn led_to(row: &ProbedEndpoint<'_>, cause: Cause) -> Option<IpAddr> {
     let outcomes = &row.judgement.outcomes;
     let outcome = outcomes.get(row.judgement.decisive.unwrap_or(0))?;
     (row.cause() == Some(cause)).then(|| outcome.address.ip())
 }
 
 /// `Azure SQL: the name resolves`, `7 names resolve`.
-fn who(rows: &[Row<'_>]) -> String {
+fn who(rows: &[ProbedEndpoint<'_>]) -> String {
     match phrases::hosts(rows)[..] {
         [_] => format!("{}: the name resolves", phrases::leader(rows)),
         ref many => format!("{} resolve", count(many.len(), "name")),
@@ -123,7 +123,7 @@ fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// Asks the server that decided again.
-fn ask(rows: &[Row<'_>]) -> Option<String> {
+fn ask(rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     rows.first()
         .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
 }
@@ -131,7 +131,10 @@ fn ask(rows: &[Row<'_>]) -> Option<String> {
 fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows).len();
-    let server = rows.first().and_then(Row::deciding_server).map(|server| server.ip());
+    let server = rows
+        .first()
+        .and_then(ProbedEndpoint::deciding_server)
+        .map(|server| server.ip());
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
     let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), phrases::examples(rows));
     if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {

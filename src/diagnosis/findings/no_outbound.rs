@@ -9,7 +9,7 @@ use crate::{
         fix,
         grounds::Grounds,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect, prediction::Expected},
     text::words::{count, list},
@@ -44,26 +44,26 @@ pub(super) const NO_OUTBOUND: Rule = Rule {
     describe: private_subnet,
 };
 
-fn is_denied(row: &Row<'_>) -> bool {
+fn is_denied(row: &ProbedEndpoint<'_>) -> bool {
     row.prediction.is_some_and(|it| it.verdict == Expected::Deny)
 }
 
-fn is_sunk(row: &Row<'_>) -> bool {
+fn is_sunk(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::DnsSinkhole)
 }
 
 /// What is silent, where everything is that only a way out leads to.
-fn silent<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Row<'a>> {
-    let beyond: Vec<&Row<'a>> = beyond(view).collect();
+fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<ProbedEndpoint<'a>> {
+    let beyond: Vec<&ProbedEndpoint<'a>> = beyond(view).collect();
     if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
         return Vec::new();
     }
-    let is_silent = |row: &&Row<'a>| row.is_silent() && row.is_public() && !is_sunk(row);
+    let is_silent = |row: &&ProbedEndpoint<'a>| row.is_silent() && row.is_public() && !is_sunk(row);
     unexplained.iter().filter(is_silent).copied().collect()
 }
 
 /// Rows that only a way out leads to.
-fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b Row<'a>> {
+fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b ProbedEndpoint<'a>> {
     view.rows.iter().filter(|row| {
         row.is_public() && !is_sunk(row) && row.endpoint.protocol != Protocol::Dns && !OTHER_WAYS.contains(&row.tag())
     })
@@ -117,7 +117,7 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ))
         .open("a rule that denies Internet, or a route with next hop None, would look the same")
         .note("subnets in new virtual networks are private by default: without a public address or a NAT gateway, a VM has no outbound access");
-    let mut servers = view.proved().filter_map(Row::tested_server);
+    let mut servers = view.proved().filter_map(ProbedEndpoint::tested_server);
     if let Some(server) = servers.next() {
         grounds = grounds.note(format!(
             "the name server {} answers, so this VM itself is on the network",

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
 };
@@ -25,7 +25,7 @@ pub(super) const NEVER_TRIED: Rule = Rule {
 };
 
 /// The dependency of a row that must be blocked.
-fn must_be_blocked(row: &Row<'_>) -> Option<String> {
+fn must_be_blocked(row: &ProbedEndpoint<'_>) -> Option<String> {
     (!should_work(row)).then(|| row.endpoint.dependency.clone())
 }
 

@@ -11,7 +11,7 @@ use crate::{
         fix,
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     import::OWN_HOSTNAMES,
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -46,7 +46,7 @@ impl Astray {
     }
 }
 
-fn astray(row: &Row<'_>) -> Option<Astray> {
+fn astray(row: &ProbedEndpoint<'_>) -> Option<Astray> {
     let own = row
         .endpoint
         .of_instance
@@ -116,7 +116,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Grounds {
+fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr>) -> Grounds {
     let mut grounds = Grounds::default();
     for row in rows {
         let host = &row.endpoint.host;
@@ -158,7 +158,7 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>], right: Option<IpAddr>) -> Groun
 }
 
 /// A zone for all names of API Management, which no network should have, where an answer shows one.
-fn reserved_zone(view: &RunView<'_>, row: &Row<'_>) -> Option<String> {
+fn reserved_zone(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Option<String> {
     const RESERVED: [&str; 3] = ["azure-api.net", "azure-api.us", "azure-api.cn"];
     let mut zones = view.answers(row).filter_map(|reply| {
         let authority = reply.answer()?.authority.as_ref()?;

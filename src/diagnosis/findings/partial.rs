@@ -10,7 +10,7 @@ use crate::{
         grounds::{Grounds, Weight},
         outcome::{Outcome, Standing},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
     text::words::{count, distinct},
@@ -43,8 +43,8 @@ pub(super) const DNS_DIFFERS: Rule = Rule {
     kind: FindingKind::DnsDiffers,
     claims: Claims::Groups(|view, _| {
         let amiss = view.rows.iter().filter(|row| row.is_amiss());
-        let failing: Vec<SocketAddr> = amiss.filter_map(Row::tested_server).collect();
-        let differ = |row: &&Row<'_>| {
+        let failing: Vec<SocketAddr> = amiss.filter_map(ProbedEndpoint::tested_server).collect();
+        let differ = |row: &&ProbedEndpoint<'_>| {
             is_degraded(row) && row.judgement.cause.is_none() && !row.servers().any(|server| failing.contains(&server))
         };
         Group::unless_empty("name-servers", view.rows.iter().filter(differ).copied().collect())
@@ -52,7 +52,7 @@ pub(super) const DNS_DIFFERS: Rule = Rule {
     describe: servers_differ,
 };
 
-fn is_degraded(row: &Row<'_>) -> bool {
+fn is_degraded(row: &ProbedEndpoint<'_>) -> bool {
     row.judgement.verdict == Verdict::Degraded && should_work(row)
 }
 
@@ -60,9 +60,9 @@ fn is_failure(outcome: &Outcome) -> bool {
     matches!(outcome.standing, Standing::Failed(_))
 }
 
-fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&Row<'a>) -> bool) -> Vec<Group<'a>> {
+fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> bool) -> Vec<Group<'a>> {
     // Where connections to one address differ, or packets of full size are lost, that is the finding.
-    let is_elsewhere = |row: &Row<'a>| view.is_divided(row) || row.judgement.cause == Some(Cause::PathMtu);
+    let is_elsewhere = |row: &ProbedEndpoint<'a>| view.is_divided(row) || row.judgement.cause == Some(Cause::PathMtu);
     Group::by(&view.rows, |row| {
         (is_degraded(row) && !is_elsewhere(row) && test(row)).then(|| row.endpoint.dependency.clone())
     })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    diagnosis::view::{Row, RunView},
+    diagnosis::view::{ProbedEndpoint, RunView},
     model::{Cause, Need},
     net::tcp::TcpEnd,
     probe::control::TEST_NET_1,
@@ -22,7 +22,7 @@ const SHORT: usize = 30;
 const MOST_PORTS: usize = 4;
 
 /// The ports of some rows, as a rule names them: `TCP 5671, 5672`; many of them as a number: `9 TCP ports`.
-pub(super) fn ports(rows: &[Row<'_>]) -> String {
+pub(super) fn ports(rows: &[ProbedEndpoint<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     for row in rows {
         let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
@@ -42,7 +42,7 @@ pub(super) fn ports(rows: &[Row<'_>]) -> String {
 }
 
 /// The ports of some rows as a scope: `tcp-5671-5672`, `udp-123`.
-pub(super) fn port_scope(rows: &[Row<'_>]) -> String {
+pub(super) fn port_scope(rows: &[ProbedEndpoint<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
     for row in rows {
         let ports = by_transport.entry(row.endpoint.transport.as_str()).or_default();
@@ -64,7 +64,7 @@ pub(super) fn lost(host: &str) -> String {
 }
 
 /// A port of these rows on which somebody accepts connections for an address that nobody owns.
-pub(super) fn middlebox(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+pub(super) fn middlebox(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);
     let port = ports.find(|port| view.controls.intercepts(*port))?;
     Some(format!(
@@ -73,22 +73,22 @@ pub(super) fn middlebox(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> 
 }
 
 /// The distinct hosts, in order.
-pub(super) fn hosts<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+pub(super) fn hosts<'a>(rows: impl IntoIterator<Item = &'a ProbedEndpoint<'a>>) -> Vec<&'a str> {
     distinct(rows.into_iter().map(|row| row.endpoint.host.as_str()))
 }
 
 /// How many distinct hosts: `1 host`, `12 hosts`.
-pub(super) fn host_count(rows: &[Row<'_>]) -> String {
+pub(super) fn host_count(rows: &[ProbedEndpoint<'_>]) -> String {
     count(hosts(rows).len(), "host")
 }
 
 /// The titles of their dependencies, in order.
-pub(super) fn titles<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
+pub(super) fn titles<'a>(rows: impl IntoIterator<Item = &'a ProbedEndpoint<'a>>) -> Vec<&'a str> {
     distinct(rows.into_iter().map(|row| row.endpoint.title.as_str()))
 }
 
 /// Whose rows they are: the dependency's title, or those of what is the instance's own, each of which has its own.
-pub(super) fn whose(rows: &[Row<'_>]) -> String {
+pub(super) fn whose(rows: &[ProbedEndpoint<'_>]) -> String {
     if rows.iter().all(|row| row.endpoint.of_instance.is_some()) {
         list(&titles(rows), 2)
     } else {
@@ -97,7 +97,7 @@ pub(super) fn whose(rows: &[Row<'_>]) -> String {
 }
 
 /// How rows with one cause end: in its own words, unless the handshake had got further than they say.
-pub(super) fn headline(rows: &[Row<'_>], cause: Cause) -> String {
+pub(super) fn headline(rows: &[ProbedEndpoint<'_>], cause: Cause) -> String {
     let ports = ports(rows);
     let way = match cause {
         Cause::TlsReset => "reset",
@@ -127,12 +127,12 @@ pub(super) fn others_get_through(number: usize) -> String {
 }
 
 /// The ids of their dependencies, in order.
-pub(super) fn dependencies<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+pub(super) fn dependencies<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))
 }
 
 /// Whom a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
-pub(super) fn subject(rows: &[Row<'_>]) -> String {
+pub(super) fn subject(rows: &[ProbedEndpoint<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),
         [one, two] if one.len() + two.len() < SHORT => format!("{one} and {two}"),
@@ -141,14 +141,14 @@ pub(super) fn subject(rows: &[Row<'_>]) -> String {
 }
 
 /// The dependency that counts most, for a finding about one host of it.
-pub(super) fn leader<'a>(rows: &[Row<'a>]) -> &'a str {
+pub(super) fn leader<'a>(rows: &[ProbedEndpoint<'a>]) -> &'a str {
     rows.iter()
         .min_by_key(|row| (row.endpoint.need, row.index))
         .map_or("", |row| row.endpoint.title.as_str())
 }
 
 /// What breaks: the dependency's own words where it is one, else how many, and which.
-pub(super) fn impact(rows: &[Row<'_>]) -> String {
+pub(super) fn impact(rows: &[ProbedEndpoint<'_>]) -> String {
     let needs = [Need::Required, Need::Feature, Need::Documented];
     let weightiest = needs
         .iter()
@@ -174,14 +174,14 @@ pub(super) fn impact(rows: &[Row<'_>]) -> String {
 }
 
 /// One row in its own words, and how many are like it.
-pub(super) fn examples(rows: &[Row<'_>]) -> Vec<String> {
+pub(super) fn examples(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let Some((first, others)) = rows.split_first() else {
         return Vec::new();
     };
     if others.is_empty() {
         return vec![first.judgement.detail.clone()];
     }
-    let target = |row: &Row<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
+    let target = |row: &ProbedEndpoint<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
     let mut sentences = vec![format!("{}, {}", target(first), first.judgement.detail)];
     let alike: Vec<String> = others.iter().map(target).collect();
     let alike = distinct(alike.iter().map(String::as_str));
@@ -196,8 +196,8 @@ pub(super) fn examples(rows: &[Row<'_>]) -> Vec<String> {
 }
 
 /// The silence of some rows: how many hosts and addresses, and how many SYNs each left unanswered.
-pub(super) fn silence(rows: &[Row<'_>]) -> String {
-    let silent = rows.iter().flat_map(Row::attempts).filter_map(|attempt| {
+pub(super) fn silence(rows: &[ProbedEndpoint<'_>]) -> String {
+    let silent = rows.iter().flat_map(ProbedEndpoint::attempts).filter_map(|attempt| {
         let tcp = attempt.tcp.as_ref()?;
         match &tcp.end {
             TcpEnd::Silent { syns, .. } => Some((*syns, tcp.duration)),

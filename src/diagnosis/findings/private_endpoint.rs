@@ -6,7 +6,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::words::{distinct, list},
@@ -17,7 +17,7 @@ use crate::{
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PrivateEndpoint,
     claims: Claims::Groups(|_, unexplained| {
-        let rows: Vec<Row<'_>> = unexplained.iter().filter(|row| does_not_answer(row)).copied().collect();
+        let rows: Vec<ProbedEndpoint<'_>> = unexplained.iter().filter(|row| does_not_answer(row)).copied().collect();
         let scope = match &addresses(&rows)[..] {
             [address] => address.clone(),
             _ => "several".into(),
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
     describe,
 };
 
-fn does_not_answer(row: &Row<'_>) -> bool {
+fn does_not_answer(row: &ProbedEndpoint<'_>) -> bool {
     let mut outcomes = row.judgement.outcomes.iter();
     row.is_tcp()
         && should_work(row)
@@ -36,7 +36,7 @@ fn does_not_answer(row: &Row<'_>) -> bool {
         && outcomes.all(|outcome| address::is_private(outcome.address.ip()))
 }
 
-fn leads_through_a_link(row: &Row<'_>) -> bool {
+fn leads_through_a_link(row: &ProbedEndpoint<'_>) -> bool {
     let answer = row.trace.and_then(|trace| trace.name.as_ref()?.decision()?.answer());
     let labels = answer
         .into_iter()
@@ -45,7 +45,7 @@ fn leads_through_a_link(row: &Row<'_>) -> bool {
     labels.into_iter().any(|label| label == "privatelink")
 }
 
-fn addresses(rows: &[Row<'_>]) -> Vec<String> {
+fn addresses(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let all: Vec<String> = rows
         .iter()
         .flat_map(|row| row.judgement.addresses())

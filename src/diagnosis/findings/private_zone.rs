@@ -6,7 +6,7 @@ use crate::{
         dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::{
@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// The zone that hides the row's name, by the strongest sign in any answer.
-fn hiding_zone<'a>(view: &RunView<'a>, row: &Row<'a>) -> Option<(Option<String>, Sign)> {
+fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Option<String>, Sign)> {
     if !matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) || row.tested_server().is_some() {
         return None;
     }
@@ -48,7 +48,7 @@ const MANAGED: [&str; 4] = ["apimst", "apimgmtst", "apirpsql", "apikv-"];
 /// The tags of services of which everybody has resources of his own.
 const OF_EVERYBODY: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
-fn is_microsofts(row: &Row<'_>) -> bool {
+fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {
     let is_managed = MANAGED.iter().any(|prefix| row.endpoint.host.starts_with(prefix));
     is_managed || !(row.tag().is_empty() || OF_EVERYBODY.contains(&row.tag()))
 }
@@ -85,7 +85,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn remedy(zone: Option<&str>, rows: &[Row<'_>]) -> Fix {
+fn remedy(zone: Option<&str>, rows: &[ProbedEndpoint<'_>]) -> Fix {
     let quoted = zone.map_or_else(|| "ZONE".into(), quote);
     let update = |policy: &str| {
         format!("az network private-dns link vnet update -g RG -z {quoted} -n LINK --resolution-policy {policy}")
@@ -97,7 +97,7 @@ fn remedy(zone: Option<&str>, rows: &[Row<'_>]) -> Fix {
         .change([(update("NxDomainRedirect"), Some(update("Default")))])
 }
 
-fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
+fn summary(zone: Option<&str>, rows: &[ProbedEndpoint<'_>]) -> String {
     const FALL_BACK: &str = "let it fall back to public DNS (NxDomainRedirect)";
     if let Some(zone) = zone.filter(|zone| is_of_gateways(zone)) {
         return format!(
@@ -105,7 +105,8 @@ fn summary(zone: Option<&str>, rows: &[Row<'_>]) -> String {
              host name of the internal instance, or {FALL_BACK}."
         );
     }
-    let (theirs, own): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().copied().partition(is_microsofts);
+    let (theirs, own): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) =
+        rows.iter().copied().partition(is_microsofts);
     let (theirs, own) = (phrases::hosts(&theirs), phrases::hosts(&own));
     match (theirs.len(), own.len()) {
         (_, 0) => format!(

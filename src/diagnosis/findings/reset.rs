@@ -7,7 +7,7 @@ use crate::{
         grounds::{Grounds, Weight},
         outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     text::words::count,
@@ -41,16 +41,16 @@ pub(super) const LEFT: Rule = Rule {
 };
 
 /// Rows that no rule explains together with services of others: one for everything, by port, by tag, or by both.
-fn beside(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
-    let dialled: Vec<&Row<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
-    let is_whole = |row: &Row<'_>, by_port: bool, by_tag: bool| {
-        let is_akin = |other: &&Row<'_>| {
+fn beside(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
+    let dialled: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
+    let is_whole = |row: &ProbedEndpoint<'_>, by_port: bool, by_tag: bool| {
+        let is_akin = |other: &&ProbedEndpoint<'_>| {
             (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
         };
-        let akin: Vec<Row<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
+        let akin: Vec<ProbedEndpoint<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
         akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= FEWEST_DEPENDENCIES
     };
-    let is_lone = |row: &&Row<'_>| {
+    let is_lone = |row: &&ProbedEndpoint<'_>| {
         let rules = [(false, false), (true, false), (false, true), (true, true)];
         !rules.iter().any(|(by_port, by_tag)| is_whole(row, *by_port, *by_tag))
     };
@@ -64,13 +64,13 @@ fn beside(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
 }
 
 /// Whether it was dialled over TCP.
-fn is_dialled(row: &Row<'_>) -> bool {
+fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     let outcomes = &row.judgement.outcomes;
     row.is_tcp() && row.tested_server().is_none() && outcomes.iter().any(|outcome| outcome.tcp.is_some())
 }
 
 /// Whether nothing but resets came back, whatever that makes of it.
-fn is_reset(row: &Row<'_>) -> bool {
+fn is_reset(row: &ProbedEndpoint<'_>) -> bool {
     let mut outcomes = row.judgement.outcomes.iter();
     let opens = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
     outcomes
@@ -79,7 +79,7 @@ fn is_reset(row: &Row<'_>) -> bool {
         && !outcomes.any(opens)
 }
 
-fn is_refused(row: &Row<'_>) -> bool {
+fn is_refused(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none()
 }
 

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         grounds::Grounds,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
     text::words::{count, list},
@@ -16,7 +16,8 @@ use crate::{
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::RetiredHosts,
     claims: Claims::Groups(|view, _| {
-        let looked_up = |row: &&Row<'_>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();
+        let looked_up =
+            |row: &&ProbedEndpoint<'_>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();
         Group::unless_empty("documentation", view.rows.iter().filter(looked_up).copied().collect())
     }),
     describe,

@@ -8,9 +8,9 @@ use crate::{
     diagnosis::{
         context, fix,
         grounds::{Grounds, Weight},
-        pages::{self, Face, Page},
+        pages::{self, AnsweringPage, Face},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, FindingKind, Suspect},
     text::words::{count, list},
@@ -21,13 +21,13 @@ pub(super) const RULE: Rule = Rule {
     kind: FindingKind::DenyPage,
     claims: Claims::Groups(|view, _| {
         let pages = all(view);
-        let mut rows: Vec<(&Face, Row<'_>)> = pages::alike(&pages)
+        let mut rows: Vec<(&Face, ProbedEndpoint<'_>)> = pages::alike(&pages)
             .into_iter()
             .flatten()
             .filter_map(|page| Some((&page.face, *view.rows.get(page.index)?)))
             .collect();
         rows.sort_by_key(|(_, row)| row.index);
-        let in_order: Vec<Row<'_>> = rows.iter().map(|(_, row)| *row).collect();
+        let in_order: Vec<ProbedEndpoint<'_>> = rows.iter().map(|(_, row)| *row).collect();
         Group::by(&in_order, |row| {
             let (face, _) = rows.iter().find(|(_, other)| other.index == row.index)?;
             Some(format!("page-{}", phrases::slug(&phrases::shortened(&face.text))))
@@ -36,14 +36,14 @@ pub(super) const RULE: Rule = Rule {
     describe,
 };
 
-fn all(view: &RunView<'_>) -> Vec<Page> {
+fn all(view: &RunView<'_>) -> Vec<AnsweringPage> {
     pages::pages(view.rows.iter().map(|row| (row.endpoint, row.trace, row.judgement)))
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let pages = all(view);
-    let here: Vec<&Page> = pages
+    let here: Vec<&AnsweringPage> = pages
         .iter()
         .filter(|page| rows.iter().any(|row| row.index == page.index))
         .collect();

@@ -13,7 +13,7 @@ use crate::{
         grounds::{Grounds, Weight},
         outcome::Outcome,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Need, Stage},
     probe::trace::Attempt,
@@ -59,24 +59,24 @@ pub(super) const LEFT: Rule = Rule {
 };
 
 /// Whether it was dialled over TCP, and so can tell of a port.
-fn is_dialled(row: &Row<'_>) -> bool {
+fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp()
         && row.tested_server().is_none()
         && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
 }
 
-fn is_dropped(row: &Row<'_>) -> bool {
+fn is_dropped(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpTimeout) && row.tested_server().is_none()
 }
 
-fn by_port<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
-    let dropped: Vec<Row<'a>> = unexplained.iter().filter(|row| is_dropped(row)).copied().collect();
+fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+    let dropped: Vec<ProbedEndpoint<'a>> = unexplained.iter().filter(|row| is_dropped(row)).copied().collect();
     let mut ports: Vec<u16> = dropped.iter().map(|row| row.endpoint.port).collect();
     ports.sort_unstable();
     ports.dedup();
-    let mut groups: Vec<Vec<Row<'a>>> = Vec::new();
+    let mut groups: Vec<Vec<ProbedEndpoint<'a>>> = Vec::new();
     for port in ports.into_iter().filter(|port| is_about_the_port(view, *port)) {
-        let rows: Vec<Row<'a>> = dropped
+        let rows: Vec<ProbedEndpoint<'a>> = dropped
             .iter()
             .filter(|row| row.endpoint.port == port)
             .copied()
@@ -87,7 +87,7 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
             None => groups.push(rows),
         }
     }
-    let in_order = |mut rows: Vec<Row<'a>>| {
+    let in_order = |mut rows: Vec<ProbedEndpoint<'a>>| {
         rows.sort_by_key(|row| row.index);
         Group::new(phrases::port_scope(&rows), rows)
     };
@@ -97,17 +97,17 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
 /// Whether nobody answers on this port, while hosts of the same kind answer on another. A port that is theirs alone tells
 /// enough by itself, unless it is one that everybody has.
 fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
-    let (on_it, elsewhere): (Vec<&Row<'_>>, Vec<&Row<'_>>) = view
+    let (on_it, elsewhere): (Vec<&ProbedEndpoint<'_>>, Vec<&ProbedEndpoint<'_>>) = view
         .rows
         .iter()
         .filter(|row| is_dialled(row))
         .partition(|row| row.endpoint.port == port);
-    let is_akin = |other: &&&Row<'_>| {
+    let is_akin = |other: &&&ProbedEndpoint<'_>| {
         on_it
             .iter()
             .any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
     };
-    let proves_itself = |row: &&Row<'_>| row.judgement.verdict.is_proved();
+    let proves_itself = |row: &&ProbedEndpoint<'_>| row.judgement.verdict.is_proved();
     let mut akin = elsewhere.iter().filter(is_akin).peekable();
     let tells = if akin.peek().is_some() {
         akin.any(proves_itself)
@@ -117,14 +117,14 @@ fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
     tells && on_it.iter().all(|row| row.is_silent())
 }
 
-fn by_tag<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
-    let dialled = |row: &Row<'a>| {
-        let alike = |other: &&Row<'_>| {
+fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+    let dialled = |row: &ProbedEndpoint<'a>| {
+        let alike = |other: &&ProbedEndpoint<'_>| {
             other.tag() == row.tag() && other.endpoint.port == row.endpoint.port && is_dialled(other)
         };
         view.rows.iter().filter(alike).copied().collect::<Vec<_>>()
     };
-    let is_whole = |row: &Row<'a>| dialled(row).iter().all(Row::is_silent);
+    let is_whole = |row: &ProbedEndpoint<'a>| dialled(row).iter().all(ProbedEndpoint::is_silent);
     Group::by(unexplained, |row| {
         let named = is_dropped(row) && !row.tag().is_empty();
         (named && is_whole(row)).then(|| format!("tag-{}", phrases::kebab(row.tag())))
@@ -134,7 +134,7 @@ fn by_tag<'a>(view: &RunView<'a>, unexplained: &[Row<'a>]) -> Vec<Group<'a>> {
 fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
-    let tags = distinct(rows.iter().map(Row::tag));
+    let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
     let title = match (phrases::titles(rows).as_slice(), tags.as_slice()) {
         ([one], _) => format!("{one}: {ports} gets no reply (silently dropped)"),
         (_, [tag]) if group.scope.starts_with("tag-") => format!(
@@ -156,9 +156,9 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// What shows that packets are dropped, and not lost once. One unanswered packet is no rule.
-fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
-    let over_tcp = rows.iter().all(Row::is_tcp);
-    let tries: usize = rows.iter().map(Row::unanswered).sum();
+fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
+    let over_tcp = rows.iter().all(ProbedEndpoint::is_tcp);
+    let tries: usize = rows.iter().map(ProbedEndpoint::unanswered).sum();
     let basis = if tries > 1 { Basis::Pattern } else { Basis::Ambiguous };
     let seen = if over_tcp {
         vec![phrases::silence(rows)]
@@ -171,25 +171,29 @@ fn grounds(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
 }
 
 /// What in the same run would look like a rule that drops.
-pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
+pub(super) fn alike(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     let mut grounds = Grounds::default();
-    if rows.iter().any(Row::is_tcp)
+    if rows.iter().any(ProbedEndpoint::is_tcp)
         && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
     {
         grounds = grounds.against(phrases::lost(host));
-    } else if rows.iter().any(Row::is_tcp)
+    } else if rows.iter().any(ProbedEndpoint::is_tcp)
         && let Some(open) = unanswered_since(view, rows)
     {
         grounds = grounds.open(open);
     }
-    let is_akin = |other: &&Row<'_>| {
+    let is_akin = |other: &&ProbedEndpoint<'_>| {
         rows.iter().any(|row| {
             row.endpoint.port == other.endpoint.port
                 || row.endpoint.dependency == other.endpoint.dependency
                 || (!row.tag().is_empty() && row.tag() == other.tag())
         })
     };
-    let mut refused = view.rows.iter().filter(is_akin).filter_map(Row::refusal_on_the_way);
+    let mut refused = view
+        .rows
+        .iter()
+        .filter(is_akin)
+        .filter_map(ProbedEndpoint::refusal_on_the_way);
     if let Some(sender) = refused.find_map(|error| error.sender.filter(|_| !view.is_own(error))) {
         grounds = grounds.open(format!(
             "{sender} refuses similar connections, and routers rate-limit ICMP errors: it may be the same rule"
@@ -206,16 +210,16 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[Row<'_>]) -> Grounds {
 /// That new connections may have been lost whatever they went to: others were tried beside these rows, and none that began
 /// after one of them had first been silent was answered. Where that one takes a port of a NAT, only an answer to another that
 /// does counts.
-fn unanswered_since(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<&'static str> {
-    let counts = |row: &&Row<'_>| should_work(row) && row.endpoint.need != Need::Documented;
-    let is_other = |row: &&Row<'_>| !rows.iter().any(|own| own.index == row.index);
-    let is_dialled = |row: &Row<'_>| row.attempts().iter().any(|attempt| attempt.tcp.is_some());
+fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&'static str> {
+    let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
+    let is_other = |row: &&ProbedEndpoint<'_>| !rows.iter().any(|own| own.index == row.index);
+    let is_dialled = |row: &ProbedEndpoint<'_>| row.attempts().iter().any(|attempt| attempt.tcp.is_some());
     if !view.rows.iter().filter(counts).filter(is_other).any(is_dialled) {
         return None;
     }
     let takes_port = |attempt: &Attempt| address::takes_nat_port(attempt.address.ip());
     let late = view.controls.late.iter().map(|late| &late.attempt);
-    let attempts = view.rows.iter().flat_map(Row::attempts).chain(late);
+    let attempts = view.rows.iter().flat_map(ProbedEndpoint::attempts).chain(late);
     let answered: Vec<&Attempt> = attempts.filter(|attempt| attempt.is_answered()).collect();
     rows.iter().filter(counts).find_map(|row| {
         let silent = || row.attempts().iter().filter(|attempt| attempt.is_silent());
@@ -244,11 +248,11 @@ fn limits_its_errors(view: &RunView<'_>) -> Option<IpAddr> {
 
 /// A host that refused one connection and was silent to another, at the same address: no rule does both.
 fn answered_and_silent<'a>(view: &RunView<'a>) -> Option<&'a str> {
-    let ended = |row: &Row<'_>, address: SocketAddr, cause: Cause| {
+    let ended = |row: &ProbedEndpoint<'_>, address: SocketAddr, cause: Cause| {
         let mut outcomes = row.judgement.outcomes.iter();
         outcomes.any(|outcome| outcome.address == address && outcome.tcp == Some(Err(cause)))
     };
-    let does_both = |row: &&Row<'_>| {
+    let does_both = |row: &&ProbedEndpoint<'_>| {
         let addresses = row.judgement.addresses();
         let both = |address| ended(row, address, Cause::TcpRefused) && ended(row, address, Cause::TcpTimeout);
         addresses.into_iter().any(both)
@@ -258,12 +262,14 @@ fn answered_and_silent<'a>(view: &RunView<'a>) -> Option<&'a str> {
 }
 
 /// What answers where these rows are silent: by host, by tag, by port.
-fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
+fn contrast(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let ports: Vec<u16> = rows.iter().map(|row| row.endpoint.port).collect();
-    let elsewhere =
-        |other: &&Row<'_>| other.is_tcp() && other.tested_server().is_none() && !ports.contains(&other.endpoint.port);
-    let on_port =
-        |other: &&Row<'_>| other.is_tcp() && ports.contains(&other.endpoint.port) && other.tested_server().is_none();
+    let elsewhere = |other: &&ProbedEndpoint<'_>| {
+        other.is_tcp() && other.tested_server().is_none() && !ports.contains(&other.endpoint.port)
+    };
+    let on_port = |other: &&ProbedEndpoint<'_>| {
+        other.is_tcp() && ports.contains(&other.endpoint.port) && other.tested_server().is_none()
+    };
     let mut sentences = Vec::new();
     let same_host = view
         .proved()
@@ -276,7 +282,7 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
         ));
     }
     let same_port = phrases::hosts(view.proved().filter(on_port)).len();
-    let tags = distinct(rows.iter().map(Row::tag));
+    let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
     let same_tag = phrases::hosts(view.proved().filter(on_port).filter(|row| tags.contains(&row.tag()))).len();
     let are_own = rows.iter().all(|row| row.endpoint.of_instance.is_some());
     if are_own {
@@ -299,7 +305,7 @@ fn contrast(view: &RunView<'_>, rows: &[Row<'_>]) -> Vec<String> {
 }
 
 /// The port on which most endpoints prove themselves.
-fn busiest_port<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> Option<u16> {
+fn busiest_port<'a>(rows: impl Iterator<Item = &'a ProbedEndpoint<'a>>) -> Option<u16> {
     let mut counts: Vec<(u16, usize)> = Vec::new();
     for row in rows {
         match counts.iter_mut().find(|(port, _)| *port == row.endpoint.port) {

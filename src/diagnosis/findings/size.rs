@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
     probe::flows::SMALL_SEGMENT,
@@ -20,7 +20,7 @@ const SEVERAL: usize = 3;
 pub(super) const RULE: Rule = Rule {
     kind: FindingKind::PacketSize,
     claims: Claims::Groups(|view, _| {
-        let is_by_size = |row: &&Row<'_>| should_work(row) && row.judgement.cause == Some(Cause::PathMtu);
+        let is_by_size = |row: &&ProbedEndpoint<'_>| should_work(row) && row.judgement.cause == Some(Cause::PathMtu);
         Group::unless_empty("path", view.rows.iter().filter(is_by_size).copied().collect())
     }),
     describe,
@@ -69,7 +69,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// Which way the lost packets went, as far as that is seen.
-fn direction(rows: &[Row<'_>]) -> String {
+fn direction(rows: &[ProbedEndpoint<'_>]) -> String {
     // The certificates before it had arrived.
     let behind_tls = rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded);
     match behind_tls.count() {
@@ -86,7 +86,7 @@ fn direction(rows: &[Row<'_>]) -> String {
 }
 
 /// Whether segments came behind others that never did.
-fn has_gaps(row: &Row<'_>) -> bool {
+fn has_gaps(row: &ProbedEndpoint<'_>) -> bool {
     row.attempts().iter().any(|attempt| {
         let counted = attempt.counted.filter(|_| attempt.segment.is_none());
         counted

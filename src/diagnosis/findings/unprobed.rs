@@ -6,7 +6,7 @@ use crate::{
         fix,
         grounds::Grounds,
         rule::{Account, Claims, Group, Rule},
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{
         Cause, Direction, FindingKind, Fix, Need, Prediction, Suspect,
@@ -41,8 +41,9 @@ pub(super) const ASYMMETRIC_ROUTE: Rule = Rule {
         let lost = view
             .predictions
             .is_some_and(|predictions| predictions.lost_replies.is_some());
-        let managed =
-            |row: &&Row<'_>| lost && counts(row.endpoint) && row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
+        let managed = |row: &&ProbedEndpoint<'_>| {
+            lost && counts(row.endpoint) && row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT)
+        };
         let row = view.rows.iter().find(managed);
         row.map(|row| Group::new(&row.endpoint.dependency, vec![*row]))
             .into_iter()

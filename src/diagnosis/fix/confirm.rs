@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    diagnosis::view::{Row, RunView},
+    diagnosis::view::{ProbedEndpoint, RunView},
     model::{Direction, Protocol, Transport},
     plan::Destination,
     text::quote,
@@ -11,7 +11,7 @@ use crate::{
 
 /// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
 /// (Microsoft.ApiManagement 2024-05-01). It knows TCP only, so there is none for rows over UDP.
-pub(crate) fn check_from_instance(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
+pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<String> {
     let over_tcp = rows
         .iter()
         .filter(|row| row.endpoint.transport == Transport::Tcp && row.endpoint.direction == Direction::Outbound);

@@ -1,6 +1,6 @@
 //! Commands that only look.
 
-use crate::{diagnosis::view::Row, text::quote};
+use crate::{diagnosis::view::ProbedEndpoint, text::quote};
 
 /// What a subnet leaves by.
 pub(crate) const SUBNET: &str = "az network vnet subnet show -g RG --vnet-name VNET -n SUBNET --query \"{nat:natGateway.id, \
@@ -13,7 +13,7 @@ pub(crate) fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
 }
 
 /// Shows who signs for a host, with a tool that everybody has.
-pub(crate) fn show_issuer(row: &Row<'_>) -> String {
+pub(crate) fn show_issuer(row: &ProbedEndpoint<'_>) -> String {
     let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
     format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")
 }

@@ -9,12 +9,12 @@ use crate::{
     azure::{ACTIVATION, NextHop},
     diagnosis::{
         refutation::Refutation,
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
         way::account::last_hop,
     },
     model::{
         Direction, Fix, Prediction, Transport,
-        prediction::{Access, Expected, Place, RuleMatch},
+        prediction::{Access, Expected, NsgAttachment, RuleMatch},
     },
     rules::{Change, Choice, RuleFamily, Rules},
     text::words::{distinct, list},
@@ -25,14 +25,14 @@ const INTERNET: &str = "Internet";
 
 /// The rules of a kind that these rows require; `None` where nobody told of any. No rule by service tag covers a private
 /// endpoint.
-fn made(kind: RuleFamily, rows: &[Row<'_>], view: &RunView<'_>) -> Option<Rules> {
+fn made(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<Rules> {
     let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
     let ids: BTreeSet<String> = covered.map(|row| row.endpoint.id.clone()).collect();
     view.place.rules?.rules(kind, Choice::For(&ids)).ok()
 }
 
 /// The lines of these rules.
-pub(crate) fn lines(kind: RuleFamily, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Change> {
+pub(crate) fn lines(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Change> {
     made(kind, rows, view).map_or_else(Vec::new, |rules| rules.changes())
 }
 
@@ -42,14 +42,14 @@ fn narrowest(tag: &str, view: &RunView<'_>) -> String {
 }
 
 /// `TCP 1433 to Sql.WestEurope and TCP 443 to AzureKeyVault`, and how many more.
-fn what(rows: &[Row<'_>], view: &RunView<'_>) -> String {
+fn what(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> String {
     let named = traffic(rows, view);
     list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
 }
 
 /// What these rows are to a rule by address, each `TCP 1433 to Sql.WestEurope`: by service tag and transport, in the order
 /// of the rows; without a tag, by dependency.
-pub(crate) fn traffic(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
+pub(crate) fn traffic(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {
     let mut traffic: Vec<(Transport, String, Vec<u16>)> = Vec::new();
     for row in rows {
         let endpoint = row.endpoint;
@@ -90,7 +90,7 @@ pub(crate) fn traffic(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
 }
 
 /// What these rows are to a rule by name, by protocol and port: `http:80` and its names.
-pub(crate) fn by_name<'a>(rows: &[Row<'a>]) -> Vec<(&'static str, Vec<&'a str>)> {
+pub(crate) fn by_name<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<(&'static str, Vec<&'a str>)> {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
     let parts = [("http:80", names(80)), ("https:443", names(443))];
     parts.into_iter().filter(|(_, names)| !names.is_empty()).collect()
@@ -98,7 +98,7 @@ pub(crate) fn by_name<'a>(rows: &[Row<'a>]) -> Vec<(&'static str, Vec<&'a str>)>
 
 /// The addresses of the private endpoints that stand for a service with a tag, or of a backend in a private network; none,
 /// where any of its addresses is public.
-fn private_endpoints(row: &Row<'_>) -> Vec<IpAddr> {
+fn private_endpoints(row: &ProbedEndpoint<'_>) -> Vec<IpAddr> {
     let dialled = row.judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let is_somewhere = !row.tag().is_empty() || row.endpoint.of_instance.is_some();
     let dialled: Vec<IpAddr> = dialled.filter(|_| is_somewhere).collect();
@@ -110,7 +110,7 @@ fn private_endpoints(row: &Row<'_>) -> Vec<IpAddr> {
 }
 
 /// Lets rows through wherever packets are judged by address and port, as far as the network's own rules leave that open.
-pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let what = what(rows, view);
     let in_firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
         "with an application rule for the names"
@@ -123,12 +123,12 @@ pub(crate) fn allow(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
             Fix::new(format!("Allow {what} in the subnet's NSG{place}.")).change(lines)
         }
         Some(AtFault::OtherGroup(rule)) => Fix::new(match rule.place {
-            Place::Nic => format!(
+            NsgAttachment::Nic => format!(
                 "Allow {what} in the NSG of this VM's own network interface, before {} ({}): it does not apply to the \
                  instance.",
                 rule.name, rule.priority
             ),
-            Place::Subnet | Place::NetworkManager => format!(
+            NsgAttachment::Subnet | NsgAttachment::NetworkManager => format!(
                 "Allow {what} in the network manager's security admin rules, before {} ({}): NSG rules cannot \
                  override them.",
                 rule.name, rule.priority
@@ -175,7 +175,7 @@ enum AtFault<'a> {
     NextHop(&'a str),
 }
 
-fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
+fn at_fault<'a>(rows: &[ProbedEndpoint<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
     let predictions: Option<Vec<&Prediction>> = rows.iter().map(|row| row.prediction).collect();
     let predictions = predictions.filter(|_| Refutation::of(view).is_none())?;
     let (first, others) = predictions.split_first()?;
@@ -184,8 +184,8 @@ fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
         let route = prediction.route.as_ref();
         match (prediction.verdict, &prediction.nsg) {
             (Expected::Deny, Some(rule)) if rule.access == Access::Deny => Some(match rule.place {
-                Place::Subnet => AtFault::Group,
-                Place::Nic | Place::NetworkManager => AtFault::OtherGroup(rule),
+                NsgAttachment::Subnet => AtFault::Group,
+                NsgAttachment::Nic | NsgAttachment::NetworkManager => AtFault::OtherGroup(rule),
             }),
             (Expected::Deny, _) => route.map(|route| AtFault::Route(&route.prefix)),
             (Expected::Allow, Some(_)) => {
@@ -212,7 +212,7 @@ fn at_fault<'a>(rows: &[Row<'a>], view: &RunView<'_>) -> Option<AtFault<'a>> {
 }
 
 /// Where the rules of the subnet's group stand, and the lines that make them.
-fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
+fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
     let Some(Rules::Nsg(rules)) = made(RuleFamily::Nsg, rows, view) else {
         return (String::new(), Vec::new());
     };
@@ -231,7 +231,7 @@ fn in_group(rows: &[Row<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
 }
 
 /// Lets rows in, or from machine to machine, through the subnet's group.
-pub(crate) fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn let_in(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let (place, lines) = in_group(rows, view);
     let named: Vec<String> = rows
         .iter()
@@ -250,7 +250,7 @@ pub(crate) fn let_in(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
-pub(crate) fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_by_name(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let parts = by_name(rows);
     let most = if parts.iter().map(|(_, names)| names.len()).sum::<usize>() > 3 {
         2
@@ -267,8 +267,8 @@ pub(crate) fn allow_by_name(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// The tag by which a network rule lets these rows through, where one is enough for all of them.
-pub(crate) fn only_tag(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
-    let tags = distinct(rows.iter().map(Row::tag));
+pub(crate) fn only_tag(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<String> {
+    let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
     match tags.as_slice() {
         [tag] if !tag.is_empty() && *tag != INTERNET => Some(narrowest(tag, view)),
         _ => None,
@@ -276,13 +276,13 @@ pub(crate) fn only_tag(rows: &[Row<'_>], view: &RunView<'_>) -> Option<String> {
 }
 
 /// The name in an application rule: the documented wildcard where the host stands for one.
-fn name<'a>(row: &Row<'a>) -> &'a str {
+fn name<'a>(row: &ProbedEndpoint<'a>) -> &'a str {
     row.endpoint.pattern.as_deref().unwrap_or(&row.endpoint.host)
 }
 
 /// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
 /// not on its ports, and an application rule would break it: network rules only.
-pub(crate) fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_in_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let summary = format!(
         "Allow {} in the firewall with a network rule, never with an https application rule.",
         what(rows, view)
@@ -291,6 +291,6 @@ pub(crate) fn allow_in_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
 }
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
-pub(crate) fn allow_at(who: &str, rows: &[Row<'_>], view: &RunView<'_>) -> Fix {
+pub(crate) fn allow_at(who: &str, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     Fix::new(format!("Make {who} allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
 }

@@ -4,14 +4,14 @@ use super::reproduce::reproduction;
 use crate::{
     diagnosis::{
         fix,
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Finding, Fix, Need, Owner, Request, Suspect},
     rules::RuleFamily,
 };
 
 /// A block for each of those whom a finding suspects, in its order.
-pub(super) fn requests(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Request> {
+pub(super) fn requests(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Request> {
     let mut owners: Vec<Owner> = Vec::new();
     for owner in finding.suspects.iter().filter_map(|suspect| owner(*suspect)) {
         if !owners.contains(&owner) {
@@ -70,7 +70,7 @@ pub(super) fn requests(finding: &Finding, rows: &[Row<'_>], view: &RunView<'_>) 
 }
 
 /// The row that counts most, the first of those.
-fn first<'r, 'a>(rows: &'r [Row<'a>]) -> Option<&'r Row<'a>> {
+fn first<'r, 'a>(rows: &'r [ProbedEndpoint<'a>]) -> Option<&'r ProbedEndpoint<'a>> {
     rows.iter()
         .filter(|row| row.trace.is_some())
         .min_by_key(|row| (row.endpoint.need, row.index))
@@ -104,12 +104,13 @@ fn runs(command: &str) -> Owner {
 
 /// Whether rules that let something through mend it: not what is about the line, or must stay blocked, or is about names
 /// and those who serve them.
-fn is_missing_rule(finding: &Finding, rows: &[Row<'_>]) -> bool {
-    let is_let_through = |row: &Row<'_>| should_work(row) && !row.fails_by_name() && row.tested_server().is_none();
+fn is_missing_rule(finding: &Finding, rows: &[ProbedEndpoint<'_>]) -> bool {
+    let is_let_through =
+        |row: &ProbedEndpoint<'_>| should_work(row) && !row.fails_by_name() && row.tested_server().is_none();
     !finding.is_about_the_line() && rows.iter().all(is_let_through)
 }
 
-fn through_group(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
+fn through_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {
     let traffic = fix::traffic(rows, view).into_iter();
     traffic
         .map(|traffic| format!("NSG, outbound, from VirtualNetwork: {traffic}"))
@@ -117,8 +118,8 @@ fn through_group(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
 }
 
 /// Every rule in full: application rules for what they can judge, network rules for the rest.
-fn through_firewall(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<String> {
-    let (web, others): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.iter().partition(|row| row.is_web());
+fn through_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {
+    let (web, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) = rows.iter().partition(|row| row.is_web());
     let subnet = view.place.rules.and_then(|rules| rules.subnet());
     let from = subnet.map_or_else(|| "the instance's subnet".to_owned(), str::to_owned);
     let or = fix::only_tag(&web, view).map_or_else(String::new, |tag| format!(" (or a network rule to {tag})"));

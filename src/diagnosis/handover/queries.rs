@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Window,
     kql::{between, literal, literals, numbers},
-    seen::Seen,
+    seen::Observation,
 };
 use crate::{
     azure::PLATFORM,
@@ -29,8 +29,8 @@ const MOST_ADDRESSES: usize = 5;
 const DNS: u16 = 53;
 
 /// Every query for these flows. None for what never leaves the platform: neither rules nor logs see it.
-pub(super) fn queries(seen: &[Seen], own: &[IpAddr], window: Window) -> Vec<Query> {
-    let seen: Vec<&Seen> = seen
+pub(super) fn queries(seen: &[Observation], own: &[IpAddr], window: Window) -> Vec<Query> {
+    let seen: Vec<&Observation> = seen
         .iter()
         .filter(|seen| seen.flow.destination.ip() != PLATFORM)
         .collect();
@@ -66,7 +66,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(seen: &[&Seen], own: &[IpAddr], window: Window) -> Self {
+    fn of(seen: &[&Observation], own: &[IpAddr], window: Window) -> Self {
         let flows = || seen.iter().map(|seen| &seen.flow);
         let mut sources = distinct(flows().filter_map(|flow| Some(flow.source?.ip())));
         if sources.is_empty() {
@@ -237,7 +237,7 @@ impl Facts {
     }
 
     /// Azure Firewall's packet capture takes addresses and ports, no names and no ranges.
-    fn packet_capture(&self, seen: &[&Seen]) -> Query {
+    fn packet_capture(&self, seen: &[&Observation]) -> Query {
         let mut lines = Vec::new();
         for (transport, by_address) in by_transport(seen) {
             let addresses: Vec<IpAddr> = by_address.keys().copied().collect();
@@ -277,9 +277,9 @@ impl Facts {
     }
 
     /// A line for each destination port: protocol, source and destination with their ports, and when.
-    fn five_tuples(&self, seen: &[&Seen]) -> Query {
+    fn five_tuples(&self, seen: &[&Observation]) -> Query {
         let (from, to) = self.window;
-        let mut groups: BTreeMap<(&str, u16), Vec<&Seen>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, u16), Vec<&Observation>> = BTreeMap::new();
         for one in seen {
             let flow = &one.flow;
             let key = (flow.transport.as_str(), flow.destination.port());
@@ -321,7 +321,7 @@ const LATE: &str = "// Up to two hours late. Denied: the row names the rule. All
                     rule blocked it. Traffic that a firewall drops shows as allowed here.";
 
 /// Whether application rules see what is spoken there: HTTP, TLS, and SQL, on whatever port.
-fn is_judged_by_name(seen: &Seen) -> bool {
+fn is_judged_by_name(seen: &Observation) -> bool {
     let speaks = matches!(
         seen.protocol,
         Protocol::Http | Protocol::Https | Protocol::Tls | Protocol::Tds | Protocol::Amqps | Protocol::Redis
@@ -332,7 +332,7 @@ fn is_judged_by_name(seen: &Seen) -> bool {
 type Ports = Vec<u16>;
 
 /// The destination ports by transport and address.
-fn by_transport(seen: &[&Seen]) -> Vec<(Transport, BTreeMap<IpAddr, Ports>)> {
+fn by_transport(seen: &[&Observation]) -> Vec<(Transport, BTreeMap<IpAddr, Ports>)> {
     let of = |transport: Transport| {
         let mut by_address: BTreeMap<IpAddr, Ports> = BTreeMap::new();
         let flows = seen.iter().filter(|seen| seen.flow.transport == transport);
@@ -383,13 +383,13 @@ fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
 mod tests {
     use std::net::{IpAddr, SocketAddr};
 
-    use super::{Seen, queries};
+    use super::{Observation, queries};
     use crate::model::{Need, Protocol, Query, QueryLanguage, QueryTarget, SeenFlow, Transport};
 
-    fn seen(source: &str, destination: &str, host: &str, protocol: Protocol) -> Seen {
+    fn seen(source: &str, destination: &str, host: &str, protocol: Protocol) -> Observation {
         let destination: SocketAddr = destination.parse().unwrap();
         let is_udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
-        Seen {
+        Observation {
             flow: SeenFlow {
                 source: source.parse().ok(),
                 destination,
@@ -405,7 +405,7 @@ mod tests {
         }
     }
 
-    fn asked(seen: &[Seen]) -> Vec<Query> {
+    fn asked(seen: &[Observation]) -> Vec<Query> {
         let own: IpAddr = "10.1.0.4".parse().unwrap();
         let window = (seen[0].flow.at, seen[0].end);
         queries(seen, &[own], window)
@@ -501,7 +501,7 @@ mod tests {
 
     #[test]
     fn a_capture_takes_five_addresses_and_no_names() {
-        let of: Vec<Seen> = (1..=7)
+        let of: Vec<Observation> = (1..=7)
             .map(|n| seen("10.1.0.4:5", &format!("20.1.2.{n}:443"), "a.example", Protocol::Https))
             .collect();
         let queries = asked(&of);

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use crate::{
-    diagnosis::view::{Row, RunView},
+    diagnosis::view::{ProbedEndpoint, RunView},
     model::{Cause, Ending, Protocol, Transport},
     net::tcp::TcpEnd,
     text::quote,
 };
 
 /// A command that shows a row's failure, in curl, openssl, nslookup or Python.
-pub(super) fn reproduction(row: &Row<'_>, view: &RunView<'_>) -> String {
+pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> String {
     let endpoint = row.endpoint;
     let (port, name) = (endpoint.port, quote(&endpoint.host));
     if let Some(server) = row.tested_server() {

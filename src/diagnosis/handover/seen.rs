@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     diagnosis::{
         outcome::{Outcome, Standing},
-        view::{Row, RunView, should_work},
+        view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Cause, Need, Protocol, SeenFlow},
     net::dns::{DnsEnd, DnsExchange},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A connection or a question, with what decides whether it is told.
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) flow: SeenFlow,
     /// When it was over.
     pub(super) end: Timestamp,
@@ -32,8 +32,8 @@ pub(super) struct Seen {
 }
 
 /// What was seen of these rows that is not as it should be, in their order.
-pub(super) fn seen(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Seen> {
-    let mut seen: Vec<Seen> = Vec::new();
+pub(super) fn seen(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Observation> {
+    let mut seen: Vec<Observation> = Vec::new();
     let mut before: HashMap<(String, SocketAddr), usize> = HashMap::new();
     let mut asked: HashSet<&str> = HashSet::new();
     for row in rows {
@@ -56,7 +56,7 @@ pub(super) fn seen(rows: &[Row<'_>], view: &RunView<'_>) -> Vec<Seen> {
 }
 
 /// The questions for the name of a row that gave no address.
-fn questions(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
+fn questions(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
     let Some(name) = row.trace.and_then(|trace| trace.name.as_ref()) else {
         return Vec::new();
     };
@@ -75,7 +75,7 @@ fn questions(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
             at: moment(view, name.started),
             cause: row.judgement.cause,
         };
-        Seen::new(flow, exchange.duration, row, Protocol::Dns)
+        Observation::new(flow, exchange.duration, row, Protocol::Dns)
     });
     seen.collect()
 }
@@ -86,7 +86,7 @@ fn was_sent(exchange: &DnsExchange) -> bool {
 }
 
 /// The connections of a row, and the questions to it where it is spoken to over UDP.
-fn connections(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
+fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
     let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
     let counts = attempts.filter(|(attempt, outcome)| attempt.source().is_some() && is_worth_a_look(row, outcome));
     let seen = counts.map(|(attempt, outcome)| {
@@ -104,13 +104,13 @@ fn connections(row: &Row<'_>, view: &RunView<'_>) -> Vec<Seen> {
             at: moment(view, attempt.started),
             cause: outcome.standing.cause(),
         };
-        Seen::new(flow, duration(attempt), row, row.endpoint.protocol)
+        Observation::new(flow, duration(attempt), row, row.endpoint.protocol)
     });
     seen.collect()
 }
 
 /// Whether a connection is not as it should be. What never left this machine is nobody else's.
-fn is_worth_a_look(row: &Row<'_>, outcome: &Outcome) -> bool {
+fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
     let failed = match outcome.standing {
         Standing::Proved => !should_work(row),
         Standing::Untried(_) | Standing::Failed(Cause::TcpNoRoute) => false,
@@ -119,8 +119,8 @@ fn is_worth_a_look(row: &Row<'_>, outcome: &Outcome) -> bool {
     failed && !outcome.control
 }
 
-impl Seen {
-    fn new(flow: SeenFlow, duration: Duration, row: &Row<'_>, protocol: Protocol) -> Self {
+impl Observation {
+    fn new(flow: SeenFlow, duration: Duration, row: &ProbedEndpoint<'_>, protocol: Protocol) -> Self {
         Self {
             end: later(flow.at, duration),
             flow,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::row::Row;
+use super::row::ProbedEndpoint;
 use crate::{
     model::{Cause, Ending, Transport},
     net::{dns::DnsEnd, icmp::TcpFacts},
@@ -45,7 +45,7 @@ pub struct Line {
 
 impl Line {
     /// Looks over all rows, and over what the name servers said.
-    pub fn of<'a>(rows: &[Row<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
+    pub fn of<'a>(rows: &[ProbedEndpoint<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
         let mut line = Self::default();
         for row in rows {
             for (attempt, outcome) in row.attempts().iter().zip(&row.judgement.outcomes) {

@@ -20,7 +20,7 @@ use crate::{
 
 /// One endpoint, what was seen of it and what we say of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct ProbedEndpoint<'a> {
     /// Its place in the plan.
     pub index: usize,
     /// What was planned.
@@ -33,7 +33,7 @@ pub struct Row<'a> {
     pub prediction: Option<&'a Prediction>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ProbedEndpoint<'a> {
     /// Whether it is not as it should be.
     pub fn is_amiss(&self) -> bool {
         self.judgement.as_expected(self.endpoint.expect) == Some(false)
@@ -218,6 +218,6 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
 }
 
 /// Whether these rows must work, which a row that must be blocked never takes part in.
-pub fn should_work(row: &Row<'_>) -> bool {
+pub fn should_work(row: &ProbedEndpoint<'_>) -> bool {
     row.endpoint.expect == Expect::Reachable
 }

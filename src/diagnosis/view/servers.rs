@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::row::Row;
+use super::row::ProbedEndpoint;
 use crate::{
     model::Transport,
     net::{
@@ -40,14 +40,14 @@ pub struct Seen {
 
 impl Server {
     /// Looks over all questions that this server was asked in a run: about names, and in the tests of the servers.
-    pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &'a [Row<'a>]) -> Self {
+    pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &'a [ProbedEndpoint<'a>]) -> Self {
         let mut server = Self::default();
         let lookups = names
             .flat_map(NameTrace::everything_said)
             .flat_map(ServerReply::questions);
         let tests = rows
             .iter()
-            .flat_map(Row::attempts)
+            .flat_map(ProbedEndpoint::attempts)
             .filter_map(|attempt| attempt.dns.as_deref());
         for exchange in lookups.chain(tests).filter(|exchange| exchange.server.ip() == address) {
             server.add(exchange);

@@ -7,14 +7,14 @@ use crate::{
     diagnosis::{
         grounds::{Grounds, Weight},
         rule::Account,
-        view::{Row, RunView},
+        view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, Ending, Path, Suspect, prediction::Expected},
     text::words,
 };
 
 /// What a run saw of the way to one of these rows.
-pub fn reading<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Option<Reading<'a>> {
+pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<Reading<'a>> {
     view.ways.iter().find_map(|way| {
         let row = rows.iter().find(|row| row.index == way.endpoint)?;
         let route = row.prediction.and_then(|prediction| prediction.route.as_ref());
@@ -23,12 +23,12 @@ pub fn reading<'a>(view: &RunView<'a>, rows: &[Row<'a>]) -> Option<Reading<'a>> 
 }
 
 /// Where it stops, where that is known.
-pub fn path(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<Path> {
+pub fn path(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Path> {
     reading(view, rows)?.path()
 }
 
 /// The hop that saw the packets of these rows last, where whatever guards their subnet has let them go.
-pub fn last_hop(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
+pub fn last_hop(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let reading = reading(view, rows)?;
     let path = reading
         .path()
@@ -37,7 +37,7 @@ pub fn last_hop(view: &RunView<'_>, rows: &[Row<'_>]) -> Option<String> {
 }
 
 /// Adds to what is said of these rows what the way says.
-pub fn refine(view: &RunView<'_>, rows: &[Row<'_>], account: &mut Account) {
+pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let Some(reading) = reading(view, rows) else { return };
     let mut said = reading.says();
     let own = view.place.addresses;

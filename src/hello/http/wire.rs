@@ -53,7 +53,7 @@ where
 
 /// What a stream did.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct StreamRecord {
     /// The first bytes read, at most [`KEPT`].
     pub first: Vec<u8>,
     /// How it ended, if it did.
@@ -65,14 +65,14 @@ pub(super) struct Seen {
 /// hyper takes bytes that come before its request for an error; some firewalls send their deny page that early.
 pub(super) struct RecordingReader<'a, S> {
     io: &'a mut S,
-    seen: &'a mut Seen,
+    seen: &'a mut StreamRecord,
     spoken: bool,
     reader: Option<Waker>,
 }
 
 impl<'a, S> RecordingReader<'a, S> {
     /// Notes into `seen` what `io` does.
-    pub(super) fn new(io: &'a mut S, seen: &'a mut Seen) -> Self {
+    pub(super) fn new(io: &'a mut S, seen: &'a mut StreamRecord) -> Self {
         Self {
             io,
             seen,

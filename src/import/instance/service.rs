@@ -24,7 +24,7 @@ pub struct Service {
     /// The kind of network, by Azure's word: `None`, `External`, `Internal`.
     pub network: Option<String>,
     /// Where it runs, the primary location first.
-    pub locations: Vec<Place>,
+    pub locations: Vec<InstanceLocation>,
     /// Its host names: the default ones and its own.
     pub host_names: Vec<HostName>,
     /// The CA certificates that were uploaded to it.
@@ -33,7 +33,7 @@ pub struct Service {
 
 /// One location of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct InstanceLocation {
     /// The region, as the VM's metadata names regions.
     pub region: Option<String>,
     /// The resource id of its subnet.
@@ -77,9 +77,9 @@ impl Service {
             Some(sku) => sku.filled("name").map(Cow::into_owned),
             None => sku.text().map(Cow::into_owned),
         });
-        let mut locations = vec![Place::of(entry)];
+        let mut locations = vec![InstanceLocation::of(entry)];
         let more = entry.list("additionalLocations").into_iter().filter_map(Node::object);
-        locations.extend(more.map(|location| Place::of(&location)));
+        locations.extend(more.map(|location| InstanceLocation::of(&location)));
         let owned = |key: &str| entry.filled(key).map(Cow::into_owned);
         Self {
             name: owned("name").map(|name| name.to_ascii_lowercase()),
@@ -121,7 +121,7 @@ impl Service {
     }
 
     /// The location in a region, or the primary one.
-    pub fn place_in(&self, region: Option<&str>) -> Option<&Place> {
+    pub fn place_in(&self, region: Option<&str>) -> Option<&InstanceLocation> {
         let here = self
             .locations
             .iter()
@@ -154,7 +154,7 @@ impl Service {
     }
 }
 
-impl Place {
+impl InstanceLocation {
     fn of(location: &Object<'_>) -> Self {
         let network = ["virtualNetworkConfiguration", "virtualNetwork"]
             .into_iter()

@@ -3,7 +3,7 @@
 use super::part::{self, Part, Sort};
 use crate::{
     azure::{
-        json::{Document, Kind, Node, Object},
+        json::{AzureDocument, Kind, Node, Object},
         letters,
     },
     text::{one_line, words},
@@ -31,7 +31,7 @@ const DEEPEST: usize = 6;
 ///
 /// # Errors
 /// What it looks like instead.
-pub(super) fn sorted<'a>(document: &'a Document<'_>) -> Result<Sorted<'a>, String> {
+pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, String> {
     let mut sorted = Sorted::default();
     let root = document.root();
     if document.is_lossy() {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Match, Scope, matching::Fit};
 use crate::{
-    catalog::{Dependency, Endpoint, model::Target as To},
-    import::{Place, Target},
+    catalog::{Dependency, EndpointSpec, model::Target as To},
+    import::{HostOrAddresses, Target},
     model::Need,
 };
 
@@ -13,11 +13,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Additions {
     /// Entries that come before each one of the catalog.
-    before: Vec<Vec<Endpoint>>,
+    before: Vec<Vec<EndpointSpec>>,
     /// Ports of entries whose place was taken.
     taken: BTreeSet<(usize, u16)>,
     /// Entries that come last.
-    pub(super) own: Vec<Endpoint>,
+    pub(super) own: Vec<EndpointSpec>,
 }
 
 impl Additions {
@@ -71,7 +71,7 @@ impl Additions {
         if is_replaced {
             self.taken.insert((*entry, *port));
         }
-        self.before[*entry].push(Endpoint {
+        self.before[*entry].push(EndpointSpec {
             target: to,
             ports: vec![(*port, *protocol)],
             need: Some(need),
@@ -113,8 +113,8 @@ fn known(to: &To, target: &Target) -> To {
 /// A target's place, as an entry of the catalog has it.
 pub(super) fn place_of(target: &Target) -> To {
     match &target.place {
-        Place::Host(host) => To::Host(host.clone()),
-        Place::Addresses(addresses) => To::Addresses {
+        HostOrAddresses::Host(host) => To::Host(host.clone()),
+        HostOrAddresses::Addresses(addresses) => To::Addresses {
             addresses: addresses.clone(),
             any: false,
         },

@@ -10,14 +10,14 @@ use super::{
     endpoint,
     hosts::{Hosts, Odd, Spot},
     shown,
-    uses::{Group, Use, Users},
+    uses::{Use, UseKind, Users},
 };
 use crate::{
     catalog::{
-        Dependency, Endpoint,
+        Dependency, EndpointSpec,
         model::{Authority, OfInstance, Target as To, Validation},
     },
-    import::{Place, some_of},
+    import::{HostOrAddresses, some_of},
     model::Protocol,
     text::words,
 };
@@ -69,12 +69,12 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
         shared[index].uses.push(of);
     }
     let authorities: Arc<[Authority]> = authorities.into();
-    let mut by_group: HashMap<Group, Vec<Endpoint>> = HashMap::new();
+    let mut by_group: HashMap<UseKind, Vec<EndpointSpec>> = HashMap::new();
     for place in shared {
-        let group = place.uses.iter().map(|of| of.group).min().unwrap_or(Group::Backends);
+        let group = place.uses.iter().map(|of| of.group).min().unwrap_or(UseKind::Backends);
         by_group.entry(group).or_default().push(place.endpoint(&authorities));
     }
-    let groups = [Group::Backends, Group::IdentityProviders, Group::PolicyTargets];
+    let groups = [UseKind::Backends, UseKind::IdentityProviders, UseKind::PolicyTargets];
     let dependencies = groups
         .into_iter()
         .filter_map(|group| Some(dependency(group, by_group.remove(&group)?)));
@@ -103,7 +103,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
 }
 
 impl Shared {
-    fn endpoint(self, authorities: &Arc<[Authority]>) -> Endpoint {
+    fn endpoint(self, authorities: &Arc<[Authority]>) -> EndpointSpec {
         let tls = self.spot.as_ref().map_or(true, |spot| spot.tls);
         let of_instance = OfInstance {
             title: some(&words::distinct(self.uses.iter().map(|of| of.title.as_str()))),
@@ -118,8 +118,8 @@ impl Shared {
         };
         let target = match &self.spot {
             Ok(spot) => match &spot.place {
-                Place::Host(host) => To::Host(host.clone()),
-                Place::Addresses(addresses) => To::Addresses {
+                HostOrAddresses::Host(host) => To::Host(host.clone()),
+                HostOrAddresses::Addresses(addresses) => To::Addresses {
                     addresses: addresses.clone(),
                     any: false,
                 },
@@ -132,7 +132,7 @@ impl Shared {
             _ => Vec::new(),
         };
         let protocol = if tls { Protocol::Tls } else { Protocol::Tcp };
-        Endpoint {
+        EndpointSpec {
             names,
             note: self.note(tls),
             ..endpoint(target, self.port, protocol, of_instance)
@@ -214,23 +214,23 @@ fn some(items: &[&str]) -> String {
     words::list(items, 3)
 }
 
-fn dependency(group: Group, endpoints: Vec<Endpoint>) -> Dependency {
+fn dependency(group: UseKind, endpoints: Vec<EndpointSpec>) -> Dependency {
     let (id, title, feature, impact, docs) = match group {
-        Group::Backends => (
+        UseKind::Backends => (
             "backends",
             "Backends",
             "The APIs behind them",
             "Calls to the APIs behind them fail.",
             "https://learn.microsoft.com/azure/api-management/backends",
         ),
-        Group::IdentityProviders => (
+        UseKind::IdentityProviders => (
             "identity-providers",
             "Identity providers",
             "Sign-in and tokens",
             "Sign-in and tokens from these providers fail.",
             "https://learn.microsoft.com/azure/api-management/developer-portal-overview",
         ),
-        Group::PolicyTargets => (
+        UseKind::PolicyTargets => (
             "policy-targets",
             "Targets of policies",
             "Policies that call them",

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use crate::{
     address::is_impossible,
     import::{
-        Place,
+        HostOrAddresses,
         instance::{Link, NamedValue},
         name,
     },
@@ -15,7 +15,7 @@ use crate::{
 /// A host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
-    pub place: Place,
+    pub place: HostOrAddresses,
     pub port: u16,
     pub tls: bool,
 }

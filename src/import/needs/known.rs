@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, Needs};
+use super::{Needs, SettingValue};
 use crate::{
     azure::Cloud,
     import::{
-        Place, Target,
+        HostOrAddresses, Target,
         instance::{Instance, Link, Vault},
         name,
         view::Remark,
@@ -43,7 +43,7 @@ fn event_hubs(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
             (Some(host), _) => needs
                 .targets
                 .push(target(host, None, "event-hubs", format!("logger {}", logger.name))),
-            (None, Some(namespace)) => needs.values.push(Known {
+            (None, Some(namespace)) => needs.values.push(SettingValue {
                 hosts: suffix
                     .into_iter()
                     .flat_map(|suffix| {
@@ -81,7 +81,7 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
         match redis.zip(suffix) {
             Some((redis, suffix)) => {
                 let host = format!("{redis}.{suffix}");
-                needs.values.push(Known {
+                needs.values.push(SettingValue {
                     hosts: vec![target(
                         host.clone(),
                         Some(6380),
@@ -162,7 +162,7 @@ fn said(of: &str, vault: &Vault) -> String {
 
 fn target(host: String, port: Option<u16>, dependency: &'static str, kind: String) -> Target {
     Target {
-        place: Place::Host(host),
+        place: HostOrAddresses::Host(host),
         port,
         dependency: Some(dependency),
         kind,
@@ -172,8 +172,8 @@ fn target(host: String, port: Option<u16>, dependency: &'static str, kind: Strin
 
 fn host_of(link: &Link) -> Option<String> {
     match name::parse(link.as_str())? {
-        (Place::Host(host), _) => Some(host),
-        (Place::Addresses(_), _) => None,
+        (HostOrAddresses::Host(host), _) => Some(host),
+        (HostOrAddresses::Addresses(_), _) => None,
     }
 }
 

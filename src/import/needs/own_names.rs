@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::endpoint;
 use crate::{
     catalog::{
-        Dependency, Endpoint,
+        Dependency, EndpointSpec,
         model::{OfInstance, Target as To, Validation},
     },
     import::{
@@ -25,7 +25,7 @@ pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: 
     }
     // The configuration API is for self-hosted gateways alone.
     let counts = |name: &&HostName| name.role != Role::Configuration || has_gateways;
-    let endpoints: Vec<Endpoint> = service
+    let endpoints: Vec<EndpointSpec> = service
         .host_names
         .iter()
         .filter(counts)
@@ -67,7 +67,7 @@ fn leads_to(service: &Service, name: &HostName, region: Option<&str>) -> Vec<IpA
     addresses
 }
 
-fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
+fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> EndpointSpec {
     let (title, path) = match name.role {
         Role::Gateway => ("Gateway", Some("/status-0123456789abcdef")),
         Role::DeveloperPortal => ("Developer portal", Some("/signin")),
@@ -92,7 +92,7 @@ fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> Endpoint {
         unknown: None,
         leads_to,
     };
-    Endpoint {
+    EndpointSpec {
         path: path.map(str::to_owned),
         ..endpoint(To::Host(name.host.clone()), 443, Protocol::Https, of_instance)
     }

@@ -13,7 +13,7 @@ use crate::{
 
 /// The dependency that a use belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Group {
+pub(super) enum UseKind {
     Backends,
     IdentityProviders,
     PolicyTargets,
@@ -25,7 +25,7 @@ pub(super) type Users = Rc<[String]>;
 /// Something that the instance dials for somebody.
 #[derive(Debug, Clone)]
 pub(super) struct Use {
-    pub group: Group,
+    pub group: UseKind,
     /// What it is, in the user's words: `Backend orders`.
     pub title: String,
     /// Who needs it. Empty where no document tells.
@@ -215,7 +215,7 @@ impl<'a> Books<'a> {
             ..Validation::default()
         };
         let of = |title: String, link: &Link, is_proxy| Use {
-            group: Group::Backends,
+            group: UseKind::Backends,
             title,
             users: users.clone(),
             impact: impact.clone(),
@@ -248,7 +248,7 @@ impl<'a> Books<'a> {
             format!("Every call to {who} fails.")
         };
         Some(Use {
-            group: Group::Backends,
+            group: UseKind::Backends,
             title: format!("Backend of {who}"),
             users: [who].into(),
             impact,
@@ -320,7 +320,7 @@ impl<'a> Source<'a> {
         };
         match mention {
             Mention::Url { element, link } => of(
-                Group::PolicyTargets,
+                UseKind::PolicyTargets,
                 format!("{element} of {who}"),
                 format!("The {element} {policy} of {who} gets no reply."),
                 link,
@@ -332,14 +332,14 @@ impl<'a> Source<'a> {
                     ""
                 };
                 of(
-                    Group::Backends,
+                    UseKind::Backends,
                     format!("Backend of {who}"),
                     format!("{every_call}{sent} fails."),
                     link,
                 )
             }
             Mention::Metadata(link) => of(
-                Group::PolicyTargets,
+                UseKind::PolicyTargets,
                 format!("Token issuer of {who}"),
                 format!(
                     "Tokens cannot be validated: {} is refused with 401.",
@@ -424,7 +424,7 @@ fn together(of: &[(Users, bool)]) -> (Users, bool) {
 /// What the instance asks for tokens and their metadata.
 fn identity_providers(records: &Records) -> Vec<Use> {
     let of = |title: String, user: &str, impact: String, link: Link| Use {
-        group: Group::IdentityProviders,
+        group: UseKind::IdentityProviders,
         title,
         users: [user.to_owned()].into(),
         impact,
@@ -526,19 +526,19 @@ mod tests {
         let uses = of(&sharing(500, 40).records, &mut Vec::new());
         // Forty requests and the backend.
         assert_eq!(uses.len(), 41);
-        let requests: Vec<&Use> = uses.iter().filter(|of| of.group == Group::PolicyTargets).collect();
+        let requests: Vec<&Use> = uses.iter().filter(|of| of.group == UseKind::PolicyTargets).collect();
         assert_eq!(requests.len(), 40);
         assert!(requests.iter().all(|of| Rc::ptr_eq(&of.users, &requests[0].users)));
         assert!(uses.iter().all(|of| of.users.len() == 500), "{:?}", uses[0]);
         assert_eq!(requests[0].title, "send-request of API a0, API a1 and 498 more");
-        let backend = uses.iter().find(|of| of.group == Group::Backends).unwrap();
+        let backend = uses.iter().find(|of| of.group == UseKind::Backends).unwrap();
         assert_eq!(backend.impact, "Every call to API a0, API a1 and 498 more fails.");
     }
 
     #[test]
     fn a_fragment_of_one_policy_reads_as_the_policy_itself() {
         let uses = of(&sharing(1, 1).records, &mut Vec::new());
-        let request = uses.iter().find(|of| of.group == Group::PolicyTargets).unwrap();
+        let request = uses.iter().find(|of| of.group == UseKind::PolicyTargets).unwrap();
         assert_eq!(request.title, "send-request of API a0");
         assert_eq!(request.impact, "The send-request policy of API a0 gets no reply.");
     }

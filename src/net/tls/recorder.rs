@@ -17,7 +17,7 @@ use super::{chain::ChainFacts, roots::Roots};
 
 /// What one handshake showed.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct HandshakeRecord {
     pub chain: Option<ChainFacts>,
     pub key_proved: bool,
     pub asked: bool,
@@ -29,7 +29,7 @@ pub(super) struct Seen {
 pub(super) struct Recorder {
     roots: Arc<Roots>,
     names: Arc<[String]>,
-    seen: Mutex<Seen>,
+    seen: Mutex<HandshakeRecord>,
 }
 
 impl Recorder {
@@ -42,11 +42,11 @@ impl Recorder {
     }
 
     /// The notes, once the handshake is over.
-    pub(super) fn take(&self) -> Seen {
+    pub(super) fn take(&self) -> HandshakeRecord {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note(&self, note: impl FnOnce(&mut Seen)) {
+    fn note(&self, note: impl FnOnce(&mut HandshakeRecord)) {
         note(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -17,7 +17,7 @@ use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerifica
 const MOST: usize = 2048;
 
 /// What is known to be signed: digests over algorithm, key, message and signature.
-type Known = Mutex<HashSet<[u8; SHA256_OUTPUT_LEN]>>;
+type VerifiedDigests = Mutex<HashSet<[u8; SHA256_OUTPUT_LEN]>>;
 
 /// Algorithms that share what they remember.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Signatures(Vec<Remembering>);
 impl Signatures {
     /// These algorithms, with nothing remembered yet.
     pub(super) fn new(algorithms: &[&'static dyn SignatureVerificationAlgorithm]) -> Self {
-        let known = Arc::<Known>::default();
+        let known = Arc::<VerifiedDigests>::default();
         let remembering = |algorithm: &&'static dyn SignatureVerificationAlgorithm| Remembering {
             algorithm: *algorithm,
             known: known.clone(),
@@ -45,7 +45,7 @@ impl Signatures {
 #[derive(Debug)]
 struct Remembering {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
-    known: Arc<Known>,
+    known: Arc<VerifiedDigests>,
 }
 
 impl Remembering {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{Flows, Known, MOST, Showing, Shown};
+use super::{EarlierResult, Flows, MOST, Showing, Shown};
 use crate::{
     model::{Need, Transport},
     plan::Endpoint,
@@ -88,7 +88,7 @@ impl Tally {
             return false;
         }
         let fails = self.proved == 0 && self.fails(flows, waited);
-        let differs = flows.known.get(&endpoint.id) == Some(&Known::Differs);
+        let differs = flows.known.get(&endpoint.id) == Some(&EarlierResult::Differs);
         match self.started {
             1 if endpoint.need == Need::Documented => fails,
             1 => fails || differs || self.proved_then_silent > 0,
@@ -105,9 +105,9 @@ impl Tally {
     /// What this address adds to what the run has shown.
     pub(super) fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> Shown {
         let contradicts = match flows.known.get(&endpoint.id) {
-            Some(Known::Proves) => self.proved == 0 && self.fails(flows, waited),
-            Some(Known::Fails) => self.proved > 0,
-            Some(Known::Differs) | None => false,
+            Some(EarlierResult::Proves) => self.proved == 0 && self.fails(flows, waited),
+            Some(EarlierResult::Fails) => self.proved > 0,
+            Some(EarlierResult::Differs) | None => false,
         };
         Shown {
             open: contradicts,

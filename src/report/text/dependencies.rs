@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use anstyle::Style;
 
-use super::page::{Line, Page};
+use super::page::{StyledLine, TextPage};
 use crate::{
     model::{Cause, Endpoint, Need, Report},
     report::{
         Detail,
-        view::{self, Group, Status},
+        view::{self, DependencyGroup, Status},
     },
     text::{columns, shorten, style, words},
 };
@@ -21,7 +21,7 @@ const TITLE: usize = 14;
 const MOST_ROWS: usize = 6;
 
 /// Writes the tables of required and of optional dependencies.
-pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
+pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     let (counting, _) = view::split_findings(report);
     let explained = view::finding_numbers(&counting);
     let sections = [("REQUIRED", Need::Required), ("OPTIONAL", Need::Feature)]
@@ -38,22 +38,22 @@ pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
     };
     for (heading, need, groups) in sections.into_iter().filter(|(_, _, groups)| !groups.is_empty()) {
         page.gap();
-        page.line(Line::default().styled(style::HEADING, heading));
-        let (folded, shown): (Vec<&Group>, Vec<&Group>) =
+        page.line(StyledLine::default().styled(style::HEADING, heading));
+        let (folded, shown): (Vec<&DependencyGroup>, Vec<&DependencyGroup>) =
             groups.iter().partition(|group| is_folded(need, detail, group));
         for group in shown {
             table.row(page, group);
         }
         if !folded.is_empty() {
             let all = if folded.len() == groups.len() { "all " } else { "" };
-            let line = Line::at(2).styled(style::GOOD, Status::Ok.as_str()).to(TITLE);
+            let line = StyledLine::at(2).styled(style::GOOD, Status::Ok.as_str()).to(TITLE);
             page.line(line.text(&format!("{all}{}", words::count(folded.len(), "dependency"))));
         }
     }
 }
 
 /// Whether a dependency shares its line: an optional one that is well.
-fn is_folded(need: Need, detail: Detail, group: &Group) -> bool {
+fn is_folded(need: Need, detail: Detail, group: &DependencyGroup) -> bool {
     need == Need::Feature && detail < Detail::Everything && group.status() == Status::Ok && !group.is_negative()
 }
 
@@ -64,20 +64,20 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    fn row(&self, page: &mut Page, group: &Group) {
+    fn row(&self, page: &mut TextPage, group: &DependencyGroup) {
         let status = group.status();
         let style = style(status);
         let title = shorten(group.title, self.title_width, page.ellipsis());
         let count = format!("{}/{}", group.well(), group.endpoints.len());
         let count_end = TITLE + self.title_width + 7;
-        let line = Line::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
+        let line = StyledLine::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
         let line = line.to(count_end - columns(&count)).text(&count).to(count_end + 2);
         page.line(line.styled(style::QUIET, &self.note(group)));
         self.details(page, group);
     }
 
     /// What a row says behind its count.
-    fn note(&self, group: &Group) -> String {
+    fn note(&self, group: &DependencyGroup) -> String {
         let mut findings: Vec<usize> = group
             .unwell()
             .filter_map(|e| self.explained.get(e.id.as_str()).copied())
@@ -103,7 +103,7 @@ impl Table<'_> {
     }
 
     /// What is not well and not explained by a finding, by what there is to say about it.
-    fn details(&self, page: &mut Page, group: &Group) {
+    fn details(&self, page: &mut TextPage, group: &DependencyGroup) {
         let silent = |e: &&Endpoint| {
             let explained = self.explained.contains_key(e.id.as_str());
             view::status(e) == Status::NotTested || (explained && view::status(e) == Status::Blocked)
@@ -112,13 +112,13 @@ impl Table<'_> {
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
             for endpoint in endpoints.iter().take(MOST_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
-                page.line(Line::at(TITLE).text(&target));
+                page.line(StyledLine::at(TITLE).text(&target));
             }
             if endpoints.len() > MOST_ROWS {
                 let more = format!("and {} more", endpoints.len() - MOST_ROWS);
-                page.line(Line::at(TITLE).styled(style::QUIET, &more));
+                page.line(StyledLine::at(TITLE).styled(style::QUIET, &more));
             }
-            page.paragraph(Line::at(TITLE + 2), style::QUIET, &detail, Some(3));
+            page.paragraph(StyledLine::at(TITLE + 2), style::QUIET, &detail, Some(3));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     dependencies::style,
-    page::{Line, Page},
+    page::{StyledLine, TextPage},
 };
 use crate::{
     model::{Endpoint, Need, Report},
@@ -21,7 +21,7 @@ const TIMING: usize = 8;
 const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];
 
 /// Writes endpoints in report order, under their dependency.
-pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
+pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     let is_shown = |endpoint: &&Endpoint| {
         let status = view::status(endpoint);
         detail == Detail::Everything
@@ -33,7 +33,7 @@ pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
     page.gap();
     let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
     let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);
-    let heading = Line::default().styled(style::HEADING, "ENDPOINTS").styled(
+    let heading = StyledLine::default().styled(style::HEADING, "ENDPOINTS").styled(
         style::QUIET,
         match detail {
             Detail::Everything => ", times in ms",
@@ -47,7 +47,7 @@ pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
             let about = format!("{}{}", page.dot(), endpoint.dependency);
             page.gap();
             page.line(
-                Line::at(2)
+                StyledLine::at(2)
                     .styled(style::HEADING, &endpoint.title)
                     .styled(style::QUIET, &about),
             );
@@ -56,10 +56,10 @@ pub(super) fn write(page: &mut Page, report: &Report, detail: Detail) {
     }
 }
 
-fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
+fn row(page: &mut TextPage, endpoint: &Endpoint, timings: usize) {
     let target = shorten(endpoint.target(), page.width - TARGET, page.ellipsis());
     let verdict = endpoint.verdict.as_str();
-    let mut line = Line::at(2)
+    let mut line = StyledLine::at(2)
         .styled(style(view::status(endpoint)), verdict)
         .to(TARGET)
         .text(&target);
@@ -71,7 +71,7 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
     });
     if line.column() > timings && cells.iter().any(|cell| !cell.is_empty()) {
         page.line(line);
-        line = Line::default();
+        line = StyledLine::default();
     }
     page.line(with_cells(line, timings, &cells));
     let cause = endpoint.cause.map_or_else(String::new, |cause| format!("{cause}: "));
@@ -82,10 +82,10 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
     };
     let dot = if need.is_empty() { "" } else { page.dot() };
     let about = format!("{need}{dot}{cause}{}", endpoint.detail);
-    page.paragraph(Line::at(TARGET), style::NORMAL, &about, None);
+    page.paragraph(StyledLine::at(TARGET), style::NORMAL, &about, None);
     for (label, text) in endpoint.stages.facts() {
         page.paragraph(
-            Line::at(TARGET).styled(style::QUIET, label).to(TARGET + 9),
+            StyledLine::at(TARGET).styled(style::QUIET, label).to(TARGET + 9),
             style::QUIET,
             &text,
             None,
@@ -97,7 +97,7 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
         .filter(|sentence| **sentence != endpoint.detail)
     {
         page.paragraph(
-            Line::at(TARGET).styled(style::QUIET, "-").to(TARGET + 2),
+            StyledLine::at(TARGET).styled(style::QUIET, "-").to(TARGET + 2),
             style::QUIET,
             sentence,
             None,
@@ -106,7 +106,7 @@ fn row(page: &mut Page, endpoint: &Endpoint, timings: usize) {
 }
 
 /// Adds right-aligned cells to a line.
-fn with_cells(mut line: Line, from: usize, texts: &[String; 4]) -> Line {
+fn with_cells(mut line: StyledLine, from: usize, texts: &[String; 4]) -> StyledLine {
     for (text, at) in texts.iter().zip(1..) {
         if !text.is_empty() {
             line = line.to(from + at * TIMING - columns(text)).styled(style::QUIET, text);

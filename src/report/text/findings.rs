@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     command,
-    page::{Line, Page},
+    page::{StyledLine, TextPage},
 };
 use crate::{
     model::{Confidence, Endpoint, Finding, Report},
@@ -18,7 +18,7 @@ const INDENT: usize = 5;
 const LABELLED: usize = INDENT + 12;
 
 /// Writes the findings that count, numbered from 1, with all of their evidence and their commands.
-pub(super) fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut TextPage, report: &Report) {
     let endpoints: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
     let (counting, _) = view::split_findings(report);
     for (finding, number) in counting.iter().zip(1..) {
@@ -29,7 +29,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     }
 }
 
-fn title(page: &mut Page, finding: &Finding, number: usize) {
+fn title(page: &mut TextPage, finding: &Finding, number: usize) {
     let confidence = finding.confidence.as_str();
     let room = page.measure() - INDENT - columns(confidence) - 2;
     let style = if finding.confidence == Confidence::Certain {
@@ -40,18 +40,25 @@ fn title(page: &mut Page, finding: &Finding, number: usize) {
     let column = page.measure() - columns(confidence);
     for (at, line) in wrap(&finding.title, room).iter().enumerate() {
         if at == 0 {
-            let start = Line::default().styled(style::BAD, &format!("{number:>3}")).to(INDENT);
+            let start = StyledLine::default()
+                .styled(style::BAD, &format!("{number:>3}"))
+                .to(INDENT);
             page.line(start.styled(style::HEADING, line).to(column).styled(style, confidence));
         } else {
-            page.line(Line::at(INDENT).styled(style::HEADING, line));
+            page.line(StyledLine::at(INDENT).styled(style::HEADING, line));
         }
     }
 }
 
-fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) {
-    page.paragraph(Line::at(INDENT), style::NORMAL, &who(page, finding, endpoints), None);
+fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) {
     page.paragraph(
-        Line::at(INDENT),
+        StyledLine::at(INDENT),
+        style::NORMAL,
+        &who(page, finding, endpoints),
+        None,
+    );
+    page.paragraph(
+        StyledLine::at(INDENT),
         style::NORMAL,
         &words::sentences(&finding.evidence),
         None,
@@ -69,7 +76,7 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
     ];
     for (label, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
         page.paragraph(
-            Line::at(INDENT).styled(style::QUIET, label).to(LABELLED),
+            StyledLine::at(INDENT).styled(style::QUIET, label).to(LABELLED),
             style::NORMAL,
             text,
             None,
@@ -78,16 +85,16 @@ fn body(page: &mut Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>
 }
 
 /// The way to where it stops, drawn in a line.
-pub(super) fn way(page: &mut Page, finding: &Finding) {
+pub(super) fn way(page: &mut TextPage, finding: &Finding) {
     if let Some(path) = &finding.path {
         let drawn = path::draw(path, page.measure() - INDENT, page.unicode());
-        page.line(Line::at(INDENT).text(&drawn));
+        page.line(StyledLine::at(INDENT).text(&drawn));
     }
 }
 
-fn commands(page: &mut Page, finding: &Finding) {
+fn commands(page: &mut TextPage, finding: &Finding) {
     for (label, commands) in view::commands(&finding.fix) {
-        page.line(Line::at(INDENT).styled(style::QUIET, label));
+        page.line(StyledLine::at(INDENT).styled(style::QUIET, label));
         for view::FixCommand { line, undo } in commands {
             command::write(page, INDENT, line);
             if let Some(undo) = undo {
@@ -96,12 +103,12 @@ fn commands(page: &mut Page, finding: &Finding) {
         }
     }
     for word in view::open_words(&finding.fix) {
-        page.paragraph(Line::at(INDENT), style::QUIET, &word, None);
+        page.paragraph(StyledLine::at(INDENT), style::QUIET, &word, None);
     }
 }
 
 /// The endpoints behind a finding: as many as one line holds, or their number by dependency.
-fn who(page: &Page, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) -> String {
+fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) -> String {
     let room = page.measure() - INDENT;
     let known: Vec<&Endpoint> = finding
         .endpoints

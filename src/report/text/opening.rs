@@ -1,6 +1,6 @@
 //! Where the agent stood.
 
-use super::page::{Line, Page};
+use super::page::{StyledLine, TextPage};
 use crate::{
     model::Report,
     report::headline,
@@ -8,13 +8,13 @@ use crate::{
 };
 
 /// Writes the vantage and its notices.
-pub(super) fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut TextPage, report: &Report) {
     items(page, &headline::vantage(report));
     items(page, &headline::run(report));
     imports(page, report);
     for notice in &report.vantage.notices {
         page.paragraph(
-            Line::default().styled(style::DOUBTFUL, "note").to(6),
+            StyledLine::default().styled(style::DOUBTFUL, "note").to(6),
             style::NORMAL,
             notice,
             None,
@@ -23,7 +23,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
 }
 
 /// Writes items behind each other, with a dot between them; the line breaks only between items.
-fn items(page: &mut Page, items: &[String]) {
+fn items(page: &mut TextPage, items: &[String]) {
     let mut line = String::new();
     for item in items {
         let joined = if line.is_empty() {
@@ -32,17 +32,17 @@ fn items(page: &mut Page, items: &[String]) {
             format!("{line}{}{item}", page.dot())
         };
         if columns(&joined) > page.measure() && !line.is_empty() {
-            page.line(Line::default().styled(style::QUIET, &line));
+            page.line(StyledLine::default().styled(style::QUIET, &line));
             line.clone_from(item);
         } else {
             line = joined;
         }
     }
-    page.paragraph(Line::default(), style::QUIET, &line, None);
+    page.paragraph(StyledLine::default(), style::QUIET, &line, None);
 }
 
 /// What the plan was made with, one line each.
-fn imports(page: &mut Page, report: &Report) {
+fn imports(page: &mut TextPage, report: &Report) {
     for imported in &report.vantage.imports {
         let age = imported.as_of.map(|as_of| {
             let old = words::age(report.started_at.duration_since(as_of));
@@ -50,6 +50,6 @@ fn imports(page: &mut Page, report: &Report) {
         });
         let endpoints = words::count(imported.endpoints, "endpoint");
         let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
-        page.paragraph(Line::default(), style::QUIET, &text, None);
+        page.paragraph(StyledLine::default(), style::QUIET, &text, None);
     }
 }

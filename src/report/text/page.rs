@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Text under construction. Whatever enters it has gone through [`plain`].
-pub(crate) struct Page {
+pub(crate) struct TextPage {
     out: String,
     /// Columns that no line exceeds.
     pub width: usize,
@@ -20,12 +20,12 @@ pub(crate) struct Page {
 
 /// One line of styled pieces.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct StyledLine {
     pieces: Vec<(Style, String)>,
     width: usize,
 }
 
-impl Line {
+impl StyledLine {
     /// A line that starts at a column.
     pub(crate) fn at(column: usize) -> Self {
         Self::default().to(column)
@@ -58,7 +58,7 @@ impl Line {
     }
 }
 
-impl Page {
+impl TextPage {
     /// An empty page.
     pub(crate) fn new(options: &Options) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Page {
     }
 
     /// Ends a line. What would leave the page is cut.
-    pub(crate) fn line(&mut self, line: Line) {
+    pub(crate) fn line(&mut self, line: StyledLine) {
         let mut left = if line.width > self.width {
             self.width - columns(self.ellipsis())
         } else {
@@ -137,7 +137,7 @@ impl Page {
 
     /// Writes text behind the start of a line, wrapped at the measure, continued at the column where it began.
     /// With `most`, text beyond that many lines is cut. Returns how many lines it took.
-    pub(crate) fn paragraph(&mut self, start: Line, style: Style, text: &str, most: Option<usize>) -> usize {
+    pub(crate) fn paragraph(&mut self, start: StyledLine, style: Style, text: &str, most: Option<usize>) -> usize {
         let column = start.column();
         let mut lines = wrap(text, self.measure().saturating_sub(column).max(20));
         if let Some(most) = most.filter(|most| lines.len() > *most) {
@@ -151,7 +151,7 @@ impl Page {
         let count = lines.len();
         let mut start = Some(start);
         for line in lines {
-            let begun = start.take().unwrap_or_else(|| Line::at(column));
+            let begun = start.take().unwrap_or_else(|| StyledLine::at(column));
             self.line(begun.styled(style, &line));
         }
         count

@@ -1,6 +1,6 @@
 //! What does not decide: endpoints that were not tested, and those that the documentation names in vain.
 
-use super::page::{Line, Page};
+use super::page::{StyledLine, TextPage};
 use crate::{
     catalog,
     model::{Cause, Endpoint, Need, Report, Verdict},
@@ -12,14 +12,14 @@ use crate::{
 const TEXT: usize = 7;
 
 /// Writes what was not tested, by cause, and what to pass to test it.
-pub(super) fn write_untested(page: &mut Page, report: &Report, detail: Detail) {
+pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detail) {
     let causes = view::untested(report);
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
         return;
     }
     page.gap();
-    page.line(Line::default().styled(style::HEADING, "NOT TESTED"));
+    page.line(StyledLine::default().styled(style::HEADING, "NOT TESTED"));
     // What nobody can do anything about shares a line.
     let is_folded = |cause: &Option<Cause>| {
         matches!(
@@ -32,14 +32,14 @@ pub(super) fn write_untested(page: &mut Page, report: &Report, detail: Detail) {
         .partition(|(cause, _)| detail < Detail::Everything && is_folded(cause));
     write_folded(page, &folded);
     for (cause, endpoints) in shown {
-        let number = Line::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
+        let number = StyledLine::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
         page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete), None);
-        page.paragraph(Line::at(TEXT), style::QUIET, &which(cause, &endpoints), Some(3));
+        page.paragraph(StyledLine::at(TEXT), style::QUIET, &which(cause, &endpoints), Some(3));
     }
 }
 
 /// Writes in one line how many endpoints no run from here can test, by cause.
-fn write_folded(page: &mut Page, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
+fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
         return;
@@ -54,7 +54,7 @@ fn write_folded(page: &mut Page, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
         format!("{} {word}", endpoints.len())
     });
     let text = format!("nothing to test from here: {}", words::join(parts, ", "));
-    let number = Line::default().text(&format!("{all:>5}")).to(TEXT);
+    let number = StyledLine::default().text(&format!("{all:>5}")).to(TEXT);
     page.paragraph(number, style::NORMAL, &text, None);
 }
 
@@ -118,7 +118,7 @@ fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
 }
 
 /// Writes what the documentation names and what is not reachable, by cause.
-pub(super) fn write_noted(page: &mut Page, report: &Report, detail: Detail) {
+pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) {
     let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
     let noted: Vec<&Endpoint> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
     if noted.is_empty() {
@@ -126,16 +126,16 @@ pub(super) fn write_noted(page: &mut Page, report: &Report, detail: Detail) {
     }
     page.gap();
     let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
-    page.line(Line::default().styled(style::HEADING, "NOTED"));
+    page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
     let text = format!("{counted} in the documentation, not known to be offered; informational");
-    page.paragraph(Line::at(2), style::NORMAL, &text, None);
+    page.paragraph(StyledLine::at(2), style::NORMAL, &text, None);
     if detail == Detail::Brief {
         return;
     }
     for ((verdict, cause), endpoints) in view::by(noted, |e| (e.verdict, e.cause)) {
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
-        let label = Line::at(2).text(word).to(TEXT + 13);
+        let label = StyledLine::at(2).text(word).to(TEXT + 13);
         page.paragraph(label, style::QUIET, &targets.join(", "), Some(4));
     }
 }

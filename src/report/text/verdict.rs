@@ -3,7 +3,7 @@
 
 use super::{
     findings,
-    page::{Line, Page},
+    page::{StyledLine, TextPage},
 };
 use crate::{
     model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
@@ -35,7 +35,7 @@ enum Fold {
 }
 
 /// Writes the verdict, the findings that count, numbered from 1, and what to do next.
-pub(super) fn write(page: &mut Page, report: &Report, options: &Options) {
+pub(super) fn write(page: &mut TextPage, report: &Report, options: &Options) {
     page.gap();
     let mark = page.mark();
     for fold in [Fold::Nothing, Fold::Ways, Fold::Hints] {
@@ -47,7 +47,7 @@ pub(super) fn write(page: &mut Page, report: &Report, options: &Options) {
     }
 }
 
-fn write_folded(page: &mut Page, report: &Report, options: &Options, fold: Fold) {
+fn write_folded(page: &mut TextPage, report: &Report, options: &Options, fold: Fold) {
     headline(page, report);
     let (counting, _) = view::split_findings(report);
     for (finding, number) in counting.iter().zip(1..) {
@@ -56,15 +56,20 @@ fn write_folded(page: &mut Page, report: &Report, options: &Options, fold: Fold)
     let blind = blind_spots(report, options.exit);
     if !blind.is_empty() {
         page.gap();
-        page.line(Line::default().text("What this run cannot see, and how to look at it:"));
+        page.line(StyledLine::default().text("What this run cannot see, and how to look at it:"));
         for spot in &blind {
-            page.paragraph(Line::at(2).styled(style::QUIET, "-").to(4), style::NORMAL, spot, None);
+            page.paragraph(
+                StyledLine::at(2).styled(style::QUIET, "-").to(4),
+                style::NORMAL,
+                spot,
+                None,
+            );
         }
     }
     next(page, report, &counting, options);
 }
 
-fn headline(page: &mut Page, report: &Report) {
+fn headline(page: &mut TextPage, report: &Report) {
     let Headline { tone, word, sentence } = Headline::of(report);
     let style = match tone {
         Tone::Good => style::GOOD,
@@ -72,7 +77,7 @@ fn headline(page: &mut Page, report: &Report) {
         Tone::Bad => style::BAD,
     };
     page.paragraph(
-        Line::default().styled(style, word).to(columns(word) + 2),
+        StyledLine::default().styled(style, word).to(columns(word) + 2),
         style::HEADING,
         &sentence,
         None,
@@ -80,14 +85,18 @@ fn headline(page: &mut Page, report: &Report) {
 }
 
 /// A finding: its title, marked with what it does to the instance, and its fix, of which nothing is left out.
-fn short(page: &mut Page, finding: &Finding, number: usize, fold: Fold) {
+fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
     let mark = mark(page, finding);
-    let mut start = Some(Line::default().styled(style::BAD, &format!("{number:>3}")).to(INDENT));
+    let mut start = Some(
+        StyledLine::default()
+            .styled(style::BAD, &format!("{number:>3}"))
+            .to(INDENT),
+    );
     let room = page.measure() - INDENT;
     let titles = wrap(&finding.title, room);
     let marked = page.measure() - columns(&mark);
     for (at, title) in titles.iter().enumerate() {
-        let line = start.take().unwrap_or_else(|| Line::at(INDENT));
+        let line = start.take().unwrap_or_else(|| StyledLine::at(INDENT));
         let line = line.styled(style::HEADING, title);
         if at + 1 < titles.len() {
             page.line(line);
@@ -95,24 +104,24 @@ fn short(page: &mut Page, finding: &Finding, number: usize, fold: Fold) {
             page.line(line.to(marked).styled(style::DOUBTFUL, &mark));
         } else {
             page.line(line);
-            page.line(Line::at(marked).styled(style::DOUBTFUL, &mark));
+            page.line(StyledLine::at(marked).styled(style::DOUBTFUL, &mark));
         }
     }
     if fold < Fold::Ways {
         findings::way(page, finding);
     }
     if fold < Fold::Hints || finding.confidence > Confidence::Low {
-        page.paragraph(Line::at(INDENT), style::NORMAL, &finding.fix.summary, None);
+        page.paragraph(StyledLine::at(INDENT), style::NORMAL, &finding.fix.summary, None);
     }
 }
 
 /// `required · stops activation`, `optional`; a hint is marked as one.
-fn mark(page: &Page, finding: &Finding) -> String {
+fn mark(page: &TextPage, finding: &Finding) -> String {
     view::weight(finding).collect::<Vec<_>>().join(page.dot())
 }
 
 /// The commands that lead on, a line each.
-fn next(page: &mut Page, report: &Report, findings: &[&Finding], options: &Options) {
+fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &Options) {
     page.gap();
     if options.exit.code == ExitStatus::INTERRUPTED {
         return;
@@ -146,9 +155,9 @@ fn next(page: &mut Page, report: &Report, findings: &[&Finding], options: &Optio
         ));
     }
     let widest = commands.iter().map(|(command, _)| columns(command)).max().unwrap_or(0);
-    let mut label = Some(Line::default().styled(style::HEADING, "Next").to(NEXT));
+    let mut label = Some(StyledLine::default().styled(style::HEADING, "Next").to(NEXT));
     for (command, meaning) in commands {
-        let line = label.take().unwrap_or_else(|| Line::at(NEXT)).text(&command);
+        let line = label.take().unwrap_or_else(|| StyledLine::at(NEXT)).text(&command);
         if NEXT + widest + 2 + columns(&meaning) <= page.measure() {
             page.line(line.to(NEXT + widest + 2).styled(style::QUIET, &meaning));
         } else {

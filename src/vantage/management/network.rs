@@ -11,7 +11,7 @@ use crate::{
         instance::Location,
         subnets::{self, Card, EndpointPolicy, Subnet, Subnets},
     },
-    model::prediction::Place,
+    model::prediction::NsgAttachment,
     vantage::metadata::Identity,
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Security {
     /// As Azure applies them.
     Effective(String),
     /// As they are configured, group by group.
-    Configured(Vec<(Place, String)>),
+    Configured(Vec<(NsgAttachment, String)>),
 }
 
 /// Routes.
@@ -162,7 +162,7 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
         let of_card = read(session, card.security_group.as_deref(), whole);
         let of_subnet = read(session, guards.security_group.as_deref(), whole);
         let (of_card, of_subnet) = join!(of_card, of_subnet);
-        let groups = [(Place::Subnet, of_subnet), (Place::Nic, of_card)];
+        let groups = [(NsgAttachment::Subnet, of_subnet), (NsgAttachment::Nic, of_card)];
         let groups: Vec<_> = groups
             .into_iter()
             .filter_map(|(place, group)| Some((place, group?)))

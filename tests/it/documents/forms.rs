@@ -260,7 +260,7 @@ fn dependencies_are_read_in_every_form() {
     // Without categories hosts and ports stand.
     let endpoints = json!([page["value"][0]["endpoints"][0], page["value"][1]["endpoints"][0]]);
     let bare = imported(&endpoints.to_string(), Kind::Dependencies);
-    let places = |document: &Document| {
+    let places = |document: &ImportedDocument| {
         document
             .targets
             .iter()
