@@ -23,6 +23,7 @@ use crate::{
 
 mod names;
 mod public;
+mod table;
 mod words;
 
 use self::{names::Names, public::Public};
@@ -70,6 +71,11 @@ const OF_CATALOG: [&str; 3] = ["dependency", "service_tag", "source_tag"];
 /// Keys of ids, `dependency/host:port` and `kind/scope`: what stands before the slash is the catalog's or ours.
 const IDS: [&str; 2] = ["id", "endpoints"];
 
+/// So many words that answers of the network brought are known beside the user's own, and so many more for each endpoint: beyond
+/// that they are forgotten, and get other stand-ins when they come again. An agent that stays sees new addresses for ever.
+const MOST: usize = 10_000;
+const MOST_OF_EACH: usize = 32;
+
 /// What turns the texts of a run.
 #[derive(Debug)]
 pub(crate) struct Redactor(Mutex<Names>);
@@ -98,6 +104,7 @@ impl Redactor {
         let mut names = Names::new(public);
         own.files.iter().for_each(|path| names.learn_file(path));
         take_in(&mut names, own);
+        names.learns_own(false);
         Self(Mutex::new(names))
     }
 
@@ -105,7 +112,9 @@ impl Redactor {
     pub(crate) fn renew(&self, own: Own<'_>) {
         let mut names = self.names();
         names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
+        names.learns_own(true);
         take_in(&mut names, own);
+        names.learns_own(false);
     }
 
     /// A notice without what is to be kept back: what it quotes of a document is the user's as well.
@@ -117,7 +126,10 @@ impl Redactor {
 
     /// A file that the user named.
     pub(crate) fn learn_file(&self, path: &Path) {
-        self.names().learn_file(path);
+        let mut names = self.names();
+        names.learns_own(true);
+        names.learn_file(path);
+        names.learns_own(false);
     }
 
     /// The id of an endpoint without what is to be kept back.
@@ -131,6 +143,7 @@ impl Redactor {
     /// Never: a report can be written as a document and be read again, and a stand-in has the type of its original.
     pub(crate) fn report(&self, report: &Report) -> Report {
         let names = &mut *self.names();
+        names.forget_beyond(MOST + MOST_OF_EACH * report.endpoints.len());
         learn(names, report);
         let mut document = serde_json::to_value(report).expect("a report is a document");
         turn(&mut document, None, names);
@@ -380,6 +393,37 @@ mod tests {
         let mut document = json!({ "source": "10.1.0.4:49152" });
         turn(&mut document, None, &mut names);
         assert_eq!(document, json!({ "source": "198.18.0.1:49152" }));
+    }
+
+    #[test]
+    fn what_answers_bring_is_bounded_and_what_is_the_users_own_stays() {
+        let mut names = Names::new(Public::of(Cloud::Public, None));
+        names.learn_host("db.corp.internal");
+        names.learn_word("orders", "machine");
+        names.learn_address([10, 1, 0, 4].into());
+        let own = "orders at 10.1.0.4 asks db.corp.internal";
+        let turned = names.text(own);
+        names.learns_own(false);
+        let mut given = BTreeSet::new();
+        for n in 0..300_000_u32 {
+            names.forget_beyond(1_000);
+            assert!(given.insert(names.learn_address((0x0b00_0000 + n).to_be_bytes().into())));
+            let private = names.learn_address((0x0a80_0000 + n).to_be_bytes().into());
+            assert_eq!(names.learn_address(private), private, "a stand-in of a stand-in");
+            if n % 1_000 == 0 {
+                names.learn_certificate(&format!("CN=cache{n}.far.net, O=Some Company {n}"), "issuer");
+            }
+            assert!(names.passing() <= 1_100, "{} after {n}", names.passing());
+        }
+        assert_eq!(names.text(own), turned);
+        // What an answer brought first, and is the user's own by a catalog that was read anew.
+        names.learn_word("stage", "issuer");
+        names.learns_own(true);
+        names.learn_word("stage", "machine");
+        names.learns_own(false);
+        let turned = names.text("stage");
+        names.forget_beyond(0);
+        assert_eq!((names.text("stage"), names.passing()), (turned, 0));
     }
 
     #[test]

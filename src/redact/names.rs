@@ -1,7 +1,6 @@
 //! What is known to be the user's, and the stand-in of each.
 
 use std::{
-    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
 };
@@ -9,6 +8,7 @@ use std::{
 use super::{
     Counts,
     public::Public,
+    table::Table,
     words::{self, Piece},
 };
 use crate::{address, file, text::slug};
@@ -29,42 +29,87 @@ const SHORT: usize = 4;
 const TERMS: [&str; 14] = [
     "VM", "NSG", "UDR", "NVA", "DNS", "SQL", "Sql", "TLS", "TCP", "UDP", "KMS", "NTP", "SNI", "NAT",
 ];
+/// What stand-ins of addresses begin at: 198.18.0.0/15, 240.0.0.0/4 and `2001:db8::/32`.
+const PRIVATE: u32 = u32::from_be_bytes([198, 18, 0, 0]);
+const PRIVATE_BITS: u32 = 17;
+const PUBLIC: u32 = u32::from_be_bytes([240, 0, 0, 0]);
+const PUBLIC_BITS: u32 = 28;
+const IPV6: u128 = 0x2001_0db8 << 96;
+/// A phrase counts for so many words: each text is searched for each of them.
+const PHRASE: usize = 32;
 
 /// Everything that has a stand-in.
 #[derive(Debug)]
 pub(super) struct Names {
     public: Public,
+    /// How many stand-ins of each kind there were: none is ever given twice.
     counts: Counts,
+    /// Whether what is learnt now is the user's own, and not only an answer of the network.
+    is_own: bool,
     /// Hosts, domains, and parts of them, in lower case; names of resources.
-    words: HashMap<String, String>,
+    words: Table<String, String>,
     /// Names of resources as they are spelled.
-    spelled: HashSet<String>,
+    spelled: Table<String, ()>,
     /// Texts of several words in lower case, the longest first.
-    phrases: Vec<(String, String)>,
+    phrases: Vec<Phrase>,
     /// Names that are words of every text, in lower case: they are turned where nothing stands beside them.
-    alone: HashMap<String, String>,
+    alone: Table<String, String>,
     /// Words of a catalog of the user's: ids of dependencies, service tags.
-    catalog: HashMap<String, String>,
-    addresses: HashMap<IpAddr, IpAddr>,
+    catalog: Table<String, String>,
+    addresses: Table<IpAddr, IpAddr>,
+}
+
+#[derive(Debug)]
+struct Phrase {
+    text: String,
+    stand_in: String,
+    is_own: bool,
 }
 
 impl Names {
+    /// None yet; what is learnt is the user's own.
     pub(super) fn new(public: Public) -> Self {
         Self {
             public,
             counts: Counts::new(),
-            words: HashMap::new(),
-            spelled: HashSet::new(),
+            is_own: true,
+            words: Table::default(),
+            spelled: Table::default(),
             phrases: Vec::new(),
-            alone: HashMap::new(),
-            catalog: HashMap::new(),
-            addresses: HashMap::new(),
+            alone: Table::default(),
+            catalog: Table::default(),
+            addresses: Table::default(),
         }
     }
 
     /// Knows another cloud's or region's hosts from now on; what has a stand-in keeps it.
     pub(super) fn renew(&mut self, public: Public) {
         self.public = public;
+    }
+
+    /// Whether what is learnt from now on is the user's own, which is never forgotten, or an answer of the network.
+    pub(super) fn learns_own(&mut self, is_own: bool) {
+        self.is_own = is_own;
+    }
+
+    /// How many words answers of the network brought.
+    pub(super) fn passing(&self) -> usize {
+        let phrases = self.phrases.iter().filter(|phrase| !phrase.is_own).count();
+        let tables = [self.words.passing(), self.alone.passing(), self.addresses.passing()];
+        tables.iter().sum::<usize>() + phrases * PHRASE
+    }
+
+    /// Forgets them where they are more than so many.
+    pub(super) fn forget_beyond(&mut self, most: usize) {
+        if self.passing() <= most {
+            return;
+        }
+        self.words.forget_passing();
+        self.spelled.forget_passing();
+        self.alone.forget_passing();
+        self.catalog.forget_passing();
+        self.addresses.forget_passing();
+        self.phrases.retain(|phrase| phrase.is_own);
     }
 
     pub(super) fn is_public(&self, host: &str) -> bool {
@@ -81,7 +126,7 @@ impl Names {
     pub(super) fn learn_host(&mut self, host: &str) {
         let host = host.trim_end_matches('.').to_lowercase();
         let is_name = !host.is_empty() && !host.contains(['{', '}', '*', '/', ' ']) && host.parse::<IpAddr>().is_err();
-        if !is_name || self.public.has(&host) || self.words.contains_key(&host) {
+        if !is_name || self.public.has(&host) || self.words.keeps(&host, self.is_own) {
             return;
         }
         let value = self
@@ -92,7 +137,7 @@ impl Names {
             self.learn_label(&host, &value, kind);
             return;
         }
-        if host.split('.').any(|part| self.words.contains_key(part)) {
+        if host.split('.').any(|part| self.words.keeps(part, self.is_own)) {
             return;
         }
         if let Some((part, _)) = self.public.zone(&host) {
@@ -108,26 +153,26 @@ impl Names {
         let mut parent = host.as_str();
         let mut parents = Vec::new();
         while let Some((_, above)) = parent.split_once('.') {
-            if above.contains('.') && !self.public.is_above(above) && !self.words.contains_key(above) {
+            if above.contains('.') && !self.public.is_above(above) && !self.words.keeps(above, self.is_own) {
                 parents.push(above.to_owned());
             }
             parent = above;
         }
         for above in parents {
             let stand_in = format!("domain-{}.example", self.number("domain"));
-            self.words.insert(above, stand_in);
+            self.words.add(above, stand_in, self.is_own);
         }
-        self.words.insert(host, stand_in);
+        self.words.add(host, stand_in, self.is_own);
     }
 
     /// A part of a host that has a stand-in wherever it stands, unless it is a word of every text: then only within the host.
     fn learn_label(&mut self, host: &str, label: &str, kind: &'static str) {
         if !self.public.has_word(label) {
             self.learn_word(label, kind);
-        } else if !self.words.contains_key(host) {
+        } else if !self.words.keeps(host, self.is_own) {
             let stand_in = format!("{kind}-{}", self.number(kind));
             let stand_in = host.replacen(label, &stand_in, 1);
-            self.words.insert(host.to_owned(), stand_in);
+            self.words.add(host.to_owned(), stand_in, self.is_own);
         }
     }
 
@@ -176,13 +221,13 @@ impl Names {
 
     /// A word of a catalog: the id of a dependency, or a service tag.
     pub(super) fn learn_of_catalog(&mut self, word: &str, kind: &'static str) {
-        if self.public.has_text(word) || self.catalog.contains_key(word) {
+        if self.public.has_text(word) || self.catalog.keeps(word, self.is_own) {
             return;
         }
         self.learn(word, kind);
         let stand_in = format!("{kind}-{}", self.number(kind));
         let stand_in = self.words.get(&word.to_lowercase()).cloned().unwrap_or(stand_in);
-        self.catalog.insert(word.to_owned(), stand_in);
+        self.catalog.add(word.to_owned(), stand_in, self.is_own);
     }
 
     /// A sentence of a catalog, unless it is one of the built-in one.
@@ -237,14 +282,14 @@ impl Names {
             return;
         }
         if self.public.has_word(&word) {
-            if !self.alone.contains_key(&word) {
+            if !self.alone.keeps(&word, self.is_own) {
                 let stand_in = format!("{kind}-{}", self.number(kind));
-                self.alone.insert(word, stand_in);
+                self.alone.add(word, stand_in, self.is_own);
             }
             return;
         }
-        self.spelled.insert(spelled.to_owned());
-        if self.words.contains_key(&word) {
+        self.spelled.add(spelled.to_owned(), (), self.is_own);
+        if self.words.keeps(&word, self.is_own) {
             return;
         }
         let stand_in = if words::is_guid(&word) {
@@ -252,7 +297,7 @@ impl Names {
         } else {
             format!("{kind}-{}", self.number(kind))
         };
-        self.words.insert(word, stand_in);
+        self.words.add(word, stand_in, self.is_own);
     }
 
     /// A rule of a network's, unless every NSG has it.
@@ -267,8 +312,8 @@ impl Names {
     /// A text of the user's own words.
     fn learn_phrase(&mut self, phrase: &str, kind: &'static str) {
         let lower = phrase.to_lowercase();
-        let is_known = self.phrases.iter().any(|(known, _)| *known == lower);
-        if is_known {
+        if let Some(known) = self.phrases.iter_mut().find(|known| known.text == lower) {
+            known.is_own |= self.is_own;
             return;
         }
         let number = self.number(kind);
@@ -284,10 +329,15 @@ impl Names {
         }
         let slug = slug(phrase);
         if slug.contains('-') {
-            self.words.entry(slug).or_insert_with(|| stand_in.clone());
+            self.words.add(slug, stand_in.clone(), self.is_own);
         }
-        let at = self.phrases.partition_point(|(known, _)| known.len() >= lower.len());
-        self.phrases.insert(at, (lower, stand_in));
+        let at = self.phrases.partition_point(|known| known.text.len() >= lower.len());
+        let phrase = Phrase {
+            text: lower,
+            stand_in,
+            is_own: self.is_own,
+        };
+        self.phrases.insert(at, phrase);
     }
 
     /// Whom a certificate names, by the parts by which a sentence may call it; a country is nobody.
@@ -298,7 +348,7 @@ impl Names {
             if words::is_host(&host) {
                 self.learn_host(&host);
                 if let Some(stand_in) = self.words.get(&host).cloned() {
-                    self.words.entry(slug(&host)).or_insert(slug(&stand_in));
+                    self.words.add(slug(&host), slug(&stand_in), self.is_own);
                 }
             } else {
                 self.learn(value, kind);
@@ -312,28 +362,45 @@ impl Names {
         if self.public.has_address(address) || self.is_stand_in(address) {
             return address;
         }
-        if let Some(known) = self.addresses.get(&address) {
+        if self.addresses.keeps(&address, self.is_own)
+            && let Some(known) = self.addresses.get(&address)
+        {
             return *known;
         }
         let stand_in = match address {
             IpAddr::V6(_) => {
                 let number = self.number("ipv6");
-                IpAddr::V6(Ipv6Addr::from(0x2001_0db8_u128 << 96 | number as u128))
+                IpAddr::V6(Ipv6Addr::from(IPV6 | number as u128))
             }
-            IpAddr::V4(_) if address::is_private(address) => self.v4(Ipv4Addr::new(198, 18, 0, 0), "private"),
-            IpAddr::V4(_) => self.v4(Ipv4Addr::new(240, 0, 0, 0), "public"),
+            IpAddr::V4(_) if address::is_private(address) => self.v4(PRIVATE, PRIVATE_BITS, "private"),
+            IpAddr::V4(_) => self.v4(PUBLIC, PUBLIC_BITS, "public"),
         };
-        self.addresses.insert(address, stand_in);
+        self.addresses.add(address, stand_in, self.is_own);
         stand_in
     }
 
-    fn v4(&mut self, base: Ipv4Addr, kind: &'static str) -> IpAddr {
-        let number = u32::try_from(self.number(kind)).unwrap_or(u32::MAX);
-        IpAddr::V4(Ipv4Addr::from(u32::from(base).saturating_add(number)))
+    /// The next address of a range of `2^bits`, or its first again: by then that one is long forgotten.
+    fn v4(&mut self, base: u32, bits: u32, kind: &'static str) -> IpAddr {
+        let next = (self.number(kind) - 1) % ((1 << bits) - 1) + 1;
+        IpAddr::V4(Ipv4Addr::from(base | u32::try_from(next).unwrap_or_default()))
     }
 
+    /// Whether an address stands for another one, or once did.
     fn is_stand_in(&self, address: IpAddr) -> bool {
-        self.addresses.values().any(|known| *known == address)
+        let is_given = |number: Option<u128>, kind| {
+            let given = self.counts.get(kind).copied().unwrap_or_default() as u128;
+            number.is_some_and(|number| (1..=given).contains(&number))
+        };
+        match address {
+            IpAddr::V4(address) => {
+                let behind = |base: u32, bits: u32| {
+                    let number = u32::from(address).checked_sub(base)?;
+                    (number >> bits == 0).then_some(u128::from(number))
+                };
+                is_given(behind(PRIVATE, PRIVATE_BITS), "private") || is_given(behind(PUBLIC, PUBLIC_BITS), "public")
+            }
+            IpAddr::V6(address) => is_given(u128::from(address).checked_sub(IPV6), "ipv6"),
+        }
     }
 
     /// A text without what is known, and without what looks like a host, an address or an id.
@@ -354,7 +421,10 @@ impl Names {
     fn without_phrases(&self, text: &str) -> String {
         let mut text = text.to_owned();
         let mut lower = text.to_lowercase();
-        for (phrase, stand_in) in &self.phrases {
+        for Phrase {
+            text: phrase, stand_in, ..
+        } in &self.phrases
+        {
             let mut from = 0;
             while let Some(at) = lower.get(from..).and_then(|rest| rest.find(phrase.as_str())) {
                 let (start, end) = (from + at, from + at + phrase.len());
@@ -381,7 +451,7 @@ impl Names {
 
     fn word(&mut self, word: &str) -> String {
         let lower = word.to_lowercase();
-        let is_known = self.spelled.contains(word) && !TERMS.contains(&word);
+        let is_known = self.spelled.has(word) && !TERMS.contains(&word);
         if word.len() <= SHORT && word != lower && !is_known {
             return word.to_owned();
         }
@@ -398,12 +468,12 @@ impl Names {
             if let Some((at, stand_in)) = self.ending(&lower) {
                 return format!("{}{stand_in}", self.parts(&word[..at]));
             }
-            if lower.split('.').any(|part| self.words.contains_key(part)) {
+            if lower.split('.').any(|part| self.words.has(part)) {
                 return self.parts(word);
             }
             if words::is_host(&lower) {
                 self.learn_host(&lower);
-                if lower.split('.').any(|part| self.words.contains_key(part)) {
+                if lower.split('.').any(|part| self.words.has(part)) {
                     return self.parts(word);
                 }
             }

@@ -1,0 +1,106 @@
+//! Originals and their stand-ins: the user's own, which stay, and those that answers of the network brought, which may be
+//! forgotten. An agent that stays for months sees more of them than it can keep.
+
+use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+
+/// Stand-ins by their originals.
+#[derive(Debug)]
+pub(super) struct Table<K, V> {
+    known: HashMap<K, Known<V>>,
+    passing: usize,
+}
+
+#[derive(Debug)]
+struct Known<V> {
+    stand_in: V,
+    is_own: bool,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            passing: 0,
+        }
+    }
+}
+
+impl<K: Eq + Hash, V> Table<K, V> {
+    /// The stand-in of an original.
+    pub(super) fn get<Q>(&self, original: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.known.get(original).map(|known| &known.stand_in)
+    }
+
+    /// Whether an original has a stand-in.
+    pub(super) fn has<Q>(&self, original: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.known.contains_key(original)
+    }
+
+    /// Whether an original has a stand-in already; it stays where it turns out to be the user's own.
+    pub(super) fn keeps<Q>(&mut self, original: &Q, is_own: bool) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let Some(known) = self.known.get_mut(original) else {
+            return false;
+        };
+        if is_own && !known.is_own {
+            known.is_own = true;
+            self.passing -= 1;
+        }
+        true
+    }
+
+    /// Gives an original its stand-in, unless it has one.
+    pub(super) fn add(&mut self, original: K, stand_in: V, is_own: bool) {
+        if self.keeps(&original, is_own) {
+            return;
+        }
+        self.passing += usize::from(!is_own);
+        self.known.insert(original, Known { stand_in, is_own });
+    }
+
+    /// How many may be forgotten.
+    pub(super) fn passing(&self) -> usize {
+        self.passing
+    }
+
+    /// Forgets what is not the user's own.
+    pub(super) fn forget_passing(&mut self) {
+        self.known.retain(|_, known| known.is_own);
+        self.known.shrink_to_fit();
+        self.passing = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn what_turns_out_to_be_the_users_own_is_not_forgotten() {
+        let mut table = Table::<String, u8>::default();
+        for (original, is_own) in [
+            ("own", true),
+            ("seen", false),
+            ("both", false),
+            ("both", true),
+            ("own", false),
+        ] {
+            table.add(original.into(), 1, is_own);
+        }
+        assert_eq!(table.passing(), 1);
+        table.forget_passing();
+        assert!(table.has("own") && table.has("both") && !table.has("seen"));
+        assert_eq!(table.passing(), 0);
+    }
+}
