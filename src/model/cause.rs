@@ -203,7 +203,7 @@ mod tests {
     fn headlines_name_the_ports_by_transport() {
         assert_eq!(
             Cause::TcpTimeout.headline("TCP 1433"),
-            "TCP 1433 gets no reply (silently dropped)"
+            "TCP 1433 gets no reply (dropped)"
         );
         assert_eq!(
             Cause::HelloTimeout.headline("TCP 445"),

@@ -496,7 +496,7 @@ pub(crate) fn broken_firewall() -> Report {
         ..finding(
             (FindingKind::Silence, Cause::TcpTimeout),
             "sql",
-            "Azure SQL: TCP 1433 gets no reply (silently dropped)",
+            "Azure SQL: TCP 1433 gets no reply (dropped)",
             Confidence::Certain,
             &found(&endpoints, "sql/"),
         )

@@ -42,7 +42,7 @@ fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let rows = &group.rows;
     Account {
         title: format!(
-            "{}: {} gets no reply (silently dropped)",
+            "{}: {} gets no reply (dropped)",
             phrases::subject(rows),
             phrases::ports(rows)
         ),

@@ -136,13 +136,13 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let ports = phrases::ports(rows);
     let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
     let title = match (phrases::titles(rows).as_slice(), tags.as_slice()) {
-        ([one], _) => format!("{one}: {ports} gets no reply (silently dropped)"),
+        ([one], _) => format!("{one}: {ports} gets no reply (dropped)"),
         (_, [tag]) if group.scope.starts_with("tag-") => format!(
-            "{ports} to the tag {tag} gets no reply (silently dropped), {}",
+            "{ports} to the tag {tag} gets no reply (dropped), {}",
             phrases::host_count(rows)
         ),
         _ => format!(
-            "{ports} gets no reply (silently dropped), {}",
+            "{ports} gets no reply (dropped), {}",
             phrases::host_count(rows)
         ),
     };

@@ -179,7 +179,7 @@ causes! {
     TcpTimeout {
         word: "tcp-timeout",
         meaning: "Connection attempts get no reply (silently dropped).",
-        headline: "{ports} gets no reply (silently dropped)",
+        headline: "{ports} gets no reply (dropped)",
         stage: TCP,
         ending: Silence,
         basis: Pattern,

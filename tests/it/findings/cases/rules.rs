@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(port(1433), &Fault::Silent),
             (
                 "silence/tcp-1433",
-                "Azure SQL: TCP 1433 gets no reply (silently dropped)",
+                "Azure SQL: TCP 1433 gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -27,7 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().unnamed().fault(port(1433), &Fault::Silent),
             (
                 "silence/tcp-1433",
-                "Azure SQL: TCP 1433 gets no reply (silently dropped)",
+                "Azure SQL: TCP 1433 gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the NSG has no rule for Internet:80",
             healthy().fault(port(80), &Fault::Silent),
-            ("silence/tcp-80", "TCP 80 gets no reply (silently dropped), 13 hosts"),
+            ("silence/tcp-80", "TCP 80 gets no reply (dropped), 13 hosts"),
             High,
             Nsg,
         ),
@@ -44,7 +44,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(|e| tag("Internet")(e) && e.port == 443, &Fault::Silent),
             (
                 "silence/tag-internet",
-                "TCP 443 to the tag Internet gets no reply (silently dropped)",
+                "TCP 443 to the tag Internet gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(port(1886), &Fault::Silent),
             (
                 "silence/tcp-1886",
-                "Azure Monitor: TCP 1886 gets no reply (silently dropped)",
+                "Azure Monitor: TCP 1886 gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -64,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(|e| port(5671)(e) || port(5672)(e), &Fault::Silent),
             (
                 "silence/tcp-5671-5672",
-                "Azure Event Hubs: TCP 5671, 5672 gets no reply (silently dropped)",
+                "Azure Event Hubs: TCP 5671, 5672 gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -74,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("AzureMonitor"), &Fault::Silent),
             (
                 "silence/tag-azure-monitor",
-                "to the tag AzureMonitor gets no reply (silently dropped)",
+                "to the tag AzureMonitor gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -84,7 +84,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("Storage"), &Fault::Silent),
             (
                 "silence/tag-storage",
-                "TCP 443 to the tag Storage gets no reply (silently dropped)",
+                "TCP 443 to the tag Storage gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -94,7 +94,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(tag("AzureKeyVault"), &Fault::Silent),
             (
                 "silence/tag-azure-key-vault",
-                "Azure Key Vault: TCP 443 gets no reply (silently dropped)",
+                "Azure Key Vault: TCP 443 gets no reply (dropped)",
             ),
             High,
             Nsg,
@@ -117,7 +117,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "silence/azure-monitor",
-                "Azure Monitor: TCP 443 gets no reply (silently dropped), 3 of",
+                "Azure Monitor: TCP 443 gets no reply (dropped), 3 of",
             ),
             High,
             Nsg,
@@ -127,7 +127,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(of("kms"), &Fault::Silent),
             (
                 "kms-silence/kms",
-                "Windows activation (KMS): TCP 1688 gets no reply (silently dropped)",
+                "Windows activation (KMS): TCP 1688 gets no reply (dropped)",
             ),
             High,
             Udr,
@@ -137,7 +137,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().fault(of("redis"), &Fault::Silent),
             (
                 "silence/tcp-6380",
-                "External Redis cache: TCP 6380 gets no reply (silently dropped)",
+                "External Redis cache: TCP 6380 gets no reply (dropped)",
             ),
             High,
             Nsg,
