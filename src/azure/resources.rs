@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use crate::text::Shell;
 
+/// What a resource group is called by, before whose it is.
+const GROUP_OF: &str = "the resource group of ";
+
 /// A resource, as its id names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
@@ -184,10 +187,7 @@ impl Known {
             for word in words(command) {
                 let meaning = self.meaning(word, subject);
                 match open.iter_mut().find(|(known, _)| known == word) {
-                    Some((_, known)) if !known.split("; ").any(|part| part == meaning) => {
-                        *known = format!("{known}; {meaning}");
-                    }
-                    Some(_) => {}
+                    Some((_, known)) => add_meaning(known, &meaning),
                     None => open.push((word.to_owned(), meaning)),
                 }
             }
@@ -197,7 +197,7 @@ impl Known {
 
     fn meaning(&self, word: &str, subject: Subject) -> String {
         match (word, subject) {
-            ("RG", _) => format!("the resource group of {}", subject.words()),
+            ("RG", _) => format!("{GROUP_OF}{}", subject.words()),
             ("NIC", _) => {
                 let vm = self.vm.as_ref().map_or_else(
                     || "-g GROUP --vm-name VM".to_owned(),
@@ -230,6 +230,19 @@ impl Known {
     }
 }
 
+/// A word that stands for several things: each once, what they are called by once.
+fn add_meaning(known: &mut String, meaning: &str) {
+    let own = meaning.strip_prefix(GROUP_OF).unwrap_or(meaning);
+    let is_known = known
+        .strip_prefix(GROUP_OF)
+        .unwrap_or(known)
+        .split(" or of ")
+        .any(|part| part == own);
+    if !is_known {
+        *known = format!("{known} or of {own}");
+    }
+}
+
 impl Subject {
     fn of(command: &str) -> Self {
         let has = |wanted: &str| words(command).any(|word| word == wanted);
@@ -254,7 +267,7 @@ impl Subject {
             Self::Nic => "this VM",
             Self::Network => "the virtual network",
             Self::Service => "the instance",
-            Self::Other => "what the command names",
+            Self::Other => "the resource that the command names",
         }
     }
 }
@@ -385,7 +398,7 @@ mod tests {
         let open = known().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
         let words: Vec<&str> = open.iter().map(|(word, _)| word.as_str()).collect();
         assert_eq!(words, ["RG", "NIC", "LB"]);
-        assert!(open[0].1.contains("of this VM; "), "{}", open[0].1);
+        assert!(open[0].1.contains("of this VM or of the resource"), "{}", open[0].1);
         assert!(open[1].1.contains("az vm nic list"), "{}", open[1].1);
     }
 }

@@ -387,7 +387,7 @@ impl PatternGroup<'_> {
             }
             (Kind::OnlyHere, _) => {
                 parts.push(format!(
-                    "{what} {is} blocked only at {failing}{how}; works at {working}"
+                    "{what} {is} blocked only at {failing}{how}; reachable at {working}"
                 ));
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
                     parts.push("these reports are from one machine, so the difference may be one of time".into());
@@ -415,7 +415,7 @@ impl PatternGroup<'_> {
             }
             (Kind::AllButHere, _) => {
                 parts.push(format!(
-                    "{what} {is} blocked at {failing}{how}, and works only at {working}"
+                    "{what} {is} blocked at {failing}{how}, and reachable only at {working}"
                 ));
                 parts.push(if self.is_outside_alone() {
                     self.another_network(&look)
@@ -437,7 +437,7 @@ impl PatternGroup<'_> {
                 parts.push(format!("{what} {is} blocked at {failing}{how}"));
                 if !pattern.working.is_empty() {
                     parts.push(format!(
-                        "works at {working}: check what differs between them, such as {look}"
+                        "reachable at {working}: check what differs between them, such as {look}"
                     ));
                 }
             }

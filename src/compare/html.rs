@@ -11,7 +11,7 @@ use crate::{
         Options,
         html::{EscapedText, hash},
     },
-    text::{escape, words::join},
+    text::escape,
 };
 
 const CSS: &str = concat!(
@@ -43,7 +43,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
             .map(|it| ConclusionView {
                 text: EscapedText(&it.text),
                 kind: it.kind.as_str(),
-                endpoints: escape(&join(&it.endpoints, ", ")).into_owned(),
+                endpoints: it.endpoints.iter().map(|id| EscapedText(id)).collect(),
             })
             .collect(),
         groups: groups(comparison),
@@ -70,7 +70,7 @@ struct ComparePage<'a> {
 struct ConclusionView<'a> {
     text: EscapedText<'a>,
     kind: &'static str,
-    endpoints: String,
+    endpoints: Vec<EscapedText<'a>>,
 }
 
 /// The endpoints of one dependency.
@@ -83,6 +83,8 @@ struct GroupView<'a> {
 struct RowView<'a> {
     target: EscapedText<'a>,
     need: &'static str,
+    /// Whether it is not reachable from somewhere: only such rows are printed.
+    is_amiss: bool,
     cells: Vec<(&'static str, &'static str)>,
 }
 
@@ -113,6 +115,7 @@ fn view(row: &ComparedEndpoint) -> RowView<'_> {
     RowView {
         target: EscapedText(show::target(row)),
         need: row.need.as_str(),
+        is_amiss: show::is_unwell(row),
         cells: row.seen.iter().map(cell).collect(),
     }
 }

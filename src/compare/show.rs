@@ -141,8 +141,9 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
         (all + 1, differing + usize::from(!row.agrees()))
     });
     if all > 0 {
+        let differ = if differing == 1 { "differs" } else { "differ" };
         lines.push(format!(
-            "only documented, never decisive: {}, of which {differing} differ",
+            "only documented, never decisive: {}, of which {differing} {differ}",
             words::count(all, "endpoint")
         ));
     }

@@ -75,6 +75,8 @@ struct ReportPage<'a> {
 }
 
 struct FindingView<'a> {
+    /// What buttons call it: `finding 1`.
+    name: String,
     title: EscapedText<'a>,
     confidence: &'static str,
     /// `required · stops activation`, `optional`.
@@ -102,6 +104,8 @@ struct HandoverView {
 }
 
 struct RequestView {
+    /// What buttons call it: `finding 1, firewall`.
+    name: String,
     owner: &'static str,
     impact: String,
     allow: Vec<String>,
@@ -191,9 +195,9 @@ impl<'a> ReportPage<'a> {
                 .iter()
                 .map(|notice| EscapedText(notice))
                 .collect(),
-            findings: counting
-                .iter()
-                .map(|f| finding_view(f, &numbers, report.vantage.standing))
+            findings: (1..)
+                .zip(&counting)
+                .map(|(number, f)| finding_view(f, number, &numbers, report.vantage.standing))
                 .collect(),
             tables: tables(report),
             verdicts: all.into_iter().map(|verdict| (verdict, count(verdict))).collect(),
@@ -221,6 +225,7 @@ impl<'a> ReportPage<'a> {
 
 fn finding_view<'a>(
     finding: &'a Finding,
+    number: usize,
     numbers: &HashMap<&str, usize>,
     standing: Option<Standing>,
 ) -> FindingView<'a> {
@@ -241,6 +246,7 @@ fn finding_view<'a>(
             view::open_words(&finding.fix).collect::<Vec<_>>().join("; "),
         ),
     ];
+    let name = format!("finding {number}");
     FindingView {
         title: EscapedText(&finding.title),
         confidence: finding.confidence.as_str(),
@@ -249,7 +255,8 @@ fn finding_view<'a>(
         cause: finding.cause,
         docs: finding.docs.as_deref().filter(|page| page.starts_with(DOCS)),
         way: way(finding, standing),
-        handover: finding.handover.as_ref().map(handover_view),
+        handover: finding.handover.as_ref().map(|handover| handover_view(handover, &name)),
+        name,
         more: finding.endpoints.len() - endpoints.len(),
         endpoints,
         parts: parts
@@ -272,7 +279,7 @@ fn finding_view<'a>(
     }
 }
 
-fn handover_view(handover: &Handover) -> HandoverView {
+fn handover_view(handover: &Handover, finding: &str) -> HandoverView {
     let harmless = |text: &str| escape(text).into_owned();
     let requests = handover.owners.iter().map(|request| {
         let change = request.changes();
@@ -290,6 +297,7 @@ fn handover_view(handover: &Handover) -> HandoverView {
         }
         blocks.retain(|(_, lines)| !lines.is_empty());
         RequestView {
+            name: format!("{finding}, {}", request.owner.label()),
             owner: request.owner.label(),
             impact: harmless(&request.impact),
             allow: request.allow.iter().map(|item| harmless(item)).collect(),
@@ -403,6 +411,13 @@ fn tone(status: Status) -> &'static str {
         Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => "doubtful",
         Status::Ok => "good",
     }
+}
+
+/// A command in the pieces that stay together on a line: an option with its value.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let starts = line.match_indices(" -").map(|(at, _)| at + 1);
+    let ends = starts.chain([line.len()]);
+    ends.scan(0, |start, end| Some(&line[std::mem::replace(start, end)..end]))
 }
 
 /// What a content security policy calls a text.

@@ -141,10 +141,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             "{ports} to the tag {tag} gets no reply (dropped), {}",
             phrases::host_count(rows)
         ),
-        _ => format!(
-            "{ports} gets no reply (dropped), {}",
-            phrases::host_count(rows)
-        ),
+        _ => format!("{ports} gets no reply (dropped), {}", phrases::host_count(rows)),
     };
     Account {
         title,

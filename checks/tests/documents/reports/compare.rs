@@ -469,8 +469,11 @@ fn html_has_a_cell_for_each_endpoint_and_place() {
     let comparison = compared(&[place("a", 1, ["ok"; 3]), place("b", 2, ["tcp-timeout", "ok", "ok"])]);
     let exit = comparison.status();
     let html = html::render(&comparison, &options(&exit, 80));
-    assert_eq!(html.matches("<th scope=\"row\"").count(), comparison.endpoints.len());
-    assert_eq!(html.matches("<td class=\"bad\">").count(), 1);
+    assert_eq!(
+        html.matches("<th role=\"rowheader\" scope=\"row\"").count(),
+        comparison.endpoints.len()
+    );
+    assert_eq!(html.matches("<td role=\"cell\" class=\"bad\"").count(), 1);
     for request in ["src=", "http:", "https:", "url(", "@import", "<link"] {
         assert!(!html.contains(request), "{request}");
     }

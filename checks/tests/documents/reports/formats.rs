@@ -1,6 +1,6 @@
 //! Every other format, and what none of them may let through.
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use apim_probe::{
     exit::judge,
@@ -152,6 +152,19 @@ fn html_keeps_markup_as_text_and_asks_for_nothing() {
         assert!(!html.contains(request), "{request}");
     }
     assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn html_names_each_copy_button_differently() {
+    let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
+    let buttons: Vec<&str> = html
+        .split("class=\"copy\"")
+        .skip(1)
+        .filter_map(|rest| rest.split("</button>").next())
+        .collect();
+    assert!(buttons.len() > 4, "{buttons:?}");
+    let different: BTreeSet<&str> = buttons.iter().copied().collect();
+    assert_eq!(different.len(), buttons.len(), "{buttons:?}");
 }
 
 #[test]

@@ -15,20 +15,14 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the NSG has no rule for Sql",
             healthy().fault(port(1433), &Fault::Silent),
-            (
-                "silence/tcp-1433",
-                "Azure SQL: TCP 1433 gets no reply (dropped)",
-            ),
+            ("silence/tcp-1433", "Azure SQL: TCP 1433 gets no reply (dropped)"),
             High,
             Nsg,
         ),
         case(
             "the NSG has no rule for Sql, and there is no instance yet",
             healthy().unnamed().fault(port(1433), &Fault::Silent),
-            (
-                "silence/tcp-1433",
-                "Azure SQL: TCP 1433 gets no reply (dropped)",
-            ),
+            ("silence/tcp-1433", "Azure SQL: TCP 1433 gets no reply (dropped)"),
             High,
             Nsg,
         ),
@@ -52,10 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "port 1886 of Azure Monitor is missing",
             healthy().fault(port(1886), &Fault::Silent),
-            (
-                "silence/tcp-1886",
-                "Azure Monitor: TCP 1886 gets no reply (dropped)",
-            ),
+            ("silence/tcp-1886", "Azure Monitor: TCP 1886 gets no reply (dropped)"),
             High,
             Nsg,
         ),
