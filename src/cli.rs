@@ -680,8 +680,8 @@ impl FromStr for Setting {
         if !catalog::SETTINGS.iter().any(|setting| setting.name == name) {
             let known = catalog::SETTINGS.map(|setting| setting.name);
             return Err(match nearest(name, &known) {
-                Some(meant) => format!("there is no {name}: did you mean {meant}? The names are {}", names()),
-                None => format!("there is no {name}; the names are {}", names()),
+                Some(meant) => format!("{name} is not a known name: did you mean {meant}? The names are {}", names()),
+                None => format!("{name} is not a known name; the names are {}", names()),
             });
         }
         let whole_host = name.ends_with("_host");

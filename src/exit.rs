@@ -32,7 +32,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
     }
     let status = status(&Decision::of(&report.endpoints, policy));
     if policy.fail_on == Some(FailOn::Never) && status.code != ExitStatus::REACHABLE {
-        let reason = format!("--fail-on never; else {}, {}", status.code, status.reason);
+        let reason = format!("--fail-on never; otherwise {}, {}", status.code, status.reason);
         return ExitStatus::new(ExitStatus::REACHABLE, reason);
     }
     status
@@ -74,7 +74,7 @@ fn why_blocked(decision: &Decision<'_>) -> String {
         decision.open.iter().partition(|e| e.verdict.is_proved());
     if !reached.is_empty() {
         let verb = if reached.len() == 1 { "is" } else { "are" };
-        reasons.push(format!("{} must be blocked and {verb} not", targets(&reached)));
+        reasons.push(format!("{} must be blocked but {verb} not", targets(&reached)));
     }
     if !unknown.is_empty() {
         reasons.push(format!(
@@ -115,7 +115,7 @@ fn why_incomplete(unsettled: &[&Endpoint]) -> String {
     }
     if !faulty.is_empty() {
         reasons.push(format!(
-            "this machine could not try {}",
+            "this machine could not probe {}",
             words::count(faulty.len(), "endpoint")
         ));
     }

@@ -116,7 +116,7 @@ fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node 
                     Entry::Occupied(entry) => problems.push(
                         Problem::new(
                             key.at,
-                            format!("`{name}` stands twice in one mapping"),
+                            format!("`{name}` appears twice in one mapping"),
                             "keep one of the two",
                         )
                         .label("again here")
@@ -149,12 +149,12 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
         } => Problem::new(
             at,
             "a second YAML document begins here",
-            "keep one document a file; pass several files instead",
+            "keep one document per file, and pass several files instead",
         ),
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasExpansionLimitExceeded { .. } => {
             Problem::new(
                 at,
-                "this is too much YAML for a catalog",
+                "this YAML is too large for a catalog",
                 "write the entries out, without aliases that multiply",
             )
         }

@@ -312,7 +312,7 @@ fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage,
 pub(super) fn unknown_region(region: &str) -> Option<String> {
     let meant = region::unknown(region)?;
     let or = meant.map_or_else(String::new, |known| format!(": did you mean {known}?"));
-    Some(format!("this version knows no region {region}{or}"))
+    Some(format!("the region {region} is not known to this version{or}"))
 }
 
 /// Where the network's rules are looked at from.

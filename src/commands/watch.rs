@@ -65,7 +65,8 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     };
     if baseline.as_ref().is_some_and(|report| report.redacted) && !arguments.probe.redact {
         return Err(Failure::usage(
-            "--baseline: the report was made with --redact, so its hosts cannot be found again: give the original report, or \
+            "--baseline: the report was made with --redact, so its hosts cannot be matched: pass the original report, \
+             or \
              watch with --redact as well",
         ));
     }
@@ -81,7 +82,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         && baseline.cloud != session.cloud()
     {
         return Err(Failure::usage(format!(
-            "the baseline is from the {} cloud, but this watch is of the {} cloud",
+            "the baseline is from the {} cloud, but this watch is for the {} cloud",
             baseline.cloud,
             session.cloud()
         )));
@@ -328,7 +329,7 @@ fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict:
         (Ending::TimeUp, Some(Until::Change)) => ExitStatus::new(1, format!("timed out{after}; nothing changed")),
         (Ending::TimeUp, None) => ExitStatus::new(0, format!("finished{after}")),
         (Ending::Interrupted, _) => ExitStatus::new(ExitStatus::INTERRUPTED, "interrupted"),
-        (Ending::Unread, _) => ExitStatus::new(0, "stopped, as the output is no longer read"),
+        (Ending::Unread, _) => ExitStatus::new(0, "stopped, because the output is no longer read"),
     }
 }
 

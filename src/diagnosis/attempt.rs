@@ -66,9 +66,10 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     }
     if endpoint.protocol == Protocol::Tcp {
         let seen = if endpoint.of_instance.is_some() {
-            "the connection was accepted; without TLS nothing proves by which host, and no request is sent to a backend"
+            "the connection was accepted, but without TLS nothing proves which host accepted it; no request is sent \
+             to a backend"
         } else {
-            "the connection was accepted, which does not prove by which host"
+            "the connection was accepted, but nothing proves which host accepted it"
         };
         return outcome.settle(Standing::Unproven(None), Stage::Tcp, seen);
     }

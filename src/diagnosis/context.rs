@@ -104,15 +104,15 @@ impl<'a> Context<'a> {
             };
             evidence.push(if control.tells_names_apart() {
                 format!(
-                    "the same address {answers} for the name {name}, and cuts this host's own name right after that: \
-                     the filter matches host names"
+                    "the same address {answers} for the name {name}, but right after that a connection for this \
+                     host's own name is cut: the filter matches host names"
                 )
             } else if own.is_some() {
                 format!(
                     "the same address {answers} for the name {name}, and right after that for this host's own name too"
                 )
             } else {
-                format!("the same address cuts {name} as well, so this shows nothing about host names")
+                format!("the same address cuts {name} as well, so nothing shows a filter by host name")
             });
         }
         evidence

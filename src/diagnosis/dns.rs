@@ -53,7 +53,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
         .collect();
     let (tried, all) = (decision.addresses().len(), decision.address_count());
     if tried < all {
-        evidence.push(format!("{host} has {all} addresses: tried the first {tried} of {all}"));
+        evidence.push(format!("{host} has {all} addresses, of which the first {tried} were tried"));
     }
     let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
     let others = trace
@@ -157,8 +157,8 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         _ => Cause::DnsServfail,
     };
     let said = match cause {
-        Cause::DnsNoAddress => format!("{server} knows {host}, but has no address for it"),
-        Cause::DnsNxdomain => format!("{server} says that {host} does not exist (NXDOMAIN)"),
+        Cause::DnsNoAddress => format!("according to {server}, {host} exists but has no address"),
+        Cause::DnsNxdomain => format!("{server} answers that {host} does not exist (NXDOMAIN)"),
         _ => format!("{server} answers {} for {host}", answer.rcode),
     };
     let hidden = hidden(host, answer);
@@ -218,7 +218,7 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
         TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
         TcpEnd::Open | TcpEnd::Silent { .. } => (
             Cause::TcpTimeout,
-            format!("no reply to the connection in {}", words::duration(trace.duration)),
+            format!("no reply to the connection attempt in {}", words::duration(trace.duration)),
         ),
     }
 }

@@ -224,7 +224,7 @@ impl<'a> Found<'a> {
 /// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
 fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let is_silence = |row: &ProbedEndpoint<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
-    let doubt = "other connections in this run needed retransmission, so the missing replies may be chance";
+    let doubt = "other connections in this run needed retransmission, so the missing replies may be random packet loss";
     if view.line.is_poor() && rows.iter().any(is_silence) {
         account.grounds.add(Weight::Contradicts, doubt);
     } else if rows.iter().any(|row| loss::is_chance(view, row)) {

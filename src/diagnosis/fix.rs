@@ -31,11 +31,11 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
         ),
         // It has nobody to forward to.
         Cause::DnsNxdomain if rows.iter().any(is_decided_by_platform) => say(format!(
-            "Check the spelling of {host}; if it is right, add its record to the private zone that hides it."
+            "Check the spelling of {host}; if it is correct, add its record to the private zone that hides it."
         )),
         Cause::DnsNxdomain => say(format!(
-            "Check the spelling of {host}; if it is right, add its record to the name server or private zone that \
-             denies it, or let it forward to 168.63.129.16."
+            "Check the spelling of {host}; if it is correct, add its record to the name server or private zone that \
+             denies it, or have the server forward to 168.63.129.16."
         )),
         Cause::DnsNoAddress | Cause::DnsSinkhole | Cause::DnsPrivateAddress => say(format!(
             "Correct the record for {host} on the name server or in the private DNS zone that it comes from."
@@ -45,10 +45,11 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
                 .into(),
         ),
         Cause::TlsExpired => {
-            say("Check this VM's clock; if it is right, the server's certificate is at fault.".into())
+            say("Check this VM's clock; if it is correct, the server's certificate is at fault.".into())
         }
         Cause::TcpRefused => say(
-            "Find out what sends the reset: a firewall on the path, or the service, which then does not listen on this port."
+            "Find out what sends the reset: a firewall on the path, or the service itself, if it does not listen on \
+             this port."
                 .into(),
         ),
         Cause::TlsWrongName => say(format!(
@@ -78,8 +79,8 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
             allow_at(&who, rows, view)
         }
         Cause::TlsUntrusted => say(format!("Exempt {host} from TLS inspection for the instance's subnet.")),
-        Cause::TcpNoRoute => say("Give this VM a route there, then run again.".into()),
-        Cause::LocalFault => say("Remove whatever keeps this VM from trying, then run again.".into()),
+        Cause::TcpNoRoute => say("Add a route there on this VM, then run again.".into()),
+        Cause::LocalFault => say("Remove whatever prevents this VM from probing, then run again.".into()),
         Cause::NeedsValue
         | Cause::Wildcard
         | Cause::Retired

@@ -20,8 +20,8 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Said where nobody can tell who answers on the way.
-const UNTOLD: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so where \
-    it is blocked was not traced";
+const UNTOLD: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
+    hop that blocks traffic was not traced";
 
 /// Notices about the run as a whole, each a sentence.
 pub(super) fn notices(
@@ -80,7 +80,8 @@ fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements:
     };
     (!remarks.is_empty()).then(|| {
         format!(
-            "endpoints that work at addresses outside their service tag are relayed, or the given tags are old: {}{more}",
+            "endpoints work at addresses outside their service tag, so they are relayed or the given tags are out of \
+             date: {}{more}",
             named.join("; ")
         )
     })

@@ -31,9 +31,9 @@ pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<Stri
     let is_proved = row.judgement.verdict.is_proved();
     match prediction.verdict {
         Expected::Deny if is_proved => Some(format!(
-            "predicted deny ({words}), yet it answers: rules other than the given ones are in force"
+            "predicted deny ({words}), but it answers: the rules in force differ from the given ones"
         )),
-        Expected::Deny if answers(row) => Some(format!("predicted deny ({words}), yet something answers")),
+        Expected::Deny if answers(row) => Some(format!("predicted deny ({words}), but something answers")),
         _ if is_proved || is_refuted => None,
         Expected::Allow if is_silent(row) && leads_to(prediction, &NextHop::Internet) => Some(format!(
             "{words}: that leaves a security admin rule, which effective rules do not show, or a subnet without \

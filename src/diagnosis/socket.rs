@@ -78,7 +78,7 @@ fn no_route(failure: &SocketFailure) -> String {
 }
 
 fn local(failure: &SocketFailure) -> String {
-    format!("this machine could not try: {}", failure.text)
+    format!("this machine could not probe: {}", failure.text)
 }
 
 fn icmp(error: &IcmpError, duration: Duration) -> String {

@@ -79,7 +79,7 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
         ),
         TlsEnd::Silent => (
             Cause::TlsTimeout,
-            format!("accepted, then silent after {last} ({after})"),
+            format!("accepted, then no reply after {last} ({after})"),
         ),
         TlsEnd::Alert(alert) => (
             Cause::TlsAlert,
@@ -147,11 +147,11 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         }
         Trust::Expired => (
             Standing::Failed(Cause::TlsExpired),
-            format!("{} ended on {}{}", whose(chain), date(chain.dated().1), clock(context)),
+            format!("{} expired on {}{}", whose(chain), date(chain.dated().1), clock(context)),
         ),
         Trust::NotYetValid => (
             Standing::Failed(Cause::TlsExpired),
-            format!("{} begins on {}{}", whose(chain), date(chain.dated().0), clock(context)),
+            format!("{} is not valid before {}{}", whose(chain), date(chain.dated().0), clock(context)),
         ),
         Trust::OnlyByWindows => (
             Standing::Unproven(Some(Cause::TlsUntrusted)),
@@ -195,7 +195,7 @@ fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (Standing, String) {
 
 fn known_to_vm(chain: &ChainFacts) -> &'static str {
     if chain.trusted_by_vm == Some(true) {
-        "; this VM's own store trusts it, which hides it from other tools"
+        "; this VM's own store trusts it, so other tools do not show it"
     } else {
         ""
     }
@@ -263,7 +263,7 @@ fn is_newer_than_our_lists(chain: &ChainFacts) -> bool {
 
 fn certificate(chain: &ChainFacts) -> String {
     format!(
-        "certificate: subject {}, issuer {}, ends {}",
+        "certificate: subject {}, issuer {}, expires {}",
         chain.subject,
         chain.issuer,
         date(chain.not_after)

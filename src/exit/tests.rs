@@ -271,7 +271,7 @@ fn reasons_say_what_to_do() {
         ),
         (
             "R:not-tested/local-fault R:reachable",
-            "this machine could not try 1 endpoint",
+            "this machine could not probe 1 endpoint",
         ),
         (
             "R:not-tested/local-fault",
@@ -280,7 +280,7 @@ fn reasons_say_what_to_do() {
         ("R:unproven", "Azure SQL is not proved"),
         (
             "R!:reachable",
-            "{sql_server}.database.example:1433 must be blocked and is not",
+            "{sql_server}.database.example:1433 must be blocked but is not",
         ),
         (
             "R!:blocked/dns-nxdomain",
@@ -299,7 +299,7 @@ fn reasons_say_what_to_do() {
     );
     assert_eq!(
         never.to_string(),
-        "exit 0: --fail-on never; else 1, Azure SQL is blocked"
+        "exit 0: --fail-on never; otherwise 1, Azure SQL is blocked"
     );
     let allowed = judge(
         &report("R:unproven"),

@@ -37,7 +37,7 @@ impl IcmpError {
             (false, 3, 9) => "network administratively prohibited",
             (false, 3, 10) => "host administratively prohibited",
             (false, 3, 13) | (true, 1, 1) => "administratively prohibited",
-            (false, 11, _) | (true, 3, _) => "time to live exceeded, a routing loop",
+            (false, 11, _) | (true, 3, _) => "TTL exceeded, a routing loop",
             (true, 1, 0) => "no route",
             (true, 1, 5) => "refused by source address policy",
             (true, 1, 6) => "reject route",

@@ -106,7 +106,7 @@ fn missing(plan: &PlanDocument) -> Vec<String> {
     });
     let by_flags = (!nameless.is_empty()).then(|| {
         format!(
-            "{} would not be probed because a name is missing: pass {}, or --network-status FILE, --dependencies FILE \
+            "{} would not be probed because a value is needed: pass {}, or --network-status FILE, --dependencies FILE \
              or --service ID",
             words::count(nameless.len(), "endpoint"),
             words::join(flags, ", ")

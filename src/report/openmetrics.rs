@@ -43,7 +43,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     }
     page.gauge(
         "probe_phase_duration_seconds",
-        "How long each stage of the probe took; of several connections, the slowest.",
+        "How long each stage of the probe took; for several connections, the slowest.",
     );
     for endpoint in counted() {
         for (phase, ms) in endpoint.stages.timings() {

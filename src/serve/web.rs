@@ -84,7 +84,7 @@ impl Server {
                 Ok((stream, peer)) => self.take(stream, peer),
                 Err(error) => {
                     // Descriptors, mostly: those of connections come back.
-                    let text = format!("cannot take a connection: {error}");
+                    let text = format!("cannot accept a connection: {error}");
                     self.board.fault(Fault::Connections, &text);
                     sleep(PAUSE).await;
                 }

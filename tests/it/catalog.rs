@@ -422,8 +422,8 @@ fn hostile_files_are_refused_in_time_and_in_bounds() {
         (deep("{a: "), "nested deeper"),
         (deep("- "), "nested deeper"),
         (indented.concat(), "nested deeper"),
-        (bomb, "too much YAML"),
-        (many, "too much YAML"),
+        (bomb, "too large for a catalog"),
+        (many, "too large for a catalog"),
         ("x".repeat(MAX_SIZE + 1), "larger than 4 MB"),
         (format!("dependencies: [{strangers}]"), "has no endpoints"),
         (

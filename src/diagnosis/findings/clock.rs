@@ -82,7 +82,8 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             .all(Weight::Tells, phrases::examples(rows));
     }
     let fix = Fix::new(
-        "Set this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has its \
+        "Correct this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has \
+         its \
          own clock.",
     )
     .look(["timedatectl status", "chronyc sources"]);

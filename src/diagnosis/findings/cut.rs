@@ -102,7 +102,8 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     grounds = grounds.note(
         phrases::middlebox(view, rows)
-            .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows it as open".into()),
+            .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows the port as \
+                open".into()),
     );
     Account {
         title,
@@ -144,8 +145,8 @@ fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         grounds,
         fix: Fix::new(format!(
-            "Search the log of any firewall on the path for {} at this time. If it denies, allow the traffic; if it \
-             does not, the service itself is failing.",
+            "Search the log of any firewall on the path for {} at this time. If it denies this traffic, allow it; if \
+             not, the service itself is failing.",
             list(&phrases::hosts(rows), 2)
         ))
         .look(

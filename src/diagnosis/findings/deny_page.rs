@@ -100,7 +100,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     grounds.add(
         Weight::Tells,
-        "the TCP connection itself is accepted, so a plain port test shows it as open",
+        "the TCP connection itself is accepted, so a plain port test shows the port as open",
     );
     let answered = phrases::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
@@ -112,7 +112,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             ),
         );
     }
-    let is_proxy = by.contains("proxy that wants a login");
+    let is_proxy = by.contains("proxy that requires a login");
     let allow = fix::allow_by_name(rows, view);
     Account {
         title,

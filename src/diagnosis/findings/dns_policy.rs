@@ -79,7 +79,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         _ => format!("A DNS security policy blocks {}", count(hosts.len(), "name")),
     };
     let grounds = if is_alias {
-        Grounds::default().proof("the answer is the alias blockpolicy.azuredns.invalid, which only Azure gives")
+        Grounds::default().proof("the answer is the alias blockpolicy.azuredns.invalid, which only Azure returns")
     } else {
         Grounds::default().pattern(format!(
             "{PLATFORM} does not forward by default and fails for these names only: others in the same domain resolve"

@@ -121,7 +121,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             weight(is_wide, passed, tried),
             format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
         )
-        .note("connections to the same address and port give different results, which no rule causes")
+        .note("connections to the same address and port give different results; a rule would treat them all the same")
         .all(Weight::Tells, ports(&connections));
     let blocked: Vec<ProbedEndpoint<'a>> = rows
         .iter()
@@ -140,12 +140,13 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
     if let Some(row) = rows.iter().find(open_elsewhere) {
         grounds = grounds.note(format!(
-            "{} accepts connections of another endpoint: the same address and port both accepts and stays silent in one run",
+            "{} accepts connections for another endpoint: within one run, the same address and port both accepts \
+             connections and does not answer",
             row.endpoint.target()
         ));
     }
     if silent {
-        grounds = grounds.open("SNAT port exhaustion would look the same: new connections are lost in the same way");
+        grounds = grounds.open("SNAT port exhaustion would look the same: it also loses new connections");
     }
     if !is_wide {
         grounds = grounds.note(format!(

@@ -156,7 +156,7 @@ fn unreachable<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: seen(view, group, &who),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(format!(
-            "Give {who} a route there, or bypass it with a route of your own."
+            "Add the missing route on {who}, or bypass it with a route of your own."
         ))
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,

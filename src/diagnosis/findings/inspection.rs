@@ -100,7 +100,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         Grounds::default().pattern(shown)
     };
     let store = if is_known {
-        "this VM's own store trusts it, which hides it from other tools; the instance does not"
+        "this VM's own store trusts it, so other tools do not show it; the instance does not trust it"
     } else if trusted_here.is_empty() {
         "the instance does not trust it"
     } else {
@@ -187,7 +187,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
-            "Find out why {} leads there: a DNS record, or a device that answers in its place.",
+            "Find out why {} leads there: a DNS record, or a device that answers instead.",
             list(&hosts, 2)
         ))
         .look(hosts.first().map(|host| fix::dig(None, host)))

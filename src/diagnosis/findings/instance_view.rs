@@ -158,7 +158,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
         grounds: told(seen),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
-        impact: Some("The instance does not have it, whatever this VM sees.".into()),
+        impact: Some("The instance cannot use it, even if this VM can.".into()),
         fix: Fix::new(
             "Compare the name servers, routes and rules of the instance's subnet with this VM's. If the network's name \
              servers have changed, apply the network configuration to the instance.",
@@ -178,7 +178,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         .iter()
         .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)));
     Account {
-        title: format!("The instance reaches what this VM does not: {}", named(&differing)),
+        title: format!("The instance reaches what this VM cannot: {}", named(&differing)),
         grounds: told(seen),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
         impact: Some(
@@ -186,7 +186,8 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
                 .into(),
         ),
         fix: Fix::new(
-            "Check what only this VM has: an NSG on its network interface, another subnet or route table, no outbound \
+            "Check what is specific to this VM: an NSG on its network interface, another subnet or route table, no \
+             outbound \
              access, other name servers. If the document is old, fetch it again.",
         )
         .look(["az network nic list-effective-nsg -g RG -n NIC"]),

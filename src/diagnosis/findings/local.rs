@@ -132,11 +132,11 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .flat_map(ProbedEndpoint::failures)
         .any(|(failure, _)| failure.errno == Some(libc::EHOSTUNREACH));
     let fix = if has_another || by_route {
-        "Remove this VM's own route that rejects these addresses, or add one that leads there, then run again."
+        "Remove this VM's own route that rejects these addresses, or add one that reaches them, then run again."
     } else if group.rows.iter().all(is_v6) {
-        "Give this VM a default IPv6 route, or remove --ipv6, then run again."
+        "Add a default IPv6 route on this VM, or remove --ipv6, then run again."
     } else {
-        "Give this VM a default route, then run again."
+        "Add a default route on this VM, then run again."
     };
     Account {
         title: format!("This VM has no route to {}", phrases::host_count(&group.rows)),
@@ -197,13 +197,13 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         )
     } else {
         (
-            "Remove whatever keeps this VM from trying, then run again.",
+            "Remove whatever prevents this VM from probing, then run again.",
             &["ulimit -n", "cat /etc/resolv.conf"],
         )
     };
     Account {
         title: format!(
-            "This VM's limits or permissions keep it from trying {}",
+            "This VM's limits or permissions prevent it from probing {}",
             phrases::host_count(&group.rows)
         ),
         grounds: beside(

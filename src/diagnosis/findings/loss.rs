@@ -86,7 +86,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if !rows.is_empty() {
         grounds = grounds
             .note(format!(
-                "on such a path missing replies may be chance, so no rule is suspected for {}",
+                "on such a path missing replies may be random packet loss, so no rule is suspected for {}",
                 count(rows.len(), "endpoint")
             ))
             .all(Weight::Tells, phrases::examples(rows));

@@ -262,7 +262,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.note("its replies over UDP are truncated (TC=1), so clients must use TCP 53");
     } else if !scattered.is_empty() {
         grounds = grounds.against(format!(
-            "other names in {} resolve, so queries were lost or rate-limited rather than a zone being missing",
+            "other names in {} resolve, so the zone is not missing: queries were lost or rate-limited",
             list(&scattered, 2)
         ));
     } else if !is_whole && cause == Some(Cause::DnsTimeout) {
@@ -293,7 +293,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Reading::AtTimes(cause).fix(view, server)
     } else {
         Fix::new(format!(
-            "Make {name} forward these names' zones, ultimately to 168.63.129.16."
+            "Configure {name} to forward these names' zones, ultimately to 168.63.129.16."
         ))
     };
     Account {
@@ -379,7 +379,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else if seen.udp.answered > 0 {
         "Answers that do not fit in a UDP datagram are lost."
     } else if others {
-        "Names resolve through another server as long as that one works, and more slowly."
+        "Names resolve more slowly, and only while another server works."
     } else {
         "Names resolve for now, but not for a resolver that uses this transport."
     };

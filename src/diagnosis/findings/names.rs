@@ -108,7 +108,8 @@ fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!("{} to {}, where no service was verified", who(&group.rows), group.scope),
         grounds: Grounds::default()
             .pattern(
-                "no private link leads there, as it would to a private endpoint, unless a name server omits its alias",
+                "no privatelink alias leads there, as it would for a private endpoint, unless a name server omits the \
+                 alias",
             )
             .all(Weight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
@@ -148,7 +149,7 @@ fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .look(["az network private-dns zone list -o table"])
     } else {
         Fix::new(format!(
-            "Let {name} forward these names: a DNS filter denies them, or one of its own zones hides them."
+            "Have {name} forward these names: a DNS filter denies them, or one of its own zones hides them."
         ))
     };
     Account {

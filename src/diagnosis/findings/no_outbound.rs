@@ -120,7 +120,7 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut servers = view.proved().filter_map(ProbedEndpoint::tested_server);
     if let Some(server) = servers.next() {
         grounds = grounds.note(format!(
-            "the name server {} answers, so this VM itself is on the network",
+            "the name server {} answers, so this VM itself has a network connection",
             server.ip()
         ));
     }

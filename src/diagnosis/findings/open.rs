@@ -32,7 +32,7 @@ fn must_be_blocked(row: &ProbedEndpoint<'_>) -> Option<String> {
 fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
     Account {
-        title: format!("{subject}: {ports} must be blocked and is not"),
+        title: format!("{subject}: {ports} must be blocked but is not"),
         grounds: Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         suspects: vec![
             Suspect::Nsg,

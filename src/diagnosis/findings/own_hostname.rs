@@ -79,12 +79,12 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ref many => format!("{} of the instance's own", count(many.len(), "name")),
     };
     let (lead, does) = if hosts.len() == 1 {
-        ("leads", "does")
+        ("resolves", "does")
     } else {
-        ("lead", "do")
+        ("resolve", "do")
     };
     let title = match group.scope.as_str() {
-        "nowhere" => format!("{who} {does} not exist for this network"),
+        "nowhere" => format!("{who} {does} not exist in this network"),
         "public" => format!("{who} {lead} to a public address"),
         _ => format!("{who} {lead} to an address other than the instance's"),
     };
@@ -97,7 +97,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds(view, rows, right),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::DnsServer],
         fix: Fix::new(format!(
-            "For each name, add a record that leads to {}: a private zone for the full name, with the address at @, or \
+            "For each name, add a record for {}: a private zone for the full name, with the address at @, or \
              a record on the network's own name servers. Never create a zone azure-api.net: it would hide the names of \
              other instances.",
             right.map_or_else(
@@ -135,13 +135,14 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
                 });
                 grounds.add(
                     Weight::Supports(Basis::Pattern),
-                    format!("{host} leads to {addresses}{but}"),
+                    format!("{host} resolves to {addresses}{but}"),
                 );
                 let own = row.endpoint.of_instance.as_ref();
                 if own.is_some_and(|own| !own.validation.chain) {
                     grounds.add(
                         Weight::LeavesOpen,
-                        format!("{host} is a custom name: it may be meant to lead to an application gateway or load balancer in front of the instance"),
+                        format!("{host} is a custom name: an application gateway or load balancer in front of the \
+                            instance may be meant"),
                     );
                 }
             }

@@ -105,7 +105,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title: format!(
-            "{}: {} works, with an anomaly",
+            "{}: {} works, but with an anomaly",
             phrases::subject(rows),
             phrases::ports(rows)
         ),
@@ -129,7 +129,7 @@ fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let first = rows.first().map(|row| row.judgement.detail.clone());
     Account {
         title: format!(
-            "Name servers differ about {}",
+            "Name servers give different answers for {}",
             count(phrases::hosts(rows).len(), "name")
         ),
         grounds: Grounds::default()

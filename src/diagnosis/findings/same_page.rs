@@ -76,7 +76,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds
             .all(Weight::Supports(Basis::Ambiguous), whole)
             .note(format!("it came from {}", list(&hosts, 3)))
-            .note("the TCP connection itself is accepted, so a plain port test shows it as open"),
+            .note("the TCP connection itself is accepted, so a plain port test shows the port as open"),
         suspects: vec![Suspect::Proxy, Suspect::FirewallApplicationRule, Suspect::Nva],
         fix: fix::allow_by_name(rows, view),
         impact: None,

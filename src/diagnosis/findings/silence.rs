@@ -197,8 +197,8 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds 
         ));
     } else if let Some(sender) = limits_its_errors(view) {
         grounds = grounds.open(format!(
-            "{sender} refuses other connections, but not with every packet: it rate-limits its ICMP errors, so it may \
-             be the same device"
+            "{sender} refuses other connections, but does not answer every packet: it rate-limits its ICMP errors, so \
+             it may be the same device"
         ));
     }
     grounds

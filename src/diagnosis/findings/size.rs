@@ -74,7 +74,7 @@ fn direction(rows: &[ProbedEndpoint<'_>]) -> String {
     let behind_tls = rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded);
     match behind_tls.count() {
         0 if rows.iter().any(|row| row.endpoint.path.is_some()) => {
-            "this covers the direction towards this VM, and the other one through requests of 1,400 bytes".into()
+            "this covers the direction towards this VM and, with requests of 1,400 bytes, the other one".into()
         }
         0 => "this covers only the direction towards this VM".into(),
         all => format!(

@@ -76,7 +76,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
         }
     }
     if differing.is_empty() {
-        grounds = grounds.refuted("they share everything, as far as is known");
+        grounds = grounds.refuted("no difference is known");
     }
     Account {
         title: format!(

@@ -112,7 +112,7 @@ fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let through = route.next_hop.as_deref().unwrap_or(route.next_hop_type.as_str());
     Account {
         title: format!(
-            "{}: requests come in directly, replies leave through {through}",
+            "{}: requests come in directly, but replies leave through {through}",
             endpoint.title
         ),
         grounds: Grounds::default().proof(words),

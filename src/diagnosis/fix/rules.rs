@@ -135,7 +135,7 @@ pub(crate) fn allow(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
             ),
         }),
         Some(AtFault::Route(prefix)) => Fix::new(format!(
-            "Give the route {prefix} a next hop that forwards {what}, or add more specific routes that do."
+            "Change the next hop of the route {prefix} to one that forwards {what}, or add more specific routes."
         ))
         .look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         Some(AtFault::WayOut) => Fix::new(format!(
@@ -292,5 +292,5 @@ pub(crate) fn allow_in_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>)
 
 /// Lets rows through somebody who refuses them by address and port, and is known by his own address.
 pub(crate) fn allow_at(who: &str, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
-    Fix::new(format!("Make {who} allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
+    Fix::new(format!("Configure {who} to allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
 }

@@ -165,8 +165,8 @@ impl Facts {
         }
         let text = format!(
             "AZFWDnsQuery\n| where {}\n| where trim_end(@\"\\.\", QueryName) in~ {}\n| project TimeGenerated, SourceIp, \
-             SourcePort, QueryName, QueryType, ResponseCode, ErrorNumber, ErrorMessage\n| sort by TimeGenerated asc\n// No \
-             row, while others of these minutes are here: the question did not come to the firewall's DNS proxy.",
+             SourcePort, QueryName, QueryType, ResponseCode, ErrorNumber, ErrorMessage\n| sort by TimeGenerated \
+                 asc\n// No row, but others from these minutes: the query never reached the firewall's DNS proxy.",
             self.here_and_then(),
             literals(&self.questions),
         );
@@ -264,8 +264,8 @@ impl Facts {
             })
             .collect();
         let text = format!(
-            "{}\nno TCP flags; at the sources, the prefix of AzureFirewallSubnet as well: application rules and SNAT send \
-             from there; probe again while it runs",
+            "{}\nno TCP flags; add the prefix of AzureFirewallSubnet to the sources, as application rules and SNAT \
+             send from there; probe again while the capture runs",
             filters.join("\n")
         );
         Query {

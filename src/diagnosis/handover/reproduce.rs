@@ -56,8 +56,8 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
             let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
             let remark = match row.cause().map(Cause::ending) {
                 Some(Ending::Silence) if accepted => "    # is accepted, but the service never answers",
-                Some(Ending::Cut) if accepted => "    # is accepted; what is said then is cut",
-                _ if accepted => "    # is accepted: what fails comes after that",
+                Some(Ending::Cut) if accepted => "    # is accepted; the connection is cut after that",
+                _ if accepted => "    # is accepted; the failure comes after that",
                 _ => "",
             };
             format!("curl -v -m 5 telnet://{bracketed}:{port}{remark}")

@@ -137,7 +137,7 @@ impl Reading<'_> {
         let several = self.shares.len() > 1;
         let shares = self.shares.iter().map(|share| {
             format!(
-                "over {} pass {} of {}",
+                "over {}, {} of {} pass",
                 share.hop,
                 share.passed,
                 share.passed + share.failed
@@ -146,7 +146,7 @@ impl Reading<'_> {
         several.then(|| {
             (
                 Weight::Tells,
-                format!("the first hop is not always the same: {}", words::join(shares, ", ")),
+                format!("the first hop varies: {}", words::join(shares, ", ")),
             )
         })
     }
@@ -166,7 +166,7 @@ impl Reading<'_> {
         };
         format!(
             "{} {does} a SYN with a TTL of 1, which no router forwards: {who} on this machine or at the first hop \
-             {instead} in its place{unless}",
+             {instead} instead{unless}",
             self.way.address
         )
     }
@@ -212,13 +212,13 @@ impl Reading<'_> {
             });
             return Some(format!(
                 "our data on the open connection gets as far as hop {reaches}, according to an ICMP error{named}: it \
-                 or the next hop drops the rest, as far as routers answer"
+                 or the next hop drops the rest (a hop that does not answer cannot be seen)"
             ));
         }
         if let (Some((cut, _)), Some(accepts)) = (self.cuts, self.accepts) {
             return Some(format!(
-                "it is not cut nearer than it is accepted: a SYN needs a TTL of {accepts}, the data that is cut a TTL \
-                 of {cut}"
+                "the connection is not cut nearer than it is accepted: a SYN needs a TTL of {accepts}, and the data \
+                 that is cut a TTL of {cut}"
             ));
         }
         if self.is_uneven() || self.unequal_hops().is_some() {
@@ -227,7 +227,7 @@ impl Reading<'_> {
         let farthest = self.refuses.or(self.accepts).unwrap_or(u8::MAX);
         let last = self.hops.iter().rfind(|router| router.hop < farthest)?;
         let answered = format!(
-            "hop {}, {}, is the last that answers a SYN whose TTL expires (ICMP {}/{} after {})",
+            "hop {}, {}, is the last hop to answer a SYN whose TTL expires (ICMP {}/{} after {})",
             last.hop,
             last.address,
             last.error.kind,
@@ -242,7 +242,7 @@ impl Reading<'_> {
             (None, None) if self.nat.is_some() => {
                 "it or a device beyond it drops them: a NAT hides which device answers".into()
             }
-            (None, None) => "it or the next hop drops them, as far as routers answer".into(),
+            (None, None) => "it or the next hop drops them (a hop that does not answer cannot be seen)".into(),
         };
         Some(format!("{answered}: {so}"))
     }

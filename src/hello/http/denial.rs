@@ -46,7 +46,7 @@ pub fn denial(reply: &HttpReply) -> Option<Denial> {
     let marked = product.or_else(|| header_mark(reply));
     let by_status = match reply.status {
         407 => Some((
-            "a proxy that wants a login",
+            "a proxy that requires a login",
             reply.header("proxy-authenticate").unwrap_or_default(),
         )),
         470 => Some(("Azure Firewall", &*body)),
@@ -179,7 +179,7 @@ mod tests {
             ),
             (
                 reply(407, &[("proxy-authenticate", "Basic realm=\"corp\"")], ""),
-                r#"HTTP 407, a proxy that wants a login: "Basic realm="corp"""#,
+                r#"HTTP 407, a proxy that requires a login: "Basic realm="corp"""#,
             ),
             (
                 reply(511, &[], "Log in first"),

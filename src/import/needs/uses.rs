@@ -453,7 +453,7 @@ fn identity_providers(records: &Records) -> Vec<Use> {
                 format!("Identity provider {kind}"),
                 "Sign-in to the developer portal",
                 format!(
-                    "Signing in to the developer portal with {kind} fails where the instance itself asks for its keys."
+                    "Signing in to the developer portal with {kind} fails where the instance itself fetches its keys."
                 ),
                 link,
             )

@@ -138,7 +138,7 @@ finding_kinds! {
         meaning: "The path loses packets, or is slow.",
         scope: "Always path.",
         seen: "Working connections needed retransmission, or have round trips of about a second. If that is so \
-               frequent that missing replies may be chance, no rule is suspected.",
+            frequent that missing replies may be random loss, no rule is suspected.",
         alike: &["A slow name server: repeated queries alone do not count."],
         docs: "https://learn.microsoft.com/azure/virtual-network/virtual-network-tcpip-performance-tuning",
     }

@@ -70,7 +70,7 @@ fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String 
         Some(Cause::Skipped) => "skipped".into(),
         Some(Cause::LocalFault) => {
             let details = words::distinct(endpoints.iter().map(|e| e.detail.trim_end_matches('.')));
-            format!("this machine could not try: {}", words::list(&details, 2))
+            format!("this machine could not probe: {}", words::list(&details, 2))
         }
         Some(other) => other.meaning().trim_end_matches('.').to_owned(),
     }

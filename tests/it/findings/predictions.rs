@@ -197,7 +197,7 @@ fn a_fix_changes_what_is_at_fault() {
         ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
-    assert!(nowhere.summary.starts_with("Give the route "), "{}", nowhere.summary);
+    assert!(nowhere.summary.starts_with("Change the next hop of the route "), "{}", nowhere.summary);
     assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
 
     let out = fix(
@@ -232,14 +232,14 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
     let sql = judged(&open, &diagnosis, "sql");
     assert_eq!(
         sql.evidence.last().unwrap(),
-        &format!("predicted deny ({DENIED}), yet it answers: rules other than the given ones are in force")
+        &format!("predicted deny ({DENIED}), but it answers: the rules in force differ from the given ones")
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
     // A reset is an answer: an NSG drops in silence.
     let reset = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
     let said = judged(&reset, &diagnosis, "sql").evidence.last().unwrap();
-    assert!(said.ends_with("yet something answers"), "{said}");
+    assert!(said.ends_with("but something answers"), "{said}");
     let found = &diagnosis.findings[0];
     assert_eq!(found.cause, Some(Cause::HelloReset));
     assert_ne!(found.confidence, Confidence::Certain);
@@ -379,7 +379,7 @@ fn replies_that_are_lost_become_a_finding() {
         (lost.confidence, &lost.suspects[..]),
         (Confidence::Certain, &[Suspect::Udr][..])
     );
-    assert!(lost.title.ends_with("replies leave through 10.1.2.4"), "{}", lost.title);
+    assert!(lost.title.ends_with("but replies leave through 10.1.2.4"), "{}", lost.title);
     assert_eq!(lost.endpoints, ["management-endpoint/*:3443"]);
     // Everything counts as the virtual network, so its group lets the requests in.
     assert_eq!(finding(&diagnosis, "nsg-deny/management-endpoint:3443"), None);

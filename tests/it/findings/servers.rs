@@ -126,8 +126,8 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
                 "forward other",
                 "Start 168",
                 "on 168.63.129.16",
-                "Let 168",
-                "Make 168",
+                "Have 168",
+                "Configure 168",
             ] {
                 assert!(!fix.contains(phrase), "{does:?}: {}", words(&finding));
             }

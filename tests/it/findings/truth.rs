@@ -278,15 +278,15 @@ impl Imagined {
         match self.server {
             Server::Well => "?",
             Server::Silent => "does not reply",
-            Server::TcpOnly => "answers over TCP 53 and not over UDP 53",
-            Server::UdpOnly => "answers over UDP 53 and not over TCP 53",
+            Server::TcpOnly => "answers over TCP 53 but not over UDP 53",
+            Server::UdpOnly => "answers over UDP 53 but not over TCP 53",
             Server::Refuses => "refuses to answer",
             Server::Fails => "finds no answer",
             Server::Denies => "denies names that exist",
             Server::NotListening => "nothing listens on port 53",
-            Server::Waits => "accepts TCP 53 but answers nothing",
+            Server::Waits => "accepts TCP 53 but never answers",
             Server::MuteOverTcp => "accepts TCP 53 but does not answer over it",
-            Server::CutsShort => "answers over UDP 53 and refuses TCP 53",
+            Server::CutsShort => "answers over UDP 53 but refuses TCP 53",
         }
     }
 }

@@ -87,15 +87,15 @@ impl Reading {
             Self::Answers(Cause::DnsNxdomain) => "denies names that exist",
             Self::Answers(Cause::DnsSinkhole) => "gives impossible addresses",
             Self::Answers(_) => "gives no addresses",
-            Self::AtTimes(Cause::DnsRefused) => "refuses some queries (REFUSED) and answers others",
-            Self::AtTimes(_) => "fails for some queries (SERVFAIL) and answers others",
-            Self::Dropped(Transport::Udp) => "answers over TCP 53 and not over UDP 53",
-            Self::Dropped(Transport::Tcp) => "answers over UDP 53 and not over TCP 53",
-            Self::NoTcp => "answers over UDP 53 and refuses TCP 53",
-            Self::NoUdp => "answers over TCP 53 and refuses UDP 53",
+            Self::AtTimes(Cause::DnsRefused) => "refuses some queries (REFUSED) but answers others",
+            Self::AtTimes(_) => "fails for some queries (SERVFAIL) but answers others",
+            Self::Dropped(Transport::Udp) => "answers over TCP 53 but not over UDP 53",
+            Self::Dropped(Transport::Tcp) => "answers over UDP 53 but not over TCP 53",
+            Self::NoTcp => "answers over UDP 53 but refuses TCP 53",
+            Self::NoUdp => "answers over TCP 53 but refuses UDP 53",
             Self::MuteOverTcp => "accepts TCP 53 but does not answer over it",
             Self::Sometimes => "does not answer every query",
-            Self::Waits => "accepts TCP 53 but answers nothing",
+            Self::Waits => "accepts TCP 53 but never answers",
             Self::NotListening => "is up, but nothing listens on port 53",
             Self::Silent => "does not reply",
         }
@@ -147,13 +147,15 @@ impl Reading {
             Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers are sent over TCP only."))
                 .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::MuteOverTcp => Fix::new(format!(
-                "Make the DNS service on {server} answer over TCP 53, which it accepts: long answers are sent over TCP only."
+                "Make the DNS service on {server} answer over TCP 53, where it only accepts connections: long answers \
+                 are sent over TCP only."
             ))
             .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::NoUdp | Self::NotListening => Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53."))
                 .look([SERVERS]),
             Self::Waits => Fix::new(format!(
-                "{server} is running but waits for its own forwarders: make them answer, or let it forward to {PLATFORM}."
+                "{server} is running but waits for its own forwarders: make them answer, or have it forward to \
+                 {PLATFORM}."
             ))
             .look([ask]),
             Self::Sometimes | Self::AtTimes(Cause::DnsRefused) => Fix::new(format!(
@@ -161,7 +163,7 @@ impl Reading {
                  packets."
             )),
             Self::AtTimes(_) => Fix::new(format!(
-                "Check the log of {server} for why some queries fail: a zone whose servers it cannot reach, a rate \
+                "Check in the log of {server} why some queries fail: a zone whose servers it cannot reach, a rate \
                  limit for this subnet, or overload."
             ))
             .look([ask]),
@@ -171,16 +173,16 @@ impl Reading {
             ))
             .look([SERVERS]),
             Self::Answers(Cause::DnsServfail) => Fix::new(format!(
-                "Make the servers that {server} forwards to answer it, or let it forward other names to {PLATFORM}."
+                "Repair the forwarders of {server}, or have it forward other names to {PLATFORM}."
             ))
             .look([ask]),
             Self::Answers(Cause::DnsRefused) => Fix::new(format!(
-                "Allow this subnet in the access list of {server} for queries and recursion, and let it forward other \
-                 names to {PLATFORM}."
+                "Allow this subnet in the access list of {server} for queries and recursion, and have it forward \
+                 other names to {PLATFORM}."
             ))
             .look([SERVERS]),
             Self::Answers(_) => Fix::new(format!(
-                "Make {server} answer this subnet, and forward other names to {PLATFORM}."
+                "Configure {server} to answer this subnet and to forward other names to {PLATFORM}."
             ))
             .look([SERVERS]),
         }

@@ -95,14 +95,14 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "conversations are cut behind a verified handshake",
             healthy().fault(of("application-insights"), &Fault::CutBehindTls),
-            ("late-cut/application-insights", "works, with an anomaly"),
+            ("late-cut/application-insights", "works, but with an anomaly"),
             Medium,
             Nva,
         ),
         case(
             "the second of two name servers does not know one name",
             two(Server::Well, Server::Well).fault(of("entra-id"), &Fault::SecondServerDenies),
-            ("dns-differs/name-servers", "Name servers differ about"),
+            ("dns-differs/name-servers", "Name servers give different answers for"),
             Medium,
             DnsServer,
         ),
@@ -142,7 +142,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy().overlaid(MUST_BE_BLOCKED),
             (
                 "open/egress",
-                "Traffic that must not get out: TCP 443 must be blocked and is not",
+                "Traffic that must not get out: TCP 443 must be blocked but is not",
             ),
             Certain,
             Nsg,

@@ -33,8 +33,8 @@ pub(super) fn cases() -> Vec<Case> {
             "a transparent proxy wants a login",
             healthy().fault(port(80), &Fault::Page { status: 407, body: "" }),
             (
-                "deny-page/a-proxy-that-wants-a-login",
-                "A proxy that wants a login denies TCP 80",
+                "deny-page/a-proxy-that-requires-a-login",
+                "A proxy that requires a login denies TCP 80",
             ),
             Certain,
             Proxy,

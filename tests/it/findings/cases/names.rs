@@ -85,7 +85,7 @@ pub(super) fn cases() -> Vec<Case> {
             dns(Server::TcpOnly),
             (
                 "no-names/name-servers",
-                "answers over TCP 53 and not over UDP 53: no name resolves",
+                "answers over TCP 53 but not over UDP 53: no name resolves",
             ),
             High,
             Nsg,
@@ -93,7 +93,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "TCP 53 is blocked, UDP 53 works",
             dns(Server::UdpOnly).late(true),
-            ("name-server/10.0.0.4", "answers over UDP 53 and not over TCP 53"),
+            ("name-server/10.0.0.4", "answers over UDP 53 but not over TCP 53"),
             High,
             Nsg,
         ),

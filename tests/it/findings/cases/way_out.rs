@@ -80,7 +80,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a security module forbids connections",
             healthy().fault(speaks_tls, &Fault::NotPermitted),
-            ("local-limits/this-vm", "keep it from trying"),
+            ("local-limits/this-vm", "prevent it from probing"),
             Certain,
             LocalHost,
         ),
