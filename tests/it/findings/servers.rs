@@ -157,7 +157,7 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
     let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
     let finding = first(&beside);
     assert!(
-        finding.fix.summary.contains("10.0.0.4 forwards to"),
+        finding.fix.summary.contains("Repair the forwarders of 10.0.0.4"),
         "{}",
         words(&finding)
     );

@@ -245,7 +245,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             (
                 "own-hostname/nowhere",
-                "contoso.azure-api.net does not exist for this network",
+                "contoso.azure-api.net does not exist in this network",
             ),
             Certain,
             PrivateDnsZone,
