@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the static binary against its budgets, in the lab. Arguments name
-# measurements; without one it takes all but those that run for minutes
+# Measures the static binary against its budgets, in the lab. Arguments select
+# measurements; without any, all run except those that take minutes
 # (CONTRIBUTING.md, "The benchmark"):
 #
 #   scripts/bench.sh [MEASUREMENT…]
@@ -12,7 +12,7 @@ case ${1:-} in
         exit
         ;;
     -*)
-        echo "bench: it takes names of measurements, not $1 (see --help)" >&2
+        echo "bench: expected names of measurements, not $1 (see --help)" >&2
         exit 2
         ;;
 esac

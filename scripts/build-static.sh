@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Builds the agent as one static, stripped file that runs on any Linux of its
-# architecture, and checks that it is one: no interpreter, no shared library, at
-# most 11 MB, and up within 10 ms where it can be started here. That nothing
-# asks the system's resolver is for the tests to show, who watch what is opened:
-# the HTTP client holds a way to it that no request takes.
+# architecture, and checks it: no interpreter, no shared library, at most 11 MB,
+# and started within 10 ms if it runs here. The tests check that nothing calls
+# the system's resolver: the HTTP client contains code for it that no request
+# uses.
 #
 #   scripts/build-static.sh [--auditable] [x86_64|aarch64]
 #
-# Needs readelf and strip (binutils), which come with every C compiler. Without
-# an architecture it is this machine's; the other one takes its cross compiler
-# and Rust's standard library for it: on Debian or Ubuntu
+# Needs readelf and strip (binutils), which come with every C compiler. The
+# default is this machine's architecture; the other one needs its cross compiler
+# and Rust's standard library for it. On Debian or Ubuntu:
 #
 #   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 #   rustup target add aarch64-unknown-linux-gnu
 #
-# --auditable writes the list of what is built in into the file; it takes
+# --auditable embeds the list of dependencies in the file; it needs
 # cargo-auditable.
 set -euo pipefail
 
@@ -38,7 +38,7 @@ for argument in "$@"; do
         --help) usage && exit ;;
         x86_64 | aarch64) architecture=$argument ;;
         *)
-            echo "build-static: it takes --auditable, x86_64 or aarch64, not $argument (see --help)" >&2
+            echo "build-static: expected --auditable, x86_64 or aarch64, not $argument (see --help)" >&2
             exit 2
             ;;
     esac
@@ -77,7 +77,7 @@ RUSTFLAGS=${flags[*]} "${build[@]}" build --locked --profile dist --target "$tar
 "$("$compiler" -print-prog-name=strip)" --strip-all -o "$out" "$built"
 
 if readelf --program-headers --dynamic --wide "$out" | grep -cE 'INTERP|NEEDED' >/dev/null; then
-    fail "$out asks for an interpreter or for shared libraries: it is not static"
+    fail "$out needs an interpreter or shared libraries: it is not static"
 fi
 
 bytes=$(stat -c %s "$out")
@@ -85,7 +85,7 @@ bytes=$(stat -c %s "$out")
 size=$(printf '%d.%02d MB' $((bytes / 1000000)) $((bytes % 1000000 / 10000)))
 
 if [[ ${target%%-*} != "${host%%-*}" ]]; then
-    echo "$out: static, $size; made for another machine, so it was not started"
+    echo "$out: static, $size; built for another architecture, so it was not started"
     exit
 fi
 

@@ -1,19 +1,19 @@
 <#
 .SYNOPSIS
-Collects what an API Management instance says of itself, for apim-probe --instance.
+Collects the documents of an API Management instance, for apim-probe --instance.
 .DESCRIPTION
     scripts/collect.ps1 RESOURCE_ID > instance.json
-Needs the Azure CLI (az), signed in as somebody with the role Reader on the instance. Every request reads. Of each entry only
-the fields that lead to a host are kept, so that no credentials, keys or certificates get into the file. URLs, plain named
-values and the text of policies come as they are: keep the file as confidential as those. What could not be read is said on
-stderr and stands in the file as an error, which apim-probe says as well.
+Needs the Azure CLI (az), signed in with the role Reader on the instance. It only reads, and keeps only the fields of each entry
+that lead to a host, so no credentials, keys or certificates get into the file. URLs, plain named values and the text of
+policies are kept as they are: keep the file as confidential as those. What could not be read is reported on stderr and is an
+error in the file, which apim-probe reports as well.
 
-It does what collect.sh does. That one is tested against a stand-in for az; of this one only the syntax and the lists are.
+It does the same as collect.sh, which is tested against a stand-in for az; of this script only the syntax and the lists are tested.
 #>
 param([Parameter(Mandatory)][ValidatePattern('^/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.ApiManagement/service/[^/?#\s]+/?$')][string]$ResourceId)
 $ErrorActionPreference = 'Stop'
-if ($ResourceId -match '\.\.') { throw 'RESOURCE_ID is none: az apim show --query id prints it' }
-if (-not (Get-Command az -ErrorAction SilentlyContinue)) { throw 'there is no Azure CLI (az) here: install it, or run this where it is' }
+if ($ResourceId -match '\.\.') { throw 'this is not a RESOURCE_ID: az apim show --query id prints it' }
+if (-not (Get-Command az -ErrorAction SilentlyContinue)) { throw 'the Azure CLI (az) is not installed here: install it, or run this on a machine that has it' }
 $id = $ResourceId.TrimEnd('/')
 $version = '2024-05-01'
 # More pages are not asked for: a hundred entries each, they hold more than any instance may have.

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Collects what an API Management instance says of itself, for `apim-probe
+# Collects the documents of an API Management instance, for `apim-probe
 # --instance`.
 #
 #   scripts/collect.sh RESOURCE_ID > instance.json
 #
-# Runs anywhere with the Azure CLI, signed in as somebody with the role Reader
-# on the instance. Every request reads. Only the fields that lead to a host are
-# asked for, so that no credentials, keys or certificates get into the file.
-# URLs, plain named values and the text of policies come as they are: keep the
-# file as confidential as those. What could not be read is said on stderr and
-# stands in the file as an error, which apim-probe says as well.
+# Runs anywhere with the Azure CLI, signed in with the role Reader on the
+# instance. It only reads, and requests only fields that lead to a host, so no
+# credentials, keys or certificates get into the file. URLs, plain named values
+# and the text of policies are kept as they are: keep the file as confidential
+# as those. What could not be read is reported on stderr and is an error in the
+# file, which apim-probe reports as well.
 set -euo pipefail
 shopt -s nocasematch
 
@@ -18,7 +18,7 @@ if [[ ${1:-} == --help ]]; then
     exit
 fi
 if [[ ${1:-} == -* ]]; then
-    echo "collect: it takes a resource id, not $1 (see --help)" >&2
+    echo "collect: expected a resource id, not $1 (see --help)" >&2
     exit 2
 fi
 one='[^]/?#&[:space:]["]+'
@@ -27,7 +27,7 @@ if [[ $# -ne 1 || $1 == *..* || ! $1 =~ ^/subscriptions/$one/resourceGroups/$one
     exit 2
 fi
 if ! command -v az > /dev/null; then
-    echo "there is no Azure CLI (az) here: install it, or run this where it is" >&2
+    echo "the Azure CLI (az) is not installed here: install it, or run this on a machine that has it" >&2
     exit 1
 fi
 id=${1%/}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs apim-probe on an Azure VM by a managed run command, which needs nothing
-# but the Azure CLI here: no SSH, no open port. Shows the answer (`brief`, which
-# fits into the 4 KB that Azure keeps of what a command prints), fetches the
-# reports, and ends with the exit status of the agent; with 2 if the flags are
-# wrong, and 4 if az fails or the agent gives no answer. What follows -- goes to
+# Runs apim-probe on an Azure VM with a managed run command, which needs only
+# the Azure CLI here: no SSH, no open port. Shows the result (`brief`, which
+# fits into the 4 KB that Azure keeps of a command's output) and downloads the
+# reports. The exit status is the agent's, 2 for wrong flags, or 4 if az fails
+# or the agent returns no result. What follows -- is passed to
 # `apim-probe run`:
 #
 #   scripts/managed-run.sh --vm VM_ID --storage-account NAME --container NAME \
@@ -11,35 +11,34 @@
 #   scripts/managed-run.sh --vm VM_ID --installed [-- …]
 #
 #   --vm VM_ID               az vm show --query id
-#   --storage-account NAME   carries the agent to the VM and the reports back,
-#                            by links that expire after two hours
+#   --storage-account NAME   transfers the agent to the VM and the reports back,
+#                            through links that expire after two hours
 #   --container NAME         in that account
-#   --installed              the agent is on the VM already (deb, rpm,
+#   --installed              the agent is already on the VM (deb, rpm,
 #                            scripts/vm-application.sh): with a storage account
-#                            the reports are fetched, without one only the
-#                            answer is shown
-#   --agent FILE             by default apim-probe/apim-probe, as a release
-#                            unpacks, or target/apim-probe
-#   --reports FOLDER         where the reports go, by default
-#                            apim-probe-reports; `-- -o report.md` adds one to
-#                            them
-#   --output-blob            has Azure write what is printed to a blob as well
-#                            (outputBlobUri), which comes with the reports. Only
-#                            for a VM that reaches Storage: Azure creates the
+#                            the reports are downloaded, without one only the
+#                            result is shown
+#   --agent FILE             by default apim-probe/apim-probe from an unpacked
+#                            release, or target/apim-probe
+#   --reports FOLDER         where to put the reports, by default
+#                            apim-probe-reports; `-- -o report.md` adds another
+#   --output-blob            has Azure also write the output to a blob
+#                            (outputBlobUri), downloaded with the reports. Only
+#                            for a VM that can reach Storage: Azure creates the
 #                            blob from the VM before it runs anything
-#   --location REGION        that of the VM; without it, Azure is asked
-#   --leave                  deletes neither blobs nor the run command: the
-#                            caller deletes the whole resource group
-#   --dry-run                only shows the commands
-#   --help                   shows this
+#   --location REGION        the VM's region; by default Azure is queried
+#   --leave                  keep the blobs and the run command: the caller
+#                            deletes the whole resource group
+#   --dry-run                only show the commands
+#   --help                   show this
 #
-# It takes an `az login` with Virtual Machine Contributor on the VM and Storage
+# It needs an `az login` with Virtual Machine Contributor on the VM and Storage
 # Blob Data Contributor on the account; or the account's key in
-# AZURE_STORAGE_KEY. Whatever it makes (blobs, the run command) it deletes at
-# the end, also after Ctrl-C; if a deletion fails, it prints the command for it.
-# Where it says that the VM does not reach the storage account, that is a
-# finding in itself, because the instance needs Storage too. HTTP 403 is not:
-# the VM does reach it, and the account's own firewall or the link is at fault.
+# AZURE_STORAGE_KEY. Whatever it creates (blobs, the run command) is deleted at
+# the end, also after Ctrl-C; if a deletion fails, it prints the command to run.
+# If it reports that the VM cannot reach the storage account, that is a finding
+# in itself, because the instance needs Storage too. HTTP 403 is not: the VM
+# reaches the account, but the account's own firewall or the link denies access.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
@@ -75,7 +74,7 @@ while (($#)); do
         --dry-run) dry=1 ;;
         --help) usage && exit ;;
         --) shift && break ;;
-        *) fail "$1 is no flag of this script (see --help); flags of apim-probe follow --" ;;
+        *) fail "$1 is not a flag of this script (see --help); put flags of apim-probe after --" ;;
     esac
     shift
 done
@@ -85,18 +84,18 @@ if [[ $vm != /subscriptions/*/resourceGroups/*/providers/Microsoft.Compute/virtu
 fi
 IFS=/ read -r _ _ subscription _ group _ _ _ name _ <<<"$vm"
 if [[ -z $account$container && -z $installed ]] || [[ -z $account && -n $container ]] || [[ -n $account && -z $container ]]; then
-    fail "give --storage-account and --container, or --installed"
+    fail "pass --storage-account and --container, or --installed"
 fi
-[[ -z $output_blob || $account ]] || fail "--output-blob takes --storage-account and --container"
+[[ -z $output_blob || $account ]] || fail "--output-blob needs --storage-account and --container"
 if [[ -z $installed ]]; then
     if [[ -z $agent ]]; then
         agent=apim-probe/apim-probe
         [[ -f $agent ]] || agent=target/apim-probe
     fi
-    [[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
+    [[ -f $agent ]] || fail "$agent not found: unpack a release here, or pass the agent with --agent"
 fi
 
-command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
+command -v az >/dev/null || fail "the Azure CLI (az) is not installed here"
 
 # Azure's answer on stdout; in a dry run the command is shown, and what Azure would answer is left out.
 exec 3>&1
@@ -145,7 +144,7 @@ delete() {
     if [[ $dry ]]; then
         "$@"
     elif ! said=$("$@" 2>&1) && [[ $said != *BlobNotFound* ]]; then
-        printf '%s\nmanaged-run: this could not be deleted; it takes' "$said"
+        printf '%s\nmanaged-run: this could not be deleted; to delete it:' "$said"
         # The same command, but shown.
         dry=1
         "$@" 3>&1 | sed 's/^/ /'
@@ -186,7 +185,7 @@ fi
 agent_link='' reports_link='' output_link=''
 if [[ -z $installed ]]; then
     made+=(agent)
-    say "carrying the agent to $account"
+    say "uploading the agent to $account"
     blob upload --name "$run/agent" --file "$agent" --output none
     agent_link=$(link "$run/agent" r)
 fi
@@ -213,10 +212,10 @@ carry() {
     case $ended:$seen in
         0:*) ;;
         # Nothing came of TLS, so that nothing was said by the account.
-        6:* | 7:* | 28:*' 0.000000' | 35:*) why="this VM does not reach the storage account" ;;
+        6:* | 7:* | 28:*' 0.000000' | 35:*) why="this VM cannot reach the storage account" ;;
         22:*) why="Storage answers HTTP ${seen%% *}" ;;
-        23:*) why="curl cannot write here" ;;
-        60:*) why="the certificate that answers is not trusted" ;;
+        23:*) why="curl cannot write the file" ;;
+        60:*) why="the certificate is not trusted" ;;
         127:*) why="this VM has no curl" ;;
         *) why="curl ended with $ended" ;;
     esac
@@ -227,7 +226,7 @@ work=$(mktemp -d) && cd "$work" || exit
 trap 'rm -rf "$work"' EXIT
 if [ -n "$agent" ]; then
     if ! carry -o apim-probe "$agent"; then
-        echo "the agent cannot be fetched: $why"
+        echo "the agent cannot be downloaded: $why"
         exit
     fi
     chmod +x apim-probe
@@ -238,9 +237,9 @@ status=$?
 # 4,000 bytes of an answer at most, and two short lines: all of it is kept.
 if [ -s answer ]; then cat answer; else head -c 3000 errors.txt; fi
 if [ -n "$reports" ]; then
-    why="they cannot be packed"
+    why="tar failed"
     { tar -czf reports.tar.gz report.* errors.txt && carry -H 'x-ms-blob-type: BlockBlob' -T reports.tar.gz "$reports"; } 2>/dev/null ||
-        echo "no reports come back: $why"
+        echo "reports not uploaded: $why"
 fi
 echo "apim-probe ended with $status"
 ON_THE_VM
@@ -250,7 +249,7 @@ if [[ $dry ]]; then
 fi
 
 made+=(command)
-say "running it on $name; this takes a minute or two"
+say "running the agent on $name; this takes a minute or two"
 azure vm run-command create --resource-group "$group" --vm-name "$name" --name "$run" --location "$location" \
     --script @"$work/on-the-vm.sh" --timeout-in-seconds 900 ${output_link:+--output-blob-uri "$output_link"} --output none
 view() {
@@ -261,20 +260,20 @@ view "output, error" "" | tee "$work/said"
 [[ -z $dry ]] || exit 0
 
 status=$(sed -n 's/^apim-probe ended with \([0-9]*\).*/\1/p' "$work/said" | tail -n 1)
-if [[ -z $status ]] && ! grep -q '^the agent cannot be fetched' "$work/said"; then
-    echo "managed-run: the command on the VM did not run to its end; of it Azure says: $(view "executionState, executionMessage" ": ")" >&2
+if [[ -z $status ]] && ! grep -q '^the agent cannot be downloaded' "$work/said"; then
+    echo "managed-run: the command on the VM did not finish; Azure reports: $(view "executionState, executionMessage" ": ")" >&2
 fi
 if [[ $account && $status ]]; then
     mkdir -p "$reports"
     if [[ $output_blob ]]; then
         blob download --name "$run/output.txt" --file "$reports/output.txt" --output none ||
-            echo "managed-run: the blob with what was printed cannot be fetched" >&2
+            echo "managed-run: the blob with the output cannot be downloaded" >&2
     fi
     if blob download --name "$run/reports.tar.gz" --file "$work/reports.tar.gz" --output none; then
         tar -xzf "$work/reports.tar.gz" -C "$reports"
         say "the reports are in $reports"
     else
-        echo "managed-run: no reports came back; what is above is all there is" >&2
+        echo "managed-run: there are no reports; the output above is all there is" >&2
     fi
 fi
 exit "${status:-4}"

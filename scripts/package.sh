@@ -1,24 +1,23 @@
 #!/usr/bin/env bash
-# Makes whatever a release consists of, in target/release-files (or
-# $RELEASE_FILES):
+# Builds all files of a release in target/release-files (or $RELEASE_FILES):
 #
 #   apim-probe-ARCH.tar.xz     the static binary, man pages, completions,
 #                              licences, scripts for the Azure CLI
 #   apim-probe-ARCH.deb        the same as a package, for Debian and Ubuntu
 #   apim-probe-ARCH.rpm        the same for Red Hat, SUSE, Azure Linux
-#   apim-probe-ARCH.cdx.json   what it is made of: a CycloneDX SBOM
-#   apim-probe-ARCH.buildinfo  by what it was built: commit, compilers, …
+#   apim-probe-ARCH.cdx.json   its components: a CycloneDX SBOM
+#   apim-probe-ARCH.buildinfo  how it was built: commit, compilers, …
 #   SHA256SUMS                 of all of them
 #
 #   scripts/package.sh [x86_64] [aarch64]
 #
-# Without an architecture it is this machine's. The names hold no version, so
-# that the address of the newest release never changes. Runs on Debian or
-# Ubuntu, with what scripts/build-static.sh needs (for the other architecture:
-# its cross compiler) and, as packages, dpkg, jq, rpm and xz-utils. Tools of
-# Rust's that are missing it builds in target/package-tools.
+# The default is this machine's architecture. The names contain no version, so
+# the URL of the newest release never changes. Runs on Debian or Ubuntu, with
+# what scripts/build-static.sh needs (for the other architecture: its cross
+# compiler) and the packages dpkg, jq, rpm and xz-utils. Missing Rust tools are
+# built in target/package-tools.
 #
-# scripts/reproduce.sh shows that two builds of a commit are the same to the
+# scripts/reproduce.sh checks that two builds of a commit are identical byte for
 # byte.
 set -euo pipefail
 
@@ -48,7 +47,7 @@ export SOURCE_DATE_EPOCH LC_ALL=C
 release_rust=$(sed -n 's/^rust = "\(.*\)"$/\1/p' Cargo.toml)
 rust=$(rustc -V | cut -d ' ' -f 2)
 if [[ $rust != "$release_rust" ]]; then
-    echo "package: this is Rust $rust; releases are built by $release_rust, and have other bytes" >&2
+    echo "package: this is Rust $rust; releases are built with $release_rust, so the files differ" >&2
 fi
 
 # tool NAME VERSION: a command of cargo's, of that version and no other, found first from here on.

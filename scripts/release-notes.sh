@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints what CHANGELOG.md says of a version, for the notes of its release. A
-# release candidate (X.Y.Z-rc.1) that has no part of its own is given what is
-# unreleased.
+# Prints the section of CHANGELOG.md about a version, for its release notes. A
+# release candidate (X.Y.Z-rc.1) without its own section gets the unreleased
+# one.
 #
 #   scripts/release-notes.sh X.Y.Z
 set -euo pipefail
@@ -15,7 +15,7 @@ if [[ ${1:-} == --help ]]; then
     exit
 fi
 if (($# != 1)) || [[ $1 == -* ]]; then
-    echo "release-notes: it takes one version, X.Y.Z, not ${*:-nothing} (see --help)" >&2
+    echo "release-notes: expected one version, X.Y.Z, not ${*:-nothing} (see --help)" >&2
     exit 2
 fi
 cd "$(dirname "$0")/.."
@@ -29,7 +29,7 @@ if [[ -z ${notes//[[:space:]]/} && $1 == *-* ]]; then
     notes=$(part Unreleased)
 fi
 if [[ -z ${notes//[[:space:]]/} ]]; then
-    echo "release-notes: CHANGELOG.md says nothing of $1" >&2
+    echo "release-notes: CHANGELOG.md has no section for $1" >&2
     exit 1
 fi
 sed '/./,$!d' <<<"$notes"

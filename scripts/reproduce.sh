@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes the files of a release from the last commit twice and compares them byte
-# for byte. The second time everything is another that must leave no trace: the
-# folders of sources, of the home and of cargo, the times of the sources, time
-# zone, locale, umask, and the number of jobs. Whoever has another machine of
-# the same distribution, with the same Rust, gets the same bytes too.
+# Builds the files of a release from the last commit twice and compares them
+# byte for byte. The second build changes everything that must leave no trace:
+# the folders of the sources, the home and cargo, the times of the sources, the
+# time zone, locale, umask and number of jobs. Another machine with the same
+# distribution and the same Rust gives the same bytes too.
 #
 #   scripts/reproduce.sh [x86_64] [aarch64]
 #
-# Takes twice as long as scripts/package.sh, whose arguments and needs it has.
-# The files are in target/release-files after it.
+# Takes twice as long as scripts/package.sh, with the same arguments and
+# requirements. The files are in target/release-files afterwards.
 set -euo pipefail
 
 # shellcheck source=scripts/package/arguments.sh
@@ -19,7 +19,7 @@ target_dir=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export PACKAGE_TOOLS=$target_dir/package-tools
 if [[ $(git status --porcelain) ]]; then
-    echo "reproduce: what is not committed is left out" >&2
+    echo "reproduce: uncommitted changes are left out" >&2
 fi
 
 work=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a small VM in a subnet, runs apim-probe on it, shows the answer, fetches
-# the reports, and deletes the VM and all that came with it, also after Ctrl-C
-# or a failure. From any machine with the Azure CLI and bash:
+# Creates a small VM in a subnet, runs apim-probe on it, shows the result,
+# downloads the reports, and deletes the VM and everything created with it, also
+# after Ctrl-C or a failure. From any machine with the Azure CLI and bash:
 #
 #   scripts/throwaway-vm.sh --subnet SUBNET_ID [-- --region westeurope …]
 #
@@ -10,24 +10,24 @@
 #                        az apim show --output tsv \
 #                          --query virtualNetworkConfiguration.subnetResourceId
 #   --public-ip          gives the VM a public address with all inbound traffic
-#                        denied: for a subnet without a way out
+#                        denied: for a subnet without outbound access
 #   --app-version-id ID  the agent as a VM Application
 #                        (scripts/vm-application.sh prints the id): Azure itself
-#                        carries it to the VM, and no storage account is made.
-#                        For a subnet that does not reach Storage; reports stay
-#                        behind
-#   --agent FILE         for x86-64; by default apim-probe/apim-probe, as a
-#                        release unpacks, or target/apim-probe
+#                        copies it to the VM, and no storage account is created.
+#                        For a subnet that cannot reach Storage; the reports are
+#                        not downloaded
+#   --agent FILE         for x86-64; by default apim-probe/apim-probe from an
+#                        unpacked release, or target/apim-probe
 #   --size SIZE          by default Standard_B2ts_v2
-#   --reports FOLDER     where the reports go, by default apim-probe-reports
-#   --dry-run            reads the subnet, then only shows the commands
-#   --yes                does not ask
-#   --help               shows this
+#   --reports FOLDER     where to put the reports, by default apim-probe-reports
+#   --dry-run            read the subnet, then only show the commands
+#   --yes                don't ask
+#   --help               show this
 #
-# Ends with the exit status of the agent; 2 if nothing was made, and 4 if az
-# fails or the agent gives no answer. It takes an `az login` that may read the
-# subnet and join it (Network Contributor on it) and make resource groups
-# (Contributor), all in the subscription of the subnet.
+# The exit status is the agent's, 2 if nothing was created, or 4 if az fails or
+# the agent returns no result. It needs an `az login` that may read and join the
+# subnet (Network Contributor on it) and create resource groups (Contributor),
+# all in the subnet's subscription.
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
@@ -60,13 +60,13 @@ while (($#)); do
         --yes) sure=1 ;;
         --help) usage && exit ;;
         --) shift && break ;;
-        *) fail "$1 is no flag of this script (see --help); flags of apim-probe follow --" ;;
+        *) fail "$1 is not a flag of this script (see --help); put flags of apim-probe after --" ;;
     esac
     shift
 done
 
 if [[ $subnet != /subscriptions/*/resourceGroups/*/providers/Microsoft.Network/virtualNetworks/*/subnets/* ]]; then
-    fail "--subnet takes the resource id of a subnet; --help says how to get it"
+    fail "--subnet takes the resource id of a subnet; --help shows how to get it"
 fi
 if [[ $application ]]; then
     [[ $application == /subscriptions/*/galleries/*/applications/*/versions/* ]] ||
@@ -76,7 +76,7 @@ else
         agent=apim-probe/apim-probe
         [[ -f $agent ]] || agent=target/apim-probe
     fi
-    [[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
+    [[ -f $agent ]] || fail "$agent not found: unpack a release here, or pass the agent with --agent"
 fi
 for program in az ssh-keygen; do
     command -v "$program" >/dev/null || fail "$program is missing here"
@@ -113,13 +113,13 @@ clean() {
     trap - ERR
     rm -rf "$work"
     if [[ $begun ]]; then
-        say "deleting $group; this takes some minutes"
+        say "deleting $group; this takes a few minutes"
         if [[ -z $dry && $(look group exists --name "$group") == false ]]; then
-            say "$group was never made"
+            say "$group was never created"
             # Azure may still have been at it when the command was interrupted.
             ((status < 128)) || say "if it appears after all: az group delete --name $group --subscription $subscription"
         elif azure group delete --name "$group" --yes; then
-            say "$group is gone"
+            say "$group is deleted"
         else
             echo "throwaway-vm: $group is still there and costs money: az group delete --name $group --subscription $subscription" >&2
             ((status)) || status=4
@@ -134,37 +134,37 @@ trap 'exit 143' TERM HUP
 # What the subnet is like: one answer a line, - for none.
 answer=$(look network vnet subnet show --ids "$subnet" --query "[addressPrefix || addressPrefixes[0] || '-',
     delegations[0].serviceName || '-', routeTable.id || '-', natGateway.id || '-', to_string(defaultOutboundAccess)]") ||
-    fail "the subnet cannot be read; what az says is above. Is this the right account (az login)?"
+    fail "the subnet cannot be read; az's error is above. Is this the right account (az login)?"
 { read -r prefix && read -r delegation && read -r table && read -r nat && read -r default_outbound; } <<<"$answer" ||
-    fail "az says something else of the subnet than was asked: $answer"
+    fail "az returned something unexpected for the subnet: $answer"
 location=$(look network vnet show --ids "${subnet%/*/*}" --query location) || fail "the network $vnet_name cannot be read"
 if [[ $delegation != - ]]; then
-    fail "the subnet belongs to $delegation and takes no VM: name one beside it with the same NSG, route table and DNS servers"
+    fail "the subnet is delegated to $delegation and cannot contain a VM: pass another one with the same NSG, route table and DNS servers"
 fi
 
 hop='' hop_address=''
 if [[ $table != - ]]; then
     answer=$(look network route-table show --ids "$table" \
         --query "routes[?addressPrefix=='0.0.0.0/0'] | [0].[nextHopType, nextHopIpAddress || '-']") ||
-        fail "the route table ${table##*/} cannot be read, so where the VM's packets would go is unknown"
+        fail "the route table ${table##*/} cannot be read, so it is not known where the VM's packets would go"
     { read -r hop && read -r hop_address; } <<<"$answer" || hop=''
 fi
 case $hop in
-    VirtualAppliance) way="0.0.0.0/0 to $hop_address, by the route table ${table##*/}" ;;
-    VirtualNetworkGateway | VnetLocal) way="0.0.0.0/0 to $hop, by the route table ${table##*/}" ;;
+    VirtualAppliance) way="0.0.0.0/0 to $hop_address, in the route table ${table##*/}" ;;
+    VirtualNetworkGateway | VnetLocal) way="0.0.0.0/0 to $hop, in the route table ${table##*/}" ;;
     None)
-        fail "the route table ${table##*/} drops whatever leaves the subnet (0.0.0.0/0 to None), so no VM there gets out, and" \
-            "a public address would change nothing. The instance's way out is what other routes of that table leave it"
+        fail "the route table ${table##*/} drops everything that leaves the subnet (0.0.0.0/0 to None): no VM there has outbound access, and" \
+            "a public address would change nothing. The instance has only what other routes of that table allow"
         ;;
     *)
         if [[ $nat != - ]]; then
             way="the NAT gateway ${nat##*/}"
         elif [[ $public ]]; then
-            way="a public address of the VM's own, with all inbound traffic denied"
+            way="the VM's own public address, with all inbound traffic denied"
         elif [[ $default_outbound == false ]]; then
-            fail "a VM in this subnet has no way out: no NAT gateway, no route to one, and no default outbound access." \
-                "The instance has its own; --public-ip gives the VM one as well, with all inbound traffic denied." \
-                "(A route to 0.0.0.0/0 that a gateway has learned cannot be seen here; it wins, and the flag does no harm.)"
+            fail "a VM in this subnet has no outbound access: no NAT gateway, no route for 0.0.0.0/0, no default outbound access." \
+                "The instance has its own public address; --public-ip gives the VM one too, with all inbound traffic denied." \
+                "(A route for 0.0.0.0/0 learned by a gateway cannot be seen here; it takes precedence, and the flag does no harm.)"
         else
             way="Azure's default outbound access"
         fi
@@ -177,26 +177,26 @@ account=apimprobe$stamp$RANDOM
 vm=apim-probe
 
 files="the storage account $account, for files"
-[[ -z $application ]] || files="no storage account: the agent comes as a VM Application"
+[[ -z $application ]] || files="no storage account: the agent is a VM Application"
 
 cat <<END
-A VM in the subnet, for some minutes:
+A VM in the subnet, for a few minutes:
 
   subnet          $subnet_name ($prefix) of $vnet_name, $location
-  way out         $way
+  outbound        $way
   resource group  $group
-                  deleted at the end with all that is in it:
+                  deleted at the end with everything in it:
                   the VM $vm ($size, Ubuntu 24.04)
                   its disk and its network interface${public:+, and a public address}
                   a network security group that denies all inbound traffic
                   $files
-  costs           a few cents: all of it is billed by the hour until it is gone
+  costs           a few cents: all of it is billed by the hour until deleted
 
 END
 if [[ -z $dry && -z $sure ]]; then
-    [[ -t 0 ]] || fail "nobody is there to ask: pass --yes"
+    [[ -t 0 ]] || fail "there is no terminal to confirm on: pass --yes"
     # Ctrl-D is no.
-    read -r -p "Go on? [y/N] " answer || answer=''
+    read -r -p "Continue? [y/N] " answer || answer=''
     [[ $answer == [yY]* ]] || exit 2
 fi
 
@@ -205,7 +205,7 @@ set -o errtrace
 trap 'exit 4' ERR
 
 begun=1
-say "making the resource group and what is in it; this takes two minutes"
+say "creating the resource group and its resources; this takes two minutes"
 azure group create --name "$group" --location "$location" --tags "purpose=apim-probe, to be deleted" --output none
 if [[ -z $application ]]; then
     azure storage account create --name "$account" --resource-group "$group" --location "$location" --sku Standard_LRS \

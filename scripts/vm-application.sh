@@ -1,34 +1,32 @@
 #!/usr/bin/env bash
-# Makes the agent a VM Application of an Azure Compute Gallery: Azure itself
-# carries it onto VMs, including those without a way out. Afterwards it prints
-# the commands that install it on a VM, run it there, take it off and delete
-# everything again.
+# Publishes the agent as a VM Application in an Azure Compute Gallery: Azure
+# itself copies it onto VMs, including those without outbound access. Afterwards
+# it prints the commands to install it on a VM, run it there, remove it and
+# delete everything again.
 #
 #   scripts/vm-application.sh --resource-group GROUP --gallery NAME \
 #       --location REGION --storage-account NAME --container NAME
 #
 #   --resource-group GROUP   of the gallery
 #   --gallery NAME           is created if the group has none of that name
-#   --location REGION        that of the VMs
+#   --location REGION        the region of the VMs
 #   --storage-account NAME   holds the agent until Azure has copied it; then the
 #                            blob is deleted
 #   --container NAME         in that account
-#   --subscription ID        of all of them, by default the one that `az account
-#                            show` names
-#   --agent FILE             by default apim-probe/apim-probe, as a release
-#                            unpacks, or target/apim-probe
-#   --version X.Y.Z          by default what the agent says its version is, if
-#                            it runs here
-#   --dry-run                only shows the commands
-#   --help                   shows this
+#   --subscription ID        the subscription of all of them, by default the one
+#                            that `az account show` shows
+#   --agent FILE             by default apim-probe/apim-probe from an unpacked
+#                            release, or target/apim-probe
+#   --version X.Y.Z          by default the agent's own version, if it runs here
+#   --dry-run                only show the commands
+#   --help                   show this
 #
-# The gallery, the application and its version stay until you delete them. Azure
-# charges nothing for them but the storage of the copy, some 10 MB: less than a
-# cent per month.
+# The gallery, the application and its version stay until you delete them. The
+# only cost is storing a copy of about 10 MB: less than a cent per month.
 #
-# It takes an `az login` with Contributor on the group, and the right to list
-# the account's keys (or the key itself in AZURE_STORAGE_KEY): Azure takes no
-# link here that is signed for a user. Ends with 2 if the flags are wrong, and 4
+# It needs an `az login` with Contributor on the group, and permission to list
+# the account's keys (or the key itself in AZURE_STORAGE_KEY): Azure does not
+# accept a user delegation SAS here. The exit status is 2 for wrong flags, and 4
 # if az fails.
 set -euo pipefail
 # What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
@@ -61,7 +59,7 @@ while (($#)); do
         --version) version=$2 && shift ;;
         --dry-run) dry=1 ;;
         --help) usage && exit ;;
-        *) fail "$1 is no flag of this script (see --help)" ;;
+        *) fail "$1 is not a flag of this script (see --help)" ;;
     esac
     shift
 done
@@ -73,12 +71,12 @@ if [[ -z $agent ]]; then
     agent=apim-probe/apim-probe
     [[ -f $agent ]] || agent=target/apim-probe
 fi
-[[ -f $agent ]] || fail "$agent is not there: unpack a release here, or name the agent with --agent"
+[[ -f $agent ]] || fail "$agent not found: unpack a release here, or pass the agent with --agent"
 if [[ -z $version ]]; then
     version=$("$agent" --version 2>/dev/null | sed -n 's/^apim-probe \([0-9.]*\).*/\1/p') || true
-    [[ $version ]] || fail "$agent does not run here to say its version: give --version X.Y.Z"
+    [[ $version ]] || fail "$agent does not run here, so its version is not known: pass --version X.Y.Z"
 fi
-[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version takes three numbers, X.Y.Z, as Azure does"
+[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version must be three numbers, X.Y.Z, as Azure requires"
 command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
 
 in_subscription=()
@@ -121,11 +119,11 @@ clean() {
     if [[ $dry ]]; then
         [[ -z $uploaded ]] || blob delete --name "$name" --output none
     elif [[ $uploaded ]] && ! said=$(blob delete --name "$name" --output none 2>&1) && [[ $said != *BlobNotFound* ]]; then
-        printf '%s\nvm-application: the blob could not be deleted; it takes ' "$said" >&2
+        printf '%s\nvm-application: the blob could not be deleted; to delete it: ' "$said" >&2
         shown storage blob delete --name "$name" --account-name "$account" --container-name "$container" >&2
     fi
     if ((status && ${#created[@]})); then
-        echo "vm-application: this was created and is still there, or may be; to delete it:" >&2
+        echo "vm-application: this was, or may have been, created and still exists; to delete it:" >&2
         for ((index = ${#created[@]} - 1; index >= 0; index--)); do printf '  %s\n' "${created[index]}" >&2; done
     fi
     exit "$status"
@@ -138,7 +136,7 @@ set -o errtrace
 trap 'exit 4' ERR
 
 if is_there sig gallery-application version show "${of_version[@]}"; then
-    fail "the gallery has version $version of apim-probe already: give another --version, or delete it first:
+    fail "the gallery already has version $version of apim-probe: pass another --version, or delete it first:
   $delete_version"
 fi
 if [[ -z ${AZURE_STORAGE_KEY:-} ]]; then
@@ -165,7 +163,7 @@ if ! is_there sig gallery-application show "${of_gallery[@]}" --name apim-probe;
     azure sig gallery-application create "${of_gallery[@]}" --name apim-probe --os-type Linux --location "$location" --output none
 fi
 created+=("$delete_version")
-[[ $dry ]] || echo "Azure copies the agent to $location; this takes some minutes" >&2
+[[ $dry ]] || echo "Azure is copying the agent to $location; this takes a few minutes" >&2
 id=$(azure sig gallery-application version create "${of_version[@]}" --location "$location" --package-file-link "$link" \
     --package-file-name apim-probe --install-command "install -m 755 apim-probe /usr/local/bin/apim-probe" \
     --remove-command "rm -f /usr/local/bin/apim-probe" --query id --output tsv)
@@ -173,16 +171,16 @@ id=$(azure sig gallery-application version create "${of_version[@]}" --location 
 
 cat <<END
 
-To install it on a VM (this sets the whole list of the VM's applications: name those that it has as well):
+To install it on a VM (this replaces the VM's list of applications, so include those that it already has):
   az vm application set --resource-group GROUP --name VM --app-version-ids $id --treat-deployment-as-failure true
 
 To run it there:
   scripts/managed-run.sh --installed --vm "\$(az vm show --resource-group GROUP --name VM --query id --output tsv)"
 
-To run it on a VM that is made for it in the subnet, and deleted afterwards:
+To run it on a temporary VM in the subnet, which is deleted afterwards:
   scripts/throwaway-vm.sh --subnet SUBNET_ID --app-version-id $id
 
-To take it off the VM, and to delete it from the gallery. What stays costs less than a cent per month:
+To remove it from the VM and delete it from the gallery (keeping it costs less than a cent per month):
   az vm application set --resource-group GROUP --name VM --app-version-ids
   $delete_version
   $delete_application

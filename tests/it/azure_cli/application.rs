@@ -80,7 +80,7 @@ fn what_is_there_already_is_used_or_named() {
     let ended = application(&azure);
     assert_eq!(ended.status, Some(2), "{}", ended.err);
     assert!(
-        ended.err.contains("has version 1.2.3 of apim-probe already"),
+        ended.err.contains("already has version 1.2.3 of apim-probe"),
         "{}",
         ended.err
     );
@@ -129,7 +129,7 @@ fn a_blob_that_stays_is_named_with_its_command() {
     assert!(
         ended
             .err
-            .contains("it takes az storage blob delete --name apim-probe-1.2.3-")
+            .contains("to delete it: az storage blob delete --name apim-probe-1.2.3-")
             && ended
                 .err
                 .contains("--account-name st1 --container-name probe --subscription s-1"),

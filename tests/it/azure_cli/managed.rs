@@ -33,7 +33,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
     let ended = managed(&azure, &[]);
     assert_eq!(ended.status, Some(4));
     assert!(
-        ended.out.contains("does not reach the storage account"),
+        ended.out.contains("cannot reach the storage account"),
         "{}",
         ended.out
     );
@@ -49,7 +49,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
         ended.out.contains("BLOCKED")
             && ended
                 .out
-                .contains("come back: this VM does not reach the storage account"),
+                .contains("reports not uploaded: this VM cannot reach the storage account"),
         "{}",
         ended.out
     );
@@ -60,24 +60,24 @@ fn a_vm_that_does_not_reach_storage_says_so() {
 #[test]
 fn why_curl_failed_is_told() {
     for (failure, said) in [
-        ("6 000 0.000000", "this VM does not reach the storage account"),
-        ("7 000 0.000000", "this VM does not reach the storage account"),
-        ("28 000 0.000000", "this VM does not reach the storage account"),
-        ("35 000 0.000000", "this VM does not reach the storage account"),
+        ("6 000 0.000000", "this VM cannot reach the storage account"),
+        ("7 000 0.000000", "this VM cannot reach the storage account"),
+        ("28 000 0.000000", "this VM cannot reach the storage account"),
+        ("35 000 0.000000", "this VM cannot reach the storage account"),
         ("22 403 0.051000", "Storage answers HTTP 403"),
         ("22 404 0.051000", "Storage answers HTTP 404"),
-        ("23 200 0.051000", "curl cannot write here"),
+        ("23 200 0.051000", "curl cannot write the file"),
         ("28 200 0.051000", "curl ended with 28"),
         ("28 000 0.051000", "curl ended with 28"),
-        ("60 000 0.000000", "the certificate that answers is not trusted"),
+        ("60 000 0.000000", "the certificate is not trusted"),
         ("127", "this VM has no curl"),
     ] {
         let azure = Azure::new();
         azure.write("fail/curl", &format!("{failure}\n"));
         let ended = managed(&azure, &[]);
         assert_eq!(ended.status, Some(4), "{failure}: {}", ended.err);
-        assert_eq!(ended.out, format!("the agent cannot be fetched: {said}\n"), "{failure}");
-        assert!(!ended.err.contains("Azure says"), "{failure}: {}", ended.err);
+        assert_eq!(ended.out, format!("the agent cannot be downloaded: {said}\n"), "{failure}");
+        assert!(!ended.err.contains("Azure reports"), "{failure}: {}", ended.err);
 
         // Beside the longest answer it leaves everything to be seen.
         let azure = Azure::new();
@@ -88,7 +88,7 @@ fn why_curl_failed_is_told() {
         assert_eq!(ended.status, Some(1), "{failure}: {}", ended.err);
         assert_eq!(
             ended.out,
-            format!("{answer}no reports come back: {said}\napim-probe ended with 1\n")
+            format!("{answer}reports not uploaded: {said}\napim-probe ended with 1\n")
         );
     }
 }
@@ -113,7 +113,7 @@ fn an_output_blob_is_for_vms_that_reach_storage() {
     assert!(
         ended
             .err
-            .contains("Azure says: Failed: the output blob cannot be created"),
+            .contains("Azure reports: Failed: the output blob cannot be created"),
         "{}",
         ended.err
     );
@@ -168,7 +168,7 @@ fn what_cannot_be_deleted_is_named_with_its_command() {
     let named: Vec<&str> = ended
         .err
         .lines()
-        .filter_map(|line| line.split_once("it takes az "))
+        .filter_map(|line| line.split_once("to delete it: az "))
         .map(|it| it.1)
         .collect();
     assert_eq!(named.len(), 3, "{}", ended.err);

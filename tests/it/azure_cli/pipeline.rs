@@ -87,7 +87,7 @@ fn what_is_missing_is_named_and_azure_not_asked() {
     let ended = Ended::new(&azure.command(script).envs(ENVIRONMENT).output().unwrap());
     assert_eq!(ended.status, Some(2));
     assert!(
-        ended.err.contains("apim-probe/apim-probe is not there"),
+        ended.err.contains("apim-probe/apim-probe not found"),
         "{}",
         ended.err
     );

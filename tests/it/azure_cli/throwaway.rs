@@ -79,7 +79,7 @@ fn whatever_fails_the_vm_is_deleted() {
             ended.status
         );
         assert!(ended.err.contains("ERROR: QuotaExceeded"), "{step}: {}", ended.err);
-        assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
+        assert!(ended.err.contains(" is deleted"), "{step}: {}", ended.err);
         azure.assert_deleted();
     }
 }
@@ -118,7 +118,7 @@ fn ctrl_c_at_any_step_deletes_the_vm() {
                 "{step}: {}",
                 ended.err
             );
-            assert!(ended.err.contains(" is gone"), "{step}: {}", ended.err);
+            assert!(ended.err.contains(" is deleted"), "{step}: {}", ended.err);
             azure.assert_deleted();
         }
     }
@@ -171,7 +171,7 @@ fn a_vm_application_takes_the_place_of_the_storage_account() {
     assert!(
         ended
             .out
-            .contains("no storage account: the agent comes as a VM Application"),
+            .contains("no storage account: the agent is a VM Application"),
         "{}",
         ended.out
     );
@@ -201,7 +201,7 @@ fn a_group_that_was_never_made_is_not_called_left_over() {
     azure.write("say/group-exists", "false\n");
     let ended = throwaway(&azure, &["--yes"]);
     assert_eq!(ended.status, Some(4), "{}", ended.err);
-    assert!(ended.err.contains("was never made"), "{}", ended.err);
+    assert!(ended.err.contains("was never created"), "{}", ended.err);
     assert!(!azure.read("calls").contains("group delete"));
 }
 
@@ -236,7 +236,7 @@ fn the_way_out_is_read_from_the_subnet() {
             "-",
             "false",
             "VirtualAppliance\n10.2.0.4\n",
-            "0.0.0.0/0 to 10.2.0.4, by the route table rt-hub",
+            "0.0.0.0/0 to 10.2.0.4, in the route table rt-hub",
         ),
         (
             "/x/rt-hub",
@@ -286,13 +286,13 @@ fn nothing_is_made_in_a_subnet_that_will_not_do() {
         (
             delegated,
             ["--yes", "--public-ip"],
-            "belongs to Microsoft.Web/hostingEnvironments",
+            "delegated to Microsoft.Web/hostingEnvironments",
         ),
         (hidden, ["--yes", "--public-ip"], "cannot be read"),
         (
             no_table,
             ["--yes", "--public-ip"],
-            "where the VM's packets would go is unknown",
+            "not known where the VM's packets would go",
         ),
         (asked, ["--size", "Standard_B1s"], "pass --yes"),
     ] {
@@ -314,7 +314,7 @@ fn whoever_does_not_say_yes_gets_no_vm() {
         return;
     };
     let ended = Ended::new(&output);
-    assert!(ended.out.contains("Go on?"), "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("Continue?"), "{}{}", ended.out, ended.err);
     assert_eq!(ended.status, Some(2), "{}", ended.out);
     assert_eq!(azure.changes(), Vec::<String>::new());
 }
