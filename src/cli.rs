@@ -680,7 +680,10 @@ impl FromStr for Setting {
         if !catalog::SETTINGS.iter().any(|setting| setting.name == name) {
             let known = catalog::SETTINGS.map(|setting| setting.name);
             return Err(match nearest(name, &known) {
-                Some(meant) => format!("{name} is not a known name: did you mean {meant}? The names are {}", names()),
+                Some(meant) => format!(
+                    "{name} is not a known name: did you mean {meant}? The names are {}",
+                    names()
+                ),
                 None => format!("{name} is not a known name; the names are {}", names()),
             });
         }

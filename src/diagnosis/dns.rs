@@ -53,7 +53,9 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
         .collect();
     let (tried, all) = (decision.addresses().len(), decision.address_count());
     if tried < all {
-        evidence.push(format!("{host} has {all} addresses, of which the first {tried} were tried"));
+        evidence.push(format!(
+            "{host} has {all} addresses, of which the first {tried} were tried"
+        ));
     }
     let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
     let others = trace
@@ -218,7 +220,10 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
         TcpEnd::Failed(failure) => socket::over_tcp(failure, trace.duration),
         TcpEnd::Open | TcpEnd::Silent { .. } => (
             Cause::TcpTimeout,
-            format!("no reply to the connection attempt in {}", words::duration(trace.duration)),
+            format!(
+                "no reply to the connection attempt in {}",
+                words::duration(trace.duration)
+            ),
         ),
     }
 }

@@ -147,11 +147,21 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         }
         Trust::Expired => (
             Standing::Failed(Cause::TlsExpired),
-            format!("{} expired on {}{}", whose(chain), date(chain.dated().1), clock(context)),
+            format!(
+                "{} expired on {}{}",
+                whose(chain),
+                date(chain.dated().1),
+                clock(context)
+            ),
         ),
         Trust::NotYetValid => (
             Standing::Failed(Cause::TlsExpired),
-            format!("{} is not valid before {}{}", whose(chain), date(chain.dated().0), clock(context)),
+            format!(
+                "{} is not valid before {}{}",
+                whose(chain),
+                date(chain.dated().0),
+                clock(context)
+            ),
         ),
         Trust::OnlyByWindows => (
             Standing::Unproven(Some(Cause::TlsUntrusted)),

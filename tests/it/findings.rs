@@ -107,14 +107,20 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
     let (sure, _) = confidence(&resent(healthy(), 12), "silence/");
     assert_eq!(sure, Confidence::High);
     let (_, evidence) = confidence(&resent(healthy(), 4), "loss/");
-    assert!(evidence.contains("missing replies may be random packet loss"), "{evidence}");
+    assert!(
+        evidence.contains("missing replies may be random packet loss"),
+        "{evidence}"
+    );
     // Where few connections were made, a single loss is too little for a word about the line, and enough to doubt.
     let few = healthy().only(&["sql", "microsoft-graph"]);
     let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
     assert_eq!(sure, Confidence::High);
     let (doubted, evidence) = confidence(&resent(few, 1), "silence/");
     assert_eq!(doubted, Confidence::Medium);
-    assert!(evidence.contains("so the missing replies may be random packet loss"), "{evidence}");
+    assert!(
+        evidence.contains("so the missing replies may be random packet loss"),
+        "{evidence}"
+    );
 }
 
 #[test]

@@ -100,11 +100,11 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     if passes > 0 {
         grounds = grounds.note(format!("{} on {ports}", phrases::others_get_through(passes)));
     }
-    grounds = grounds.note(
-        phrases::middlebox(view, rows)
-            .unwrap_or_else(|| "the TCP connection itself is accepted, so a plain port test shows the port as \
-                open".into()),
-    );
+    grounds = grounds.note(phrases::middlebox(view, rows).unwrap_or_else(|| {
+        "the TCP connection itself is accepted, so a plain port test shows the port as \
+                open"
+            .into()
+    }));
     Account {
         title,
         grounds,

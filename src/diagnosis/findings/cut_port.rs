@@ -92,8 +92,10 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
         _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows the port as open",
         true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
-        false if web == rows.len() => "the TCP connection itself is accepted, so a plain port test shows the port as \
-            open",
+        false if web == rows.len() => {
+            "the TCP connection itself is accepted, so a plain port test shows the port as \
+            open"
+        }
         false => "an Azure Firewall accepts a port to any address once any application rule uses that port",
     };
     let title = match (phrases::titles(rows).as_slice(), shared_cause(rows)) {

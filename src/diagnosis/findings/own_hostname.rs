@@ -141,8 +141,10 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
                 if own.is_some_and(|own| !own.validation.chain) {
                     grounds.add(
                         Weight::LeavesOpen,
-                        format!("{host} is a custom name: an application gateway or load balancer in front of the \
-                            instance may be meant"),
+                        format!(
+                            "{host} is a custom name: an application gateway or load balancer in front of the \
+                            instance may be meant"
+                        ),
                     );
                 }
             }

@@ -95,8 +95,10 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         Grounds::default()
             .pattern(all)
-            .pattern("services of so many owners do not all stop listening at once: a device on the path refuses the \
-                connections")
+            .pattern(
+                "services of so many owners do not all stop listening at once: a device on the path refuses the \
+                connections",
+            )
             .all(Weight::Carries(Basis::Ambiguous), beside(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);

@@ -32,11 +32,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
     azure.write("fail/curl", "");
     let ended = managed(&azure, &[]);
     assert_eq!(ended.status, Some(4));
-    assert!(
-        ended.out.contains("cannot reach the storage account"),
-        "{}",
-        ended.out
-    );
+    assert!(ended.out.contains("cannot reach the storage account"), "{}", ended.out);
 
     // Where the agent is there already, its answer comes all the same.
     let azure = Azure::new();
@@ -76,7 +72,11 @@ fn why_curl_failed_is_told() {
         azure.write("fail/curl", &format!("{failure}\n"));
         let ended = managed(&azure, &[]);
         assert_eq!(ended.status, Some(4), "{failure}: {}", ended.err);
-        assert_eq!(ended.out, format!("the agent cannot be downloaded: {said}\n"), "{failure}");
+        assert_eq!(
+            ended.out,
+            format!("the agent cannot be downloaded: {said}\n"),
+            "{failure}"
+        );
         assert!(!ended.err.contains("Azure reports"), "{failure}: {}", ended.err);
 
         // Beside the longest answer it leaves everything to be seen.

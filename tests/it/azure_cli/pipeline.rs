@@ -86,11 +86,7 @@ fn what_is_missing_is_named_and_azure_not_asked() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/run-on-vm.sh");
     let ended = Ended::new(&azure.command(script).envs(ENVIRONMENT).output().unwrap());
     assert_eq!(ended.status, Some(2));
-    assert!(
-        ended.err.contains("apim-probe/apim-probe not found"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("apim-probe/apim-probe not found"), "{}", ended.err);
 }
 
 /// Status 1 is the agent's, for something that is blocked.

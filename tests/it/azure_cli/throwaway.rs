@@ -169,9 +169,7 @@ fn a_vm_application_takes_the_place_of_the_storage_account() {
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.contains("BLOCKED"), "{}", ended.out);
     assert!(
-        ended
-            .out
-            .contains("no storage account: the agent is a VM Application"),
+        ended.out.contains("no storage account: the agent is a VM Application"),
         "{}",
         ended.out
     );

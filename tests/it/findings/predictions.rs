@@ -197,7 +197,11 @@ fn a_fix_changes_what_is_at_fault() {
         ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
-    assert!(nowhere.summary.starts_with("Change the next hop of the route "), "{}", nowhere.summary);
+    assert!(
+        nowhere.summary.starts_with("Change the next hop of the route "),
+        "{}",
+        nowhere.summary
+    );
     assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
 
     let out = fix(
@@ -379,7 +383,11 @@ fn replies_that_are_lost_become_a_finding() {
         (lost.confidence, &lost.suspects[..]),
         (Confidence::Certain, &[Suspect::Udr][..])
     );
-    assert!(lost.title.ends_with("but replies leave through 10.1.2.4"), "{}", lost.title);
+    assert!(
+        lost.title.ends_with("but replies leave through 10.1.2.4"),
+        "{}",
+        lost.title
+    );
     assert_eq!(lost.endpoints, ["management-endpoint/*:3443"]);
     // Everything counts as the virtual network, so its group lets the requests in.
     assert_eq!(finding(&diagnosis, "nsg-deny/management-endpoint:3443"), None);

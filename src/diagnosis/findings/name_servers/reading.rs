@@ -151,8 +151,9 @@ impl Reading {
                  are sent over TCP only."
             ))
             .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
-            Self::NoUdp | Self::NotListening => Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53."))
-                .look([SERVERS]),
+            Self::NoUdp | Self::NotListening => {
+                Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53.")).look([SERVERS])
+            }
             Self::Waits => Fix::new(format!(
                 "{server} is running but waits for its own forwarders: make them answer, or have it forward to \
                  {PLATFORM}."
