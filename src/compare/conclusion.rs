@@ -390,11 +390,7 @@ impl PatternGroup<'_> {
                     "{what} {is} blocked only at {failing}{how}; reachable at {working}"
                 ));
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
-                    parts.push(
-                        "these reports are from one machine, so the results may differ because of time, not \
-                        place"
-                            .into(),
-                    );
+                    parts.push("these reports are from one machine, so time may explain the difference".into());
                 }
                 if self.is_beside_a_working_one() && pattern.what == Failure::Connection {
                     parts.push(format!(
