@@ -46,7 +46,7 @@ pub(crate) struct Rules {
 impl Rules {
     /// These rules in the place of others, which must not have asked for more: a file that is empty, or only half written,
     /// opens no door.
-    fn instead_of(self, old: &Self) -> Result<Self, String> {
+    fn instead_of(mut self, old: &Self) -> Result<Self, String> {
         let asked = [
             ("TLS", old.tls.is_some(), self.tls.is_some()),
             ("users", old.users.is_some(), self.users.is_some()),
@@ -62,6 +62,9 @@ impl Rules {
             .map(|(what, ..)| what)
             .collect();
         if dropped.is_empty() {
+            if let (Some(users), Some(old)) = (self.users.as_mut().and_then(Arc::get_mut), &old.users) {
+                users.recognise(old);
+            }
             return Ok(self);
         }
         let dropped = dropped.join(", ");

@@ -4,6 +4,15 @@
 
 use std::{
     env,
+    ffi::OsStr,
+    io,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::{
+            ffi::OsStrExt as _,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +27,8 @@ use tokio::time::interval;
 
 use crate::serve::Board;
 
+/// Where a supervisor listens.
+const SOCKET: &str = "NOTIFY_SOCKET";
 /// So much waits at most for a supervisor that does not read: of what comes beyond it, what is told again soon is left out.
 const MOST: usize = 16;
 /// How long the end waits until the supervisor knows of it.
@@ -92,11 +103,11 @@ fn tell(what: News, done: Option<SyncSender<()>>) -> bool {
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 fn start() -> Option<Sender<Told>> {
-    env::var_os("NOTIFY_SOCKET")?;
+    let socket = env::var_os(SOCKET)?;
     let (teller, told) = channel::<Told>();
     let send = move || {
         for Told { what, done } in told {
-            pass_on(&what);
+            pass_on(&what, &socket);
             WAITING.fetch_sub(1, Ordering::Relaxed);
             if let Some(done) = done {
                 let _ = done.send(());
@@ -107,15 +118,27 @@ fn start() -> Option<Sender<Told>> {
     Some(teller)
 }
 
-fn pass_on(news: &News) {
+fn pass_on(news: &News, socket: &OsStr) {
     // A supervisor that is gone is nobody's fault here.
     let _ = match news {
-        News::Ready(what) => sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(what)]),
+        News::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
         News::Reloading => {
-            NotifyState::monotonic_usec_now().and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]))
+            NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now], socket))
         }
-        News::Status(what) => sd_notify::notify(&[NotifyState::Status(what)]),
-        News::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
-        News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        News::Status(what) => send(&[NotifyState::Status(what)], socket),
+        News::Alive => send(&[NotifyState::Watchdog], socket),
+        News::Stopping => send(&[NotifyState::Stopping], socket),
     };
+}
+
+/// Sends one message. `@` begins the name of an abstract socket (`sd_notify(3)`), which `sd_notify::notify` takes for a path.
+fn send(states: &[NotifyState<'_>], socket: &OsStr) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(socket)?,
+    };
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+    UnixDatagram::unbound()?
+        .send_to_addr(lines.join("\n").as_bytes(), &address)
+        .map(drop)
 }

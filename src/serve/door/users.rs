@@ -80,6 +80,15 @@ impl Users {
         })
     }
 
+    /// Goes on recognising whom other users have let in, as far as their hashes are the same.
+    pub(super) fn recognise(&mut self, old: &Self) {
+        let mut right = old.lock().right.clone();
+        right.retain(|name, _| self.hashes.get(name) == old.hashes.get(name));
+        // Digests are of that key.
+        self.key = old.key.clone();
+        self.lock().right = right;
+    }
+
     /// Whether an `Authorization` header lets somebody in.
     pub(crate) async fn allow(self: &Arc<Self>, header: Option<&[u8]>) -> bool {
         let Some((name, password)) = header.and_then(credentials) else {
@@ -213,6 +222,22 @@ mod tests {
         users.turn.close();
         assert!(users.allow(Some(&header("a:secret"))).await);
         assert!(!users.allow(Some(&header("b:secret"))).await);
+    }
+
+    #[tokio::test]
+    async fn a_file_read_anew_takes_no_further_hash_of_whom_it_leaves_alone() {
+        let before = users();
+        for name in ["a", "b"] {
+            assert!(before.allow(Some(&header(&format!("{name}:secret")))).await);
+        }
+        let mut hashes = before.hashes.clone();
+        hashes.insert("b".into(), bcrypt::hash("other", 4).unwrap());
+        let mut now = Users::new(hashes, turn()).unwrap();
+        now.recognise(&before);
+        let now = Arc::new(now);
+        now.turn.close();
+        assert!(now.allow(Some(&header("a:secret"))).await);
+        assert!(!now.allow(Some(&header("b:secret"))).await);
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use nix::libc::O_NONBLOCK;
 use super::Line;
 use crate::{file, serve::Moment};
 
-/// What becomes the UTC day.
+/// What becomes the UTC day; nothing else in braces means anything.
 const DAY: &str = "{day}";
 /// Files of earlier days than so many days ago are deleted: until then the Azure Monitor Agent may still read them.
 const KEPT_DAYS: i32 = 2;
@@ -42,6 +42,10 @@ impl Pattern {
         let folder = folder.unwrap_or(Path::new("."));
         if folder.to_string_lossy().contains(DAY) || name.matches(DAY).count() > 1 {
             return Err(format!("--log {shown}: {DAY} must be in the file's name, once"));
+        }
+        // A file `{date}.jsonl` would grow for ever.
+        if name.replacen(DAY, "", 1).contains(['{', '}']) {
+            return Err(format!("--log {shown}: only {DAY} may be in braces"));
         }
         Ok(Self {
             folder: folder.to_owned(),
@@ -135,14 +139,13 @@ impl LogFile {
         {
             self.close();
             let mut file = OpenOptions::new()
-                .read(true)
                 .append(true)
                 .create(true)
                 .mode(0o640)
                 // A pipe that nobody reads is an error, and none to wait for.
                 .custom_flags(O_NONBLOCK)
                 .open(&path)?;
-            end_line(&mut file)?;
+            end_line(&mut file, &path)?;
             let known = file.metadata()?;
             self.open = Some(Open {
                 identity: (known.dev(), known.ino()),
@@ -193,14 +196,16 @@ impl LogFile {
 }
 
 /// Ends the last line of a file where somebody who was killed left it half written.
-fn end_line(file: &mut File) -> io::Result<()> {
+fn end_line(file: &mut File, path: &Path) -> io::Result<()> {
     let known = file.metadata()?;
     if !known.is_file() || known.len() == 0 {
         return Ok(());
     }
-    file.seek(SeekFrom::End(-1))?;
+    // Opened again for that: whoever could read a pipe through the file that is written to would be its reader.
+    let mut written = File::open(path)?;
+    written.seek(SeekFrom::End(-1))?;
     let mut last = [0];
-    file.read_exact(&mut last)?;
+    written.read_exact(&mut last)?;
     if last != *b"\n" {
         file.write_all(b"\n")?;
     }
@@ -211,12 +216,15 @@ fn end_line(file: &mut File) -> io::Result<()> {
 mod tests {
     use std::{
         fs,
+        io::Read as _,
+        os::unix::fs::OpenOptionsExt as _,
+        process::Command,
         time::{Duration, Instant},
     };
 
     use jiff::Timestamp;
 
-    use super::{Line, LogFile, Moment, Pattern};
+    use super::{Line, LogFile, Moment, O_NONBLOCK, Pattern};
 
     fn line(at: &str, text: &str) -> Line {
         Line {
@@ -293,6 +301,26 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_takes_lines_only_where_somebody_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut file = LogFile::new(Pattern::new(&path).unwrap());
+        assert!(write(&mut file, "2026-11-26T00:00:00Z", "unread").is_err());
+        let mut reader = fs::File::options()
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open(&path)
+            .unwrap();
+        write(&mut file, "2026-11-26T00:00:01Z", "read").unwrap();
+        let mut text = [0; 16];
+        let length = reader.read(&mut text).unwrap();
+        assert_eq!(&text[..length], b"read\n");
+        drop(reader);
+        assert!(write(&mut file, "2026-11-26T00:00:02Z", "nobody").is_err());
+    }
+
+    #[test]
     fn a_file_that_was_moved_is_not_written_to_any_more() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
@@ -316,6 +344,9 @@ mod tests {
     #[test]
     fn where_the_day_goes() {
         let wrong = |path: &str| Pattern::new(path.as_ref()).unwrap_err();
+        for name in ["{date}.log", "a-{Day}.log", "{day}-{hour}.log", "{.log"] {
+            assert!(wrong(name).contains("only {day} may be in braces"), "{name}");
+        }
         assert!(wrong("logs-{day}/a.log").contains("{day} must be in the file's name"));
         assert!(wrong("{day}-{day}.log").contains("once"));
         assert!(wrong("/").contains("does not name a file"));

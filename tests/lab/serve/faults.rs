@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixDatagram,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
     process::Command,
     sync::mpsc,
     thread,
@@ -233,7 +236,20 @@ pub(super) fn supervised() -> Result<()> {
         status == Some(0) && took < Duration::from_secs(1),
         "{status:?} after {took:?}"
     );
-    wait_for("STOPPING=1")
+    wait_for("STOPPING=1")?;
+    // `@` stands for the zero that the name of an abstract socket begins with.
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name("apim-probe-supervisor")?)?;
+    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
+    command.env("NOTIFY_SOCKET", "@apim-probe-supervisor");
+    let _served = Served::start(command)?;
+    let mut datagram = [0; 1024];
+    let length = socket.recv(&mut datagram).context("nothing at an abstract socket")?;
+    ensure!(
+        datagram[..length].starts_with(b"READY=1\nSTATUS=listening on "),
+        "{datagram:?}"
+    );
+    Ok(())
 }
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";

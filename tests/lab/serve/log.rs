@@ -286,7 +286,11 @@ pub(super) fn waits() -> Result<()> {
     ensure!(status == Some(0), "{status:?}");
 
     let nowhere = stage.path("nowhere/agent.jsonl");
-    for (log, status) in [(nowhere.as_str(), 4), ("/tmp/{day}/{day}.jsonl", 2)] {
+    for (log, status) in [
+        (nowhere.as_str(), 4),
+        ("/tmp/{day}/{day}.jsonl", 2),
+        ("/tmp/{date}.jsonl", 2),
+    ] {
         let output = stage.command("serve", &["--log", log])?.output()?;
         ensure!(output.status.code() == Some(status), "{log}: {:?}", output.status);
     }
