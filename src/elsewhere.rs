@@ -185,7 +185,7 @@ impl Elsewhere {
 
     /// Adds to a finding what the other place says of its endpoints, right behind what was seen first.
     fn add(&self, finding: &mut Finding, said: &[There], is_other_subnet: bool) {
-        let Some(sentence) = self.says(said) else { return };
+        let Some(sentence) = says(&self.name, said) else { return };
         finding.evidence.insert(finding.evidence.len().min(1), sentence);
         if said.iter().all(|it| matches!(it, There::Answers)) {
             let is_cleared = |suspect: &Suspect| matches!(suspect, Suspect::Service | Suspect::Documentation);
@@ -197,67 +197,112 @@ impl Elsewhere {
             finding.suspects.sort_by_key(|suspect| suspect.is_local());
         }
     }
+}
 
-    /// One sentence; `None` where there is nothing to say.
-    fn says(&self, said: &[There]) -> Option<String> {
-        let name = &self.name;
-        let works = said
-            .iter()
-            .filter(|it| matches!(it, There::Answers | There::Works(_)))
-            .count();
-        let doubts = words::distinct(said.iter().filter_map(|it| match it {
-            There::Works(doubt) => Some(*doubt),
+/// What a place says of the endpoints of a finding, in one sentence; `None` where there is nothing to say.
+fn says(name: &str, said: &[There]) -> Option<String> {
+    let works = said
+        .iter()
+        .filter(|it| matches!(it, There::Answers | There::Works(_)))
+        .count();
+    let doubts = words::distinct(said.iter().filter_map(|it| match it {
+        There::Works(doubt) => Some(*doubt),
+        _ => None,
+    }));
+    let causes: Vec<Option<Cause>> = said
+        .iter()
+        .filter_map(|it| match it {
+            There::Fails(cause) => Some(*cause),
             _ => None,
-        }));
-        let causes: Vec<Option<Cause>> = said
-            .iter()
-            .filter_map(|it| match it {
-                There::Fails(cause) => Some(*cause),
-                _ => None,
-            })
-            .collect();
-        let words_of = words::distinct(causes.iter().flatten().map(|cause| cause.as_str()));
-        let why = if words_of.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", words::list(&words_of, 3))
-        };
-        let all = said.len();
-        let unknown = all - works - causes.len();
-        let rest = match unknown {
-            0 => String::new(),
-            n => format!("; it did not test {n}"),
-        };
-        Some(match (works, causes.len()) {
-            _ if all == 0 => return None,
-            (0, 0) => format!("{name}, from another place, did not test this."),
-            (1, 0) if all == 1 && doubts.is_empty() => {
-                format!(
-                    "{name}, from another place, reaches it: the service answers, so the fault is on the path from here."
-                )
-            }
-            (1, 0) if all == 1 => {
-                format!(
-                    "{name}, from another place, reaches it: it answered there, {}.",
-                    doubts.join(", ")
-                )
-            }
-            (n, 0) if !doubts.is_empty() => format!(
-                "{name}, from another place, reaches {n} of these {all}{rest}: they answered there, some of them {}.",
-                words::list(&doubts, 3)
-            ),
-            (n, 0) => format!(
-                "{name}, from another place, reaches {n} of these {all}{rest}: the services answer, so the fault is on \
-                 the path from here."
-            ),
-            (0, 1) if all == 1 => format!(
-                "{name}, from another place, does not reach it either{why}: check what both places share, and the service."
-            ),
-            (0, n) => format!(
-                "{name}, from another place, reaches none of {n} of these {all} either{why}{rest}: check what both \
-                 places share, and the services."
-            ),
-            (n, m) => format!("{name}, from another place, reaches {n} of these {all} and not {m}{why}{rest}."),
         })
+        .collect();
+    let words_of = words::distinct(causes.iter().flatten().map(|cause| cause.as_str()));
+    let why = if words_of.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words::list(&words_of, 3))
+    };
+    let all = said.len();
+    let unknown = all - works - causes.len();
+    let rest = match unknown {
+        0 => String::new(),
+        n => format!("; it shows nothing about the other {n}"),
+    };
+    Some(match (works, causes.len()) {
+        _ if all == 0 => return None,
+        (0, 0) => format!("{name}, from another place, shows nothing about this."),
+        (1, 0) if all == 1 && doubts.is_empty() => {
+            format!(
+                "{name}, from another place, reaches it: the service answers, so the fault is on the path from here."
+            )
+        }
+        (1, 0) if all == 1 => {
+            format!(
+                "{name}, from another place, reaches it: it answered there, {}.",
+                doubts.join(", ")
+            )
+        }
+        (1, 0) if !doubts.is_empty() => format!(
+            "{name}, from another place, reaches 1 of these {all}: it answered there, {}{rest}.",
+            doubts.join(", ")
+        ),
+        (n, 0) if !doubts.is_empty() => format!(
+            "{name}, from another place, reaches {n} of these {all}: they answered there, some of them {}{rest}.",
+            words::list(&doubts, 3)
+        ),
+        (1, 0) => format!(
+            "{name}, from another place, reaches 1 of these {all}: that service answers, so for it the fault is on \
+             the path from here{rest}."
+        ),
+        (n, 0) if n == all => format!(
+            "{name}, from another place, reaches all {all}: the services answer, so the fault is on the path from here."
+        ),
+        (n, 0) => format!(
+            "{name}, from another place, reaches {n} of these {all}: those services answer, so for them the fault is \
+             on the path from here{rest}."
+        ),
+        (0, 1) if all == 1 => format!(
+            "{name}, from another place, does not reach it either{why}: check what both places share, and the service."
+        ),
+        (0, n) if n == all => format!(
+            "{name}, from another place, reaches none of these {all} either{why}: check what both places share, and \
+             the services."
+        ),
+        (0, n) => format!(
+            "{name}, from another place, does not reach {n} of these {all} either{why}: for those, check what both \
+             places share, and the services{rest}."
+        ),
+        (n, m) => format!("{name}, from another place, reaches {n} of these {all} and not {m}{why}{rest}."),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::There;
+    use crate::model::Cause;
+
+    #[test]
+    fn nothing_is_said_of_what_the_other_place_did_not_test() {
+        let says = |works: usize, fails: usize, unknown: usize| {
+            let said = (0..works).map(|_| There::Answers);
+            let said = said.chain((0..fails).map(|_| There::Fails(Some(Cause::TcpTimeout))));
+            let said: Vec<There> = said.chain((0..unknown).map(|_| There::Unknown)).collect();
+            super::says("hub.json", &said).unwrap_or_default()
+        };
+        for (works, fails) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 1)] {
+            let partly = says(works, fails, 2);
+            let all = works + fails + 2;
+            assert!(partly.contains(&format!("of these {all}")), "{partly}");
+            assert!(partly.ends_with("; it shows nothing about the other 2."), "{partly}");
+            assert!(
+                fails * works > 0
+                    || ["for it", "for them", "for those"]
+                        .iter()
+                        .any(|whom| partly.contains(whom)),
+                "{partly}"
+            );
+            assert!(!says(works, fails, 0).contains("nothing"), "{}", says(works, fails, 0));
+        }
+        assert_eq!(says(0, 0, 2), "hub.json, from another place, shows nothing about this.");
     }
 }

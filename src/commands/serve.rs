@@ -95,6 +95,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
             .iter()
             .chain(&service.log)
             .for_each(|path| redactor.learn_file(path));
+        door.files().iter().for_each(|path| redactor.learn_file(path));
         board.redact(redactor);
     }
     say_notices(&session);

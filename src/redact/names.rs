@@ -258,8 +258,11 @@ impl Names {
         }
     }
 
-    /// A file that the user named: its path, and its name alone, by which reports call it.
+    /// A file that the user named: its path, its name alone, by which reports call it, and the folder that it is in.
     pub(super) fn learn_file(&mut self, path: &Path) {
+        if self.has_phrase(&file::shown(path)) {
+            return;
+        }
         let number = self.number("file");
         let end = path.extension().map(|end| format!(".{}", end.to_string_lossy()));
         let stand_in = format!("file-{number}{}", end.unwrap_or_default());
@@ -267,6 +270,15 @@ impl Names {
         for known in [Some(path), name].into_iter().flatten().map(file::shown) {
             self.add_phrase(&known, stand_in.clone());
         }
+        // A folder such as `/tmp` or `out` is named in texts that are not about it.
+        if let Some(folder) = path.parent().filter(|folder| folder.components().count() > 2) {
+            self.learn_phrase(&file::shown(folder), "folder");
+        }
+    }
+
+    fn has_phrase(&self, phrase: &str) -> bool {
+        let lower = phrase.to_lowercase();
+        self.phrases.iter().any(|known| known.text == lower)
     }
 
     /// The stand-in of a catalog's word.

@@ -1,6 +1,7 @@
 //! What is known: the last round, and what was counted since the beginning.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -117,6 +118,13 @@ impl Board {
     /// Keeps back what is the user's in whatever goes wrong from now on.
     pub(crate) fn redact(&self, redactor: Arc<Redactor>) {
         let _ = self.redactor.set(redactor);
+    }
+
+    /// Keeps back the names of files as well.
+    pub(crate) fn know_files<'p>(&self, files: impl IntoIterator<Item = &'p Path>) {
+        if let Some(redactor) = self.redactor.get() {
+            files.into_iter().for_each(|file| redactor.learn_file(file));
+        }
     }
 
     /// Says in a log what is to be said from now on.

@@ -121,6 +121,12 @@ impl Door {
         })
     }
 
+    /// The files that the rules come from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let state = self.lock();
+        state.watched.iter().map(|watched| watched.path().to_owned()).collect()
+    }
+
     /// Whether it speaks TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.lock().rules.tls.is_some()
@@ -165,7 +171,11 @@ impl Door {
     pub(crate) fn reload(&self, board: &Board) {
         let Some(path) = &self.path else { return };
         let read = match self.begin(Watched::new(path)) {
-            Some(number) => self.end(number, config::load(path, &self.turn)),
+            Some(number) => {
+                let read = config::load(path, &self.turn);
+                board.know_files(read.watched.iter().map(Watched::path));
+                self.end(number, read)
+            }
             None => Some(Err(format!(
                 "{MOST_READINGS} earlier reloads are still waiting for a file; restart the service once it can be read"
             ))),

@@ -87,10 +87,21 @@ const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\"
 fn redacted() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
-    let log = stage.path("agent.jsonl");
+    let log = stage.path("contoso-agent.jsonl");
+    let door = stage.write("contoso-web.yml", "# nothing yet\n")?;
     let mut served = serve(
         &stage,
-        &["--redact", "--interval", "300ms", "--timeout", "1500ms", "--log", &log],
+        &[
+            "--redact",
+            "--interval",
+            "300ms",
+            "--timeout",
+            "1500ms",
+            "--log",
+            &log,
+            "--web-config",
+            &door,
+        ],
     )?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
     let names = |served: &Served| -> Result<Vec<String>> {
@@ -113,6 +124,16 @@ fn redacted() -> Result<()> {
     std::fs::write(&catalog, whole)?;
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
+    // Files and users that a web config names, whatever is wrong with them.
+    for broken in [
+        "tls_server_config: { cert_file: tls/contoso.pem, key_file: tls/contoso.key }",
+        "tls_server_config: { cert_file: contoso-web.yml, key_file: contoso.key }",
+        "basic_auth_users: { contoso-reader: none }",
+    ] {
+        std::fs::write(&door, broken)?;
+        served.signal("HUP")?;
+        served.expect(&["the old one stays in effect"])?;
+    }
     served.rounds(2.0)?;
     ensure!(names(&served)? == before, "{before:?} became {:?}", names(&served)?);
 
@@ -132,7 +153,7 @@ fn redacted() -> Result<()> {
     let address = stage.addresses("sql.example");
     for (what, text) in &told {
         ensure!(text.len() > 100, "{what}: {text}");
-        for secret in ["web.example", "sql.example", &host]
+        for secret in ["web.example", "sql.example", "contoso", &host]
             .into_iter()
             .chain(address.iter().map(String::as_str))
         {

@@ -172,6 +172,7 @@ impl<'a> Reload<'a> {
                 Event::Late => {
                     self.under_way = None;
                     let file = file::being_read();
+                    self.board.know_files(file.as_deref());
                     let broken = Broken {
                         part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
                         // Rounds go on meanwhile.
@@ -224,7 +225,9 @@ impl<'a> Reload<'a> {
         self.under_way = Some(UnderWay { end: end + GRACE, read });
         self.readers.retain(|reader| !reader.is_finished());
         if self.readers.len() >= MOST_READINGS {
-            let why = too_many(self.readers.len(), file::being_read().as_deref());
+            let file = file::being_read();
+            self.board.know_files(file.as_deref());
+            let why = too_many(self.readers.len(), file.as_deref());
             let _ = done.send(Err(Failure::agent(why)));
             return;
         }

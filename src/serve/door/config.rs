@@ -70,6 +70,11 @@ impl Watched {
         }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether it was written or replaced since.
     pub(super) fn has_changed(&self) -> bool {
         stamp(&self.path) != self.stamp

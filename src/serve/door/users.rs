@@ -61,12 +61,12 @@ impl Users {
         for (name, hash) in &hashes {
             let parts: HashParts = hash.parse().map_err(|_| {
                 format!(
-                    "basic_auth_users: the value for {name} is not a bcrypt hash, as `htpasswd -nBC 10 {name}` prints it"
+                    "basic_auth_users: the value for \"{name}\" is not a bcrypt hash, as `htpasswd -nBC 10 {name}` prints it"
                 )
             })?;
             if parts.get_cost() > MOST_COST {
                 return Err(format!(
-                    "basic_auth_users: the hash of {name} has a cost of {}, but the maximum is {MOST_COST}",
+                    "basic_auth_users: the hash of \"{name}\" has a cost of {}, but the maximum is {MOST_COST}",
                     parts.get_cost()
                 ));
             }
