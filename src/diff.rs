@@ -134,14 +134,17 @@ impl Diff {
         let old: HashMap<&str, &Endpoint> = before.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         let kept: HashSet<&str> = after.endpoints.iter().map(|e| e.id.as_str()).collect();
         let has_stand_ins = before.redacted || after.redacted;
+        let unmatched = unmatched(before, after);
+        let is_matched = |endpoint: &&Endpoint| !unmatched.contains(endpoint.id.as_str());
         let mut changes = Vec::new();
-        for endpoint in &after.endpoints {
+        for endpoint in after.endpoints.iter().filter(is_matched) {
             match old.get(endpoint.id.as_str()) {
                 Some(earlier) => changes.extend(changes_of(earlier, endpoint, has_stand_ins)),
                 None => changes.push(Change::new(Kind::Added, None, Some(endpoint))),
             }
         }
-        let removed = before.endpoints.iter().filter(|e| !kept.contains(e.id.as_str()));
+        let earlier = before.endpoints.iter().filter(is_matched);
+        let removed = earlier.filter(|e| !kept.contains(e.id.as_str()));
         changes.extend(removed.map(|e| Change::new(Kind::Removed, Some(e), None)));
         let weighing = |weight| changes.iter().filter(|change| change.weight == weight).count();
         Ok(Self {
@@ -195,6 +198,28 @@ impl EndpointState {
             cause: endpoint.cause,
         }
     }
+}
+
+/// The ids under which two reports cannot be compared, because one of the reports has stand-ins: those of all hosts of the user's,
+/// unless both reports have the same stand-ins, as those of one plan do.
+pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'r str> {
+    if !before.redacted && !after.redacted {
+        return HashSet::new();
+    }
+    let own = |report: &'r Report| -> HashSet<&'r str> {
+        let is_public = redact::public(report);
+        // What stands for many hosts, or for one that is not known, is written alike in every report.
+        let is_name = |endpoint: &&Endpoint| !endpoint.host.contains(['{', '*']);
+        let own = report.endpoints.iter().filter(is_name);
+        own.filter(|endpoint| !is_public(endpoint))
+            .map(|e| e.id.as_str())
+            .collect()
+    };
+    let (old, new) = (own(before), own(after));
+    if before.redacted && after.redacted && old == new {
+        return HashSet::new();
+    }
+    old.union(&new).copied().collect()
 }
 
 /// What changed of an endpoint; nothing of addresses and issuers that may be stand-ins.

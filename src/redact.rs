@@ -161,15 +161,21 @@ impl Redactor {
 /// Tells which endpoints of a report stand under their own names: what stands under a stand-in may be another host's in another
 /// report.
 pub(crate) fn known(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
+    let is_public = report.redacted.then(|| public(report));
+    move |endpoint| is_public.as_ref().is_none_or(|is_public| is_public(endpoint))
+}
+
+/// Tells which endpoints of a report would stand under their own names if it were made with `--redact`.
+pub(crate) fn public(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
     let vantage = &report.vantage;
-    let public = report
-        .redacted
-        .then(|| Public::of(vantage.cloud, vantage.region.as_deref()));
+    let public = Public::of(vantage.cloud, vantage.region.as_deref());
     move |endpoint| {
-        public.as_ref().is_none_or(|public| match endpoint.host.parse() {
-            Ok(address) => public.has_address(address),
-            Err(_) => public.has(&endpoint.host.to_lowercase()),
-        })
+        let is_built_in = public.has_text(&endpoint.dependency) || OF_DOCUMENTS.contains(&endpoint.dependency.as_str());
+        is_built_in
+            && match endpoint.host.parse() {
+                Ok(address) => public.has_address(address),
+                Err(_) => public.has(&endpoint.host.to_lowercase()),
+            }
     }
 }
 

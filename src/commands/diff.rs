@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use super::{Failure, print, tell, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
-    diff::{Diff, read, text},
+    diff::{self, Diff, read, text},
     model::{Cause, Endpoint, Report},
     report::Detail,
     text::words,
@@ -19,7 +19,18 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
     if let Some(warning) = smaller(&before, &after) {
         tell("notice", &warning);
     }
-    if before.redacted || after.redacted {
+    let unmatched = diff::unmatched(&before, &after).len();
+    if unmatched > 0 {
+        tell(
+            "notice",
+            &format!(
+                "a report was made with --redact: {} of your own cannot be found in both reports and {} not compared; use the \
+                 original reports",
+                words::count(unmatched, "endpoint"),
+                if unmatched == 1 { "is" } else { "are" }
+            ),
+        );
+    } else if before.redacted || after.redacted {
         tell(
             "notice",
             "a report was made with --redact: one of your hosts may have a different stand-in in the other report, and changes of \

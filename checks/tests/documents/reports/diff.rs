@@ -140,9 +140,9 @@ fn no_change_is_told_of_what_may_be_a_stand_in() {
         endpoint
     };
     let changes = |before: Endpoint, after: Endpoint, is_redacted: bool| {
-        let before = samples::report(vec![before], vec![]);
+        let mut before = samples::report(vec![before], vec![]);
         let mut after = samples::report(vec![after], vec![]);
-        after.redacted = is_redacted;
+        (before.redacted, after.redacted) = (is_redacted, is_redacted);
         let (there, back) = (between(&before, &after), between(&after, &before));
         assert_eq!(there.changes.len(), back.changes.len());
         there.changes.iter().map(|change| change.kind).collect::<Vec<_>>()
@@ -157,6 +157,102 @@ fn no_change_is_told_of_what_may_be_a_stand_in() {
         (trusted(), false, &both),
     ] {
         assert_eq!(changes(before, after, is_redacted), told, "{is_redacted}");
+    }
+}
+
+#[test]
+fn hosts_under_stand_ins_are_compared_only_where_both_reports_have_the_same() {
+    let at = |id: &str, host: &str| {
+        let mut endpoint = sql();
+        (endpoint.id, endpoint.host) = (id.into(), host.into());
+        endpoint
+    };
+    let login = || {
+        let mut endpoint = at("entra-id/login.microsoftonline.com:443", "login.microsoftonline.com");
+        endpoint.dependency = "entra-id".into();
+        endpoint
+    };
+    let first = || {
+        at(
+            "sql/sql-server-1.database.windows.net:1433",
+            "sql-server-1.database.windows.net",
+        )
+    };
+    let second = || {
+        at(
+            "sql/sql-server-2.database.windows.net:1433",
+            "sql-server-2.database.windows.net",
+        )
+    };
+    let own = || at("sql/orders.database.windows.net:1433", "orders.database.windows.net");
+    let mut of_catalog = login();
+    (of_catalog.id, of_catalog.dependency) = (
+        "dependency-1/login.microsoftonline.com:443".into(),
+        "dependency-1".into(),
+    );
+    let of_catalog = || of_catalog.clone();
+    for (name, before, after, redacted, ids) in [
+        // One plan, tried twice.
+        (
+            "same",
+            vec![first(), second()],
+            vec![blocked(first()), second()],
+            (true, true),
+            vec![first().id],
+        ),
+        // Who is first in one may be second in the other.
+        (
+            "fewer",
+            vec![first(), second()],
+            vec![blocked(first())],
+            (true, true),
+            vec![],
+        ),
+        (
+            "original after",
+            vec![first()],
+            vec![blocked(own())],
+            (true, false),
+            vec![],
+        ),
+        (
+            "original before",
+            vec![own()],
+            vec![blocked(first())],
+            (false, true),
+            vec![],
+        ),
+        (
+            "of a catalog",
+            vec![of_catalog()],
+            vec![login()],
+            (true, false),
+            vec![login().id],
+        ),
+        (
+            "known",
+            vec![login(), first()],
+            vec![blocked(login())],
+            (true, true),
+            vec![login().id],
+        ),
+        (
+            "originals",
+            vec![own()],
+            vec![blocked(first())],
+            (false, false),
+            vec![first().id, own().id],
+        ),
+    ] {
+        let mut before = samples::report(before, vec![]);
+        let mut after = samples::report(after, vec![]);
+        (before.redacted, after.redacted) = redacted;
+        let changed: Vec<String> = between(&before, &after)
+            .changes
+            .into_iter()
+            .map(|change| change.id)
+            .collect();
+        assert_eq!(changed, ids, "{name}");
     }
 }
 
