@@ -12,7 +12,7 @@ use crate::{
     },
     model::{
         Agent, Cause, DnsStage, Endpoint, Finding, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA,
-        Selection, StageOutcome, Stages, Standing, Summary, TcpStage, TlsStage, Vantage,
+        SelectionReport, StageOutcome, StageReports, Standing, Summary, TcpStage, TlsStage, VantageReport,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -25,7 +25,7 @@ use crate::{
 
 /// What a run was, apart from what it saw of each endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Course {
+pub(crate) struct RunCourse {
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -34,7 +34,7 @@ pub(crate) struct Course {
     pub interrupted: bool,
 }
 
-impl Course {
+impl RunCourse {
     /// That of a run.
     pub(crate) fn of(run: &Run, started_at: Timestamp) -> Self {
         Self {
@@ -53,10 +53,10 @@ pub(crate) fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
     plan: &Plan,
-    course: Course,
+    course: RunCourse,
     traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
     diagnosis: Diagnosis,
-    selection: Selection,
+    selection: SelectionReport,
 ) -> Report {
     let predictions = diagnosis.predictions.into_iter().chain(iter::repeat(None));
     let measured = plan.endpoints.iter().zip(traces).zip(diagnosis.judgements);
@@ -146,9 +146,9 @@ fn place(
     skew: Option<SignedDuration>,
     refutation: Option<String>,
     seen: Vec<String>,
-) -> Vantage {
+) -> VantageReport {
     let known = vantage.notices.iter().cloned();
-    Vantage {
+    VantageReport {
         cloud: vantage.cloud,
         region: vantage.region.clone(),
         vnet: vantage.vnet,
@@ -202,7 +202,7 @@ fn row(
     }
 }
 
-fn stages(trace: &Trace, judgement: &Judgement) -> Stages {
+fn stages(trace: &Trace, judgement: &Judgement) -> StageReports {
     let attempts = || trace.attempts.iter().zip(&judgement.outcomes);
     // The stages of the address that decided; where none did, as for a run cut short, of the first that got that far.
     let decisive = judgement.decisive.and_then(|index| attempts().nth(index));
@@ -212,7 +212,7 @@ fn stages(trace: &Trace, judgement: &Judgement) -> Stages {
             .chain(attempts())
             .find(|(_, outcome)| reached(outcome))
     };
-    Stages {
+    StageReports {
         dns: dns(trace, judgement),
         tcp: connections(trace, judgement),
         tls: pick(|outcome| outcome.tls.is_some()).and_then(tls),

@@ -20,11 +20,15 @@ use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
-pub use model::{Catalog, Dependency, EndpointSpec, Named, OF_DOCUMENTS, Retired, Source, SqlGateways, Target};
-pub use problem::{Errors, Summary};
+pub use model::{
+    Catalog, Dependency, EndpointSpec, OF_DOCUMENTS, Retired, SourceMention, SourcePage, SqlGateways, Target,
+};
+pub use problem::{Errors, ProblemSummary};
 pub use render::render;
 pub(crate) use settings::stands_for;
-pub use settings::{NAME_SERVER, REGION, SETTINGS, Setting, fill, is_hidden, missing, placeholders, region_name};
+pub use settings::{
+    NAME_SERVER, REGION, SETTINGS, SettingDefinition, fill, is_hidden, missing, placeholders, region_name,
+};
 
 use decode::Decode as _;
 use problem::{ByteRange, Problem, SourceText};
@@ -42,16 +46,16 @@ const MAX_PROBLEMS: usize = 1_000;
 
 /// A catalog file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct CatalogFile {
     /// What errors call it: its path as it was given.
     pub name: String,
     /// Its content, text or not.
     pub bytes: Vec<u8>,
 }
 
-impl File {
+impl CatalogFile {
     /// Reads a file of [`MAX_SIZE`] at most.
-    pub fn read(path: &Path) -> Result<Self, file::ReadError> {
+    pub fn read(path: &Path) -> Result<Self, file::FileReadError> {
         Ok(Self {
             name: path.display().to_string(),
             bytes: file::read(path, MAX_SIZE)?,
@@ -145,9 +149,9 @@ impl Catalog {
 ///
 /// # Errors
 /// Every mistake in every file.
-pub fn load(tier: Tier, builtin: bool, overlays: &[File]) -> Result<Catalog, Errors> {
-    let files: Vec<File> = builtin
-        .then(|| File::builtin(tier))
+pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catalog, Errors> {
+    let files: Vec<CatalogFile> = builtin
+        .then(|| CatalogFile::builtin(tier))
         .into_iter()
         .chain(overlays.iter().cloned())
         .collect();
@@ -196,7 +200,7 @@ pub fn json_schema() -> schemars::Schema {
 }
 
 /// The text of a file, which is kept for its snippets as far as it is text.
-fn text(index: usize, file: &File, errors: &mut Errors) -> Option<String> {
+fn text(index: usize, file: &CatalogFile, errors: &mut Errors) -> Option<String> {
     let mut keep = |text: &str| {
         errors.files.push(SourceText {
             name: file.name.clone(),

@@ -495,10 +495,10 @@ pub struct PlanArgs {
         long,
         help = SET_HELP,
         value_name = "NAME=VALUE[,VALUE…]",
-        value_parser = suggesting(Setting::from_str, suggest::settings),
+        value_parser = suggesting(SettingArg::from_str, suggest::settings),
         hide_possible_values = true
     )]
-    pub set: Vec<Setting>,
+    pub set: Vec<SettingArg>,
     /// The instance's network status as JSON: probe its own hosts, and show what it reports about them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub network_status: Option<PathBuf>,
@@ -658,14 +658,14 @@ pub struct ReportArgs {
 
 /// `name=value[,value…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct SettingArg {
     /// One of the names that the catalog knows.
     pub name: String,
     /// At least one.
     pub values: Vec<String>,
 }
 
-impl FromStr for Setting {
+impl FromStr for SettingArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -101,7 +101,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Schema(arguments)) => schema::schema(&arguments),
         Some(Command::Completions(arguments)) => completions::completions(&arguments),
         Some(Command::Man(arguments)) => man::man(&arguments),
-        None => Err(Failure::usage("no command")),
+        None => Err(CommandFailure::usage("no command")),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),
@@ -189,7 +189,7 @@ fn suggest(error: &mut clap::Error) {
 
 /// A command that could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct CommandFailure {
     /// The exit status.
     pub status: u8,
     text: FailureText,
@@ -206,7 +206,7 @@ enum FailureText {
     Page(String),
 }
 
-impl Failure {
+impl CommandFailure {
     fn new(status: u8, text: FailureText) -> Self {
         Self {
             status,
@@ -253,12 +253,12 @@ fn tell(kind: &str, text: &str) {
 }
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> Result<(), CommandFailure> {
     print_within(text, None).map(drop)
 }
 
 /// Writes to stdout; gives false where its reader went away, or took nothing for as long as `patience`.
-fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, Failure> {
+fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, CommandFailure> {
     print_with(|to| to.write_all(text.as_bytes()), patience)
 }
 
@@ -266,10 +266,10 @@ fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, Failure>
 fn print_with(
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     patience: Option<Duration>,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandFailure> {
     match stream::write_with(&io::stdout(), content, patience) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
-        Err(error) => Err(Failure::agent(format!("cannot write to stdout: {error}"))),
+        Err(error) => Err(CommandFailure::agent(format!("cannot write to stdout: {error}"))),
     }
 }

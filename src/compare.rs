@@ -84,7 +84,7 @@ pub struct ComparedEndpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Conclusion {
     /// The pattern.
-    pub kind: Kind,
+    pub kind: DifferenceKind,
     /// The places that it is about: where it is blocked; for `all-but-here` the one where it works.
     pub vantages: Vec<String>,
     /// The ids of the endpoints.
@@ -101,7 +101,8 @@ pub struct Conclusion {
 /// How the places differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+#[schemars(rename = "Kind")]
+pub enum DifferenceKind {
     /// Blocked at one place, and it works at all others that measured it.
     OnlyHere,
     /// Blocked wherever it was measured, at two places or more.
@@ -112,7 +113,7 @@ pub enum Kind {
     Differs,
 }
 
-impl Kind {
+impl DifferenceKind {
     /// Every pattern, in the order of its words in documents.
     pub const ALL: [Self; 4] = [Self::OnlyHere, Self::Everywhere, Self::AllButHere, Self::Differs];
 
@@ -175,7 +176,7 @@ impl Kind {
 
 /// A report and what its place is called.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Named {
+pub struct NamedReport {
     /// The name.
     pub name: String,
     /// The report.
@@ -215,7 +216,7 @@ impl Comparison {
     ///
     /// # Errors
     /// What makes them incomparable, as a sentence.
-    pub fn of(reports: &[Named]) -> Result<Self, Incomparable> {
+    pub fn of(reports: &[NamedReport]) -> Result<Self, Incomparable> {
         refuse(reports)?;
         let rows = rows(reports);
         let notices = notices::notices(reports, &rows);
@@ -267,7 +268,7 @@ impl Comparison {
 }
 
 impl Place {
-    fn of(named: &Named) -> Self {
+    fn of(named: &NamedReport) -> Self {
         let vantage = &named.report.vantage;
         Self {
             name: named.name.clone(),
@@ -303,12 +304,12 @@ impl ComparedEndpoint {
 }
 
 /// Whether a place says nothing: its machine had no network.
-fn is_blind(named: &Named) -> bool {
+fn is_blind(named: &NamedReport) -> bool {
     named.report.vantage.standing == Some(Standing::NoNetwork)
 }
 
 /// What reports are no places to compare.
-fn refuse(reports: &[Named]) -> Result<(), Incomparable> {
+fn refuse(reports: &[NamedReport]) -> Result<(), Incomparable> {
     let [first, rest @ ..] = reports else {
         return Err(Incomparable::TooFew);
     };
@@ -345,7 +346,7 @@ fn refuse(reports: &[Named]) -> Result<(), Incomparable> {
 }
 
 /// Every endpoint of any report, dependency by dependency in the order in which they first appear.
-fn rows(reports: &[Named]) -> Vec<ComparedEndpoint> {
+fn rows(reports: &[NamedReport]) -> Vec<ComparedEndpoint> {
     let mut rows: Vec<ComparedEndpoint> = Vec::new();
     let mut position: HashMap<&str, usize> = HashMap::new();
     let mut dependencies: HashMap<&str, usize> = HashMap::new();

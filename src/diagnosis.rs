@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use jiff::SignedDuration;
 
 use crate::{
-    diagnosis::outcome::{Judgement, Outcome, Standing},
+    diagnosis::outcome::{AttemptVerdict, Judgement, Outcome},
     model::{Cause, Finding, Need, Prediction, Protocol, Stage, Verdict},
     net::tcp::TcpEnd,
     network::Predictions,
@@ -161,10 +161,10 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
         // A public certificate, although another's, shows that the network let us through.
         (_, Some(Cause::TlsWrongName)) => Suspicion::None,
         // Many services are documented on ports that they hardly offer: no run should wait for a control of those.
-        (Standing::Unproven(_), _) if endpoint.need == Need::Documented => Suspicion::None,
-        (Standing::Unproven(_), _)
+        (AttemptVerdict::Unproven(_), _) if endpoint.need == Need::Documented => Suspicion::None,
+        (AttemptVerdict::Unproven(_), _)
         | (
-            Standing::Failed(_),
+            AttemptVerdict::Failed(_),
             Some(
                 Cause::HelloTimeout
                 | Cause::HelloReset
@@ -182,12 +182,12 @@ pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
         standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
-        Standing::Proved | Standing::Shaken(_) => Showing::Proved,
+        AttemptVerdict::Proved | AttemptVerdict::Shaken(_) => Showing::Proved,
         standing if standing.fell_silent() => Showing::FellSilent,
         // No packet is sent without a route, whatever the port.
-        Standing::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | Standing::Untried(_) => Showing::Untried,
-        Standing::Failed(_) => Showing::Failed,
-        Standing::Unproven(_) => Showing::Nothing,
+        AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::Untried(_) => Showing::Untried,
+        AttemptVerdict::Failed(_) => Showing::Failed,
+        AttemptVerdict::Unproven(_) => Showing::Nothing,
     }
 }
 
@@ -205,7 +205,7 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
         .name
         .as_ref()
         .map(|name| dns::judge(&endpoint.host, name, context));
-    if let Some(dns::Lookup {
+    if let Some(dns::LookupOutcome {
         failure: Some((cause, detail)),
         evidence,
         ..

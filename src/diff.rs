@@ -29,9 +29,9 @@ pub struct Diff {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// The earlier report.
-    pub before: Side,
+    pub before: DiffSide,
     /// The later report.
-    pub after: Side,
+    pub after: DiffSide,
     /// How many endpoints got worse in a way that counts.
     pub regressions: usize,
     /// How many endpoints got better in a way that counts: the regressions of the way back.
@@ -42,7 +42,8 @@ pub struct Diff {
 
 /// One of the two reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Side {
+#[schemars(rename = "Side")]
+pub struct DiffSide {
     /// When its run began.
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
@@ -55,14 +56,14 @@ pub struct Change {
     /// The endpoint's id.
     pub id: String,
     /// What kind of change it is.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The endpoint in the earlier report; null where it was added.
     pub before: Option<EndpointState>,
     /// The endpoint in the later report; null where it was removed.
     pub after: Option<EndpointState>,
     /// Whether it is worse, better, or neither.
     #[serde(skip)]
-    pub weight: Weight,
+    pub weight: ChangeWeight,
     /// What changed, where the states do not say it.
     #[serde(skip)]
     pub detail: Option<String>,
@@ -81,7 +82,8 @@ pub struct EndpointState {
 /// What kind of change it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+#[schemars(rename = "Kind")]
+pub enum ChangeKind {
     /// It worked, and is blocked.
     NewlyBlocked,
     /// It was blocked, and works.
@@ -102,7 +104,7 @@ pub enum Kind {
 
 /// Whether a change counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Weight {
+pub enum ChangeWeight {
     /// What worked for the instance does not any more.
     Regression,
     /// What did not work for the instance does now.
@@ -140,23 +142,23 @@ impl Diff {
         for endpoint in after.endpoints.iter().filter(is_matched) {
             match old.get(endpoint.id.as_str()) {
                 Some(earlier) => changes.extend(changes_of(earlier, endpoint, has_stand_ins)),
-                None => changes.push(Change::new(Kind::Added, None, Some(endpoint))),
+                None => changes.push(Change::new(ChangeKind::Added, None, Some(endpoint))),
             }
         }
         let earlier = before.endpoints.iter().filter(is_matched);
         let removed = earlier.filter(|e| !kept.contains(e.id.as_str()));
-        changes.extend(removed.map(|e| Change::new(Kind::Removed, Some(e), None)));
+        changes.extend(removed.map(|e| Change::new(ChangeKind::Removed, Some(e), None)));
         let weighing = |weight| changes.iter().filter(|change| change.weight == weight).count();
         Ok(Self {
             schema: SCHEMA.to_owned(),
-            before: Side {
+            before: DiffSide {
                 started_at: before.started_at,
             },
-            after: Side {
+            after: DiffSide {
                 started_at: after.started_at,
             },
-            regressions: weighing(Weight::Regression),
-            fixes: weighing(Weight::Fix),
+            regressions: weighing(ChangeWeight::Regression),
+            fixes: weighing(ChangeWeight::Fix),
             changes,
         })
     }
@@ -176,7 +178,7 @@ impl Diff {
 }
 
 impl Change {
-    fn new(kind: Kind, before: Option<&Endpoint>, after: Option<&Endpoint>) -> Self {
+    fn new(kind: ChangeKind, before: Option<&Endpoint>, after: Option<&Endpoint>) -> Self {
         let id = after.or(before).map_or_else(String::new, |e| e.id.clone());
         let (before, after) = (before.map(EndpointState::of), after.map(EndpointState::of));
         Self {
@@ -184,7 +186,7 @@ impl Change {
             kind,
             before,
             after,
-            weight: Weight::Neutral,
+            weight: ChangeWeight::Neutral,
             detail: None,
         }
     }
@@ -226,10 +228,10 @@ pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'
 fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
-        (old, new) if old == new => (before.cause != after.cause).then_some(Kind::CauseChanged),
-        (old, Verdict::Blocked) if old.is_proved() => Some(Kind::NewlyBlocked),
-        (Verdict::Blocked, new) if new.is_proved() => Some(Kind::Fixed),
-        _ => Some(Kind::VerdictChanged),
+        (old, new) if old == new => (before.cause != after.cause).then_some(ChangeKind::CauseChanged),
+        (old, Verdict::Blocked) if old.is_proved() => Some(ChangeKind::NewlyBlocked),
+        (Verdict::Blocked, new) if new.is_proved() => Some(ChangeKind::Fixed),
+        _ => Some(ChangeKind::VerdictChanged),
     };
     if let Some(kind) = kind {
         changes.push(Change {
@@ -246,21 +248,24 @@ fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<C
         }
     };
     let addresses = other_addresses(before, after);
-    differs(Kind::AddressesChanged, addresses.filter(|_| !has_stand_ins));
+    differs(ChangeKind::AddressesChanged, addresses.filter(|_| !has_stand_ins));
     let hides_issuer = |of: &Endpoint| has_stand_ins && of.stages.tls.as_ref().is_some_and(redact::hides_issuer);
     let is_hidden = hides_issuer(before) || hides_issuer(after);
-    differs(Kind::IssuerChanged, other_issuer(before, after).filter(|_| !is_hidden));
+    differs(
+        ChangeKind::IssuerChanged,
+        other_issuer(before, after).filter(|_| !is_hidden),
+    );
     changes
 }
 
 /// Worse or better for whoever relies on it. The needs of the later report decide whether it got worse, those of the
 /// earlier one whether it got better, so that the way back weighs the opposite.
-fn weight(before: &Endpoint, after: &Endpoint) -> Weight {
+fn weight(before: &Endpoint, after: &Endpoint) -> ChangeWeight {
     match (is_worse(before, after), is_worse(after, before)) {
-        (true, false) => Weight::Regression,
-        (false, true) => Weight::Fix,
+        (true, false) => ChangeWeight::Regression,
+        (false, true) => ChangeWeight::Fix,
         // Both: the catalog changed its mind about what should be.
-        _ => Weight::Neutral,
+        _ => ChangeWeight::Neutral,
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     azure::Cloud,
     catalog::Catalog,
-    import::{HostOrAddresses, ImportedDocument, Kind},
+    import::{DocumentKind, HostOrAddresses, ImportedDocument},
     model::{Direction, ExitStatus, Transport},
     text::words::{count, join},
 };
@@ -45,7 +45,7 @@ pub struct Drift {
     /// What the catalog has from the page and the page names no more, in the catalog's order.
     pub dropped: Vec<PageRow>,
     /// What both name, with another port, transport or direction.
-    pub changed: Vec<Change>,
+    pub changed: Vec<RowChange>,
     /// What could not be read, or not be compared, with its line.
     pub unread: Vec<String>,
 }
@@ -83,7 +83,8 @@ pub struct PageRow {
 
 /// Something that both name, differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
+#[schemars(rename = "Change")]
+pub struct RowChange {
     /// As the catalog has it.
     pub before: PageRow,
     /// As the page has it.
@@ -92,7 +93,7 @@ pub struct Change {
 
 /// What a page or a document says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct PageReading {
     /// What was read.
     pub page: PageInfo,
     /// All that it asks for, in its order.
@@ -103,7 +104,7 @@ pub struct Reading {
     pub sections: Option<Vec<String>>,
 }
 
-impl Reading {
+impl PageReading {
     /// Reads the Markdown of a page, or an instance's `outboundNetworkDependenciesEndpoints` as JSON; `from` is what
     /// messages call it.
     ///
@@ -112,7 +113,7 @@ impl Reading {
     pub fn of(text: &str, from: &str) -> Result<Self, String> {
         let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
         if start.starts_with(['{', '[']) && !start.starts_with("[!") {
-            return ImportedDocument::read(text, from, Kind::Dependencies, None)
+            return ImportedDocument::read(text, from, DocumentKind::Dependencies, None)
                 .map(|document| Self::of_document(&document));
         }
         page::read(text, from)
@@ -141,7 +142,7 @@ impl Reading {
 
 impl Drift {
     /// Holds what was read against the catalog.
-    pub fn between(catalog: &Catalog, reading: Reading) -> Self {
+    pub fn between(catalog: &Catalog, reading: PageReading) -> Self {
         compare::compare(catalog, reading)
     }
 

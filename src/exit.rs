@@ -1,7 +1,7 @@
 //! The exit statuses, and the one rule that picks them.
 
 use crate::{
-    model::{Cause, Decision, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},
+    model::{Cause, DecidingEndpoints, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},
     report::view,
     text::words,
 };
@@ -30,7 +30,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
         let reason = "cannot tell from here: this machine has no route to anything in the plan";
         return ExitStatus::new(ExitStatus::FAILED, reason);
     }
-    let status = status(&Decision::of(&report.endpoints, policy));
+    let status = status(&DecidingEndpoints::of(&report.endpoints, policy));
     if policy.fail_on == Some(FailOn::Never) && status.code != ExitStatus::REACHABLE {
         let reason = format!("--fail-on never; otherwise {}, {}", status.code, status.reason);
         return ExitStatus::new(ExitStatus::REACHABLE, reason);
@@ -39,7 +39,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
 }
 
 /// What the endpoints that decide come to, in words.
-fn status(decision: &Decision<'_>) -> ExitStatus {
+fn status(decision: &DecidingEndpoints<'_>) -> ExitStatus {
     match decision.overall() {
         Overall::Blocked => ExitStatus::new(ExitStatus::BLOCKED, why_blocked(decision)),
         Overall::Incomplete => ExitStatus::new(ExitStatus::INCOMPLETE, why_incomplete(&decision.unsettled)),
@@ -47,7 +47,7 @@ fn status(decision: &Decision<'_>) -> ExitStatus {
     }
 }
 
-fn why_reachable(decision: &Decision<'_>) -> String {
+fn why_reachable(decision: &DecidingEndpoints<'_>) -> String {
     let scope = decision.scope;
     match (decision.deciding, decision.allowed) {
         (0, _) => "nothing that decides the exit status was selected".into(),
@@ -56,7 +56,7 @@ fn why_reachable(decision: &Decision<'_>) -> String {
     }
 }
 
-fn why_blocked(decision: &Decision<'_>) -> String {
+fn why_blocked(decision: &DecidingEndpoints<'_>) -> String {
     let mut reasons = Vec::new();
     let titles = words::distinct(decision.blocked.iter().map(|e| e.title.as_str()));
     if !titles.is_empty() {

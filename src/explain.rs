@@ -3,7 +3,7 @@
 use crate::{
     azure::Cloud,
     catalog::model::Catalog,
-    compare::Kind as Pattern,
+    compare::DifferenceKind as Pattern,
     model::{Cause, FindingKind, Tier},
     text::escape,
 };

@@ -35,7 +35,7 @@ const WITHOUT_WRITER: Duration = Duration::from_secs(1);
 
 /// Why a file could not be read: one sentence, harmless for a terminal.
 #[derive(Debug, Error)]
-pub enum ReadError {
+pub enum FileReadError {
     /// The system says why.
     #[error("cannot read {}: {source}", shown(path))]
     System {
@@ -69,18 +69,18 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// Reads a file, and no more of it than it takes to see that it is longer than `most` bytes.
-pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, FileReadError> {
     read_dated(path, most).map(|(bytes, _)| bytes)
 }
 
 /// Reads a file as [`read`] does, and says when it was last written.
-pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), ReadError> {
+pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), FileReadError> {
     let whole = || -> io::Result<_> {
         // Opened otherwise, a named pipe would keep us until somebody opens it to write.
         let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
-        let file = Patient {
+        let file = PatientFile {
             file,
             is_unread_pipe: kind.is_fifo(),
         };
@@ -98,23 +98,23 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
     note(Some(path.to_owned()));
     let read = whole();
     note(None);
-    let (bytes, written) = read.map_err(|source| ReadError::System {
+    let (bytes, written) = read.map_err(|source| FileReadError::System {
         path: path.to_owned(),
         source,
     })?;
     let path = || path.to_owned();
-    let bytes = bytes.ok_or_else(|| ReadError::TooLarge { path: path(), most })?;
+    let bytes = bytes.ok_or_else(|| FileReadError::TooLarge { path: path(), most })?;
     Ok((bytes, written))
 }
 
 /// A file that waits for what is written to it.
-struct Patient {
+struct PatientFile {
     file: fs::File,
     /// A pipe of which nobody knows yet whether somebody writes to it.
     is_unread_pipe: bool,
 }
 
-impl Patient {
+impl PatientFile {
     /// Waits until there is something to read, or nothing more to come; says whether that was in time.
     fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
         match poll(&mut [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)], timeout) {
@@ -125,7 +125,7 @@ impl Patient {
     }
 }
 
-impl io::Read for Patient {
+impl io::Read for PatientFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let timeout = PollTimeout::try_from(WITHOUT_WRITER).unwrap_or(PollTimeout::ZERO);
         let is_lonely = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
@@ -179,11 +179,11 @@ pub(crate) fn being_read() -> Option<PathBuf> {
 }
 
 /// Reads a file of text as [`read`] does.
-pub(crate) fn read_text(path: &Path, most: usize) -> Result<String, ReadError> {
+pub(crate) fn read_text(path: &Path, most: usize) -> Result<String, FileReadError> {
     let bytes = read(path, most)?;
     decode(&bytes)
         .map(Cow::into_owned)
-        .ok_or_else(|| ReadError::NotText { path: path.to_owned() })
+        .ok_or_else(|| FileReadError::NotText { path: path.to_owned() })
 }
 
 /// The bytes of a file as text, without a byte order mark: UTF-8, or UTF-16 as Windows PowerShell's `>` and many editors

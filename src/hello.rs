@@ -24,16 +24,16 @@ mod exchange;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
     /// How the exchange ended.
-    pub end: End,
+    pub end: ExchangeEnd,
     /// The first bytes received, at most [`KEPT`].
     pub received: Vec<u8>,
 }
 
 /// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum ExchangeEnd {
     /// A well-formed reply of the protocol came.
-    Replied(Reply),
+    Replied(ProtocolReply),
     /// Something answered that is not this protocol, or not what the protocol must answer here.
     Foreign {
         /// What is wrong with the answer, as a fragment: "packet type 72, a reply has 4".
@@ -58,7 +58,7 @@ pub enum End {
 
 /// A well-formed reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum ProtocolReply {
     /// The peer speaks the protocol.
     Spoke {
         /// What it said, in one sentence without a full stop.
@@ -75,7 +75,7 @@ pub enum Reply {
 
 /// What the bytes received so far amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reading<T> {
+pub enum Parsed<T> {
     /// They are the beginning of a well-formed reply.
     More,
     /// They hold a whole reply.
@@ -101,9 +101,9 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 /// Reads fields of a reply from its front; nothing is read past the end.
 #[derive(Debug, Clone, Copy)]
-struct Fields<'a>(&'a [u8]);
+struct FieldReader<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> FieldReader<'a> {
     fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -124,23 +124,23 @@ impl<'a> Fields<'a> {
 /// Tests that every parser must pass, whatever its protocol.
 #[cfg(test)]
 mod contract {
-    use super::{Reading, Reply};
+    use super::{Parsed, ProtocolReply};
 
     /// A protocol's parser.
-    pub(super) type Parse = fn(&[u8]) -> Reading<Reply>;
+    pub(super) type Parse = fn(&[u8]) -> Parsed<ProtocolReply>;
 
     /// A whole reply is recognised, and every shorter beginning of it is not yet judged.
     pub(super) fn every_prefix_is_more(parse: Parse, reply: &[u8]) {
         for length in 0..reply.len() {
-            assert_eq!(parse(&reply[..length]), Reading::More, "after {length} bytes");
+            assert_eq!(parse(&reply[..length]), Parsed::More, "after {length} bytes");
         }
-        assert!(matches!(parse(reply), Reading::Done(_)), "{:?}", parse(reply));
+        assert!(matches!(parse(reply), Parsed::Done(_)), "{:?}", parse(reply));
     }
 
     /// The words for what `bytes` are not.
     pub(super) fn why(parse: Parse, bytes: &[u8]) -> String {
         match parse(bytes) {
-            Reading::Foreign(why) => why,
+            Parsed::Foreign(why) => why,
             other => panic!("{bytes:02x?} was read as {other:?}"),
         }
     }
@@ -148,7 +148,7 @@ mod contract {
     /// The proof in `bytes`.
     pub(super) fn proof(parse: Parse, bytes: &[u8]) -> String {
         match parse(bytes) {
-            Reading::Done(Reply::Spoke { proof } | Reply::Upgrade { proof }) => proof,
+            Parsed::Done(ProtocolReply::Spoke { proof } | ProtocolReply::Upgrade { proof }) => proof,
             other => panic!("{bytes:02x?} was read as {other:?}"),
         }
     }

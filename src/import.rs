@@ -27,7 +27,7 @@ mod service;
 pub mod subnets;
 pub mod view;
 
-pub use crate::azure::json::Kind;
+pub use crate::azure::json::DocumentKind;
 use instance::Instance;
 use view::InstanceView;
 
@@ -115,7 +115,7 @@ impl ImportedDocument {
     ///
     /// # Errors
     /// One sentence: the file cannot be read or is something else, and the command that gives the right one.
-    pub fn load(path: &Path, wanted: Kind) -> Result<Self, String> {
+    pub fn load(path: &Path, wanted: DocumentKind) -> Result<Self, String> {
         let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
         let from = file::shown(path);
         let mut document = json::parse(&bytes, wanted, |document| Self::of(document, &from, wanted, None))
@@ -130,7 +130,7 @@ impl ImportedDocument {
     ///
     /// # Errors
     /// As for [`Document::load`].
-    pub fn read(text: &str, from: &str, wanted: Kind, fetched: Option<Timestamp>) -> Result<Self, String> {
+    pub fn read(text: &str, from: &str, wanted: DocumentKind, fetched: Option<Timestamp>) -> Result<Self, String> {
         let refused = |refusal: json::Refusal| match fetched {
             // Nobody ran a command.
             Some(_) => format!("{from} is not {}: it {}", wanted.what(), refusal.problem),
@@ -142,11 +142,11 @@ impl ImportedDocument {
     fn of(
         document: &json::AzureDocument<'_>,
         from: &str,
-        wanted: Kind,
+        wanted: DocumentKind,
         fetched: Option<Timestamp>,
     ) -> Result<Self, String> {
         match wanted {
-            Kind::Dependencies => dependencies::read(document, from),
+            DocumentKind::Dependencies => dependencies::read(document, from),
             _ => network_status::read(document, from, fetched),
         }
     }
@@ -158,7 +158,7 @@ impl Imports {
         let mut imports = Self::default();
         let pages = documents
             .iter()
-            .filter(|document| document.imported.document == Kind::Dependencies.word());
+            .filter(|document| document.imported.document == DocumentKind::Dependencies.word());
         let (pages, unfinished) = pages.fold((0, 0), |(pages, unfinished), page| {
             (pages + 1, unfinished + usize::from(page.next.is_some()))
         });

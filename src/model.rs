@@ -42,9 +42,9 @@ mod tier;
 mod verdict;
 
 pub use self::{
-    cause::{Basis, Cause, Ending},
+    cause::{Basis, Cause, FailureMode},
     elsewhere::Elsewhere,
-    endpoint::{DnsStage, Endpoint, Flows, HelloStage, StageOutcome, Stages, TcpStage, TlsStage},
+    endpoint::{DnsStage, Endpoint, FlowCounts, HelloStage, StageOutcome, StageReports, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Placeholder, Suspect},
     finding_kind::FindingKind,
@@ -52,8 +52,8 @@ pub use self::{
     handover::{Handover, Owner, Query, QueryLanguage, QueryTarget, Request, SeenFlow},
     path::{Hop, HopDoes, Path},
     prediction::Prediction,
-    report::{Agent, Imported, Report, SCHEMA, Selection, Standing, Vantage, VantageSource},
-    summary::{Decision, FailOn, Overall, Policy, Summary},
+    report::{Agent, Imported, Report, SCHEMA, SelectionReport, Standing, VantageReport, VantageSource},
+    summary::{DecidingEndpoints, FailOn, Overall, Policy, Summary},
     terms::{Direction, Expect, Need, Protocol, Transport, Vnet},
     tier::Tier,
     verdict::{Stage, Verdict},

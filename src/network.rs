@@ -238,7 +238,7 @@ impl NetworkRules {
         let route = self.routes.as_ref().and_then(Routes::default_route);
         Some(route.map_or_else(
             || "to a next hop that the given rules do not show".into(),
-            routes::Route::leads,
+            routes::EffectiveRoute::leads,
         ))
     }
 }

@@ -67,7 +67,7 @@ pub struct Endpoint {
     /// What is spoken there.
     pub protocol: Protocol,
     /// Where to dial.
-    pub destination: Destination,
+    pub destination: DialTarget,
     /// Names that its certificate may carry; the host first, then the catalog's `names`.
     pub names: Vec<String>,
     /// The path of the request (http and https).
@@ -110,7 +110,7 @@ impl Endpoint {
             port,
             transport: Transport::Tcp,
             protocol,
-            destination: address.map_or(Destination::Name, |address| Destination::Addresses {
+            destination: address.map_or(DialTarget::Name, |address| DialTarget::Addresses {
                 addresses: vec![address],
                 any: false,
             }),
@@ -135,7 +135,7 @@ impl Endpoint {
 
 /// Where an endpoint is dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
+pub enum DialTarget {
     /// Whatever the name resolves to.
     Name,
     /// These addresses.
@@ -160,7 +160,7 @@ pub struct Untested {
 
 /// What the plan is made for.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct PlanScope {
     /// The cloud.
     pub cloud: Cloud,
     /// The region, as the VM's metadata names it.
@@ -176,7 +176,7 @@ impl Plan {
     ///
     /// # Errors
     /// A selection that matches nothing, in a sentence that lists what there is.
-    pub fn make(catalog: &Catalog, scope: &Scope, values: &Values, selection: &Selection) -> Result<Self, String> {
+    pub fn make(catalog: &Catalog, scope: &PlanScope, values: &Values, selection: &Selection) -> Result<Self, String> {
         selection.check(catalog)?;
         let suffixes = catalog.clouds.get(&scope.cloud).cloned().unwrap_or_default();
         let maker = Maker {
@@ -224,7 +224,7 @@ impl Plan {
 /// Everything that making a plan looks at.
 struct Maker<'a> {
     catalog: &'a Catalog,
-    scope: &'a Scope,
+    scope: &'a PlanScope,
     suffixes: &'a BTreeMap<String, String>,
     values: &'a Values,
     selection: &'a Selection,
@@ -313,7 +313,7 @@ impl Maker<'_> {
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
         Some(FilledTarget {
             names: vec![name],
-            destination: Destination::Addresses { addresses, any: true },
+            destination: DialTarget::Addresses { addresses, any: true },
             stand_in: Some(stand_in),
             ..FilledTarget::named(format!("gateways-{region}"))
         })
@@ -329,14 +329,14 @@ impl Maker<'_> {
     ) -> Endpoint {
         // A name server that listens elsewhere is tested where it listens.
         let port = match place.destination {
-            Destination::NameServer(server) => server.port(),
+            DialTarget::NameServer(server) => server.port(),
             _ => port,
         };
         let suffix = if spec.transport == Transport::Udp { "/udp" } else { "" };
         let untested = self.untested(dependency, spec).or(place.untested);
         let fill = |name: &String| expand::fill(name, self.suffixes);
         let need = spec.need.unwrap_or(dependency.need);
-        let is_stub = matches!(place.destination, Destination::NameServer(server) if server.ip().is_loopback());
+        let is_stub = matches!(place.destination, DialTarget::NameServer(server) if server.ip().is_loopback());
         let (need, stub) = if is_stub {
             (Need::Documented, Some(STUB))
         } else {
@@ -421,7 +421,7 @@ struct FilledTarget {
     host: String,
     pattern: Option<String>,
     names: Vec<String>,
-    destination: Destination,
+    destination: DialTarget,
     stand_in: Option<StandIn>,
     untested: Option<Untested>,
 }
@@ -432,7 +432,7 @@ impl FilledTarget {
             host,
             pattern: None,
             names: Vec::new(),
-            destination: Destination::Name,
+            destination: DialTarget::Name,
             stand_in: None,
             untested: None,
         }
@@ -469,14 +469,14 @@ impl FilledTarget {
     fn addresses(addresses: Vec<IpAddr>, any: bool) -> Self {
         let first = addresses.first().map_or_else(|| "*".into(), ToString::to_string);
         Self {
-            destination: Destination::Addresses { addresses, any },
+            destination: DialTarget::Addresses { addresses, any },
             ..Self::named(first)
         }
     }
 
     fn server(server: SocketAddr) -> Self {
         Self {
-            destination: Destination::NameServer(server),
+            destination: DialTarget::NameServer(server),
             ..Self::named(server.ip().to_string())
         }
     }

@@ -31,8 +31,8 @@ use self::{
     control::{Controller, Controls, Suspicion},
     flows::{Flows, Reach, Showing},
     lookup::Lookups,
-    rounds::{Job, Rounds},
-    stages::Stages,
+    rounds::{Job, ProbeQueue},
+    stages::ProbeContext,
     threads::Threads,
     trace::{Attempt, NameTrace, Trace},
     way::{Call, Way, Ways},
@@ -92,7 +92,7 @@ pub struct ControlPolicy {
 
 /// Something that happened to the endpoint at this index of the plan.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum ProbeEvent<'a> {
     /// Its probe began.
     Started(usize),
     /// Its probe is over.
@@ -147,7 +147,7 @@ pub async fn run(
     limits: Limits,
     policy: ControlPolicy,
     interrupted: impl Future<Output = ()>,
-    mut on_event: impl FnMut(Event<'_>),
+    mut on_event: impl FnMut(ProbeEvent<'_>),
 ) -> Run {
     let (began, started) = (Timestamp::now(), Instant::now());
     let end = tokio::time::Instant::now() + limits.deadline;
@@ -155,7 +155,7 @@ pub async fn run(
     let stages = Arc::new(stages(&plan, tls, limits, &policy, started, end));
     let lookups = stages.lookups.clone();
 
-    let mut rounds = Rounds::new(plan.clone(), stages.clone());
+    let mut rounds = ProbeQueue::new(plan.clone(), stages.clone());
     let mut controller = controls.then(|| Controller::new(plan.clone(), stages.clone()));
     let mut in_flight = JoinSet::new();
     let mut news = stages.flows.shown();
@@ -172,7 +172,7 @@ pub async fn run(
             Some(permit) = stages.flows.room(), if may_start => {
                 let Some(job) = rounds.next() else { continue };
                 if let Job::Probe(index) = job {
-                    on_event(Event::Started(index));
+                    on_event(ProbeEvent::Started(index));
                 }
                 let work = rounds.work(job);
                 // The permit comes back with what was seen: given back by itself, it would wake this thread once more.
@@ -193,7 +193,7 @@ pub async fn run(
                         }
                     }
                     if let Some(trace) = rounds.take_in(index, seen) {
-                        on_event(Event::Finished(index, trace));
+                        on_event(ProbeEvent::Finished(index, trace));
                     }
                 }
             }
@@ -257,7 +257,7 @@ fn stages(
     policy: &ControlPolicy,
     began: Instant,
     end: tokio::time::Instant,
-) -> Stages {
+) -> ProbeContext {
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
     let lookups = Lookups::new(
         plan.name_servers.clone(),
@@ -275,7 +275,7 @@ fn stages(
         limits.concurrency,
         limits.timeout,
     );
-    Stages {
+    ProbeContext {
         tls,
         limits,
         began,

@@ -21,11 +21,11 @@ const TICK: Duration = Duration::from_millis(500);
 /// It is drawn on stderr, only where that is a terminal, and shared by all tasks of a run.
 #[derive(Clone)]
 pub(crate) struct Progress {
-    shown: Option<Shown>,
+    shown: Option<ShownProgress>,
 }
 
 #[derive(Clone)]
-struct Shown {
+struct ShownProgress {
     bar: ProgressBar,
     pending: Arc<Mutex<Pending>>,
 }
@@ -43,7 +43,7 @@ impl Progress {
             bar.set_style(style);
         }
         Self {
-            shown: Some(Shown {
+            shown: Some(ShownProgress {
                 bar,
                 pending: Arc::default(),
             }),
@@ -79,7 +79,7 @@ impl Progress {
     }
 
     fn update(&self, done: u64, change: impl FnOnce(&mut Pending)) {
-        let Some(Shown { bar, pending }) = &self.shown else {
+        let Some(ShownProgress { bar, pending }) = &self.shown else {
             return;
         };
         // A line of progress is worth showing whatever happened to another task.

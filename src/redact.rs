@@ -14,10 +14,10 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    azure::resources::Known,
+    azure::resources::KnownResources,
     catalog::OF_DOCUMENTS,
-    model::{Endpoint, Report, Selection, TlsStage},
-    plan::{self, Destination, Plan},
+    model::{Endpoint, Report, SelectionReport, TlsStage},
+    plan::{self, DialTarget, Plan},
     vantage::Vantage,
 };
 
@@ -86,13 +86,13 @@ pub(crate) struct Own<'a> {
     /// What is probed.
     pub plan: &'a Plan,
     /// The user's resources.
-    pub known: &'a Known,
+    pub known: &'a KnownResources,
     /// This machine.
     pub vantage: &'a Vantage,
     /// What the documents name, each with the word for what it is.
     pub names: &'a [(&'static str, String)],
     /// What of the catalog was selected.
-    pub selection: &'a Selection,
+    pub selection: &'a SelectionReport,
     /// The files that flags name.
     pub files: &'a [PathBuf],
 }
@@ -189,11 +189,11 @@ fn take_in(names: &mut Names, own: Own<'_>) {
     }
     for endpoint in &plan.endpoints {
         match &endpoint.destination {
-            Destination::Name => names.learn_host(&endpoint.host),
-            Destination::Addresses { addresses, .. } => addresses.iter().for_each(|address| {
+            DialTarget::Name => names.learn_host(&endpoint.host),
+            DialTarget::Addresses { addresses, .. } => addresses.iter().for_each(|address| {
                 names.learn_address(*address);
             }),
-            Destination::NameServer(server) => {
+            DialTarget::NameServer(server) => {
                 names.learn_address(server.ip());
             }
         }

@@ -31,7 +31,7 @@ mod slots;
 mod terraform;
 
 pub use self::{
-    az::{Change, Style},
+    az::{CommandWithUndo, Style},
     firewall::FirewallRule,
     nsg::{NsgRules, SecurityRule},
     priorities::Deny,
@@ -99,7 +99,7 @@ pub struct RuleSet<'a> {
 
 /// Which rules of a set are written.
 #[derive(Debug, Clone, Copy)]
-pub enum Choice<'a> {
+pub enum RuleFilter<'a> {
     /// Every rule that something requires.
     All,
     /// The rules that these endpoints require, by their ids: whole rules, as half of one would close the rest.
@@ -108,13 +108,13 @@ pub enum Choice<'a> {
 
 /// The rules of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rules {
+pub enum RenderedRules {
     /// Rules of a network security group.
     Nsg(NsgRules),
     /// A rule collection group of a firewall policy.
     Firewall(firewall::CollectionGroup),
     /// Routes of a route table.
-    Routes(Vec<routes::Route>),
+    Routes(Vec<routes::InternetRoute>),
 }
 
 impl<'a> RuleSet<'a> {
@@ -132,11 +132,11 @@ impl<'a> RuleSet<'a> {
     ///
     /// # Errors
     /// A sentence, where a security group cannot hold so many rules.
-    pub fn rules(&self, kind: RuleFamily, choice: Choice<'_>) -> Result<Rules, String> {
+    pub fn rules(&self, kind: RuleFamily, choice: RuleFilter<'_>) -> Result<RenderedRules, String> {
         Ok(match kind {
-            RuleFamily::Nsg => Rules::Nsg(nsg::rules(self, choice)?),
-            RuleFamily::Firewall => Rules::Firewall(firewall::rules(self, choice)),
-            RuleFamily::Routes => Rules::Routes(routes::routes(self, choice)),
+            RuleFamily::Nsg => RenderedRules::Nsg(nsg::rules(self, choice)?),
+            RuleFamily::Firewall => RenderedRules::Firewall(firewall::rules(self, choice)),
+            RuleFamily::Routes => RenderedRules::Routes(routes::routes(self, choice)),
         })
     }
 
@@ -191,7 +191,7 @@ impl Basis<'_> {
     }
 }
 
-impl Choice<'_> {
+impl RuleFilter<'_> {
     /// Whether a rule is written that all of these require.
     fn takes<'r>(self, mut requirements: impl Iterator<Item = &'r Requirement>) -> bool {
         match self {
@@ -201,7 +201,7 @@ impl Choice<'_> {
     }
 }
 
-impl Rules {
+impl RenderedRules {
     /// How many rules there are.
     pub fn len(&self) -> usize {
         match self {
@@ -217,7 +217,7 @@ impl Rules {
     }
 
     /// A command for each of them and for what they stand in, with what takes it back, for the Azure CLI in a POSIX shell.
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<CommandWithUndo> {
         az::changes(self, Shell::Bash)
     }
 

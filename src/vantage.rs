@@ -23,8 +23,8 @@ pub(crate) mod resolvers;
 mod secret;
 pub(crate) mod until;
 
-use metadata::{Identity, Machine};
-use until::Until;
+use metadata::{Identity, VmMetadata};
+use until::Cutoff;
 
 /// Where the agent stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +70,7 @@ pub(crate) struct Vantage {
 
 /// What the user said of the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Claims {
+pub(crate) struct Overrides {
     /// `--cloud`.
     pub cloud: Option<Cloud>,
     /// `--region`.
@@ -88,7 +88,7 @@ impl Vantage {
     ///
     /// Takes a second where no metadata service answers, and no longer than `until`. Must not be called by a task of a
     /// runtime.
-    pub(crate) fn look(claims: &Claims, until: &Until) -> Self {
+    pub(crate) fn look(claims: &Overrides, until: &Cutoff) -> Self {
         let asked = async {
             tokio::select! {
                 said = metadata::ask() => said,
@@ -102,11 +102,11 @@ impl Vantage {
     }
 
     /// What the user claims, and what this machine says of itself: nobody is asked.
-    pub(crate) fn unasked(claims: &Claims) -> Self {
+    pub(crate) fn unasked(claims: &Overrides) -> Self {
         Self::from(claims, None)
     }
 
-    fn from(claims: &Claims, machine: Option<Result<Machine, String>>) -> Self {
+    fn from(claims: &Overrides, machine: Option<Result<VmMetadata, String>>) -> Self {
         let (mut notices, mut unheard) = (Vec::new(), None);
         let in_azure = matches!(machine, Some(Ok(_)));
         let standing = machine.as_ref().map(|machine| match machine {
@@ -121,9 +121,9 @@ impl Vantage {
             }
             Some(Err(why)) => {
                 unheard = Some(why);
-                Machine::default()
+                VmMetadata::default()
             }
-            None => Machine::default(),
+            None => VmMetadata::default(),
         };
         let name_servers = if claims.name_servers.is_empty() {
             let system = resolvers::system();
@@ -240,7 +240,7 @@ fn block_on<T>(asked: impl Future<Output = T>) -> io::Result<T> {
 }
 
 /// Flags win, but the instance is not likely to be in another cloud or region than a VM in its subnet.
-fn contradiction(claims: &Claims, machine: &Machine) -> Option<String> {
+fn contradiction(claims: &Overrides, machine: &VmMetadata) -> Option<String> {
     let differs = |claimed: Option<&str>, found: Option<&str>| match (claimed, found) {
         (Some(claimed), Some(found)) if claimed != found => Some(format!("{found}, not {claimed}")),
         _ => None,
@@ -302,8 +302,8 @@ fn addresses() -> Vec<IpAddr> {
 mod tests {
     use super::*;
 
-    fn machine(cloud: Cloud, region: &str) -> Machine {
-        Machine {
+    fn machine(cloud: Cloud, region: &str) -> VmMetadata {
+        VmMetadata {
             cloud: Some(cloud),
             region: Some(region.into()),
             addresses: vec!["10.1.0.4".parse().unwrap()],
@@ -358,12 +358,12 @@ mod tests {
         );
     }
 
-    fn claims(cloud: Option<Cloud>, region: Option<&str>) -> Claims {
-        Claims {
+    fn claims(cloud: Option<Cloud>, region: Option<&str>) -> Overrides {
+        Overrides {
             cloud,
             region: region.map(str::to_string),
             name_servers: vec!["10.1.0.9:53".parse().unwrap()],
-            ..Claims::default()
+            ..Overrides::default()
         }
     }
 

@@ -182,7 +182,11 @@ impl Watch {
 
 /// Whether an endpoint is not as it should be, or not known to be; what nobody could test is no news.
 fn is_unwell(endpoint: &Endpoint) -> bool {
-    endpoint.need != Need::Documented && !matches!(view::status(endpoint), view::Status::Ok | view::Status::NotTested)
+    endpoint.need != Need::Documented
+        && !matches!(
+            view::status(endpoint),
+            view::GroupStatus::Ok | view::GroupStatus::NotTested
+        )
 }
 
 /// Whether a light round may see the second where a full one sees the first.

@@ -29,8 +29,8 @@ mod yaml;
 
 pub use self::{
     form::Form,
-    kind::Kind,
-    node::{Node, Object},
+    kind::DocumentKind,
+    node::{JsonNode, Object},
 };
 
 /// A larger file is refused, in bytes: eight times the full list of service tags.
@@ -44,7 +44,7 @@ pub struct AzureDocument<'a> {
     /// The form in which it came.
     form: Form,
     /// What the flag takes.
-    wanted: Kind,
+    wanted: DocumentKind,
 }
 
 /// Why a document is refused.
@@ -52,7 +52,7 @@ pub struct AzureDocument<'a> {
 pub struct Refusal {
     /// What is wrong with it or what it looks like, as the rest of a sentence that begins with its name.
     pub problem: String,
-    wanted: Kind,
+    wanted: DocumentKind,
     /// Whether it comes from PowerShell.
     powershell: bool,
 }
@@ -73,7 +73,7 @@ impl fmt::Display for Refusal {
 /// Reads a file that is to be of one kind.
 pub fn parse<T>(
     bytes: &[u8],
-    wanted: Kind,
+    wanted: DocumentKind,
     make: impl FnOnce(&AzureDocument<'_>) -> Result<T, String>,
 ) -> Result<T, Refusal> {
     let refusal = |problem: String| Refusal {
@@ -91,13 +91,13 @@ pub fn parse<T>(
 /// Reads a text as [`parse`] reads a file.
 pub fn parse_text<T>(
     text: &str,
-    wanted: Kind,
+    wanted: DocumentKind,
     make: impl FnOnce(&AzureDocument<'_>) -> Result<T, String>,
 ) -> Result<T, Refusal> {
     let powershell = form::is_of_powershell(text);
     let result = form::json(text).and_then(|(json, form)| {
         // The code in policies looks like what PowerShell cut; the reader of an instance looks for that itself.
-        if powershell && wanted != Kind::Instance && form::is_cut(json.get()) {
+        if powershell && wanted != DocumentKind::Instance && form::is_cut(json.get()) {
             return Err(
                 "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names".into(),
             );
@@ -112,9 +112,9 @@ pub fn parse_text<T>(
 }
 
 /// A problem without the values that it quotes, where they may be secrets.
-fn unquoted(problem: &str, wanted: Kind) -> &str {
+fn unquoted(problem: &str, wanted: DocumentKind) -> &str {
     match problem.split_once(": \"") {
-        Some((before, _)) if wanted == Kind::Instance && before.starts_with("shows only part of") => before,
+        Some((before, _)) if wanted == DocumentKind::Instance && before.starts_with("shows only part of") => before,
         _ => problem,
     }
 }
@@ -125,12 +125,12 @@ impl AzureDocument<'_> {
     /// # Errors
     /// What it looks like instead.
     pub fn entries(&self) -> Result<Vec<Object<'_>>, String> {
-        entries::of(Node::of(&self.json), self.wanted, self.form)
+        entries::of(JsonNode::of(&self.json), self.wanted, self.form)
     }
 
     /// The whole of it, for whoever looks for several kinds at once.
-    pub fn root(&self) -> Node<'_> {
-        Node::of(&self.json)
+    pub fn root(&self) -> JsonNode<'_> {
+        JsonNode::of(&self.json)
     }
 
     /// Whether its form may leave things out.
@@ -139,7 +139,7 @@ impl AzureDocument<'_> {
     }
 
     /// Whether it is of another kind than the wanted one.
-    pub fn is(&self, kind: Kind) -> bool {
+    pub fn is(&self, kind: DocumentKind) -> bool {
         entries::of(self.root(), kind, self.form).is_ok_and(|entries| !entries.is_empty())
     }
 
@@ -150,7 +150,7 @@ impl AzureDocument<'_> {
 
     /// Where the next page is, if this is one of several.
     pub fn next_link(&self) -> Option<String> {
-        let root = Node::of(&self.json).object()?;
+        let root = JsonNode::of(&self.json).object()?;
         let link = root.text("nextLink").or_else(|| root.text("@odata.nextLink"))?;
         Some(link.trim().to_owned()).filter(|link| !link.is_empty())
     }

@@ -86,7 +86,7 @@ pub fn is_name(word: &str) -> bool {
 
 /// The user's resources, as far as anything tells them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownResources {
     /// The subscription of this VM or of the instance.
     pub subscription: Option<String>,
     /// This VM.
@@ -107,7 +107,7 @@ pub struct Known {
 
 /// What a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
+enum CommandSubject {
     Nsg,
     Table,
     Nic,
@@ -140,10 +140,10 @@ const WORDS: [(&str, &str); 16] = [
 /// Commands that look for a resource in one subscription.
 const OF_A_SUBSCRIPTION: [&str; 2] = ["az network ", "az apim "];
 
-impl Known {
+impl KnownResources {
     /// A command with the names that are known in it.
     pub fn fill(&self, command: &str, shell: Shell) -> String {
-        let subject = Subject::of(command);
+        let subject = CommandSubject::of(command);
         let resource = self.of(subject);
         let value = |word: &str| -> Option<&str> {
             match (word, resource) {
@@ -183,7 +183,7 @@ impl Known {
     pub fn open<'c>(&self, commands: impl IntoIterator<Item = &'c str>) -> Vec<(String, String)> {
         let mut open: Vec<(String, String)> = Vec::new();
         for command in commands {
-            let subject = Subject::of(command);
+            let subject = CommandSubject::of(command);
             for word in words(command) {
                 let meaning = self.meaning(word, subject);
                 match open.iter_mut().find(|(known, _)| known == word) {
@@ -195,7 +195,7 @@ impl Known {
         open
     }
 
-    fn meaning(&self, word: &str, subject: Subject) -> String {
+    fn meaning(&self, word: &str, subject: CommandSubject) -> String {
         match (word, subject) {
             ("RG", _) => format!("{GROUP_OF}{}", subject.words()),
             ("NIC", _) => {
@@ -218,14 +218,14 @@ impl Known {
         }
     }
 
-    fn of(&self, subject: Subject) -> Option<&Resource> {
+    fn of(&self, subject: CommandSubject) -> Option<&Resource> {
         match subject {
-            Subject::Nsg => self.nsg.as_ref(),
-            Subject::Nic => self.nic.as_ref(),
-            Subject::Network => self.subnet.as_ref(),
-            Subject::Service => self.service.as_ref(),
-            Subject::Table => self.table.as_ref(),
-            Subject::Policy | Subject::Other => None,
+            CommandSubject::Nsg => self.nsg.as_ref(),
+            CommandSubject::Nic => self.nic.as_ref(),
+            CommandSubject::Network => self.subnet.as_ref(),
+            CommandSubject::Service => self.service.as_ref(),
+            CommandSubject::Table => self.table.as_ref(),
+            CommandSubject::Policy | CommandSubject::Other => None,
         }
     }
 }
@@ -243,7 +243,7 @@ fn add_meaning(known: &mut String, meaning: &str) {
     }
 }
 
-impl Subject {
+impl CommandSubject {
     fn of(command: &str) -> Self {
         let has = |wanted: &str| words(command).any(|word| word == wanted);
         match () {
@@ -273,12 +273,12 @@ impl Subject {
 }
 
 /// A word that stands for a name, by where it begins.
-struct Token {
+struct NamePlaceholder {
     at: usize,
     word: &'static str,
 }
 
-impl Token {
+impl NamePlaceholder {
     /// Where it stands, with the signs of a variable around it.
     fn range(&self, text: &str, shell: Shell) -> Range<usize> {
         let variable = shell.variable(self.word);
@@ -293,7 +293,7 @@ impl Token {
 }
 
 /// Every word in a text that stands for a name: a whole word of a command, a segment of a URL, a JSON string.
-fn tokens(text: &str) -> impl Iterator<Item = Token> {
+fn tokens(text: &str) -> impl Iterator<Item = NamePlaceholder> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut end = 0;
     text.split(move |c| !is_part(c)).filter_map(move |run| {
@@ -305,7 +305,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Token> {
         let begins = before.is_none_or(|c| matches!(c, ' ' | '/' | '{' | '$' | '"'));
         let ends = behind.is_none_or(|c| matches!(c, ' ' | '/' | ':' | '"'));
         let (word, _) = WORDS.iter().find(|(word, _)| *word == run)?;
-        (begins && ends).then_some(Token { at, word })
+        (begins && ends).then_some(NamePlaceholder { at, word })
     })
 }
 
@@ -321,18 +321,18 @@ fn is_within(text: &str, range: &Range<usize>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Resource};
+    use super::{KnownResources, Resource};
     use crate::text::Shell;
 
-    fn known() -> Known {
+    fn known() -> KnownResources {
         let id = |rest: &str| Resource::of_id(&format!("/subscriptions/s-1/resourceGroups/{rest}"));
-        Known {
+        KnownResources {
             subscription: Some("s-1".into()),
             nsg: id("rg-net/providers/Microsoft.Network/networkSecurityGroups/nsg-apim"),
             table: id("rg-hub/providers/Microsoft.Network/routeTables/rt-apim"),
             service: id("rg-apim/providers/Microsoft.ApiManagement/service/contoso"),
             subnet: id("rg net/providers/Microsoft.Network/virtualNetworks/hub/subnets/apim"),
-            ..Known::default()
+            ..KnownResources::default()
         }
     }
 

@@ -7,9 +7,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    model::Named,
+    model::SourceMention,
     problem::{ByteRange, Located, Problem, suggest},
-    tree::{Node, NodeValue},
+    tree::{NodeValue, YamlNode},
 };
 use crate::{
     azure::{Cloud, CloudName},
@@ -22,7 +22,7 @@ pub(super) trait Decode: Sized {
     const DISPENSABLE: bool = false;
 
     /// Reads the value of `key`. `None` means that a problem was reported.
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
 }
 
 /// A record that can be laid over another of its kind.
@@ -33,18 +33,18 @@ pub(super) trait Overlay {
 
 /// A mapping with keys of the user's own choice, in file order.
 #[derive(Debug, Clone)]
-pub(super) struct Table<T>(pub Vec<(Located<String>, T)>);
+pub(super) struct OpenMap<T>(pub Vec<(Located<String>, T)>);
 
 /// The entries of a mapping whose keys are known.
-pub(super) struct Fields {
-    entries: Vec<(&'static str, Node)>,
+pub(super) struct RecordFields {
+    entries: Vec<(&'static str, YamlNode)>,
     /// Whether anything in here could not be read, so that complaints about what is missing would be noise.
     pub broken: bool,
 }
 
-impl Fields {
+impl RecordFields {
     /// Opens a mapping and reports the keys that it should not have.
-    pub(super) fn open(node: Node, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn open(node: YamlNode, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
         let map = match node.value {
             NodeValue::Map(map) => map,
             other => {
@@ -114,13 +114,13 @@ macro_rules! record {
             const DISPENSABLE: bool = true;
 
             fn decode(
-                node: $crate::catalog::tree::Node,
+                node: $crate::catalog::tree::YamlNode,
                 key: &str,
                 problems: &mut Vec<$crate::catalog::problem::Problem>,
             ) -> Option<Self> {
                 let known = &[$(stringify!($field)),*];
                 let at = node.at;
-                let mut fields = $crate::catalog::decode::Fields::open(node, key, known, problems)?;
+                let mut fields = $crate::catalog::decode::RecordFields::open(node, key, known, problems)?;
                 $(let $field = fields.take(stringify!($field), concat!("`", stringify!($field), "`"), problems);)*
                 Some(Self { $($field,)* at, broken: fields.broken })
             }
@@ -130,8 +130,8 @@ macro_rules! record {
 pub(super) use record;
 
 impl Decode for Located<String> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        let Node { at, value } = node;
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let YamlNode { at, value } = node;
         let help = match value {
             NodeValue::Text(value) => return Some(Self { value, at }),
             NodeValue::List(_) | NodeValue::Map(_) => "write a single text here",
@@ -143,7 +143,7 @@ impl Decode for Located<String> {
 }
 
 impl Decode for Located<bool> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         if let NodeValue::Bool(value) = node.value {
             return Some(Self { value, at: node.at });
         }
@@ -155,7 +155,7 @@ impl Decode for Located<bool> {
 
 /// The number of the format: whether it is a known one is for the linter.
 impl Decode for Located<i64> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         if let NodeValue::Integer(value) = node.value {
             return Some(Self { value, at: node.at });
         }
@@ -167,16 +167,16 @@ impl Decode for Located<i64> {
 
 /// A port of TCP or UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Port(pub u16);
+pub(super) struct PortNumber(pub u16);
 
-impl Decode for Located<Port> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+impl Decode for Located<PortNumber> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         const HELP: &str = "write a number from 1 to 65535";
         match node.value {
             NodeValue::Integer(number) => match u16::try_from(number) {
                 Ok(port) if port > 0 => {
                     return Some(Self {
-                        value: Port(port),
+                        value: PortNumber(port),
                         at: node.at,
                     });
                 }
@@ -201,7 +201,7 @@ impl Decode for Located<Port> {
 macro_rules! words {
     ($($type:ty),*) => {$(
         impl Decode for Located<$type> {
-            fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+            fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
                 let words = <$type>::ALL.iter().map(|value| value.as_str());
                 let NodeValue::Text(text) = &node.value else {
                     problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words)));
@@ -216,11 +216,20 @@ macro_rules! words {
         }
     )*};
 }
-words!(Need, Vnet, Direction, Expect, Transport, Protocol, Status, Named);
+words!(
+    Need,
+    Vnet,
+    Direction,
+    Expect,
+    Transport,
+    Protocol,
+    HostStatus,
+    SourceMention
+);
 
 /// A cloud by its word; whether one of another name exists is for the linter, who has seen every file.
 impl Decode for Located<Cloud> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let words = || Cloud::ALL.iter().map(Cloud::as_str);
         let NodeValue::Text(text) = &node.value else {
             problems.push(unexpected(node.at, &node.value, key, "a word", &suggest("", words())));
@@ -242,12 +251,13 @@ impl Decode for Located<Cloud> {
 /// What has become of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
-pub(super) enum Status {
+#[schemars(rename = "Status")]
+pub(super) enum HostStatus {
     /// It is gone: its name no longer resolves, or nothing answers there.
     Retired,
 }
 
-impl Status {
+impl HostStatus {
     const ALL: [Self; 1] = [Self::Retired];
 
     fn as_str(self) -> &'static str {
@@ -258,8 +268,8 @@ impl Status {
 }
 
 impl<T: Decode> Decode for Located<Vec<T>> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
-        let Node { at, value } = node;
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let YamlNode { at, value } = node;
         let items = match value {
             NodeValue::List(items) => items,
             other => {
@@ -280,8 +290,8 @@ impl<T: Decode> Decode for Located<Vec<T>> {
     }
 }
 
-impl<T: Decode> Decode for Table<T> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+impl<T: Decode> Decode for OpenMap<T> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let entries = match node.value {
             NodeValue::Map(entries) => entries,
             other => {
@@ -295,17 +305,17 @@ impl<T: Decode> Decode for Table<T> {
                 return None;
             }
         };
-        let read = |(name, value): (Located<String>, Node)| {
+        let read = |(name, value): (Located<String>, YamlNode)| {
             T::decode(value, &format!("`{}`", name.value), problems).map(|value| (name, value))
         };
         Some(Self(entries.into_iter().filter_map(read).collect()))
     }
 }
 
-impl<T: Decode> Decode for Located<Table<T>> {
-    fn decode(node: Node, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+impl<T: Decode> Decode for Located<OpenMap<T>> {
+    fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let at = node.at;
-        Table::decode(node, key, problems).map(|value| Self { value, at })
+        OpenMap::decode(node, key, problems).map(|value| Self { value, at })
     }
 }
 
@@ -329,7 +339,7 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Table<T> {
+impl<T: JsonSchema> JsonSchema for OpenMap<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -343,7 +353,7 @@ impl<T: JsonSchema> JsonSchema for Table<T> {
     }
 }
 
-impl JsonSchema for Port {
+impl JsonSchema for PortNumber {
     fn inline_schema() -> bool {
         true
     }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    decode::Table,
-    model::{Catalog, Dependency, EndpointSpec, Source, SqlGateways},
+    decode::OpenMap,
+    model::{Catalog, Dependency, EndpointSpec, SourcePage, SqlGateways},
     problem::{ByteRange, Located, Problem, suggest},
     raw,
     settings::{NAME_SERVER, REGION, SETTINGS},
@@ -21,7 +21,7 @@ use crate::{
     model::Tier,
     text::nearest,
 };
-use host::{Suffixes, address, plain_host, range};
+use host::{CloudSuffixes, address, plain_host, range};
 
 /// After so many problems the rest of a file is not looked at: nobody reads on.
 const ENOUGH: usize = 200;
@@ -60,9 +60,9 @@ pub(super) fn check(raw: raw::Catalog, tier: Tier, sha256: String, problems: &mu
     }
 }
 
-fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> Source {
+fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> SourcePage {
     let Some(raw) = raw else {
-        return Source {
+        return SourcePage {
             title: String::new(),
             url: String::new(),
             documented: String::new(),
@@ -77,7 +77,7 @@ fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> Source {
     check_given(&given, raw.at, raw.broken, problems);
     let mut text =
         |text: &Option<Located<String>>| text.as_ref().and_then(|text| prose(text, problems)).unwrap_or_default();
-    let source = Source {
+    let source = SourcePage {
         title: text(&raw.title),
         url: text(&raw.url),
         documented: text(&raw.documented),
@@ -104,16 +104,16 @@ fn web_address(url: &Located<String>, problems: &mut Vec<Problem>) {
 }
 
 /// The names of every cloud, by cloud.
-type RawClouds = Located<Table<Table<Located<String>>>>;
+type RawClouds = Located<OpenMap<OpenMap<Located<String>>>>;
 
-fn suffixes(raw: Option<&RawClouds>, problems: &mut Vec<Problem>) -> Suffixes {
-    let mut clouds = Suffixes::new();
+fn suffixes(raw: Option<&RawClouds>, problems: &mut Vec<Problem>) -> CloudSuffixes {
+    let mut clouds = CloudSuffixes::new();
     let Some(raw) = raw else { return clouds };
     if raw.value.0.is_empty() {
         problems.push(no_cloud(raw.at));
     }
     let mut added = Vec::new();
-    for (name, Table(entries)) in &raw.value.0 {
+    for (name, OpenMap(entries)) in &raw.value.0 {
         let Some(cloud) = cloud_of(name, problems) else {
             continue;
         };
@@ -156,7 +156,7 @@ fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud
 }
 
 /// A cloud that a catalog adds has to give every name that another gives: hosts are made of them.
-fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut Suffixes, problems: &mut Vec<Problem>) {
+fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut CloudSuffixes, problems: &mut Vec<Problem>) {
     let all: BTreeSet<String> = clouds.values().flat_map(|table| table.keys().cloned()).collect();
     let own = clouds.entry(cloud).or_default();
     let missing: Vec<String> = all.into_iter().filter(|suffix| !own.contains_key(suffix)).collect();
@@ -210,7 +210,7 @@ fn sql_gateways(raw: &raw::SqlGateways, problems: &mut Vec<Problem>) -> Option<S
 
 /// A table of lists by region, whose every entry is checked.
 fn by_region<T>(
-    table: &Table<Located<Vec<Located<String>>>>,
+    table: &OpenMap<Located<Vec<Located<String>>>>,
     check: fn(&Located<String>, &mut Vec<Problem>) -> Option<T>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Vec<T>> {
@@ -237,7 +237,7 @@ fn by_region<T>(
 fn dependency(
     raw: raw::Dependency,
     ids: &[String],
-    suffixes: &Suffixes,
+    suffixes: &CloudSuffixes,
     problems: &mut Vec<Problem>,
 ) -> Option<Dependency> {
     let at = raw.id.as_ref().map_or(raw.at, |id| id.at);
@@ -271,7 +271,7 @@ fn dependency(
         .clouds
         .as_ref()
         .map_or(Vec::new(), |list| cloud_list(list, suffixes, problems));
-    let scope = endpoint::Scope {
+    let scope = endpoint::Inherited {
         clouds: if clouds.is_empty() {
             let all: BTreeSet<Cloud> = Cloud::ALL.into_iter().chain(suffixes.keys().copied()).collect();
             all.into_iter().collect()
@@ -305,7 +305,7 @@ fn dependency(
 
 fn endpoints(
     list: Option<Located<Vec<raw::Endpoint>>>,
-    scope: &endpoint::Scope,
+    scope: &endpoint::Inherited,
     problems: &mut Vec<Problem>,
 ) -> Vec<EndpointSpec> {
     let list = list.map_or_else(Vec::new, |list| list.value);
@@ -357,7 +357,11 @@ fn check_tag(tag: &Located<String>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn cloud_list(list: &Located<Vec<Located<Cloud>>>, suffixes: &Suffixes, problems: &mut Vec<Problem>) -> Vec<Cloud> {
+fn cloud_list(
+    list: &Located<Vec<Located<Cloud>>>,
+    suffixes: &CloudSuffixes,
+    problems: &mut Vec<Problem>,
+) -> Vec<Cloud> {
     let mut clouds: Vec<Cloud> = Vec::new();
     for cloud in &list.value {
         exists(cloud, suffixes, problems);
@@ -372,8 +376,8 @@ fn cloud_list(list: &Located<Vec<Located<Cloud>>>, suffixes: &Suffixes, problems
 }
 
 fn route_addresses(
-    raw: &Located<Table<Located<Vec<Located<String>>>>>,
-    suffixes: &Suffixes,
+    raw: &Located<OpenMap<Located<Vec<Located<String>>>>>,
+    suffixes: &CloudSuffixes,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<Cloud, Vec<IpAddr>> {
     if raw.value.0.is_empty() {
@@ -398,7 +402,7 @@ fn route_addresses(
 }
 
 /// Reports a cloud that no catalog has.
-fn exists(cloud: &Located<Cloud>, suffixes: &Suffixes, problems: &mut Vec<Problem>) {
+fn exists(cloud: &Located<Cloud>, suffixes: &CloudSuffixes, problems: &mut Vec<Problem>) {
     if matches!(cloud.value, Cloud::Other(_)) && !suffixes.contains_key(&cloud.value) {
         let known = Cloud::ALL.iter().chain(suffixes.keys()).map(Cloud::as_str);
         let words: BTreeSet<&str> = known.collect();

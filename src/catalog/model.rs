@@ -28,7 +28,7 @@ pub struct Catalog {
     /// What kind of API Management it is for.
     pub tier: Tier,
     /// The page that the catalog was made from.
-    pub source: Source,
+    pub source: SourcePage,
     /// What `{name}` in a host stands for, cloud by cloud.
     pub clouds: BTreeMap<Cloud, BTreeMap<String, String>>,
     /// The dependencies, in file order.
@@ -41,7 +41,7 @@ pub struct Catalog {
 
 /// Where the facts of a catalog come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourcePage {
     /// The page's title.
     pub title: String,
     /// The page's address.
@@ -52,7 +52,7 @@ pub struct Source {
     pub checked: Option<String>,
 }
 
-impl Source {
+impl SourcePage {
     /// What to know of a catalog that was last held against its page more than a year before `today`.
     pub fn age(&self, today: Date) -> Option<String> {
         let date = |text: &str| text.parse::<Date>().ok();
@@ -98,7 +98,7 @@ pub struct Dependency {
     /// The kind of virtual network it applies to; `None` means both.
     pub vnet: Option<Vnet>,
     /// What the source page names of its endpoints, where that is not the usual.
-    pub on_page: Option<Named>,
+    pub on_page: Option<SourceMention>,
     /// Literal addresses for routes and rules where no service tag covers the service; not probed.
     pub route_addresses: BTreeMap<Cloud, Vec<IpAddr>>,
     /// What to test, in file order.
@@ -140,7 +140,7 @@ pub struct EndpointSpec {
     /// Whether to test it only when an import or `--only` names it.
     pub only_when_named: bool,
     /// What the source page names of it, where that is neither the usual nor the dependency's.
-    pub on_page: Option<Named>,
+    pub on_page: Option<SourceMention>,
     /// What the instance's documents say of it, where it is the instance's own and no page names it.
     pub of_instance: Option<Arc<OfInstance>>,
 }
@@ -148,7 +148,8 @@ pub struct EndpointSpec {
 /// What the source page names of an endpoint: what a newer copy of it is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
-pub enum Named {
+#[schemars(rename = "Named")]
+pub enum SourceMention {
     /// Its host.
     Host,
     /// Its service tag and port, in the table of required ports.
@@ -159,7 +160,7 @@ pub enum Named {
     Nothing,
 }
 
-impl Named {
+impl SourceMention {
     /// Every word, as error messages list them.
     pub const ALL: [Self; 4] = [Self::Host, Self::Tag, Self::Port, Self::Nothing];
 
@@ -288,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_catalog_is_old_after_a_year() {
-        let source = |documented: &str, checked: Option<&str>| Source {
+        let source = |documented: &str, checked: Option<&str>| SourcePage {
             title: String::new(),
             url: String::new(),
             documented: documented.into(),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    decode::{Overlay as _, Table},
+    decode::{OpenMap, Overlay as _},
     problem::{ByteRange, Located, Problem},
     raw,
 };
@@ -25,7 +25,7 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
     }
     if let Some(clouds) = over.clouds {
         let under = base.clouds.get_or_insert_with(|| Located {
-            value: Table(Vec::new()),
+            value: OpenMap(Vec::new()),
             at: clouds.at,
         });
         for (name, table) in clouds.value.0 {
@@ -55,13 +55,13 @@ pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &m
     base.broken |= over.broken;
 }
 
-fn extend<T>(base: &mut Option<Table<T>>, over: Option<Table<T>>) {
+fn extend<T>(base: &mut Option<OpenMap<T>>, over: Option<OpenMap<T>>) {
     let Some(over) = over else { return };
-    merge(base.get_or_insert_with(|| Table(Vec::new())), over);
+    merge(base.get_or_insert_with(|| OpenMap(Vec::new())), over);
 }
 
 /// A later name takes the place of the earlier one.
-fn merge<T>(Table(base): &mut Table<T>, Table(over): Table<T>) {
+fn merge<T>(OpenMap(base): &mut OpenMap<T>, OpenMap(over): OpenMap<T>) {
     let replaced: HashSet<&str> = over.iter().map(|(name, _)| name.value.as_str()).collect();
     base.retain(|(name, _)| !replaced.contains(name.value.as_str()));
     base.extend(over);

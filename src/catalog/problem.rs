@@ -17,11 +17,11 @@ impl Errors {
     }
 
     /// The problems without their snippets, for machines: file, line, column, message.
-    pub fn summaries(&self) -> impl Iterator<Item = Summary<'_>> {
+    pub fn summaries(&self) -> impl Iterator<Item = ProblemSummary<'_>> {
         self.problems.iter().map(|problem| {
             let file = &self.files[problem.at.file()];
             let (line, column) = file.line_column(problem.at.stretch().start);
-            Summary {
+            ProblemSummary {
                 file: &file.name,
                 line,
                 column,
@@ -41,7 +41,7 @@ impl error::Error for Errors {}
 
 /// One problem in one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary<'a> {
+pub struct ProblemSummary<'a> {
     /// The file's name as it was given.
     pub file: &'a str,
     /// From 1.

@@ -1,8 +1,8 @@
 //! What a catalog file may hold, key by key. The JSON Schema of the format is derived from these records.
 
 use super::{
-    decode::{Port, Status, Table, record},
-    model::Named,
+    decode::{HostStatus, OpenMap, PortNumber, record},
+    model::SourceMention,
     problem::Located,
 };
 use crate::{
@@ -23,7 +23,7 @@ record! {
         source: Source,
         /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own, which has
         /// to give every name that these give.
-        clouds: Located<Table<Table<LocatedText>>>,
+        clouds: Located<OpenMap<OpenMap<LocatedText>>>,
         /// The dependencies, in the order of reports.
         dependencies: List<Dependency>,
         /// Documented gateway addresses of Azure SQL, which stand in for a server whose name is not known.
@@ -47,10 +47,10 @@ record! {
         /// Where the addresses come from.
         source: LocatedText,
         /// Addresses by region, named as the VM's metadata service names regions (`westeurope`).
-        regions: Table<List<LocatedText>>,
+        regions: OpenMap<List<LocatedText>>,
         /// Ranges by region, where no address is documented that listens. The first addresses of each are tried; that
         /// none of them answers proves nothing.
-        ranges: Table<List<LocatedText>>,
+        ranges: OpenMap<List<LocatedText>>,
     }
 
     /// One thing that the instance needs. In an overlay an entry with a known id and without `endpoints` changes only
@@ -81,9 +81,9 @@ record! {
         vnet: Located<Vnet>,
         /// What the source page names of its endpoints: their `host`, the `tag` with the port, only the `port`, or `nothing`.
         /// Without it, hosts that everybody has and the tags of all others.
-        on_page: Located<Named>,
+        on_page: Located<SourceMention>,
         /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
-        route_addresses: Located<Table<List<LocatedText>>>,
+        route_addresses: Located<OpenMap<List<LocatedText>>>,
         /// What to test.
         endpoints: List<Endpoint>,
     }
@@ -102,9 +102,9 @@ record! {
         /// Hosts known to live under a wildcard `host`.
         members: List<LocatedText>,
         /// The port.
-        port: Located<Port>,
+        port: Located<PortNumber>,
         /// Several ports, in place of `port`.
-        ports: List<Located<Port>>,
+        ports: List<Located<PortNumber>>,
         /// What is spoken on the port, or on all `ports`.
         protocol: Located<Protocol>,
         /// What is spoken on each of the `ports`, by position.
@@ -131,12 +131,12 @@ record! {
         /// `blocked` makes it a negative test: it must not get out.
         expect: Located<Expect>,
         /// `retired` keeps a host that is gone, without testing it.
-        status: Located<Status>,
+        status: Located<HostStatus>,
         /// The host that took its place.
         replaced_by: LocatedText,
         /// Whether it is tested only when an import or `--only` names it.
         only_when_named: Located<bool>,
         /// What the source page names of it, where that is not what it names of the dependency's endpoints.
-        on_page: Located<Named>,
+        on_page: Located<SourceMention>,
     }
 }

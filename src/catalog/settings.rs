@@ -2,7 +2,7 @@
 
 /// A `{name}` in a host that `--set name=value` fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub struct SettingDefinition {
     /// The name between the braces and in `--set`.
     pub name: &'static str,
     /// What its value is.
@@ -14,52 +14,52 @@ pub struct Setting {
 }
 
 /// Every name that `--set` takes. An import fills most of them.
-pub const SETTINGS: [Setting; 8] = [
-    Setting {
+pub const SETTINGS: [SettingDefinition; 8] = [
+    SettingDefinition {
         name: "storage_account",
         what: "the name of a storage account that the instance uses, without its suffix (with its DNS zone, if it has one: NAME.z12)",
         dependency: "storage",
         how: "or pass --network-status or --dependencies; before the instance exists, use one of your own accounts in \
             the region",
     },
-    Setting {
+    SettingDefinition {
         name: "sql_server",
         what: "the name of the instance's SQL server, without its suffix",
         dependency: "sql",
         how: "or pass --network-status or --dependencies; otherwise the region's documented gateways are tested \
             instead",
     },
-    Setting {
+    SettingDefinition {
         name: "key_vault",
         what: "the name of a key vault that the instance uses, without its suffix",
         dependency: "key-vault",
         how: "or pass --network-status; before the instance exists, use one of your own vaults in the region",
     },
-    Setting {
+    SettingDefinition {
         name: "event_hub_namespace",
         what: "the name of an Event Hubs namespace, without its suffix",
         dependency: "event-hubs",
         how: "or pass --dependencies; the connection of your Event Hubs logger contains it",
     },
-    Setting {
+    SettingDefinition {
         name: "redis_host",
         what: "the full host name of an external Azure Cache for Redis (port 6380)",
         dependency: "redis",
         how: "the portal shows it under External cache of the instance",
     },
-    Setting {
+    SettingDefinition {
         name: "managed_redis_host",
         what: "the full host name of an Azure Managed Redis (port 10000)",
         dependency: "redis",
         how: "the portal shows it under External cache of the instance",
     },
-    Setting {
+    SettingDefinition {
         name: "configuration_host",
         what: "the full host name of a self-hosted gateway's configuration endpoint (NAME.configuration.azure-api.net, or your own)",
         dependency: "configuration",
         how: "it is the host in config.service.endpoint of the gateway's deployment; the portal shows it under Gateways, Deployment",
     },
-    Setting {
+    SettingDefinition {
         name: "diagnostics_host",
         what: "the full host name or address of something that listens on port 12000",
         dependency: "diagnostics-port",

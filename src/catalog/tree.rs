@@ -18,7 +18,7 @@ use super::problem::{ByteRange, Located, Problem};
 
 /// One YAML node; `at` covers a scalar, and begins at the start of a collection.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     pub at: ByteRange,
     pub value: NodeValue,
 }
@@ -31,8 +31,8 @@ pub(super) enum NodeValue {
     Integer(i64),
     Float(f64),
     Text(String),
-    List(Vec<Node>),
-    Map(Vec<(Located<String>, Node)>),
+    List(Vec<YamlNode>),
+    Map(Vec<(Located<String>, YamlNode)>),
 }
 
 impl NodeValue {
@@ -51,7 +51,7 @@ impl NodeValue {
 
 /// Parses the text of one file. Keys that stand twice in one mapping are reported, and the first one counts. `None` means
 /// that the text is no YAML, or none of a reasonable size and depth, and that this was reported.
-pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
+pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Option<YamlNode> {
     let options = serde_yaml::options! {
         // A catalog nests six levels deep. The limits keep a hostile file from costing memory, time or stack.
         budget: serde_yaml::budget! {
@@ -80,7 +80,7 @@ pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
 }
 
 /// Puts the file into every place, and reports keys that are no text or stand twice.
-fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node {
+fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> YamlNode {
     let at = parsed.at.of_file(file);
     let value = match parsed.value {
         ParsedValue::Scalar(value) => value,
@@ -127,7 +127,7 @@ fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Node 
             NodeValue::Map(map)
         }
     };
-    Node { at, value }
+    YamlNode { at, value }
 }
 
 /// Our words for what the parser complains about, at the place where it does.

@@ -2,15 +2,15 @@
 
 use std::io;
 
-use super::{Failure, print, terminal};
+use super::{CommandFailure, print, terminal};
 use crate::{catalog, cli::CheckArgs, file, model::Tier, text::words};
 
 /// Checks a catalog file and says what is in it.
-pub(super) fn check(arguments: &CheckArgs) -> Result<u8, Failure> {
+pub(super) fn check(arguments: &CheckArgs) -> Result<u8, CommandFailure> {
     let path = file::shown(&arguments.file);
-    let given = catalog::File::read(&arguments.file).map_err(Failure::usage)?;
+    let given = catalog::CatalogFile::read(&arguments.file).map_err(CommandFailure::usage)?;
     let catalog = catalog::load(arguments.tier, !arguments.no_builtin, &[given])
-        .map_err(|errors| Failure::catalog(&errors, terminal::colour(arguments.color, &io::stderr())))?;
+        .map_err(|errors| CommandFailure::catalog(&errors, terminal::colour(arguments.color, &io::stderr())))?;
     let endpoints: usize = catalog
         .dependencies
         .iter()

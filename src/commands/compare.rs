@@ -1,24 +1,24 @@
 //! `apim-probe compare [NAME=]REPORT …`.
 
-use super::{Failure, print, terminal};
+use super::{CommandFailure, print, terminal};
 use crate::{
     cli::{CompareArgs, ComparisonFormat, NamedPath},
-    compare::{Comparison, Named, html, markdown, text},
+    compare::{Comparison, NamedReport, html, markdown, text},
     diff::read,
     file,
     report::Detail,
 };
 
 /// Shows the same endpoints from several places.
-pub(super) fn compare(arguments: &CompareArgs) -> Result<u8, Failure> {
+pub(super) fn compare(arguments: &CompareArgs) -> Result<u8, CommandFailure> {
     let names = names(&arguments.reports);
     let read = |(given, name): (&NamedPath, String)| {
-        let report = read::load(&given.path).map_err(Failure::usage)?;
-        Ok(Named { name, report })
+        let report = read::load(&given.path).map_err(CommandFailure::usage)?;
+        Ok(NamedReport { name, report })
     };
     let reports = arguments.reports.iter().zip(names).map(read);
-    let reports: Vec<Named> = reports.collect::<Result<_, Failure>>()?;
-    let comparison = Comparison::of(&reports).map_err(Failure::usage)?;
+    let reports: Vec<NamedReport> = reports.collect::<Result<_, CommandFailure>>()?;
+    let comparison = Comparison::of(&reports).map_err(CommandFailure::usage)?;
     let status = comparison.status();
     let options = terminal::options(&status, arguments.color, Detail::Brief, None);
     print(&match arguments.format {

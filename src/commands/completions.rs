@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Failure, print};
+use super::{CommandFailure, print};
 use crate::cli::{Cli, CompletionsArgs};
 
 /// Prints a script that completes commands, flags and their values.
-pub(super) fn completions(arguments: &CompletionsArgs) -> Result<u8, Failure> {
+pub(super) fn completions(arguments: &CompletionsArgs) -> Result<u8, CommandFailure> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();

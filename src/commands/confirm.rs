@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{Failure, planning, stop::Stop, tell};
+use super::{CommandFailure, planning, stop::Stop, tell};
 use crate::{
     cli::{PlanArgs, ProbeArgs},
     confirm::{self, Check},
@@ -13,7 +13,7 @@ use crate::{
     vantage::{
         Vantage,
         management::{self, Checked, Errand, ResourceId},
-        until::Until,
+        until::Cutoff,
     },
 };
 
@@ -82,7 +82,7 @@ impl Confirmation {
         confirm::added(report, &checks, answers, &why, line)
     }
 
-    fn ask(&self, checks: &[Check], vantage: &Vantage, until: &Until) -> Result<Checked, Failure> {
+    fn ask(&self, checks: &[Check], vantage: &Vantage, until: &Cutoff) -> Result<Checked, CommandFailure> {
         let (roots, _) = planning::management_roots(self.management_ca_file.as_deref())?;
         let errand = Errand {
             service: &self.service,

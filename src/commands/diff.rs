@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use super::{Failure, print, tell, terminal};
+use super::{CommandFailure, print, tell, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
     diff::{self, Diff, read, text},
@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Shows what changed between two reports.
-pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, Failure> {
-    let read = |path: &Path| read::load(path).map_err(Failure::usage);
+pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandFailure> {
+    let read = |path: &Path| read::load(path).map_err(CommandFailure::usage);
     let (before, after) = (read(&arguments.before)?, read(&arguments.after)?);
-    let diff = Diff::between(&before, &after).map_err(Failure::usage)?;
+    let diff = Diff::between(&before, &after).map_err(CommandFailure::usage)?;
     if let Some(warning) = smaller(&before, &after) {
         tell("notice", &warning);
     }

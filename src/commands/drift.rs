@@ -1,18 +1,18 @@
 //! `apim-probe drift PAGE`.
 
-use super::{Failure, print, terminal};
+use super::{CommandFailure, print, terminal};
 use crate::{
     catalog::Catalog,
     cli::{DocumentFormat, DriftArgs},
-    drift::{Drift, MAX_SIZE, Reading, text},
+    drift::{Drift, MAX_SIZE, PageReading, text},
     file,
     report::Detail,
 };
 
 /// Shows what a page says that the catalog does not.
-pub(super) fn drift(arguments: &DriftArgs) -> Result<u8, Failure> {
-    let page = file::read_text(&arguments.page, MAX_SIZE).map_err(Failure::usage)?;
-    let reading = Reading::of(&page, &file::shown(&arguments.page)).map_err(Failure::usage)?;
+pub(super) fn drift(arguments: &DriftArgs) -> Result<u8, CommandFailure> {
+    let page = file::read_text(&arguments.page, MAX_SIZE).map_err(CommandFailure::usage)?;
+    let reading = PageReading::of(&page, &file::shown(&arguments.page)).map_err(CommandFailure::usage)?;
     let catalog = Catalog::builtin();
     let drift = Drift::between(&catalog, reading);
     let status = drift.status();

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    Failure,
+    CommandFailure,
     planning::{self, Planned},
     print, tell, terminal,
 };
@@ -19,18 +19,18 @@ use crate::{
         control::TEST_NET_1,
         way::{FARTHEST, MOST},
     },
-    vantage::until::Until,
+    vantage::until::Cutoff,
 };
 
 /// Shows what would be probed, and why.
-pub(super) fn list(arguments: &ListArgs) -> Result<u8, Failure> {
+pub(super) fn list(arguments: &ListArgs) -> Result<u8, CommandFailure> {
     let planned = planning::plan(
         &arguments.plan,
         None,
         terminal::colour(arguments.color, &io::stderr()),
-        &Until::after(planning::FETCH_TIMEOUT),
+        &Cutoff::after(planning::FETCH_TIMEOUT),
     )?;
-    let vantage = document::Vantage {
+    let vantage = document::PlanVantage {
         cloud: planned.vantage.cloud,
         region: planned.vantage.region.clone(),
         vnet: planned.vantage.vnet,

@@ -3,25 +3,25 @@
 use clap::CommandFactory;
 use clap_mangen::Man;
 
-use super::{Failure, print};
+use super::{CommandFailure, print};
 use crate::{
     cli::{Cli, ManArgs},
     text::{escape, nearest},
 };
 
 /// Prints a man page in roff: of one command, or of the program, then each command with its flags.
-pub(super) fn man(arguments: &ManArgs) -> Result<u8, Failure> {
+pub(super) fn man(arguments: &ManArgs) -> Result<u8, CommandFailure> {
     let page = match &arguments.command {
         Some(name) => of_command(name)?,
         None => page(),
     };
-    let page = page.map_err(|error| Failure::agent(format!("cannot write the man page: {error}")))?;
+    let page = page.map_err(|error| CommandFailure::agent(format!("cannot write the man page: {error}")))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(0)
 }
 
 /// The page of one command, `apim-probe-run(1)`.
-fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, Failure> {
+fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, CommandFailure> {
     let mut program = Cli::command();
     program.build();
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
@@ -30,7 +30,7 @@ fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, Failure> {
         .filter(|command| command.get_name() != "help")
     else {
         let meant = nearest(name, &names).map_or_else(|| ".".to_owned(), |meant| format!(": did you mean {meant}?"));
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "there is no command {}{meant} Commands: {}",
             escape(name),
             names.join(", ")

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::Failure;
+use super::CommandFailure;
 use crate::{
     azure::json::MAX_SIZE,
     cli::NetworkArgs,
     file,
     network::{NetworkRules, declared, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    vantage::management::{Network, Security, Ways},
+    vantage::management::{NetworkConfig, NsgDocuments, RouteDocuments},
 };
 
 /// What is known of the network's rules.
@@ -21,7 +21,7 @@ pub(super) struct NetworkDocuments {
 
 impl NetworkDocuments {
     /// Reads the files that were named.
-    pub(super) fn from_files(arguments: &NetworkArgs) -> Result<Self, Failure> {
+    pub(super) fn from_files(arguments: &NetworkArgs) -> Result<Self, CommandFailure> {
         Ok(Self {
             security: parsed(
                 arguments.effective_nsg.as_deref(),
@@ -38,12 +38,12 @@ impl NetworkDocuments {
     }
 
     /// Takes what was fetched, where no file was given; gives what cannot be used of it, a sentence each.
-    pub(super) fn complete(&mut self, fetched: &Network) -> Vec<String> {
+    pub(super) fn complete(&mut self, fetched: &NetworkConfig) -> Vec<String> {
         let mut notices = Vec::new();
         if self.security.is_none() {
             let bytes = fetched.security.as_ref().map(|security| match security {
-                Security::Effective(text) => text.clone().into_bytes(),
-                Security::Configured(groups) => declared::security(groups),
+                NsgDocuments::Effective(text) => text.clone().into_bytes(),
+                NsgDocuments::Configured(groups) => declared::security(groups),
             });
             self.security = usable(
                 bytes,
@@ -54,8 +54,8 @@ impl NetworkDocuments {
         }
         if self.routes.is_none() {
             let bytes = fetched.routes.as_ref().map(|ways| match ways {
-                Ways::Effective(text) => text.clone().into_bytes(),
-                Ways::Configured { table, network } => declared::routes(table.as_deref(), network.as_deref()),
+                RouteDocuments::Effective(text) => text.clone().into_bytes(),
+                RouteDocuments::Configured { table, network } => declared::routes(table.as_deref(), network.as_deref()),
             });
             self.routes = usable(
                 bytes,
@@ -95,10 +95,14 @@ fn usable<T>(
     }
 }
 
-fn parsed<T>(path: Option<&Path>, flag: &str, parse: fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, Failure> {
+fn parsed<T>(
+    path: Option<&Path>,
+    flag: &str,
+    parse: fn(&[u8]) -> Result<T, String>,
+) -> Result<Option<T>, CommandFailure> {
     let Some(path) = path else { return Ok(None) };
-    let bytes = file::read(path, MAX_SIZE).map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+    let bytes = file::read(path, MAX_SIZE).map_err(|error| CommandFailure::usage(format!("{flag}: {error}")))?;
     parse(&bytes)
         .map(Some)
-        .map_err(|error| Failure::usage(format!("{flag} {} {error}", file::shown(path))))
+        .map_err(|error| CommandFailure::usage(format!("{flag} {} {error}", file::shown(path))))
 }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, net::IpAddr};
 use jiff::Timestamp;
 
 use super::{
-    Failure, print_within,
+    CommandFailure, print_within,
     session::{Session, Unopened},
     stop::Stop,
     tell, terminal,
@@ -14,7 +14,7 @@ use crate::{
     cli::{PathArgs, ProbeArgs},
     exit,
     model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
-    plan::{Destination, Endpoint, Plan},
+    plan::{DialTarget, Endpoint, Plan},
     probe::{Depth, flows::Reach},
     report::{Detail, hops},
     text::{host, nearest},
@@ -24,7 +24,7 @@ use crate::{
 const USUAL_PORT: u16 = 443;
 
 /// Connects to one endpoint, and looks at the way there.
-pub(super) fn path(arguments: &PathArgs) -> Result<u8, Failure> {
+pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     let PathArgs {
         target,
         plan,
@@ -82,7 +82,7 @@ fn status(report: &Report) -> ExitStatus {
 
 /// What is meant: an endpoint of the plan, by its id, its host and port, its host or one of its addresses; or else any other
 /// host or address.
-fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
+fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
     let is_meant = |endpoint: &&Endpoint| endpoint.id == target || endpoint.target() == target;
     let exact = plan.endpoints.iter().find(is_meant);
     let found = exact.or_else(|| at_host(plan, target, Transport::Tcp).next());
@@ -91,10 +91,10 @@ fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
         return other(plan, target);
     };
     if let Some(untested) = &endpoint.untested {
-        return Err(Failure::usage(format!("{}: {}", endpoint.id, untested.detail)));
+        return Err(CommandFailure::usage(format!("{}: {}", endpoint.id, untested.detail)));
     }
     if endpoint.transport != Transport::Tcp {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "{}: only TCP can be traced, such as {}:{USUAL_PORT}",
             endpoint.id, endpoint.host
         )));
@@ -107,7 +107,7 @@ fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Itera
     let (host, port) = split(target);
     plan.endpoints.iter().filter(move |endpoint| {
         let is_there = endpoint.host.eq_ignore_ascii_case(host)
-            || matches!(&endpoint.destination, Destination::Addresses { addresses, .. }
+            || matches!(&endpoint.destination, DialTarget::Addresses { addresses, .. }
                 if host.parse::<IpAddr>().is_ok_and(|address| addresses.contains(&address)));
         is_there && endpoint.transport == transport && port.is_none_or(|port| port == Ok(endpoint.port))
     })
@@ -150,18 +150,18 @@ fn split(target: &str) -> (&str, Option<Result<u16, ()>>) {
 }
 
 /// An endpoint that nobody planned.
-fn other(plan: &Plan, target: &str) -> Result<Endpoint, Failure> {
+fn other(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
     let (host, port) = split(target);
     let address = host.parse::<IpAddr>().ok();
     let is_dependency = plan.endpoints.iter().any(|endpoint| endpoint.dependency == target);
     if is_dependency || target.contains("://") || address.is_none() && !host::is_name(host) {
-        return Err(Failure::usage(unknown(plan, target)));
+        return Err(CommandFailure::usage(unknown(plan, target)));
     }
     let port = match port {
         None => USUAL_PORT,
         Some(Ok(port)) => port,
         Some(Err(())) => {
-            return Err(Failure::usage(format!(
+            return Err(CommandFailure::usage(format!(
                 "{target}: the colon must be followed by a port from 1 to 65535"
             )));
         }

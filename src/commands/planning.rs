@@ -7,28 +7,28 @@ use jiff::Zoned;
 use crate::{
     azure::{
         Cloud, region,
-        resources::{Known, Resource},
+        resources::{KnownResources, Resource},
     },
     catalog::{self, Catalog},
     cli::{Ids, PlanArgs},
     file,
     import::{
-        ImportedDocument, Imports, Joined, Kind,
-        instance::{Instance, Service},
+        DocumentKind, ImportedDocument, Imports, Joined,
+        instance::{Instance, ServiceResource},
         subnets::Subnets,
     },
     model::{self, Tier},
     net::tls::roots::Roots,
     network::{NetworkRules, Origin},
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
     vantage::{
-        Claims, Vantage, descriptors, hosts,
+        Overrides, Vantage, descriptors, hosts,
         management::{self, Errand, Fetched, ResourceId},
-        until::Until,
+        until::Cutoff,
     },
 };
 
-use super::{Failure, network};
+use super::{CommandFailure, network};
 
 /// How long the platform may take where no deadline says so.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,9 +45,9 @@ pub(super) struct Planned {
     /// The network's own rules, where some were given.
     pub network: Option<NetworkRules>,
     /// The user's own resources, as far as anything tells them.
-    pub known: Known,
+    pub known: KnownResources,
     /// What of the catalog was selected.
-    pub selection: model::Selection,
+    pub selection: model::SelectionReport,
     /// The names in the documents that are the user's own, each with the word for what it names.
     pub own_names: Vec<(&'static str, String)>,
     /// What is remarkable about the instance's documents, which decide what is planned. It stands among the notices, too.
@@ -69,15 +69,15 @@ pub(super) fn plan(
     arguments: &PlanArgs,
     added: Option<String>,
     colour: bool,
-    until: &Until,
-) -> Result<Planned, Failure> {
+    until: &Cutoff,
+) -> Result<Planned, CommandFailure> {
     let overlays = arguments
         .probes
         .iter()
-        .map(|path| catalog::File::read(path).map_err(Failure::usage))
+        .map(|path| catalog::CatalogFile::read(path).map_err(CommandFailure::usage))
         .collect::<Result<Vec<_>, _>>()?;
     let of_tier = |tier| {
-        catalog::load(tier, !arguments.no_builtin, &overlays).map_err(|errors| Failure::catalog(&errors, colour))
+        catalog::load(tier, !arguments.no_builtin, &overlays).map_err(|errors| CommandFailure::catalog(&errors, colour))
     };
     let mut catalog = of_tier(arguments.tier.unwrap_or_default())?;
     check_cloud(arguments, &catalog)?;
@@ -89,7 +89,7 @@ pub(super) fn plan(
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
         // Asking takes a runtime, which takes descriptors.
-        descriptors::prepare().map_err(Failure::agent)?;
+        descriptors::prepare().map_err(CommandFailure::agent)?;
     }
     let place = Vantage::look(&claims(arguments), until);
     let service = arguments.service.as_ref();
@@ -107,7 +107,7 @@ pub(super) fn plan(
     let mut said: Vec<String> = fetched.notices.into_iter().chain(unusable).collect();
     let instance = instance
         .and(fetched.instance)
-        .map_err(|error| Failure::usage(format!("--service {error}")).after(said.clone()))?;
+        .map_err(|error| CommandFailure::usage(format!("--service {error}")).after(said.clone()))?;
     let tier = tier(arguments, instance.service.as_ref());
     if tier != catalog.tier {
         catalog = of_tier(tier)?;
@@ -126,7 +126,7 @@ pub(super) fn plan(
     said.extend(moved);
     let joined = imports
         .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
-        .map_err(|error| Failure::usage(error).after(said.clone()))?;
+        .map_err(|error| CommandFailure::usage(error).after(said.clone()))?;
     drop(catalog);
     let Joined {
         catalog,
@@ -136,7 +136,7 @@ pub(super) fn plan(
     } = joined;
     imports.view.remarks = remarks;
     said.extend(joined);
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: place.cloud,
         region: place.region.clone(),
         vnet: place.vnet,
@@ -147,8 +147,8 @@ pub(super) fn plan(
         skip: arguments.skip.clone().map(|ids| ids.0).unwrap_or_default(),
         required_only: arguments.required_only,
     };
-    let plan =
-        Plan::make(&catalog, &scope, &values, &selection).map_err(|error| Failure::usage(error).after(said.clone()))?;
+    let plan = Plan::make(&catalog, &scope, &values, &selection)
+        .map_err(|error| CommandFailure::usage(error).after(said.clone()))?;
     said.extend(selection.idle(&catalog));
     notices.extend(said.iter().cloned());
     notices.extend(hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str())));
@@ -181,12 +181,12 @@ fn own_names(instance: &Instance, network: Option<&NetworkRules>) -> Vec<(&'stat
 }
 
 /// Reads the files that flags name.
-fn files(arguments: &PlanArgs) -> Result<Given, Failure> {
+fn files(arguments: &PlanArgs) -> Result<Given, CommandFailure> {
     let network = network::NetworkDocuments::from_files(&arguments.network)?;
     let mut documents = documents(arguments)?;
     let mut instance = Instance::default();
     for path in &arguments.instance {
-        let failed = |error: String| Failure::usage(format!("--instance {error}"));
+        let failed = |error: String| CommandFailure::usage(format!("--instance {error}"));
         let loaded = Instance::load(path).map_err(failed)?;
         documents.extend(loaded.documents);
         let of = |error| failed(format!("{} {error}", file::shown(path)));
@@ -200,9 +200,9 @@ fn files(arguments: &PlanArgs) -> Result<Given, Failure> {
 }
 
 /// What of the catalog flags select, as reports say it.
-pub(super) fn selected(arguments: &PlanArgs) -> model::Selection {
+pub(super) fn selected(arguments: &PlanArgs) -> model::SelectionReport {
     let patterns = |ids: &Option<Ids>| ids.as_ref().map(|ids| ids.0.clone());
-    model::Selection {
+    model::SelectionReport {
         only: patterns(&arguments.only),
         skip: patterns(&arguments.skip),
         required_only: arguments.required_only,
@@ -210,7 +210,12 @@ pub(super) fn selected(arguments: &PlanArgs) -> model::Selection {
 }
 
 /// The user's resources, as `--service`, the given rules and the VM's metadata name them.
-fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&NetworkRules>, subnets: &Subnets) -> Known {
+fn known(
+    place: &Vantage,
+    service: Option<&ResourceId>,
+    network: Option<&NetworkRules>,
+    subnets: &Subnets,
+) -> KnownResources {
     let service = service.and_then(ResourceId::resource);
     let ids = network.map(NetworkRules::ids).unwrap_or_default();
     let here = subnets.here.as_ref();
@@ -220,7 +225,7 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
         .into_iter()
         .flatten()
         .next();
-    Known {
+    KnownResources {
         subscription: any.map(|resource| resource.subscription.clone()),
         vm: place.vm.clone(),
         service,
@@ -237,11 +242,11 @@ fn known(place: &Vantage, service: Option<&ResourceId>, network: Option<&Network
 }
 
 /// Refuses a cloud that no catalog has, and to ask a management endpoint that nobody knows.
-fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), Failure> {
+fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), CommandFailure> {
     let Some(cloud) = arguments.cloud else { return Ok(()) };
-    catalog.knows(cloud).map_err(Failure::usage)?;
+    catalog.knows(cloud).map_err(CommandFailure::usage)?;
     if matches!(cloud, Cloud::Other(_)) && arguments.service.is_some() {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "--service: the management endpoint of the cloud {cloud} is not known; fetch the documents yourself"
         )));
     }
@@ -249,12 +254,12 @@ fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), Failure> {
 }
 
 /// The tier whose catalog is planned with: what the flag says, else what the instance says of itself.
-fn tier(arguments: &PlanArgs, service: Option<&Service>) -> Tier {
+fn tier(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Tier {
     arguments.tier.or_else(|| service?.tier()).unwrap_or_default()
 }
 
 /// Which catalog is used, where it is not the usual one or not the instance's, and where the agent has to stand for it.
-fn tier_notice(arguments: &PlanArgs, service: Option<&Service>) -> Option<String> {
+fn tier_notice(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Option<String> {
     let theirs = service.and_then(|service| Some((service.tier()?, service.tier_name()?)));
     let stand = |tier: Tier| format!("run this {}", tier.standpoint());
     match (arguments.tier, theirs) {
@@ -333,8 +338,8 @@ fn values(arguments: &PlanArgs) -> Values {
 }
 
 /// What the flags say of the place.
-pub(super) fn claims(arguments: &PlanArgs) -> Claims {
-    Claims {
+pub(super) fn claims(arguments: &PlanArgs) -> Overrides {
+    Overrides {
         cloud: arguments.cloud,
         region: arguments.region.clone(),
         vnet: arguments.vnet,
@@ -345,14 +350,14 @@ pub(super) fn claims(arguments: &PlanArgs) -> Claims {
 
 /// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of
 /// `--management-ca-file`, with the notice that they call for.
-pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), Failure> {
+pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), CommandFailure> {
     let mut roots = Roots::builtin();
     let Some(path) = path else {
         return Ok((roots, None));
     };
     roots
         .add_file(path)
-        .map_err(|error| Failure::usage(format!("--management-ca-file: {error}")))?;
+        .map_err(|error| CommandFailure::usage(format!("--management-ca-file: {error}")))?;
     let notice = format!(
         "the certificates in {} are trusted with this VM's token: anyone who holds one of their keys can read it on \
          its way to the management endpoint",
@@ -362,13 +367,20 @@ pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<Str
 }
 
 /// The documents of the instance that flags name.
-fn documents(arguments: &PlanArgs) -> Result<Vec<ImportedDocument>, Failure> {
-    let status = arguments.network_status.iter().map(|path| (path, Kind::NetworkStatus));
-    let dependencies = arguments.dependencies.iter().map(|path| (path, Kind::Dependencies));
+fn documents(arguments: &PlanArgs) -> Result<Vec<ImportedDocument>, CommandFailure> {
+    let status = arguments
+        .network_status
+        .iter()
+        .map(|path| (path, DocumentKind::NetworkStatus));
+    let dependencies = arguments
+        .dependencies
+        .iter()
+        .map(|path| (path, DocumentKind::Dependencies));
     status
         .chain(dependencies)
         .map(|(path, kind)| {
-            ImportedDocument::load(path, kind).map_err(|error| Failure::usage(format!("--{} {error}", kind.word())))
+            ImportedDocument::load(path, kind)
+                .map_err(|error| CommandFailure::usage(format!("--{} {error}", kind.word())))
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{Failure, planning, print, tell, terminal};
+use super::{CommandFailure, planning, print, tell, terminal};
 use crate::{
     azure::PLATFORM,
     cli::RulesArgs,
@@ -10,12 +10,14 @@ use crate::{
     model::Report,
     network::NetworkRules,
     plan::Selection,
-    rules::{ANYWHERE, Basis, Choice, Requirement, RuleFamily, RuleSet, Rules, Style, Syntax, is_forced, missing},
-    vantage::until::Until,
+    rules::{
+        ANYWHERE, Basis, RenderedRules, Requirement, RuleFamily, RuleFilter, RuleSet, Style, Syntax, is_forced, missing,
+    },
+    vantage::until::Cutoff,
 };
 
 /// Prints rules; what they meet goes to stderr.
-pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
+pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
     let report = arguments.report.as_deref().map(read_report).transpose()?;
     if let Some(report) = &report {
         // The report was made at the place in question, which this machine need not be.
@@ -29,7 +31,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
         &arguments.plan,
         None,
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
-        &Until::after(planning::FETCH_TIMEOUT),
+        &Cutoff::after(planning::FETCH_TIMEOUT),
     )?;
     for notice in &planned.said {
         tell("notice", notice);
@@ -60,8 +62,8 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
     let set = RuleSet::new(basis, requirements);
     let only = report.as_ref().filter(|_| arguments.missing_only);
     let only = only.map(|report| missing(report, arguments.kind));
-    let choice = only.as_ref().map_or(Choice::All, Choice::For);
-    let rules = set.rules(arguments.kind, choice).map_err(Failure::usage)?;
+    let choice = only.as_ref().map_or(RuleFilter::All, RuleFilter::For);
+    let rules = set.rules(arguments.kind, choice).map_err(CommandFailure::usage)?;
     if let Some(notice) = planned.vantage.region.as_deref().and_then(planning::unknown_region) {
         tell("notice", &notice);
     }
@@ -98,18 +100,18 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, Failure> {
 const OWN_SERVERS: &str = "no rules are made for this machine's own name servers, because it is not known to be an \
                            Azure VM: pass the network's name servers with --dns-server";
 
-fn notices(rules: &Rules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
+fn notices(rules: &RenderedRules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();
     if rules.is_empty() {
         notices.push("no rule is needed".into());
     }
     match rules {
-        Rules::Firewall(_) if any_source && !rules.is_empty() => {
+        RenderedRules::Firewall(_) if any_source && !rules.is_empty() => {
             notices.push(
                 "the firewall rules allow any source: pass --subnet to restrict them to the instance's subnet".into(),
             );
         }
-        Rules::Nsg(group) => notices.extend(network.into_iter().flat_map(|network| group.clashes(network))),
+        RenderedRules::Nsg(group) => notices.extend(network.into_iter().flat_map(|network| group.clashes(network))),
         _ => {}
     }
     notices
@@ -124,6 +126,6 @@ fn selection(arguments: &RulesArgs) -> Selection {
     }
 }
 
-fn read_report(path: &Path) -> Result<Report, Failure> {
-    read::load(path).map_err(|error| Failure::usage(format!("--report: {error}")))
+fn read_report(path: &Path) -> Result<Report, CommandFailure> {
+    read::load(path).map_err(|error| CommandFailure::usage(format!("--report: {error}")))
 }

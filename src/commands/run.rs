@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Failure, print_with,
+    CommandFailure, print_with,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
     tell, terminal,
@@ -18,20 +18,20 @@ use crate::{
     diagnosis, exit,
     model::{ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::{Depth, Event, flows::Reach},
+    probe::{Depth, ProbeEvent, flows::Reach},
     progress::Progress,
     report::{self, Detail, Format, Options, nagios::ServiceState},
 };
 
 /// Runs once and reports.
-pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, Failure> {
+pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailure> {
     let RunArgs { plan, probe, report } = arguments;
-    let outputs = Outputs::pair(report.format, &report.output).map_err(Failure::usage)?;
+    let outputs = Outputs::pair(report.format, &report.output).map_err(CommandFailure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     // A report that cannot be written should not cost a minute of probing first.
     let sinks = match stop.apart(None, move || outputs.open()) {
-        Ok(sinks) => sinks.map_err(Failure::agent)?,
+        Ok(sinks) => sinks.map_err(CommandFailure::agent)?,
         Err(_) => return Ok(ExitStatus::INTERRUPTED),
     };
     let made = match Session::open(&stop, &plan, &probe, report.color) {
@@ -73,8 +73,8 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
         session.began(),
         progress.tick(),
         |event| match event {
-            Event::Started(index) => progress.started(&session.told_id(&endpoints[index].id)),
-            Event::Finished(index, trace) => {
+            ProbeEvent::Started(index) => progress.started(&session.told_id(&endpoints[index].id)),
+            ProbeEvent::Finished(index, trace) => {
                 let endpoint = &endpoints[index];
                 progress.finished(&session.told_id(&endpoint.id), || diagnosis::preview(endpoint, trace));
             }
@@ -110,7 +110,7 @@ fn show(
     typed: Option<&str>,
     fault: Option<String>,
     patience: Patience,
-) -> Result<u8, Failure> {
+) -> Result<u8, CommandFailure> {
     let status = exit::judge(&report, policy(arguments), fault.as_deref());
     report.exit = Some(status.clone());
     let options = Options {

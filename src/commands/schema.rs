@@ -1,10 +1,10 @@
 //! `apim-probe schema NAME`.
 
-use super::{Failure, print};
+use super::{CommandFailure, print};
 use crate::cli::SchemaArgs;
 
 /// Prints a JSON Schema.
-pub(super) fn schema(arguments: &SchemaArgs) -> Result<u8, Failure> {
+pub(super) fn schema(arguments: &SchemaArgs) -> Result<u8, CommandFailure> {
     print(&arguments.document.render())?;
     Ok(0)
 }

@@ -15,7 +15,7 @@ mod supervisor;
 
 use self::reload::{Broken, Reload, Woken};
 use super::{
-    Failure,
+    CommandFailure,
     rounds::{HOUR, Rounds, next_start},
     session::{Prepared, Session, Unopened, late},
     stop::{Stop, Stopped},
@@ -48,21 +48,21 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 const STRAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Serves until a signal comes.
-pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
+pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     if arguments.probe.confirm {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "--confirm works with a single run only: remove it, and use `apim-probe run --confirm`",
         ));
     }
     let stop = Stop::begin_service()?;
-    let sockets = descriptors::prepare().map_err(Failure::agent)?;
+    let sockets = descriptors::prepare().map_err(CommandFailure::agent)?;
     let connections = MOST_CONNECTIONS.min(sockets / SHARE).max(1);
     let service = &arguments.service;
     let door = {
         let path = service.web_config.clone();
         let deadline = arguments.probe.deadline;
         match stop.apart(Some(stop.began() + deadline), move || Door::open(path.as_deref())) {
-            Ok(door) => Arc::new(door.map_err(Failure::usage)?),
+            Ok(door) => Arc::new(door.map_err(CommandFailure::usage)?),
             Err(Stopped::Interrupted) => return Ok(0),
             Err(Stopped::Late(file)) => return Err(late(file.as_deref(), deadline)),
         }
@@ -72,13 +72,13 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
         .as_deref()
         .map(Pattern::new)
         .transpose()
-        .map_err(Failure::usage)?;
+        .map_err(CommandFailure::usage)?;
     let listener = listen(service.listen)?;
     let board = Arc::new(Board::new(patience(&arguments)));
     if let Some(pattern) = pattern {
         let log = Log::open(pattern, board.clone()).map_err(|error| {
             let path = arguments.service.log.as_deref().map(file::shown).unwrap_or_default();
-            Failure::agent(format!("cannot write to {path}: {error}"))
+            CommandFailure::agent(format!("cannot write to {path}: {error}"))
         })?;
         board.keep(log);
     }
@@ -101,7 +101,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, Failure> {
     say_notices(&session);
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
     web::start(listener, board.clone(), door.clone(), connections)
-        .map_err(|error| Failure::agent(format!("cannot start the server: {error}")))?;
+        .map_err(|error| CommandFailure::agent(format!("cannot start the server: {error}")))?;
     let greeting = greeting(address, &door, &session, &arguments.service);
     let greeting = session.text(&greeting);
     say(Weight::Notice, &greeting);
@@ -154,15 +154,17 @@ fn patience(arguments: &ServeArgs) -> Duration {
     arguments.service.interval + arguments.probe.deadline * 2 + Duration::from_secs(30)
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+fn listen(address: SocketAddr) -> Result<TcpListener, CommandFailure> {
     TcpListener::bind(address).map_err(|error| {
         let text = format!("cannot listen on {address}: {error}");
         match error.kind() {
             io::ErrorKind::AddrNotAvailable => {
-                Failure::usage(format!("{text}: --listen needs an address of this machine"))
+                CommandFailure::usage(format!("{text}: --listen needs an address of this machine"))
             }
-            io::ErrorKind::AddrInUse => Failure::agent(format!("{text}: another program uses it; choose another port")),
-            _ => Failure::agent(text),
+            io::ErrorKind::AddrInUse => {
+                CommandFailure::agent(format!("{text}: another program uses it; choose another port"))
+            }
+            _ => CommandFailure::agent(text),
         }
     })
 }

@@ -17,22 +17,22 @@ use clap::ColorChoice;
 use jiff::Timestamp;
 
 use super::{
-    Failure,
+    CommandFailure,
     confirm::Confirmation,
     planning::{self, Planned},
     stop::{Stop, Stopped},
     tell, terminal,
 };
 use crate::{
-    assemble::{Course, assemble},
-    azure::{Cloud, PLATFORM_DNS, resources::Known},
+    assemble::{RunCourse, assemble},
+    azure::{Cloud, PLATFORM_DNS, resources::KnownResources},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, Diagnosis, view::Surroundings, way},
     diff::read,
     elsewhere::Elsewhere,
     file,
-    model::{Report, Selection, Tier},
+    model::{Report, SelectionReport, Tier},
     net::{
         icmp, milliseconds,
         tls::{TlsClient, roots::Roots},
@@ -40,7 +40,7 @@ use crate::{
     network::NetworkRules,
     plan::{Endpoint, Plan},
     probe::{
-        self, ControlPolicy, Depth, Event, Limits, Run,
+        self, ControlPolicy, Depth, Limits, ProbeEvent, Run,
         control::Controls,
         flows::Reach,
         threads::Threads,
@@ -51,7 +51,7 @@ use crate::{
     rules::{self, Requirement, RuleSet},
     serve::log::Place,
     text::words,
-    vantage::{Vantage, descriptors, until::Until},
+    vantage::{Vantage, descriptors, until::Cutoff},
 };
 
 /// Cryptography for one peer must not keep all others waiting.
@@ -68,8 +68,8 @@ pub(super) struct Session<'a> {
     vantage: Vantage,
     plan: Arc<Plan>,
     network: Option<NetworkRules>,
-    known: Known,
-    selection: Selection,
+    known: KnownResources,
+    selection: SelectionReport,
     limits: Limits,
     controls: bool,
     confirmation: Option<Confirmation>,
@@ -82,13 +82,13 @@ pub(super) struct Session<'a> {
 /// Why there is no session.
 pub(super) enum Unopened {
     /// It cannot be had.
-    Failed(Failure),
+    Failed(CommandFailure),
     /// A signal came before there was a plan.
     Interrupted,
 }
 
-impl From<Failure> for Unopened {
-    fn from(failure: Failure) -> Self {
+impl From<CommandFailure> for Unopened {
+    fn from(failure: CommandFailure) -> Self {
         Self::Failed(failure)
     }
 }
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         probe: &ProbeArgs,
         color: ColorChoice,
     ) -> Result<Self, Unopened> {
-        let sockets = descriptors::prepare().map_err(Failure::agent)?;
+        let sockets = descriptors::prepare().map_err(CommandFailure::agent)?;
         let end = stop.began() + probe.deadline;
         let in_colour = terminal::colour(color, &io::stderr());
         let prepare = {
@@ -305,7 +305,7 @@ impl<'a> Session<'a> {
         reach: Reach,
         began: Instant,
         beside: impl Future<Output = Infallible>,
-        on_event: impl FnMut(Event<'_>),
+        on_event: impl FnMut(ProbeEvent<'_>),
     ) -> Run {
         let limits = self.limits_from(began);
         self.conduct(self.plan.clone(), limits, self.policy(depth, reach), beside, on_event)
@@ -375,7 +375,7 @@ impl<'a> Session<'a> {
     /// Judges what was seen.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let diagnosis = self.diagnosis(run, started_at);
-        self.told(Course::of(run, started_at), &run.traces, diagnosis)
+        self.told(RunCourse::of(run, started_at), &run.traces, diagnosis)
     }
 
     /// The same, once the way to what is blocked has been looked at, where that is allowed and there is time for it and for
@@ -461,7 +461,7 @@ impl<'a> Session<'a> {
 
     /// The report of a run that nobody looks at again.
     fn told_at_last(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
-        let course = Course::of(&run, started_at);
+        let course = RunCourse::of(&run, started_at);
         let Run { traces, names, .. } = run;
         drop(names);
         self.told(course, traces, diagnosis)
@@ -469,7 +469,7 @@ impl<'a> Session<'a> {
 
     fn told(
         &self,
-        course: Course,
+        course: RunCourse,
         traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
         diagnosis: Diagnosis,
     ) -> Report {
@@ -518,7 +518,7 @@ impl<'a> Session<'a> {
         limits: Limits,
         policy: ControlPolicy,
         beside: impl Future<Output = Infallible>,
-        on_event: impl FnMut(Event<'_>),
+        on_event: impl FnMut(ProbeEvent<'_>),
     ) -> Run {
         let interrupted = self.stop.interrupted();
         let run = probe::run(
@@ -551,13 +551,18 @@ fn threads(sockets: usize) -> usize {
 }
 
 /// Everything that may wait for a file or for the platform.
-pub(super) fn prepare(plan: &PlanArgs, probe: &ProbeArgs, colour: bool, until: &Until) -> Result<Prepared, Failure> {
+pub(super) fn prepare(
+    plan: &PlanArgs,
+    probe: &ProbeArgs,
+    colour: bool,
+    until: &Cutoff,
+) -> Result<Prepared, CommandFailure> {
     let (roots, added) = roots(probe.dial.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
     let other = probe.elsewhere.as_deref().map(other_place).transpose()?;
     let planned = planning::plan(plan, added, colour, until)?;
     let beside = |(name, report)| Elsewhere::of(name, report, planned.plan.cloud);
     let elsewhere = other.map(beside).transpose();
-    let elsewhere = elsewhere.map_err(|error| Failure::usage(format!("--elsewhere: {error}")))?;
+    let elsewhere = elsewhere.map_err(|error| CommandFailure::usage(format!("--elsewhere: {error}")))?;
     Ok(Prepared {
         planned,
         roots,
@@ -566,8 +571,8 @@ pub(super) fn prepare(plan: &PlanArgs, probe: &ProbeArgs, colour: bool, until: &
 }
 
 /// The report of another place, by the name of its file.
-fn other_place(path: &Path) -> Result<(String, Report), Failure> {
-    let report = read::load(path).map_err(|error| Failure::usage(format!("--elsewhere: {error}")))?;
+fn other_place(path: &Path) -> Result<(String, Report), CommandFailure> {
+    let report = read::load(path).map_err(|error| CommandFailure::usage(format!("--elsewhere: {error}")))?;
     let name = path
         .file_name()
         .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
@@ -575,19 +580,19 @@ fn other_place(path: &Path) -> Result<(String, Report), Failure> {
 }
 
 /// The deadline came before there was a first plan.
-pub(super) fn late(file: Option<&Path>, deadline: Duration) -> Failure {
+pub(super) fn late(file: Option<&Path>, deadline: Duration) -> CommandFailure {
     late_so(file, deadline, ", so nothing was probed")
 }
 
 /// The deadline came before there was a plan; `so` says what follows from that.
-pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> Failure {
+pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> CommandFailure {
     let deadline = words::duration(deadline);
     match file {
-        Some(file) => Failure::usage(format!(
+        Some(file) => CommandFailure::usage(format!(
             "cannot read {}: it did not end within the deadline of {deadline}{so}",
             file::shown(file)
         )),
-        None => Failure::agent(format!(
+        None => CommandFailure::agent(format!(
             "the deadline of {deadline} passed before the plan was made{so}: raise --deadline"
         )),
     }
@@ -627,7 +632,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
         &Catalog::of(plan.tier.unwrap_or_default()),
         &vantage,
         &empty,
-        Course::of(&run, started_at),
+        RunCourse::of(&run, started_at),
         &run.traces,
         diagnosis,
         planning::selected(plan),
@@ -635,7 +640,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
     if is_redacted {
         let own = Own {
             plan: &empty,
-            known: &Known::default(),
+            known: &KnownResources::default(),
             vantage: &vantage,
             names: &[],
             selection: &report.selection,
@@ -648,14 +653,14 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
 }
 
 /// The roots that judge chains, and a notice about those that the user added.
-fn roots(ca_file: Option<&Path>, tier: Tier) -> Result<(Arc<Roots>, Option<String>), Failure> {
+fn roots(ca_file: Option<&Path>, tier: Tier) -> Result<(Arc<Roots>, Option<String>), CommandFailure> {
     let mut roots = match tier {
         Tier::SelfHostedGateway => Roots::of_a_container(),
         Tier::Classic | Tier::PremiumV2 | Tier::WorkspaceGateway => Roots::builtin(),
     };
     let mut notice = None;
     if let Some(path) = ca_file {
-        let added = roots.add_file(path).map_err(Failure::usage)?;
+        let added = roots.add_file(path).map_err(CommandFailure::usage)?;
         let mut what = words::count(added.roots, "root");
         if added.intermediates > 0 {
             what = format!("{what} and {}", words::count(added.intermediates, "intermediate"));

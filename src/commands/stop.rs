@@ -22,10 +22,10 @@ use tokio::{
 
 use self::signals::{HangUp, Listeners};
 pub(super) use self::signals::{hold, release};
-use super::Failure;
+use super::CommandFailure;
 use crate::{
     file,
-    vantage::{descriptors, until::Until},
+    vantage::{descriptors, until::Cutoff},
 };
 
 /// How long what was begun may go on after a signal, because nothing can be reported without it.
@@ -66,7 +66,7 @@ impl Stop {
     ///
     /// # Errors
     /// The system has too few descriptors for us.
-    pub(super) fn begin() -> Result<Self, Failure> {
+    pub(super) fn begin() -> Result<Self, CommandFailure> {
         Self::listen(HangUp::Ends)
     }
 
@@ -74,15 +74,15 @@ impl Stop {
     ///
     /// # Errors
     /// The system has too few descriptors for us.
-    pub(super) fn begin_service() -> Result<Self, Failure> {
+    pub(super) fn begin_service() -> Result<Self, CommandFailure> {
         Self::listen(HangUp::IsTold)
     }
 
-    fn listen(meaning: HangUp) -> Result<Self, Failure> {
+    fn listen(meaning: HangUp) -> Result<Self, CommandFailure> {
         let began = Instant::now();
         // First of all: without descriptors not even a file can be read, and tokio's signals panic.
-        descriptors::prepare().map_err(Failure::agent)?;
-        let cannot_start = |error| Failure::agent(format!("cannot start: {error}"));
+        descriptors::prepare().map_err(CommandFailure::agent)?;
+        let cannot_start = |error| CommandFailure::agent(format!("cannot start: {error}"));
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -114,8 +114,8 @@ impl Stop {
     }
 
     /// What whoever asks beside this thread has to mind: signals, and the end.
-    pub(super) fn until(&self, end: Instant) -> Until {
-        Until::new(end, self.interrupted.clone())
+    pub(super) fn until(&self, end: Instant) -> Cutoff {
+        Cutoff::new(end, self.interrupted.clone())
     }
 
     /// How long writing may wait now, in a run with this deadline.
@@ -130,7 +130,7 @@ impl Stop {
 
     /// Completes once a signal has come.
     pub(super) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
-        Until::new(self.began, self.interrupted.clone()).interrupted()
+        Cutoff::new(self.began, self.interrupted.clone()).interrupted()
     }
 
     /// How often SIGHUP came to a service.

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Failure, print_within,
+    CommandFailure, print_within,
     rounds::{Round, Rounds, next_start},
     run::write_files,
     session::{Session, Unopened, unplanned},
@@ -20,7 +20,7 @@ use crate::{
     cli::{Until, WatchArgs, WatchFormat},
     diff::read,
     exit,
-    model::{Decision, ExitStatus, Policy, Report},
+    model::{DecidingEndpoints, ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
     probe::Depth,
     report::Detail,
@@ -36,20 +36,20 @@ mod status_line;
 use self::status_line::StatusLine;
 
 /// Watches until there is a reason to stop, and sums up.
-pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
+pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
     if arguments.probe.confirm {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "--confirm works with a single run only: remove it, and use `apim-probe run --confirm`",
         ));
     }
-    let outputs = Outputs::pair(None, &arguments.output).map_err(Failure::usage)?;
+    let outputs = Outputs::pair(None, &arguments.output).map_err(CommandFailure::usage)?;
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     let baseline = arguments.schedule.baseline.clone();
     let opened = stop.apart(None, move || {
         let baseline = baseline.as_deref().map(read).transpose()?;
         // A report that cannot be written should not cost an hour of watching first.
-        Ok((baseline, outputs.open().map_err(Failure::agent)?))
+        Ok((baseline, outputs.open().map_err(CommandFailure::agent)?))
     });
     let Ok(opened) = opened else {
         return Ok(ExitStatus::INTERRUPTED);
@@ -60,11 +60,11 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
         Err(Unopened::Failed(failure)) => return Err(failure),
         Err(Unopened::Interrupted) => {
             let report = unplanned(&stop, &arguments.plan, arguments.probe.redact, started_at);
-            return Closing::new(None, Some(report), Ending::Interrupted, arguments).publish(&stop, sinks);
+            return Closing::new(None, Some(report), WatchEnd::Interrupted, arguments).publish(&stop, sinks);
         }
     };
     if baseline.as_ref().is_some_and(|report| report.redacted) && !arguments.probe.redact {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "--baseline: the report was made with --redact, so its hosts cannot be matched: pass the original report, \
              or \
              watch with --redact as well",
@@ -81,7 +81,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     if let Some(baseline) = &baseline
         && baseline.cloud != session.cloud()
     {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "the baseline is from the {} cloud, but this watch is for the {} cloud",
             baseline.cloud,
             session.cloud()
@@ -106,13 +106,13 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, Failure> {
     watcher.close(ending, sinks)
 }
 
-fn read(path: &Path) -> Result<Report, Failure> {
-    read::load(path).map_err(|error| Failure::usage(format!("--baseline: {error}")))
+fn read(path: &Path) -> Result<Report, CommandFailure> {
+    read::load(path).map_err(|error| CommandFailure::usage(format!("--baseline: {error}")))
 }
 
 /// Why a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum WatchEnd {
     /// What `--until` waits for came.
     Came(Until),
     /// The time of `--for` is over.
@@ -136,7 +136,7 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    fn conduct(&mut self) -> Result<Ending, Failure> {
+    fn conduct(&mut self) -> Result<WatchEnd, CommandFailure> {
         let began = Instant::now();
         let mut started = began;
         let mut depth = Depth::Full;
@@ -148,34 +148,34 @@ impl Watcher<'_> {
             if let Some(until) = self.came() {
                 // What ends a watch is seen by a full round, which is asked to confirm what a light one saw.
                 if depth == Depth::Full {
-                    return Ok(Ending::Came(until));
+                    return Ok(WatchEnd::Came(until));
                 }
                 if let Some(ending) = self.round(Depth::Full)? {
                     return Ok(ending);
                 }
                 if let Some(until) = self.came() {
-                    return Ok(Ending::Came(until));
+                    return Ok(WatchEnd::Came(until));
                 }
             }
             if end.is_some_and(|end| end <= started) {
-                return Ok(Ending::TimeUp);
+                return Ok(WatchEnd::TimeUp);
             }
             let next = next_start(started, self.arguments.schedule.interval);
             let is_last = end.is_some_and(|end| end <= next);
             depth = if is_last { Depth::Full } else { Depth::Light };
             if self.session.wait_until(end.map_or(next, |end| end.min(next))) {
-                return Ok(Ending::Interrupted);
+                return Ok(WatchEnd::Interrupted);
             }
             started = Instant::now();
         }
     }
 
     /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
-    fn round(&mut self, depth: Depth) -> Result<Option<Ending>, Failure> {
+    fn round(&mut self, depth: Depth) -> Result<Option<WatchEnd>, CommandFailure> {
         let round = self.rounds.conduct(&self.session, depth);
         if !round.is_whole {
             self.last.get_or_insert(round.report);
-            return Ok(Some(Ending::Interrupted));
+            return Ok(Some(WatchEnd::Interrupted));
         }
         let news = self.news(&round);
         self.last = Some(round.report);
@@ -183,14 +183,14 @@ impl Watcher<'_> {
             .line
             .aside(|| self.stop.apart(None, move || print_within(&news, None)));
         let Ok(is_read) = told else {
-            return Ok(Some(Ending::Interrupted));
+            return Ok(Some(WatchEnd::Interrupted));
         };
         let is_read = is_read?;
         self.line.say(|| {
             let status = self.rounds.watch().map(|watch| text::status(watch, Timestamp::now()));
             status.unwrap_or_default()
         });
-        Ok((!is_read).then_some(Ending::Unread))
+        Ok((!is_read).then_some(WatchEnd::Unread))
     }
 
     /// What a round has to say on stdout.
@@ -223,7 +223,7 @@ impl Watcher<'_> {
     }
 
     /// Sums up, writes the files, and gives the exit status.
-    fn close(self, ending: Ending, sinks: Sinks) -> Result<u8, Failure> {
+    fn close(self, ending: WatchEnd, sinks: Sinks) -> Result<u8, CommandFailure> {
         self.line.clear();
         Closing::new(self.rounds.into_watch(), self.last, ending, self.arguments).publish(self.stop, sinks)
     }
@@ -233,12 +233,12 @@ impl Watcher<'_> {
 struct Closing {
     watch: Option<Watch>,
     last: Option<Report>,
-    ending: Ending,
+    ending: WatchEnd,
     arguments: WatchArgs,
 }
 
 impl Closing {
-    fn new(watch: Option<Watch>, last: Option<Report>, ending: Ending, arguments: WatchArgs) -> Self {
+    fn new(watch: Option<Watch>, last: Option<Report>, ending: WatchEnd, arguments: WatchArgs) -> Self {
         Self {
             watch,
             last,
@@ -248,7 +248,7 @@ impl Closing {
     }
 
     /// Says it, and gives the exit status.
-    fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, Failure> {
+    fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, CommandFailure> {
         let deadline = self.arguments.probe.deadline;
         let patience = stop.patience(deadline);
         let saved = stop.saved(move || {
@@ -270,7 +270,7 @@ impl Closing {
         write_files(self.last.as_mut()?, &mut sinks, policy, Detail::Brief, patience.files)
     }
 
-    fn say(self, fault: Option<String>, patience: Patience) -> Result<u8, Failure> {
+    fn say(self, fault: Option<String>, patience: Patience) -> Result<u8, CommandFailure> {
         let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
@@ -286,7 +286,7 @@ impl Closing {
             format!("{}{status}\n", summary.unwrap_or_default())
         };
         match (self.ending, self.arguments.format) {
-            (Ending::Unread, _) => {}
+            (WatchEnd::Unread, _) => {}
             (_, WatchFormat::Text) => {
                 print_within(&sum(colour(self.arguments.color, &io::stdout())), patience.stdout)?;
             }
@@ -313,7 +313,7 @@ fn policy(arguments: &WatchArgs) -> Policy {
 }
 
 /// The exit status of a watch; `verdict` is what the last round came to.
-fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict: Option<ExitStatus>) -> ExitStatus {
+fn status(ending: WatchEnd, arguments: &WatchArgs, last: Option<&Report>, verdict: Option<ExitStatus>) -> ExitStatus {
     let after = arguments
         .schedule
         .at_most
@@ -323,13 +323,13 @@ fn status(ending: Ending, arguments: &WatchArgs, last: Option<&Report>, verdict:
         _ => verdict.map(|verdict| verdict.reason).unwrap_or_default(),
     };
     match (ending, arguments.schedule.until) {
-        (Ending::Came(Until::Green), _) => ExitStatus::new(0, format!("green: {}", last())),
-        (Ending::Came(Until::Change), _) => ExitStatus::new(0, "something changed"),
-        (Ending::TimeUp, Some(Until::Green)) => ExitStatus::new(1, format!("timed out{after}; {}", last())),
-        (Ending::TimeUp, Some(Until::Change)) => ExitStatus::new(1, format!("timed out{after}; nothing changed")),
-        (Ending::TimeUp, None) => ExitStatus::new(0, format!("finished{after}")),
-        (Ending::Interrupted, _) => ExitStatus::new(ExitStatus::INTERRUPTED, "interrupted"),
-        (Ending::Unread, _) => ExitStatus::new(0, "stopped, because the output is no longer read"),
+        (WatchEnd::Came(Until::Green), _) => ExitStatus::new(0, format!("green: {}", last())),
+        (WatchEnd::Came(Until::Change), _) => ExitStatus::new(0, "something changed"),
+        (WatchEnd::TimeUp, Some(Until::Green)) => ExitStatus::new(1, format!("timed out{after}; {}", last())),
+        (WatchEnd::TimeUp, Some(Until::Change)) => ExitStatus::new(1, format!("timed out{after}; nothing changed")),
+        (WatchEnd::TimeUp, None) => ExitStatus::new(0, format!("finished{after}")),
+        (WatchEnd::Interrupted, _) => ExitStatus::new(ExitStatus::INTERRUPTED, "interrupted"),
+        (WatchEnd::Unread, _) => ExitStatus::new(0, "stopped, because the output is no longer read"),
     }
 }
 
@@ -343,7 +343,7 @@ fn whole(time: Duration) -> String {
 
 /// The dependencies that keep a round from being green because something of them is blocked.
 fn still_blocked(report: &Report, arguments: &WatchArgs) -> String {
-    let decision = Decision::of(&report.endpoints, policy(arguments));
+    let decision = DecidingEndpoints::of(&report.endpoints, policy(arguments));
     let titles = words::distinct(decision.blocked.iter().map(|endpoint| endpoint.title.as_str()));
     words::list(&titles, 4)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ComparedEndpoint, Conclusion, Kind, Named};
+use super::{ComparedEndpoint, Conclusion, DifferenceKind, NamedReport};
 use crate::{
-    model::{Cause, Ending, Endpoint, Expect, Need, Report, Stage, Standing, Suspect, Verdict},
+    model::{Cause, Endpoint, Expect, FailureMode, Need, Report, Stage, Standing, Suspect, Verdict},
     text::words::{self, list},
 };
 
@@ -13,8 +13,8 @@ const NAMED: usize = 4;
 
 /// What one endpoint shows. Endpoints of one pattern share a conclusion.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Pattern {
-    kind: Kind,
+struct OutcomePattern {
+    kind: DifferenceKind,
     /// Where it fails, by the index of the place.
     failing: Vec<usize>,
     /// Why, in the same order.
@@ -25,12 +25,12 @@ struct Pattern {
     unproven: Vec<usize>,
     /// Where nobody looked.
     unmeasured: Vec<usize>,
-    what: Failure,
+    what: FailedLayer,
 }
 
 /// How an endpoint fails, as far as that tells where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Failure {
+enum FailedLayer {
     /// Its name cannot be looked up, or leads astray.
     Name,
     /// No connection comes about.
@@ -46,11 +46,13 @@ enum Failure {
 }
 
 /// Every conclusion, what is required first.
-pub(super) fn conclusions(reports: &[Named], rows: &[ComparedEndpoint]) -> Vec<Conclusion> {
-    let mut groups: Vec<(Pattern, Vec<&ComparedEndpoint>)> = Vec::new();
-    let mut position: HashMap<Pattern, usize> = HashMap::new();
+pub(super) fn conclusions(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec<Conclusion> {
+    let mut groups: Vec<(OutcomePattern, Vec<&ComparedEndpoint>)> = Vec::new();
+    let mut position: HashMap<OutcomePattern, usize> = HashMap::new();
     for row in rows.iter().filter(|row| row.need != Need::Documented) {
-        let Some(pattern) = Pattern::of(row) else { continue };
+        let Some(pattern) = OutcomePattern::of(row) else {
+            continue;
+        };
         let at = *position.entry(pattern.clone()).or_insert(groups.len());
         match groups.get_mut(at) {
             Some((_, members)) => members.push(row),
@@ -65,7 +67,7 @@ pub(super) fn conclusions(reports: &[Named], rows: &[ComparedEndpoint]) -> Vec<C
     conclusions
 }
 
-impl Pattern {
+impl OutcomePattern {
     /// `None` where places do not differ and nothing is blocked, or one place alone looked.
     fn of(row: &ComparedEndpoint) -> Option<Self> {
         if row.measured().count() < 2 {
@@ -82,37 +84,41 @@ impl Pattern {
         if row.expect == Expect::Blocked {
             let differs = !proved.is_empty() && proved.len() < known.len();
             return differs.then(|| Self {
-                kind: Kind::Differs,
+                kind: DifferenceKind::Differs,
                 causes: causes(row, &proved),
                 failing: proved,
                 working: blocked,
                 unproven,
                 unmeasured,
-                what: Failure::Open,
+                what: FailedLayer::Open,
             });
         }
         if blocked.is_empty() {
             let degraded = of(&|it| it == Verdict::Degraded);
             return (!row.agrees()).then(|| Self {
-                kind: Kind::Differs,
+                kind: DifferenceKind::Differs,
                 causes: causes(row, &degraded),
                 failing: degraded,
                 working: of(&|it| it == Verdict::Reachable),
                 unproven,
                 unmeasured,
-                what: Failure::Quality,
+                what: FailedLayer::Quality,
             });
         }
         let kind = match (blocked.len(), proved.len()) {
-            (1, 0) => Kind::Differs,
-            (_, 0) => Kind::Everywhere,
-            (1, _) => Kind::OnlyHere,
-            (_, 1) => Kind::AllButHere,
-            _ => Kind::Differs,
+            (1, 0) => DifferenceKind::Differs,
+            (_, 0) => DifferenceKind::Everywhere,
+            (1, _) => DifferenceKind::OnlyHere,
+            (_, 1) => DifferenceKind::AllButHere,
+            _ => DifferenceKind::Differs,
         };
         Some(Self {
             // Something that answers without proof is neither blocked nor well.
-            kind: if unproven.is_empty() { kind } else { Kind::Differs },
+            kind: if unproven.is_empty() {
+                kind
+            } else {
+                DifferenceKind::Differs
+            },
             what: failure(&causes(row, &blocked)),
             causes: causes(row, &blocked),
             failing: blocked,
@@ -130,31 +136,31 @@ fn causes(row: &ComparedEndpoint, places: &[usize]) -> Vec<Option<Cause>> {
 }
 
 /// How something fails that is blocked for these causes.
-fn failure(causes: &[Option<Cause>]) -> Failure {
+fn failure(causes: &[Option<Cause>]) -> FailedLayer {
     let mut ways = causes.iter().map(|cause| match cause.and_then(Cause::stage) {
-        Some(Stage::Dns) => Failure::Name,
-        Some(Stage::Prelude | Stage::Tls | Stage::Hello) => Failure::Conversation,
-        Some(Stage::Tcp) | None => Failure::Connection,
+        Some(Stage::Dns) => FailedLayer::Name,
+        Some(Stage::Prelude | Stage::Tls | Stage::Hello) => FailedLayer::Conversation,
+        Some(Stage::Tcp) | None => FailedLayer::Connection,
     });
-    let first = ways.next().unwrap_or(Failure::Connection);
+    let first = ways.next().unwrap_or(FailedLayer::Connection);
     if ways.all(|way| way == first) {
         first
     } else {
-        Failure::Several
+        FailedLayer::Several
     }
 }
 
 /// The endpoints of one pattern.
 struct PatternGroup<'a> {
-    reports: &'a [Named],
-    pattern: &'a Pattern,
+    reports: &'a [NamedReport],
+    pattern: &'a OutcomePattern,
     rows: &'a [&'a ComparedEndpoint],
 }
 
 impl PatternGroup<'_> {
     fn conclude(&self) -> Conclusion {
         let about = match self.pattern.kind {
-            Kind::AllButHere => &self.pattern.working,
+            DifferenceKind::AllButHere => &self.pattern.working,
             _ if self.pattern.failing.is_empty() => &self.pattern.unproven,
             _ => &self.pattern.failing,
         };
@@ -178,32 +184,35 @@ impl PatternGroup<'_> {
         let reported = self.reported();
         let of = |is_so: fn(Suspect) -> bool| reported.iter().copied().filter(move |suspect| is_so(*suspect));
         let suspects: Vec<Suspect> = match (pattern.kind, pattern.what) {
-            (_, Failure::Open) => vec![Suspect::Nsg, Suspect::Udr, Suspect::FirewallNetworkRule],
+            (_, FailedLayer::Open) => vec![Suspect::Nsg, Suspect::Udr, Suspect::FirewallNetworkRule],
             // The subnet's own rules are those of the other VM too.
-            (Kind::OnlyHere, Failure::Connection) if self.is_beside_a_working_one() => {
+            (DifferenceKind::OnlyHere, FailedLayer::Connection) if self.is_beside_a_working_one() => {
                 vec![Suspect::VmNicNsg, Suspect::LocalHost]
             }
-            (Kind::OnlyHere, Failure::Connection) => of(Suspect::is_local)
+            (DifferenceKind::OnlyHere, FailedLayer::Connection) => of(Suspect::is_local)
                 .chain(self.own().iter().copied())
                 .chain(of(goes_by_source))
                 .collect(),
-            (Kind::OnlyHere, Failure::Name) => of(|_| true).chain([Suspect::DnsServer]).collect(),
-            (Kind::OnlyHere, _) => [Suspect::Udr].into_iter().chain(of(|_| true)).collect(),
+            (DifferenceKind::OnlyHere, FailedLayer::Name) => of(|_| true).chain([Suspect::DnsServer]).collect(),
+            (DifferenceKind::OnlyHere, _) => [Suspect::Udr].into_iter().chain(of(|_| true)).collect(),
             // A machine outside Azure passes none of its network: what it shares with one VM is the service.
-            (Kind::Everywhere, _) if self.is_one_beside_the_outside() => {
+            (DifferenceKind::Everywhere, _) if self.is_one_beside_the_outside() => {
                 self.service().into_iter().chain(of(|_| true)).collect()
             }
-            (Kind::AllButHere, Failure::Connection | Failure::Conversation) if self.is_one_beside_the_outside() => self
-                .own()
-                .iter()
-                .copied()
-                .chain(of(|suspect| suspect != Suspect::Service))
-                .collect(),
-            (Kind::Everywhere, _) if self.is_one_subnet() => reported.clone(),
-            (Kind::Everywhere | Kind::AllButHere, Failure::Name) => of(is_shared)
+            (DifferenceKind::AllButHere, FailedLayer::Connection | FailedLayer::Conversation)
+                if self.is_one_beside_the_outside() =>
+            {
+                self.own()
+                    .iter()
+                    .copied()
+                    .chain(of(|suspect| suspect != Suspect::Service))
+                    .collect()
+            }
+            (DifferenceKind::Everywhere, _) if self.is_one_subnet() => reported.clone(),
+            (DifferenceKind::Everywhere | DifferenceKind::AllButHere, FailedLayer::Name) => of(is_shared)
                 .chain([Suspect::DnsServer, Suspect::PrivateDnsZone])
                 .collect(),
-            (Kind::Everywhere, _) => {
+            (DifferenceKind::Everywhere, _) => {
                 let (before, behind) = if self.outside().is_empty() {
                     (None, self.service())
                 } else {
@@ -216,12 +225,12 @@ impl PatternGroup<'_> {
                     .chain(behind)
                     .collect()
             }
-            (Kind::AllButHere, _) => of(is_shared)
+            (DifferenceKind::AllButHere, _) => of(is_shared)
                 .filter(|suspect| *suspect != Suspect::Service)
                 .chain(self.common())
                 .chain([Suspect::Udr])
                 .collect(),
-            (Kind::Differs, _) => reported.clone(),
+            (DifferenceKind::Differs, _) => reported.clone(),
         };
         let mut known = HashSet::new();
         suspects.into_iter().filter(|suspect| known.insert(*suspect)).collect()
@@ -248,8 +257,8 @@ impl PatternGroup<'_> {
     fn own(&self) -> &'static [Suspect] {
         match self.pattern.causes.first().copied().flatten().map(Cause::ending) {
             // Azure's own rules drop, and never refuse.
-            Some(Ending::Silence) | None => &[Suspect::Nsg, Suspect::Udr, Suspect::VmNicNsg],
-            Some(Ending::NotSent) => &[Suspect::LocalHost],
+            Some(FailureMode::Silence) | None => &[Suspect::Nsg, Suspect::Udr, Suspect::VmNicNsg],
+            Some(FailureMode::NotSent) => &[Suspect::LocalHost],
             Some(_) => &[Suspect::Udr, Suspect::Nva],
         }
     }
@@ -257,7 +266,7 @@ impl PatternGroup<'_> {
     /// What places share that lets nothing pass.
     fn common(&self) -> impl Iterator<Item = Suspect> {
         let rule = match self.pattern.what {
-            Failure::Conversation => Suspect::FirewallApplicationRule,
+            FailedLayer::Conversation => Suspect::FirewallApplicationRule,
             _ => Suspect::FirewallNetworkRule,
         };
         [rule, Suspect::Nva].into_iter()
@@ -266,14 +275,14 @@ impl PatternGroup<'_> {
     /// The service itself, unless somebody else shows: it may be down where nobody answers or its address refuses, and where a
     /// machine outside Azure fares no better. A name server, a deny page and a company's certificate are never the service's.
     fn service(&self) -> Option<Suspect> {
-        let fits = |cause: &Cause| cause.ending() == Ending::Silence || *cause == Cause::TcpRefused;
+        let fits = |cause: &Cause| cause.ending() == FailureMode::Silence || *cause == Cause::TcpRefused;
         let is_anothers = |cause: &Cause| {
             cause.stage() == Some(Stage::Dns)
                 || matches!(cause, Cause::HttpDenied | Cause::TlsUntrusted | Cause::TlsWrongName)
         };
         let causes = || self.pattern.causes.iter().flatten();
         let fails_outside = !self.outside().is_empty() && !causes().any(is_anothers);
-        (self.pattern.what != Failure::Name && (causes().any(fits) || fails_outside)).then_some(Suspect::Service)
+        (self.pattern.what != FailedLayer::Name && (causes().any(fits) || fails_outside)).then_some(Suspect::Service)
     }
 
     fn is_outside(&self, place: usize) -> bool {
@@ -300,9 +309,11 @@ impl PatternGroup<'_> {
 
     /// What may stop a machine outside Azure: nothing of Azure's network.
     fn of_another_network(&self) -> Vec<Suspect> {
-        let service = self.service().filter(|_| self.pattern.kind == Kind::Everywhere);
+        let service = self
+            .service()
+            .filter(|_| self.pattern.kind == DifferenceKind::Everywhere);
         let own = match self.pattern.what {
-            Failure::Name => vec![Suspect::DnsServer, Suspect::LocalHost],
+            FailedLayer::Name => vec![Suspect::DnsServer, Suspect::LocalHost],
             _ => vec![Suspect::LocalHost, Suspect::Proxy, Suspect::Nva],
         };
         service.into_iter().chain(own).collect()
@@ -343,7 +354,7 @@ impl PatternGroup<'_> {
 
     /// Where to look, in words. Where it is said that the service may be down, what else there is.
     fn look(&self, suspects: &[Suspect]) -> String {
-        let is_everywhere = self.pattern.kind == Kind::Everywhere;
+        let is_everywhere = self.pattern.kind == DifferenceKind::Everywhere;
         let is_said = is_everywhere && !self.outside().is_empty() && !self.is_outside_alone();
         let others = suspects
             .iter()
@@ -369,13 +380,13 @@ impl PatternGroup<'_> {
         let failing = at(&pattern.failing);
         let working = at(&pattern.working);
         match (pattern.kind, pattern.what) {
-            (_, Failure::Open) => {
+            (_, FailedLayer::Open) => {
                 parts.push(format!(
                     "{what} that must be blocked {is} open at {failing}, blocked at {working}"
                 ));
                 parts.push(format!("check how traffic gets out at {failing}: {look}"));
             }
-            (_, Failure::Quality) => {
+            (_, FailedLayer::Quality) => {
                 if pattern.failing.is_empty() {
                     parts.push(what);
                 } else {
@@ -385,14 +396,14 @@ impl PatternGroup<'_> {
                     parts.push(format!("reachable at {working}"));
                 }
             }
-            (Kind::OnlyHere, _) => {
+            (DifferenceKind::OnlyHere, _) => {
                 parts.push(format!(
                     "{what} {is} blocked only at {failing}{how}; reachable at {working}"
                 ));
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
                     parts.push("these reports are from one machine, so time may explain the difference".into());
                 }
-                if self.is_beside_a_working_one() && pattern.what == Failure::Connection {
+                if self.is_beside_a_working_one() && pattern.what == FailedLayer::Connection {
                     parts.push(format!(
                         "if {} is the same subnet, its NSG and route table allow this traffic: check {look}",
                         subnet(&self.reports[pattern.failing[0]].report).unwrap_or_default()
@@ -406,14 +417,14 @@ impl PatternGroup<'_> {
                     ));
                 }
             }
-            (Kind::Everywhere, _) => {
+            (DifferenceKind::Everywhere, _) => {
                 parts.push(format!(
                     "{what} {is} blocked at all {} places that tested it{how}",
                     pattern.failing.len()
                 ));
                 parts.push(self.everywhere(&look));
             }
-            (Kind::AllButHere, _) => {
+            (DifferenceKind::AllButHere, _) => {
                 parts.push(format!(
                     "{what} {is} blocked at {failing}{how}, and reachable only at {working}"
                 ));
@@ -433,7 +444,7 @@ impl PatternGroup<'_> {
                     )
                 });
             }
-            (Kind::Differs, _) => {
+            (DifferenceKind::Differs, _) => {
                 parts.push(format!("{what} {is} blocked at {failing}{how}"));
                 if !pattern.working.is_empty() {
                     parts.push(format!(
@@ -459,7 +470,7 @@ impl PatternGroup<'_> {
     fn other_addresses(&self, failing: &str) -> String {
         let pattern = self.pattern;
         let places = || pattern.failing.iter().chain(&pattern.working);
-        if pattern.what == Failure::Name || places().any(|place| self.reports[*place].report.redacted) {
+        if pattern.what == FailedLayer::Name || places().any(|place| self.reports[*place].report.redacted) {
             return String::new();
         }
         let seen: HashMap<(usize, &str), &Endpoint> = places()
@@ -522,7 +533,7 @@ impl PatternGroup<'_> {
             format!("these reports are from one machine, which shows nothing about other places: check {look}")
         } else if self.is_outside_alone() {
             self.another_network(look)
-        } else if self.pattern.what == Failure::Several {
+        } else if self.pattern.what == FailedLayer::Several {
             format!(
                 "they fail in different ways, so each may have its own fault, or a nearer fault hides a shared one: {look}"
             )

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{
     ComparedEndpoint, Comparison,
-    show::{self, Tone},
+    show::{self, PlaceTone},
 };
 use crate::{
     report::{
@@ -63,7 +63,7 @@ struct ComparePage<'a> {
     places: Vec<(EscapedText<'a>, String)>,
     notices: Vec<EscapedText<'a>>,
     conclusions: Vec<ConclusionView<'a>>,
-    groups: Vec<GroupView<'a>>,
+    groups: Vec<ComparedGroupView<'a>>,
     exit: String,
 }
 
@@ -74,13 +74,13 @@ struct ConclusionView<'a> {
 }
 
 /// The endpoints of one dependency.
-struct GroupView<'a> {
+struct ComparedGroupView<'a> {
     title: EscapedText<'a>,
     id: EscapedText<'a>,
-    rows: Vec<RowView<'a>>,
+    rows: Vec<ComparedRowView<'a>>,
 }
 
-struct RowView<'a> {
+struct ComparedRowView<'a> {
     target: EscapedText<'a>,
     need: &'static str,
     /// Whether it is not reachable from somewhere: only such rows are printed.
@@ -88,15 +88,15 @@ struct RowView<'a> {
     cells: Vec<(&'static str, &'static str)>,
 }
 
-fn groups(comparison: &Comparison) -> Vec<GroupView<'_>> {
-    let mut groups: Vec<(&str, GroupView<'_>)> = Vec::new();
+fn groups(comparison: &Comparison) -> Vec<ComparedGroupView<'_>> {
+    let mut groups: Vec<(&str, ComparedGroupView<'_>)> = Vec::new();
     for row in &comparison.endpoints {
         let (id, title) = &row.dependency;
         match groups.last_mut() {
             Some((last, group)) if last == id => group.rows.push(view(row)),
             _ => groups.push((
                 id,
-                GroupView {
+                ComparedGroupView {
                     title: EscapedText(title),
                     id: EscapedText(id),
                     rows: vec![view(row)],
@@ -107,12 +107,12 @@ fn groups(comparison: &Comparison) -> Vec<GroupView<'_>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn view(row: &ComparedEndpoint) -> RowView<'_> {
+fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
     let cell = |state: &Option<_>| {
         let (tone, word) = show::cell(*state);
         (class(tone), word)
     };
-    RowView {
+    ComparedRowView {
         target: EscapedText(show::target(row)),
         need: row.need.as_str(),
         is_amiss: show::is_unwell(row),
@@ -120,11 +120,11 @@ fn view(row: &ComparedEndpoint) -> RowView<'_> {
     }
 }
 
-fn class(tone: Tone) -> &'static str {
+fn class(tone: PlaceTone) -> &'static str {
     match tone {
-        Tone::Good => "good",
-        Tone::Doubtful => "doubtful",
-        Tone::Bad => "bad",
-        Tone::Quiet => "quiet",
+        PlaceTone::Good => "good",
+        PlaceTone::Doubtful => "doubtful",
+        PlaceTone::Bad => "bad",
+        PlaceTone::Quiet => "quiet",
     }
 }

@@ -64,7 +64,7 @@ fn matrix(comparison: &Comparison) -> String {
             .seen
             .iter()
             .map(|state| match show::cell(*state) {
-                (show::Tone::Bad, word) => format!("**{word}**"),
+                (show::PlaceTone::Bad, word) => format!("**{word}**"),
                 (_, word) => word.to_owned(),
             })
             .collect();

@@ -1,6 +1,6 @@
 //! What keeps reports from being alike.
 
-use super::{ComparedEndpoint, Named, conclusion::is_one_machine, is_blind};
+use super::{ComparedEndpoint, NamedReport, conclusion::is_one_machine, is_blind};
 use crate::{
     elsewhere::APART,
     model::{Report, Standing, Verdict},
@@ -11,10 +11,10 @@ use crate::{
 const NAMED: usize = 4;
 
 /// A sentence for whatever the reader should know before the matrix.
-pub(super) fn notices(reports: &[Named], rows: &[ComparedEndpoint]) -> Vec<String> {
+pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec<String> {
     let mut notices = Vec::new();
     notices.extend(one_machine(reports));
-    let of = |is_so: &dyn Fn(&Named) -> bool| -> Option<String> {
+    let of = |is_so: &dyn Fn(&NamedReport) -> bool| -> Option<String> {
         let names: Vec<&str> = reports
             .iter()
             .filter(|named| is_so(named))
@@ -79,7 +79,7 @@ const VALUES: [(&str, &str, ReportValue); 4] = [
 ];
 
 /// Says which value each place has, where they differ.
-fn other(reports: &[Named], what: &str, why: &str, value: ReportValue) -> Option<String> {
+fn other(reports: &[NamedReport], what: &str, why: &str, value: ReportValue) -> Option<String> {
     let values: Vec<String> = reports.iter().map(|named| value(&named.report)).collect();
     let distinct = words::distinct(values.iter().map(String::as_str));
     if distinct.len() < 2 {
@@ -94,8 +94,8 @@ fn other(reports: &[Named], what: &str, why: &str, value: ReportValue) -> Option
     Some(format!("{what}: {}; {why}", each.join(", ")))
 }
 
-fn one_machine(reports: &[Named]) -> Option<String> {
-    let same = |named: &&Named| {
+fn one_machine(reports: &[NamedReport]) -> Option<String> {
+    let same = |named: &&NamedReport| {
         let mut others = reports.iter().filter(|other| !std::ptr::eq(*other, *named));
         others.any(|other| is_one_machine(&named.report, &other.report))
     };
@@ -109,7 +109,7 @@ fn one_machine(reports: &[Named]) -> Option<String> {
     })
 }
 
-fn apart(reports: &[Named]) -> Option<String> {
+fn apart(reports: &[NamedReport]) -> Option<String> {
     let first = reports.iter().min_by_key(|named| named.report.started_at)?;
     let last = reports.iter().max_by_key(|named| named.report.started_at)?;
     let between = last.report.started_at.duration_since(first.report.started_at);
@@ -124,7 +124,7 @@ fn apart(reports: &[Named]) -> Option<String> {
 }
 
 /// What was left out by hand, where not everywhere alike.
-fn scopes(reports: &[Named]) -> Option<String> {
+fn scopes(reports: &[NamedReport]) -> Option<String> {
     let flags: Vec<String> = reports.iter().map(|named| named.report.selection.flags()).collect();
     if flags.windows(2).all(|pair| pair[0] == pair[1]) {
         return None;

@@ -1,6 +1,6 @@
 //! What every form for people shows: the headline, what stands in a cell, which rows are worth a line.
 
-use super::{ComparedEndpoint, Comparison, Kind, Place};
+use super::{ComparedEndpoint, Comparison, DifferenceKind, Place};
 use crate::{
     diff::EndpointState,
     model::{Cause, Need, Verdict},
@@ -9,7 +9,7 @@ use crate::{
 
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(super) enum PlaceTone {
     /// All is well.
     Good,
     /// It differs, or is not known.
@@ -21,28 +21,28 @@ pub(super) enum Tone {
 }
 
 /// The comparison in one word and one sentence.
-pub(super) fn headline(comparison: &Comparison) -> (Tone, &'static str, String) {
+pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, String) {
     let counted = || comparison.endpoints.iter().filter(|row| row.need != Need::Documented);
     let (tone, word) = if counted().any(|row| row.need == Need::Required && row.is_amiss()) {
-        (Tone::Bad, "BLOCKED")
+        (PlaceTone::Bad, "BLOCKED")
     } else if counted().any(|row| !row.agrees()) {
-        (Tone::Doubtful, "DIFFERENT")
+        (PlaceTone::Doubtful, "DIFFERENT")
     } else {
-        (Tone::Good, "ALIKE")
+        (PlaceTone::Good, "ALIKE")
     };
-    let of = |kind: Kind| comparison.conclusions.iter().filter(move |it| it.kind == kind);
-    let sum = |kind: Kind| of(kind).map(|it| it.endpoints.len()).sum::<usize>();
+    let of = |kind: DifferenceKind| comparison.conclusions.iter().filter(move |it| it.kind == kind);
+    let sum = |kind: DifferenceKind| of(kind).map(|it| it.endpoints.len()).sum::<usize>();
     let mut parts: Vec<(usize, String)> = Vec::new();
     for place in &comparison.vantages {
         let here = |kind| of(kind).filter(|it| it.vantages == [place.name.clone()]);
         let endpoints = |kind| here(kind).map(|it| it.endpoints.len()).sum::<usize>();
-        parts.push((endpoints(Kind::OnlyHere), format!("only at {}", place.name)));
+        parts.push((endpoints(DifferenceKind::OnlyHere), format!("only at {}", place.name)));
         parts.push((
-            endpoints(Kind::AllButHere),
+            endpoints(DifferenceKind::AllButHere),
             format!("everywhere except at {}", place.name),
         ));
     }
-    parts.push((sum(Kind::Everywhere), "everywhere".into()));
+    parts.push((sum(DifferenceKind::Everywhere), "everywhere".into()));
     parts.retain(|(endpoints, _)| *endpoints > 0);
     let told = parts
         .iter()
@@ -54,8 +54,8 @@ pub(super) fn headline(comparison: &Comparison) -> (Tone, &'static str, String) 
         });
     let told: Vec<String> = told.collect();
     let mut sentence = list(&told.iter().map(String::as_str).collect::<Vec<_>>(), 6);
-    let differing = words::count(sum(Kind::Differs), "endpoint");
-    match (sum(Kind::Differs), sentence.is_empty()) {
+    let differing = words::count(sum(DifferenceKind::Differs), "endpoint");
+    match (sum(DifferenceKind::Differs), sentence.is_empty()) {
         (0, _) => {}
         (1, true) => sentence = format!("{differing} differs between places"),
         (_, true) => sentence = format!("{differing} differ between places"),
@@ -80,15 +80,17 @@ pub(super) fn place(place: &Place) -> String {
 }
 
 /// What a place saw, in a word.
-pub(super) fn cell(state: Option<EndpointState>) -> (Tone, &'static str) {
-    let Some(state) = state else { return (Tone::Quiet, "-") };
+pub(super) fn cell(state: Option<EndpointState>) -> (PlaceTone, &'static str) {
+    let Some(state) = state else {
+        return (PlaceTone::Quiet, "-");
+    };
     let cause = state.cause.map(Cause::as_str);
     match state.verdict {
-        Verdict::Reachable => (Tone::Good, "ok"),
-        Verdict::Degraded => (Tone::Doubtful, "degraded"),
-        Verdict::Blocked => (Tone::Bad, cause.unwrap_or("blocked")),
-        Verdict::Unproven => (Tone::Doubtful, "unproven"),
-        Verdict::NotTested => (Tone::Quiet, "not tested"),
+        Verdict::Reachable => (PlaceTone::Good, "ok"),
+        Verdict::Degraded => (PlaceTone::Doubtful, "degraded"),
+        Verdict::Blocked => (PlaceTone::Bad, cause.unwrap_or("blocked")),
+        Verdict::Unproven => (PlaceTone::Doubtful, "unproven"),
+        Verdict::NotTested => (PlaceTone::Quiet, "not tested"),
     }
 }
 

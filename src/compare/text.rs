@@ -4,7 +4,7 @@ use anstyle::Style;
 
 use super::{
     ComparedEndpoint, Comparison,
-    show::{self, Tone},
+    show::{self, PlaceTone},
 };
 use crate::{
     report::{
@@ -116,7 +116,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison) {
 
 /// What was seen, each with all of the places that saw it.
 fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
-    let mut seen: Vec<((Tone, &str), Vec<&str>)> = Vec::new();
+    let mut seen: Vec<((PlaceTone, &str), Vec<&str>)> = Vec::new();
     for (state, name) in row.seen.iter().zip(names) {
         let cell = show::cell(*state);
         match seen.iter_mut().find(|(known, _)| *known == cell) {
@@ -131,11 +131,11 @@ fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
     }
 }
 
-fn style_of(tone: Tone) -> Style {
+fn style_of(tone: PlaceTone) -> Style {
     match tone {
-        Tone::Good => style::GOOD,
-        Tone::Doubtful => style::DOUBTFUL,
-        Tone::Bad => style::BAD,
-        Tone::Quiet => style::QUIET,
+        PlaceTone::Good => style::GOOD,
+        PlaceTone::Doubtful => style::DOUBTFUL,
+        PlaceTone::Bad => style::BAD,
+        PlaceTone::Quiet => style::QUIET,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{context::Context, dns, hello, socket, tls};
 use crate::{
-    diagnosis::outcome::{Outcome, Standing},
+    diagnosis::outcome::{AttemptVerdict, Outcome},
     model::{Cause, Protocol, Stage, Transport},
     net::{dns::DnsEnd, tcp::TcpEnd, udp::UdpEnd},
     plan::Endpoint,
@@ -21,11 +21,11 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
     match attempt.not_dialled {
         Some(NotDialled::Sinkhole) => {
             let seen = "not a possible address of the service, so no connection was tried";
-            return outcome.settle(Standing::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
+            return outcome.settle(AttemptVerdict::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
         }
         Some(NotDialled::NoSocket) => {
             let seen = "the run ended before a socket was available";
-            return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, seen);
+            return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, seen);
         }
         None => {}
     }
@@ -34,7 +34,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
         Protocol::Ntp => time_server(outcome, attempt),
         _ if endpoint.transport == Transport::Udp => {
             let seen = "no protocol to test on this port";
-            outcome.settle(Standing::Untried(Cause::NotOutbound), Stage::Dns, seen)
+            outcome.settle(AttemptVerdict::Untried(Cause::NotOutbound), Stage::Dns, seen)
         }
         _ => over_tcp(outcome, endpoint, attempt, context),
     }
@@ -42,7 +42,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
 
 fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let Some(tcp) = &attempt.tcp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not tried");
+        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not tried");
     };
     match &tcp.end {
         TcpEnd::Open => outcome.tcp = Some(Ok(())),
@@ -56,12 +56,12 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
             } else {
                 silence(*syns, tcp.duration)
             };
-            return outcome.settle(Standing::Failed(Cause::TcpTimeout), Stage::Tcp, seen);
+            return outcome.settle(AttemptVerdict::Failed(Cause::TcpTimeout), Stage::Tcp, seen);
         }
         TcpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_tcp(failure, tcp.duration);
             outcome.tcp = Some(Err(cause));
-            return outcome.settle(Standing::failed(cause), Stage::Tcp, seen);
+            return outcome.settle(AttemptVerdict::failed(cause), Stage::Tcp, seen);
         }
     }
     if endpoint.protocol == Protocol::Tcp {
@@ -71,7 +71,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         } else {
             "the connection was accepted, but nothing proves which host accepted it"
         };
-        return outcome.settle(Standing::Unproven(None), Stage::Tcp, seen);
+        return outcome.settle(AttemptVerdict::Unproven(None), Stage::Tcp, seen);
     }
     let mut proof = None;
     if let Some(prelude) = &attempt.prelude {
@@ -89,9 +89,9 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         outcome.tls = Some(judged.standing.step());
         outcome.evidence = judged.evidence;
         asked = handshake.asked_for_certificate;
-        if judged.standing != Standing::Proved || attempt.hello.is_none() {
+        if judged.standing != AttemptVerdict::Proved || attempt.hello.is_none() {
             let seen = match (judged.standing, proof) {
-                (Standing::Proved, Some(proof)) => format!("{proof}, then {}", judged.seen),
+                (AttemptVerdict::Proved, Some(proof)) => format!("{proof}, then {}", judged.seen),
                 _ => judged.seen,
             };
             return outcome.settle(judged.standing, Stage::Tls, seen);
@@ -100,7 +100,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     }
     let Some(hello) = &attempt.hello else {
         return outcome.settle(
-            Standing::Failed(Cause::HelloTimeout),
+            AttemptVerdict::Failed(Cause::HelloTimeout),
             Stage::Hello,
             "the exchange did not start",
         );
@@ -119,7 +119,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
 
 fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.dns else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not queried");
+        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let judged = dns::judge_server(exchange);
     outcome.evidence = judged.evidence;
@@ -134,25 +134,25 @@ fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
 
 fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.ntp else {
-        return outcome.settle(Standing::Untried(Cause::Deadline), Stage::Dns, "not queried");
+        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let (standing, seen) = match &exchange.end {
-        UdpEnd::Replied(reply) => (Standing::Proved, reply.proof()),
+        UdpEnd::Replied(reply) => (AttemptVerdict::Proved, reply.proof()),
         UdpEnd::Silent if exchange.ignored.is_empty() => {
             let seen = format!(
                 "no reply to {} within {}",
                 words::count(exchange.sent, "datagram"),
                 words::duration(exchange.duration)
             );
-            (Standing::Failed(Cause::HelloTimeout), seen)
+            (AttemptVerdict::Failed(Cause::HelloTimeout), seen)
         }
         UdpEnd::Silent => {
             let seen = format!("only invalid replies came: {}", exchange.ignored.join("; "));
-            (Standing::Failed(Cause::HelloUnexpected), seen)
+            (AttemptVerdict::Failed(Cause::HelloUnexpected), seen)
         }
         UdpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_udp(failure, exchange.duration);
-            (Standing::failed(cause), seen)
+            (AttemptVerdict::failed(cause), seen)
         }
     };
     outcome.hello = Some(standing.step());

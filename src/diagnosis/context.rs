@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     net::dns::DnsEnd,
-    plan::{Destination, Endpoint, Plan},
+    plan::{DialTarget, Endpoint, Plan},
     probe::{
         Run,
         clock::{self, Measured},
@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
         let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {
             // One whose test was left out has no row to say that it is down.
-            if let Destination::NameServer(server) = endpoint.destination
+            if let DialTarget::NameServer(server) = endpoint.destination
                 && endpoint.untested.is_none()
             {
                 planned.insert(server);

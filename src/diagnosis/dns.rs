@@ -8,10 +8,10 @@ use self::hidden::{Hidden, hidden};
 use super::{context::Context, socket};
 use crate::{
     address,
-    diagnosis::outcome::{Judged, Standing},
+    diagnosis::outcome::{AttemptVerdict, Judged},
     model::Cause,
     net::{
-        dns::{Answer, DnsEnd, DnsExchange},
+        dns::{DnsAnswer, DnsEnd, DnsExchange},
         tcp::{TcpEnd, TcpTrace},
     },
     probe::trace::{NameTrace, ServerReply},
@@ -20,7 +20,7 @@ use crate::{
 
 /// What a name lookup amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lookup {
+pub(super) struct LookupOutcome {
     /// Why there is no address to dial, and one sentence about it.
     pub failure: Option<(Cause, String)>,
     /// What was seen, a sentence each.
@@ -32,13 +32,13 @@ pub(super) struct Lookup {
 }
 
 /// Judges what the configured servers said of `host`.
-pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup {
+pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> LookupOutcome {
     // The probe went on with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
     let Some(decision) = trace.decision() else {
         let detail = "this machine has no name server: see /etc/resolv.conf, or pass --dns-server".to_string();
         let evidence = vec![detail.clone()];
-        return Lookup {
+        return LookupOutcome {
             failure: Some((Cause::LocalFault, detail)),
             evidence,
             doubt: None,
@@ -91,7 +91,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> Lookup 
     {
         evidence.push(format!("alias chain: {host} -> {}", answer.cnames.join(" -> ")));
     }
-    Lookup {
+    LookupOutcome {
         failure,
         evidence,
         doubt,
@@ -234,13 +234,13 @@ fn differs(decision: &ServerReply, other: &ServerReply, context: &Context) -> bo
         // A server that fails altogether is a matter of its own endpoint, where the plan has one.
         return !context.is_down_and_planned(other.v4.server);
     }
-    let (ours, theirs) = (Kind::of(decision), Kind::of(other));
+    let (ours, theirs) = (AnswerKind::of(decision), AnswerKind::of(other));
     ours != theirs
 }
 
 /// What kind of answer a server gave.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum AnswerKind {
     Nothing,
     Sinkhole,
     PrivateLink,
@@ -248,7 +248,7 @@ enum Kind {
     Public,
 }
 
-impl Kind {
+impl AnswerKind {
     fn of(reply: &ServerReply) -> Self {
         let addresses = reply.addresses();
         let all = |test: fn(IpAddr) -> bool| addresses.iter().all(|address| test(*address));
@@ -284,7 +284,7 @@ fn describe(reply: &ServerReply) -> String {
 }
 
 /// Aliases of private endpoints run through a `privatelink` zone.
-fn has_private_link(answer: &Answer) -> bool {
+fn has_private_link(answer: &DnsAnswer) -> bool {
     answer
         .cnames
         .iter()
@@ -300,7 +300,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
     let (standing, seen) = if exchange.truncated {
         // A cut reply is a reply: whether TCP works is for the other endpoint of this server.
-        (Standing::Proved, "DNS reply over UDP, truncated".to_string())
+        (AttemptVerdict::Proved, "DNS reply over UDP, truncated".to_string())
     } else {
         match &exchange.end {
             DnsEnd::Answered(answer) => answered(answer),
@@ -317,18 +317,18 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
                     _ => connection(trace),
                 };
                 return Judged {
-                    standing: Standing::failed(cause),
+                    standing: AttemptVerdict::failed(cause),
                     seen,
                     evidence,
                 };
             }
             DnsEnd::Failed(failure) => {
                 let (cause, seen) = socket::over_udp(failure, exchange.duration);
-                (Standing::failed(cause), seen)
+                (AttemptVerdict::failed(cause), seen)
             }
             DnsEnd::Silent { .. } | DnsEnd::Unanswered { .. } => {
                 let (cause, seen) = unanswered(exchange);
-                (Standing::failed(cause), seen)
+                (AttemptVerdict::failed(cause), seen)
             }
         }
     };
@@ -339,8 +339,8 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     }
 }
 
-fn answered(answer: &Answer) -> (Standing, String) {
-    let failed = |cause, seen: String| (Standing::Failed(cause), seen);
+fn answered(answer: &DnsAnswer) -> (AttemptVerdict, String) {
+    let failed = |cause, seen: String| (AttemptVerdict::Failed(cause), seen);
     let by_policy = hidden("", answer) == Some(Hidden::ByPolicy);
     match answer.rcode.as_str() {
         "NOERROR" if by_policy => failed(
@@ -358,7 +358,7 @@ fn answered(answer: &Answer) -> (Standing, String) {
             )
         }
         "NOERROR" => (
-            Standing::Proved,
+            AttemptVerdict::Proved,
             format!(
                 "DNS reply with {}",
                 words::count(answer.addresses.len() + answer.further, "address")

@@ -9,16 +9,16 @@ use std::cmp::Reverse;
 
 use super::{
     fix,
-    grounds::Weight,
+    grounds::EvidenceWeight,
     handover, reconcile,
     refutation::Refutation,
-    rule::{Account, Group, Rule},
+    rule::{Account, FindingGroup, FindingRule},
     view::{ProbedEndpoint, RunView},
     way,
 };
 use crate::{
     import::OWN_HOSTNAMES,
-    model::{Cause, Confidence, Ending, Finding, FindingKind, Need, Stage, Suspect, Verdict},
+    model::{Cause, Confidence, FailureMode, Finding, FindingKind, Need, Stage, Suspect, Verdict},
 };
 
 mod backend_ca;
@@ -55,7 +55,7 @@ mod subnets;
 mod unprobed;
 
 /// The widest cause first.
-pub static RULES: &[Rule] = &[
+pub static RULES: &[FindingRule] = &[
     open::OPEN,
     open::NEVER_TRIED,
     local::FIREWALL,
@@ -121,9 +121,9 @@ pub static RULES: &[Rule] = &[
 const MOST_EVIDENCE: usize = 6;
 
 /// A finding before it gets the shape of a report.
-struct Found<'a> {
+struct FindingDraft<'a> {
     kind: FindingKind,
-    group: Group<'a>,
+    group: FindingGroup<'a>,
     account: Account,
     confidence: Confidence,
 }
@@ -135,19 +135,19 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
     let is_refuted = Refutation::of(view).is_some();
     for rule in RULES {
         for group in rule.claims.groups(view, &unexplained) {
-            if let Some(finding) = Found::by(rule, view, group, is_refuted) {
+            if let Some(finding) = FindingDraft::by(rule, view, group, is_refuted) {
                 unexplained.retain(|row| !finding.group.rows.iter().any(|other| other.index == row.index));
                 found.push(finding);
             }
         }
     }
-    found.sort_by_key(Found::weight);
+    found.sort_by_key(FindingDraft::weight);
     found.into_iter().map(|finding| finding.finish(view)).collect()
 }
 
-impl<'a> Found<'a> {
+impl<'a> FindingDraft<'a> {
     /// What a rule says of a group; `None` where its grounds refute it.
-    fn by(rule: &Rule, view: &RunView<'a>, group: Group<'a>, are_rules_refuted: bool) -> Option<Self> {
+    fn by(rule: &FindingRule, view: &RunView<'a>, group: FindingGroup<'a>, are_rules_refuted: bool) -> Option<Self> {
         let mut account = (rule.describe)(view, &group);
         far_side(&group.rows, &mut account);
         if !rule.kind.is_about_the_line() {
@@ -190,7 +190,7 @@ impl<'a> Found<'a> {
         let stops_activation = self.stops_activation();
         let Self {
             kind,
-            group: Group { scope, rows },
+            group: FindingGroup { scope, rows },
             account,
             confidence,
         } = self;
@@ -223,12 +223,12 @@ impl<'a> Found<'a> {
 
 /// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
 fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
-    let is_silence = |row: &ProbedEndpoint<'_>| row.cause().is_some_and(|cause| cause.ending() == Ending::Silence);
+    let is_silence = |row: &ProbedEndpoint<'_>| row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence);
     let doubt = "other connections in this run needed retransmission, so the missing replies may be random packet loss";
     if view.line.is_poor() && rows.iter().any(is_silence) {
-        account.grounds.add(Weight::Contradicts, doubt);
+        account.grounds.add(EvidenceWeight::Contradicts, doubt);
     } else if rows.iter().any(|row| loss::is_chance(view, row)) {
-        account.grounds.add(Weight::LeavesOpen, doubt);
+        account.grounds.add(EvidenceWeight::LeavesOpen, doubt);
     }
 }
 

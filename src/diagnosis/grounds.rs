@@ -8,7 +8,7 @@ use crate::model::{Basis, Confidence};
 
 /// What an observation does for a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum EvidenceWeight {
     /// It supports the finding, as far as that goes.
     Supports(Basis),
     /// Something in the same run fits another reading better. The finding names that reading.
@@ -27,7 +27,7 @@ pub enum Weight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ground {
     /// What it does for the finding.
-    pub weight: Weight,
+    pub weight: EvidenceWeight,
     /// The sentence, without a full stop.
     pub sentence: String,
 }
@@ -38,7 +38,7 @@ pub struct Grounds(Vec<Ground>);
 
 impl Grounds {
     /// Adds an observation.
-    pub fn add(&mut self, weight: Weight, sentence: impl Into<String>) {
+    pub fn add(&mut self, weight: EvidenceWeight, sentence: impl Into<String>) {
         self.0.push(Ground {
             weight,
             sentence: sentence.into(),
@@ -48,61 +48,61 @@ impl Grounds {
     /// With an observation that nothing else makes.
     #[must_use]
     pub fn proof(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Supports(Basis::Proof), sentence)
+        self.with(EvidenceWeight::Supports(Basis::Proof), sentence)
     }
 
     /// With an observation that mostly this makes.
     #[must_use]
     pub fn pattern(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Supports(Basis::Pattern), sentence)
+        self.with(EvidenceWeight::Supports(Basis::Pattern), sentence)
     }
 
     /// With an observation that this makes among others.
     #[must_use]
     pub fn sign(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Supports(Basis::Ambiguous), sentence)
+        self.with(EvidenceWeight::Supports(Basis::Ambiguous), sentence)
     }
 
     /// With something that fits another reading better.
     #[must_use]
     pub fn against(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Contradicts, sentence)
+        self.with(EvidenceWeight::Contradicts, sentence)
     }
 
     /// With something else that would look the same.
     #[must_use]
     pub fn open(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::LeavesOpen, sentence)
+        self.with(EvidenceWeight::LeavesOpen, sentence)
     }
 
     /// With endpoints that are counted in for no more than a sign.
     #[must_use]
     pub fn carried(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Carries(Basis::Ambiguous), sentence)
+        self.with(EvidenceWeight::Carries(Basis::Ambiguous), sentence)
     }
 
     /// With something that weighs nothing.
     #[must_use]
     pub fn note(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Tells, sentence)
+        self.with(EvidenceWeight::Tells, sentence)
     }
 
     /// With something that cannot be if the finding is true.
     #[must_use]
     pub fn refuted(self, sentence: impl Into<String>) -> Self {
-        self.with(Weight::Refutes, sentence)
+        self.with(EvidenceWeight::Refutes, sentence)
     }
 
     /// With an observation.
     #[must_use]
-    pub fn with(mut self, weight: Weight, sentence: impl Into<String>) -> Self {
+    pub fn with(mut self, weight: EvidenceWeight, sentence: impl Into<String>) -> Self {
         self.add(weight, sentence);
         self
     }
 
     /// With further observations of one weight.
     #[must_use]
-    pub fn all(mut self, weight: Weight, sentences: impl IntoIterator<Item = String>) -> Self {
+    pub fn all(mut self, weight: EvidenceWeight, sentences: impl IntoIterator<Item = String>) -> Self {
         for sentence in sentences {
             self.add(weight, sentence);
         }
@@ -120,7 +120,7 @@ impl Grounds {
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.0
-            .retain(|ground| !matches!(ground.weight, Weight::LeavesOpen | Weight::Carries(_)));
+            .retain(|ground| !matches!(ground.weight, EvidenceWeight::LeavesOpen | EvidenceWeight::Carries(_)));
         self
     }
 
@@ -134,12 +134,12 @@ impl Grounds {
         let mut open = false;
         for ground in &self.0 {
             match ground.weight {
-                Weight::Supports(basis) => support = support.max(Confidence::from(basis)),
-                Weight::LeavesOpen => open = true,
-                Weight::Carries(basis) => most = most.min(Confidence::from(basis)),
-                Weight::Contradicts => most = most.min(Confidence::Medium),
-                Weight::Tells => {}
-                Weight::Refutes => return None,
+                EvidenceWeight::Supports(basis) => support = support.max(Confidence::from(basis)),
+                EvidenceWeight::LeavesOpen => open = true,
+                EvidenceWeight::Carries(basis) => most = most.min(Confidence::from(basis)),
+                EvidenceWeight::Contradicts => most = most.min(Confidence::Medium),
+                EvidenceWeight::Tells => {}
+                EvidenceWeight::Refutes => return None,
             }
         }
         let support = match support {
@@ -152,13 +152,13 @@ impl Grounds {
 
     /// The sentences, those first that weigh most: what shows it, what speaks against it, what suggests it, what stays open.
     pub fn sentences(&self) -> Vec<String> {
-        let rank = |weight: Weight| match weight {
-            Weight::Supports(Basis::Proof) => 0,
-            Weight::Contradicts => 1,
-            Weight::Supports(_) => 2,
-            Weight::LeavesOpen | Weight::Carries(_) => 3,
-            Weight::Tells => 4,
-            Weight::Refutes => 5,
+        let rank = |weight: EvidenceWeight| match weight {
+            EvidenceWeight::Supports(Basis::Proof) => 0,
+            EvidenceWeight::Contradicts => 1,
+            EvidenceWeight::Supports(_) => 2,
+            EvidenceWeight::LeavesOpen | EvidenceWeight::Carries(_) => 3,
+            EvidenceWeight::Tells => 4,
+            EvidenceWeight::Refutes => 5,
         };
         let mut grounds: Vec<&Ground> = self.0.iter().collect();
         grounds.sort_by_key(|ground| rank(ground.weight));
@@ -186,21 +186,21 @@ impl From<Basis> for Confidence {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Basis, Confidence, Grounds, Weight};
+    use super::{Basis, Confidence, EvidenceWeight, Grounds};
 
-    const WEIGHTS: [Weight; 9] = [
-        Weight::Supports(Basis::Proof),
-        Weight::Supports(Basis::Pattern),
-        Weight::Supports(Basis::Ambiguous),
-        Weight::Contradicts,
-        Weight::LeavesOpen,
-        Weight::Tells,
-        Weight::Refutes,
-        Weight::Carries(Basis::Pattern),
-        Weight::Carries(Basis::Ambiguous),
+    const WEIGHTS: [EvidenceWeight; 9] = [
+        EvidenceWeight::Supports(Basis::Proof),
+        EvidenceWeight::Supports(Basis::Pattern),
+        EvidenceWeight::Supports(Basis::Ambiguous),
+        EvidenceWeight::Contradicts,
+        EvidenceWeight::LeavesOpen,
+        EvidenceWeight::Tells,
+        EvidenceWeight::Refutes,
+        EvidenceWeight::Carries(Basis::Pattern),
+        EvidenceWeight::Carries(Basis::Ambiguous),
     ];
 
-    fn grounds(weights: &[Weight]) -> Grounds {
+    fn grounds(weights: &[EvidenceWeight]) -> Grounds {
         weights
             .iter()
             .fold(Grounds::default(), |grounds, weight| grounds.with(*weight, "seen"))
@@ -214,14 +214,17 @@ mod tests {
             (&WEIGHTS[1..2], Some(Confidence::High)),
             (&WEIGHTS[2..3], Some(Confidence::Medium)),
             (&[WEIGHTS[2], WEIGHTS[0]], Some(Confidence::Certain)),
-            (&[WEIGHTS[0], Weight::LeavesOpen], Some(Confidence::High)),
-            (&[WEIGHTS[1], Weight::LeavesOpen], Some(Confidence::Medium)),
-            (&[WEIGHTS[2], Weight::LeavesOpen], Some(Confidence::Medium)),
-            (&[WEIGHTS[0], Weight::Contradicts], Some(Confidence::Medium)),
-            (&[WEIGHTS[0], Weight::Refutes], None),
-            (&[WEIGHTS[0], Weight::Carries(Basis::Pattern)], Some(Confidence::High)),
+            (&[WEIGHTS[0], EvidenceWeight::LeavesOpen], Some(Confidence::High)),
+            (&[WEIGHTS[1], EvidenceWeight::LeavesOpen], Some(Confidence::Medium)),
+            (&[WEIGHTS[2], EvidenceWeight::LeavesOpen], Some(Confidence::Medium)),
+            (&[WEIGHTS[0], EvidenceWeight::Contradicts], Some(Confidence::Medium)),
+            (&[WEIGHTS[0], EvidenceWeight::Refutes], None),
             (
-                &[WEIGHTS[0], Weight::Carries(Basis::Ambiguous)],
+                &[WEIGHTS[0], EvidenceWeight::Carries(Basis::Pattern)],
+                Some(Confidence::High),
+            ),
+            (
+                &[WEIGHTS[0], EvidenceWeight::Carries(Basis::Ambiguous)],
                 Some(Confidence::Medium),
             ),
         ] {
@@ -246,11 +249,11 @@ mod tests {
         fn one_more_doubt_never_makes_surer(
             weights in proptest::collection::vec(proptest::sample::select(WEIGHTS.to_vec()), 0..8),
             doubt in proptest::sample::select(vec![
-                Weight::Refutes,
-                Weight::Contradicts,
-                Weight::LeavesOpen,
-                Weight::Carries(Basis::Pattern),
-                Weight::Carries(Basis::Ambiguous),
+                EvidenceWeight::Refutes,
+                EvidenceWeight::Contradicts,
+                EvidenceWeight::LeavesOpen,
+                EvidenceWeight::Carries(Basis::Pattern),
+                EvidenceWeight::Carries(Basis::Ambiguous),
             ]),
             at in any::<proptest::sample::Index>(),
         ) {

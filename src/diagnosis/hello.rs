@@ -2,8 +2,8 @@
 
 use super::http;
 use crate::{
-    diagnosis::outcome::{Judged, Standing},
-    hello::{End, Reply},
+    diagnosis::outcome::{AttemptVerdict, Judged},
+    hello::{ExchangeEnd, ProtocolReply},
     model::{Cause, Protocol},
     plan::Endpoint,
     probe::trace::Hello,
@@ -13,10 +13,10 @@ use crate::{
 /// What is said before TLS (TDS PRELOGIN, the first AMQP header).
 pub(super) fn before_tls(hello: &Hello) -> Judged {
     match &hello.greeting.end {
-        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
         end => {
             let (cause, seen) = ended(end, hello);
-            Judged::new(Standing::Failed(cause), seen)
+            Judged::new(AttemptVerdict::Failed(cause), seen)
         }
     }
 }
@@ -24,15 +24,20 @@ pub(super) fn before_tls(hello: &Hello) -> Judged {
 /// Behind a verified handshake the service is proved already: every reply confirms it, and a cut shakes it.
 pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
-        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
-        End::Foreign { why } => Judged::new(Standing::Proved, format!("verified certificate, then {why}")),
-        End::Reset | End::Closed | End::Alert(_) if asked_for_certificate => Judged::new(
-            Standing::Proved,
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
+        ExchangeEnd::Foreign { why } => {
+            Judged::new(AttemptVerdict::Proved, format!("verified certificate, then {why}"))
+        }
+        ExchangeEnd::Reset | ExchangeEnd::Closed | ExchangeEnd::Alert(_) if asked_for_certificate => Judged::new(
+            AttemptVerdict::Proved,
             "verified certificate; it requires a client certificate, as this service does",
         ),
         end => {
             let (cause, seen) = ended(end, hello);
-            Judged::new(Standing::Shaken(cause), format!("verified certificate, then {seen}"))
+            Judged::new(
+                AttemptVerdict::Shaken(cause),
+                format!("verified certificate, then {seen}"),
+            )
         }
     }
 }
@@ -40,27 +45,27 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
 /// A conversation without TLS, which must prove the service by itself.
 pub(super) fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
-        End::Replied(Reply::Http(reply)) => http::judge(endpoint, reply),
-        End::Replied(reply) => Judged::new(Standing::Proved, said(reply)),
+        ExchangeEnd::Replied(ProtocolReply::Http(reply)) => http::judge(endpoint, reply),
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
         // Whatever answers on port 80 let us through; it just is not the object that was asked for.
-        End::Foreign { why } if endpoint.protocol == Protocol::Http => {
-            Judged::new(Standing::Unproven(Some(Cause::HelloUnexpected)), why.clone())
+        ExchangeEnd::Foreign { why } if endpoint.protocol == Protocol::Http => {
+            Judged::new(AttemptVerdict::Unproven(Some(Cause::HelloUnexpected)), why.clone())
         }
         end => {
             let (cause, seen) = ended(end, hello);
-            Judged::new(Standing::Failed(cause), seen)
+            Judged::new(AttemptVerdict::Failed(cause), seen)
         }
     }
 }
 
-fn said(reply: &Reply) -> String {
+fn said(reply: &ProtocolReply) -> String {
     match reply {
-        Reply::Spoke { proof } | Reply::Upgrade { proof } => proof.clone(),
-        Reply::Http(reply) => http::status_line(reply),
+        ProtocolReply::Spoke { proof } | ProtocolReply::Upgrade { proof } => proof.clone(),
+        ProtocolReply::Http(reply) => http::status_line(reply),
     }
 }
 
-fn ended(end: &End, hello: &Hello) -> (Cause, String) {
+fn ended(end: &ExchangeEnd, hello: &Hello) -> (Cause, String) {
     let after = words::duration(hello.duration);
     let received = &hello.greeting.received;
     let but = if received.is_empty() {
@@ -69,29 +74,31 @@ fn ended(end: &End, hello: &Hello) -> (Cause, String) {
         format!(", after {}", excerpt(received))
     };
     match end {
-        End::Reset => (
+        ExchangeEnd::Reset => (
             Cause::HelloReset,
             format!("accepted, then reset after our request ({after}){but}"),
         ),
-        End::Closed => (
+        ExchangeEnd::Closed => (
             Cause::HelloClosed,
             format!("accepted, then closed after our request ({after}){but}"),
         ),
-        End::TimedOut => (
+        ExchangeEnd::TimedOut => (
             Cause::HelloTimeout,
             format!("accepted, then no reply to our request for {after}{but}"),
         ),
-        End::Alert(alert) => (
+        ExchangeEnd::Alert(alert) => (
             Cause::HelloClosed,
             format!("the TLS alert {alert} in answer to our request"),
         ),
-        End::Foreign { why } => (
+        ExchangeEnd::Foreign { why } => (
             Cause::HelloUnexpected,
             format!("something answered, but not this protocol: {why}"),
         ),
         // No system error: TLS could not read what came.
-        End::Failed { errno: None, text } => (Cause::HelloUnexpected, format!("the reply cannot be read: {text}")),
-        End::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
-        End::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
+        ExchangeEnd::Failed { errno: None, text } => {
+            (Cause::HelloUnexpected, format!("the reply cannot be read: {text}"))
+        }
+        ExchangeEnd::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
+        ExchangeEnd::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
     }
 }

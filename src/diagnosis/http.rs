@@ -2,7 +2,7 @@
 
 use super::outcome::Judged;
 use crate::{
-    diagnosis::outcome::Standing,
+    diagnosis::outcome::AttemptVerdict,
     hello::http::{HttpReply, denial, foreign_redirect, object_kind},
     model::Cause,
     plan::Endpoint,
@@ -14,21 +14,21 @@ pub(super) fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
     let kind = object_kind(path);
     let line = status_line(reply);
     if let Some(kind) = kind.filter(|kind| kind.matches(&reply.body)) {
-        return Judged::new(Standing::Proved, format!("{line} with {}", kind.name()));
+        return Judged::new(AttemptVerdict::Proved, format!("{line} with {}", kind.name()));
     }
     if let Some(denial) = denial(reply) {
-        return Judged::new(Standing::Failed(Cause::HttpDenied), denial.to_string());
+        return Judged::new(AttemptVerdict::Failed(Cause::HttpDenied), denial.to_string());
     }
     if let Some(target) = foreign_redirect(reply, &endpoint.host, &endpoint.names) {
         return Judged::new(
-            Standing::Failed(Cause::HttpDenied),
+            AttemptVerdict::Failed(Cause::HttpDenied),
             format!("{line}, a redirect to {target}"),
         );
     }
-    let unproven = |seen| Judged::new(Standing::Unproven(Some(Cause::HelloUnexpected)), seen);
+    let unproven = |seen| Judged::new(AttemptVerdict::Unproven(Some(Cause::HelloUnexpected)), seen);
     match (kind, path, reply.status) {
         (Some(kind), ..) => unproven(format!("{line}, but not {}", kind.name())),
-        (None, "/", 200..=399 | 400 | 404 | 405) => Judged::new(Standing::Proved, line),
+        (None, "/", 200..=399 | 400 | 404 | 405) => Judged::new(AttemptVerdict::Proved, line),
         (None, "/", _) => unproven(format!("{line}, which any server could send")),
         (None, ..) => unproven(format!("{line}, which does not prove which server sent it")),
     }

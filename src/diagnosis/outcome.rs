@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use crate::{
     address,
-    model::{Cause, Expect, Flows, Stage, Verdict},
+    model::{Cause, Expect, FlowCounts, Stage, Verdict},
     plan::Untested,
 };
 
 /// What a connection amounts to, or several to one address together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum AttemptVerdict {
     /// The service proved itself.
     Proved,
     /// It proved itself, then the conversation was cut.
@@ -23,7 +23,7 @@ pub enum Standing {
     Untried(Cause),
 }
 
-impl Standing {
+impl AttemptVerdict {
     /// Not proved: a local fault means that nothing was tried; any other cause, that it failed.
     pub fn failed(cause: Cause) -> Self {
         if cause == Cause::LocalFault {
@@ -34,7 +34,7 @@ impl Standing {
     }
 
     /// The same, as a stage of the report has it.
-    pub fn step(self) -> Step {
+    pub fn step(self) -> StageResult {
         self.cause().map_or(Ok(()), Err)
     }
 
@@ -65,7 +65,7 @@ impl Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// What it amounts to.
-    pub standing: Standing,
+    pub standing: AttemptVerdict,
     /// One sentence.
     pub seen: String,
     /// What was seen beside it, a sentence each.
@@ -74,7 +74,7 @@ pub struct Judged {
 
 impl Judged {
     /// A judgement with nothing beside it.
-    pub fn new(standing: Standing, seen: impl Into<String>) -> Self {
+    pub fn new(standing: AttemptVerdict, seen: impl Into<String>) -> Self {
         Self {
             standing,
             seen: seen.into(),
@@ -84,7 +84,7 @@ impl Judged {
 }
 
 /// How a stage went: why not, where it did not go well.
-pub type Step = Result<(), Cause>;
+pub type StageResult = Result<(), Cause>;
 
 /// What one connection gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +94,7 @@ pub struct Outcome {
     /// Whether it was a control, which explains others and decides nothing by itself.
     pub control: bool,
     /// What it amounts to.
-    pub standing: Standing,
+    pub standing: AttemptVerdict,
     /// How far it got.
     pub stage: Stage,
     /// One plain sentence.
@@ -104,11 +104,11 @@ pub struct Outcome {
     /// What the service said that proves it.
     pub proof: Option<String>,
     /// What the connection gave, where it was reached; as for the two below.
-    pub tcp: Option<Step>,
+    pub tcp: Option<StageResult>,
     /// The handshake.
-    pub tls: Option<Step>,
+    pub tls: Option<StageResult>,
     /// The conversation.
-    pub hello: Option<Step>,
+    pub hello: Option<StageResult>,
 }
 
 impl Outcome {
@@ -117,7 +117,7 @@ impl Outcome {
         Self {
             address,
             control: false,
-            standing: Standing::Proved,
+            standing: AttemptVerdict::Proved,
             stage: Stage::Tcp,
             detail: String::new(),
             evidence: Vec::new(),
@@ -130,9 +130,9 @@ impl Outcome {
 
     /// What the address comes to, in the stage that it reached.
     #[must_use]
-    pub fn settle(mut self, standing: Standing, stage: Stage, seen: impl Into<String>) -> Self {
+    pub fn settle(mut self, standing: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
         let seen = seen.into();
-        if standing == Standing::Proved {
+        if standing == AttemptVerdict::Proved {
             self.proof = Some(seen.clone());
         }
         self.standing = standing;
@@ -145,10 +145,10 @@ impl Outcome {
     /// A private address that does not prove itself is the likelier fault of the name.
     #[must_use]
     pub fn blame_private_address(mut self) -> Self {
-        if let Standing::Failed(_) = self.standing
+        if let AttemptVerdict::Failed(_) = self.standing
             && address::is_private(self.address.ip())
         {
-            self.standing = Standing::Failed(Cause::DnsPrivateAddress);
+            self.standing = AttemptVerdict::Failed(Cause::DnsPrivateAddress);
             self.detail = format!("{}, a private address without a private link", self.detail);
             self.evidence.insert(
                 0,
@@ -176,13 +176,13 @@ pub struct Judgement {
     /// What was seen, a sentence each.
     pub evidence: Vec<String>,
     /// What the name lookup gave, where there was one.
-    pub name: Option<Step>,
+    pub name: Option<StageResult>,
     /// One outcome for each attempt of the trace.
     pub outcomes: Vec<Outcome>,
     /// The index of the outcome that decided.
     pub decisive: Option<usize>,
     /// How many connections there were; `None` where one to each address was all.
-    pub flows: Option<Flows>,
+    pub flows: Option<FlowCounts>,
 }
 
 impl Judgement {

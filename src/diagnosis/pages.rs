@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{context::owner, outcome::Judgement};
 use crate::{
     hello::{
-        End, Reply,
+        ExchangeEnd, ProtocolReply,
         http::{HttpReply, is_of_a_content_network, object_kind, title},
     },
     model::{Cause, Expect, Protocol, Verdict},
@@ -178,7 +178,7 @@ fn kind(endpoint: &Endpoint) -> Option<crate::hello::http::ObjectKind> {
 fn reply<'a>(trace: &'a Trace, judgement: &Judgement) -> Option<&'a HttpReply> {
     let decisive = judgement.decisive.and_then(|index| trace.attempts.get(index));
     let said = |attempt: &'a Attempt| match &attempt.hello.as_ref()?.greeting.end {
-        End::Replied(Reply::Http(reply)) => Some(reply),
+        ExchangeEnd::Replied(ProtocolReply::Http(reply)) => Some(reply),
         _ => None,
     };
     decisive.and_then(said).or_else(|| trace.attempts.iter().find_map(said))

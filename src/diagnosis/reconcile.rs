@@ -5,7 +5,7 @@
 //! not those in force here. What they allow and is silent refutes nothing, since a firewall may follow.
 
 use super::{
-    grounds::{Grounds, Weight},
+    grounds::{EvidenceWeight, Grounds},
     refutation::{answers, is_silent, was_not_dialled},
     rule::Account,
     view::ProbedEndpoint,
@@ -68,12 +68,12 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     if all(&|prediction| prediction.verdict == Expected::Deny) {
         account.suspects = culprits(&dialled);
         account.grounds = Grounds::default()
-            .all(Weight::Supports(Basis::Proof), sentences)
+            .all(EvidenceWeight::Supports(Basis::Proof), sentences)
             .and(so_far.closed());
         // A stand-in may be silent for a reason of its own.
         if rows.iter().all(|row| row.endpoint.stand_in.is_some()) {
             account.grounds.add(
-                Weight::LeavesOpen,
+                EvidenceWeight::LeavesOpen,
                 "these are the region's documented gateways, and gateways are retired over time",
             );
         }
@@ -83,7 +83,7 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
         let one_way = all(&|prediction| prediction.route == first.route);
         acquit(&mut account.suspects, first, one_way);
     }
-    account.grounds = so_far.all(Weight::Tells, sentences);
+    account.grounds = so_far.all(EvidenceWeight::Tells, sentences);
 }
 
 /// The security rule that denies, where it is one.

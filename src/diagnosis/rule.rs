@@ -8,29 +8,29 @@ use crate::model::{FindingKind, Fix, Suspect};
 
 /// One root cause that can be recognised: which endpoints it is about, and what is to be said of them.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct FindingRule {
     /// What it finds.
     pub kind: FindingKind,
     /// Which endpoints it is about.
-    pub claims: Claims,
+    pub claims: EndpointMatcher,
     /// What is said of them, and on what grounds. Grounds that refute it leave the endpoints to later rules.
-    pub describe: for<'a> fn(&RunView<'a>, &Group<'a>) -> Account,
+    pub describe: for<'a> fn(&RunView<'a>, &FindingGroup<'a>) -> Account,
 }
 
 /// How a rule chooses endpoints. What an earlier rule explains is never claimed again.
 #[derive(Debug, Clone, Copy)]
-pub enum Claims {
+pub enum EndpointMatcher {
     /// Each that is not as it should be, by the scope of the finding that it belongs to; `None` for those that it is not
     /// about.
     Each(for<'a> fn(&RunView<'a>, &ProbedEndpoint<'a>) -> Option<String>),
     /// Groups, where one endpoint alone does not show it: of those that are not as they should be and that nothing
     /// explains yet, and of any others of the run.
-    Groups(for<'a> fn(&RunView<'a>, &[ProbedEndpoint<'a>]) -> Vec<Group<'a>>),
+    Groups(for<'a> fn(&RunView<'a>, &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>>),
 }
 
 /// The endpoints of one finding.
 #[derive(Debug, Clone)]
-pub struct Group<'a> {
+pub struct FindingGroup<'a> {
     /// The second half of the finding's id.
     pub scope: String,
     /// In the order of the plan.
@@ -52,7 +52,7 @@ pub struct Account {
     pub fix: Fix,
 }
 
-impl<'a> Group<'a> {
+impl<'a> FindingGroup<'a> {
     /// A group of these rows.
     pub fn new(scope: impl Into<String>, rows: Vec<ProbedEndpoint<'a>>) -> Self {
         Self {
@@ -84,11 +84,11 @@ impl<'a> Group<'a> {
     }
 }
 
-impl Claims {
+impl EndpointMatcher {
     /// The groups among `unexplained`.
-    pub fn groups<'a>(&self, view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+    pub fn groups<'a>(&self, view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
         match self {
-            Self::Each(scope) => Group::by(unexplained, |row| scope(view, row)),
+            Self::Each(scope) => FindingGroup::by(unexplained, |row| scope(view, row)),
             Self::Groups(groups) => groups(view, unexplained),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     address,
     diagnosis::outcome::Judgement,
     model::{Cause, Protocol, Stage, Verdict},
-    plan::{Destination, Endpoint, Plan},
+    plan::{DialTarget, Endpoint, Plan},
     text::words,
 };
 
@@ -65,7 +65,7 @@ fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
     let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let address = addresses.next()?;
     let counts = addresses.all(|other| other == address)
-        && endpoint.destination == Destination::Name
+        && endpoint.destination == DialTarget::Name
         && judgement.verdict != Verdict::NotTested
         && !address::is_private(address)
         && !address::is_sinkhole(address);

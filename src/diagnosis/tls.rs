@@ -4,7 +4,7 @@ mod of_instance;
 
 use super::context::Context;
 use crate::{
-    diagnosis::outcome::{Judged, Standing},
+    diagnosis::outcome::{AttemptVerdict, Judged},
     model::{Cause, Need},
     net::tls::{
         TlsEnd, TlsTrace,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
     let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
-        (_, TlsEnd::KeyNotProved(how)) => (Standing::Failed(Cause::TlsUntrusted), how.clone()),
+        (_, TlsEnd::KeyNotProved(how)) => (AttemptVerdict::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
         // A chain that the instance would not trust is what is wrong, wherever the conversation ended after it.
         (Some(chain), _) if trace.key_proved && !is_accepted(endpoint, chain, context) => {
@@ -46,14 +46,14 @@ pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) ->
 }
 
 /// The server is proved, and then wants a client certificate: how it ends after that says nothing about the network.
-fn asked(end: &TlsEnd) -> (Standing, String) {
+fn asked(end: &TlsEnd) -> (AttemptVerdict, String) {
     match end {
         TlsEnd::Silent => (
-            Standing::Shaken(Cause::TlsTimeout),
+            AttemptVerdict::Shaken(Cause::TlsTimeout),
             "verified, then no reply after it asked for a client certificate".into(),
         ),
         _ => (
-            Standing::Proved,
+            AttemptVerdict::Proved,
             "verified certificate; it requires a client certificate, as this service does".into(),
         ),
     }
@@ -69,7 +69,7 @@ fn last(trace: &TlsTrace) -> &'static str {
     }
 }
 
-fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
+fn cut(end: &TlsEnd, trace: &TlsTrace) -> (AttemptVerdict, String) {
     let (last, after) = (last(trace), words::duration(trace.duration));
     let (cause, seen) = match end {
         TlsEnd::Reset => (Cause::TlsReset, format!("accepted, then reset after {last} ({after})")),
@@ -108,19 +108,19 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (Standing, String) {
             (Cause::TlsUntrusted, "the handshake ended without a certificate".into())
         }
     };
-    (Standing::Failed(cause), seen)
+    (AttemptVerdict::Failed(cause), seen)
 }
 
 /// Whether the instance would go on with this chain.
 fn is_accepted(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> bool {
     match &endpoint.of_instance {
         None => chain.is_the_service(),
-        Some(_) => presented(endpoint, chain, context).0 == Standing::Proved,
+        Some(_) => presented(endpoint, chain, context).0 == AttemptVerdict::Proved,
     }
 }
 
 /// Judges a chain by the roots of the instance, and what is the instance's own as it is configured.
-fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Standing, String) {
+fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     if let Some(own) = &endpoint.of_instance
         && let Some(judged) = of_instance::judge(&own.validation, chain)
     {
@@ -129,7 +129,7 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
     match &chain.trust {
         Trust::UnknownIssuer => unknown_issuer(chain, context),
         Trust::Unacceptable(why) => (
-            Standing::Failed(Cause::TlsUntrusted),
+            AttemptVerdict::Failed(Cause::TlsUntrusted),
             format!(
                 "certificate issued by {} cannot be accepted: {why}{}",
                 chain.issuer,
@@ -139,14 +139,14 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
         _ if !chain.right_name => {
             // A public certificate for another name: the network let us through, to a server that does not serve this.
             let standing = if endpoint.need == Need::Documented && chain.trust == Trust::Trusted {
-                Standing::Unproven(Some(Cause::TlsWrongName))
+                AttemptVerdict::Unproven(Some(Cause::TlsWrongName))
             } else {
-                Standing::Failed(Cause::TlsWrongName)
+                AttemptVerdict::Failed(Cause::TlsWrongName)
             };
             (standing, format!("certificate for {}, not for this name", names(chain)))
         }
         Trust::Expired => (
-            Standing::Failed(Cause::TlsExpired),
+            AttemptVerdict::Failed(Cause::TlsExpired),
             format!(
                 "{} expired on {}{}",
                 whose(chain),
@@ -155,7 +155,7 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
             ),
         ),
         Trust::NotYetValid => (
-            Standing::Failed(Cause::TlsExpired),
+            AttemptVerdict::Failed(Cause::TlsExpired),
             format!(
                 "{} is not valid before {}{}",
                 whose(chain),
@@ -164,42 +164,45 @@ fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (Sta
             ),
         ),
         Trust::OnlyByWindows => (
-            Standing::Unproven(Some(Cause::TlsUntrusted)),
+            AttemptVerdict::Unproven(Some(Cause::TlsUntrusted)),
             format!(
                 "certificate issued by {}, whose root is trusted by Windows but not in Mozilla's list: check whether \
                  the gateway's image has it, and pass its list with --ca-file",
                 chain.issuer
             ),
         ),
-        Trust::Trusted => (Standing::Proved, format!("verified certificate for {}", names(chain))),
+        Trust::Trusted => (
+            AttemptVerdict::Proved,
+            format!("verified certificate for {}", names(chain)),
+        ),
     }
 }
 
 /// Judges a chain that leads to no root of the instance: private, incomplete, newer than our lists, or a stranger's.
-fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (Standing, String) {
+fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     let issuer = &chain.issuer;
     if is_private_ca_of_microsoft(chain, context) {
         let seen = format!("certificate from a private Microsoft CA ({issuer}), which the instance probably trusts");
-        (Standing::Shaken(Cause::TlsUntrusted), seen)
+        (AttemptVerdict::Shaken(Cause::TlsUntrusted), seen)
     } else if is_missing_intermediate(chain) {
         let seen = format!(
             "the server did not send an intermediate certificate between its own, issued by {issuer}, and a public \
              root; Windows would fetch it from {}",
             chain.issuer_hosts.join(", ")
         );
-        (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
+        (AttemptVerdict::Unproven(Some(Cause::TlsUntrusted)), seen)
     } else if is_newer_than_our_lists(chain) {
         let seen = format!(
             "certificate issued by {issuer}, a public CA by its name; this VM's own store trusts it, but the agent \
              does not know its root"
         );
-        (Standing::Unproven(Some(Cause::TlsUntrusted)), seen)
+        (AttemptVerdict::Unproven(Some(Cause::TlsUntrusted)), seen)
     } else {
         let seen = format!(
             "certificate issued by {issuer}, which the instance does not trust{}",
             known_to_vm(chain)
         );
-        (Standing::Failed(Cause::TlsUntrusted), seen)
+        (AttemptVerdict::Failed(Cause::TlsUntrusted), seen)
     }
 }
 

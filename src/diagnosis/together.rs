@@ -5,10 +5,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::outcome::{Judgement, Outcome, Standing};
+use super::outcome::{AttemptVerdict, Judgement, Outcome};
 use crate::{
-    model::{Cause, Ending, Flows, Need, Protocol, Stage, Verdict},
-    plan::{Destination, Endpoint},
+    model::{Cause, FailureMode, FlowCounts, Need, Protocol, Stage, Verdict},
+    plan::{DialTarget, Endpoint},
     probe::{flows::SMALL_SEGMENT, trace::Attempt},
     text::words,
 };
@@ -54,7 +54,7 @@ pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) 
 struct AddressGroup {
     address: SocketAddr,
     /// What they come to; where some pass and others do not, what those are.
-    standing: Standing,
+    standing: AttemptVerdict,
     /// The indices of their outcomes, without those of controls.
     connections: Vec<usize>,
     /// How many could be tried.
@@ -71,7 +71,7 @@ struct AddressGroup {
 
 impl AddressGroup {
     fn is_split(&self) -> bool {
-        self.passed > 0 && matches!(self.standing, Standing::Failed(_))
+        self.passed > 0 && matches!(self.standing, AttemptVerdict::Failed(_))
     }
 
     /// Whether the service proved itself here, over one connection at least.
@@ -82,7 +82,7 @@ impl AddressGroup {
     /// What was seen here, a sentence each: of connections that went alike, the first.
     fn evidence(&self, outcomes: &[Outcome]) -> Vec<String> {
         let mut evidence = Vec::new();
-        let mut seen: Vec<Standing> = Vec::new();
+        let mut seen: Vec<AttemptVerdict> = Vec::new();
         for outcome in self.connections.iter().filter_map(|index| outcomes.get(*index)) {
             if !seen.contains(&outcome.standing) {
                 seen.push(outcome.standing);
@@ -156,33 +156,33 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
     };
     let usual = || here().filter(|(_, (attempt, _))| attempt.segment.is_none());
     let connections: Vec<usize> = usual().map(|(index, _)| index).collect();
-    let standings: Vec<Standing> = usual().map(|(_, (_, outcome))| outcome.standing).collect();
-    let count = |wanted: fn(&Standing) -> bool| standings.iter().filter(|standing| wanted(standing)).count();
-    let first = |wanted: fn(&Standing) -> bool| standings.iter().copied().find(wanted);
-    let passed = count(Standing::passes);
-    let tried = standings.len() - count(|standing| matches!(standing, Standing::Untried(_)));
+    let standings: Vec<AttemptVerdict> = usual().map(|(_, (_, outcome))| outcome.standing).collect();
+    let count = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().filter(|standing| wanted(standing)).count();
+    let first = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().copied().find(wanted);
+    let passed = count(AttemptVerdict::passes);
+    let tried = standings.len() - count(|standing| matches!(standing, AttemptVerdict::Untried(_)));
     // Of the connections that got furthest, the first that was answered.
     let furthest = usual()
         .map(|(_, (_, outcome))| outcome)
-        .filter(|outcome| matches!(outcome.standing, Standing::Failed(_)))
+        .filter(|outcome| matches!(outcome.standing, AttemptVerdict::Failed(_)))
         .rev()
         .max_by_key(|outcome| (outcome.stage, is_answered(outcome)))
         .map(|outcome| outcome.standing);
     let standing = furthest
         .filter(|_| passed > 0)
-        .or(first(|standing| matches!(standing, Standing::Shaken(_))))
-        .or(first(|standing| matches!(standing, Standing::Proved)))
-        .or(first(|standing| matches!(standing, Standing::Unproven(_))))
+        .or(first(|standing| matches!(standing, AttemptVerdict::Shaken(_))))
+        .or(first(|standing| matches!(standing, AttemptVerdict::Proved)))
+        .or(first(|standing| matches!(standing, AttemptVerdict::Unproven(_))))
         .or(furthest)
         .or(first(|_| true))
-        .unwrap_or(Standing::Untried(Cause::Deadline));
-    let controls: Vec<Standing> = here()
+        .unwrap_or(AttemptVerdict::Untried(Cause::Deadline));
+    let controls: Vec<AttemptVerdict> = here()
         .filter(|(_, (attempt, _))| attempt.segment.is_some())
         .map(|(_, (_, outcome))| outcome.standing)
         .collect();
-    let is_whole = |standing: &&Standing| standing.passes() && !standing.fell_silent();
+    let is_whole = |standing: &&AttemptVerdict| standing.passes() && !standing.fell_silent();
     let small = controls.iter().filter(is_whole).count();
-    let silenced = count(Standing::fell_silent);
+    let silenced = count(AttemptVerdict::fell_silent);
     AddressGroup {
         address,
         standing,
@@ -199,17 +199,17 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
 }
 
 fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
-    let one_is_enough = matches!(endpoint.destination, Destination::Addresses { any: true, .. });
-    let count = |wanted: fn(&Standing) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
-    let tried = places.len() - count(|standing| matches!(standing, Standing::Untried(_)));
-    let proved = count(|standing| matches!(standing, Standing::Proved));
+    let one_is_enough = matches!(endpoint.destination, DialTarget::Addresses { any: true, .. });
+    let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
+    let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::Untried(_)));
+    let proved = count(|standing| matches!(standing, AttemptVerdict::Proved));
     if tried == 0 {
         Verdict::NotTested
     } else if proved == tried || (one_is_enough && proved > 0) {
         Verdict::Reachable
     } else if places.iter().any(AddressGroup::works) {
         Verdict::Degraded
-    } else if count(|standing| matches!(standing, Standing::Unproven(_))) > 0 {
+    } else if count(|standing| matches!(standing, AttemptVerdict::Unproven(_))) > 0 {
         Verdict::Unproven
     } else {
         Verdict::Blocked
@@ -220,7 +220,7 @@ fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
 /// silence may be a lost packet, an answer never is.
 fn is_answered(outcome: &Outcome) -> bool {
     let cause = outcome.standing.cause();
-    cause.is_none_or(|cause| cause.ending() != Ending::Silence)
+    cause.is_none_or(|cause| cause.ending() != FailureMode::Silence)
 }
 
 /// The index of the outcome that explains the verdict: of all that got furthest, the first in address order; there, the first
@@ -229,14 +229,14 @@ fn decisive(verdict: Verdict, places: &[AddressGroup], outcomes: &[Outcome]) -> 
     let explains = |outcome: &Outcome| {
         matches!(
             (verdict, &outcome.standing),
-            (Verdict::Reachable, Standing::Proved)
+            (Verdict::Reachable, AttemptVerdict::Proved)
                 | (
                     Verdict::Degraded,
-                    Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_)
+                    AttemptVerdict::Shaken(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_)
                 )
-                | (Verdict::Unproven, Standing::Unproven(_))
-                | (Verdict::Blocked, Standing::Failed(_))
-                | (Verdict::NotTested, Standing::Untried(_))
+                | (Verdict::Unproven, AttemptVerdict::Unproven(_))
+                | (Verdict::Blocked, AttemptVerdict::Failed(_))
+                | (Verdict::NotTested, AttemptVerdict::Untried(_))
         )
     };
     let place = |outcome: &Outcome| places.iter().position(|place| place.address == outcome.address);
@@ -260,10 +260,13 @@ fn detail(
         return "nothing was tried".into();
     };
     let all = places.len();
-    let proved = places.iter().filter(|place| place.standing == Standing::Proved).count();
+    let proved = places
+        .iter()
+        .filter(|place| place.standing == AttemptVerdict::Proved)
+        .count();
     let untried = places
         .iter()
-        .filter(|place| matches!(place.standing, Standing::Untried(_)))
+        .filter(|place| matches!(place.standing, AttemptVerdict::Untried(_)))
         .count();
     let failing = all - untried - proved;
     let seen = if place.by_size {
@@ -287,9 +290,9 @@ fn detail(
 }
 
 /// How many connections there were; `None` where one to each address was all.
-fn flows(places: &[AddressGroup]) -> Option<Flows> {
+fn flows(places: &[AddressGroup]) -> Option<FlowCounts> {
     let several = places.iter().any(|place| place.tried > 1);
-    several.then(|| Flows {
+    several.then(|| FlowCounts {
         tried: places.iter().map(|place| place.tried).sum(),
         passed: places.iter().map(|place| place.passed).sum(),
     })

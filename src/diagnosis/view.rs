@@ -10,11 +10,11 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    outcome::{Judgement, Outcome, Standing},
+    outcome::{AttemptVerdict, Judgement, Outcome},
     socket,
 };
 use crate::{
-    azure::resources::Known,
+    azure::resources::KnownResources,
     import::{subnets::Subnets, view::InstanceView},
     model::{Cause, Need, Vnet},
     net::icmp::IcmpError,
@@ -35,9 +35,9 @@ mod row;
 mod servers;
 
 pub use self::{
-    line::{Line, alike},
+    line::{LineQuality, alike},
     row::{ProbedEndpoint, should_work},
-    servers::{Seen, Server},
+    servers::{NameServerView, QueryCounts},
 };
 
 /// What is known of the place and the time that a run was made at.
@@ -58,7 +58,7 @@ pub struct Surroundings<'a> {
     /// The rules that the plan needs: those that mend something stand in its fix.
     pub rules: Option<&'a RuleSet<'a>>,
     /// The user's own resources, whose names stand in commands; `None` where nothing tells.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a KnownResources>,
 }
 
 /// A run.
@@ -83,7 +83,7 @@ pub struct RunView<'a> {
     /// What the peers say of this machine's clock; `None` where none said anything.
     pub clock: Option<Measured>,
     /// What the line itself is like.
-    pub line: Line,
+    pub line: LineQuality,
     /// The addresses and ports at which somebody accepted a connection.
     pub open: BTreeSet<SocketAddr>,
     /// Every planned endpoint, in the catalog's order.
@@ -118,7 +118,7 @@ impl<'a> RunView<'a> {
             place,
             platform_dns: platform_answers(run),
             clock: clock::measured(run.traces.iter().flatten()),
-            line: Line::of(&rows, run.names.values()),
+            line: LineQuality::of(&rows, run.names.values()),
             open: opened(&rows),
             rows,
         }
@@ -162,7 +162,7 @@ impl<'a> RunView<'a> {
     pub fn differing(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
         let outcomes = &row.judgement.outcomes;
         outcomes.iter().filter_map(move |outcome| {
-            let Standing::Failed(cause) = outcome.standing else {
+            let AttemptVerdict::Failed(cause) = outcome.standing else {
                 return None;
             };
             let passes =
@@ -173,8 +173,8 @@ impl<'a> RunView<'a> {
     }
 
     /// What was seen of one name server.
-    pub fn server(&self, address: IpAddr) -> Server {
-        Server::of(address, self.names.values(), &self.rows)
+    pub fn server(&self, address: IpAddr) -> NameServerView {
+        NameServerView::of(address, self.names.values(), &self.rows)
     }
 
     /// What another name showed at the address where a row was cut: that of a control, or that of another endpoint.

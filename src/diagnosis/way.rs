@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use super::{attempt, context::Context, outcome::Standing};
+use super::{attempt, context::Context, outcome::AttemptVerdict};
 use crate::{
     address,
     azure::{NextHop, PLATFORM_DNS},
-    model::{Cause, Ending, Hop, HopDoes, Path, prediction::RouteMatch},
+    model::{Cause, FailureMode, Hop, HopDoes, Path, prediction::RouteMatch},
     net::{
         icmp::IcmpError,
         milliseconds,
@@ -53,7 +53,7 @@ impl Lead {
 
 /// What was seen of one way, and how far it reaches.
 #[derive(Debug, Clone)]
-pub struct Reading<'a> {
+pub struct WayReading<'a> {
     way: &'a Way,
     endpoint: &'a Endpoint,
     source: Option<IpAddr>,
@@ -101,7 +101,7 @@ pub struct Share {
     pub failed: usize,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> WayReading<'a> {
     /// What was seen on the way to an endpoint.
     pub fn of(way: &'a Way, endpoint: &'a Endpoint, lead: Lead) -> Self {
         let address = way.address.ip();
@@ -291,13 +291,13 @@ pub fn told(endpoint: &Endpoint, attempt: &Attempt) -> String {
 fn failure(endpoint: &Endpoint, attempt: &Attempt) -> Option<Cause> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     match attempt::judge(endpoint, attempt, &Context::default()).standing {
-        Standing::Failed(cause) if opened => Some(cause),
+        AttemptVerdict::Failed(cause) if opened => Some(cause),
         _ => None,
     }
 }
 
 fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
-    let cut = |attempt: &Attempt| failure(endpoint, attempt).filter(|cause| cause.ending() != Ending::Silence);
+    let cut = |attempt: &Attempt| failure(endpoint, attempt).filter(|cause| cause.ending() != FailureMode::Silence);
     let from = from_on(&way.words, |attempt| cut(attempt).is_some())?;
     let cause = way.words.get(usize::from(from - 1))?.as_ref().and_then(cut)?;
     Some((from, cause))
@@ -306,7 +306,7 @@ fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
 /// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger time to live as well.
 fn reaches(way: &Way, endpoint: &Endpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
-        |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == Ending::Silence);
+        |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == FailureMode::Silence);
     if !way.words.iter().flatten().all(is_silent) {
         return None;
     }
@@ -327,7 +327,7 @@ fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
         });
         match attempt::judge(endpoint, &flow.whole, &Context::default()).standing {
             standing if standing.passes() => share.passed += 1,
-            Standing::Failed(_) => share.failed += 1,
+            AttemptVerdict::Failed(_) => share.failed += 1,
             _ => {}
         }
     }
@@ -340,7 +340,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        hello::{End, Greeting},
+        hello::{ExchangeEnd, Greeting},
         model::{Protocol, Suspect},
         net::SocketFailure,
         probe::trace::Hello,
@@ -419,7 +419,7 @@ mod tests {
             ("abab....", vec![1, 2], true),
         ] {
             let way = way("20.1.2.3", seen);
-            let reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
             assert_eq!(reading.nat.is_some(), is_behind_a_nat, "{seen}");
@@ -447,23 +447,23 @@ mod tests {
             ("20.1.2.3", "+?++++++", Lead::Hops, false),
         ] {
             let way = way(to, seen);
-            let reading = Reading::of(&way, &endpoint, lead);
+            let reading = WayReading::of(&way, &endpoint, lead);
             assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
         }
         let proxied = way("20.1.2.3", "++++++++");
-        let said = |lead| Reading::of(&proxied, &endpoint, lead).says().sentences().join(" ");
+        let said = |lead| WayReading::of(&proxied, &endpoint, lead).says().sentences().join(" ");
         assert!(said(Lead::Hops).contains("on this machine or at the first hop answers"));
         assert!(said(Lead::Hops).contains("the given routes"));
         assert!(said(Lead::Untold).contains("no route to it was given"));
         let way = way("20.1.2.3", "--------");
-        assert!(Reading::of(&way, &endpoint, Lead::Hops).is_refused_nearby());
-        assert!(!Reading::of(&way, &endpoint, Lead::PastEveryHop).is_refused_nearby());
+        assert!(WayReading::of(&way, &endpoint, Lead::Hops).is_refused_nearby());
+        assert!(!WayReading::of(&way, &endpoint, Lead::PastEveryHop).is_refused_nearby());
     }
 
     #[test]
     fn what_does_not_answer_says_nothing() {
         let (way, endpoint) = (way("20.1.2.3", "........"), endpoint());
-        let reading = Reading::of(&way, &endpoint, Lead::Hops);
+        let reading = WayReading::of(&way, &endpoint, Lead::Hops);
         assert!(reading.says().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
@@ -481,7 +481,7 @@ mod tests {
         ] {
             let way = way(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-            account::accuse(&Reading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
+            account::accuse(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
             assert_eq!(suspects, left, "{to}");
         }
     }
@@ -497,7 +497,7 @@ mod tests {
         ] {
             let way = way("20.1.2.3", seen);
             let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
-            account::accuse(&Reading::of(&way, &endpoint, lead), &OWN, &mut suspects);
+            account::accuse(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
             let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
             assert_eq!(words.join(" "), left, "{seen} {lead:?}");
         }
@@ -508,7 +508,11 @@ mod tests {
         let (way, endpoint) = (way("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
-        account::accuse(&Reading::of(&way, &endpoint, Lead::Hops), &network_knows, &mut suspects);
+        account::accuse(
+            &WayReading::of(&way, &endpoint, Lead::Hops),
+            &network_knows,
+            &mut suspects,
+        );
         assert_eq!(suspects, [Suspect::Nva, Suspect::Nsg, Suspect::Udr]);
     }
 
@@ -516,7 +520,7 @@ mod tests {
     fn words(way: &mut Way, seen: &str) {
         let said = |seen: char| {
             let greeting = Greeting {
-                end: End::TimedOut,
+                end: ExchangeEnd::TimedOut,
                 received: Vec::new(),
             };
             Some(Attempt {
@@ -553,7 +557,7 @@ mod tests {
         ] {
             let mut way = way("20.1.2.3", syns);
             words(&mut way, seen);
-            let reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
             assert_eq!(reading.reaches, reaches, "{syns} {seen}");
             let path = reading.path().map(|path| path.hops.len());
             assert_eq!(path, reaches.map(usize::from), "{syns} {seen}");
@@ -561,7 +565,7 @@ mod tests {
         // The connection was opened, so it is not the SYNs that are dropped.
         let mut way = way("20.1.2.3", "aA......");
         words(&mut way, "xx......");
-        let reading = Reading::of(&way, &endpoint, Lead::Hops);
+        let reading = WayReading::of(&way, &endpoint, Lead::Hops);
         assert!(
             reading.says().sentences().is_empty(),
             "{:?}",
@@ -574,7 +578,7 @@ mod tests {
         let endpoint = endpoint();
         let way = way("20.1.2.3", "a.......");
         for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
-            let mut reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let mut reading = WayReading::of(&way, &endpoint, Lead::Hops);
             let share = |host, passed, failed| Share {
                 hop: [10, 0, 2, host].into(),
                 passed,
@@ -591,7 +595,7 @@ mod tests {
         let read = |seen: &str| {
             let endpoint = endpoint();
             let way = way("20.1.2.3", seen);
-            let mut reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let mut reading = WayReading::of(&way, &endpoint, Lead::Hops);
             reading.cuts = reset;
             (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
         };
@@ -610,7 +614,7 @@ mod tests {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
             let way = way("20.1.2.3", seen);
-            let reading = Reading::of(&way, &endpoint, Lead::Hops);
+            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
             assert!(reading.is_uneven(), "{seen}");
             assert_eq!(reading.path(), None, "{seen}");
         }

@@ -28,7 +28,7 @@ struct Head<'a> {
 
 /// Why a text is not a report.
 #[derive(Debug, Error)]
-pub enum ReadError {
+pub enum ReportReadError {
     /// Not JSON at all.
     #[error("this is not JSON: {0}")]
     NotJson(serde_json::Error),
@@ -59,24 +59,23 @@ pub fn load(path: &Path) -> Result<Report, String> {
 }
 
 /// Reads a report document of this or an older version. Keys that this program does not know are skipped.
-pub fn report(text: &str) -> Result<Report, ReadError> {
+pub fn report(text: &str) -> Result<Report, ReportReadError> {
     let text = text.trim_start_matches('\u{feff}');
     let schema = match serde_json::from_str::<Head<'_>>(text) {
         Ok(head) => head.schema.unwrap_or_default(),
         // JSON of another shape.
-        Err(error) if error.is_data() => return Err(ReadError::Foreign),
-        Err(error) => return Err(ReadError::NotJson(error)),
+        Err(error) if error.is_data() => return Err(ReportReadError::Foreign),
+        Err(error) => return Err(ReportReadError::NotJson(error)),
     };
     match schema
         .strip_prefix(NAME)
         .and_then(|version| version.parse::<u32>().ok())
     {
-        Some(version) if version <= NEWEST => {
-            serde_json::from_str(text).map_err(|error| ReadError::Damaged(escape(&error.to_string()).into_owned()))
-        }
-        Some(_) => Err(ReadError::TooNew(escape(&schema).into_owned())),
-        None if schema.starts_with("apim-probe/") => Err(ReadError::OtherSchema(escape(&schema).into_owned())),
-        None => Err(ReadError::Foreign),
+        Some(version) if version <= NEWEST => serde_json::from_str(text)
+            .map_err(|error| ReportReadError::Damaged(escape(&error.to_string()).into_owned())),
+        Some(_) => Err(ReportReadError::TooNew(escape(&schema).into_owned())),
+        None if schema.starts_with("apim-probe/") => Err(ReportReadError::OtherSchema(escape(&schema).into_owned())),
+        None => Err(ReportReadError::Foreign),
     }
 }
 

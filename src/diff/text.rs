@@ -1,6 +1,6 @@
 //! A diff for people at a terminal: what got worse first.
 
-use super::{Change, Diff, EndpointState, Kind, Weight};
+use super::{Change, ChangeKind, ChangeWeight, Diff, EndpointState};
 use crate::{
     report::{
         Options,
@@ -35,20 +35,20 @@ type Belongs = fn(&Change) -> bool;
 
 /// What stands where; every change belongs to exactly one section.
 const SECTIONS: [(&str, Belongs); 6] = [
-    ("REGRESSIONS", |change| change.weight == Weight::Regression),
-    ("FIXES", |change| change.weight == Weight::Fix),
+    ("REGRESSIONS", |change| change.weight == ChangeWeight::Regression),
+    ("FIXES", |change| change.weight == ChangeWeight::Fix),
     ("OTHERWISE CHANGED", |change| {
         let verdict = matches!(
             change.kind,
-            Kind::NewlyBlocked | Kind::Fixed | Kind::VerdictChanged | Kind::CauseChanged
+            ChangeKind::NewlyBlocked | ChangeKind::Fixed | ChangeKind::VerdictChanged | ChangeKind::CauseChanged
         );
-        verdict && change.weight == Weight::Neutral
+        verdict && change.weight == ChangeWeight::Neutral
     }),
     ("OTHER ADDRESSES OR ISSUERS", |change| {
-        matches!(change.kind, Kind::AddressesChanged | Kind::IssuerChanged)
+        matches!(change.kind, ChangeKind::AddressesChanged | ChangeKind::IssuerChanged)
     }),
-    ("ADDED", |change| change.kind == Kind::Added),
-    ("REMOVED", |change| change.kind == Kind::Removed),
+    ("ADDED", |change| change.kind == ChangeKind::Added),
+    ("REMOVED", |change| change.kind == ChangeKind::Removed),
 ];
 
 fn headline(page: &mut TextPage, diff: &Diff) {

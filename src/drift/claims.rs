@@ -3,7 +3,7 @@
 use super::PageRow;
 use crate::{
     azure::Cloud,
-    catalog::{Catalog, Dependency, EndpointSpec, Named, SETTINGS, Target, fill, placeholders},
+    catalog::{Catalog, Dependency, EndpointSpec, SETTINGS, SourceMention, Target, fill, placeholders},
     model::Direction,
 };
 
@@ -13,7 +13,7 @@ pub(super) struct Claim {
     /// The entry, as a row.
     pub row: PageRow,
     /// What the page names of it.
-    pub named: Named,
+    pub named: SourceMention,
     /// Members of a wildcard: a page may name one of them.
     pub members: Vec<String>,
 }
@@ -73,10 +73,10 @@ fn in_cloud<'a>(
 }
 
 /// What the page names of an entry in one cloud, where it is the page that it comes from.
-fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cloud: Cloud) -> Named {
+fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cloud: Cloud) -> SourceMention {
     let of_the_page = dependency.docs.as_deref().is_some_and(|docs| docs.starts_with('#'));
     if !of_the_page || endpoint.retired.is_some() {
-        return Named::Nothing;
+        return SourceMention::Nothing;
     }
     let named = endpoint
         .on_page
@@ -89,19 +89,19 @@ fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cl
         }
         _ => false,
     };
-    if cloud != Cloud::Public && (differs || named != Named::Host) {
-        return Named::Nothing;
+    if cloud != Cloud::Public && (differs || named != SourceMention::Host) {
+        return SourceMention::Nothing;
     }
     named
 }
 
 /// A host that everybody has is named; of one that only the user knows the tag; of a name server the port.
-fn usual(endpoint: &EndpointSpec) -> Named {
+fn usual(endpoint: &EndpointSpec) -> SourceMention {
     let is_users = |host: &str| placeholders(host).any(|name| SETTINGS.iter().any(|setting| setting.name == name));
     match &endpoint.target {
-        Target::Host(host) if is_users(host) => Named::Tag,
-        Target::Host(_) | Target::Wildcard { .. } | Target::Addresses { .. } => Named::Host,
-        Target::Anything => Named::Tag,
-        Target::NameServer => Named::Port,
+        Target::Host(host) if is_users(host) => SourceMention::Tag,
+        Target::Host(_) | Target::Wildcard { .. } | Target::Addresses { .. } => SourceMention::Host,
+        Target::Anything => SourceMention::Tag,
+        Target::NameServer => SourceMention::Port,
     }
 }

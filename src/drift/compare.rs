@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Drift, PageRow, Reading, SCHEMA,
+    Drift, PageReading, PageRow, RowChange, SCHEMA,
     claims::{self, Claim},
     host::{Alike, alike},
 };
 use crate::{
     azure::Cloud,
-    catalog::{Catalog, Named},
+    catalog::{Catalog, SourceMention},
     model::Direction,
 };
 
@@ -34,7 +34,7 @@ struct ClaimMatches {
 }
 
 /// Compares.
-pub(super) fn compare(catalog: &Catalog, reading: Reading) -> Drift {
+pub(super) fn compare(catalog: &Catalog, reading: PageReading) -> Drift {
     let claims = claims::of(catalog);
     let mut seen = vec![ClaimMatches::default(); claims.len()];
     let mut added: Vec<PageRow> = Vec::new();
@@ -114,7 +114,7 @@ fn see_tag(row: &PageRow, tag: &str, claims: &[Claim], seen: &mut [ClaimMatches]
         let is_about = match &claim.row.tag {
             Some(theirs) => theirs.eq_ignore_ascii_case(tag) && fits(row.direction, claim.row.direction),
             // Something of the user's own, anywhere in the network.
-            None => claim.named == Named::Tag && EVERYBODYS.iter().any(|it| it.eq_ignore_ascii_case(tag)),
+            None => claim.named == SourceMention::Tag && EVERYBODYS.iter().any(|it| it.eq_ignore_ascii_case(tag)),
         };
         if is_about {
             is_known = true;
@@ -143,17 +143,17 @@ fn lost(claims: &[Claim], seen: &[ClaimMatches]) -> Vec<PageRow> {
     for (claim, seen) in pairs() {
         let row = &claim.row;
         let gone = match claim.named {
-            Named::Host => !seen.host,
-            Named::Tag | Named::Port | Named::Nothing => false,
+            SourceMention::Host => !seen.host,
+            SourceMention::Tag | SourceMention::Port | SourceMention::Nothing => false,
         };
         if gone {
             lost.push(row.clone());
         }
         let tag = row.tag.as_deref().unwrap_or("VirtualNetwork");
         let of_table = match claim.named {
-            Named::Tag => true,
-            Named::Host => !EVERYBODYS.contains(&tag),
-            Named::Port | Named::Nothing => false,
+            SourceMention::Tag => true,
+            SourceMention::Host => !EVERYBODYS.contains(&tag),
+            SourceMention::Port | SourceMention::Nothing => false,
         };
         let alone = PageRow {
             host: None,
@@ -170,8 +170,8 @@ fn lost(claims: &[Claim], seen: &[ClaimMatches]) -> Vec<PageRow> {
         };
         // One of the transports is enough: the page leaves it open.
         let is_seen =
-            pairs().any(|(other, seen)| other.row.port == row.port && other.named == Named::Port && seen.port);
-        if claim.named == Named::Port && !is_seen && !lost.contains(&by_port) {
+            pairs().any(|(other, seen)| other.row.port == row.port && other.named == SourceMention::Port && seen.port);
+        if claim.named == SourceMention::Port && !is_seen && !lost.contains(&by_port) {
             lost.push(by_port);
         }
     }
@@ -201,7 +201,12 @@ fn in_every_cloud(claims: &[Claim], lost: &[PageRow]) -> Vec<PageRow> {
         let clouds = |of: &mut dyn Iterator<Item = &PageRow>| -> BTreeSet<Option<Cloud>> {
             of.filter(|it| without(it) == without(row)).map(|it| it.cloud).collect()
         };
-        let had = clouds(&mut claims.iter().filter(|it| it.named == Named::Host).map(|it| &it.row));
+        let had = clouds(
+            &mut claims
+                .iter()
+                .filter(|it| it.named == SourceMention::Host)
+                .map(|it| &it.row),
+        );
         let merged = if had.len() > 1 && clouds(&mut lost.iter()) == had {
             without(row)
         } else {
@@ -215,7 +220,7 @@ fn in_every_cloud(claims: &[Claim], lost: &[PageRow]) -> Vec<PageRow> {
 }
 
 /// Takes what was added in one place and dropped in another for one change.
-fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<Change> {
+fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<RowChange> {
     let mut changed = Vec::new();
     added.retain(|after| {
         let nearest = dropped
@@ -224,7 +229,7 @@ fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<Change> {
             .filter_map(|(index, before)| Some((likeness(before, after)?, index)))
             .min();
         let Some((_, index)) = nearest else { return true };
-        changed.push(Change {
+        changed.push(RowChange {
             before: dropped.remove(index),
             after: after.clone(),
         });
@@ -234,7 +239,7 @@ fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<Change> {
 }
 
 /// Takes what the catalog has of a host on another port for a change, where nothing can be dropped.
-fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<Change> {
+fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<RowChange> {
     let mut changed = Vec::new();
     added.retain(|after| {
         let is_there = |claim: &&Claim| match (&claim.row.host, &after.host) {
@@ -244,7 +249,7 @@ fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<Change> {
         let Some(claim) = claims.iter().find(is_there) else {
             return true;
         };
-        changed.push(Change {
+        changed.push(RowChange {
             before: claim.row.clone(),
             after: after.clone(),
         });

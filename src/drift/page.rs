@@ -3,10 +3,10 @@
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::{
-    PageInfo, PageRow, Reading,
+    PageInfo, PageReading, PageRow,
     host::{Word, word},
     prose::{self, Said},
-    table::{self, Table},
+    table::{self, PageTable},
 };
 
 /// Marks of code in a block's text, from the private use area: what a page has there itself is left out.
@@ -26,7 +26,7 @@ const ELEMENTS: [&str; 20] = [
 const HARMLESS: &str = "availability";
 
 /// Reads a page; `from` is what messages call it.
-pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
+pub(super) fn read(text: &str, from: &str) -> Result<PageReading, String> {
     let (page, body, first) = front_matter(text);
     if body.trim_start().starts_with("<!DOCTYPE") || body.trim_start().starts_with("<html") {
         return Err(format!(
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
              github.com/MicrosoftDocs/azure-docs"
         ));
     }
-    let mut reader = Reader::new(body, first);
+    let mut reader = PageReader::new(body, first);
     for (event, range) in Parser::new_ext(body, Options::ENABLE_TABLES).into_offset_iter() {
         let line = reader.line(range.start);
         reader.take(event, line).map_err(|why| format!("{from}: {why}"))?;
@@ -51,7 +51,7 @@ pub(super) fn read(text: &str, from: &str) -> Result<Reading, String> {
              Protocol …): is it the page's complete Markdown?"
         ));
     }
-    Ok(Reading {
+    Ok(PageReading {
         page: PageInfo {
             title: reader.title.or(page.title),
             documented: page.documented,
@@ -101,7 +101,7 @@ fn date(text: &str) -> Option<String> {
 }
 
 /// What is collected while the page goes by.
-struct Reader {
+struct PageReader {
     /// The offsets at which lines begin, and the number of the first.
     lines: Vec<usize>,
     first: usize,
@@ -113,7 +113,7 @@ struct Reader {
     /// The text of the block that is open, and where it began.
     block: String,
     block_line: usize,
-    table: Option<Table>,
+    table: Option<PageTable>,
     /// Text in bold in the block that is open.
     bold: Option<String>,
     /// The service tag that the section names.
@@ -133,7 +133,7 @@ enum Code {
     Html,
 }
 
-impl Reader {
+impl PageReader {
     fn new(body: &str, first: usize) -> Self {
         let ends = body.match_indices('\n').map(|(at, _)| at + 1);
         Self {
@@ -193,9 +193,9 @@ impl Reader {
             Tag::List(_) => self.flush(),
             Tag::Table(_) => {
                 self.flush();
-                self.table = Some(Table {
+                self.table = Some(PageTable {
                     line,
-                    ..Table::default()
+                    ..PageTable::default()
                 });
             }
             Tag::TableRow => {

@@ -61,7 +61,7 @@ const OF_PORTS: [Column; 5] = [
 
 /// A table as it stands on the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct PageTable {
     pub line: usize,
     pub heads: Vec<String>,
     pub rows: Vec<(usize, Vec<String>)>,
@@ -69,7 +69,7 @@ pub(super) struct Table {
 
 /// What a table says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct TableReading {
     pub rows: Vec<PageRow>,
     pub unread: Vec<String>,
     /// Whether it is a table of required ports.
@@ -80,10 +80,10 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// The headings, where they are not those of a known table.
-pub(super) fn read(table: &Table, tag: Option<&str>) -> Result<Told, String> {
+pub(super) fn read(table: &PageTable, tag: Option<&str>) -> Result<TableReading, String> {
     let columns = columns(table)?;
     let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
-    let mut told = Told::default();
+    let mut told = TableReading::default();
     if OF_PORTS.iter().all(|wanted| place(*wanted).is_some()) {
         told.of_ports = true;
         for (line, cells) in &table.rows {
@@ -106,7 +106,7 @@ pub(super) fn read(table: &Table, tag: Option<&str>) -> Result<Told, String> {
     Ok(told)
 }
 
-fn columns(table: &Table) -> Result<Vec<Column>, String> {
+fn columns(table: &PageTable) -> Result<Vec<Column>, String> {
     let known = |head: &String| {
         let head = head.to_lowercase();
         let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -135,7 +135,7 @@ fn columns(table: &Table) -> Result<Vec<Column>, String> {
     ))
 }
 
-fn unknown(table: &Table, why: &str) -> String {
+fn unknown(table: &PageTable, why: &str) -> String {
     let heads: Vec<&str> = table.heads.iter().map(|head| head.trim()).collect();
     format!(
         "the table at line {} (| {} |) cannot be read: {why}",
@@ -167,7 +167,7 @@ fn repaired(cells: &[String], destination: Option<usize>) -> Vec<String> {
 }
 
 /// One row of required ports.
-fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut Told) {
+fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableReading) {
     let mut wrong = |why: String| told.unread.push(format!("line {line}: {why}"));
     let Some(direction) = prose::direction_in(cell(Column::Direction)) else {
         return wrong(format!("\"{}\" is not a direction", plain(cell(Column::Direction))));
@@ -274,7 +274,7 @@ fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
 }
 
 /// One row of the hosts of a cloud.
-fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, told: &mut Told) {
+fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, told: &mut TableReading) {
     let cloud = prose::cloud_in(environment);
     let mut found = Vec::new();
     for text in plain(endpoints).split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')')) {

@@ -7,7 +7,8 @@ use crate::{
     azure::Cloud,
     model::{
         Agent, Cause, Direction, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol,
-        Report, SCHEMA, Selection, StageOutcome, Stages, Summary, Transport, Vantage, VantageSource, Verdict,
+        Report, SCHEMA, SelectionReport, StageOutcome, StageReports, Summary, Transport, VantageReport, VantageSource,
+        Verdict,
     },
 };
 
@@ -77,9 +78,9 @@ fn endpoint(word: &str) -> Endpoint {
         as_expected,
         duration_ms: None,
         flows: None,
-        stages: Stages {
+        stages: StageReports {
             dns,
-            ..Stages::default()
+            ..StageReports::default()
         },
         predicted: None,
         from_instance: None,
@@ -101,7 +102,7 @@ fn report(words: &str) -> Report {
         duration_ms: 1.0,
         complete: true,
         redacted: false,
-        vantage: Vantage {
+        vantage: VantageReport {
             cloud: Cloud::Public,
             region: None,
             vnet: None,
@@ -117,7 +118,7 @@ fn report(words: &str) -> Report {
             imports: vec![],
             notices: vec![],
         },
-        selection: Selection::default(),
+        selection: SelectionReport::default(),
         exit: None,
         summary: Summary::of(&endpoints),
         findings: vec![],

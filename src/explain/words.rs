@@ -3,7 +3,7 @@
 use super::page::{INDENT, bullet, entry, label, line, paragraph, section};
 use crate::{
     catalog::{self, model::Catalog},
-    compare::Kind as Pattern,
+    compare::DifferenceKind as Pattern,
     model::{Cause, FindingKind, Need, Tier},
 };
 

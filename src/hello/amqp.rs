@@ -6,7 +6,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange};
+use super::{FieldReader, Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::{excerpt, one_line};
 
 /// The header that asks for TLS on this connection (AMQP 1.0, part 5, section 5.2.1).
@@ -23,31 +23,29 @@ const FRAME: u32 = 512;
 /// The same header back is an [`Reply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
 /// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs speaks
 /// nothing but TLS, so that it is somebody else.
-pub fn parse_tls(received: &[u8]) -> Reading<Reply> {
+pub fn parse_tls(received: &[u8]) -> Parsed<ProtocolReply> {
     match header(received) {
-        Reading::Done((TLS, [])) => Reading::Done(Reply::Upgrade {
+        Parsed::Done((TLS, [])) => Parsed::Done(ProtocolReply::Upgrade {
             proof: "AMQP header, TLS agreed".into(),
         }),
         // A handshake is the client's to begin: what came already would be lost to it.
-        Reading::Done((TLS, early)) => Reading::Foreign(format!("{} before the TLS handshake", excerpt(early))),
-        Reading::Done((other, _)) => {
-            Reading::Foreign(format!("{}, which Event Hubs never does", refusal("TLS", other)))
-        }
-        Reading::More => Reading::More,
-        Reading::Foreign(why) => Reading::Foreign(why),
+        Parsed::Done((TLS, early)) => Parsed::Foreign(format!("{} before the TLS handshake", excerpt(early))),
+        Parsed::Done((other, _)) => Parsed::Foreign(format!("{}, which Event Hubs never does", refusal("TLS", other))),
+        Parsed::More => Parsed::More,
+        Parsed::Foreign(why) => Parsed::Foreign(why),
     }
 }
 
 /// Reads the answer to [`SASL`]: the same header and a `sasl-mechanisms` frame (part 5, section 5.3.3.1), or the header
 /// of a server that refuses SASL.
-pub fn parse_sasl(received: &[u8]) -> Reading<Reply> {
+pub fn parse_sasl(received: &[u8]) -> Parsed<ProtocolReply> {
     match header(received) {
-        Reading::Done((SASL, rest)) => mechanisms(rest),
-        Reading::Done((other, _)) => Reading::Done(Reply::Spoke {
+        Parsed::Done((SASL, rest)) => mechanisms(rest),
+        Parsed::Done((other, _)) => Parsed::Done(ProtocolReply::Spoke {
             proof: refusal("SASL", other),
         }),
-        Reading::More => Reading::More,
-        Reading::Foreign(why) => Reading::Foreign(why),
+        Parsed::More => Parsed::More,
+        Parsed::Foreign(why) => Parsed::Foreign(why),
     }
 }
 
@@ -62,13 +60,13 @@ pub async fn greet_sasl(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), dead
 }
 
 /// The protocol header and what follows it.
-fn header(received: &[u8]) -> Reading<([u8; 8], &[u8])> {
+fn header(received: &[u8]) -> Parsed<([u8; 8], &[u8])> {
     if received.iter().zip(b"AMQP").any(|(byte, wanted)| byte != wanted) {
-        return Reading::Foreign(format!("{} is not an AMQP header", excerpt(received)));
+        return Parsed::Foreign(format!("{} is not an AMQP header", excerpt(received)));
     }
     received
         .split_first_chunk()
-        .map_or(Reading::More, |(header, rest)| Reading::Done((*header, rest)))
+        .map_or(Parsed::More, |(header, rest)| Parsed::Done((*header, rest)))
 }
 
 /// What a server says that answers with another header than ours. That of AMQP 0-9-1 (section 4.2.2) has its numbers
@@ -81,30 +79,30 @@ fn refusal(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> String {
 }
 
 /// Reads a frame that must hold `sasl-mechanisms`.
-fn mechanisms(received: &[u8]) -> Reading<Reply> {
+fn mechanisms(received: &[u8]) -> Parsed<ProtocolReply> {
     let Some([a, b, c, d, words, kind]) = received.first_chunk() else {
-        return Reading::More;
+        return Parsed::More;
     };
     let size = u32::from_be_bytes([*a, *b, *c, *d]);
     // The first word pair is the frame's header (part 2, section 2.3.1): its offset counts words of four bytes.
     let start = usize::from(*words) * 4;
     if !(8..=FRAME).contains(&size) || *words < 2 || *kind != 1 {
-        return Reading::Foreign(format!("{} is not a SASL frame", excerpt(received)));
+        return Parsed::Foreign(format!("{} is not a SASL frame", excerpt(received)));
     }
     let Some(frame) = usize::try_from(size).ok().and_then(|size| received.get(..size)) else {
-        return Reading::More;
+        return Parsed::More;
     };
-    match frame.get(start..).and_then(|body| offered(Fields(body))) {
-        Some(names) => Reading::Done(Reply::Spoke {
+    match frame.get(start..).and_then(|body| offered(FieldReader(body))) {
+        Some(names) => Parsed::Done(ProtocolReply::Spoke {
             proof: format!("AMQP SASL mechanisms {names}"),
         }),
-        None => Reading::Foreign(format!("{} is not a list of SASL mechanisms", excerpt(frame))),
+        None => Parsed::Foreign(format!("{} is not a list of SASL mechanisms", excerpt(frame))),
     }
 }
 
 /// The mechanisms' names of a `sasl-mechanisms` performative: a described list whose one field is a symbol or an array
 /// of symbols (part 1, sections 1.2 and 1.6; part 5, section 5.3.3.1).
-fn offered(mut body: Fields) -> Option<String> {
+fn offered(mut body: FieldReader) -> Option<String> {
     descriptor(&mut body)?;
     let mut list = match body.u8()? {
         0xc0 => sized(&mut body, false)?,
@@ -128,7 +126,7 @@ fn offered(mut body: Fields) -> Option<String> {
 }
 
 /// Passes the descriptor of `sasl-mechanisms`: code 0x40 as a small or a full ulong, or its symbolic name.
-fn descriptor(body: &mut Fields) -> Option<()> {
+fn descriptor(body: &mut FieldReader) -> Option<()> {
     let known = match (body.u8()?, body.u8()?) {
         (0, 0x53) => body.u8()? == 0x40,
         (0, 0x80) => u64::from_be_bytes(body.array()?) == 0x40,
@@ -139,19 +137,19 @@ fn descriptor(body: &mut Fields) -> Option<()> {
 }
 
 /// The content of a list or array behind its size and count, which are one byte each or, if `wide`, four.
-fn sized<'a>(fields: &mut Fields<'a>, wide: bool) -> Option<Fields<'a>> {
+fn sized<'a>(fields: &mut FieldReader<'a>, wide: bool) -> Option<FieldReader<'a>> {
     let (size, count) = if wide {
         (u32::from_be_bytes(fields.array()?), 4)
     } else {
         (u32::from(fields.u8()?), 1)
     };
-    let mut content = Fields(fields.bytes(usize::try_from(size).ok()?)?);
+    let mut content = FieldReader(fields.bytes(usize::try_from(size).ok()?)?);
     content.bytes(count)?;
     Some(content)
 }
 
 /// A symbol with a length of one byte (0xa3) or four (0xb3).
-fn symbol(fields: &mut Fields, constructor: u8) -> Option<String> {
+fn symbol(fields: &mut FieldReader, constructor: u8) -> Option<String> {
     let length = if constructor == 0xa3 {
         u32::from(fields.u8()?)
     } else {
@@ -198,7 +196,7 @@ mod tests {
         every_prefix_is_more(parse_tls, &TLS);
         assert_eq!(
             parse_tls(&TLS),
-            Reading::Done(Reply::Upgrade {
+            Parsed::Done(ProtocolReply::Upgrade {
                 proof: "AMQP header, TLS agreed".into()
             })
         );

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{End, Greeting, KEPT, Reading, Reply};
+use super::{ExchangeEnd, Greeting, KEPT, Parsed, ProtocolReply};
 
 /// How many bytes a peer may send before a whole reply must have come. Every reply spoken here is far shorter.
 pub const BOUND: usize = 16 * 1024;
@@ -20,7 +20,7 @@ pub const BOUND: usize = 16 * 1024;
 pub async fn exchange<S>(
     stream: &mut S,
     request: &[u8],
-    parse: impl Fn(&[u8]) -> Reading<Reply>,
+    parse: impl Fn(&[u8]) -> Parsed<ProtocolReply>,
     deadline: Instant,
 ) -> Greeting
 where
@@ -33,9 +33,14 @@ where
         unsent = send(stream, request).await.err();
         listen(stream, &mut received, parse).await
     };
-    let heard = timeout_at(deadline, conversation).await.unwrap_or(End::TimedOut);
+    let heard = timeout_at(deadline, conversation)
+        .await
+        .unwrap_or(ExchangeEnd::TimedOut);
     let end = match (heard, unsent) {
-        (End::Closed | End::Reset | End::TimedOut | End::Failed { .. }, Some(error)) => End::from(&error),
+        (
+            ExchangeEnd::Closed | ExchangeEnd::Reset | ExchangeEnd::TimedOut | ExchangeEnd::Failed { .. },
+            Some(error),
+        ) => ExchangeEnd::from(&error),
         (heard, _) => heard,
     };
     received.truncate(KEPT);
@@ -43,7 +48,7 @@ where
 }
 
 /// How an error of a stream ends an exchange, TLS alerts told apart.
-impl From<&io::Error> for End {
+impl From<&io::Error> for ExchangeEnd {
     fn from(error: &io::Error) -> Self {
         // Not `source()`: an io::Error skips its own payload there.
         match error.get_ref().and_then(|payload| payload.downcast_ref()) {
@@ -81,24 +86,24 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), request: &[u8]) -> io::Res
 async fn listen(
     stream: &mut (impl AsyncRead + Unpin),
     received: &mut Vec<u8>,
-    parse: impl Fn(&[u8]) -> Reading<Reply>,
-) -> End {
+    parse: impl Fn(&[u8]) -> Parsed<ProtocolReply>,
+) -> ExchangeEnd {
     let mut segment = [0; 1024];
     loop {
         match stream.read(&mut segment).await {
-            Ok(0) => return End::Closed,
+            Ok(0) => return ExchangeEnd::Closed,
             Ok(length) => received.extend_from_slice(&segment[..length]),
-            Err(error) => return End::from(&error),
+            Err(error) => return ExchangeEnd::from(&error),
         }
         match parse(received) {
-            Reading::Done(reply) => return End::Replied(reply),
-            Reading::Foreign(why) => return End::Foreign { why },
-            Reading::More if received.len() >= BOUND => {
-                return End::Foreign {
+            Parsed::Done(reply) => return ExchangeEnd::Replied(reply),
+            Parsed::Foreign(why) => return ExchangeEnd::Foreign { why },
+            Parsed::More if received.len() >= BOUND => {
+                return ExchangeEnd::Foreign {
                     why: format!("the reply does not end within {} bytes", received.len()),
                 };
             }
-            Reading::More => {}
+            Parsed::More => {}
         }
     }
 }
@@ -111,30 +116,30 @@ mod tests {
     fn errors_of_a_stream_are_told_apart() {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
         let table = [
-            (io::Error::from(io::ErrorKind::ConnectionReset), End::Reset),
-            (io::Error::from(io::ErrorKind::BrokenPipe), End::Reset),
-            (io::Error::from(io::ErrorKind::ConnectionAborted), End::Reset),
-            (io::Error::from(io::ErrorKind::UnexpectedEof), End::Closed),
-            (io::Error::from_raw_os_error(libc::ETIMEDOUT), End::TimedOut),
+            (io::Error::from(io::ErrorKind::ConnectionReset), ExchangeEnd::Reset),
+            (io::Error::from(io::ErrorKind::BrokenPipe), ExchangeEnd::Reset),
+            (io::Error::from(io::ErrorKind::ConnectionAborted), ExchangeEnd::Reset),
+            (io::Error::from(io::ErrorKind::UnexpectedEof), ExchangeEnd::Closed),
+            (io::Error::from_raw_os_error(libc::ETIMEDOUT), ExchangeEnd::TimedOut),
             (
                 io::Error::new(io::ErrorKind::InvalidData, alert),
-                End::Alert("CertificateRequired".into()),
+                ExchangeEnd::Alert("CertificateRequired".into()),
             ),
             (
                 io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError),
-                End::Failed {
+                ExchangeEnd::Failed {
                     errno: None,
                     text: rustls::Error::DecryptError.to_string(),
                 },
             ),
         ];
         for (error, end) in table {
-            assert_eq!(End::from(&error), end, "{error:?}");
+            assert_eq!(ExchangeEnd::from(&error), end, "{error:?}");
         }
         let unreachable = io::Error::from_raw_os_error(libc::EHOSTUNREACH);
         assert!(matches!(
-            End::from(&unreachable),
-            End::Failed {
+            ExchangeEnd::from(&unreachable),
+            ExchangeEnd::Failed {
                 errno: Some(libc::EHOSTUNREACH),
                 ..
             }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use self::wire::{RecordingReader, StreamRecord, converse};
-use super::{End, Greeting, Reply};
+use super::{ExchangeEnd, Greeting, ProtocolReply};
 use crate::{net::USER_AGENT, text::excerpt};
 
 pub use self::{
@@ -100,7 +100,7 @@ where
         Err(error) => {
             let text = format!("no request to {host} for {} can be made: {error}", path.unwrap_or("/"));
             return Greeting {
-                end: End::Failed { errno: None, text },
+                end: ExchangeEnd::Failed { errno: None, text },
                 received: Vec::new(),
             };
         }
@@ -110,8 +110,8 @@ where
     let conversation = converse(RecordingReader::new(stream, &mut seen), request, &mut reply);
     let ended = timeout_at(deadline, conversation).await;
     let end = match (reply, ended) {
-        (Some(reply), _) => End::Replied(Reply::Http(reply)),
-        (None, Err(_)) => End::TimedOut,
+        (Some(reply), _) => ExchangeEnd::Replied(ProtocolReply::Http(reply)),
+        (None, Err(_)) => ExchangeEnd::TimedOut,
         (None, Ok(outcome)) => without_reply(outcome.err().as_ref(), &seen),
     };
     Greeting {
@@ -138,15 +138,15 @@ fn padding(path: &str, host: &str) -> String {
 }
 
 /// How a conversation ended that brought no response.
-fn without_reply(error: Option<&hyper::Error>, seen: &StreamRecord) -> End {
+fn without_reply(error: Option<&hyper::Error>, seen: &StreamRecord) -> ExchangeEnd {
     match (error, &seen.end) {
-        (Some(error), _) if error.is_parse() => End::Foreign {
+        (Some(error), _) if error.is_parse() => ExchangeEnd::Foreign {
             why: format!("{} is not a readable HTTP response: {error}", excerpt(&seen.first)),
         },
         (_, Some(end)) => end.clone(),
         (error, None) => {
             let text = error.map_or("no response".into(), ToString::to_string);
-            End::Failed { errno: None, text }
+            ExchangeEnd::Failed { errno: None, text }
         }
     }
 }

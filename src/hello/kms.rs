@@ -6,7 +6,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange};
+use super::{FieldReader, Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::excerpt;
 
 /// The largest fragment that we offer to send and receive, so also the longest `bind_ack` taken for one.
@@ -47,7 +47,7 @@ pub fn request() -> Vec<u8> {
 /// Reads the answer to the bind: a `bind_ack` whose one result is acceptance (C706, section 12.6.4.4).
 ///
 /// A `bind_nak`, a `fault` or another result comes from an RPC server that is no KMS: [`Reading::Foreign`].
-pub fn parse(received: &[u8]) -> Reading<Reply> {
+pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     // What tells RPC from anything else is judged as soon as it is there.
     let head = [Some(5), Some(0), None, None, None];
     let differs = received
@@ -55,10 +55,10 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
         .zip(head)
         .any(|(byte, wanted)| wanted.is_some_and(|wanted| wanted != *byte));
     if differs {
-        return Reading::Foreign(format!("{} is not DCE/RPC version 5.0", excerpt(received)));
+        return Parsed::Foreign(format!("{} is not DCE/RPC version 5.0", excerpt(received)));
     }
     let Some(header) = received.first_chunk::<16>() else {
-        return Reading::More;
+        return Parsed::More;
     };
     let little_endian = header[4] >> 4 == 1;
     let u16 = |bytes: [u8; 2]| {
@@ -78,34 +78,34 @@ pub fn parse(received: &[u8]) -> Reading<Reply> {
 
     let length = u16([header[8], header[9]]);
     if !(16..=FRAGMENT).contains(&length) {
-        return Reading::Foreign(format!("a DCE/RPC fragment of {length} bytes"));
+        return Parsed::Foreign(format!("a DCE/RPC fragment of {length} bytes"));
     }
     let Some(packet) = received.get(..usize::from(length)) else {
-        return Reading::More;
+        return Parsed::More;
     };
-    let mut body = Fields(&packet[16..]);
+    let mut body = FieldReader(&packet[16..]);
     match header[2] {
         BIND_ACK => match acceptance(body, u16) {
-            None => Reading::Foreign("a bind_ack with inconsistent lengths".into()),
-            Some((0, _)) => Reading::Done(Reply::Spoke {
+            None => Parsed::Foreign("a bind_ack with inconsistent lengths".into()),
+            Some((0, _)) => Parsed::Done(ProtocolReply::Spoke {
                 proof: "DCE/RPC bind to the KMS interface accepted".into(),
             }),
             Some((result, reason)) => {
                 let (result, reason) = (in_words(result, RESULTS), in_words(reason, REASONS));
-                Reading::Foreign(format!("an RPC server that is not KMS: bind result {result}, {reason}"))
+                Parsed::Foreign(format!("an RPC server that is not KMS: bind result {result}, {reason}"))
             }
         },
         BIND_NAK => {
             let reason = body
                 .array()
                 .map_or("no reason".into(), |reason| in_words(u16(reason), REJECTIONS));
-            Reading::Foreign(format!("an RPC server refused the bind: {reason}"))
+            Parsed::Foreign(format!("an RPC server refused the bind: {reason}"))
         }
         FAULT => {
             let status = body.bytes(8).and_then(|_| body.array()).map_or(0, u32);
-            Reading::Foreign(format!("an RPC server answered the bind with fault {status:#010x}"))
+            Parsed::Foreign(format!("an RPC server answered the bind with fault {status:#010x}"))
         }
-        other => Reading::Foreign(format!("DCE/RPC packet type {other}, but a bind_ack has {BIND_ACK}")),
+        other => Parsed::Foreign(format!("DCE/RPC packet type {other}, but a bind_ack has {BIND_ACK}")),
     }
 }
 
@@ -138,7 +138,7 @@ const REJECTIONS: &[&str] = &[
 ];
 
 /// Result and reason of the first context in the body of a `bind_ack`; `None` where its lengths do not fit.
-fn acceptance(mut body: Fields, u16: impl Fn([u8; 2]) -> u16) -> Option<(u16, u16)> {
+fn acceptance(mut body: FieldReader, u16: impl Fn([u8; 2]) -> u16) -> Option<(u16, u16)> {
     body.bytes(8)?; // fragment sizes, association group
     let address = usize::from(u16(body.array()?));
     body.bytes(address)?;

@@ -5,7 +5,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Greeting, Reading, Reply, exchange};
+use super::{Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::{excerpt, one_line};
 
 /// The longest first line taken for a reply; errors in use are below 200 bytes.
@@ -18,31 +18,31 @@ pub fn request() -> &'static [u8] {
 
 /// Reads the first line of a RESP reply: the simple string `+PONG`, or a simple error (`-NOAUTH …`, `-DENIED …`,
 /// `-LOADING …`), whose first word is in capitals by convention.
-pub fn parse(received: &[u8]) -> Reading<Reply> {
+pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     match received.first() {
-        None => return Reading::More,
+        None => return Parsed::More,
         Some(b'+' | b'-') => {}
-        Some(_) => return Reading::Foreign(format!("{} is neither +PONG nor a RESP error", excerpt(received))),
+        Some(_) => return Parsed::Foreign(format!("{} is neither +PONG nor a RESP error", excerpt(received))),
     }
     let Some(end) = received.iter().take(LINE).position(|byte| *byte == b'\r') else {
         return if received.len() < LINE {
-            Reading::More
+            Parsed::More
         } else {
-            Reading::Foreign(format!("a first line of more than {LINE} bytes"))
+            Parsed::Foreign(format!("a first line of more than {LINE} bytes"))
         };
     };
     match received.get(end + 1) {
-        None => return Reading::More,
+        None => return Parsed::More,
         Some(b'\n') => {}
-        Some(_) => return Reading::Foreign("a carriage return without a line feed".into()),
+        Some(_) => return Parsed::Foreign("a carriage return without a line feed".into()),
     }
     let line = String::from_utf8_lossy(&received[..end]);
     if line == "+PONG" || is_error(&line) {
-        Reading::Done(Reply::Spoke {
+        Parsed::Done(ProtocolReply::Spoke {
             proof: format!("Redis answers {}", one_line(&line, 80)),
         })
     } else {
-        Reading::Foreign(format!(
+        Parsed::Foreign(format!(
             "{} is neither +PONG nor a RESP error",
             excerpt(line.as_bytes())
         ))

@@ -5,7 +5,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange, random};
+use super::{FieldReader, Greeting, Parsed, ProtocolReply, exchange, random};
 use crate::text::excerpt;
 
 /// The dialects offered: 2.0.2, 2.1, 3.0, 3.0.2 and 3.1.1, the only one that hardened file shares accept.
@@ -39,30 +39,30 @@ pub fn request(salt: [u8; 32]) -> Vec<u8> {
 
 /// Reads the reply as far as its fixed part goes (MS-SMB2 2.2.1.2, 2.2.4): a NEGOTIATE response of success, with a
 /// dialect that was offered.
-pub fn parse(received: &[u8]) -> Reading<Reply> {
+pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     const MAGIC: [u8; 4] = *b"\xfeSMB";
     if received.first().is_some_and(|kind| *kind != 0) {
-        return Reading::Foreign(format!("{} is not an SMB message over TCP", excerpt(received)));
+        return Parsed::Foreign(format!("{} is not an SMB message over TCP", excerpt(received)));
     }
     let magic = received.get(4..).unwrap_or_default();
     if magic.iter().zip(MAGIC).any(|(byte, wanted)| *byte != wanted) {
-        return Reading::Foreign(format!("{} is not an SMB2 header", excerpt(magic)));
+        return Parsed::Foreign(format!("{} is not an SMB2 header", excerpt(magic)));
     }
     let Some(length) = received.first_chunk().map(|length| u32::from_be_bytes(*length)) else {
-        return Reading::More;
+        return Parsed::More;
     };
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length < 64 + 9 {
-        return Reading::Foreign(format!("an SMB message of {length} bytes"));
+        return Parsed::Foreign(format!("an SMB message of {length} bytes"));
     }
     let Some(message) = received.get(4..4 + length.min(FIXED)) else {
-        return Reading::More;
+        return Parsed::More;
     };
     match negotiated(message) {
-        Ok(dialect) => Reading::Done(Reply::Spoke {
+        Ok(dialect) => Parsed::Done(ProtocolReply::Spoke {
             proof: format!("SMB2 NEGOTIATE reply, dialect {dialect}"),
         }),
-        Err(why) => Reading::Foreign(why),
+        Err(why) => Parsed::Foreign(why),
     }
 }
 
@@ -94,7 +94,7 @@ fn negotiated(message: &[u8]) -> Result<String, String> {
 
 /// The bytes of the field at `offset`, if they are there.
 fn field<const N: usize>(message: &[u8], offset: usize) -> Option<[u8; N]> {
-    Fields(message.get(offset..)?).array()
+    FieldReader(message.get(offset..)?).array()
 }
 
 /// 0x0302 as 3.0.2, 0x0210 as 2.1.
@@ -152,10 +152,10 @@ mod tests {
             let reply = reply(dialect);
             every_prefix_is_more(parse, &reply);
             assert_eq!(proof(parse, &reply), format!("SMB2 NEGOTIATE reply, dialect {written}"));
-            assert!(matches!(parse(&[&reply[..], &reply].concat()), Reading::Done(_)));
+            assert!(matches!(parse(&[&reply[..], &reply].concat()), Parsed::Done(_)));
         }
         // The security buffer behind the fixed part is not waited for.
-        assert!(matches!(parse(&with(&[(2, 0xff)])), Reading::Done(_)));
+        assert!(matches!(parse(&with(&[(2, 0xff)])), Parsed::Done(_)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fields, Greeting, Reading, Reply, exchange};
+use super::{FieldReader, Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::excerpt;
 
 pub use self::wrapped::TdsFramed;
@@ -69,25 +69,25 @@ pub fn request() -> Vec<u8> {
 ///
 /// Azure SQL encrypts everything: "on" and "required" are an [`Reply::Upgrade`], the TLS handshake comes next. "Off"
 /// and "not supported" come from something else and are [`Reading::Foreign`].
-pub fn parse(received: &[u8]) -> Reading<Reply> {
+pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     if received.first().is_some_and(|kind| *kind != TABULAR_RESULT) {
-        return Reading::Foreign(format!("{} is not a TDS reply", excerpt(received)));
+        return Parsed::Foreign(format!("{} is not a TDS reply", excerpt(received)));
     }
     let Some([_, _, high, low, ..]) = received.first_chunk::<HEADER>() else {
-        return Reading::More;
+        return Parsed::More;
     };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     if !(HEADER..=PACKET).contains(&length) {
-        return Reading::Foreign(format!("a TDS packet of {length} bytes"));
+        return Parsed::Foreign(format!("a TDS packet of {length} bytes"));
     }
     let Some((packet, early)) = received.split_at_checked(length) else {
-        return Reading::More;
+        return Parsed::More;
     };
     match prelogin(&packet[HEADER..]) {
-        Err(why) => Reading::Foreign(why),
+        Err(why) => Parsed::Foreign(why),
         // A handshake is the client's to begin: what came already would be lost to it.
-        Ok(_) if !early.is_empty() => Reading::Foreign(format!("{} before the TLS handshake", excerpt(early))),
-        Ok(proof) => Reading::Done(Reply::Upgrade { proof }),
+        Ok(_) if !early.is_empty() => Parsed::Foreign(format!("{} before the TLS handshake", excerpt(early))),
+        Ok(proof) => Parsed::Done(ProtocolReply::Upgrade { proof }),
     }
 }
 
@@ -120,7 +120,7 @@ fn prelogin(payload: &[u8]) -> Result<String, String> {
 
 /// The value of `token` in a PRELOGIN message, if its option table leads to one of `N` bytes.
 fn option<const N: usize>(payload: &[u8], token: u8) -> Option<[u8; N]> {
-    let mut table = Fields(payload);
+    let mut table = FieldReader(payload);
     loop {
         match table.u8()? {
             TERMINATOR => return None,

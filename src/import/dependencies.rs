@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    HostOrAddresses, ImportedDocument, Kind, MOST_ENTRIES, TOO_MANY, Target, name, service, some_of, view::InstanceView,
+    DocumentKind, HostOrAddresses, ImportedDocument, MOST_ENTRIES, TOO_MANY, Target, name, service, some_of,
+    view::InstanceView,
 };
 use crate::{
     address::is_impossible,
@@ -14,7 +15,7 @@ use crate::{
 /// Reads one page: categories with their endpoints, or the endpoints alone, as `--query` leaves them.
 pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<ImportedDocument, String> {
     const NONE: &str = "no category";
-    let mut reader = Reader::default();
+    let mut reader = DependenciesReader::default();
     for entry in document.entries()? {
         if !entry.has("endpoints") {
             reader.endpoint(&entry, NONE)?;
@@ -34,7 +35,7 @@ pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<Imp
     }
     Ok(ImportedDocument {
         imported: Imported {
-            document: Kind::Dependencies.word().into(),
+            document: DocumentKind::Dependencies.word().into(),
             from: from.into(),
             as_of: None,
             endpoints: reader.targets.len(),
@@ -48,13 +49,13 @@ pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<Imp
 
 /// Collects targets, and what is odd about the entries.
 #[derive(Debug, Default)]
-struct Reader {
+struct DependenciesReader {
     targets: Vec<Target>,
     unknown_categories: Vec<String>,
     no_hosts: Vec<String>,
 }
 
-impl Reader {
+impl DependenciesReader {
     fn endpoint(&mut self, endpoint: &Object<'_>, kind: &str) -> Result<(), String> {
         let dependency = service::of_category(kind);
         let named = endpoint.filled("domainName");

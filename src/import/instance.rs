@@ -25,7 +25,7 @@ use super::{ImportedDocument, MOST_ENTRIES};
 use crate::{
     azure::{
         Cloud,
-        json::{self, Kind, Node},
+        json::{self, DocumentKind, JsonNode},
     },
     file,
     model::Imported,
@@ -34,13 +34,13 @@ use crate::{
 use self::part::{Sort, instance_of};
 pub(super) use self::{
     link::Link,
-    policy::{Mention, Policy, Scope},
+    policy::{Mention, Policy, PolicyScope},
     records::{Api, Backend, NamedValue, Records, Vault},
 };
 pub use self::{
     names::OwnName,
-    part::Part,
-    service::{HostName, InstanceLocation as Location, Role, Service},
+    part::InstancePart,
+    service::{HostName, InstanceLocation as Location, Role, ServiceResource},
 };
 
 /// A file of the instance's, sorted: what [`Instance`] holds, and documents of the network that were among it.
@@ -58,7 +58,7 @@ pub struct Instance {
     /// Its resource id, in lower case, where a document tells.
     pub id: Option<String>,
     /// The instance itself.
-    pub service: Option<Service>,
+    pub service: Option<ServiceResource>,
     /// Its lists.
     pub(super) records: Records,
     /// Where all of it comes from.
@@ -75,7 +75,7 @@ impl Instance {
     pub fn load(path: &Path) -> Result<Loaded, String> {
         let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
         let from = file::shown(path);
-        let mut loaded = json::parse(&bytes, Kind::Instance, |document| Self::sorted(document, &from))
+        let mut loaded = json::parse(&bytes, DocumentKind::Instance, |document| Self::sorted(document, &from))
             .map_err(|refusal| format!("{from} {refusal}"))?;
         let written = written.and_then(|time| Timestamp::try_from(time).ok());
         for imported in &mut loaded.instance.imported {
@@ -89,7 +89,7 @@ impl Instance {
     /// # Errors
     /// As for [`Instance::load`].
     pub fn read(text: &str, from: &str) -> Result<Loaded, String> {
-        json::parse_text(text, Kind::Instance, |document| Self::sorted(document, from))
+        json::parse_text(text, DocumentKind::Instance, |document| Self::sorted(document, from))
             .map_err(|refusal| format!("{from} {refusal}"))
     }
 
@@ -116,8 +116,8 @@ impl Instance {
     ///
     /// # Errors
     /// One sentence, which begins with what is wrong: "is not JSON".
-    pub fn add(&mut self, part: Part, answer: &str, from: &str) -> Result<(), String> {
-        let root = Node::parse(answer).ok_or("is not JSON")?;
+    pub fn add(&mut self, part: InstancePart, answer: &str, from: &str) -> Result<(), String> {
+        let root = JsonNode::parse(answer).ok_or("is not JSON")?;
         let object = root.object().ok_or("is not a JSON object")?;
         match object.own("value").filter(|_| Sort::of(&object).is_none()) {
             Some(list) => {
@@ -164,7 +164,7 @@ impl Instance {
         self.service.is_none() && self.records.count() == 0 && self.imported.is_empty()
     }
 
-    fn entry(&mut self, part: Part, node: Node<'_>, from: &str) -> Result<(), String> {
+    fn entry(&mut self, part: InstancePart, node: JsonNode<'_>, from: &str) -> Result<(), String> {
         let Some(entry) = node.object() else {
             return Err(format!("has an entry of {} that is not an object", part.key()));
         };
@@ -183,8 +183,8 @@ impl Instance {
             }
         }
         match part {
-            Part::Service => {
-                let service = Service::of(&entry);
+            InstancePart::Service => {
+                let service = ServiceResource::of(&entry);
                 self.notices.extend(service.notices(from));
                 self.service = Some(service);
             }
@@ -209,7 +209,7 @@ impl Instance {
         match self.imported.iter_mut().find(|imported| imported.from == from) {
             Some(imported) => imported.endpoints += entries,
             None => self.imported.push(Imported {
-                document: Kind::Instance.word().into(),
+                document: DocumentKind::Instance.word().into(),
                 from: from.into(),
                 as_of,
                 endpoints: entries,
@@ -227,13 +227,13 @@ fn two_instances(one: &str, two: &str) -> String {
 
 /// The resource ids of the entries of a list that have policies of their own, below `…/policies`. Revisions of an API that
 /// are not current are left out.
-pub fn scopes(part: Part, answer: &str) -> Vec<String> {
-    let entries = Node::parse(answer)
-        .and_then(Node::object)
+pub fn scopes(part: InstancePart, answer: &str) -> Vec<String> {
+    let entries = JsonNode::parse(answer)
+        .and_then(JsonNode::object)
         .map(|page| page.list("value"));
-    let entries = entries.unwrap_or_default().into_iter().filter_map(Node::object);
+    let entries = entries.unwrap_or_default().into_iter().filter_map(JsonNode::object);
     let is_current =
-        |name: &str, current: Option<bool>| part != Part::Apis || current.unwrap_or(!name.contains(";rev="));
+        |name: &str, current: Option<bool>| part != InstancePart::Apis || current.unwrap_or(!name.contains(";rev="));
     entries
         .filter(|entry| is_current(&entry.filled("name").unwrap_or_default(), entry.flag("isCurrent")))
         .filter_map(|entry| entry.filled("id").map(std::borrow::Cow::into_owned))

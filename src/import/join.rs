@@ -52,7 +52,7 @@ pub(super) fn join(
     region: Option<&str>,
 ) -> Joined {
     let suffixes = catalog.clouds.get(&cloud).cloned().unwrap_or_default();
-    let scope = Scope {
+    let scope = MatchScope {
         cloud,
         region,
         suffixes: &suffixes,
@@ -175,14 +175,14 @@ struct Match {
 }
 
 /// What targets are matched within.
-struct Scope<'a> {
+struct MatchScope<'a> {
     cloud: Cloud,
     region: Option<&'a str>,
     suffixes: &'a Suffixes,
     values: &'a Values,
 }
 
-impl Scope<'_> {
+impl MatchScope<'_> {
     fn is_here(&self, clouds: &[Cloud]) -> bool {
         clouds.is_empty() || clouds.contains(&self.cloud)
     }

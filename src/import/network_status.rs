@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    HostOrAddresses, ImportedDocument, Kind, MOST_ENTRIES, TOO_MANY, Target, name,
+    DocumentKind, HostOrAddresses, ImportedDocument, MOST_ENTRIES, TOO_MANY, Target, name,
     service::{self, Meaning},
     some_of,
-    view::{InstanceView, Location, Status, StatusState, Subject},
+    view::{InstanceView, Location, ReportedStatus, StatusState, StatusSubject},
 };
 use crate::{
-    azure::json::{self, Node, Object},
+    azure::json::{self, JsonNode, Object},
     catalog::region_name,
     model::{Imported, Need},
     text::one_line,
@@ -29,7 +29,7 @@ pub(super) fn read(
     from: &str,
     fetched: Option<Timestamp>,
 ) -> Result<ImportedDocument, String> {
-    let mut reader = Reader::default();
+    let mut reader = NetworkStatusReader::default();
     let (regions, entries): (Vec<_>, Vec<_>) = document.entries()?.into_iter().partition(is_region);
     let mut locations = regions
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn read(
     }
     Ok(ImportedDocument {
         imported: Imported {
-            document: Kind::NetworkStatus.word().into(),
+            document: DocumentKind::NetworkStatus.word().into(),
             from: from.into(),
             as_of: newest,
             endpoints: reader.targets.len(),
@@ -72,7 +72,7 @@ fn is_region(entry: &Object<'_>) -> bool {
         .any(|key| entry.has(key))
 }
 
-fn statuses(view: &InstanceView) -> impl Iterator<Item = &Status> {
+fn statuses(view: &InstanceView) -> impl Iterator<Item = &ReportedStatus> {
     view.locations.iter().flat_map(|location| &location.statuses)
 }
 
@@ -85,7 +85,7 @@ fn mark_stale(view: &mut InstanceView, newest: Option<Timestamp>) {
 
 /// Collects targets, and what is odd about the entries.
 #[derive(Debug, Default)]
-struct Reader {
+struct NetworkStatusReader {
     /// Whether there are entries without their region and its name servers.
     is_bare: bool,
     entries: usize,
@@ -97,14 +97,14 @@ struct Reader {
     odd_times: Vec<String>,
 }
 
-impl Reader {
+impl NetworkStatusReader {
     fn location(&mut self, region: &Object<'_>) -> Result<Location, String> {
         const CUT: &str = "has statuses that are not objects";
         // An instance that is activating has none yet.
         let inner = region
             .get("networkStatus")
             .filter(|inner| !inner.is_null())
-            .map(Node::object);
+            .map(JsonNode::object);
         let status = match &inner {
             Some(inner) => inner.as_ref().ok_or(CUT)?,
             None => region,
@@ -113,12 +113,12 @@ impl Reader {
         if entries.iter().any(|entry| entry.is_string()) {
             return Err(CUT.into());
         }
-        let entries: Vec<Object<'_>> = entries.into_iter().filter_map(Node::object).collect();
+        let entries: Vec<Object<'_>> = entries.into_iter().filter_map(JsonNode::object).collect();
         Ok(Location {
             region: region.filled("location").and_then(|name| region_name(&name)),
             name_servers: status
                 .get("dnsServers")
-                .map(Node::words)
+                .map(JsonNode::words)
                 .unwrap_or_default()
                 .into_iter()
                 .map(Cow::into_owned)
@@ -127,12 +127,12 @@ impl Reader {
         })
     }
 
-    fn statuses(&mut self, entries: &[Object<'_>]) -> Result<Vec<Status>, String> {
+    fn statuses(&mut self, entries: &[Object<'_>]) -> Result<Vec<ReportedStatus>, String> {
         self.entries += entries.len();
         if self.entries > MOST_ENTRIES {
             return Err(TOO_MANY.into());
         }
-        let mut statuses: Vec<Status> = Vec::new();
+        let mut statuses: Vec<ReportedStatus> = Vec::new();
         for entry in entries {
             let Some(status) = self.entry(entry) else { continue };
             match statuses.iter_mut().find(|known| known.name == status.name) {
@@ -148,14 +148,14 @@ impl Reader {
         Ok(statuses)
     }
 
-    fn entry(&mut self, entry: &Object<'_>) -> Option<Status> {
+    fn entry(&mut self, entry: &Object<'_>) -> Option<ReportedStatus> {
         let Some(name) = entry.filled("name") else {
             self.no_hosts.push("an entry without a name".into());
             return None;
         };
         let kind = entry.filled("resourceType").unwrap_or("no type".into());
         let state = self.state(&name, &entry.filled("status").unwrap_or_default());
-        Some(Status {
+        Some(ReportedStatus {
             subject: self.subject(&name, &kind, entry.flag("isOptional")),
             state,
             error: entry.filled("error").map(|error| one_line(&error, LONGEST_ERROR)),
@@ -193,21 +193,21 @@ impl Reader {
         }
     }
 
-    fn subject(&mut self, name: &str, kind: &str, is_optional: Option<bool>) -> Subject {
+    fn subject(&mut self, name: &str, kind: &str, is_optional: Option<bool>) -> StatusSubject {
         let (meaning, parsed) = (service::of_resource_type(kind), name::parse(name));
         let (dependency, usual_port) = match meaning {
             Some(Meaning::Inbound) => {
-                return Subject::Inbound {
+                return StatusSubject::Inbound {
                     port: parsed.and_then(|(_, port)| port),
                 };
             }
-            Some(Meaning::Internal) => return Subject::Internal,
+            Some(Meaning::Internal) => return StatusSubject::Internal,
             Some(Meaning::Outbound(dependency, port)) => (Some(dependency), port),
             None => (None, None),
         };
         let Some((place, port)) = parsed else {
             self.no_hosts.push(format!("\"{name}\" ({kind})"));
-            return Subject::Internal;
+            return StatusSubject::Internal;
         };
         let port = port.or(usual_port);
         if dependency.is_none() {
@@ -234,7 +234,7 @@ impl Reader {
         if !self.targets.contains(&target) {
             self.targets.push(target);
         }
-        Subject::Outbound { host, port }
+        StatusSubject::Outbound { host, port }
     }
 
     fn notices(&self, from: &str) -> Vec<String> {

@@ -90,7 +90,7 @@ impl Subnets {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Resource<T> {
+struct WithProperties<T> {
     #[serde(default)]
     id: String,
     properties: T,
@@ -117,7 +117,7 @@ fn ids(references: Option<Vec<Reference>>) -> Vec<String> {
 pub fn cards_of(machine: &str) -> Vec<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Machine {
+    struct VirtualMachine {
         network_profile: Option<Profile>,
     }
     #[derive(Deserialize)]
@@ -134,7 +134,7 @@ pub fn cards_of(machine: &str) -> Vec<String> {
     struct Rank {
         primary: Option<bool>,
     }
-    let machine: Option<Resource<Machine>> = serde_json::from_str(machine).ok();
+    let machine: Option<WithProperties<VirtualMachine>> = serde_json::from_str(machine).ok();
     let profile = machine.and_then(|machine| machine.properties.network_profile);
     let mut listed = profile
         .and_then(|profile| profile.network_interfaces)
@@ -151,14 +151,14 @@ impl Card {
         struct Properties {
             mac_address: Option<String>,
             network_security_group: Option<Reference>,
-            ip_configurations: Option<Vec<Resource<Address>>>,
+            ip_configurations: Option<Vec<WithProperties<Address>>>,
         }
         #[derive(Deserialize)]
         struct Address {
             primary: Option<bool>,
             subnet: Option<Reference>,
         }
-        let Resource { id: own, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let WithProperties { id: own, properties } = serde_json::from_str::<WithProperties<Properties>>(text).ok()?;
         let mut addresses = properties.ip_configurations?;
         addresses.sort_by_key(|address| address.properties.primary != Some(true));
         Some(Self {
@@ -194,7 +194,7 @@ impl Subnet {
         struct ServiceEndpoint {
             service: Option<String>,
         }
-        let Resource { id: own, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let WithProperties { id: own, properties } = serde_json::from_str::<WithProperties<Properties>>(text).ok()?;
         let endpoints = properties.service_endpoints.unwrap_or_default();
         Some(Self {
             id: own,
@@ -223,7 +223,7 @@ impl EndpointPolicy {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Properties {
-            service_endpoint_policy_definitions: Option<Vec<Resource<Definition>>>,
+            service_endpoint_policy_definitions: Option<Vec<WithProperties<Definition>>>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -231,7 +231,7 @@ impl EndpointPolicy {
             service: Option<String>,
             service_resources: Option<Vec<String>>,
         }
-        let Resource { id, properties } = serde_json::from_str::<Resource<Properties>>(text).ok()?;
+        let WithProperties { id, properties } = serde_json::from_str::<WithProperties<Properties>>(text).ok()?;
         let definitions = properties.service_endpoint_policy_definitions.unwrap_or_default();
         let of_storage = definitions
             .into_iter()

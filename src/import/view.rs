@@ -30,16 +30,16 @@ pub struct Location {
     /// The name servers that the instance asks.
     pub name_servers: Vec<String>,
     /// What it says of each thing that it needs.
-    pub statuses: Vec<Status>,
+    pub statuses: Vec<ReportedStatus>,
 }
 
 /// What the instance says of one thing that it needs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Status {
+pub struct ReportedStatus {
     /// Its name, as the instance writes it.
     pub name: String,
     /// What a machine in the subnet can compare it with.
-    pub subject: Subject,
+    pub subject: StatusSubject,
     /// How it stands.
     pub state: StatusState,
     /// The instance's own words about a failure.
@@ -54,7 +54,7 @@ pub struct Status {
 
 /// What a status is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum StatusSubject {
     /// A host, or an address, that the instance talks to.
     Outbound {
         /// The host, in lower case.

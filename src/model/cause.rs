@@ -27,15 +27,15 @@ macro_rules! causes {
             /// Every cause, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            pub(super) fn facts(self) -> &'static Facts {
+            pub(super) fn facts(self) -> &'static CauseFacts {
                 match self {
-                    $(Self::$variant => &const { Facts {
+                    $(Self::$variant => &const { CauseFacts {
                         word: $word,
                         meaning: $meaning,
                         headline: $headline,
                         over_udp: [$($over_udp,)? $headline][0],
                         stage: $stage,
-                        ending: Ending::$ending,
+                        ending: FailureMode::$ending,
                         basis: Basis::$basis,
                         suspects: $suspects,
                         wire: $wire,
@@ -53,13 +53,13 @@ mod table;
 pub use self::table::Cause;
 
 /// What is known of a cause.
-struct Facts {
+struct CauseFacts {
     word: &'static str,
     meaning: &'static str,
     headline: &'static str,
     over_udp: &'static str,
     stage: Option<Stage>,
-    ending: Ending,
+    ending: FailureMode,
     basis: Basis,
     suspects: &'static [Suspect],
     wire: &'static str,
@@ -69,7 +69,7 @@ struct Facts {
 
 /// How the exchange ends in which a cause shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum FailureMode {
     /// Nothing comes back.
     Silence,
     /// Somebody says no: a reset in place of a connection, an ICMP error, an error code, a deny page.
@@ -124,7 +124,7 @@ impl Cause {
     }
 
     /// How the exchange ends in which it shows.
-    pub fn ending(self) -> Ending {
+    pub fn ending(self) -> FailureMode {
         self.facts().ending
     }
 
@@ -166,12 +166,12 @@ impl Cause {
 
     /// Whether a connection that was accepted fell silent or ended before the service had shown itself.
     pub fn is_cut(self) -> bool {
-        self.stage() >= Some(Stage::Tls) && matches!(self.ending(), Ending::Silence | Ending::Cut)
+        self.stage() >= Some(Stage::Tls) && matches!(self.ending(), FailureMode::Silence | FailureMode::Cut)
     }
 
     /// Whether somebody accepted the connection and then was in the way: packets pass, and who looks into them decides.
     pub fn is_behind_the_connection(self) -> bool {
-        self.is_cut() || self.ending() == Ending::Stranger
+        self.is_cut() || self.ending() == FailureMode::Stranger
     }
 }
 
@@ -179,7 +179,7 @@ by_word!(Cause, "a cause");
 
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Ending};
+    use super::{Cause, FailureMode};
 
     #[test]
     fn words_are_those_of_the_documents() {
@@ -195,7 +195,7 @@ mod tests {
             let tried = cause.stage().is_some();
             assert_eq!(tried, !cause.headline("TCP 1").starts_with("not tested"), "{cause}");
             assert!(!tried || !cause.suspects().is_empty(), "{cause}");
-            assert!(tried || cause.ending() == Ending::NotSent, "{cause}");
+            assert!(tried || cause.ending() == FailureMode::NotSent, "{cause}");
         }
     }
 

@@ -61,9 +61,9 @@ pub struct Endpoint {
     /// How many connections were made and how many proved the service, over all addresses; null where one to each address
     /// was all.
     #[serde(default)]
-    pub flows: Option<Flows>,
+    pub flows: Option<FlowCounts>,
     /// What each stage gave.
-    pub stages: Stages,
+    pub stages: StageReports,
     /// What the network's own rules say; absent where none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Prediction>,
@@ -103,7 +103,7 @@ impl Endpoint {
 
     /// Whether it works so seldom that the instance cannot live with it: fewer than three quarters of its connections pass.
     pub fn is_mostly_lost(&self) -> bool {
-        let few = |flows: Flows| flows.passed * 4 < flows.tried * 3;
+        let few = |flows: FlowCounts| flows.passed * 4 < flows.tried * 3;
         self.verdict == Verdict::Degraded && self.flows.is_some_and(few)
     }
 
@@ -128,7 +128,8 @@ impl Endpoint {
 
 /// How many connections were made to an endpoint, and what came of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Flows {
+#[schemars(rename = "Flows")]
+pub struct FlowCounts {
     /// Connections, each from a source port of its own; controls of the packets' size are not among them.
     pub tried: usize,
     /// Those over which the service proved itself.
@@ -137,7 +138,8 @@ pub struct Flows {
 
 /// What each stage gave. A stage that was not reached, or that the protocol lacks, is null or empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Stages {
+#[schemars(rename = "Stages")]
+pub struct StageReports {
     /// The name lookup that decided.
     pub dns: Option<DnsStage>,
     /// One entry for each TCP connection, in the order of their start.

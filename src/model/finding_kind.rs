@@ -22,9 +22,9 @@ macro_rules! finding_kinds {
             /// Every kind, the widest first.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            pub(super) fn facts(self) -> &'static Facts {
+            pub(super) fn facts(self) -> &'static KindFacts {
                 match self {
-                    $(Self::$variant => &const { Facts {
+                    $(Self::$variant => &const { KindFacts {
                         word: $word,
                         meaning: $meaning,
                         scope: $scope,
@@ -43,7 +43,7 @@ mod table;
 pub use self::table::FindingKind;
 
 /// What is known of a kind.
-struct Facts {
+struct KindFacts {
     word: &'static str,
     meaning: &'static str,
     scope: &'static str,

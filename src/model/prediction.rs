@@ -53,7 +53,7 @@ pub struct RouteMatch {
     /// The prefix that matches.
     pub prefix: String,
     /// Who made it.
-    pub source: Source,
+    pub source: RouteSource,
     /// The kind of its next hop, in Azure's word.
     pub next_hop_type: NextHop,
     /// The address of the next hop, where it has one; of several, all with " or " between them.
@@ -89,7 +89,8 @@ pub enum Access {
 /// (<https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#how-azure-selects-a-route>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+#[schemars(rename = "Source")]
+pub enum RouteSource {
     /// A route table of the user.
     User,
     /// A virtual network gateway, by BGP.
@@ -122,7 +123,7 @@ impl NsgAttachment {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for RouteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::User => "user",

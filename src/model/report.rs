@@ -37,10 +37,10 @@ pub struct Report {
     #[serde(default)]
     pub redacted: bool,
     /// Where the agent stood.
-    pub vantage: Vantage,
+    pub vantage: VantageReport,
     /// What of the catalog was selected.
     #[serde(default)]
-    pub selection: Selection,
+    pub selection: SelectionReport,
     /// The exit status of the run; null where nobody judged it.
     #[serde(default)]
     pub exit: Option<ExitStatus>,
@@ -69,7 +69,8 @@ pub struct Agent {
 /// What of the catalog was selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Selection {
+#[schemars(rename = "Selection")]
+pub struct SelectionReport {
     /// The patterns of `--only`; null where everything was selected.
     pub only: Option<Vec<String>>,
     /// The patterns of `--skip`; null where nothing was left out.
@@ -78,7 +79,7 @@ pub struct Selection {
     pub required_only: bool,
 }
 
-impl Selection {
+impl SelectionReport {
     /// As one would type it: `--only sql,dns --required-only`; empty where everything was selected.
     pub fn flags(&self) -> String {
         let list = |flag: &str, patterns: &Option<Vec<String>>| {
@@ -108,7 +109,8 @@ pub enum Standing {
 
 /// Where the agent stood.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Vantage {
+#[schemars(rename = "Vantage")]
+pub struct VantageReport {
     /// The cloud whose names were probed.
     pub cloud: Cloud,
     /// The region, as the VM's metadata names regions.

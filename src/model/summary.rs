@@ -39,7 +39,7 @@ impl Summary {
         let deciding = || endpoints.iter().filter(|e| e.need != Need::Documented);
         let of_verdict = |verdict| deciding().filter(|e| e.verdict == verdict).count();
         Self {
-            verdict: Decision::of(endpoints, AS_REQUIRED).overall(),
+            verdict: DecidingEndpoints::of(endpoints, AS_REQUIRED).overall(),
             total: endpoints.len(),
             counted: deciding().count(),
             reachable: of_verdict(Verdict::Reachable),
@@ -102,7 +102,7 @@ const AS_REQUIRED: Policy = Policy {
 
 /// The endpoints that decide how a run is judged.
 #[derive(Debug, Clone)]
-pub struct Decision<'a> {
+pub struct DecidingEndpoints<'a> {
     /// Blocked, and they must not be.
     pub blocked: Vec<&'a Endpoint>,
     /// Degraded, and most of their connections fail.
@@ -119,7 +119,7 @@ pub struct Decision<'a> {
     pub deciding: usize,
 }
 
-impl<'a> Decision<'a> {
+impl<'a> DecidingEndpoints<'a> {
     /// Sorts the endpoints. `--fail-on never` sorts like the default: the caller says 0 in its place.
     pub fn of(endpoints: &'a [Endpoint], policy: Policy) -> Self {
         let selected = |e: &&Endpoint| e.cause != Some(Cause::Skipped);

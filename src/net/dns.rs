@@ -49,14 +49,14 @@ pub struct DnsExchange {
     /// Replies that did not belong to the question or could not be read, and why.
     pub ignored: Vec<String>,
     /// The connection that it went over, where one was opened.
-    pub connection: Option<Box<Connection>>,
+    pub connection: Option<Box<DnsConnection>>,
     /// How it ended.
     pub end: DnsEnd,
 }
 
 /// An open connection that a question went over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct DnsConnection {
     /// How it was opened.
     pub opened: TcpTrace,
     /// What the kernel counted on it.
@@ -67,7 +67,7 @@ pub struct Connection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DnsEnd {
     /// The server replied.
-    Answered(Answer),
+    Answered(DnsAnswer),
     /// No usable reply over UDP.
     Silent {
         /// How many datagrams went out.
@@ -96,7 +96,7 @@ impl DnsExchange {
 
 /// What a name server said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct DnsAnswer {
     /// The response code, by its name (`NOERROR`, `NXDOMAIN` …).
     pub rcode: String,
     /// The chain of aliases, without the name that was asked.
@@ -134,11 +134,11 @@ const PRIVATE_DNS: &str = "azureprivatedns.net";
 
 /// A question for the addresses of one name.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct DnsQuestion {
     query: Query,
 }
 
-impl Question {
+impl DnsQuestion {
     /// Asks for IPv4 addresses, or for IPv6 addresses. `None` where `host` is not a name that DNS can carry.
     pub fn new(host: &str, ipv6: bool) -> Option<Self> {
         let mut name = Name::from_ascii(host).ok()?;
@@ -219,7 +219,7 @@ impl Question {
     ///
     /// # Errors
     /// Why the reply does not belong to it or cannot be read, as a fragment.
-    pub fn parse(&self, id: u16, bytes: &[u8]) -> Result<Answer, String> {
+    pub fn parse(&self, id: u16, bytes: &[u8]) -> Result<DnsAnswer, String> {
         self.accept(id, bytes).map(|reply| self.read(&reply))
     }
 
@@ -233,7 +233,7 @@ impl Question {
 
     /// Reads a datagram as [`Self::parse`] does; `None` is a reply that has to be asked for again over TCP, because
     /// the server cut it or because it is longer than what we read of it.
-    fn parse_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<Answer>, String> {
+    fn parse_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<DnsAnswer>, String> {
         match self.accept(id, bytes) {
             Ok(reply) => Ok((!reply.metadata.truncation).then(|| self.read(&reply))),
             Err(_) if bytes.len() >= udp::LARGEST_DATAGRAM && bytes.starts_with(&id.to_be_bytes()) => Ok(None),
@@ -259,7 +259,7 @@ impl Question {
         }
     }
 
-    fn read(&self, reply: &Message) -> Answer {
+    fn read(&self, reply: &Message) -> DnsAnswer {
         let mut name = self.query.name();
         let mut cnames = Vec::new();
         while let Some(target) = reply.answers.iter().find_map(|record| match &record.data {
@@ -295,7 +295,7 @@ impl Question {
             }),
             _ => None,
         });
-        Answer {
+        DnsAnswer {
             rcode: rcode(reply.metadata.response_code),
             cnames,
             further: unique.len() - kept.len(),
@@ -340,7 +340,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_judged_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), own_id: bool) {
-            let question = Question::new("login.microsoftonline.com", false).unwrap();
+            let question = DnsQuestion::new("login.microsoftonline.com", false).unwrap();
             if own_id && bytes.len() >= 2 {
                 bytes[..2].copy_from_slice(&7_u16.to_be_bytes());
             }
@@ -349,7 +349,7 @@ mod tests {
 
         #[test]
         fn a_mutated_reply_is_judged_without_panic(position in 0_usize..100, byte: u8) {
-            let question = Question::new("login.microsoftonline.com", false).unwrap();
+            let question = DnsQuestion::new("login.microsoftonline.com", false).unwrap();
             let mut bytes = question.encode(7);
             bytes[2] |= 0x80;
             if let Some(target) = bytes.get_mut(position) {
@@ -361,9 +361,9 @@ mod tests {
 
     #[test]
     fn only_a_reply_to_the_question_is_accepted() {
-        let question = Question::new("a.example.com", false).unwrap();
-        let other = Question::new("b.example.com", false).unwrap();
-        let reply = |question: &Question, id| {
+        let question = DnsQuestion::new("a.example.com", false).unwrap();
+        let other = DnsQuestion::new("b.example.com", false).unwrap();
+        let reply = |question: &DnsQuestion, id| {
             let mut bytes = question.encode(id);
             bytes[2] |= 0x80;
             bytes
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_compression_loop_cannot_be_decoded() {
-        let question = Question::new("a.example.com", false).unwrap();
+        let question = DnsQuestion::new("a.example.com", false).unwrap();
         let mut bytes = question.encode(7);
         bytes[2] |= 0x80;
         bytes[7] = 1; // one answer, whose name points at itself

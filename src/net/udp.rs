@@ -71,7 +71,7 @@ where
     A: Fn(&[u8]) -> Result<T, String>,
 {
     let started = Instant::now();
-    let mut question = Question {
+    let mut question = PendingQuery {
         address,
         prepare,
         source: None,
@@ -90,7 +90,7 @@ where
 }
 
 /// A question under way.
-struct Question<P> {
+struct PendingQuery<P> {
     address: SocketAddr,
     prepare: P,
     /// The port that was used first.
@@ -102,7 +102,7 @@ struct Question<P> {
 }
 
 /// One port that a datagram has left from.
-struct Port<'a, A> {
+struct SourcePort<'a, A> {
     socket: Arc<UdpSocket>,
     accept: A,
     // Not within the future, of which there is one for every name.
@@ -117,7 +117,7 @@ enum Heard<T, P> {
     Failed(SocketFailure),
 }
 
-impl<P> Question<P> {
+impl<P> PendingQuery<P> {
     async fn converse<T, A>(&mut self, deadline: tokio::time::Instant, spare: &Semaphore) -> UdpEnd<T>
     where
         P: FnMut() -> (Vec<u8>, A),
@@ -150,7 +150,7 @@ impl<P> Question<P> {
                         if self.ignored.len() < MOST_IGNORED {
                             self.ignored.push(why);
                         }
-                        ports.push(Port::hear(port));
+                        ports.push(SourcePort::hear(port));
                     }
                     Heard::Failed(failure) => {
                         failures.push(failure);
@@ -169,7 +169,7 @@ impl<P> Question<P> {
     }
 
     /// Sends the question once more, and gives the fresh port that it left from; none where the last one had to do.
-    async fn send<'a, A>(&mut self, spare: &'a Semaphore) -> Result<Option<Port<'a, A>>, SocketFailure>
+    async fn send<'a, A>(&mut self, spare: &'a Semaphore) -> Result<Option<SourcePort<'a, A>>, SocketFailure>
     where
         P: FnMut() -> (Vec<u8>, A),
     {
@@ -199,7 +199,7 @@ impl<P> Question<P> {
             .map_err(|error| failure(&socket, &error, true))?;
         self.sent += 1;
         self.last = Some((socket.clone(), request));
-        Ok(Some(Port {
+        Ok(Some(SourcePort {
             socket,
             accept,
             buffer: Vec::with_capacity(LARGEST_DATAGRAM),
@@ -208,7 +208,7 @@ impl<P> Question<P> {
     }
 }
 
-impl<A> Port<'_, A> {
+impl<A> SourcePort<'_, A> {
     /// Waits for whatever comes next.
     async fn hear<T>(mut self) -> Heard<T, Self>
     where

@@ -2,15 +2,15 @@
 
 use super::{
     API_MANAGEMENT, NetworkRules, describe,
-    evaluate::{AddressKnowledge, Decision, Doubt, Flow, Remote, Security, routing, security},
+    evaluate::{AddressKnowledge, Doubt, Flow, GroupVerdict, NsgDecision, Remote, routing, security},
     nsg::SecurityRules,
-    routes::Route,
+    routes::EffectiveRoute,
 };
 use crate::{
     azure::NextHop,
     model::{
         Prediction,
-        prediction::{Access, Expected, NsgAttachment, RouteMatch, RuleMatch, Source},
+        prediction::{Access, Expected, NsgAttachment, RouteMatch, RouteSource, RuleMatch},
     },
 };
 
@@ -80,7 +80,7 @@ impl NetworkRules {
         };
         let named = describe::route(route, share);
         let says = format!("the {named} leads to {}", route.leads());
-        let dropped = |route: &Route| route.next_hop == NextHop::None;
+        let dropped = |route: &EffectiveRoute| route.next_hop == NextHop::None;
         let other = shares
             .iter()
             .map(|(other, _)| other)
@@ -108,18 +108,18 @@ impl NetworkRules {
     pub(super) fn returned(&self, remote: &Remote) -> Option<Routed> {
         let table = self.routes.as_ref()?;
         let shares = routing(table, remote);
-        let strays = |route: &Route| !matches!(route.next_hop, NextHop::Internet | NextHop::ServiceEndpoint);
+        let strays = |route: &EffectiveRoute| !matches!(route.next_hop, NextHop::Internet | NextHop::ServiceEndpoint);
         let Some((route, share)) = shares.iter().find(|(route, _)| strays(route)).or(shares.first()) else {
             return self.routed(remote);
         };
         let named = describe::route(route, share);
         let source = describe::remote(remote);
         // Where no list tells the tag's addresses, another route of the user's may be the one for it.
-        let outward = |route: &&Route| {
-            let is_users = route.length > 0 && route.source == Source::User && route.next_hop == NextHop::Internet;
+        let outward = |route: &&EffectiveRoute| {
+            let is_users = route.length > 0 && route.source == RouteSource::User && route.next_hop == NextHop::Internet;
             is_users && !route.addresses.difference(&self.activation).is_empty()
         };
-        let is_its_own = |route: &&Route| is_of(remote, API_MANAGEMENT) && route.is_for(API_MANAGEMENT);
+        let is_its_own = |route: &&EffectiveRoute| is_of(remote, API_MANAGEMENT) && route.is_for(API_MANAGEMENT);
         if remote.known == AddressKnowledge::Hardly
             && let Some(route) = table.iter().filter(outward).find(is_its_own)
         {
@@ -182,10 +182,10 @@ fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) 
     )
 }
 
-fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
+fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
     let place = decision.group.place;
     match &decision.security {
-        Security::Clear(rule) => Guarded {
+        GroupVerdict::Clear(rule) => Guarded {
             verdict: if rule.access == Access::Deny {
                 Expected::Deny
             } else {
@@ -198,7 +198,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                 describe::does(rule.access, flow)
             ),
         },
-        Security::Mixed(shares) => {
+        GroupVerdict::Mixed(shares) => {
             const MOST: usize = 3;
             let parts = shares.iter().take(MOST).map(|(rule, share)| {
                 let verb = if rule.access == Access::Deny {
@@ -220,7 +220,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                 words,
             }
         }
-        Security::Unsure { rule, doubt, about } => {
+        GroupVerdict::Unsure { rule, doubt, about } => {
             let otherwise = rule.map_or_else(String::new, |rule| {
                 format!(
                     ", or else {} {}",
@@ -243,7 +243,7 @@ fn say(decision: &Decision<'_>, flow: &Flow<'_>) -> Guarded {
                 words,
             }
         }
-        Security::Undecided => {
+        GroupVerdict::Undecided => {
             let words = format!("no NSG rule of the {} covers {}", place.as_str(), describe::port(flow));
             Guarded {
                 verdict: Expected::Unknown,

@@ -2,9 +2,9 @@
 
 use super::{
     addresses::AddressSet,
-    evaluate::{AddressKnowledge, Decision, Flow, Remote},
-    nsg::{Rule, SecurityGroup},
-    routes::Route,
+    evaluate::{AddressKnowledge, Flow, NsgDecision, Remote},
+    nsg::{EffectiveRule, SecurityGroup},
+    routes::EffectiveRoute,
 };
 use crate::{
     model::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A rule of a group, as data.
-pub(super) fn rule_match(group: &SecurityGroup, rule: &Rule) -> RuleMatch {
+pub(super) fn rule_match(group: &SecurityGroup, rule: &EffectiveRule) -> RuleMatch {
     RuleMatch {
         name: rule.name.clone(),
         priority: rule.priority,
@@ -26,7 +26,7 @@ pub(super) fn rule_match(group: &SecurityGroup, rule: &Rule) -> RuleMatch {
 }
 
 /// A route that takes some of `addresses`, as data.
-pub(super) fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
+pub(super) fn route_match(route: &EffectiveRoute, addresses: &AddressSet) -> RouteMatch {
     RouteMatch {
         prefix: prefix(route, addresses),
         source: route.source,
@@ -35,23 +35,23 @@ pub(super) fn route_match(route: &Route, addresses: &AddressSet) -> RouteMatch {
     }
 }
 
-fn prefix(route: &Route, addresses: &AddressSet) -> String {
+fn prefix(route: &EffectiveRoute, addresses: &AddressSet) -> String {
     let prefix = route.prefix_of(addresses);
     prefix.map(|prefix| prefix.to_string()).unwrap_or_default()
 }
 
 /// `NSG rule DenyInternet (4096, subnet)`.
-pub(super) fn rule(decision: &Decision<'_>, rule: &Rule) -> String {
+pub(super) fn rule(decision: &NsgDecision<'_>, rule: &EffectiveRule) -> String {
     format!("NSG rule {}", short_rule(decision.group.place, rule))
 }
 
 /// `DenyInternet (4096, subnet)`.
-pub(super) fn short_rule(place: NsgAttachment, rule: &Rule) -> String {
+pub(super) fn short_rule(place: NsgAttachment, rule: &EffectiveRule) -> String {
     format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
 /// `route 0.0.0.0/0 (user, to-firewall)`, for the part of it that takes some of `addresses`.
-pub(super) fn route(route: &Route, addresses: &AddressSet) -> String {
+pub(super) fn route(route: &EffectiveRoute, addresses: &AddressSet) -> String {
     let name = route
         .name
         .as_ref()

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use super::{
     addresses::AddressSet,
-    nsg::{Rule, SecurityGroup, SecurityRules, Side},
-    routes::{Route, Routes},
+    nsg::{EffectiveRule, RuleSide, SecurityGroup, SecurityRules},
+    routes::{EffectiveRoute, Routes},
 };
 use crate::model::{
     Transport,
@@ -62,17 +62,17 @@ pub enum AddressKnowledge {
 
 /// What one group does with a flow.
 #[derive(Debug, Clone)]
-pub enum Security<'r> {
+pub enum GroupVerdict<'r> {
     /// One answer for every address, with the rule that gives it.
-    Clear(&'r Rule),
+    Clear(&'r EffectiveRule),
     /// Some addresses are let through and others are not.
-    Mixed(Vec<(&'r Rule, AddressSet)>),
+    Mixed(Vec<(&'r EffectiveRule, AddressSet)>),
     /// It depends on another rule, of which something is not known.
     Unsure {
         /// The rule that decides if the other does not.
-        rule: Option<&'r Rule>,
+        rule: Option<&'r EffectiveRule>,
         /// The other rule.
-        doubt: &'r Rule,
+        doubt: &'r EffectiveRule,
         /// What is not known of it.
         about: Doubt,
     },
@@ -91,11 +91,11 @@ pub enum Doubt {
 
 /// What all groups do with a flow: the group that denies, or else the first that was asked.
 #[derive(Debug, Clone)]
-pub struct Decision<'r> {
+pub struct NsgDecision<'r> {
     /// The group.
     pub group: &'r SecurityGroup,
     /// What it does.
-    pub security: Security<'r>,
+    pub security: GroupVerdict<'r>,
 }
 
 impl Remote {
@@ -121,7 +121,7 @@ impl Remote {
     }
 }
 
-impl Security<'_> {
+impl GroupVerdict<'_> {
     /// Allow or deny, where that can be said.
     pub fn access(&self) -> Option<Access> {
         match self {
@@ -136,16 +136,16 @@ impl Security<'_> {
 }
 
 /// Asks every group that stands at one of `places`; all of them must let a flow through. `None` where there is no group.
-pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<Decision<'r>> {
-    let mut asked: Vec<Decision<'r>> = Vec::new();
+pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<NsgDecision<'r>> {
+    let mut asked: Vec<NsgDecision<'r>> = Vec::new();
     for place in places {
         for group in rules.groups.iter().filter(|group| group.place == *place) {
             let security = decide(group, flow);
             if *place != NsgAttachment::NetworkManager {
-                asked.push(Decision { group, security });
-            } else if !matches!(security, Security::Undecided) && security.access() != Some(Access::Allow) {
+                asked.push(NsgDecision { group, security });
+            } else if !matches!(security, GroupVerdict::Undecided) && security.access() != Some(Access::Allow) {
                 // An admin rule that merely allows leaves the last word to the groups; the others do not, nor does doubt.
-                return Some(Decision { group, security });
+                return Some(NsgDecision { group, security });
             }
         }
     }
@@ -158,7 +158,7 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAtta
 }
 
 /// The routes that take a flow to `remote`, with their shares, the largest first.
-pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r Route, AddressSet)> {
+pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r EffectiveRoute, AddressSet)> {
     let mut shares = routes.decide(&remote.addresses);
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
     if remote.known == AddressKnowledge::Hardly {
@@ -167,17 +167,17 @@ pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r Route, Addre
     shares
 }
 
-fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> Security<'r> {
+fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
     let mut left = flow.remote.addresses.clone();
-    let mut shares: Vec<(&Rule, AddressSet)> = Vec::new();
-    let mut doubts: Vec<(&Rule, Doubt)> = Vec::new();
+    let mut shares: Vec<(&EffectiveRule, AddressSet)> = Vec::new();
+    let mut doubts: Vec<(&EffectiveRule, Doubt)> = Vec::new();
     // What can be anywhere is hardly where a rule names a few networks.
     let negligible = if flow.remote.known == AddressKnowledge::Hardly {
         left.size() / 1000
     } else {
         0
     };
-    let about = |rule: &&Rule| rule.outbound == flow.outbound && rule.concerns(flow.transport, flow.port);
+    let about = |rule: &&EffectiveRule| rule.outbound == flow.outbound && rule.concerns(flow.transport, flow.port);
     for rule in group.rules.iter().filter(about) {
         if left.is_empty() {
             break;
@@ -204,7 +204,7 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> Security<'r> {
 
 /// The part of `left` that one side of a rule takes. By its name alone a service tag takes public addresses only: it never
 /// covers a private endpoint (service-tags-overview).
-fn share(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
+fn share(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
     if flow.platform.is_some_and(|tag| far.is_written(tag)) {
         return left.clone();
     }
@@ -220,7 +220,7 @@ fn share(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
 
 /// What could put some of these addresses behind one side of a rule: public ones behind a tag, private ones behind an
 /// application security group.
-fn doubt(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
+fn doubt(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
     let is_outside = || !left.difference(flow.inside).is_empty();
     if far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) && is_outside() {
         return Some(Doubt::Tag);
@@ -229,23 +229,23 @@ fn doubt(far: &Side, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
 }
 
 fn conclude<'r>(
-    mut shares: Vec<(&'r Rule, AddressSet)>,
-    doubts: &[(&'r Rule, Doubt)],
+    mut shares: Vec<(&'r EffectiveRule, AddressSet)>,
+    doubts: &[(&'r EffectiveRule, Doubt)],
     known: AddressKnowledge,
-) -> Security<'r> {
+) -> GroupVerdict<'r> {
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
     let rule = shares.first().map(|(rule, _)| *rule);
-    let differs = |other: &Rule| rule.is_none_or(|rule| rule.access != other.access);
+    let differs = |other: &EffectiveRule| rule.is_none_or(|rule| rule.access != other.access);
     let mixed = shares.iter().any(|(other, _)| differs(other));
     match (rule, doubts.iter().find(|(other, _)| differs(other))) {
-        (_, Some((doubt, about))) => Security::Unsure {
+        (_, Some((doubt, about))) => GroupVerdict::Unsure {
             rule,
             doubt,
             about: *about,
         },
-        (None, None) => Security::Undecided,
-        (Some(_), None) if mixed && known != AddressKnowledge::Hardly => Security::Mixed(shares),
-        (Some(rule), None) => Security::Clear(rule),
+        (None, None) => GroupVerdict::Undecided,
+        (Some(_), None) if mixed && known != AddressKnowledge::Hardly => GroupVerdict::Mixed(shares),
+        (Some(rule), None) => GroupVerdict::Clear(rule),
     }
 }
 

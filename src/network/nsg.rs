@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     azure::{
-        json::{self, AzureDocument, Kind, Node, Object},
+        json::{self, AzureDocument, DocumentKind, JsonNode, Object},
         resources::Resource,
     },
     model::{
@@ -36,7 +36,7 @@ pub struct SecurityGroup {
     /// What it guards.
     pub place: NsgAttachment,
     /// Its rules, by priority.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<EffectiveRule>,
 }
 
 /// The ids that a group is listed with.
@@ -52,7 +52,7 @@ pub struct GroupIds {
 
 /// One effective rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct EffectiveRule {
     /// Its name, without the `securityRules/` before it.
     pub name: String,
     /// The lowest decides.
@@ -68,9 +68,9 @@ pub struct Rule {
     /// The ports it is about, at the source.
     source_ports: Vec<RangeInclusive<u16>>,
     /// Where the traffic comes from.
-    pub source: Side,
+    pub source: RuleSide,
     /// Where it goes.
-    pub destination: Side,
+    pub destination: RuleSide,
 }
 
 /// A port that every system may begin a connection from (IANA's dynamic range, less what Linux leaves out).
@@ -78,7 +78,7 @@ const EPHEMERAL: u16 = 50_000;
 
 /// One side of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Side {
+pub struct RuleSide {
     addresses: Vec<Arc<AddressSet>>,
     /// The tags as they are written, whatever is known of their addresses.
     tags: Vec<String>,
@@ -94,13 +94,13 @@ impl SecurityRules {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        json::parse(bytes, Kind::EffectiveNsg, Self::of).map_err(|refusal| refusal.to_string())
+        json::parse(bytes, DocumentKind::EffectiveNsg, Self::of).map_err(|refusal| refusal.to_string())
     }
 
     fn of(document: &AzureDocument<'_>) -> Result<Self, String> {
         let mut rules = Self::default();
         for entry in document.entries()? {
-            if let Some(tags) = entry.get("tagMap").and_then(Node::object) {
+            if let Some(tags) = entry.get("tagMap").and_then(JsonNode::object) {
                 for (tag, prefixes) in tags.fields() {
                     rules
                         .learned
@@ -175,10 +175,10 @@ impl SecurityGroup {
     /// (network-security-groups-overview, "Default security rules").
     fn complete(&mut self) {
         for (name, outbound, priority, access, source, destination) in DEFAULTS {
-            let default = |rule: &&Rule| rule.outbound == outbound && rule.priority >= FIRST_DEFAULT;
+            let default = |rule: &&EffectiveRule| rule.outbound == outbound && rule.priority >= FIRST_DEFAULT;
             let shown: Vec<u32> = self.rules.iter().filter(default).map(|rule| rule.priority).collect();
             if !shown.is_empty() && !shown.contains(&priority) {
-                self.rules.push(Rule {
+                self.rules.push(EffectiveRule {
                     name: name.into(),
                     priority,
                     outbound,
@@ -186,8 +186,8 @@ impl SecurityGroup {
                     transport: None,
                     ports: vec![0..=u16::MAX],
                     source_ports: vec![0..=u16::MAX],
-                    source: Side::of(source),
-                    destination: Side::of(destination),
+                    source: RuleSide::of(source),
+                    destination: RuleSide::of(destination),
                 });
             }
         }
@@ -228,7 +228,7 @@ const DEFAULTS: [(&str, bool, u32, Access, &str, &str); 6] = [
 /// The priority of the first default rule; a user's rules end at 4096.
 const FIRST_DEFAULT: u32 = 65000;
 
-impl Rule {
+impl EffectiveRule {
     /// Whether it is about a transport and a port.
     pub fn concerns(&self, transport: Transport, port: u16) -> bool {
         let about = self.transport.as_deref().is_none_or(|word| word == transport.as_str());
@@ -237,7 +237,7 @@ impl Rule {
     }
 
     /// Its near and its far side, seen from the subnet.
-    pub fn sides(&self, outbound: bool) -> (&Side, &Side) {
+    pub fn sides(&self, outbound: bool) -> (&RuleSide, &RuleSide) {
         if outbound {
             (&self.source, &self.destination)
         } else {
@@ -246,7 +246,7 @@ impl Rule {
     }
 }
 
-impl Side {
+impl RuleSide {
     /// A tag, or `*`.
     fn of(word: &str) -> Self {
         if word == "*" {
@@ -304,9 +304,9 @@ impl Side {
 
 impl GroupIds {
     fn of(entry: &Object<'_>) -> Self {
-        let association = entry.get("association").and_then(Node::object);
-        let at = |key: &str| association.as_ref()?.get(key).and_then(Node::object)?.text("id");
-        let own = entry.get("networkSecurityGroup").and_then(Node::object);
+        let association = entry.get("association").and_then(JsonNode::object);
+        let at = |key: &str| association.as_ref()?.get(key).and_then(JsonNode::object)?.text("id");
+        let own = entry.get("networkSecurityGroup").and_then(JsonNode::object);
         let read = |id: Option<Cow<'_, str>>| Resource::of_id(&id?);
         Self {
             own: read(own.and_then(|group| group.text("id"))),
@@ -318,13 +318,16 @@ impl GroupIds {
 
 /// The last part of the group's id.
 fn group_name(entry: &Object<'_>) -> Option<String> {
-    let id = entry.get("networkSecurityGroup").and_then(Node::object)?.text("id")?;
+    let id = entry
+        .get("networkSecurityGroup")
+        .and_then(JsonNode::object)?
+        .text("id")?;
     id.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// A group can be listed with both of its places; the subnet is the one that concerns the instance.
 fn place(entry: &Object<'_>) -> NsgAttachment {
-    let association = entry.get("association").and_then(Node::object);
+    let association = entry.get("association").and_then(JsonNode::object);
     let has = |key: &str| {
         association
             .as_ref()
@@ -340,7 +343,7 @@ fn place(entry: &Object<'_>) -> NsgAttachment {
     }
 }
 
-fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
+fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<EffectiveRule, String> {
     let name = rule.text("name").ok_or("has a security rule without a name")?;
     let name = short(&name).to_owned();
     let odd = |key: &str| match rule.text(key) {
@@ -376,7 +379,7 @@ fn parse(rule: &Object<'_>, learned: &mut ServiceTags) -> Result<Rule, String> {
     let mut side = |which| {
         side(rule, which, learned).map_err(|text| format!("has the rule {name} with \"{text}\", which is not a prefix"))
     };
-    Ok(Rule {
+    Ok(EffectiveRule {
         source: side("Source")?,
         destination: side("Destination")?,
         priority,
@@ -421,11 +424,11 @@ fn ports(text: &str) -> Option<RangeInclusive<u16>> {
 ///
 /// # Errors
 /// The text that is neither a prefix nor a tag.
-fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Side, String> {
+fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<RuleSide, String> {
     let read = |text: &Cow<'_, str>| prefix(text).ok_or_else(|| text.to_string());
     let expanded = rule
         .get(&format!("expanded{which}AddressPrefix"))
-        .map(Node::words)
+        .map(JsonNode::words)
         .unwrap_or_default()
         .iter()
         .map(read)
@@ -455,7 +458,7 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Sid
     } else {
         vec![Arc::new(named)]
     };
-    Ok(Side {
+    Ok(RuleSide {
         addresses,
         tags,
         unresolved,

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{
     INTERNET, NetworkRules, Origin,
-    evaluate::{Flow, Remote, Security, security},
-    nsg::Rule,
+    evaluate::{Flow, GroupVerdict, Remote, security},
+    nsg::EffectiveRule,
 };
 use crate::model::{
     Transport,
@@ -28,7 +28,7 @@ pub struct Opening<'a> {
 impl NetworkRules {
     /// The rule of the subnet's group that denies some of this traffic, the first where several do. A rule that allows it
     /// has no effect behind this one.
-    pub fn first_deny(&self, opening: &Opening<'_>, from: &Origin<'_>) -> Option<&Rule> {
+    pub fn first_deny(&self, opening: &Opening<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
         let remote = self.named(opening.far, from.region);
         let local = self.local(from);
         let readings = self
@@ -55,7 +55,7 @@ impl NetworkRules {
     }
 
     /// The rules of the subnet's group for one direction.
-    pub fn of_the_subnet(&self, outbound: bool) -> impl Iterator<Item = &Rule> {
+    pub fn of_the_subnet(&self, outbound: bool) -> impl Iterator<Item = &EffectiveRule> {
         let groups = self.security.iter().flat_map(|security| &security.groups);
         groups
             .filter(|group| group.place == NsgAttachment::Subnet)
@@ -74,12 +74,12 @@ impl NetworkRules {
 }
 
 /// The rule that denies, or may deny; the first of several.
-fn denier(security: Security<'_>) -> Option<&Rule> {
-    let rules: Vec<&Rule> = match security {
-        Security::Clear(rule) => vec![rule],
-        Security::Mixed(shares) => shares.into_iter().map(|(rule, _)| rule).collect(),
-        Security::Unsure { rule, doubt, .. } => rule.into_iter().chain([doubt]).collect(),
-        Security::Undecided => Vec::new(),
+fn denier(security: GroupVerdict<'_>) -> Option<&EffectiveRule> {
+    let rules: Vec<&EffectiveRule> = match security {
+        GroupVerdict::Clear(rule) => vec![rule],
+        GroupVerdict::Mixed(shares) => shares.into_iter().map(|(rule, _)| rule).collect(),
+        GroupVerdict::Unsure { rule, doubt, .. } => rule.into_iter().chain([doubt]).collect(),
+        GroupVerdict::Undecided => Vec::new(),
     };
     let denying = rules.into_iter().filter(|rule| rule.access == Access::Deny);
     denying.min_by_key(|rule| rule.priority)

@@ -8,7 +8,7 @@ use super::{
     decision::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
     describe,
     evaluate::{AddressKnowledge, Flow, Remote},
-    nsg::Rule,
+    nsg::EffectiveRule,
 };
 use crate::{
     azure::{ACTIVATION, METADATA, NextHop, PLATFORM},
@@ -76,7 +76,7 @@ impl NetworkRules {
     fn denial_by_tag(&self, flow: &Flow<'_>) -> Option<Prediction> {
         let tag = flow.platform?;
         let rules = self.security.as_ref()?;
-        let names = |rule: &&Rule| {
+        let names = |rule: &&EffectiveRule| {
             let (near, far) = rule.sides(flow.outbound);
             let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
             rule.outbound == flow.outbound && is_here && far.is_written(tag) && rule.concerns(flow.transport, flow.port)

@@ -8,23 +8,23 @@ use super::addresses::{AddressSet, prefix};
 use crate::{
     azure::{
         NextHop, PLATFORM,
-        json::{self, AzureDocument, Kind, Node, Object},
+        json::{self, AzureDocument, DocumentKind, JsonNode, Object},
         letters,
     },
-    model::prediction::Source,
+    model::prediction::RouteSource,
 };
 
 /// The active routes of a network interface, the one that wins first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Routes(Vec<Route>);
+pub struct Routes(Vec<EffectiveRoute>);
 
 /// The prefixes of one length that an effective route leads to one next hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub struct EffectiveRoute {
     /// The name of a user's route.
     pub name: Option<String>,
     /// Who made it.
-    pub source: Source,
+    pub source: RouteSource,
     /// The length of its prefixes.
     pub length: u8,
     /// The addresses for which it can win.
@@ -36,7 +36,7 @@ pub struct Route {
     /// The addresses of the appliances, where it leads to some.
     pub next_hop_addresses: Vec<String>,
     /// How exactly its prefixes were named, which settles ties between routes of one source.
-    named: Named,
+    named: PrefixForm,
     /// The service tags that it is for, where the export names them.
     tags: Vec<String>,
 }
@@ -44,7 +44,7 @@ pub struct Route {
 /// How a route names its prefixes, in the order in which Azure prefers them for one prefix
 /// (<https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#service-tags-for-user-defined-routes>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
+enum PrefixForm {
     /// By the prefix itself.
     Prefix,
     /// By a tag of one region, such as `Storage.WestEurope`.
@@ -63,7 +63,7 @@ impl Routes {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        json::parse(bytes, Kind::EffectiveRoutes, Self::of).map_err(|refusal| refusal.to_string())
+        json::parse(bytes, DocumentKind::EffectiveRoutes, Self::of).map_err(|refusal| refusal.to_string())
     }
 
     fn of(document: &AzureDocument<'_>) -> Result<Self, String> {
@@ -75,7 +75,7 @@ impl Routes {
     }
 
     /// The routes that decide for `addresses`, the winning one first, each with its share.
-    pub fn decide(&self, addresses: &AddressSet) -> Vec<(&Route, AddressSet)> {
+    pub fn decide(&self, addresses: &AddressSet) -> Vec<(&EffectiveRoute, AddressSet)> {
         let mut left = addresses.clone();
         let mut shares = Vec::new();
         for route in &self.0 {
@@ -92,7 +92,7 @@ impl Routes {
     }
 
     /// Every route, the one that wins first.
-    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+    pub fn iter(&self) -> impl Iterator<Item = &EffectiveRoute> {
         self.0.iter()
     }
 
@@ -104,17 +104,17 @@ impl Routes {
     /// The networks that Azure itself connects: the virtual network, its peers and groups, private endpoints. An address in
     /// them is none of a public service.
     pub fn connected(&self) -> AddressSet {
-        self.union(|route| route.source == Source::Default && matches!(route.next_hop, NextHop::Network(_)))
+        self.union(|route| route.source == RouteSource::Default && matches!(route.next_hop, NextHop::Network(_)))
     }
 
     /// What Azure means by `VirtualNetwork`: the network, its peers, what gateways lead to, the prefixes of every route of a
     /// user, and the platform's address. So where a user's route or BGP takes 0.0.0.0/0, it is everything
     /// (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300).
     pub fn virtual_network(&self) -> AddressSet {
-        let counts = |route: &&Route| match (route.source, &route.next_hop) {
-            (Source::User | Source::Gateway, _)
+        let counts = |route: &&EffectiveRoute| match (route.source, &route.next_hop) {
+            (RouteSource::User | RouteSource::Gateway, _)
             | (_, NextHop::Network(_) | NextHop::Gateway | NextHop::Appliance(_)) => true,
-            (Source::Default | Source::Unknown, _) => false,
+            (RouteSource::Default | RouteSource::Unknown, _) => false,
         };
         let prefixes = self.0.iter().filter(counts).flat_map(|route| &route.prefixes).copied();
         prefixes.chain([PLATFORM.into()]).collect()
@@ -123,8 +123,10 @@ impl Routes {
     /// Whether a route of a user or of BGP takes 0.0.0.0/0 in the place of Azure's own.
     pub fn is_forced(&self) -> bool {
         self.default_route().is_some_and(|route| match route.source {
-            Source::User | Source::Gateway => true,
-            Source::Default | Source::Unknown => matches!(route.next_hop, NextHop::Appliance(_) | NextHop::Gateway),
+            RouteSource::User | RouteSource::Gateway => true,
+            RouteSource::Default | RouteSource::Unknown => {
+                matches!(route.next_hop, NextHop::Appliance(_) | NextHop::Gateway)
+            }
         })
     }
 
@@ -151,7 +153,7 @@ impl Routes {
     }
 
     /// The route for everything that no other route takes.
-    pub fn default_route(&self) -> Option<&Route> {
+    pub fn default_route(&self) -> Option<&EffectiveRoute> {
         self.0.iter().find(|route| {
             route
                 .prefixes
@@ -160,7 +162,7 @@ impl Routes {
         })
     }
 
-    fn union(&self, wanted: impl Fn(&Route) -> bool) -> AddressSet {
+    fn union(&self, wanted: impl Fn(&EffectiveRoute) -> bool) -> AddressSet {
         let mut union = AddressSet::default();
         for route in self.0.iter().filter(|route| wanted(route)) {
             union.extend(&route.addresses);
@@ -174,8 +176,8 @@ impl Routes {
     /// and service endpoints, however long its prefix (virtual-networks-udr-overview). And a service endpoint wins against
     /// a user's route for the same prefix, unless that is one by service tag to somewhere else than the internet
     /// (MicrosoftDocs/azure-docs#111594, #111706 and #128591, each tried by its author).
-    fn ranked(mut routes: Vec<Route>) -> Self {
-        let union = |routes: &[Route], wanted: &dyn Fn(&Route) -> bool| {
+    fn ranked(mut routes: Vec<EffectiveRoute>) -> Self {
+        let union = |routes: &[EffectiveRoute], wanted: &dyn Fn(&EffectiveRoute) -> bool| {
             let mut union = AddressSet::default();
             for route in routes.iter().filter(|route| wanted(route)) {
                 union.extend(&route.addresses);
@@ -183,7 +185,9 @@ impl Routes {
             union
         };
         let by_tag = union(&routes, &|route| {
-            route.source == Source::User && route.named != Named::Prefix && route.next_hop != NextHop::Internet
+            route.source == RouteSource::User
+                && route.named != PrefixForm::Prefix
+                && route.next_hop != NextHop::Internet
         });
         for route in routes
             .iter_mut()
@@ -193,9 +197,9 @@ impl Routes {
         }
         let preferred = union(&routes, &|route| {
             let preferred = matches!(route.next_hop, NextHop::Network(_) | NextHop::ServiceEndpoint);
-            route.source == Source::Default && preferred
+            route.source == RouteSource::Default && preferred
         });
-        for route in routes.iter_mut().filter(|route| route.source == Source::Gateway) {
+        for route in routes.iter_mut().filter(|route| route.source == RouteSource::Gateway) {
             route.addresses = route.addresses.difference(&preferred);
         }
         routes.sort_by_key(|route| {
@@ -210,7 +214,7 @@ impl Routes {
     }
 }
 
-impl Route {
+impl EffectiveRoute {
     /// Whether it may be a route for this service tag, as far as the export names tags; `AzureCloud` holds them all.
     pub fn may_be_for(&self, tag: &str) -> bool {
         self.tags.is_empty() || self.is_for(tag) || self.is_for("AzureCloud")
@@ -252,7 +256,7 @@ impl Route {
     }
 }
 
-impl Named {
+impl PrefixForm {
     /// From the tags that newer exports name, or else from the number of prefixes: what a user writes is one prefix or one
     /// tag.
     fn by(tags: &[Cow<'_, str>], prefixes: usize) -> Self {
@@ -282,13 +286,13 @@ fn is_active(entry: &Object<'_>) -> bool {
         .is_none_or(|state| state.eq_ignore_ascii_case("Active"))
 }
 
-fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
+fn parse(entry: &Object<'_>) -> Result<Vec<EffectiveRoute>, String> {
     let kind = entry.text("nextHopType").unwrap_or(Cow::Borrowed("unknown"));
     let source = match letters(&entry.text("source").unwrap_or_default()).as_str() {
-        "user" => Source::User,
-        "virtualnetworkgateway" => Source::Gateway,
-        "default" => Source::Default,
-        _ => Source::Unknown,
+        "user" => RouteSource::User,
+        "virtualnetworkgateway" => RouteSource::Gateway,
+        "default" => RouteSource::Default,
+        _ => RouteSource::Unknown,
     };
     let mut by_length: BTreeMap<u8, Vec<IpNet>> = BTreeMap::new();
     let texts = entry.words("addressPrefix");
@@ -299,10 +303,13 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
     if by_length.is_empty() {
         return Err("has a route without an addressPrefix".into());
     }
-    let tags = entry.get("destinationServiceTags").map(Node::words).unwrap_or_default();
-    let named = Named::by(&tags, texts.len());
+    let tags = entry
+        .get("destinationServiceTags")
+        .map(JsonNode::words)
+        .unwrap_or_default();
+    let named = PrefixForm::by(&tags, texts.len());
     let next_hop_addresses = next_hops(entry);
-    let route = |(length, prefixes): (u8, Vec<IpNet>)| Route {
+    let route = |(length, prefixes): (u8, Vec<IpNet>)| EffectiveRoute {
         name: entry.text("name").filter(|name| !name.is_empty()).map(Cow::into_owned),
         source,
         length,
@@ -320,7 +327,7 @@ fn parse(entry: &Object<'_>) -> Result<Vec<Route>, String> {
 fn next_hops(entry: &Object<'_>) -> Vec<String> {
     let several = entry
         .get("nextHop")
-        .and_then(Node::object)
+        .and_then(JsonNode::object)
         .map(|hop| hop.words("nextHopIpAddress"));
     let texts = several
         .filter(|texts| !texts.is_empty())

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::addresses::{AddressSet, prefix};
 use crate::azure::{
-    json::{self, AzureDocument, Kind},
+    json::{self, AzureDocument, DocumentKind},
     region::is_regional,
 };
 
@@ -31,7 +31,7 @@ impl ServiceTags {
     /// # Errors
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        json::parse(bytes, Kind::ServiceTags, Self::of).map_err(|refusal| refusal.to_string())
+        json::parse(bytes, DocumentKind::ServiceTags, Self::of).map_err(|refusal| refusal.to_string())
     }
 
     fn of(document: &AzureDocument<'_>) -> Result<Self, String> {

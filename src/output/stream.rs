@@ -24,7 +24,7 @@ pub(crate) fn write_with(
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     patience: Option<Duration>,
 ) -> io::Result<()> {
-    let mut writer = io::BufWriter::with_capacity(GATHERED, Patient { to, patience });
+    let mut writer = io::BufWriter::with_capacity(GATHERED, TimedWriter { to, patience });
     let written = content(&mut writer).and_then(|()| writer.flush());
     // What is left was refused once, or belongs to a document that broke off: it is not tried again.
     drop(writer.into_parts());
@@ -32,12 +32,12 @@ pub(crate) fn write_with(
 }
 
 /// A writer to whoever reads.
-struct Patient<'a, T> {
+struct TimedWriter<'a, T> {
     to: &'a T,
     patience: Option<Duration>,
 }
 
-impl<T: AsFd> io::Write for Patient<'_, T> {
+impl<T: AsFd> io::Write for TimedWriter<'_, T> {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
         write(self.to, content, self.patience)?;
         Ok(content.len())

@@ -20,7 +20,7 @@ pub struct PlanDocument {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// What the plan was made for.
-    pub vantage: Vantage,
+    pub vantage: PlanVantage,
     /// Every planned endpoint, in the order of the catalog.
     pub endpoints: Vec<PlanEntry>,
     /// Queries and connections beside the endpoints, made only when something is cut, unproven or unanswered.
@@ -29,7 +29,8 @@ pub struct PlanDocument {
 
 /// What the plan was made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Vantage {
+#[schemars(rename = "Vantage")]
+pub struct PlanVantage {
     /// The cloud.
     pub cloud: Cloud,
     /// The region.
@@ -79,7 +80,7 @@ pub struct PlanEntry {
 
 impl PlanDocument {
     /// The document of a plan; `predictions` are what the network's own rules say of its endpoints, in their order.
-    pub fn new(plan: &Plan, vantage: Vantage, controls: Vec<String>, predictions: Vec<Option<Prediction>>) -> Self {
+    pub fn new(plan: &Plan, vantage: PlanVantage, controls: Vec<String>, predictions: Vec<Option<Prediction>>) -> Self {
         let predictions = predictions.into_iter().chain(iter::repeat(None));
         let endpoints = plan
             .endpoints

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 
 use super::trace::{Attempt, Trace};
 use crate::{
-    hello::{End, Reply},
+    hello::{ExchangeEnd, ProtocolReply},
     net::udp::UdpEnd,
 };
 
@@ -21,7 +21,9 @@ pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
             _ => return None,
         },
         (None, Some(hello)) => match &hello.greeting.end {
-            End::Replied(Reply::Http(reply)) => rfc2822::DateTimeParser::new().parse_timestamp(reply.header("date")?),
+            ExchangeEnd::Replied(ProtocolReply::Http(reply)) => {
+                rfc2822::DateTimeParser::new().parse_timestamp(reply.header("date")?)
+            }
             _ => return None,
         },
         (None, None) => return None,

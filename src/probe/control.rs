@@ -14,11 +14,11 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{flows::course::Course, stages::Stages, trace::Attempt};
+use super::{flows::course::ConnectionProgress, stages::ProbeContext, trace::Attempt};
 use crate::{
     address,
     hello::{
-        End, Reply,
+        ExchangeEnd, ProtocolReply,
         http::{denial, foreign_redirect},
     },
     model::{Need, Protocol},
@@ -142,7 +142,7 @@ fn answers(attempt: &Attempt, name: &str) -> bool {
         return tls.chain.is_some();
     }
     match attempt.hello.as_ref().map(|hello| &hello.greeting.end) {
-        Some(End::Replied(Reply::Http(reply))) => {
+        Some(ExchangeEnd::Replied(ProtocolReply::Http(reply))) => {
             denial(reply).is_none() && foreign_redirect(reply, name, &[]).is_none()
         }
         _ => false,
@@ -176,7 +176,7 @@ impl Answered {
 /// Starts controls when they are called for, and collects them.
 pub struct Controller {
     plan: Arc<Plan>,
-    stages: Arc<Stages>,
+    stages: Arc<ProbeContext>,
     seen: BTreeSet<u16>,
     /// Hosts and ports that were cut.
     cut: BTreeSet<(String, u16)>,
@@ -200,7 +200,7 @@ pub struct Controller {
 
 impl Controller {
     /// Controls for a run of `plan`.
-    pub fn new(plan: Arc<Plan>, stages: Arc<Stages>) -> Self {
+    pub fn new(plan: Arc<Plan>, stages: Arc<ProbeContext>) -> Self {
         Self {
             plan,
             stages,
@@ -321,7 +321,7 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let course = Course::within(&stages, CONTROL_TIMEOUT);
+            let course = ConnectionProgress::within(&stages, CONTROL_TIMEOUT);
             let attempt = stages.attempt(
                 &plan.endpoints[index],
                 SocketAddr::new(TEST_NET_1, port),
@@ -343,7 +343,10 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let (endpoint, course) = (&plan.endpoints[index], Course::within(&stages, CONTROL_TIMEOUT));
+            let (endpoint, course) = (
+                &plan.endpoints[index],
+                ConnectionProgress::within(&stages, CONTROL_TIMEOUT),
+            );
             let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
             // The run ended before it had its time: its silence says nothing.
             if attempt.is_silent() && course.was_hurried() {
@@ -383,7 +386,7 @@ impl Controller {
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
             let ask = async |endpoint: &Endpoint| {
-                let course = Course::alone(&stages);
+                let course = ConnectionProgress::alone(&stages);
                 stages.attempt(endpoint, address, Manner::default(), &course).await
             };
             let mut control = NameControl {

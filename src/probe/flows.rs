@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{stages::Stages, trace::Attempt};
+use super::{stages::ProbeContext, trace::Attempt};
 use crate::{
     model::Need,
     net::tcp::{Manner, TcpEnd},
@@ -30,8 +30,8 @@ pub mod course;
 mod tally;
 
 use self::{
-    course::{Clock, Course},
-    tally::Tally,
+    course::{ConnectionProgress, StageClock},
+    tally::AddressTally,
 };
 
 /// The most connections to one address.
@@ -89,7 +89,7 @@ pub struct Reach {
 
 /// What the connections of a run have shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
+pub struct FlowsSoFar {
     /// Whether further connections are made at all.
     pub open: bool,
     /// Whether any address has shown both outcomes.
@@ -105,7 +105,7 @@ pub struct Flows {
     showing: fn(&Endpoint, &Attempt) -> Showing,
     /// One permit for each probe and each further connection in flight.
     room: Arc<Semaphore>,
-    shown: watch::Sender<Shown>,
+    shown: watch::Sender<FlowsSoFar>,
     /// Of each address, whether a connection to it was lost, and whether one was opened.
     opening: Mutex<HashMap<SocketAddr, [bool; 2]>>,
     patience: Duration,
@@ -125,7 +125,7 @@ impl Flows {
             controls,
             showing,
             room: Arc::new(Semaphore::new(concurrency.max(1))),
-            shown: watch::Sender::new(Shown {
+            shown: watch::Sender::new(FlowsSoFar {
                 open: !reach.only_on_change,
                 differ: false,
             }),
@@ -140,7 +140,7 @@ impl Flows {
     }
 
     /// What connections have shown so far, and how to hear of news.
-    pub fn shown(&self) -> watch::Receiver<Shown> {
+    pub fn shown(&self) -> watch::Receiver<FlowsSoFar> {
         self.shown.subscribe()
     }
 
@@ -150,7 +150,7 @@ impl Flows {
         for attempt in attempts {
             let address = attempt.address;
             if attempt.not_dialled.is_none() && !owed.contains(&address) {
-                let tally = Tally::of(self, endpoint, address, attempts);
+                let tally = AddressTally::of(self, endpoint, address, attempts);
                 if tally.wants(self, endpoint, Duration::ZERO) || tally.wants_small(self, endpoint, 0) {
                     owed.push(address);
                 }
@@ -159,7 +159,7 @@ impl Flows {
         owed
     }
 
-    fn add(&self, more: Shown) {
+    fn add(&self, more: FlowsSoFar) {
         self.shown.send_if_modified(|shown| {
             let before = *shown;
             shown.open |= more.open;
@@ -184,7 +184,7 @@ impl Flows {
         seen[usize::from(opens)] = true;
         let differ = *seen == [true, true];
         drop(opening);
-        self.add(Shown { open: false, differ });
+        self.add(FlowsSoFar { open: false, differ });
     }
 
     /// How long a stage may take, once so much was spent on earlier connections. One that there was no room for beside them:
@@ -203,12 +203,12 @@ impl Flows {
     }
 }
 
-impl Stages {
+impl ProbeContext {
     /// Probes one address over one connection, and over more where those so far call for it. `earlier` are those that
     /// were made to it before. The caller holds a permit for the first one's socket.
     pub async fn connections(&self, endpoint: &Endpoint, address: SocketAddr, earlier: &[Attempt]) -> Vec<Attempt> {
         let flows = &self.flows;
-        let mut tally = Tally::of(flows, endpoint, address, earlier);
+        let mut tally = AddressTally::of(flows, endpoint, address, earlier);
         let mut news = flows.shown();
         let mut underway = Underway::new(self);
         let began = Instant::now();
@@ -285,9 +285,9 @@ impl Stages {
 
 /// The connections to one address that are not over yet.
 struct Underway {
-    clock: Arc<Clock>,
+    clock: Arc<StageClock>,
     /// Their courses, and whether their segments are small.
-    courses: Vec<(Arc<Course>, bool)>,
+    courses: Vec<(Arc<ConnectionProgress>, bool)>,
 }
 
 /// For how long connections wait in their stages.
@@ -300,24 +300,24 @@ struct Waits {
 }
 
 impl Underway {
-    fn new(stages: &Stages) -> Self {
+    fn new(stages: &ProbeContext) -> Self {
         Self {
-            clock: Arc::new(Clock::new(stages)),
+            clock: Arc::new(StageClock::new(stages)),
             courses: Vec::new(),
         }
     }
 
     /// One more, beside the others; behind them, time begins anew, with so much for each stage.
-    fn add(&mut self, stages: &Stages, small: bool, timeout: Duration) -> Arc<Course> {
+    fn add(&mut self, stages: &ProbeContext, small: bool, timeout: Duration) -> Arc<ConnectionProgress> {
         if self.courses.is_empty() {
-            self.clock = Arc::new(Clock::within(stages, timeout));
+            self.clock = Arc::new(StageClock::within(stages, timeout));
         }
-        let course = Arc::new(Course::beside(self.clock.clone()));
+        let course = Arc::new(ConnectionProgress::beside(self.clock.clone()));
         self.courses.push((course.clone(), small));
         course
     }
 
-    fn remove(&mut self, course: &Arc<Course>) {
+    fn remove(&mut self, course: &Arc<ConnectionProgress>) {
         self.courses.retain(|(other, _)| !Arc::ptr_eq(other, course));
     }
 

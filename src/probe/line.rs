@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::flows::course::Course;
+use super::flows::course::ConnectionProgress;
 use crate::net::tcp;
 
 /// Passes everything through; what is said from the stage on that its course names goes out with a small time to live.
@@ -20,14 +20,14 @@ use crate::net::tcp;
 pub(super) struct TtlStream<'a> {
     stream: TcpStream,
     peer: SocketAddr,
-    course: &'a Course,
+    course: &'a ConnectionProgress,
     /// The usual time to live, once a small one has taken its place.
     usual: Option<u32>,
 }
 
 impl<'a> TtlStream<'a> {
     /// An open connection to `peer`.
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, course: &'a Course) -> Self {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, course: &'a ConnectionProgress) -> Self {
         Self {
             stream,
             peer,

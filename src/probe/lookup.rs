@@ -31,7 +31,7 @@ use super::{
     Depth, Limits,
     trace::{NameTrace, ServerReply},
 };
-use crate::{model::Transport, net::dns::Question};
+use crate::{model::Transport, net::dns::DnsQuestion};
 
 /// How long an answer of a later server waits for the servers before it.
 const SERVER_GRACE: Duration = Duration::from_secs(1);
@@ -62,7 +62,7 @@ pub struct Lookups {
 /// One name and what is known of it so far.
 #[derive(Debug, Default)]
 struct Name {
-    decision: OnceCell<Decision>,
+    decision: OnceCell<DecidingReply>,
     replies: Mutex<Vec<Option<ServerReply>>>,
     platform: Mutex<Option<Box<ServerReply>>>,
     asked_platform: AtomicBool,
@@ -72,7 +72,7 @@ struct Name {
 
 /// Which reply decided, and when.
 #[derive(Debug, Clone, Copy, Default)]
-struct Decision {
+struct DecidingReply {
     /// From the start of the run on.
     started: Duration,
     duration: Duration,
@@ -174,7 +174,7 @@ impl Lookups {
         names.into_iter().map(|(host, name)| (host, name.take())).collect()
     }
 
-    async fn decide(&self, host: &str, name: &Arc<Name>) -> Decision {
+    async fn decide(&self, host: &str, name: &Arc<Name>) -> DecidingReply {
         let started = Instant::now();
         *name.replies() = vec![None; self.servers.len()];
         let mut asked = match self.depth {
@@ -193,11 +193,11 @@ impl Lookups {
             let news = name.news.notified();
             let choice = choose(name.replies().get(..asked).unwrap_or_default(), waits);
             match choice {
-                Choice::TooEarly => {}
-                Choice::None => break None,
-                Choice::Final(index) => break Some(index),
-                Choice::BestEffort(index) if asked == self.servers.len() => break Some(index),
-                Choice::BestEffort(_) => {
+                ReplyChoice::TooEarly => {}
+                ReplyChoice::None => break None,
+                ReplyChoice::Final(index) => break Some(index),
+                ReplyChoice::BestEffort(index) if asked == self.servers.len() => break Some(index),
+                ReplyChoice::BestEffort(_) => {
                     self.ask(host, asked, name);
                     asked += 1;
                     continue;
@@ -228,7 +228,7 @@ impl Lookups {
         } else {
             self.control(host);
         }
-        Decision {
+        DecidingReply {
             started: started.duration_since(self.began),
             duration: started.elapsed(),
             decided,
@@ -308,11 +308,11 @@ impl Lookups {
         server: SocketAddr,
         limit: Duration,
     ) -> Option<impl Future<Output = ServerReply> + use<>> {
-        let v4 = Question::new(host, false)?;
-        let v6 = Question::new(host, true).filter(|_| self.limits.ipv6);
+        let v4 = DnsQuestion::new(host, false)?;
+        let v6 = DnsQuestion::new(host, true).filter(|_| self.limits.ipv6);
         let (end, sockets) = (self.end, self.sockets.clone());
         Some(async move {
-            let ask = async |question: Question| {
+            let ask = async |question: DnsQuestion| {
                 let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
                 // Boxed: the task is moved about, before it begins and after it ended, with all the room that it may take.
                 let exchange = Box::pin(question.ask(server, Transport::Udp, limit, end, &sockets)).await;
@@ -344,7 +344,7 @@ fn domain(host: &str) -> &str {
 
 /// What can be said of the replies so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
+enum ReplyChoice {
     /// A server that would be asked earlier may still reply.
     TooEarly,
     /// There is no server.
@@ -355,21 +355,21 @@ enum Choice {
     BestEffort(usize),
 }
 
-fn choose(replies: &[Option<ServerReply>], waits: bool) -> Choice {
+fn choose(replies: &[Option<ServerReply>], waits: bool) -> ReplyChoice {
     for (index, reply) in replies.iter().enumerate() {
         match reply {
-            Some(reply) if reply.is_final() => return Choice::Final(index),
-            None if waits => return Choice::TooEarly,
+            Some(reply) if reply.is_final() => return ReplyChoice::Final(index),
+            None if waits => return ReplyChoice::TooEarly,
             Some(_) | None => {}
         }
     }
     if replies.is_empty() {
-        return Choice::None;
+        return ReplyChoice::None;
     }
     if replies.iter().any(Option::is_none) {
-        return Choice::TooEarly;
+        return ReplyChoice::TooEarly;
     }
     // Nobody has a final answer: an error that was sent says more than silence.
     let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
-    Choice::BestEffort(replies.iter().position(answered).unwrap_or_default())
+    ReplyChoice::BestEffort(replies.iter().position(answered).unwrap_or_default())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    stages::Stages,
+    stages::ProbeContext,
     trace::{Attempt, Trace},
 };
 use crate::plan::Plan;
@@ -40,9 +40,9 @@ impl JobOutput {
 
 /// The jobs of a run, and what has come of them. Whatever was probed too early to know that the connections of this run
 /// differ, or had no room for a second one, comes once more behind all others.
-pub(super) struct Rounds {
+pub(super) struct ProbeQueue {
     plan: Arc<Plan>,
-    stages: Arc<Stages>,
+    stages: Arc<ProbeContext>,
     jobs: VecDeque<Job>,
     traces: Vec<Option<Trace>>,
     /// How often each endpoint has come again.
@@ -50,12 +50,12 @@ pub(super) struct Rounds {
     busy: Vec<bool>,
 }
 
-impl Rounds {
+impl ProbeQueue {
     /// An endpoint comes again for a second connection, and for those of a run in which they differ.
     const MOST_AGAIN: u8 = 2;
 
     /// Every testable endpoint of a plan, in its order.
-    pub(super) fn new(plan: Arc<Plan>, stages: Arc<Stages>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, stages: Arc<ProbeContext>) -> Self {
         let testable = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
         Self {
             jobs: testable.map(Job::Probe).collect(),

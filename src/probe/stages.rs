@@ -17,7 +17,7 @@ use super::{
     Limits, clock,
     flows::{
         Flows,
-        course::{Course, Step},
+        course::{ConnectionProgress, ConnectionStage},
     },
     line::TtlStream,
     lookup::Lookups,
@@ -25,15 +25,15 @@ use super::{
 };
 use crate::{
     address,
-    hello::{self, End, Greeting, Reply, amqp, http, kms, ntp, redis, smb, tds},
+    hello::{self, ExchangeEnd, Greeting, ProtocolReply, amqp, http, kms, ntp, redis, smb, tds},
     model::{Protocol, Transport},
     net::{
-        dns::{DnsEnd, Question},
+        dns::{DnsEnd, DnsQuestion},
         tcp::{self, Manner},
         tls::{TlsClient, TlsEnd, TlsTrace, chain::ChainFacts},
         udp,
     },
-    plan::{Destination, Endpoint},
+    plan::{DialTarget, Endpoint},
 };
 
 /// How long a goodbye may take; it is a courtesy to the peer and to firewalls' logs.
@@ -41,7 +41,7 @@ const GOODBYE: Duration = Duration::from_millis(50);
 
 /// What every probe of a run needs.
 #[derive(Debug)]
-pub struct Stages {
+pub struct ProbeContext {
     /// Makes the handshakes.
     pub tls: TlsClient,
     /// The run's limits.
@@ -60,12 +60,12 @@ pub struct Stages {
     pub control: String,
 }
 
-impl Stages {
+impl ProbeContext {
     /// Probes one endpoint to its end, or to the end of the run.
     pub async fn probe(&self, endpoint: &Endpoint) -> Trace {
         let started = Instant::now();
         let (name, addresses) = match &endpoint.destination {
-            Destination::Name => {
+            DialTarget::Name => {
                 let name = self.lookups.lookup(&endpoint.host).await;
                 let addresses = name
                     .decision()
@@ -73,8 +73,8 @@ impl Stages {
                     .unwrap_or_default();
                 (Some(name), with_port(addresses, endpoint.port))
             }
-            Destination::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
-            Destination::NameServer(server) => (None, vec![*server]),
+            DialTarget::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
+            DialTarget::NameServer(server) => (None, vec![*server]),
         };
         let looked_up = name.is_some();
         let attempts = addresses.into_iter().map(async |address| {
@@ -125,7 +125,13 @@ impl Stages {
     }
 
     /// Probes one address of an endpoint over one connection, or by one question.
-    pub async fn attempt(&self, endpoint: &Endpoint, address: SocketAddr, manner: Manner, course: &Course) -> Attempt {
+    pub async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        manner: Manner,
+        course: &ConnectionProgress,
+    ) -> Attempt {
         let mut attempt = Attempt {
             started: self.began.elapsed(),
             segment: manner.segment,
@@ -133,7 +139,7 @@ impl Stages {
         };
         match endpoint.protocol {
             Protocol::Dns => {
-                if let Some(question) = Question::new(&self.control, false) {
+                if let Some(question) = DnsQuestion::new(&self.control, false) {
                     let (limit, end) = (self.limits.timeout, self.end);
                     let asking = question.ask(address, endpoint.transport, limit, end, &self.sockets);
                     let exchange = Box::pin(asking).await;
@@ -149,13 +155,13 @@ impl Stages {
                     let sent = hello::random();
                     (ntp::request(sent).to_vec(), move |reply: &[u8]| ntp::parse(reply, sent))
                 };
-                let until = course.enter(Step::Connect);
+                let until = course.enter(ConnectionStage::Connect);
                 let trace = Box::pin(udp::ask(address, prepare, until, &self.sockets)).await;
                 attempt.ntp = Some(Box::new(trace));
             }
             _ if endpoint.transport == Transport::Udp => {}
             _ => {
-                let (trace, stream) = tcp::connect(address, manner, course.enter(Step::Connect)).await;
+                let (trace, stream) = tcp::connect(address, manner, course.enter(ConnectionStage::Connect)).await;
                 attempt.tcp = Some(trace);
                 if let Some(stream) = stream {
                     let mut line = TtlStream::new(stream, address, course);
@@ -171,22 +177,28 @@ impl Stages {
         attempt
     }
 
-    async fn converse(&self, endpoint: &Endpoint, stream: &mut TtlStream<'_>, attempt: &mut Attempt, course: &Course) {
+    async fn converse(
+        &self,
+        endpoint: &Endpoint,
+        stream: &mut TtlStream<'_>,
+        attempt: &mut Attempt,
+        course: &ConnectionProgress,
+    ) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
             Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),
             Protocol::Smb => {
-                attempt.hello = Some(timed(smb::greet(stream, course.enter(Step::Converse))).await);
+                attempt.hello = Some(timed(smb::greet(stream, course.enter(ConnectionStage::Converse))).await);
             }
             Protocol::Kms => {
-                attempt.hello = Some(timed(kms::greet(stream, course.enter(Step::Converse))).await);
+                attempt.hello = Some(timed(kms::greet(stream, course.enter(ConnectionStage::Converse))).await);
             }
             Protocol::Tls | Protocol::Https | Protocol::Amqps | Protocol::Redis => {
                 self.over_tls(endpoint, stream, attempt, course).await;
             }
             Protocol::Tds => {
-                let prelude = timed(tds::greet(stream, course.enter(Step::Prelude))).await;
-                let goes_on = matches!(prelude.greeting.end, End::Replied(_));
+                let prelude = timed(tds::greet(stream, course.enter(ConnectionStage::Prelude))).await;
+                let goes_on = matches!(prelude.greeting.end, ExchangeEnd::Replied(_));
                 attempt.prelude = Some(prelude);
                 if goes_on {
                     self.over_tls(endpoint, tds::TdsFramed::new(stream), attempt, course)
@@ -194,8 +206,11 @@ impl Stages {
                 }
             }
             Protocol::Amqp => {
-                let prelude = timed(amqp::greet_tls(stream, course.enter(Step::Prelude))).await;
-                let goes_on = matches!(prelude.greeting.end, End::Replied(Reply::Upgrade { .. }));
+                let prelude = timed(amqp::greet_tls(stream, course.enter(ConnectionStage::Prelude))).await;
+                let goes_on = matches!(
+                    prelude.greeting.end,
+                    ExchangeEnd::Replied(ProtocolReply::Upgrade { .. })
+                );
                 attempt.prelude = Some(prelude);
                 if goes_on {
                     self.over_tls(endpoint, stream, attempt, course).await;
@@ -210,10 +225,13 @@ impl Stages {
         endpoint: &Endpoint,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         attempt: &mut Attempt,
-        course: &Course,
+        course: &ConnectionProgress,
     ) {
         let names: Arc<[String]> = endpoint.names.clone().into();
-        let (trace, stream) = self.tls.handshake(stream, names, course.enter(Step::Handshake)).await;
+        let (trace, stream) = self
+            .tls
+            .handshake(stream, names, course.enter(ConnectionStage::Handshake))
+            .await;
         let proved = is_proof(endpoint, &trace);
         attempt.tls = Some(Box::new(trace));
         let Some(mut stream) = stream else { return };
@@ -225,9 +243,11 @@ impl Stages {
                     Some(hello)
                 }
                 Protocol::Amqps | Protocol::Amqp => {
-                    Some(timed(amqp::greet_sasl(&mut stream, course.enter(Step::Converse))).await)
+                    Some(timed(amqp::greet_sasl(&mut stream, course.enter(ConnectionStage::Converse))).await)
                 }
-                Protocol::Redis => Some(timed(redis::greet(&mut stream, course.enter(Step::Converse))).await),
+                Protocol::Redis => {
+                    Some(timed(redis::greet(&mut stream, course.enter(ConnectionStage::Converse))).await)
+                }
                 _ => None,
             };
         }
@@ -245,15 +265,19 @@ fn has_left(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     matches!(stream.read(&mut rest).now_or_never(), Some(Ok(0) | Err(_)))
 }
 
-async fn http(endpoint: &Endpoint, mut stream: impl AsyncRead + AsyncWrite + Unpin, course: &Course) -> Box<Hello> {
-    let (host, until) = (host_header(endpoint), course.enter(Step::Converse));
+async fn http(
+    endpoint: &Endpoint,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    course: &ConnectionProgress,
+) -> Box<Hello> {
+    let (host, until) = (host_header(endpoint), course.enter(ConnectionStage::Converse));
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 
 /// Keeps of a response whose sender has proved who it is what is told of it: its status, its server and its time. Nobody
 /// has to be recognised by the rest, and thousands of endpoints would keep it.
 fn keep_what_is_told(hello: &mut Hello) {
-    if let End::Replied(Reply::Http(reply)) = &mut hello.greeting.end {
+    if let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = &mut hello.greeting.end {
         reply.body = Vec::new();
         reply
             .headers
@@ -291,7 +315,7 @@ fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<H
         let started = Instant::now();
         let mut greeting = greeting.await;
         // Behind a whole reply nobody asks for the bytes that it was read from.
-        if matches!(greeting.end, End::Replied(_)) {
+        if matches!(greeting.end, ExchangeEnd::Replied(_)) {
             greeting.received = Vec::new();
         }
         Box::new(Hello {

@@ -12,7 +12,7 @@ use crate::{
     hello::{Greeting, ntp::NtpReply},
     net::{
         SocketFailure,
-        dns::{Answer, DnsEnd, DnsExchange, MOST_ADDRESSES},
+        dns::{DnsAnswer, DnsEnd, DnsExchange, MOST_ADDRESSES},
         icmp::TcpFacts,
         tcp::{TcpEnd, TcpTrace},
         tls::TlsTrace,
@@ -222,7 +222,7 @@ impl ServerReply {
     }
 
     /// The answer, where the server gave one; IPv4 first, unless only the other question was answered.
-    pub fn answer(&self) -> Option<&Answer> {
+    pub fn answer(&self) -> Option<&DnsAnswer> {
         let answer = |exchange: &'_ DnsExchange| matches!(exchange.end, DnsEnd::Answered(_));
         let exchange = if answer(&self.v4) {
             &self.v4
@@ -248,7 +248,7 @@ impl ServerReply {
             .sum()
     }
 
-    fn answers(&self) -> impl Iterator<Item = &Answer> {
+    fn answers(&self) -> impl Iterator<Item = &DnsAnswer> {
         self.questions().filter_map(|exchange| match &exchange.end {
             DnsEnd::Answered(answer) => Some(answer),
             _ => None,
@@ -257,7 +257,7 @@ impl ServerReply {
 
     /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.
     pub fn is_final(&self) -> bool {
-        let settles = |answer: &Answer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN");
+        let settles = |answer: &DnsAnswer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN");
         self.answer().is_some_and(settles) || !self.addresses().is_empty()
     }
 

@@ -19,8 +19,8 @@ use tokio::{
 };
 
 use super::{
-    flows::course::{Course, Step},
-    stages::Stages,
+    flows::course::{ConnectionProgress, ConnectionStage},
+    stages::ProbeContext,
     trace::Attempt,
 };
 use crate::{
@@ -55,14 +55,14 @@ pub struct Call {
     /// The address and port.
     pub address: SocketAddr,
     /// The stage in which what we said was cut, where a connection was opened.
-    pub cut: Option<Step>,
+    pub cut: Option<ConnectionStage>,
     /// Which connections are told apart by their first hops.
-    pub flows: Flows,
+    pub flows: FlowSelection,
 }
 
 /// Which connections are told apart by their first hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flows {
+pub enum FlowSelection {
     /// None: there is nothing to tell apart.
     Nothing,
     /// Some, where their first hops are not the same; then nothing else is looked at.
@@ -84,12 +84,12 @@ pub struct Way {
     /// What became of one open connection each, with that time to live from the stage on that was cut; empty where none was.
     pub words: Vec<Option<Attempt>>,
     /// Connections that fare differently.
-    pub flows: Vec<Flow>,
+    pub flows: Vec<FlowOverHop>,
 }
 
 /// A connection and the hop that it goes over.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Flow {
+pub struct FlowOverHop {
     /// Where its SYN with a time to live of 1 ran out, where anybody said so.
     pub hop: Option<IpAddr>,
     /// What became of all of it, from the same port.
@@ -106,7 +106,7 @@ pub struct Ways {
 }
 
 /// Looks at the way to these addresses, [`MOST`] at most.
-pub(super) async fn look(stages: &Stages, plan: &Plan, calls: &[Call]) -> Vec<Way> {
+pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> Vec<Way> {
     let looks = calls.iter().take(MOST).map(async |call| Way {
         endpoint: call.endpoint,
         address: call.address,
@@ -116,8 +116,8 @@ pub(super) async fn look(stages: &Stages, plan: &Plan, calls: &[Call]) -> Vec<Wa
 }
 
 /// With one series of SYNs only, which either reaches farther and farther or tells the first hops of several ports.
-async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
-    let farthest = if call.flows == Flows::OverSeveralHops {
+async fn look_at(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Way {
+    let farthest = if call.flows == FlowSelection::OverSeveralHops {
         0
     } else {
         FARTHEST
@@ -130,7 +130,7 @@ async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
         }
     };
     let (syns, words) = tokio::join!(syns, words);
-    let flows = if call.flows == Flows::Nothing {
+    let flows = if call.flows == FlowSelection::Nothing {
         Vec::new()
     } else {
         flows(stages, endpoint, call).await
@@ -145,7 +145,7 @@ async fn look_at(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Way {
 }
 
 /// One SYN with this time to live.
-async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
+async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
     let _room = room(stages).await?;
     let manner = Manner {
         ttl: Some(ttl),
@@ -156,18 +156,24 @@ async fn syn(stages: &Stages, address: SocketAddr, ttl: u8) -> Option<TcpTrace> 
 }
 
 /// One connection that is opened as usual, and says what is said in this stage, and later, with this time to live.
-async fn word(stages: &Stages, endpoint: &Endpoint, address: SocketAddr, from: Step, ttl: u8) -> Option<Attempt> {
+async fn word(
+    stages: &ProbeContext,
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    from: ConnectionStage,
+    ttl: u8,
+) -> Option<Attempt> {
     let _room = room(stages).await?;
-    let course = Course::within(stages, HOP_TIMEOUT).near(from, ttl);
+    let course = ConnectionProgress::within(stages, HOP_TIMEOUT).near(from, ttl);
     Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
 }
 
 /// Connections from several ports, each with the hop that the first SYN from there named.
-async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
+async fn flows(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Vec<FlowOverHop> {
     let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, call.address, n % 2 == 1))).await;
     let firsts: Vec<(Option<u16>, Option<IpAddr>)> = firsts.into_iter().flatten().collect();
     let hops: BTreeSet<IpAddr> = firsts.iter().filter_map(|(_, hop)| *hop).collect();
-    if call.flows == Flows::OverSeveralHops && hops.len() < 2 {
+    if call.flows == FlowSelection::OverSeveralHops && hops.len() < 2 {
         return Vec::new();
     }
     let whole = firsts.into_iter().map(async |(port, hop)| {
@@ -176,16 +182,20 @@ async fn flows(stages: &Stages, endpoint: &Endpoint, call: &Call) -> Vec<Flow> {
             port,
             ..Manner::default()
         };
-        let course = Course::within(stages, CONNECTION_TIMEOUT);
+        let course = ConnectionProgress::within(stages, CONNECTION_TIMEOUT);
         let whole = stages.attempt(endpoint, call.address, manner, &course).await;
-        Some(Flow { hop, whole })
+        Some(FlowOverHop { hop, whole })
     });
     join_all(whole).await.into_iter().flatten().collect()
 }
 
 /// The port of a SYN with a time to live of 1, where it can be used again, and the hop that said that it ran out. `early_port`
 /// is [`Manner`]'s: ports of both kinds.
-async fn first_hop(stages: &Stages, address: SocketAddr, early_port: bool) -> Option<(Option<u16>, Option<IpAddr>)> {
+async fn first_hop(
+    stages: &ProbeContext,
+    address: SocketAddr,
+    early_port: bool,
+) -> Option<(Option<u16>, Option<IpAddr>)> {
     let _room = room(stages).await?;
     let manner = Manner {
         ttl: Some(1),
@@ -209,11 +219,11 @@ pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
 
 /// Room for one more connection among the probes in flight, and a socket for it; `None` where too little time would be left to
 /// wait for an answer.
-async fn room(stages: &Stages) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
+async fn room(stages: &ProbeContext) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
     let room = async { Some((stages.flows.room().await?, stages.socket().await?)) };
     timeout_at(stages.end - HOP_TIMEOUT, room).await.ok()?
 }
 
-fn until(stages: &Stages, patience: Duration) -> Instant {
+fn until(stages: &ProbeContext, patience: Duration) -> Instant {
     stages.end.min(Instant::now() + patience.min(stages.limits.timeout))
 }

@@ -9,7 +9,7 @@ use crate::{
     azure::{Cloud, PLATFORM},
     catalog::{Catalog, model::Target, placeholders},
     model::{Cause, FindingKind, Tier},
-    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
+    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
 };
 
 /// A host with one name left open, as the catalog writes it: `{sql_server}.database.windows.net`.
@@ -104,7 +104,7 @@ impl Public {
             vocabulary: OF_SENTENCES.map(str::to_owned).into(),
         };
         public.read_all();
-        let scope = Scope {
+        let scope = PlanScope {
             cloud,
             region: region.map(str::to_owned),
             vnet: None,
@@ -142,7 +142,7 @@ impl Public {
                 if let Some(pattern) = &endpoint.pattern {
                     public.take_in(pattern);
                 }
-                if let Destination::Addresses { addresses, .. } = &endpoint.destination {
+                if let DialTarget::Addresses { addresses, .. } = &endpoint.destination {
                     public.addresses.extend(addresses);
                 }
             }

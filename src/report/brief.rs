@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Options,
     headline::{self, Headline},
-    view::{self, Status},
+    view::{self, GroupStatus},
 };
 use crate::{
     model::{Need, Report},
@@ -40,7 +40,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     page.lines(lines.collect(), "finding");
 
     let unwell = report.endpoints.iter().filter(|e| e.need != Need::Documented);
-    let unwell = unwell.filter(|e| !matches!(view::status(e), Status::Ok | Status::NotTested));
+    let unwell = unwell.filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested));
     let lines = unwell.map(|endpoint| {
         let cause = endpoint.cause.map_or_else(String::new, |cause| format!(" {cause}"));
         let status = view::status(endpoint).as_str();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Decision, FailOn, Finding, Policy, Report};
+use crate::model::{DecidingEndpoints, FailOn, Finding, Policy, Report};
 
 /// The endpoints that decide, and the findings that explain endpoints, by the ids of endpoints.
 pub(crate) struct Deciding<'a> {
@@ -14,7 +14,7 @@ pub(crate) struct Deciding<'a> {
 impl<'a> Deciding<'a> {
     /// Sorts the endpoints of a report. Under `--fail-on never` none decides.
     pub(crate) fn of(report: &'a Report, policy: Policy) -> Self {
-        let decision = Decision::of(&report.endpoints, policy);
+        let decision = DecidingEndpoints::of(&report.endpoints, policy);
         let never = policy.fail_on == Some(FailOn::Never);
         let failing = [decision.blocked, decision.lost, decision.open].into_iter().flatten();
         let explained = report

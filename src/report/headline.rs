@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::view::{self, DependencyGroup, Status};
+use super::view::{self, DependencyGroup, GroupStatus};
 use crate::{
     azure::Cloud,
     model::{Endpoint, Need, Report, Standing, Verdict},
@@ -85,7 +85,7 @@ impl Headline {
             return Self::of_groups(&optional, "optional", place);
         }
         let mut headline = Self::of_groups(&required, "required", place);
-        let blocked = with(&optional, Status::Blocked);
+        let blocked = with(&optional, GroupStatus::Blocked);
         if blocked > 0 {
             let share = share(blocked, optional.len(), "optional one");
             let _ = write!(headline.sentence, "; {share} blocked");
@@ -97,12 +97,12 @@ impl Headline {
     fn of_groups(groups: &[DependencyGroup], kind: &str, place: &str) -> Self {
         let all = groups.len();
         let of_all = |part| share(part, all, &format!("{kind} dependency"));
-        let blocked = with(groups, Status::Blocked);
-        let doubtful: usize = [Status::Unproven, Status::Incomplete, Status::NotTested]
+        let blocked = with(groups, GroupStatus::Blocked);
+        let doubtful: usize = [GroupStatus::Unproven, GroupStatus::Incomplete, GroupStatus::NotTested]
             .map(|s| with(groups, s))
             .iter()
             .sum();
-        let degraded = match with(groups, Status::Degraded) {
+        let degraded = match with(groups, GroupStatus::Degraded) {
             0 => String::new(),
             1 if all == 1 => ", degraded".to_owned(),
             some if blocked + doubtful == 0 => format!(", {some} of them degraded"),
@@ -148,7 +148,7 @@ impl Headline {
         let open = || {
             endpoints
                 .iter()
-                .filter(|e| e.need != Need::Documented && view::status(e) == Status::Open)
+                .filter(|e| e.need != Need::Documented && view::status(e) == GroupStatus::Open)
         };
         let reached = open().filter(|e| e.verdict.is_proved()).count();
         let unknown = open().count() - reached;
@@ -194,7 +194,7 @@ fn place(report: &Report) -> &'static str {
     }
 }
 
-fn with(groups: &[DependencyGroup], status: Status) -> usize {
+fn with(groups: &[DependencyGroup], status: GroupStatus) -> usize {
     groups.iter().filter(|g| g.status() == status).count()
 }
 

@@ -5,14 +5,14 @@ use super::{
     text::page::{StyledLine, TextPage},
 };
 use crate::{
-    diagnosis::way::{Lead, Reading, told},
+    diagnosis::way::{Lead, WayReading, told},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
     plan::Endpoint,
     probe::{
         Run,
         trace::Attempt,
-        way::{Flow, Way, ran_out},
+        way::{FlowOverHop, Way, ran_out},
     },
     text::{columns, style, words},
 };
@@ -51,7 +51,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
     let is_well = row.verdict == Verdict::Reachable;
     for way in &run.ways.seen {
-        let reading = Reading::of(way, endpoint, Lead::of(route));
+        let reading = WayReading::of(way, endpoint, Lead::of(route));
         page.gap();
         page.line(StyledLine::default().text(&format!("To {}", way.address)));
         let stops = row.verdict == Verdict::Blocked || reading.unequal_hops().is_some();
@@ -71,7 +71,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
 }
 
 /// A line for each time to live; those that are alike share one. Behind a NAT another's address may stand for whoever answers.
-fn hops(page: &mut TextPage, way: &Way, reading: &Reading<'_>, endpoint: &Endpoint) {
+fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &Endpoint) {
     let said = |at: usize| {
         way.words
             .get(at)
@@ -162,7 +162,7 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
 }
 
 /// Connections from several ports, side by side.
-fn flows(page: &mut TextPage, flows: &[Flow], endpoint: &Endpoint) {
+fn flows(page: &mut TextPage, flows: &[FlowOverHop], endpoint: &Endpoint) {
     if flows.is_empty() {
         return;
     }

@@ -9,10 +9,10 @@ use ring::digest;
 use super::{
     Options, handover,
     headline::{self, Headline, Tone},
-    view::{self, Status},
+    view::{self, GroupStatus},
 };
 use crate::{
-    model::{Cause, Endpoint, Finding, Handover, Need, Report, Stages, Standing, Verdict},
+    model::{Cause, Endpoint, Finding, Handover, Need, Report, StageReports, Standing, Verdict},
     text::{escape, words},
 };
 
@@ -360,7 +360,8 @@ fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64, is_explained: bo
         detail: EscapedText(&endpoint.detail),
         facts: facts(&endpoint.stages),
         evidence: endpoint.evidence.iter().map(|sentence| EscapedText(sentence)).collect(),
-        open: endpoint.need != Need::Documented && matches!(status, Status::Blocked | Status::Open | Status::Unproven),
+        open: endpoint.need != Need::Documented
+            && matches!(status, GroupStatus::Blocked | GroupStatus::Open | GroupStatus::Unproven),
         is_explained,
         ms: endpoint.duration_ms.map_or_else(String::new, |ms| format!("{ms:.1}")),
         bars: bars(&timings, scale),
@@ -400,16 +401,16 @@ fn scale(report: &Report) -> f64 {
 }
 
 /// What the stages saw.
-fn facts(stages: &Stages) -> Vec<(&'static str, String)> {
+fn facts(stages: &StageReports) -> Vec<(&'static str, String)> {
     let facts = stages.facts().into_iter();
     facts.map(|(stage, fact)| (stage, escape(&fact).into_owned())).collect()
 }
 
-fn tone(status: Status) -> &'static str {
+fn tone(status: GroupStatus) -> &'static str {
     match status {
-        Status::Blocked | Status::Open => "bad",
-        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => "doubtful",
-        Status::Ok => "good",
+        GroupStatus::Blocked | GroupStatus::Open => "bad",
+        GroupStatus::Unproven | GroupStatus::Incomplete | GroupStatus::NotTested | GroupStatus::Degraded => "doubtful",
+        GroupStatus::Ok => "good",
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Options, handover,
     headline::{self, Headline},
-    view::{self, DependencyGroup, Status},
+    view::{self, DependencyGroup, GroupStatus},
 };
 use crate::{
     model::{Cause, Endpoint, Finding, Need, Report},
@@ -185,7 +185,7 @@ fn unexplained(report: &Report, findings: &[&Finding]) -> String {
     let counts = |e: &&Endpoint| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
     let unwell = report.endpoints.iter().filter(counts);
     let unwell: Vec<&Endpoint> = unwell
-        .filter(|e| !matches!(view::status(e), Status::Ok | Status::NotTested))
+        .filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested))
         .collect();
     let mut out = String::new();
     for endpoint in unwell.iter().take(MOST_NAMED) {

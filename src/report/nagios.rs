@@ -3,7 +3,7 @@
 use super::{
     Options,
     headline::Headline,
-    view::{self, Status},
+    view::{self, GroupStatus},
 };
 use crate::{
     model::{ExitStatus, Need, Report},
@@ -45,7 +45,12 @@ impl ServiceState {
 }
 
 fn is_doubtful(report: &Report) -> bool {
-    let troubled = |e| matches!(view::status(e), Status::Blocked | Status::Open | Status::Degraded);
+    let troubled = |e| {
+        matches!(
+            view::status(e),
+            GroupStatus::Blocked | GroupStatus::Open | GroupStatus::Degraded
+        )
+    };
     report
         .endpoints
         .iter()
@@ -74,7 +79,7 @@ fn warning(report: &Report) -> String {
         let titles = words::distinct(troubled.map(|e| e.title.as_str()));
         (!titles.is_empty()).then(|| format!("{} {}", words::list(&titles, 3), status.as_str()))
     };
-    let parts: Vec<String> = [Status::Blocked, Status::Open, Status::Degraded]
+    let parts: Vec<String> = [GroupStatus::Blocked, GroupStatus::Open, GroupStatus::Degraded]
         .into_iter()
         .filter_map(of)
         .collect();

@@ -3,11 +3,11 @@
 use std::{fmt::Display, net::IpAddr};
 
 use crate::{
-    model::{StageOutcome, Stages},
+    model::{StageOutcome, StageReports},
     text::words::join,
 };
 
-impl Stages {
+impl StageReports {
     /// The stages that were reached, with the milliseconds that each took; of several connections, the slowest.
     pub fn timings(&self) -> Vec<(&'static str, f64)> {
         let all = [

@@ -25,7 +25,7 @@ const MOST_FLOWS: usize = 12;
 const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
 /// A finding that asks for something, under the number that it has in every block.
-struct Told<'a> {
+struct NumberedFinding<'a> {
     number: usize,
     finding: &'a Finding,
     blocked: Vec<&'a Endpoint>,
@@ -48,7 +48,7 @@ pub fn render(report: &Report) -> String {
             }
         }
     }
-    let others: Vec<&Told<'_>> = told.iter().filter(|told| told.finding.handover.is_none()).collect();
+    let others: Vec<&NumberedFinding<'_>> = told.iter().filter(|told| told.finding.handover.is_none()).collect();
     if !others.is_empty() {
         out += &heading("For ourselves: no other team can fix this");
         for told in others {
@@ -64,19 +64,19 @@ pub fn render(report: &Report) -> String {
 }
 
 /// What asks for something: findings with something blocked, or with connections that fail beside others.
-fn told(report: &Report) -> Vec<Told<'_>> {
+fn told(report: &Report) -> Vec<NumberedFinding<'_>> {
     let (findings, _) = view::split_findings(report);
     let of = |finding: &Finding| -> Vec<&Endpoint> {
         let endpoints = report.endpoints.iter();
         endpoints
-            .filter(|e| view::status(e) == view::Status::Blocked || finding.handover.is_some())
+            .filter(|e| view::status(e) == view::GroupStatus::Blocked || finding.handover.is_some())
             .filter(|e| finding.endpoints.contains(&e.id))
             .collect()
     };
     let told = findings.into_iter().map(|finding| (finding, of(finding)));
     // What is only documented is no reason to ask, but belongs to what is asked for: the fix counts it.
     let told = told.filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented));
-    let number = |(number, (finding, blocked))| Told {
+    let number = |(number, (finding, blocked))| NumberedFinding {
         number,
         finding,
         blocked,
@@ -85,7 +85,7 @@ fn told(report: &Report) -> Vec<Told<'_>> {
 }
 
 /// Who is asked, whoever has the weightiest finding first.
-fn owners(told: &[Told<'_>]) -> Vec<Owner> {
+fn owners(told: &[NumberedFinding<'_>]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
     for request in told
         .iter()
@@ -143,7 +143,7 @@ fn opening(report: &Report, all_well: bool) -> String {
     out
 }
 
-impl Told<'_> {
+impl NumberedFinding<'_> {
     /// The title, and the hosts that it is about.
     fn opening(&self) -> String {
         let mut out = format!("\n{}. {}\n\n", self.number, escape(&self.finding.title));

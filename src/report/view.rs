@@ -23,7 +23,7 @@ pub struct DependencyGroup<'a> {
 
 /// A group in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum GroupStatus {
     /// An endpoint is blocked that should work.
     Blocked,
     /// An endpoint that must be blocked is not, or cannot be shown to be.
@@ -40,7 +40,7 @@ pub enum Status {
     Ok,
 }
 
-impl Status {
+impl GroupStatus {
     /// The word in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,22 +142,22 @@ pub fn groups(report: &Report, need: Need) -> Vec<DependencyGroup<'_>> {
 
 impl<'a> DependencyGroup<'a> {
     /// The group in one word: the worst that one of its endpoints has to say.
-    pub fn status(&self) -> Status {
-        let has = |wanted: Status| self.endpoints.iter().any(|e| status(e) == wanted);
-        let worst = [Status::Blocked, Status::Open, Status::Unproven]
+    pub fn status(&self) -> GroupStatus {
+        let has = |wanted: GroupStatus| self.endpoints.iter().any(|e| status(e) == wanted);
+        let worst = [GroupStatus::Blocked, GroupStatus::Open, GroupStatus::Unproven]
             .into_iter()
             .find(|s| has(*s));
         match worst {
             Some(worst) => worst,
-            None if !has(Status::NotTested) => {
-                if has(Status::Degraded) {
-                    Status::Degraded
+            None if !has(GroupStatus::NotTested) => {
+                if has(GroupStatus::Degraded) {
+                    GroupStatus::Degraded
                 } else {
-                    Status::Ok
+                    GroupStatus::Ok
                 }
             }
-            None if self.well() > 0 => Status::Incomplete,
-            None => Status::NotTested,
+            None if self.well() > 0 => GroupStatus::Incomplete,
+            None => GroupStatus::NotTested,
         }
     }
 
@@ -168,7 +168,7 @@ impl<'a> DependencyGroup<'a> {
 
     /// The endpoints that have something to say.
     pub fn unwell(&self) -> impl Iterator<Item = &'a Endpoint> {
-        self.endpoints.iter().copied().filter(|e| status(e) != Status::Ok)
+        self.endpoints.iter().copied().filter(|e| status(e) != GroupStatus::Ok)
     }
 
     /// Whether every endpoint here must be blocked.
@@ -178,14 +178,14 @@ impl<'a> DependencyGroup<'a> {
 }
 
 /// One endpoint in the words of a group.
-pub fn status(endpoint: &Endpoint) -> Status {
+pub fn status(endpoint: &Endpoint) -> GroupStatus {
     match (endpoint.verdict, endpoint.as_expected) {
-        (_, Some(false)) if endpoint.expect == Expect::Blocked => Status::Open,
-        (Verdict::Blocked, Some(true)) | (Verdict::Reachable, _) => Status::Ok,
-        (Verdict::Blocked, _) => Status::Blocked,
-        (Verdict::Degraded, _) => Status::Degraded,
-        (Verdict::Unproven, _) => Status::Unproven,
-        (Verdict::NotTested, _) => Status::NotTested,
+        (_, Some(false)) if endpoint.expect == Expect::Blocked => GroupStatus::Open,
+        (Verdict::Blocked, Some(true)) | (Verdict::Reachable, _) => GroupStatus::Ok,
+        (Verdict::Blocked, _) => GroupStatus::Blocked,
+        (Verdict::Degraded, _) => GroupStatus::Degraded,
+        (Verdict::Unproven, _) => GroupStatus::Unproven,
+        (Verdict::NotTested, _) => GroupStatus::NotTested,
     }
 }
 

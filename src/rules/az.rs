@@ -1,12 +1,12 @@
 //! Rules as lines for the Azure CLI in a shell.
 
 use super::{
-    Rules, SecurityRule,
+    RenderedRules, SecurityRule,
     firewall::{Collection, CollectionGroup, FirewallRule},
-    routes::Route,
+    routes::InternetRoute,
 };
 use crate::{
-    azure::resources::Known,
+    azure::resources::KnownResources,
     model::Transport,
     text::{Shell, broken},
 };
@@ -17,18 +17,18 @@ pub struct Style<'a> {
     /// For which shell.
     pub shell: Shell,
     /// The user's own resources, as far as anything tells them.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a KnownResources>,
     /// Columns that a command keeps to, breaking before its options; `None` gives each a line of its own.
     pub width: Option<usize>,
 }
 
 /// A change, and what takes it back.
-pub type Change = (String, Option<String>);
+pub type CommandWithUndo = (String, Option<String>);
 
 /// One command after the other, each with what takes it back as a comment. What the user must name stands in variables, and
 /// an unset one stops the shell.
-pub(super) fn render(rules: &Rules, style: &Style<'_>) -> String {
-    let nothing = Known::default();
+pub(super) fn render(rules: &RenderedRules, style: &Style<'_>) -> String {
+    let nothing = KnownResources::default();
     let known = style.known.unwrap_or(&nothing);
     let changes = changes(rules, style.shell)
         .into_iter()
@@ -36,7 +36,7 @@ pub(super) fn render(rules: &Rules, style: &Style<'_>) -> String {
             let fill = |command: String| known.fill(&command, style.shell);
             (fill(change), undo.map(fill))
         })
-        .collect::<Vec<Change>>();
+        .collect::<Vec<CommandWithUndo>>();
     let mut lines: Vec<String> = rules.remarks().iter().map(|remark| format!("# {remark}")).collect();
     let open = known.open(changes.iter().map(|(change, _)| change.as_str()));
     if !open.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn render(rules: &Rules, style: &Style<'_>) -> String {
             .collect();
         lines.push(format!("# Set {}.", open.join(", ")));
     }
-    if matches!(rules, Rules::Firewall(group) if group.len() > 0) {
+    if matches!(rules, RenderedRules::Firewall(group) if group.len() > 0) {
         // Its commands come in an extension, which az asks about before it installs it: that stops a script.
         lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
     }
@@ -64,12 +64,12 @@ pub(super) fn render(rules: &Rules, style: &Style<'_>) -> String {
 }
 
 /// A command as it grows.
-struct Command {
+struct AzCommand {
     shell: Shell,
     words: Vec<String>,
 }
 
-impl Command {
+impl AzCommand {
     /// A command about a part of the resource that stands behind `flag`, by the word for it.
     fn new(shell: Shell, words: &str, flag: &str, target: &str) -> Self {
         let target = [
@@ -96,24 +96,24 @@ impl Command {
     }
 
     /// The change, with the command that takes it back.
-    fn undone_by(&self, undo: &Self) -> Change {
+    fn undone_by(&self, undo: &Self) -> CommandWithUndo {
         (self.line(), Some(undo.line()))
     }
 }
 
 /// One change for each rule, after what they stand in.
-pub(super) fn changes(rules: &Rules, shell: Shell) -> Vec<Change> {
+pub(super) fn changes(rules: &RenderedRules, shell: Shell) -> Vec<CommandWithUndo> {
     match rules {
-        Rules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule, shell)).collect(),
-        Rules::Firewall(group) => firewall(group, shell),
-        Rules::Routes(routes) => routes.iter().map(|entry| route(entry, shell)).collect(),
+        RenderedRules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule, shell)).collect(),
+        RenderedRules::Firewall(group) => firewall(group, shell),
+        RenderedRules::Routes(routes) => routes.iter().map(|entry| route(entry, shell)).collect(),
     }
 }
 
-fn security_rule(rule: &SecurityRule, shell: Shell) -> Change {
+fn security_rule(rule: &SecurityRule, shell: Shell) -> CommandWithUndo {
     let of_group = |verb: &str| {
         let words = format!("az network nsg rule {verb}");
-        Command::new(shell, &words, "--nsg-name", "NSG").with("--name", [&rule.name])
+        AzCommand::new(shell, &words, "--nsg-name", "NSG").with("--name", [&rule.name])
     };
     of_group("create")
         .with("--priority", [rule.priority.to_string()])
@@ -131,10 +131,10 @@ fn security_rule(rule: &SecurityRule, shell: Shell) -> Change {
         .undone_by(&of_group("delete"))
 }
 
-fn route(route: &Route, shell: Shell) -> Change {
+fn route(route: &InternetRoute, shell: Shell) -> CommandWithUndo {
     let of_table = |verb: &str| {
         let words = format!("az network route-table route {verb}");
-        Command::new(shell, &words, "--route-table-name", "TABLE").with("--name", [&route.name])
+        AzCommand::new(shell, &words, "--route-table-name", "TABLE").with("--name", [&route.name])
     };
     of_table("create")
         .with("--address-prefix", [&route.prefix])
@@ -145,7 +145,7 @@ fn route(route: &Route, shell: Shell) -> Change {
 /// The group, then each collection with its first rule, then the rules behind it. To create a group that exists empties it,
 /// so a group that keeps what it holds is only created where there is none. Empty it allows nothing, and may hold what was
 /// there before: nothing takes that back.
-fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<Change> {
+fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<CommandWithUndo> {
     if group.collections.is_empty() {
         return Vec::new();
     }
@@ -175,7 +175,7 @@ fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<Change> {
 }
 
 /// A collection goes with its only rule; of several each goes alone.
-fn remove(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> Command {
+fn remove(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> AzCommand {
     let of_group = |verb: &str| of_policy(shell, verb).with("--rule-collection-group-name", [group.name]);
     if collection.rules.len() == 1 {
         of_group("collection remove").with("--name", [&collection.name])
@@ -186,7 +186,7 @@ fn remove(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule,
     }
 }
 
-fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> Command {
+fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> AzCommand {
     let is_first = collection.rules.first() == Some(rule);
     let verb = if is_first {
         "collection add-filter-collection"
@@ -227,7 +227,7 @@ fn firewall_rule(group: &CollectionGroup, collection: &Collection, rule: &Firewa
 }
 
 /// A command about the rule collection groups of the policy.
-fn of_policy(shell: Shell, verb: &str) -> Command {
+fn of_policy(shell: Shell, verb: &str) -> AzCommand {
     let words = format!("az network firewall policy rule-collection-group {verb}");
-    Command::new(shell, &words, "--policy-name", "POLICY")
+    AzCommand::new(shell, &words, "--policy-name", "POLICY")
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Rules,
+    RenderedRules,
     literal::{Literal, resources},
 };
 
@@ -12,7 +12,7 @@ use super::{
 const VERSION: &str = "2024-05-01";
 
 /// A module with one parameter: the name of the resource that gets the rules.
-pub(super) fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &RenderedRules) -> String {
     let mut out = String::new();
     for remark in rules.remarks() {
         let _ = writeln!(out, "// {remark}");
@@ -22,7 +22,7 @@ pub(super) fn render(rules: &Rules) -> String {
         return out;
     }
     match rules {
-        Rules::Nsg(_) => {
+        RenderedRules::Nsg(_) => {
             parent(&mut out, "networkSecurityGroup", "networkSecurityGroups");
             children(
                 &mut out,
@@ -31,11 +31,11 @@ pub(super) fn render(rules: &Rules) -> String {
                 &resources,
             );
         }
-        Rules::Routes(_) => {
+        RenderedRules::Routes(_) => {
             parent(&mut out, "routeTable", "routeTables");
             children(&mut out, "routeTable", "routeTables/routes", &resources);
         }
-        Rules::Firewall(_) => {
+        RenderedRules::Firewall(_) => {
             parent(&mut out, "firewallPolicy", "firewallPolicies");
             for resource in resources {
                 let Literal::Object(fields) = resource else { continue };

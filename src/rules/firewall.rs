@@ -5,9 +5,9 @@
 //! rules by service tag. (There is `mssql:1433` as well, but only for servers whose connection policy is Proxy.)
 
 use super::{
-    Choice, Requirement, RuleSet,
+    Requirement, RuleFilter, RuleSet,
     nsg::{literal, name_servers},
-    slots::{Destination, RuleSlot, name},
+    slots::{RuleDestination, RuleSlot, name},
 };
 use crate::model::{Direction, Protocol, Transport};
 
@@ -88,10 +88,10 @@ pub struct ApplicationRule {
 }
 
 /// The rules that are chosen.
-pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
+pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> CollectionGroup {
     let (network, application) = (network(set, choice), application(set, choice));
     match choice {
-        Choice::All => CollectionGroup {
+        RuleFilter::All => CollectionGroup {
             name: "apim-dependencies",
             priority: 1000,
             collections: [(NETWORK, network), (APPLICATION, application)]
@@ -106,7 +106,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> CollectionGroup {
             is_added_to: false,
         },
         // What is applied later must neither replace what was applied before nor rest on it.
-        Choice::For(_) => {
+        RuleFilter::For(_) => {
             let network = network.into_iter().map(|rule| alone(FIRST_NETWORK, rule));
             let application = application.into_iter().map(|rule| alone(FIRST_APPLICATION, rule));
             CollectionGroup {
@@ -146,7 +146,7 @@ impl FirewallRule {
 }
 
 /// Rules by name, each with its place among all that the catalog could have.
-fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<(usize, FirewallRule)> {
+fn application(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, FirewallRule)> {
     let mut rules: Vec<(bool, usize, ApplicationRule)> = Vec::new();
     for requirement in &set.requirements {
         let Some((protocol, fqdn)) = by_name(requirement) else {
@@ -184,7 +184,7 @@ fn application(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<(usize, FirewallRul
 }
 
 /// Rules by address, each with its place among all that the catalog could have.
-fn network(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<(usize, FirewallRule)> {
+fn network(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, FirewallRule)> {
     let outbound = set.slots.iter().filter(|slot| !slot.inbound).enumerate();
     outbound
         .filter_map(|(at, slot)| Some((at, FirewallRule::Network(network_rule(set, slot, choice)?))))
@@ -203,7 +203,7 @@ fn by_name(requirement: &Requirement) -> Option<(&'static str, String)> {
     (requirement.direction == Direction::Outbound && is_name).then(|| (protocol, fqdn.clone()))
 }
 
-fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: Choice<'_>) -> Option<NetworkRule> {
+fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: RuleFilter<'_>) -> Option<NetworkRule> {
     let by_address: Vec<&Requirement> = set
         .required_by(slot)
         .filter(|requirement| requirement.direction == Direction::Outbound && by_name(requirement).is_none())
@@ -217,15 +217,15 @@ fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: Choice<'_>) -> Optio
     let (mut destinations, mut fqdns) = (Vec::new(), Vec::new());
     match &slot.far {
         // No tag of a firewall stands for the internet, and a rule for all of the web is no rule.
-        Destination::Tag(tag) if tag.eq_ignore_ascii_case("Internet") => {
+        RuleDestination::Tag(tag) if tag.eq_ignore_ascii_case("Internet") => {
             if !ports.iter().any(|port| matches!(port, 80 | 443)) {
                 destinations.push("*".into());
             }
         }
-        Destination::Tag(tag) => destinations.push(set.basis.tag(tag)),
-        Destination::NameServers => destinations = name_servers(set, slot),
-        Destination::Literal(id) => destinations = literal(&set.basis, id),
-        Destination::Hosts(_) => {
+        RuleDestination::Tag(tag) => destinations.push(set.basis.tag(tag)),
+        RuleDestination::NameServers => destinations = name_servers(set, slot),
+        RuleDestination::Literal(id) => destinations = literal(&set.basis, id),
+        RuleDestination::Hosts(_) => {
             for requirement in &by_address {
                 let (list, entries) = if requirement.addresses.is_empty() {
                     (&mut fqdns, vec![requirement.host.clone()])

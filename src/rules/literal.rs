@@ -3,9 +3,9 @@
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
-    Rules, SecurityRule,
+    RenderedRules, SecurityRule,
     firewall::{ApplicationRule, Collection, CollectionGroup, FirewallRule, NetworkRule},
-    routes::Route,
+    routes::InternetRoute,
 };
 use crate::model::Transport;
 
@@ -40,16 +40,16 @@ impl Serialize for Literal {
 }
 
 /// Each resource as `{name, properties}`.
-pub(super) fn resources(rules: &Rules) -> Vec<Literal> {
+pub(super) fn resources(rules: &RenderedRules) -> Vec<Literal> {
     match rules {
-        Rules::Nsg(group) => group
+        RenderedRules::Nsg(group) => group
             .rules
             .iter()
             .map(|rule| resource(&rule.name, security_rule(rule)))
             .collect(),
-        Rules::Firewall(_) if rules.is_empty() => Vec::new(),
-        Rules::Firewall(group) => vec![resource(group.name, collection_group(group))],
-        Rules::Routes(routes) => routes.iter().map(|entry| resource(&entry.name, route(entry))).collect(),
+        RenderedRules::Firewall(_) if rules.is_empty() => Vec::new(),
+        RenderedRules::Firewall(group) => vec![resource(group.name, collection_group(group))],
+        RenderedRules::Routes(routes) => routes.iter().map(|entry| resource(&entry.name, route(entry))).collect(),
     }
 }
 
@@ -132,7 +132,7 @@ fn application_rule(rule: &ApplicationRule) -> Literal {
     ])
 }
 
-fn route(route: &Route) -> Vec<(&'static str, Literal)> {
+fn route(route: &InternetRoute) -> Vec<(&'static str, Literal)> {
     vec![
         ("addressPrefix", text(&route.prefix)),
         ("nextHopType", text("Internet")),

@@ -1,9 +1,9 @@
 //! Rules of a network security group: one service tag a rule, what comes in marked as such.
 
 use super::{
-    Basis, Choice, RuleSet,
+    Basis, RuleFilter, RuleSet,
     priorities::{Deny, Numbers, RANGE},
-    slots::{Destination, RuleSlot},
+    slots::{RuleDestination, RuleSlot},
 };
 use crate::{
     address::is_impossible,
@@ -54,7 +54,7 @@ const LONGEST: usize = 140;
 ///
 /// # Errors
 /// A sentence, where there are more rules than priorities.
-pub(super) fn rules(set: &RuleSet<'_>, choice: Choice<'_>) -> Result<NsgRules, String> {
+pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
         let slots: Vec<&RuleSlot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
@@ -183,11 +183,11 @@ impl SecurityRule {
 /// The rule of a slot; none where nothing is left to allow, as for a name server at the platform's own address.
 fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
     let far = match &slot.far {
-        Destination::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
-        Destination::Tag(tag) => vec![set.basis.tag(tag)],
-        Destination::NameServers => name_servers(set, slot),
-        Destination::Literal(id) => literal(&set.basis, id),
-        Destination::Hosts(_) => hosts(set, slot),
+        RuleDestination::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
+        RuleDestination::Tag(tag) => vec![set.basis.tag(tag)],
+        RuleDestination::NameServers => name_servers(set, slot),
+        RuleDestination::Literal(id) => literal(&set.basis, id),
+        RuleDestination::Hosts(_) => hosts(set, slot),
     };
     let Some(first) = far.first().cloned() else {
         return Ok(None);

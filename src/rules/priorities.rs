@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 
 use super::{Basis, slots::RuleSlot};
 use crate::{
-    network::{Opening, nsg::Rule},
+    network::{Opening, nsg::EffectiveRule},
     text::escape,
 };
 
@@ -57,7 +57,7 @@ pub(super) struct Numbers<'a> {
     first: u32,
     step: u32,
     slots: u32,
-    in_force: Vec<&'a Rule>,
+    in_force: Vec<&'a EffectiveRule>,
 }
 
 impl<'a> Numbers<'a> {
@@ -83,7 +83,8 @@ impl<'a> Numbers<'a> {
         let at = u32::try_from(at).ok()?;
         let regular = self.first + self.step * at;
         let end = u32::from(*RANGE.end()) + 1;
-        let (held, others): (Vec<&Rule>, Vec<&Rule>) = self.in_force.iter().partition(|rule| rule.name == name);
+        let (held, others): (Vec<&EffectiveRule>, Vec<&EffectiveRule>) =
+            self.in_force.iter().partition(|rule| rule.name == name);
         let taken: BTreeSet<u32> = others.iter().map(|rule| rule.priority).collect();
         let bound = deny.map_or(end, |deny| deny.priority.min(end));
         let fits = |number: &u32| *number < bound && !taken.contains(number);

@@ -8,8 +8,10 @@ use std::{
 use super::RuleFamily;
 use crate::{
     address, import,
-    model::{self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::Source},
-    plan::{self, Destination, Plan, Selection},
+    model::{
+        self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::RouteSource,
+    },
+    plan::{self, DialTarget, Plan, Selection},
 };
 
 /// One endpoint as far as rules care.
@@ -117,9 +119,9 @@ impl Requirement {
 /// The addresses of an endpoint that need no lookup.
 fn addresses(endpoint: &plan::Endpoint) -> Vec<IpAddr> {
     match &endpoint.destination {
-        Destination::Name => endpoint.host.parse().into_iter().collect(),
-        Destination::Addresses { addresses, .. } => addresses.clone(),
-        Destination::NameServer(server) => vec![server.ip()],
+        DialTarget::Name => endpoint.host.parse().into_iter().collect(),
+        DialTarget::Addresses { addresses, .. } => addresses.clone(),
+        DialTarget::NameServer(server) => vec![server.ip()],
     }
 }
 
@@ -142,7 +144,7 @@ pub fn is_forced(report: &Report) -> Option<bool> {
         .filter(|route| route.prefix == "0.0.0.0/0")
         .map(|route| route.source);
     default
-        .map(|source| matches!(source, Source::User | Source::Gateway))
+        .map(|source| matches!(source, RouteSource::User | RouteSource::Gateway))
         .max()
 }
 

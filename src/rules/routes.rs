@@ -1,11 +1,11 @@
 //! Routes that an instance needs where another route takes 0.0.0.0/0.
 
-use super::{Choice, RuleSet, nsg::literal, slots::name};
+use super::{RuleFilter, RuleSet, nsg::literal, slots::name};
 use crate::model::{Direction, Protocol};
 
 /// A route with the next hop `Internet`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub struct InternetRoute {
     /// Its name.
     pub name: String,
     /// A service tag, or one address with `/32`.
@@ -16,8 +16,8 @@ pub struct Route {
 const MANAGEMENT: &str = "ApiManagement";
 
 /// The routes that are chosen: for management traffic, and for what only works from an Azure public address.
-pub(super) fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
-    let mut routes: Vec<Route> = Vec::new();
+pub(super) fn routes(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<InternetRoute> {
+    let mut routes: Vec<InternetRoute> = Vec::new();
     for requirement in &set.requirements {
         if !choice.takes(std::iter::once(requirement)) {
             continue;
@@ -43,8 +43,8 @@ pub(super) fn routes(set: &RuleSet<'_>, choice: Choice<'_>) -> Vec<Route> {
     routes
 }
 
-fn add(routes: &mut Vec<Route>, name: String, prefix: String) {
+fn add(routes: &mut Vec<InternetRoute>, name: String, prefix: String) {
     if !routes.iter().any(|route| route.name == name) {
-        routes.push(Route { name, prefix });
+        routes.push(InternetRoute { name, prefix });
     }
 }

@@ -13,7 +13,7 @@ pub struct RuleSlot {
     /// Whether the traffic comes in.
     pub inbound: bool,
     /// Who stands at the other end.
-    pub far: Destination,
+    pub far: RuleDestination,
     /// TCP or UDP.
     pub transport: Transport,
     /// Its ports, in the catalog's order.
@@ -28,7 +28,7 @@ pub struct RuleSlot {
 
 /// Who stands at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
+pub enum RuleDestination {
     /// Whoever a service tag covers.
     Tag(String),
     /// The network's name servers.
@@ -80,15 +80,15 @@ impl RuleSlot {
     /// `Storage-tcp-443`.
     pub fn name(&self, ports: &[u16]) -> String {
         let far = match &self.far {
-            Destination::Tag(tag) => tag.as_str(),
-            Destination::NameServers => "dns",
-            Destination::Literal(id) | Destination::Hosts(id) => id.as_str(),
+            RuleDestination::Tag(tag) => tag.as_str(),
+            RuleDestination::NameServers => "dns",
+            RuleDestination::Literal(id) | RuleDestination::Hosts(id) => id.as_str(),
         };
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         name(&format!("{far}-{}-{}", self.transport.as_str(), ports.join("-")))
     }
 
-    fn takes(&self, inbound: bool, far: &Destination, transport: Transport, port: u16) -> bool {
+    fn takes(&self, inbound: bool, far: &RuleDestination, transport: Transport, port: u16) -> bool {
         self.inbound == inbound && self.transport == transport && self.far == *far && self.ports.contains(&port)
     }
 }
@@ -113,7 +113,7 @@ fn ways(direction: Direction) -> &'static [bool] {
 fn add(
     slots: &mut Vec<RuleSlot>,
     inbound: bool,
-    far: &Destination,
+    far: &RuleDestination,
     transport: Transport,
     ports: &[u16],
     behind: (&str, Need),
@@ -144,9 +144,9 @@ fn add(
     }
 }
 
-fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> Destination {
+fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> RuleDestination {
     if spec.target == Target::NameServer {
-        return Destination::NameServers;
+        return RuleDestination::NameServers;
     }
     far(
         Some(dependency),
@@ -158,7 +158,7 @@ fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> Desti
     )
 }
 
-fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> Destination {
+fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> RuleDestination {
     let dependency = catalog
         .dependencies
         .iter()
@@ -168,7 +168,7 @@ fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -
         dependency.endpoints.iter().any(|spec| asks(&spec))
     });
     if is_name_server {
-        return Destination::NameServers;
+        return RuleDestination::NameServers;
     }
     far(
         dependency,
@@ -187,15 +187,15 @@ fn far(
     direction: Direction,
     source_tag: Option<&str>,
     inbound: bool,
-) -> Destination {
+) -> RuleDestination {
     if inbound || direction == Direction::Peer {
-        return Destination::Tag(source_tag.unwrap_or("VirtualNetwork").to_owned());
+        return RuleDestination::Tag(source_tag.unwrap_or("VirtualNetwork").to_owned());
     }
     if dependency.is_some_and(|dependency| !dependency.route_addresses.is_empty()) {
-        return Destination::Literal(id.to_owned());
+        return RuleDestination::Literal(id.to_owned());
     }
     tag.filter(|tag| *tag != ACTIVATION).map_or_else(
-        || Destination::Hosts(id.to_owned()),
-        |tag| Destination::Tag(tag.to_owned()),
+        || RuleDestination::Hosts(id.to_owned()),
+        |tag| RuleDestination::Tag(tag.to_owned()),
     )
 }

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{
-    Rules, SecurityRule,
+    RenderedRules, SecurityRule,
     firewall::{Collection, CollectionGroup, FirewallRule},
-    routes::Route,
+    routes::InternetRoute,
 };
 use crate::model::Transport;
 
 /// Variables for what exists, then one resource a rule, or one for a whole firewall.
-pub(super) fn render(rules: &Rules) -> String {
+pub(super) fn render(rules: &RenderedRules) -> String {
     let mut out = String::new();
     for remark in rules.remarks() {
         let _ = writeln!(out, "# {remark}");
@@ -19,17 +19,17 @@ pub(super) fn render(rules: &Rules) -> String {
         return out;
     }
     match rules {
-        Rules::Nsg(group) => {
+        RenderedRules::Nsg(group) => {
             variables(&mut out, &["resource_group_name", "network_security_group_name"]);
             for rule in &group.rules {
                 security_rule(&mut out, rule);
             }
         }
-        Rules::Firewall(group) => {
+        RenderedRules::Firewall(group) => {
             variables(&mut out, &["firewall_policy_id"]);
             collection_group(&mut out, group);
         }
-        Rules::Routes(routes) => {
+        RenderedRules::Routes(routes) => {
             variables(&mut out, &["resource_group_name", "route_table_name"]);
             for entry in routes {
                 route(&mut out, entry);
@@ -70,7 +70,7 @@ fn security_rule(out: &mut String, rule: &SecurityRule) {
     resource(out, "azurerm_network_security_rule", &rule.name, &attributes);
 }
 
-fn route(out: &mut String, route: &Route) {
+fn route(out: &mut String, route: &InternetRoute) {
     let attributes = [
         ("name", quoted(&route.name)),
         ("address_prefix", quoted(&route.prefix)),

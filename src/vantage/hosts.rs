@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use crate::file::{self, ReadError};
+use crate::file::{self, FileReadError};
 
 /// Where they stand (hosts(5)).
 const HOSTS: &str = "/etc/hosts";
@@ -14,7 +14,7 @@ pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String>
     let planned: BTreeSet<&str> = planned.collect();
     match file::read(Path::new(HOSTS), MAX_SIZE) {
         Ok(bytes) => hidden(&String::from_utf8_lossy(&bytes), &planned),
-        Err(error @ ReadError::TooLarge { .. }) => {
+        Err(error @ FileReadError::TooLarge { .. }) => {
             vec![format!("{error}, so it is not known whether it maps a planned host")]
         }
         // A machine may do without it.

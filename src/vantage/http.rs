@@ -18,14 +18,14 @@ use crate::net::{
 
 mod lookup;
 
-use lookup::Lookup;
+use lookup::HostLookup;
 
 /// A longer body is given up, in bytes.
 const MOST_BYTES: usize = 16 << 20;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct ApiReply {
     /// The HTTP status.
     pub status: u16,
     /// How long the server wants not to be asked, where it says so in seconds.
@@ -36,7 +36,7 @@ pub(super) struct Reply {
     pub body: String,
 }
 
-impl Reply {
+impl ApiReply {
     /// An answer without headers.
     pub(super) fn of(status: u16, body: &str) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Reply {
 
 /// Why nothing came back, in a few words; never with anything that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum RequestFailure {
     /// Nothing came in time.
     Silent,
     /// The certificate does not lead to a root that is trusted, or is for another name; in the library's words.
@@ -59,7 +59,7 @@ pub(super) enum Failure {
     Other(String),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent => f.write_str("no answer in time"),
@@ -68,7 +68,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<reqwest::Error> for Failure {
+impl From<reqwest::Error> for RequestFailure {
     fn from(error: reqwest::Error) -> Self {
         let (mut reason, mut deeper): (&dyn Error, _) = (&error, error.source());
         // The innermost reason names neither the address asked nor a header.
@@ -94,19 +94,19 @@ pub(super) struct Client(reqwest::Client);
 
 impl Client {
     /// For a server whose chain must end in one of `roots`, and whose name the name servers are asked for.
-    pub(super) fn verifying(roots: &Roots, name_servers: &[SocketAddr]) -> Result<Self, Failure> {
+    pub(super) fn verifying(roots: &Roots, name_servers: &[SocketAddr]) -> Result<Self, RequestFailure> {
         Self::new(Some(roots), name_servers, HeaderMap::new())
     }
 
     /// For plain HTTP with a server that is known by its address. Every request carries the `header`.
-    pub(super) fn plain(header: (HeaderName, HeaderValue)) -> Result<Self, Failure> {
+    pub(super) fn plain(header: (HeaderName, HeaderValue)) -> Result<Self, RequestFailure> {
         Self::new(None, &[], HeaderMap::from_iter([header]))
     }
 
-    fn new(roots: Option<&Roots>, name_servers: &[SocketAddr], headers: HeaderMap) -> Result<Self, Failure> {
+    fn new(roots: Option<&Roots>, name_servers: &[SocketAddr], headers: HeaderMap) -> Result<Self, RequestFailure> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::verifying(roots))
-            .dns_resolver(Lookup::new(name_servers))
+            .dns_resolver(HostLookup::new(name_servers))
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// Gets `url` with further headers, and reads all of the answer within `limit`.
-    pub(super) async fn get(&self, url: &str, headers: HeaderMap, limit: Duration) -> Result<Reply, Failure> {
+    pub(super) async fn get(&self, url: &str, headers: HeaderMap, limit: Duration) -> Result<ApiReply, RequestFailure> {
         self.ask(Method::GET, url, headers, String::new(), limit).await
     }
 
@@ -130,7 +130,7 @@ impl Client {
         headers: HeaderMap,
         body: String,
         limit: Duration,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<ApiReply, RequestFailure> {
         let mut request = self.0.request(method.clone(), parsed(url)?).headers(headers);
         if method == Method::POST {
             request = request.body(body);
@@ -138,7 +138,7 @@ impl Client {
         let whole = async {
             let response = request.send().await?;
             let text = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_string());
-            let mut reply = Reply {
+            let mut reply = ApiReply {
                 status: response.status().as_u16(),
                 retry_after: text(RETRY_AFTER).and_then(|seconds| wait(&seconds)),
                 location: text(LOCATION),
@@ -156,11 +156,16 @@ impl Client {
             reply.body = String::from_utf8_lossy(&bytes).into_owned();
             Ok(reply)
         };
-        timeout(limit, whole).await.unwrap_or(Err(Failure::Silent))
+        timeout(limit, whole).await.unwrap_or(Err(RequestFailure::Silent))
     }
 
     /// Gets what is secret: the status, and a body of so many bytes at most.
-    pub(super) async fn get_secret(&self, url: &str, most: usize, limit: Duration) -> Result<(u16, Secret), Failure> {
+    pub(super) async fn get_secret(
+        &self,
+        url: &str,
+        most: usize,
+        limit: Duration,
+    ) -> Result<(u16, Secret), RequestFailure> {
         let request = self.0.get(parsed(url)?);
         let whole = async {
             let response = request.send().await?;
@@ -169,7 +174,7 @@ impl Client {
             read(response, |part| body.append(part)).await?;
             Ok((status, body))
         };
-        timeout(limit, whole).await.unwrap_or(Err(Failure::Silent))
+        timeout(limit, whole).await.unwrap_or(Err(RequestFailure::Silent))
     }
 }
 
@@ -183,16 +188,16 @@ fn wait(seconds: &str) -> Option<Duration> {
         .map(|seconds: u64| Duration::from_secs(seconds.min(DAY)))
 }
 
-fn parsed(url: &str) -> Result<Url, Failure> {
+fn parsed(url: &str) -> Result<Url, RequestFailure> {
     url.parse()
-        .map_err(|_| Failure::Other("the address is not a URL".into()))
+        .map_err(|_| RequestFailure::Other("the address is not a URL".into()))
 }
 
 /// Hands the body of an answer to `take`, piece by piece, until that gives false.
-async fn read(mut response: Response, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+async fn read(mut response: Response, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), RequestFailure> {
     while let Some(part) = response.chunk().await? {
         if !take(&part) {
-            return Err(Failure::Other("the reply is too long".into()));
+            return Err(RequestFailure::Other("the reply is too long".into()));
         }
     }
     Ok(())

@@ -19,19 +19,19 @@ use jiff::Timestamp;
 pub(crate) use self::id::ResourceId;
 pub(crate) use self::{
     check::{Checked, check},
-    network::{Network, Security, Ways},
+    network::{NetworkConfig, NsgDocuments, RouteDocuments},
 };
 use self::{
-    documents::{Gathered, What},
-    network::Found,
-    session::{Session, Trouble},
+    documents::{GatheredDocuments, What},
+    network::CollectedNetwork,
+    session::{ManagementSession, Trouble},
 };
-use super::{Vantage, block_on, secret::Undumpable, until::Until};
+use super::{Vantage, block_on, secret::Undumpable, until::Cutoff};
 use crate::{
-    azure::{Cloud, json::Kind},
+    azure::{Cloud, json::DocumentKind},
     import::{
         ImportedDocument,
-        instance::{Instance, Location, Part},
+        instance::{Instance, InstancePart, Location},
     },
     net::tls::roots::Roots,
 };
@@ -62,7 +62,7 @@ pub(crate) struct Fetched {
     /// What the instance says of itself.
     pub instance: Instance,
     /// What is known of the network around this VM and the instance.
-    pub network: Network,
+    pub network: NetworkConfig,
     /// What could not be fetched, why, and what to do about it.
     pub notices: Vec<String>,
 }
@@ -71,11 +71,14 @@ pub(crate) struct Fetched {
 /// be fetched is a notice: the run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fetched {
+pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
     let until = until.share(SHARE);
     // Before anything that may hold a part of the token, so that it is dropped after all of it.
     let undumpable = Undumpable::new();
-    let (gathered, found) = (RefCell::new(Gathered::default()), RefCell::new(Found::default()));
+    let (gathered, found) = (
+        RefCell::new(GatheredDocuments::default()),
+        RefCell::new(CollectedNetwork::default()),
+    );
     let asked = async {
         tokio::select! {
             () = gather(errand, vantage, &until, &gathered, &found) => {}
@@ -114,11 +117,11 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Fe
 async fn gather(
     errand: &Errand<'_>,
     vantage: &Vantage,
-    until: &Until,
-    gathered: &RefCell<Gathered>,
-    found: &RefCell<Found>,
+    until: &Cutoff,
+    gathered: &RefCell<GatheredDocuments>,
+    found: &RefCell<CollectedNetwork>,
 ) {
-    let session = match Session::open(errand, vantage, until).await {
+    let session = match ManagementSession::open(errand, vantage, until).await {
         Ok(session) => session,
         Err(trouble) => {
             let mut gathered = gathered.borrow_mut();
@@ -148,25 +151,25 @@ pub(super) fn read_answer(body: &str) -> (String, Option<String>) {
 }
 
 /// Where the instance runs, as far as it told.
-fn locations(gathered: &Gathered) -> Vec<Location> {
+fn locations(gathered: &GatheredDocuments) -> Vec<Location> {
     let mut instance = Instance::default();
     for (what, _, answer) in &gathered.answers {
-        if *what == What::Part(Part::Service) {
+        if *what == What::Part(InstancePart::Service) {
             // What is wrong with it is said when all of it is read.
-            let _ = instance.add(Part::Service, answer, ENDPOINT);
+            let _ = instance.add(InstancePart::Service, answer, ENDPOINT);
         }
     }
     instance.service.map(|service| service.locations).unwrap_or_default()
 }
 
 /// Makes of the answers what they say.
-fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
+fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetched {
     let mut fetched = Fetched::default();
     let mut failures = gathered.failures;
     for (what, _, answer) in &gathered.answers {
         let kind = match what {
-            What::Status => Kind::NetworkStatus,
-            What::Dependencies => Kind::Dependencies,
+            What::Status => DocumentKind::NetworkStatus,
+            What::Dependencies => DocumentKind::Dependencies,
             What::Part(part) => {
                 if let Err(why) = fetched.instance.add(*part, answer, ENDPOINT) {
                     failures.push((*what, Trouble::Odd(why)));
@@ -179,7 +182,7 @@ fn read(gathered: Gathered, service: &ResourceId, cloud: Cloud) -> Fetched {
             Ok(mut document) => {
                 document.next = None;
                 // That Azure lists nothing is not remarkable.
-                if document.targets.is_empty() && kind == Kind::Dependencies {
+                if document.targets.is_empty() && kind == DocumentKind::Dependencies {
                     document.notices.clear();
                 }
                 fetched.documents.push(document);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use socket2::{Domain, Socket, Type};
 
 use super::{
-    http::{Client, Failure, Reply},
+    http::{ApiReply, Client, RequestFailure},
     secret::Secret,
 };
 use crate::{
@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// What the service says of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Machine {
+pub(crate) struct VmMetadata {
     /// Its cloud, where it is one that API Management lives in.
     pub cloud: Option<Cloud>,
     /// Its region.
@@ -78,27 +78,27 @@ impl Identity {
 }
 
 /// Asks the service. What went wrong instead comes as one sentence.
-pub(super) async fn ask() -> Result<Machine, String> {
+pub(super) async fn ask() -> Result<VmMetadata, String> {
     match get(PATH, LIMIT).await {
         Ok(reply) => read(&reply, leaving()),
-        Err(Failure::Silent) => Err(
+        Err(RequestFailure::Silent) => Err(
             "the metadata service did not answer within a second, so this is not an Azure VM, or its access to the \
                                      service is blocked"
                 .into(),
         ),
-        Err(Failure::Untrusted(why) | Failure::Other(why)) => {
+        Err(RequestFailure::Untrusted(why) | RequestFailure::Other(why)) => {
             Err(format!("the metadata service cannot be queried ({why})"))
         }
     }
 }
 
 /// Asks the service for one of its documents.
-async fn get(path: &str, limit: Duration) -> Result<Reply, Failure> {
+async fn get(path: &str, limit: Duration) -> Result<ApiReply, RequestFailure> {
     Client::plain(HEADER)?.get(&at(path), HeaderMap::new(), limit).await
 }
 
 /// Asks the service for what is secret: the status, and a body of so many bytes at most.
-pub(super) async fn get_secret(path: &str, most: usize, limit: Duration) -> Result<(u16, Secret), Failure> {
+pub(super) async fn get_secret(path: &str, most: usize, limit: Duration) -> Result<(u16, Secret), RequestFailure> {
     Client::plain(HEADER)?.get_secret(&at(path), most, limit).await
 }
 
@@ -119,7 +119,7 @@ fn leaving() -> Option<IpAddr> {
 #[serde(default)]
 struct MetadataDocument {
     compute: Option<Compute>,
-    network: Network,
+    network: NetworkMetadata,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,7 +134,7 @@ struct Compute {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Network {
+struct NetworkMetadata {
     interface: Vec<Interface>,
 }
 
@@ -151,7 +151,7 @@ struct Interface {
 struct Ipv4 {
     #[serde(rename = "ipAddress")]
     addresses: Vec<Address>,
-    subnet: Vec<Subnet>,
+    subnet: Vec<SubnetMetadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -163,7 +163,7 @@ struct Address {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Subnet {
+struct SubnetMetadata {
     address: String,
     prefix: String,
 }
@@ -183,7 +183,7 @@ impl Interface {
 }
 
 /// Reads an answer; `leaving` is the address that this machine's traffic leaves from.
-pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, String> {
+pub(super) fn read(reply: &ApiReply, leaving: Option<IpAddr>) -> Result<VmMetadata, String> {
     match reply.status {
         200 => {}
         404 => return Err("another cloud's metadata service answered (HTTP 404), so this is not an Azure VM".into()),
@@ -220,7 +220,7 @@ pub(super) fn read(reply: &Reply, leaving: Option<IpAddr>) -> Result<Machine, St
     // The service lists interfaces in no particular order.
     let mut interfaces: Vec<&Interface> = document.network.interface.iter().collect();
     interfaces.sort_by_key(|interface| !interface.addresses().any(|address| Some(address) == leaving));
-    Ok(Machine {
+    Ok(VmMetadata {
         cloud,
         region,
         addresses: interfaces.iter().flat_map(|interface| interface.addresses()).collect(),
@@ -237,9 +237,9 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Result<Machine, String> {
+    fn answer(status: u16, body: &str) -> Result<VmMetadata, String> {
         let leaving = Some("10.1.0.4".parse().unwrap());
-        read(&Reply::of(status, body), leaving)
+        read(&ApiReply::of(status, body), leaving)
     }
 
     fn interface(address: &str, subnet: &str, prefix: &str) -> String {

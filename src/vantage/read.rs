@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{hosts, http::Reply, management, metadata, resolvers};
+use super::{hosts, http::ApiReply, management, metadata, resolvers};
 
 /// Reads the configuration of a resolver (resolv.conf(5)); gives what is remarkable about it.
 pub fn resolv_conf(bytes: &[u8]) -> Vec<String> {
@@ -17,7 +17,7 @@ pub fn hosts(bytes: &[u8], planned: &[&str]) -> Vec<String> {
 
 /// Reads what the VM's metadata service answers; gives false where that is not what it would say.
 pub fn metadata(bytes: &[u8]) -> bool {
-    let reply = Reply::of(200, &String::from_utf8_lossy(bytes));
+    let reply = ApiReply::of(200, &String::from_utf8_lossy(bytes));
     metadata::read(&reply, None).is_ok()
 }
 

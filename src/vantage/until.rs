@@ -9,12 +9,12 @@ use tokio::{sync::watch, time::sleep_until};
 
 /// The end of asking: a time, or a signal.
 #[derive(Debug, Clone)]
-pub(crate) struct Until {
+pub(crate) struct Cutoff {
     end: Instant,
     interrupted: watch::Receiver<bool>,
 }
 
-impl Until {
+impl Cutoff {
     /// Until `end`, or until `interrupted` is true.
     pub(crate) fn new(end: Instant, interrupted: watch::Receiver<bool>) -> Self {
         Self { end, interrupted }
@@ -64,15 +64,15 @@ mod tests {
 
     use tokio::sync::watch;
 
-    use super::Until;
+    use super::Cutoff;
 
     const LONG: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
     async fn a_signal_or_the_end_is_the_end() {
-        Until::after(Duration::ZERO).over().await;
+        Cutoff::after(Duration::ZERO).over().await;
         let (heard, interrupted) = watch::channel(false);
-        let until = Until::new(Instant::now() + LONG, interrupted);
+        let until = Cutoff::new(Instant::now() + LONG, interrupted);
         heard.send_replace(true);
         until.share(3).over().await;
         until.over().await;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_share_leaves_time_for_what_comes_after() {
-        let left = Until::after(LONG)
+        let left = Cutoff::after(LONG)
             .share(3)
             .end()
             .saturating_duration_since(Instant::now());

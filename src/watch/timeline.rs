@@ -13,14 +13,14 @@ pub const MOST_TURNS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// The latest turns, the oldest first. Never empty: the last one is how things are.
-    turns: VecDeque<Turn>,
+    turns: VecDeque<Transition>,
     forgotten: u64,
     blocked: Duration,
 }
 
 /// A state and when it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turn {
+pub struct Transition {
     /// When it was first seen.
     pub at: Timestamp,
     /// What was seen.
@@ -31,7 +31,7 @@ impl Timeline {
     /// The first thing seen.
     pub fn begin(state: EndpointState, at: Timestamp) -> Self {
         Self {
-            turns: VecDeque::from([Turn { at, state }]),
+            turns: VecDeque::from([Transition { at, state }]),
             forgotten: 0,
             blocked: Duration::ZERO,
         }
@@ -57,7 +57,7 @@ impl Timeline {
             self.turns.pop_front();
             self.forgotten += 1;
         }
-        self.turns.push_back(Turn { at, state });
+        self.turns.push_back(Transition { at, state });
         lasted
     }
 
@@ -80,11 +80,11 @@ impl Timeline {
     }
 
     /// The latest turns, the oldest first.
-    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+    pub fn turns(&self) -> impl Iterator<Item = &Transition> {
         self.turns.iter()
     }
 
-    fn current(&self) -> Turn {
+    fn current(&self) -> Transition {
         *self
             .turns
             .back()

@@ -10,7 +10,8 @@ use std::{
 use apim_probe::{
     azure::Cloud,
     catalog::{
-        BUILTIN, Catalog, EndpointSpec, File, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders, render,
+        BUILTIN, Catalog, CatalogFile, EndpointSpec, MAX_SIZE, SETTINGS, Target, fill, json_schema, load, placeholders,
+        render,
     },
     model::{Direction, Need, Protocol, Tier, Transport, Vnet},
 };
@@ -354,7 +355,7 @@ fn bad_catalogs_say_what_to_write_instead() {
     assert!(names.len() > 30, "the folder is not there: {names:?}");
     for name in names {
         let bytes = fs::read(folder.join(format!("{name}.yaml"))).unwrap();
-        let file = File {
+        let file = CatalogFile {
             name: format!("{name}.yaml"),
             bytes,
         };
@@ -365,8 +366,8 @@ fn bad_catalogs_say_what_to_write_instead() {
     }
 }
 
-fn named(name: &str, text: impl Into<Vec<u8>>) -> File {
-    File {
+fn named(name: &str, text: impl Into<Vec<u8>>) -> CatalogFile {
+    CatalogFile {
         name: name.to_owned(),
         bytes: text.into(),
     }
@@ -449,7 +450,7 @@ fn a_huge_file_is_not_read_to_its_end() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"dependencies: []").unwrap();
     file.as_file().set_len(100 << 20).unwrap();
-    let said = File::read(file.path()).unwrap_err().to_string();
+    let said = CatalogFile::read(file.path()).unwrap_err().to_string();
     assert!(said.contains("larger than 4 MB"), "{said}");
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use apim_probe::{
-    import::{ImportedDocument, Kind},
+    import::{DocumentKind, ImportedDocument},
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
 };
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ fn tags(bytes: &[u8]) -> ServiceTags {
     ServiceTags::parse(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn imported(text: &str, kind: Kind) -> ImportedDocument {
+fn imported(text: &str, kind: DocumentKind) -> ImportedDocument {
     ImportedDocument::read(text, "file", kind, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -47,8 +47,8 @@ fn read_all(bytes: &[u8]) -> [Result<(), String>; 5] {
         SecurityRules::parse(bytes).map(drop),
         Routes::parse(bytes).map(drop),
         ServiceTags::parse(bytes).map(drop),
-        import(Kind::NetworkStatus),
-        import(Kind::Dependencies),
+        import(DocumentKind::NetworkStatus),
+        import(DocumentKind::Dependencies),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use apim_probe::{
     azure::Cloud,
     catalog::Catalog,
-    drift::{Drift, PageRow, Reading},
+    drift::{Drift, PageReading, PageRow},
     model::{Direction, Transport},
 };
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 const PAGE: &str = include_str!("../data/drift/page.md");
 
 fn drift(page: &str) -> Drift {
-    Drift::between(&Catalog::builtin(), Reading::of(page, "page.md").unwrap())
+    Drift::between(&Catalog::builtin(), PageReading::of(page, "page.md").unwrap())
 }
 
 /// What differs from the page of today; the replaced text must be there.
@@ -54,7 +54,7 @@ fn the_page_of_today_is_all_in_the_catalog() {
 #[test]
 fn every_host_of_the_page_is_missed_once_it_is_gone() {
     let catalog = Catalog::builtin();
-    let reading = Reading::of(PAGE, "page.md").unwrap();
+    let reading = PageReading::of(PAGE, "page.md").unwrap();
     let all: BTreeSet<&str> = hosts(&reading.rows).into_iter().collect();
     assert!(all.len() >= 40, "{all:?}");
     for host in all {
@@ -303,7 +303,7 @@ fn what_cannot_be_read_is_said_with_its_line() {
 
 #[test]
 fn what_is_no_such_page_is_refused_and_an_unknown_heading_with_its_line() {
-    let refused = |page: &str| Reading::of(page, "page.md").unwrap_err();
+    let refused = |page: &str| PageReading::of(page, "page.md").unwrap_err();
     for (page, said) in [
         ("", "contains no table of required ports"),
         ("# Hello\n\nNothing here.\n", "contains no table of required ports"),
@@ -361,7 +361,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in "(?s).{0,400}") {
-        let _ = Reading::of(&text, "page.md").map(|reading| Drift::between(&Catalog::builtin(), reading));
+        let _ = PageReading::of(&text, "page.md").map(|reading| Drift::between(&Catalog::builtin(), reading));
     }
 
     #[test]
@@ -369,7 +369,7 @@ proptest! {
         let mut bytes = PAGE.as_bytes().to_vec();
         bytes.splice(from..(from + length).min(PAGE.len()), patch.into_bytes());
         let text = String::from_utf8_lossy(&bytes);
-        if let Ok(reading) = Reading::of(&text, "page.md") {
+        if let Ok(reading) = PageReading::of(&text, "page.md") {
             let lines = text.lines().count();
             prop_assert!(reading.rows.iter().all(|row| row.line.is_some_and(|line| line >= 1 && line <= lines + 1)));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use apim_probe::{
     azure::Cloud,
-    catalog::{self, File, model::Catalog},
+    catalog::{self, CatalogFile, model::Catalog},
     explain::{explain, list, words},
     model::{Cause, Tier},
 };
@@ -79,7 +79,7 @@ fn a_dependency_is_told_from_the_catalog() {
 
 #[test]
 fn a_catalog_of_the_users_own_is_explained_too() {
-    let overlay = File {
+    let overlay = CatalogFile {
         name: "mine.yaml".into(),
         bytes: b"dependencies:\n  - { id: mine, title: Mine, need: required, impact: Much., endpoints: [{ host: a.example.org, port: 443, protocol: https, note: Ask the owner. }] }\n".to_vec(),
     };

@@ -10,7 +10,7 @@ use apim_probe::{
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
     plan::Endpoint,
-    rules::{Change, Choice, RuleFamily},
+    rules::{CommandWithUndo, RuleFamily, RuleFilter},
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -333,10 +333,10 @@ fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Fin
         .iter()
         .map(|endpoint| endpoint.id.clone())
         .collect();
-    let printed: BTreeSet<Change> = [
-        (RuleFamily::Nsg, Choice::All),
-        (RuleFamily::Routes, Choice::All),
-        (RuleFamily::Firewall, Choice::For(&every)),
+    let printed: BTreeSet<CommandWithUndo> = [
+        (RuleFamily::Nsg, RuleFilter::All),
+        (RuleFamily::Routes, RuleFilter::All),
+        (RuleFamily::Firewall, RuleFilter::For(&every)),
     ]
     .into_iter()
     .flat_map(|(kind, choice)| set.rules(kind, choice).unwrap().changes())

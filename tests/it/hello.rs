@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use apim_probe::hello::{BOUND, End, Greeting, KEPT, Reading, Reply, amqp, exchange, http, kms, redis, smb, tds};
+use apim_probe::hello::{
+    BOUND, ExchangeEnd, Greeting, KEPT, Parsed, ProtocolReply, amqp, exchange, http, kms, redis, smb, tds,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex},
     time::{Instant, interval},
 };
 
-type Parse = fn(&[u8]) -> Reading<Reply>;
+type Parse = fn(&[u8]) -> Parsed<ProtocolReply>;
 
 /// What a read gives after a peer's last byte.
 type Ending = fn() -> io::Result<()>;
@@ -90,7 +92,7 @@ async fn a_reply_is_read_however_it_is_cut() {
             let ours = async { greet(&mut ours, &protocol, soon()).await };
             let (greeting, ()) = tokio::join!(ours, peer);
             assert!(
-                matches!(greeting.end, End::Replied(_)),
+                matches!(greeting.end, ExchangeEnd::Replied(_)),
                 "{} by {segment}: {:?}",
                 protocol.name,
                 greeting.end
@@ -106,13 +108,13 @@ async fn two_replies_at_once_are_one_unless_a_handshake_follows() {
         let greeting = greet(&mut saying(&protocol.reply.repeat(2)), &protocol, soon()).await;
         match protocol.name {
             "tds" | "amqp tls" => {
-                let End::Foreign { why } = greeting.end else {
+                let ExchangeEnd::Foreign { why } = greeting.end else {
                     panic!("{:?}", greeting.end)
                 };
                 assert!(why.ends_with("before the TLS handshake"), "{why}");
             }
             name => assert!(
-                matches!(greeting.end, End::Replied(Reply::Spoke { .. })),
+                matches!(greeting.end, ExchangeEnd::Replied(ProtocolReply::Spoke { .. })),
                 "{name}: {:?}",
                 greeting.end
             ),
@@ -125,9 +127,9 @@ async fn a_reply_cut_short_tells_how() {
     for protocol in protocols() {
         for length in 0..protocol.reply.len() {
             let beginning = &protocol.reply[..length];
-            let ends: [(Ending, End); 2] = [
-                (|| Ok(()), End::Closed),
-                (|| Err(io::ErrorKind::ConnectionReset.into()), End::Reset),
+            let ends: [(Ending, ExchangeEnd); 2] = [
+                (|| Ok(()), ExchangeEnd::Closed),
+                (|| Err(io::ErrorKind::ConnectionReset.into()), ExchangeEnd::Reset),
             ];
             for (how, end) in ends {
                 let greeting = greet(&mut Peer::new(beginning, how), &protocol, soon()).await;
@@ -153,7 +155,7 @@ async fn silence_and_drip_end_at_the_deadline() {
     assert_eq!(
         greeting,
         Greeting {
-            end: End::TimedOut,
+            end: ExchangeEnd::TimedOut,
             received: Vec::new()
         }
     );
@@ -168,7 +170,7 @@ async fn silence_and_drip_end_at_the_deadline() {
     };
     let drip = tokio::spawn(drip);
     let greeting = greet(&mut ours, &redis, Instant::now() + Duration::from_millis(100)).await;
-    assert_eq!(greeting.end, End::TimedOut);
+    assert_eq!(greeting.end, ExchangeEnd::TimedOut);
     assert!(greeting.received.starts_with(b"-A"));
     drop(ours);
     drip.await.unwrap();
@@ -179,15 +181,15 @@ async fn a_peer_that_reads_nothing_does_not_hold_us() {
     let tds = &protocols()[0];
     let (mut ours, _full) = duplex(1);
     let greeting = greet(&mut ours, tds, Instant::now() + Duration::from_millis(50)).await;
-    assert_eq!(greeting.end, End::TimedOut);
+    assert_eq!(greeting.end, ExchangeEnd::TimedOut);
 }
 
 #[tokio::test]
 async fn a_flood_is_cut_at_the_bound() {
-    let endless: Parse = |_| Reading::More;
+    let endless: Parse = |_| Parsed::More;
     let mut peer = saying(&vec![b'x'; 100 * 1024 * 1024]);
     let greeting = exchange(&mut peer, b"hello", endless, soon()).await;
-    let End::Foreign { why } = greeting.end else {
+    let ExchangeEnd::Foreign { why } = greeting.end else {
         panic!("{:?}", greeting.end)
     };
     assert_eq!(why, format!("the reply does not end within {BOUND} bytes"));
@@ -205,7 +207,7 @@ async fn the_words_of_another_protocol_are_foreign() {
         ] {
             let greeting = greet(&mut saying(banner), &protocol, soon()).await;
             assert!(
-                matches!(greeting.end, End::Foreign { .. }),
+                matches!(greeting.end, ExchangeEnd::Foreign { .. }),
                 "{}: {:?}",
                 protocol.name,
                 greeting.end
@@ -223,18 +225,18 @@ async fn what_was_said_outranks_the_error_of_our_own_bytes() {
         ..Peer::new(says, || Ok(()))
     };
     let greeting = greet(&mut refusing(b"-DENIED protected mode\r\n"), &redis, soon()).await;
-    assert!(matches!(greeting.end, End::Replied(_)), "{:?}", greeting.end);
+    assert!(matches!(greeting.end, ExchangeEnd::Replied(_)), "{:?}", greeting.end);
     let greeting = greet(&mut refusing(b""), &redis, soon()).await;
-    assert_eq!(greeting.end, End::Reset);
+    assert_eq!(greeting.end, ExchangeEnd::Reset);
 }
 
 #[tokio::test]
 async fn greetings_run_on_any_thread() {
     let greeting = tokio::spawn(async { redis::greet(&mut saying(b"+PONG\r\n"), soon()).await });
-    assert!(matches!(greeting.await.unwrap().end, End::Replied(_)));
+    assert!(matches!(greeting.await.unwrap().end, ExchangeEnd::Replied(_)));
     let wire = b"HTTP/1.1 200 OK\r\n\r\n";
     let greeting = tokio::spawn(async { http::greet(&mut saying(wire), "x.example", None, soon()).await });
-    assert!(matches!(greeting.await.unwrap().end, End::Replied(_)));
+    assert!(matches!(greeting.await.unwrap().end, ExchangeEnd::Replied(_)));
 }
 
 /// Greets a peer in one protocol.

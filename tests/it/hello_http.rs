@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apim_probe::hello::{
-    End, Greeting, Reply,
+    ExchangeEnd, Greeting, ProtocolReply,
     http::{self, BODY, HttpReply},
 };
 use tokio::{
@@ -98,7 +98,11 @@ async fn what_is_not_http_is_foreign() {
         headers.as_bytes(),
     ] {
         let greeting = answered(wire, 64 * 1024).await;
-        assert!(matches!(greeting.end, End::Foreign { .. }), "{:?}", greeting.end);
+        assert!(
+            matches!(greeting.end, ExchangeEnd::Foreign { .. }),
+            "{:?}",
+            greeting.end
+        );
         assert_eq!(greeting.received, wire[..wire.len().min(512)]);
     }
 }
@@ -110,7 +114,7 @@ async fn an_end_without_a_response_is_told() {
         assert_eq!(
             greeting,
             Greeting {
-                end: End::Closed,
+                end: ExchangeEnd::Closed,
                 received: beginning.into()
             }
         );
@@ -173,8 +177,8 @@ async fn a_drip_ends_at_the_deadline_with_what_came() {
         drop(ours);
         drip.await.unwrap();
         match greeting.end {
-            End::Replied(Reply::Http(reply)) => assert!(has_reply && reply.body.starts_with(b"x")),
-            end => assert!(!has_reply && end == End::TimedOut, "{end:?}"),
+            ExchangeEnd::Replied(ProtocolReply::Http(reply)) => assert!(has_reply && reply.body.starts_with(b"x")),
+            end => assert!(!has_reply && end == ExchangeEnd::TimedOut, "{end:?}"),
         }
     }
 }
@@ -185,7 +189,7 @@ async fn what_cannot_be_asked_is_no_panic() {
         let (mut ours, _theirs) = duplex(4096);
         let greeting = http::greet(&mut ours, host, Some(path), Instant::now() + Duration::from_millis(50)).await;
         assert!(
-            matches!(greeting.end, End::Failed { errno: None, .. }),
+            matches!(greeting.end, ExchangeEnd::Failed { errno: None, .. }),
             "{path:?}: {:?}",
             greeting.end
         );
@@ -220,7 +224,7 @@ async fn heard(stream: &mut DuplexStream) -> String {
 /// The response in a greeting.
 fn reply(greeting: &Greeting) -> &HttpReply {
     match &greeting.end {
-        End::Replied(Reply::Http(reply)) => reply,
+        ExchangeEnd::Replied(ProtocolReply::Http(reply)) => reply,
         end => panic!("{end:?}"),
     }
 }

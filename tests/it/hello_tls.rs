@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use apim_probe::hello::{
-    End, exchange, redis,
+    ExchangeEnd, exchange, redis,
     tds::{self, TdsFramed},
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -101,7 +101,7 @@ async fn a_whole_tds_conversation_ends_with_a_certificate() {
     };
     let client = async {
         let greeting = tds::greet(&mut ours, soon()).await;
-        assert!(matches!(greeting.end, End::Replied(_)), "{:?}", greeting.end);
+        assert!(matches!(greeting.end, ExchangeEnd::Replied(_)), "{:?}", greeting.end);
         let stream = tls.connector.connect(name(), TdsFramed::new(ours)).await.unwrap();
         assert!(stream.get_ref().1.peer_certificates().is_some());
     };
@@ -118,7 +118,7 @@ async fn a_certificate_demanded_late_is_an_alert() {
         redis::greet(&mut stream, soon()).await
     };
     let (greeting, ()) = tokio::join!(client, server);
-    assert_eq!(greeting.end, End::Alert("CertificateRequired".into()));
+    assert_eq!(greeting.end, ExchangeEnd::Alert("CertificateRequired".into()));
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn an_end_without_close_notify_is_closed() {
         exchange(&mut stream, redis::request(), redis::parse, soon()).await
     };
     let (greeting, ()) = tokio::join!(client, server);
-    assert_eq!(greeting.end, End::Closed);
+    assert_eq!(greeting.end, ExchangeEnd::Closed);
 }
 
 /// Both sides of a TLS connection whose client trusts the server.

@@ -8,10 +8,10 @@ use std::{
 use apim_probe::{
     azure::Cloud,
     catalog::{Catalog, SETTINGS},
-    cli::Setting,
-    import::{ImportedDocument, Imports, Kind, view::StatusState},
+    cli::SettingArg,
+    import::{DocumentKind, ImportedDocument, Imports, view::StatusState},
     model::{Need, Protocol},
-    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
+    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
 };
 use proptest::prelude::*;
 
@@ -24,11 +24,11 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn status(name: &str) -> ImportedDocument {
-    ImportedDocument::load(&file(name), Kind::NetworkStatus).unwrap()
+    ImportedDocument::load(&file(name), DocumentKind::NetworkStatus).unwrap()
 }
 
 fn dependencies(name: &str) -> ImportedDocument {
-    ImportedDocument::load(&file(name), Kind::Dependencies).unwrap()
+    ImportedDocument::load(&file(name), DocumentKind::Dependencies).unwrap()
 }
 
 /// The plan with documents, in West Europe where nothing else is said.
@@ -39,7 +39,7 @@ fn plan(documents: Vec<ImportedDocument>, settings: &[(&str, &str)], region: Opt
     }
     let imports = Imports::gather(documents);
     let joined = imports.join(&CATALOG, &values, Cloud::Public, region).unwrap();
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: region.map(str::to_string),
         vnet: None,
@@ -111,7 +111,7 @@ fn entries_that_fell_behind_are_stale() {
     // Fetched live, the clock counts, and everything in the file is old.
     let text = std::fs::read_to_string(file(SHAPES[0])).unwrap();
     let later = "2026-12-24T00:00:00Z".parse().unwrap();
-    let live = ImportedDocument::read(&text, "live", Kind::NetworkStatus, Some(later)).unwrap();
+    let live = ImportedDocument::read(&text, "live", DocumentKind::NetworkStatus, Some(later)).unwrap();
     assert!(live.view.locations[0].statuses.iter().all(|it| it.is_stale));
 }
 
@@ -236,11 +236,11 @@ fn names_that_are_set_join_those_that_are_imported() {
 
 #[test]
 fn a_wrong_name_lists_the_right_ones() {
-    let said = "storage=x".parse::<Setting>().unwrap_err();
+    let said = "storage=x".parse::<SettingArg>().unwrap_err();
     for setting in SETTINGS {
         assert!(said.contains(setting.name), "{said}");
     }
-    let several: Setting = "storage_account=one,Two".parse().unwrap();
+    let several: SettingArg = "storage_account=one,Two".parse().unwrap();
     assert_eq!(several.values, ["one", "two"]);
 }
 
@@ -249,7 +249,7 @@ fn a_document_without_a_row_lets_its_names_fill_it() {
     let text = r#"{"dnsServers":[],"connectivityStatus":[
         {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
     let plan = here(vec![
-        ImportedDocument::read(text, "short", Kind::NetworkStatus, None).unwrap(),
+        ImportedDocument::read(text, "short", DocumentKind::NetworkStatus, None).unwrap(),
     ]);
     assert_eq!(
         row(&plan, "storage/only.table.core.windows.net:443").need,
@@ -268,7 +268,7 @@ fn status_of(rows: &[(&str, &str, bool)]) -> ImportedDocument {
         })
         .collect();
     let text = serde_json::json!({ "dnsServers": [], "connectivityStatus": rows }).to_string();
-    ImportedDocument::read(&text, "made", Kind::NetworkStatus, None).unwrap()
+    ImportedDocument::read(&text, "made", DocumentKind::NetworkStatus, None).unwrap()
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn an_account_with_a_dns_zone_brings_its_siblings() {
 
 #[test]
 fn an_account_with_a_dns_zone_can_be_set() {
-    let setting: Setting = "storage_account=apimst7.z12,other".parse().unwrap();
+    let setting: SettingArg = "storage_account=apimst7.z12,other".parse().unwrap();
     let settings: Vec<(&str, &str)> = setting
         .values
         .iter()
@@ -353,7 +353,7 @@ fn an_account_with_a_dns_zone_can_be_set() {
         "storage_account=a\u{1b}.z12",
         "key_vault=a.z12",
     ] {
-        assert!(wrong.parse::<Setting>().is_err(), "{wrong}");
+        assert!(wrong.parse::<SettingArg>().is_err(), "{wrong}");
     }
 }
 
@@ -361,7 +361,7 @@ fn an_account_with_a_dns_zone_can_be_set() {
 fn ranges_stand_in_where_no_gateway_is_documented() {
     let (plan, _) = plan(vec![], &[], Some("eastus3"));
     let gateways = row(&plan, "sql/gateways-eastus3:1433");
-    let Destination::Addresses { addresses, any: true } = &gateways.destination else {
+    let DialTarget::Addresses { addresses, any: true } = &gateways.destination else {
         panic!("{gateways:?}")
     };
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -458,7 +458,7 @@ fn dependencies_come_in_pages() {
     let addresses = row(&plan, "sql/20.61.99.200:1433");
     assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));
     assert_eq!(addresses.names, ["*.database.windows.net"]);
-    let Destination::Addresses { addresses, any: false } = &addresses.destination else {
+    let DialTarget::Addresses { addresses, any: false } = &addresses.destination else {
         panic!("{addresses:?}")
     };
     assert_eq!(addresses.len(), 2);
@@ -512,7 +512,7 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
         {"name":"c.blob.core.windows.net","status":"failure","resourceType":"BlobStorage","isOptional":false,
          "lastUpdated":"2026-11-21T16:41:44Z"},
         {"status":"success"}, 7]}"#;
-    let document = ImportedDocument::read(text, "odd", Kind::NetworkStatus, None).unwrap();
+    let document = ImportedDocument::read(text, "odd", DocumentKind::NetworkStatus, None).unwrap();
     let again = document.view.locations[0]
         .statuses
         .iter()
@@ -550,8 +550,8 @@ fn too_many_entries_are_refused() {
     let endpoints: Vec<_> = (0..6_000).map(endpoint).collect();
     let dependencies = serde_json::json!({ "value": [{ "category": "Azure SQL", "endpoints": endpoints }] });
     for (text, kind) in [
-        (statuses, Kind::NetworkStatus),
-        (dependencies.to_string(), Kind::Dependencies),
+        (statuses, DocumentKind::NetworkStatus),
+        (dependencies.to_string(), DocumentKind::Dependencies),
     ] {
         let said = ImportedDocument::read(&text, "file.json", kind, None).unwrap_err();
         assert!(said.starts_with("file.json has more than 5000 entries"), "{said}");
@@ -563,15 +563,18 @@ fn a_file_too_large_to_be_one_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.json");
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    let said = ImportedDocument::load(&path, Kind::NetworkStatus).unwrap_err();
+    let said = ImportedDocument::load(&path, DocumentKind::NetworkStatus).unwrap_err();
     assert!(said.contains("larger than 32 MB"), "{said}");
-    let said = ImportedDocument::load(&folder.path().join("none.json"), Kind::NetworkStatus).unwrap_err();
+    let said = ImportedDocument::load(&folder.path().join("none.json"), DocumentKind::NetworkStatus).unwrap_err();
     assert!(said.starts_with("cannot read "), "{said}");
 }
 
 #[test]
 fn nothing_imported_is_a_notice() {
-    for (text, kind) in [("[]", Kind::NetworkStatus), ("{\"value\":[]}", Kind::Dependencies)] {
+    for (text, kind) in [
+        ("[]", DocumentKind::NetworkStatus),
+        ("{\"value\":[]}", DocumentKind::Dependencies),
+    ] {
         let document = ImportedDocument::read(text, "empty.json", kind, None).unwrap();
         assert_eq!((document.imported.endpoints, document.notices.len()), (0, 1), "{text}");
     }
@@ -581,7 +584,7 @@ fn nothing_imported_is_a_notice() {
 fn an_instance_of_another_cloud_is_refused() {
     let text =
         r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
-    let document = ImportedDocument::read(text, "gov.json", Kind::NetworkStatus, None).unwrap();
+    let document = ImportedDocument::read(text, "gov.json", DocumentKind::NetworkStatus, None).unwrap();
     let join = |cloud| {
         let imports = Imports::gather(vec![document.clone()]);
         imports.join(&CATALOG, &Values::default(), cloud, None)
@@ -625,12 +628,12 @@ fn anything() -> impl Strategy<Value = [String; 2]> {
 proptest! {
     #[test]
     fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
-        for (text, kind) in [(status, Kind::NetworkStatus), (dependencies, Kind::Dependencies)] {
+        for (text, kind) in [(status, DocumentKind::NetworkStatus), (dependencies, DocumentKind::Dependencies)] {
             // A text may happen to be what PowerShell leaves of a nested object (`@{…`): then it is refused.
             let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };
             let imports = Imports::gather(vec![document]);
             let joined = imports.join(&CATALOG, &Values::default(), Cloud::Public, None).unwrap();
-            let scope = Scope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
+            let scope = PlanScope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
             let plan = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()).unwrap();
             let mut unique = ids(&plan);
             unique.sort_unstable();

@@ -5,7 +5,7 @@ use apim_probe::{
     catalog::Catalog,
     import::{Imports, instance::Instance},
     model::{Cause, Need, Protocol, Tier, VantageSource},
-    plan::{Endpoint, Plan, Scope, Selection, Values, document, text},
+    plan::{Endpoint, Plan, PlanScope, Selection, Values, document, text},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -21,7 +21,7 @@ fn planned(document: &str) -> (Plan, Vec<String>) {
     let joined = imports
         .join(&catalog, &Values::default(), Cloud::Public, region)
         .unwrap();
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: region.map(str::to_string),
         vnet: None,
@@ -308,7 +308,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
         ]
     );
     // No flag fills a named value.
-    let vantage = document::Vantage {
+    let vantage = document::PlanVantage {
         cloud: Cloud::Public,
         region: None,
         vnet: None,
@@ -483,7 +483,7 @@ fn what_a_catalog_has_no_braces_for_is_planned_all_the_same() {
         let joined = imports
             .join(&Catalog::of(tier), &Values::default(), Cloud::Public, None)
             .unwrap();
-        let scope = Scope {
+        let scope = PlanScope {
             cloud: Cloud::Public,
             region: None,
             vnet: None,
@@ -503,7 +503,7 @@ fn what_only_documents_bring_may_be_chosen_without_them() {
         ..Selection::default()
     };
     let catalog = Catalog::builtin();
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: None,
         vnet: None,

@@ -10,7 +10,7 @@ use apim_probe::{
         prediction::{Expected, NsgAttachment},
     },
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{Endpoint, Plan, Scope, Selection, Values},
+    plan::{Endpoint, Plan, PlanScope, Selection, Values},
 };
 
 mod forced;
@@ -34,7 +34,7 @@ fn rules(nsg: Option<&str>, routes: Option<&str>, tags: Option<&str>) -> Network
 }
 
 fn plan() -> Plan {
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: Some("westeurope".into()),
         vnet: None,

@@ -3,15 +3,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use apim_probe::{
-    diagnosis::view::{Seen, Server},
+    diagnosis::view::{NameServerView, QueryCounts},
     hello::{
-        End, Greeting, Reply, amqp,
+        ExchangeEnd, Greeting, ProtocolReply, amqp,
         http::{self, denial},
         kms, ntp, random, redis, smb,
     },
     model::Transport,
     net::{
-        dns::{DnsEnd, DnsExchange, Question},
+        dns::{DnsEnd, DnsExchange, DnsQuestion},
         tcp::TcpEnd,
     },
 };
@@ -41,7 +41,7 @@ async fn an_rpc_server_accepts_only_its_interface() {
     let greeting = kms::greet(&mut connected(11688).await, soon()).await;
     assert_eq!(proof(&greeting), "DCE/RPC bind to the KMS interface accepted");
     let greeting = kms::greet(&mut connected(11135).await, soon()).await;
-    let End::Foreign { why } = &greeting.end else {
+    let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
     assert!(why.starts_with("an RPC server that is no KMS"), "{why}");
@@ -85,7 +85,7 @@ async fn chrony_tells_the_time() {
 #[ignore = "needs RabbitMQ, by tests/real/serve.py"]
 async fn rabbitmq_is_no_event_hubs() {
     let greeting = amqp::greet_tls(&mut connected(15675).await, soon()).await;
-    let End::Foreign { why } = &greeting.end else {
+    let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
     assert!(why.contains("AMQP 0-9-1"), "{why}");
@@ -115,7 +115,7 @@ async fn proxies_are_known_by_their_pages() {
 /// What shows that a proxy answered in place of a service.
 async fn marker(port: u16) -> Option<String> {
     let greeting = http::greet(&mut connected(port).await, "crl.example", None, soon()).await;
-    let End::Replied(Reply::Http(reply)) = greeting.end else {
+    let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = greeting.end else {
         panic!("{port}: {greeting:?}")
     };
     denial(&reply).map(|denial| denial.to_string())
@@ -143,7 +143,7 @@ async fn servers_with_dead_forwarders_accept_and_wait() {
             ask(port, "vault.example", Transport::Udp).await,
             ask(port, "vault.example", Transport::Tcp).await,
         ];
-        let seen = Server::over(exchanges.iter());
+        let seen = NameServerView::over(exchanges.iter());
         assert!(!seen.is_alive(), "{port}: {exchanges:?}");
         assert_eq!((seen.udp.silent, seen.tcp.accepted), (1, 1), "{port}: {exchanges:?}");
     }
@@ -166,7 +166,7 @@ async fn unbound_cuts_short_and_refuses_tcp() {
         matches!(&exchange.end, DnsEnd::NotConnected(trace) if matches!(trace.end, TcpEnd::Failed(_))),
         "{exchange:?}"
     );
-    let seen = Server::over(std::iter::once(&exchange));
+    let seen = NameServerView::over(std::iter::once(&exchange));
     assert_eq!((seen.udp.answered, seen.tcp.refused), (1, 1), "{exchange:?}");
 }
 
@@ -179,12 +179,12 @@ async fn dnsdist_refuses_what_comes_too_often() {
     for _ in 0..4 {
         exchanges.push(ask(15304, "login.microsoftonline.com", Transport::Udp).await);
     }
-    let Seen { answered, settled, .. } = Server::over(exchanges.iter()).udp;
+    let QueryCounts { answered, settled, .. } = NameServerView::over(exchanges.iter()).udp;
     assert!(answered == 4 && (1..4).contains(&settled), "{exchanges:?}");
 }
 
 async fn ask(port: u16, name: &str, transport: Transport) -> DnsExchange {
-    let question = Question::new(name, false).unwrap();
+    let question = DnsQuestion::new(name, false).unwrap();
     let server = SocketAddr::from(([127, 0, 0, 1], port));
     let spare = Semaphore::new(8);
     question
@@ -197,7 +197,7 @@ async fn answered(port: u16, name: &str) -> DnsExchange {
     let asked = async {
         loop {
             let exchange = ask(port, name, Transport::Udp).await;
-            if Server::over(std::iter::once(&exchange)).is_alive() {
+            if NameServerView::over(std::iter::once(&exchange)).is_alive() {
                 break exchange;
             }
             sleep(Duration::from_millis(50)).await;
@@ -222,7 +222,7 @@ async fn connected(port: u16) -> TcpStream {
 
 fn proof(greeting: &Greeting) -> &str {
     match &greeting.end {
-        End::Replied(Reply::Spoke { proof } | Reply::Upgrade { proof }) => proof,
+        ExchangeEnd::Replied(ProtocolReply::Spoke { proof } | ProtocolReply::Upgrade { proof }) => proof,
         end => panic!("{end:?}, after {:02x?}", greeting.received),
     }
 }

@@ -7,7 +7,7 @@ use apim_probe::{
     catalog::{Catalog, Target, builtin, fill},
     explain::explain,
     model::{Direction, Need, Tier, Transport},
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
 };
 
 /// Direction, host or tag, port, how it counts.
@@ -137,7 +137,7 @@ fn a_gateway_of_your_own_needs_nothing_that_comes_in_and_no_address_of_azures() 
             .flat_map(|it| &it.endpoints)
             .all(|it| it.direction == Direction::Outbound)
     );
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: Some("westeurope".into()),
         vnet: None,

@@ -16,7 +16,7 @@ use apim_probe::{
     azure::Cloud,
     catalog::Catalog,
     model::Report,
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
 };
 use apim_probe_lab::{Forbidden, Lab};
 use libtest_mimic::Trial;
@@ -90,7 +90,7 @@ fn plan() -> Result<Plan> {
     for (name, value) in NAMED {
         values.add(name, [value.to_string()]);
     }
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region: Some("westeurope".into()),
         vnet: None,

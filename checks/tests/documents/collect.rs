@@ -13,9 +13,9 @@ use apim_probe::{
     catalog::Catalog,
     import::{
         Imports,
-        instance::{Instance, Part},
+        instance::{Instance, InstancePart},
     },
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
 };
 use serde_json::{Map, Value, json};
 
@@ -81,7 +81,7 @@ fn planned(bundle: &str) -> (BTreeSet<String>, String) {
     let joined = imports
         .join(&catalog, &Values::default(), Cloud::Public, region.as_deref())
         .unwrap();
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region,
         vnet: None,
@@ -133,8 +133,12 @@ fn the_file_leads_to_the_same_plan_as_what_azure_holds() {
     );
     assert!(!said.contains("does not have"), "{said}");
     // Every list of the instance is asked for once, and the policies of each API that is current.
-    for part in Part::ALL {
-        let format = if part == Part::Policies { "&format=xml" } else { "" };
+    for part in InstancePart::ALL {
+        let format = if part == InstancePart::Policies {
+            "&format=xml"
+        } else {
+            ""
+        };
         let below = if part.path().is_empty() {
             String::new()
         } else {
@@ -315,7 +319,7 @@ fn the_script_for_powershell_parses_and_collects_the_same_lists() {
     parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
     let tree = parser.parse(PS1, None).unwrap();
     assert!(!tree.root_node().has_error(), "{}", tree.root_node().to_sexp());
-    for part in Part::ALL {
+    for part in InstancePart::ALL {
         let key = part.key();
         assert!(
             PS1.contains(&format!("{key} = ")) || PS1.contains(&format!("['{key}']")),

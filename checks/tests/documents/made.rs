@@ -3,8 +3,8 @@
 use apim_probe::{
     azure::Cloud,
     model::{
-        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, Selection, Stages,
-        Summary, Suspect, TcpStage, Vantage, VantageSource, Verdict,
+        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, SelectionReport,
+        StageReports, Summary, Suspect, TcpStage, VantageReport, VantageSource, Verdict,
     },
     plan::Plan,
 };
@@ -62,9 +62,9 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
                 },
                 duration_ms: None,
                 flows: None,
-                stages: Stages {
+                stages: StageReports {
                     tcp: tcp.into_iter().collect(),
-                    ..Stages::default()
+                    ..StageReports::default()
                 },
                 predicted: None,
                 from_instance: None,
@@ -84,7 +84,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
         duration_ms: 1.0,
         complete: true,
         redacted: false,
-        vantage: Vantage {
+        vantage: VantageReport {
             clock_skew_ms: None,
             imports: Vec::new(),
             subnet: None,
@@ -100,7 +100,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
             control_name: None,
             notices: Vec::new(),
         },
-        selection: Selection::default(),
+        selection: SelectionReport::default(),
         exit: None,
         summary: Summary::of(&endpoints),
         findings: finding(&endpoints).into_iter().collect(),

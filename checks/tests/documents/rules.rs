@@ -8,13 +8,16 @@ use std::{
 
 use apim_probe::{
     azure::Cloud,
-    catalog::{self, File, model::Catalog},
+    catalog::{self, CatalogFile, model::Catalog},
     diagnosis::{diagnose, view::Surroundings},
     model::{Cause, Report, Tier, Verdict, Vnet},
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
     probe::{Run, control::Controls, way::Ways},
-    rules::{Basis, Choice, FirewallRule, NsgRules, Requirement, RuleFamily, RuleSet, Rules, Style, Syntax, missing},
+    rules::{
+        Basis, FirewallRule, NsgRules, RenderedRules, Requirement, RuleFamily, RuleFilter, RuleSet, Style, Syntax,
+        missing,
+    },
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -52,7 +55,7 @@ fn given() -> Given {
 
 impl Given {
     fn plan(&self) -> Plan {
-        let scope = Scope {
+        let scope = PlanScope {
             cloud: self.cloud,
             region: self.region.map(str::to_owned),
             vnet: self.vnet,
@@ -72,9 +75,9 @@ impl Given {
         }
     }
 
-    fn rules(&self, kind: RuleFamily) -> Rules {
+    fn rules(&self, kind: RuleFamily) -> RenderedRules {
         self.set(Requirement::of_plan(&self.plan()))
-            .rules(kind, Choice::All)
+            .rules(kind, RuleFilter::All)
             .unwrap()
     }
 
@@ -96,20 +99,24 @@ impl Given {
     }
 
     /// The rules for a report's endpoints: all, or those that the report misses.
-    fn reported(&self, report: &Report, kind: RuleFamily, missing_only: bool) -> Rules {
+    fn reported(&self, report: &Report, kind: RuleFamily, missing_only: bool) -> RenderedRules {
         let set = self.set(Requirement::of_report(report, &self.plan(), &self.selection()));
         let ids = missing(report, kind);
-        let choice = if missing_only { Choice::For(&ids) } else { Choice::All };
+        let choice = if missing_only {
+            RuleFilter::For(&ids)
+        } else {
+            RuleFilter::All
+        };
         set.rules(kind, choice).unwrap()
     }
 }
 
-fn json(rules: &Rules) -> Vec<Value> {
+fn json(rules: &RenderedRules) -> Vec<Value> {
     serde_json::from_str(&rules.render(Syntax::Json, &Style::default())).unwrap()
 }
 
 /// Each resource's properties by its name.
-fn by_name(rules: &Rules) -> BTreeMap<String, Value> {
+fn by_name(rules: &RenderedRules) -> BTreeMap<String, Value> {
     json(rules)
         .into_iter()
         .map(|rule| (text(&rule["name"]), rule["properties"].clone()))
@@ -128,7 +135,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Everything that can be asked for without a report.
-fn everything() -> Vec<(String, Rules)> {
+fn everything() -> Vec<(String, RenderedRules)> {
     let mut all = Vec::new();
     for cloud in Cloud::ALL {
         for region in [None, Some("westeurope")] {
@@ -204,7 +211,10 @@ fn the_documented_table_comes_out() {
 
 #[test]
 fn security_rules_keep_the_shape_of_the_arm_resource() {
-    for (which, rules) in everything().iter().filter(|(_, rules)| matches!(rules, Rules::Nsg(_))) {
+    for (which, rules) in everything()
+        .iter()
+        .filter(|(_, rules)| matches!(rules, RenderedRules::Nsg(_)))
+    {
         let mut taken = BTreeSet::new();
         for rule in json(rules) {
             let (name, properties) = (text(&rule["name"]), &rule["properties"]);
@@ -324,7 +334,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
         }
     }
     // What a user adds comes behind what was there.
-    let overlay = File {
+    let overlay = CatalogFile {
         name: "more.yaml".into(),
         bytes: b"dependencies:\n  - { id: mail, title: Mail, need: feature, impact: No mail., endpoints: [{ host: mail.example.org, port: 25, protocol: tcp }] }\n".to_vec(),
     };
@@ -466,7 +476,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
 }
 
 /// Every rule of a firewall's collections.
-fn firewall_rules(rules: &Rules) -> Vec<Value> {
+fn firewall_rules(rules: &RenderedRules) -> Vec<Value> {
     let groups = json(rules);
     let collections = groups
         .iter()
@@ -614,7 +624,7 @@ fn terraform_parses_and_says_the_same_as_json() {
         for used in source.split("= var.").skip(1).filter_map(|rest| rest.lines().next()) {
             assert!(declared.contains(used), "{which}: var.{used} is not declared");
         }
-        if let Rules::Firewall(group) = &rules {
+        if let RenderedRules::Firewall(group) = &rules {
             let collections: Vec<&hcl::Block> = resources[0].body().blocks().collect();
             let count = |kind: &str| {
                 let of_kind = collections.iter().filter(|block| block.identifier() == kind);
@@ -631,7 +641,7 @@ fn terraform_parses_and_says_the_same_as_json() {
             assert_eq!(count("network_rule_collection"), of_kind(true));
             assert_eq!(count("application_rule_collection"), of_kind(false));
         }
-        if let Rules::Nsg(NsgRules { rules: made, .. }) = &rules {
+        if let RenderedRules::Nsg(NsgRules { rules: made, .. }) = &rules {
             for (block, rule) in resources.iter().zip(made) {
                 assert_eq!(hcl_text(block.body(), "priority"), rule.priority.to_string());
                 assert_eq!(hcl_text(block.body(), "description"), rule.description);
@@ -739,7 +749,7 @@ const FLAGS: [(&str, &[&str]); 5] = [
 type Command = (String, BTreeMap<String, Vec<String>>);
 
 /// What a shell makes of the lines: every `az` that it calls, in front of a policy whose groups exist or not.
-fn called(rules: &Rules, groups_exist: bool) -> Vec<Command> {
+fn called(rules: &RenderedRules, groups_exist: bool) -> Vec<Command> {
     const AZ: &str = r#"
         set -eu
         RG=rg NSG=nsg POLICY=policy TABLE=table
@@ -783,7 +793,7 @@ fn command(line: &str) -> Command {
     (name.join(" "), flags)
 }
 
-fn commands(rules: &Rules) -> Vec<Command> {
+fn commands(rules: &RenderedRules) -> Vec<Command> {
     called(rules, false)
 }
 
@@ -801,7 +811,7 @@ fn az_lines_split_into_known_flags() {
                 assert!(!values.is_empty(), "{which}: {name} {flag} without a value");
             }
         }
-        let extra = usize::from(matches!(rules, Rules::Firewall(_)));
+        let extra = usize::from(matches!(rules, RenderedRules::Firewall(_)));
         assert_eq!(commands.len(), rules.len() + extra, "{which}");
     }
     let nsg = commands(&given().rules(RuleFamily::Nsg));
@@ -826,7 +836,7 @@ fn rules_for_what_is_missing_are_added_one_by_one() {
             .map(|endpoint| endpoint.id)
             .filter(|id| starts.iter().any(|start| id.starts_with(start)))
             .collect();
-        set.rules(RuleFamily::Firewall, Choice::For(&ids)).unwrap()
+        set.rules(RuleFamily::Firewall, RuleFilter::For(&ids)).unwrap()
     };
     let (sql, crl, both) = (
         of(&["sql/"]),
@@ -856,7 +866,7 @@ fn rules_for_what_is_missing_are_added_one_by_one() {
 #[test]
 fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
     let title = r#"It's ${x} %{y} \ "q" $(id) `id`; # //"#;
-    let overlay = File {
+    let overlay = CatalogFile {
         name: "evil.yaml".into(),
         bytes: format!(
             "dependencies:\n  - {{ id: evil, title: {}, need: feature, impact: x, service_tag: Sql, endpoints: [{{ host: h.example.org, port: 7777, protocol: tcp }}] }}\n",
@@ -894,7 +904,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
 
 #[test]
 fn no_rules_are_still_a_document() {
-    let none = given().set(Vec::new()).rules(RuleFamily::Nsg, Choice::All).unwrap();
+    let none = given().set(Vec::new()).rules(RuleFamily::Nsg, RuleFilter::All).unwrap();
     assert!(none.is_empty());
     assert_eq!(none.render(Syntax::Json, &Style::default()), "[]\n");
     assert_bicep(&none.render(Syntax::Bicep, &Style::default()), "empty");
@@ -911,7 +921,7 @@ fn no_rules_are_still_a_document() {
     );
     let firewall = given()
         .set(Vec::new())
-        .rules(RuleFamily::Firewall, Choice::All)
+        .rules(RuleFamily::Firewall, RuleFilter::All)
         .unwrap();
     assert_eq!(firewall.render(Syntax::Json, &Style::default()), "[]\n");
     assert!(commands(&firewall).is_empty());
@@ -934,7 +944,7 @@ fn guarded(rules: &[(&str, u32, &str, &str, &str)]) -> NetworkRules {
 
 fn nsg(given: &Given) -> NsgRules {
     match given.rules(RuleFamily::Nsg) {
-        Rules::Nsg(rules) => rules,
+        RenderedRules::Nsg(rules) => rules,
         _ => unreachable!("rules of a security group"),
     }
 }
@@ -953,7 +963,7 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
     let sql = "apim-out-Sql-tcp-1433";
     assert_eq!(priority_of(&free, sql), 2040);
     // Nobody told which rules there are.
-    let remarks = |rules: NsgRules| Rules::Nsg(rules).remarks().join(" ");
+    let remarks = |rules: NsgRules| RenderedRules::Nsg(rules).remarks().join(" ");
     assert!(remarks(free.clone()).contains("put it before your own deny"));
 
     let from = denied(&[("DenySql", 1000, "Deny", "Internet", "1433")]);
@@ -1016,7 +1026,7 @@ fn the_first_priority_is_the_users() {
     }
     let endpoints = Requirement::of_plan(&given().plan());
     let late = from(4090);
-    let error = late.set(endpoints).rules(RuleFamily::Nsg, Choice::All).unwrap_err();
+    let error = late.set(endpoints).rules(RuleFamily::Nsg, RuleFilter::All).unwrap_err();
     assert!(error.contains("--first-priority"), "{error}");
 }
 

@@ -7,8 +7,8 @@ use apim_probe::{
     model::{
         Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, Handover,
         HelloStage, Hop, HopDoes, Need, Owner, Path, Placeholder, Protocol, Query, QueryLanguage, QueryTarget, Report,
-        Request, SCHEMA, SeenFlow, Selection, StageOutcome, Stages, Summary, Suspect, TcpStage, TlsStage, Transport,
-        Vantage, VantageSource, Verdict,
+        Request, SCHEMA, SeenFlow, SelectionReport, StageOutcome, StageReports, Summary, Suspect, TcpStage, TlsStage,
+        Transport, VantageReport, VantageSource, Verdict,
     },
 };
 
@@ -76,7 +76,7 @@ impl Of {
     pub(crate) fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
         let udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
         let address = IpAddr::from([20, 60, 1, 4]);
-        let stages = Stages {
+        let stages = StageReports {
             dns: Some(DnsStage {
                 outcome: StageOutcome::Ok,
                 ms: 3.12,
@@ -204,7 +204,7 @@ impl Became for Endpoint {
     }
 
     fn untested(mut self, cause: Cause, detail: &str) -> Self {
-        self.stages = Stages::default();
+        self.stages = StageReports::default();
         self.duration_ms = None;
         self.became(Verdict::NotTested, cause, detail)
     }
@@ -229,7 +229,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
         duration_ms: 2_310.44,
         complete: true,
         redacted: false,
-        vantage: Vantage {
+        vantage: VantageReport {
             cloud: Cloud::Public,
             region: Some("westeurope".into()),
             vnet: None,
@@ -245,7 +245,7 @@ pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report
             imports: vec![],
             notices: vec![],
         },
-        selection: Selection::default(),
+        selection: SelectionReport::default(),
         exit: None,
         summary: Summary::of(&endpoints),
         findings,

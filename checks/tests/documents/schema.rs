@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use apim_probe::{
     catalog,
     diff::Diff,
-    drift::{Drift, Reading},
+    drift::{Drift, PageReading},
     model::{self, Tier},
     probe::Depth,
     schema::Document,
@@ -80,7 +80,7 @@ fn every_drift_is_valid() -> Result<()> {
         .replace("`issuer.pki.azure.com`", "`pki.example.com`")
         .replace("| Azure Government", "| Azure Bleu");
     for page in [page, moved] {
-        let reading = Reading::of(&page, "page.md").map_err(|error| anyhow!(error))?;
+        let reading = PageReading::of(&page, "page.md").map_err(|error| anyhow!(error))?;
         let drift = Drift::between(&catalog::Catalog::builtin(), reading);
         validate(Document::Drift, &serde_json::from_str(&drift.to_json())?)?;
     }

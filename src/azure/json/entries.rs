@@ -1,16 +1,16 @@
 //! The entries of a document, below whatever wraps them.
 
-use super::{Form, Kind, Node, Object, failure};
+use super::{DocumentKind, Form, JsonNode, Object, failure};
 
 /// The entries of a document, which must be of one kind.
 ///
 /// # Errors
 /// What it looks like instead.
-pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<'_>>, String> {
+pub(super) fn of(root: JsonNode<'_>, wanted: DocumentKind, form: Form) -> Result<Vec<Object<'_>>, String> {
     let (entries, is_list) = unwrapped(root, DEEPEST);
     let objects: Vec<Object<'_>> = entries.iter().filter_map(|entry| entry.object()).collect();
     let is_odd = objects.len() != entries.len();
-    let other_kind = objects.iter().map(Kind::of).find(|kind| *kind != Some(wanted));
+    let other_kind = objects.iter().map(DocumentKind::of).find(|kind| *kind != Some(wanted));
     // An empty list can be an empty list of anything.
     if is_odd || other_kind.is_some() || entries.is_empty() && !is_list {
         let failure = root.object().as_ref().and_then(failure::of_object);
@@ -21,7 +21,7 @@ pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<
             (None, None) => unknown(root, form),
         });
     }
-    if wanted == Kind::EffectiveRoutes && !is_list {
+    if wanted == DocumentKind::EffectiveRoutes && !is_list {
         return Err("contains a single route, but every network interface has several".into());
     }
     if form.is_lossy() {
@@ -34,12 +34,12 @@ pub(super) fn of(root: Node<'_>, wanted: Kind, form: Form) -> Result<Vec<Object<
 }
 
 /// What a document looks like that is nothing of what is wanted.
-pub(super) fn unlike(root: Node<'_>, form: Form) -> String {
+pub(super) fn unlike(root: JsonNode<'_>, form: Form) -> String {
     if let Some(failure) = root.object().as_ref().and_then(failure::of_object) {
         return failure.to_string();
     }
     let (entries, _) = unwrapped(root, DEEPEST);
-    let kind = entries.first().and_then(|entry| Kind::of(&entry.object()?));
+    let kind = entries.first().and_then(|entry| DocumentKind::of(&entry.object()?));
     kind.map_or_else(|| unknown(root, form), |kind| other(kind, form))
 }
 
@@ -47,7 +47,7 @@ pub(super) fn unlike(root: Node<'_>, form: Form) -> String {
 const DEEPEST: usize = 6;
 
 /// The entries of a list, of what wraps one, or the one object that it is; and whether there was a list.
-fn unwrapped(node: Node<'_>, depth: usize) -> (Vec<Node<'_>>, bool) {
+fn unwrapped(node: JsonNode<'_>, depth: usize) -> (Vec<JsonNode<'_>>, bool) {
     let alone = || (vec![node], false);
     if depth == 0 {
         return alone();
@@ -60,19 +60,19 @@ fn unwrapped(node: Node<'_>, depth: usize) -> (Vec<Node<'_>>, bool) {
         };
     }
     let Some(object) = node.object() else { return alone() };
-    if Kind::of(&object).is_some() {
+    if DocumentKind::of(&object).is_some() {
         return alone();
     }
-    let below: Vec<(Vec<Node<'_>>, bool)> = object
+    let below: Vec<(Vec<JsonNode<'_>>, bool)> = object
         .fields()
         .filter(|(_, value)| value.is_nested())
         .map(|(_, value)| unwrapped(value, depth - 1))
         .collect();
-    let is_known = |(entries, _): &&(Vec<Node<'_>>, bool)| {
+    let is_known = |(entries, _): &&(Vec<JsonNode<'_>>, bool)| {
         let first = entries.first().and_then(|entry| entry.object());
-        first.is_some_and(|first| Kind::of(&first).is_some())
+        first.is_some_and(|first| DocumentKind::of(&first).is_some())
     };
-    let known: Vec<&(Vec<Node<'_>>, bool)> = below.iter().filter(is_known).collect();
+    let known: Vec<&(Vec<JsonNode<'_>>, bool)> = below.iter().filter(is_known).collect();
     match (&known[..], &below[..]) {
         ([one], _) => (*one).clone(),
         // An empty page: `{"value": [], "nextLink": null}`.
@@ -82,17 +82,17 @@ fn unwrapped(node: Node<'_>, depth: usize) -> (Vec<Node<'_>>, bool) {
 }
 
 /// Whether it holds entries without being one.
-fn is_wrapper(node: Node<'_>) -> bool {
-    node.items().is_some() || node.object().is_some_and(|object| Kind::of(&object).is_none())
+fn is_wrapper(node: JsonNode<'_>) -> bool {
+    node.items().is_some() || node.object().is_some_and(|object| DocumentKind::of(&object).is_none())
 }
 
 /// What was asked for and is in none of the entries.
-fn lost(objects: &[Object<'_>], wanted: Kind) -> Vec<&'static str> {
+fn lost(objects: &[Object<'_>], wanted: DocumentKind) -> Vec<&'static str> {
     let missing = |key: &&&str| !objects.iter().all(|object| object.has(key));
     wanted.needs().iter().filter(missing).copied().collect()
 }
 
-fn other(kind: Kind, form: Form) -> String {
+fn other(kind: DocumentKind, form: Form) -> String {
     let flag = match kind.word() {
         "" => String::new(),
         word => format!("; pass it with --{word}"),
@@ -106,7 +106,7 @@ fn other(kind: Kind, form: Form) -> String {
 }
 
 /// What it looks like, for a document of no known kind.
-fn unknown(root: Node<'_>, form: Form) -> String {
+fn unknown(root: JsonNode<'_>, form: Form) -> String {
     if root.is_null() {
         return "is null: the command or its --query found nothing".into();
     }

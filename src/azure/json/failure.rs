@@ -2,18 +2,18 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{Node, Object};
+use super::{JsonNode, Object};
 
 /// What Azure or one of its tools said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct AzureError {
     /// The error's code; empty where there is none.
     code: String,
     /// Its message; empty where there is none.
     message: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for AzureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("is an Azure error")?;
         if !self.code.is_empty() {
@@ -38,11 +38,11 @@ impl fmt::Display for Failure {
 
 /// The error in an object: `{"error": {"code": …, "message": …}}`, the same without its wrapper, or what gateways and
 /// Entra ID write.
-pub(super) fn of_object(object: &Object<'_>) -> Option<Failure> {
+pub(super) fn of_object(object: &Object<'_>) -> Option<AzureError> {
     let inner = object
         .get("error")
         .or_else(|| object.get("odata.error"))
-        .and_then(Node::object);
+        .and_then(JsonNode::object);
     let has_code = |object: &Object<'_>| object.has("code") && object.has("message");
     let (from, code) = match &inner {
         Some(inner) => (inner, inner.text("code")),
@@ -63,11 +63,11 @@ pub(super) fn of_object(object: &Object<'_>) -> Option<Failure> {
     } else {
         (String::new(), code)
     };
-    Some(Failure { code, message })
+    Some(AzureError { code, message })
 }
 
 /// The error that a tool wrote as text.
-pub(super) fn of_text(text: &str) -> Option<Failure> {
+pub(super) fn of_text(text: &str) -> Option<AzureError> {
     const FIRST_LINES: usize = 40;
     let lines: Vec<&str> = text.lines().take(FIRST_LINES).map(str::trim).collect();
     let start = lines.iter().position(|line| is_error(line))?;
@@ -79,7 +79,7 @@ pub(super) fn of_text(text: &str) -> Option<Failure> {
     let answer = answer.map(|value| value.to_string());
     let answered = answer
         .as_ref()
-        .and_then(|json| of_object(&Node::parse(json)?.object()?))
+        .and_then(|json| of_object(&JsonNode::parse(json)?.object()?))
         .filter(|failure| !failure.code.is_empty());
     if answered.is_some() {
         return answered;
@@ -95,7 +95,7 @@ pub(super) fn of_text(text: &str) -> Option<Failure> {
     } else {
         said
     };
-    Some(Failure {
+    Some(AzureError {
         code: code
             .or_else(|| field("Code:"))
             .or_else(|| field("ErrorCode:"))

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::{Value, error::Category, value::RawValue};
 
-use super::{Node, failure, list, noise, table, yaml};
+use super::{JsonNode, failure, list, noise, table, yaml};
 
 /// The form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn json(text: &str) -> Result<(Cow<'_, RawValue>, Form), String> {
         return Err("is empty: the command that wrote it failed, or its VM was not running".into());
     }
     if let Ok(json) = serde_json::from_str::<&RawValue>(text) {
-        let whole = content(Node::of(json)).or_else(|| is_cut(text).then(|| restored(text)).flatten());
+        let whole = content(JsonNode::of(json)).or_else(|| is_cut(text).then(|| restored(text)).flatten());
         return whole.map_or(Ok((Cow::Borrowed(json), Form::Json)), |json| owned(json, Form::Json));
     }
     other(text).and_then(|(json, form)| owned(json, form))
@@ -126,12 +126,12 @@ fn broken(text: &str, before: usize) -> String {
 }
 
 /// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text, or in that text, made JSON once more.
-fn content(root: Node<'_>) -> Option<String> {
+fn content(root: JsonNode<'_>) -> Option<String> {
     let content = match root.object() {
         Some(object) => object.text("Content").filter(|_| object.has("StatusCode"))?,
         None => root.text()?,
     };
-    let holds = Node::parse(&content)?.is_nested();
+    let holds = JsonNode::parse(&content)?.is_nested();
     holds.then(|| content.into_owned())
 }
 

@@ -4,7 +4,7 @@ use super::Object;
 
 /// A document that a flag takes, or that people have at hand when they look for one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// The effective rules of a network interface.
     EffectiveNsg,
     /// The effective routes of a network interface.
@@ -49,7 +49,7 @@ pub enum Kind {
     Terraform,
 }
 
-impl Kind {
+impl DocumentKind {
     /// Tells from the keys of an entry.
     pub fn of(entry: &Object<'_>) -> Option<Self> {
         let inner = entry.properties();

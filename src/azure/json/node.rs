@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 
 /// Some JSON, not looked into yet.
 #[derive(Debug, Clone, Copy)]
-pub struct Node<'a>(&'a RawValue);
+pub struct JsonNode<'a>(&'a RawValue);
 
 /// A JSON object whose keys are found in any case, since PowerShell writes them its own way. Keys that are data keep theirs.
 #[derive(Debug, Clone)]
-pub struct Object<'a>(Vec<(Cow<'a, str>, Node<'a>)>);
+pub struct Object<'a>(Vec<(Cow<'a, str>, JsonNode<'a>)>);
 
-impl<'a> Node<'a> {
+impl<'a> JsonNode<'a> {
     /// Some JSON.
     pub fn of(json: &'a RawValue) -> Self {
         Self(json)
@@ -116,7 +116,7 @@ fn is_between(c: char) -> bool {
 impl<'a> Object<'a> {
     /// The value of a key, whatever its case; what Azure Resource Manager keeps below `properties` counts as the object's
     /// own.
-    pub fn get(&self, key: &str) -> Option<Node<'a>> {
+    pub fn get(&self, key: &str) -> Option<JsonNode<'a>> {
         self.own(key).or_else(|| self.properties()?.own(key))
     }
 
@@ -126,7 +126,7 @@ impl<'a> Object<'a> {
     }
 
     /// The value of a key of the object itself.
-    pub fn own(&self, key: &str) -> Option<Node<'a>> {
+    pub fn own(&self, key: &str) -> Option<JsonNode<'a>> {
         self.0
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(key))
@@ -163,8 +163,8 @@ impl<'a> Object<'a> {
     }
 
     /// The items of a key, or the one thing that PowerShell leaves of a list of one.
-    pub fn list(&self, key: &str) -> Vec<Node<'a>> {
-        self.get(key).map(Node::items_or_one).unwrap_or_default()
+    pub fn list(&self, key: &str) -> Vec<JsonNode<'a>> {
+        self.get(key).map(JsonNode::items_or_one).unwrap_or_default()
     }
 
     /// The words of a key, and of its plural: Azure fills the one or the other, or both.
@@ -174,16 +174,16 @@ impl<'a> Object<'a> {
         } else {
             format!("{key}es")
         };
-        let several = self.get(&plural).map(Node::words).unwrap_or_default();
+        let several = self.get(&plural).map(JsonNode::words).unwrap_or_default();
         if several.is_empty() {
-            self.get(key).map(Node::words).unwrap_or_default()
+            self.get(key).map(JsonNode::words).unwrap_or_default()
         } else {
             several
         }
     }
 
     /// Every key with its value.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, Node<'a>)> {
+    pub fn fields(&self) -> impl Iterator<Item = (&str, JsonNode<'a>)> {
         self.0.iter().map(|(key, node)| (key.as_ref(), *node))
     }
 }
@@ -205,7 +205,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
                 while let Some((key, value)) = map.next_entry::<BorrowedText<'a>, &'a RawValue>()? {
-                    fields.push((key.0, Node(value)));
+                    fields.push((key.0, JsonNode(value)));
                 }
                 Ok(Object(fields))
             }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::endpoint::Scope;
+use super::endpoint::Inherited;
 use crate::{
     catalog::{
         model::{EndpointSpec, Target},
@@ -27,7 +27,7 @@ impl HostPort<'_> {
 }
 
 /// Reports entries that would get the same id in one run; `places` are where they stand.
-pub(super) fn check(endpoints: &[EndpointSpec], places: &[ByteRange], scope: &Scope, problems: &mut Vec<Problem>) {
+pub(super) fn check(endpoints: &[EndpointSpec], places: &[ByteRange], scope: &Inherited, problems: &mut Vec<Problem>) {
     let mut rows = Vec::with_capacity(endpoints.len());
     for (endpoint, at) in endpoints.iter().zip(places) {
         for name in hosts(&endpoint.target) {
@@ -69,7 +69,7 @@ fn hosts(target: &Target) -> Vec<Cow<'_, str>> {
 }
 
 /// Whether there is a cloud and a kind of network in which both apply.
-fn overlap(a: &EndpointSpec, b: &EndpointSpec, scope: &Scope) -> bool {
+fn overlap(a: &EndpointSpec, b: &EndpointSpec, scope: &Inherited) -> bool {
     let clouds = |endpoint: &EndpointSpec, cloud| endpoint.clouds.is_empty() || endpoint.clouds.contains(cloud);
     let vnet = |endpoint: &EndpointSpec| endpoint.vnet.or(scope.vnet);
     let same_vnet = match (vnet(a), vnet(b)) {

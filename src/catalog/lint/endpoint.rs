@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use super::{
     cloud_list,
-    host::{Names, Suffixes, Wildcard, address, plain_host},
+    host::{CloudSuffixes, PlaceholderNames, Wildcard, address, plain_host},
     prose,
 };
 use crate::{
     azure::Cloud,
     catalog::{
-        decode::Port,
+        decode::PortNumber,
         model::{EndpointSpec, Retired, Target},
         problem::{ByteRange, Located, Problem},
         raw,
@@ -20,18 +20,18 @@ use crate::{
 };
 
 /// What an endpoint inherits.
-pub(super) struct Scope<'a> {
+pub(super) struct Inherited<'a> {
     /// The clouds of its dependency: at least one.
     pub clouds: Vec<Cloud>,
     pub vnet: Option<Vnet>,
-    pub suffixes: &'a Suffixes,
+    pub suffixes: &'a CloudSuffixes,
 }
 
 /// Checks one entry.
-pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -> Option<EndpointSpec> {
+pub(super) fn check(raw: &raw::Endpoint, scope: &Inherited, problems: &mut Vec<Problem>) -> Option<EndpointSpec> {
     let clouds = own_clouds(raw, scope, problems);
     let applicable = if clouds.is_empty() { &scope.clouds } else { &clouds };
-    let names = Names {
+    let names = PlaceholderNames {
         suffixes: scope.suffixes,
         clouds: applicable,
     };
@@ -82,7 +82,7 @@ pub(super) fn check(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Probl
     })
 }
 
-fn own_clouds(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -> Vec<Cloud> {
+fn own_clouds(raw: &raw::Endpoint, scope: &Inherited, problems: &mut Vec<Problem>) -> Vec<Cloud> {
     let Some(list) = &raw.clouds else { return Vec::new() };
     for cloud in list.value.iter().filter(|cloud| !scope.clouds.contains(&cloud.value)) {
         let message = format!("the dependency does not apply to `{}`", cloud.value);
@@ -95,7 +95,7 @@ fn own_clouds(raw: &raw::Endpoint, scope: &Scope, problems: &mut Vec<Problem>) -
     cloud_list(list, scope.suffixes, problems)
 }
 
-fn outbound_target(raw: &raw::Endpoint, names: &Names, problems: &mut Vec<Problem>) -> Option<Target> {
+fn outbound_target(raw: &raw::Endpoint, names: &PlaceholderNames, problems: &mut Vec<Problem>) -> Option<Target> {
     let given = [
         raw.host.as_ref().map(|host| ("host", host.at)),
         raw.address.as_ref().map(|address| ("address", address.at)),
@@ -138,7 +138,7 @@ fn outbound_target(raw: &raw::Endpoint, names: &Names, problems: &mut Vec<Proble
 fn host_target(
     raw: &raw::Endpoint,
     host: &Located<String>,
-    names: &Names,
+    names: &PlaceholderNames,
     problems: &mut Vec<Problem>,
 ) -> Option<Target> {
     if host.value == format!("{{{NAME_SERVER}}}") {
@@ -199,7 +199,12 @@ fn ports(raw: &raw::Endpoint, direction: Direction, problems: &mut Vec<Problem>)
         Some(list) => list
             .value
             .iter()
-            .map(|Located { value: Port(port), .. }| *port)
+            .map(
+                |Located {
+                     value: PortNumber(port),
+                     ..
+                 }| *port,
+            )
             .collect(),
         None => vec![raw.port.as_ref()?.value.0],
     };

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What `{name}` stands for in each cloud.
-pub(crate) type Suffixes = BTreeMap<Cloud, BTreeMap<String, String>>;
+pub(crate) type CloudSuffixes = BTreeMap<Cloud, BTreeMap<String, String>>;
 
 /// What is wrong, and what to write instead.
 type Complaint = (String, String);
@@ -30,13 +30,13 @@ pub(super) enum Wildcard {
 }
 
 /// What the braces of one entry may name.
-pub(super) struct Names<'a> {
-    pub suffixes: &'a Suffixes,
+pub(super) struct PlaceholderNames<'a> {
+    pub suffixes: &'a CloudSuffixes,
     /// The clouds that the entry applies to: a suffix must exist in each.
     pub clouds: &'a [Cloud],
 }
 
-impl Names<'_> {
+impl PlaceholderNames<'_> {
     /// Checks a host name with or without braces and returns it in lowercase.
     pub(super) fn host(
         &self,

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     super::{
-        Failure,
+        CommandFailure,
         rounds::HOUR,
         session::{Prepared, late_so, prepare},
         stop::Stop,
@@ -80,7 +80,7 @@ pub(super) struct Reload<'a> {
 
 struct UnderWay {
     end: Instant,
-    read: oneshot::Receiver<Result<Prepared, Failure>>,
+    read: oneshot::Receiver<Result<Prepared, CommandFailure>>,
 }
 
 /// How long to wait after a reading that came to nothing: twice as long each time, an hour at most.
@@ -163,7 +163,7 @@ impl<'a> Reload<'a> {
                 Event::IsDue => self.begin(None),
                 Event::Read(read) => {
                     self.under_way = None;
-                    let broken = |failure: Failure| Broken {
+                    let broken = |failure: CommandFailure| Broken {
                         part: Part::Files,
                         why: failure.line(),
                     };
@@ -203,7 +203,7 @@ impl<'a> Reload<'a> {
             () = stop.interrupted() => Event::Interrupted,
             read = read => match read {
                 Ok(read) => Event::Read(Box::new(read)),
-                Err(_) => Event::Read(Box::new(Err(Failure::agent("reading them stopped unexpectedly")))),
+                Err(_) => Event::Read(Box::new(Err(CommandFailure::agent("reading them stopped unexpectedly")))),
             },
             () = sleep_until(end.into()), if is_reading => Event::Late,
             told = hung_up.changed() => match told {
@@ -228,7 +228,7 @@ impl<'a> Reload<'a> {
             let file = file::being_read();
             self.board.know_files(file.as_deref());
             let why = too_many(self.readers.len(), file.as_deref());
-            let _ = done.send(Err(Failure::agent(why)));
+            let _ = done.send(Err(CommandFailure::agent(why)));
             return;
         }
         let work = {
@@ -252,7 +252,7 @@ enum Event {
     Interrupted,
     HungUp,
     IsDue,
-    Read(Box<Result<Prepared, Failure>>),
+    Read(Box<Result<Prepared, CommandFailure>>),
     Late,
 }
 

@@ -1,6 +1,6 @@
 //! What in Azure itself keeps a name from its address.
 
-use crate::net::dns::Answer;
+use crate::net::dns::DnsAnswer;
 
 /// Where a DNS security policy sends what it blocks
 /// (<https://learn.microsoft.com/azure/dns/dns-security-policy>).
@@ -35,7 +35,7 @@ pub(crate) enum Sign {
 }
 
 /// What hides `host`, where `answer` gives no address of it.
-pub(crate) fn hidden(host: &str, answer: &Answer) -> Option<Hidden> {
+pub(crate) fn hidden(host: &str, answer: &DnsAnswer) -> Option<Hidden> {
     if answer.cnames.iter().any(|alias| alias == BLOCK_POLICY) {
         return Some(Hidden::ByPolicy);
     }
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
     use crate::net::dns::Authority;
 
-    fn answer(rcode: &str, aliases: &[&str], authority: Option<(&str, &str)>) -> Answer {
-        Answer {
+    fn answer(rcode: &str, aliases: &[&str], authority: Option<(&str, &str)>) -> DnsAnswer {
+        DnsAnswer {
             rcode: rcode.into(),
             cnames: aliases.iter().map(ToString::to_string).collect(),
             addresses: Vec::new(),

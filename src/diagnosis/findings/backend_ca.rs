@@ -4,9 +4,9 @@ use super::phrases;
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::Group,
-        rule::{Account, Claims, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::FindingGroup,
+        rule::{Account, EndpointMatcher, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// A private CA behind backends alone. Where a host of Azure's shows the same issuer, a device signs for everybody.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::BackendCa,
-    claims: Claims::Each(|view, row| {
+    claims: EndpointMatcher::Each(|view, row| {
         let issuer = untrusted(row).filter(|_| row.endpoint.of_instance.is_some())?;
         let is_everywhere = view
             .rows
@@ -35,7 +35,7 @@ fn untrusted<'a>(row: &ProbedEndpoint<'a>) -> Option<&'a str> {
         .map(|chain| chain.issuer.as_str())
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let issuer = rows.first().and_then(untrusted).unwrap_or_default();
@@ -57,7 +57,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let shown = format!("no Azure host presents a certificate issued by {issuer}, so not all TLS is inspected");
     let mut grounds = Grounds::default()
         .pattern(shown)
-        .all(Weight::Tells, phrases::examples(rows));
+        .all(EvidenceWeight::Tells, phrases::examples(rows));
     if rows.iter().any(ProbedEndpoint::is_public) {
         grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }

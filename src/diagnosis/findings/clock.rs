@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -24,9 +24,9 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// one where servers that proved who they are say how far it is off. NTP and plain HTTP can be answered by anybody, so
 /// alone they give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by
 /// enough to explain a certificate, that certificate is at fault, and its row is left to others.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Clock,
-    claims: Claims::Groups(|view, unexplained| {
+    claims: EndpointMatcher::Groups(|view, unexplained| {
         let rows: Vec<ProbedEndpoint<'_>> = unexplained
             .iter()
             .filter(|row| is_explained(view, row))
@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
         if rows.is_empty() && off(view).is_none() {
             return Vec::new();
         }
-        vec![Group::new("this-vm", rows)]
+        vec![FindingGroup::new("this-vm", rows)]
     }),
     describe,
 };
@@ -54,7 +54,7 @@ fn is_explained(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TlsExpired) && off(view).is_none_or(|clock| in_time(clock.ahead))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let off = off(view);
     let many = phrases::hosts(rows).len() >= FEWEST_HOSTS;
@@ -62,13 +62,13 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let mut grounds = Grounds::default();
     match off {
         // What broke nothing is a hint, whoever says so.
-        Some(clock) if rows.is_empty() => grounds.add(Weight::Tells, measured(clock)),
+        Some(clock) if rows.is_empty() => grounds.add(EvidenceWeight::Tells, measured(clock)),
         Some(clock) => {
             let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };
-            grounds.add(Weight::Supports(basis), measured(clock));
+            grounds.add(EvidenceWeight::Supports(basis), measured(clock));
         }
-        None if view.clock.is_some() => grounds.add(Weight::Refutes, "servers report the same time as this VM"),
-        None if !many => grounds.add(Weight::Refutes, "too few hosts to suspect the clock"),
+        None if view.clock.is_some() => grounds.add(EvidenceWeight::Refutes, "servers report the same time as this VM"),
+        None if !many => grounds.add(EvidenceWeight::Refutes, "too few hosts to suspect the clock"),
         None => {}
     }
     if !rows.is_empty() {
@@ -78,8 +78,8 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             phrases::host_count(rows)
         );
         grounds = grounds
-            .with(Weight::Supports(basis), all)
-            .all(Weight::Tells, phrases::examples(rows));
+            .with(EvidenceWeight::Supports(basis), all)
+            .all(EvidenceWeight::Tells, phrases::examples(rows));
     }
     let fix = Fix::new(
         "Correct this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has \

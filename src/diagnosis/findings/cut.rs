@@ -6,8 +6,8 @@ use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{NameTest, ProbedEndpoint, RunView},
         way,
     },
@@ -18,16 +18,16 @@ use crate::{
 /// On 80 and 443 an Azure Firewall accepts every connection itself and decides by the name in the `ClientHello` or the
 /// `Host` header, so a missing application rule shows as a cut right after it. How it cuts is not documented, so reset,
 /// close, silence and alert are one class. A control that was cut with another name as well shows that it is not the name.
-pub(super) const NAME_FILTER: Rule = Rule {
+pub(super) const NAME_FILTER: FindingRule = FindingRule {
     kind: FindingKind::NameFilter,
-    claims: Claims::Groups(by_name),
+    claims: EndpointMatcher::Groups(by_name),
     describe: filtered,
 };
 
 /// What is left of cut connections: nothing shows whether the service does it or somebody on the way.
-pub(super) const LEFT: Rule = Rule {
+pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Cut,
-    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
+    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
     describe: cut,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn is_cut(row: &ProbedEndpoint<'_>) -> bool {
 /// Cut rows of which a control shows that it goes by the name, and apart from them those without a control on ports where
 /// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither, nor without a control what
 /// answered its `ClientHello`.
-fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let lets_through = |row: &ProbedEndpoint<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
     let may_be = |row: &&ProbedEndpoint<'a>| {
@@ -53,7 +53,7 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Gr
     };
     let rows: Vec<ProbedEndpoint<'a>> = unexplained.iter().filter(may_be).copied().collect();
     let is_shown = rows.iter().any(lets_through);
-    Group::by(&rows, |row| {
+    FindingGroup::by(&rows, |row| {
         Some(
             if lets_through(row) || !is_shown {
                 "names"
@@ -65,7 +65,7 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Gr
     })
 }
 
-fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let hosts = phrases::hosts(rows).len();
@@ -114,14 +114,14 @@ fn filtered<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn cut<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let account = left::describe(view, group, "is accepted, then cut");
     let control = control(view, rows, false);
     let is_not_the_name = control.is_some();
     let mut grounds = Grounds::default()
-        .all(Weight::Supports(Basis::Ambiguous), control)
-        .all(Weight::Supports(Basis::Ambiguous), phrases::examples(rows));
+        .all(EvidenceWeight::Supports(Basis::Ambiguous), control)
+        .all(EvidenceWeight::Supports(Basis::Ambiguous), phrases::examples(rows));
     if rows
         .iter()
         .any(|row| view.controls.unused.contains_key(&row.endpoint.port))

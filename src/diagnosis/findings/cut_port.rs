@@ -6,12 +6,12 @@ use crate::{
         attempt,
         context::Context,
         fix,
-        grounds::{Grounds, Weight},
+        grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
-    model::{Basis, Cause, Ending, FindingKind, Suspect},
+    model::{Basis, Cause, FailureMode, FindingKind, Suspect},
     text::words::count,
 };
 
@@ -24,9 +24,9 @@ const FEWEST_DEPENDENCIES: usize = 3;
 ///
 /// What is spoken outside 80 and 443 is not HTTP: the remedy is a network rule, as an https application rule is what makes the
 /// firewall accept and then fail.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::CutPort,
-    claims: Claims::Groups(|view, unexplained| {
+    claims: EndpointMatcher::Groups(|view, unexplained| {
         let cut: Vec<ProbedEndpoint<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();
         let passes = |port: u16| {
             let on_port = |row: &ProbedEndpoint<'_>| row.is_tcp() && row.endpoint.port == port;
@@ -43,14 +43,14 @@ pub(super) const RULE: Rule = Rule {
         let is_shown = |row: &ProbedEndpoint<'_>| view.controls.intercepts(row.endpoint.port);
         let (shown, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) =
             closed.iter().partition(|row| is_shown(row));
-        let mut groups = Group::unless_empty(phrases::port_scope(&shown), shown);
-        groups.extend(Group::by(&others, |row| Some(phrases::port_scope(&[*row]))));
+        let mut groups = FindingGroup::unless_empty(phrases::port_scope(&shown), shown);
+        groups.extend(FindingGroup::by(&others, |row| Some(phrases::port_scope(&[*row]))));
         groups
     }),
     describe,
 };
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let dependencies = phrases::dependencies(rows).len();
@@ -60,7 +60,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds = grounds.sign(control);
     }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
-    grounds.add(if several { PATTERN } else { Weight::Tells }, what);
+    grounds.add(if several { PATTERN } else { EvidenceWeight::Tells }, what);
     // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
     grounds = match (phrases::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
@@ -131,7 +131,7 @@ fn was_never_accepted(row: &ProbedEndpoint<'_>, cut: &[ProbedEndpoint<'_>]) -> b
 }
 
 /// A reading that mostly this makes.
-const PATTERN: Weight = Weight::Supports(Basis::Pattern);
+const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);
 
 /// How a conversation with nobody ended, beside those of some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ enum UnusedEnd {
 }
 
 fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
-    let silent = |cause: Cause| cause.ending() == Ending::Silence;
+    let silent = |cause: Cause| cause.ending() == FailureMode::Silence;
     let alike = rows.iter().filter_map(|row| {
         let attempt = view.controls.unused.get(&row.endpoint.port)?;
         let ended = attempt::judge(row.endpoint, attempt, &Context::default())

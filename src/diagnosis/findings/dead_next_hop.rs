@@ -6,7 +6,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{FindingKind, Fix, Suspect},
@@ -19,9 +19,9 @@ const WHOLE_WAIT: Duration = Duration::from_millis(2_500);
 
 /// Rows that this machine's own kernel called unreachable after it asked for the hardware address of the next hop and got
 /// no answer. No firewall behaves like that, and the fault is on the first metre.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DeadNextHop,
-    claims: Claims::Each(|view, row| {
+    claims: EndpointMatcher::Each(|view, row| {
         row.icmp()
             .any(|(error, after)| view.is_dead_next_hop(error, after))
             .then(|| "first-hop".into())
@@ -29,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
     describe,
 };
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let after = phrases::range(group.rows.iter().flat_map(ProbedEndpoint::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let asked = distinct(

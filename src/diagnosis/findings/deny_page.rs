@@ -4,12 +4,12 @@ use super::phrases;
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     hello::{
-        End, Reply,
+        ExchangeEnd, ProtocolReply,
         http::{denial, foreign_redirect},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -18,14 +18,16 @@ use crate::{
 
 /// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that somebody sends
 /// the request away.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
-    claims: Claims::Each(|_, row| (row.cause() == Some(Cause::HttpDenied)).then(|| phrases::slug(&Answer::to(row).by))),
+    claims: EndpointMatcher::Each(|_, row| {
+        (row.cause() == Some(Cause::HttpDenied)).then(|| phrases::slug(&BlockedAnswer::to(row).by))
+    }),
     describe,
 };
 
 /// What came in place of the service's answer.
-struct Answer {
+struct BlockedAnswer {
     /// From whom, or where it leads to.
     by: String,
     /// Its words.
@@ -33,12 +35,12 @@ struct Answer {
     redirects: bool,
 }
 
-impl Answer {
+impl BlockedAnswer {
     fn to(row: &ProbedEndpoint<'_>) -> Self {
         let reply = row
             .decisive()
             .and_then(|attempt| match &attempt.hello.as_ref()?.greeting.end {
-                End::Replied(Reply::Http(reply)) => Some(reply),
+                ExchangeEnd::Replied(ProtocolReply::Http(reply)) => Some(reply),
                 _ => None,
             });
         if let Some(denial) = reply.and_then(denial) {
@@ -67,9 +69,9 @@ impl Answer {
     }
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
-    let answer = rows.first().map(Answer::to);
+    let answer = rows.first().map(BlockedAnswer::to);
     let by = answer.as_ref().map_or("somebody", |answer| answer.by.as_str());
     let ports = phrases::ports(rows);
     let hosts = phrases::hosts(rows);
@@ -96,16 +98,16 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             (true, 1) => Basis::Ambiguous,
             (true, _) => Basis::Pattern,
         };
-        grounds.add(Weight::Supports(basis), format!("{who} {}", answer.said));
+        grounds.add(EvidenceWeight::Supports(basis), format!("{who} {}", answer.said));
     }
     grounds.add(
-        Weight::Tells,
+        EvidenceWeight::Tells,
         "the TCP connection itself is accepted, so a plain port test shows the port as open",
     );
     let answered = phrases::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
         grounds.add(
-            Weight::Tells,
+            EvidenceWeight::Tells,
             format!(
                 "{} on TCP 80, so the filter matches host names",
                 phrases::others_get_through(answered)

@@ -6,12 +6,12 @@ use crate::{
     diagnosis::{
         context::domain,
         dns::hidden::{Hidden, hidden},
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Stage, Suspect},
-    net::dns::{Answer, DnsEnd},
+    net::dns::{DnsAnswer, DnsEnd},
     probe::trace::Attempt,
     text::words::{count, list},
 };
@@ -22,9 +22,9 @@ const SERVFAIL: &str = "servfail";
 /// A policy that is linked to the network answers in the name of the platform's server: with an alias of its own, which
 /// nothing else has, or with SERVFAIL. The latter is believed only of names in a domain of which others resolve: the
 /// platform's server does not fail for a part of a domain on its own account.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DnsPolicy,
-    claims: Claims::Each(|view, row| {
+    claims: EndpointMatcher::Each(|view, row| {
         if is_blocked(view, row) {
             return Some("alias".into());
         }
@@ -43,7 +43,7 @@ fn is_blocked<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bool {
         .any(|answer| hidden(&row.endpoint.host, answer) == Some(Hidden::ByPolicy))
 }
 
-fn tested(attempt: &Attempt) -> Option<&Answer> {
+fn tested(attempt: &Attempt) -> Option<&DnsAnswer> {
     match &attempt.dns.as_ref()?.end {
         DnsEnd::Answered(answer) => Some(answer),
         _ => None,
@@ -64,7 +64,7 @@ fn resolves_beside(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     })
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let is_alias = group.scope != SERVFAIL;
     let names: Vec<ProbedEndpoint<'a>> = group
         .rows
@@ -97,7 +97,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, phrases::examples(&group.rows)),
+        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new(format!(
             "In this network's DNS security policy, allow {what} with a rule before the one that blocks.{or}"

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        outcome::Standing,
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        outcome::AttemptVerdict,
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         together::share,
         view::{ProbedEndpoint, RunView, alike, should_work},
     },
-    model::{Basis, Cause, Ending, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
+    model::{Basis, Cause, FailureMode, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
     net::tcp::TcpEnd,
     probe::trace::Attempt,
     text::words::{count, list},
@@ -25,13 +25,13 @@ const RARE: usize = 10;
 /// such a run: none of its connections got through the instance that works.
 ///
 /// On a line that loses so many packets that chance explains the same picture, it is that line which is at fault.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Flows,
-    claims: Claims::Groups(divided),
+    claims: EndpointMatcher::Groups(divided),
     describe,
 };
 
-fn divided<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+fn divided<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let differs = |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some();
     let counts = |row: &&ProbedEndpoint<'a>| should_work(row) && row.endpoint.need != Need::Documented;
     let split: Vec<ProbedEndpoint<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
@@ -56,7 +56,7 @@ fn divided<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Gr
         [one] => one,
         _ => "some",
     };
-    vec![Group::new(scope, rows)]
+    vec![FindingGroup::new(scope, rows)]
 }
 
 /// How connections fail while others to the same address pass.
@@ -100,9 +100,9 @@ fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -
     ways.iter().any(|way| alike(*way, cause))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
-    let connections: Vec<Connection> = rows.iter().flat_map(connections).collect();
+    let connections: Vec<FlowResult> = rows.iter().flat_map(connections).collect();
     let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
     let hosts = phrases::hosts(rows);
     let silent = is_silence(&ways(view, rows));
@@ -122,7 +122,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
         )
         .note("connections to the same address and port give different results; a rule would treat them all the same")
-        .all(Weight::Tells, ports(&connections));
+        .all(EvidenceWeight::Tells, ports(&connections));
     let blocked: Vec<ProbedEndpoint<'a>> = rows
         .iter()
         .filter(|row| view.differing(row).next().is_none())
@@ -156,7 +156,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
         suspects: suspects(is_wide, silent),
         fix: Fix::new(remedy(is_wide, silent)).look([
             "az network lb show -g RG -n LB --query \"{rules:loadBalancingRules, probes:probes}\"",
@@ -168,19 +168,19 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 
 /// Whether what fails is silent, at least now and then.
 fn is_silence(ways: &[Cause]) -> bool {
-    ways.iter().any(|way| way.ending() == Ending::Silence)
+    ways.iter().any(|way| way.ending() == FailureMode::Silence)
 }
 
 /// One connection of the usual kind, and whether it passed.
-struct Connection {
+struct FlowResult {
     passed: bool,
     source: Option<u16>,
 }
 
-fn connections(row: &ProbedEndpoint<'_>) -> Vec<Connection> {
+fn connections(row: &ProbedEndpoint<'_>) -> Vec<FlowResult> {
     let both = row.attempts().iter().zip(&row.judgement.outcomes);
-    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, Standing::Untried(_)))
-        .map(|(attempt, outcome)| Connection {
+    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, AttemptVerdict::Untried(_)))
+        .map(|(attempt, outcome)| FlowResult {
             passed: outcome.standing.passes(),
             source: attempt
                 .connection()
@@ -208,7 +208,7 @@ fn lost_share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
         .rows
         .iter()
         .filter(|row| is_whole(row) && ports.contains(&row.endpoint.port));
-    let all: Vec<Connection> = rows.iter().chain(beside).flat_map(connections).collect();
+    let all: Vec<FlowResult> = rows.iter().chain(beside).flat_map(connections).collect();
     let lost = all.iter().filter(|connection| !connection.passed).count();
     match lost * 100 / all.len().max(1) {
         40..=60 => "Half".into(),
@@ -217,7 +217,7 @@ fn lost_share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
 }
 
 /// Ports that pass and ports that do not, as a capture or a firewall's log can be searched for them.
-fn ports(connections: &[Connection]) -> Option<String> {
+fn ports(connections: &[FlowResult]) -> Option<String> {
     let of = |passed| -> Vec<String> {
         let ports: BTreeSet<u16> = connections
             .iter()
@@ -238,11 +238,11 @@ fn ports(connections: &[Connection]) -> Option<String> {
 }
 
 /// A pair shows in many connections, of which many pass and many do not.
-fn weight(is_wide: bool, passed: usize, tried: usize) -> Weight {
+fn weight(is_wide: bool, passed: usize, tried: usize) -> EvidenceWeight {
     match (is_wide, passed.min(tried - passed)) {
-        (false, _) => Weight::Tells,
-        (true, 0..=2) => Weight::Supports(Basis::Ambiguous),
-        (true, _) => Weight::Supports(Basis::Pattern),
+        (false, _) => EvidenceWeight::Tells,
+        (true, 0..=2) => EvidenceWeight::Supports(Basis::Ambiguous),
+        (true, _) => EvidenceWeight::Supports(Basis::Pattern),
     }
 }
 

@@ -6,8 +6,8 @@ use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
@@ -22,23 +22,23 @@ const WIDE: usize = 3;
 /// rule shows as an error on some rows and as silence on others: those come along that could be of the same rule.
 ///
 /// A target that refuses by itself (port unreachable from the address dialled) is not on the way, and is left to others.
-pub(super) const REFUSAL: Rule = Rule {
+pub(super) const REFUSAL: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
-    claims: Claims::Groups(|view, rows| refused(view, rows, true)),
+    claims: EndpointMatcher::Groups(|view, rows| refused(view, rows, true)),
     describe: refusal,
 };
 
 /// ICMP errors of a router that does not find the way.
-pub(super) const UNREACHABLE: Rule = Rule {
+pub(super) const UNREACHABLE: FindingRule = FindingRule {
     kind: FindingKind::IcmpUnreachable,
-    claims: Claims::Groups(|view, rows| refused(view, rows, false)),
+    claims: EndpointMatcher::Groups(|view, rows| refused(view, rows, false)),
     describe: unreachable,
 };
 
 /// What is left of ICMP errors: the target's own, and those without a sender.
-pub(super) const LEFT: Rule = Rule {
+pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
-    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::IcmpRefusal)),
+    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::IcmpRefusal)),
     describe: |view, group| left::describe(view, group, "is refused with an ICMP error"),
 };
 
@@ -51,7 +51,7 @@ fn lacks_the_way(error: &IcmpError) -> bool {
 }
 
 /// Rows that were refused on the way, by the sender of the error, and silent ones that may be of the same rule.
-fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool) -> Vec<Group<'a>> {
+fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool) -> Vec<FindingGroup<'a>> {
     let scope = |row: &ProbedEndpoint<'a>| {
         let error = row
             .refusal_on_the_way()
@@ -62,7 +62,7 @@ fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool
                 .map_or_else(|| "router".into(), |sender| sender.to_string()),
         )
     };
-    let mut groups = Group::by(rows, scope);
+    let mut groups = FindingGroup::by(rows, scope);
     let mut silent: Vec<ProbedEndpoint<'a>> = rows.iter().filter(|row| row.is_silent()).copied().collect();
     for group in &mut groups {
         let of_it = |row: &mut ProbedEndpoint<'a>| belongs(view, &group.rows, row);
@@ -92,12 +92,12 @@ fn belongs(view: &RunView<'_>, refused: &[ProbedEndpoint<'_>], silent: &ProbedEn
 }
 
 /// Who sent the errors.
-fn sender(group: &Group<'_>) -> Option<IpAddr> {
+fn sender(group: &FindingGroup<'_>) -> Option<IpAddr> {
     group.rows.iter().find_map(ProbedEndpoint::refusal_on_the_way)?.sender
 }
 
 /// What was seen: the errors, and what is silent beside them.
-fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
+fn seen(view: &RunView<'_>, group: &FindingGroup<'_>, who: &str) -> Grounds {
     let refused: Vec<&IcmpError> = group
         .rows
         .iter()
@@ -108,7 +108,7 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
         .into_iter()
         .take(2)
         .map(|error| format!("{who} answers {error} for {}", count(refused.len(), "endpoint")));
-    let grounds = Grounds::default().all(Weight::Supports(Basis::Proof), said);
+    let grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), said);
     let silent = group.rows.len() - refused.len();
     let grounds = match silent {
         0 => grounds,
@@ -123,7 +123,7 @@ fn seen(view: &RunView<'_>, group: &Group<'_>, who: &str) -> Grounds {
     }
 }
 
-fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn refusal<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     let ports = phrases::ports(rows);
@@ -145,7 +145,7 @@ fn refusal<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn unreachable<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn unreachable<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     Account {

@@ -6,8 +6,8 @@ use super::phrases;
 use crate::{
     diagnosis::{
         context, fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -17,9 +17,9 @@ use crate::{
 
 /// One issuer that the instance does not trust. Over hosts of several owners nothing but inspection explains it: no company
 /// signs for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
-pub(super) const INSPECTION: Rule = Rule {
+pub(super) const INSPECTION: FindingRule = FindingRule {
     kind: FindingKind::Inspection,
-    claims: Claims::Each(|_, row| {
+    claims: EndpointMatcher::Each(|_, row| {
         (row.cause() == Some(Cause::TlsUntrusted)).then(|| phrases::slug(common_name(issuer(row))))
     }),
     describe: inspected,
@@ -27,15 +27,15 @@ pub(super) const INSPECTION: Rule = Rule {
 
 /// One certificate that nobody trusts, for hosts that have nothing else in common: a portal or an appliance shows its own to
 /// whoever comes. A device that inspects makes one for each host.
-pub(super) const PORTAL: Rule = Rule {
+pub(super) const PORTAL: FindingRule = FindingRule {
     kind: FindingKind::WrongName,
-    claims: Claims::Groups(|_, unexplained| {
+    claims: EndpointMatcher::Groups(|_, unexplained| {
         let untrusted: Vec<ProbedEndpoint<'_>> = unexplained
             .iter()
             .filter(|row| row.cause() == Some(Cause::TlsUntrusted) && !subject(row).is_empty())
             .copied()
             .collect();
-        let mut groups = Group::by(&untrusted, |row| Some(subject(row).to_owned()));
+        let mut groups = FindingGroup::by(&untrusted, |row| Some(subject(row).to_owned()));
         groups.retain(|group| {
             let hosts = phrases::hosts(&group.rows);
             let is_its_own = group.rows.iter().all(|row| subject(row) == issuer(row));
@@ -51,9 +51,9 @@ pub(super) const PORTAL: Rule = Rule {
 
 /// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
-pub(super) const WRONG_NAME: Rule = Rule {
+pub(super) const WRONG_NAME: FindingRule = FindingRule {
     kind: FindingKind::WrongName,
-    claims: Claims::Each(|_, row| {
+    claims: EndpointMatcher::Each(|_, row| {
         (row.cause() == Some(Cause::TlsWrongName)).then(|| phrases::slug(common_name(subject(row))))
     }),
     describe: misnamed,
@@ -72,7 +72,7 @@ fn owners(hosts: &[&str]) -> BTreeSet<String> {
     hosts.iter().map(|host| context::owner(host)).collect()
 }
 
-fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let issuer = rows.first().map_or("", issuer);
@@ -121,7 +121,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
@@ -147,7 +147,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         grounds: grounds
             .note(format!("its subject is {subject}"))
             .note("a device that inspects TLS issues a certificate per host, so this is not TLS inspection")
-            .all(Weight::Tells, phrases::examples(rows)),
+            .all(EvidenceWeight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],
         fix: Fix::new(format!(
             "Exempt the instance's subnet from the device that answers as {}: an instance can neither log in to a \
@@ -160,7 +160,7 @@ fn portal<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
@@ -184,7 +184,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
             "Find out why {} leads there: a DNS record, or a device that answers instead.",

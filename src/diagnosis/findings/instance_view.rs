@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
-    import::view::{Location, Remark, Status, StatusState, Subject},
+    import::view::{Location, Remark, ReportedStatus, StatusState, StatusSubject},
     model::{Basis, Direction, Expect, FindingKind, Fix, Need, Suspect, Transport, Verdict},
     network::API_MANAGEMENT,
     rules::RuleFamily,
@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// The instance fails where this VM succeeds.
-pub(crate) const INSTANCE_FAILS: Rule = Rule {
+pub(crate) const INSTANCE_FAILS: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let failing = pairs(view).into_iter().filter(fails_there_only);
         let rows = failing
             .flat_map(|pair| pair.rows)
@@ -38,47 +38,47 @@ pub(crate) const INSTANCE_FAILS: Rule = Rule {
 };
 
 /// The instance succeeds where this VM fails.
-pub(crate) const VM_FAILS: Rule = Rule {
+pub(crate) const VM_FAILS: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| group(view, "vm-fails", Vec::new())),
+    claims: EndpointMatcher::Groups(|view, _| group(view, "vm-fails", Vec::new())),
     describe: vm_fails,
 };
 
 /// The instance asks other name servers than this VM.
-pub(crate) const DNS_SERVERS: Rule = Rule {
+pub(crate) const DNS_SERVERS: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| group(view, "dns-servers", Vec::new())),
+    claims: EndpointMatcher::Groups(|view, _| group(view, "dns-servers", Vec::new())),
     describe: other_name_servers,
 };
 
 /// The instance reports that it cannot be reached from outside.
-pub(crate) const INBOUND: Rule = Rule {
+pub(crate) const INBOUND: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| group(view, "inbound", Vec::new())),
+    claims: EndpointMatcher::Groups(|view, _| group(view, "inbound", Vec::new())),
     describe: not_reached,
 };
 
 /// The instance reports that some of its own components fail.
-pub(crate) const INTERNAL: Rule = Rule {
+pub(crate) const INTERNAL: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| group(view, "internal", Vec::new())),
+    claims: EndpointMatcher::Groups(|view, _| group(view, "internal", Vec::new())),
     describe: broken,
 };
 
 /// The instance no longer looks.
-pub(crate) const STALE: Rule = Rule {
+pub(crate) const STALE: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
-    claims: Claims::Groups(|view, _| group(view, "stale", Vec::new())),
+    claims: EndpointMatcher::Groups(|view, _| group(view, "stale", Vec::new())),
     describe: stale,
 };
 
 /// A group for each thing that the instance may say, where it says anything. What is blocked here has a finding already, so
 /// that only what is not blocked is named.
-fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<ProbedEndpoint<'a>>) -> Vec<Group<'a>> {
+fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<ProbedEndpoint<'a>>) -> Vec<FindingGroup<'a>> {
     if locations(view).is_empty() {
         Vec::new()
     } else {
-        vec![Group::new(scope, rows)]
+        vec![FindingGroup::new(scope, rows)]
     }
 }
 
@@ -88,7 +88,7 @@ fn pairs<'a>(view: &RunView<'a>) -> Vec<Pair<'a>> {
     statuses.filter_map(|status| Pair::of(status, &view.rows)).collect()
 }
 
-fn statuses<'a>(view: &RunView<'a>) -> Vec<&'a Status> {
+fn statuses<'a>(view: &RunView<'a>) -> Vec<&'a ReportedStatus> {
     let locations = locations(view).into_iter();
     locations.flat_map(|location| &location.statuses).collect()
 }
@@ -119,12 +119,12 @@ fn locations<'a>(view: &RunView<'a>) -> Vec<&'a Location> {
 
 /// One status and the endpoints that it is about.
 struct Pair<'a> {
-    status: &'a Status,
+    status: &'a ReportedStatus,
     rows: Vec<ProbedEndpoint<'a>>,
 }
 
 impl<'a> Pair<'a> {
-    fn of(status: &'a Status, rows: &[ProbedEndpoint<'a>]) -> Option<Self> {
+    fn of(status: &'a ReportedStatus, rows: &[ProbedEndpoint<'a>]) -> Option<Self> {
         let about = |row: &&ProbedEndpoint<'_>| row.endpoint.expect == Expect::Reachable && is_about(status, row);
         let rows: Vec<ProbedEndpoint<'a>> = rows.iter().filter(about).copied().collect();
         (!rows.is_empty()).then_some(Self { status, rows })
@@ -135,21 +135,21 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn is_about(status: &Status, row: &ProbedEndpoint<'_>) -> bool {
+fn is_about(status: &ReportedStatus, row: &ProbedEndpoint<'_>) -> bool {
     let endpoint = row.endpoint;
     match &status.subject {
-        Subject::Outbound { host, port } => {
+        StatusSubject::Outbound { host, port } => {
             endpoint.host == *host
                 && port.is_none_or(|port| port == endpoint.port)
                 && endpoint.transport == Transport::Tcp
         }
         // Rows for inbound traffic have no host.
-        Subject::Inbound { port } => endpoint.host == "*" && *port == Some(endpoint.port),
-        Subject::Internal => false,
+        StatusSubject::Inbound { port } => endpoint.host == "*" && *port == Some(endpoint.port),
+        StatusSubject::Internal => false,
     }
 }
 
-fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(fails_there_only).collect();
     let seen = differing
         .iter()
@@ -167,7 +167,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     }
 }
 
-fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let is_blocked =
         |row: &ProbedEndpoint<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
     let differs = |pair: &Pair<'a>| {
@@ -194,7 +194,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     }
 }
 
-fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let locations = locations(view);
     let named = locations.iter().flat_map(|location| &location.name_servers);
     let theirs: BTreeSet<String> = named.map(|server| without_port(server)).collect();
@@ -232,8 +232,8 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     }
 }
 
-fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
-    let failing = failing(view, |subject| matches!(subject, Subject::Inbound { .. }));
+fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+    let failing = failing(view, |subject| matches!(subject, StatusSubject::Inbound { .. }));
     let is_managed = |row: &&ProbedEndpoint<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
     let managed: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_managed).copied().collect();
     Account {
@@ -254,8 +254,8 @@ fn not_reached<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     }
 }
 
-fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
-    let failing = failing(view, |subject| *subject == Subject::Internal);
+fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+    let failing = failing(view, |subject| *subject == StatusSubject::Internal);
     let is_peer = |row: &&ProbedEndpoint<'_>| row.endpoint.direction == Direction::Peer;
     let peers: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_peer).copied().collect();
     Account {
@@ -275,9 +275,9 @@ fn broken<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
     }
 }
 
-fn stale<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let statuses = statuses(view);
-    let stale: Vec<&Status> = statuses.iter().copied().filter(|status| status.is_stale).collect();
+    let stale: Vec<&ReportedStatus> = statuses.iter().copied().filter(|status| status.is_stale).collect();
     let seen = stale.iter().map(|status| {
         let last = status.updated.map(minute).unwrap_or_default();
         format!(
@@ -307,10 +307,10 @@ fn told(sentences: impl Iterator<Item = String>) -> Grounds {
     if sentences.peek().is_none() {
         return Grounds::default().refuted("the instance reports no such failure");
     }
-    Grounds::default().all(Weight::Supports(Basis::Ambiguous), sentences)
+    Grounds::default().all(EvidenceWeight::Supports(Basis::Ambiguous), sentences)
 }
 
-fn failing<'a>(view: &RunView<'a>, subject: impl Fn(&Subject) -> bool) -> Vec<&'a Status> {
+fn failing<'a>(view: &RunView<'a>, subject: impl Fn(&StatusSubject) -> bool) -> Vec<&'a ReportedStatus> {
     let mut statuses = statuses(view);
     statuses.retain(|status| status.state == StatusState::Failure && subject(&status.subject));
     statuses
@@ -322,7 +322,7 @@ fn named(pairs: &[Pair<'_>]) -> String {
 }
 
 /// What the instance says, as half a sentence.
-fn says(status: &Status) -> String {
+fn says(status: &ReportedStatus) -> String {
     let mut text = format!("the instance reports {}", status.state.as_str());
     if let Some(since) = status.since {
         text = format!("{text} since {}", minute(since));

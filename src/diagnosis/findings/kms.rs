@@ -6,7 +6,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect},
@@ -17,9 +17,9 @@ use crate::{
 /// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
 /// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
 /// NSG that allows 1688 alone may not mend it.
-pub(super) const SILENCE: Rule = Rule {
+pub(super) const SILENCE: FindingRule = FindingRule {
     kind: FindingKind::KmsSilence,
-    claims: Claims::Each(|_, row| {
+    claims: EndpointMatcher::Each(|_, row| {
         (row.endpoint.protocol == Protocol::Kms && row.cause() == Some(Cause::TcpTimeout))
             .then(|| row.endpoint.dependency.clone())
     }),
@@ -28,17 +28,17 @@ pub(super) const SILENCE: Rule = Rule {
 
 /// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
 /// it must come from a public address of Azure's.
-pub(super) const ACTIVATION: Rule = Rule {
+pub(super) const ACTIVATION: FindingRule = FindingRule {
     kind: FindingKind::KmsActivation,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let answers =
             |row: &&ProbedEndpoint<'_>| row.endpoint.protocol == Protocol::Kms && should_work(row) && row.is_public();
-        Group::unless_empty("kms", view.proved().filter(answers).copied().collect())
+        FindingGroup::unless_empty("kms", view.proved().filter(answers).copied().collect())
     }),
     describe: activation,
 };
 
-fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     Account {
         title: format!(
@@ -64,7 +64,7 @@ fn silent<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn activation<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn activation<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let grounds = match sign_of_forced_tunnelling(view) {
         Some(sign) => Grounds::default().note(format!("{sign}, so traffic may leave through an appliance")),
         None => Grounds::default().refuted("nothing shows an appliance on the path"),

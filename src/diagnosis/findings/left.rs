@@ -4,24 +4,24 @@ use super::phrases;
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind},
 };
 
 /// Something answers, and it is not the service.
-pub(super) const WRONG_SERVICE: Rule = Rule {
+pub(super) const WRONG_SERVICE: FindingRule = FindingRule {
     kind: FindingKind::WrongService,
-    claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
+    claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
     describe: |view, group| describe(view, group, "is answered by something else"),
 };
 
 /// Certificates out of their time, where the clock is not to blame.
-pub(super) const EXPIRED: Rule = Rule {
+pub(super) const EXPIRED: FindingRule = FindingRule {
     kind: FindingKind::ExpiredCertificate,
-    claims: Claims::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
+    claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
     describe: |view, group| describe(view, group, "certificates are outside their validity period"),
 };
 
@@ -61,8 +61,8 @@ fn kind_of(cause: Cause) -> Option<FindingKind> {
 
 /// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies is
 /// one thing, so the second joins the first.
-pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: FindingKind) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
+pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: FindingKind) -> Vec<FindingGroup<'a>> {
+    let mut groups: Vec<FindingGroup<'a>> = Vec::new();
     // A datagram that nobody answers is silence: there is no connection that could be cut.
     let kind_of = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::HelloTimeout) if !row.is_tcp() => Some(FindingKind::Silence),
@@ -70,19 +70,19 @@ pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: Finding
     };
     for row in rows.iter().filter(|row| kind_of(row) == Some(kind)) {
         let place = |row: &ProbedEndpoint<'a>| (row.endpoint.host.as_str(), row.endpoint.port);
-        let belongs = |group: &Group<'a>| {
+        let belongs = |group: &FindingGroup<'a>| {
             group.scope == row.endpoint.dependency || group.rows.iter().any(|other| place(other) == place(row))
         };
         match groups.iter_mut().find(|group| belongs(group)) {
             Some(group) => group.rows.push(*row),
-            None => groups.push(Group::new(&row.endpoint.dependency, vec![*row])),
+            None => groups.push(FindingGroup::new(&row.endpoint.dependency, vec![*row])),
         }
     }
     groups
 }
 
 /// What is said of such a group: the cause's own words and suspects, or `otherwise` where its rows have several causes.
-pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &str) -> Account {
+pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwise: &str) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let title = phrases::whose(rows);
@@ -96,7 +96,7 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &Group<'a>, otherwise: &st
     Account {
         title: format!("{title}: {headline}{}", share(view, rows)),
         grounds: Grounds::default().all(
-            Weight::Supports(basis.unwrap_or(Basis::Ambiguous)),
+            EvidenceWeight::Supports(basis.unwrap_or(Basis::Ambiguous)),
             phrases::examples(rows),
         ),
         suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),

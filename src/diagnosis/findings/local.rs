@@ -3,8 +3,8 @@
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -19,35 +19,35 @@ const HERE: &str = "this-vm";
 /// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
 /// next hop), over TCP, UDP or on the way to a name server. Or it drops, which looks like silence on the way, but for what
 /// the kernel says: that it could not send its SYNs again.
-pub(super) const FIREWALL: Rule = Rule {
+pub(super) const FIREWALL: FindingRule = FindingRule {
     kind: FindingKind::LocalFirewall,
-    claims: Claims::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
+    claims: EndpointMatcher::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
     describe: firewall,
 };
 
 /// It has no route: `connect` itself failed, before any packet.
-pub(super) const NO_ROUTE: Rule = Rule {
+pub(super) const NO_ROUTE: FindingRule = FindingRule {
     kind: FindingKind::NoRoute,
-    claims: Claims::Each(|_, row| is_without_route(row).then(|| HERE.into())),
+    claims: EndpointMatcher::Each(|_, row| is_without_route(row).then(|| HERE.into())),
     describe: no_route,
 };
 
 /// It asks names of a stub of its own, which gives no answer. The instance does not share that, so it is a note.
-pub(super) const STUB: Rule = Rule {
+pub(super) const STUB: FindingRule = FindingRule {
     kind: FindingKind::LocalStub,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let stubbed = view.rows.iter().filter(|row| is_untried(row) && is_stubbed(row));
-        Group::unless_empty(HERE, stubbed.copied().collect())
+        FindingGroup::unless_empty(HERE, stubbed.copied().collect())
     }),
     describe: stub,
 };
 
 /// It could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
-pub(super) const LIMITS: Rule = Rule {
+pub(super) const LIMITS: FindingRule = FindingRule {
     kind: FindingKind::LocalLimits,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let untried = view.rows.iter().filter(|row| is_untried(row) && !is_stubbed(row));
-        Group::unless_empty(HERE, untried.copied().collect())
+        FindingGroup::unless_empty(HERE, untried.copied().collect())
     }),
     describe: limits,
 };
@@ -83,7 +83,7 @@ fn is_without_route(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpNoRoute) || (row.cause().is_some() && row.failures().any(at_once))
 }
 
-fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let errors: Vec<String> = group
         .rows
         .iter()
@@ -116,7 +116,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let is_v6 = |row: &ProbedEndpoint<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
     // What was sent out over the same kind of address, whatever became of it, shows that there is a default route; and where
     // there is none, the kernel says that the network is unreachable, not the host.
@@ -142,7 +142,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         title: format!("This VM has no route to {}", phrases::host_count(&group.rows)),
         grounds: beside(
             view,
-            Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
+            Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(["ip route show table all", "ip -6 route show table all"]),
@@ -150,12 +150,12 @@ fn no_route<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn stub<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn stub<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     Account {
         title: format!("This VM's stub resolver fails for {}", phrases::host_count(&group.rows)),
         grounds: beside(
             view,
-            Grounds::default().all(Weight::Tells, phrases::examples(&group.rows)),
+            Grounds::default().all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(
@@ -166,7 +166,7 @@ fn stub<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let errnos: Vec<i32> = group
         .rows
         .iter()
@@ -208,7 +208,7 @@ fn limits<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         ),
         grounds: beside(
             view,
-            Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
+            Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(fix).look(look.iter().copied()),

@@ -3,11 +3,11 @@
 use super::{flows, phrases};
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
-    model::{Basis, Cause, Ending, FindingKind, Fix, Suspect},
+    model::{Basis, Cause, FailureMode, FindingKind, Fix, Suspect},
     text::words::{self, count},
 };
 
@@ -17,9 +17,9 @@ const SYNS: usize = 8;
 /// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
 /// retransmission mends changes no verdict. Where it is so bad that chance can explain silence, what kept silent belongs
 /// here, and no rule is blamed for it.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Loss,
-    claims: Claims::Groups(|view, unexplained| {
+    claims: EndpointMatcher::Groups(|view, unexplained| {
         if !view.line.loses() && !view.line.is_slow() {
             return Vec::new();
         }
@@ -34,14 +34,14 @@ pub(super) const RULE: Rule = Rule {
             rows.sort_by_key(|row| row.index);
             rows.dedup_by_key(|row| row.index);
         }
-        vec![Group::new("path", rows)]
+        vec![FindingGroup::new("path", rows)]
     }),
     describe,
 };
 
 /// Whether the line can explain why a row is blocked: it is silent, and not so often asked that the line cannot.
 pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
-    let Some(cause) = row.cause().filter(|cause| cause.ending() == Ending::Silence) else {
+    let Some(cause) = row.cause().filter(|cause| cause.ending() == FailureMode::Silence) else {
         return false;
     };
     let asked = row.unanswered();
@@ -49,7 +49,7 @@ pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     is_late || view.line.may_lose(asked)
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let line = &view.line;
     let slow = line.is_slow();
@@ -58,7 +58,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         line.mended,
         count(line.connections, "connection")
     );
-    let weight = Weight::Supports(if line.is_poor() {
+    let weight = EvidenceWeight::Supports(if line.is_poor() {
         Basis::Pattern
     } else {
         Basis::Ambiguous
@@ -89,7 +89,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
                 "on such a path missing replies may be random packet loss, so no rule is suspected for {}",
                 count(rows.len(), "endpoint")
             ))
-            .all(Weight::Tells, phrases::examples(rows));
+            .all(EvidenceWeight::Tells, phrases::examples(rows));
     }
     Account {
         title: if slow {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 mod reading;
 
-use self::reading::Reading;
+use self::reading::ServerBehaviour;
 use super::{
     phrases,
     platform::{self, POLICIES},
@@ -13,22 +13,22 @@ use crate::{
     azure::PLATFORM,
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
-        view::{ProbedEndpoint, RunView, Server},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        view::{NameServerView, ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
-    plan::Destination,
+    plan::DialTarget,
     text::words::{count, distinct, list},
 };
 
 /// No name resolves at all: one finding, with every host and every server in it. One name that a server answers for, in whatever
 /// way, speaks for no other.
-pub(super) const NO_NAMES: Rule = Rule {
+pub(super) const NO_NAMES: FindingRule = FindingRule {
     kind: FindingKind::NoNames,
-    claims: Claims::Groups(|view, unexplained| {
+    claims: EndpointMatcher::Groups(|view, unexplained| {
         let resolves = |row: &ProbedEndpoint<'_>| {
-            matches!(row.endpoint.destination, Destination::Name)
+            matches!(row.endpoint.destination, DialTarget::Name)
                 && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
         };
         let liars = liars(unexplained);
@@ -44,17 +44,17 @@ pub(super) const NO_NAMES: Rule = Rule {
         if is_one_name(view, &rows) && is_anybody_alive(view) {
             return Vec::new();
         }
-        vec![Group::new("name-servers", rows)]
+        vec![FindingGroup::new("name-servers", rows)]
     }),
     describe: nothing_resolves,
 };
 
 /// One server fails for some names: a zone that it forwards to nowhere, questions that are lost or limited.
-pub(super) const SOME_NAMES: Rule = Rule {
+pub(super) const SOME_NAMES: FindingRule = FindingRule {
     kind: FindingKind::SomeNames,
-    claims: Claims::Groups(|_, unexplained| {
+    claims: EndpointMatcher::Groups(|_, unexplained| {
         let liars = liars(unexplained);
-        Group::by(unexplained, |row| {
+        FindingGroup::by(unexplained, |row| {
             let server = row
                 .deciding_server()
                 .map_or_else(|| "nobody".into(), |server| server.ip().to_string());
@@ -65,9 +65,9 @@ pub(super) const SOME_NAMES: Rule = Rule {
 };
 
 /// A server fails in its own test, while names resolve.
-pub(super) const NAME_SERVER: Rule = Rule {
+pub(super) const NAME_SERVER: FindingRule = FindingRule {
     kind: FindingKind::NameServer,
-    claims: Claims::Each(|_, row| row.tested_server().map(|server| server.ip().to_string())),
+    claims: EndpointMatcher::Each(|_, row| row.tested_server().map(|server| server.ip().to_string())),
     describe: server_fails,
 };
 
@@ -78,7 +78,7 @@ fn passes_over_udp(row: &ProbedEndpoint<'_>) -> bool {
 
 /// Whether all of it is about one name: no server was tested, and no other name asked for.
 fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
-    let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, Destination::Name) && row.trace.is_some();
+    let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, DialTarget::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
@@ -120,7 +120,7 @@ fn shared(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
 }
 
-fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let addresses: Vec<String> = view
         .plan
@@ -134,10 +134,10 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .filter(|row| row.tested_server().is_none())
         .copied()
         .collect();
-    let readings: Vec<(IpAddr, Reading)> = servers
+    let readings: Vec<(IpAddr, ServerBehaviour)> = servers
         .iter()
         .filter_map(|server| server.parse().ok())
-        .map(|server| (server, Reading::of(&view.server(server), shared(&names))))
+        .map(|server| (server, ServerBehaviour::of(&view.server(server), shared(&names))))
         .collect();
     let one = match readings.as_slice() {
         [(server, reading)] => Some((*server, *reading)),
@@ -158,10 +158,10 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     let basis = if shows { Basis::Proof } else { Basis::Pattern };
     let mut grounds = Grounds::default()
         .all(control_weight(view), platform::answers(view))
-        .with(Weight::Supports(basis), all);
+        .with(EvidenceWeight::Supports(basis), all);
     for (server, reading) in &readings {
         let told = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
-        grounds = grounds.all(Weight::Tells, reading.evidence(*server).or(told));
+        grounds = grounds.all(EvidenceWeight::Tells, reading.evidence(*server).or(told));
     }
     if is_one_name(view, rows) {
         grounds = grounds.open("only one name was queried, so only that name may be affected");
@@ -172,7 +172,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         tests
     };
-    let grounds = grounds.all(Weight::Tells, seen);
+    let grounds = grounds.all(EvidenceWeight::Tells, seen);
     let mut suspects = Vec::new();
     for suspect in readings
         .iter()
@@ -192,16 +192,16 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// What the platform's answer does for a finding about servers that give none: it shows that queries get out of this subnet.
-fn control_weight(view: &RunView<'_>) -> Weight {
+fn control_weight(view: &RunView<'_>) -> EvidenceWeight {
     match view.platform_dns {
-        Some(true) => Weight::Supports(Basis::Proof),
-        _ => Weight::Tells,
+        Some(true) => EvidenceWeight::Supports(Basis::Proof),
+        _ => EvidenceWeight::Tells,
     }
 }
 
 /// What to change where no server works: one that works is enough, so the first is the example, and another is named where
 /// it needs something else.
-fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, Reading)]) -> Fix {
+fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, ServerBehaviour)]) -> Fix {
     let Some(((server, reading), others)) = readings.split_first() else {
         return Fix::default();
     };
@@ -225,7 +225,7 @@ fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, Reading)]) -> Fix {
 /// How long a fix may be, in characters.
 const MOST_FIX: usize = 300;
 
-fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let server = rows
         .first()
@@ -242,7 +242,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         (None, Some(Cause::DnsTimeout)) => "does not answer for them",
         (None, Some(Cause::DnsRefused)) => "refuses them (REFUSED)",
         (None, Some(Cause::DnsServfail)) => "finds no answer (SERVFAIL)",
-        (None, Some(cause)) => Reading::of(&seen, Some(cause)).words(),
+        (None, Some(cause)) => ServerBehaviour::of(&seen, Some(cause)).words(),
         (None, None) => "fails for them in several ways",
     };
     // Questions are lost here and there, and one name may fail on its own account; a zone fails as a whole.
@@ -254,9 +254,9 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     } else {
         Basis::Ambiguous
     };
-    let mut grounds = Grounds::default().all(Weight::Supports(basis), phrases::examples(rows));
+    let mut grounds = Grounds::default().all(EvidenceWeight::Supports(basis), phrases::examples(rows));
     if let Some(reading) = cut_short {
-        if reading == Reading::Dropped(Transport::Tcp) {
+        if reading == ServerBehaviour::Dropped(Transport::Tcp) {
             grounds = beside_tcp(view, grounds);
         }
         grounds = grounds.note("its replies over UDP are truncated (TC=1), so clients must use TCP 53");
@@ -290,7 +290,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .zip(cause)
         .filter(|(_, cause)| !is_whole && *cause == Cause::DnsServfail)
     {
-        Reading::AtTimes(cause).fix(view, server)
+        ServerBehaviour::AtTimes(cause).fix(view, server)
     } else {
         Fix::new(format!(
             "Configure {name} to forward these names' zones, ultimately to 168.63.129.16."
@@ -309,14 +309,14 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
 }
 
 /// How the server takes questions over TCP, where all of these were sent there by replies over UDP that were cut short.
-fn cut_short(rows: &[ProbedEndpoint<'_>]) -> Option<Reading> {
+fn cut_short(rows: &[ProbedEndpoint<'_>]) -> Option<ServerBehaviour> {
     let questions = || {
         rows.iter()
             .filter_map(|row| row.trace?.name.as_ref()?.decision())
             .map(|reply| &reply.v4)
     };
     let is_cut = questions().count() == rows.len() && questions().all(|question| question.truncated);
-    is_cut.then(|| Reading::of(&Server::over(questions()), None))
+    is_cut.then(|| ServerBehaviour::of(&NameServerView::over(questions()), None))
 }
 
 /// Whether several names of each zone fail, and not one each.
@@ -333,7 +333,7 @@ fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str>
     let resolves = |zone: &&str| {
         view.rows.iter().any(|row| {
             let resolves = row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns);
-            let name = matches!(row.endpoint.destination, Destination::Name) && resolves;
+            let name = matches!(row.endpoint.destination, DialTarget::Name) && resolves;
             name && row
                 .endpoint
                 .host
@@ -344,7 +344,7 @@ fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str>
     zones.into_iter().filter(resolves).collect()
 }
 
-fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let Some(server) = rows
         .first()
@@ -354,27 +354,27 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         return Account::default();
     };
     let seen = view.server(server);
-    let reading = Reading::of(&seen, shared(rows));
+    let reading = ServerBehaviour::of(&seen, shared(rows));
     let others = view
         .plan
         .name_servers
         .iter()
         .any(|other| other.ip() != server && view.server(other.ip()).is_alive());
     let shows = reading.is_an_answer() || (!seen.is_alive() && view.platform_dns == Some(true));
-    let weight = Weight::Supports(if shows { Basis::Proof } else { Basis::Pattern });
+    let weight = EvidenceWeight::Supports(if shows { Basis::Proof } else { Basis::Pattern });
     let mut grounds = Grounds::default()
         .all(weight, tests(rows))
-        .all(Weight::Tells, reading.evidence(server));
-    if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
+        .all(EvidenceWeight::Tells, reading.evidence(server));
+    if matches!(reading, ServerBehaviour::Sometimes | ServerBehaviour::AtTimes(_)) {
         grounds = grounds.against("it answered other queries in this run");
     }
-    if reading == Reading::Dropped(Transport::Tcp) {
+    if reading == ServerBehaviour::Dropped(Transport::Tcp) {
         grounds = beside_tcp(view, grounds);
     }
     if others && !seen.is_alive() {
         grounds = grounds.note("names resolve through another server");
     }
-    let impact = if matches!(reading, Reading::Sometimes | Reading::AtTimes(_)) {
+    let impact = if matches!(reading, ServerBehaviour::Sometimes | ServerBehaviour::AtTimes(_)) {
         "Names fail to resolve intermittently."
     } else if seen.udp.answered > 0 {
         "Answers that do not fit in a UDP datagram are lost."
@@ -385,7 +385,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     };
     Account {
         title: format!("Name server {server} {}", reading.words()),
-        grounds: grounds.all(Weight::Tells, platform::answers(view)),
+        grounds: grounds.all(EvidenceWeight::Tells, platform::answers(view)),
         suspects: reading.suspects(view, server),
         fix: reading.fix(view, server),
         impact: Some(impact.into()),

@@ -8,8 +8,8 @@ use crate::{
     azure::PLATFORM,
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -20,24 +20,24 @@ use crate::{
 const FEWEST_DEPENDENCIES: usize = 3;
 
 /// Names that lead to one impossible address: a DNS filter, or a record that was left behind.
-pub(super) const SINKHOLE: Rule = Rule {
+pub(super) const SINKHOLE: FindingRule = FindingRule {
     kind: FindingKind::Sinkhole,
-    claims: Claims::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
+    claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
     describe: sinkhole,
 };
 
 /// Names that lead to one private address without a private link, where nothing proves itself: an override for a proxy, or
 /// an old endpoint.
-pub(super) const PRIVATE_ADDRESS: Rule = Rule {
+pub(super) const PRIVATE_ADDRESS: FindingRule = FindingRule {
     kind: FindingKind::PrivateAddress,
-    claims: Claims::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
+    claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
     describe: private_address,
 };
 
 /// NXDOMAIN from one server over several dependencies: a filter, or a zone of its own. Fewer are left to the narrower rule.
-pub(super) const POLICY: Rule = Rule {
+pub(super) const POLICY: FindingRule = FindingRule {
     kind: FindingKind::NamePolicy,
-    claims: Claims::Each(|_, row| {
+    claims: EndpointMatcher::Each(|_, row| {
         let server = row
             .deciding_server()
             .filter(|_| row.cause() == Some(Cause::DnsNxdomain))?;
@@ -47,9 +47,9 @@ pub(super) const POLICY: Rule = Rule {
 };
 
 /// What is left of names that do not exist or have no address.
-pub(super) const LEFT: Rule = Rule {
+pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::MissingName,
-    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::MissingName)),
+    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::MissingName)),
     describe: missing,
 };
 
@@ -68,7 +68,7 @@ fn who(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let address = &group.scope;
     let parsed: Option<IpAddr> = address.parse().ok();
     let who = who(&group.rows);
@@ -90,7 +90,7 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     let hosts = phrases::hosts(&group.rows);
     Account {
         title,
-        grounds: grounds.all(Weight::Tells, phrases::examples(&group.rows)),
+        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Exempt this subnet's queries for {} from the DNS filter, or remove their records on the name server, in a \
@@ -102,7 +102,7 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn private_address<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let hosts = phrases::hosts(&group.rows);
     Account {
         title: format!("{} to {}, where no service was verified", who(&group.rows), group.scope),
@@ -111,7 +111,7 @@ fn private_address<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
                 "no privatelink alias leads there, as it would for a private endpoint, unless a name server omits the \
                  alias",
             )
-            .all(Weight::Tells, phrases::examples(&group.rows)),
+            .all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Remove the record for {} on the name server, in a private zone or in a hosts file; or, if it is meant to \
@@ -129,7 +129,7 @@ fn ask(rows: &[ProbedEndpoint<'_>]) -> Option<String> {
         .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
 }
 
-fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows).len();
     let server = rows
@@ -137,7 +137,7 @@ fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         .and_then(ProbedEndpoint::deciding_server)
         .map(|server| server.ip());
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
-    let mut grounds = Grounds::default().all(Weight::Supports(Basis::Pattern), phrases::examples(rows));
+    let mut grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Pattern), phrases::examples(rows));
     if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {
         grounds = grounds.refuted("too few dependencies for a policy");
     }
@@ -165,7 +165,7 @@ fn policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn missing<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn missing<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let account = left::describe(view, group, "names do not resolve");
     Account {
         grounds: platform::of_names(view, &group.rows, account.grounds),

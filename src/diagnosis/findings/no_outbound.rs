@@ -8,7 +8,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect, prediction::Expected},
@@ -22,25 +22,27 @@ const FEWEST_HOSTS: usize = 3;
 
 /// Every public target outside the tags that have service endpoints is silent, while names still resolve, and the network's
 /// rules show who is at fault: they deny all of it, or 0.0.0.0/0 leads elsewhere. Then it is the same for the instance.
-pub(super) const WAY_OUT: Rule = Rule {
+pub(super) const WAY_OUT: FindingRule = FindingRule {
     kind: FindingKind::WayOut,
-    claims: Claims::Groups(|view, unexplained| {
+    claims: EndpointMatcher::Groups(|view, unexplained| {
         let rows = silent(view, unexplained);
         let scope = if rows.iter().all(is_denied) {
             "denied"
         } else {
             "default-route"
         };
-        Group::unless_empty(scope, rows)
+        FindingGroup::unless_empty(scope, rows)
     }),
     describe: way_out,
 };
 
 /// The same, where nothing shows where packets go: a subnet without a way out, as those of new networks are by default. The
 /// VM differs from the instance here more than anywhere, since the instance has a public address of its own.
-pub(super) const NO_OUTBOUND: Rule = Rule {
+pub(super) const NO_OUTBOUND: FindingRule = FindingRule {
     kind: FindingKind::NoOutbound,
-    claims: Claims::Groups(|view, unexplained| Group::unless_empty("internet", silent(view, unexplained))),
+    claims: EndpointMatcher::Groups(|view, unexplained| {
+        FindingGroup::unless_empty("internet", silent(view, unexplained))
+    }),
     describe: private_subnet,
 };
 
@@ -69,7 +71,7 @@ fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b ProbedEndpo
     })
 }
 
-fn silence(view: &RunView<'_>, group: &Group<'_>) -> String {
+fn silence(view: &RunView<'_>, group: &FindingGroup<'_>) -> String {
     let ports: BTreeSet<u16> = group.rows.iter().map(|row| row.endpoint.port).collect();
     format!(
         "none of {} public hosts answers, on any of {}",
@@ -78,7 +80,7 @@ fn silence(view: &RunView<'_>, group: &Group<'_>) -> String {
     )
 }
 
-fn way_out<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn way_out<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let seen = Grounds::default().pattern(silence(view, group));
     if group.rows.iter().all(is_denied) {
         return Account {
@@ -109,7 +111,7 @@ fn way_out<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn private_subnet<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn private_subnet<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let mut grounds = Grounds::default()
         .pattern(format!(
             "{}: nothing is known about the instance, which has its own public address",

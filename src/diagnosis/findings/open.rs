@@ -3,24 +3,24 @@
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
 };
 
 /// Rows that must be blocked and answered, one finding for each dependency.
-pub(super) const OPEN: Rule = Rule {
+pub(super) const OPEN: FindingRule = FindingRule {
     kind: FindingKind::Open,
-    claims: Claims::Each(|_, row| must_be_blocked(row).filter(|_| row.judgement.verdict.is_proved())),
+    claims: EndpointMatcher::Each(|_, row| must_be_blocked(row).filter(|_| row.judgement.verdict.is_proved())),
     describe: open,
 };
 
 /// Rows that must be blocked and were never tried: a name that does not resolve shows nothing either way.
-pub(super) const NEVER_TRIED: Rule = Rule {
+pub(super) const NEVER_TRIED: FindingRule = FindingRule {
     kind: FindingKind::NeverTried,
-    claims: Claims::Each(|_, row| must_be_blocked(row)),
+    claims: EndpointMatcher::Each(|_, row| must_be_blocked(row)),
     describe: never_tried,
 };
 
@@ -29,11 +29,11 @@ fn must_be_blocked(row: &ProbedEndpoint<'_>) -> Option<String> {
     (!should_work(row)).then(|| row.endpoint.dependency.clone())
 }
 
-fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn open<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
     Account {
         title: format!("{subject}: {ports} must be blocked but is not"),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Proof), phrases::examples(&group.rows)),
+        grounds: Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         suspects: vec![
             Suspect::Nsg,
             Suspect::FirewallNetworkRule,
@@ -46,11 +46,14 @@ fn open<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn never_tried<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn never_tried<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
     Account {
         title: format!("{subject}: {ports} was not tried, so it is not known to be blocked"),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), phrases::examples(&group.rows)),
+        grounds: Grounds::default().all(
+            EvidenceWeight::Supports(Basis::Ambiguous),
+            phrases::examples(&group.rows),
+        ),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new("Give this test's target as an address, so that it does not depend on DNS."),
         impact: None,

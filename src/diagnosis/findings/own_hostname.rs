@@ -9,8 +9,8 @@ use crate::{
     address,
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     import::OWN_HOSTNAMES,
@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// Names that lead nowhere, to a public address, or to another one, each kind by itself.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::OwnHostname,
-    claims: Claims::Groups(|view, _| Group::by(&view.rows, |row| Some(astray(row)?.word().to_owned()))),
+    claims: EndpointMatcher::Groups(|view, _| FindingGroup::by(&view.rows, |row| Some(astray(row)?.word().to_owned()))),
     describe,
 };
 
@@ -71,7 +71,7 @@ fn astray(row: &ProbedEndpoint<'_>) -> Option<Astray> {
     }
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let who = match hosts[..] {
@@ -123,7 +123,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
         match astray(row) {
             Some(Astray::Nowhere) => {
                 grounds.add(
-                    Weight::Supports(Basis::Proof),
+                    EvidenceWeight::Supports(Basis::Proof),
                     format!("{host}: {}", row.judgement.detail),
                 );
             }
@@ -134,13 +134,13 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
                     format!(", but the instance's private address is {right}")
                 });
                 grounds.add(
-                    Weight::Supports(Basis::Pattern),
+                    EvidenceWeight::Supports(Basis::Pattern),
                     format!("{host} resolves to {addresses}{but}"),
                 );
                 let own = row.endpoint.of_instance.as_ref();
                 if own.is_some_and(|own| !own.validation.chain) {
                     grounds.add(
-                        Weight::LeavesOpen,
+                        EvidenceWeight::LeavesOpen,
                         format!(
                             "{host} is a custom name: an application gateway or load balancer in front of the \
                             instance may be meant"
@@ -152,7 +152,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
         }
         if let Some(zone) = reserved_zone(view, row) {
             grounds.add(
-                Weight::Tells,
+                EvidenceWeight::Tells,
                 format!("a zone {zone} answers on a name server of this network: it hides every name that it does not contain; remove it"),
             );
         }

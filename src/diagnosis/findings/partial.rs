@@ -7,9 +7,9 @@ use crate::{
     azure::PLATFORM,
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
-        outcome::{Outcome, Standing},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        outcome::{AttemptVerdict, Outcome},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Some addresses of a name fail: the instance takes turns among them, and fails now and then.
-pub(super) const SOME_ADDRESSES: Rule = Rule {
+pub(super) const SOME_ADDRESSES: FindingRule = FindingRule {
     kind: FindingKind::SomeAddresses,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         by_dependency(view, |row| {
             row.judgement.cause.is_some() && row.judgement.outcomes.iter().any(is_failure)
         })
@@ -28,9 +28,9 @@ pub(super) const SOME_ADDRESSES: Rule = Rule {
 };
 
 /// A conversation was cut after a verified handshake, or the certificate is one that the instance only likely knows.
-pub(super) const LATE_CUT: Rule = Rule {
+pub(super) const LATE_CUT: FindingRule = FindingRule {
     kind: FindingKind::LateCut,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         by_dependency(view, |row| {
             row.judgement.cause.is_some() && !row.judgement.outcomes.iter().any(is_failure)
         })
@@ -39,15 +39,15 @@ pub(super) const LATE_CUT: Rule = Rule {
 };
 
 /// Name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
-pub(super) const DNS_DIFFERS: Rule = Rule {
+pub(super) const DNS_DIFFERS: FindingRule = FindingRule {
     kind: FindingKind::DnsDiffers,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let amiss = view.rows.iter().filter(|row| row.is_amiss());
         let failing: Vec<SocketAddr> = amiss.filter_map(ProbedEndpoint::tested_server).collect();
         let differ = |row: &&ProbedEndpoint<'_>| {
             is_degraded(row) && row.judgement.cause.is_none() && !row.servers().any(|server| failing.contains(&server))
         };
-        Group::unless_empty("name-servers", view.rows.iter().filter(differ).copied().collect())
+        FindingGroup::unless_empty("name-servers", view.rows.iter().filter(differ).copied().collect())
     }),
     describe: servers_differ,
 };
@@ -57,18 +57,18 @@ fn is_degraded(row: &ProbedEndpoint<'_>) -> bool {
 }
 
 fn is_failure(outcome: &Outcome) -> bool {
-    matches!(outcome.standing, Standing::Failed(_))
+    matches!(outcome.standing, AttemptVerdict::Failed(_))
 }
 
-fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> bool) -> Vec<Group<'a>> {
+fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> bool) -> Vec<FindingGroup<'a>> {
     // Where connections to one address differ, or packets of full size are lost, that is the finding.
     let is_elsewhere = |row: &ProbedEndpoint<'a>| view.is_divided(row) || row.judgement.cause == Some(Cause::PathMtu);
-    Group::by(&view.rows, |row| {
+    FindingGroup::by(&view.rows, |row| {
         (is_degraded(row) && !is_elsewhere(row) && test(row)).then(|| row.endpoint.dependency.clone())
     })
 }
 
-fn some_addresses<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let addresses = |test: fn(&Outcome) -> bool| {
         let all: Vec<String> = rows
@@ -87,21 +87,21 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             "{}: {failing} of {all} addresses fail, {headline}",
             phrases::subject(rows)
         ),
-        grounds: Grounds::default().all(Weight::Supports(Basis::Ambiguous), phrases::examples(rows)),
+        grounds: Grounds::default().all(EvidenceWeight::Supports(Basis::Ambiguous), phrases::examples(rows)),
         suspects: cause.map_or_else(Vec::new, |cause| cause.suspects().to_vec()),
         fix: cause.map_or_else(Fix::default, |cause| fix::advise(cause, rows, view)),
         impact: None,
     }
 }
 
-fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     // A private CA of Microsoft's behind an internal name is no more than a hint.
     let is_a_private_ca = rows.iter().all(|row| row.judgement.cause == Some(Cause::TlsUntrusted));
     let weight = if is_a_private_ca {
-        Weight::Tells
+        EvidenceWeight::Tells
     } else {
-        Weight::Supports(Basis::Ambiguous)
+        EvidenceWeight::Supports(Basis::Ambiguous)
     };
     Account {
         title: format!(
@@ -118,7 +118,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn servers_differ<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     // The platform's own server has nobody to forward to.
     let fix = if view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM) {
@@ -133,7 +133,7 @@ fn servers_differ<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             count(phrases::hosts(rows).len(), "name")
         ),
         grounds: Grounds::default()
-            .all(Weight::Supports(Basis::Ambiguous), first)
+            .all(EvidenceWeight::Supports(Basis::Ambiguous), first)
             .note("a resolver uses one or the other, so the instance fails intermittently"),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone],
         fix: Fix::new(fix).look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"]),

@@ -4,8 +4,8 @@ use super::phrases;
 use crate::{
     address,
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -14,15 +14,15 @@ use crate::{
 
 /// Names that lead through a private link to private addresses, and nobody there: the endpoint is gone, or something
 /// between closes it. No rule for the service's tag mends that, since tags hold public addresses only.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PrivateEndpoint,
-    claims: Claims::Groups(|_, unexplained| {
+    claims: EndpointMatcher::Groups(|_, unexplained| {
         let rows: Vec<ProbedEndpoint<'_>> = unexplained.iter().filter(|row| does_not_answer(row)).copied().collect();
         let scope = match &addresses(&rows)[..] {
             [address] => address.clone(),
             _ => "several".into(),
         };
-        Group::unless_empty(scope, rows)
+        FindingGroup::unless_empty(scope, rows)
     }),
     describe,
 };
@@ -57,7 +57,7 @@ fn addresses(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
         .collect()
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let addresses = addresses(rows);
@@ -72,7 +72,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
     Account {
         title,
         grounds: Grounds::default()
-            .all(Weight::Supports(Basis::Pattern), phrases::examples(rows))
+            .all(EvidenceWeight::Supports(Basis::Pattern), phrases::examples(rows))
             .note("a deleted private endpoint may leave its DNS record behind, and one whose subnet blocks the traffic does not answer")
             .note("service tags contain public addresses only: a rule with a tag does not cover a private endpoint"),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::Nsg, Suspect::Udr, Suspect::Nva],

@@ -4,8 +4,8 @@ use super::phrases;
 use crate::{
     diagnosis::{
         dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -18,9 +18,9 @@ use crate::{
 /// Names that a private zone denies. A zone linked to the network answers for everything in it, so a record that is
 /// missing there hides the public one. The answer's SOA record shows it, the platform's own answer where a forwarder
 /// leaves that record out, or an alias that ends in a `privatelink` zone.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PrivateZone,
-    claims: Claims::Each(|view, row| {
+    claims: EndpointMatcher::Each(|view, row| {
         let (zone, _) = hiding_zone(view, row)?;
         Some(zone.unwrap_or_else(|| "unnamed".into()))
     }),
@@ -53,7 +53,7 @@ fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {
     is_managed || !(row.tag().is_empty() || OF_EVERYBODY.contains(&row.tag()))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let shown: Vec<(Option<String>, Sign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
@@ -70,7 +70,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
         Sign::Name => Basis::Ambiguous,
     };
     let mut grounds = Grounds::default()
-        .all(Weight::Supports(basis), phrases::examples(rows))
+        .all(EvidenceWeight::Supports(basis), phrases::examples(rows))
         .note("a zone linked to the network answers for all names in it, and hides the public ones");
     if weakest < Sign::Authority {
         grounds =

@@ -4,9 +4,9 @@ use super::{left, phrases};
 use crate::{
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
+        grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -19,16 +19,16 @@ const FEWEST_DEPENDENCIES: usize = 3;
 /// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. An NSG never resets.
 /// It is sure of what a rule by port, or by port and service tag, explains as a whole; a service may refuse on its own
 /// account beside a device that does.
-pub(super) const RESETS: Rule = Rule {
+pub(super) const RESETS: FindingRule = FindingRule {
     kind: FindingKind::Reset,
-    claims: Claims::Each(|_, row| is_refused(row).then(|| "resets".into())),
+    claims: EndpointMatcher::Each(|_, row| is_refused(row).then(|| "resets".into())),
     describe: resets,
 };
 
 /// What is left of resets: the service itself is a suspect.
-pub(super) const LEFT: Rule = Rule {
+pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Reset,
-    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Reset)),
+    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Reset)),
     describe: |view, group| {
         let account = left::describe(view, group, "is refused with a reset");
         Account {
@@ -83,7 +83,7 @@ fn is_refused(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none()
 }
 
-fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let all = format!(
         "{} of {} answer our SYN with a reset",
@@ -99,7 +99,7 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
                 "services of so many owners do not all stop listening at once: a device on the path refuses the \
                 connections",
             )
-            .all(Weight::Carries(Basis::Ambiguous), beside(view, rows))
+            .all(EvidenceWeight::Carries(Basis::Ambiguous), beside(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);
     Account {
@@ -108,7 +108,7 @@ fn resets<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             phrases::ports(rows),
             phrases::host_count(rows)
         ),
-        grounds: grounds.all(Weight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
         fix: Fix::new(allow.summary).look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,

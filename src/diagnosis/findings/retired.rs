@@ -4,7 +4,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -13,17 +13,17 @@ use crate::{
 
 /// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but
 /// taking them off lists.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::RetiredHosts,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let looked_up =
             |row: &&ProbedEndpoint<'_>| row.judgement.cause == Some(Cause::Retired) && row.endpoint.untested.is_none();
-        Group::unless_empty("documentation", view.rows.iter().filter(looked_up).copied().collect())
+        FindingGroup::unless_empty("documentation", view.rows.iter().filter(looked_up).copied().collect())
     }),
     describe,
 };
 
-fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let hosts = phrases::hosts(&group.rows);
     Account {
         title: format!("Retired, still in the documentation: {}", count(hosts.len(), "host")),

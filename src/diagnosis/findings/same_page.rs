@@ -7,9 +7,9 @@ use super::phrases;
 use crate::{
     diagnosis::{
         context, fix,
-        grounds::{Grounds, Weight},
+        grounds::{EvidenceWeight, Grounds},
         pages::{self, AnsweringPage, Face},
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, FindingKind, Suspect},
@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Pages in place of objects, and others that look the same.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let pages = all(view);
         let mut rows: Vec<(&Face, ProbedEndpoint<'_>)> = pages::alike(&pages)
             .into_iter()
@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
             .collect();
         rows.sort_by_key(|(_, row)| row.index);
         let in_order: Vec<ProbedEndpoint<'_>> = rows.iter().map(|(_, row)| *row).collect();
-        Group::by(&in_order, |row| {
+        FindingGroup::by(&in_order, |row| {
             let (face, _) = rows.iter().find(|(_, other)| other.index == row.index)?;
             Some(format!("page-{}", phrases::slug(&phrases::shortened(&face.text))))
         })
@@ -40,7 +40,7 @@ fn all(view: &RunView<'_>) -> Vec<AnsweringPage> {
     pages::pages(view.rows.iter().map(|row| (row.endpoint, row.trace, row.judgement)))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let pages = all(view);
     let here: Vec<&AnsweringPage> = pages
@@ -74,7 +74,7 @@ fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
             phrases::shortened(quote)
         ),
         grounds: grounds
-            .all(Weight::Supports(Basis::Ambiguous), whole)
+            .all(EvidenceWeight::Supports(Basis::Ambiguous), whole)
             .note(format!("it came from {}", list(&hosts, 3)))
             .note("the TCP connection itself is accepted, so a plain port test shows the port as open"),
         suspects: vec![Suspect::Proxy, Suspect::FirewallApplicationRule, Suspect::Nva],

@@ -10,9 +10,9 @@ use crate::{
     address,
     diagnosis::{
         fix,
-        grounds::{Grounds, Weight},
+        grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Need, Stage},
@@ -25,23 +25,23 @@ const REPEATED: Duration = Duration::from_millis(900);
 
 /// Ports on which nobody answers, while somebody answers on another: it is about the port. Ports that fail for the same
 /// dependencies are one finding.
-pub(super) const PORTS: Rule = Rule {
+pub(super) const PORTS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
-    claims: Claims::Groups(by_port),
+    claims: EndpointMatcher::Groups(by_port),
     describe,
 };
 
 /// Service tags of which nobody answers on these ports, while hosts of others answer: the rule for the tag is missing.
-pub(super) const TAGS: Rule = Rule {
+pub(super) const TAGS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
-    claims: Claims::Groups(by_tag),
+    claims: EndpointMatcher::Groups(by_tag),
     describe,
 };
 
 /// What is left of silence, by dependency.
-pub(super) const LEFT: Rule = Rule {
+pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Silence,
-    claims: Claims::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
+    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {
         let account = left::describe(view, group, "gets no reply");
         // A lone silent host among many that answer may be the service's own trouble.
@@ -69,7 +69,7 @@ fn is_dropped(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpTimeout) && row.tested_server().is_none()
 }
 
-fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let dropped: Vec<ProbedEndpoint<'a>> = unexplained.iter().filter(|row| is_dropped(row)).copied().collect();
     let mut ports: Vec<u16> = dropped.iter().map(|row| row.endpoint.port).collect();
     ports.sort_unstable();
@@ -89,7 +89,7 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Gr
     }
     let in_order = |mut rows: Vec<ProbedEndpoint<'a>>| {
         rows.sort_by_key(|row| row.index);
-        Group::new(phrases::port_scope(&rows), rows)
+        FindingGroup::new(phrases::port_scope(&rows), rows)
     };
     groups.into_iter().map(in_order).collect()
 }
@@ -117,7 +117,7 @@ fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
     tells && on_it.iter().all(|row| row.is_silent())
 }
 
-fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Group<'a>> {
+fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let dialled = |row: &ProbedEndpoint<'a>| {
         let alike = |other: &&ProbedEndpoint<'_>| {
             other.tag() == row.tag() && other.endpoint.port == row.endpoint.port && is_dialled(other)
@@ -125,13 +125,13 @@ fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Gro
         view.rows.iter().filter(alike).copied().collect::<Vec<_>>()
     };
     let is_whole = |row: &ProbedEndpoint<'a>| dialled(row).iter().all(ProbedEndpoint::is_silent);
-    Group::by(unexplained, |row| {
+    FindingGroup::by(unexplained, |row| {
         let named = is_dropped(row) && !row.tag().is_empty();
         (named && is_whole(row)).then(|| format!("tag-{}", phrases::kebab(row.tag())))
     })
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
@@ -163,8 +163,8 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
         phrases::examples(rows)
     };
     alike(view, rows)
-        .all(Weight::Supports(basis), seen)
-        .all(Weight::Tells, contrast(view, rows))
+        .all(EvidenceWeight::Supports(basis), seen)
+        .all(EvidenceWeight::Tells, contrast(view, rows))
 }
 
 /// What in the same run would look like a rule that drops.

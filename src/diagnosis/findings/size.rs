@@ -3,8 +3,8 @@
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
-        rule::{Account, Claims, Group, Rule},
+        grounds::{EvidenceWeight, Grounds},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
@@ -17,16 +17,16 @@ const SEVERAL: usize = 3;
 
 /// Connections with the usual segments fall silent once we spoke, and those with small ones prove the service: a tunnel
 /// on the way takes less than its ends believe, and nobody tells them. One finding over all endpoints.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PacketSize,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let is_by_size = |row: &&ProbedEndpoint<'_>| should_work(row) && row.judgement.cause == Some(Cause::PathMtu);
-        Group::unless_empty("path", view.rows.iter().filter(is_by_size).copied().collect())
+        FindingGroup::unless_empty("path", view.rows.iter().filter(is_by_size).copied().collect())
     }),
     describe,
 };
 
-fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows).len();
     let arrivals = rows.iter().filter(|row| has_gaps(row)).count();
@@ -36,7 +36,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
         Basis::Pattern
     };
     let mut grounds = Grounds::default().with(
-        Weight::Supports(basis),
+        EvidenceWeight::Supports(basis),
         format!(
             "{}: every connection stops responding after our first data, but every connection with segments of at most \
              {SMALL_SEGMENT} bytes works",
@@ -56,7 +56,7 @@ fn describe<'a>(_: &RunView<'a>, group: &Group<'a>) -> Account {
                 "small packets pass, so no rule blocks this; {}",
                 direction(rows)
             ))
-            .all(Weight::Tells, phrases::examples(rows)),
+            .all(EvidenceWeight::Tells, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
             "Allow ICMP \"fragmentation needed\" (type 3, code 4) along the path, or clamp the MSS on the tunnel to \

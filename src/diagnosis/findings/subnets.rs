@@ -3,7 +3,7 @@
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::RunView,
     },
     import::subnets::{EndpointPolicy, Subnet, name},
@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// This VM and the instance have other groups or route tables, so that what passes here may be blocked there.
-pub(super) const OTHER_RULES: Rule = Rule {
+pub(super) const OTHER_RULES: FindingRule = FindingRule {
     kind: FindingKind::OtherRules,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let known = view.place.subnets.is_some_and(|subnets| subnets.here.is_some());
         if known {
-            vec![Group::new("subnet", Vec::new())]
+            vec![FindingGroup::new("subnet", Vec::new())]
         } else {
             Vec::new()
         }
@@ -26,18 +26,18 @@ pub(super) const OTHER_RULES: Rule = Rule {
 };
 
 /// A policy lists the storage accounts that may be reached from the instance's subnet.
-pub(super) const ENDPOINT_POLICY: Rule = Rule {
+pub(super) const ENDPOINT_POLICY: FindingRule = FindingRule {
     kind: FindingKind::EndpointPolicy,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let policies = policies(view).into_iter();
         policies
-            .map(|policy| Group::new(name(&policy.id), Vec::new()))
+            .map(|policy| FindingGroup::new(name(&policy.id), Vec::new()))
             .collect()
     }),
     describe: endpoint_policy,
 };
 
-fn other_rules<'a>(view: &RunView<'a>, _: &Group<'a>) -> Account {
+fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let subnets = view.place.subnets;
     let Some((card, here)) = subnets.and_then(|subnets| subnets.here.as_ref()) else {
         return Account::default();
@@ -134,7 +134,7 @@ fn policies<'a>(view: &RunView<'a>) -> Vec<&'a EndpointPolicy> {
     subnets.policies.iter().filter(is_of).collect()
 }
 
-fn endpoint_policy<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn endpoint_policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let policy = policies(view)
         .into_iter()
         .find(|policy| name(&policy.id) == group.scope);

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, Claims, Group, Rule},
+        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{
@@ -18,15 +18,15 @@ use crate::{
 };
 
 /// Inbound and peer rows that a security rule denies.
-pub(super) const NSG_DENY: Rule = Rule {
+pub(super) const NSG_DENY: FindingRule = FindingRule {
     kind: FindingKind::NsgDeny,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let lacks_a_group = view.predictions.is_some_and(|predictions| predictions.lacks_a_group);
         let is_denied = |prediction: &Prediction| {
             // Where the groups let it in, it is the way back that is wrong.
             prediction.verdict == Expected::Deny && (is_denied(prediction) || lacks_a_group)
         };
-        Group::by(&view.rows, |row| {
+        FindingGroup::by(&view.rows, |row| {
             let denied = counts(row.endpoint) && row.prediction.is_some_and(is_denied);
             denied.then(|| format!("{}:{}", row.endpoint.dependency, row.endpoint.port))
         })
@@ -35,9 +35,9 @@ pub(super) const NSG_DENY: Rule = Rule {
 };
 
 /// Management traffic whose replies leave by another way than its requests come in.
-pub(super) const ASYMMETRIC_ROUTE: Rule = Rule {
+pub(super) const ASYMMETRIC_ROUTE: FindingRule = FindingRule {
     kind: FindingKind::AsymmetricRoute,
-    claims: Claims::Groups(|view, _| {
+    claims: EndpointMatcher::Groups(|view, _| {
         let lost = view
             .predictions
             .is_some_and(|predictions| predictions.lost_replies.is_some());
@@ -45,7 +45,7 @@ pub(super) const ASYMMETRIC_ROUTE: Rule = Rule {
             lost && counts(row.endpoint) && row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT)
         };
         let row = view.rows.iter().find(managed);
-        row.map(|row| Group::new(&row.endpoint.dependency, vec![*row]))
+        row.map(|row| FindingGroup::new(&row.endpoint.dependency, vec![*row]))
             .into_iter()
             .collect()
     }),
@@ -73,7 +73,7 @@ fn counts(endpoint: &Endpoint) -> bool {
         }
 }
 
-fn denied<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let Some((row, prediction)) = group.rows.first().and_then(|row| Some((row, row.prediction?))) else {
         return Account::default();
     };
@@ -101,7 +101,7 @@ fn denied<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
     }
 }
 
-fn asymmetric<'a>(view: &RunView<'a>, group: &Group<'a>) -> Account {
+fn asymmetric<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let lost = view
         .predictions
         .and_then(|predictions| predictions.lost_replies.as_ref());

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     diagnosis::view::{ProbedEndpoint, RunView},
     model::{Direction, Protocol, Transport},
-    plan::Destination,
+    plan::DialTarget,
     text::quote,
 };
 
@@ -18,9 +18,9 @@ pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_
     let row = over_tcp.min_by_key(|row| (row.endpoint.need, row.index))?;
     let endpoint = row.endpoint;
     let address = match &endpoint.destination {
-        Destination::Name => endpoint.host.clone(),
-        Destination::Addresses { addresses, .. } => addresses.first()?.to_string(),
-        Destination::NameServer(server) => server.ip().to_string(),
+        DialTarget::Name => endpoint.host.clone(),
+        DialTarget::Addresses { addresses, .. } => addresses.first()?.to_string(),
+        DialTarget::NameServer(server) => server.ip().to_string(),
     };
     // What a firewall accepts for everyone is only told apart by what comes after.
     let protocol = match endpoint.protocol {

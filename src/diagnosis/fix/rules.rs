@@ -16,7 +16,7 @@ use crate::{
         Direction, Fix, Prediction, Transport,
         prediction::{Access, Expected, NsgAttachment, RuleMatch},
     },
-    rules::{Change, Choice, RuleFamily, Rules},
+    rules::{CommandWithUndo, RenderedRules, RuleFamily, RuleFilter},
     text::words::{distinct, list},
 };
 
@@ -25,14 +25,14 @@ const INTERNET: &str = "Internet";
 
 /// The rules of a kind that these rows require; `None` where nobody told of any. No rule by service tag covers a private
 /// endpoint.
-fn made(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<Rules> {
+fn made(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<RenderedRules> {
     let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
     let ids: BTreeSet<String> = covered.map(|row| row.endpoint.id.clone()).collect();
-    view.place.rules?.rules(kind, Choice::For(&ids)).ok()
+    view.place.rules?.rules(kind, RuleFilter::For(&ids)).ok()
 }
 
 /// The lines of these rules.
-pub(crate) fn lines(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Change> {
+pub(crate) fn lines(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<CommandWithUndo> {
     made(kind, rows, view).map_or_else(Vec::new, |rules| rules.changes())
 }
 
@@ -212,8 +212,8 @@ fn at_fault<'a>(rows: &[ProbedEndpoint<'a>], view: &RunView<'_>) -> Option<AtFau
 }
 
 /// Where the rules of the subnet's group stand, and the lines that make them.
-fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<Change>) {
-    let Some(Rules::Nsg(rules)) = made(RuleFamily::Nsg, rows, view) else {
+fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<CommandWithUndo>) {
+    let Some(RenderedRules::Nsg(rules)) = made(RuleFamily::Nsg, rows, view) else {
         return (String::new(), Vec::new());
     };
     // What is measured refutes what is said of outbound traffic alone.
@@ -227,7 +227,7 @@ fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<Cha
         (before, []) => format!(", before {}", named(before)),
         (_, behind) => format!(", and move {} after it: no earlier priority is free", named(behind)),
     };
-    (place, Rules::Nsg(rules).changes())
+    (place, RenderedRules::Nsg(rules).changes())
 }
 
 /// Lets rows in, or from machine to machine, through the subnet's group.

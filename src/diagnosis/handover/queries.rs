@@ -37,7 +37,7 @@ pub(super) fn queries(seen: &[Observation], own: &[IpAddr], window: Window) -> V
     if seen.is_empty() {
         return Vec::new();
     }
-    let facts = Facts::of(&seen, own, window);
+    let facts = QueryFacts::of(&seen, own, window);
     let queries = [
         Some(facts.network_rules()),
         facts.application_rules(),
@@ -52,7 +52,7 @@ pub(super) fn queries(seen: &[Observation], own: &[IpAddr], window: Window) -> V
 }
 
 /// What the queries ask for, each value once.
-struct Facts {
+struct QueryFacts {
     sources: Vec<IpAddr>,
     /// Source ports of what application rules may judge.
     source_ports: Vec<u16>,
@@ -65,7 +65,7 @@ struct Facts {
     window: Window,
 }
 
-impl Facts {
+impl QueryFacts {
     fn of(seen: &[&Observation], own: &[IpAddr], window: Window) -> Self {
         let flows = || seen.iter().map(|seen| &seen.flow);
         let mut sources = distinct(flows().filter_map(|flow| Some(flow.source?.ip())));

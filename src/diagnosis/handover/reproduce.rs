@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     diagnosis::view::{ProbedEndpoint, RunView},
-    model::{Cause, Ending, Protocol, Transport},
+    model::{Cause, FailureMode, Protocol, Transport},
     net::tcp::TcpEnd,
     text::quote,
 };
@@ -55,8 +55,8 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
         _ => {
             let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
             let remark = match row.cause().map(Cause::ending) {
-                Some(Ending::Silence) if accepted => "    # is accepted, but the service never answers",
-                Some(Ending::Cut) if accepted => "    # is accepted; the connection is cut after that",
+                Some(FailureMode::Silence) if accepted => "    # is accepted, but the service never answers",
+                Some(FailureMode::Cut) if accepted => "    # is accepted; the connection is cut after that",
                 _ if accepted => "    # is accepted; the failure comes after that",
                 _ => "",
             };

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     diagnosis::{
-        outcome::{Outcome, Standing},
+        outcome::{AttemptVerdict, Outcome},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Cause, Need, Protocol, SeenFlow},
@@ -112,9 +112,9 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
 /// Whether a connection is not as it should be. What never left this machine is nobody else's.
 fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
     let failed = match outcome.standing {
-        Standing::Proved => !should_work(row),
-        Standing::Untried(_) | Standing::Failed(Cause::TcpNoRoute) => false,
-        Standing::Shaken(_) | Standing::Unproven(_) | Standing::Failed(_) => true,
+        AttemptVerdict::Proved => !should_work(row),
+        AttemptVerdict::Untried(_) | AttemptVerdict::Failed(Cause::TcpNoRoute) => false,
+        AttemptVerdict::Shaken(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_) => true,
     };
     failed && !outcome.control
 }

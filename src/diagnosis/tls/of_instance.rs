@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Standing, names};
+use super::{AttemptVerdict, names};
 use crate::{
     catalog::model::{Authority, Issued, Validation},
     model::Cause,
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// Judges a chain where something of the instance's own decides; `None` leaves it to the rules for everybody.
-pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Standing, String)> {
+pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(AttemptVerdict, String)> {
     if !validation.thumbprints.is_empty() || !validation.issued.is_empty() {
         return Some(of_cluster(validation, chain));
     }
     let is_named = chain.right_name || !validation.name;
     let wrong_name = || {
         let seen = format!("certificate for {}, not for this name", names(chain));
-        Some((Standing::Failed(Cause::TlsWrongName), seen))
+        Some((AttemptVerdict::Failed(Cause::TlsWrongName), seen))
     };
     if !validation.chain {
         if !is_named {
@@ -33,7 +33,7 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
             "certificate issued by {}; the instance does not validate the chain here, so it accepts any certificate",
             chain.issuer
         );
-        return Some((Standing::Proved, seen));
+        return Some((AttemptVerdict::Proved, seen));
     }
     match &chain.trust {
         Trust::UnknownIssuer => {
@@ -45,12 +45,12 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
                     "verified by the CA certificate {}, which the instance has",
                     authority.subject
                 );
-                return Some((Standing::Proved, seen));
+                return Some((AttemptVerdict::Proved, seen));
             }
             Some(unknown(validation, chain))
         }
         Trust::Trusted if !chain.right_name && is_named => Some((
-            Standing::Proved,
+            AttemptVerdict::Proved,
             format!(
                 "verified certificate for {}; the instance does not validate the name here",
                 names(chain)
@@ -61,13 +61,13 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Stan
 }
 
 /// The certificate of a Service Fabric cluster, by its thumbprint, or by its name and issuer.
-fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
+fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
     if validation.thumbprints.contains(&chain.thumbprint) {
         let seen = format!(
             "the certificate with the thumbprint {}, as configured for the backend",
             chain.thumbprint
         );
-        return (Standing::Proved, seen);
+        return (AttemptVerdict::Proved, seen);
     }
     let has_name = |issued: &&Issued| {
         let common_name = format!("cn={}", issued.name).to_ascii_lowercase();
@@ -82,7 +82,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
                 "certificate for {} from the issuer that the backend is configured with",
                 issued.name
             );
-            return (Standing::Proved, seen);
+            return (AttemptVerdict::Proved, seen);
         }
         // Its issuer may be the right one, which servers need not send, or which this VM does not know.
         if chain.leads_to.is_empty() || issued.issuer.is_empty() {
@@ -90,7 +90,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
                 "certificate for {}, as configured for the backend; its issuer {} is not known here",
                 issued.name, chain.issuer
             );
-            return (Standing::Unproven(Some(Cause::TlsUntrusted)), seen);
+            return (AttemptVerdict::Unproven(Some(Cause::TlsUntrusted)), seen);
         }
     }
     let names = validation.issued.iter().map(|issued| issued.name.as_str());
@@ -102,7 +102,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (Standing, String)
         chain.issuer,
         words::list(&wanted, 3)
     );
-    (Standing::Failed(Cause::TlsUntrusted), seen)
+    (AttemptVerdict::Failed(Cause::TlsUntrusted), seen)
 }
 
 /// The uploaded root to which the chain leads, as the certificates that the server sent show.
@@ -119,8 +119,8 @@ fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Au
 }
 
 /// A chain that leads to nothing that is known to be the instance's.
-fn unknown(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
-    let untrusted = Standing::Unproven(Some(Cause::TlsUntrusted));
+fn unknown(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
+    let untrusted = AttemptVerdict::Unproven(Some(Cause::TlsUntrusted));
     let issuers = [&chain.ends_at, &chain.issuer];
     let by_name = |authority: &&Authority| issuers.into_iter().any(|issuer| is_same(&authority.subject, issuer));
     if let Some(authority) = validation.authorities.iter().find(by_name) {
@@ -153,7 +153,7 @@ fn unknown(validation: &Validation, chain: &ChainFacts) -> (Standing, String) {
         "certificate issued by {}, which the instance does not trust; {has}",
         chain.issuer
     );
-    (Standing::Failed(Cause::TlsUntrusted), seen)
+    (AttemptVerdict::Failed(Cause::TlsUntrusted), seen)
 }
 
 /// Whether two names are one: Windows writes the parts of a name in the other order, and `S` for `ST`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::ProbedEndpoint;
 use crate::{
-    model::{Cause, Ending, Transport},
+    model::{Cause, FailureMode, Transport},
     net::{dns::DnsEnd, icmp::TcpFacts},
     probe::trace::{Attempt, NameTrace},
 };
@@ -25,7 +25,7 @@ const RARE: f64 = 1.0;
 
 /// The line, as the run saw it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Line {
+pub struct LineQuality {
     /// Connections over which the service proved itself, as far as the kernel counted.
     pub connections: usize,
     /// Those of them that had to send something again that was lost.
@@ -43,7 +43,7 @@ pub struct Line {
     pub round_trip: Duration,
 }
 
-impl Line {
+impl LineQuality {
     /// Looks over all rows, and over what the name servers said.
     pub fn of<'a>(rows: &[ProbedEndpoint<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
         let mut line = Self::default();
@@ -133,5 +133,5 @@ impl Line {
 /// Whether two causes may have one root where connections differ: the same silence, the same cut; refusals and answers
 /// only where they are the same.
 pub fn alike(one: Cause, other: Cause) -> bool {
-    one == other || (one.ending() == other.ending() && matches!(one.ending(), Ending::Silence | Ending::Cut))
+    one == other || (one.ending() == other.ending() && matches!(one.ending(), FailureMode::Silence | FailureMode::Cut))
 }

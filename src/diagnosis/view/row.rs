@@ -14,7 +14,7 @@ use crate::{
         tls::chain::ChainFacts,
         udp::UdpEnd,
     },
-    plan::{Destination, Endpoint},
+    plan::{DialTarget, Endpoint},
     probe::trace::{Attempt, Trace},
 };
 
@@ -59,7 +59,7 @@ impl<'a> ProbedEndpoint<'a> {
     /// The name server that this row tests, where it tests one.
     pub fn tested_server(&self) -> Option<SocketAddr> {
         match self.endpoint.destination {
-            Destination::NameServer(server) => Some(server),
+            DialTarget::NameServer(server) => Some(server),
             _ => None,
         }
     }

@@ -16,16 +16,16 @@ use crate::{
 
 /// What a run saw of one name server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Server {
+pub struct NameServerView {
     /// Over UDP.
-    pub udp: Seen,
+    pub udp: QueryCounts,
     /// Over TCP.
-    pub tcp: Seen,
+    pub tcp: QueryCounts,
 }
 
 /// How the questions over one transport went, as numbers of questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct QueryCounts {
     /// A reply came, whatever it says.
     pub answered: usize,
     /// Replies that settle a name: it has addresses, or none, or does not exist.
@@ -38,7 +38,7 @@ pub struct Seen {
     pub refused: usize,
 }
 
-impl Server {
+impl NameServerView {
     /// Looks over all questions that this server was asked in a run: about names, and in the tests of the servers.
     pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &'a [ProbedEndpoint<'a>]) -> Self {
         let mut server = Self::default();
@@ -87,7 +87,7 @@ impl Server {
     }
 }
 
-impl Seen {
+impl QueryCounts {
     /// What is neither a refusal nor silence (no route, another ICMP error) is a matter of other findings.
     fn failed(&mut self, failure: &SocketFailure) {
         let is_port = |error: &IcmpError| matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));

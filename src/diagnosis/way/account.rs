@@ -2,23 +2,23 @@
 
 use std::net::IpAddr;
 
-use super::{Lead, Reading};
+use super::{Lead, WayReading};
 use crate::{
     diagnosis::{
-        grounds::{Grounds, Weight},
+        grounds::{EvidenceWeight, Grounds},
         rule::Account,
         view::{ProbedEndpoint, RunView},
     },
-    model::{Basis, Cause, Ending, Path, Suspect, prediction::Expected},
+    model::{Basis, Cause, FailureMode, Path, Suspect, prediction::Expected},
     text::words,
 };
 
 /// What a run saw of the way to one of these rows.
-pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<Reading<'a>> {
+pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<WayReading<'a>> {
     view.ways.iter().find_map(|way| {
         let row = rows.iter().find(|row| row.index == way.endpoint)?;
         let route = row.prediction.and_then(|prediction| prediction.route.as_ref());
-        Some(Reading::of(way, row.endpoint, Lead::of(route)))
+        Some(WayReading::of(way, row.endpoint, Lead::of(route)))
     })
 }
 
@@ -58,14 +58,14 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Acc
 /// Whether a hop says that it has seen the packets: what guards the subnet they come from has let them go. Who accepts or resets
 /// at that distance may stand on this machine, and so does the first hop of an address that is not the machine's own, such as a
 /// container's.
-fn leaves_the_subnet(reading: &Reading<'_>, own: &[IpAddr]) -> bool {
+fn leaves_the_subnet(reading: &WayReading<'_>, own: &[IpAddr]) -> bool {
     let is_own = reading.source.is_some_and(|source| own.contains(&source));
     let is_seen = !reading.hops.is_empty() || reading.unequal_hops().is_some();
     is_own && !reading.is_near && is_seen
 }
 
 /// Puts those first that the way points at, and takes those off the list that it clears.
-pub(super) fn accuse(reading: &Reading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
+pub(super) fn accuse(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
     let may_be_here =
@@ -97,7 +97,7 @@ pub(super) fn accuse(reading: &Reading<'_>, own: &[IpAddr], suspects: &mut Vec<S
     }
 }
 
-impl Reading<'_> {
+impl WayReading<'_> {
     /// What the way says, a sentence each.
     pub fn says(&self) -> Grounds {
         let flows = self.says_of_flows();
@@ -114,7 +114,7 @@ impl Reading<'_> {
         } else if let Some((cut, cause)) = self.cut_on_the_way() {
             Some(self.says_of_a_cut(cut, cause))
         } else {
-            self.says_of_the_end().map(|sentence| (Weight::Tells, sentence))
+            self.says_of_the_end().map(|sentence| (EvidenceWeight::Tells, sentence))
         };
         flows
             .into_iter()
@@ -124,7 +124,7 @@ impl Reading<'_> {
             })
     }
 
-    fn says_of_flows(&self) -> Option<(Weight, String)> {
+    fn says_of_flows(&self) -> Option<(EvidenceWeight, String)> {
         if let Some((bad, good)) = self.unequal_hops() {
             return Some((
                 PATTERN,
@@ -145,16 +145,16 @@ impl Reading<'_> {
         });
         several.then(|| {
             (
-                Weight::Tells,
+                EvidenceWeight::Tells,
                 format!("the first hop varies: {}", words::join(shares, ", ")),
             )
         })
     }
 
     /// Without routes nothing excludes a service endpoint, and the service itself would be so near.
-    fn weight_of_so_near(&self) -> Weight {
+    fn weight_of_so_near(&self) -> EvidenceWeight {
         match self.lead {
-            Lead::Untold => Weight::Supports(Basis::Ambiguous),
+            Lead::Untold => EvidenceWeight::Supports(Basis::Ambiguous),
             Lead::Hops | Lead::PastEveryHop => PATTERN,
         }
     }
@@ -172,12 +172,12 @@ impl Reading<'_> {
     }
 
     /// What differs by one hop only may be two ways of different length.
-    fn says_of_a_cut(&self, cut: u8, cause: Cause) -> (Weight, String) {
+    fn says_of_a_cut(&self, cut: u8, cause: Cause) -> (EvidenceWeight, String) {
         let what = match cause {
             Cause::TlsReset | Cause::HelloReset => "reset",
             Cause::TlsAlert => "alert",
             _ => match cause.ending() {
-                Ending::Cut => "end",
+                FailureMode::Cut => "end",
                 _ => "answer",
             },
         };
@@ -191,7 +191,7 @@ impl Reading<'_> {
         let weight = if self.is_cut_far_apart() {
             PATTERN
         } else {
-            Weight::Supports(Basis::Ambiguous)
+            EvidenceWeight::Supports(Basis::Ambiguous)
         };
         let sender = match cut {
             1 => "this machine or the first hop".to_owned(),
@@ -249,4 +249,4 @@ impl Reading<'_> {
 }
 
 /// A reading that mostly this makes.
-const PATTERN: Weight = Weight::Supports(Basis::Pattern);
+const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);

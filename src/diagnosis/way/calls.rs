@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use crate::{
     diagnosis::{
         Diagnosis,
-        outcome::{Judgement, Standing},
+        outcome::{AttemptVerdict, Judgement},
     },
     model::{Cause, Finding, FindingKind, Need, Transport, Verdict},
     net::tcp::TcpEnd,
     plan::{Endpoint, Plan},
     probe::{
         Run,
-        flows::course::Step,
+        flows::course::ConnectionStage,
         trace::Attempt,
-        way::{Call, Flows, MOST},
+        way::{Call, FlowSelection, MOST},
     },
 };
 
@@ -46,7 +46,7 @@ pub fn every(run: &Run) -> Vec<Call> {
         let is_known = calls.iter().any(|call| call.address == attempt.address);
         if left(attempt) && !is_known && calls.len() < MOST {
             calls.push(Call {
-                flows: Flows::Any,
+                flows: FlowSelection::Any,
                 ..of(0, attempt)
             });
         }
@@ -92,12 +92,12 @@ fn call(
         let failed = judgement
             .outcomes
             .iter()
-            .position(|outcome| !outcome.control && matches!(outcome.standing, Standing::Failed(_)))?;
+            .position(|outcome| !outcome.control && matches!(outcome.standing, AttemptVerdict::Failed(_)))?;
         let attempt = attempts(index)?.get(failed)?;
         is_tcp.then(|| of(index, attempt))
     });
     Some(Call {
-        flows: Flows::OverSeveralHops,
+        flows: FlowSelection::OverSeveralHops,
         ..both.unwrap_or(blocked)
     })
 }
@@ -125,20 +125,20 @@ fn of(index: usize, attempt: &Attempt) -> Call {
         endpoint: index,
         address: attempt.address,
         cut: cut_in(attempt),
-        flows: Flows::Nothing,
+        flows: FlowSelection::Nothing,
     }
 }
 
 /// The stage in which what we said on an open connection was cut: the last that began. Where anything more than an end came
 /// back, distance tells nothing.
-pub fn cut_in(attempt: &Attempt) -> Option<Step> {
+pub fn cut_in(attempt: &Attempt) -> Option<ConnectionStage> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     let said = if attempt.tls.is_some() {
-        Some(Step::Handshake)
+        Some(ConnectionStage::Handshake)
     } else if attempt.hello.is_some() {
-        Some(Step::Converse)
+        Some(ConnectionStage::Converse)
     } else if attempt.prelude.is_some() {
-        Some(Step::Prelude)
+        Some(ConnectionStage::Prelude)
     } else {
         None
     };

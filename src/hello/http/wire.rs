@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{BODY, HEAD, HttpReply};
 use crate::{
-    hello::{End, KEPT},
+    hello::{ExchangeEnd, KEPT},
     net::over,
 };
 
@@ -57,7 +57,7 @@ pub(super) struct StreamRecord {
     /// The first bytes read, at most [`KEPT`].
     pub first: Vec<u8>,
     /// How it ended, if it did.
-    pub end: Option<End>,
+    pub end: Option<ExchangeEnd>,
 }
 
 /// A stream that notes what it does, and reads nothing before something was written.
@@ -91,13 +91,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for RecordingReader<'_, S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut *self.io).poll_read(cx, buf);
         match &read {
-            Poll::Ready(Ok(())) if buf.filled().len() == before => self.seen.end = Some(End::Closed),
+            Poll::Ready(Ok(())) if buf.filled().len() == before => self.seen.end = Some(ExchangeEnd::Closed),
             Poll::Ready(Ok(())) => {
                 let room = KEPT.saturating_sub(self.seen.first.len());
                 let new = &buf.filled()[before..];
                 self.seen.first.extend_from_slice(&new[..new.len().min(room)]);
             }
-            Poll::Ready(Err(error)) => self.seen.end = Some(End::from(error)),
+            Poll::Ready(Err(error)) => self.seen.end = Some(ExchangeEnd::from(error)),
             Poll::Pending => {}
         }
         read
@@ -113,7 +113,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingReader<'_, S> {
                 reader.wake();
             }
             if let Err(error) = outcome {
-                self.seen.end.get_or_insert(End::from(error));
+                self.seen.end.get_or_insert(ExchangeEnd::from(error));
             }
         }
         written
@@ -122,7 +122,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingReader<'_, S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut *self.io).poll_flush(cx);
         if let Poll::Ready(Err(error)) = &flushed {
-            self.seen.end.get_or_insert(End::from(error));
+            self.seen.end.get_or_insert(ExchangeEnd::from(error));
         }
         flushed
     }

@@ -3,7 +3,7 @@
 use super::{
     Instance,
     link::Link,
-    policy::{Mention, Policy, Scope},
+    policy::{Mention, Policy, PolicyScope},
     records::{Backend, Records, Vault},
 };
 
@@ -84,13 +84,13 @@ impl Backend {
 impl Policy {
     fn own_names(&self, names: &mut Vec<OwnName>) {
         match &self.scope {
-            Scope::Everything => {}
-            Scope::Product(name) => names.push(("product", name.clone())),
-            Scope::Api(name) => names.push(("api", name.clone())),
-            Scope::Operation { api, operation } => {
+            PolicyScope::Everything => {}
+            PolicyScope::Product(name) => names.push(("product", name.clone())),
+            PolicyScope::Api(name) => names.push(("api", name.clone())),
+            PolicyScope::Operation { api, operation } => {
                 names.extend([("api", api.clone()), ("operation", operation.clone())]);
             }
-            Scope::Fragment(name) => names.push(("fragment", name.clone())),
+            PolicyScope::Fragment(name) => names.push(("fragment", name.clone())),
         }
         names.extend(self.mentions.iter().filter_map(|mention| match mention {
             Mention::Url { link, .. } | Mention::BackendUrl { link, .. } | Mention::Metadata(link) => Some(host(link)),

@@ -1,13 +1,13 @@
 //! The documents of an instance, and where they are.
 
 use crate::azure::{
-    json::{Node, Object},
+    json::{JsonNode, Object},
     letters,
 };
 
 /// A document of an instance: the instance itself, or one of its lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum InstancePart {
     /// The instance itself: kind of network, host names, addresses, locations.
     Service,
     /// Where it logs to.
@@ -40,7 +40,7 @@ pub enum Part {
     PolicyFragments,
 }
 
-impl Part {
+impl InstancePart {
     /// All of them, in the order in which they are asked for.
     pub const ALL: [Self; 15] = [
         Self::Service,
@@ -124,7 +124,7 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sort {
     /// A part of an instance.
-    Part(Part),
+    Part(InstancePart),
     /// Something else of an instance, by Azure's word for it.
     OtherPart(String),
     /// Something of another service, by its type.
@@ -137,10 +137,13 @@ const SERVICE: &str = "microsoft.apimanagement/service";
 impl Sort {
     /// Tells what an entry is; `None` where neither `type` nor `id` are there, as `--query` leaves it.
     pub(super) fn of(entry: &Object<'_>) -> Option<Self> {
-        let of_type = entry.own("type").and_then(Node::text).filter(|word| word.contains('/'));
+        let of_type = entry
+            .own("type")
+            .and_then(JsonNode::text)
+            .filter(|word| word.contains('/'));
         let word = match of_type {
             Some(word) => word.to_ascii_lowercase(),
-            None => type_in(&entry.own("id").and_then(Node::text)?.to_ascii_lowercase())?,
+            None => type_in(&entry.own("id").and_then(JsonNode::text)?.to_ascii_lowercase())?,
         };
         let Some(rest) = word.strip_prefix(SERVICE) else {
             return Some(Self::Foreign(word));
@@ -148,18 +151,18 @@ impl Sort {
         let mut words = rest.split('/').filter(|word| !word.is_empty() && *word != "workspaces");
         let Some(last) = words.next_back() else {
             return Some(if rest.is_empty() {
-                Self::Part(Part::Service)
+                Self::Part(InstancePart::Service)
             } else {
                 Self::OtherPart("workspaces".into())
             });
         };
         // What stands below an API or a product is another thing than what stands below the instance, policies aside.
         let is_below = words.next().is_some();
-        let part = Part::ALL
+        let part = InstancePart::ALL
             .into_iter()
             .find(|part| part.path().eq_ignore_ascii_case(last));
         Some(match part {
-            Some(part) if !is_below || part == Part::Policies => Self::Part(part),
+            Some(part) if !is_below || part == InstancePart::Policies => Self::Part(part),
             _ => Self::OtherPart(last.into()),
         })
     }
@@ -189,7 +192,7 @@ fn type_in(id: &str) -> Option<String> {
 
 /// The resource id of the instance that an entry belongs to, in lower case.
 pub(super) fn instance_of(entry: &Object<'_>) -> Option<String> {
-    let id = entry.own("id").and_then(Node::text)?.to_ascii_lowercase();
+    let id = entry.own("id").and_then(JsonNode::text)?.to_ascii_lowercase();
     let (before, path) = id.split_once(&format!("/providers/{SERVICE}/"))?;
     let name = path.split('/').next().filter(|name| !name.is_empty())?;
     // `az rest` on a laptop may print ids with the endpoint before them.

@@ -14,7 +14,7 @@ use crate::azure::json::Object;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct Policy {
     /// For which calls it holds.
-    pub scope: Scope,
+    pub scope: PolicyScope,
     /// What it names, each thing once, in its order.
     pub mentions: Vec<Mention>,
     /// Whether it could be read.
@@ -23,7 +23,7 @@ pub(in crate::import) struct Policy {
 
 /// For which calls a policy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::import) enum Scope {
+pub(in crate::import) enum PolicyScope {
     /// Every call.
     Everything,
     /// Those through a product, by its name.
@@ -41,7 +41,7 @@ pub(in crate::import) enum Scope {
     Fragment(String),
 }
 
-impl Scope {
+impl PolicyScope {
     /// The name of the API, where it is about one.
     pub(in crate::import) fn api(&self) -> Option<&str> {
         match self {
@@ -101,7 +101,7 @@ pub(super) fn read(entry: &Object<'_>) -> Option<Policy> {
 }
 
 /// The scope of a policy, as its id says.
-fn scope(id: &str, name: &str) -> Scope {
+fn scope(id: &str, name: &str) -> PolicyScope {
     let words: Vec<&str> = id.split('/').collect();
     let behind = |key: &str| {
         let at = words.iter().position(|word| word.eq_ignore_ascii_case(key))?;
@@ -109,12 +109,12 @@ fn scope(id: &str, name: &str) -> Scope {
     };
     let fragment = behind("policyFragments");
     match (behind("apis"), behind("operations"), behind("products")) {
-        _ if fragment.is_some() => Scope::Fragment(fragment.unwrap_or_default()),
-        (Some(api), Some(operation), _) => Scope::Operation { api, operation },
-        (Some(api), None, _) => Scope::Api(api),
-        (None, _, Some(product)) => Scope::Product(product),
-        (None, _, None) if id.is_empty() && !matches!(name, "" | "policy") => Scope::Fragment(name.into()),
-        (None, _, None) => Scope::Everything,
+        _ if fragment.is_some() => PolicyScope::Fragment(fragment.unwrap_or_default()),
+        (Some(api), Some(operation), _) => PolicyScope::Operation { api, operation },
+        (Some(api), None, _) => PolicyScope::Api(api),
+        (None, _, Some(product)) => PolicyScope::Product(product),
+        (None, _, None) if id.is_empty() && !matches!(name, "" | "policy") => PolicyScope::Fragment(name.into()),
+        (None, _, None) => PolicyScope::Everything,
     }
 }
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::{
     link::Link,
-    part::Part,
+    part::InstancePart,
     policy::{self, Policy},
 };
 use crate::{
-    azure::json::{Node, Object},
+    azure::json::{JsonNode, Object},
     catalog::model::Issued,
     text::one_line,
 };
@@ -133,41 +133,41 @@ pub(in crate::import) struct TokenHost {
 
 impl Records {
     /// Reads one entry of a list.
-    pub(super) fn add(&mut self, part: Part, entry: &Object<'_>) {
+    pub(super) fn add(&mut self, part: InstancePart, entry: &Object<'_>) {
         match part {
-            Part::Service => {}
-            Part::Loggers => self.loggers.push(Logger::of(entry)),
-            Part::Caches => self.caches.push(Cache {
+            InstancePart::Service => {}
+            InstancePart::Loggers => self.loggers.push(Logger::of(entry)),
+            InstancePart::Caches => self.caches.push(Cache {
                 name: name(entry),
                 resource: owned(entry, "resourceId"),
             }),
-            Part::Backends => self.backends.push(Backend::of(entry)),
-            Part::Apis => self.apis.push(Api::of(entry)),
-            Part::Products => self.products += 1,
-            Part::NamedValues => self.named_values.push(NamedValue::of(entry)),
-            Part::Certificates => self.certificates.push(Certificate {
+            InstancePart::Backends => self.backends.push(Backend::of(entry)),
+            InstancePart::Apis => self.apis.push(Api::of(entry)),
+            InstancePart::Products => self.products += 1,
+            InstancePart::NamedValues => self.named_values.push(NamedValue::of(entry)),
+            InstancePart::Certificates => self.certificates.push(Certificate {
                 name: name(entry),
                 vault: Vault::of(entry),
             }),
-            Part::IdentityProviders => self.identity_providers.push(IdentityProvider::of(entry)),
-            Part::OpenidConnectProviders => {
+            InstancePart::IdentityProviders => self.identity_providers.push(IdentityProvider::of(entry)),
+            InstancePart::OpenidConnectProviders => {
                 self.token(
                     ("OpenID Connect provider", title(entry)),
                     entry.filled("metadataEndpoint").as_deref(),
                     "Sign-in and tokens of its provider",
                 );
             }
-            Part::AuthorizationServers => {
+            InstancePart::AuthorizationServers => {
                 self.token(
                     ("OAuth 2.0 server", title(entry)),
                     entry.filled("tokenEndpoint").as_deref(),
                     "Tokens for the test console",
                 );
             }
-            Part::AuthorizationProviders => self.credentials(entry),
-            Part::Gateways => self.gateways.push(name(entry)),
-            Part::Policies => self.policies.extend(policy::read(entry)),
-            Part::PolicyFragments => self.fragments.extend(policy::read(entry)),
+            InstancePart::AuthorizationProviders => self.credentials(entry),
+            InstancePart::Gateways => self.gateways.push(name(entry)),
+            InstancePart::Policies => self.policies.extend(policy::read(entry)),
+            InstancePart::PolicyFragments => self.fragments.extend(policy::read(entry)),
         }
     }
 
@@ -216,7 +216,7 @@ impl Records {
     /// A provider of the credential manager, for each of the grants that it knows.
     fn credentials(&mut self, entry: &Object<'_>) {
         let name = title(entry);
-        let oauth = entry.get("oauth2").and_then(Node::object);
+        let oauth = entry.get("oauth2").and_then(JsonNode::object);
         let grants = oauth.and_then(|oauth| oauth.get("grantTypes")?.object());
         let Some(grants) = grants else { return };
         let hosts: Vec<String> = grants
@@ -242,7 +242,7 @@ impl Records {
 
 impl Logger {
     fn of(entry: &Object<'_>) -> Self {
-        let credentials = entry.get("credentials").and_then(Node::object);
+        let credentials = entry.get("credentials").and_then(JsonNode::object);
         let endpoint = credentials.and_then(|credentials| Link::of(&credentials.filled("endpointAddress")?));
         Self {
             name: name(entry),
@@ -255,22 +255,22 @@ impl Logger {
 
 impl Backend {
     fn of(entry: &Object<'_>) -> Self {
-        let tls = entry.get("tls").and_then(Node::object);
+        let tls = entry.get("tls").and_then(JsonNode::object);
         let validates = |key: &str| tls.as_ref().and_then(|tls| tls.flag(key)).unwrap_or(true);
-        let proxy = entry.get("proxy").and_then(Node::object);
+        let proxy = entry.get("proxy").and_then(JsonNode::object);
         // The cluster stands below properties.properties, or, flattened, below properties alone.
-        let inner = entry.get("properties").and_then(Node::object);
+        let inner = entry.get("properties").and_then(JsonNode::object);
         let cluster = inner
             .as_ref()
             .and_then(|inner| inner.get("serviceFabricCluster"))
             .or_else(|| entry.get("serviceFabricCluster"))
-            .and_then(Node::object);
+            .and_then(JsonNode::object);
         let of_cluster = |key: &str| {
             let texts = cluster.as_ref().map(|cluster| cluster.list(key)).unwrap_or_default();
-            texts.into_iter().filter_map(Node::text).collect::<Vec<_>>()
+            texts.into_iter().filter_map(JsonNode::text).collect::<Vec<_>>()
         };
         let issued = cluster.as_ref().map(|cluster| cluster.list("serverX509Names"));
-        let pool = entry.get("pool").and_then(Node::object);
+        let pool = entry.get("pool").and_then(JsonNode::object);
         let members = pool.as_ref().map(|pool| pool.list("services")).unwrap_or_default();
         Self {
             name: name(entry),
@@ -336,7 +336,7 @@ impl NamedValue {
 impl Vault {
     fn of(entry: &Object<'_>) -> Option<Self> {
         let vault = entry.get("keyVault")?.object()?;
-        let status = vault.get("lastStatus").and_then(Node::object);
+        let status = vault.get("lastStatus").and_then(JsonNode::object);
         let said = |key: &str| {
             let text = status.as_ref().and_then(|status| status.filled(key));
             text.map(|text| one_line(&text, LONGEST))
@@ -359,7 +359,7 @@ impl IdentityProvider {
             .or_else(|| {
                 entry
                     .own("type")
-                    .and_then(Node::text)
+                    .and_then(JsonNode::text)
                     .filter(|word| !word.contains('/'))
                     .map(std::borrow::Cow::into_owned)
             })
@@ -372,7 +372,7 @@ impl IdentityProvider {
             kind,
             authority: link(entry, "authority"),
             tenants: tenants
-                .filter_map(Node::text)
+                .filter_map(JsonNode::text)
                 .map(std::borrow::Cow::into_owned)
                 .collect(),
         }
@@ -381,7 +381,10 @@ impl IdentityProvider {
 
 /// The name of an entry, or the last word of its id.
 fn name(entry: &Object<'_>) -> String {
-    let own = entry.own("name").and_then(Node::text).filter(|name| !name.is_empty());
+    let own = entry
+        .own("name")
+        .and_then(JsonNode::text)
+        .filter(|name| !name.is_empty());
     match own {
         Some(name) => name.into_owned(),
         None => last(&entry.filled("id").unwrap_or_default()).to_owned(),

@@ -6,7 +6,7 @@ use super::link::Link;
 use crate::{
     azure::{
         Cloud,
-        json::{Node, Object},
+        json::{JsonNode, Object},
     },
     catalog::{model::Authority, region_name},
     model::{Tier, Vnet},
@@ -14,7 +14,7 @@ use crate::{
 
 /// What an instance says of itself. While it is activating, or after that failed, most of it may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Service {
+pub struct ServiceResource {
     /// Its name, which its default host names begin with.
     pub name: Option<String>,
     /// The tier, by Azure's word: `Developer`, `Premium`, `StandardV2` …
@@ -70,7 +70,7 @@ pub struct HostName {
     pub(in crate::import) vault: Option<Link>,
 }
 
-impl Service {
+impl ServiceResource {
     pub(super) fn of(entry: &Object<'_>) -> Self {
         let network = entry.filled("virtualNetworkType").or_else(|| entry.filled("vpnType"));
         let sku = entry.get("sku").and_then(|sku| match sku.object() {
@@ -78,7 +78,10 @@ impl Service {
             None => sku.text().map(Cow::into_owned),
         });
         let mut locations = vec![InstanceLocation::of(entry)];
-        let more = entry.list("additionalLocations").into_iter().filter_map(Node::object);
+        let more = entry
+            .list("additionalLocations")
+            .into_iter()
+            .filter_map(JsonNode::object);
         locations.extend(more.map(|location| InstanceLocation::of(&location)));
         let owned = |key: &str| entry.filled(key).map(Cow::into_owned);
         Self {
@@ -169,7 +172,7 @@ impl InstanceLocation {
 }
 
 fn addresses(location: &Object<'_>, key: &str) -> Vec<IpAddr> {
-    let words = location.get(key).map(Node::words).unwrap_or_default();
+    let words = location.get(key).map(JsonNode::words).unwrap_or_default();
     words.iter().filter_map(|word| word.parse().ok()).collect()
 }
 
@@ -194,7 +197,7 @@ fn host_names(entry: &Object<'_>) -> Vec<HostName> {
     for configuration in entry
         .list("hostnameConfigurations")
         .into_iter()
-        .filter_map(Node::object)
+        .filter_map(JsonNode::object)
     {
         let role = match configuration
             .filled("type")
@@ -254,7 +257,7 @@ fn full_name(host: &str) -> Option<String> {
 
 /// A CA certificate, as an entry of `certificates` tells of it.
 fn authority(entry: &Object<'_>) -> Option<Authority> {
-    let certificate = entry.get("certificate").and_then(Node::object);
+    let certificate = entry.get("certificate").and_then(JsonNode::object);
     let told = |key: &str| {
         let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
         inner.or_else(|| entry.filled(key)).map(Cow::into_owned)

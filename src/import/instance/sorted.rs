@@ -1,9 +1,9 @@
 //! From a file to the entries of each list, whatever wraps them.
 
-use super::part::{self, Part, Sort};
+use super::part::{self, InstancePart, Sort};
 use crate::{
     azure::{
-        json::{AzureDocument, Kind, Node, Object},
+        json::{AzureDocument, DocumentKind, JsonNode, Object},
         letters,
     },
     text::{one_line, words},
@@ -13,9 +13,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Sorted<'a> {
     /// Entries, each with the part that it belongs to.
-    pub entries: Vec<(Part, Node<'a>)>,
+    pub entries: Vec<(InstancePart, JsonNode<'a>)>,
     /// Documents of the instance's network, which have a reader of their own.
-    pub of_the_network: Vec<(Kind, &'a str)>,
+    pub of_the_network: Vec<(DocumentKind, &'a str)>,
     /// What is remarkable, as the rest of a sentence that begins with the file's name.
     pub notices: Vec<String>,
     /// What was found that nothing is made of.
@@ -38,7 +38,7 @@ pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, 
         return Err("is a table or a list, which omits nested values: pass JSON".into());
     }
     let is_bundle = root.object().is_some_and(|root| is_bundle(&root));
-    let mut network = [Kind::NetworkStatus, Kind::Dependencies].into_iter();
+    let mut network = [DocumentKind::NetworkStatus, DocumentKind::Dependencies].into_iter();
     if let Some(kind) = network.find(|kind| !is_bundle && document.is(*kind)) {
         sorted.of_the_network.push((kind, root.as_str()));
         return Ok(sorted);
@@ -61,7 +61,7 @@ pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, 
 
 impl<'a> Sorted<'a> {
     /// Takes a node apart; says whether it was anything of an instance. Below a key of a bundle the part is known.
-    fn node(&mut self, node: Node<'a>, part: Option<Part>, depth: usize) -> Result<bool, String> {
+    fn node(&mut self, node: JsonNode<'a>, part: Option<InstancePart>, depth: usize) -> Result<bool, String> {
         if depth == 0 {
             return Ok(false);
         }
@@ -99,13 +99,14 @@ impl<'a> Sorted<'a> {
             }
             None => {}
         }
-        if object.own("properties").is_some_and(Node::is_string) {
+        if object.own("properties").is_some_and(JsonNode::is_string) {
             return Err(
                 "was truncated by PowerShell, which replaces anything nested deeper than -Depth with text".into(),
             );
         }
-        let of_the_network = |kind: &Kind| matches!(kind, Kind::NetworkStatus | Kind::Dependencies);
-        if let Some(kind) = Kind::of(&object).filter(|kind| of_the_network(kind) && !is_bundle(&object)) {
+        let of_the_network =
+            |kind: &DocumentKind| matches!(kind, DocumentKind::NetworkStatus | DocumentKind::Dependencies);
+        if let Some(kind) = DocumentKind::of(&object).filter(|kind| of_the_network(kind) && !is_bundle(&object)) {
             self.of_the_network.push((kind, node.as_str()));
             return Ok(true);
         }
@@ -131,7 +132,7 @@ impl<'a> Sorted<'a> {
         let mut rest = Vec::new();
         for (key, value) in object.fields() {
             let network = network_kind(key);
-            match (Part::of_key(key), network) {
+            match (InstancePart::of_key(key), network) {
                 (Some(_), _) | (_, Some(_)) if value.is_null() => known = true,
                 (Some(part), _) => {
                     known = true;
@@ -167,14 +168,15 @@ impl<'a> Sorted<'a> {
 
 /// Whether an object has parts of an instance below keys of a bundle.
 fn is_bundle(object: &Object<'_>) -> bool {
-    let is_key = |key: &str| Part::of_key(key).is_some() || network_kind(key) == Some(Kind::Dependencies);
+    let is_key =
+        |key: &str| InstancePart::of_key(key).is_some() || network_kind(key) == Some(DocumentKind::Dependencies);
     object.fields().any(|(key, _)| is_key(key))
 }
 
-fn network_kind(key: &str) -> Option<Kind> {
+fn network_kind(key: &str) -> Option<DocumentKind> {
     match letters(key).as_str() {
-        "networkstatus" => Some(Kind::NetworkStatus),
-        "dependencies" | "outboundnetworkdependenciesendpoints" => Some(Kind::Dependencies),
+        "networkstatus" => Some(DocumentKind::NetworkStatus),
+        "dependencies" | "outboundnetworkdependenciesendpoints" => Some(DocumentKind::Dependencies),
         _ => None,
     }
 }
@@ -196,18 +198,18 @@ fn failure(object: &Object<'_>) -> Option<String> {
 }
 
 /// What an entry without type and id is, by keys that nothing else has.
-fn by_keys(object: &Object<'_>) -> Option<Part> {
-    const TELLING: [(&str, Part); 10] = [
-        ("gatewayUrl", Part::Service),
-        ("hostnameConfigurations", Part::Service),
-        ("loggerType", Part::Loggers),
-        ("useFromLocation", Part::Caches),
-        ("serviceUrl", Part::Apis),
-        ("apiRevision", Part::Apis),
-        ("metadataEndpoint", Part::OpenidConnectProviders),
-        ("tokenEndpoint", Part::AuthorizationServers),
-        ("allowedTenants", Part::IdentityProviders),
-        ("oauth2", Part::AuthorizationProviders),
+fn by_keys(object: &Object<'_>) -> Option<InstancePart> {
+    const TELLING: [(&str, InstancePart); 10] = [
+        ("gatewayUrl", InstancePart::Service),
+        ("hostnameConfigurations", InstancePart::Service),
+        ("loggerType", InstancePart::Loggers),
+        ("useFromLocation", InstancePart::Caches),
+        ("serviceUrl", InstancePart::Apis),
+        ("apiRevision", InstancePart::Apis),
+        ("metadataEndpoint", InstancePart::OpenidConnectProviders),
+        ("tokenEndpoint", InstancePart::AuthorizationServers),
+        ("allowedTenants", InstancePart::IdentityProviders),
+        ("oauth2", InstancePart::AuthorizationProviders),
     ];
     TELLING
         .into_iter()

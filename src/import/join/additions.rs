@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Match, Scope, matching::Fit};
+use super::{Match, MatchScope, matching::Fit};
 use crate::{
     catalog::{Dependency, EndpointSpec, model::Target as To},
     import::{HostOrAddresses, Target},
@@ -35,7 +35,7 @@ impl Additions {
         dependency: &Dependency,
         target: &Target,
         fitting: &Match,
-        scope: &Scope,
+        scope: &MatchScope,
         home: Option<usize>,
     ) -> Need {
         let Match {

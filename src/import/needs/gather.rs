@@ -10,7 +10,7 @@ use super::{
     endpoint,
     hosts::{Hosts, Odd, Spot},
     shown,
-    uses::{Use, UseKind, Users},
+    uses::{Use, UseKind, UserList},
 };
 use crate::{
     catalog::{
@@ -24,7 +24,7 @@ use crate::{
 
 /// What the uses come to.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(super) struct GatheredNeeds {
     pub dependencies: Vec<Dependency>,
     pub notices: Vec<String>,
 }
@@ -40,7 +40,7 @@ struct Shared {
 }
 
 /// Puts uses together by where they lead.
-pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority]) -> Gathered {
+pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority]) -> GatheredNeeds {
     let mut shared: Vec<Shared> = Vec::new();
     let mut places: HashMap<(String, u16), usize> = HashMap::new();
     let (mut computed, mut no_hosts) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
             some_of(&no_hosts)
         ));
     }
-    Gathered {
+    GatheredNeeds {
         dependencies: dependencies.collect(),
         notices,
     }
@@ -141,7 +141,7 @@ impl Shared {
 
     fn feature(&self) -> String {
         // Each list is looked at once, however many of a fragment's mentions lead here.
-        let mut lists: Vec<&Users> = self.uses.iter().map(|of| &of.users).collect();
+        let mut lists: Vec<&UserList> = self.uses.iter().map(|of| &of.users).collect();
         let mut seen = HashSet::new();
         lists.retain(|users| seen.insert(Rc::as_ptr(users)));
         let users: Vec<&str> = match lists[..] {

@@ -13,13 +13,13 @@ use crate::{
     },
     import::{
         OWN_HOSTNAMES,
-        instance::{HostName, Role, Service},
+        instance::{HostName, Role, ServiceResource},
     },
     model::{Protocol, Vnet},
 };
 
 /// The host names of an internal instance as a dependency, seen from a region; nothing for any other instance.
-pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: bool) -> Option<Dependency> {
+pub(super) fn dependency(service: &ServiceResource, region: Option<&str>, has_gateways: bool) -> Option<Dependency> {
     if service.vnet() != Some(Vnet::Internal) {
         return None;
     }
@@ -45,7 +45,7 @@ pub(super) fn dependency(service: &Service, region: Option<&str>, has_gateways: 
 
 /// The addresses that a name may lead to, the one for this region first. The portal and the management API are in the
 /// primary location alone.
-fn leads_to(service: &Service, name: &HostName, region: Option<&str>) -> Vec<IpAddr> {
+fn leads_to(service: &ServiceResource, name: &HostName, region: Option<&str>) -> Vec<IpAddr> {
     let primary = service
         .locations
         .first()

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     catalog::model::Validation,
-    import::instance::{Api, Backend, Link, Mention, Policy, Records, Scope},
+    import::instance::{Api, Backend, Link, Mention, Policy, PolicyScope, Records},
     text::words,
 };
 
@@ -20,7 +20,7 @@ pub(super) enum UseKind {
 }
 
 /// Who needs something, each once: `API Orders`. All that one fragment names has one list of them.
-pub(super) type Users = Rc<[String]>;
+pub(super) type UserList = Rc<[String]>;
 
 /// Something that the instance dials for somebody.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub(super) struct Use {
     /// What it is, in the user's words: `Backend orders`.
     pub title: String,
     /// Who needs it. Empty where no document tells.
-    pub users: Users,
+    pub users: UserList,
     /// What breaks without it.
     pub impact: String,
     pub link: Link,
@@ -97,9 +97,9 @@ struct Books<'a> {
     /// Titles of APIs by their names, without revision.
     titles: HashMap<&'a str, &'a str>,
     /// Policies, and each fragment once, behind the first policy that includes it.
-    sources: Vec<Source<'a>>,
+    sources: Vec<PolicySource<'a>>,
     /// Who uses a backend, by its name in lower case, and whether each of their calls goes there.
-    users: HashMap<String, Vec<(Users, bool)>>,
+    users: HashMap<String, Vec<(UserList, bool)>>,
     /// The pools that a backend is a member of.
     pools: HashMap<String, Vec<&'a str>>,
     /// APIs whose policies send calls elsewhere, by name.
@@ -127,7 +127,7 @@ impl<'a> Books<'a> {
         let current = records.policies.iter().filter(|policy| books.is_current(&policy.scope));
         for (policy, includers) in fragments.in_order(current.collect()) {
             let users: Vec<String> = includers.iter().map(|includer| books.who(&includer.scope)).collect();
-            let source = Source {
+            let source = PolicySource {
                 users: words::distinct(users.iter().map(String::as_str))
                     .into_iter()
                     .map(str::to_owned)
@@ -141,7 +141,7 @@ impl<'a> Books<'a> {
             }
             books.sources.push(source);
         }
-        let mut users: HashMap<String, Vec<(Users, bool)>> = HashMap::new();
+        let mut users: HashMap<String, Vec<(UserList, bool)>> = HashMap::new();
         for source in &books.sources {
             for (name, is_conditional) in source.sends() {
                 let Some(name) = name else { continue };
@@ -164,8 +164,8 @@ impl<'a> Books<'a> {
     }
 
     /// Whether a policy holds for calls that do not ask for an old revision.
-    fn is_current(&self, scope: &Scope) -> bool {
-        let (Scope::Api(name) | Scope::Operation { api: name, .. }) = scope else {
+    fn is_current(&self, scope: &PolicyScope) -> bool {
+        let (PolicyScope::Api(name) | PolicyScope::Operation { api: name, .. }) = scope else {
             return true;
         };
         let known = self.current.get(&name.to_ascii_lowercase());
@@ -173,13 +173,13 @@ impl<'a> Books<'a> {
     }
 
     /// Whose calls a scope means.
-    fn who(&self, scope: &Scope) -> String {
+    fn who(&self, scope: &PolicyScope) -> String {
         match scope {
-            Scope::Everything => "every API".into(),
-            Scope::Product(name) => format!("product {name}"),
-            Scope::Api(name) => format!("API {}", self.title(name)),
-            Scope::Operation { api, operation } => format!("operation {operation} of API {}", self.title(api)),
-            Scope::Fragment(name) => format!("fragment {name}"),
+            PolicyScope::Everything => "every API".into(),
+            PolicyScope::Product(name) => format!("product {name}"),
+            PolicyScope::Api(name) => format!("API {}", self.title(name)),
+            PolicyScope::Operation { api, operation } => format!("operation {operation} of API {}", self.title(api)),
+            PolicyScope::Fragment(name) => format!("fragment {name}"),
         }
     }
 
@@ -287,12 +287,12 @@ impl<'a> Books<'a> {
 }
 
 /// A policy or a fragment, with those whose calls it is about.
-struct Source<'a> {
-    users: Users,
+struct PolicySource<'a> {
+    users: UserList,
     mentions: &'a [Mention],
 }
 
-impl<'a> Source<'a> {
+impl<'a> PolicySource<'a> {
     /// The backends that calls are sent to, by name where they have one, and whether only some calls are.
     fn sends(&self) -> impl Iterator<Item = (Option<&'a str>, bool)> {
         self.mentions.iter().filter_map(|mention| match mention {
@@ -363,7 +363,7 @@ impl<'a> Fragments<'a> {
         let mut known = Vec::new();
         let mut by_name = HashMap::new();
         for fragment in fragments {
-            if let Scope::Fragment(name) = &fragment.scope {
+            if let PolicyScope::Fragment(name) = &fragment.scope {
                 by_name.insert(name.to_ascii_lowercase(), known.len());
                 known.push(fragment);
             }
@@ -405,12 +405,12 @@ impl<'a> Fragments<'a> {
 }
 
 /// Users of several sources as one list, in the order of their names, and whether each of them always sends its calls there.
-fn together(of: &[(Users, bool)]) -> (Users, bool) {
+fn together(of: &[(UserList, bool)]) -> (UserList, bool) {
     if let [(users, always)] = of {
         return (users.clone(), *always);
     }
-    let names = |sets: &mut dyn Iterator<Item = &(Users, bool)>| -> BTreeSet<String> {
-        let lists: HashMap<*const [String], &Users> = sets.map(|(users, _)| (Rc::as_ptr(users), users)).collect();
+    let names = |sets: &mut dyn Iterator<Item = &(UserList, bool)>| -> BTreeSet<String> {
+        let lists: HashMap<*const [String], &UserList> = sets.map(|(users, _)| (Rc::as_ptr(users), users)).collect();
         lists.into_values().flat_map(|users| users.iter().cloned()).collect()
     };
     let all = names(&mut of.iter());
@@ -491,7 +491,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::import::instance::{Instance, Part};
+    use crate::import::instance::{Instance, InstancePart};
 
     /// An instance of so many APIs, whose policies all include one fragment, which includes another, and it once more.
     fn sharing(apis: usize, requests: usize) -> Instance {
@@ -505,18 +505,21 @@ mod tests {
         let outer = "<fragment><include-fragment fragment-id=\"G\"/></fragment>";
         for (name, text) in [("f", outer), ("g", &inner)] {
             add(
-                Part::PolicyFragments,
+                InstancePart::PolicyFragments,
                 json!({ "name": name, "properties": { "value": text } }),
             );
         }
         add(
-            Part::Backends,
+            InstancePart::Backends,
             json!({ "name": "b", "properties": { "url": "https://b.example" } }),
         );
         for n in 0..apis {
             let policy = "<policies><inbound><include-fragment fragment-id=\"f\"/></inbound></policies>";
             let id = format!("/apis/a{n}/policies/policy");
-            add(Part::Policies, json!({ "id": id, "properties": { "value": policy } }));
+            add(
+                InstancePart::Policies,
+                json!({ "id": id, "properties": { "value": policy } }),
+            );
         }
         instance
     }
@@ -545,7 +548,7 @@ mod tests {
 
     #[test]
     fn whose_calls_always_go_there_is_known_over_several_sources() {
-        let users = |names: &[&str]| -> Users { names.iter().map(|name| (*name).to_owned()).collect() };
+        let users = |names: &[&str]| -> UserList { names.iter().map(|name| (*name).to_owned()).collect() };
         let (ab, bc) = (users(&["a", "b"]), users(&["b", "c"]));
         for (of, names, always) in [
             (vec![(ab.clone(), true)], "a b", true),

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Ending, Facts};
+use super::{Basis, CauseFacts, FailureMode};
 use crate::model::{
     Stage,
     Suspect::{

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
+use super::KindFacts;
 
 const REFERENCE: &str = "https://learn.microsoft.com/azure/api-management/virtual-network-reference";
 const NSG: &str = "https://learn.microsoft.com/azure/virtual-network/diagnose-network-traffic-filter-problem";

@@ -16,7 +16,7 @@ use tokio::{
     time::Instant as Time,
 };
 
-use super::{Connection, DnsEnd, DnsExchange, Question, random_id};
+use super::{DnsConnection, DnsEnd, DnsExchange, DnsQuestion, random_id};
 use crate::{
     model::Transport,
     net::{
@@ -33,20 +33,20 @@ const MOST: usize = 4;
 const START_SHARE: u32 = 5;
 
 /// When the stages of all connections of one question must be over: their time begins with the first that enters them.
-struct Limits {
+struct StageLimits {
     connect: Time,
     limit: Duration,
     end_of_run: Time,
     reply: OnceLock<Time>,
 }
 
-impl Limits {
+impl StageLimits {
     fn reply(&self) -> Time {
         *self.reply.get_or_init(|| self.end_of_run.min(Time::now() + self.limit))
     }
 }
 
-impl Question {
+impl DnsQuestion {
     /// Asks over one connection, or over further ones where `spare` has sockets for them, until one brings a reply. Where
     /// none does, it is the first of those that got furthest that tells why.
     pub(super) async fn ask_tcp(
@@ -57,7 +57,7 @@ impl Question {
         spare: Option<&Semaphore>,
     ) -> DnsExchange {
         let now = Time::now();
-        let limits = &Limits {
+        let limits = &StageLimits {
             connect: end_of_run.min(now + limit),
             limit,
             end_of_run,
@@ -109,7 +109,7 @@ impl Question {
     }
 
     /// Asks over one connection.
-    async fn ask_once(&self, server: SocketAddr, limits: &Limits) -> DnsExchange {
+    async fn ask_once(&self, server: SocketAddr, limits: &StageLimits) -> DnsExchange {
         let started = Instant::now();
         let mut ignored = Vec::new();
         let (opened, stream) = tcp::connect(server, Manner::default(), limits.connect).await;
@@ -125,7 +125,7 @@ impl Question {
                     Ok(Ok(reply)) => DnsEnd::Answered(self.read(&reply)),
                 };
                 let counted = tcp::account(&stream).await;
-                (Some(Box::new(Connection { opened, counted })), end)
+                (Some(Box::new(DnsConnection { opened, counted })), end)
             }
             None => (None, DnsEnd::NotConnected(opened)),
         };

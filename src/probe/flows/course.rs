@@ -7,11 +7,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::probe::stages::Stages;
+use crate::probe::stages::ProbeContext;
 
 /// The stages of a connection that take time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum ConnectionStage {
     /// It is being opened.
     Connect,
     /// What is said before TLS.
@@ -25,20 +25,20 @@ pub enum Step {
 /// The time limits of connections to one address that run side by side: each stage ends for all of them when its time is
 /// over for the first that entered it, so that several take no longer than one.
 #[derive(Debug)]
-pub struct Clock {
+pub struct StageClock {
     timeout: Duration,
     end: Instant,
     entered: Mutex<[Option<Instant>; 4]>,
 }
 
-impl Clock {
+impl StageClock {
     /// A clock that nobody has started.
-    pub fn new(stages: &Stages) -> Self {
+    pub fn new(stages: &ProbeContext) -> Self {
         Self::within(stages, stages.limits.timeout)
     }
 
     /// The same, where no stage may take longer than this either.
-    pub fn within(stages: &Stages, patience: Duration) -> Self {
+    pub fn within(stages: &ProbeContext, patience: Duration) -> Self {
         Self {
             timeout: stages.limits.timeout.min(patience),
             end: stages.end,
@@ -46,7 +46,7 @@ impl Clock {
         }
     }
 
-    fn enter(&self, step: Step, now: Instant) -> Instant {
+    fn enter(&self, step: ConnectionStage, now: Instant) -> Instant {
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *entered[step as usize].get_or_insert(now);
         self.end.min(first + self.timeout)
@@ -55,38 +55,38 @@ impl Clock {
 
 /// How far one connection is.
 #[derive(Debug)]
-pub struct Course {
-    clock: Arc<Clock>,
+pub struct ConnectionProgress {
+    clock: Arc<StageClock>,
     /// The stage, since when, and until when.
-    now: Mutex<(Step, Instant, Instant)>,
-    near: Option<(Step, u8)>,
+    now: Mutex<(ConnectionStage, Instant, Instant)>,
+    near: Option<(ConnectionStage, u8)>,
 }
 
-impl Course {
+impl ConnectionProgress {
     /// The course of a connection that runs beside no other.
-    pub fn alone(stages: &Stages) -> Self {
-        Self::beside(Arc::new(Clock::new(stages)))
+    pub fn alone(stages: &ProbeContext) -> Self {
+        Self::beside(Arc::new(StageClock::new(stages)))
     }
 
     /// The same, where no stage may take longer than this.
-    pub fn within(stages: &Stages, patience: Duration) -> Self {
-        Self::beside(Arc::new(Clock::within(stages, patience)))
+    pub fn within(stages: &ProbeContext, patience: Duration) -> Self {
+        Self::beside(Arc::new(StageClock::within(stages, patience)))
     }
 
     /// The course of a connection beside others.
-    pub fn beside(clock: Arc<Clock>) -> Self {
+    pub fn beside(clock: Arc<StageClock>) -> Self {
         let now = Instant::now();
-        let until = clock.enter(Step::Connect, now);
+        let until = clock.enter(ConnectionStage::Connect, now);
         Self {
             clock,
-            now: Mutex::new((Step::Connect, now, until)),
+            now: Mutex::new((ConnectionStage::Connect, now, until)),
             near: None,
         }
     }
 
     /// The same, where what is said from this stage on is sent with this time to live.
     #[must_use]
-    pub fn near(self, from: Step, ttl: u8) -> Self {
+    pub fn near(self, from: ConnectionStage, ttl: u8) -> Self {
         Self {
             near: Some((from, ttl)),
             ..self
@@ -100,14 +100,14 @@ impl Course {
     }
 
     /// Enters a stage, and gives the time at which it must be over.
-    pub fn enter(&self, step: Step) -> Instant {
+    pub fn enter(&self, step: ConnectionStage) -> Instant {
         let now = Instant::now();
         let until = self.clock.enter(step, now);
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (step, now, until);
         until
     }
 
-    fn stage(&self) -> (Step, Instant, Instant) {
+    fn stage(&self) -> (ConnectionStage, Instant, Instant) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +119,7 @@ impl Course {
     /// Whether it has waited so long for an answer to what we said.
     pub fn is_mute(&self, now: Instant, patience: Duration) -> bool {
         let (step, since, _) = self.stage();
-        step != Step::Connect && now.duration_since(since) >= patience
+        step != ConnectionStage::Connect && now.duration_since(since) >= patience
     }
 
     /// Whether its last stage was over before it had half of its time: its silence says nothing.

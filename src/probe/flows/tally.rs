@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{EarlierResult, Flows, MOST, Showing, Shown};
+use super::{EarlierResult, Flows, FlowsSoFar, MOST, Showing};
 use crate::{
     model::{Need, Transport},
     plan::Endpoint,
@@ -14,7 +14,7 @@ const SMALL: usize = 2;
 
 /// The connections to one address so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
+pub(super) struct AddressTally {
     started: usize,
     running: usize,
     proved: usize,
@@ -27,7 +27,7 @@ pub(super) struct Tally {
     small: usize,
 }
 
-impl Tally {
+impl AddressTally {
     /// Those to an address that are over.
     pub(super) fn of(flows: &Flows, endpoint: &Endpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
         let mut tally = Self::default();
@@ -103,13 +103,13 @@ impl Tally {
     }
 
     /// What this address adds to what the run has shown.
-    pub(super) fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> Shown {
+    pub(super) fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> FlowsSoFar {
         let contradicts = match flows.known.get(&endpoint.id) {
             Some(EarlierResult::Proves) => self.proved == 0 && self.fails(flows, waited),
             Some(EarlierResult::Fails) => self.proved > 0,
             Some(EarlierResult::Differs) | None => false,
         };
-        Shown {
+        FlowsSoFar {
             open: contradicts,
             differ: endpoint.need != Need::Documented && self.shows_both(flows, waited),
         }

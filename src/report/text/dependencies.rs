@@ -10,7 +10,7 @@ use crate::{
     model::{Cause, Endpoint, Need, Report},
     report::{
         Detail,
-        view::{self, DependencyGroup, Status},
+        view::{self, DependencyGroup, GroupStatus},
     },
     text::{columns, shorten, style, words},
 };
@@ -32,7 +32,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
         .map(|g| columns(g.title))
         .max()
         .unwrap_or(0);
-    let table = Table {
+    let table = DependencyTable {
         explained,
         title_width: widest.min(page.measure() - TITLE - 24),
     };
@@ -46,7 +46,9 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
         }
         if !folded.is_empty() {
             let all = if folded.len() == groups.len() { "all " } else { "" };
-            let line = StyledLine::at(2).styled(style::GOOD, Status::Ok.as_str()).to(TITLE);
+            let line = StyledLine::at(2)
+                .styled(style::GOOD, GroupStatus::Ok.as_str())
+                .to(TITLE);
             page.line(line.text(&format!("{all}{}", words::count(folded.len(), "dependency"))));
         }
     }
@@ -54,16 +56,16 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
 
 /// Whether a dependency shares its line: an optional one that is well.
 fn is_folded(need: Need, detail: Detail, group: &DependencyGroup) -> bool {
-    need == Need::Feature && detail < Detail::Everything && group.status() == Status::Ok && !group.is_negative()
+    need == Need::Feature && detail < Detail::Everything && group.status() == GroupStatus::Ok && !group.is_negative()
 }
 
-struct Table<'a> {
+struct DependencyTable<'a> {
     /// Endpoint ids to the number of their finding.
     explained: HashMap<&'a str, usize>,
     title_width: usize,
 }
 
-impl Table<'_> {
+impl DependencyTable<'_> {
     fn row(&self, page: &mut TextPage, group: &DependencyGroup) {
         let status = group.status();
         let style = style(status);
@@ -106,7 +108,7 @@ impl Table<'_> {
     fn details(&self, page: &mut TextPage, group: &DependencyGroup) {
         let silent = |e: &&Endpoint| {
             let explained = self.explained.contains_key(e.id.as_str());
-            view::status(e) == Status::NotTested || (explained && view::status(e) == Status::Blocked)
+            view::status(e) == GroupStatus::NotTested || (explained && view::status(e) == GroupStatus::Blocked)
         };
         let told: Vec<&Endpoint> = group.unwell().filter(|e| !silent(e)).collect();
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
@@ -124,10 +126,12 @@ impl Table<'_> {
 }
 
 /// The style that repeats what a status says.
-pub(super) fn style(status: Status) -> Style {
+pub(super) fn style(status: GroupStatus) -> Style {
     match status {
-        Status::Blocked | Status::Open => style::BAD,
-        Status::Unproven | Status::Incomplete | Status::NotTested | Status::Degraded => style::DOUBTFUL,
-        Status::Ok => style::GOOD,
+        GroupStatus::Blocked | GroupStatus::Open => style::BAD,
+        GroupStatus::Unproven | GroupStatus::Incomplete | GroupStatus::NotTested | GroupStatus::Degraded => {
+            style::DOUBTFUL
+        }
+        GroupStatus::Ok => style::GOOD,
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     model::{Endpoint, Need, Report},
     report::{
         Detail,
-        view::{self, Status},
+        view::{self, GroupStatus},
     },
     text::{columns, shorten, style},
 };
@@ -25,7 +25,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     let is_shown = |endpoint: &&Endpoint| {
         let status = view::status(endpoint);
         detail == Detail::Everything
-            || (endpoint.need != Need::Documented && !matches!(status, Status::Ok | Status::NotTested))
+            || (endpoint.need != Need::Documented && !matches!(status, GroupStatus::Ok | GroupStatus::NotTested))
     };
     if !report.endpoints.iter().any(|endpoint| is_shown(&endpoint)) {
         return;

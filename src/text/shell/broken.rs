@@ -4,16 +4,16 @@ use super::Shell;
 use crate::text::columns;
 
 /// A piece of a command that stays on one line if it can.
-struct Piece {
+struct CommandPiece {
     text: String,
-    end: End,
+    end: PieceEnd,
     /// Whether it is an option: the best place to break is before one.
     is_option: bool,
 }
 
 /// How a line may end behind a piece.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum PieceEnd {
     /// Between words: a space, or the sign that the line goes on.
     Word,
     /// Inside quoted JSON, where white space means nothing.
@@ -33,10 +33,10 @@ pub fn broken(command: &str, first: usize, indent: usize, width: usize, shell: S
     let mut text = String::new();
     // The quote that is open where the text begins.
     let mut quote = None;
-    let mut before: Option<End> = None;
+    let mut before: Option<PieceEnd> = None;
     let pieces = pieces(command);
     for (at, piece) in pieces.iter().enumerate() {
-        let space = if before == Some(End::Word) { " " } else { "" };
+        let space = if before == Some(PieceEnd::Word) { " " } else { "" };
         // An option stays with its values, where one line holds them.
         let values = pieces[at + 1..].iter().take_while(|next| !next.is_option);
         let whole: usize = values.map(|value| 1 + columns(&value.text)).sum::<usize>() + columns(&piece.text);
@@ -47,8 +47,8 @@ pub fn broken(command: &str, first: usize, indent: usize, width: usize, shell: S
         };
         if let Some(end) = before.filter(|_| taken + columns(&text) + 1 + wanted > width) {
             let tail = match end {
-                End::Word => format!(" {}", shell.continuation()),
-                End::Json => String::new(),
+                PieceEnd::Word => format!(" {}", shell.continuation()),
+                PieceEnd::Json => String::new(),
             };
             quote = open_quote(&text, quote);
             lines.push(format!("{start}{text}{tail}"));
@@ -82,14 +82,16 @@ fn open_quote(text: &str, before: Option<char>) -> Option<char> {
     })
 }
 
-fn pieces(command: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
+fn pieces(command: &str) -> Vec<CommandPiece> {
+    let mut pieces: Vec<CommandPiece> = Vec::new();
     let mut text = String::new();
     let mut quote = None;
     let mut push = |text: &mut String, end| {
-        let follows_word = pieces.last().is_none_or(|piece: &Piece| piece.end == End::Word);
+        let follows_word = pieces
+            .last()
+            .is_none_or(|piece: &CommandPiece| piece.end == PieceEnd::Word);
         let is_option = follows_word && (text.starts_with('-') || text == "|" || text == "||");
-        pieces.push(Piece {
+        pieces.push(CommandPiece {
             text: std::mem::take(text),
             end,
             is_option,
@@ -99,18 +101,18 @@ fn pieces(command: &str) -> Vec<Piece> {
     while let Some(c) = chars.next() {
         if c == ' ' && quote.is_none() {
             if !text.is_empty() {
-                push(&mut text, End::Word);
+                push(&mut text, PieceEnd::Word);
             }
             continue;
         }
         quote = open_quote(c.encode_utf8(&mut [0; 4]), quote);
         text.push(c);
         if c == ',' && quote == Some('\'') && matches!(chars.peek(), Some('"' | '{')) {
-            push(&mut text, End::Json);
+            push(&mut text, PieceEnd::Json);
         }
     }
     if !text.is_empty() {
-        push(&mut text, End::Word);
+        push(&mut text, PieceEnd::Word);
     }
     pieces
 }

@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{
     model::Transport,
-    net::dns::{DnsEnd, Question},
+    net::dns::{DnsEnd, DnsQuestion},
 };
 
 /// How long one name server has to answer.
@@ -20,13 +20,13 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const REPETITIONS: usize = 5;
 
 /// The lookup of one client, which asks one host only.
-pub(super) struct Lookup {
+pub(super) struct HostLookup {
     name_servers: Arc<[SocketAddr]>,
     /// What was found: requests that begin at once wait for one answer.
     known: Arc<OnceCell<Vec<IpAddr>>>,
 }
 
-impl Lookup {
+impl HostLookup {
     /// A lookup that asks these, in turn; without any, names lead nowhere.
     pub(super) fn new(name_servers: &[SocketAddr]) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Lookup {
     }
 }
 
-impl Resolve for Lookup {
+impl Resolve for HostLookup {
     fn resolve(&self, name: Name) -> Resolving {
         let (servers, known) = (Arc::clone(&self.name_servers), Arc::clone(&self.known));
         Box::pin(async move {
@@ -52,7 +52,7 @@ impl Resolve for Lookup {
 
 /// The first server that has addresses for the name decides.
 async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr>, String> {
-    let question = Question::new(host, false).ok_or_else(|| format!("{host} is not a valid DNS name"))?;
+    let question = DnsQuestion::new(host, false).ok_or_else(|| format!("{host} is not a valid DNS name"))?;
     for server in name_servers {
         let end = tokio::time::Instant::from(Instant::now() + TIMEOUT);
         let spare = Semaphore::new(REPETITIONS);

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{
     API_VERSION, Errand,
-    session::{Session, Trouble},
+    session::{ManagementSession, Trouble},
 };
-use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Until};
+use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Cutoff};
 
 /// What came of asking the instance itself.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(crate) fn check<'a>(
     errand: &Errand<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
-    until: &Until,
+    until: &Cutoff,
 ) -> Checked {
     let undumpable = Undumpable::new();
     let checked = RefCell::new(Checked::default());
@@ -61,11 +61,11 @@ async fn check_all<'a>(
     errand: &Errand<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
-    until: &Until,
+    until: &Cutoff,
     checked: &RefCell<Checked>,
 ) {
     let id = errand.service.as_str();
-    let session = match Session::open(errand, vantage, until).await {
+    let session = match ManagementSession::open(errand, vantage, until).await {
         Ok(session) => session,
         Err(trouble) => {
             checked.borrow_mut().why = Some(trouble.to_string());

@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 
 use super::{
     API_VERSION, ResourceId,
-    session::{Reason, Session, Trouble},
+    session::{ManagementSession, Reason, Trouble},
 };
 use crate::{
-    azure::json::Kind,
-    import::instance::{self, Part},
+    azure::json::DocumentKind,
+    import::instance::{self, InstancePart},
 };
 
 /// One document of an instance.
@@ -21,12 +21,12 @@ pub(super) enum What {
     /// What Azure lists as its outbound dependencies.
     Dependencies,
     /// The instance itself, or one of its lists.
-    Part(Part),
+    Part(InstancePart),
 }
 
 /// What came so far. It is filled as answers come: the end of the time may come first.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(super) struct GatheredDocuments {
     /// Answers, each with the id of the API or product that it is of, where it is of one. Pages stand in their order.
     pub answers: Vec<(What, String, String)>,
     /// What went wrong.
@@ -40,14 +40,14 @@ impl What {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         [Self::Status, Self::Dependencies]
             .into_iter()
-            .chain(Part::ALL.map(Self::Part))
+            .chain(InstancePart::ALL.map(Self::Part))
     }
 
     /// Within a sentence.
     pub(super) fn what(self) -> &'static str {
         match self {
-            Self::Status => Kind::NetworkStatus.what(),
-            Self::Dependencies => Kind::Dependencies.what(),
+            Self::Status => DocumentKind::NetworkStatus.what(),
+            Self::Dependencies => DocumentKind::Dependencies.what(),
             Self::Part(part) => part.what(),
         }
     }
@@ -78,22 +78,22 @@ impl What {
 }
 
 /// Asks for all of them.
-pub(super) async fn gather(session: &Session, service: &ResourceId, gathered: &RefCell<Gathered>) {
+pub(super) async fn gather(session: &ManagementSession, service: &ResourceId, gathered: &RefCell<GatheredDocuments>) {
     join_all(What::all().map(|what| one(session, service, what, gathered))).await;
 }
 
-async fn one(session: &Session, service: &ResourceId, what: What, gathered: &RefCell<Gathered>) {
+async fn one(session: &ManagementSession, service: &ResourceId, what: What, gathered: &RefCell<GatheredDocuments>) {
     let mut scopes = Vec::new();
     let keep = |answer: String| {
         if let What::Part(part) = what
-            && Part::WITH_POLICIES.contains(&part)
+            && InstancePart::WITH_POLICIES.contains(&part)
         {
             scopes.extend(instance::scopes(part, &answer));
         }
         gathered.borrow_mut().answers.push((what, String::new(), answer));
     };
     let came = match what {
-        What::Part(Part::Service) | What::Status => {
+        What::Part(InstancePart::Service) | What::Status => {
             let document = session.document(&what.path(service)).await;
             document.and_then(|found| found.map(keep).ok_or(Trouble::Refused(404, Reason::default())))
         }
@@ -107,8 +107,8 @@ async fn one(session: &Session, service: &ResourceId, what: What, gathered: &Ref
 }
 
 /// The policies of one API or product; most have none.
-async fn policies(session: &Session, scope: &str, gathered: &RefCell<Gathered>) {
-    let what = What::Part(Part::Policies);
+async fn policies(session: &ManagementSession, scope: &str, gathered: &RefCell<GatheredDocuments>) {
+    let what = What::Part(InstancePart::Policies);
     let keep = |answer| gathered.borrow_mut().answers.push((what, scope.to_owned(), answer));
     let path = format!("{scope}/policies?api-version={API_VERSION}");
     if let Err(trouble) = session.pages(&path, keep).await {

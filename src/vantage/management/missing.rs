@@ -5,7 +5,7 @@ use super::{
     documents::What,
     session::{self, Reason, Trouble},
 };
-use crate::{azure::Cloud, import::instance::Part, text::words, vantage::http::Failure};
+use crate::{azure::Cloud, import::instance::InstancePart, text::words, vantage::http::RequestFailure};
 
 /// One sentence for each reason why something is missing: as a rule there is one for all of it.
 pub(super) fn notices(
@@ -16,7 +16,7 @@ pub(super) fn notices(
     cloud: Cloud,
 ) -> Vec<String> {
     let absent = |(what, trouble): &(What, Trouble)| {
-        *what == What::Part(Part::Service) && matches!(trouble, Trouble::Refused(404, _))
+        *what == What::Part(InstancePart::Service) && matches!(trouble, Trouble::Refused(404, _))
     };
     // Where something did come, the instance is there.
     if nothing_came && failures.iter().any(absent) {
@@ -60,7 +60,7 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
     match trouble {
         Trouble::Unasked(failure) => {
             let trust = match failure {
-                Failure::Untrusted(_) => {
+                RequestFailure::Untrusted(_) => {
                     ", so the token was not sent; if the network inspects TLS to this host, pass its CA with \
                      --management-ca-file to trust it with the token"
                 }
@@ -182,7 +182,7 @@ mod tests {
         };
         let said = notices(
             false,
-            vec![refused(Part::Loggers), refused(Part::Backends)],
+            vec![refused(InstancePart::Loggers), refused(InstancePart::Backends)],
             &[],
             &service,
             Cloud::Public,
@@ -198,8 +198,11 @@ mod tests {
             assert!(said.contains(words), "{words}: {said}");
         }
         let gone = vec![
-            refused(Part::Loggers),
-            (What::Part(Part::Service), Trouble::Refused(404, Reason::default())),
+            refused(InstancePart::Loggers),
+            (
+                What::Part(InstancePart::Service),
+                Trouble::Refused(404, Reason::default()),
+            ),
         ];
         let said = notices(true, gone, &[], &service, Cloud::Public);
         assert!(said.len() == 1 && said[0].contains("there is no instance"), "{said:?}");

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use tokio::join;
 
-use super::session::{Reason, Session, Trouble};
+use super::session::{ManagementSession, Reason, Trouble};
 use crate::{
     import::{
         instance::Location,
@@ -22,11 +22,11 @@ const SCALE_SET: &str = "2018-10-01";
 
 /// What the management endpoint says of the network.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Network {
+pub(crate) struct NetworkConfig {
     /// The rules of this VM's network interface.
-    pub security: Option<Security>,
+    pub security: Option<NsgDocuments>,
     /// Its routes.
-    pub routes: Option<Ways>,
+    pub routes: Option<RouteDocuments>,
     /// The service tags.
     pub tags: Option<String>,
     /// What guards this VM and the instance.
@@ -35,7 +35,7 @@ pub(crate) struct Network {
 
 /// Rules of security groups.
 #[derive(Debug, Clone)]
-pub(crate) enum Security {
+pub(crate) enum NsgDocuments {
     /// As Azure applies them.
     Effective(String),
     /// As they are configured, group by group.
@@ -44,7 +44,7 @@ pub(crate) enum Security {
 
 /// Routes.
 #[derive(Debug, Clone)]
-pub(crate) enum Ways {
+pub(crate) enum RouteDocuments {
     /// As Azure applies them.
     Effective(String),
     /// As they are configured.
@@ -58,14 +58,19 @@ pub(crate) enum Ways {
 
 /// What is collected: it is filled as answers come, since the end of the time may come first.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub network: Network,
+pub(super) struct CollectedNetwork {
+    pub network: NetworkConfig,
     /// What is missing, a sentence each.
     pub notices: Vec<String>,
 }
 
 /// Asks for the network interface of this VM, for what guards it, and for the service tags.
-pub(super) async fn here(session: &Session, machine: &Identity, region: Option<&str>, found: &RefCell<Found>) {
+pub(super) async fn here(
+    session: &ManagementSession,
+    machine: &Identity,
+    region: Option<&str>,
+    found: &RefCell<CollectedNetwork>,
+) {
     let tags = tags(session, machine, region, found);
     let rules = async {
         match card(session, machine).await {
@@ -80,7 +85,12 @@ pub(super) async fn here(session: &Session, machine: &Identity, region: Option<&
 }
 
 /// The service tags, of which this region's are a part: the list is of the whole cloud, whatever region is named.
-async fn tags(session: &Session, machine: &Identity, region: Option<&str>, found: &RefCell<Found>) {
+async fn tags(
+    session: &ManagementSession,
+    machine: &Identity,
+    region: Option<&str>,
+    found: &RefCell<CollectedNetwork>,
+) {
     let (Some(region), Some(subscription)) = (region, machine.subscription()) else {
         return;
     };
@@ -97,7 +107,7 @@ async fn tags(session: &Session, machine: &Identity, region: Option<&str>, found
 }
 
 /// The interface that this VM's traffic leaves by.
-async fn card(session: &Session, machine: &Identity) -> Result<Card, String> {
+async fn card(session: &ManagementSession, machine: &Identity) -> Result<Card, String> {
     let id = &machine.resource;
     let refused = |what: &str, scope: &str, trouble: &Trouble| {
         format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
@@ -136,7 +146,7 @@ fn is_of_scale_set(card: &str) -> bool {
 }
 
 /// The rules and routes of an interface: the effective ones where the identity may ask for them, else the configured ones.
-async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
+async fn rules(session: &ManagementSession, card: Card, found: &RefCell<CollectedNetwork>) {
     let effective = async |what: &str| {
         if is_of_scale_set(&card.id) {
             return Err("Azure provides none for VMs of a scale set".to_string());
@@ -167,7 +177,7 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
             .into_iter()
             .filter_map(|(place, group)| Some((place, group?)))
             .collect();
-        (!groups.is_empty()).then_some(Security::Configured(groups))
+        (!groups.is_empty()).then_some(NsgDocuments::Configured(groups))
     };
     let ways = async {
         if routes.is_ok() {
@@ -176,7 +186,7 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
         let table = read(session, guards.route_table.as_deref(), whole);
         let network = read(session, Some(guards.network()).filter(|id| !id.is_empty()), whole);
         let (table, network) = join!(table, network);
-        (table.is_some() || network.is_some()).then_some(Ways::Configured { table, network })
+        (table.is_some() || network.is_some()).then_some(RouteDocuments::Configured { table, network })
     };
     let (configured, ways) = join!(configured, ways);
     let mut found = found.borrow_mut();
@@ -193,13 +203,18 @@ async fn rules(session: &Session, card: Card, found: &RefCell<Found>) {
              --effective-nsg and --effective-routes"
         ));
     }
-    found.network.security = security.ok().map(Security::Effective).or(configured);
-    found.network.routes = routes.ok().map(Ways::Effective).or(ways);
+    found.network.security = security.ok().map(NsgDocuments::Effective).or(configured);
+    found.network.routes = routes.ok().map(RouteDocuments::Effective).or(ways);
     found.network.subnets.here = subnet.map(|subnet| (card.clone(), subnet));
 }
 
 /// Asks for the instance's own subnet, where it is another than this VM's, and for the service endpoint policies of either.
-pub(super) async fn there(session: &Session, locations: &[Location], region: Option<&str>, found: &RefCell<Found>) {
+pub(super) async fn there(
+    session: &ManagementSession,
+    locations: &[Location],
+    region: Option<&str>,
+    found: &RefCell<CollectedNetwork>,
+) {
     let here = found
         .borrow()
         .network
@@ -257,7 +272,7 @@ pub(super) async fn there(session: &Session, locations: &[Location], region: Opt
 }
 
 /// A resource that is only of use where it can be read.
-async fn read<T>(session: &Session, id: Option<&str>, parse: fn(&str) -> Option<T>) -> Option<T> {
+async fn read<T>(session: &ManagementSession, id: Option<&str>, parse: fn(&str) -> Option<T>) -> Option<T> {
     let path = format!("{}?api-version={NETWORK}", id?);
     parse(&session.document(&path).await.ok()??)
 }

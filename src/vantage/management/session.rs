@@ -21,8 +21,8 @@ use crate::{
     text::{one_line, words},
     vantage::{
         Vantage,
-        http::{Client, Failure, Reply},
-        until::Until,
+        http::{ApiReply, Client, RequestFailure},
+        until::Cutoff,
     },
 };
 
@@ -46,7 +46,7 @@ pub(super) const LONGEST_MESSAGE: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// There is no answer at all.
-    Unasked(Failure),
+    Unasked(RequestFailure),
     /// There is no token.
     NoToken(String),
     /// A status other than 200, and what Azure says of it.
@@ -126,7 +126,7 @@ impl fmt::Display for Trouble {
 }
 
 /// An open conversation.
-pub(super) struct Session {
+pub(super) struct ManagementSession {
     client: Client,
     base: String,
     token: Token,
@@ -136,9 +136,9 @@ pub(super) struct Session {
     end: Instant,
 }
 
-impl Session {
+impl ManagementSession {
     /// Gets a token for the cloud's management endpoint, and is ready to ask.
-    pub(super) async fn open(errand: &Errand<'_>, vantage: &Vantage, until: &Until) -> Result<Self, Trouble> {
+    pub(super) async fn open(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> Result<Self, Trouble> {
         let base = base(vantage.cloud);
         let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(Trouble::Unasked)?;
         let end = until.end().into();
@@ -216,7 +216,7 @@ impl Session {
     }
 
     /// One answer. A request that is put off is made again, as often as there are [`TRIES`] and time.
-    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
+    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, Trouble> {
         // The token must go nowhere else, wherever a document or an answer leads.
         if !is_below(url, &self.base) {
             return Err(Trouble::Astray);
@@ -243,8 +243,8 @@ impl Session {
         Err(Trouble::Endless)
     }
 
-    async fn ask_once(&self, method: Method, url: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
-        let silent = |_| Trouble::Unasked(Failure::Silent);
+    async fn ask_once(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, Trouble> {
+        let silent = |_| Trouble::Unasked(RequestFailure::Silent);
         let _turn = self.turns.acquire().await.map_err(silent)?;
         sleep_until(self.not_before.get()).await;
         let mut headers = HeaderMap::from_iter([(AUTHORIZATION, self.token.header())]);
@@ -263,11 +263,11 @@ impl Session {
     }
 
     /// The same without the token: an endpoint may send back what it was sent.
-    fn clean(&self, failure: Failure) -> Failure {
+    fn clean(&self, failure: RequestFailure) -> RequestFailure {
         match failure {
-            Failure::Silent => Failure::Silent,
-            Failure::Untrusted(why) => Failure::Untrusted(self.token.cut_out_of(&why)),
-            Failure::Other(why) => Failure::Other(self.token.cut_out_of(&why)),
+            RequestFailure::Silent => RequestFailure::Silent,
+            RequestFailure::Untrusted(why) => RequestFailure::Untrusted(self.token.cut_out_of(&why)),
+            RequestFailure::Other(why) => RequestFailure::Other(self.token.cut_out_of(&why)),
         }
     }
 }
@@ -277,7 +277,7 @@ pub(super) fn base(cloud: Cloud) -> String {
     format!("https://{}", cloud.management_host())
 }
 
-fn refused(reply: &Reply) -> Trouble {
+fn refused(reply: &ApiReply) -> Trouble {
     Trouble::Refused(reply.status, Reason::of(&reply.body))
 }
 
@@ -301,7 +301,7 @@ fn next_link(page: &str) -> Result<Option<String>, Trouble> {
 /// Reads an answer as one that refuses and as a page of a list: what is said of the first, and where the second leads.
 pub(super) fn read(body: &str, base: &str) -> (String, Option<String>) {
     let next = next_link(body).ok().flatten().filter(|link| is_below(link, base));
-    (refused(&Reply::of(400, body)).to_string(), next)
+    (refused(&ApiReply::of(400, body)).to_string(), next)
 }
 
 /// Whether a link leads to the same endpoint: the token must go nowhere else.
@@ -353,7 +353,7 @@ mod tests {
         #[test]
         fn any_answer_is_read_without_panic(body: String, status in 100_u16..600) {
             let _ = next_link(&body);
-            let _ = refused(&Reply::of(status, &body)).to_string();
+            let _ = refused(&ApiReply::of(status, &body)).to_string();
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::session::{LIMIT, LONGEST_MESSAGE};
 use crate::{
     text::one_line,
-    vantage::{http::Failure, metadata, secret::Secret},
+    vantage::{http::RequestFailure, metadata, secret::Secret},
 };
 
 /// The version of the identity service, the only one
@@ -78,8 +78,8 @@ pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) 
                 pause *= 2;
             }
             Ok((status, body)) => return read_token(status, &body, identity),
-            Err(Failure::Silent) => break,
-            Err(Failure::Untrusted(why) | Failure::Other(why)) => {
+            Err(RequestFailure::Silent) => break,
+            Err(RequestFailure::Untrusted(why) | RequestFailure::Other(why)) => {
                 return Err(format!("the metadata service gave no token ({why})"));
             }
         }
@@ -96,7 +96,7 @@ pub(crate) fn is_in(answer: &[u8]) -> bool {
 fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Token, String> {
     /// Borrowed, so that no copy is left behind.
     #[derive(Deserialize)]
-    struct Answer<'a> {
+    struct TokenResponse<'a> {
         access_token: &'a str,
     }
     match status {
@@ -104,7 +104,7 @@ fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Toke
         400 => return Err(no_identity(body, identity)),
         status => return Err(format!("the metadata service gave no token (HTTP {status})")),
     }
-    serde_json::from_slice::<Answer<'_>>(body.bytes())
+    serde_json::from_slice::<TokenResponse<'_>>(body.bytes())
         .ok()
         .and_then(|answer| Token::new(answer.access_token))
         .ok_or_else(|| "what answered instead of the metadata service sent no token".into())
@@ -114,10 +114,10 @@ fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Toke
 /// may change, so that the sentence is shown and decides nothing.
 fn no_identity(body: &Secret, identity: Option<&str>) -> String {
     #[derive(Deserialize)]
-    struct Answer {
+    struct ErrorResponse {
         error_description: String,
     }
-    let said = serde_json::from_slice::<Answer>(body.bytes())
+    let said = serde_json::from_slice::<ErrorResponse>(body.bytes())
         .ok()
         .map(|answer| format!(": \"{}\"", one_line(&answer.error_description, LONGEST_MESSAGE)))
         .unwrap_or_default();

@@ -196,7 +196,7 @@ fn statuses_are_read_without_their_region() {
             { "name": "apirpsqlone1.database.windows.net", "status": "failure", "resourceType": "SQLDatabase", "isOptional": false },
         ])
         .to_string(),
-        Kind::NetworkStatus,
+        DocumentKind::NetworkStatus,
     );
     assert_eq!(reference.targets.len(), 2);
     assert!(
@@ -204,7 +204,7 @@ fn statuses_are_read_without_their_region() {
         "{:?}",
         reference.notices
     );
-    let list = imported(STATUS_LIST, Kind::NetworkStatus);
+    let list = imported(STATUS_LIST, DocumentKind::NetworkStatus);
     assert_eq!(list.targets, reference.targets);
     assert_eq!(
         list.view.locations[0].statuses[1]
@@ -227,9 +227,9 @@ Name                              Status  Error ResourceType IsOptional
 apimstone1.blob.core.windows.net  success       BlobStorage       False
 apirpsqlone1.database.windows.net failure       SQLDatabase       False
 ";
-    assert_eq!(imported(table, Kind::NetworkStatus).targets, reference.targets);
+    assert_eq!(imported(table, DocumentKind::NetworkStatus).targets, reference.targets);
     let yaml = "- location: West Europe\n  networkStatus:\n    connectivityStatus:\n    - isOptional: false\n      name: apimstone1.blob.core.windows.net\n      resourceType: BlobStorage\n      status: success\n    - isOptional: false\n      name: apirpsqlone1.database.windows.net\n      resourceType: SQLDatabase\n      status: failure\n    dnsServers:\n    - 168.63.129.16\n";
-    let yaml = imported(yaml, Kind::NetworkStatus);
+    let yaml = imported(yaml, DocumentKind::NetworkStatus);
     assert_eq!(yaml.targets, reference.targets);
     assert_eq!(yaml.view.locations[0].region.as_deref(), Some("westeurope"));
     assert_eq!(yaml.notices, Vec::<String>::new());
@@ -241,7 +241,7 @@ fn dependencies_are_read_in_every_form() {
         { "category": "Azure SQL", "endpoints": [{ "domainName": "apirpsqlone1.database.windows.net", "endpointDetails": [{ "port": 1433, "region": "West US" }] }] },
         { "category": "Azure Storage", "endpoints": [{ "domainName": "apimstone1.blob.core.windows.net", "endpointDetails": [{ "port": 443 }] }] },
     ], "nextLink": "" });
-    let reference = imported(&page.to_string(), Kind::Dependencies);
+    let reference = imported(&page.to_string(), DocumentKind::Dependencies);
     assert_eq!((reference.targets.len(), reference.next.as_deref()), (2, None));
     let yaml = "value:\n- category: Azure SQL\n  endpoints:\n  - domainName: apirpsqlone1.database.windows.net\n    endpointDetails:\n    - port: 1433\n      region: West US\n- category: Azure Storage\n  endpoints:\n  - domainName: apimstone1.blob.core.windows.net\n    endpointDetails:\n    - port: 443\n";
     for text in [
@@ -250,16 +250,20 @@ fn dependencies_are_read_in_every_form() {
         json!({ "StatusCode": 200, "Content": page.to_string() }).to_string(),
         yaml.into(),
     ] {
-        assert_eq!(imported(&text, Kind::Dependencies).targets, reference.targets, "{text}");
+        assert_eq!(
+            imported(&text, DocumentKind::Dependencies).targets,
+            reference.targets,
+            "{text}"
+        );
     }
     // One category alone is not the whole, and none of it is wrong.
     assert_eq!(
-        imported(&page["value"][0].to_string(), Kind::Dependencies).targets,
+        imported(&page["value"][0].to_string(), DocumentKind::Dependencies).targets,
         reference.targets[..1]
     );
     // Without categories hosts and ports stand.
     let endpoints = json!([page["value"][0]["endpoints"][0], page["value"][1]["endpoints"][0]]);
-    let bare = imported(&endpoints.to_string(), Kind::Dependencies);
+    let bare = imported(&endpoints.to_string(), DocumentKind::Dependencies);
     let places = |document: &ImportedDocument| {
         document
             .targets
@@ -285,8 +289,8 @@ fn an_empty_list_is_taken_and_said() {
             notices(NetworkRules::new(Some(security(bytes)), None, None)),
             notices(NetworkRules::new(None, Some(routes(bytes)), None)),
             notices(NetworkRules::new(None, None, Some(tags(bytes)))),
-            imported(empty, Kind::NetworkStatus).notices,
-            imported(empty, Kind::Dependencies).notices,
+            imported(empty, DocumentKind::NetworkStatus).notices,
+            imported(empty, DocumentKind::Dependencies).notices,
         ] {
             assert_eq!(said.len(), 1, "{empty}: {said:?}");
         }

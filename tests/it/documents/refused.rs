@@ -239,7 +239,8 @@ fn a_document_of_another_flag_says_which() {
 fn what_leaves_something_out_is_refused() {
     let nsg = |document: &str| SecurityRules::parse(document.as_bytes()).unwrap_err();
     let table = |document: &str| Routes::parse(document.as_bytes()).unwrap_err();
-    let status = |document: &str| ImportedDocument::read(document, "file", Kind::NetworkStatus, None).unwrap_err();
+    let status =
+        |document: &str| ImportedDocument::read(document, "file", DocumentKind::NetworkStatus, None).unwrap_err();
     let rule = r#"{"name": "r", "priority": 1, "direction": "Outbound", "access": "Allow", "protocol": "All", "sourceAddressPrefix": "*",
         "destinationAddressPrefix": "*", "destinationPortRange": "80"}"#;
     let route = r#"{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet"}"#;

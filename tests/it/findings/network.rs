@@ -9,7 +9,7 @@ use std::{
 
 use apim_probe::{
     azure::Cloud,
-    catalog::{Catalog, File, load},
+    catalog::{Catalog, CatalogFile, load},
     diagnosis::{
         Diagnosis, diagnose,
         findings::root_causes,
@@ -18,7 +18,7 @@ use apim_probe::{
     import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
     model::{Finding, Protocol, Tier, Vnet},
     network::{NetworkRules, Origin, Predictions, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{Destination, Endpoint, Plan, Scope, Selection, Values},
+    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
     probe::{
         Run,
         clock::Measured,
@@ -116,7 +116,7 @@ impl Network {
                 values.add(name, [value.to_string()]);
             }
         }
-        let scope = Scope {
+        let scope = PlanScope {
             cloud: self.cloud,
             region: self.region.map(str::to_string),
             vnet: None,
@@ -148,7 +148,7 @@ impl Network {
 
     /// With more entries in the catalog.
     pub(super) fn overlaid(mut self, yaml: &str) -> Self {
-        let file = File {
+        let file = CatalogFile {
             name: "overlay".into(),
             bytes: yaml.as_bytes().to_vec(),
         };
@@ -295,7 +295,7 @@ impl Network {
                 continue;
             }
             let fault = self.fault_of(endpoint);
-            let by_name = endpoint.destination == Destination::Name;
+            let by_name = endpoint.destination == DialTarget::Name;
             let host = self
                 .shared
                 .iter()

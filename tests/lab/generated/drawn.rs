@@ -7,7 +7,7 @@ use std::{
 
 use apim_probe::{
     model::{Path, Transport},
-    plan::{Destination, Endpoint, Plan},
+    plan::{DialTarget, Endpoint, Plan},
 };
 use apim_probe_lab::{
     Chances, Network, ROUTER,
@@ -60,7 +60,7 @@ impl Drawn {
     /// The network of this seed.
     pub(super) fn of(seed: u64, plan: &Plan) -> Self {
         let dialled = |endpoint: &&Endpoint| {
-            endpoint.untested.is_none() && !matches!(endpoint.destination, Destination::NameServer(_))
+            endpoint.untested.is_none() && !matches!(endpoint.destination, DialTarget::NameServer(_))
         };
         let endpoints: Vec<&Endpoint> = plan.endpoints.iter().filter(dialled).collect();
         let mut drawn = Self {
@@ -347,7 +347,7 @@ impl Drawn {
     }
 
     fn with_names(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
-        if chosen.destination != Destination::Name {
+        if chosen.destination != DialTarget::Name {
             return self.on_the_way(chances, endpoints, chosen);
         }
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
@@ -356,7 +356,7 @@ impl Drawn {
         }
         let named: BTreeSet<String> = reached(endpoints, chosen, reach)
             .iter()
-            .filter(|endpoint| endpoint.destination == Destination::Name)
+            .filter(|endpoint| endpoint.destination == DialTarget::Name)
             .map(|endpoint| endpoint.host.to_ascii_lowercase())
             .collect();
         let at = |address: &str| Answer {
@@ -552,7 +552,7 @@ fn of_host<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint) -> Vec<&'a Endpoin
 /// Where an endpoint is: its name, or each of its addresses.
 fn hosts(endpoint: &Endpoint) -> Vec<String> {
     match &endpoint.destination {
-        Destination::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
+        DialTarget::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
         _ => vec![endpoint.host.to_ascii_lowercase()],
     }
 }

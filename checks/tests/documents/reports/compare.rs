@@ -2,7 +2,7 @@
 
 use apim_probe::{
     azure::Cloud,
-    compare::{Comparison, Conclusion, Incomparable, Kind, Named, html, markdown, text},
+    compare::{Comparison, Conclusion, DifferenceKind, Incomparable, NamedReport, html, markdown, text},
     model::{Cause, Endpoint, ExitStatus, Need, Protocol, Report, Standing, Suspect},
     report::{Detail, Options},
     schema::Document,
@@ -15,7 +15,7 @@ use super::{
 };
 
 /// A report of one place: its name, its subnet, and what became of SQL, Key Vault and Event Hubs.
-fn place(name: &str, subnet: u8, seen: [&str; 3]) -> Named {
+fn place(name: &str, subnet: u8, seen: [&str; 3]) -> NamedReport {
     let of = |endpoint: Endpoint, seen: &str| match seen {
         "ok" => endpoint,
         "-" => endpoint.untested(Cause::NeedsValue, "A value is missing."),
@@ -37,13 +37,13 @@ fn place(name: &str, subnet: u8, seen: [&str; 3]) -> Named {
     report.vantage.addresses = vec![[10, subnet, 0, 4].into()];
     report.vantage.subnet = Some(format!("10.{subnet}.0.0/24"));
     report.duration_ms += f64::from(subnet);
-    Named {
+    NamedReport {
         name: name.into(),
         report,
     }
 }
 
-fn compared(reports: &[Named]) -> Comparison {
+fn compared(reports: &[NamedReport]) -> Comparison {
     let comparison = Comparison::of(reports).unwrap();
     validate(Document::Compare, &serde_json::from_str(&comparison.to_json()).unwrap()).unwrap();
     comparison
@@ -76,23 +76,29 @@ fn each_pattern_has_its_word_and_its_places() {
     let silent = "tcp-timeout";
     for (seen, concluded) in [
         (["ok", "ok", "ok"], None),
-        ([silent, "ok", "ok"], Some((Kind::OnlyHere, vec!["a"]))),
-        (["ok", silent, "ok"], Some((Kind::OnlyHere, vec!["b"]))),
-        ([silent, "ok", "-"], Some((Kind::OnlyHere, vec!["a"]))),
-        ([silent, silent, silent], Some((Kind::Everywhere, vec!["a", "b", "c"]))),
-        ([silent, silent, "-"], Some((Kind::Everywhere, vec!["a", "b"]))),
+        ([silent, "ok", "ok"], Some((DifferenceKind::OnlyHere, vec!["a"]))),
+        (["ok", silent, "ok"], Some((DifferenceKind::OnlyHere, vec!["b"]))),
+        ([silent, "ok", "-"], Some((DifferenceKind::OnlyHere, vec!["a"]))),
+        (
+            [silent, silent, silent],
+            Some((DifferenceKind::Everywhere, vec!["a", "b", "c"])),
+        ),
+        (
+            [silent, silent, "-"],
+            Some((DifferenceKind::Everywhere, vec!["a", "b"])),
+        ),
         (
             [silent, "tls-reset", silent],
-            Some((Kind::Everywhere, vec!["a", "b", "c"])),
+            Some((DifferenceKind::Everywhere, vec!["a", "b", "c"])),
         ),
-        ([silent, silent, "ok"], Some((Kind::AllButHere, vec!["c"]))),
-        ([silent, "?", "ok"], Some((Kind::Differs, vec!["a"]))),
+        ([silent, silent, "ok"], Some((DifferenceKind::AllButHere, vec!["c"]))),
+        ([silent, "?", "ok"], Some((DifferenceKind::Differs, vec!["a"]))),
         // What one place alone measured shows nothing about places.
         ([silent, "-", "-"], None),
         (["-", "-", "-"], None),
     ] {
         let names = ["a", "b", "c"];
-        let reports: Vec<Named> = names
+        let reports: Vec<NamedReport> = names
             .iter()
             .zip(1..)
             .zip(seen)
@@ -154,7 +160,7 @@ fn a_service_that_answers_at_another_address_is_said_to() {
     let silent = "tcp-timeout";
     let sentence = "the service answers, but at addresses that were not tried at a";
     let mut reports = [place("a", 1, [silent, "ok", "ok"]), place("b", 2, ["ok"; 3])];
-    let text = |reports: &[Named]| of_sql(&compared(reports)).unwrap().text.to_lowercase();
+    let text = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().text.to_lowercase();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
     // As where only one of them has a private endpoint.
     move_to(&mut reports[0].report.endpoints[0], 4);
@@ -243,7 +249,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
         Suspect::VmNicNsg,
         Suspect::FirewallNetworkRule,
     ];
-    let concluded = |reports: &[Named]| of_sql(&compared(reports)).unwrap().clone();
+    let concluded = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().clone();
     // What fails there alone is its own network's affair.
     for others in [
         vec![place("a", 1, ["ok"; 3])],
@@ -276,7 +282,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
         place("a", 1, [silent, "ok", "ok"]),
         place("b", 2, ["ok"; 3]),
     ]);
-    assert_eq!(conclusion.kind, Kind::AllButHere);
+    assert_eq!(conclusion.kind, DifferenceKind::AllButHere);
     assert!(conclusion.suspects.contains(&Suspect::Nsg), "{conclusion:?}");
     assert!(!conclusion.text.contains("the others share"), "{}", conclusion.text);
 }
@@ -357,10 +363,10 @@ fn what_keeps_reports_from_being_alike_is_said() {
 #[test]
 fn what_cannot_be_compared_is_refused_with_the_reason() {
     let (a, b) = (place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3]));
-    let refused = |reports: &[Named]| Comparison::of(reports).unwrap_err();
+    let refused = |reports: &[NamedReport]| Comparison::of(reports).unwrap_err();
     assert_eq!(refused(&[]), Incomparable::TooFew);
     assert_eq!(refused(std::slice::from_ref(&a)), Incomparable::TooFew);
-    let twice = Named {
+    let twice = NamedReport {
         name: "copy".into(),
         report: a.report.clone(),
     };
@@ -396,7 +402,7 @@ fn a_place_without_network_counts_nowhere() {
     let conclusion = of_sql(&comparison).unwrap();
     assert_eq!(
         (conclusion.kind, conclusion.vantages.as_slice()),
-        (Kind::OnlyHere, &["a".to_owned()][..])
+        (DifferenceKind::OnlyHere, &["a".to_owned()][..])
     );
     assert!(comparison.endpoints.iter().all(|row| row.seen[2].is_none()));
 }
@@ -422,7 +428,7 @@ fn text_of_two_places_and_of_many() {
     snapshot("compare-text", &rendered(&comparison, 80));
     let exit = comparison.status();
     snapshot("compare-markdown", &markdown::render(&comparison, &options(&exit, 80)));
-    let many: Vec<Named> = (1..=20)
+    let many: Vec<NamedReport> = (1..=20)
         .map(|n| {
             place(
                 &format!("spoke-{n}"),
@@ -436,12 +442,12 @@ fn text_of_two_places_and_of_many() {
 
 #[test]
 fn no_line_is_wider_than_asked_and_no_name_acts() {
-    let mut hostile = Named {
+    let mut hostile = NamedReport {
         name: "\u{1b}[2J<script>|`x`\u{202e}".into(),
         report: samples::hostile(),
     };
     hostile.report.vantage.cloud = Cloud::Public;
-    let mut other = Named {
+    let mut other = NamedReport {
         name: "other".into(),
         report: hostile.report.clone(),
     };

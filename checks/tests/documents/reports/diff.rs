@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use apim_probe::{
     azure::Cloud,
-    diff::{self, Change, Diff, Kind, Weight},
+    diff::{self, Change, ChangeKind, ChangeWeight, Diff},
     model::{Cause, Endpoint, Need, Protocol, Report, Verdict},
     report::{Detail, Format, Options},
 };
@@ -37,7 +37,7 @@ fn text(diff: &Diff, width: usize) -> String {
 }
 
 /// What changes of one endpoint come to.
-fn kinds(before: Endpoint, after: Endpoint) -> (Vec<Kind>, usize, usize) {
+fn kinds(before: Endpoint, after: Endpoint) -> (Vec<ChangeKind>, usize, usize) {
     let (before, after) = (
         samples::report(vec![before], vec![]),
         samples::report(vec![after], vec![]),
@@ -83,19 +83,35 @@ fn each_change_has_its_kind_and_counts_as_documented() {
     let forbidden = || sql().must_be_blocked();
     for (before, after, expected) in vec![
         (sql(), sql(), (vec![], 0, 0)),
-        (sql(), blocked(sql()), (vec![Kind::NewlyBlocked], 1, 0)),
-        (degraded(sql()), blocked(sql()), (vec![Kind::NewlyBlocked], 1, 0)),
-        (blocked(sql()), sql(), (vec![Kind::Fixed], 0, 1)),
-        (sql(), degraded(sql()), (vec![Kind::VerdictChanged], 0, 0)),
-        (blocked(sql()), reset, (vec![Kind::CauseChanged], 0, 0)),
-        (sql(), untested(sql()), (vec![Kind::VerdictChanged], 1, 0)),
-        (untested(sql()), blocked(sql()), (vec![Kind::VerdictChanged], 0, 0)),
-        (optional(), blocked(optional()), (vec![Kind::NewlyBlocked], 1, 0)),
-        (optional(), untested(optional()), (vec![Kind::VerdictChanged], 0, 0)),
-        (documented(), blocked(documented()), (vec![Kind::NewlyBlocked], 0, 0)),
+        (sql(), blocked(sql()), (vec![ChangeKind::NewlyBlocked], 1, 0)),
+        (degraded(sql()), blocked(sql()), (vec![ChangeKind::NewlyBlocked], 1, 0)),
+        (blocked(sql()), sql(), (vec![ChangeKind::Fixed], 0, 1)),
+        (sql(), degraded(sql()), (vec![ChangeKind::VerdictChanged], 0, 0)),
+        (blocked(sql()), reset, (vec![ChangeKind::CauseChanged], 0, 0)),
+        (sql(), untested(sql()), (vec![ChangeKind::VerdictChanged], 1, 0)),
+        (
+            untested(sql()),
+            blocked(sql()),
+            (vec![ChangeKind::VerdictChanged], 0, 0),
+        ),
+        (optional(), blocked(optional()), (vec![ChangeKind::NewlyBlocked], 1, 0)),
+        (
+            optional(),
+            untested(optional()),
+            (vec![ChangeKind::VerdictChanged], 0, 0),
+        ),
+        (
+            documented(),
+            blocked(documented()),
+            (vec![ChangeKind::NewlyBlocked], 0, 0),
+        ),
         // What must be blocked gets worse by working.
-        (blocked(forbidden()), forbidden(), (vec![Kind::Fixed], 1, 0)),
-        (forbidden(), blocked(forbidden()), (vec![Kind::NewlyBlocked], 0, 1)),
+        (blocked(forbidden()), forbidden(), (vec![ChangeKind::Fixed], 1, 0)),
+        (
+            forbidden(),
+            blocked(forbidden()),
+            (vec![ChangeKind::NewlyBlocked], 0, 1),
+        ),
     ] {
         let said = format!("{} -> {}", before.verdict, after.verdict);
         assert_eq!(kinds(before, after), expected, "{said}");
@@ -109,12 +125,16 @@ fn addresses_and_issuers_are_told_beside_the_verdict() {
     moved.stages.tls.as_mut().unwrap().issuer = Some("CN=Contoso Inspection CA".into());
     assert_eq!(
         kinds(sql(), moved.clone()),
-        (vec![Kind::AddressesChanged, Kind::IssuerChanged], 0, 0)
+        (vec![ChangeKind::AddressesChanged, ChangeKind::IssuerChanged], 0, 0)
     );
     let (kinds_of_both, ..) = kinds(sql(), blocked(moved));
     assert_eq!(
         kinds_of_both,
-        [Kind::NewlyBlocked, Kind::AddressesChanged, Kind::IssuerChanged]
+        [
+            ChangeKind::NewlyBlocked,
+            ChangeKind::AddressesChanged,
+            ChangeKind::IssuerChanged
+        ]
     );
 
     let mut turned = sql();
@@ -149,11 +169,11 @@ fn no_change_is_told_of_what_may_be_a_stand_in() {
     };
     let untrusted = || (signed(4, true, "CN=Contoso CA"), signed(5, true, "CN=issuer-1"));
     let trusted = || (signed(4, false, "CN=DigiCert"), signed(5, false, "CN=Microsoft RSA"));
-    let both = [Kind::AddressesChanged, Kind::IssuerChanged];
+    let both = [ChangeKind::AddressesChanged, ChangeKind::IssuerChanged];
     for ((before, after), is_redacted, told) in [
         (untrusted(), true, &[][..]),
         (untrusted(), false, &both),
-        (trusted(), true, &[Kind::IssuerChanged]),
+        (trusted(), true, &[ChangeKind::IssuerChanged]),
         (trusted(), false, &both),
     ] {
         assert_eq!(changes(before, after, is_redacted), told, "{is_redacted}");
@@ -261,9 +281,9 @@ fn a_removed_endpoint_is_no_regression() {
     let before = samples::report(vec![sql()], vec![]);
     let after = samples::report(vec![], vec![]);
     let diff = between(&before, &after);
-    assert_eq!((diff.changes[0].kind, diff.regressions), (Kind::Removed, 0));
+    assert_eq!((diff.changes[0].kind, diff.regressions), (ChangeKind::Removed, 0));
     assert_eq!(diff.status().code, 0);
-    assert_eq!(between(&after, &before).changes[0].kind, Kind::Added);
+    assert_eq!(between(&after, &before).changes[0].kind, ChangeKind::Added);
 }
 
 #[test]
@@ -369,18 +389,18 @@ fn mirrored(change: &Change) -> Change {
     Change {
         id: change.id.clone(),
         kind: match change.kind {
-            Kind::NewlyBlocked => Kind::Fixed,
-            Kind::Fixed => Kind::NewlyBlocked,
-            Kind::Added => Kind::Removed,
-            Kind::Removed => Kind::Added,
+            ChangeKind::NewlyBlocked => ChangeKind::Fixed,
+            ChangeKind::Fixed => ChangeKind::NewlyBlocked,
+            ChangeKind::Added => ChangeKind::Removed,
+            ChangeKind::Removed => ChangeKind::Added,
             same => same,
         },
         before: change.after,
         after: change.before,
         weight: match change.weight {
-            Weight::Regression => Weight::Fix,
-            Weight::Fix => Weight::Regression,
-            Weight::Neutral => Weight::Neutral,
+            ChangeWeight::Regression => ChangeWeight::Fix,
+            ChangeWeight::Fix => ChangeWeight::Regression,
+            ChangeWeight::Neutral => ChangeWeight::Neutral,
         },
         detail: None,
     }

@@ -6,14 +6,14 @@ use crate::{
     azure::PLATFORM,
     diagnosis::{
         findings::platform::POLICIES,
-        view::{RunView, Server},
+        view::{NameServerView, RunView},
     },
     model::{Cause, Fix, Suspect, Transport},
 };
 
 /// What the behaviour of a server means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum ServerBehaviour {
     /// It answers, and what it answers is the fault.
     Answers(Cause),
     /// It answers so at times, and well at others.
@@ -39,9 +39,9 @@ pub(super) enum Reading {
 /// From one unanswered question of so many on, a server leaves questions unanswered as such.
 const LOSSY: usize = 4;
 
-impl Reading {
+impl ServerBehaviour {
     /// What a server that failed (with this cause, where it is one) did in the whole run.
-    pub(super) fn of(server: &Server, cause: Option<Cause>) -> Self {
+    pub(super) fn of(server: &NameServerView, cause: Option<Cause>) -> Self {
         let (udp, tcp) = (&server.udp, &server.tcp);
         if let Some(
             cause @ (Cause::DnsRefused
@@ -213,11 +213,11 @@ const SERVERS: &str = "az network vnet show -g RG -n VNET --query dhcpOptions.dn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::view::Seen;
+    use crate::diagnosis::view::QueryCounts;
 
     /// Questions over one transport: answered, silent, accepted, refused.
-    fn seen([answered, silent, accepted, refused]: [usize; 4]) -> Seen {
-        Seen {
+    fn seen([answered, silent, accepted, refused]: [usize; 4]) -> QueryCounts {
+        QueryCounts {
             answered,
             settled: answered,
             silent,
@@ -229,39 +229,45 @@ mod tests {
     #[test]
     fn what_a_server_did_says_what_it_needs() {
         for (udp, tcp, reading) in [
-            ([0, 9, 0, 0], [0, 0, 1, 0], Reading::Waits),
-            ([9, 0, 0, 0], [0, 0, 1, 0], Reading::MuteOverTcp),
-            ([9, 1, 0, 0], [0, 0, 1, 0], Reading::MuteOverTcp),
+            ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::Waits),
+            ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::MuteOverTcp),
+            ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::MuteOverTcp),
             // It limits what it answers, over whatever it is asked.
-            ([9, 5, 0, 0], [0, 0, 1, 0], Reading::Sometimes),
-            ([9, 0, 0, 0], [0, 0, 0, 1], Reading::NoTcp),
-            ([9, 0, 0, 0], [0, 1, 0, 0], Reading::Dropped(Transport::Tcp)),
-            ([9, 1, 0, 0], [1, 0, 0, 0], Reading::Sometimes),
+            ([9, 5, 0, 0], [0, 0, 1, 0], ServerBehaviour::Sometimes),
+            ([9, 0, 0, 0], [0, 0, 0, 1], ServerBehaviour::NoTcp),
+            ([9, 0, 0, 0], [0, 1, 0, 0], ServerBehaviour::Dropped(Transport::Tcp)),
+            ([9, 1, 0, 0], [1, 0, 0, 0], ServerBehaviour::Sometimes),
             // What is lost over UDP may be lost over TCP in the same way, and names no transport.
-            ([9, 5, 0, 0], [0, 1, 0, 0], Reading::Sometimes),
-            ([0, 9, 0, 0], [1, 0, 0, 0], Reading::Dropped(Transport::Udp)),
-            ([0, 0, 0, 9], [1, 0, 0, 0], Reading::NoUdp),
-            ([0, 0, 0, 9], [0, 0, 0, 1], Reading::NotListening),
-            ([0, 9, 0, 0], [0, 1, 0, 0], Reading::Silent),
+            ([9, 5, 0, 0], [0, 1, 0, 0], ServerBehaviour::Sometimes),
+            ([0, 9, 0, 0], [1, 0, 0, 0], ServerBehaviour::Dropped(Transport::Udp)),
+            ([0, 0, 0, 9], [1, 0, 0, 0], ServerBehaviour::NoUdp),
+            ([0, 0, 0, 9], [0, 0, 0, 1], ServerBehaviour::NotListening),
+            ([0, 9, 0, 0], [0, 1, 0, 0], ServerBehaviour::Silent),
         ] {
-            let server = Server {
+            let server = NameServerView {
                 udp: seen(udp),
                 tcp: seen(tcp),
             };
-            assert_eq!(Reading::of(&server, None), reading, "{server:?}");
+            assert_eq!(ServerBehaviour::of(&server, None), reading, "{server:?}");
         }
     }
 
     /// What it refuses at one moment and answers at another is a limit, and no rule.
     #[test]
     fn a_server_that_settles_names_only_fails_at_times() {
-        let server = Server {
+        let server = NameServerView {
             udp: seen([9, 0, 0, 0]),
-            tcp: Seen::default(),
+            tcp: QueryCounts::default(),
         };
         for cause in [Cause::DnsRefused, Cause::DnsServfail] {
-            assert_eq!(Reading::of(&server, Some(cause)), Reading::AtTimes(cause));
-            assert_eq!(Reading::of(&Server::default(), Some(cause)), Reading::Answers(cause));
+            assert_eq!(
+                ServerBehaviour::of(&server, Some(cause)),
+                ServerBehaviour::AtTimes(cause)
+            );
+            assert_eq!(
+                ServerBehaviour::of(&NameServerView::default(), Some(cause)),
+                ServerBehaviour::Answers(cause)
+            );
         }
     }
 }

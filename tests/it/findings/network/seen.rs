@@ -7,14 +7,14 @@ use std::{
 
 use apim_probe::{
     hello::{
-        End, Greeting, Reply,
+        ExchangeEnd, Greeting, ProtocolReply,
         http::{HttpReply, ObjectKind, object_kind},
         ntp::NtpReply,
     },
     model::{Protocol, Transport},
     net::{
         SocketFailure,
-        dns::{Answer, Authority, DnsEnd, DnsExchange},
+        dns::{Authority, DnsAnswer, DnsEnd, DnsExchange},
         icmp::{IcmpError, TcpFacts},
         tcp::{TcpEnd, TcpTrace},
         tls::{
@@ -23,7 +23,7 @@ use apim_probe::{
         },
         udp::{UdpEnd, UdpTrace},
     },
-    plan::{Destination, Endpoint},
+    plan::{DialTarget, Endpoint},
     probe::flows::SMALL_SEGMENT,
     probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
 };
@@ -283,7 +283,7 @@ fn answered<'a>(
     cnames: impl IntoIterator<Item = &'a str>,
     authority: Option<&str>,
 ) -> DnsEnd {
-    DnsEnd::Answered(Answer {
+    DnsEnd::Answered(DnsAnswer {
         further: 0,
         rcode: rcode.into(),
         cnames: cnames.into_iter().map(str::to_string).collect(),
@@ -318,11 +318,11 @@ pub(super) fn attempts(
     fault: Option<&Fault>,
 ) -> Vec<Attempt> {
     let dialled: Vec<SocketAddr> = match (&endpoint.destination, name) {
-        (Destination::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
-        (Destination::Addresses { addresses, .. }, _) => {
+        (DialTarget::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
+        (DialTarget::Addresses { addresses, .. }, _) => {
             addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
         }
-        (Destination::Name, name) => {
+        (DialTarget::Name, name) => {
             let decision = name.and_then(NameTrace::decision);
             let addresses = decision.map(ServerReply::addresses).unwrap_or_default();
             addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
@@ -475,20 +475,20 @@ fn icmp(sender: IpAddr, kind: u8, code: u8, own: bool) -> IcmpError {
 
 fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
     let cut = match fault {
-        Some(Fault::CutReset) => Some(End::Reset),
-        Some(Fault::CutClosed) => Some(End::Closed),
-        Some(Fault::CutSilent) => Some(End::TimedOut),
-        Some(Fault::Foreign) => Some(End::Foreign {
+        Some(Fault::CutReset) => Some(ExchangeEnd::Reset),
+        Some(Fault::CutClosed) => Some(ExchangeEnd::Closed),
+        Some(Fault::CutSilent) => Some(ExchangeEnd::TimedOut),
+        Some(Fault::Foreign) => Some(ExchangeEnd::Foreign {
             why: "packet type 72, a reply has 4".into(),
         }),
         _ => None,
     };
     let speaks_first = matches!(endpoint.protocol, Protocol::Tds | Protocol::Amqp);
     if speaks_first {
-        let end = cut.clone().unwrap_or(End::Replied(Reply::Upgrade {
+        let end = cut.clone().unwrap_or(ExchangeEnd::Replied(ProtocolReply::Upgrade {
             proof: "prelude reply".into(),
         }));
-        let over = !matches!(end, End::Replied(_));
+        let over = !matches!(end, ExchangeEnd::Replied(_));
         attempt.prelude = Some(Box::new(said(end)));
         if over {
             return;
@@ -502,7 +502,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
             return;
         }
         let end = match fault {
-            Some(Fault::CutBehindTls) => End::Reset,
+            Some(Fault::CutBehindTls) => ExchangeEnd::Reset,
             _ => greeted(endpoint),
         };
         attempt.hello = Some(Box::new(said(end)));
@@ -524,7 +524,7 @@ fn trusted(handshake: &TlsTrace) -> bool {
     handshake.chain.as_ref().is_some_and(ChainFacts::is_the_service)
 }
 
-fn greeted(endpoint: &Endpoint) -> End {
+fn greeted(endpoint: &Endpoint) -> ExchangeEnd {
     let body: &[u8] = match endpoint.path.as_deref().and_then(object_kind) {
         Some(ObjectKind::Crl | ObjectKind::Certificate) => &[0x30, 0x82, 1, 2],
         Some(ObjectKind::Cabinet) => b"MSCF",
@@ -533,14 +533,14 @@ fn greeted(endpoint: &Endpoint) -> End {
     };
     match endpoint.protocol {
         Protocol::Http | Protocol::Https => page(200, &[], body),
-        _ => End::Replied(Reply::Spoke {
+        _ => ExchangeEnd::Replied(ProtocolReply::Spoke {
             proof: "reply of the protocol".into(),
         }),
     }
 }
 
-fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> End {
-    End::Replied(Reply::Http(HttpReply {
+fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ExchangeEnd {
+    ExchangeEnd::Replied(ProtocolReply::Http(HttpReply {
         status,
         reason: None,
         headers: headers
@@ -551,8 +551,8 @@ fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> End {
     }))
 }
 
-fn said(end: End) -> Hello {
-    let duration = if end == End::TimedOut { TIMEOUT } else { QUICK };
+fn said(end: ExchangeEnd) -> Hello {
+    let duration = if end == ExchangeEnd::TimedOut { TIMEOUT } else { QUICK };
     let greeting = Greeting {
         end,
         received: Vec::new(),
