@@ -35,7 +35,7 @@ pub fn is_impossible(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a name that resolves to the address has been sunk: nobody can live there, or a DNS filter does.
+/// Whether a name that resolves to the address has been sunk: the address is unusable, or it belongs to a DNS filter.
 pub fn is_sinkhole(address: IpAddr) -> bool {
     is_impossible(address) || filter_at(address).is_some()
 }

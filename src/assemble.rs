@@ -123,7 +123,7 @@ fn standing(vantage: &vantage::Vantage, endpoints: &[Endpoint]) -> Option<Standi
     let without_route = services.all(|endpoint| {
         let nowhere = |stage: &TcpStage| stage.outcome == StageOutcome::Failed(Cause::TcpNoRoute);
         match endpoint.cause {
-            // A name with nothing but IPv6 addresses says nothing of a machine that only has IPv4.
+            // A name with nothing but IPv6 addresses shows nothing about a machine that only has IPv4.
             Some(Cause::TcpNoRoute) => {
                 let tcp = &endpoint.stages.tcp;
                 tcp.iter().all(nowhere) && tcp.iter().any(|stage| stage.address.is_ipv4())

@@ -41,7 +41,7 @@ pub const BUILTIN: &str = include_str!("../probes.yaml");
 /// A larger file is refused, in bytes: the built-in catalog has a hundredth of it.
 pub const MAX_SIZE: usize = 4 << 20;
 
-/// More problems than this are not kept: they fill memory, and nobody reads them.
+/// More problems than this are not kept: they only fill memory.
 const MAX_PROBLEMS: usize = 1_000;
 
 /// A catalog file as it was read.

@@ -141,7 +141,7 @@ fn typed(arguments: &[OsString]) -> String {
         .join(" ")
 }
 
-/// Says what clap says of arguments, with those made harmless: whoever wrote the script need not be who reads the terminal.
+/// Says what clap says of arguments, with those made harmless: a script's author and the terminal's reader may differ.
 fn complain(mut error: clap::Error) {
     let safe = |text: &String| escape(text).into_owned();
     let said: Vec<(ContextKind, ContextValue)> = error
@@ -171,7 +171,7 @@ fn complain(mut error: clap::Error) {
     }
 }
 
-/// Adds the command that was meant to one that there is not: clap knows only those that are much alike.
+/// Adds the command that was meant to one that there is not: clap only suggests close matches.
 fn suggest(error: &mut clap::Error) {
     let program = Cli::command();
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
@@ -225,7 +225,7 @@ impl CommandFailure {
         Self::new(ExitStatus::USAGE, FailureText::Page(catalog::render(errors, colour)))
     }
 
-    /// What happened, in one line, for whoever goes on all the same.
+    /// What happened, in one line, for a caller that continues anyway.
     fn line(&self) -> String {
         match &self.text {
             FailureText::Line(line) => line.clone(),

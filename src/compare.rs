@@ -37,7 +37,7 @@ pub struct Comparison {
     pub schema: String,
     /// The places, in the order in which they were given.
     pub vantages: Vec<Place>,
-    /// What keeps the reports from being alike, a sentence each: other catalogs, scopes, times.
+    /// What makes the reports hard to compare, one sentence each: other catalogs, scopes, times.
     pub notices: Vec<String>,
     /// Every endpoint of any of the reports, dependency by dependency.
     pub endpoints: Vec<ComparedEndpoint>,
@@ -132,7 +132,7 @@ impl DifferenceKind {
         }
     }
 
-    /// What it shows, a sentence each.
+    /// What it shows, one sentence each.
     pub fn shows(self) -> &'static [&'static str] {
         match self {
             Self::OnlyHere => &[

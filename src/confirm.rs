@@ -36,7 +36,7 @@ pub(crate) struct Check {
     pub body: Value,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 pub(crate) type Answered = Result<FromInstance, String>;
 
 /// Everything that is blocked or unproven here and that `connectivityCheck` can try, in the order in which it is asked: one
@@ -74,7 +74,7 @@ fn is_in_question(endpoint: &Endpoint) -> bool {
 }
 
 /// The request for one endpoint. Where TLS or HTTP is spoken the instance has to speak it too: a firewall accepts
-/// connections for everybody.
+/// connections for any address.
 fn body(endpoint: &Endpoint, region: &str) -> Value {
     let host = address(endpoint);
     let (protocol, address) = match endpoint.protocol {
@@ -95,7 +95,7 @@ fn body(endpoint: &Endpoint, region: &str) -> Value {
     body
 }
 
-/// What the instance is to dial: the name, or the first address where a group stands for several.
+/// What the instance is to connect to: the name, or the first address where a group stands for several.
 fn address(endpoint: &Endpoint) -> String {
     let first = endpoint.stages.tcp.first().map(|stage| stage.address.to_string());
     match first {
@@ -208,7 +208,7 @@ fn opens_here_too(endpoint: &Endpoint) -> bool {
     later || endpoint.verdict == Verdict::Unproven
 }
 
-/// The line by which somebody who may asks the instance.
+/// The command with which a user who has the right asks the instance.
 pub(crate) fn line(management: &str, service: &str, body: &Value) -> String {
     format!(
         "az rest --method post --url \"https://{management}{service}/connectivityCheck?api-version=2024-05-01\" --body {}",

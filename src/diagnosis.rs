@@ -64,7 +64,7 @@ pub struct Diagnosis {
     pub predictions: Vec<Option<Prediction>>,
     /// What shows that the network's own rules are not the ones in force, as a sentence: before every other notice.
     pub refutation: Option<String>,
-    /// What the reader should know of the run as a whole, a sentence each.
+    /// What the reader should know of the run as a whole, one sentence each.
     pub notices: Vec<String>,
     /// How far this machine's clock is off, where peers that proved who they are say so.
     pub clock_skew: Option<SignedDuration>,

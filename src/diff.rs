@@ -258,8 +258,8 @@ fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<C
     changes
 }
 
-/// Worse or better for whoever relies on it. The needs of the later report decide whether it got worse, those of the
-/// earlier one whether it got better, so that the way back weighs the opposite.
+/// Worse or better for the instance. The needs of the later report decide whether it got worse, those of the earlier
+/// one whether it got better, so that the reverse comparison gives the opposite.
 fn weight(before: &Endpoint, after: &Endpoint) -> ChangeWeight {
     match (is_worse(before, after), is_worse(after, before)) {
         (true, false) => ChangeWeight::Regression,

@@ -1,4 +1,4 @@
-//! What a report from another place adds to a report: it stands beside each endpoint, and is evidence in each finding.
+//! What a report from another place adds to a report: it is shown with each endpoint, and is evidence in each finding.
 //!
 //! No verdict and no confidence changes by it: a report says what was seen from here. What works from another place at the same
 //! time and address clears the service, and what does not puts what both places share first.
@@ -103,7 +103,7 @@ impl Elsewhere {
         report.started_at.duration_since(self.report.started_at)
     }
 
-    /// Why the report says nothing of another place, where it does not.
+    /// Why the report shows nothing about another place, where it does not.
     fn worthless(&self, report: &Report) -> Option<String> {
         let name = &self.name;
         let machine = |report: &Report| (report.vantage.host.clone(), report.vantage.addresses.clone());

@@ -1,4 +1,4 @@
-//! The exit statuses, and the one rule that picks them.
+//! The exit statuses, and the one rule that chooses them.
 
 use crate::{
     model::{Cause, DecidingEndpoints, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},

@@ -1,7 +1,7 @@
 //! Files that are read: as a whole, up to a bound, whatever they turn out to be.
 //!
-//! Nobody else opens a file to read it: a device without an end, a sparse file of a terabyte or a page in UTF-16 gets the
-//! same sentence wherever it is named.
+//! Files are read here only: a device without an end, a sparse file of a terabyte or a page in UTF-16 gets the same
+//! sentence wherever it is named.
 
 use std::{
     borrow::Cow,
@@ -30,7 +30,7 @@ const PIECE: usize = 1 << 20;
 /// How much is read of a device, in bytes: a terminal has less, and all others have no end.
 const DEVICE: usize = 1 << 20;
 
-/// How long a named pipe may have nobody who writes to it.
+/// How long a named pipe may have no writer.
 const WITHOUT_WRITER: Duration = Duration::from_secs(1);
 
 /// Why a file could not be read: one sentence, harmless for a terminal.
@@ -76,7 +76,7 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, FileReadError> {
 /// Reads a file as [`read`] does, and says when it was last written.
 pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), FileReadError> {
     let whole = || -> io::Result<_> {
-        // Opened otherwise, a named pipe would keep us until somebody opens it to write.
+        // Opened otherwise, opening a named pipe would block until a writer opens it.
         let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
@@ -110,7 +110,7 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
 /// A file that waits for what is written to it.
 struct PatientFile {
     file: fs::File,
-    /// A pipe of which nobody knows yet whether somebody writes to it.
+    /// A pipe of which it is not known yet whether it has a writer.
     is_unread_pipe: bool,
 }
 
@@ -131,7 +131,7 @@ impl io::Read for PatientFile {
         let is_lonely = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
         loop {
             match self.file.read(buffer) {
-                // The end of a pipe that nobody has begun to write to.
+                // The end of a pipe that has had no writer yet.
                 Ok(0) if is_lonely => return Err(io::Error::other("it is a pipe without a writer")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollTimeout::NONE).map(drop)?,
                 read => return read,
@@ -142,8 +142,8 @@ impl io::Read for PatientFile {
 
 /// Everything that there is to read, or `None` where that is more than `most` bytes.
 ///
-/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may: so it is
-/// read in pieces, the first of them as long as all of it is `said` to be, if anybody says so.
+/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may:
+/// so it is read in pieces, the first of them as long as all of it is `said` to be, if that is known.
 fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
     let (mut pieces, mut length) = (Vec::new(), 0);
     // One more byte, or it would grow in search of the end.
@@ -166,14 +166,14 @@ fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Opti
     }
 }
 
-/// The file that is being read. A pipe without a writer keeps whoever reads it, and only the others can tell.
+/// The file that is being read. Reading a pipe without a writer blocks, and only other threads can tell.
 static BEING_READ: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 fn note(path: Option<PathBuf>) {
     *BEING_READ.lock().unwrap_or_else(PoisonError::into_inner) = path;
 }
 
-/// The file that another thread is reading, for whoever gives up waiting for it.
+/// The file that another thread is reading, for a caller that gives up waiting for it.
 pub(crate) fn being_read() -> Option<PathBuf> {
     BEING_READ.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -1,4 +1,4 @@
-//! Hellos: the few bytes by which a service proves that it is what its port promises.
+//! Hellos: the few bytes that verify that the expected service answers on a port.
 //!
 //! Each protocol is a pure `request` and a pure `parse`, and a `greet` that carries both over a connection that is
 //! already open (UDP's exchange is made where the socket is). A hello never logs in, never asks for anything that

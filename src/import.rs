@@ -93,7 +93,7 @@ pub struct Imports {
     pub view: InstanceView,
     /// What is remarkable about the documents.
     pub notices: Vec<String>,
-    /// What the instance says of itself.
+    /// What the instance shows.
     pub instance: Instance,
 }
 
@@ -132,7 +132,7 @@ impl ImportedDocument {
     /// As for [`Document::load`].
     pub fn read(text: &str, from: &str, wanted: DocumentKind, fetched: Option<Timestamp>) -> Result<Self, String> {
         let refused = |refusal: json::Refusal| match fetched {
-            // Nobody ran a command.
+            // No command was run.
             Some(_) => format!("{from} is not {}: it {}", wanted.what(), refusal.problem),
             None => format!("{from} {refusal}"),
         };
@@ -230,7 +230,7 @@ impl Imports {
         })
     }
 
-    /// With what the instance says of itself.
+    /// With what the instance shows.
     #[must_use]
     pub fn of(self, instance: Instance) -> Self {
         let mut documents = self.documents;

@@ -1,7 +1,7 @@
 //! Input and output on explicit addresses: no policy, no retries, raw evidence back.
 //!
 //! Nothing here decides what an event means; [`crate::diagnosis`] does. Whatever is particular to Linux (the error
-//! queue, `TCP_INFO`) lives in [`icmp`] and has a plain fallback.
+//! queue, `TCP_INFO`) is in [`icmp`] and has a plain fallback.
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -54,7 +54,7 @@ impl SocketFailure {
     }
 }
 
-/// Who we are to whoever is asked over HTTP.
+/// The `User-Agent` of HTTP requests.
 pub const USER_AGENT: &str = concat!("apim-probe/", env!("CARGO_PKG_VERSION"));
 
 /// A socket for an address of this family, on which no call blocks.

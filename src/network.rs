@@ -319,7 +319,8 @@ const LOAD_BALANCER: &str = "AzureLoadBalancer";
 /// The tag for the management traffic of instances.
 pub const API_MANAGEMENT: &str = "ApiManagement";
 
-/// What a virtual network can consist of (RFC 1918, RFC 6598), for want of anything better, and the platform's address.
+/// What a virtual network can consist of (RFC 1918, RFC 6598), where nothing better is known, and the platform's
+/// address.
 fn private() -> AddressSet {
     let ranges = [
         "10.0.0.0/8",

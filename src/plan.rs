@@ -66,7 +66,7 @@ pub struct Endpoint {
     pub transport: Transport,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Where to dial.
+    /// Where to connect.
     pub destination: DialTarget,
     /// Names that its certificate may carry; the host first, then the catalog's `names`.
     pub names: Vec<String>,
@@ -133,7 +133,7 @@ impl Endpoint {
     }
 }
 
-/// Where an endpoint is dialled.
+/// Where connections to an endpoint go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialTarget {
     /// Whatever the name resolves to.
@@ -142,7 +142,7 @@ pub enum DialTarget {
     Addresses {
         /// At least one.
         addresses: Vec<IpAddr>,
-        /// Whether one that proves itself is enough.
+        /// Whether one that works is enough.
         any: bool,
     },
     /// A name server itself.

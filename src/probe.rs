@@ -1,8 +1,7 @@
 //! The only part that touches the network: from a plan to traces.
 //!
-//! Each address of a name is dialled on its own, and every stage rests on the connection of the stage before. What fails
-//! is tried again over connections of its own, openly ([`flows`]).
-//! Nothing here judges; [`crate::diagnosis`] does.
+//! Each address of a name is tried on its own, and every stage rests on the connection of the stage before. What fails
+//! is tried again over connections of its own, openly ([`flows`]). Nothing here judges; [`crate::diagnosis`] does.
 
 use std::{
     collections::BTreeMap,
@@ -84,7 +83,7 @@ pub struct ControlPolicy {
     pub connections: bool,
     /// What a finished attempt calls for.
     pub suspect: fn(&Endpoint, &Attempt) -> Suspicion,
-    /// How many connections are made to an address that does not prove itself.
+    /// How many connections are made to an address that is not verified.
     pub reach: Reach,
     /// What a finished connection showed.
     pub showing: fn(&Endpoint, &Attempt) -> Showing,
@@ -110,7 +109,7 @@ pub struct Run {
     pub names: BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: Controls,
-    /// Where on the way it stops, as far as that was looked for.
+    /// Where on the path packets stop, as far as that was traced.
     pub ways: Ways,
     /// How long the run took.
     pub duration: Duration,

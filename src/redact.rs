@@ -295,7 +295,7 @@ fn learn(names: &mut Names, report: &Report) {
     }
 }
 
-/// Whether who signed is the user's: an authority that nobody else trusts.
+/// Whether the signer is the user's: an authority that only the user trusts.
 pub(crate) fn hides_issuer(tls: &TlsStage) -> bool {
     tls.outcome.as_str() == "tls-untrusted"
 }
@@ -422,7 +422,7 @@ mod tests {
             assert!(names.passing() <= 1_100, "{} after {n}", names.passing());
         }
         assert_eq!(names.text(own), turned);
-        // What an answer brought first, and is the user's own by a catalog that was read anew.
+        // What an answer brought first, and is the user's own by a catalog that was read again.
         names.learn_word("stage", "issuer");
         names.learns_own(true);
         names.learn_word("stage", "machine");

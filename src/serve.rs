@@ -1,12 +1,12 @@
-//! Serving: what the rounds came to, for programs that come by and ask.
+//! Serving: the results of the rounds over HTTP.
 //!
 //! ```text
 //! rounds ─▶ board ─▶ metrics, pages ─▶ web ─▶ Prometheus, a browser
 //!             ▲ faults
 //! ```
 //!
-//! The board is all that rounds and readers share. Whoever reads takes the last round from it; nobody who reads can start,
-//! delay or end one: the web has a thread of its own.
+//! The board is all that rounds and readers share. Readers take the last round from it and cannot start, delay or end
+//! one: the web has a thread of its own.
 
 pub(crate) mod board;
 pub(crate) mod door;

@@ -1,4 +1,4 @@
-//! Where the agent stands: the only part that asks the machine about itself.
+//! Where the agent runs: the only part that queries the machine about itself.
 
 use std::{
     future::Future,
@@ -101,7 +101,7 @@ impl Vantage {
         Self::from(claims, machine)
     }
 
-    /// What the user claims, and what this machine says of itself: nobody is asked.
+    /// What the user claims, and what this machine shows itself: nothing is queried.
     pub(crate) fn unasked(claims: &Overrides) -> Self {
         Self::from(claims, None)
     }
@@ -149,7 +149,7 @@ impl Vantage {
             standing,
             own_servers: claims.name_servers.is_empty() && !in_azure,
             host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
-            // A machine can have addresses that its network knows nothing of, such as a container bridge's.
+            // A machine can have addresses that its network does not know, such as a container bridge's.
             addresses: if machine.addresses.is_empty() {
                 addresses()
             } else {

@@ -1,12 +1,12 @@
 //! Watching: rounds in, changes out. Pure: no socket, no clock.
 //!
-//! **What confirms a change.** `reachable` is believed at once, since a service proved itself. Anything else that
+//! **What confirms a change.** `reachable` is believed at once, since a service was verified. Anything else that
 //! differs from what was known is tried over a second connection while the first still waits, and is looked at again at
 //! once, in the same round; the second look decides. Silence alone needs no second look where the timeout leaves time to
 //! send each packet twice ([`confirm`]). So a lone lost packet changes nothing, and a change is told within one interval
 //! and one timeout of its happening.
 //!
-//! **How many connections.** One to each address, except where something changes, in full rounds, and once an hour.
+//! **How many connections.** One to each address, except where something changes, in full rounds, and once per hour.
 //! Endpoints whose connections differ stay as several connections saw them ([`held`]).
 //!
 //! **What a light round cannot see** is left as the last full round saw it: that name servers differ, and whether a name
@@ -44,7 +44,7 @@ pub struct Watch {
     baseline: Option<Baseline>,
 }
 
-/// One endpoint and what became of it.
+/// One endpoint and its outcome.
 #[derive(Debug)]
 pub struct WatchedEndpoint {
     /// Its id.
@@ -55,7 +55,7 @@ pub struct WatchedEndpoint {
     pub need: Need,
     /// Whether it is not as it should be.
     pub is_unwell: bool,
-    /// What became of it.
+    /// Its outcome.
     pub timeline: Timeline,
     /// The depth of the latest round that saw it as it is.
     seen_in: Depth,
@@ -180,7 +180,7 @@ impl Watch {
     }
 }
 
-/// Whether an endpoint is not as it should be, or not known to be; what nobody could test is no news.
+/// Whether an endpoint is not as it should be, or not known to be; what could not be tested is no news.
 fn is_unwell(endpoint: &Endpoint) -> bool {
     endpoint.need != Need::Documented
         && !matches!(

@@ -24,9 +24,9 @@ use crate::{
 pub(crate) const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
 
 const TIMEOUT_MS: f64 = 5000.0;
-/// What a run may take beyond one timeout when nobody answers, in milliseconds.
+/// What a run may take beyond one timeout without any reply, in milliseconds.
 const MAX_BEYOND_TIMEOUT: f64 = 1_000.0;
-/// The longest run when everybody answers, in milliseconds.
+/// The longest run when every host answers, in milliseconds.
 const MAX_HEALTHY: f64 = 1500.0;
 /// The largest peak of memory of either, in megabytes.
 const MAX_MEMORY: f64 = 14.0;

@@ -155,7 +155,7 @@ fn series(page: &str) -> Result<f64> {
     Ok(u32::try_from(samples)?.into())
 }
 
-/// What `deploy/prometheus` takes of one agent: whoever shows more fails every scrape.
+/// What `deploy/prometheus` takes of one agent: an agent that shows more fails every scrape.
 fn sample_limit() -> Result<f64> {
     let mut lines = include_str!("../../deploy/prometheus/scrape.yml").lines();
     let limit = lines.find_map(|line| line.trim().strip_prefix("sample_limit: "));
@@ -290,7 +290,7 @@ impl Stage {
                 break line;
             }
         };
-        // Whatever else it says is nobody's business here, but must not keep it.
+        // The rest of its output is ignored, but must not block it.
         thread::spawn(move || lines.count());
         let (_, rest) = line.split_once("://").context("no address")?;
         let address = rest.split(',').next().unwrap_or_default().parse()?;

@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf};
 
-/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
 pub(crate) const INSTANCE: [&str; 11] = [
     "--no-metadata",
     "--region",

@@ -27,7 +27,7 @@ use apim_probe_lab::{
 
 use self::seen::{Seen, Sum};
 
-/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
 const PLAN: [&str; 11] = [
     "--no-metadata",
     "--region",
@@ -132,7 +132,7 @@ impl Kind {
         network
     }
 
-    /// Runs it as often as told, so many at once; says whether all is well.
+    /// Runs it as often as told, so many at once; returns whether everything works.
     fn soak(&self, runs: u64, jobs: u64) -> Result<bool> {
         let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));
         let work = || -> Result<()> {
@@ -168,7 +168,7 @@ impl Kind {
     }
 }
 
-/// Every network that is asked for, a row each.
+/// Every network that is asked for, one row each.
 fn all() -> Result<bool> {
     lab::probe()?;
     let mut arguments = env::args().skip(1);

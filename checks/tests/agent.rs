@@ -14,7 +14,7 @@ use apim_probe_checks::validate;
 use apim_probe_lab::{self as lab, Lab, Network};
 use libtest_mimic::Arguments;
 
-/// Set where this program is started anew as the agent: cargo builds other packages' binaries for no test.
+/// Set where this program is started again as the agent: cargo builds other packages' binaries for no test.
 const AS_AGENT: &str = "APIM_PROBE_CHECKS_AGENT";
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use apim_probe_lab::{self as lab, Lab, Network};
 
-/// Set where this program is started anew as the agent: cargo builds no binary for an example.
+/// Set where this program is started again as the agent: cargo builds no binary for an example.
 const AS_AGENT: &str = "APIM_PROBE_DEMO_AGENT";
 
 /// What is broken in the network.

@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let names = ["x.example".to_owned(), "*.y.example".to_owned()];
     let facts = ChainFacts::gather(leaf, sent, &names, &ROOTS, UnixTime::since_unix_epoch(NOW));
-    // Nobody here has the key of a public authority.
+    // The key of a public authority is not available here.
     assert_ne!(facts.trust, Trust::Trusted);
     for text in facts.names.iter().chain([&facts.subject, &facts.issuer]) {
         assert!(text.chars().count() <= 201, "{text}");

@@ -1,4 +1,4 @@
-//! What an instance says of itself, in whatever form, and the plan that is made of it.
+//! What an instance shows, in whatever form, and the plan that is made of it.
 
 #![no_main]
 
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(plan) = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()) {
         let harmful = |text: &str| text.contains(char::is_control);
-        // What is dialled is a name, whatever a document calls one.
+        // What is tried is a name, whatever a document calls one.
         let wrong = plan.endpoints.iter().find(|endpoint| harmful(&endpoint.host) || harmful(&endpoint.id));
         assert!(wrong.is_none(), "{wrong:?}");
     }

@@ -1,4 +1,4 @@
-//! A report that is read back, written anew in every format, and compared with itself.
+//! A report that is read back, written again in every format, and compared with itself.
 
 #![no_main]
 

@@ -1,7 +1,8 @@
 //! What a program costs: wall clock, processor time, memory.
 //!
-//! A child's peak memory begins with what its parent had when it forked, and the lab has a lot. So a small process stands
-//! in between: this program, started anew to do nothing but start the other one and read the kernel's account of it.
+//! A child's peak memory begins with what its parent had when it forked, and the lab has a lot. So a small process
+//! stands in between: this program, started again to do nothing but start the other one and read the kernel's account
+//! of it.
 
 use std::{
     env,
@@ -37,8 +38,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Runs a program with its arguments. `between` starts this program anew, on the lab's VM for instance; its `main` has to
-    /// begin with [`Cost::account`].
+    /// Runs a program with its arguments. `between` starts this program again, on the lab's VM for instance; its `main`
+    /// has to begin with [`Cost::account`].
     pub fn of(mut between: Command, program: &Command) -> Result<Self> {
         between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
         let output = between.output()?;

@@ -70,7 +70,7 @@ pub struct ExpectedEndpoint {
     pub cause: Option<String>,
     /// Whether it is as the catalog expects.
     pub as_expected: Option<bool>,
-    /// How many connections were made to it, and over how many it proved itself.
+    /// How many connections were made to it, and over how many it was verified.
     pub flows: Option<(u64, u64)>,
     /// Phrases that its detail or its evidence must have.
     #[serde(default)]
@@ -98,7 +98,8 @@ pub struct ExpectedFinding {
     pub suspects: Vec<String>,
     /// Suspects that it must not name.
     pub acquits: Vec<String>,
-    /// The hops on the way to where it stops, an address each; `?` for one that gave none. An empty list: no way is known.
+    /// The hops on the path to where it stops, one address each; `?` for one that gave none. An empty list: no path is
+    /// known.
     pub path: Option<Vec<String>>,
     /// Phrases that neither its title nor its evidence may have.
     pub never: Phrases,

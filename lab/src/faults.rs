@@ -68,8 +68,8 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
     chains.load()
 }
 
-/// Delivers every packet to a firewall's port to the world itself, documentation addresses included; without a
-/// firewall nobody answers for those.
+/// Delivers every packet to a firewall's port to the world itself, documentation addresses included; without a firewall
+/// nothing answers for those.
 pub(crate) fn firewalls_in_world(network: &Network) -> Result<()> {
     let mut lines = Vec::new();
     for port in network.firewalls.iter().flat_map(|firewall| &firewall.ports) {
@@ -154,7 +154,7 @@ impl Chains {
     }
 }
 
-/// One destination: a network or everybody, a port or all of them.
+/// One destination: a network or any address, a port or all of them.
 #[derive(Debug)]
 pub(crate) struct Place {
     net: Option<String>,

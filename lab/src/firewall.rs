@@ -24,7 +24,7 @@ const MAX_FIRST_WORDS: usize = 16 * 1024;
 pub(crate) struct Gate {
     pub(crate) firewall: Firewall,
     pub(crate) behind: HashMap<SocketAddr, Arc<Port>>,
-    /// The names behind each address, for clients that name nobody.
+    /// The names behind each address, for clients that send no name.
     pub(crate) names: HashMap<IpAddr, Vec<String>>,
 }
 
@@ -44,7 +44,7 @@ impl Gate {
             }
             Action::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
-                // Behind it as elsewhere nobody answers for an address that nobody owns.
+                // Behind it as elsewhere nothing answers for an unused address.
                 None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
                     Line::new(stream, bytes, None, None).end(&End::Silence).await;
                 }
@@ -73,7 +73,7 @@ impl Gate {
     }
 }
 
-/// Reads until it is clear whom the client wants, or that it does not say.
+/// Reads until it is clear which host the client wants, or that it does not say.
 async fn listen(stream: &mut TcpStream) -> (Vec<u8>, Option<String>) {
     let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
     loop {

@@ -1,9 +1,9 @@
 //! A simulated Azure in network namespaces: real addresses, real ports, real DNS, real silence, without root and without
 //! the internet.
 //!
-//! A process that wants a lab starts itself anew ([`rerun`]), because a namespace of one's own can only be entered while
-//! the process has one thread. The new process is the VM; a second thread with a network namespace of its own is the
-//! router and the whole world behind it ([`Network`] says what that is like):
+//! A process that wants a lab starts itself again ([`rerun`]), because a namespace of one's own can only be entered
+//! while the process has one thread. The new process is the VM; a second thread with a network namespace of its own is
+//! the router and the whole world behind it ([`Network`] says what that is like):
 //!
 //! ```text
 //!        main thread, and every child                          world thread
@@ -162,7 +162,7 @@ impl Lab {
         self.world.fault(&network)
     }
 
-    /// Takes back every fault on the way (those of the VM itself stay).
+    /// Takes back every fault on the path (those of the VM itself stay).
     pub fn lift_faults(&self) -> Result<()> {
         if let Some(relay) = &self.relay {
             relay.lift();
@@ -176,7 +176,7 @@ impl Lab {
         self.relay.as_ref().map(Relay::flows).unwrap_or_default()
     }
 
-    /// What the platform was asked so far, a line each: `GET /path?query`, and the body of a POST behind it.
+    /// What the platform was asked so far, one per line: `GET /path?query`, and the body of a POST behind it.
     pub fn asked(&self) -> Vec<String> {
         let asked = self.world.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.clone()
@@ -208,7 +208,7 @@ impl Lab {
             .write("roots.pem", &(self.roots(&roots) + &cross.unwrap_or_default()))
     }
 
-    /// The SHA-1 thumbprint of the root that nobody trusts, by which Azure names certificates, in hexadecimal.
+    /// The SHA-1 thumbprint of the untrusted root, by which Azure names certificates, in hexadecimal.
     pub fn private_thumbprint(&self) -> String {
         let root = self.world.pki.root_der(Authority::Private);
         let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &root);
@@ -257,7 +257,7 @@ impl Lab {
         self.files.path("store.pem")
     }
 
-    /// The VM's own store: what everybody trusts, and what its owner added.
+    /// The VM's own store: the public roots, and what its owner added.
     fn write_store(&self) -> Result<()> {
         let mut roots = vec![Authority::Public];
         roots.extend(&self.vm.trusts);

@@ -1,4 +1,4 @@
-//! A TCP connection that may be cut, slowed down, or begin with bytes that somebody else has read already.
+//! A TCP connection that may be cut, slowed down, or begin with bytes that were read already.
 
 use std::{
     fmt, io,
@@ -31,7 +31,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Cut>, pace: Option<Pace>) -> Self {
-        // One byte a segment only works without Nagle; everybody else loses nothing.
+        // One byte per segment only works without Nagle; other connections lose nothing.
         let _ = stream.set_nodelay(true);
         let pause = pace
             .filter(|pace| pace.delay_ms > 0)

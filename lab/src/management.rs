@@ -19,7 +19,7 @@ use crate::network::{Answer, At, Given, Identities, Management, ManagementFault,
 
 /// The instance that the management endpoint knows.
 pub const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
-/// The VM that the metadata service speaks of.
+/// The VM that the metadata service describes.
 pub const MACHINE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-1";
 /// The managed identity to name where there are several.
 pub const CLIENT_ID: &str = "5e1f0000-0000-0000-0000-00000000beef";
@@ -32,7 +32,7 @@ const METADATA: &str = "169.254.169.254";
 const RESULTS: &str = "/operationresults/1";
 const PAGE: usize = 100;
 
-/// What was asked, a line each: `GET /path?query`, and the body of a POST behind it.
+/// What was asked, one per line: `GET /path?query`, and the body of a POST behind it.
 pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
 /// The platform behind both doors.
@@ -274,7 +274,7 @@ impl Platform {
         Some(json!({ "count": page.len(), "value": page, "nextLink": next }))
     }
 
-    /// The answer to whoever asks for the result of an operation.
+    /// The answer to a request for the result of an operation.
     fn polled(&self, key: &str, request: &Request) -> Said {
         let Some(operation) = found(&self.what.operations, key) else {
             return Said::missing();
@@ -322,7 +322,7 @@ fn filled(of: &Value, what: &str, with: &str) -> Value {
     serde_json::from_str(&of.to_string().replace(what, with)).unwrap_or_default()
 }
 
-/// The instance, where a scenario says nothing of it.
+/// The instance, where a scenario does not define it.
 fn instance() -> Value {
     json!({
         "id": INSTANCE, "name": "contoso", "type": "Microsoft.ApiManagement/service", "location": "West Europe",

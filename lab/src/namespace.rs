@@ -1,7 +1,7 @@
 //! Entering namespaces of one's own: a user namespace for the rights, a network and a mount namespace to be the VM.
 //!
-//! Everything here must happen before the process has a second thread (`unshare(CLONE_NEWUSER)` demands it), which is why
-//! a test binary starts itself anew for every scenario.
+//! Everything here must happen before the process has a second thread (`unshare(CLONE_NEWUSER)` demands it), which is
+//! why a test binary starts itself again for every scenario.
 
 use std::{
     fs, io,

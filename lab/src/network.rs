@@ -37,7 +37,7 @@ pub struct Network {
     pub faults: Vec<Fault>,
     /// How packets travel between the VM and its router.
     pub line: Line,
-    /// Firewalls that answer in everybody's name.
+    /// Firewalls that answer for every address.
     pub firewalls: Vec<Firewall>,
     /// Routers limit their ICMP errors to a few a second, as they do by default.
     pub limit_icmp: bool,
@@ -121,7 +121,7 @@ impl Default for NameServer {
 pub enum DnsConduct {
     /// As RFC 1035 has it.
     Good,
-    /// Nobody listens: a reset, or an ICMP port unreachable.
+    /// No listener: a reset, or an ICMP port unreachable.
     Closed,
     /// Takes the query and says nothing.
     Silent,
@@ -149,7 +149,7 @@ pub enum DnsConduct {
     Forged,
     /// Answers with every letter of the names in upper case.
     UpperCase,
-    /// Answers with 64 KB of TXT records that nobody asked for.
+    /// Answers with 64 KB of TXT records that were not asked for.
     Bulky,
     /// Over TCP it promises the largest message and sends a byte every tenth of a second, without an end; over UDP the same
     /// as silent.
@@ -172,7 +172,7 @@ pub struct Answer {
     pub authority: Option<String>,
     /// The primary server in that record; none means a server of the zone's own.
     pub primary: Option<String>,
-    /// Another response code for whoever asks for IPv4 addresses.
+    /// Another response code for queries for IPv4 addresses.
     pub rcode_for_ipv4: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
@@ -180,7 +180,7 @@ pub struct Answer {
     pub silent_for: u32,
     /// SERVFAIL (2) for so many questions, and an answer to those that come then.
     pub fails_for: u32,
-    /// So many further addresses, counted up from 20.200.0.1; nobody is there.
+    /// So many further addresses, counted up from 20.200.0.1; no host is there.
     pub crowd: u16,
 }
 
@@ -188,7 +188,8 @@ pub struct Answer {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Whose packets. A name stands for all its addresses, `*` for everybody, a place without a port for all of them.
+    /// Whose packets. A name stands for all its addresses, `*` for every address, a place without a port for all of
+    /// them.
     pub to: At,
     /// What happens to them.
     pub does: FaultKind,
@@ -222,7 +223,7 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// Dropped without a word.
+    /// Dropped silently.
     Silence,
     /// ICMP 3/13, administratively prohibited, a few a second.
     Prohibited,
@@ -271,7 +272,7 @@ pub struct Firewall {
     /// The first rule with a matching name decides.
     #[serde(default)]
     pub rules: Vec<Rule>,
-    /// What happens to everybody else.
+    /// What happens to all others.
     pub otherwise: Action,
 }
 
@@ -295,7 +296,7 @@ pub enum Action {
     Inspect,
     /// Ends it.
     End(End),
-    /// Serves a deny page in plain HTTP.
+    /// Serves a block page in plain HTTP.
     Deny(Page),
 }
 

@@ -1,5 +1,6 @@
-//! The wire between the VM and its router as a relay of frames, in a network namespace of its own: whatever passes may be
-//! lost, late, cut short, answered in somebody's name, or just counted. It takes no module of the kernel and no nftables.
+//! The wire between the VM and its router as a relay of frames, in a network namespace of its own: whatever passes may
+//! be lost, late, cut short, answered in another host's name, or just counted. It takes no module of the kernel and no
+//! nftables.
 //!
 //! ```text
 //!   VM ── eth0 ─── near ── relay ── far ─── wire ── router and world
@@ -56,7 +57,7 @@ impl Relay {
             let began = begin();
             let went_well = began.is_ok();
             let _ = ready.send(began);
-            // Nobody connects any more only if the process is ending.
+            // No client connects any more only if the process is ending.
             if went_well
                 && wait.recv().is_ok()
                 && let Err(error) = carry(&carried)
@@ -108,7 +109,7 @@ fn begin() -> Result<i32> {
     Ok(gettid().as_raw())
 }
 
-/// Carries frames from one end to the other, for as long as the process lives.
+/// Carries frames from one end to the other, for as long as the process runs.
 fn carry(way: &Mutex<Way>) -> Result<()> {
     ip(&["link set far up".to_owned()])?;
     let (mut near, mut far) = (Socket::on("near")?, Socket::on("far")?);

@@ -1,4 +1,4 @@
-//! Starting oneself anew: once to see whether a lab can be had at all, and once for each job in one.
+//! Starting oneself again: once to see whether a lab can be had at all, and once for each job in one.
 
 use std::{
     env, fmt,
@@ -42,7 +42,7 @@ impl fmt::Display for Forbidden {
 
 impl std::error::Error for Forbidden {}
 
-/// The job that [`rerun`] started this process for; `None` in a process that somebody else started.
+/// The job that [`rerun`] started this process for; `None` in a process that was started otherwise.
 ///
 /// To be called first thing in `main`, before there is a second thread. In the child of [`probe`] it does not return.
 pub fn job() -> Option<String> {

@@ -25,7 +25,7 @@ impl ResolverWatch {
         if !Path::new(FILE).exists() {
             return Ok(None);
         }
-        // A copy, because the original belongs to everybody on this machine.
+        // A copy, because the original is shared by this machine.
         let copy = lab.write("nsswitch.conf", &fs::read_to_string(FILE)?)?;
         let nothing: Option<&str> = None;
         mount(Some(&copy), FILE, nothing, MsFlags::MS_BIND, nothing).context("covering nsswitch.conf")?;
@@ -41,7 +41,7 @@ impl ResolverWatch {
         Ok(Some(watch))
     }
 
-    /// How often the file was opened since the last look, by anybody on the VM.
+    /// How often the file was opened since the last look, by any process on the VM.
     ///
     /// # Errors
     /// The kernel does not say.

@@ -65,7 +65,7 @@ pub struct Scenario {
     /// names them.
     #[serde(default = "yes")]
     pub management_trust: bool,
-    /// Further files on the VM. In them `{thumbprint of private}` stands for that of the root that nobody trusts.
+    /// Further files on the VM. In them `{thumbprint of private}` stands for that of the untrusted root.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// How the network differs from a healthy one.
@@ -134,7 +134,7 @@ impl Scenario {
         let mut list = lab.agent(agent)?;
         list.args(["list", "--format", "json"]).args(common);
         if self.asks_metadata() {
-            // Before there is a world nobody would answer.
+            // Before there is a world nothing would answer.
             list.arg("--no-metadata");
         }
         match &self.plan {
@@ -183,7 +183,7 @@ impl Scenario {
 }
 
 /// A whole catalog, where `text` is only its dependencies, or only the endpoints of one required dependency called
-/// `service`, a line each.
+/// `service`, one per line.
 pub fn whole_catalog(text: &str) -> String {
     if text.starts_with("dependencies:") {
         format!("{CATALOG_HEAD}{text}")

@@ -58,7 +58,7 @@ impl Port {
         Self::new(self.at, vec![host], service, Arc::clone(&self.pki))
     }
 
-    /// Serves one connection to its end. `replay` are the client's bytes that somebody else has read.
+    /// Serves one connection to its end. `replay` are the client's bytes that were read already.
     pub(crate) async fn attend(&self, stream: TcpStream, replay: Vec<u8>) {
         let cut = self.service.cut.as_ref();
         let mut line = Line::new(stream, replay, cut, self.service.pace);

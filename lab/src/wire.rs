@@ -16,17 +16,17 @@ pub const VM: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 4);
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 /// Who signs ICMP errors to the world; it would not believe its own address.
 pub(crate) const OTHER_ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
-/// A neighbour that does not exist: a next hop that nobody answers for.
+/// A neighbour that does not exist: a next hop that does not answer.
 pub const DEAD_HOP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
 /// Where the world answers a datagram with itself, to show that the wire carries.
 pub(crate) const ECHO: SocketAddr = SocketAddr::new(IpAddr::V4(ROUTER), 7);
-/// The networks of RFC 5737, which nobody can own: silent, unless a firewall answers for everybody.
+/// The networks of RFC 5737, which are reserved: silent, unless a firewall answers for every address.
 pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
 
-/// The largest time to live that still ends before a service of which the way is not described.
+/// The largest TTL that still ends before a service of which the way is not described.
 pub(crate) const NEAR: u8 = 16;
 
-/// Whether nobody but hops of the internet can lie before an address: public ones.
+/// Whether only hops of the internet can lie before an address: public ones.
 pub(crate) fn is_far(address: Ipv4Addr) -> bool {
     // 168.63.129.16 is the host that the VM runs on.
     !address.is_private() && !address.is_link_local() && !address.is_loopback() && address != PLATFORM
@@ -57,8 +57,8 @@ impl fmt::Display for Peer {
 
 /// Makes the calling thread's network namespace the router and the world, with a wire to the VM's.
 ///
-/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. What nobody serves is dropped in
-/// silence: a network that answered "no route" would tell more than Azure's does.
+/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. What no service answers is dropped
+/// silently: a network that answered "no route" would tell more than Azure's does.
 pub(crate) fn world(peer: Peer, limit_icmp: bool) -> Result<()> {
     let lines = format!(
         "link set lo up

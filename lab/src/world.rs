@@ -35,7 +35,7 @@ use crate::{
 };
 
 sockopt_impl!(
-    /// Drops whatever comes with a smaller time to live (`IP_MINTTL`, ip(7)); accepted connections inherit it.
+    /// Drops whatever comes with a smaller TTL (`IP_MINTTL`, ip(7)); accepted connections inherit it.
     LeastTtl,
     SetOnly,
     libc::IPPROTO_IP,
@@ -82,7 +82,7 @@ impl World {
                     runtime.block_on(async {
                         let echo = spawn_echo();
                         let is_up = echo.is_ok();
-                        // Nobody waits any more only if the process is ending.
+                        // No one waits any more only if the process is ending.
                         let _ = ready.send(echo);
                         if is_up {
                             follow(inbox, &pki, &asked).await;
@@ -205,7 +205,7 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
     faults::in_world(network)
 }
 
-/// Makes every address that somebody is said to have the world's own.
+/// Adds every address of a service to the world.
 fn local_routes(network: &Network) -> Vec<String> {
     let servers = network.servers();
     let answers = network
@@ -271,7 +271,7 @@ fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
         .collect())
 }
 
-/// Accepts connections; packets whose time to live is less than `least_ttl` never arrive, as on a long way.
+/// Accepts connections; packets whose TTL is less than `least_ttl` never arrive, as on a long way.
 fn accept<F, A>(at: SocketAddr, least_ttl: Option<u8>, attend: F) -> Result<()>
 where
     F: Fn(tokio::net::TcpStream) -> A + Send + 'static,

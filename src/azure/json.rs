@@ -1,4 +1,4 @@
-//! Documents of Azure as people have them: one reader for every flag that takes one.
+//! Azure's documents in every form that users have them: one reader for every flag that takes one.
 //!
 //! ```text
 //! bytes ─ file::decode ─▶ text ─ form ─▶ JSON ─ entries ─▶ objects of the kind that is wanted
@@ -128,7 +128,7 @@ impl AzureDocument<'_> {
         entries::of(JsonNode::of(&self.json), self.wanted, self.form)
     }
 
-    /// The whole of it, for whoever looks for several kinds at once.
+    /// The whole of it, for callers that look for several kinds at once.
     pub fn root(&self) -> JsonNode<'_> {
         JsonNode::of(&self.json)
     }

@@ -1,7 +1,7 @@
 //! The user's own resources: their ids, and the words that stand for them in commands.
 //!
 //! A command names what only the reader knows by a word in capitals: `"${NSG:?}"` where it changes something, so that a
-//! shell stops where nobody set it, and plain `NSG` where it only looks. [`Known`] puts names in their place.
+//! shell stops where it is unset, and plain `NSG` where it only looks. [`Known`] puts names in their place.
 
 use std::ops::Range;
 
@@ -171,7 +171,7 @@ impl KnownResources {
         }
         filled.push_str(&command[done..]);
         match resource {
-            // Whoever pastes it may be at home in another subscription.
+            // The default subscription of the reader's shell may be another one.
             Some(resource) if filled != command && OF_A_SUBSCRIPTION.iter().any(|start| command.starts_with(start)) => {
                 format!("{filled} --subscription {}", shell.quote(&resource.subscription))
             }

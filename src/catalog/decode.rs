@@ -1,4 +1,4 @@
-//! Nodes to typed values, collecting every mistake on the way.
+//! Nodes to typed values, collecting every mistake.
 //!
 //! Nodes are used up, so that a long list of endpoints is never in memory twice.
 

@@ -23,7 +23,7 @@ use crate::{
 };
 use host::{CloudSuffixes, address, plain_host, range};
 
-/// After so many problems the rest of a file is not looked at: nobody reads on.
+/// After so many problems the rest of a file is not looked at: more would not help.
 const ENOUGH: usize = 200;
 
 /// Checks everything and reports every problem. The result is only good where none was reported.

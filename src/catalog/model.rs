@@ -178,11 +178,11 @@ impl SourceMention {
 /// What the instance's documents say of something that is its own: a backend, an identity provider, a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfInstance {
-    /// What it is, in the user's words, in the place of the dependency's title.
+    /// What it is, in the user's words, instead of the dependency's title.
     pub title: String,
-    /// Who needs it, in the place of the dependency's.
+    /// Who needs it, instead of the dependency's.
     pub feature: String,
-    /// What breaks without it, in the place of the dependency's.
+    /// What breaks without it, instead of the dependency's.
     pub impact: String,
     /// How the instance judges its certificate.
     pub validation: Validation,
@@ -192,7 +192,7 @@ pub struct OfInstance {
     pub leads_to: Vec<IpAddr>,
 }
 
-/// How an instance judges the certificate of something that it dials.
+/// How an instance judges the certificate of something that it connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validation {
     /// Whether the chain must end in a root that the instance trusts.
@@ -229,7 +229,7 @@ pub struct Issued {
     pub issuer: String,
 }
 
-/// A CA certificate that an instance trusts because somebody uploaded it.
+/// A CA certificate that an instance trusts because it was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
@@ -256,7 +256,7 @@ pub enum Target {
     Addresses {
         /// At least one.
         addresses: Vec<IpAddr>,
-        /// Whether one address that proves itself is enough.
+        /// Whether one working address is enough.
         any: bool,
     },
     /// Each configured name server (`host: "{name_server}"`).

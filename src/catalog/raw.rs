@@ -79,8 +79,8 @@ record! {
         clouds: List<Located<Cloud>>,
         /// The kind of virtual network that it applies to; without it, both.
         vnet: Located<Vnet>,
-        /// What the source page names of its endpoints: their `host`, the `tag` with the port, only the `port`, or `nothing`.
-        /// Without it, hosts that everybody has and the tags of all others.
+        /// What the source page names of its endpoints: their `host`, the `tag` with the port, only the `port`, or
+        /// `nothing`. Without it, hosts shared by all customers and the tags of all others.
         on_page: Located<SourceMention>,
         /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
         route_addresses: Located<OpenMap<List<LocatedText>>>,

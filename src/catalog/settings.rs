@@ -99,12 +99,12 @@ pub fn missing(host: &str) -> impl Iterator<Item = &str> {
     placeholders(host).filter(|_| !is_hidden(host))
 }
 
-/// Whether a named value of the instance stands in the place of a host.
+/// Whether a named value of the instance replaces a host.
 pub fn is_hidden(host: &str) -> bool {
     host.contains("{{")
 }
 
-/// Puts values in the place of the braces.
+/// Replaces the braces with values.
 ///
 /// # Errors
 /// The first name for which there is no value.

@@ -1,4 +1,4 @@
-//! YAML text to a tree of nodes that know where they stand.
+//! YAML text to a tree of nodes that know their position.
 //!
 //! A tree, and not serde's derived types, so that one pass over a file finds every mistake in it: a derived type stops
 //! at the first.

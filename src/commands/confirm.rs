@@ -26,7 +26,7 @@ pub(super) struct Confirmation {
 }
 
 impl Confirmation {
-    /// `None` where nobody wants it.
+    /// `None` where it was not requested.
     pub(super) fn of(plan: &PlanArgs, probe: &ProbeArgs) -> Option<Self> {
         Some(Self {
             service: plan.service.clone().filter(|_| probe.confirm)?,
@@ -35,8 +35,8 @@ impl Confirmation {
         })
     }
 
-    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says. With `aloud` it is
-    /// told beforehand, as it takes long.
+    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says. With `aloud`
+    /// it is announced first, as it takes long.
     pub(super) fn carry_out(
         &self,
         report: Report,

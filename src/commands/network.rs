@@ -1,4 +1,4 @@
-//! From files and answers to the network's own rules.
+//! Reads the network's own rules from files and API replies.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ impl NetworkDocuments {
         })
     }
 
-    /// Takes what was fetched, where no file was given; gives what cannot be used of it, a sentence each.
+    /// Takes what was fetched, where no file was given; gives what cannot be used of it, one sentence each.
     pub(super) fn complete(&mut self, fetched: &NetworkConfig) -> Vec<String> {
         let mut notices = Vec::new();
         if self.security.is_none() {

@@ -1,4 +1,4 @@
-//! `apim-probe path`: which hops answer on the way to one address, and where it stops.
+//! `apim-probe path`: which hops answer on the path to one address, and where packets stop.
 
 use std::{convert::Infallible, future::pending, net::IpAddr};
 
@@ -68,7 +68,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     told.map_or(Ok(ExitStatus::INTERRUPTED), |told| told.map(|_| status.code))
 }
 
-/// Where nothing left this machine, nothing is known of the network, whatever the kind of address.
+/// Where nothing left this machine, nothing is known about the network, whatever the kind of address.
 fn status(report: &Report) -> ExitStatus {
     let is_without_route = |row: &&model::Endpoint| row.cause == Some(Cause::TcpNoRoute);
     match report.endpoints.first().filter(is_without_route) {
@@ -149,7 +149,7 @@ fn split(target: &str) -> (&str, Option<Result<u16, ()>>) {
     (host.strip_suffix('.').unwrap_or(host), port)
 }
 
-/// An endpoint that nobody planned.
+/// An endpoint that is not part of a plan.
 fn other(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
     let (host, port) = split(target);
     let address = host.parse::<IpAddr>().ok();
@@ -199,8 +199,8 @@ fn counted(endpoint: Endpoint) -> Endpoint {
     }
 }
 
-/// What is spoken on a port, as far as anything can be said to whoever is there. A bare address has no name to prove, so
-/// nothing is said to it where that takes one.
+/// What is spoken on a port, as far as the protocol allows without a name. A bare address has no name to verify, so
+/// protocols that need one are left out.
 fn protocol(port: u16, is_address: bool) -> Protocol {
     match port {
         80 => Protocol::Http,

@@ -54,15 +54,15 @@ pub(super) struct Planned {
     pub said: Vec<String>,
 }
 
-/// What files say, before anybody is asked.
+/// What files say, before anything is queried.
 struct Given {
     network: network::NetworkDocuments,
     documents: Vec<ImportedDocument>,
     instance: Instance,
 }
 
-/// Makes a plan from flags; `added` is what to know of the roots that judge the probes, and `colour` is for the errors of
-/// a catalog. The platform is asked `until` then.
+/// Makes a plan from flags; `added` is what to know about the roots that judge the probes, and `colour` is for the
+/// errors of a catalog. The platform is asked `until` then.
 ///
 /// Whatever is wrong with a flag or a file is said before the first packet.
 pub(super) fn plan(
@@ -241,7 +241,7 @@ fn known(
     }
 }
 
-/// Refuses a cloud that no catalog has, and to ask a management endpoint that nobody knows.
+/// Refuses a cloud that no catalog has, and to query a management endpoint that is not known.
 fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), CommandFailure> {
     let Some(cloud) = arguments.cloud else { return Ok(()) };
     catalog.knows(cloud).map_err(CommandFailure::usage)?;
@@ -253,7 +253,7 @@ fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), CommandFai
     Ok(())
 }
 
-/// The tier whose catalog is planned with: what the flag says, else what the instance says of itself.
+/// The tier whose catalog is planned with: what the flag says, else what the instance shows.
 fn tier(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Tier {
     arguments.tier.or_else(|| service?.tier()).unwrap_or_default()
 }
@@ -289,7 +289,7 @@ fn tier_notice(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Optio
 /// region in which the instance is not.
 fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage, Option<String>) {
     let Some(service) = imports.instance.service.as_ref() else {
-        // A network status tells where it was looked at from; of several regions nobody knows which is meant.
+        // A network status tells where it was looked at from; of several regions it is unknown which is meant.
         let region = place
             .region
             .clone()
@@ -313,7 +313,7 @@ fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage,
     (Vantage { region, vnet, ..place }, moved)
 }
 
-/// What is said of a region that nobody knows. It counts all the same: regions are younger than the catalog.
+/// The notice about an unknown region. It counts all the same: regions are younger than the catalog.
 pub(super) fn unknown_region(region: &str) -> Option<String> {
     let meant = region::unknown(region)?;
     let or = meant.map_or_else(String::new, |known| format!(": did you mean {known}?"));

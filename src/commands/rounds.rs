@@ -1,4 +1,4 @@
-//! Rounds of one plan: each is looked at a second time where that decides, before it counts.
+//! Rounds of one plan: doubtful results are probed a second time before they count.
 
 use std::{
     future::pending,
@@ -43,7 +43,7 @@ pub(super) struct Round {
     pub report: Report,
     /// What it changed; nothing in the first one, in which everything is news.
     pub changes: Vec<Change>,
-    /// Whether it was seen to its end. Half a round says nothing of the other half, and is not taken in.
+    /// Whether it was seen to its end. Half a round shows nothing about the other half, and is not used.
     pub is_whole: bool,
 }
 
@@ -127,8 +127,8 @@ impl Rounds {
         changes
     }
 
-    /// How many connections a round makes: as many as it takes in a full one, once an hour, and where single ones went the
-    /// same way for long although they used to differ; else only where something changes.
+    /// How many connections a round makes: as many as it takes in a full one, once per hour, and where single ones went
+    /// the same way for long although they used to differ; else only where something changes.
     fn reach(&mut self, depth: Depth) -> Reach {
         let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
         let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();

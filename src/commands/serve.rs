@@ -1,4 +1,4 @@
-//! `apim-probe serve`: rounds, for programs that come by and ask what they came to.
+//! `apim-probe serve`: rounds, and an HTTP server for their results.
 
 use std::{
     io,
@@ -42,9 +42,9 @@ const MOST_CONNECTIONS: usize = 64;
 const SHARE: usize = 4;
 /// How long the end waits for the log: SIGTERM ends everything within a second.
 const FAREWELL: Duration = Duration::from_millis(400);
-/// How long the end waits for whoever reads stderr.
+/// How long shutdown waits for the reader of stderr.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// By how much the clock may stray within a round and the pause before it.
+/// By how much the clock may drift within a round and the pause before it.
 const STRAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Serves until a signal comes.
@@ -230,7 +230,7 @@ impl Service<'_> {
         }
     }
 
-    /// Goes on with what was read anew, or with the old where that is broken; says which.
+    /// Goes on with what was read again, or with the old where that is broken; says which.
     fn adopt(&mut self, read: Result<Prepared, Broken>) -> bool {
         let adopted = read.and_then(|prepared| {
             let untold = |why| Broken {

@@ -178,8 +178,8 @@ impl<'a> Session<'a> {
         self.limits.sockets = self.limits.sockets.saturating_sub(sockets).max(1);
     }
 
-    /// Goes on with what was read and asked anew ([`prepare`]), on the same threads. Gives what the platform tells less of.
-    /// `is_asked` says whether the management endpoint was to tell of the instance.
+    /// Goes on with what was read and asked again ([`prepare`]), on the same threads. Returns what the platform now
+    /// tells less about. `is_asked` says whether the management endpoint was to tell of the instance.
     ///
     /// # Errors
     /// Something that was known is not told any more: what is probed stays as it is.
@@ -351,8 +351,8 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Looks at the way to every address that a run dialled for the first endpoint of the plan, be it blocked or not, in what
-    /// is left of the time.
+    /// Traces the path to every address that a run tried for the first endpoint of the plan, be it blocked or not, in
+    /// what is left of the time.
     pub(super) fn follow(&self, run: &mut Run) {
         let calls = way::calls::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
@@ -403,7 +403,7 @@ impl<'a> Session<'a> {
         self.told_at_last(run, diagnosis, started_at)
     }
 
-    /// What small times to live show of the way to some addresses, in so much time.
+    /// What small TTLs show of the way to some addresses, in so much time.
     fn look_at_ways(&self, calls: &[Call], deadline: Duration) -> Ways {
         if !icmp::names_senders() {
             return Ways {
@@ -459,7 +459,7 @@ impl<'a> Session<'a> {
         diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place)
     }
 
-    /// The report of a run that nobody looks at again.
+    /// The report of a run that is not followed by another.
     fn told_at_last(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
         let course = RunCourse::of(&run, started_at);
         let Run { traces, names, .. } = run;

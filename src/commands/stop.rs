@@ -1,8 +1,8 @@
 //! What ends a run early: its deadline, Ctrl-C, SIGTERM, a lost terminal.
 //!
 //! The thread that a command begins on watches over it, and does nothing that could wait in a system call: what reads
-//! files, asks the platform or writes to somebody who may not read happens on a thread beside it ([`Stop::apart`]), and
-//! probes have threads of their own. So a signal is heard at any moment, and nobody delays the deadline.
+//! files, asks the platform or writes to a reader that may block happens on a separate thread ([`Stop::apart`]), and
+//! probes have threads of their own. So a signal is handled at any moment, and nothing delays the deadline.
 
 mod signals;
 
@@ -49,7 +49,7 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Patience {
     /// Where files go that are pipes.
     pub files: Duration,
-    /// Stdout; `None` waits for as long as its reader does. Only somebody who wants the end is not kept waiting.
+    /// Stdout; `None` waits for as long as its reader does. Only an interrupt is not kept waiting.
     pub stdout: Option<Duration>,
 }
 
@@ -62,7 +62,8 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Listens for signals from now on. The first is told to whoever asks; a second one ends the process at once.
+    /// Listens for signals from now on. The first is reported to those that poll; a second one ends the process at
+    /// once.
     ///
     /// # Errors
     /// The system has too few descriptors for us.
@@ -113,7 +114,7 @@ impl Stop {
         *self.interrupted.borrow()
     }
 
-    /// What whoever asks beside this thread has to mind: signals, and the end.
+    /// What code on other threads has to observe: signals, and the deadline.
     pub(super) fn until(&self, end: Instant) -> Cutoff {
         Cutoff::new(end, self.interrupted.clone())
     }

@@ -119,7 +119,7 @@ enum WatchEnd {
     TimeUp,
     /// Ctrl-C.
     Interrupted,
-    /// Nobody reads stdout any more.
+    /// stdout is closed.
     Unread,
 }
 

@@ -1,4 +1,4 @@
-//! What the differences come to: endpoints of one pattern together, with what that accuses.
+//! What the differences mean: endpoints of one pattern together, with its suspects.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +23,7 @@ struct OutcomePattern {
     working: Vec<usize>,
     /// Where something answers that proves nothing.
     unproven: Vec<usize>,
-    /// Where nobody looked.
+    /// Where it was not measured.
     unmeasured: Vec<usize>,
     what: FailedLayer,
 }
@@ -31,7 +31,7 @@ struct OutcomePattern {
 /// How an endpoint fails, as far as that tells where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum FailedLayer {
-    /// Its name cannot be looked up, or leads astray.
+    /// Its name cannot be looked up, or resolves to the wrong address.
     Name,
     /// No connection comes about.
     Connection,
@@ -272,8 +272,9 @@ impl PatternGroup<'_> {
         [rule, Suspect::Nva].into_iter()
     }
 
-    /// The service itself, unless somebody else shows: it may be down where nobody answers or its address refuses, and where a
-    /// machine outside Azure fares no better. A name server, a deny page and a company's certificate are never the service's.
+    /// The service itself, unless another device shows itself: it may be down where there is no reply or its address
+    /// refuses, and where a machine outside Azure fails in the same way. A name server, a block page and a company's
+    /// certificate are never the service's.
     fn service(&self) -> Option<Suspect> {
         let fits = |cause: &Cause| cause.ending() == FailureMode::Silence || *cause == Cause::TcpRefused;
         let is_anothers = |cause: &Cause| {

@@ -1,4 +1,4 @@
-//! What keeps reports from being alike.
+//! What makes reports hard to compare.
 
 use super::{ComparedEndpoint, NamedReport, conclusion::is_one_machine, is_blind};
 use crate::{
@@ -123,7 +123,7 @@ fn apart(reports: &[NamedReport]) -> Option<String> {
     })
 }
 
-/// What was left out by hand, where not everywhere alike.
+/// What was excluded by flags, where that differs between the reports.
 fn scopes(reports: &[NamedReport]) -> Option<String> {
     let flags: Vec<String> = reports.iter().map(|named| named.report.selection.flags()).collect();
     if flags.windows(2).all(|pair| pair[0] == pair[1]) {

@@ -1,4 +1,4 @@
-//! What every form for people shows: the headline, what stands in a cell, which rows are worth a line.
+//! What every form for people shows: the headline, the text of a cell, which rows are shown.
 
 use super::{ComparedEndpoint, Comparison, DifferenceKind, Place};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlaceTone {
-    /// All is well.
+    /// Everything works.
     Good,
     /// It differs, or is not known.
     Doubtful,
@@ -79,7 +79,7 @@ pub(super) fn place(place: &Place) -> String {
     items.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// What a place saw, in a word.
+/// What a place measured, in one word.
 pub(super) fn cell(state: Option<EndpointState>) -> (PlaceTone, &'static str) {
     let Some(state) = state else {
         return (PlaceTone::Quiet, "-");

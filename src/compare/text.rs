@@ -1,4 +1,4 @@
-//! A comparison for people at a terminal: what it accuses first, then the matrix of what is not well.
+//! A comparison for people at a terminal: suspects first, then the matrix of what does not work.
 
 use anstyle::Style;
 

@@ -1,4 +1,4 @@
-//! What one address gave.
+//! The result of one address.
 
 use std::time::Duration;
 

@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
         self.names?.get(host)
     }
 
-    /// What the controls say about an attempt that was cut or stays unproven, a sentence each.
+    /// What the controls say about an attempt that was cut or stays unproven, one sentence each.
     pub fn controls(&self, endpoint: &Endpoint, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
         let is_called_for = matches!(suspicion, Suspicion::Unproven | Suspicion::Cut);
         let Some(controls) = self.controls.filter(|_| is_called_for) else {

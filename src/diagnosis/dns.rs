@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct LookupOutcome {
     /// Why there is no address to dial, and one sentence about it.
     pub failure: Option<(Cause, String)>,
-    /// What was seen, a sentence each.
+    /// What was seen, one sentence each.
     pub evidence: Vec<String>,
     /// What the instance would suffer from although the name resolves.
     pub doubt: Option<String>,
@@ -99,7 +99,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> LookupO
     }
 }
 
-/// What other name servers give in place of the addresses that were tried in vain.
+/// What other name servers return instead of the addresses that failed.
 pub(super) fn other_addresses(host: &str, trace: &NameTrace, context: &Context) -> Vec<String> {
     let trace = context.name(host).unwrap_or(trace);
     let Some(decision) = trace.decision() else {

@@ -1,4 +1,4 @@
-//! Endpoints that the page names although the service is not known to offer them: the tool must not cry wolf over them.
+//! Endpoints that the page names although the service is not known to offer them: they must not raise false alarms.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
 //! From many rows to few root causes.
 //!
-//! [`RULES`] is the only list of what can be found, from the widest cause to the narrowest: what comes later sees only what
-//! is left. The last of them group what is left by dependency and cause, so that every endpoint that is not as expected ends
-//! in exactly one finding. Some rules are about endpoints that are well: some addresses of a name, name servers that
-//! differ, hints, what the instance says of itself, traffic that no probe sees.
+//! [`RULES`] is the only list of what can be found, from the widest cause to the narrowest: what comes later sees only
+//! what is left. The last of them group what is left by dependency and cause, so that every endpoint that is not as
+//! expected ends in exactly one finding. Some rules are about endpoints that work: some addresses of a name, name
+//! servers that differ, hints, what the instance shows, traffic that no probe sees.
 
 use std::cmp::Reverse;
 
@@ -174,7 +174,8 @@ impl<'a> FindingDraft<'a> {
     }
 
     /// What decides the order of findings, the weightiest first: hints last; before them what stops activation, other
-    /// required ones, features. Of two alike the one that explains more comes first, then the catalog's order decides.
+    /// required ones, features. Of two equal ones the one that explains more comes first, then the catalog's order
+    /// decides.
     fn weight(&self) -> impl Ord + use<> {
         (
             self.confidence == Confidence::Low,
@@ -232,7 +233,7 @@ fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account)
     }
 }
 
-/// What is the instance's own has rules of its own at its end, which nobody here can see.
+/// What is the instance's own has rules of its own at its end, which cannot be seen from here.
 fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let is_at_its_end = |row: &ProbedEndpoint<'_>| {
         let stage = row.judgement.stage;

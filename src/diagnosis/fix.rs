@@ -29,7 +29,7 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
              168.63.129.16."
                 .into(),
         ),
-        // It has nobody to forward to.
+        // It has no forwarders.
         Cause::DnsNxdomain if rows.iter().any(is_decided_by_platform) => say(format!(
             "Check the spelling of {host}; if it is correct, add its record to the private zone that hides it."
         )),
@@ -72,7 +72,7 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
             }
         }
         Cause::TcpTimeout => allow(rows, view),
-        // Azure's own rules drop in silence: whoever sends an error is somebody else, the target itself for the most part.
+        // Azure's own rules drop silently: an error comes from another device, mostly the target itself.
         Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => {
             let sender = rows.iter().find_map(|row| row.icmp().next()?.0.sender);
             let who = sender.map_or_else(|| "the sender of the error".into(), |sender| sender.to_string());

@@ -1,8 +1,8 @@
-//! What a finding rests on, and how sure it may be for that.
+//! The evidence of a finding, and the confidence that follows from it.
 //!
-//! A finding states its grounds as data; nobody writes its confidence. Each ground is one observation and its sentence of
-//! evidence, with what it does for the finding: it shows it, suggests it, leaves another reading open, or speaks against
-//! it. [`Grounds::confidence`] is the only place where a [`Confidence`] is made.
+//! A finding states its grounds as data; its confidence is derived. Each ground is one observation and its sentence of
+//! evidence, with what it does for the finding: it shows it, suggests it, leaves another reading open, or speaks
+//! against it. [`Grounds::confidence`] is the only place where a [`Confidence`] is made.
 
 use crate::model::{Basis, Confidence};
 

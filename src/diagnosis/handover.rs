@@ -1,4 +1,5 @@
-//! What others need to find a finding in their own logs: when it was, from where to where, whom to ask for what.
+//! What other teams need to find a finding in their own logs: when, from where to where, and which team to ask for
+//! what.
 
 use jiff::Timestamp;
 
@@ -14,8 +15,8 @@ mod seen;
 /// Connections and questions that are handed over, at most.
 const MOST_FLOWS: usize = 50;
 
-/// What is handed over with a finding about these rows. Nothing, where no packet of theirs left this machine, where nobody
-/// else can act, and for what is only documented, which is no reason to ask.
+/// What is handed over with a finding about these rows. Nothing, where no packet of theirs left this machine, where no
+/// other team can act, and for what is only documented, which is no reason to ask.
 pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<Handover> {
     if finding.need.is_none_or(|need| need == Need::Documented) {
         return None;

@@ -1,4 +1,4 @@
-//! What a conversation in a service's own protocol means.
+//! What an exchange in a service's own protocol means.
 
 use super::http;
 use crate::{

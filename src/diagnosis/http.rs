@@ -1,4 +1,5 @@
-//! What a plain HTTP response proves. Anybody on the way can give one, so only what a middlebox would not say counts.
+//! What a plain HTTP response proves. Any device on the path can send one, so only what a middlebox would not say
+//! counts.
 
 use super::outcome::Judged;
 use crate::{

@@ -14,12 +14,12 @@ use crate::{
     text::words,
 };
 
-/// Certificates live ever shorter, so an early end is no verdict; but one this near deserves a word.
+/// Certificates live ever shorter, so an early end is no verdict; but one this near is worth a notice.
 const SOON_DAYS: i64 = 14;
 /// How many hosts are named.
 const MOST_HOSTS: usize = 3;
 
-/// Said where nobody can tell who answers on the way.
+/// Said where it cannot be told which device answers on the path.
 const UNTOLD: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
     hop that blocks traffic was not traced";
 
@@ -54,7 +54,7 @@ fn clock(Measured { ahead, signed }: Measured) -> String {
     }
 }
 
-/// Services that prove themselves at addresses which their tags do not hold: somebody relays them, or the tags are old.
+/// Services that work at addresses which their tags do not hold: a device relays them, or the tags are old.
 fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements: &[Judgement]) -> Option<String> {
     let told = plan
         .endpoints

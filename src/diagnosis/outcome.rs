@@ -1,4 +1,4 @@
-//! The words that judgements are made in: of an exchange, of an address, of an endpoint.
+//! The results of an exchange, of an address, of an endpoint.
 
 use std::net::SocketAddr;
 
@@ -11,9 +11,9 @@ use crate::{
 /// What a connection amounts to, or several to one address together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptVerdict {
-    /// The service proved itself.
+    /// The service was verified.
     Proved,
-    /// It proved itself, then the conversation was cut.
+    /// It was verified, then the conversation was cut.
     Shaken(Cause),
     /// Something answered that proves nothing.
     Unproven(Option<Cause>),
@@ -38,12 +38,13 @@ impl AttemptVerdict {
         self.cause().map_or(Ok(()), Err)
     }
 
-    /// Whether the service proved itself.
+    /// Whether the service was verified.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Proved | Self::Shaken(_))
     }
 
-    /// Whether somebody accepted, and fell silent after we spoke, be it behind a handshake that proved the service.
+    /// Whether the peer accepted, and sent nothing after our first data, be it after a handshake that verified the
+    /// service.
     pub fn fell_silent(&self) -> bool {
         matches!(
             self,
@@ -68,7 +69,7 @@ pub struct Judged {
     pub standing: AttemptVerdict,
     /// One sentence.
     pub seen: String,
-    /// What was seen beside it, a sentence each.
+    /// What was seen beside it, one sentence each.
     pub evidence: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ pub struct Outcome {
     pub stage: Stage,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, a sentence each.
+    /// What was seen, one sentence each.
     pub evidence: Vec<String>,
     /// What the service said that proves it.
     pub proof: Option<String>,
@@ -142,7 +143,7 @@ impl Outcome {
         self
     }
 
-    /// A private address that does not prove itself is the likelier fault of the name.
+    /// Where a private address is not verified, the name is the likelier fault.
     #[must_use]
     pub fn blame_private_address(mut self) -> Self {
         if let AttemptVerdict::Failed(_) = self.standing
@@ -173,7 +174,7 @@ pub struct Judgement {
     pub stage: Option<Stage>,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, a sentence each.
+    /// What was seen, one sentence each.
     pub evidence: Vec<String>,
     /// What the name lookup gave, where there was one.
     pub name: Option<StageResult>,

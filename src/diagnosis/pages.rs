@@ -1,5 +1,5 @@
-//! Pages that come over plain HTTP where something else was asked for. A device that answers for everybody shows the same
-//! page to hosts of several owners, with or without words by which it is known.
+//! Pages that come over plain HTTP where something else was asked for. A device that answers for every host shows the
+//! same page to hosts of several owners, with or without words by which it is known.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ const MOST_OWNERS: usize = 2;
 /// How much of a page is compared where it has no title, in characters.
 const COMPARED: usize = 2_000;
 
-/// What a page looks like, whoever is asked: its status, and its title or else its text, without what was asked for and without
-/// numbers.
+/// What a page looks like, whichever host is asked: its status, and its title or else its text, without what was asked
+/// for and without numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Face {
     status: u16,
@@ -118,8 +118,8 @@ pub(super) fn pages<'a>(
         .collect()
 }
 
-/// Of these pages, those that hosts of several owners answer with alike: in place of an object at least once, or three owners
-/// with a page that proves nothing.
+/// Of these pages, those that hosts of several owners return: in place of an object at least once, or three owners with
+/// a page that proves nothing.
 pub(super) fn alike(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
     let mut groups: Vec<Vec<&AnsweringPage>> = Vec::new();
     for page in pages {

@@ -1,4 +1,4 @@
-//! What the network's rules predict, put beside what was measured.
+//! What the network's rules predict, compared with what was measured.
 //!
 //! Verdicts and causes stay what was measured. Evidence gets a sentence; a finding about silence gets the rule at fault,
 //! and its suspects and confidence follow from that. Unless the rules are refuted: what they deny answers, so that they are
@@ -107,7 +107,7 @@ fn culprits(dialled: &[&Prediction]) -> Vec<Suspect> {
     suspects
 }
 
-/// Takes off the list whom the rules clear: security groups and routes, and behind a way straight out every firewall.
+/// Removes the suspects that the rules clear: NSGs and routes, and with a direct route to the internet every firewall.
 fn acquit(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
     let mut clear = |cleared: &[Suspect]| suspects.retain(|suspect| !cleared.contains(suspect));
     let knows_security = prediction.nsg.is_some();
@@ -120,7 +120,7 @@ fn acquit(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
             Suspect::Nva,
         ]);
         if knows_security {
-            // What is left of it is a security admin rule; a missing way out comes first.
+            // What is left of it is a security admin rule; missing outbound access comes first.
             suspects.sort_by_key(|suspect| *suspect == Suspect::Nsg);
         }
     } else if one_way && prediction.route.as_ref().is_some_and(has_hop) {

@@ -15,8 +15,7 @@ pub(super) struct Refutation {
 }
 
 impl Refutation {
-    /// What a run shows; only what this machine sends can be measured, so that it says nothing of what
-    /// comes in.
+    /// What a run shows; only what this machine sends can be measured, so inbound traffic is not covered.
     pub(super) fn of(view: &RunView<'_>) -> Option<Self> {
         let is_denied = |row: &&ProbedEndpoint<'_>| {
             let denies = |prediction: &Prediction| prediction.verdict == Expected::Deny;
@@ -45,7 +44,7 @@ impl fmt::Display for Refutation {
     }
 }
 
-/// Whether packets were dropped in silence, as Azure's rules drop them.
+/// Whether packets were dropped silently, as Azure's rules drop them.
 pub(super) fn is_silent(row: &ProbedEndpoint<'_>) -> bool {
     let endpoint = row.endpoint;
     let cause = row.judgement.cause;
@@ -59,7 +58,7 @@ pub(super) fn was_not_dialled(row: &ProbedEndpoint<'_>) -> bool {
         || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
 }
 
-/// Whether something at the endpoint answered, in whatever way: Azure's rules drop in silence.
+/// Whether something at the endpoint answered, in any way: Azure's rules drop silently.
 pub(super) fn answers(row: &ProbedEndpoint<'_>) -> bool {
     if was_not_dialled(row) {
         return false;
@@ -67,7 +66,7 @@ pub(super) fn answers(row: &ProbedEndpoint<'_>) -> bool {
     row.judgement.verdict.is_proved()
         || match row.judgement.cause {
             None => row.judgement.verdict == Verdict::Unproven,
-            // Nobody, or somebody on the way.
+            // No device, or a device on the path.
             Some(Cause::TcpUnreachable | Cause::TcpNoRoute | Cause::UdpUnreachable) => false,
             Some(cause) => cause.stage() != Some(Stage::Dns) && !is_silent(row),
         }

@@ -1,5 +1,5 @@
-//! One address for names that have nothing in common: whoever answers for them, a DNS filter for the most part, sends them
-//! all to a place of its own.
+//! One address for names that have nothing in common: the answering server, a DNS filter for the most part, points them
+//! all to an address of its own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ use crate::{
     text::words,
 };
 
-/// From so many unrelated names on, nobody's service can be all of them.
+/// From so many unrelated names on, no service can be all of them.
 const FEWEST_DOMAINS: usize = 3;
 
-/// Gives the rows of such an address their true cause, where nothing proves itself there.
+/// Gives the rows of such an address their true cause, where no service is verified there.
 ///
 /// Content networks answer for many names at one address; theirs lead there by aliases in one domain, and so count as one.
 pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
@@ -60,7 +60,7 @@ struct AddressUsage {
     is_somebody: bool,
 }
 
-/// The public address that was dialled for a name, where it is the only one.
+/// The public address that was tried for a name, where it is the only one.
 fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
     let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let address = addresses.next()?;
@@ -72,7 +72,7 @@ fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
     counts.then_some(address)
 }
 
-/// Whether the service proved itself by more than words in the clear, which a block page has too.
+/// Whether the service was verified by more than clear text, which a block page has too.
 fn is_proved_beyond_doubt(endpoint: &Endpoint, judgement: &Judgement) -> bool {
     let is_any_answer = endpoint.protocol == Protocol::Http && endpoint.path.is_none();
     judgement.verdict.is_proved() && !is_any_answer

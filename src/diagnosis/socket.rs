@@ -64,7 +64,7 @@ pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, S
     }
 }
 
-/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop answers nobody who looks for it.
+/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop answers no neighbour lookup.
 pub(super) fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
     matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
 }

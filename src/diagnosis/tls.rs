@@ -59,7 +59,8 @@ fn asked(end: &TlsEnd) -> (AttemptVerdict, String) {
     }
 }
 
-/// What came last in a handshake that was not completed: whoever showed a certificate had answered the `ClientHello`.
+/// What came last in a handshake that was not completed: a peer that showed a certificate had answered the
+/// `ClientHello`.
 fn last(trace: &TlsTrace) -> &'static str {
     match (&trace.chain, trace.version) {
         (Some(_), _) if trace.key_proved => "a verified certificate, before the handshake was complete",

@@ -1,4 +1,4 @@
-//! What the connections to an endpoint come to: first those to each address, then the addresses together.
+//! Combines the connections to an endpoint: first those to each address, then the addresses.
 
 use std::{
     cmp::Reverse,
@@ -29,7 +29,7 @@ pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) 
         (_, Some(place)) if place.by_size => Some(Cause::PathMtu),
         _ => deciding.and_then(|outcome| outcome.standing.cause()),
     };
-    // A remark excuses what the page names in vain, and says how far the test of a SQL server goes.
+    // A remark explains what the page names although it is not offered, and says how far the test of a SQL server goes.
     let is_told = match verdict {
         Verdict::Reachable | Verdict::Degraded if endpoint.protocol == Protocol::Tds => true,
         Verdict::Reachable => false,
@@ -74,12 +74,12 @@ impl AddressGroup {
         self.passed > 0 && matches!(self.standing, AttemptVerdict::Failed(_))
     }
 
-    /// Whether the service proved itself here, over one connection at least.
+    /// Whether the service was verified here, over one connection at least.
     fn works(&self) -> bool {
         self.passed > 0
     }
 
-    /// What was seen here, a sentence each: of connections that went alike, the first.
+    /// What was seen here, one sentence each: of connections with the same outcome, the first.
     fn evidence(&self, outcomes: &[Outcome]) -> Vec<String> {
         let mut evidence = Vec::new();
         let mut seen: Vec<AttemptVerdict> = Vec::new();
@@ -216,8 +216,8 @@ fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
     }
 }
 
-/// Whether somebody answered. Of connections to one address that fail in the same stage, an answer tells more than silence:
-/// silence may be a lost packet, an answer never is.
+/// Whether anything answered. Of connections to one address that fail in the same stage, an answer tells more than
+/// silence: silence may be a lost packet, an answer never is.
 fn is_answered(outcome: &Outcome) -> bool {
     let cause = outcome.standing.cause();
     cause.is_none_or(|cause| cause.ending() != FailureMode::Silence)
@@ -298,7 +298,7 @@ fn flows(places: &[AddressGroup]) -> Option<FlowCounts> {
     })
 }
 
-/// The addresses at which the service proved itself, over any connection.
+/// The addresses at which the service was verified, over any connection.
 pub fn proved_at(outcomes: &[Outcome]) -> Vec<IpAddr> {
     outcomes
         .iter()

@@ -1,4 +1,4 @@
-//! The whole run as findings are drawn from it: every endpoint with what was seen and said of it, and what is left to
+//! The whole run as findings are drawn from it: every endpoint with its measurements and verdict, and what is left to
 //! explain.
 
 use std::{
@@ -72,7 +72,7 @@ pub struct RunView<'a> {
     pub names: &'a BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: &'a Controls,
-    /// What small times to live showed of where it stops.
+    /// What small TTLs showed of where it stops.
     pub ways: &'a [Way],
     /// What the network's own rules say, where they were given.
     pub predictions: Option<&'a Predictions>,
@@ -84,7 +84,7 @@ pub struct RunView<'a> {
     pub clock: Option<Measured>,
     /// What the line itself is like.
     pub line: LineQuality,
-    /// The addresses and ports at which somebody accepted a connection.
+    /// The addresses and ports at which a connection was accepted.
     pub open: BTreeSet<SocketAddr>,
     /// Every planned endpoint, in the catalog's order.
     pub rows: Vec<ProbedEndpoint<'a>>,
@@ -124,7 +124,7 @@ impl<'a> RunView<'a> {
         }
     }
 
-    /// Rows of which the service proved itself.
+    /// Rows of which the service was verified.
     pub fn proved(&self) -> impl Iterator<Item = &ProbedEndpoint<'a>> {
         self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
     }
@@ -157,8 +157,8 @@ impl<'a> RunView<'a> {
         is_split(row) && self.rows.iter().any(|other| counts(other) && is_split(other))
     }
 
-    /// The connections of a row that fail while others to the same address pass, and why. Before anything is said no name
-    /// can be at fault: a SYN that is lost differs from one to the same address and port that anybody's probe got through.
+    /// The connections of a row that fail while others to the same address pass, and why. Before any data is sent no
+    /// name can be at fault: a lost SYN differs from one to the same address and port that another probe got through.
     pub fn differing(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
         let outcomes = &row.judgement.outcomes;
         outcomes.iter().filter_map(move |outcome| {
@@ -206,11 +206,11 @@ pub enum NameTest<'a> {
     LetsThrough(&'a str),
     /// This one gets through, and right behind it the endpoint's own does too: it goes by the moment.
     LetsBothThrough(&'a str),
-    /// This one is cut as well: it does not go by the name.
+    /// This one is cut as well: the filter does not match the name.
     CutsAsWell(&'a str),
 }
 
-/// Where somebody accepted a connection of the usual kind.
+/// Where a connection of the usual kind was accepted.
 fn opened(rows: &[ProbedEndpoint<'_>]) -> BTreeSet<SocketAddr> {
     let outcomes = rows.iter().flat_map(|row| &row.judgement.outcomes);
     let open = outcomes.filter(|outcome| !outcome.control && outcome.tcp == Some(Ok(())));

@@ -1,4 +1,5 @@
-//! What small times to live say of where it stops: who answers on the way, and who accepts or cuts within so many hops.
+//! What small TTLs show about where packets stop: which hops answer on the path, and what accepts or cuts within so
+//! many hops.
 //!
 //! A hop that answers has seen the packet; one that does not answer says nothing. Who accepts, resets or cuts although the
 //! packet cannot have come farther stands within that distance, whatever any router says. Behind a NAT only this second kind is
@@ -26,7 +27,7 @@ use crate::{
 pub mod account;
 pub mod calls;
 
-/// So many connections over one hop have to fare alike before it is the hop's doing.
+/// So many connections over one hop must have the same outcome before the hop is the cause.
 const ENOUGH: usize = 3;
 
 /// What is known of the route to an address.
@@ -58,29 +59,29 @@ pub struct WayReading<'a> {
     endpoint: &'a Endpoint,
     source: Option<IpAddr>,
     lead: Lead,
-    /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a time to live.
+    /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a TTL.
     is_near: bool,
     /// The hops before any NAT that said that a SYN ran out there.
     pub hops: Vec<Router>,
-    /// The least time to live of which somebody answers through a NAT, and names nobody by it.
+    /// The least TTL at which something answers through a NAT, which identifies no hop.
     pub nat: Option<u8>,
-    /// From which time to live on every SYN is accepted.
+    /// From which TTL on every SYN is accepted.
     pub accepts: Option<u8>,
     /// From which one on every SYN is reset.
     pub refuses: Option<u8>,
     /// From which one on everything that we say is cut, and how.
     pub cuts: Option<(u8, Cause)>,
-    /// The largest time to live of words that ran out, where larger ones were met with silence, and the hop at that distance is
+    /// The largest TTL of words that ran out, where larger ones were met with silence, and the hop at that distance is
     /// known: on an open connection the kernel does not tell who says so.
     pub reaches: Option<u8>,
     /// Connections by the first hop that they go over.
     pub shares: Vec<Share>,
 }
 
-/// A router on the way.
+/// A router on the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Router {
-    /// The time to live that ran out there.
+    /// The TTL that ran out there.
     pub hop: u8,
     /// What it answered.
     pub error: IcmpError,
@@ -102,7 +103,7 @@ pub struct Share {
 }
 
 impl<'a> WayReading<'a> {
-    /// What was seen on the way to an endpoint.
+    /// What was seen on the path to an endpoint.
     pub fn of(way: &'a Way, endpoint: &'a Endpoint, lead: Lead) -> Self {
         let address = way.address.ip();
         let flows = way.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
@@ -128,24 +129,24 @@ impl<'a> WayReading<'a> {
         }
     }
 
-    /// The port and the name of what is dialled, as a picture has room for them.
+    /// The port and the name of what is tried, as a picture has room for them.
     fn label(&self) -> String {
         let name = self.endpoint.service_tag.as_deref().unwrap_or(&self.endpoint.host);
         format!("{name} {}", self.endpoint.port)
     }
 
-    /// Whether somebody accepts in the place of an address that cannot be so near: on this machine, or at the first hop.
+    /// Whether a device accepts for an address that cannot be so near: on this machine, or at the first hop.
     pub fn is_proxied(&self) -> bool {
         !self.is_near && self.accepts == Some(1)
     }
 
-    /// Whether somebody resets in the place of an address that cannot be so near.
+    /// Whether a device resets for an address that cannot be so near.
     pub fn is_refused_nearby(&self) -> bool {
         !self.is_near && self.refuses == Some(1)
     }
 
-    /// From which time to live on it is cut, and how, where that is nearer than whoever accepts. Where some SYNs are accepted
-    /// and larger ones are not, nothing tells from where on they are.
+    /// From which TTL on it is cut, and how, where that is nearer than the device that accepts. Where some SYNs are
+    /// accepted and larger ones are not, nothing tells from where on they are.
     pub fn cut_on_the_way(&self) -> Option<(u8, Cause)> {
         let (cut, cause) = self.cuts?;
         let is_nearer = match self.accepts {
@@ -162,7 +163,7 @@ impl<'a> WayReading<'a> {
         cut.is_some_and(|(cut, _)| self.accepts.is_none_or(|accepts| accepts > cut + 1))
     }
 
-    /// Whether some SYNs got as far as somebody who answers them and larger ones did not, so that nothing tells where it stops.
+    /// Whether some SYNs reached a device that answers and larger ones did not, so that nothing tells where it stops.
     pub fn is_uneven(&self) -> bool {
         let is_answered = self
             .way
@@ -235,9 +236,9 @@ impl Router {
     }
 }
 
-/// The routers that answered, up to the first NAT: behind it another's address may stand for any of them. A public router on
-/// the way of a private source is behind one, and so is an address that has answered before. The second is the time to live
-/// of the first answer from there.
+/// The routers that answered, up to the first NAT: behind it another's address may stand for any of them. A public
+/// router on the path of a private source is behind one, and so is an address that has answered before. The second is
+/// the TTL of the first answer from there.
 fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     let is_translated = |sender: IpAddr| {
         source.is_some_and(address::is_private)
@@ -266,8 +267,8 @@ fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     (routers, None)
 }
 
-/// The least time to live from which on something holds of everything that was tried; `None` where a larger one fails it, or
-/// was not tried, since packets of different ports may go different ways.
+/// The least TTL from which on something holds of everything that was tried; `None` where a larger one fails it, or was
+/// not tried, since packets of different ports may go different ways.
 fn from_on<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
     let holds = |one: &Option<T>| one.as_ref().is_some_and(&holds);
     let first = tried.iter().position(&holds)?;
@@ -303,7 +304,7 @@ fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
     Some((from, cause))
 }
 
-/// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger time to live as well.
+/// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger TTL as well.
 fn reaches(way: &Way, endpoint: &Endpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
         |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == FailureMode::Silence);
@@ -414,7 +415,7 @@ mod tests {
             ("........", vec![], false),
             // A public router answers a private source only through a NAT.
             ("aAb.....", vec![1], true),
-            // A NAT puts its own address in the place of those behind it.
+            // A NAT puts its own address instead of those behind it.
             ("aaa.....", vec![1], true),
             ("abab....", vec![1, 2], true),
         ] {

@@ -32,13 +32,13 @@ pub enum ReportReadError {
     /// Not JSON at all.
     #[error("this is not JSON: {0}")]
     NotJson(serde_json::Error),
-    /// JSON without a schema of ours.
+    /// JSON without one of our schemas.
     #[error(
         "this is JSON, but not an apim-probe report: it has no \"schema\": \"{}\"",
         model::SCHEMA
     )]
     Foreign,
-    /// Another document of ours.
+    /// Another of our documents.
     #[error("this is a document with schema {0}, not a report ({expected})", expected = model::SCHEMA)]
     OtherSchema(String),
     /// A report of a newer program.

@@ -95,7 +95,7 @@ fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cl
     named
 }
 
-/// A host that everybody has is named; of one that only the user knows the tag; of a name server the port.
+/// A host that all customers share is named; of one that only the user knows the tag; of a name server the port.
 fn usual(endpoint: &EndpointSpec) -> SourceMention {
     let is_users = |host: &str| placeholders(host).any(|name| SETTINGS.iter().any(|setting| setting.name == name));
     match &endpoint.target {

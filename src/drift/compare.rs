@@ -281,7 +281,7 @@ fn likeness(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     ))
 }
 
-/// Sections that are new, and those that entries of the catalog point at in vain.
+/// Sections that are new, and those that entries of the catalog point at without effect.
 fn strange_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
     let anchors: BTreeSet<&str> = catalog
         .dependencies

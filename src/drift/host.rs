@@ -85,7 +85,7 @@ fn balanced(label: &str) -> bool {
     label.matches('{').count() == label.matches('}').count()
 }
 
-/// How the host of a page and the host of the catalog are alike.
+/// How the host of a page matches the host of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alike {
     /// They are the same, but for what a reader calls the parts that he has to fill in.

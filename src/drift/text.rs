@@ -1,4 +1,4 @@
-//! A drift for people at a terminal: what is new first.
+//! A drift report for people at a terminal: what is new first.
 
 use super::{Drift, PageRow};
 use crate::{

@@ -1,4 +1,4 @@
-//! The statuses as a table: one run a row, each endpoint in one word.
+//! The statuses as a table: one run per row, each endpoint in one word.
 
 use jiff::Timestamp;
 
@@ -133,7 +133,7 @@ const NEVER: Option<FailOn> = Some(FailOn::Never);
 
 #[rustfmt::skip]
 const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
-    // All is well.
+    // Everything works.
     ("R:reachable",                                          UNSET,    false, 0),
     ("R:degraded",                                           UNSET,    false, 0),
     ("R:reachable R:degraded F:reachable",                   UNSET,    false, 0),

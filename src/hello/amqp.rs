@@ -1,5 +1,5 @@
-//! AMQP 1.0: protocol headers of eight bytes, and the list of SASL mechanisms that a server offers before anybody has
-//! said who they are.
+//! AMQP 1.0: protocol headers of eight bytes, and the list of SASL mechanisms that a server offers before
+//! authentication.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -21,8 +21,8 @@ const FRAME: u32 = 512;
 /// Reads the answer to [`TLS`].
 ///
 /// The same header back is an [`Reply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
-/// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs speaks
-/// nothing but TLS, so that it is somebody else.
+/// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs
+/// speaks nothing but TLS, so that it is another server.
 pub fn parse_tls(received: &[u8]) -> Parsed<ProtocolReply> {
     match header(received) {
         Parsed::Done((TLS, [])) => Parsed::Done(ProtocolReply::Upgrade {

@@ -23,7 +23,7 @@ mod object;
 mod redirect;
 mod wire;
 
-/// How much of a body is read, in bytes: enough for the first bytes of any object and the text of a deny page.
+/// How much of a body is read, in bytes: enough for the first bytes of any object and the text of a block page.
 pub const BODY: usize = 8 * 1024;
 
 /// How long a response's head may be, in bytes.
@@ -32,8 +32,8 @@ pub const HEAD: usize = 32 * 1024;
 /// How much of each header's value is kept, in bytes.
 const VALUE: usize = 1024;
 
-/// How long a request for a path is made, in bytes: a packet of about full size, and one only, in TLS as well. A line that
-/// loses such packets on the way out shows by it.
+/// How long a request for a path is made, in bytes: a packet of about full size, and one only, in TLS as well. A line
+/// that loses such packets on the path out shows by it.
 pub const FULL_SIZE: usize = 1_400;
 
 /// The header that fills it up.

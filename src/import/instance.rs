@@ -1,4 +1,4 @@
-//! What an instance says of itself: its own settings, and the lists of what it talks to.
+//! What an instance shows: its own settings, and the lists of what it talks to.
 //!
 //! ```text
 //! file ─ sorted ─┐

@@ -1,7 +1,7 @@
 //! From a document's targets to entries of the catalog.
 //!
-//! A target that fits an entry joins it: `x.blob.core.windows.net` stands in the place of `{storage_account}.blob.…`, and
-//! a host that the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
+//! A target that fits an entry joins it: `x.blob.core.windows.net` replaces `{storage_account}.blob.…`, and a host that
+//! the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
 
 mod additions;
 mod matching;
@@ -286,7 +286,7 @@ impl MatchScope<'_> {
         }
     }
 
-    /// The names that a certificate at an entry can carry: `*` in the place of the instance's own.
+    /// The names that a certificate at an entry can carry: `*` instead of the instance's own.
     fn any_name(&self, to: &To) -> Option<String> {
         let To::Host(template) = to else { return None };
         let filled = fill(template, self.suffixes);

@@ -1,7 +1,7 @@
 //! From what an instance says to what has to be reached for it.
 //!
 //! ```text
-//! Records ─ uses ─▶ who dials what, and for whom ─ gather ─▶ one entry for each host and port
+//! Records ─ uses ─▶ what connects where, and for what ─ gather ─▶ one entry for each host and port
 //!    │        └ hosts: {{named values}}, schemes, ports
 //!    └ known ─▶ names for the braces of the catalog, and what the instance says of its vaults
 //! ```

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// What the instance says, region by region; empty where nobody asked it.
+/// What the instance says, region by region; empty where it was not asked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InstanceView {
     /// One for each region that the instance runs in.
@@ -62,7 +62,7 @@ pub enum StatusSubject {
         /// The port, where it is known.
         port: Option<u16>,
     },
-    /// A port on which somebody talks to the instance.
+    /// A port on which clients talk to the instance.
     Inbound {
         /// The port.
         port: Option<u16>,
@@ -85,7 +85,7 @@ pub enum StatusState {
 }
 
 impl InstanceView {
-    /// What the instance says in this region, or everywhere where it says nothing of the region in particular.
+    /// What the instance says in this region, or everywhere where it shows nothing about the region in particular.
     pub fn seen_from(&self, region: Option<&str>) -> Vec<&Location> {
         let here: Vec<&Location> = self
             .locations

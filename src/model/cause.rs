@@ -72,7 +72,7 @@ struct CauseFacts {
 pub enum FailureMode {
     /// Nothing comes back.
     Silence,
-    /// Somebody says no: a reset in place of a connection, an ICMP error, an error code, a deny page.
+    /// A refusal: a reset instead of a connection, an ICMP error, an error code, a block page.
     Refusal,
     /// It was accepted, and ends before its time: a reset, a close, an alert.
     Cut,
@@ -153,8 +153,8 @@ impl Cause {
         self.facts().check
     }
 
-    /// Whether packets were dropped in silence, as rules drop them: over UDP that shows in the hello, and at a name server in
-    /// the reply that never comes.
+    /// Whether packets were silently dropped, as rules drop them: over UDP that shows in the hello, and at a name
+    /// server in the reply that never comes.
     pub fn is_drop(self, transport: Transport, protocol: Protocol) -> bool {
         match self {
             Self::TcpTimeout => true,
@@ -169,7 +169,8 @@ impl Cause {
         self.stage() >= Some(Stage::Tls) && matches!(self.ending(), FailureMode::Silence | FailureMode::Cut)
     }
 
-    /// Whether somebody accepted the connection and then was in the way: packets pass, and who looks into them decides.
+    /// Whether a device accepted the connection and then blocked it: packets pass, and a device that inspects them
+    /// decides.
     pub fn is_behind_the_connection(self) -> bool {
         self.is_cut() || self.ending() == FailureMode::Stranger
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, Direction, Elsewhere, Expect, FromInstance, Need, Prediction, Protocol, Transport, Verdict, json};
 
-/// One endpoint and what became of it.
+/// One endpoint and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     /// `dependency/host:port`, with `/udp` behind it for UDP.
@@ -48,7 +48,7 @@ pub struct Endpoint {
     pub cause: Option<Cause>,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, a sentence each.
+    /// What was seen, one sentence each.
     pub evidence: Vec<String>,
     /// What should be.
     pub expect: Expect,
@@ -132,7 +132,7 @@ impl Endpoint {
 pub struct FlowCounts {
     /// Connections, each from a source port of its own; controls of the packets' size are not among them.
     pub tried: usize,
-    /// Those over which the service proved itself.
+    /// Those over which the service was verified.
     pub passed: usize,
 }
 
@@ -186,7 +186,7 @@ impl fmt::Display for StageOutcome {
 /// A name lookup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsStage {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
@@ -210,7 +210,7 @@ pub struct TcpStage {
     /// This machine's end, `address:port`; null where there was none.
     #[serde(default)]
     pub source: Option<SocketAddr>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
@@ -232,7 +232,7 @@ pub struct TcpStage {
 /// A TLS handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsStage {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]
@@ -260,7 +260,7 @@ pub struct TlsStage {
 /// A conversation in the service's own protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HelloStage {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Duration in milliseconds.
     #[serde(serialize_with = "json::to_a_tenth")]

@@ -1,4 +1,4 @@
-//! Findings, how sure they are and whom they suspect.
+//! Findings, their confidence and their suspects.
 
 use std::iter;
 
@@ -32,9 +32,9 @@ pub struct Finding {
     pub docs: Option<String>,
     /// The ids of the endpoints that it explains.
     pub endpoints: Vec<String>,
-    /// What was seen, a sentence each.
+    /// What was seen, one sentence each.
     pub evidence: Vec<String>,
-    /// Where on the way it stops, as small times to live show it for one of the endpoints; null where nothing does.
+    /// Where on the path it stops, as small TTLs show it for one of the endpoints; null where nothing does.
     #[serde(default)]
     pub path: Option<Path>,
     /// Where to look, the likeliest first.
@@ -156,7 +156,7 @@ pub enum Suspect {
     Nsg,
     /// A user-defined route.
     Udr,
-    /// The subnet has no way out.
+    /// The subnet has no outbound access.
     NoOutbound,
     /// A network rule of an Azure Firewall, or its absence.
     FirewallNetworkRule,

@@ -1,4 +1,4 @@
-//! What whoever runs the firewall, the network or the name servers needs, to find a finding in their own logs.
+//! What the team that runs the firewall, the network or the name servers needs to find a finding in their own logs.
 
 use std::{iter, net::SocketAddr};
 
@@ -54,7 +54,7 @@ pub struct SeenFlow {
     pub cause: Option<Cause>,
 }
 
-/// A question for somebody's logs.
+/// A query for a team's logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Query {
     /// Whose logs or tools it is for.
@@ -110,7 +110,7 @@ pub struct Request {
     pub undo: Vec<Option<String>>,
     /// The words in capitals that are left in these commands.
     pub placeholders: Vec<Placeholder>,
-    /// Commands that show the same with tools that everybody has.
+    /// Commands that show the same with commonly installed tools.
     pub reproduce: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ pub struct Request {
 pub enum Owner {
     /// The firewall, or any other appliance that judges traffic.
     Firewall,
-    /// NSGs, security admin rules, routes and the way out.
+    /// NSGs, security admin rules, routes and outbound access.
     NsgAndRoutes,
     /// Name servers and private DNS zones.
     Dns,

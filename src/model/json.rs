@@ -8,7 +8,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::text::{is_harmful, is_plain};
 
-/// A document of ours, pretty-printed and safe to look at, with a line feed at its end.
+/// One of our documents, pretty-printed and safe to look at, with a line feed at its end.
 ///
 /// # Panics
 /// Never: our documents hold nothing that JSON cannot say.

@@ -1,4 +1,4 @@
-//! Where on the way to an endpoint it stops.
+//! Where on the path to an endpoint packets stop.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,10 @@ pub struct Path {
     pub hops: Vec<Hop>,
 }
 
-/// Somebody on the way.
+/// A device on the path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
-    /// The time to live that ends there, from 1 on.
+    /// The TTL that ends there, from 1 on.
     pub hop: u8,
     /// What it does there.
     pub does: HopDoes,
@@ -35,7 +35,7 @@ pub struct Hop {
     pub rtt_ms: Option<f64>,
 }
 
-/// What somebody on the way does.
+/// What a device on the path does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HopDoes {

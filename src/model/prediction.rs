@@ -1,4 +1,4 @@
-//! What a network's own rules say of an endpoint.
+//! What a network's own rules predict for an endpoint.
 
 use std::fmt;
 

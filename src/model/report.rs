@@ -1,4 +1,4 @@
-//! The report: everything a run has to say, as one plain value.
+//! The report: all results of a run, as one plain value.
 //!
 //! The value is made once and rendered by one pure function per format. Its field names are the keys of the JSON
 //! document, which pipelines rely on.
@@ -41,7 +41,7 @@ pub struct Report {
     /// What of the catalog was selected.
     #[serde(default)]
     pub selection: SelectionReport,
-    /// The exit status of the run; null where nobody judged it.
+    /// The exit status of the run; null where it was not judged.
     #[serde(default)]
     pub exit: Option<ExitStatus>,
     /// The counts.
@@ -119,7 +119,7 @@ pub struct VantageReport {
     pub vnet: Option<Vnet>,
     /// How cloud and region are known.
     pub source: VantageSource,
-    /// What that place says of the instance's network; null where nobody told.
+    /// What that place shows about the instance's network; null where unknown.
     #[serde(default)]
     pub standing: Option<Standing>,
     /// The resource id of the instance's subnet, where it is known to be another than this VM's.
@@ -168,6 +168,6 @@ pub enum VantageSource {
     Flags,
     /// The VM's metadata service said so.
     Metadata,
-    /// Nobody said so: the public cloud, no region.
+    /// Not given: the public cloud, no region.
     Default,
 }

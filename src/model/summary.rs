@@ -15,9 +15,9 @@ pub struct Summary {
     /// Those that are not `documented`; `reachable` to `not_tested` add up to them.
     #[serde(default)]
     pub counted: usize,
-    /// Endpoints that proved themselves on every address.
+    /// Endpoints that work on every address.
     pub reachable: usize,
-    /// Endpoints that proved themselves with something wrong beside.
+    /// Endpoints that work with a defect.
     pub degraded: usize,
     /// Endpoints that are blocked, expected or not.
     pub blocked: usize,

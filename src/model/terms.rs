@@ -200,7 +200,7 @@ impl Protocol {
         }
     }
 
-    /// Whether a certificate is shown on the way.
+    /// Whether a certificate is part of the exchange.
     pub fn speaks_tls(self) -> bool {
         match self {
             Self::Tls | Self::Https | Self::Tds | Self::Amqp | Self::Amqps | Self::Redis => true,

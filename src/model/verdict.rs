@@ -1,4 +1,4 @@
-//! What we say of an endpoint, and the stages that it is said from.
+//! The verdict about an endpoint, and the stages that it comes from.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The real service proved itself at protocol depth, on every address tried.
+    /// The real service answered correctly at protocol depth, on every address tried.
     Reachable,
-    /// It proved itself, but something the instance would suffer from was seen.
+    /// It works, but something that affects the instance was seen.
     Degraded,
     /// A stage failed on every address tried.
     Blocked,
@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the service proved itself.
+    /// Whether the service was verified.
     pub fn is_proved(self) -> bool {
         matches!(self, Self::Reachable | Self::Degraded)
     }

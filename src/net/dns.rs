@@ -28,7 +28,7 @@ mod over_tcp;
 
 /// How many aliases are followed within one reply.
 const LONGEST_CHAIN: usize = 16;
-/// How many addresses of one reply are kept: whoever answers decides how many there are, and 64 KB hold 4,000.
+/// How many addresses of one reply are kept: the sender decides how many there are, and 64 KB hold 4,000.
 pub const MOST_ADDRESSES: usize = 16;
 
 /// What one question to one server gave.
@@ -241,7 +241,7 @@ impl DnsQuestion {
         }
     }
 
-    /// Takes a reply to this very question; anything else could come from anybody.
+    /// Takes a reply to this very question; anything else could be forged.
     fn accept(&self, id: u16, bytes: &[u8]) -> Result<Message, String> {
         if bytes.get(..2) != Some(&id.to_be_bytes()) {
             return Err("a reply with another id".into());

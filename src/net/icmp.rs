@@ -45,7 +45,7 @@ impl IcmpError {
         }
     }
 
-    /// Whether somebody refused by policy, as opposed to not finding the way.
+    /// Whether it is a refusal by policy, as opposed to a missing route.
     pub fn is_prohibition(&self) -> bool {
         matches!(
             (self.v6, self.kind, self.code),
@@ -53,12 +53,12 @@ impl IcmpError {
         )
     }
 
-    /// Whether its time to live, which a router counts down, ran out (RFC 792, RFC 4443 §3.3).
+    /// Whether its TTL, which a router counts down, ran out (RFC 792, RFC 4443 §3.3).
     pub fn is_out_of_hops(&self) -> bool {
         matches!((self.v6, self.kind, self.code), (false, 11, 0) | (true, 3, 0))
     }
 
-    /// Whether somebody is there and rejects the port or the protocol: no route is missing, and no policy is named.
+    /// Whether a host is there and rejects the port or the protocol: no route is missing, and no policy is named.
     pub fn is_rejection(&self) -> bool {
         matches!(
             (self.v6, self.kind, self.code),
@@ -82,7 +82,7 @@ impl fmt::Display for IcmpError {
 /// What the kernel counted on one TCP connection (`TCP_INFO`, tcp(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpFacts {
-    /// The largest segment that is sent, in bytes: what both ends, and whoever clamps on the way, agreed on.
+    /// The largest segment that is sent, in bytes: what both ends, and devices that clamp it on the path, agreed on.
     pub segment: u32,
     /// The smoothed round-trip time; `None` where nothing was ever acknowledged.
     pub round_trip: Option<Duration>,
@@ -101,7 +101,7 @@ impl TcpFacts {
     }
 }
 
-/// What became of the SYNs of a connection that nobody answered.
+/// What happened to the SYNs of a connection without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syns {
     /// How many the kernel sent, or tried to.
@@ -295,7 +295,7 @@ mod platform {
         })
     }
 
-    /// The SYNs that nobody answered; `None` where the kernel does not say.
+    /// The SYNs without an answer; `None` where the kernel does not say.
     pub fn unanswered_syns(socket: &impl AsFd) -> Option<Syns> {
         let info = getsockopt(socket, TcpInfo).ok()?;
         let repeated = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;

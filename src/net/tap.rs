@@ -1,4 +1,4 @@
-//! A stream that remembers the first bytes received, for evidence.
+//! A stream that records the first bytes received, for evidence.
 
 use std::{
     io::{self, IoSlice},

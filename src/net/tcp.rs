@@ -36,7 +36,7 @@ pub struct Manner {
     /// The source port is taken before the destination is known. Linux then picks an odd one, and an even one otherwise:
     /// devices that look at the last bits of a port see both kinds.
     pub early_port: bool,
-    /// The time to live of what is sent while it is being opened: so many hops at most see it (RFC 791 §3.2, RFC 8200 §3).
+    /// The TTL of what is sent while it is being opened: so many hops at most see it (RFC 791 §3.2, RFC 8200 §3).
     pub ttl: Option<u8>,
     /// The source port.
     pub port: Option<u16>,
@@ -45,9 +45,9 @@ pub struct Manner {
 /// How a connection attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TcpEnd {
-    /// Somebody accepted.
+    /// The connection was accepted.
     Open,
-    /// Nobody answered.
+    /// No answer came.
     Silent {
         /// How many SYNs went out, where the kernel tells.
         syns: Option<usize>,
@@ -89,8 +89,8 @@ pub async fn connect(
 
 /// What the kernel counted on a connection over which nothing more is said; `None` where it does not say.
 ///
-/// Where something was sent twice, the peer may be about to tell that it had it already: a moment's stall on the way makes
-/// the kernel repeat what was never lost, on every connection at once.
+/// Where something was sent twice, the peer may be about to tell that it had it already: a moment's stall on the path
+/// makes the kernel repeat what was never lost, on every connection at once.
 pub async fn account(stream: &TcpStream) -> Option<TcpFacts> {
     let facts = icmp::facts(stream)?;
     if facts.lost() == 0 || facts.needless.is_none() {
@@ -129,7 +129,7 @@ fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
 }
 
-/// The time to live that the socket gives what it sends to this peer.
+/// The TTL that the socket gives what it sends to this peer.
 pub fn ttl(stream: &TcpStream, peer: SocketAddr) -> io::Result<u32> {
     let socket = SockRef::from(stream);
     if peer.is_ipv6() {

@@ -193,7 +193,7 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
     match tls_error(error) {
         Some(TlsError::AlertReceived(alert)) => TlsEnd::Alert(format!("{alert:?}")),
         Some(TlsError::PeerIncompatible(why)) => TlsEnd::Incompatible(format!("{why:?}")),
-        // As when it picks a cipher that nobody offered.
+        // As when it picks a cipher that was not offered.
         Some(TlsError::PeerMisbehaved(why)) => TlsEnd::Incompatible(format!("{why:?}")),
         // The verifier takes every chain: only signatures made with the certificate's key can fail.
         Some(TlsError::InvalidCertificate(BadSignature)) => {

@@ -58,9 +58,9 @@ pub enum UdpEnd<T> {
 
 /// Asks `address` until `deadline` for the first reply that belongs to the question.
 ///
-/// `prepare` gives each repetition its own datagram, and what takes a reply to it or says why not; such replies are noted
-/// and the wait goes on, since anybody can send a datagram. The caller holds a permit for one socket; those of the
-/// repetitions come from `spare`, and where there is none left, the last port is used again.
+/// `prepare` gives each repetition its own datagram, and what takes a reply to it or says why not; such replies are
+/// noted and the wait goes on, since any host can send a datagram. The caller holds a permit for one socket; those of
+/// the repetitions come from `spare`, and where there is none left, the last port is used again.
 pub async fn ask<T, A>(
     address: SocketAddr,
     prepare: impl FnMut() -> (Vec<u8>, A),
@@ -178,7 +178,7 @@ impl<P> PendingQuery<P> {
             None => None,
             Some((socket, request)) => {
                 let Ok(permit) = spare.try_acquire() else {
-                    // Whoever listens on that port hears of an error.
+                    // Only the socket on that port receives an error.
                     self.sent += usize::from(socket.send(request).await.is_ok());
                     return Ok(None);
                 };
@@ -188,7 +188,7 @@ impl<P> PendingQuery<P> {
         let socket = match (open(self.address), &self.last) {
             (Ok(socket), _) => Arc::new(socket),
             (Err(error), None) => return Err(SocketFailure::straight(&error)),
-            // For want of another socket, the first one goes on waiting.
+            // Without another socket, the first one keeps waiting.
             (Err(_), Some(_)) => return Ok(None),
         };
         self.source = self.source.or_else(|| socket.local_addr().ok());

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 /// A set of addresses of both families: sorted ranges that neither overlap nor touch.
 ///
-/// IPv4 lives at `::ffff:0:0/96` (RFC 4291, section 2.5.5.2), so that one line of numbers holds everything.
+/// IPv4 is mapped to `::ffff:0:0/96` (RFC 4291, section 2.5.5.2), so that one line of numbers holds everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressSet(Vec<Range>);
 

@@ -1,4 +1,4 @@
-//! Rules and routes as they are configured, in the place of the effective ones that only few may ask for.
+//! Rules and routes as they are configured, instead of the effective ones that few users may read.
 //!
 //! They lack what Azure adds on its way to a network interface: security admin rules, routes of BGP and of peerings. What
 //! they lack is not guessed.

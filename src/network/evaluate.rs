@@ -1,7 +1,7 @@
 //! What the rules of a network do with a flow, as Azure decides it.
 //!
-//! A rule takes its part of the addresses in question, and what is left goes to the next rule: so one address and a whole
-//! service tag are decided alike, and a tag that is let through in part shows as such.
+//! A rule takes its part of the addresses in question, and what is left goes to the next rule: so one address and a
+//! whole service tag are decided in the same way, and a tag that is let through in part shows as such.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -108,7 +108,7 @@ impl Remote {
         }
     }
 
-    /// Whether a tag whose addresses nobody told may hold some of these. Tags of different services share no address, but
+    /// Whether a tag with unknown addresses may hold some of these. Tags of different services share no address, but
     /// for `AzureCloud`, which holds them all.
     fn may_be_in(&self, named: &str) -> bool {
         let family = named.split('.').next().unwrap_or(named);

@@ -82,7 +82,7 @@ pub struct RuleSide {
     addresses: Vec<Arc<AddressSet>>,
     /// The tags as they are written, whatever is known of their addresses.
     tags: Vec<String>,
-    /// Tags whose addresses nobody told.
+    /// Tags with unknown addresses.
     pub unresolved: Vec<String>,
     /// Whether application security groups stand there, whose addresses no export tells.
     pub has_group: bool,
@@ -161,7 +161,7 @@ impl SecurityRules {
         &self.learned
     }
 
-    /// Puts addresses in the place of tags.
+    /// Replaces tags with addresses.
     pub fn resolve(&mut self, tags: &ServiceTags) {
         for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
             rule.source.resolve(tags);

@@ -1,4 +1,5 @@
-//! What a new rule of the subnet's group meets there: the rule that denies its traffic, and the priorities that are taken.
+//! What a new rule of the subnet's NSG conflicts with: the rule that denies its traffic, and the priorities that are
+//! taken.
 
 use std::net::IpAddr;
 

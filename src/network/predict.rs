@@ -249,7 +249,7 @@ fn platform_tag(endpoint: &Endpoint, remote: &Remote) -> Option<&'static str> {
         .filter(|_| !is_at(remote, PLATFORM) || endpoint.port == 53)
 }
 
-/// Whether the way back is worth a word: where it is lost, or where it is all that is in doubt.
+/// Whether the return path is worth mentioning: where it is lost, or where it is all that is in doubt.
 fn matters(guarded: &Guarded, returns: &Routed) -> bool {
     match returns.verdict {
         Expected::Deny => true,

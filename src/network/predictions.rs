@@ -1,4 +1,4 @@
-//! What the rules say of a whole plan, once it is known where its names led.
+//! What the rules say of a whole plan, once its names are resolved.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Who stands at the other side of an endpoint, as well as that is known before or after a lookup.
+//! What is at the other side of an endpoint, as well as that is known before or after a lookup.
 
 use std::net::IpAddr;
 
@@ -25,7 +25,7 @@ impl NetworkRules {
         }
     }
 
-    /// Whoever a service tag stands for.
+    /// All that a service tag stands for.
     pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return Self::somewhere(None);

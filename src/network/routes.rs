@@ -120,7 +120,7 @@ impl Routes {
         prefixes.chain([PLATFORM.into()]).collect()
     }
 
-    /// Whether a route of a user or of BGP takes 0.0.0.0/0 in the place of Azure's own.
+    /// Whether a route of a user or of BGP takes 0.0.0.0/0 instead of Azure's own.
     pub fn is_forced(&self) -> bool {
         self.default_route().is_some_and(|route| match route.source {
             RouteSource::User | RouteSource::Gateway => true,

@@ -76,7 +76,7 @@ impl ServiceTags {
             .then(|| "the service tags are only the first page of several: missing tags are not resolved".into())
     }
 
-    /// Adds addresses to a tag. None at all says nothing of it: exports leave out what they do not spell out.
+    /// Adds addresses to a tag. No addresses at all means unknown: exports leave out what they do not spell out.
     pub fn learn(&mut self, tag: &str, addresses: &AddressSet) {
         if addresses.is_empty() {
             return;

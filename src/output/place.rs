@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::stream;
 use crate::file;
 
-/// What a mode may have: nobody becomes another user by running a report.
+/// What a mode may have: no one becomes another user by running a report.
 const ORDINARY: u32 = 0o777;
 /// The mode of a file that is not complete.
 const PRIVATE: u32 = 0o600;
@@ -71,7 +71,7 @@ fn is_own_stream(path: &Path) -> bool {
         || ["/dev/fd", "/proc/self/fd"].iter().any(|own| path.starts_with(own))
 }
 
-/// Opens a device or a pipe without waiting for anybody.
+/// Opens a device or a pipe without waiting for the other side.
 fn open_stream(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
@@ -104,8 +104,8 @@ fn permissions(target: &Path) -> Permissions {
     Permissions::from_mode(mode & ORDINARY)
 }
 
-/// What the user's shell takes from every new file (umask(2)), which can only be asked for by setting it: the kernel says
-/// it in proc(5). Where it does not, nobody but the user may read what is new.
+/// What the user's shell takes from every new file (umask(2)), which can only be asked for by setting it: the kernel
+/// says it in proc(5). Where it does not, only the user may read what is new.
 fn mask() -> u32 {
     let status = file::read_text(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
     let octal = status.lines().find_map(|line| line.strip_prefix("Umask:"));
@@ -114,8 +114,8 @@ fn mask() -> u32 {
         .unwrap_or(0o077)
 }
 
-/// A new file in the same folder: only there a rename replaces in one step. Its name is nobody's, so that one which a
-/// killed run left behind is in nobody's way.
+/// A new file in the same folder: only there a rename replaces in one step. Its name is random, so that one which a
+/// killed run left behind does no harm.
 fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut random = [0; 8];
     SystemRandom::new()

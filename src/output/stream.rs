@@ -1,4 +1,4 @@
-//! Writing to whoever reads: a pipe, a terminal, a device.
+//! Writing to a reader: a pipe, a terminal, a device.
 
 use std::{
     io::{self, Write as _},
@@ -15,7 +15,7 @@ use nix::{
 /// How much is gathered before it is written.
 const GATHERED: usize = 64 << 10;
 
-/// Hands `content` a writer to whoever reads, and sees to it that all of it arrives; as [`write`] in everything else.
+/// Hands `content` a writer to the reader, and makes sure that all of it arrives; as [`write`] in everything else.
 ///
 /// # Errors
 /// As for [`write`], and what `content` says.
@@ -31,7 +31,7 @@ pub(crate) fn write_with(
     written
 }
 
-/// A writer to whoever reads.
+/// A writer to a reader.
 struct TimedWriter<'a, T> {
     to: &'a T,
     patience: Option<Duration>,

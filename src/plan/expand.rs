@@ -36,7 +36,7 @@ impl Values {
     }
 }
 
-/// A host, and the placeholders in it that nobody filled; their braces are still there.
+/// A host, and the placeholders in it that have no value; their braces are still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Host {
     pub host: String,

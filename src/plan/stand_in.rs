@@ -1,4 +1,4 @@
-//! What stands in for a SQL server whose name is not known.
+//! The substitute for a SQL server whose name is not known.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::catalog::model::SqlGateways;
 
-/// What stands in for a SQL server whose name is not known.
+/// The substitute for a SQL server whose name is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandIn {
     /// The documented gateways of the region. Gateways are retired: silence is no certainty.

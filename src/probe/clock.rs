@@ -8,7 +8,7 @@ use crate::{
     net::udp::UdpEnd,
 };
 
-/// Less is not worth a word: HTTP dates count in seconds, and bodies take their time.
+/// Less is not worth reporting: HTTP dates count in seconds, and bodies take their time.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How far `now` is ahead of the time that the peer gave, by NTP or in an HTTP `Date` (RFC 9110 §6.6.1).
@@ -36,7 +36,7 @@ pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
 pub struct Measured {
     /// How far it is ahead of theirs; negative where it is behind.
     pub ahead: SignedDuration,
-    /// Whether they had proved who they are. NTP and plain HTTP can be answered by anybody on the way.
+    /// Whether they were verified. NTP and plain HTTP can be answered by any device on the path.
     pub signed: bool,
 }
 
@@ -52,7 +52,7 @@ pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured>
     let (mut signed, mut unsigned) = (Vec::new(), Vec::new());
     for attempt in traces.flat_map(|trace| &trace.attempts) {
         if let Some(ahead) = attempt.clock_ahead {
-            // Behind a handshake nothing is said to a peer that did not prove itself.
+            // After a handshake nothing is sent to a peer that was not verified.
             let accounts = if attempt.tls.is_some() {
                 &mut signed
             } else {

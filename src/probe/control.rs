@@ -1,9 +1,9 @@
-//! Controls: what unmasks a middlebox.
+//! Controls: what reveals a middlebox.
 //!
 //! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
-//! connection to nobody for each port, another name for each host and port that was cut, up to `MOST_NAMES`, and one more
-//! connection to somebody who answered one, which is repeated at the end of a run where nobody was seen to answer after the
-//! last silence. No name outside the plan is ever sent.
+//! connection to an unused address for each port, another name for each host and port that was cut, up to `MOST_NAMES`,
+//! and one more connection to a host that answered one, which is repeated at the end of a run where no host was seen to
+//! answer after the last silence. No name outside the plan is ever sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,9 +29,9 @@ use crate::{
     plan::{Endpoint, Plan},
 };
 
-/// An address that nobody can own (RFC 5737, TEST-NET-1): whoever accepts for it accepts for everybody.
+/// A reserved address (RFC 5737, TEST-NET-1): a device that accepts for it accepts for any address.
 pub const TEST_NET_1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-/// How long to wait for nobody. An interceptor answers at once, and silence proves nothing.
+/// How long to wait for the unused address. An interceptor answers at once, and silence proves nothing.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(2);
 /// For so many hosts another name is tried; a run with more of them is about no single host.
 const MOST_NAMES: usize = 32;
@@ -39,13 +39,13 @@ const MOST_NAMES: usize = 32;
 /// What a finished attempt calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// The service proved itself.
+    /// The service was verified.
     Proved,
-    /// It was never reached, or whoever answered said who it is.
+    /// It was never reached, or the peer that answered identified itself.
     None,
-    /// Somebody accepted, and nothing proves who.
+    /// The connection was accepted, and nothing shows by what.
     Unproven,
-    /// Somebody accepted, and cut the connection once it had read a name: that of a ClientHello, or of a request.
+    /// The connection was accepted, and cut after a name was sent: that of a ClientHello, or of a request.
     Cut,
 }
 
@@ -56,8 +56,8 @@ pub struct Controls {
     pub unused: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
-    /// Once somebody was silent, one more connection to somebody who had answered one before: the last of them, where it was
-    /// repeated at the end of the run.
+    /// Once a host was silent, one more connection to a host that had answered one before: the last of them, where it
+    /// was repeated at the end of the run.
     pub late: Option<LateControl>,
 }
 
@@ -67,7 +67,7 @@ pub struct Controls {
 pub struct LateControl {
     /// The host.
     pub host: String,
-    /// What came of it.
+    /// Its outcome.
     pub attempt: Attempt,
 }
 
@@ -78,9 +78,9 @@ pub struct NameControl {
     pub endpoint: usize,
     /// Its host.
     pub host: String,
-    /// The name that was sent instead, of an endpoint that proved itself on the same port in this run.
+    /// The name that was sent instead, of an endpoint that was verified on the same port in this run.
     pub name: String,
-    /// What came of it.
+    /// Its outcome.
     pub attempt: Attempt,
     /// What came of the endpoint's own name right behind it, where the other one was answered: what was cut at one moment
     /// only is not cut for its name.
@@ -116,7 +116,7 @@ impl Controls {
         late.attempt.is_silent().then_some(late.host.as_str())
     }
 
-    /// Whether somebody accepted a connection for an address that nobody owns.
+    /// Whether a connection to a reserved, unused address was accepted.
     pub fn intercepts(&self, port: u16) -> bool {
         let accepted = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
         self.unused.get(&port).is_some_and(accepted)
@@ -183,7 +183,7 @@ pub struct Controller {
     /// Those of them that no other name was tried at yet.
     waiting: Vec<(usize, SocketAddr)>,
     renamed: usize,
-    /// Names that proved themselves, by port and by whether it was over TLS.
+    /// Names that were verified, by port and by whether it was over TLS.
     proved: BTreeMap<(u16, bool), BTreeSet<String>>,
     /// Who answered a connection first, among those who tell most.
     first: Option<Answered>,
@@ -191,7 +191,7 @@ pub struct Controller {
     /// and the last one that was silent.
     last_answered: Option<Duration>,
     last_silent: Option<Duration>,
-    /// Whether somebody was silent, and whether that called for a late control.
+    /// Whether a host was silent, and whether that called for a late control.
     silence: bool,
     tried_late: bool,
     running: JoinSet<Option<Finished>>,
@@ -223,7 +223,7 @@ impl Controller {
     pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: Suspicion) {
         let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
         let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
-        // Over TCP 53 a name server may be as silent as anybody.
+        // Over TCP 53 a name server may be silent as well.
         let end = end.or_else(|| match attempt.dns.as_ref().map(|exchange| &exchange.end) {
             Some(DnsEnd::NotConnected(trace)) => Some(&trace.end).filter(|end| matches!(end, TcpEnd::Silent { .. })),
             _ => None,
@@ -283,7 +283,7 @@ impl Controller {
         self.controls
     }
 
-    /// Whether nobody was seen to answer after the last silence. Where a late control was lost, that is settled.
+    /// Whether no host was seen to answer after the last silence. Where a late control was lost, that is settled.
     fn ends_in_silence(&self) -> bool {
         let late = self.controls.late.as_ref().map(|late| &late.attempt);
         let was_lost = late.is_some_and(|late| !late.is_answered());
@@ -302,7 +302,7 @@ impl Controller {
         }
     }
 
-    /// Remembers a name whose server proved itself by a certificate, or by an answer over HTTP; says whether it is new.
+    /// Remembers a name whose server was verified by a certificate, or by an answer over HTTP; says whether it is new.
     fn remember(&mut self, index: usize, attempt: &Attempt) -> bool {
         let endpoint = &self.plan.endpoints[index];
         let over_tls = attempt.tls.is_some();
@@ -316,7 +316,7 @@ impl Controller {
         })
     }
 
-    /// Says to nobody what was said to this endpoint.
+    /// Sends the unused address what was sent to this endpoint.
     fn ask_nobody(&mut self, index: usize, port: u16) {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
@@ -332,7 +332,7 @@ impl Controller {
         });
     }
 
-    /// Tries somebody who answered a connection once more, as soon as somebody else was silent.
+    /// Tries a host that answered a connection once more, as soon as another was silent.
     fn try_late(&mut self) {
         // Where connections to one address differ, that is known already.
         let is_called_for = self.silence && !self.tried_late && !self.stages.flows.shown().borrow().differ;

@@ -1,10 +1,10 @@
 //! Several connections to one address.
 //!
-//! Networks are built in pairs, and an appliance is chosen by the source port: one connection that fails is not enough to
-//! call an address blocked. A second one, from another port, starts while the first still waits, or at once after it
-//! failed. As soon as any address of the run has shown both outcomes, every address that has not proved itself, and every
-//! one that has shown both, gets more, but two at most where the page names an endpoint without the service being known
-//! to offer it. Nothing here decides what a failure means; the run's policy says what is one.
+//! Networks are built in pairs, and an appliance is chosen by the source port: one connection that fails is not enough
+//! to call an address blocked. A second one, from another port, starts while the first still waits, or at once after it
+//! failed. As soon as any address of the run has shown both outcomes, every address that has not been verified, and
+//! every one that has shown both, gets more, but two at most where the page names an endpoint without the service being
+//! known to offer it. Nothing here decides what a failure means; the run's policy says what is one.
 
 use std::{
     collections::HashMap,
@@ -47,13 +47,13 @@ pub const SMALL_SEGMENT: u32 = 536;
 /// What one connection showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Showing {
-    /// The service proved itself.
+    /// The service was verified.
     Proved,
-    /// It proved itself, and fell silent when we spoke on.
+    /// It was verified, and sent nothing after our next data.
     ProvedThenSilent,
     /// It failed.
     Failed,
-    /// It failed: somebody accepted, and fell silent after we spoke.
+    /// It failed: accepted, and silent after our first data.
     FellSilent,
     /// Something answered that proves nothing.
     Nothing,
@@ -70,7 +70,7 @@ impl Showing {
 /// What an earlier run showed of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlierResult {
-    /// The service proved itself.
+    /// The service was verified.
     Proves,
     /// It failed.
     Fails,
@@ -265,7 +265,7 @@ impl ProbeContext {
                     }
                 }
                 () = wake, if waits.next.is_some() => {}
-                // The sender lives as long as this.
+                // The sender exists as long as this.
                 _ = news.changed() => {}
             }
         }
@@ -307,7 +307,7 @@ impl Underway {
         }
     }
 
-    /// One more, beside the others; behind them, time begins anew, with so much for each stage.
+    /// One more, beside the others; behind them, time begins again, with so much for each stage.
     fn add(&mut self, stages: &ProbeContext, small: bool, timeout: Duration) -> Arc<ConnectionProgress> {
         if self.courses.is_empty() {
             self.clock = Arc::new(StageClock::within(stages, timeout));

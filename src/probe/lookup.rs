@@ -5,7 +5,7 @@
 //! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
 //! where the earlier ones failed, or stayed silent for a moment longer.
 //!
-//! A name that nobody settles, in a zone of which other names resolve, is asked for once more before it is called
+//! A name without a final answer, in a zone of which other names resolve, is queried once more before it is called
 //! unresolvable: a server's moment, or its forwarder's, is no missing name.
 //!
 //! In Azure the platform's own server is asked as a control, for names that the configured ones do not resolve.
@@ -351,7 +351,7 @@ enum ReplyChoice {
     None,
     /// This one settles the name.
     Final(usize),
-    /// Nobody settles it; of all that replied, this one says most.
+    /// No server has a final answer; of all that replied, this one tells most.
     BestEffort(usize),
 }
 
@@ -369,7 +369,7 @@ fn choose(replies: &[Option<ServerReply>], waits: bool) -> ReplyChoice {
     if replies.iter().any(Option::is_none) {
         return ReplyChoice::TooEarly;
     }
-    // Nobody has a final answer: an error that was sent says more than silence.
+    // No server has a final answer: an error tells more than silence.
     let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
     ReplyChoice::BestEffort(replies.iter().position(answered).unwrap_or_default())
 }

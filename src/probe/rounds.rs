@@ -22,7 +22,7 @@ pub(super) enum Job {
     Again(usize, Vec<SocketAddr>),
 }
 
-/// What came of a job.
+/// The outcome of a job.
 pub(super) enum JobOutput {
     Probe(Box<Trace>),
     Again(Duration, Vec<Attempt>),

@@ -78,7 +78,7 @@ impl ProbeContext {
         };
         let looked_up = name.is_some();
         let attempts = addresses.into_iter().map(async |address| {
-            // A name's answer can be a lie; an address of the catalog is what the user wants dialled.
+            // A DNS answer can be forged; an address of the catalog is what the user wants tried.
             if looked_up && address::is_sinkhole(address.ip()) {
                 return vec![self.not_dialled(address, NotDialled::Sinkhole)];
             }
@@ -274,8 +274,8 @@ async fn http(
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 
-/// Keeps of a response whose sender has proved who it is what is told of it: its status, its server and its time. Nobody
-/// has to be recognised by the rest, and thousands of endpoints would keep it.
+/// Keeps of a response whose sender is verified only its status, its server and its time. The rest is not needed to
+/// identify the sender, and thousands of endpoints would keep it.
 fn keep_what_is_told(hello: &mut Hello) {
     if let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = &mut hello.greeting.end {
         reply.body = Vec::new();
@@ -314,7 +314,7 @@ fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<H
     async move {
         let started = Instant::now();
         let mut greeting = greeting.await;
-        // Behind a whole reply nobody asks for the bytes that it was read from.
+        // After a complete reply its raw bytes are not needed.
         if matches!(greeting.end, ExchangeEnd::Replied(_)) {
             greeting.received = Vec::new();
         }

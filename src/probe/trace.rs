@@ -65,7 +65,7 @@ pub struct ServerReply {
 /// what comes behind the connection is boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// The address and port dialled.
+    /// The address and port tried.
     pub address: SocketAddr,
     /// When it began, from the start of the run on.
     pub started: Duration,
@@ -81,7 +81,7 @@ pub struct Attempt {
     pub hello: Option<Box<Hello>>,
     /// What the kernel counted on the connection, where it was opened.
     pub counted: Option<TcpFacts>,
-    /// Whether a hop said that the time to live of our words ran out, where it was a small one.
+    /// Whether a hop said that the TTL of our words ran out, where it was a small one.
     pub ran_out: bool,
     /// The exchange with a name server.
     pub dns: Option<Box<DnsExchange>>,
@@ -112,7 +112,7 @@ pub struct Hello {
 }
 
 impl Trace {
-    /// The addresses that were dialled, or else those that the name resolved to.
+    /// The addresses that were tried, or else those that the name resolved to.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let dialled = self.attempts.iter().filter(|attempt| attempt.was_dialled());
         let mut dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
@@ -155,7 +155,7 @@ impl Attempt {
         self.tcp.as_ref().or_else(|| self.dns.as_ref()?.tcp())
     }
 
-    /// Whether somebody accepted the connection, or refused it: at the time, new connections got out, and replies came back.
+    /// Whether the connection was accepted or refused: at the time, new connections got out, and replies came back.
     pub fn is_answered(&self) -> bool {
         match self.tcp.as_ref().map(|tcp| &tcp.end) {
             Some(TcpEnd::Open) => true,
@@ -164,7 +164,7 @@ impl Attempt {
         }
     }
 
-    /// Whether nobody answered the connection.
+    /// Whether the connection got no answer.
     pub fn is_silent(&self) -> bool {
         self.tcp
             .as_ref()
@@ -235,13 +235,13 @@ impl ServerReply {
         }
     }
 
-    /// The addresses in it that are dialled, in its order, IPv4 first: [`MOST_ADDRESSES`] at most.
+    /// The addresses in it that are tried, in its order, IPv4 first: [`MOST_ADDRESSES`] at most.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let all = self.answers().flat_map(|answer| answer.addresses.iter().copied());
         all.take(MOST_ADDRESSES).collect()
     }
 
-    /// How many addresses it has, dialled or not.
+    /// How many addresses it has, tried or not.
     pub fn address_count(&self) -> usize {
         self.answers()
             .map(|answer| answer.addresses.len() + answer.further)

@@ -1,10 +1,11 @@
-//! Where on the way it stops: SYNs, and words on open connections, that reach the first few hops only.
+//! Where on the path packets stop: SYNs, and data on open connections, that reach the first few hops only.
 //!
-//! A packet's time to live says how many routers may pass it on. A router at which it runs out drops the packet, and may say
-//! so; Linux tells a socket that is being opened who did (`IP_RECVERR`, since 5.8), without any right. Whoever accepts,
-//! or cuts, although no more than so many hops can have seen the packet, stands within them: that takes no router's word.
+//! A packet's TTL says how many routers may pass it on. A router at which it runs out drops the packet, and may say so;
+//! Linux tells a socket that is being opened who did (`IP_RECVERR`, since 5.8), without any right. A device that
+//! accepts, or cuts, although the packet can only have passed so many hops, is within them: that needs no router's
+//! answer.
 //!
-//! All times to live are tried at once and once only, as routers answer a few times a second at most.
+//! All TTLs are tried at once and once only, as routers answer a few times a second at most.
 
 use std::{
     collections::BTreeSet,
@@ -32,13 +33,13 @@ use crate::{
     plan::{Endpoint, Plan},
 };
 
-/// The largest time to live that is tried.
+/// The largest TTL that is tried.
 pub const FARTHEST: u8 = 8;
 /// So many addresses of a run are looked at.
 pub const MOST: usize = 4;
 /// So many connections from different ports show which of several first hops has which.
 const FLOWS: usize = 8;
-/// How long an answer is waited for. Hops and whoever answers in somebody's place are near.
+/// How long an answer is waited for. Hops and devices that answer for others are near.
 const HOP_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a whole connection may take in each stage, where connections are told apart by their first hops.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,17 +72,17 @@ pub enum FlowSelection {
     Any,
 }
 
-/// What small times to live showed of the way to an address.
+/// What small TTLs showed of the way to an address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Way {
     /// The index of its endpoint in the plan.
     pub endpoint: usize,
     /// The address and port.
     pub address: SocketAddr,
-    /// What became of one SYN each, with a time to live from 1 on; `None` where there was no room for it. Empty where the SYNs
+    /// What became of one SYN each, with a TTL from 1 on; `None` where there was no room for it. Empty where the SYNs
     /// went to the first hops of `flows` instead.
     pub syns: Vec<Option<TcpTrace>>,
-    /// What became of one open connection each, with that time to live from the stage on that was cut; empty where none was.
+    /// What became of one open connection each, with that TTL from the stage on that was cut; empty where none was.
     pub words: Vec<Option<Attempt>>,
     /// Connections that fare differently.
     pub flows: Vec<FlowOverHop>,
@@ -90,7 +91,7 @@ pub struct Way {
 /// A connection and the hop that it goes over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlowOverHop {
-    /// Where its SYN with a time to live of 1 ran out, where anybody said so.
+    /// Where its SYN with a TTL of 1 expired, where a hop reported it.
     pub hop: Option<IpAddr>,
     /// What became of all of it, from the same port.
     pub whole: Attempt,
@@ -101,7 +102,7 @@ pub struct FlowOverHop {
 pub struct Ways {
     /// Those that were looked at.
     pub seen: Vec<Way>,
-    /// Whether none could be, as this machine's kernel tells nobody which hop answers.
+    /// Whether none could be, as this machine's kernel does not tell which hop answers.
     pub untold: bool,
 }
 
@@ -144,7 +145,7 @@ async fn look_at(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Way
     }
 }
 
-/// One SYN with this time to live.
+/// One SYN with this TTL.
 async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
     let _room = room(stages).await?;
     let manner = Manner {
@@ -155,7 +156,7 @@ async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpT
     Some(trace)
 }
 
-/// One connection that is opened as usual, and says what is said in this stage, and later, with this time to live.
+/// One connection that is opened as usual, and says what is said in this stage, and later, with this TTL.
 async fn word(
     stages: &ProbeContext,
     endpoint: &Endpoint,
@@ -189,7 +190,7 @@ async fn flows(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Vec<F
     join_all(whole).await.into_iter().flatten().collect()
 }
 
-/// The port of a SYN with a time to live of 1, where it can be used again, and the hop that said that it ran out. `early_port`
+/// The port of a SYN with a TTL of 1, where it can be used again, and the hop that said that it ran out. `early_port`
 /// is [`Manner`]'s: ports of both kinds.
 async fn first_hop(
     stages: &ProbeContext,

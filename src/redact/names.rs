@@ -25,7 +25,7 @@ const DEFAULT_RULES: [&str; 6] = [
 
 /// A word of up to so many bytes counts only as it was learnt, or in small letters: a machine called `vm` is no VM.
 const SHORT: usize = 4;
-/// Short words of the field, which are nobody's name.
+/// Short technical terms, which are no names.
 const TERMS: [&str; 14] = [
     "VM", "NSG", "UDR", "NVA", "DNS", "SQL", "Sql", "TLS", "TCP", "UDP", "KMS", "NTP", "SNI", "NAT",
 ];
@@ -122,7 +122,7 @@ impl Names {
         *count
     }
 
-    /// A host, unless everybody knows it. What it has of a public zone stays, as do parts that are known by now.
+    /// A host, unless it is public. What it has of a public zone stays, as do parts that are known by now.
     pub(super) fn learn_host(&mut self, host: &str) {
         let host = host.trim_end_matches('.').to_lowercase();
         let is_name = !host.is_empty() && !host.contains(['{', '}', '*', '/', ' ']) && host.parse::<IpAddr>().is_err();
@@ -352,7 +352,8 @@ impl Names {
         self.phrases.insert(at, phrase);
     }
 
-    /// Whom a certificate names, by the parts by which a sentence may call it; a country is nobody.
+    /// The holder or issuer that a certificate names, by the parts by which a sentence may call it; a country is no
+    /// name.
     pub(super) fn learn_certificate(&mut self, name: &str, kind: &'static str) {
         let parts = name.split(", ").filter_map(|part| part.split_once('='));
         for (_, value) in parts.filter(|(key, value)| *key != "C" && value.len() > 2) {
@@ -368,8 +369,9 @@ impl Names {
         }
     }
 
-    /// An address, unless it is the same for everybody: a private one becomes one of 198.18.0.0/15 (RFC 2544), a public one
-    /// one of 240.0.0.0/4 (RFC 1112), one of IPv6 one of `2001:db8::/32` (RFC 3849). None of them is anybody's.
+    /// An address, unless it is the same for all users: a private one becomes one of 198.18.0.0/15 (RFC 2544), a public
+    /// one one of 240.0.0.0/4 (RFC 1112), one of IPv6 one of `2001:db8::/32` (RFC 3849). None of them is assigned to
+    /// anyone.
     pub(super) fn learn_address(&mut self, address: IpAddr) -> IpAddr {
         if self.public.has_address(address) || self.is_stand_in(address) {
             return address;
@@ -441,7 +443,7 @@ impl Names {
             while let Some(at) = lower.get(from..).and_then(|rest| rest.find(phrase.as_str())) {
                 let (start, end) = (from + at, from + at + phrase.len());
                 from = end;
-                // Letters whose small form is of another length are nobody's; a text with them is left to the words.
+                // Letters whose lower case has another length are in no name; a text with them is left to the words.
                 if lower.len() != text.len() || !is_apart(&lower, start, end) {
                     continue;
                 }

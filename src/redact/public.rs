@@ -1,4 +1,4 @@
-//! Hosts, zones and addresses that are the same for everybody: those of the built-in catalogs.
+//! Hosts, zones and addresses that are the same for all users: those of the built-in catalogs.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -20,11 +20,11 @@ struct Template {
     behind: String,
 }
 
-/// What is no secret of anybody's.
+/// What is public.
 #[derive(Debug)]
 pub(super) struct Public {
     hosts: HashSet<String>,
-    /// Domains in which everybody has names of their own.
+    /// Domains in which all users have names of their own.
     zones: BTreeSet<String>,
     templates: BTreeSet<Template>,
     addresses: HashSet<IpAddr>,
@@ -232,12 +232,12 @@ impl Public {
         }
     }
 
-    /// Whether a host is known to everybody; a private zone of the platform's is.
+    /// Whether a host is public; a private zone of the platform's is.
     pub(super) fn has(&self, host: &str) -> bool {
         self.hosts.contains(host.strip_prefix("privatelink.").unwrap_or(host))
     }
 
-    /// Whether it is a domain that holds public hosts: nobody's own.
+    /// Whether it is a domain that holds public hosts only.
     pub(super) fn is_above(&self, domain: &str) -> bool {
         let holds = |host: &String| {
             host.strip_suffix(domain)
@@ -246,7 +246,7 @@ impl Public {
         self.hosts.iter().any(holds)
     }
 
-    /// Whether an address is the same for everybody.
+    /// Whether an address is the same for all users.
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address) || address.is_loopback() || address.is_unspecified()
     }
@@ -264,7 +264,7 @@ impl Public {
             .find_map(|template| Some((template.name.as_str(), of(template)?)))
     }
 
-    /// The zone in which a host is somebody's own: its name without the first part.
+    /// The zone in which a host is a user's own: its name without the first part.
     pub(super) fn zone<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
         host.split_once('.').filter(|(_, zone)| self.zones.contains(*zone))
     }

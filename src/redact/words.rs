@@ -1,4 +1,4 @@
-//! How texts are taken apart: addresses, words, and what stands between.
+//! How texts are split: addresses, words, and what is between them.
 
 use std::net::IpAddr;
 
@@ -175,7 +175,7 @@ pub(super) fn resource_names(text: &str) -> Vec<(&'static str, String)> {
     names
 }
 
-/// Words in capitals stand for names that nobody knows.
+/// Words in capitals stand for names that are not known.
 fn push(names: &mut Vec<(&'static str, String)>, kind: &'static str, name: &str) {
     let is_placeholder = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     if !is_placeholder && !name.starts_with(['$', '{', '<']) {

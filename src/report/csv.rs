@@ -1,4 +1,4 @@
-//! CSV: one row an endpoint, for a spreadsheet.
+//! CSV: one row per endpoint, for a spreadsheet.
 
 use std::borrow::Cow;
 
@@ -38,8 +38,8 @@ const COLUMNS: [&str; 24] = [
 /// Without it Excel takes the file for one of the system's code page.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// The endpoints as RFC 4180 in UTF-8 with a byte order mark: a header, then one record an endpoint. Lists are joined with
-/// `; `, unknown values are empty, and text that a spreadsheet would take for a formula begins with an apostrophe.
+/// The endpoints as RFC 4180 in UTF-8 with a byte order mark: a header, then one record per endpoint. Lists are joined
+/// with `; `, unknown values are empty, and text that a spreadsheet would take for a formula begins with an apostrophe.
 pub fn render(report: &Report) -> String {
     let mut out = String::from(BYTE_ORDER_MARK);
     out += &record(COLUMNS.map(Into::into));

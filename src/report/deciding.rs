@@ -1,4 +1,4 @@
-//! Which endpoints make the exit status of a run what it is, for formats that mark them one by one.
+//! Which endpoints decide the exit status of a run, for formats that mark them one by one.
 
 use std::collections::{HashMap, HashSet};
 

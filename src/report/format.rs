@@ -1,4 +1,4 @@
-//! The formats of a report, and the one door to their renderers.
+//! The formats of a report, and the one entry to their renderers.
 
 use std::{io, path::Path};
 
@@ -81,7 +81,7 @@ pub struct Options<'a> {
     pub unicode: bool,
     /// How much text tells.
     pub detail: Detail,
-    /// The command line of the run, quoted for a shell, where somebody typed one: text builds the next command on it.
+    /// The command line of the run, quoted for a shell, where it was typed: text builds the next command on it.
     pub again: Option<&'a str>,
 }
 

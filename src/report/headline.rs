@@ -23,7 +23,7 @@ pub struct Headline {
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// All is well.
+    /// Everything works.
     Good,
     /// Something is not known, or the run was interrupted.
     Doubtful,

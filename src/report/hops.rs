@@ -1,4 +1,4 @@
-//! The way to one endpoint as a table: hop by hop, and connection by connection.
+//! The path to one endpoint as a table: hop by hop, and connection by connection.
 
 use super::{
     Options, path,
@@ -24,7 +24,7 @@ const WORDS: usize = 46;
 /// Where the columns about a connection begin.
 const HOP: usize = 16;
 const WHOLE: usize = 36;
-/// What the mark of an answer means that nobody is named by.
+/// What the mark of an answer without a sender means.
 const BEHIND_A_NAT: &str =
     "* came through a NAT: the address may belong to another device, and its distance is not known";
 
@@ -70,7 +70,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
     page.finish()
 }
 
-/// A line for each time to live; those that are alike share one. Behind a NAT another's address may stand for whoever answers.
+/// A line for each TTL; equal ones share one. Behind a NAT the address may be that of another device.
 fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &Endpoint) {
     let said = |at: usize| {
         way.words
@@ -148,7 +148,7 @@ fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     }
 }
 
-/// What became of what we said.
+/// What happened to our data.
 fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
     if attempt.tcp.as_ref().is_none_or(|tcp| tcp.end != TcpEnd::Open) {
         return "no connection".into();

@@ -386,7 +386,7 @@ fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
     bars
 }
 
-/// The milliseconds that the drawings span: as long as the slowest endpoint that proved itself. A timeout would press
+/// The milliseconds that the drawings span: as long as the slowest endpoint that works. A timeout would press
 /// everything else to the edge.
 fn scale(report: &Report) -> f64 {
     let total = |e: &Endpoint| e.stages.timings().iter().map(|(_, ms)| ms).sum::<f64>();

@@ -1,4 +1,4 @@
-//! JSON Lines: one endpoint a line, for a log pipeline.
+//! JSON Lines: one endpoint per line, for a log pipeline.
 
 use jiff::Timestamp;
 use serde::Serialize;

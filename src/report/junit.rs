@@ -10,7 +10,7 @@ use crate::{
     text::{escape, words},
 };
 
-/// The report as `JUnit` XML: one suite a dependency, one case an endpoint.
+/// The report as `JUnit` XML: one suite per dependency, one case per endpoint.
 ///
 /// What makes the exit status 1 is a failure whose type is the cause, as `--fail-on` says; where this machine has no network, it
 /// is an error, and so is what this machine could not try. What was not tested or not proved is skipped with the reason, and
@@ -146,7 +146,7 @@ fn aside(endpoint: &Endpoint) -> &'static str {
     }
 }
 
-/// The commands of a finding's fix, a line each, and what the words in capitals stand for.
+/// The commands of a finding's fix, one per line, and what the words in capitals stand for.
 fn commands(finding: &Finding) -> Vec<String> {
     let mut lines = Vec::new();
     for (label, commands) in view::commands(&finding.fix) {

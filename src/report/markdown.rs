@@ -109,7 +109,7 @@ fn told(finding: &Finding, number: usize) -> String {
     out
 }
 
-/// What whoever runs the network needs, folded.
+/// What the network team needs, folded.
 fn handed_over(finding: &Finding) -> String {
     let Some(handover) = &finding.handover else {
         return String::new();

@@ -13,7 +13,7 @@ use crate::{
 /// What a plugin returns (Nagios Plugin Development Guidelines, "Plugin Return Codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceState {
-    /// All is well.
+    /// Everything works.
     Ok = 0,
     /// Nothing required is blocked, but something optional is, or something is degraded.
     Warning = 1,

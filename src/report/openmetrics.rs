@@ -10,7 +10,7 @@ use crate::model::{Endpoint, Need, Report, Verdict};
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
     let mut page = Families::default();
-    // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
+    // Whatever is shown here may become an alert: rows that decide nothing are counted alone.
     let counted = || report.endpoints.iter().filter(|e| e.need != Need::Documented);
     let tried = counted().filter(|e| e.verdict != Verdict::NotTested);
 

@@ -1,4 +1,4 @@
-//! A way and where it stops, drawn in one line.
+//! A path and where packets stop, drawn in one line.
 
 use crate::{
     model::{Hop, HopDoes, Path},

@@ -1,4 +1,4 @@
-//! What the stages of a probe come down to, for readers.
+//! The stages of a probe, summarised for readers.
 
 use std::{fmt::Display, net::IpAddr};
 
@@ -36,7 +36,7 @@ impl StageReports {
         hello.or(tls).or(tcp).or(dns)
     }
 
-    /// What each stage saw, in one line a stage: answer, addresses, certificate, proof.
+    /// What each stage saw, in one line per stage: answer, addresses, certificate, proof.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
         if let Some(dns) = &self.dns {

@@ -84,7 +84,7 @@ fn told(report: &Report) -> Vec<NumberedFinding<'_>> {
     (1..).zip(told).map(number).collect()
 }
 
-/// Who is asked, whoever has the weightiest finding first.
+/// The teams that are asked, the one with the weightiest finding first.
 fn owners(told: &[NumberedFinding<'_>]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
     for request in told

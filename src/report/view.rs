@@ -11,7 +11,7 @@ use crate::{
     text::words::distinct,
 };
 
-/// The endpoints of one dependency that count alike.
+/// The endpoints of one dependency that count in the same way.
 pub struct DependencyGroup<'a> {
     /// The dependency's id.
     pub dependency: &'a str,

@@ -1,4 +1,4 @@
-//! Rules as a Bicep module beside what exists.
+//! Rules as a Bicep module for existing resources.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The API version of the resources. Newer ones change nothing about rules and routes, but subnets that are made with
-/// those after 2026-03-31 have no way out by default.
+/// those after 2026-03-31 have no outbound access by default.
 const VERSION: &str = "2024-05-01";
 
 /// A module with one parameter: the name of the resource that gets the rules.

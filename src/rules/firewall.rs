@@ -1,8 +1,9 @@
 //! A rule collection group for an Azure Firewall policy.
 //!
-//! Application rules go by name and only fit HTTP on 80 and TLS on 443. An `https` rule for another port makes the firewall
-//! accept connections to everyone on it and then fail what is not TLS with a server name, so everything else gets network
-//! rules by service tag. (There is `mssql:1433` as well, but only for servers whose connection policy is Proxy.)
+//! Application rules match host names and only fit HTTP on 80 and TLS on 443. An `https` rule for another port makes
+//! the firewall accept connections to any address on it and then fail what is not TLS with a server name, so everything
+//! else gets network rules by service tag. (There is `mssql:1433` as well, but only for servers whose connection policy
+//! is Proxy.)
 
 use super::{
     Requirement, RuleFilter, RuleSet,

@@ -1,4 +1,4 @@
-//! Rules of a network security group: one service tag a rule, what comes in marked as such.
+//! Rules of a network security group: one service tag per rule, inbound ones marked as such.
 
 use super::{
     Basis, RuleFilter, RuleSet,
@@ -18,7 +18,7 @@ use crate::{
 pub struct NsgRules {
     /// The rules, those for what comes in first.
     pub rules: Vec<SecurityRule>,
-    /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where nobody told.
+    /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where unknown.
     is_forced: Option<bool>,
     /// Whether the rules in force were told.
     is_told: bool,
@@ -98,7 +98,7 @@ impl NsgRules {
         self.denies(true)
     }
 
-    /// The rules in force that deny what these allow, and come before them for want of a free priority.
+    /// The rules in force that deny what these allow, and come before them because no priority is free.
     pub fn preceding(&self) -> Vec<String> {
         self.denies(false)
     }
@@ -137,7 +137,7 @@ const INTERNET: &str = "Internet";
 /// What stands in its place where a route takes 0.0.0.0/0.
 const EVERYTHING: &str = "*";
 
-/// What is said of priorities where nobody told which rules are in force.
+/// The notice about priorities where the rules in force are not known.
 const UNTOLD: &str = "A rule has no effect after a deny rule: put it before your own deny, or pass --effective-nsg to \
                       have free priorities found.";
 

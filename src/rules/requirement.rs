@@ -148,8 +148,8 @@ pub fn is_forced(report: &Report) -> Option<bool> {
         .max()
 }
 
-/// Whether a rule could be for it. A host that is gone needs none, one that was left out none now, and a name that nobody
-/// gave can only be covered by a tag.
+/// Whether a rule could be for it. A host that is gone needs none, one that was left out none now, and a name that was
+/// not given can only be covered by a tag.
 fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -> bool {
     match untested {
         Some(Cause::Retired | Cause::Skipped) => false,
@@ -158,7 +158,7 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
     }
 }
 
-/// Whether a report says that it is blocked, or that rules of this kind are to blame.
+/// Whether a report says that it is blocked, or that rules of this kind are the cause.
 fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> bool {
     let to_blame = match kind {
         RuleFamily::Nsg => Some(Suspect::Nsg),
@@ -179,8 +179,8 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> 
     blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
 }
 
-/// Whether a service with a tag, or what is the instance's own, was dialled at private addresses only: a tag, or a route to
-/// the internet, is none of theirs.
+/// Whether a service with a tag, or what is the instance's own, was tried at private addresses only: a tag, or a route
+/// to the internet, is none of theirs.
 fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
     let is_private = |stage: &model::TcpStage| address::is_private(stage.address);
     let tcp = &endpoint.stages.tcp;
@@ -188,7 +188,7 @@ fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
     is_somewhere && !tcp.is_empty() && tcp.iter().all(is_private)
 }
 
-/// Whether a rule of this kind can mend a cause. Where somebody accepted a connection, packets pass and only a firewall that
+/// Whether a rule of this kind can fix a cause. Where a connection was accepted, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
 fn can_mend(kind: RuleFamily, cause: Cause, endpoint: &model::Endpoint) -> bool {
     let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);

@@ -1,4 +1,4 @@
-//! The slots that rules take: one for each far end, transport and set of ports in the catalog, in its order.
+//! The rule slots: one for each destination, transport and set of ports in the catalog, in its order.
 
 use super::Requirement;
 use crate::{
@@ -29,7 +29,7 @@ pub struct RuleSlot {
 /// Who stands at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleDestination {
-    /// Whoever a service tag covers.
+    /// All that a service tag covers.
     Tag(String),
     /// The network's name servers.
     NameServers,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::Transport;
 
-/// Variables for what exists, then one resource a rule, or one for a whole firewall.
+/// Variables for what exists, then one resource per rule, or one for a whole firewall.
 pub(super) fn render(rules: &RenderedRules) -> String {
     let mut out = String::new();
     for remark in rules.remarks() {

@@ -1,4 +1,4 @@
-//! What is known: the last round, and what was counted since the beginning.
+//! The shared state: the last round, and counters since the start.
 
 use std::{
     path::Path,
@@ -53,7 +53,7 @@ pub(crate) struct State {
     patience: Duration,
 }
 
-/// A round as readers get it. Each page is rendered when somebody asks for it first.
+/// A round as readers get it. Each page is rendered at the first request for it.
 #[derive(Debug)]
 pub(crate) struct Shown {
     /// What was seen.
@@ -178,7 +178,7 @@ impl Board {
     }
 }
 
-/// What is read anew.
+/// What is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Catalog and documents, and the certificates that judge probes.

@@ -1,8 +1,8 @@
-//! Who may come in, and over what: `--web-config`, in the format of Prometheus' exporter-toolkit
+//! Access control and TLS: `--web-config`, in the format of Prometheus' exporter-toolkit
 //! (<https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>).
 //!
-//! The file and those that it names are read anew on SIGHUP, and where one of them has changed. Where the new is broken, or
-//! asks for less, the old goes on. A file may keep whoever reads it, so no connection waits for that.
+//! The file and those that it names are read again on SIGHUP, and where one of them has changed. Where the new is
+//! broken, or asks for less, the old goes on. Reading a file may block, so no connection waits for that.
 
 mod config;
 mod tls;
@@ -29,7 +29,7 @@ use super::{Board, Fault, board::Part};
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a connection waits for what has changed before it takes what is known.
 const MOMENT: Duration = Duration::from_secs(1);
-/// So many may read the files at once: a pipe in the place of one keeps whoever opens it.
+/// So many may read the files at once: opening a pipe instead of one may block.
 const MOST_READINGS: usize = 4;
 
 /// What a web config says, ready for use.
@@ -37,14 +37,14 @@ const MOST_READINGS: usize = 4;
 pub(crate) struct Rules {
     /// TLS; none means plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whether only those may come in for whom `client_ca_file` vouches.
+    /// Whether clients need a certificate of `client_ca_file`.
     pub is_certificate_needed: bool,
-    /// Who may come in; none means everybody.
+    /// Who may come in; none means any client.
     pub users: Option<Arc<Users>>,
 }
 
 impl Rules {
-    /// These rules in the place of others, which must not have asked for more: a file that is empty, or only half written,
+    /// These rules instead of others, which must not have asked for more: a file that is empty, or only half written,
     /// opens no door.
     fn instead_of(mut self, old: &Self) -> Result<Self, String> {
         let asked = [
@@ -96,7 +96,7 @@ struct State {
 }
 
 impl Door {
-    /// Reads a web config; without one everybody may come in, over plain HTTP.
+    /// Reads a web config; without one any client may connect, over plain HTTP.
     ///
     /// # Errors
     /// What is wrong with the file, or with one that it names.
@@ -132,13 +132,13 @@ impl Door {
         self.lock().rules.tls.is_some()
     }
 
-    /// Whether anybody has to show who they are.
+    /// Whether clients have to authenticate.
     pub(crate) fn asks_who(&self) -> bool {
         let state = self.lock();
         state.rules.users.is_some() || state.rules.is_certificate_needed
     }
 
-    /// The rules, read anew where their files have changed and can be read in a moment.
+    /// The rules, read again where their files have changed and can be read in a moment.
     pub(super) async fn rules(self: &Arc<Self>, board: &Arc<Board>) -> Rules {
         if self.is_time() {
             let (door, board) = (self.clone(), board.clone());
@@ -159,7 +159,7 @@ impl Door {
         is_time
     }
 
-    /// Reads the files anew where one of them has changed.
+    /// Reads the files again where one of them has changed.
     fn reload_where_changed(&self, board: &Board) {
         let watched = self.lock().watched.clone();
         if watched.iter().any(Watched::has_changed) {
@@ -167,7 +167,7 @@ impl Door {
         }
     }
 
-    /// Reads the files anew.
+    /// Reads the files again.
     pub(crate) fn reload(&self, board: &Board) {
         let Some(path) = &self.path else { return };
         let read = match self.begin(Watched::new(path)) {
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// A pipe in the place of a file, and somebody who could write to it.
+    /// A pipe instead of a file, and a process that could write to it.
     fn pipe(path: &Path) -> fs::File {
         fs::remove_file(path).unwrap();
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -330,7 +330,7 @@ mod tests {
         door.reload(&board);
         assert_eq!(door.lock().reading, MOST_READINGS);
         assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "one too many");
-        // Somebody writes at last, and what there is to read is no web config.
+        // A writer appears at last, and what there is to read is no web config.
         writer.write_all(b"nonsense: [").unwrap();
         drop(writer);
         while door.lock().reading == MOST_READINGS {
@@ -354,7 +354,7 @@ mod tests {
         door.reload_where_changed(&board);
         assert_ne!(format!("{:?}", door.lock().rules), before);
         assert!(board.read().is_reloaded());
-        // Whoever reads the pipe comes too late.
+        // The reader of the pipe comes too late.
         let now = format!("{:?}", door.lock().rules);
         writer.write_all(whole.as_bytes()).unwrap();
         drop(writer);

@@ -1,4 +1,4 @@
-//! What can go wrong with a service itself: each kind is counted, and said in a line.
+//! What can go wrong with a service itself: each kind is counted, and logged in one line.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ pub(crate) enum Fault {
     LateRound,
     /// Lines of the log could not be written.
     Log,
-    /// Nothing could be tried in a round, for want of descriptors, ports, or any route.
+    /// Nothing could be tried in a round, because descriptors, ports, or any route are missing.
     NothingTried,
-    /// What SIGHUP, or the hour, was to read anew is broken, so that the old is kept.
+    /// What SIGHUP, or the hour, was to read again is broken, so that the old is kept.
     Reload,
-    /// Somebody spoke something else than HTTP, or failed in TLS.
+    /// A client spoke something else than HTTP, or failed in TLS.
     Request,
 }
 

@@ -1,4 +1,4 @@
-//! `--log FILE`: what happens, one JSON object a line, as the Azure Monitor Agent takes it.
+//! `--log FILE`: what happens, one JSON object per line, as the Azure Monitor Agent takes it.
 //!
 //! Keys are names of columns that Log Analytics accepts, and each key has the same type in every line. Lines are written by a
 //! thread of their own; where they cannot be written they wait for better times.
@@ -76,7 +76,7 @@ impl Log {
         self.0.push(line);
     }
 
-    /// Opens the file anew: somebody else may have put another one in its place.
+    /// Opens the file again: another program may have put another one there.
     pub(crate) fn reopen(&self) {
         self.0.reopen();
     }

@@ -1,4 +1,4 @@
-//! What this process takes of the machine, as proc(5) says it and under the names that Prometheus' own clients use.
+//! This process's use of the machine, as proc(5) reports it and under the names that Prometheus' own clients use.
 
 use std::fs;
 

@@ -92,7 +92,7 @@ pub(crate) fn page(board: &Board) -> String {
     page.into_text() + &shown.map_or_else(|| of_round(None), |shown| shown.metrics().to_owned())
 }
 
-/// How what is read anew was read last.
+/// How what is read again was read last.
 fn of_reading(page: &mut Families, state: &State) {
     page.gauge(
         "apim_probe_config_last_reload_successful",
@@ -129,7 +129,7 @@ fn of_reading(page: &mut Families, state: &State) {
 pub(super) fn of_round(report: Option<&Report>) -> String {
     let mut page = Families::default();
     let endpoints = report.map_or(&[][..], |report| &report.endpoints);
-    // Whatever is shown here, somebody will set an alarm on: rows that decide nothing are counted alone.
+    // Whatever is shown here may become an alert: rows that decide nothing are counted alone.
     let counted: Vec<&Endpoint> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
     page.verdicts("Required and feature endpoints, by verdict.", report);

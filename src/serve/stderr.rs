@@ -1,7 +1,7 @@
-//! What a service says on stderr: a line an event, with its weight where the journal reads it.
+//! What a service says on stderr: one line per event, with its weight where the journal reads it.
 //!
-//! A pipe that nobody reads, or a journal that is stuck, keeps whoever writes to it. So a thread beside the rounds writes;
-//! what it has no room for, and what a full disk refuses, is lost, counted, and said once that is over.
+//! A pipe without a reader, or a journal that is stuck, blocks the writer. So a thread beside the rounds writes; what
+//! it has no room for, and what a full disk refuses, is lost, counted, and said once that is over.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ const MOST: usize = 256;
 /// How much a line weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
-    /// Something failed, and somebody should look.
+    /// Something failed, and needs attention.
     Warning,
     /// Something happened that one may want to know.
     Notice,
@@ -57,7 +57,7 @@ pub(crate) fn say(weight: Weight, text: &str) {
     }
 }
 
-/// How many lines were lost, because nobody read them or because they were refused.
+/// How many lines were lost, because they were not read or because they were refused.
 pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }

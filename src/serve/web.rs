@@ -1,4 +1,4 @@
-//! The server: a thread of its own, so that no client has a part in when a round begins or ends.
+//! The server: a thread of its own, so that no client affects when a round begins or ends.
 //!
 //! Everything is bounded: connections, the size of what a client says, and the time of all of it. A connection that has
 //! not asked for anything makes room for a newer one.
@@ -46,7 +46,7 @@ const MOST_BYTES: usize = 16 << 10;
 /// How long no connection is taken where the system has no room for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Starts to serve what is on a board to whom the door lets in, over `most` connections at once.
+/// Starts to serve what is on a board to clients with access, over `most` connections at once.
 ///
 /// # Errors
 /// The system has no thread or no descriptors for it.
@@ -151,7 +151,7 @@ impl Server {
                     return Ok(routes::refusal());
                 }
             }
-            // Whoever may not come in makes room for others while bcrypt is at it.
+            // A client without access makes room for others while bcrypt is at it.
             busy.store(true, Ordering::Relaxed);
             Ok::<_, std::convert::Infallible>(routes::answer(request.method(), request.uri().path(), &self.board))
         });

@@ -1,4 +1,4 @@
-//! Foreign bytes in a sentence.
+//! Bytes from the network, quoted in a sentence.
 
 use super::escape;
 

@@ -1,4 +1,4 @@
-//! Slips of the finger.
+//! Suggestions for mistyped words.
 
 /// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
 /// not what a slip is made in, and comparing costs time. `_` and `-` count as the same, a swap of neighbours as one slip.

@@ -10,7 +10,7 @@ pub const NORMAL: Style = Style::new();
 pub const HEADING: Style = Style::new().bold();
 /// What supports the text beside it and may be skipped.
 pub const QUIET: Style = Style::new().dimmed();
-/// All is well.
+/// Everything works.
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// Not well, or not known.
 pub const DOUBTFUL: Style = AnsiColor::Yellow.on_default();

@@ -11,7 +11,7 @@ const MOST: u64 = 16_384;
 
 /// Raises the soft limit as far as it may go, and gives the number of sockets that probes may hold.
 ///
-/// Must be called before the runtime starts, which fails or panics for want of descriptors.
+/// Must be called before the runtime starts, which fails or panics without descriptors.
 pub(crate) fn prepare() -> Result<usize, String> {
     let (soft, hard) =
         getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| format!("cannot read the limit of open files: {error}"))?;

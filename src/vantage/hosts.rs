@@ -1,4 +1,4 @@
-//! Entries of the hosts file that hide DNS from everybody else on this machine.
+//! Entries of the hosts file that hide DNS from other programs on this machine.
 
 use std::{collections::BTreeSet, path::Path};
 

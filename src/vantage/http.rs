@@ -30,7 +30,7 @@ pub(super) struct ApiReply {
     pub status: u16,
     /// How long the server wants not to be asked, where it says so in seconds.
     pub retry_after: Option<Duration>,
-    /// Where the server sends whoever asked.
+    /// Where the server redirects to.
     pub location: Option<String>,
     /// The body; undecodable bytes are replaced.
     pub body: String,
@@ -88,8 +88,7 @@ impl From<reqwest::Error> for RequestFailure {
     }
 }
 
-/// Makes requests. Nothing that it does ever comes to the system's resolver: names are asked of the run's own name servers,
-/// or of nobody.
+/// Makes requests. It never uses the system's resolver: names are queried at the run's own name servers, or not at all.
 pub(super) struct Client(reqwest::Client);
 
 impl Client {

@@ -43,7 +43,7 @@ const SHARE: u32 = 3;
 /// What messages call the endpoint.
 const ENDPOINT: &str = "the management endpoint";
 
-/// What is asked for, and as whom.
+/// What is requested, and with which identity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Errand<'a> {
     /// The instance.
@@ -59,7 +59,7 @@ pub(crate) struct Errand<'a> {
 pub(crate) struct Fetched {
     /// What Azure says of the instance's network and of its dependencies.
     pub documents: Vec<ImportedDocument>,
-    /// What the instance says of itself.
+    /// What the instance shows.
     pub instance: Instance,
     /// What is known of the network around this VM and the instance.
     pub network: NetworkConfig,
@@ -107,7 +107,7 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> F
         );
     }
     fetched.network = found.network;
-    // One thing at a time: whoever may not read the instance is told of that first.
+    // One thing at a time: without the right to read the instance, that is reported first.
     if !nothing_came {
         fetched.notices.extend(found.notices);
     }

@@ -24,13 +24,13 @@ use crate::{
 const HEADER: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
 /// Old enough for every cloud to know it.
 const PATH: &str = "/metadata/instance?api-version=2021-02-01";
-/// How long everything may take: outside Azure nobody answers, and nobody should wait for that.
+/// How long everything may take: outside Azure there is no answer, and no user should wait for that.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// What the service says of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct VmMetadata {
-    /// Its cloud, where it is one that API Management lives in.
+    /// Its cloud, where it is one that has API Management.
     pub cloud: Option<Cloud>,
     /// Its region.
     pub region: Option<String>,

@@ -1,4 +1,4 @@
-//! The readers of what this machine and its platform say, without either: what the fuzz targets call.
+//! The readers of what this machine and its platform report, without either: what the fuzz targets call.
 
 use std::collections::BTreeSet;
 

@@ -108,7 +108,7 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
         return Vec::new();
     };
     let mut servers = Vec::new();
-    // The codec drops the scope of a link-local server, and without it nobody can dial one.
+    // The codec drops the scope of a link-local server, and without it no connection is possible.
     let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     for ip in config
         .name_servers()

@@ -1,4 +1,4 @@
-//! What nobody else may read: memory that is wiped, in a process that nobody can look into meanwhile.
+//! Secrets: memory that is wiped, in a process that no other can inspect meanwhile.
 //!
 //! What a library copies is out of reach: the HTTP client frees the buffers that it received a secret in and sent it from
 //! without wiping them, and so does the kernel. [`Undumpable`] is for them: it covers the time in which they are in use.
@@ -10,7 +10,7 @@ use hyper::{body::Bytes, header::HeaderValue};
 use nix::sys::prctl;
 use zeroize::Zeroizing;
 
-/// Bytes that stay in one place and are wiped there once nobody needs them. They are neither shown nor copied.
+/// Bytes that stay in one place and are wiped there once they are not needed. They are neither shown nor copied.
 pub(super) struct Secret(Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for Secret {
@@ -35,7 +35,7 @@ impl Secret {
         fits
     }
 
-    /// The bytes, for whoever leaves no copy of them.
+    /// The bytes, for code that leaves no copy of them.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -49,8 +49,8 @@ impl Secret {
     }
 }
 
-/// For as long as it lives, no other program of the same user can read this process's memory, and a crash leaves no core
-/// file (`PR_SET_DUMPABLE`, prctl(2)). Whoever is root can, as ever.
+/// For as long as it exists, no other program of the same user can read this process's memory, and a crash leaves no
+/// core file (`PR_SET_DUMPABLE`, prctl(2)). Root can, as ever.
 ///
 /// One at a time: what was before is restored when it is dropped.
 #[derive(Debug)]

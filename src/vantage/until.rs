@@ -1,4 +1,4 @@
-//! How long the platform may be asked.
+//! How long the platform may be queried.
 
 use std::{
     future::pending,

@@ -1,7 +1,7 @@
 //! Endpoints whose connections differ, between the rounds that make several.
 //!
-//! One connection to such an endpoint passes or fails by chance, so it says nothing new: what several showed stays. Only
-//! where one connection a round goes the same way again and again may the endpoint have changed.
+//! One connection to such an endpoint passes or fails by chance, so it says nothing new: what several showed stays.
+//! Only where one connection per round goes the same way again and again may the endpoint have changed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What stands after a round: what it saw, and what only a deeper one could have seen.
+//! The state after a round: what it saw, and what only a full round could have seen.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What a watch says to people. Times are UTC.
+//! The text output of a watch. Times are UTC.
 
 use std::fmt::Write as _;
 
@@ -65,7 +65,7 @@ impl Look {
         ))
     }
 
-    /// Everything at the end: what became of whom, and how long it was blocked.
+    /// Everything at the end: what happened to each endpoint, and how long it was blocked.
     pub fn summary(self, watch: &Watch, now: Timestamp) -> String {
         let mut out = format!(
             "watched for {} in {}: {}\n",
@@ -226,7 +226,7 @@ fn fold(line: &str, width: usize) -> String {
     out
 }
 
-/// How many of those that count are well.
+/// How many of those that count work.
 fn tally(watch: &Watch) -> String {
     let rows = || watch.rows().iter().filter(|row| row.need != Need::Documented);
     let is_tested = |row: &&WatchedEndpoint| row.timeline.state().verdict != Verdict::NotTested;

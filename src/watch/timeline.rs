@@ -1,4 +1,4 @@
-//! What became of one endpoint: bounded, however often it changes.
+//! The history of one endpoint: bounded, however often it changes.
 
 use std::{collections::VecDeque, time::Duration};
 

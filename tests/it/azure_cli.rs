@@ -120,7 +120,7 @@ impl Azure {
         call.unwrap_or_else(|| panic!("no {command} in {calls:#?}")).clone()
     }
 
-    /// Waits until a command is given; `alive` fails where nobody is left to give it.
+    /// Waits until a command is given; `alive` fails where no process is left to give it.
     fn wait_for(&self, command: &str, mut alive: impl FnMut()) {
         while !self.calls().iter().any(|call| call.starts_with(command)) {
             alive();
@@ -309,14 +309,14 @@ fn hung_up(azure: &Azure, script: &Command, command: &str) -> bool {
     true
 }
 
-/// A process that has ended may still stand in the table, until whoever has inherited it takes notice.
+/// A process that has ended may still stand in the table, until its parent reaps it.
 fn is_running(process: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = status.rsplit(") ").next().and_then(|rest| rest.chars().next());
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// The same command with a terminal for stdin, stdout and stderr, at whose input nobody types.
+/// The same command with a terminal for stdin, stdout and stderr, without input.
 fn on_a_terminal(script: &Command) -> Command {
     let words = [script.get_program()].into_iter().chain(script.get_args());
     let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The built-in catalog against the documentation, and what becomes of catalogs that are wrong.
+//! The built-in catalog against the documentation, and what happens to catalogs that are wrong.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ fn builtin_names_the_documented_hosts_and_no_others() {
     }
 }
 
-/// The table of documented hosts, as far as it speaks of one cloud.
+/// The table of documented hosts, as far as it covers one cloud.
 fn documented(cloud: char) -> BTreeSet<Row> {
     let table = include_str!("../data/documented-hosts.txt");
     let mut rows = BTreeSet::new();

@@ -111,7 +111,7 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
         evidence.contains("missing replies may be random packet loss"),
         "{evidence}"
     );
-    // Where few connections were made, a single loss is too little for a word about the line, and enough to doubt.
+    // Where few connections were made, a single loss is too little for a remark about the line, and enough to doubt.
     let few = healthy().only(&["sql", "microsoft-graph"]);
     let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
     assert_eq!(sure, Confidence::High);
@@ -257,7 +257,7 @@ fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Every endpoint that is not as expected belongs to exactly one finding about what is amiss.
+/// Every endpoint that is not as expected belongs to exactly one finding about what is wrong.
 fn explained_once(
     what: &str,
     network: &Network,
@@ -285,7 +285,7 @@ fn explained_once(
     Ok(())
 }
 
-/// What is handed over can be looked up, and asks everybody for something.
+/// What is handed over can be looked up, and asks each team for something.
 fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
     for finding in findings {
         let id = &finding.id;
@@ -448,7 +448,7 @@ fn nothing_wrong_is_nothing_found() {
     }
 }
 
-/// NTP and plain HTTP can be answered by anybody on the way.
+/// NTP and plain HTTP can be answered by any device on the path.
 #[test]
 fn nobody_sets_a_clock_by_what_nobody_signed() {
     let year = SignedDuration::from_hours(24 * 365);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LIST: &str = include_str!("../../fuzz/Cargo.toml");
 const NIGHTLY: &str = include_str!("../../.github/workflows/fuzz.yml");
-/// A seed begins a search, and is read by whoever looks for what a reader takes, in bytes.
+/// A seed begins a search, and shows people what a parser accepts, in bytes.
 const LARGEST_SEED: u64 = 16 << 10;
 
 fn folder(name: &str) -> std::path::PathBuf {

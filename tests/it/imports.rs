@@ -299,7 +299,7 @@ fn the_instance_settles_what_the_page_leaves_open() {
             .any(|notice| notice == "the instance marks Microsoft Entra ID as optional, so it counts as a feature");
         assert_eq!(said, need == Need::Feature, "{notices:?}");
     }
-    // A list of dependencies says nothing of it.
+    // A list of dependencies does not tell.
     let (plan, _) = plan(vec![dependencies("dependencies-2.json")], &[], Some("westeurope"));
     assert_eq!(row(&plan, LOGIN).need, Need::Required);
 }

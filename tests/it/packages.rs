@@ -143,7 +143,7 @@ fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
     run(Command::new(folder.path().join("apim-probe/apim-probe")).arg("--version"));
 }
 
-/// README's two commands, with the files that the packing script makes in the place of the published ones.
+/// README's two commands, with the files that the packing script makes instead of the published ones.
 #[test]
 fn the_first_two_commands_of_a_user_work() {
     let Some(archive) = packed("tar.xz") else { return };
@@ -167,12 +167,12 @@ fn the_first_two_commands_of_a_user_work() {
     assert_ne!(here, download);
     let folder = tempfile::tempdir().unwrap();
     run(Command::new("bash").args(["-c", &here]).current_dir(folder.path()));
-    // It may reach nobody from here, so it only says its version.
+    // It may reach no host from here, so it only says its version.
     let program = probe.strip_suffix(" run").unwrap();
     let version = run(Command::new(folder.path().join(program)).arg("--version"));
     assert!(version.starts_with("apim-probe "), "{version}");
 
-    // What was changed on the way is not unpacked.
+    // What was changed in transit is not unpacked.
     fs::remove_dir_all(folder.path().join("apim-probe")).unwrap();
     let sums = fs::read_to_string(files.join("SHA256SUMS")).unwrap();
     fs::write(files.join("SHA256SUMS"), sums.replace(['0', '1', '2'], "3")).unwrap();
@@ -392,7 +392,7 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&path()).any(|folder| folder.join(program).exists())
 }
 
-/// Programs that not everybody has; where they must be there, it is a failure that they are not.
+/// Programs that may not be installed; where they must be there, it is a failure that they are not.
 fn lacks(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().copied().filter(|name| !is_there(name)).collect();
     if missing.is_empty() {

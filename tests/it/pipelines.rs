@@ -97,7 +97,7 @@ fn jobs_test_the_instance_with_a_release_and_pass_nothing_untested() {
 fn shellcheck_is_content() {
     match Command::new("shellcheck").arg(SCRIPT).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
-        // Not everybody has it.
+        // It may not be installed.
         Err(error) => eprintln!("left out, no shellcheck: {error}"),
     }
 }

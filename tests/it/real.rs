@@ -108,7 +108,7 @@ async fn proxies_are_known_by_their_pages() {
             "{marker}"
         );
     }
-    // The front of a service that is down, as far as anybody can tell.
+    // The front of a service that is down, as far as can be told.
     assert_eq!(marker(18082).await, None);
 }
 

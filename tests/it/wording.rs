@@ -78,7 +78,7 @@ const DOCUMENTS: [&str; 8] = [
     "deploy",
 ];
 
-/// Where other people's words stand: what deny pages say.
+/// Where other people's words stand: what block pages say.
 const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
 
 #[test]

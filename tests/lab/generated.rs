@@ -29,7 +29,7 @@ const NETWORKS: u64 = 10;
 /// Says how many, or which seeds.
 const HOW_MANY: &str = "LAB_NETWORKS";
 
-/// What names the parts of an instance, so that nothing of the catalog is left out for want of a name.
+/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
 const NAMED: [(&str, &str); 5] = [
     ("storage_account", "apimst"),
     ("sql_server", "apirpsql"),

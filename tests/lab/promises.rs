@@ -1,5 +1,5 @@
 //! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, a report after
-//! Ctrl-C, with few descriptors, or with nobody to read it, and no packet too many where nothing is wrong.
+//! Ctrl-C, with few descriptors, or without a reader, and no packet too many where nothing is wrong.
 
 mod budgets;
 mod documents;

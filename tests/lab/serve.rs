@@ -115,7 +115,7 @@ fn redacted() -> Result<()> {
     ensure!(before.len() == 2, "{before:?}");
     stage.repair()?;
     served.expect(&["blocked tcp-timeout -> reachable"])?;
-    // Somebody mistakes a name in a catalog.
+    // A name in a catalog is mistyped.
     let catalog = stage.path("probes.yaml");
     let whole = std::fs::read_to_string(&catalog)?;
     std::fs::write(&catalog, whole.replace("port: 1433", "port: web.example"))?;
@@ -297,7 +297,7 @@ fn hostile_clients() -> Result<()> {
     let refused = served.say(long.as_bytes())?;
     ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
     served.expect(&["bad request from"])?;
-    // Somebody asks for a page and never reads it.
+    // A client asks for a page and never reads it.
     let mut deaf = served.connect()?;
     deaf.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
 
@@ -314,7 +314,7 @@ fn hostile_clients() -> Result<()> {
     }
     let open = served.metric("process_open_fds")?.unwrap_or_default();
     ensure!(open < 120.0, "{open} descriptors");
-    // A connection without a word is closed in the end.
+    // A connection without a request is closed in the end.
     let mut last = held.into_iter().next_back().context("none")?;
     ensure!(last.read(&mut [0; 1])? == 0, "it said something");
     Ok(())

@@ -100,7 +100,7 @@ fn run(answers: &Answers, arguments: &[&str]) -> Collected {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     symlink(env!("CARGO_BIN_EXE_stand-in-az"), at("az")).unwrap();
-    // Nobody waits for a limit that passes by itself.
+    // A limit that passes by itself is not waited for.
     fs::write(at("sleep"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(at("sleep"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(at("answers"), Value::Object(answers.clone()).to_string()).unwrap();
@@ -312,7 +312,7 @@ fn what_is_no_resource_id_is_not_asked_for() {
     }
 }
 
-/// Nobody runs it here: its syntax and its lists are all that can be held.
+/// It is not run here: its syntax and its lists are all that can be held.
 #[test]
 fn the_script_for_powershell_parses_and_collects_the_same_lists() {
     let mut parser = tree_sitter::Parser::new();

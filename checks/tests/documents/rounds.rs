@@ -37,7 +37,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
 }
 
-/// A round in which everything is well but one endpoint.
+/// A round in which everything works but one endpoint.
 fn round(id_part: &str, state: EndpointState) -> Report {
     let mut report = samples::all_healthy();
     let endpoint = report.endpoints.iter_mut().find(|e| e.id.contains(id_part)).unwrap();

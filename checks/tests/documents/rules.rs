@@ -435,7 +435,7 @@ fn a_rule_is_missing_only_where_it_would_mend() {
             .into_keys()
             .collect::<Vec<_>>()
     };
-    // A name that does not resolve, a deny page and a cut at the ClientHello all got past the NSG and the routes.
+    // A name that does not resolve, a block page and a cut at the ClientHello all got past the NSG and the routes.
     assert!(missing(RuleFamily::Nsg).is_empty(), "{:?}", missing(RuleFamily::Nsg));
     assert!(
         missing(RuleFamily::Routes).is_empty(),
@@ -553,7 +553,7 @@ fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
     assert!(texts(&of("apim-storage-https")["targetFqdns"]).contains(&"acct.blob.core.windows.net".to_owned()));
     assert!(texts(&of("apim-windows-update-https")["targetFqdns"]).contains(&"*.update.microsoft.com".to_owned()));
     assert_eq!(find(&known, "apim-Storage-tcp-443"), None);
-    // Names that nobody gave are covered by their tags.
+    // Names that were not given are covered by their tags.
     assert_eq!(
         texts(&find(&unknown, "apim-Storage-tcp-443").unwrap()["destinationAddresses"]),
         ["Storage"]
@@ -823,7 +823,7 @@ fn az_lines_split_into_known_flags() {
     assert_eq!(sql.1["--source-port-ranges"], ["*"]);
 }
 
-/// A group that is created anew loses what it held, and a second collection of one name is refused.
+/// A group that is created again loses what it held, and a second collection of one name is refused.
 #[test]
 fn rules_for_what_is_missing_are_added_one_by_one() {
     let from = given();
@@ -962,7 +962,7 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
     let free = nsg(&given());
     let sql = "apim-out-Sql-tcp-1433";
     assert_eq!(priority_of(&free, sql), 2040);
-    // Nobody told which rules there are.
+    // The rules in force are unknown.
     let remarks = |rules: NsgRules| RenderedRules::Nsg(rules).remarks().join(" ");
     assert!(remarks(free.clone()).contains("put it before your own deny"));
 
@@ -1087,7 +1087,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
     }
     assert_eq!(forced["apim-out-Internet-tcp-80"]["destinationAddressPrefix"], "*");
     assert_eq!(forced["apim-in-Internet-tcp-443"]["sourceAddressPrefix"], "*");
-    // Where nobody told, the comment does; JSON has none, and gets it beside.
+    // Where that is unknown, the comment says so; JSON has none, and gets it beside.
     for syntax in [Syntax::Az, Syntax::Bicep, Syntax::Terraform] {
         let has = |is_forced, words: &str| made(is_forced).render(syntax, &Style::default()).contains(words);
         assert!(

@@ -615,7 +615,7 @@ pub(crate) fn all_silent() -> Report {
     report(endpoints, vec![finding])
 }
 
-/// Nobody said which instance it is.
+/// The instance was not given.
 pub(crate) fn nothing_tested() -> Report {
     let nameless = |of: Of, host: &str, port, protocol| {
         of.at(host, port, protocol)
@@ -651,7 +651,7 @@ pub(crate) fn nothing_tested() -> Report {
     )
 }
 
-/// Names are missing, the rest is well.
+/// Names are missing, the rest works.
 pub(crate) fn names_missing() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "storage/", |e| {

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, str::FromStr};
 
 use serde::Deserialize;
 
-/// The line to the router: how slow it is, and who stands on the way.
+/// The line to the router: how slow it is, and which devices are on the path.
 ///
 /// As soon as anything here is set, or a fault is only about some packets, every frame passes through a relay of the lab's
 /// own, which takes no module of the kernel.
@@ -17,10 +17,11 @@ pub struct Line {
     pub kbit: Option<u64>,
     /// Bytes that wait at most where the rate is limited; what comes then is lost. None means 64 KiB.
     pub queue: Option<u64>,
-    /// Routers in a row before the VM's world. The first one answers in the gateway's place. Where there are none, services
-    /// at public addresses are farther away than a small time to live reaches, and nobody answers for one that ran out.
+    /// Routers in a row before the VM's world. The first one answers in the gateway's place. Where there are none,
+    /// services at public addresses are farther away than a small TTL reaches, and nothing answers for one that
+    /// expired.
     pub hops: Vec<Hop>,
-    /// A NAT on the way.
+    /// A NAT on the path.
     pub nat: Option<Nat>,
     /// What every decision by chance or by hash is drawn from: the same seed, the same decisions.
     pub seed: u64,
@@ -30,13 +31,13 @@ pub struct Line {
     pub recorded: bool,
 }
 
-/// A router on the way.
+/// A router on the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Hop {
-    /// It answers from this address when a packet's time to live runs out.
+    /// It answers from this address when a packet's TTL runs out.
     At(Ipv4Addr),
-    /// The same, once a second at most, whoever asks.
+    /// The same, at most once per second in total.
     Seldom(Ipv4Addr),
     /// One of two that share the flows: the second has those from even ports on the VM ([`When::even`]).
     Either([Ipv4Addr; 2]),
@@ -44,13 +45,13 @@ pub enum Hop {
     Silent,
 }
 
-/// A NAT on the way, as far as ICMP errors tell of it.
+/// A NAT on the path, as far as ICMP errors tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nat {
     /// The hop that translates, counted from 1.
     pub hop: usize,
-    /// What becomes of errors from farther hops.
+    /// What happens to errors from farther hops.
     pub errors: NatErrors,
 }
 
@@ -124,7 +125,7 @@ pub struct When {
     pub way: Option<Direction>,
     /// Only packets of this kind.
     pub on: Option<Kind>,
-    /// Behind so many of the hops, whose routers have looked at the time to live; 0 is the VM's own end.
+    /// Behind so many of the hops, whose routers have looked at the TTL; 0 is the VM's own end.
     pub hop: Option<usize>,
 }
 

@@ -40,7 +40,7 @@ pub enum Given {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Operation {
-    /// How often whoever asks for the result is put off; 0 gives it at once.
+    /// How often a request for the result is put off; 0 gives it at once.
     pub polls: u32,
     /// The result; `{address}` in it becomes the destination of the request, where that has one.
     pub result: Value,
@@ -89,7 +89,7 @@ pub enum Identities {
     One,
     /// None.
     None,
-    /// Several that somebody assigned, of which the request must name one: [`CLIENT_ID`].
+    /// Several that were assigned, of which the request must name one: [`CLIENT_ID`].
     ///
     /// [`CLIENT_ID`]: crate::management::CLIENT_ID
     Several,

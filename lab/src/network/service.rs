@@ -13,7 +13,7 @@ use crate::management::Platform;
 pub struct Service {
     /// The protocol; a scenario that only changes a planned service leaves it out.
     pub speaks: Option<Speaks>,
-    /// Nobody listens: a reset, or an ICMP port unreachable.
+    /// No listener: a reset, or an ICMP port unreachable.
     pub closed: bool,
     /// The connection ends before its time.
     pub cut: Option<Cut>,
@@ -33,7 +33,7 @@ pub struct Service {
     pub kms: Kms,
     /// Its answer to `PING`; none means that it wants a password.
     pub redis: Option<String>,
-    /// What it says before anybody asks.
+    /// What it sends before any request.
     pub banner: Option<String>,
     /// What it does in place of its protocol, step by step; inside TLS where its protocol begins with TLS. Without a
     /// last `end` it says nothing more.
@@ -177,7 +177,7 @@ impl Default for Pace {
     }
 }
 
-/// What an HTTP server answers. Everything absent: 200, and the kind of object that the path speaks of.
+/// What an HTTP server answers. Everything absent: 200, and the kind of object that the path describes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
@@ -278,7 +278,7 @@ pub enum Kms {
     /// `bind_ack`, accepted.
     #[default]
     Accept,
-    /// `bind_ack`, provider rejection: another interface lives here.
+    /// `bind_ack`, provider rejection: another interface is here.
     Reject,
     /// `bind_nak`.
     Nak,
@@ -303,9 +303,9 @@ pub enum NtpReply {
     /// Mode 4, stratum 2, the client's timestamp as origin.
     #[default]
     Good,
-    /// Somebody else's timestamp as origin.
+    /// Another client's timestamp as origin.
     WrongOrigin,
-    /// A packet of somebody who asks (mode 3).
+    /// A client packet (mode 3).
     WrongMode,
     /// Half a packet.
     Short,
@@ -317,7 +317,7 @@ pub enum NtpReply {
     Kiss(String),
     /// This code first, the time from then on.
     KissThenGood(String),
-    /// Somebody else's timestamp as origin first, the time from then on.
+    /// Another client's timestamp as origin first, the time from then on.
     WrongOriginThenGood,
     /// This stratum.
     Stratum(u8),

@@ -28,7 +28,7 @@ pub enum Version {
     Tls13,
 }
 
-/// What becomes of a client without a certificate.
+/// What happens to a client without a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Demand {
@@ -70,7 +70,7 @@ pub struct Certificate {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Authority {
-    /// Stands for the authorities that everybody trusts.
+    /// Stands for the public authorities.
     #[default]
     Public,
     /// Stands for Microsoft's product roots, which only Windows trusts.
@@ -82,7 +82,7 @@ pub enum Authority {
     CrossSigned,
     /// A company's own, for breaking TLS open at its firewall.
     Inspection,
-    /// One that nobody trusts.
+    /// An untrusted one.
     Private,
 }
 

@@ -1,4 +1,5 @@
-//! Ethernet frames with IPv4 in them (RFC 791, RFC 792, RFC 9293): reading, mending, and answering in somebody's name.
+//! Ethernet frames with IPv4 in them (RFC 791, RFC 792, RFC 9293): reading, fixing checksums, and answering for other
+//! hosts.
 
 use std::{net::Ipv4Addr, ops::Range};
 
@@ -76,14 +77,14 @@ fn address(bytes: &[u8]) -> Ipv4Addr {
     Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])
 }
 
-/// Takes one from the time to live; the caller has seen that there is something to take.
+/// Takes one from the TTL; the caller has seen that there is something to take.
 pub(super) fn step(frame: &mut [u8], view: &View) {
     let header = ETHERNET..ETHERNET + view.header;
     frame[ETHERNET + 8] = frame[ETHERNET + 8].saturating_sub(1);
     write_checksum(frame, header.clone(), header.start + 10, 0);
 }
 
-/// Gives a packet the source that a NAT would give it, so that nobody on this side knows it: another address and port.
+/// Gives a packet the source that a NAT would give it, which is unknown on this side: another address and port.
 pub(super) fn translate(frame: &mut [u8], view: &View) {
     frame[ETHERNET + 12..ETHERNET + 16].copy_from_slice(&TRANSLATED);
     if view.ports.is_some() {
@@ -107,19 +108,19 @@ pub(super) fn mend(frame: &mut [u8], view: &View) {
     }
 }
 
-/// A reset in the destination's name, for whoever sent this segment.
+/// A reset in the destination's name, for the sender of this segment.
 pub(super) fn reset(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     Some(segment.answer(RST | ACK))
 }
 
-/// A FIN in the destination's name, for whoever sent this segment.
+/// A FIN in the destination's name, for the sender of this segment.
 pub(super) fn fin(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     Some(segment.answer(FIN | ACK))
 }
 
-/// A reset in the sender's name, for whom this segment was meant; a SYN has opened nothing yet.
+/// A reset in the sender's name, for the receiver of this segment; a SYN has opened nothing yet.
 pub(super) fn abandon(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     if segment.view.is_syn {

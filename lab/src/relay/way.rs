@@ -40,7 +40,7 @@ pub struct Flow {
     pub destination: (Ipv4Addr, u16),
     /// Which one it is of all to the same place, counted from 1.
     pub nth: u32,
-    /// Whether any of its packets had so small a time to live that only the first hops were meant.
+    /// Whether any of its packets had so small a TTL that only the first hops were meant.
     pub near: bool,
     /// Packets from the VM, lost ones included.
     pub out: u32,
@@ -102,7 +102,7 @@ pub(super) struct Way {
     sent: Vec<Vec<u8>>,
 }
 
-/// What becomes of a frame at one place.
+/// What happens to a frame at one place.
 enum Fate {
     Passes,
     Lost,
@@ -219,7 +219,7 @@ impl Way {
         }
     }
 
-    /// Past the faults and the routers on the way, in the order in which they stand.
+    /// Past the faults and the routers on the path, in the order in which they stand.
     fn travel(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> Fate {
         if way == Direction::Out && self.is_too_far(frame, key) {
             return Fate::Lost;
@@ -230,8 +230,8 @@ impl Way {
             Direction::Back => (0..=distance).rev().collect(),
         };
         for place in places {
-            // The router at a place has looked at the time to live before anything there happens to the packet; on the way
-            // back it stands behind it.
+            // The router at a place has looked at the TTL before anything there happens to the packet; on the return
+            // path it comes after it.
             if way == Direction::Out
                 && place > 0
                 && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
@@ -251,7 +251,7 @@ impl Way {
         Fate::Passes
     }
 
-    /// Whether a packet's time to live ends on a way of which nothing is said.
+    /// Whether a packet's TTL ends on a way of which nothing is said.
     fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
         self.line.hops.is_empty()
@@ -308,7 +308,7 @@ impl Way {
         Fate::Answered(vec![(way.reversed(), frame::icmp_error(frame, &view, from, 11, 0, 0))])
     }
 
-    /// Who answers at a hop for a time to live that has run out.
+    /// Who answers at a hop for a TTL that has run out.
     fn sender(&mut self, key: Option<Key>, place: usize, now: Instant) -> Option<Ipv4Addr> {
         match *self.line.hops.get(place.checked_sub(1)?)? {
             Hop::Silent => None,
@@ -425,7 +425,7 @@ impl Way {
         chance::draw(self.line.seed, &parts) < share
     }
 
-    /// What goes out in the place of a packet that a fault is about.
+    /// What goes out instead of a packet that a fault is about.
     fn answer(&self, index: usize, way: Direction, frame: &[u8], view: &View) -> Fate {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
@@ -610,7 +610,7 @@ mod tests {
         assert_eq!(seen(2, 80), [(Direction::Out, vm)]);
     }
 
-    /// Who answers a SYN from this port with this time to live, and whether it quotes the VM.
+    /// Who answers a SYN from this port with this TTL, and whether it quotes the VM.
     fn hears(way: &mut Way, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
         let parcels = way.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
         let back = parcels.iter().find(|parcel| parcel.way == Direction::Back)?;

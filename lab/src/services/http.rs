@@ -1,4 +1,4 @@
-//! HTTP/1.1, one request a connection: whatever a scenario wants the answer to be.
+//! HTTP/1.1, one request per connection: whatever a scenario wants the answer to be.
 
 use std::{fmt::Write, io};
 

@@ -35,7 +35,7 @@ impl Issuing {
         }
     }
 
-    /// An authority that nobody knows but for another one, which vouches for its root.
+    /// An authority that is only known through another one, which cross-signs its root.
     pub(super) fn cross_signed(role: Authority, other: &Self) -> Self {
         let alone = Self::new(role);
         let params = ca(&format!("{} Root CA", name(role)), organization(role));

@@ -27,7 +27,7 @@ pub(crate) enum FirstWords {
     Other,
 }
 
-/// Reads as much of a client's first bytes as names whom it wants.
+/// Reads as much of a client's first bytes as name the host it wants.
 pub(crate) fn first_words(bytes: &[u8]) -> FirstWords {
     match bytes.first() {
         None => FirstWords::Incomplete,

@@ -1,4 +1,4 @@
-//! Firewalls that answer in everybody's name.
+//! Firewalls that answer for every address.
 
 use std::io::ErrorKind;
 

@@ -36,7 +36,7 @@ fn address(text: &str) -> Result<socket2::SockAddr> {
     Ok(text.parse::<SocketAddr>()?.into())
 }
 
-/// The ICMP error that ends a connection attempt with this time to live; `None` where it opens.
+/// The ICMP error that ends a connection attempt with this TTL; `None` where it opens.
 fn with_ttl(to: &str, ttl: u32) -> Result<Option<(u8, u8, Ipv4Addr)>> {
     let socket = fresh()?;
     socket.set_ttl_v4(ttl)?;

@@ -1,4 +1,4 @@
-//! Errors that were saved in the place of a document: of Azure Resource Manager, the Azure CLI, PowerShell.
+//! Errors that were saved instead of a document: of Azure Resource Manager, the Azure CLI, PowerShell.
 
 use std::{borrow::Cow, fmt};
 
@@ -57,7 +57,7 @@ pub(super) fn of_object(object: &Object<'_>) -> Option<AzureError> {
         .or_else(|| from.text("error_description"));
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().trim().to_owned();
     let (code, message) = (text(code), text(message));
-    // The metadata service puts a sentence in the place of a code.
+    // The metadata service puts a sentence instead of a code.
     let (code, message) = if is_code(&code) || !message.is_empty() {
         (code, message)
     } else {

@@ -135,7 +135,7 @@ fn content(root: JsonNode<'_>) -> Option<String> {
     holds.then(|| content.into_owned())
 }
 
-/// The document with PowerShell's own copies (`EffectiveSecurityRulesText` beside `EffectiveSecurityRules`) in the place of
+/// The document with PowerShell's own copies (`EffectiveSecurityRulesText` beside `EffectiveSecurityRules`) instead of
 /// what `ConvertTo-Json` cut.
 fn restored(text: &str) -> Option<String> {
     let mut document: Value = serde_json::from_str(text).ok()?;
@@ -173,7 +173,7 @@ pub(super) fn binary(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether `ConvertTo-Json` put words in the place of what was nested deeper than it was told to go.
+/// Whether `ConvertTo-Json` put words instead of what was nested deeper than it was told to go.
 pub(super) fn is_cut(text: &str) -> bool {
     const MARKS: [&str; 5] = [
         "\"System.Object[]\"",

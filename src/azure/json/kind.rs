@@ -157,7 +157,7 @@ impl DocumentKind {
         }
     }
 
-    /// What has to be there for nothing to be lost on the way through a table or a list.
+    /// What has to be there for nothing to be lost when converting through a table or a list.
     pub(super) fn needs(self) -> &'static [&'static str] {
         match self {
             Self::EffectiveNsg => &["association", "effectiveSecurityRules"],

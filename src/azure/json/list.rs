@@ -1,4 +1,4 @@
-//! What PowerShell's `Format-List` prints: a name, a colon and a value a line, a blank line between objects.
+//! What PowerShell's `Format-List` prints: one name, colon and value per line, a blank line between objects.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
     Some(values.map(Value::Array))
 }
 
-/// An object, with PowerShell's own copies (`AssociationText` beside `Association`) in the place of what they are copies of.
+/// An object, with PowerShell's own copies (`AssociationText` beside `Association`) instead of what they are copies of.
 fn object(fields: &[(&str, String)]) -> Result<Value, String> {
     let names: HashSet<&str> = fields.iter().map(|(name, _)| *name).collect();
     let has = |name: &str| names.contains(name);

@@ -1,4 +1,4 @@
-//! JSON in slices: nothing is looked into before it is asked for, and keys are found in any case.
+//! JSON in slices: nothing is parsed before it is needed, and keys are found in any case.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What stands around a document that was copied from a terminal: prompts, warnings, colours, the spinner of the Azure CLI.
+//! What surrounds a document that was copied from a terminal: prompts, warnings, colours, the spinner of the Azure CLI.
 
 use std::borrow::Cow;
 

@@ -162,7 +162,7 @@ fn host_target(
     Some(Target::Wildcard { pattern: name, members })
 }
 
-/// Inbound and peer rows are there for rules and for people: nothing is dialled.
+/// Inbound and peer rows are there for rules and for people: nothing connects to them.
 fn check_no_target(raw: &raw::Endpoint, problems: &mut Vec<Problem>) {
     let given = [
         raw.host.as_ref().map(|it| ("host", it.at)),

@@ -115,7 +115,7 @@ impl PlaceholderNames<'_> {
         self.suffixes.get(&cloud)?.get(name).map(String::as_str)
     }
 
-    /// The host with its suffixes, and a short word in the place of all that a user fills in.
+    /// The host with its suffixes, and a short word instead of all that a user fills in.
     fn sample(&self, template: &str, cloud: Cloud) -> String {
         let value = |name: &str| Some(self.suffix(name, cloud).unwrap_or("x").to_owned());
         fill(template, value).unwrap_or_else(str::to_owned)

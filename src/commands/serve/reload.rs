@@ -1,5 +1,5 @@
-//! Catalog, documents and certificates read anew: on SIGHUP, and every hour where the instance is asked. What came to
-//! nothing is tried again sooner.
+//! Catalog, documents and certificates read again: on SIGHUP, and every hour where the instance is asked. What failed
+//! is tried again sooner.
 //!
 //! It happens on a thread beside the rounds, which go on meanwhile with what is known.
 
@@ -34,16 +34,16 @@ use crate::{
 /// What may come beyond the deadline: the system needs a moment to hand over what was asked in time.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// So many readings go on at once at most: a pipe in the place of a file keeps whoever opens it, for good.
+/// So many readings go on at once at most: opening a pipe instead of a file may block forever.
 const MOST_READINGS: usize = 4;
 /// How long after a reading that came to nothing the next one begins, at least and at most; it is the interval of the rounds
 /// in between, and twice as long each time, up to an hour.
 const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// What was read anew, or why it is broken.
+/// What was read again, or why it is broken.
 pub(super) type Outcome = Box<Result<Prepared, Broken>>;
 
-/// Why what was read anew is not used.
+/// Why what was read again is not used.
 pub(super) struct Broken {
     /// What is broken.
     pub part: Part,
@@ -57,11 +57,11 @@ pub(super) enum Woken {
     InTime,
     /// A signal wants the end.
     Interrupted,
-    /// What was read anew, or why it is broken.
+    /// What was read again, or why it is broken.
     Read(Outcome),
 }
 
-/// Reads anew when it is time.
+/// Reloads when it is time.
 pub(super) struct Reload<'a> {
     stop: &'a Stop,
     plan: PlanArgs,
@@ -70,7 +70,7 @@ pub(super) struct Reload<'a> {
     door: Arc<Door>,
     hung_up: watch::Receiver<u32>,
     under_way: Option<UnderWay>,
-    /// Those that read, the latest and whoever a file keeps.
+    /// The readers: the latest, and those that are blocked on a file.
     readers: Vec<JoinHandle<()>>,
     /// When all of it is read again.
     due: Option<Instant>,
@@ -128,7 +128,7 @@ impl<'a> Reload<'a> {
         let is_hourly = self.plan.service.is_some();
         let wait = match outcome {
             Err(part) if is_hourly || part == Part::Platform => Some(self.pause.take()),
-            // Whoever mends a file says so by SIGHUP.
+            // A file that was corrected is announced by SIGHUP.
             Err(_) => None,
             Ok(()) => {
                 self.pause.next = self.pause.first;
@@ -139,7 +139,7 @@ impl<'a> Reload<'a> {
         wait
     }
 
-    /// Waits for the next round; earlier where a signal comes, or something was read anew.
+    /// Waits for the next round; earlier where a signal comes, or something was read again.
     pub(super) fn wait_until(&mut self, time: Instant) -> Woken {
         loop {
             let event = self.stop.block_on(Self::event(
@@ -208,7 +208,7 @@ impl<'a> Reload<'a> {
             () = sleep_until(end.into()), if is_reading => Event::Late,
             told = hung_up.changed() => match told {
                 Ok(()) => Event::HungUp,
-                // Nobody listens for signals any more: the runtime is at its end.
+                // Signals are no longer handled: the runtime is at its end.
                 Err(_) => Event::Interrupted,
             },
             () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => Event::IsDue,

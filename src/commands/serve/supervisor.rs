@@ -1,6 +1,6 @@
-//! What systemd is told (`sd_notify(3)`); without it nobody listens, and nothing happens.
+//! What systemd is told (`sd_notify(3)`); without systemd this does nothing.
 //!
-//! A supervisor that does not read would keep whoever tells it something, so a thread beside the rounds does it.
+//! A supervisor that does not read would block the sender, so a separate thread does it.
 
 use std::{
     env,
@@ -31,7 +31,7 @@ use crate::serve::Board;
 const SOCKET: &str = "NOTIFY_SOCKET";
 /// So much waits at most for a supervisor that does not read: of what comes beyond it, what is told again soon is left out.
 const MOST: usize = 16;
-/// How long the end waits until the supervisor knows of it.
+/// How long shutdown waits until the supervisor is notified.
 const FAREWELL: Duration = Duration::from_millis(100);
 
 /// Something to tell, and who wants to know when it is told.
@@ -48,12 +48,12 @@ enum News {
     Stopping,
 }
 
-/// It listens, or goes on after reading anew.
+/// It listens, or continues after a reload.
 pub(super) fn is_ready(what: &str) {
     tell(News::Ready(what.to_owned()), None);
 }
 
-/// It reads anew.
+/// It reloads.
 pub(super) fn is_reloading() {
     tell(News::Reloading, None);
 }
@@ -119,7 +119,7 @@ fn start() -> Option<Sender<Told>> {
 }
 
 fn pass_on(news: &News, socket: &OsStr) {
-    // A supervisor that is gone is nobody's fault here.
+    // A supervisor that is gone is no error.
     let _ = match news {
         News::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
         News::Reloading => {

@@ -18,7 +18,7 @@ use crate::{file, model::ExitStatus};
 /// A signal that comes again within this time is the same one: timeout(1) sends its own twice.
 const SAME: Duration = Duration::from_millis(50);
 
-/// Holds signals back from now on, until somebody listens for them. Threads that start later inherit this, and so leave
+/// Holds signals back from now on, until a handler is installed. Threads that start later inherit this, and so leave
 /// them to the calling one.
 pub(crate) fn hold() {
     // Where they cannot be held back they end the process, as ever.
@@ -37,9 +37,9 @@ fn ours() -> SigSet {
 /// What SIGHUP means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HangUp {
-    /// The terminal is lost: it ends what runs, unless whoever started us wants it to be survived, as nohup(1) does.
+    /// The terminal is lost: it ends what runs, unless the parent wants the process to survive it, as nohup(1) does.
     Ends,
-    /// It is told to whoever asks, and ends nothing.
+    /// It is reported to those that poll, and ends nothing.
     IsTold,
 }
 
@@ -69,8 +69,8 @@ impl Listeners {
 
     /// Tells of the first signal, and ends the process at the second.
     ///
-    /// A lost terminal is heard of several times, from the kernel and from the shell, and often SIGTERM follows: none of
-    /// that is somebody's second wish.
+    /// A lost terminal causes several signals, from the kernel and from the shell, and often SIGTERM follows: none of
+    /// them is a second request by the user.
     pub(super) async fn listen(mut self, heard: watch::Sender<bool>, hung_up: watch::Sender<u32>) {
         let mut first: Option<Instant> = None;
         loop {

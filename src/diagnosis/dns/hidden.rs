@@ -1,4 +1,4 @@
-//! What in Azure itself keeps a name from its address.
+//! What in Azure itself prevents a name from being resolved.
 
 use crate::net::dns::DnsAnswer;
 

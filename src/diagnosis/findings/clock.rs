@@ -1,4 +1,4 @@
-//! A clock that is wrong.
+//! A wrong clock.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,13 +17,13 @@ use crate::{
 
 /// Certificates of so many hosts do not end on the same day.
 const FEWEST_HOSTS: usize = 3;
-/// What a clock may be off before anybody minds: the tolerance of Kerberos and of most tokens.
+/// What a clock may be off before it breaks anything: the tolerance of Kerberos and of most tokens.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Certificates of several hosts are out of their time at once: this VM's clock is the likelier reason, and the certain
-/// one where servers that proved who they are say how far it is off. NTP and plain HTTP can be answered by anybody, so
-/// alone they give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by
-/// enough to explain a certificate, that certificate is at fault, and its row is left to others.
+/// one where verified servers show how far it is off. NTP and plain HTTP can be answered by any device, so alone they
+/// give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by enough to
+/// explain a certificate, that certificate is at fault, and its row is left to others.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Clock,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -40,7 +40,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// How far the clock is off, where anybody would mind.
+/// How far the clock is off, where that matters.
 fn off(view: &RunView<'_>) -> Option<Measured> {
     view.clock.filter(|clock| clock.ahead.abs() > TOLERANCE)
 }
@@ -61,7 +61,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let signed = off.is_some_and(|clock| clock.signed);
     let mut grounds = Grounds::default();
     match off {
-        // What broke nothing is a hint, whoever says so.
+        // What broke nothing is a hint, whatever the source.
         Some(clock) if rows.is_empty() => grounds.add(EvidenceWeight::Tells, measured(clock)),
         Some(clock) => {
             let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };

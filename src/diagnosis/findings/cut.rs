@@ -1,4 +1,4 @@
-//! Connections that are accepted and then cut: by the name that they ask for, or by nobody knows whom.
+//! Connections that are accepted and then cut: by host name, or by an unknown device.
 
 use std::cmp::Reverse;
 
@@ -24,7 +24,7 @@ pub(super) const NAME_FILTER: FindingRule = FindingRule {
     describe: filtered,
 };
 
-/// What is left of cut connections: nothing shows whether the service does it or somebody on the way.
+/// What is left of cut connections: nothing shows whether the service does it or a device on the path.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Cut,
     claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
@@ -36,9 +36,9 @@ pub(super) fn is_cut(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
-/// Cut rows of which a control shows that it goes by the name, and apart from them those without a control on ports where
-/// others pass: a service may be unwell beside a filter. What a control acquits belongs to neither, nor without a control what
-/// answered its `ClientHello`.
+/// Cut rows of which a control shows that a filter matches the name, and apart from them those without a control on
+/// ports where others pass: a service may fail next to a filter. What a control clears belongs to neither, nor without
+/// a control what answered its `ClientHello`.
 fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let lets_through = |row: &ProbedEndpoint<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);

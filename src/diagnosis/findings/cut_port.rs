@@ -1,4 +1,4 @@
-//! Ports on which every connection is accepted and then cut: somebody answers for everyone and lets nothing pass.
+//! Ports on which every connection is accepted and then cut: a device answers for every address and lets nothing pass.
 
 use super::{cut, phrases};
 use crate::{
@@ -15,12 +15,12 @@ use crate::{
     text::words::count,
 };
 
-/// Services of so many dependencies are not all unwell at once.
+/// Services of so many dependencies do not all fail at once.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// Accepted, then cut before the service said a word, and nothing on the port proves itself or shows a certificate. An Azure Firewall accepts 80, 443
-/// and 1433 for everyone, and every port that any application rule names. The control shows it: 192.0.2.1, which nobody owns,
-/// is accepted as well. Without that it takes several dependencies on the port.
+/// Accepted, then cut before the service sent anything, and nothing on the port is verified or shows a certificate. An
+/// Azure Firewall accepts 80, 443 and 1433 for any address, and every port that any application rule names. The control
+/// shows it: 192.0.2.1 (reserved, unused) accepts as well. Without that it takes several dependencies on the port.
 ///
 /// What is spoken outside 80 and 443 is not HTTP: the remedy is a network rule, as an https application rule is what makes the
 /// firewall accept and then fail.
@@ -61,7 +61,8 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
     grounds.add(if several { PATTERN } else { EvidenceWeight::Tells }, what);
-    // Who accepts for everyone need not be who cuts: it may hand all of it to services that are unwell.
+    // The device that accepts for any address need not be the one that cuts: it may forward everything to services that
+    // fail.
     grounds = match (phrases::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
         (None, _) => grounds,
@@ -123,7 +124,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// Whether it goes to the port of these rows, and never got so far that anybody could cut it.
+/// Whether it goes to the port of these rows, and never got far enough to be cut.
 fn was_never_accepted(row: &ProbedEndpoint<'_>, cut: &[ProbedEndpoint<'_>]) -> bool {
     let on_port = cut.iter().any(|other| other.endpoint.port == row.endpoint.port);
     let accepted = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
@@ -133,7 +134,7 @@ fn was_never_accepted(row: &ProbedEndpoint<'_>, cut: &[ProbedEndpoint<'_>]) -> b
 /// A reading that mostly this makes.
 const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);
 
-/// How a conversation with nobody ended, beside those of some rows.
+/// How a connection to the unused address ended, compared with those of some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UnusedEnd {
     /// In the way of these rows, and at once: no destination was asked.

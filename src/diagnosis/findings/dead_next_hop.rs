@@ -1,4 +1,4 @@
-//! A next hop that nobody answers for.
+//! A next hop that does not answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Deny pages: somebody answers in place of the service, and says so.
+//! Block pages: a device answers instead of the service, and says so.
 
 use super::phrases;
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     text::words::count,
 };
 
-/// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that somebody sends
-/// the request away.
+/// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that a device
+/// sends the request elsewhere.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
     claims: EndpointMatcher::Each(|_, row| {
@@ -28,7 +28,7 @@ pub(super) const RULE: FindingRule = FindingRule {
 
 /// What came in place of the service's answer.
 struct BlockedAnswer {
-    /// From whom, or where it leads to.
+    /// Its author, or where it leads to.
     by: String,
     /// Its words.
     said: String,

@@ -1,4 +1,4 @@
-//! Networks that are broken by halves: of several connections to one address some pass and others do not.
+//! Partial failures: of several connections to one address some pass and others do not.
 
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -
         return false;
     }
     if row.fails_by_name() {
-        // Only where questions over UDP show the same is a name that nobody answered for no matter of the name.
+        // Only where questions over UDP show the same does a name without an answer not depend on the name.
         return cause == Cause::DnsTimeout && is_silence(ways) && view.line.repeated > 0;
     }
     ways.iter().any(|way| alike(*way, cause))
@@ -190,7 +190,7 @@ fn connections(row: &ProbedEndpoint<'_>) -> Vec<FlowResult> {
         .collect()
 }
 
-/// Whether an endpoint over TCP proved itself at the first connection to each address.
+/// Whether an endpoint over TCP was verified at the first connection to each address.
 fn is_whole(row: &ProbedEndpoint<'_>) -> bool {
     let opens = |attempt: &Attempt| attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     row.judgement.verdict == Verdict::Reachable && row.judgement.flows.is_none() && row.attempts().iter().any(opens)

@@ -1,4 +1,4 @@
-//! Somebody on the way who says no.
+//! A device on the path that refuses with an ICMP error.
 
 use std::net::IpAddr;
 
@@ -18,10 +18,11 @@ use crate::{
 /// Refusals of so many dependencies, where nothing passes, are a policy for everything.
 const WIDE: usize = 3;
 
-/// ICMP errors by which somebody on the way refuses, by their sender. A router limits the errors that it sends, so the same
-/// rule shows as an error on some rows and as silence on others: those come along that could be of the same rule.
+/// ICMP errors by which a device on the path refuses, by their sender. A router limits the errors that it sends, so the
+/// same rule shows as an error on some rows and as silence on others: those that could be caused by the same rule are
+/// included.
 ///
-/// A target that refuses by itself (port unreachable from the address dialled) is not on the way, and is left to others.
+/// A target that refuses by itself (port unreachable from the address tried) is not on the path, and is left to others.
 pub(super) const REFUSAL: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
     claims: EndpointMatcher::Groups(|view, rows| refused(view, rows, true)),
@@ -42,7 +43,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
     describe: |view, group| left::describe(view, group, "is refused with an ICMP error"),
 };
 
-/// Network and host unreachable, and a loop: nobody forbids it. All else is a refusal.
+/// Network and host unreachable, and a loop: no policy forbids it. All else is a refusal.
 fn lacks_the_way(error: &IcmpError) -> bool {
     matches!(
         (error.v6, error.kind, error.code),
@@ -50,7 +51,7 @@ fn lacks_the_way(error: &IcmpError) -> bool {
     )
 }
 
-/// Rows that were refused on the way, by the sender of the error, and silent ones that may be of the same rule.
+/// Rows that were refused on the path, by the sender of the error, and silent ones that may be of the same rule.
 fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool) -> Vec<FindingGroup<'a>> {
     let scope = |row: &ProbedEndpoint<'a>| {
         let error = row

@@ -25,8 +25,8 @@ pub(super) const INSPECTION: FindingRule = FindingRule {
     describe: inspected,
 };
 
-/// One certificate that nobody trusts, for hosts that have nothing else in common: a portal or an appliance shows its own to
-/// whoever comes. A device that inspects makes one for each host.
+/// One untrusted certificate for hosts that have nothing else in common: a portal or an appliance shows its own to
+/// every client. A device that inspects makes one for each host.
 pub(super) const PORTAL: FindingRule = FindingRule {
     kind: FindingKind::WrongName,
     claims: EndpointMatcher::Groups(|_, unexplained| {
@@ -49,7 +49,7 @@ pub(super) const PORTAL: FindingRule = FindingRule {
     describe: portal,
 };
 
-/// Hosts that show somebody else's certificate, by whose it is: their names lead to one wrong place, or a device answers
+/// Hosts that show another owner's certificate, by that owner: their names lead to one wrong place, or a device answers
 /// for all of them. A public certificate for another name is no inspection.
 pub(super) const WRONG_NAME: FindingRule = FindingRule {
     kind: FindingKind::WrongName,

@@ -1,4 +1,4 @@
-//! The instance's own view beside this VM's.
+//! The instance's own view compared with this VM's.
 //!
 //! Both stand in the same subnet, and yet may ask other name servers, be bound by other rules on a network interface, or
 //! leave by another way. Where they differ the difference is the finding.
@@ -97,7 +97,7 @@ fn fails_there_only(pair: &Pair<'_>) -> bool {
     pair.status.state == StatusState::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
 }
 
-/// What the instance says of one endpoint, a sentence each.
+/// What the instance says of one endpoint, one sentence each.
 pub(crate) fn says_of(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Vec<String> {
     let locations = locations(view);
     let statuses = locations.iter().flat_map(|location| &location.statuses);

@@ -1,4 +1,4 @@
-//! Windows activation, which lies in both directions.
+//! Windows activation, where KMS can fail in either direction although the port looks fine.
 
 use super::{phrases, silence};
 use crate::{
@@ -84,7 +84,7 @@ fn activation<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What only an appliance on the way makes visible.
+/// What only an appliance on the path makes visible.
 fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
     let rows = |test: &dyn Fn(&ProbedEndpoint<'_>) -> bool| view.rows.iter().filter(|row| test(row)).count();
     let denied = rows(&|row| row.cause() == Some(Cause::HttpDenied));

@@ -18,7 +18,7 @@ pub(super) const WRONG_SERVICE: FindingRule = FindingRule {
     describe: |view, group| describe(view, group, "is answered by something else"),
 };
 
-/// Certificates out of their time, where the clock is not to blame.
+/// Certificates outside their validity period, where the clock is right.
 pub(super) const EXPIRED: FindingRule = FindingRule {
     kind: FindingKind::ExpiredCertificate,
     claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
@@ -63,7 +63,7 @@ fn kind_of(cause: Cause) -> Option<FindingKind> {
 /// one thing, so the second joins the first.
 pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: FindingKind) -> Vec<FindingGroup<'a>> {
     let mut groups: Vec<FindingGroup<'a>> = Vec::new();
-    // A datagram that nobody answers is silence: there is no connection that could be cut.
+    // A datagram without a reply is silence: there is no connection that could be cut.
     let kind_of = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::HelloTimeout) if !row.is_tcp() => Some(FindingKind::Silence),
         cause => kind_of(cause?),

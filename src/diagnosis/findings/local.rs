@@ -17,8 +17,8 @@ use crate::{
 const HERE: &str = "this-vm";
 
 /// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
-/// next hop), over TCP, UDP or on the way to a name server. Or it drops, which looks like silence on the way, but for what
-/// the kernel says: that it could not send its SYNs again.
+/// next hop), over TCP, UDP or on the path to a name server. Or it drops, which looks like a silent drop on the path,
+/// but for what the kernel says: that it could not send its SYNs again.
 pub(super) const FIREWALL: FindingRule = FindingRule {
     kind: FindingKind::LocalFirewall,
     claims: EndpointMatcher::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
@@ -56,7 +56,7 @@ fn is_untried(row: &ProbedEndpoint<'_>) -> bool {
     row.judgement.cause == Some(Cause::LocalFault)
 }
 
-/// Whether its name was asked of a stub of this VM, in vain.
+/// Whether its name was queried at a stub resolver of this VM without success.
 fn is_stubbed(row: &ProbedEndpoint<'_>) -> bool {
     matches!(row.judgement.name, Some(Err(_))) && row.deciding_server().is_some_and(|server| server.ip().is_loopback())
 }

@@ -22,8 +22,8 @@ use crate::{
     text::words::{count, distinct, list},
 };
 
-/// No name resolves at all: one finding, with every host and every server in it. One name that a server answers for, in whatever
-/// way, speaks for no other.
+/// No name resolves at all: one finding, with every host and every server in it. An answer for one name, of whatever
+/// kind, shows nothing about other names.
 pub(super) const NO_NAMES: FindingRule = FindingRule {
     kind: FindingKind::NoNames,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -280,7 +280,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
             "Check whether {name} rate-limits this subnet or is overloaded, and whether the path to it loses packets."
         ))
     } else if server == Some(PLATFORM) {
-        // It has nobody to forward to, unless somebody told it.
+        // It has no forwarders unless they are configured.
         Fix::new(
             "Look for a DNS security policy that blocks these names, or a DNS forwarding ruleset that sends them to a \
              server that fails: 168.63.129.16 does neither by default.",
@@ -392,8 +392,8 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What a connection to somebody else, made once TCP 53 was silent, says of that silence: without ports left, a NAT keeps
-/// every new connection silent, and the questions over UDP go on.
+/// What a connection to another host, made once TCP 53 was silent, shows about that silence: without ports left, a NAT
+/// keeps every new connection silent, while queries over UDP still work.
 fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     if let Some(host) = view.controls.lost_later() {
         return grounds.against(phrases::lost(host));

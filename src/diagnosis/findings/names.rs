@@ -16,7 +16,7 @@ use crate::{
     text::words::{count, list},
 };
 
-/// From so many dependencies on, missing names are somebody's policy and no slip.
+/// From so many dependencies on, missing names are a policy and no mistake.
 const FEWEST_DEPENDENCIES: usize = 3;
 
 /// Names that lead to one impossible address: a DNS filter, or a record that was left behind.
@@ -26,8 +26,8 @@ pub(super) const SINKHOLE: FindingRule = FindingRule {
     describe: sinkhole,
 };
 
-/// Names that lead to one private address without a private link, where nothing proves itself: an override for a proxy, or
-/// an old endpoint.
+/// Names that lead to one private address without a private link, where nothing is verified: an override for a proxy,
+/// or an old endpoint.
 pub(super) const PRIVATE_ADDRESS: FindingRule = FindingRule {
     kind: FindingKind::PrivateAddress,
     claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),

@@ -1,4 +1,4 @@
-//! No way out at all.
+//! No outbound access at all.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     text::words::{count, list},
 };
 
-/// Services that a subnet can reach without a way out, over service endpoints or platform rules.
+/// Services that a subnet can reach without outbound access, over service endpoints or platform rules.
 const OTHER_WAYS: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", ACTIVATION];
 /// How many silent hosts it takes.
 const FEWEST_HOSTS: usize = 3;
@@ -36,8 +36,9 @@ pub(super) const WAY_OUT: FindingRule = FindingRule {
     describe: way_out,
 };
 
-/// The same, where nothing shows where packets go: a subnet without a way out, as those of new networks are by default. The
-/// VM differs from the instance here more than anywhere, since the instance has a public address of its own.
+/// The same, where nothing shows where packets go: a subnet without outbound access, which is the default for new
+/// networks. The VM differs from the instance here more than anywhere, since the instance has a public address of its
+/// own.
 pub(super) const NO_OUTBOUND: FindingRule = FindingRule {
     kind: FindingKind::NoOutbound,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -54,7 +55,7 @@ fn is_sunk(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::DnsSinkhole)
 }
 
-/// What is silent, where everything is that only a way out leads to.
+/// What is silent, where everything is that needs outbound access.
 fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<ProbedEndpoint<'a>> {
     let beyond: Vec<&ProbedEndpoint<'a>> = beyond(view).collect();
     if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
@@ -64,7 +65,7 @@ fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Pro
     unexplained.iter().filter(is_silent).copied().collect()
 }
 
-/// Rows that only a way out leads to.
+/// Rows that need outbound access.
 fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b ProbedEndpoint<'a>> {
     view.rows.iter().filter(|row| {
         row.is_public() && !is_sunk(row) && row.endpoint.protocol != Protocol::Dns && !OTHER_WAYS.contains(&row.tag())

@@ -1,4 +1,4 @@
-//! What must not get out, and does.
+//! Traffic that must be blocked, and is not.
 
 use super::phrases;
 use crate::{

@@ -1,4 +1,4 @@
-//! Host names of an internal instance that do not lead to its private address.
+//! Host names of an internal instance that do not resolve to its private address.
 //!
 //! No verdict changes by it: what was seen at the address that the name led to stays what it is.
 

@@ -1,4 +1,4 @@
-//! What works, with something wrong beside. Nothing here is anybody's to explain away: the rows are well enough.
+//! What works, with a defect. Nothing here is claimed from other rules: the endpoints work.
 
 use std::net::SocketAddr;
 
@@ -120,7 +120,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 
 fn servers_differ<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
-    // The platform's own server has nobody to forward to.
+    // The platform's own server has no forwarders.
     let fix = if view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM) {
         "Make the other name servers of the virtual network forward to 168.63.129.16, or list only those that do."
     } else {

@@ -63,7 +63,7 @@ pub(super) fn lost(host: &str) -> String {
     )
 }
 
-/// A port of these rows on which somebody accepts connections for an address that nobody owns.
+/// A port of these rows on which connections to a reserved, unused address are accepted.
 pub(super) fn middlebox(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let mut ports = rows.iter().map(|row| row.endpoint.port);
     let port = ports.find(|port| view.controls.intercepts(*port))?;
@@ -112,7 +112,7 @@ pub(super) fn headline(rows: &[ProbedEndpoint<'_>], cause: Cause) -> String {
     }
 }
 
-/// `3 other endpoints prove themselves`.
+/// `3 other endpoints are verified`.
 pub(super) fn others_prove(number: usize) -> String {
     match number {
         1 => "1 other endpoint works".into(),
@@ -131,7 +131,7 @@ pub(super) fn dependencies<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))
 }
 
-/// Whom a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
+/// What a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
 pub(super) fn subject(rows: &[ProbedEndpoint<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),

@@ -1,4 +1,4 @@
-//! Private DNS zones that hide a name.
+//! Private DNS zones that lack a record and so hide the public name.
 
 use super::phrases;
 use crate::{
@@ -41,11 +41,11 @@ fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Opti
     signs.max_by_key(|(_, sign)| *sign)
 }
 
-/// What API Management names its own accounts, servers and vaults by: they are Microsoft's, and nobody else can have a
+/// What API Management names its own accounts, servers and vaults by: they are Microsoft's, and no customer can have a
 /// private endpoint to them.
 const MANAGED: [&str; 4] = ["apimst", "apimgmtst", "apirpsql", "apikv-"];
 
-/// The tags of services of which everybody has resources of his own.
+/// The tags of services where each customer has resources of their own.
 const OF_EVERYBODY: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
 fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {

@@ -16,8 +16,8 @@ use crate::{
 /// One service may not listen on a port; services of several dependencies do not all stop listening.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// SYNs of several dependencies are answered with resets: a device on the way refuses in their place. An NSG never resets.
-/// It is sure of what a rule by port, or by port and service tag, explains as a whole; a service may refuse on its own
+/// SYNs of several dependencies are answered with resets: a device on the path refuses instead. An NSG never resets. It
+/// is sure of what a rule by port, or by port and service tag, explains as a whole; a service may refuse on its own
 /// account beside a device that does.
 pub(super) const RESETS: FindingRule = FindingRule {
     kind: FindingKind::Reset,
@@ -63,7 +63,7 @@ fn beside(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     })
 }
 
-/// Whether it was dialled over TCP.
+/// Whether it was tried over TCP.
 fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     let outcomes = &row.judgement.outcomes;
     row.is_tcp() && row.tested_server().is_none() && outcomes.iter().any(|outcome| outcome.tcp.is_some())

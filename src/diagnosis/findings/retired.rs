@@ -1,4 +1,4 @@
-//! Documentation that is behind.
+//! Outdated documentation.
 
 use super::phrases;
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     text::words::{count, list},
 };
 
-/// Hosts that the page names and that no name server knows. Nothing on the way is at fault, and nothing needs doing but
-/// taking them off lists.
+/// Hosts that the page names and that no name server knows. Nothing on the path is at fault; the only action is to
+/// remove them from allow lists.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::RetiredHosts,
     claims: EndpointMatcher::Groups(|view, _| {

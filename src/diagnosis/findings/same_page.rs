@@ -1,5 +1,5 @@
-//! Hosts of several owners that answer with the same page: somebody answers in place of all of them, whether his words give
-//! him away or not.
+//! Hosts of several owners that answer with the same page: a device answers instead of all of them, whether or not its
+//! page names it.
 
 use std::collections::BTreeSet;
 

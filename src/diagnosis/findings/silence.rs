@@ -1,4 +1,4 @@
-//! Ports, service tags and hosts of which nothing answers, while their neighbours do: a rule that is missing.
+//! Ports, service tags and hosts without any answer, while similar ones answer: a missing rule.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,7 +23,7 @@ use crate::{
 /// What comes so late answers a SYN that was sent again (RFC 6298 §2: after 1 s).
 const REPEATED: Duration = Duration::from_millis(900);
 
-/// Ports on which nobody answers, while somebody answers on another: it is about the port. Ports that fail for the same
+/// Ports on which no host answers, while hosts answer on another: it is about the port. Ports that fail for the same
 /// dependencies are one finding.
 pub(super) const PORTS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
@@ -31,7 +31,7 @@ pub(super) const PORTS: FindingRule = FindingRule {
     describe,
 };
 
-/// Service tags of which nobody answers on these ports, while hosts of others answer: the rule for the tag is missing.
+/// Service tags of which no host answers on these ports, while hosts of others answer: the rule for the tag is missing.
 pub(super) const TAGS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
     claims: EndpointMatcher::Groups(by_tag),
@@ -58,7 +58,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
     },
 };
 
-/// Whether it was dialled over TCP, and so can tell of a port.
+/// Whether it was tried over TCP, and so can tell of a port.
 fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp()
         && row.tested_server().is_none()
@@ -94,8 +94,8 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Fi
     groups.into_iter().map(in_order).collect()
 }
 
-/// Whether nobody answers on this port, while hosts of the same kind answer on another. A port that is theirs alone tells
-/// enough by itself, unless it is one that everybody has.
+/// Whether no host answers on this port, while hosts of the same kind answer on another. A port that is theirs alone
+/// tells enough by itself, unless it is a common one.
 fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
     let (on_it, elsewhere): (Vec<&ProbedEndpoint<'_>>, Vec<&ProbedEndpoint<'_>>) = view
         .rows
@@ -301,7 +301,7 @@ fn contrast(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     sentences
 }
 
-/// The port on which most endpoints prove themselves.
+/// The port on which most endpoints are verified.
 fn busiest_port<'a>(rows: impl Iterator<Item = &'a ProbedEndpoint<'a>>) -> Option<u16> {
     let mut counts: Vec<(u16, usize)> = Vec::new();
     for row in rows {

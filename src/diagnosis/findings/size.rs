@@ -12,11 +12,11 @@ use crate::{
     text::words::count,
 };
 
-/// So many hosts alike are no service's own trouble.
+/// So many hosts that fail in the same way are no service's own fault.
 const SEVERAL: usize = 3;
 
-/// Connections with the usual segments fall silent once we spoke, and those with small ones prove the service: a tunnel
-/// on the way takes less than its ends believe, and nobody tells them. One finding over all endpoints.
+/// Connections with the usual segments get no reply after our first data, and those with small segments work: a tunnel
+/// on the path has a smaller MTU than its ends assume, and no ICMP message tells them. One finding over all endpoints.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PacketSize,
     claims: EndpointMatcher::Groups(|view, _| {

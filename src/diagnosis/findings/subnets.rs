@@ -1,4 +1,4 @@
-//! What guards this VM and what guards the instance, set side by side.
+//! The NSGs and routes of this VM compared with those of the instance.
 
 use crate::{
     diagnosis::{

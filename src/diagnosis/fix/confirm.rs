@@ -1,4 +1,4 @@
-//! The question to put to the instance itself: a VM beside it has other name servers, routes and ways out.
+//! The check to run from the instance itself: another VM has other name servers, routes and outbound paths.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_
         DialTarget::Addresses { addresses, .. } => addresses.first()?.to_string(),
         DialTarget::NameServer(server) => server.ip().to_string(),
     };
-    // What a firewall accepts for everyone is only told apart by what comes after.
+    // What a firewall accepts for any address only differs in what follows.
     let protocol = match endpoint.protocol {
         Protocol::Https | Protocol::Tls => "HTTPS",
         Protocol::Http => "HTTP",

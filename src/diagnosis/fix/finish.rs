@@ -1,4 +1,4 @@
-//! What every fix gets in the end, whoever wrote it.
+//! What every fix gets in the end, whatever finding it belongs to.
 
 use crate::{
     azure::PLATFORM,

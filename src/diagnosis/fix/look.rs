@@ -1,4 +1,4 @@
-//! Commands that only look.
+//! Read-only commands.
 
 use crate::{diagnosis::view::ProbedEndpoint, text::quote};
 
@@ -12,7 +12,7 @@ pub(crate) fn dig(server: Option<std::net::SocketAddr>, host: &str) -> String {
     format!("dig {at}{}", quote(host))
 }
 
-/// Shows who signs for a host, with a tool that everybody has.
+/// Shows who signs for a host, with commonly installed tools.
 pub(crate) fn show_issuer(row: &ProbedEndpoint<'_>) -> String {
     let (host, port) = (quote(&row.endpoint.host), row.endpoint.port);
     format!("openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -issuer")

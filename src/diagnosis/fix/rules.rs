@@ -1,5 +1,5 @@
-//! The rules that let rows through. What stands in a fix are lines of `apim-probe rules`, name and priority alike: the
-//! module `rules` makes both.
+//! The rules that let rows through. What stands in a fix are lines of `apim-probe rules`, with the same name and
+//! priority: the module `rules` makes both.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -23,7 +23,7 @@ use crate::{
 /// Everything outside the virtual network.
 const INTERNET: &str = "Internet";
 
-/// The rules of a kind that these rows require; `None` where nobody told of any. No rule by service tag covers a private
+/// The rules of a kind that these rows require; `None` where none are known. No rule by service tag covers a private
 /// endpoint.
 fn made(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<RenderedRules> {
     let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
@@ -161,7 +161,7 @@ pub(crate) fn allow(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     }
 }
 
-/// What the network's own rules leave as the only place where something is to change, for all of these rows alike.
+/// What the network's own rules leave as the only place where something is to change, for all of these rows.
 enum AtFault<'a> {
     /// The group of the subnet.
     Group,
@@ -290,7 +290,7 @@ pub(crate) fn allow_in_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>)
     Fix::new(summary).change(lines(RuleFamily::Firewall, rows, view))
 }
 
-/// Lets rows through somebody who refuses them by address and port, and is known by his own address.
+/// Lets rows through a device that refuses them by address and port, and is known by its own address.
 pub(crate) fn allow_at(who: &str, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     Fix::new(format!("Configure {who} to allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
 }

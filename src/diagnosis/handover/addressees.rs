@@ -1,4 +1,4 @@
-//! Who may have to act, and what each of them is asked for.
+//! Which teams may have to act, and what each of them is asked for.
 
 use super::reproduce::reproduction;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     rules::RuleFamily,
 };
 
-/// A block for each of those whom a finding suspects, in its order.
+/// A block for each suspect of a finding, in its order.
 pub(super) fn requests(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Request> {
     let mut owners: Vec<Owner> = Vec::new();
     for owner in finding.suspects.iter().filter_map(|suspect| owner(*suspect)) {

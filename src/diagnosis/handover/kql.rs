@@ -1,4 +1,4 @@
-//! Pieces of the Kusto Query Language, with whatever stands in a name kept a name
+//! Building blocks of Kusto queries, with every name escaped
 //! (<https://learn.microsoft.com/kusto/query/scalar-data-types/string>).
 
 use std::{fmt::Display, fmt::Write as _};

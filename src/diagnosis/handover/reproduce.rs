@@ -1,4 +1,4 @@
-//! Commands that show the same with tools that everybody has.
+//! Commands that show the same with commonly installed tools.
 
 use std::net::IpAddr;
 
@@ -68,7 +68,7 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
 /// A request in the clear to a host at this address.
 fn request(host: &str, port: u16, bracketed: &str, path: Option<&str>) -> String {
     let path = path.unwrap_or("/");
-    // Nobody has to be told where an address is.
+    // An address needs no lookup.
     let (host, resolve) = if host.parse::<IpAddr>().is_ok() {
         (bracketed, String::new())
     } else {

@@ -109,7 +109,7 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
     seen.collect()
 }
 
-/// Whether a connection is not as it should be. What never left this machine is nobody else's.
+/// Whether a connection is not as it should be. What never left this machine concerns no other team.
 fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
     let failed = match outcome.standing {
         AttemptVerdict::Proved => !should_work(row),

@@ -15,7 +15,7 @@ use crate::{
     text::words,
 };
 
-/// Judges a chain where something of the instance's own decides; `None` leaves it to the rules for everybody.
+/// Judges a chain where something of the instance's own decides; `None` leaves it to the general rules.
 pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(AttemptVerdict, String)> {
     if !validation.thumbprints.is_empty() || !validation.issued.is_empty() {
         return Some(of_cluster(validation, chain));

@@ -13,7 +13,7 @@ use crate::{
 /// A round trip of this length makes the kernel send a SYN again that was never lost (RFC 6298 §2: its first timer is
 /// 1 s).
 const SLOW: Duration = Duration::from_millis(900);
-/// So many exchanges must have needed a repetition before a word is said: one stall is no line.
+/// So many exchanges must have needed a repetition before it is reported: one stall is no bad line.
 const FEWEST: usize = 3;
 /// And such a share of the connections, in percent.
 const SHARE: usize = 5;
@@ -26,12 +26,12 @@ const RARE: f64 = 1.0;
 /// The line, as the run saw it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LineQuality {
-    /// Connections over which the service proved itself, as far as the kernel counted.
+    /// Connections over which the service was verified, as far as the kernel counted.
     pub connections: usize,
     /// Those of them that had to send something again that was lost.
     pub mended: usize,
-    /// Those that sent something again in vain: the peer had it all already. That is a line, or a machine, that stood still
-    /// for a moment.
+    /// Those with needless retransmissions: the peer had it all already. That is a line, or a machine, that stalled for
+    /// a moment.
     pub stalled: usize,
     /// Questions over UDP that were answered.
     pub questions: usize,
@@ -97,13 +97,13 @@ impl LineQuality {
         self.repeated += usize::from(answered && sent > 1);
     }
 
-    /// Whether round trips are so long that repetitions say nothing of losses.
+    /// Whether round trips are so long that repetitions show nothing about losses.
     pub fn is_slow(&self) -> bool {
         self.slow >= FEWEST && self.slow * 2 >= self.connections
     }
 
-    /// Whether packets are lost often enough for a word about it. Repeated questions alone say nothing: a name server may
-    /// be slow, and where one instance of a pair is dead, what passes the other loses nothing. Where most of what was sent
+    /// Whether packets are lost often enough to be reported. Repeated questions alone say nothing: a name server may be
+    /// slow, and where one instance of a pair is dead, what passes the other loses nothing. Where most of what was sent
     /// again had arrived, a moment's stall explains the rest: not every peer's word of it comes in time.
     pub fn loses(&self) -> bool {
         self.mended > self.stalled

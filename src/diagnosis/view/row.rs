@@ -1,4 +1,4 @@
-//! One endpoint with everything known of it.
+//! One endpoint with everything known about it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -27,7 +27,7 @@ pub struct ProbedEndpoint<'a> {
     pub endpoint: &'a Endpoint,
     /// What was seen, as far as its probe came to an end.
     pub trace: Option<&'a Trace>,
-    /// What came of it.
+    /// Its outcome.
     pub judgement: &'a Judgement,
     /// What the network's own rules say of it, where they say something.
     pub prediction: Option<&'a Prediction>,
@@ -46,7 +46,7 @@ impl<'a> ProbedEndpoint<'a> {
             .filter(|_| self.judgement.verdict == Verdict::Blocked)
     }
 
-    /// Whether its name gave no address to dial.
+    /// Whether its name gave no address.
     pub fn fails_by_name(&self) -> bool {
         self.cause().is_some() && matches!(self.judgement.name, Some(Err(_)))
     }
@@ -98,7 +98,7 @@ impl<'a> ProbedEndpoint<'a> {
         tls.is_some_and(|tls| tls.chain.is_some() || tls.version.is_some())
     }
 
-    /// Whether every address that was dialled kept silent, over TCP or UDP.
+    /// Whether every address that was tried stayed silent, over TCP or UDP.
     pub fn is_silent(&self) -> bool {
         let outcomes = &self.judgement.outcomes;
         self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
@@ -113,7 +113,7 @@ impl<'a> ProbedEndpoint<'a> {
         asked.sum::<usize>() + self.attempts().iter().map(unanswered).sum::<usize>()
     }
 
-    /// Whether it was dialled outside this machine's own networks.
+    /// Whether it was tried outside this machine's own networks.
     pub fn is_public(&self) -> bool {
         let mut outcomes = self
             .judgement
@@ -129,7 +129,7 @@ impl<'a> ProbedEndpoint<'a> {
         self.endpoint.transport == Transport::Tcp
     }
 
-    /// The ICMP error by which somebody on the way refused it; a target that refuses by itself is not on the way.
+    /// The ICMP error by which a device on the path refused it; a target that refuses by itself is not on the path.
     pub fn refusal_on_the_way(&self) -> Option<&'a IcmpError> {
         let (error, _) = self.icmp().next()?;
         let mut outcomes = self.judgement.outcomes.iter();

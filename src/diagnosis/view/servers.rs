@@ -1,4 +1,4 @@
-//! What a run saw of one name server, over everything that it was asked.
+//! What a run saw of one name server, over all queries.
 
 use std::net::IpAddr;
 
@@ -34,7 +34,7 @@ pub struct QueryCounts {
     pub silent: usize,
     /// The connection was accepted, and no reply came over it.
     pub accepted: usize,
-    /// A reset or ICMP port unreachable came back: somebody is there, and does not listen.
+    /// A reset or ICMP port unreachable came back: a host is there, and does not listen.
     pub refused: usize,
 }
 

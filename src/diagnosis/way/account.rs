@@ -1,4 +1,4 @@
-//! What the way adds to what is said of a finding: sentences, and who is a suspect no more.
+//! What the traced path adds to a finding: sentences, and suspects that it clears.
 
 use std::net::IpAddr;
 
@@ -98,7 +98,7 @@ pub(super) fn accuse(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Ve
 }
 
 impl WayReading<'_> {
-    /// What the way says, a sentence each.
+    /// What the way says, one sentence each.
     pub fn says(&self) -> Grounds {
         let flows = self.says_of_flows();
         let where_it_stops = if self.is_proxied() {

@@ -1,4 +1,4 @@
-//! Which ways are looked at: one for each group that is blocked.
+//! Which paths are traced: one for each group that is blocked.
 
 use std::collections::HashMap;
 
@@ -102,7 +102,7 @@ fn call(
     })
 }
 
-/// Whether what counts was blocked, over TCP, by somebody else than this machine.
+/// Whether what counts was blocked, over TCP, by another device than this machine.
 fn is_blocked_on_the_way(endpoint: &Endpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
     left(attempt)
         && judgement.verdict == Verdict::Blocked

@@ -1,4 +1,4 @@
-//! Deny pages: what firewalls and proxies answer in place of the service.
+//! Block pages: what firewalls and proxies answer in place of the service.
 
 use std::fmt;
 
@@ -32,10 +32,10 @@ impl fmt::Display for Denial {
 
 /// Who wrote a response in place of the service, where it shows; `None` where nothing does.
 ///
-/// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511
-/// (RFC 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that
-/// name an author or a target, or in the body's beginning; but what a content network says on its own pages is its own, a
-/// challenge to a browser as well as a refusal.
+/// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511 (RFC
+/// 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that name an
+/// author or a target, or in the body's beginning; but what a content network says on its own pages is not an
+/// appliance's: a challenge to a browser as well as a refusal.
 pub fn denial(reply: &HttpReply) -> Option<Denial> {
     let body = String::from_utf8_lossy(&reply.body);
     let of_its_own = is_of_a_content_network(reply, &body);

@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-/// A kind of object whose first bytes tell it from a deny page.
+/// A kind of object whose first bytes tell it from a block page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
     /// A certificate revocation list in DER (RFC 5280, section 5.1).

@@ -1,4 +1,4 @@
-//! hyper's client on a stream of ours, with a record of what the stream did.
+//! hyper's client on one of our streams, with a record of what the stream did.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ pub(super) async fn converse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Deny pages are written by all kinds of boxes: read them as generously as a browser does.
+    // Block pages are written by all kinds of boxes: read them as generously as a browser does.
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD)
         .allow_obsolete_multiline_headers_in_responses(true)
@@ -62,7 +62,7 @@ pub(super) struct StreamRecord {
 
 /// A stream that notes what it does, and reads nothing before something was written.
 ///
-/// hyper takes bytes that come before its request for an error; some firewalls send their deny page that early.
+/// hyper takes bytes that come before its request for an error; some firewalls send their block page that early.
 pub(super) struct RecordingReader<'a, S> {
     io: &'a mut S,
     seen: &'a mut StreamRecord,
@@ -127,7 +127,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingReader<'_, S> {
         flushed
     }
 
-    /// Whoever lent the stream says goodbye.
+    /// The owner of the stream closes it.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

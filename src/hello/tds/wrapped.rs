@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{END_OF_MESSAGE, HEADER, PACKET, PRELOGIN, TABULAR_RESULT, header};
 
 /// A stream whose bytes travel in TDS packets, as those of a TLS handshake do after PRELOGIN (MS-TDS 2.2.6.5,
-/// 3.2.5.1); for client and server alike.
+/// 3.2.5.1); for client and server.
 ///
 /// What is written becomes one message when it is flushed. After the handshake TLS leaves the packets and goes on
 /// beneath TDS: use this for the handshake only, and drop the connection after it.

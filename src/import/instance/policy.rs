@@ -54,14 +54,14 @@ impl PolicyScope {
 /// What a policy names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) enum Mention {
-    /// A URL that an element dials.
+    /// A URL that an element connects to.
     Url {
         /// The element: `send-request`.
         element: String,
         /// Where it leads.
         link: Link,
     },
-    /// A URL that calls are sent to in the place of the API's own.
+    /// A URL that calls are sent to instead of the API's own.
     BackendUrl {
         /// Where it leads.
         link: Link,
@@ -151,7 +151,7 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
         "send-request" | "send-one-way-request" => {
             let url = child("set-url").and_then(|url| Link::of(url.text()?));
             let proxy = child("proxy").and_then(|proxy| Link::of(proxy.attribute("url")?));
-            // What is dialled is the proxy, wherever the request goes from there.
+            // The connection goes to the proxy, wherever the request goes from there.
             mentions.extend(proxy.or(url).map(|link| Mention::Url {
                 element: name.into(),
                 link,

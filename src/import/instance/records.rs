@@ -62,7 +62,7 @@ pub(in crate::import) struct Backend {
     pub chain: bool,
     pub own_name: bool,
     pub proxy: Option<Link>,
-    /// The management endpoints of a Service Fabric cluster, which stand in the place of the URL.
+    /// The management endpoints of a Service Fabric cluster, which replace the URL.
     pub cluster: Vec<Link>,
     /// The thumbprints that its certificate may have, in upper-case hexadecimal.
     pub thumbprints: Vec<String>,

@@ -12,7 +12,7 @@ use crate::{
     model::{Tier, Vnet},
 };
 
-/// What an instance says of itself. While it is activating, or after that failed, most of it may be missing.
+/// What an instance shows. While it is activating, or after that failed, most of it may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceResource {
     /// Its name, which its default host names begin with.
@@ -112,7 +112,7 @@ impl ServiceResource {
     pub fn tier(&self) -> Option<Tier> {
         match self.sku.as_deref()?.to_ascii_lowercase().as_str() {
             "developer" | "premium" => Some(Tier::Classic),
-            // What is integrated asks for the same way out as what is injected.
+            // What is integrated needs the same outbound access as what is injected.
             "premiumv2" | "standardv2" => Some(Tier::PremiumV2),
             _ => None,
         }

@@ -181,7 +181,7 @@ fn network_kind(key: &str) -> Option<DocumentKind> {
     }
 }
 
-/// Azure's error in the place of a document.
+/// Azure's error instead of a document.
 fn failure(object: &Object<'_>) -> Option<String> {
     let error = object.own("error")?.object()?;
     let code = error.filled("code").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One entry for each host and port, whoever dials it.
+//! One entry for each host and port, whatever uses it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,7 +32,7 @@ pub(super) struct GatheredNeeds {
 /// More who need one host are counted and not named.
 const MOST_USERS: usize = 25;
 
-/// A host and port with all that is dialled there.
+/// A host and port with all that is tried there.
 struct Shared {
     spot: Result<Spot, (String, String)>,
     port: u16,

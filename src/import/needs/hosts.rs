@@ -27,7 +27,7 @@ pub(super) enum Odd {
     Computed,
     /// A named value hides its host: what stands in the host's place, its port, and why.
     Hidden { host: String, port: u16, why: String },
-    /// What stands in the place of a host is none, or its port is.
+    /// What replaces a host is none, or its port is.
     NoHost(String),
 }
 
@@ -98,7 +98,7 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// Whether a URL's scheme speaks TLS, and what stands behind it; `None` for a scheme that nothing is dialled for.
+/// Whether a URL's scheme speaks TLS, and what stands behind it; `None` for a scheme without a connection.
 fn parts(text: &str) -> Option<(bool, &str)> {
     let (scheme, host) = text.split_once("://").unwrap_or(("", text));
     let tls = match scheme.to_ascii_lowercase().as_str() {

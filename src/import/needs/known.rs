@@ -73,7 +73,7 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
         Cloud::Public => Some("redis.cache.windows.net"),
         Cloud::Usgov => Some("redis.cache.usgovcloudapi.net"),
         Cloud::China => Some("redis.cache.chinacloudapi.cn"),
-        // Nobody has said what it is called there.
+        // Its name there is not known.
         Cloud::Other(_) => None,
     };
     for cache in &instance.records.caches {

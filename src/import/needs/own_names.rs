@@ -85,7 +85,7 @@ fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> EndpointSpec {
         feature: users.trim_end_matches(',').into(),
         impact: format!("{users} {does} not reach it at {}.", name.host),
         validation: Validation {
-            // Whoever gave it a certificate of their own has clients that trust it.
+            // A custom certificate implies clients that trust it.
             chain: !name.is_custom,
             ..Validation::default()
         },

@@ -1,4 +1,4 @@
-//! Who dials what, and for whom: backends, identity providers, and what policies name.
+//! What the instance connects to, and for what: backends, identity providers, and what policies name.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,7 +22,7 @@ pub(super) enum UseKind {
 /// Who needs something, each once: `API Orders`. All that one fragment names has one list of them.
 pub(super) type UserList = Rc<[String]>;
 
-/// Something that the instance dials for somebody.
+/// Something that the instance connects to, and for what.
 #[derive(Debug, Clone)]
 pub(super) struct Use {
     pub group: UseKind,
@@ -34,7 +34,7 @@ pub(super) struct Use {
     pub impact: String,
     pub link: Link,
     pub validation: Validation,
-    /// A proxy in its place: the one that is dialled.
+    /// A proxy used instead: the connection goes there.
     pub is_proxy: bool,
 }
 
@@ -302,7 +302,7 @@ impl<'a> PolicySource<'a> {
         })
     }
 
-    /// What is dialled for a mention.
+    /// What is tried for a mention.
     fn use_of(&self, mention: &Mention) -> Option<Use> {
         let names: Vec<&str> = self.users.iter().map(String::as_str).collect();
         let (who, every_call) = (words::list(&names, 3), every_call(&self.users));

@@ -1,4 +1,4 @@
-//! The causes, a row each: what scripts rely on (the word never changes its meaning), what a headline says, whom it
+//! The causes, one row each: what scripts rely on (the word never changes its meaning), what a headline says, what it
 //! suspects, and what `explain` prints.
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! The kinds of findings, a row each: the word never changes its meaning, as scripts rely on it.
+//! The kinds of findings, one row each: the word never changes its meaning, as scripts rely on it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a certificate chain is worth to the instance, as facts.
+//! Whether the instance would trust a certificate chain, as facts.
 
 use std::cell::LazyCell;
 
@@ -23,7 +23,7 @@ const MOST_NAMES: usize = 6;
 /// How many of the certificates that a server sends are looked at as ends of its chain; honest ones send three.
 const MOST_AUTHORITIES: usize = 8;
 
-/// How many characters of what a certificate says are kept: whoever makes one decides how long a name is.
+/// How many characters of what a certificate says are kept: the issuer decides how long a name is.
 const LONGEST: usize = 200;
 
 /// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.

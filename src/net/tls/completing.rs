@@ -1,4 +1,4 @@
-//! The verifier of connections that must not go to a stranger: rustls's own, with the intermediates that servers leave out.
+//! The verifier of connections that must be verified: rustls's own, with the intermediates that servers leave out.
 
 use std::sync::Arc;
 

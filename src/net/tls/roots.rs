@@ -1,8 +1,8 @@
 //! The roots that the instance trusts, and the intermediates that lead to them.
 //!
-//! The instance runs Windows. Mozilla's list comes close, but lacks four roots that Azure's own services chain to; those
-//! are compiled in from `roots/windows.pem`. The store of this VM decides nothing: a company's CA in it is exactly what
-//! hides TLS inspection from everybody else.
+//! The instance runs Windows. Mozilla's list comes close, but lacks four roots that Azure's own services chain to;
+//! those are compiled in from `roots/windows.pem`. The store of this VM decides nothing: a company's CA in it is
+//! exactly what hides TLS inspection from other programs.
 //!
 //! Azure's roots of 2025 are in no list at all: a known root vouches for them by a cross-signed certificate, which some
 //! front ends leave out and Windows then fetches. The agent fetches nothing, so these are compiled in as well, from
@@ -71,8 +71,8 @@ impl Roots {
         Self::with(compiled_in(), None)
     }
 
-    /// Mozilla's roots and the compiled-in intermediates: what a container on Linux trusts, as far as anybody can tell who
-    /// has not seen its image. What Windows trusts besides is told apart.
+    /// Mozilla's roots and the compiled-in intermediates: what a container on Linux trusts, as far as can be told
+    /// without its image. What Windows trusts besides is told apart.
     pub fn of_a_container() -> Self {
         Self::with(mozillas(), Some(compiled_in()))
     }
@@ -130,7 +130,7 @@ impl Roots {
         certificates: Vec<CertificateDer<'static>>,
     ) -> (Vec<CertificateDer<'static>>, Vec<CertificateDer<'static>>) {
         let mut known = self.subjects();
-        // Who waits for whom to be known, so that each is looked at once however long the chain is.
+        // Which certificates wait for which issuer, so that each is looked at once however long the chain is.
         let mut waiting: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
         let mut subjects = Vec::with_capacity(certificates.len());
         for (index, der) in certificates.iter().enumerate() {
@@ -165,7 +165,7 @@ impl Roots {
         (intermediates, roots)
     }
 
-    /// The names of everybody whom these roots and intermediates make known, in DER.
+    /// The subjects that these roots and intermediates vouch for, in DER.
     fn subjects(&self) -> BTreeSet<Vec<u8>> {
         let roots = self.store.subjects().into_iter().map(|name| name.as_ref().to_vec());
         let intermediates = self.intermediates.iter().filter_map(parsed);
@@ -243,7 +243,7 @@ fn parsed<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)
 }
 
-/// Whether nobody stands above it.
+/// Whether it has no issuer above it.
 pub(super) fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
@@ -454,7 +454,7 @@ mod tests {
                 intermediates: 2
             }
         );
-        // Nobody stands above these two: whoever passes them means them as roots.
+        // These two have no issuer above them: they are meant as roots.
         assert_eq!(
             added(&without_root),
             Added {

@@ -1,9 +1,9 @@
 //! The signatures in certificates, none of them checked twice.
 //!
 //! The addresses of a name show the same chain, as do the endpoints of one service and every round of a watch, and the
-//! certificates above differ hardly at all. What a signature is worth depends on nothing but key, message and signature;
-//! dates, names and uses are judged anew each time. A signature that proves the key of a connection is new by design, and
-//! never comes here.
+//! certificates above differ hardly at all. What a signature is worth depends on nothing but key, message and
+//! signature; dates, names and uses are checked each time. A signature that proves the key of a connection is new by
+//! design, and never comes here.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use std::{
 use ring::digest::{self, SHA256, SHA256_OUTPUT_LEN};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 
-/// How many signatures are remembered, in 32 bytes each. Whoever sends more of them has all checked again.
+/// How many signatures are remembered, in 32 bytes each. With more of them all are verified again.
 const MOST: usize = 2048;
 
 /// What is known to be signed: digests over algorithm, key, message and signature.

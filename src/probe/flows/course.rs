@@ -32,7 +32,7 @@ pub struct StageClock {
 }
 
 impl StageClock {
-    /// A clock that nobody has started.
+    /// A clock that has not started.
     pub fn new(stages: &ProbeContext) -> Self {
         Self::within(stages, stages.limits.timeout)
     }
@@ -84,7 +84,7 @@ impl ConnectionProgress {
         }
     }
 
-    /// The same, where what is said from this stage on is sent with this time to live.
+    /// The same, where what is said from this stage on is sent with this TTL.
     #[must_use]
     pub fn near(self, from: ConnectionStage, ttl: u8) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl ConnectionProgress {
         }
     }
 
-    /// The time to live of what is said now, where it is not the usual one.
+    /// The TTL of what is said now, where it is not the usual one.
     pub fn ttl(&self) -> Option<u8> {
         let (from, ttl) = self.near?;
         (self.stage().0 >= from).then_some(ttl)

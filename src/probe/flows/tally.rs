@@ -1,4 +1,4 @@
-//! The connections to one address so far, and what they call for.
+//! The connections to one address so far, and what they require next.
 
 use std::{net::SocketAddr, time::Duration};
 

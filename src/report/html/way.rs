@@ -1,4 +1,4 @@
-//! The way of a finding's packets, station by station, and where it stops.
+//! The path of a finding's packets, hop by hop, and where they stop.
 
 use crate::{
     model::{Finding, HopDoes, Standing, Suspect},
@@ -37,9 +37,9 @@ const PLACES: [(&str, &[Suspect]); 5] = [
     ),
 ];
 
-/// The stations of a finding's way: the hops that were seen, where somebody looked; else the places that any packet passes.
-/// The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest suspect. Nothing,
-/// where it stops nowhere. Only a machine of Azure's has an NSG before it.
+/// The stations of a finding's way: the hops that were seen, where the path was traced; else the places that any packet
+/// passes. The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest
+/// suspect. Nothing, where it stops nowhere. Only a machine of Azure's has an NSG before it.
 pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station> {
     let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
     let is_service_suspected = finding.suspects.contains(&Suspect::Service);

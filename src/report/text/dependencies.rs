@@ -1,5 +1,5 @@
-//! Dependencies, one line each: required ones first, details only for what is not well; optional ones that are well share a
-//! line unless everything is told.
+//! Dependencies, one line each: required ones first, details only for what does not work; optional ones that work share
+//! a line unless everything is told.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     }
 }
 
-/// Whether a dependency shares its line: an optional one that is well.
+/// Whether a dependency shares its line: an optional one that works.
 fn is_folded(need: Need, detail: Detail, group: &DependencyGroup) -> bool {
     need == Need::Feature && detail < Detail::Everything && group.status() == GroupStatus::Ok && !group.is_negative()
 }

@@ -1,4 +1,4 @@
-//! Endpoints with their timings, addresses and evidence: those that are not well, or every one.
+//! Endpoints with their timings, addresses and evidence: those that do not work, or every one.
 
 use super::{
     dependencies::style,

@@ -1,4 +1,4 @@
-//! Where the agent stood.
+//! Where the agent ran.
 
 use super::page::{StyledLine, TextPage};
 use crate::{

@@ -1,4 +1,4 @@
-//! A page of text that no line leaves: styled pieces, indents, wrapping, cutting.
+//! A page of text with a maximum width: styled pieces, indents, wrapping, cutting.
 
 use std::fmt::Write as _;
 

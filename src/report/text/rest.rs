@@ -1,4 +1,4 @@
-//! What does not decide: endpoints that were not tested, and those that the documentation names in vain.
+//! What does not decide: endpoints that were not tested, and those that are only documented.
 
 use super::page::{StyledLine, TextPage};
 use crate::{
@@ -20,7 +20,7 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
     }
     page.gap();
     page.line(StyledLine::default().styled(style::HEADING, "NOT TESTED"));
-    // What nobody can do anything about shares a line.
+    // What needs no action shares a line.
     let is_folded = |cause: &Option<Cause>| {
         matches!(
             cause,

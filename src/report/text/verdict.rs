@@ -120,7 +120,7 @@ fn mark(page: &TextPage, finding: &Finding) -> String {
     view::weight(finding).collect::<Vec<_>>().join(page.dot())
 }
 
-/// The commands that lead on, a line each.
+/// The commands for the next steps, one per line.
 fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &Options) {
     page.gap();
     if options.exit.code == ExitStatus::INTERRUPTED {

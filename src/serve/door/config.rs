@@ -19,7 +19,7 @@ use crate::file;
 /// A larger file is none of these, in bytes.
 const MAX_SIZE: usize = 1 << 20;
 
-/// The file as it is written. Keys that nobody knows are errors: a slip of the finger must not open a door.
+/// The file as it is written. Unknown keys are errors: a typing mistake must not open access.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {

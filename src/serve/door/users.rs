@@ -1,8 +1,9 @@
 //! Users and their passwords, which only bcrypt hashes of are known.
 //!
-//! A hash costs a part of a second by design, so each password is looked at once: of what was right, and of what was wrong
-//! lately, a keyed digest is kept. One hash is computed at a time, and one that comes out wrong makes the next wait, so that
-//! nobody who guesses takes more than a quarter of one processor: not by closing the connection before the answer, either.
+//! A hash costs a part of a second by design, so each password is looked at once: of what was right, and of what was
+//! wrong lately, a keyed digest is kept. One hash is computed at a time, and one that comes out wrong makes the next
+//! wait, so that guessing takes no more than a quarter of one processor: not by closing the connection before the
+//! answer, either.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -27,14 +28,14 @@ const MOST_COST: u32 = 15;
 const MOST_WRONG: usize = 64;
 /// By how much longer than its hash took a wrong password keeps the next waiting.
 const PENALTY: u32 = 3;
-/// A longer `Authorization` is nobody's, in bytes.
+/// A longer `Authorization` is refused, in bytes.
 const MOST_BYTES: usize = 1024;
 
 /// Who may come in.
 #[derive(Debug)]
 pub(crate) struct Users {
     hashes: BTreeMap<String, String>,
-    /// What stands for the hash of somebody who is not known: it takes as long.
+    /// What stands for the hash of an unknown user: it takes as long.
     decoy: String,
     key: hmac::Key,
     seen: Mutex<Seen>,
@@ -44,7 +45,7 @@ pub(crate) struct Users {
 /// Whose hash is computed: one at a time, over all versions of a web config.
 pub(super) type Turn = Arc<Semaphore>;
 
-/// Nobody's turn yet.
+/// No request's turn yet.
 pub(super) fn turn() -> Turn {
     Arc::new(Semaphore::new(1))
 }
@@ -89,7 +90,7 @@ impl Users {
         self.lock().right = right;
     }
 
-    /// Whether an `Authorization` header lets somebody in.
+    /// Whether an `Authorization` header is valid.
     pub(crate) async fn allow(self: &Arc<Self>, header: Option<&[u8]>) -> bool {
         let Some((name, password)) = header.and_then(credentials) else {
             return false;
@@ -101,7 +102,7 @@ impl Users {
         let Ok(turn) = self.turn.clone().acquire_owned().await else {
             return false;
         };
-        // Somebody may have asked the same meanwhile.
+        // Another request may have asked the same meanwhile.
         if let Some(known) = self.remembered(&name, &tag) {
             return known;
         }
@@ -111,7 +112,7 @@ impl Users {
         looked_at.await.unwrap_or(false)
     }
 
-    /// Computes a hash, and takes note of what came of it.
+    /// Computes a hash, and takes note of its outcome.
     fn look_at(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
         let hash = self.hashes.get(&name);
         let began = Instant::now();
@@ -126,7 +127,7 @@ impl Users {
 
     fn remembered(&self, name: &str, tag: &hmac::Tag) -> Option<bool> {
         let seen = self.lock();
-        // The key is nobody's but ours: what comparing two digests takes tells nothing of a password.
+        // The key never leaves the process: what comparing two digests takes tells nothing of a password.
         let is_right = seen.right.get(name).is_some_and(|right| right.as_ref() == tag.as_ref());
         let is_wrong = seen.wrong.iter().any(|wrong| wrong.as_ref() == tag.as_ref());
         (is_right || is_wrong).then_some(is_right)
@@ -218,7 +219,7 @@ mod tests {
             (seen.right.len(), seen.wrong.len())
         };
         assert_eq!(remembered, (1, super::MOST_WRONG));
-        // Nobody's turn comes any more: what is remembered needs none.
+        // No request gets its turn any more: what is remembered needs none.
         users.turn.close();
         assert!(users.allow(Some(&header("a:secret"))).await);
         assert!(!users.allow(Some(&header("b:secret"))).await);
@@ -253,7 +254,7 @@ mod tests {
                 .is_err()
         );
         assert_eq!(turn.available_permits(), 0, "another hash may be computed beside it");
-        // With a web config that was read anew meanwhile, neither.
+        // With a web config that was read again meanwhile, neither.
         let next = users(turn.clone());
         assert!(
             timeout(Duration::from_millis(1), next.allow(Some(&asked)))

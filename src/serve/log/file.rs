@@ -71,7 +71,7 @@ impl Pattern {
     fn day_of(&self, name: &str) -> Option<Date> {
         let (before, after) = self.name.split_once(DAY)?;
         let day = name.strip_prefix(before)?.strip_suffix(after)?;
-        // Only as it is written here: `20261126` is somebody else's.
+        // Only as it is written here: `20261126` belongs to another program.
         day.parse::<Date>().ok().filter(|date| date.to_string() == day)
     }
 }
@@ -127,7 +127,7 @@ impl LogFile {
         self.last = Some(now);
         let day = at.to_zoned(TimeZone::UTC).date();
         let path = self.pattern.path(day);
-        // A file that was renamed or deleted, by logrotate for instance, is somebody else's.
+        // A file that was renamed or deleted, by logrotate for instance, is not ours any more.
         let is_there = |open: &Open| {
             let known = fs::metadata(&open.path);
             known.is_ok_and(|known| (known.dev(), known.ino()) == open.identity)
@@ -142,7 +142,7 @@ impl LogFile {
                 .append(true)
                 .create(true)
                 .mode(0o640)
-                // A pipe that nobody reads is an error, and none to wait for.
+                // A pipe without a reader is an error, and not waited for.
                 .custom_flags(O_NONBLOCK)
                 .open(&path)?;
             end_line(&mut file, &path)?;
@@ -195,7 +195,7 @@ impl LogFile {
     }
 }
 
-/// Ends the last line of a file where somebody who was killed left it half written.
+/// Ends the last line of a file where a killed process left it half written.
 fn end_line(file: &mut File, path: &Path) -> io::Result<()> {
     let known = file.metadata()?;
     if !known.is_file() || known.len() == 0 {
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01");
         write("2031-01-02T00:00:00Z", 73);
         assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01 2031-01-02");
-        // It is set back, and what it left behind is nobody's.
+        // It is set back, and what it left behind is unused.
         write("2026-11-28T14:00:00Z", 98);
         assert_eq!(days(), "2026-11-26 2026-11-28 2031-01-01 2031-01-02");
         write("2031-01-05T00:00:00Z", 99);

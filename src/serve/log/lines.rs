@@ -1,4 +1,4 @@
-//! What is said of a change, of a round, and of the agent itself.
+//! The log lines about a change, a round, and the agent itself.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -44,7 +44,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The first line, once there is one, and whether the file is to be opened anew for it.
+    /// The first line, once there is one, and whether the file is to be opened again for it.
     pub(super) fn next(&self) -> (Line, bool) {
         let mut state = self.lock();
         loop {
@@ -61,7 +61,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Opens the file anew before the next line.
+    /// Opens the file again before the next line.
     pub(super) fn reopen(&self) {
         self.lock().is_to_reopen = true;
         self.changed.notify_all();
@@ -73,7 +73,7 @@ impl Queue {
         (state.lines.len(), state.lost)
     }
 
-    /// Waits for a time, or until the file is to be opened anew.
+    /// Waits for a time, or until the file is to be opened again.
     pub(super) fn pause(&self, time: Duration) {
         let state = self.lock();
         drop(

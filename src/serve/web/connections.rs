@@ -1,4 +1,4 @@
-//! Who is connected: so many at once, and the idle ones give way.
+//! The open connections: limited in number, idle ones are closed first.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! What is answered: pages of the last round. Nothing that is asked for starts anything.
+//! What is answered: pages of the last round. No request starts anything.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::serve::{Board, metrics};
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-/// What there is, for whoever asks for something else.
+/// What there is, for a request for something else.
 const KNOWN: &str =
     "Not found. Available: / (the last round as a page), /report.json, /metrics, /-/healthy, /-/ready\n";
 const NO_ROUND: &str = "No round has finished yet.\n";
@@ -55,7 +55,7 @@ pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Ful
     }
 }
 
-/// The answer to whoever has no right to one.
+/// The answer to a client without access.
 pub(super) fn refusal() -> Response<Full<Bytes>> {
     let mut refused = response(StatusCode::UNAUTHORIZED, TEXT, text("Unauthorized\n"));
     let challenge = HeaderValue::from_static("Basic realm=\"apim-probe\", charset=\"UTF-8\"");

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Cutoff};
 
-/// What came of asking the instance itself.
+/// The outcome of asking the instance itself.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// Azure's answers and their times, or why there is none, in the order of the questions.
@@ -86,7 +86,7 @@ async fn check_all<'a>(
                 ));
                 return;
             }
-            // The others would fare alike.
+            // The others would fail in the same way.
             Err(trouble @ (Trouble::Unasked(_) | Trouble::NoToken(_) | Trouble::PutOff(..))) => {
                 checked.why = Some(trouble.to_string());
                 return;

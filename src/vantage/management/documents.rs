@@ -1,4 +1,4 @@
-//! Everything that an instance says of itself: one request a document, a dozen at once.
+//! Everything that an instance shows: one request per document, a dozen at a time.
 
 use std::cell::RefCell;
 

@@ -14,7 +14,7 @@ impl FromStr for ResourceId {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.trim().trim_end_matches('/').split('/').collect();
         let is_name = |part: &str| {
-            // A path of dots would lead to somebody else's resource.
+            // A path of dots would lead to another resource.
             !matches!(part, "" | "." | "..")
                 && part
                     .bytes()

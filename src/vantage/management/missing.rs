@@ -127,7 +127,7 @@ fn permissions(missing: &[What]) -> String {
     each.join(", ")
 }
 
-/// How somebody who may read the instance gets the documents to this machine.
+/// How a user who may read the instance gets the documents to this machine.
 fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[What]) -> String {
     let (id, base) = (service.as_str(), session::base(cloud));
     let by_az = |what: &What, flag: &str| {

@@ -60,7 +60,7 @@ pub(crate) enum RouteDocuments {
 #[derive(Debug, Default)]
 pub(super) struct CollectedNetwork {
     pub network: NetworkConfig,
-    /// What is missing, a sentence each.
+    /// What is missing, one sentence each.
     pub notices: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A conversation with the management endpoint: pages are followed, operations waited for, refusals taken with patience.
+//! A session with the management endpoint: follows pages, waits for operations, retries after throttling.
 
 use std::{cell::Cell, fmt, time::Duration};
 
@@ -63,8 +63,8 @@ pub(super) enum Trouble {
     Unread(String),
 }
 
-/// What Azure says of an error. The sentence names whoever asks and for what, so that refusals of one kind differ in it: it
-/// does not count when they are compared.
+/// What Azure says of an error. The sentence names the caller and the resource, so that refusals of one kind differ in
+/// it: it does not count when they are compared.
 #[derive(Debug, Clone, Default, Eq)]
 pub(super) struct Reason {
     /// Its `code`.
@@ -131,7 +131,7 @@ pub(super) struct ManagementSession {
     base: String,
     token: Token,
     turns: Semaphore,
-    /// Nobody asks before then: the endpoint counts what one principal asks.
+    /// No request is sent before then: the endpoint counts the requests of one principal.
     not_before: Cell<Instant>,
     end: Instant,
 }
@@ -205,7 +205,7 @@ impl ManagementSession {
             if Instant::now() + wait >= end {
                 return Err(Trouble::Endless);
             }
-            // Whoever says "at once" again and again is not believed.
+            // A server that says "at once" again and again is not followed.
             sleep(wait.max(POLL / 20)).await;
             reply = self.ask(Method::GET, url, None).await?;
         }

@@ -21,7 +21,8 @@ const MOST_BYTES: usize = 64 << 10;
 /// How a header says what follows (RFC 6750 §2.1).
 const SCHEME: &str = "Bearer ";
 
-/// Whoever holds it is the VM. It is shown nowhere, whatever happens, and wiped with the last request that carries it.
+/// Its holder can act as the VM. It is shown nowhere, whatever happens, and wiped with the last request that carries
+/// it.
 pub(super) struct Token(HeaderValue);
 
 impl fmt::Debug for Token {
@@ -52,7 +53,7 @@ impl Token {
         if !text.contains('\\') && token.is_some_and(|token| !text.contains(token)) {
             return text.to_string();
         }
-        // Written anew, JSON has one way of writing it.
+        // Written again, JSON has one way of writing it.
         let plain = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_string(), |value| value.to_string());
         token.map_or_else(String::new, |token| plain.replace(token, "[token]"))
     }
@@ -163,7 +164,7 @@ mod tests {
             (200, r#"{"access_token":""}"#),
             (200, "{\"access_token\":\"s3cret\\r\\nX: y\"}"),
             (200, "{\"access_token\":\"s3cret X\"}"),
-            // Whoever escapes a letter is not the metadata service.
+            // A server that escapes a letter is not the metadata service.
             (200, "{\"access_token\":\"\\u00733cret\"}"),
         ] {
             let said = answer(status, body).unwrap_err();

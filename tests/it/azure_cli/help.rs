@@ -1,4 +1,4 @@
-//! What every script says of itself, and of what it does not know.
+//! What every script shows, and of what it does not know.
 
 use std::{fs, path::PathBuf, process::Command};
 

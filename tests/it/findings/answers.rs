@@ -1,4 +1,4 @@
-//! Who answered: pages and certificates that are somebody else's, and errors that say who rejects.
+//! Who answered: pages and certificates of other parties, and errors that say who rejects.
 
 use apim_probe::model::{Finding, Suspect, Verdict};
 
@@ -84,7 +84,7 @@ fn a_port_that_is_rejected_lacks_no_route() {
     }
 }
 
-/// An NSG and a route drop in silence: whatever answers with an error or a reset is not theirs.
+/// An NSG and a route drop silently: whatever answers with an error or a reset is not theirs.
 #[test]
 fn no_group_mends_what_answers() {
     let by_itself = Fault::Icmp {

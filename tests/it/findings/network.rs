@@ -48,7 +48,7 @@ pub(super) struct Network {
     cutters: BTreeMap<String, Cutter>,
     /// Whether a connection that is made once more, late in the run, still gets through; `None` where none is made.
     late: Option<bool>,
-    /// When whoever is silent was tried; all others are tried at the start.
+    /// When the silent hosts were tried; all others are tried at the start.
     silent_at: Duration,
     platform_dns: Option<bool>,
     platform_gives: bool,
@@ -193,13 +193,13 @@ impl Network {
         self.cut_there_by(|_| true, cutter)
     }
 
-    /// Whoever is silent is tried so late.
+    /// Silent hosts are tried so late.
     pub(super) fn silent_at(mut self, moment: Duration) -> Self {
         self.silent_at = moment;
         self
     }
 
-    /// With a connection to somebody who proved itself, made once more late in the run.
+    /// With a connection to a verified host, made once more late in the run.
     pub(super) fn late(mut self, passes: bool) -> Self {
         self.late = Some(passes);
         self
@@ -390,7 +390,7 @@ impl Network {
         })
     }
 
-    /// Whether another host proves itself in the same way on the same port.
+    /// Whether another host works in the same way on the same port.
     fn proves_something_on(&self, endpoint: &Endpoint) -> bool {
         let is_akin = |other: &&Endpoint| {
             other.port == endpoint.port && other.protocol.speaks_tls() == endpoint.protocol.speaks_tls()
@@ -462,13 +462,13 @@ impl Network {
 /// Who cuts the connections of an imagined network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cutter {
-    /// A firewall that accepts for everyone and lets some names through.
+    /// A firewall that accepts for any address and lets some names through.
     Firewall,
-    /// A firewall that accepts for everyone and lets no name through.
+    /// A firewall that accepts for any address and lets no name through.
     Wall,
     /// The services themselves.
     Service,
-    /// The services themselves, behind a device that accepts for everyone and passes everything on.
+    /// The services themselves, behind a device that accepts for any address and passes everything on.
     ServiceBehind,
 }
 

@@ -181,7 +181,7 @@ fn a_fix_changes_what_is_at_fault() {
     assert_eq!(lines(&behind, group), 0);
     assert!(lines(&behind, firewall) > 1, "{:?}", behind.change);
 
-    // A group of this VM's alone is nobody's business but this VM's.
+    // A group of this VM alone only concerns this VM.
     let own = fix(
         ruled(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
@@ -239,7 +239,7 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
         &format!("predicted deny ({DENIED}), but it answers: the rules in force differ from the given ones")
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
-    // A reset is an answer: an NSG drops in silence.
+    // A reset is an answer: an NSG drops silently.
     let reset = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
     let said = judged(&reset, &diagnosis, "sql").evidence.last().unwrap();
@@ -303,7 +303,7 @@ fn rules_that_deny_what_answers_are_left_aside() {
 fn what_is_allowed_and_silent_refutes_nothing() {
     let silent = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
-    // Nor does an ICMP error of somebody on the way.
+    // Nor does an ICMP error of a device on the path.
     let unreachable = Fault::Icmp {
         sender: "10.1.2.1".parse().unwrap(),
         kind: 3,
@@ -357,7 +357,7 @@ fn what_no_probe_sees_becomes_a_finding() {
     ] {
         assert!(allow.contains(part), "{allow}");
     }
-    // Whether clients come from outside, nobody said.
+    // Whether clients come from outside is unknown.
     assert_eq!(
         finding(&diagnosis, "nsg-deny/client-traffic:443").unwrap().confidence,
         Confidence::Low

@@ -83,7 +83,7 @@ fn imagine(seed: u64) -> Imagined {
             Reach::TagOnPort,
         ]);
         let chosen = chances.one(&endpoints).clone();
-        // Services of many owners are not all unwell at once.
+        // Services of many owners do not all fail at once.
         let cutter = fault.is_a_cut().then(|| match (chances.below(3), reach) {
             (0, Reach::Host | Reach::Dependency) => Cutter::Service,
             (1, Reach::Host | Reach::Dependency) => Cutter::ServiceBehind,
@@ -91,7 +91,7 @@ fn imagine(seed: u64) -> Imagined {
             _ if matches!(chosen.port, 80 | 443) => Cutter::Firewall,
             _ => Cutter::Wall,
         });
-        // What a service does shows only where nothing on the way comes before it.
+        // What a service does shows only where nothing on the path comes before it.
         let is_behind = matches!(cutter, Some(Cutter::Service | Cutter::ServiceBehind));
         let taken: BTreeSet<String> = if is_behind {
             faults.keys().cloned().collect()
@@ -356,8 +356,8 @@ proptest! {
     fn one_more_refuting_observation_never_makes_surer(seed in any::<u64>(), spares_nobody in any::<bool>()) {
         let imagined = imagine(seed);
         let before = imagined.network.findings();
-        // Another name is cut at the same address as well, nobody owns what a connection to nobody shows, and new
-        // connections are lost whatever they go to.
+        // Another name is cut at the same address as well, the control address is in use, and new connections are lost
+        // whatever they go to.
         let refuted = imagined.network.clone().late(false);
         let refuted = if spares_nobody { refuted } else { refuted.cut_by(Cutter::Service) };
         for after in refuted.findings() {

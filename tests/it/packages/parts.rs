@@ -101,7 +101,7 @@ fn auditable(folder: &TempDir, packages: &Value) -> std::path::PathBuf {
     binary
 }
 
-/// As zlib compresses, made of what gzip does; the sum at the end is left out, and nobody asks for it.
+/// As zlib compresses, made of what gzip does; the sum at the end is left out, and not checked.
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip");
     let mut gzip = gzip

@@ -5,13 +5,13 @@ use apim_probe::model::FindingKind as Kind;
 /// One way in which something is broken, for some endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
-    /// A rule on the way drops it.
+    /// A rule on the path drops it.
     Dropped,
     /// A router refuses it (ICMP 3/13).
     Prohibited,
     /// A router knows no way (ICMP 3/1).
     Unreachable,
-    /// A device on the way resets it.
+    /// A device on the path resets it.
     ResetOnTheWay,
     /// This VM's own firewall drops it.
     DroppedHere,
@@ -21,7 +21,7 @@ pub(super) enum Broken {
     UnreachableHere,
     /// This VM's own route forbids it.
     ProhibitedHere,
-    /// This VM's route leads to nobody.
+    /// This VM's route leads to a next hop that does not exist.
     DeadNextHop,
     /// The service does not listen.
     Closed,
@@ -31,17 +31,17 @@ pub(super) enum Broken {
     CutInside,
     /// The service's certificate has ended.
     Expired,
-    /// The service shows the certificate of somebody else.
+    /// The service shows another owner's certificate.
     WrongName,
     /// One of its two addresses is dead.
     OneAddressDead,
-    /// A firewall on the way cuts its name.
+    /// A firewall on the path cuts its name.
     FilteredByName,
-    /// A firewall on the way cuts everything on the port.
+    /// A firewall on the path cuts everything on the port.
     Walled,
-    /// A firewall on the way breaks TLS open.
+    /// A firewall on the path breaks TLS open.
     Inspected,
-    /// A firewall on the way answers with its own page.
+    /// A firewall on the path answers with its own page.
     DeniedByPage,
     /// The name does not exist.
     NameDenied,
@@ -51,7 +51,7 @@ pub(super) enum Broken {
     NameSilent,
     /// The name leads to no address at all.
     NameSunk,
-    /// The name leads to a private address where nobody is.
+    /// The name leads to a private address where no host is.
     NamePrivate,
     /// The name server itself does not do what it should.
     Server,

@@ -29,10 +29,10 @@ pub(super) struct Drawn {
     faults: Vec<(Broken, String)>,
 }
 
-/// Whose name a name server is tested with: what is wrong with that is wrong with the server, as far as anybody can tell.
+/// Whose name a name server is tested with: what is wrong with that is wrong with the server, as far as can be told.
 const TESTED: &str = "login.microsoftonline.com:443";
 
-/// A private address where nobody is.
+/// A private address without a host.
 const PRIVATE: &str = "10.9.9.9";
 
 /// What a fault covers.
@@ -80,8 +80,8 @@ impl Drawn {
         drawn
     }
 
-    /// Up to three routers in a row, which answer or do not, and a NAT among them in every third network; half of what is
-    /// dropped on the way is dropped at one of them.
+    /// Up to three routers in a row, which answer or do not, and a NAT among them in every third network; half of what
+    /// is dropped on the path is dropped at one of them.
     fn lay(&mut self, chances: &mut Chances) {
         let line = &mut self.network.line;
         line.recorded = true;
@@ -184,7 +184,7 @@ impl Drawn {
         }
     }
 
-    /// Packets are dropped or refused on the way.
+    /// Packets are dropped or refused on the path.
     fn on_the_way(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
         let (broken, does) = *chances.one(&[
             (Broken::Dropped, FaultKind::Silence),
@@ -238,7 +238,7 @@ impl Drawn {
     }
 
     fn at_the_service(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
-        // Services of many owners are not all unwell at once.
+        // Services of many owners do not all fail at once.
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
         let covered = reached(endpoints, chosen, reach);
         let tls: Vec<&Endpoint> = covered
@@ -298,7 +298,7 @@ impl Drawn {
         self.note(broken, &covered, &format!("{:?} {}", service.cut, service.closed));
     }
 
-    /// A firewall accepts for everybody on a port.
+    /// A firewall accepts for any address on a port.
     fn by_a_firewall(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
         let port = chosen.port;
         let taken = self
@@ -315,7 +315,7 @@ impl Drawn {
         let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
         let reads_names = matches!(port, 80 | 443);
-        // Who cuts all the names that are tried cuts the port, as far as anybody can tell.
+        // Who cuts all the names that are tried cuts the port, as far as can be told.
         let by_name = if some.len() == on_port.len() {
             Broken::Walled
         } else {
@@ -342,7 +342,7 @@ impl Drawn {
             self.note(broken, &covered, &words);
             return;
         }
-        // It passes everything on, and a service behind it is unwell.
+        // It passes everything on, and a service behind it fails.
         self.at_the_service(chances, endpoints, chosen);
     }
 
@@ -408,7 +408,7 @@ impl Drawn {
         self.note(broken, &covered, "");
     }
 
-    /// A name has two addresses, and nobody is at the second one.
+    /// A name has two addresses, and there is no host at the second one.
     fn with_one_dead_address(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
         let number = chances.below(250) + 1;
         let [alive, dead] = [0, 1].map(|third| format!("20.100.{third}.{number}"));
@@ -430,7 +430,7 @@ impl Drawn {
         self.note(Broken::OneAddressDead, &covered, "");
     }
 
-    /// A name without an address of its own has nobody there, and no fault can be about it.
+    /// A name without an address of its own has no host there, and no fault can be about it.
     fn settle(&mut self) {
         let names = &self.network.names;
         let is_nowhere = |at: &At| {

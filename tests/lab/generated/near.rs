@@ -1,10 +1,10 @@
-//! Holds what a run sent with a small time to live, which may look like a scan, against what it may send.
+//! Holds what a run sent with a small TTL, which may look like a scan, against what it may send.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use apim_probe::model::{Need, Report, Verdict};
 
-/// The time to live that Linux gives a packet: whatever has less was given it by the agent.
+/// The TTL that Linux gives a packet: whatever has less was given it by the agent.
 const USUAL_TTL: u8 = 64;
 /// So many addresses and ports of a run may be looked at.
 const MOST: usize = 4;
@@ -19,7 +19,8 @@ pub(super) fn may_look(report: &Report) -> bool {
         .any(|row| row.verdict == Verdict::Blocked && row.as_expected == Some(false) && row.need != Need::Documented)
 }
 
-/// Everything that was sent although it should not have been, a line each; `may_look` as the function of that name has it.
+/// Everything that was sent although it should not have been, one per line; `may_look` as the function of that name has
+/// it.
 pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
     let mut syns: BTreeMap<(Ipv4Addr, u16), usize> = BTreeMap::new();
     for (to, is_syn) in sent.iter().filter_map(|frame| near(frame)) {
@@ -34,7 +35,7 @@ pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
     many.into_iter().chain(often).collect()
 }
 
-/// Where a TCP packet with a small time to live goes, and whether it is a SYN; `None` for any other frame.
+/// Where a TCP packet with a small TTL goes, and whether it is a SYN; `None` for any other frame.
 fn near(frame: &[u8]) -> Option<((Ipv4Addr, u16), bool)> {
     const TCP: u8 = 6;
     const SYN: u8 = 2;

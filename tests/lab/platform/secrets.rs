@@ -1,5 +1,5 @@
-//! What an instance's documents hold beside hosts: credentials, passwords, keys. Azure sends some of them in clear to whoever
-//! may read. None is in any output, whatever the format, the command and the error; nor is the token.
+//! What an instance's documents hold beside hosts: credentials, passwords, keys. Azure sends some of them in clear to
+//! every reader. None is in any output, whatever the format, the command and the error; nor is the token.
 
 use std::{
     fs,

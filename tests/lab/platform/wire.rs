@@ -1,4 +1,4 @@
-//! What leaves the VM in a whole run, packet by packet, against what README.md and `list` say beforehand.
+//! What leaves the VM in a whole run, packet by packet, against what README.md and `list` say in advance.
 //!
 //! Whatever else the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row this test
 //! fails on the packet, without the point it fails on the row.
@@ -35,7 +35,7 @@ const FLAGS: [&str; 14] = [
     "--set",
     "diagnostics_host=diagnostics7.example",
 ];
-/// The time to live that Linux gives a packet.
+/// The TTL that Linux gives a packet.
 const USUAL_TTL: u8 = 64;
 const LOGIN: &str = "login.microsoftonline.com";
 const MANAGEMENT: &str = "management.azure.com";
@@ -46,7 +46,7 @@ const MANAGED: Ipv4Addr = Ipv4Addr::new(20, 70, 0, 1);
 const TEST_NET_1: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(10, 2, 0, 11)];
 
-/// One thing that was said to somebody.
+/// One thing that was sent to a host.
 #[derive(Debug)]
 enum Said {
     /// A DNS query.
@@ -64,7 +64,7 @@ enum Said {
     Bytes { to: Place, bytes: Vec<u8> },
     /// A connection over which nothing was said, and the size of segments that it asked for.
     Nothing { to: Place, segments: u16 },
-    /// A connection of which some packets were only meant for the first hops: the smallest time to live.
+    /// A connection of which some packets were only meant for the first hops: the smallest TTL.
     Near { to: Place, ttl: u8 },
     /// Any datagram that is no DNS query.
     Datagram { to: Place, bytes: Vec<u8> },
@@ -236,7 +236,7 @@ pub(super) fn is_what_is_listed() -> Result<()> {
     Ok(())
 }
 
-/// `path` says to one place what a run says to all, and nothing to anybody else.
+/// `path` sends to one host what a run sends to all, and nothing to others.
 fn is_one_place(world: &World) -> Result<()> {
     const TARGET: &str = "partner.hip.live.com";
     let before = world.lab.sent().len();

@@ -152,8 +152,8 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
                 .to_owned()
         },
         check: |world| {
-            // What shows a verified certificate is who it is, and plain HTTP proves itself by its head; what answers
-            // over UDP, and the name server, are as they should be.
+            // What shows a verified certificate is who it is, and plain HTTP is verified by its head; what answers over
+            // UDP, and the name server, are as they should be.
             let hostile = |row: &Value| {
                 row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
             };

@@ -1,4 +1,4 @@
-//! How a run ends: by its deadline, by Ctrl-C, for want of descriptors.
+//! How a run ends: by its deadline, by Ctrl-C, without descriptors.
 
 use std::{
     fmt::Write as _,
@@ -137,7 +137,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
     },
 ];
 
-/// 500 names with eight addresses each, where nobody answers.
+/// 500 names with eight addresses each, without any answer.
 fn crowded() -> String {
     let mut network = "faults: [ { to: '*:443', does: silence } ]\nnames:\n".to_owned();
     for n in 0..500 {

@@ -1,5 +1,5 @@
-//! Whatever a flag names gets a sentence and status 2, whatever it is and whichever flag of whichever command names it: the
-//! flags are taken from the program's own list, so that a new one is tried without anybody thinking of it.
+//! Whatever a flag names gets a sentence and status 2, whatever it is and whichever flag of whichever command names it:
+//! the flags are taken from the program's own list, so that a new one is tried without further work.
 
 use std::{
     collections::BTreeSet,
@@ -203,7 +203,7 @@ fn hostile(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}\u{1b}[31m\n"))
 }
 
-/// A pipe, and somebody who never stops to write into it.
+/// A pipe, and a writer that never stops.
 fn endless(folder: &Path) -> Result<PathBuf> {
     let pipe = folder.join("endless");
     let _ = fs::remove_file(&pipe);

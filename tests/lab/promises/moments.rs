@@ -1,4 +1,4 @@
-//! Signals at moments that nobody chose: wherever a run or a watch is, a valid report follows, and what it lacks is said; a
+//! Signals at random moments: wherever a run or a watch is, a valid report follows, and what it lacks is said; a
 //! service ends, with a log that is whole.
 //!
 //! `APIM_PROBE_MOMENTS=1000` tries as many; run by hand, each prints how long the ends took.
@@ -45,7 +45,7 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || WAITING.to_owned(),
         check: |world| {
-            // Nobody reads stdout, which takes more than a pipe holds: after one signal it is waited for, for a second.
+            // stdout is not read, and takes more than a pipe holds: after one signal it is waited for, for a second.
             let mut agent = world.agent("run", &["--format", "json", "--timeout", "1s"])?;
             let mut child = agent.stderr(Stdio::null()).spawn()?;
             wait_until_it_listens(&child)?;
@@ -121,7 +121,8 @@ fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result
     Ok(Some(took))
 }
 
-/// A service and its signal; how long it took to end. SIGHUP makes it read anew, and what ends it comes a moment later.
+/// A service and its signal; how long it took to end. SIGHUP makes it read again, and what ends it comes a moment
+/// later.
 fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
     let log = world.lab.folder().join("log");
     let _ = fs::remove_file(&log);

@@ -186,7 +186,7 @@ fn clean(what: &str, text: &str, own: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// One stand-in for one host, wherever it stands; what everybody knows stays.
+/// One stand-in for one host, wherever it stands; what is public stays.
 fn still_reads(redacted: &Value) -> Result<()> {
     let known = ids(redacted);
     ensure!(

@@ -1,5 +1,5 @@
-//! What stops a run, wherever it is: a signal or the deadline while a file is read, while nobody reads the report, or with
-//! no thread to be had.
+//! What stops a run, wherever it is: a signal or the deadline while a file is read, while the report is not read, or
+//! with no thread to be had.
 
 use std::{
     fs::{File, OpenOptions},
@@ -107,7 +107,7 @@ pub(super) const PROMISES: &[Promise] = &[
         check: |world| {
             for (command, flags) in [("run", &[][..]), ("watch", &[]), ("path", &["a.example"])] {
                 for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                    // Nobody reads, and there is no room for another byte.
+                    // There is no reader, and no room for another byte.
                     let (_reader, full) = full_pipe()?;
                     let mut agent = world.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
                     let child = agent.stdout(full).stderr(Stdio::null()).spawn()?;
@@ -148,7 +148,7 @@ pub(super) const PROMISES: &[Promise] = &[
             for command in ["run", "watch"] {
                 let pipe = world.lab.folder().join(format!("{command}.json"));
                 ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
-                // Somebody reads it, later.
+                // It is read later.
                 let mut reader = OpenOptions::new()
                     .read(true)
                     .custom_flags(libc::O_NONBLOCK)
@@ -192,7 +192,7 @@ pub(super) const PROMISES: &[Promise] = &[
                 report["complete"] == false && !list(&report, "endpoints").is_empty(),
                 "{report}"
             );
-            // Whoever starts it with nohup wants it to go on.
+            // Started with nohup it goes on.
             let script = "trap '' HUP; { sleep 1; kill -HUP $$; } & exec \"$@\"";
             let output = world.shell(script, &["--format", "json", "--timeout", "2s"])?;
             ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
@@ -275,7 +275,7 @@ fn start(world: &World, command: &str, flags: &[&str]) -> Result<Child> {
     world.agent(command, flags)?.spawn().context("starting the agent")
 }
 
-/// Waits until somebody reads the pipe, and keeps it open without writing.
+/// Waits until the pipe has a reader, and keeps it open without writing.
 fn reader_is_there(pipe: &Path) -> Result<File> {
     let mut writer = None;
     until("somebody reads the pipe", || {
@@ -309,7 +309,7 @@ fn end(child: Child, signal: Signal) -> Result<Output> {
     child.wait_with_output().context("waiting for the agent")
 }
 
-/// Waits for the end of a process whose output nobody reads.
+/// Waits for the end of a process whose output is not read.
 fn exit(mut child: Child) -> Result<Option<i32>> {
     let mut status = None;
     until("it ends", || {

@@ -39,17 +39,17 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
     },
 }];
 
-/// The user who is nobody on every Linux.
+/// The user `nobody` of every Linux.
 const NOBODY: &str = "65534";
-/// Names the agent's copy to the process of nobody.
+/// Names the agent's copy to the process of the user `nobody`.
 const COPY: &str = "APIM_PROBE_LAB_AGENT";
 
-/// The agent; in the process of nobody the copy that may be started there.
+/// The agent; in the process of the user `nobody` the copy that may be started there.
 pub(super) fn agent() -> PathBuf {
     env::var_os(COPY).map_or_else(|| AGENT.into(), PathBuf::from)
 }
 
-/// What stands in the way: root has no such limit, and nobody else may be able to reach any folder of ours.
+/// What stands in the way: root has no such limit, and other users may not reach our folders.
 pub(super) fn obstacle() -> Option<Forbidden> {
     let is_reachable = |folder: TempDir| {
         let test = nobody(Path::new("test")).arg("-x").arg(folder.path()).status();
@@ -59,8 +59,8 @@ pub(super) fn obstacle() -> Option<Forbidden> {
         .then(|| Forbidden::because("root's threads are not limited, and nobody else may start what was built here"))
 }
 
-/// Does the job of this process as somebody whose threads are counted, where this is root; gives false elsewhere. What was
-/// built may lie in a folder of root's alone, so copies of it are started.
+/// Does the job of this process as a user whose threads are counted, where this is root; gives false elsewhere. What
+/// was built may lie in a folder of root's alone, so copies of it are started.
 pub(super) fn done_by_nobody() -> Result<bool> {
     if !is_root() {
         return Ok(false);
@@ -83,7 +83,7 @@ pub(super) fn done_by_nobody() -> Result<bool> {
     Ok(true)
 }
 
-/// A folder that everybody may enter and read.
+/// A folder that all users may enter and read.
 fn public_folder() -> io::Result<TempDir> {
     tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o755))

@@ -91,8 +91,8 @@ pub(super) const PROMISES: &[Promise] = &[
 /// What is changed in a report and in one of its rows.
 type Change = fn(&mut Value, usize);
 
-/// Another machine, where nothing but the deny page of the firewall is in the way; and what else `change` makes of its report,
-/// given that and the row of the service that works there.
+/// Another machine, where nothing but the block page of the firewall is in the way; and what else `change` makes of its
+/// report, given that and the row of the service that works there.
 fn hub_beside(world: &World, spoke: &str, change: Change) -> Result<String> {
     let mut hub: Value = serde_json::from_str(&std::fs::read_to_string(spoke)?)?;
     hub["vantage"]["host"] = value!("hub-vm");

@@ -22,7 +22,7 @@ use super::{
 const BASIC: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNyZXQ=\r\n";
 const WRONG: &str = "Authorization: Basic cHJvbWV0aGV1czpTZWNyZXQ=\r\n";
 
-/// An authority, for servers and clients alike.
+/// An authority, for servers and clients.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -40,7 +40,7 @@ impl Authority {
     }
 }
 
-/// Somebody who asks over TLS.
+/// A client over TLS.
 struct Client(Arc<ClientConfig>);
 
 impl Client {
@@ -129,7 +129,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     })?;
     ensure!(took < std::time::Duration::from_secs(5) + SLACK, "after {took:?}");
 
-    // A broken file lets nobody else in, and nobody out.
+    // A broken file changes no access.
     for (text, words) in [
         ("basic_auth_user: {}\n", "basic_auth_user"),
         ("", "no longer requires TLS"),

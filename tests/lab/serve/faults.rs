@@ -24,7 +24,7 @@ pub(super) fn full_disk() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let disk = stage.path("disk");
     fs::create_dir(&disk)?;
-    // Everybody may write there, as the agent has no rights of its own.
+    // All users may write there, as the agent has no rights of its own.
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k,mode=777", "none", &disk])
         .output()?;
@@ -80,7 +80,7 @@ pub(super) fn no_name_servers() -> Result<()> {
     Ok(())
 }
 
-/// Hundreds of rounds, with a change every now and then and somebody who looks.
+/// Hundreds of rounds, with a change every now and then and a client that reads.
 pub(super) fn many_rounds() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -130,7 +130,7 @@ pub(super) fn unread() -> Result<()> {
         status == Some(0) && took < Duration::from_secs(1),
         "{status:?} after {took:?}"
     );
-    // Somebody reads in the end.
+    // It is read in the end.
     let served = start(writer.into())?;
     served.rounds(2.0)?;
     let mut lines = BufReader::new(reader).lines();
@@ -141,7 +141,7 @@ pub(super) fn unread() -> Result<()> {
     Ok(())
 }
 
-/// A pipe in the place of a catalog keeps whoever opens it: rounds go on, threads do not pile up, and a file is read again.
+/// A pipe instead of a catalog blocks its reader: rounds go on, threads do not pile up, and a file is read again.
 pub(super) fn pipe() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
@@ -154,7 +154,7 @@ pub(super) fn pipe() -> Result<()> {
         |served: &Served| -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/task", served.id()))?.count()) };
     let before = threads(&served)?;
     let whole = fs::read_to_string(&catalog)?;
-    // Somebody has opened it to write, and says nothing: without anybody it would be refused after a second.
+    // A writer has opened it, and sends nothing: without a writer it would be refused after a second.
     let replace = || -> Result<fs::File> {
         fs::remove_file(&catalog)?;
         ensure!(
@@ -205,7 +205,7 @@ pub(super) fn supervised() -> Result<()> {
         .env("WATCHDOG_USEC", "400000")
         .env("JOURNAL_STREAM", "8:1");
     let mut served = Served::start(command)?;
-    // At first nobody reads, and no round waits for that.
+    // At first there is no reader, and no round waits for that.
     served.rounds(20.0)?;
     let (told, heard) = mpsc::channel();
     thread::spawn(move || {
@@ -254,7 +254,7 @@ pub(super) fn supervised() -> Result<()> {
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
-/// The instance's own documents, fetched anew; what was known stays where the platform tells less.
+/// The instance's own documents, fetched again; what was known stays where the platform tells less.
 pub(super) fn fetched_anew() -> Result<()> {
     let network: Network = serde_yaml::from_str(
         "line: { counted: true }
@@ -317,7 +317,7 @@ services:
     served.rounds(2.0)?;
     ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
     lab.lift_faults()?;
-    // Nobody says so: it is tried again.
+    // There is no signal: it is tried again.
     served.expect(&["reloaded catalog and documents"])?;
     served.until_metric(&of("platform"), 1.0)?;
     served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;

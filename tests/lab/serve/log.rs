@@ -199,7 +199,7 @@ pub(super) fn goes_on() -> Result<()> {
     Ok(())
 }
 
-/// A round in which something was not tried says so, and nobody takes it for well.
+/// A round in which something was not tried says so, and does not count as success.
 pub(super) fn tells_what_was_not_tried() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -278,7 +278,7 @@ pub(super) fn waits() -> Result<()> {
         "{rounds:?}"
     );
 
-    // Renamed by somebody who keeps logs, who then says so.
+    // Renamed by a log rotation, which then sends the signal.
     fs::rename(&path, path.with_extension("old"))?;
     served.signal("HUP")?;
     served.until("a new file", |_| Ok(path.exists() && !lines(&path)?.is_empty()))?;

@@ -65,7 +65,7 @@ impl Served {
         Ok(served)
     }
 
-    /// Starts it at a port that is known, where nobody reads what it says.
+    /// Starts it at a port that is known, where its output is not read.
     pub(super) fn start_unheard(mut command: Command, address: SocketAddr, stderr: Stdio) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
@@ -192,7 +192,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Says something to whoever listens there, and gives all that comes back.
+/// Sends something to a listener there, and gives all that comes back.
 pub(super) fn say(address: SocketAddr, bytes: &[u8]) -> Result<String> {
     let mut stream = connect(address)?;
     stream.write_all(bytes)?;

@@ -301,7 +301,7 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
         named.report.endpoints[3].dependency = "entra-id".into();
     }
     let comparison = compared(&reports);
-    // One server at each place, which may be two; what is everybody's is compared.
+    // One server at each place, which may be two; what is common to all is compared.
     assert!(of_sql(&comparison).is_none(), "{:?}", comparison.conclusions);
     assert_eq!(comparison.conclusions.len(), 1, "{:?}", comparison.conclusions);
     let said = rendered(&comparison, 80);

@@ -28,7 +28,7 @@ pub(super) enum ServerBehaviour {
     MuteOverTcp,
     /// It answers over UDP at times.
     Sometimes,
-    /// It accepts connections and answers nobody: it waits for others.
+    /// It accepts connections and answers no query: it waits for others.
     Waits,
     /// It refuses, over both transports or over the one that was asked.
     NotListening,
@@ -101,7 +101,7 @@ impl ServerBehaviour {
         }
     }
 
-    /// What that shows, a sentence each.
+    /// What that shows, one sentence each.
     pub(super) fn evidence(self, server: IpAddr) -> Option<String> {
         let sentence = match self {
             Self::Dropped(_) => "so it is up, and a rule on the path covers one transport only",
@@ -189,7 +189,7 @@ impl ServerBehaviour {
         }
     }
 
-    /// What to change where the platform's own server fails: it has no forwarders, and nobody can start it.
+    /// What to change where the platform's own server fails: it has no forwarders, and cannot be restarted.
     fn at_platform(self) -> Fix {
         match self {
             Self::Answers(_) | Self::AtTimes(_) => Fix::new(

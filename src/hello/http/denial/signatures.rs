@@ -1,4 +1,4 @@
-//! The words by which deny pages are known.
+//! The words by which block pages are known.
 
 /// Words on a page and who writes them.
 pub(super) struct Mark {
@@ -216,7 +216,7 @@ pub(super) const MARKS: &[Mark] = &[
     },
 ];
 
-/// Paths that only a product's redirects lead to. On a page such words may be anybody's.
+/// Paths that only a product's redirects lead to. On a page such words prove nothing.
 pub(super) const TARGETS: &[Mark] = &[Mark {
     author: "Check Point",
     words: &["usercheck/portalmain"],

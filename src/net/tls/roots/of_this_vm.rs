@@ -1,4 +1,4 @@
-//! This VM's own certificate store, where every tool but this one looks.
+//! This VM's own certificate store, which other tools use.
 
 use std::{collections::HashSet, fs, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! No way out, and this machine itself.
+//! No outbound access, and this machine itself.
 
 use apim_probe::model::{
     Confidence::{Certain, Medium},

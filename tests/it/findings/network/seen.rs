@@ -42,19 +42,19 @@ pub(crate) enum Fault {
     OneAddressSilent,
     /// Of eight connections to each address every second one is silent.
     EverySecondSilent,
-    /// What is larger than small is lost on the way to this machine.
+    /// What is larger than small is lost on the path to this machine.
     FullSizeLost,
-    /// Every connection passes, and had to send something again; in vain where the peer had it already.
+    /// Every connection passes, and retransmitted something; needlessly where the peer had it already.
     Resent { in_vain: bool },
     /// SYNs are answered with resets.
     Refused,
     /// A router answers with an ICMP error.
     Icmp { sender: IpAddr, kind: u8, code: u8 },
-    /// The kernel finds nobody at the next hop.
+    /// The kernel gets no answer from the next hop.
     DeadNextHop,
     /// The machine's own firewall.
     OwnFirewall,
-    /// The machine's own firewall, without a word.
+    /// The machine's own firewall, silently.
     OwnFirewallDrops,
     /// `connect` finds no route.
     NoRoute,
@@ -68,17 +68,17 @@ pub(crate) enum Fault {
     CutSilent,
     /// Accepted, then a TLS alert.
     Alert,
-    /// Certificates of this issuer, which nobody trusts but the VM, where that is said.
+    /// Certificates of this issuer, which only the VM trusts, where that is said.
     Inspected { issuer: &'static str, trusted_by_vm: bool },
     /// A certificate of its own making, the same for every host.
     SelfSigned(&'static str),
-    /// A public certificate for somebody else.
+    /// A public certificate for another host.
     WrongName(&'static str),
     /// The certificate has ended.
     Expired,
     /// The certificate has not begun.
     NotYetValid,
-    /// An HTTP answer of somebody else's.
+    /// An HTTP answer of another server.
     Page { status: u16, body: &'static str },
     /// A redirect to somewhere else.
     Redirect(&'static str),
@@ -97,11 +97,11 @@ pub(crate) enum Fault {
     RefusedName,
     /// The name server does not answer this question.
     Unanswered,
-    /// The name server cuts its reply short, and over TCP nobody listens.
+    /// The name server cuts its reply short, and there is no listener over TCP.
     CutShort,
-    /// The name resolves to this address, and nobody answers there.
+    /// The name resolves to this address, and nothing answers there.
     Leads(&'static str),
-    /// The name resolves through this alias to this address, and nobody answers there.
+    /// The name resolves through this alias to this address, and nothing answers there.
     Linked { alias: &'static str, to: &'static str },
     /// The name has this alias, and that has no address.
     Aliased(&'static str),
@@ -132,7 +132,7 @@ impl Fault {
     }
 }
 
-/// What a name server does, whoever asks for what.
+/// What a name server does, for any query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
     Well,

@@ -26,7 +26,7 @@ pub(super) struct Conversation {
     pub to: Place,
     /// The largest segment that its SYN asks for (RFC 9293 §3.7.1).
     pub segments: u16,
-    /// The smallest time to live of its packets.
+    /// The smallest TTL of its packets.
     pub ttl: u8,
     /// What was sent on it.
     pub bytes: Vec<u8>,

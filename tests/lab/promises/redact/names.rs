@@ -221,7 +221,7 @@ impl Said {
     }
 }
 
-/// What becomes of a name in a URL, and of its middle in base64 at each of the three places where it can begin.
+/// What happens to a name in a URL, and of its middle in base64 at each of the three places where it can begin.
 fn encodings(name: &str) -> Vec<String> {
     let percent: String = name
         .bytes()
@@ -265,7 +265,7 @@ fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
     let watch = ["--interval", "1s", "--for", "1s"];
     let output = world.output("watch", &[&common[..], &watch].concat())?;
     told.push(Said::new("watch", text(&output.stdout) + &text(&output.stderr)));
-    // On a terminal the line of progress names whom it waits for.
+    // On a terminal the line of progress names the endpoints it waits for.
     let script = r#"for word in "$@"; do line="$line '$word'"; done; script -qefc "$line" /dev/null"#;
     let output = world.shell(script, &common)?;
     let seen = text(&output.stdout);
