@@ -209,7 +209,7 @@ impl KnownResources {
                         )
                     },
                 );
-                format!("this VM's network interface, which `az vm nic list {vm}` names")
+                format!("this VM's network interface; `az vm nic list {vm}` lists them")
             }
             _ => {
                 let known = WORDS.iter().find(|(known, _)| *known == word);

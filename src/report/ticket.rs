@@ -53,7 +53,7 @@ pub fn render(report: &Report) -> String {
         out += &heading("For ourselves: no other team can fix this");
         for told in others {
             out += &told.opening();
-            label(&mut out, "Counts", &words::join(view::weight(told.finding), ", "));
+            label(&mut out, "Need", &words::join(view::weight(told.finding), ", "));
             label(&mut out, "Impact", &told.finding.impact);
             label(&mut out, "Seen", &words::sentences(&told.finding.evidence));
             label(&mut out, "Fix", &told.finding.fix.summary);
@@ -162,7 +162,7 @@ impl NumberedFinding<'_> {
 /// What one of them is asked for, and what they need to look it up.
 fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> String {
     let mut out = String::new();
-    label(&mut out, "Counts", &words::join(view::weight(finding), ", "));
+    label(&mut out, "Need", &words::join(view::weight(finding), ", "));
     label(&mut out, "Impact", &request.impact);
     label(&mut out, "Seen", &words::sentences(&finding.evidence));
     label(&mut out, "When", &handover::window(handover));
@@ -178,7 +178,7 @@ fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> Stri
         );
     }
     for (at, item) in request.allow.iter().enumerate() {
-        label(&mut out, if at == 0 { "Please" } else { "" }, item);
+        label(&mut out, if at == 0 { "Request" } else { "" }, item);
     }
     let change = request.changes();
     let change = change.flat_map(|(line, undo)| view::FixCommand { line, undo }.lines());

@@ -64,10 +64,34 @@ const INSTEAD: &[(&str, &str)] = &[
     ("who asks", "clients"),
     ("for want of", "because … is missing"),
     ("one ear", "listens for"),
+    ("does without", "doesn't use"),
+    ("time to live", "TTL"),
+    ("be chance", "be random packet loss"),
+    ("wants a login", "requires a login"),
+    ("stands twice", "appears twice"),
+    ("knows no", "does not know, has no"),
+    ("knows nothing", "does not know"),
+    ("is no flag", "is not a flag"),
+    ("some minutes", "a few minutes"),
+    ("without a word", "silently"),
+    ("tells of", "shows, reports"),
+    ("tell of", "show, report"),
+    ("said of", "known about"),
+    ("say of", "know about, report about"),
+    ("nothing tells", "nothing shows"),
+    ("has to itself", "is specific to"),
+    ("in vain", "without success"),
+    ("cry wolf", "raise a false alarm"),
+    ("as far as routers", "the hops that answer"),
+    ("could not try", "could not probe"),
+    ("keeps it from", "prevents it from"),
+    ("turns it away", "denies access"),
+    ("will not do", "does not work"),
+    ("mended", "fixed, corrected"),
 ];
 
 /// Documents that users read.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -76,6 +100,8 @@ const DOCUMENTS: [&str; 8] = [
     "probes.yaml",
     "tiers",
     "deploy",
+    "RELEASING.md",
+    "examples",
 ];
 
 /// Where other people's words stand: what block pages say.

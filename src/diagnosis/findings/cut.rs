@@ -170,7 +170,7 @@ pub(super) fn control(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], through: 
             .map_or(at, |control| control.attempt.address);
         match view.name_test(row)? {
             NameTest::LetsThrough(name) if through => Some(format!(
-                "at {at}, the name {name} gets through, and {host} right after that does not"
+                "at {at}, the name {name} gets through, but {host} right after that does not"
             )),
             NameTest::CutsAsWell(name) if !through => Some(format!(
                 "{at} cuts {name} as well as {host}, so the filter does not match host names"

@@ -72,7 +72,7 @@ fn activation<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     Account {
         title: "KMS answers, which does not prove that activation works".into(),
         grounds: grounds
-            .note("activation succeeds only from an Azure public address, and the agent does not request one"),
+            .note("activation succeeds only from an Azure public address, and the agent does not request activation"),
         suspects: vec![Suspect::Udr, Suspect::Nva],
         fix: Fix::new(
             "Route each KMS address (/32) to Internet, unless outbound traffic goes through a firewall in Azure (or \

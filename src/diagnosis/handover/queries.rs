@@ -148,7 +148,7 @@ impl QueryFacts {
         let text = format!(
             "union isfuzzy=true withsource=Table\n    (AZFWThreatIntel | where DestinationIp in {addresses}{by_name}),\n    \
              (AZFWIdpsSignature | where {there}),\n    (AZFWFlowTrace | where {there})\n| where {}\n| sort by TimeGenerated \
-             asc\n// AZFWFlowTrace with the flag INVALID: packets take another path in one direction.",
+             asc\n// AZFWFlowTrace with the flag INVALID: packets take a different path in one direction.",
             self.here_and_then(),
         );
         kql(

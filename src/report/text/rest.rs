@@ -127,7 +127,7 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
     page.gap();
     let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
-    let text = format!("{counted} in the documentation, not known to be offered; informational");
+    let text = format!("{counted} that are documented but not known to be offered; informational");
     page.paragraph(StyledLine::at(2), style::NORMAL, &text, None);
     if detail == Detail::Brief {
         return;
