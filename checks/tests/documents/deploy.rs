@@ -61,6 +61,43 @@ fn the_container_file_parses_and_runs_nobody_as_root() {
 }
 
 #[test]
+#[ignore = "needs buildah, and root"]
+fn buildah_makes_an_image_of_the_binary_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("agent"), "the binary").unwrap();
+    let (root, run) = (path("root"), path("run"));
+    let buildah = |arguments: &[&str]| {
+        let store = ["--storage-driver", "vfs", "--root", &root, "--runroot", &run];
+        let (content, said) = said("buildah", &[&store, arguments].concat());
+        assert!(content, "{arguments:?}: {said}");
+        said
+    };
+    let binary = ["--build-arg", "BINARY=agent"];
+    let file = ["--file", "container/Containerfile", "--tag", "apim-probe"];
+    buildah(&[&["build", "--isolation", "chroot"][..], &binary, &file, &[&path("")]].concat());
+    let image: serde_json::Value =
+        serde_json::from_str(&buildah(&["inspect", "--type", "image", "apim-probe"])).unwrap();
+    let config = &image["OCIv1"]["config"];
+    assert_eq!(config["User"], "65532:65532");
+    assert_eq!(config["Entrypoint"], serde_json::json!(["/apim-probe"]));
+    assert_eq!(config["Cmd"], serde_json::json!(["serve"]));
+    assert_eq!(config["StopSignal"], "SIGTERM");
+    let container = buildah(&["from", "apim-probe"]);
+    let mounted = buildah(&["mount", container.trim()]);
+    let files: Vec<_> = std::fs::read_dir(mounted.trim())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(files, ["apim-probe"]);
+    let mode = std::fs::metadata(format!("{}/apim-probe", mounted.trim()))
+        .unwrap()
+        .permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o755);
+    buildah(&["umount", container.trim()]);
+}
+
+#[test]
 #[ignore = "needs promtool"]
 fn promtool_accepts_rules_and_scrape_configuration() {
     for arguments in [

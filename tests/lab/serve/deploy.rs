@@ -11,11 +11,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    SQL_SILENT, Stage, WEB_AND_SQL, serve,
+    SQL_SILENT, Stage, WEB_AND_SQL,
+    door::Authority,
+    serve,
     served::{Answer, Served, say},
 };
 
 const RULES: &str = include_str!("../../../deploy/prometheus/apim-probe.rules.yml");
+const SCRAPE: &str = include_str!("../../../deploy/prometheus/scrape.yml");
 const BOARD: &str = include_str!("../../../deploy/grafana/apim-probe.json");
 const DOCS: &str = include_str!("../../../docs/serve.md");
 
@@ -115,20 +118,45 @@ impl Drop for Running {
     }
 }
 
+/// A service as deploy/prometheus/scrape.yml asks it: over TLS, with a password of the usual cost.
+fn guarded(stage: &Stage) -> Result<Served> {
+    let authority = Authority::new()?;
+    let (chain, key) = authority.vouch("127.0.0.1")?;
+    stage.write("ca.pem", &authority.pem())?;
+    stage.write("agent.pem", &chain)?;
+    stage.write("agent.key", &key)?;
+    stage.write("password", "secret\n")?;
+    let hash = bcrypt::hash("secret", 10)?;
+    let config = stage.write(
+        "web.yml",
+        &format!(
+            "tls_server_config: {{ cert_file: agent.pem, key_file: agent.key }}\nbasic_auth_users: {{ prometheus: {hash} }}\n"
+        ),
+    )?;
+    serve(stage, &["--interval", "1s", "--timeout", "1s", "--web-config", &config])
+}
+
 pub(super) fn prometheus() -> Result<()> {
     let (stage, served) = served()?;
+    let guarded = guarded(&stage)?;
     let folder = stage.path("prometheus");
     fs::create_dir(&folder)?;
     fs::write(format!("{folder}/apim-probe.rules.yml"), RULES)?;
-    let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
-rule_files: [apim-probe.rules.yml]
-scrape_configs:
-  - job_name: apim-probe
-    static_configs: [ {{ targets: ['{}'], labels: {{ instance: spoke-a }} }} ]
-",
-        served.address
-    );
+    let mut config: String = SCRAPE
+        .lines()
+        .filter(|line| !line.contains("10.2.0.4"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    for (of, here) in [
+        ("evaluation_interval: 1m", "evaluation_interval: 1s"),
+        ("scrape_interval: 60s", "scrape_interval: 1s"),
+        ("/etc/prometheus/apim-probe-ca.pem", &stage.path("ca.pem")),
+        ("/etc/prometheus/apim-probe.password", &stage.path("password")),
+        ("\"10.1.0.4:9733\"", &format!("\"{}\"", guarded.address)),
+    ] {
+        ensure!(config.contains(of), "{of} is not in\n{config}");
+        config = config.replace(of, here);
+    }
     let file = format!("{folder}/prometheus.yml");
     fs::write(&file, config)?;
     let child = Command::new("prometheus")

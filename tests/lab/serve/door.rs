@@ -23,17 +23,23 @@ const BASIC: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNyZXQ=\r\n";
 const WRONG: &str = "Authorization: Basic cHJvbWV0aGV1czpTZWNyZXQ=\r\n";
 
 /// An authority, for servers and clients.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Result<Self> {
+    /// One with a key of its own.
+    pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
+    /// Its own certificate, in PEM.
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate and its key, in PEM.
-    fn vouch(&self, name: &str) -> Result<(String, String)> {
+    pub(super) fn vouch(&self, name: &str) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
         let leaf = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.0)?;
         Ok((leaf.pem(), key.serialize_pem()))
@@ -77,7 +83,7 @@ pub(super) fn is_kept() -> Result<()> {
     let (chain, key) = ours.vouch("agent.example")?;
     stage.write("agent.pem", &chain)?;
     stage.write("agent.key", &key)?;
-    stage.write("clients.pem", &ours.0.pem())?;
+    stage.write("clients.pem", &ours.pem())?;
     let hash = bcrypt::hash("secret", 4)?;
     let whole = format!(
         "tls_server_config:
