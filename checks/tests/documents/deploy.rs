@@ -30,6 +30,14 @@ fn the_queries_of_the_bicep_file_are_kusto() {
 }
 
 #[test]
+#[ignore = "needs python3 with grafana-foundation-sdk"]
+fn the_board_is_one_of_grafanas() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/board.py");
+    let (content, said) = said("python3", &[script, "grafana/apim-probe.json"]);
+    assert!(content, "{said}");
+}
+
+#[test]
 fn the_container_file_parses_and_runs_nobody_as_root() {
     let source = std::fs::read_to_string(format!("{FOLDER}/container/Containerfile")).unwrap();
     let mut parser = tree_sitter::Parser::new();
