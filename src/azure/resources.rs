@@ -230,6 +230,23 @@ impl KnownResources {
     }
 }
 
+/// A command that changes something, with variables for the words that still stand for names: a shell stops where one is not set.
+pub fn guarded(command: &str, shell: Shell) -> String {
+    let mut guarded = String::new();
+    let mut done = 0;
+    for token in tokens(command) {
+        let range = token.range(command, shell);
+        // A word in quotes or in a URL is left: it may stand where a shell puts nothing in its place.
+        if range.len() == token.word.len() && !is_within(command, &range) {
+            guarded.push_str(&command[done..range.start]);
+            guarded.push_str(&shell.variable(token.word));
+            done = range.end;
+        }
+    }
+    guarded.push_str(&command[done..]);
+    guarded
+}
+
 /// A word that stands for several things: each once, what they are called by once.
 fn add_meaning(known: &mut String, meaning: &str) {
     let own = meaning.strip_prefix(GROUP_OF).unwrap_or(meaning);
@@ -390,6 +407,27 @@ mod tests {
             ),
         ] {
             assert_eq!(known.fill(command, shell), filled);
+        }
+    }
+
+    #[test]
+    fn what_changes_something_stops_where_a_name_is_missing() {
+        for (command, guarded) in [
+            (
+                "az network x -g RG -n LINK",
+                "az network x -g \"${RG:?}\" -n \"${LINK:?}\"",
+            ),
+            (
+                "az network x -g \"${RG:?}\" --name RG-x",
+                "az network x -g \"${RG:?}\" --name RG-x",
+            ),
+            (
+                "az rest --url \"https://m/resourceGroups/RG/NAME\" --body '{\"a\":\"NSG\"}'",
+                "az rest --url \"https://m/resourceGroups/RG/NAME\" --body '{\"a\":\"NSG\"}'",
+            ),
+        ] {
+            assert_eq!(super::guarded(command, Shell::Bash), guarded);
+            assert_eq!(super::guarded(guarded, Shell::Bash), guarded);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What every fix gets in the end, whatever finding it belongs to.
 
 use crate::{
-    azure::PLATFORM,
+    azure::{PLATFORM, resources::guarded},
     diagnosis::view::RunView,
     model::{Fix, Placeholder, Suspect},
     text::Shell,
@@ -20,6 +20,11 @@ pub(crate) fn finish(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix 
         commands.iter_mut().for_each(fill);
     }
     fix.undo.iter_mut().flatten().for_each(fill);
+    let guard = |command: &mut String| *command = guarded(command, Shell::Bash);
+    fix.change
+        .iter_mut()
+        .chain(fix.undo.iter_mut().flatten())
+        .for_each(guard);
     let commands = [&fix.look, &fix.change, &fix.verify].into_iter().flatten();
     let open = known.open(commands.map(String::as_str));
     fix.placeholders = open
