@@ -224,7 +224,9 @@ impl<'a> FindingDraft<'a> {
 
 /// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
 fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
-    let is_silence = |row: &ProbedEndpoint<'_>| row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence);
+    let is_silence = |row: &ProbedEndpoint<'_>| {
+        row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)
+    };
     let doubt = "other connections in this run needed retransmission, so the missing replies may be random packet loss";
     if view.line.is_poor() && rows.iter().any(is_silence) {
         account.grounds.add(EvidenceWeight::Contradicts, doubt);

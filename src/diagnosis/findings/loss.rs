@@ -14,6 +14,9 @@ use crate::{
 /// So many SYNs in a row are late on no line over which connections can be made at all.
 const SYNS: usize = 8;
 
+/// So many connections that fail once the line loses nothing any more are no matter of the line.
+const SURE: usize = 2;
+
 /// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
 /// retransmission mends changes no verdict. Where it is so bad that chance can explain silence, what kept silent belongs
 /// here, and no rule is blamed for it.
@@ -44,9 +47,20 @@ pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let Some(cause) = row.cause().filter(|cause| cause.ending() == FailureMode::Silence) else {
         return false;
     };
+    if outlasts(view, row) {
+        return false;
+    }
     let asked = row.unanswered();
     let is_late = view.line.is_slow() && (cause != Cause::TcpTimeout || asked < SYNS);
     is_late || view.line.may_lose(asked)
+}
+
+/// Whether a row goes on failing when the line loses nothing any more.
+pub(super) fn outlasts(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
+    let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
+    let failed =
+        attempts.filter(|(attempt, outcome)| Some(attempt.started) > view.line.last_loss && !outcome.standing.passes());
+    view.line.is_over() && failed.count() >= SURE
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
@@ -81,6 +95,12 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             "{} of {} had to be repeated",
             line.repeated,
             count(line.questions, "query")
+        ));
+    }
+    if !slow && line.is_over() {
+        grounds = grounds.open(format!(
+            "the last {} lost nothing, so packets were lost for a while only",
+            count(line.later, "connection")
         ));
     }
     if !rows.is_empty() {

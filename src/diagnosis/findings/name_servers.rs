@@ -15,10 +15,11 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
-        view::{NameServerView, ProbedEndpoint, RunView},
+        view::{NameServerView, ProbedEndpoint, RunView, should_work},
     },
-    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
+    model::{Basis, Cause, FindingKind, Fix, Need, Stage, Suspect, Transport},
     plan::DialTarget,
+    probe::trace::Attempt,
     text::words::{count, distinct, list},
 };
 
@@ -81,6 +82,14 @@ fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
     let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, DialTarget::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
+}
+
+/// Whether connections were made beside those to name servers, and nobody answered one.
+fn is_cut_off(view: &RunView<'_>) -> bool {
+    let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
+    let attempts = view.rows.iter().filter(counts).flat_map(ProbedEndpoint::attempts);
+    let mut dialled = attempts.filter(|attempt| attempt.tcp.is_some()).peekable();
+    dialled.peek().is_some() && dialled.all(Attempt::is_silent)
 }
 
 fn is_anybody_alive(view: &RunView<'_>) -> bool {
@@ -165,6 +174,9 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
     }
     if is_one_name(view, rows) {
         grounds = grounds.open("only one name was queried, so only that name may be affected");
+    }
+    if is_cut_off(view) {
+        grounds = grounds.open("no connection to an address was answered either, so the link itself may be down");
     }
     let tests = tests(rows);
     let seen = if tests.is_empty() {

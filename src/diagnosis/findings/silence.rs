@@ -210,8 +210,8 @@ pub(super) fn alike(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds 
 fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&'static str> {
     let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
     let is_other = |row: &&ProbedEndpoint<'_>| !rows.iter().any(|own| own.index == row.index);
-    let is_dialled = |row: &ProbedEndpoint<'_>| row.attempts().iter().any(|attempt| attempt.tcp.is_some());
-    if !view.rows.iter().filter(counts).filter(is_other).any(is_dialled) {
+    let is_tried = |row: &ProbedEndpoint<'_>| row.trace.is_some() && row.tested_server().is_none();
+    if !view.rows.iter().filter(counts).filter(is_other).any(is_tried) {
         return None;
     }
     let takes_port = |attempt: &Attempt| address::takes_nat_port(attempt.address.ip());

@@ -41,22 +41,32 @@ pub struct LineQuality {
     pub slow: usize,
     /// The longest round trip.
     pub round_trip: Duration,
+    /// When the last connection began that lost something, from the start of the run on.
+    pub last_loss: Option<Duration>,
+    /// Connections that began later.
+    pub later: usize,
 }
 
 impl LineQuality {
     /// Looks over all rows, and over what the name servers said.
     pub fn of<'a>(rows: &[ProbedEndpoint<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
         let mut line = Self::default();
+        let mut whole = Vec::new();
         for row in rows {
             for (attempt, outcome) in row.attempts().iter().zip(&row.judgement.outcomes) {
                 if outcome.standing.passes()
                     && let Some(counted) = &attempt.counted
                 {
-                    line.connection(counted);
+                    if line.connection(counted) {
+                        line.last_loss = line.last_loss.max(Some(attempt.started));
+                    } else {
+                        whole.push(attempt.started);
+                    }
                 }
                 line.asked(attempt);
             }
         }
+        line.later = whole.iter().filter(|started| Some(**started) > line.last_loss).count();
         for reply in names.flat_map(|name| name.replies.iter().flatten()) {
             for exchange in reply.questions() {
                 line.question(matches!(exchange.end, DnsEnd::Answered(_)), exchange.sent);
@@ -65,7 +75,8 @@ impl LineQuality {
         line
     }
 
-    fn connection(&mut self, counted: &TcpFacts) {
+    /// Counts a connection, and says whether it lost something.
+    fn connection(&mut self, counted: &TcpFacts) -> bool {
         self.connections += 1;
         let round_trip = counted.round_trip.unwrap_or_default();
         self.round_trip = self.round_trip.max(round_trip);
@@ -73,9 +84,11 @@ impl LineQuality {
             self.slow += 1;
         } else if counted.lost() > 0 {
             self.mended += 1;
+            return true;
         } else if counted.retransmitted > 0 {
             self.stalled += 1;
         }
+        false
     }
 
     fn asked(&mut self, attempt: &Attempt) {
@@ -111,6 +124,13 @@ impl LineQuality {
             && self.mended * 100 >= self.connections * SHARE
     }
 
+    /// Whether packets were lost for a while only: so many connections that began later lost nothing that chance hardly makes
+    /// them.
+    pub fn is_over(&self) -> bool {
+        let [lossy, all] = [self.mended, self.connections].map(number);
+        lossy > 0.0 && 100.0 * (1.0 - lossy / all).powi(i32::try_from(self.later).unwrap_or(i32::MAX)) < RARE
+    }
+
     /// Whether so many packets in a row may have been lost by chance, at any one of the endpoints. That counts from the first
     /// loss on: where few connections were made, one is a lot.
     pub fn may_lose(&self, packets: usize) -> bool {
@@ -118,8 +138,7 @@ impl LineQuality {
             return false;
         }
         // At least as many connections lose something as packets are lost.
-        let [lossy, all] =
-            [self.mended, self.connections].map(|number| f64::from(u32::try_from(number).unwrap_or(u32::MAX)));
+        let [lossy, all] = [self.mended, self.connections].map(number);
         let share = lossy / all;
         100.0 * all * share.powi(i32::try_from(packets).unwrap_or(i32::MAX)) >= RARE
     }
@@ -130,8 +149,38 @@ impl LineQuality {
     }
 }
 
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Whether two causes may have one root where connections differ: the same silence, the same cut; refusals and answers
 /// only where they are the same.
 pub fn alike(one: Cause, other: Cause) -> bool {
     one == other || (one.ending() == other.ending() && matches!(one.ending(), FailureMode::Silence | FailureMode::Cut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_over_once_more_pass_whole_than_chance_would_let() {
+        for (mended, connections, later, is_over) in [
+            (0, 60, 60, false),
+            (30, 60, 0, false),
+            (30, 60, 5, false),
+            (30, 60, 8, true),
+            (6, 60, 30, false),
+            (6, 60, 50, true),
+            (60, 60, 0, false),
+        ] {
+            let line = LineQuality {
+                connections,
+                mended,
+                later,
+                ..LineQuality::default()
+            };
+            assert_eq!(line.is_over(), is_over, "{line:?}");
+        }
+    }
 }

@@ -59,6 +59,8 @@ pub(super) enum Broken {
     HalfTheFlows,
     /// A NAT has run out of ports: later flows are lost.
     PortsExhausted,
+    /// Everything is lost, for a while only.
+    ForAWhile,
     /// Full-size packets are lost.
     FullSizeLost,
     /// Packets are lost by chance.
@@ -96,6 +98,8 @@ impl Broken {
             Self::HalfTheFlows => &[Kind::Flows],
             Self::FullSizeLost => &[Kind::PacketSize],
             Self::Lossy => &[Kind::Loss],
+            // For so long its name servers reply to nothing either.
+            Self::ForAWhile => &[Kind::Loss, Kind::NoNames],
         }
     }
 
@@ -116,7 +120,12 @@ impl Broken {
     pub(super) fn is_everywhere(self) -> bool {
         matches!(
             self,
-            Self::Server | Self::HalfTheFlows | Self::PortsExhausted | Self::FullSizeLost | Self::Lossy
+            Self::Server
+                | Self::HalfTheFlows
+                | Self::PortsExhausted
+                | Self::ForAWhile
+                | Self::FullSizeLost
+                | Self::Lossy
         )
     }
 }

@@ -488,12 +488,31 @@ impl Drawn {
             way: Some(Direction::Back),
             ..When::default()
         };
+        // What passes again: a link that flaps, a NAT or a table of connections that is full for a moment, rules that are reloaded.
+        let mut moment = |on, way| {
+            let (from, lasts) = (
+                *chances.one(&[0, 50, 100, 200, 400, 1_000]),
+                *chances.one(&[400, 1_500, 2_500, 4_500, 60_000]),
+            );
+            When {
+                from_ms: Some(from),
+                until_ms: Some(from + lasts),
+                on,
+                way,
+                ..When::default()
+            }
+        };
+        let moments =
+            [(None, None), (Some(Kind::Syn), None), (None, Some(Direction::Back))].map(|(on, way)| moment(on, way));
         let (broken, when) = chances
             .one(&[
                 (Broken::HalfTheFlows, share(0.5)),
                 (Broken::HalfTheFlows, share(0.34)),
                 (Broken::PortsExhausted, beyond(60)),
                 (Broken::PortsExhausted, beyond(20)),
+                (Broken::ForAWhile, moments[0].clone()),
+                (Broken::ForAWhile, moments[1].clone()),
+                (Broken::ForAWhile, moments[2].clone()),
                 (Broken::FullSizeLost, large),
                 (Broken::Lossy, chance(0.03, None, None)),
                 (Broken::Lossy, chance(0.1, None, None)),
@@ -507,10 +526,10 @@ impl Drawn {
             ..At::tcp("*", 0)
         };
         self.network.faults.push(Fault {
-            when,
+            when: when.clone(),
             ..Fault::always(to, FaultKind::Silence)
         });
-        self.note(broken, &[], "everywhere");
+        self.note(broken, &[], &format!("everywhere, {when:?}"));
     }
 
     /// Puts a fault on these endpoints, once on each place.
