@@ -42,7 +42,7 @@
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
-# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+# The user's settings for other accounts are ignored; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {

@@ -31,7 +31,7 @@
 set -euo pipefail
 # Azure's ids are the same in any case, and come so: /resourcegroups/.
 shopt -s nocasematch
-# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+# The user's settings for other accounts are ignored; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -222,7 +222,7 @@ azure network nsg create --name "$vm" --resource-group "$group" --location "$loc
 azure network nsg rule create --nsg-name "$vm" --resource-group "$group" --name nothing-comes-in --priority 100 \
     --direction Inbound --access Deny --protocol '*' --source-address-prefixes '*' --source-port-ranges '*' \
     --destination-address-prefixes '*' --destination-port-ranges '*' --output none
-# Nobody logs in: the key is thrown away. Every release of the Azure CLI takes one of RSA.
+# No user logs in: the key is thrown away. Every version of the Azure CLI accepts an RSA key.
 [[ $dry ]] || ssh-keygen -q -t rsa -b 2048 -N '' -f "$work/key"
 azure vm create --name "$vm" --resource-group "$group" --location "$location" --image Ubuntu2404 --size "$size" \
     --storage-sku StandardSSD_LRS --subnet "$subnet" --nsg "$vm" --public-ip-address "${public:+$vm}" ${public:+--public-ip-sku Standard} \

@@ -29,7 +29,7 @@
 # accept a user delegation SAS here. The exit status is 2 for wrong flags, and 4
 # if az fails.
 set -euo pipefail
-# What the user's settings name in the place of the account given here is left out; az takes an empty value for none.
+# The user's settings for other accounts are ignored; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {
@@ -82,7 +82,7 @@ command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
 in_subscription=()
 [[ -z $subscription ]] || in_subscription=(--subscription "$subscription")
 
-# A command as somebody would type it.
+# A command as one would type it.
 shown() {
     printf 'az' && printf ' %q' "$@" ${in_subscription[@]+"${in_subscription[@]}"} && printf '\n'
 }

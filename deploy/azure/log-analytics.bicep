@@ -21,7 +21,7 @@ var tableName = 'ApimProbe_CL'
 var streamName = 'Custom-ApimProbe'
 var actions = empty(actionGroupId) ? [] : [actionGroupId]
 
-// The keys of a line, but for TimeGenerated.
+// The keys of a line, except TimeGenerated.
 var columns = [
   { name: 'Event', type: 'string' }
   { name: 'Version', type: 'string' }
@@ -130,8 +130,8 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   dependsOn: [table]
 }
 
-// What began within a quarter of an hour, by agent, kind and need: the agent wrote of rounds before, and none of them had it.
-// Without rounds before, as in an agent's first minutes and after an hour without lines, nothing is known to be new.
+// Findings that started within the last 15 minutes, by agent, kind and need: the agent logged rounds before that, and none had
+// them. Without earlier rounds, as in an agent's first minutes and after an hour without lines, nothing counts as new.
 var newFindings = '''
 let rounds = ApimProbe_CL | where Event == "round" and TimeGenerated > ago(75m);
 let found = rounds
@@ -147,7 +147,7 @@ let begun = found
   | project TimeGenerated, Computer, Kind, Need;
 '''
 
-// In the order in which one should believe them. They say what the rules of deploy/prometheus say.
+// In order of precedence. They match the rules in deploy/prometheus.
 var alerts = [
   {
     name: 'apim-probe-silent'
@@ -161,10 +161,10 @@ ApimProbe_CL
 '''
   }
   {
-    // A round in which something required was not tried does not change it: what was blocked before stays so. The last results of
-    // a silent agent are not current.
+    // A round in which something required was not tested does not change the state: what was blocked stays blocked. The last
+    // results of a silent agent are not current.
     name: 'apim-probe-required-blocked'
-    description: 'Required endpoints are blocked: the instance there cannot be activated, or loses required dependencies.'
+    description: 'Required endpoints are blocked: the instance there cannot be activated, or lacks required dependencies.'
     severity: 1
     window: 'PT6H'
     query: '''
@@ -177,7 +177,7 @@ ApimProbe_CL
   }
   {
     name: 'apim-probe-untried'
-    description: 'An agent has not got to required endpoints for 15 minutes: nothing is known about them now.'
+    description: 'An agent has not tested all required endpoints for 15 minutes: their current state is not known.'
     severity: 2
     window: 'PT30M'
     query: '''

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails if a binary holds a library that the text with everybody's licences does not name, or that has no licence there.
+# Fails if a binary holds a library that the text with all licences does not name, or that has no licence there.
 #
 #   scripts/package/licensed.sh BINARY THIRD_PARTY
 set -euo pipefail

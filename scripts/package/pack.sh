@@ -4,7 +4,7 @@
 #   scripts/package/pack.sh BINARY ARCH THIRD_PARTY FOLDER
 #
 # BINARY is packed as it is and need not run here; the man pages and completions come from $APIM_PROBE, which must, or
-# from BINARY. THIRD_PARTY is the text with everybody's licences. Needs ar (binutils), xz, dpkg-deb
+# from BINARY. THIRD_PARTY is the text with all licences. Needs ar (binutils), xz, dpkg-deb
 # (dpkg) and rpmbuild (rpm).
 #
 # The same files give the same bytes: every time in a package is SOURCE_DATE_EPOCH, by default that of the last commit.
@@ -96,7 +96,7 @@ compressed() {
     xz --threads=1 --check=crc32 "${filters[@]}"
 }
 
-# archived FOLDER PATH…: a tar file, with root as everybody's owner.
+# archived FOLDER PATH…: a tar file, with root as the owner of everything.
 archived() {
     tar --sort=name --owner=0 --group=0 --numeric-owner --format=ustar --directory "$1" --create "${@:2}"
 }

@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # What the agent depends on, but for tests and build scripts, and with the features that anything here asks for: the list that
-# `cargo auditable` writes into the binary. It has a few more than are linked; nobody is harmed by being named.
+# `cargo auditable` writes into the binary. It has a few more than are linked; listing too many does no harm.
 for arch in "$@"; do
     cargo metadata --locked --format-version 1 --filter-platform "$arch-unknown-linux-gnu" | jq --raw-output '
         (.resolve.nodes | map({key: .id, value: [.deps[] | select(any(.dep_kinds[]; .kind == null)) | .pkg]}) | from_entries) as $needs
@@ -24,12 +24,12 @@ done | sort --unique >"$work/libraries"
 [[ -s $work/libraries ]] || exit 1
 
 cat <<'END'
-apim-probe is made of the libraries below, each under its licence. The texts that they bring follow by number.
+apim-probe contains the libraries below, each under its own licence. Their licence texts follow, by number.
 
-It also holds Rust's standard library (https://www.rust-lang.org, MIT OR Apache-2.0), and parts of the GNU C
+It also contains Rust's standard library (https://www.rust-lang.org, MIT OR Apache-2.0), and parts of the GNU C
 Library (https://www.gnu.org/software/libc/) under the GNU Lesser General Public License, version 2.1 or later:
-https://www.gnu.org/licenses/old-licenses/lgpl-2.1.txt. To have another version of that in the program, build it anew on a
-machine with that version, by scripts/build-static.sh of the sources.
+https://www.gnu.org/licenses/old-licenses/lgpl-2.1.txt. To use another version of it, rebuild the program from the
+sources with scripts/build-static.sh on a machine with that version.
 
 END
 

@@ -91,7 +91,7 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// Documents that users read.
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -102,6 +102,8 @@ const DOCUMENTS: [&str; 10] = [
     "deploy",
     "RELEASING.md",
     "examples",
+    "templates",
+    "scripts",
 ];
 
 /// Where other people's words stand: what block pages say.

@@ -170,7 +170,7 @@ fn notes_are_the_part_of_the_version() {
     assert_eq!(run(script("release-notes.sh").arg("9.9.9-rc.1")), notes);
     let (well, out, err) = output(script("release-notes.sh").arg("9.9.9"));
     assert!(
-        !well && out.is_empty() && err.contains("says nothing of 9.9.9"),
+        !well && out.is_empty() && err.contains("has no section for 9.9.9"),
         "{err}"
     );
 }
