@@ -77,3 +77,29 @@ fn response(status: StatusCode, kind: &'static str, body: Full<Bytes>) -> Respon
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hyper::{Method, StatusCode};
+
+    use super::{Board, answer, metrics};
+
+    #[test]
+    fn rounds_that_no_longer_finish_are_not_healthy() {
+        for (patience, status) in [
+            (Duration::ZERO, StatusCode::SERVICE_UNAVAILABLE),
+            (Duration::from_secs(600), StatusCode::OK),
+        ] {
+            let board = Board::new(patience);
+            // More than no time at all has passed.
+            while board.read().is_stuck() != patience.is_zero() {
+                std::thread::yield_now();
+            }
+            assert_eq!(answer(&Method::GET, "/-/healthy", &board).status(), status);
+            assert_eq!(answer(&Method::GET, "/metrics", &board).status(), StatusCode::OK);
+            assert!(metrics::page(&board).contains("\napim_probe_up 0\n"), "no round yet");
+        }
+    }
+}
