@@ -19,7 +19,9 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandFailure> {
     if let Some(warning) = smaller(&before, &after) {
         tell("notice", &warning);
     }
-    let unmatched = diff::unmatched(&before, &after).len();
+    let ids = diff::unmatched(&before, &after);
+    let in_report = |report: &Report| report.endpoints.iter().filter(|e| ids.contains(e.id.as_str())).count();
+    let unmatched = in_report(&before).max(in_report(&after));
     if unmatched > 0 {
         tell(
             "notice",
