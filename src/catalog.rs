@@ -166,7 +166,7 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catal
         digest.update(&file.bytes);
         let read = text(index, file, &mut errors).and_then(|text| read(index, &text, &mut errors.problems));
         match (read, &mut merged) {
-            (Some(over), Some(base)) => overlay::lay_over(base, over, &mut errors.problems),
+            (Some(over), Some(base)) => overlay::apply(base, over, &mut errors.problems),
             (Some(over), None) => merged = Some(overlay::alone(over, &mut errors.problems)),
             (None, _) => readable = false,
         }

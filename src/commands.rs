@@ -58,7 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (arguments, variables) = match with_flags {
         Ok(made) => made,
         Err(why) => {
-            tell("error", &why);
+            print_line("error", &why);
             return ExitCode::from(ExitStatus::USAGE);
         }
     };
@@ -70,9 +70,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             } else {
                 ExitStatus::REACHABLE
             };
-            complain(error);
+            print_error(error);
             if status == ExitStatus::USAGE && !variables.is_empty() {
-                tell(
+                print_line(
                     "notice",
                     &format!("flags from the environment: {}", variables.join(", ")),
                 );
@@ -107,10 +107,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             for notice in &failure.notices {
-                tell("notice", notice);
+                print_line("notice", notice);
             }
             match failure.text {
-                FailureText::Line(line) => tell("error", &line),
+                FailureText::Line(line) => print_line("error", &line),
                 FailureText::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
             }
             ExitCode::from(failure.status)
@@ -142,7 +142,7 @@ fn typed(arguments: &[OsString]) -> String {
 }
 
 /// Says what clap says of arguments, with those made harmless: a script's author and the terminal's reader may differ.
-fn complain(mut error: clap::Error) {
+fn print_error(mut error: clap::Error) {
     let safe = |text: &String| escape(text).into_owned();
     let said: Vec<(ContextKind, ContextValue)> = error
         .context()
@@ -165,7 +165,7 @@ fn complain(mut error: clap::Error) {
         Some(why) => {
             let what = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
             let (value, flag) = (what(ContextKind::InvalidValue), what(ContextKind::InvalidArg));
-            tell("error", &format!("invalid value '{value}' for '{flag}': {why}"));
+            print_line("error", &format!("invalid value '{value}' for '{flag}': {why}"));
         }
         None => drop(error.print()),
     }
@@ -248,7 +248,7 @@ impl CommandFailure {
 }
 
 /// Says something beside the report, as one line on stderr that does nothing to a terminal.
-fn tell(kind: &str, text: &str) {
+fn print_line(kind: &str, text: &str) {
     let _ = writeln!(io::stderr(), "{kind}: {}", escape(text));
 }
 

@@ -241,7 +241,7 @@ impl Comparison {
         let counted = || self.endpoints.iter().filter(|row| row.need != Need::Documented);
         let differing = counted().filter(|row| !row.agrees()).count();
         let required = counted()
-            .filter(|row| row.need == Need::Required && row.is_amiss())
+            .filter(|row| row.need == Need::Required && row.differs_from_expected())
             .count();
         let mut reasons = Vec::new();
         if required > 0 {
@@ -295,7 +295,7 @@ impl ComparedEndpoint {
     }
 
     /// Whether a place saw what must not be.
-    pub(crate) fn is_amiss(&self) -> bool {
+    pub(crate) fn differs_from_expected(&self) -> bool {
         self.measured().any(|(_, state)| match self.expect {
             Expect::Reachable => state.verdict == Verdict::Blocked,
             Expect::Blocked => state.verdict.is_proved(),
@@ -304,7 +304,7 @@ impl ComparedEndpoint {
 }
 
 /// Whether a place says nothing: its machine had no network.
-fn is_blind(named: &NamedReport) -> bool {
+fn sees_nothing(named: &NamedReport) -> bool {
     named.report.vantage.standing == Some(Standing::NoNetwork)
 }
 
@@ -336,7 +336,7 @@ fn refuse(reports: &[NamedReport]) -> Result<(), Incomparable> {
     }
     let blind: Vec<&str> = reports
         .iter()
-        .filter(|named| is_blind(named))
+        .filter(|named| sees_nothing(named))
         .map(|named| named.name.as_str())
         .collect();
     if reports.len() - blind.len() < 2 {
@@ -364,7 +364,7 @@ fn rows(reports: &[NamedReport]) -> Vec<ComparedEndpoint> {
             if at == rows.len() {
                 rows.push(ComparedEndpoint::new(endpoint, reports.len()));
             }
-            rows[at].add(place, endpoint, is_blind(named));
+            rows[at].add(place, endpoint, sees_nothing(named));
         }
     }
     rows.sort_by_key(|row| dependencies.get(row.dependency.0.as_str()).copied());

@@ -128,7 +128,7 @@ pub(crate) fn added(
         report.vantage.notices.push(notice);
     }
     for (check, answer) in checks.iter().zip(answers) {
-        for index in alike(&report, check.index) {
+        for index in same_group(&report, check.index) {
             let endpoint = &mut report.endpoints[index];
             let says = match &answer {
                 Ok(answer) => says(endpoint, answer),
@@ -151,13 +151,13 @@ pub(crate) fn added(
 }
 
 /// The endpoints in question that are the same to the instance: several dependencies may need one host and port.
-fn alike(report: &Report, index: usize) -> Vec<usize> {
+fn same_group(report: &Report, index: usize) -> Vec<usize> {
     let one = &report.endpoints[index];
-    let is_alike = |index: &usize| {
+    let is_same_group = |index: &usize| {
         let other = &report.endpoints[*index];
         is_in_question(other) && (&other.host, other.port) == (&one.host, one.port)
     };
-    (0..report.endpoints.len()).filter(is_alike).collect()
+    (0..report.endpoints.len()).filter(is_same_group).collect()
 }
 
 /// What an answer means beside what was seen from here.

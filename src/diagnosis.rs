@@ -16,13 +16,14 @@ use crate::{
     probe::{
         Run,
         clock::Measured,
-        control::Suspicion,
+        control::ControlReason,
         flows::Showing,
         trace::{Attempt, Trace},
     },
 };
 
 pub mod attempt;
+pub mod combine;
 pub mod context;
 mod dns;
 mod documented;
@@ -43,7 +44,6 @@ mod shared;
 mod socket;
 mod stand_in;
 mod tls;
-pub mod together;
 pub mod view;
 pub mod way;
 
@@ -144,24 +144,24 @@ pub fn preview(endpoint: &Endpoint, trace: &Trace) -> Verdict {
 }
 
 /// What a finished attempt calls for.
-pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
+pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> ControlReason {
     let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     if !accepted {
-        return Suspicion::None;
+        return ControlReason::None;
     }
     match (outcome.standing, outcome.standing.cause()) {
-        (standing, _) if standing.passes() => Suspicion::Proved,
+        (standing, _) if standing.passes() => ControlReason::Proved,
         (_, Some(Cause::HelloReset | Cause::HelloClosed | Cause::HelloTimeout))
             if endpoint.protocol == Protocol::Http =>
         {
-            Suspicion::Cut
+            ControlReason::Cut
         }
-        (_, Some(Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout | Cause::TlsAlert)) => Suspicion::Cut,
+        (_, Some(Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout | Cause::TlsAlert)) => ControlReason::Cut,
         // A public certificate, although another's, shows that the network let us through.
-        (_, Some(Cause::TlsWrongName)) => Suspicion::None,
+        (_, Some(Cause::TlsWrongName)) => ControlReason::None,
         // Many services are documented on ports that they hardly offer: no run should wait for a control of those.
-        (AttemptVerdict::Unproven(_), _) if endpoint.need == Need::Documented => Suspicion::None,
+        (AttemptVerdict::Unproven(_), _) if endpoint.need == Need::Documented => ControlReason::None,
         (AttemptVerdict::Unproven(_), _)
         | (
             AttemptVerdict::Failed(_),
@@ -172,8 +172,8 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> Suspicion {
                 | Cause::HelloUnexpected
                 | Cause::TlsNotTls,
             ),
-        ) => Suspicion::Unproven,
-        _ => Suspicion::None,
+        ) => ControlReason::Unproven,
+        _ => ControlReason::None,
     }
 }
 
@@ -182,10 +182,12 @@ pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
         standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
-        AttemptVerdict::Proved | AttemptVerdict::Shaken(_) => Showing::Proved,
+        AttemptVerdict::Proved | AttemptVerdict::Degraded(_) => Showing::Proved,
         standing if standing.fell_silent() => Showing::FellSilent,
         // No packet is sent without a route, whatever the port.
-        AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::Untried(_) => Showing::Untried,
+        AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::NotTried(_) => {
+            Showing::NotTried
+        }
         AttemptVerdict::Failed(_) => Showing::Failed,
         AttemptVerdict::Unproven(_) => Showing::Nothing,
     }
@@ -234,15 +236,15 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
     let mut outcomes: Vec<Outcome> = trace.attempts.iter().map(judge).collect();
     // What is the instance's own may well be in its own network.
     if name.is_some() && !private_link && endpoint.of_instance.is_none() {
-        let proved = together::proved_at(&outcomes);
-        let blame = |outcome: Outcome| {
+        let proved = combine::proved_at(&outcomes);
+        let suspect_name = |outcome: Outcome| {
             if proved.contains(&outcome.address.ip()) {
                 outcome
             } else {
-                outcome.blame_private_address()
+                outcome.suspect_private_address()
             }
         };
-        outcomes = outcomes.into_iter().map(blame).collect();
+        outcomes = outcomes.into_iter().map(suspect_name).collect();
     }
     if trace.cut {
         let evidence = outcomes.iter().flat_map(|outcome| outcome.evidence.clone()).collect();
@@ -256,7 +258,7 @@ fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
     let (name_evidence, doubt) = name
         .as_ref()
         .map_or_else(Default::default, |name| (name.evidence.clone(), name.doubt.clone()));
-    let mut judgement = together::judge(endpoint, &trace.attempts, outcomes);
+    let mut judgement = combine::judge(endpoint, &trace.attempts, outcomes);
     if let Some(name) = trace.name.as_ref().filter(|_| judgement.verdict == Verdict::Blocked) {
         judgement
             .evidence

@@ -12,13 +12,13 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
         return ExitStatus::new(ExitStatus::FAILED, fault);
     }
     if !report.complete {
-        let untried = report
+        let not_tested = report
             .endpoints
             .iter()
             .filter(|e| e.verdict == Verdict::NotTested)
             .count();
         let reason = format!(
-            "interrupted, {untried} of {} not tested",
+            "interrupted, {not_tested} of {} not tested",
             words::count(report.endpoints.len(), "endpoint")
         );
         return ExitStatus::new(ExitStatus::INTERRUPTED, reason);
@@ -42,7 +42,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
 fn status(decision: &DecidingEndpoints<'_>) -> ExitStatus {
     match decision.overall() {
         Overall::Blocked => ExitStatus::new(ExitStatus::BLOCKED, why_blocked(decision)),
-        Overall::Incomplete => ExitStatus::new(ExitStatus::INCOMPLETE, why_incomplete(&decision.unsettled)),
+        Overall::Incomplete => ExitStatus::new(ExitStatus::INCOMPLETE, why_incomplete(&decision.undecided)),
         Overall::Reachable => ExitStatus::new(ExitStatus::REACHABLE, why_reachable(decision)),
     }
 }

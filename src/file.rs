@@ -128,11 +128,11 @@ impl PatientFile {
 impl io::Read for PatientFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let timeout = PollTimeout::try_from(WITHOUT_WRITER).unwrap_or(PollTimeout::ZERO);
-        let is_lonely = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
+        let has_no_writer = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
         loop {
             match self.file.read(buffer) {
                 // The end of a pipe that has had no writer yet.
-                Ok(0) if is_lonely => return Err(io::Error::other("it is a pipe without a writer")),
+                Ok(0) if has_no_writer => return Err(io::Error::other("it is a pipe without a writer")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollTimeout::NONE).map(drop)?,
                 read => return read,
             }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn text_comes_in_many_dresses() {
+    fn text_comes_in_several_encodings() {
         for bytes in [
             b"[1]".to_vec(),
             b"\xef\xbb\xbf[1]".to_vec(),

@@ -90,13 +90,13 @@ impl NetworkRules {
         if let Some(security) = &security {
             tags.replace(security.learned().clone());
         }
-        let is_spelled_out = Networks::spelled_out(&tags).is_some();
+        let is_listed = Networks::from_tags(&tags).is_some();
         let (networks, other) = Networks::all(&tags, routes.as_ref());
         let is_forced = match &other {
             Some(_) => routes.as_ref().map(Routes::is_forced),
             None => Some(networks.is_forced()),
         };
-        tags.learn(LOAD_BALANCER, &AddressSet::from_iter([PLATFORM]));
+        tags.add(LOAD_BALANCER, &AddressSet::from_iter([PLATFORM]));
         let otherwise = security.clone().zip(other).map(|(mut security, (networks, doubt))| {
             networks.name_in(&mut tags);
             security.resolve(&tags);
@@ -112,7 +112,7 @@ impl NetworkRules {
         inside.extend(&routes.as_ref().map(Routes::connected).unwrap_or_default());
         Self {
             notices: notices.into_iter().flatten().collect(),
-            network: own.or_else(|| is_spelled_out.then_some(networks.virtual_network)),
+            network: own.or_else(|| is_listed.then_some(networks.virtual_network)),
             security,
             otherwise,
             routes,
@@ -254,7 +254,7 @@ impl Networks {
     /// What the rules spell out, or else what the routes show; and the other case, where there is one, with the reason.
     fn all(tags: &ServiceTags, routes: Option<&Routes>) -> (Self, Option<(Self, &'static str)>) {
         let shown = routes.map(|routes| Self::around(routes.virtual_network()));
-        match (Self::spelled_out(tags), shown) {
+        match (Self::from_tags(tags), shown) {
             (Some(told), Some(shown)) if told.is_forced() != shown.is_forced() => {
                 let doubt = "but the rules and routes do not agree on whether a user or BGP route covers 0.0.0.0/0";
                 (told, Some((shown, doubt)))
@@ -268,7 +268,7 @@ impl Networks {
     }
 
     /// As the rules themselves spell them out; `None` where they leave it.
-    fn spelled_out(tags: &ServiceTags) -> Option<Self> {
+    fn from_tags(tags: &ServiceTags) -> Option<Self> {
         let of = |tag| tags.addresses(tag).map(|addresses| addresses.as_ref().clone());
         match (of(VIRTUAL_NETWORK), of(INTERNET)) {
             (None, None) => None,

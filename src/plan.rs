@@ -375,16 +375,16 @@ impl Maker<'_> {
 
     /// Why an entry of the catalog is not tested, whatever its host.
     fn untested(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Option<Untested> {
-        let because = |cause, detail: String| Some(Untested { cause, detail });
+        let untested = |cause, detail: String| Some(Untested { cause, detail });
         if self.selection.skips(&dependency.id) {
-            return because(Cause::Skipped, "skipped by --skip".into());
+            return untested(Cause::Skipped, "skipped by --skip".into());
         }
         if let Some(retired) = &spec.retired {
             let instead = retired
                 .replaced_by
                 .as_deref()
                 .map(|host| expand::fill(host, self.suffixes));
-            return because(
+            return untested(
                 Cause::Retired,
                 instead.map_or_else(
                     || "the host was retired without a replacement".into(),
@@ -393,21 +393,21 @@ impl Maker<'_> {
             );
         }
         if spec.only_when_named && !self.selection.names(&dependency.id) {
-            return because(
+            return untested(
                 Cause::Skipped,
                 format!("only probed if selected: --only {}", dependency.id),
             );
         }
         match spec.direction {
             Direction::Outbound => None,
-            Direction::Inbound => because(
+            Direction::Inbound => untested(
                 Cause::NotOutbound,
                 format!(
                     "inbound from {}: a machine in the subnet cannot test it",
                     spec.source_tag.as_deref().unwrap_or("outside")
                 ),
             ),
-            Direction::Peer => because(
+            Direction::Peer => untested(
                 Cause::NotOutbound,
                 "between the instance's machines: another machine cannot test it".into(),
             ),
@@ -444,7 +444,7 @@ impl FilledTarget {
             detail,
         };
         let untested = if expanded.missing.is_empty() {
-            expand::unfit(&expanded.host).map(needs)
+            expand::invalid_reason(&expanded.host).map(needs)
         } else {
             Some(needs(expand::advice(&expanded.missing)))
         };

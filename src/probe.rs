@@ -27,7 +27,7 @@ pub mod trace;
 pub mod way;
 
 use self::{
-    control::{Controller, Controls, Suspicion},
+    control::{ControlReason, Controller, Controls},
     flows::{Flows, Reach, Showing},
     lookup::Lookups,
     rounds::{Job, ProbeQueue},
@@ -82,7 +82,7 @@ pub struct ControlPolicy {
     /// Whether connections may be made to unmask middleboxes.
     pub connections: bool,
     /// What a finished attempt calls for.
-    pub suspect: fn(&Endpoint, &Attempt) -> Suspicion,
+    pub suspect: fn(&Endpoint, &Attempt) -> ControlReason,
     /// How many connections are made to an address that is not verified.
     pub reach: Reach,
     /// What a finished connection showed.
@@ -196,7 +196,7 @@ pub async fn run(
                     }
                 }
             }
-            _ = news.changed() => rounds.owe_all(),
+            _ = news.changed() => rounds.queue_all(),
             () = &mut overdue => break,
             () = &mut interrupted => {
                 was_interrupted = true;

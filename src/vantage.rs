@@ -63,7 +63,7 @@ pub(crate) struct Vantage {
     /// What guards this VM and the instance, as far as the management endpoint told.
     pub subnets: Subnets,
     /// Why the VM's metadata service told nothing, where it was asked.
-    pub unheard: Option<String>,
+    pub metadata_failure: Option<String>,
     /// What the reader should know before the results.
     pub notices: Vec<String>,
 }
@@ -102,7 +102,7 @@ impl Vantage {
     }
 
     /// What the user claims, and what this machine shows itself: nothing is queried.
-    pub(crate) fn unasked(claims: &Overrides) -> Self {
+    pub(crate) fn without_metadata(claims: &Overrides) -> Self {
         Self::from(claims, None)
     }
 
@@ -162,14 +162,14 @@ impl Vantage {
             imports: Vec::new(),
             instance: InstanceView::default(),
             subnets: Subnets::default(),
-            unheard,
+            metadata_failure: unheard,
             notices,
         }
     }
 
     /// What is assumed because neither the metadata service nor a document told it, and how to tell it.
     pub(crate) fn assumed(&self, cloud_is_told: bool) -> Option<String> {
-        let why = self.unheard.as_deref()?;
+        let why = self.metadata_failure.as_deref()?;
         match (cloud_is_told, &self.region) {
             (false, None) => Some(format!(
                 "{why}; assuming the public cloud and no region: pass --cloud and --region"
@@ -182,9 +182,9 @@ impl Vantage {
 
     /// Compares with the same place, looked at later: where the platform told something then and does not now, a plan made
     /// with it would lack names that are known. A document that is there and names nothing tells nothing.
-    pub(crate) fn is_told_of_no_less(&self, later: &Self) -> Result<(), String> {
+    pub(crate) fn check_complete(&self, later: &Self) -> Result<(), String> {
         if self.in_azure
-            && let Some(why) = &later.unheard
+            && let Some(why) = &later.metadata_failure
         {
             return Err(why.clone());
         }
@@ -202,7 +202,7 @@ impl Vantage {
     }
 
     /// What of the same place, looked at later, names less than it did: a sentence for each document.
-    pub(crate) fn told_less(&self, later: &Self) -> Vec<String> {
+    pub(crate) fn missing_now(&self, later: &Self) -> Vec<String> {
         let less = |known: &Imported| {
             let now = later.imported(known)?;
             let Imported { document, from, .. } = known;
@@ -325,7 +325,7 @@ mod tests {
             };
             Vantage {
                 imports: documents.iter().map(imported).collect(),
-                ..Vantage::unasked(&claims(None, None))
+                ..Vantage::without_metadata(&claims(None, None))
             }
         };
         let known = told(&[("network-status", 4), ("dependencies", 0)]);
@@ -339,19 +339,19 @@ mod tests {
             ),
         ] {
             let wrong = wrong.map(|words| format!("management.azure.com {words}"));
-            assert_eq!(known.is_told_of_no_less(&told(now)).err(), wrong, "{now:?}");
+            assert_eq!(known.check_complete(&told(now)).err(), wrong, "{now:?}");
         }
         let on_vm = Vantage {
             in_azure: true,
             ..told(&[])
         };
         let throttled = Vantage {
-            unheard: Some("the metadata service throttles this VM (HTTP 429)".into()),
+            metadata_failure: Some("the metadata service throttles this VM (HTTP 429)".into()),
             ..told(&[])
         };
-        let wrong = on_vm.is_told_of_no_less(&throttled).unwrap_err();
+        let wrong = on_vm.check_complete(&throttled).unwrap_err();
         assert!(wrong.contains("HTTP 429"), "{wrong}");
-        let less = known.told_less(&told(&[("network-status", 1), ("dependencies", 3)]));
+        let less = known.missing_now(&told(&[("network-status", 1), ("dependencies", 3)]));
         assert_eq!(
             less,
             ["network-status from management.azure.com had 4 entries before, and now has 1"]

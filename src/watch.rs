@@ -54,7 +54,7 @@ pub struct WatchedEndpoint {
     /// How much it counts.
     pub need: Need,
     /// Whether it is not as it should be.
-    pub is_unwell: bool,
+    pub is_unhealthy: bool,
     /// Its outcome.
     pub timeline: Timeline,
     /// The depth of the latest round that saw it as it is.
@@ -76,7 +76,7 @@ impl Watch {
             id: endpoint.id.clone(),
             label: label(endpoint),
             need: endpoint.need,
-            is_unwell: is_unwell(endpoint),
+            is_unhealthy: is_unhealthy(endpoint),
             timeline: Timeline::begin(EndpointState::of(endpoint), at),
             seen_in: Depth::Full,
         };
@@ -119,11 +119,11 @@ impl Watch {
         let mut changes = Vec::new();
         for (row, endpoint) in self.rows.iter_mut().zip(&report.endpoints) {
             let (known, seen) = (row.timeline.state(), EndpointState::of(endpoint));
-            if row.seen_in == Depth::Full && depth == Depth::Light && is_out_of_sight(known, seen) {
+            if row.seen_in == Depth::Full && depth == Depth::Light && is_unseen_in_light_mode(known, seen) {
                 continue;
             }
             row.seen_in = depth;
-            row.is_unwell = is_unwell(endpoint);
+            row.is_unhealthy = is_unhealthy(endpoint);
             if known == seen {
                 continue;
             }
@@ -181,7 +181,7 @@ impl Watch {
 }
 
 /// Whether an endpoint is not as it should be, or not known to be; what could not be tested is no news.
-fn is_unwell(endpoint: &Endpoint) -> bool {
+fn is_unhealthy(endpoint: &Endpoint) -> bool {
     endpoint.need != Need::Documented
         && !matches!(
             view::status(endpoint),
@@ -190,7 +190,7 @@ fn is_unwell(endpoint: &Endpoint) -> bool {
 }
 
 /// Whether a light round may see the second where a full one sees the first.
-fn is_out_of_sight(full: EndpointState, light: EndpointState) -> bool {
+fn is_unseen_in_light_mode(full: EndpointState, light: EndpointState) -> bool {
     let unknown = |state: EndpointState| {
         matches!(
             (state.verdict, state.cause),

@@ -175,11 +175,11 @@ pub fn is_regional(tag: &str) -> bool {
 /// it be enough, or where the region is not known: the whole tag allows more than needed, but never less.
 pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
     let region = region.filter(|_| is_regional(tag))?;
-    Some(format!("{tag}.{}", spelling(region)?))
+    Some(format!("{tag}.{}", tag_suffix(region)?))
 }
 
 /// `WestEurope` for `westeurope`; `None` where a word of it is not known.
-fn spelling(region: &str) -> Option<String> {
+fn tag_suffix(region: &str) -> Option<String> {
     let mut spelled = String::new();
     let mut rest = region;
     while !rest.is_empty() {
@@ -205,7 +205,7 @@ fn spelling(region: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{regional, spelling, unknown};
+    use super::{regional, tag_suffix, unknown};
     use crate::catalog::Catalog;
 
     #[test]
@@ -228,10 +228,10 @@ mod tests {
             "ChinaNorth3",
             "WestUS3",
         ] {
-            assert_eq!(spelling(&spelled.to_ascii_lowercase()).as_deref(), Some(spelled));
+            assert_eq!(tag_suffix(&spelled.to_ascii_lowercase()).as_deref(), Some(spelled));
         }
         for unknown in ["", "atlantis", "westatlantis", "westeurop"] {
-            assert_eq!(spelling(unknown), None, "{unknown}");
+            assert_eq!(tag_suffix(unknown), None, "{unknown}");
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
     fn every_region_of_the_catalog_has_a_spelling() {
         let gateways = Catalog::builtin().sql_gateways.unwrap();
         for region in gateways.regions.keys() {
-            assert!(spelling(region).is_some(), "{region}");
+            assert!(tag_suffix(region).is_some(), "{region}");
         }
     }
 }

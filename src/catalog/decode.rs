@@ -28,7 +28,7 @@ pub(super) trait Decode: Sized {
 /// A record that can be laid over another of its kind.
 pub(super) trait Overlay {
     /// Takes over every key that the other one names.
-    fn lay_over(&mut self, other: Self);
+    fn overlay(&mut self, other: Self);
 }
 
 /// A mapping with keys of the user's own choice, in file order.
@@ -104,7 +104,7 @@ macro_rules! record {
         }
 
         impl $crate::catalog::decode::Overlay for $name {
-            fn lay_over(&mut self, other: Self) {
+            fn overlay(&mut self, other: Self) {
                 $(if other.$field.is_some() { self.$field = other.$field; })*
                 self.broken |= other.broken;
             }

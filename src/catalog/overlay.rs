@@ -15,11 +15,11 @@ pub(super) fn alone(over: raw::Catalog, problems: &mut Vec<Problem>) -> raw::Cat
         broken: over.broken,
         ..raw::Catalog::default()
     };
-    lay_over(&mut base, over, problems);
+    apply(&mut base, over, problems);
     base
 }
 
-pub(super) fn lay_over(base: &mut raw::Catalog, over: raw::Catalog, problems: &mut Vec<Problem>) {
+pub(super) fn apply(base: &mut raw::Catalog, over: raw::Catalog, problems: &mut Vec<Problem>) {
     if over.source.is_some() {
         base.source = over.source;
     }
@@ -93,7 +93,7 @@ fn add(base: &mut Vec<raw::Dependency>, over: Vec<raw::Dependency>, problems: &m
         }
         match known.get(&id.value).and_then(|index| base.get_mut(*index)) {
             Some(earlier) if entry.endpoints.is_some() => *earlier = entry,
-            Some(earlier) => earlier.lay_over(entry),
+            Some(earlier) => earlier.overlay(entry),
             None => base.push(entry),
         }
     }

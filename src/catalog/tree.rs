@@ -71,7 +71,7 @@ pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
         with_snippet: false,
     };
     match serde_yaml::from_str_with_options(text, options) {
-        Ok(parsed) => Some(settle(parsed, file, problems)),
+        Ok(parsed) => Some(convert(parsed, file, problems)),
         Err(error) => {
             problems.push(syntax(file, text, &error));
             None
@@ -80,19 +80,19 @@ pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
 }
 
 /// Puts the file into every place, and reports keys that are no text or stand twice.
-fn settle(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> YamlNode {
+fn convert(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> YamlNode {
     let at = parsed.at.of_file(file);
     let value = match parsed.value {
         ParsedValue::Scalar(value) => value,
         ParsedValue::List(items) => {
-            NodeValue::List(items.into_iter().map(|item| settle(item, file, problems)).collect())
+            NodeValue::List(items.into_iter().map(|item| convert(item, file, problems)).collect())
         }
         ParsedValue::Map(entries) => {
             let mut seen = HashMap::new();
             let mut map = Vec::with_capacity(entries.len());
             for (key, value) in entries {
-                let key = settle(key, file, problems);
-                let value = settle(value, file, problems);
+                let key = convert(key, file, problems);
+                let value = convert(value, file, problems);
                 let NodeValue::Text(name) = key.value else {
                     let found = key.value.kind();
                     problems.push(Problem::new(

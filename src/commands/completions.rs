@@ -16,7 +16,7 @@ pub(super) fn completions(arguments: &CompletionsArgs) -> Result<u8, CommandFail
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
     let script = String::from_utf8_lossy(&script);
     print(&match arguments.shell {
-        Shell::Bash => with_one_spelling(&script),
+        Shell::Bash => with_canonical_names(&script),
         Shell::Fish => with_positionals(&script, &Cli::command()),
         _ => script.into_owned(),
     })?;
@@ -51,6 +51,6 @@ fn with_positionals(script: &str, program: &Command) -> String {
 
 /// In the script for bash `clap_complete` 4.6 spells a name with a dash in two ways, so that nothing is completed behind
 /// a command (<https://github.com/clap-rs/clap/issues/6421>).
-fn with_one_spelling(script: &str) -> String {
+fn with_canonical_names(script: &str) -> String {
     script.replace("apim__subcmd__probe", "apim__probe")
 }

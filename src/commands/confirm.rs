@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{CommandFailure, planning, stop::Stop, tell};
+use super::{CommandFailure, planning, print_line, stop::Stop};
 use crate::{
     cli::{PlanArgs, ProbeArgs},
     confirm::{self, Check},
@@ -12,7 +12,7 @@ use crate::{
     text::words,
     vantage::{
         Vantage,
-        management::{self, Checked, Errand, ResourceId},
+        management::{self, Checked, ManagementRequest, ResourceId},
         until::Cutoff,
     },
 };
@@ -43,7 +43,7 @@ impl Confirmation {
         vantage: &Vantage,
         stop: &Stop,
         end: Instant,
-        aloud: bool,
+        announce: bool,
     ) -> Report {
         let management = vantage.cloud.management_host();
         let line = |body: &serde_json::Value| confirm::line(management, self.service.as_str(), body);
@@ -52,9 +52,9 @@ impl Confirmation {
         if checks.is_empty() {
             return report;
         }
-        if aloud {
+        if announce {
             let about = words::count(checks.len().min(confirm::MOST), "endpoint");
-            tell(
+            print_line(
                 "notice",
                 &format!("asking the instance itself to test {about}, one by one"),
             );
@@ -84,7 +84,7 @@ impl Confirmation {
 
     fn ask(&self, checks: &[Check], vantage: &Vantage, until: &Cutoff) -> Result<Checked, CommandFailure> {
         let (roots, _) = planning::management_roots(self.management_ca_file.as_deref())?;
-        let errand = Errand {
+        let errand = ManagementRequest {
             service: &self.service,
             identity: self.identity.as_deref(),
             roots: &roots,

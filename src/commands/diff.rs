@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use super::{CommandFailure, print, tell, terminal};
+use super::{CommandFailure, print, print_line, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
     diff::{self, Diff, read, text},
@@ -17,13 +17,13 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandFailure> {
     let (before, after) = (read(&arguments.before)?, read(&arguments.after)?);
     let diff = Diff::between(&before, &after).map_err(CommandFailure::usage)?;
     if let Some(warning) = smaller(&before, &after) {
-        tell("notice", &warning);
+        print_line("notice", &warning);
     }
     let ids = diff::unmatched(&before, &after);
     let in_report = |report: &Report| report.endpoints.iter().filter(|e| ids.contains(e.id.as_str())).count();
     let unmatched = in_report(&before).max(in_report(&after));
     if unmatched > 0 {
-        tell(
+        print_line(
             "notice",
             &format!(
                 "a report was made with --redact: {} of your own cannot be found in both reports and {} not compared; use the \
@@ -33,7 +33,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandFailure> {
             ),
         );
     } else if before.redacted || after.redacted {
-        tell(
+        print_line(
             "notice",
             "a report was made with --redact: one of your hosts may have a different stand-in in the other report, and changes of \
              addresses and of untrusted issuers are not shown; use the original reports",

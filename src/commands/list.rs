@@ -5,7 +5,7 @@ use std::io;
 use super::{
     CommandFailure,
     planning::{self, Planned},
-    print, tell, terminal,
+    print, print_line, terminal,
 };
 use crate::{
     azure::PLATFORM_DNS,
@@ -37,7 +37,7 @@ pub(super) fn list(arguments: &ListArgs) -> Result<u8, CommandFailure> {
         source: planned.vantage.source,
     };
     for notice in &planned.vantage.notices {
-        tell("notice", notice);
+        print_line("notice", notice);
     }
     let controls = controls(arguments.no_control, &planned);
     let document = PlanDocument::new(&planned.plan, vantage, controls, predictions(&planned));

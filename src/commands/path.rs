@@ -5,10 +5,10 @@ use std::{convert::Infallible, future::pending, net::IpAddr};
 use jiff::Timestamp;
 
 use super::{
-    CommandFailure, print_within,
+    CommandFailure, print_line, print_within,
     session::{Session, Unopened},
     stop::Stop,
-    tell, terminal,
+    terminal,
 };
 use crate::{
     cli::{PathArgs, ProbeArgs},
@@ -52,7 +52,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     if !quiet {
         session.print_notices();
         if let Some(other) = others(session.plan(), target, &endpoint) {
-            tell("notice", &other);
+            print_line("notice", &other);
         }
     }
     session.narrow(endpoint.clone());
@@ -61,7 +61,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     session.follow(&mut run);
     let report = session.report(&run, started_at);
     let status = status(&report);
-    let options = terminal::options(&status, *color, Detail::Unwell, None);
+    let options = terminal::options(&status, *color, Detail::NotOk, None);
     let text = hops::render(&endpoint, &report, &run, &options);
     let patience = stop.patience(probe.deadline);
     let told = stop.apart(None, move || print_within(&text, patience.stdout));

@@ -23,7 +23,7 @@ use crate::{
     plan::{Plan, PlanScope, Selection, Values},
     vantage::{
         Overrides, Vantage, descriptors, hosts,
-        management::{self, Errand, Fetched, ResourceId},
+        management::{self, Fetched, ManagementRequest, ResourceId},
         until::Cutoff,
     },
 };
@@ -95,7 +95,7 @@ pub(super) fn plan(
     let service = arguments.service.as_ref();
     let trusted = trusted.filter(|_| service.is_some());
     let fetched = service.map_or_else(Fetched::default, |service| {
-        let errand = Errand {
+        let errand = ManagementRequest {
             service,
             identity: arguments.identity.as_deref(),
             roots: &roots,

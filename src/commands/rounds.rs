@@ -80,7 +80,7 @@ impl Rounds {
     }
 
     /// Probes everything once, and takes in what changed.
-    pub(super) fn conduct(&mut self, session: &Session<'_>, depth: Depth) -> Round {
+    pub(super) fn run_round(&mut self, session: &Session<'_>, depth: Depth) -> Round {
         let (began, started_at) = (Instant::now(), Timestamp::now());
         let reach = self.reach(depth);
         let is_quiet = reach.only_on_change;

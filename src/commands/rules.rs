@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{CommandFailure, planning, print, tell, terminal};
+use super::{CommandFailure, planning, print, print_line, terminal};
 use crate::{
     azure::PLATFORM,
     cli::RulesArgs,
@@ -34,7 +34,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
         &Cutoff::after(planning::FETCH_TIMEOUT),
     )?;
     for notice in &planned.said {
-        tell("notice", notice);
+        print_line("notice", notice);
     }
     let network = planned.network;
     let requirements = report.as_ref().map_or_else(
@@ -65,11 +65,11 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
     let choice = only.as_ref().map_or(RuleFilter::All, RuleFilter::For);
     let rules = set.rules(arguments.kind, choice).map_err(CommandFailure::usage)?;
     if let Some(notice) = planned.vantage.region.as_deref().and_then(planning::unknown_region) {
-        tell("notice", &notice);
+        print_line("notice", &notice);
     }
     if let Some(region) = set.unknown_region().filter(|_| arguments.kind != RuleFamily::Routes) {
         let notice = format!("no service tags are known for region {region}: the rules use the global tags");
-        tell("notice", &notice);
+        print_line("notice", &notice);
     }
     let any_own = planned
         .vantage
@@ -77,14 +77,14 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
         .iter()
         .any(|server| server.ip() != PLATFORM);
     if basis.own_servers && any_own && arguments.kind != RuleFamily::Routes {
-        tell("notice", OWN_SERVERS);
+        print_line("notice", OWN_SERVERS);
     }
     for notice in notices(&rules, subnet.is_none(), network.as_ref()) {
-        tell("notice", &notice);
+        print_line("notice", &notice);
     }
     if arguments.syntax == Syntax::Json && !rules.is_empty() {
         for remark in rules.remarks() {
-            tell("notice", &remark);
+            print_line("notice", &remark);
         }
     }
     let style = Style {

@@ -8,10 +8,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    CommandFailure, print_with,
+    CommandFailure, print_line, print_with,
     session::{Session, Unopened, unplanned},
     stop::{Patience, Stop},
-    tell, terminal,
+    terminal,
 };
 use crate::{
     cli::{ReportArgs, RunArgs},
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
             if !report.quiet {
                 session.print_notices();
             }
-            conduct(&session, started_at, !report.quiet)
+            run_probes(&session, started_at, !report.quiet)
         }
         Err(Unopened::Interrupted) => unplanned(&stop, &plan, probe.redact, started_at),
         Err(Unopened::Failed(failure)) => return Err(failure),
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
 }
 
 /// Probes and judges.
-fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) -> Report {
+fn run_probes(session: &Session<'_>, started_at: Timestamp, show_progress: bool) -> Report {
     let endpoints = &session.plan().endpoints;
     let testable = session.plan().testable().count();
     let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
@@ -73,10 +73,10 @@ fn conduct(session: &Session<'_>, started_at: Timestamp, show_progress: bool) ->
         session.began(),
         progress.tick(),
         |event| match event {
-            ProbeEvent::Started(index) => progress.started(&session.told_id(&endpoints[index].id)),
+            ProbeEvent::Started(index) => progress.started(&session.shown_id(&endpoints[index].id)),
             ProbeEvent::Finished(index, trace) => {
                 let endpoint = &endpoints[index];
-                progress.finished(&session.told_id(&endpoint.id), || diagnosis::preview(endpoint, trace));
+                progress.finished(&session.shown_id(&endpoint.id), || diagnosis::preview(endpoint, trace));
             }
         },
     );
@@ -121,7 +121,7 @@ fn show(
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
-        tell("error", &fault);
+        print_line("error", &fault);
     }
     // A monitoring system reads the status of its plugins in its own way.
     Ok(match sinks.stdout {

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 mod reload;
 mod supervisor;
 
-use self::reload::{Broken, Reload, Woken};
+use self::reload::{Broken, Reload, WakeReason};
 use super::{
     CommandFailure,
     rounds::{HOUR, Rounds, next_start},
@@ -41,11 +41,11 @@ const MOST_CONNECTIONS: usize = 64;
 /// This share of all descriptors may be those of connections to the server.
 const SHARE: usize = 4;
 /// How long the end waits for the log: SIGTERM ends everything within a second.
-const FAREWELL: Duration = Duration::from_millis(400);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the reader of stderr.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// By how much the clock may drift within a round and the pause before it.
-const STRAY: SignedDuration = SignedDuration::from_secs(2);
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Serves until a signal comes.
 pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
@@ -119,7 +119,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     let mut reload = Reload::new(&stop, &arguments, board.clone(), door);
     if arguments.plan.service.is_some() && !session.knows_instance() {
         board.reloaded(Part::Platform, false);
-        reload.settle(Err(Part::Platform));
+        reload.next_retry(Err(Part::Platform));
     }
     let mut service = Service {
         reload,
@@ -131,9 +131,9 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         full_at: None,
         clock: Moment::now(),
     };
-    service.conduct();
+    service.run_loop();
     supervisor::is_stopping();
-    if let Some(lost) = service.board.log().and_then(|log| log.finish(FAREWELL)) {
+    if let Some(lost) = service.board.log().and_then(|log| log.finish(SHUTDOWN_GRACE)) {
         say(Weight::Warning, &lost);
     }
     say(Weight::Notice, "ended by a signal");
@@ -193,12 +193,12 @@ struct Service<'a> {
 
 impl Service<'_> {
     /// Goes on until a signal comes.
-    fn conduct(&mut self) {
+    fn run_loop(&mut self) {
         let interval = self.arguments.service.interval;
         loop {
             let started = Instant::now();
             let last = std::mem::replace(&mut self.clock, Moment::now());
-            if let Some(leap) = leap(self.clock.strayed_since(last)) {
+            if let Some(leap) = leap(self.clock.clock_drift_since(last)) {
                 self.board.fault(Fault::Clock, &leap);
             }
             if let Some(log) = self.board.log() {
@@ -217,10 +217,10 @@ impl Service<'_> {
             let next = next_start(started, interval);
             loop {
                 match self.reload.wait_until(next) {
-                    Woken::Interrupted => return,
-                    Woken::InTime => break,
+                    WakeReason::Interrupted => return,
+                    WakeReason::InTime => break,
                     // What is probed now is news.
-                    Woken::Read(read) => {
+                    WakeReason::Read(read) => {
                         if self.adopt(*read) {
                             break;
                         }
@@ -243,7 +243,7 @@ impl Service<'_> {
         supervisor::is_ready("the reload is finished");
         let next = self
             .reload
-            .settle(adopted.as_ref().map(drop).map_err(|broken| broken.part));
+            .next_retry(adopted.as_ref().map(drop).map_err(|broken| broken.part));
         match &adopted {
             Ok(less) => {
                 self.board.reloaded(Part::Files, true);
@@ -312,7 +312,7 @@ impl Service<'_> {
         if depth == Depth::Full {
             self.full_at = Some(began);
         }
-        let round = self.rounds.conduct(&self.session, depth);
+        let round = self.rounds.run_round(&self.session, depth);
         if !round.is_whole {
             return None;
         }
@@ -352,7 +352,7 @@ fn in_words(change: &Change) -> String {
 fn leap(strayed: SignedDuration) -> Option<String> {
     let seconds = strayed.abs().as_secs_f64();
     let times = "times of earlier changes are not comparable";
-    (strayed.abs() > STRAY).then(|| {
+    (strayed.abs() > CLOCK_TOLERANCE).then(|| {
         if strayed.is_positive() {
             format!("this machine's clock jumped {seconds:.0} s ahead: unless the machine was paused, {times}")
         } else {

@@ -20,8 +20,9 @@ use super::{
     CommandFailure,
     confirm::Confirmation,
     planning::{self, Planned},
+    print_line,
     stop::{Stop, Stopped},
-    tell, terminal,
+    terminal,
 };
 use crate::{
     assemble::{RunCourse, assemble},
@@ -190,14 +191,14 @@ impl<'a> Session<'a> {
             elsewhere,
         } = prepared;
         // First, as it names who told less: a metadata service that gives no token leaves the other silent as well.
-        self.vantage.is_told_of_no_less(&planned.vantage)?;
+        self.vantage.check_complete(&planned.vantage)?;
         if is_asked && planned.vantage.imports.is_empty() {
             return Err("the management endpoint provided nothing about the instance".into());
         }
         if self.network.is_some() && planned.network.is_none() {
             return Err("the network's own rules are no longer provided".into());
         }
-        let less = self.vantage.told_less(&planned.vantage);
+        let less = self.vantage.missing_now(&planned.vantage);
         self.catalog = planned.catalog;
         self.vantage = planned.vantage;
         self.plan = Arc::new(planned.plan);
@@ -248,7 +249,7 @@ impl<'a> Session<'a> {
     /// Says it on stderr.
     pub(super) fn print_notices(&self) {
         for notice in self.notices() {
-            tell("notice", &notice);
+            print_line("notice", &notice);
         }
     }
 
@@ -258,7 +259,7 @@ impl<'a> Session<'a> {
     }
 
     /// The id of an endpoint as it may be shown.
-    pub(super) fn told_id<'t>(&self, id: &'t str) -> Cow<'t, str> {
+    pub(super) fn shown_id<'t>(&self, id: &'t str) -> Cow<'t, str> {
         match &self.redactor {
             Some(redactor) => redactor.id(id).into(),
             None => id.into(),
@@ -304,11 +305,17 @@ impl<'a> Session<'a> {
         depth: Depth,
         reach: Reach,
         began: Instant,
-        beside: impl Future<Output = Infallible>,
+        background: impl Future<Output = Infallible>,
         on_event: impl FnMut(ProbeEvent<'_>),
     ) -> Run {
         let limits = self.limits_from(began);
-        self.conduct(self.plan.clone(), limits, self.policy(depth, reach), beside, on_event)
+        self.run_until_stopped(
+            self.plan.clone(),
+            limits,
+            self.policy(depth, reach),
+            background,
+            on_event,
+        )
     }
 
     /// The limits of what begins now, in what is left of the time since `began`. The report takes time as well.
@@ -337,7 +344,7 @@ impl<'a> Session<'a> {
             connections: false,
             ..self.policy(depth, Reach::default())
         };
-        let second = self.conduct(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
+        let second = self.run_until_stopped(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
         run.followed_by(second, indices)
     }
 
@@ -375,7 +382,7 @@ impl<'a> Session<'a> {
     /// Judges what was seen.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let diagnosis = self.diagnosis(run, started_at);
-        self.told(RunCourse::of(run, started_at), &run.traces, diagnosis)
+        self.report_of(RunCourse::of(run, started_at), &run.traces, diagnosis)
     }
 
     /// The same, once the way to what is blocked has been looked at, where that is allowed and there is time for it and for
@@ -393,21 +400,21 @@ impl<'a> Session<'a> {
             .deadline
             .saturating_sub(begun.elapsed());
         if calls.is_empty() || left < LEAST_TIME {
-            return self.told_at_last(run, diagnosis, started_at);
+            return self.final_report(run, diagnosis, started_at);
         }
         let begun = Instant::now();
         run.ways = self.look_at_ways(&calls, left);
         run.interrupted |= self.stop.is_interrupted();
         run.duration += begun.elapsed();
         let diagnosis = self.diagnosis(&run, started_at);
-        self.told_at_last(run, diagnosis, started_at)
+        self.final_report(run, diagnosis, started_at)
     }
 
     /// What small TTLs show of the way to some addresses, in so much time.
     fn look_at_ways(&self, calls: &[Call], deadline: Duration) -> Ways {
         if !icmp::names_senders() {
             return Ways {
-                untold: true,
+                hops_unknown: true,
                 ..Ways::default()
             };
         }
@@ -426,7 +433,7 @@ impl<'a> Session<'a> {
         );
         Ways {
             seen: self.stop.block_on(look),
-            untold: false,
+            hops_unknown: false,
         }
     }
 
@@ -460,14 +467,14 @@ impl<'a> Session<'a> {
     }
 
     /// The report of a run that is not followed by another.
-    fn told_at_last(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
+    fn final_report(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
         let course = RunCourse::of(&run, started_at);
         let Run { traces, names, .. } = run;
         drop(names);
-        self.told(course, traces, diagnosis)
+        self.report_of(course, traces, diagnosis)
     }
 
-    fn told(
+    fn report_of(
         &self,
         course: RunCourse,
         traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
@@ -512,7 +519,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn conduct(
+    fn run_until_stopped(
         &self,
         plan: Arc<Plan>,
         limits: Limits,
@@ -601,7 +608,7 @@ pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> Comm
 /// The report of a run that a signal ended before there was a plan: it names the place, as far as flags do, and nothing
 /// else. `is_redacted` keeps back what is the user's, as in any other.
 pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started_at: Timestamp) -> Report {
-    let vantage = Vantage::unasked(&planning::claims(plan));
+    let vantage = Vantage::without_metadata(&planning::claims(plan));
     let empty = Plan {
         cloud: vantage.cloud,
         endpoints: Vec::new(),

@@ -102,7 +102,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
         rounds: Rounds::new(baseline),
         last: None,
     };
-    let ending = watcher.conduct()?;
+    let ending = watcher.run_loop()?;
     watcher.close(ending, sinks)
 }
 
@@ -136,7 +136,7 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    fn conduct(&mut self) -> Result<WatchEnd, CommandFailure> {
+    fn run_loop(&mut self) -> Result<WatchEnd, CommandFailure> {
         let began = Instant::now();
         let mut started = began;
         let mut depth = Depth::Full;
@@ -172,7 +172,7 @@ impl Watcher<'_> {
 
     /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
     fn round(&mut self, depth: Depth) -> Result<Option<WatchEnd>, CommandFailure> {
-        let round = self.rounds.conduct(&self.session, depth);
+        let round = self.rounds.run_round(&self.session, depth);
         if !round.is_whole {
             self.last.get_or_insert(round.report);
             return Ok(Some(WatchEnd::Interrupted));

@@ -186,7 +186,7 @@ impl PatternGroup<'_> {
         let suspects: Vec<Suspect> = match (pattern.kind, pattern.what) {
             (_, FailedLayer::Open) => vec![Suspect::Nsg, Suspect::Udr, Suspect::FirewallNetworkRule],
             // The subnet's own rules are those of the other VM too.
-            (DifferenceKind::OnlyHere, FailedLayer::Connection) if self.is_beside_a_working_one() => {
+            (DifferenceKind::OnlyHere, FailedLayer::Connection) if self.is_next_to_a_working_one() => {
                 vec![Suspect::VmNicNsg, Suspect::LocalHost]
             }
             (DifferenceKind::OnlyHere, FailedLayer::Connection) => of(Suspect::is_local)
@@ -196,11 +196,11 @@ impl PatternGroup<'_> {
             (DifferenceKind::OnlyHere, FailedLayer::Name) => of(|_| true).chain([Suspect::DnsServer]).collect(),
             (DifferenceKind::OnlyHere, _) => [Suspect::Udr].into_iter().chain(of(|_| true)).collect(),
             // A machine outside Azure passes none of its network: what it shares with one VM is the service.
-            (DifferenceKind::Everywhere, _) if self.is_one_beside_the_outside() => {
+            (DifferenceKind::Everywhere, _) if self.is_one_next_to_the_outside() => {
                 self.service().into_iter().chain(of(|_| true)).collect()
             }
             (DifferenceKind::AllButHere, FailedLayer::Connection | FailedLayer::Conversation)
-                if self.is_one_beside_the_outside() =>
+                if self.is_one_next_to_the_outside() =>
             {
                 self.own()
                     .iter()
@@ -303,7 +303,7 @@ impl PatternGroup<'_> {
     }
 
     /// Whether one place in Azure fails, and others outside.
-    fn is_one_beside_the_outside(&self) -> bool {
+    fn is_one_next_to_the_outside(&self) -> bool {
         let outside = self.outside().len();
         outside > 0 && self.pattern.failing.len() == outside + 1
     }
@@ -321,7 +321,7 @@ impl PatternGroup<'_> {
     }
 
     /// Whether a machine in the same subnet as the failing one gets through.
-    fn is_beside_a_working_one(&self) -> bool {
+    fn is_next_to_a_working_one(&self) -> bool {
         let Some(here) = self.pattern.failing.first() else {
             return false;
         };
@@ -404,7 +404,7 @@ impl PatternGroup<'_> {
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
                     parts.push("these reports are from one machine, so time may explain the difference".into());
                 }
-                if self.is_beside_a_working_one() && pattern.what == FailedLayer::Connection {
+                if self.is_next_to_a_working_one() && pattern.what == FailedLayer::Connection {
                     parts.push(format!(
                         "if {} is the same subnet, its NSG and route table allow this traffic: check {look}",
                         subnet(&self.reports[pattern.failing[0]].report).unwrap_or_default()
@@ -431,7 +431,7 @@ impl PatternGroup<'_> {
                 ));
                 parts.push(if self.is_outside_alone() {
                     self.another_network(&look)
-                } else if self.is_one_beside_the_outside() {
+                } else if self.is_one_next_to_the_outside() {
                     format!(
                         "the service answers{}; {} is outside Azure's network, so for the other place look at what lies \
                          between it and the service: {look}",
@@ -518,7 +518,7 @@ impl PatternGroup<'_> {
         let service = self
             .service()
             .map_or("", |_| "the service itself may be down; otherwise ");
-        let rest = if self.is_one_beside_the_outside() {
+        let rest = if self.is_one_next_to_the_outside() {
             "each network may block it on its own"
         } else {
             "check what the Azure VMs share"

@@ -115,7 +115,7 @@ fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
     ComparedRowView {
         target: EscapedText(show::target(row)),
         need: row.need.as_str(),
-        is_amiss: show::is_unwell(row),
+        is_amiss: show::is_unhealthy(row),
         cells: row.seen.iter().map(cell).collect(),
     }
 }
@@ -125,6 +125,6 @@ fn class(tone: PlaceTone) -> &'static str {
         PlaceTone::Good => "good",
         PlaceTone::Doubtful => "doubtful",
         PlaceTone::Bad => "bad",
-        PlaceTone::Quiet => "quiet",
+        PlaceTone::Neutral => "quiet",
     }
 }

@@ -49,7 +49,11 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
 }
 
 fn matrix(comparison: &Comparison) -> String {
-    let rows: Vec<&ComparedEndpoint> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+    let rows: Vec<&ComparedEndpoint> = comparison
+        .endpoints
+        .iter()
+        .filter(|row| show::is_unhealthy(row))
+        .collect();
     if rows.is_empty() {
         return String::new();
     }

@@ -1,6 +1,6 @@
 //! What makes reports hard to compare.
 
-use super::{ComparedEndpoint, NamedReport, conclusion::is_one_machine, is_blind};
+use super::{ComparedEndpoint, NamedReport, conclusion::is_one_machine, sees_nothing};
 use crate::{
     elsewhere::APART,
     model::{Report, Standing, Verdict},
@@ -22,7 +22,7 @@ pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec
             .collect();
         (!names.is_empty()).then(|| list(&names, NAMED))
     };
-    if let Some(names) = of(&is_blind) {
+    if let Some(names) = of(&sees_nothing) {
         notices.push(format!(
             "{names}: made on a machine without a route to anything, so none of its results count"
         ));

@@ -17,13 +17,13 @@ pub(super) enum PlaceTone {
     /// Something is blocked.
     Bad,
     /// Nothing is said.
-    Quiet,
+    Neutral,
 }
 
 /// The comparison in one word and one sentence.
 pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, String) {
     let counted = || comparison.endpoints.iter().filter(|row| row.need != Need::Documented);
-    let (tone, word) = if counted().any(|row| row.need == Need::Required && row.is_amiss()) {
+    let (tone, word) = if counted().any(|row| row.need == Need::Required && row.differs_from_expected()) {
         (PlaceTone::Bad, "BLOCKED")
     } else if counted().any(|row| !row.agrees()) {
         (PlaceTone::Doubtful, "DIFFERENT")
@@ -82,7 +82,7 @@ pub(super) fn place(place: &Place) -> String {
 /// What a place measured, in one word.
 pub(super) fn cell(state: Option<EndpointState>) -> (PlaceTone, &'static str) {
     let Some(state) = state else {
-        return (PlaceTone::Quiet, "-");
+        return (PlaceTone::Neutral, "-");
     };
     let cause = state.cause.map(Cause::as_str);
     match state.verdict {
@@ -90,7 +90,7 @@ pub(super) fn cell(state: Option<EndpointState>) -> (PlaceTone, &'static str) {
         Verdict::Degraded => (PlaceTone::Doubtful, "degraded"),
         Verdict::Blocked => (PlaceTone::Bad, cause.unwrap_or("blocked")),
         Verdict::Unproven => (PlaceTone::Doubtful, "unproven"),
-        Verdict::NotTested => (PlaceTone::Quiet, "not tested"),
+        Verdict::NotTested => (PlaceTone::Neutral, "not tested"),
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn target(row: &ComparedEndpoint) -> &str {
 }
 
 /// Whether a row has something to say: it is not well at every place that measured it.
-pub(super) fn is_unwell(row: &ComparedEndpoint) -> bool {
+pub(super) fn is_unhealthy(row: &ComparedEndpoint) -> bool {
     row.need != Need::Documented && row.measured().any(|(_, state)| state.verdict != Verdict::Reachable)
 }
 
@@ -114,7 +114,7 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
         comparison
             .endpoints
             .iter()
-            .filter(|row| row.need != Need::Documented && !is_unwell(row))
+            .filter(|row| row.need != Need::Documented && !is_unhealthy(row))
     };
     let well: Vec<&ComparedEndpoint> = quiet().filter(|row| row.measured().count() > 0).collect();
     let everywhere = well

@@ -39,7 +39,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     page.gap();
     matrix(&mut page, comparison);
     for line in show::rest(comparison) {
-        page.paragraph(StyledLine::default(), style::QUIET, &line, None);
+        page.paragraph(StyledLine::default(), style::DIM, &line, None);
     }
     page.gap();
     let (tone, word, sentence) = show::headline(comparison);
@@ -49,7 +49,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         let start = StyledLine::at(2).text(&number.to_string()).to(INDENT);
         page.paragraph(start, style::NORMAL, &conclusion.text, None);
         let targets: Vec<&str> = conclusion.endpoints.iter().map(String::as_str).collect();
-        page.paragraph(StyledLine::at(INDENT), style::QUIET, &list(&targets, NAMED), None);
+        page.paragraph(StyledLine::at(INDENT), style::DIM, &list(&targets, NAMED), None);
     }
     page.gap();
     page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string(), None);
@@ -58,7 +58,11 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
 
 /// Every endpoint that is not well everywhere, with a cell for each place.
 fn matrix(page: &mut TextPage, comparison: &Comparison) {
-    let rows: Vec<&ComparedEndpoint> = comparison.endpoints.iter().filter(|row| show::is_unwell(row)).collect();
+    let rows: Vec<&ComparedEndpoint> = comparison
+        .endpoints
+        .iter()
+        .filter(|row| show::is_unhealthy(row))
+        .collect();
     let names: Vec<String> = comparison
         .vantages
         .iter()
@@ -136,6 +140,6 @@ fn style_of(tone: PlaceTone) -> Style {
         PlaceTone::Good => style::GOOD,
         PlaceTone::Doubtful => style::DOUBTFUL,
         PlaceTone::Bad => style::BAD,
-        PlaceTone::Quiet => style::QUIET,
+        PlaceTone::Neutral => style::DIM,
     }
 }

@@ -21,11 +21,11 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
     match attempt.not_dialled {
         Some(NotDialled::Sinkhole) => {
             let seen = "not a possible address of the service, so no connection was tried";
-            return outcome.settle(AttemptVerdict::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
+            return outcome.conclude(AttemptVerdict::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
         }
         Some(NotDialled::NoSocket) => {
             let seen = "the run ended before a socket was available";
-            return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, seen);
+            return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, seen);
         }
         None => {}
     }
@@ -34,7 +34,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
         Protocol::Ntp => time_server(outcome, attempt),
         _ if endpoint.transport == Transport::Udp => {
             let seen = "no protocol to test on this port";
-            outcome.settle(AttemptVerdict::Untried(Cause::NotOutbound), Stage::Dns, seen)
+            outcome.conclude(AttemptVerdict::NotTried(Cause::NotOutbound), Stage::Dns, seen)
         }
         _ => over_tcp(outcome, endpoint, attempt, context),
     }
@@ -42,7 +42,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
 
 fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let Some(tcp) = &attempt.tcp else {
-        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not tried");
+        return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, "not tried");
     };
     match &tcp.end {
         TcpEnd::Open => outcome.tcp = Some(Ok(())),
@@ -56,12 +56,12 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
             } else {
                 silence(*syns, tcp.duration)
             };
-            return outcome.settle(AttemptVerdict::Failed(Cause::TcpTimeout), Stage::Tcp, seen);
+            return outcome.conclude(AttemptVerdict::Failed(Cause::TcpTimeout), Stage::Tcp, seen);
         }
         TcpEnd::Failed(failure) => {
             let (cause, seen) = socket::over_tcp(failure, tcp.duration);
             outcome.tcp = Some(Err(cause));
-            return outcome.settle(AttemptVerdict::failed(cause), Stage::Tcp, seen);
+            return outcome.conclude(AttemptVerdict::failed(cause), Stage::Tcp, seen);
         }
     }
     if endpoint.protocol == Protocol::Tcp {
@@ -71,7 +71,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         } else {
             "the connection was accepted, but nothing proves which host accepted it"
         };
-        return outcome.settle(AttemptVerdict::Unproven(None), Stage::Tcp, seen);
+        return outcome.conclude(AttemptVerdict::Unproven(None), Stage::Tcp, seen);
     }
     let mut proof = None;
     if let Some(prelude) = &attempt.prelude {
@@ -79,7 +79,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
         outcome.hello = Some(judged.standing.step());
         // What is said before TLS proves something only where TLS does not follow.
         if attempt.tls.is_none() {
-            return outcome.settle(judged.standing, Stage::Prelude, judged.seen);
+            return outcome.conclude(judged.standing, Stage::Prelude, judged.seen);
         }
         proof = Some(judged.seen);
     }
@@ -94,12 +94,12 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
                 (AttemptVerdict::Proved, Some(proof)) => format!("{proof}, then {}", judged.seen),
                 _ => judged.seen,
             };
-            return outcome.settle(judged.standing, Stage::Tls, seen);
+            return outcome.conclude(judged.standing, Stage::Tls, seen);
         }
         proof = Some(judged.seen);
     }
     let Some(hello) = &attempt.hello else {
-        return outcome.settle(
+        return outcome.conclude(
             AttemptVerdict::Failed(Cause::HelloTimeout),
             Stage::Hello,
             "the exchange did not start",
@@ -114,27 +114,27 @@ fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, contex
     if let Some(proof) = proof {
         outcome.evidence.insert(0, format!("{}: {proof}", outcome.address.ip()));
     }
-    outcome.settle(judged.standing, Stage::Hello, judged.seen)
+    outcome.conclude(judged.standing, Stage::Hello, judged.seen)
 }
 
 fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.dns else {
-        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not queried");
+        return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let judged = dns::judge_server(exchange);
     outcome.evidence = judged.evidence;
     if matches!(exchange.end, DnsEnd::NotConnected(_)) && !exchange.truncated {
         outcome.tcp = Some(judged.standing.step());
-        return outcome.settle(judged.standing, Stage::Tcp, judged.seen);
+        return outcome.conclude(judged.standing, Stage::Tcp, judged.seen);
     }
     outcome.tcp = (exchange.transport == Transport::Tcp).then_some(Ok(()));
     outcome.hello = Some(judged.standing.step());
-    outcome.settle(judged.standing, Stage::Hello, judged.seen)
+    outcome.conclude(judged.standing, Stage::Hello, judged.seen)
 }
 
 fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.ntp else {
-        return outcome.settle(AttemptVerdict::Untried(Cause::Deadline), Stage::Dns, "not queried");
+        return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, "not queried");
     };
     let (standing, seen) = match &exchange.end {
         UdpEnd::Replied(reply) => (AttemptVerdict::Proved, reply.proof()),
@@ -156,7 +156,7 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
         }
     };
     outcome.hello = Some(standing.step());
-    outcome.settle(standing, Stage::Hello, seen)
+    outcome.conclude(standing, Stage::Hello, seen)
 }
 
 fn silence(syns: Option<usize>, duration: Duration) -> String {

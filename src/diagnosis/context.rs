@@ -11,7 +11,7 @@ use crate::{
     probe::{
         Run,
         clock::{self, Measured},
-        control::{Controls, NameControl, Suspicion, TEST_NET_1},
+        control::{ControlReason, Controls, NameControl, TEST_NET_1},
         trace::{Attempt, NameTrace},
     },
 };
@@ -80,8 +80,8 @@ impl<'a> Context<'a> {
     }
 
     /// What the controls say about an attempt that was cut or stays unproven, one sentence each.
-    pub fn controls(&self, endpoint: &Endpoint, attempt: &Attempt, suspicion: Suspicion) -> Vec<String> {
-        let is_called_for = matches!(suspicion, Suspicion::Unproven | Suspicion::Cut);
+    pub fn controls(&self, endpoint: &Endpoint, attempt: &Attempt, suspicion: ControlReason) -> Vec<String> {
+        let is_called_for = matches!(suspicion, ControlReason::Unproven | ControlReason::Cut);
         let Some(controls) = self.controls.filter(|_| is_called_for) else {
             return Vec::new();
         };
@@ -94,7 +94,7 @@ impl<'a> Context<'a> {
         }
         let name = controls
             .of_name(&endpoint.host, port)
-            .filter(|control| suspicion == Suspicion::Cut && control.attempt.address == attempt.address);
+            .filter(|control| suspicion == ControlReason::Cut && control.attempt.address == attempt.address);
         if let Some(control) = name {
             let NameControl { name, own, .. } = control;
             let answers = if control.attempt.tls.is_some() {
@@ -102,7 +102,7 @@ impl<'a> Context<'a> {
             } else {
                 "answers"
             };
-            evidence.push(if control.tells_names_apart() {
+            evidence.push(if control.depends_on_name() {
                 format!(
                     "the same address {answers} for the name {name}, but right after that a connection for this \
                      host's own name is cut: the filter matches host names"

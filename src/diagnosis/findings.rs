@@ -130,7 +130,12 @@ struct FindingDraft<'a> {
 
 /// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
 pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
-    let mut unexplained: Vec<ProbedEndpoint<'_>> = view.rows.iter().copied().filter(ProbedEndpoint::is_amiss).collect();
+    let mut unexplained: Vec<ProbedEndpoint<'_>> = view
+        .rows
+        .iter()
+        .copied()
+        .filter(ProbedEndpoint::is_unexpected)
+        .collect();
     let mut found = Vec::new();
     let is_refuted = Refutation::of(view).is_some();
     for rule in RULES {

@@ -18,7 +18,7 @@ pub enum EvidenceWeight {
     /// It is all that shows some of the endpoints to belong here: the finding is no surer than that.
     Carries(Basis),
     /// It tells the reader more, and weighs nothing.
-    Tells,
+    Notes,
     /// It cannot be if the finding is true: there is no such finding.
     Refutes,
 }
@@ -84,7 +84,7 @@ impl Grounds {
     /// With something that weighs nothing.
     #[must_use]
     pub fn note(self, sentence: impl Into<String>) -> Self {
-        self.with(EvidenceWeight::Tells, sentence)
+        self.with(EvidenceWeight::Notes, sentence)
     }
 
     /// With something that cannot be if the finding is true.
@@ -138,7 +138,7 @@ impl Grounds {
                 EvidenceWeight::LeavesOpen => open = true,
                 EvidenceWeight::Carries(basis) => most = most.min(Confidence::from(basis)),
                 EvidenceWeight::Contradicts => most = most.min(Confidence::Medium),
-                EvidenceWeight::Tells => {}
+                EvidenceWeight::Notes => {}
                 EvidenceWeight::Refutes => return None,
             }
         }
@@ -157,7 +157,7 @@ impl Grounds {
             EvidenceWeight::Contradicts => 1,
             EvidenceWeight::Supports(_) => 2,
             EvidenceWeight::LeavesOpen | EvidenceWeight::Carries(_) => 3,
-            EvidenceWeight::Tells => 4,
+            EvidenceWeight::Notes => 4,
             EvidenceWeight::Refutes => 5,
         };
         let mut grounds: Vec<&Ground> = self.0.iter().collect();
@@ -194,7 +194,7 @@ mod tests {
         EvidenceWeight::Supports(Basis::Ambiguous),
         EvidenceWeight::Contradicts,
         EvidenceWeight::LeavesOpen,
-        EvidenceWeight::Tells,
+        EvidenceWeight::Notes,
         EvidenceWeight::Refutes,
         EvidenceWeight::Carries(Basis::Pattern),
         EvidenceWeight::Carries(Basis::Ambiguous),

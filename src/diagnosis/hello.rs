@@ -35,7 +35,7 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
         end => {
             let (cause, seen) = ended(end, hello);
             Judged::new(
-                AttemptVerdict::Shaken(cause),
+                AttemptVerdict::Degraded(cause),
                 format!("verified certificate, then {seen}"),
             )
         }

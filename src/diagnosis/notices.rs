@@ -20,7 +20,7 @@ const SOON_DAYS: i64 = 14;
 const MOST_HOSTS: usize = 3;
 
 /// Said where it cannot be told which device answers on the path.
-const UNTOLD: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
+const KERNEL_WITHOUT_HOPS: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
     hop that blocks traffic was not traced";
 
 /// Notices about the run as a whole, each a sentence.
@@ -38,7 +38,7 @@ pub(super) fn notices(
         .chain(outside_their_tag(plan, predictions, judgements))
         .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
-        .chain(run.ways.untold.then(|| UNTOLD.to_owned()))
+        .chain(run.ways.hops_unknown.then(|| KERNEL_WITHOUT_HOPS.to_owned()))
         .collect()
 }
 
@@ -160,7 +160,7 @@ fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
 mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
-    use super::{UNTOLD, notices};
+    use super::{KERNEL_WITHOUT_HOPS, notices};
     use crate::{
         azure::Cloud,
         plan::Plan,
@@ -183,14 +183,14 @@ mod tests {
                 controls: Controls::default(),
                 ways: Ways {
                     seen: Vec::new(),
-                    untold,
+                    hops_unknown: untold,
                 },
                 duration: Duration::ZERO,
                 interrupted: false,
             };
             let said = notices(&plan, &run, &[], None, None, jiff::Timestamp::UNIX_EPOCH);
             assert_eq!(
-                said.iter().filter(|notice| *notice == UNTOLD).count(),
+                said.iter().filter(|notice| *notice == KERNEL_WITHOUT_HOPS).count(),
                 usize::from(untold)
             );
         }

@@ -14,20 +14,20 @@ pub enum AttemptVerdict {
     /// The service was verified.
     Proved,
     /// It was verified, then the conversation was cut.
-    Shaken(Cause),
+    Degraded(Cause),
     /// Something answered that proves nothing.
     Unproven(Option<Cause>),
     /// A stage failed.
     Failed(Cause),
     /// It was not tried.
-    Untried(Cause),
+    NotTried(Cause),
 }
 
 impl AttemptVerdict {
     /// Not proved: a local fault means that nothing was tried; any other cause, that it failed.
     pub fn failed(cause: Cause) -> Self {
         if cause == Cause::LocalFault {
-            Self::Untried(cause)
+            Self::NotTried(cause)
         } else {
             Self::Failed(cause)
         }
@@ -40,7 +40,7 @@ impl AttemptVerdict {
 
     /// Whether the service was verified.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Proved | Self::Shaken(_))
+        matches!(self, Self::Proved | Self::Degraded(_))
     }
 
     /// Whether the peer accepted, and sent nothing after our first data, be it after a handshake that verified the
@@ -48,7 +48,7 @@ impl AttemptVerdict {
     pub fn fell_silent(&self) -> bool {
         matches!(
             self,
-            Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout) | Self::Shaken(Cause::HelloTimeout)
+            Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout) | Self::Degraded(Cause::HelloTimeout)
         )
     }
 
@@ -57,7 +57,7 @@ impl AttemptVerdict {
         match self {
             Self::Proved => None,
             Self::Unproven(cause) => cause,
-            Self::Shaken(cause) | Self::Failed(cause) | Self::Untried(cause) => Some(cause),
+            Self::Degraded(cause) | Self::Failed(cause) | Self::NotTried(cause) => Some(cause),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Outcome {
 
     /// What the address comes to, in the stage that it reached.
     #[must_use]
-    pub fn settle(mut self, standing: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
+    pub fn conclude(mut self, standing: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
         let seen = seen.into();
         if standing == AttemptVerdict::Proved {
             self.proof = Some(seen.clone());
@@ -145,7 +145,7 @@ impl Outcome {
 
     /// Where a private address is not verified, the name is the likelier fault.
     #[must_use]
-    pub fn blame_private_address(mut self) -> Self {
+    pub fn suspect_private_address(mut self) -> Self {
         if let AttemptVerdict::Failed(_) = self.standing
             && address::is_private(self.address.ip())
         {

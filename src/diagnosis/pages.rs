@@ -24,7 +24,7 @@ const COMPARED: usize = 2_000;
 /// What a page looks like, whichever host is asked: its status, and its title or else its text, without what was asked
 /// for and without numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Face {
+pub(super) struct PageFingerprint {
     status: u16,
     /// Its words, without what differs from host to host.
     pub(super) text: String,
@@ -32,13 +32,13 @@ pub(super) struct Face {
     pub(super) quote: String,
 }
 
-impl PartialEq for Face {
+impl PartialEq for PageFingerprint {
     fn eq(&self, other: &Self) -> bool {
         (self.status, &self.text) == (other.status, &other.text)
     }
 }
 
-impl Face {
+impl PageFingerprint {
     /// What `endpoint` answered with, where that is a page and not an object or a content network's own.
     fn of(endpoint: &Endpoint, reply: &HttpReply) -> Option<Self> {
         let body = String::from_utf8_lossy(&reply.body);
@@ -86,7 +86,7 @@ pub(super) struct AnsweringPage {
     /// The index of the endpoint in the plan.
     pub(super) index: usize,
     /// What it looks like.
-    pub(super) face: Face,
+    pub(super) fingerprint: PageFingerprint,
     /// Whether an object was asked for.
     pub(super) in_place_of_an_object: bool,
     port: u16,
@@ -105,10 +105,10 @@ pub(super) fn pages<'a>(
         .filter_map(|(index, (endpoint, trace, judgement))| {
             let counts = judgement.verdict.is_proved();
             let says_nothing = judgement.cause == Some(Cause::HelloUnexpected);
-            let face = Face::of(endpoint, reply(trace?, judgement)?).filter(|_| counts || says_nothing)?;
+            let face = PageFingerprint::of(endpoint, reply(trace?, judgement)?).filter(|_| counts || says_nothing)?;
             Some(AnsweringPage {
                 index,
-                face,
+                fingerprint: face,
                 in_place_of_an_object: kind(endpoint).is_some(),
                 port: endpoint.port,
                 owner: owner(&endpoint.host),
@@ -120,10 +120,10 @@ pub(super) fn pages<'a>(
 
 /// Of these pages, those that hosts of several owners return: in place of an object at least once, or three owners with
 /// a page that proves nothing.
-pub(super) fn alike(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
+pub(super) fn same_pages(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
     let mut groups: Vec<Vec<&AnsweringPage>> = Vec::new();
     for page in pages {
-        match groups.iter_mut().find(|group| group[0].face == page.face) {
+        match groups.iter_mut().find(|group| group[0].fingerprint == page.fingerprint) {
             Some(group) => group.push(page),
             None => groups.push(vec![page]),
         }
@@ -143,15 +143,19 @@ pub(super) fn alike(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
 pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut [Judgement]) {
     let rows = plan.endpoints.iter().zip(traces).zip(&*judgements);
     let pages = pages(rows.map(|((endpoint, trace), judgement)| (endpoint, trace.as_ref(), judgement)));
-    let alike: BTreeSet<usize> = alike(&pages).into_iter().flatten().map(|page| page.index).collect();
+    let alike: BTreeSet<usize> = same_pages(&pages)
+        .into_iter()
+        .flatten()
+        .map(|page| page.index)
+        .collect();
     for page in pages.iter().filter(|page| page.counts && !page.in_place_of_an_object) {
         let is_good = |status: u16| (200..300).contains(&status);
         let replaced = pages.iter().find(|other| {
-            other.in_place_of_an_object && !other.counts && other.port == page.port && is_good(other.face.status)
+            other.in_place_of_an_object && !other.counts && other.port == page.port && is_good(other.fingerprint.status)
         });
         let seen = match replaced {
             _ if alike.contains(&page.index) => "hosts of other owners answer with the same page",
-            Some(_) if is_good(page.face.status) => {
+            Some(_) if is_good(page.fingerprint.status) => {
                 "others on this port got a page instead of the requested file, so a page proves nothing here"
             }
             _ => continue,

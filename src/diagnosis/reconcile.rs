@@ -66,7 +66,7 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     sentences.truncate(2);
     let so_far = std::mem::take(&mut account.grounds);
     if all(&|prediction| prediction.verdict == Expected::Deny) {
-        account.suspects = culprits(&dialled);
+        account.suspects = suspects_of(&dialled);
         account.grounds = Grounds::default()
             .all(EvidenceWeight::Supports(Basis::Proof), sentences)
             .and(so_far.closed());
@@ -81,21 +81,21 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     }
     if all(&|prediction| prediction.verdict == Expected::Allow) {
         let one_way = all(&|prediction| prediction.route == first.route);
-        acquit(&mut account.suspects, first, one_way);
+        clear_suspects(&mut account.suspects, first, one_way);
     }
-    account.grounds = so_far.all(EvidenceWeight::Tells, sentences);
+    account.grounds = so_far.all(EvidenceWeight::Notes, sentences);
 }
 
 /// The security rule that denies, where it is one.
-fn denier(prediction: &Prediction) -> Option<&RuleMatch> {
+fn denying_rule(prediction: &Prediction) -> Option<&RuleMatch> {
     prediction.nsg.as_ref().filter(|rule| rule.access == Access::Deny)
 }
 
 /// The suspects where every endpoint of a finding is predicted to be dropped.
-fn culprits(dialled: &[&Prediction]) -> Vec<Suspect> {
+fn suspects_of(dialled: &[&Prediction]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for prediction in dialled {
-        let suspect = match denier(prediction) {
+        let suspect = match denying_rule(prediction) {
             Some(rule) if rule.place == NsgAttachment::Nic => Suspect::VmNicNsg,
             Some(_) => Suspect::Nsg,
             None => Suspect::Udr,
@@ -108,7 +108,7 @@ fn culprits(dialled: &[&Prediction]) -> Vec<Suspect> {
 }
 
 /// Removes the suspects that the rules clear: NSGs and routes, and with a direct route to the internet every firewall.
-fn acquit(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
+fn clear_suspects(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
     let mut clear = |cleared: &[Suspect]| suspects.retain(|suspect| !cleared.contains(suspect));
     let knows_security = prediction.nsg.is_some();
     let has_hop = |route: &RouteMatch| route.next_hop.is_some();

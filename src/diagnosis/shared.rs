@@ -30,9 +30,9 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
         let place = places.entry(address).or_default();
         place.domains.insert(domain(last_name(endpoint, context)).to_owned());
         place.hosts.insert(endpoint.host.clone());
-        place.is_somebody |= is_proved_beyond_doubt(endpoint, judgement);
+        place.is_verified |= is_proved_beyond_doubt(endpoint, judgement);
     }
-    places.retain(|_, place| place.domains.len() >= FEWEST_DOMAINS && !place.is_somebody);
+    places.retain(|_, place| place.domains.len() >= FEWEST_DOMAINS && !place.is_verified);
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
         let Some((address, place)) =
             only_address(endpoint, judgement).and_then(|address| Some((address, places.get(&address)?)))
@@ -57,7 +57,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
 struct AddressUsage {
     domains: BTreeSet<String>,
     hosts: BTreeSet<String>,
-    is_somebody: bool,
+    is_verified: bool,
 }
 
 /// The public address that was tried for a name, where it is the only one.

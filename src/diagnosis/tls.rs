@@ -49,7 +49,7 @@ pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) ->
 fn asked(end: &TlsEnd) -> (AttemptVerdict, String) {
     match end {
         TlsEnd::Silent => (
-            AttemptVerdict::Shaken(Cause::TlsTimeout),
+            AttemptVerdict::Degraded(Cause::TlsTimeout),
             "verified, then no reply after it asked for a client certificate".into(),
         ),
         _ => (
@@ -184,7 +184,7 @@ fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (AttemptVerdict, Str
     let issuer = &chain.issuer;
     if is_private_ca_of_microsoft(chain, context) {
         let seen = format!("certificate from a private Microsoft CA ({issuer}), which the instance probably trusts");
-        (AttemptVerdict::Shaken(Cause::TlsUntrusted), seen)
+        (AttemptVerdict::Degraded(Cause::TlsUntrusted), seen)
     } else if is_missing_intermediate(chain) {
         let seen = format!(
             "the server did not send an intermediate certificate between its own, issued by {issuer}, and a public \
@@ -239,13 +239,13 @@ fn clock(context: &Context) -> String {
 
 /// Microsoft's private CA (AME) serves some internal names. It is believed only where nothing suggests inspection.
 fn is_private_ca_of_microsoft(chain: &ChainFacts, context: &Context) -> bool {
-    calls_itself_ame(chain)
+    claims_to_be_ame(chain)
         && chain.right_name
         && chain.trusted_by_vm == Some(false)
         && context.is_only_microsofts(&chain.issuer)
 }
 
-fn calls_itself_ame(chain: &ChainFacts) -> bool {
+fn claims_to_be_ame(chain: &ChainFacts) -> bool {
     chain.issuer.to_ascii_uppercase().split(", ").any(|part| {
         part.strip_prefix("CN=AME INFRA CA ")
             .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -265,7 +265,7 @@ fn is_missing_intermediate(chain: &ChainFacts) -> bool {
     };
     chain.right_name
         && !chain.ends_in_root
-        && !calls_itself_ame(chain)
+        && !claims_to_be_ame(chain)
         && (chain.public_issuer || chain.trusted_by_vm == Some(false))
         && chain.issuer_hosts.iter().any(of_an_owner)
 }

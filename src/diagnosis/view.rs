@@ -35,7 +35,7 @@ mod row;
 mod servers;
 
 pub use self::{
-    line::{LineQuality, alike},
+    line::{LineQuality, same_class},
     row::{ProbedEndpoint, should_work},
     servers::{NameServerView, QueryCounts},
 };
@@ -181,7 +181,7 @@ impl<'a> RunView<'a> {
     pub fn name_test(&self, row: &ProbedEndpoint<'a>) -> Option<NameTest<'a>> {
         let address = row.decisive()?.address;
         if let Some(control) = self.controls.of_name(&row.endpoint.host, address.port()) {
-            return Some(if control.tells_names_apart() {
+            return Some(if control.depends_on_name() {
                 NameTest::LetsThrough(&control.name)
             } else if control.own.is_some() {
                 NameTest::LetsBothThrough(&control.name)

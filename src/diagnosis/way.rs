@@ -34,7 +34,7 @@ const ENOUGH: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lead {
     /// No route was given.
-    Untold,
+    Unidentified,
     /// It leads over hops.
     Hops,
     /// It leads through the fabric alone: within the network, or through a service endpoint.
@@ -45,7 +45,7 @@ impl Lead {
     /// What the route says that decides, where one was given.
     pub fn of(route: Option<&RouteMatch>) -> Self {
         match route.map(|route| &route.next_hop_type) {
-            None => Self::Untold,
+            None => Self::Unidentified,
             Some(NextHop::ServiceEndpoint | NextHop::Network(_)) => Self::PastEveryHop,
             Some(_) => Self::Hops,
         }
@@ -284,7 +284,7 @@ fn is_reset(trace: &TcpTrace) -> bool {
 }
 
 /// How one connection ended, in words.
-pub fn told(endpoint: &Endpoint, attempt: &Attempt) -> String {
+pub fn answer_text(endpoint: &Endpoint, attempt: &Attempt) -> String {
     attempt::judge(endpoint, attempt, &Context::default()).detail
 }
 
@@ -455,7 +455,7 @@ mod tests {
         let said = |lead| WayReading::of(&proxied, &endpoint, lead).says().sentences().join(" ");
         assert!(said(Lead::Hops).contains("on this machine or at the first hop answers"));
         assert!(said(Lead::Hops).contains("the given routes"));
-        assert!(said(Lead::Untold).contains("no route to it was given"));
+        assert!(said(Lead::Unidentified).contains("no route to it was given"));
         let way = way("20.1.2.3", "--------");
         assert!(WayReading::of(&way, &endpoint, Lead::Hops).is_refused_nearby());
         assert!(!WayReading::of(&way, &endpoint, Lead::PastEveryHop).is_refused_nearby());
@@ -468,7 +468,7 @@ mod tests {
         assert!(reading.says().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-        account::accuse(&reading, &OWN, &mut suspects);
+        account::add_suspects(&reading, &OWN, &mut suspects);
         assert_eq!(suspects, [Suspect::Nsg, Suspect::Udr]);
     }
 
@@ -482,7 +482,7 @@ mod tests {
         ] {
             let way = way(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-            account::accuse(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
+            account::add_suspects(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
             assert_eq!(suspects, left, "{to}");
         }
     }
@@ -494,11 +494,11 @@ mod tests {
             ("++++++++", Lead::Hops, "nsg local-host service proxy nva"),
             ("--------", Lead::Hops, "nva nsg local-host"),
             // Without routes it may be the service, through a service endpoint.
-            ("--------", Lead::Untold, "nva nsg local-host service"),
+            ("--------", Lead::Unidentified, "nva nsg local-host service"),
         ] {
             let way = way("20.1.2.3", seen);
             let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
-            account::accuse(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
+            account::add_suspects(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
             let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
             assert_eq!(words.join(" "), left, "{seen} {lead:?}");
         }
@@ -509,7 +509,7 @@ mod tests {
         let (way, endpoint) = (way("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
-        account::accuse(
+        account::add_suspects(
             &WayReading::of(&way, &endpoint, Lead::Hops),
             &network_knows,
             &mut suspects,

@@ -14,7 +14,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
     let mut page = TextPage::new(options);
     for (label, side) in [("before", &diff.before), ("after", &diff.after)] {
         let time = side.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        page.line(StyledLine::default().styled(style::QUIET, label).to(8).text(&time));
+        page.line(StyledLine::default().styled(style::DIM, label).to(8).text(&time));
     }
     page.gap();
     headline(&mut page, diff);
@@ -97,10 +97,10 @@ fn rows(page: &mut TextPage, changes: &[&Change]) {
     for (id, what) in told {
         let line = StyledLine::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
         if fits {
-            page.line(line.to(column).styled(style::QUIET, &what));
+            page.line(line.to(column).styled(style::DIM, &what));
         } else {
             page.line(line);
-            page.paragraph(StyledLine::at(6), style::QUIET, &what, None);
+            page.paragraph(StyledLine::at(6), style::DIM, &what, None);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Drift, PageReading, PageRow, RowChange, SCHEMA,
     claims::{self, Claim},
-    host::{Alike, alike},
+    host::{HostMatch, match_hosts},
 };
 use crate::{
     azure::Cloud,
@@ -23,7 +23,7 @@ const EMPTY_SECTIONS: [&str; 5] = [
 ];
 
 /// Tags that stand for no service of its own: a row of the page's table is not to be expected for each.
-const EVERYBODYS: [&str; 3] = ["Internet", "VirtualNetwork", "AzurePlatformLKM"];
+const SHARED_TAGS: [&str; 3] = ["Internet", "VirtualNetwork", "AzurePlatformLKM"];
 
 /// What of a claim was found on the page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn compare(catalog: &Catalog, reading: PageReading) -> Drift {
     let mut dropped = Vec::new();
     if let Some(sections) = &reading.sections {
         dropped = lost(&claims, &seen);
-        unread.extend(strange_sections(catalog, sections));
+        unread.extend(unknown_sections(catalog, sections));
     }
     let mut changed = paired(&mut added, &mut dropped);
     if reading.sections.is_none() {
@@ -93,12 +93,12 @@ fn see_host(row: &PageRow, host: &str, claims: &[Claim], seen: &mut [ClaimMatche
         if !fits(row.cloud, claim.row.cloud) || !fits_port(row, claim) {
             continue;
         }
-        let alike = alike(host, theirs);
-        if alike == Alike::No && !claim.members.iter().any(|member| member == host) {
+        let alike = match_hosts(host, theirs);
+        if alike == HostMatch::No && !claim.members.iter().any(|member| member == host) {
             continue;
         }
         is_known = true;
-        seen.host |= alike != Alike::No;
+        seen.host |= alike != HostMatch::No;
         seen.port = true;
     }
     is_known
@@ -114,7 +114,7 @@ fn see_tag(row: &PageRow, tag: &str, claims: &[Claim], seen: &mut [ClaimMatches]
         let is_about = match &claim.row.tag {
             Some(theirs) => theirs.eq_ignore_ascii_case(tag) && fits(row.direction, claim.row.direction),
             // Something of the user's own, anywhere in the network.
-            None => claim.named == SourceMention::Tag && EVERYBODYS.iter().any(|it| it.eq_ignore_ascii_case(tag)),
+            None => claim.named == SourceMention::Tag && SHARED_TAGS.iter().any(|it| it.eq_ignore_ascii_case(tag)),
         };
         if is_about {
             is_known = true;
@@ -152,7 +152,7 @@ fn lost(claims: &[Claim], seen: &[ClaimMatches]) -> Vec<PageRow> {
         let tag = row.tag.as_deref().unwrap_or("VirtualNetwork");
         let of_table = match claim.named {
             SourceMention::Tag => true,
-            SourceMention::Host => !EVERYBODYS.contains(&tag),
+            SourceMention::Host => !SHARED_TAGS.contains(&tag),
             SourceMention::Port | SourceMention::Nothing => false,
         };
         let alone = PageRow {
@@ -226,7 +226,7 @@ fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<RowChange
         let nearest = dropped
             .iter()
             .enumerate()
-            .filter_map(|(index, before)| Some((likeness(before, after)?, index)))
+            .filter_map(|(index, before)| Some((similarity(before, after)?, index)))
             .min();
         let Some((_, index)) = nearest else { return true };
         changed.push(RowChange {
@@ -243,7 +243,7 @@ fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<RowChange> {
     let mut changed = Vec::new();
     added.retain(|after| {
         let is_there = |claim: &&Claim| match (&claim.row.host, &after.host) {
-            (Some(theirs), Some(host)) => alike(host, theirs) != Alike::No,
+            (Some(theirs), Some(host)) => match_hosts(host, theirs) != HostMatch::No,
             _ => false,
         };
         let Some(claim) = claims.iter().find(is_there) else {
@@ -259,10 +259,10 @@ fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<RowChange> {
 }
 
 /// How far apart two rows are that are about the same thing; `None` where they are not.
-fn likeness(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
+fn similarity(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     let same_cloud = fits(before.cloud, after.cloud);
     let same = match (&before.host, &after.host) {
-        (Some(before), Some(after)) => alike(after, before) == Alike::Same,
+        (Some(before), Some(after)) => match_hosts(after, before) == HostMatch::Same,
         (None, None) => match (&before.tag, &after.tag) {
             (Some(before), Some(after)) => before.eq_ignore_ascii_case(after),
             (None, None) => true,
@@ -282,7 +282,7 @@ fn likeness(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
 }
 
 /// Sections that are new, and those that entries of the catalog point at without effect.
-fn strange_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
+fn unknown_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
     let anchors: BTreeSet<&str> = catalog
         .dependencies
         .iter()

@@ -87,7 +87,7 @@ fn balanced(label: &str) -> bool {
 
 /// How the host of a page matches the host of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alike {
+pub(super) enum HostMatch {
     /// They are the same, but for what a reader calls the parts that he has to fill in.
     Same,
     /// The page's is one of those that the catalog's stands for.
@@ -97,13 +97,13 @@ pub(super) enum Alike {
 }
 
 /// Compares a host of a page with one of the catalog, both in small letters.
-pub(super) fn alike(page: &str, catalog: &str) -> Alike {
+pub(super) fn match_hosts(page: &str, catalog: &str) -> HostMatch {
     if blank(page) == blank(catalog) {
-        Alike::Same
+        HostMatch::Same
     } else if !page.contains('{') && catalog.contains('.') && !catalog.starts_with('*') && stands_for(catalog, page) {
-        Alike::Covered
+        HostMatch::Covered
     } else {
-        Alike::No
+        HostMatch::No
     }
 }
 
@@ -179,28 +179,28 @@ mod tests {
             (
                 "{region}.login.microsoft.com",
                 "{region}.login.microsoft.com",
-                Alike::Same,
+                HostMatch::Same,
             ),
             (
                 "{blob-name}.blob.core.windows.net",
                 "{storage_account}.blob.core.windows.net",
-                Alike::Same,
+                HostMatch::Same,
             ),
             (
                 "*.blob.core.windows.net",
                 "{storage_account}.blob.core.windows.net",
-                Alike::Same,
+                HostMatch::Same,
             ),
             (
                 "abc.blob.core.windows.net",
                 "{storage_account}.blob.core.windows.net",
-                Alike::Covered,
+                HostMatch::Covered,
             ),
-            ("x.data.microsoft.com", "*.data.microsoft.com", Alike::No),
-            ("any.example.com", "{redis_host}", Alike::No),
-            ("a.example.com", "b.example.com", Alike::No),
+            ("x.data.microsoft.com", "*.data.microsoft.com", HostMatch::No),
+            ("any.example.com", "{redis_host}", HostMatch::No),
+            ("a.example.com", "b.example.com", HostMatch::No),
         ] {
-            assert_eq!(alike(page, catalog), expected, "{page} {catalog}");
+            assert_eq!(match_hosts(page, catalog), expected, "{page} {catalog}");
         }
     }
 }

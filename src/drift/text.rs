@@ -18,13 +18,13 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
     let date = drift.page.documented.as_deref();
     let head = format!("{title}, {}", date.unwrap_or("no date"));
     page.paragraph(
-        StyledLine::default().styled(style::QUIET, "page").to(9),
+        StyledLine::default().styled(style::DIM, "page").to(9),
         style::NORMAL,
         &head,
         None,
     );
     page.paragraph(
-        StyledLine::default().styled(style::QUIET, "catalog").to(9),
+        StyledLine::default().styled(style::DIM, "catalog").to(9),
         style::NORMAL,
         &format!("documented {documented}"),
         None,

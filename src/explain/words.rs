@@ -38,7 +38,7 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     section(&mut page, "HOW IT IS RECOGNISED");
     paragraph(&mut page, INDENT, kind.seen());
     section(&mut page, "WHAT ELSE LOOKS LIKE IT");
-    for text in kind.alike() {
+    for text in kind.lookalikes() {
         bullet(&mut page, text);
     }
     section(&mut page, "READ MORE");

@@ -33,10 +33,10 @@ where
         unsent = send(stream, request).await.err();
         listen(stream, &mut received, parse).await
     };
-    let heard = timeout_at(deadline, conversation)
+    let outcome = timeout_at(deadline, conversation)
         .await
         .unwrap_or(ExchangeEnd::TimedOut);
-    let end = match (heard, unsent) {
+    let end = match (outcome, unsent) {
         (
             ExchangeEnd::Closed | ExchangeEnd::Reset | ExchangeEnd::TimedOut | ExchangeEnd::Failed { .. },
             Some(error),

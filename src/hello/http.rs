@@ -13,13 +13,13 @@ use super::{ExchangeEnd, Greeting, ProtocolReply};
 use crate::{net::USER_AGENT, text::excerpt};
 
 pub use self::{
+    body_kind::{ObjectKind, object_kind},
     denial::{Denial, denial, is_of_a_content_network, title},
-    object::{ObjectKind, object_kind},
     redirect::foreign_redirect,
 };
 
+mod body_kind;
 mod denial;
-mod object;
 mod redirect;
 mod wire;
 

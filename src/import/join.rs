@@ -64,7 +64,7 @@ pub(super) fn join(
     let mut derived = Vec::new();
     for target in targets {
         let fits = scope.fits(&settled, target);
-        let home = scope.home(&settled, target, &fits);
+        let home = scope.owner(&settled, target, &fits);
         for fit in &fits {
             let dependency = &settled[fit.dependency];
             let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
@@ -83,8 +83,8 @@ pub(super) fn join(
             }
         }
     }
-    let strays: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
-    let strays = words::distinct(strays.iter().map(String::as_str));
+    let unmatched: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
+    let strays = words::distinct(unmatched.iter().map(String::as_str));
     let completed = settled.into_iter().zip(additions);
     let mut dependencies: Vec<Dependency> = completed
         .map(|(dependency, additions)| additions.complete(dependency))
@@ -225,7 +225,7 @@ impl MatchScope<'_> {
     }
 
     /// The dependency whose need the document may change: the one that it names, else the first that the host fits.
-    fn home(&self, dependencies: &[Dependency], target: &Target, fits: &[Match]) -> Option<usize> {
+    fn owner(&self, dependencies: &[Dependency], target: &Target, fits: &[Match]) -> Option<usize> {
         let named = dependencies.iter().position(|dependency| {
             Some(dependency.id.as_str()) == target.dependency && self.is_here(&dependency.clouds)
         });

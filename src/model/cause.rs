@@ -77,7 +77,7 @@ pub enum FailureMode {
     /// It was accepted, and ends before its time: a reset, a close, an alert.
     Cut,
     /// Something else answers.
-    Stranger,
+    WrongPeer,
     /// An answer, with something wrong in it.
     Answer,
     /// Nothing was sent.
@@ -172,7 +172,7 @@ impl Cause {
     /// Whether a device accepted the connection and then blocked it: packets pass, and a device that inspects them
     /// decides.
     pub fn is_behind_the_connection(self) -> bool {
-        self.is_cut() || self.ending() == FailureMode::Stranger
+        self.is_cut() || self.ending() == FailureMode::WrongPeer
     }
 }
 

@@ -121,7 +121,7 @@ impl Endpoint {
     }
 
     /// Whether this run was to try it and did not: the deadline came first, or this machine could not.
-    pub fn is_untried(&self) -> bool {
+    pub fn was_not_tried(&self) -> bool {
         self.verdict == Verdict::NotTested && matches!(self.cause, Some(Cause::Deadline | Cause::LocalFault))
     }
 }

@@ -29,7 +29,7 @@ macro_rules! finding_kinds {
                         meaning: $meaning,
                         scope: $scope,
                         seen: $seen,
-                        alike: $alike,
+                        lookalikes: $alike,
                         docs: $docs,
                     } },)*
                 }
@@ -48,7 +48,7 @@ struct KindFacts {
     meaning: &'static str,
     scope: &'static str,
     seen: &'static str,
-    alike: &'static [&'static str],
+    lookalikes: &'static [&'static str],
     docs: &'static str,
 }
 
@@ -74,8 +74,8 @@ impl FindingKind {
     }
 
     /// What else can look like it, and what tells it apart.
-    pub fn alike(self) -> &'static [&'static str] {
-        self.facts().alike
+    pub fn lookalikes(self) -> &'static [&'static str] {
+        self.facts().lookalikes
     }
 
     /// Whether it is about the line itself: connections that differ, packets that are too large, packets that are lost.
@@ -114,11 +114,14 @@ mod tests {
     #[test]
     fn every_kind_is_told_in_full() {
         for kind in FindingKind::ALL {
-            for text in [kind.meaning(), kind.scope(), kind.seen()].iter().chain(kind.alike()) {
+            for text in [kind.meaning(), kind.scope(), kind.seen()]
+                .iter()
+                .chain(kind.lookalikes())
+            {
                 assert!(text.ends_with('.') && !text.contains("  "), "{kind}: {text}");
             }
             assert!(
-                !kind.alike().is_empty(),
+                !kind.lookalikes().is_empty(),
                 "{kind} says nothing of what else looks like it"
             );
             assert!(kind.docs().starts_with("https://"), "{kind}");

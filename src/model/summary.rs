@@ -110,7 +110,7 @@ pub struct DecidingEndpoints<'a> {
     /// They must be blocked, and nothing shows that they are.
     pub open: Vec<&'a Endpoint>,
     /// Neither proved nor blocked, and they count.
-    pub unsettled: Vec<&'a Endpoint>,
+    pub undecided: Vec<&'a Endpoint>,
     /// Neither proved nor blocked, and `--allow-untested` lets them pass.
     pub allowed: usize,
     /// What the good news is about: "required", or "optional" where nothing required was selected.
@@ -135,7 +135,7 @@ impl<'a> DecidingEndpoints<'a> {
             blocked: Vec::new(),
             lost: Vec::new(),
             open: Vec::new(),
-            unsettled: Vec::new(),
+            undecided: Vec::new(),
             allowed: 0,
             scope: if features_stand_in { "optional" } else { "required" },
             deciding: 0,
@@ -153,8 +153,8 @@ impl<'a> DecidingEndpoints<'a> {
                 Some(_) => {}
                 None => {
                     let counts = required || features_stand_in || (forbidden && endpoint.verdict == Verdict::Unproven);
-                    match is_unsettled(endpoint, policy.allow_untested) {
-                        true if counts => decision.unsettled.push(endpoint),
+                    match is_undecided(endpoint, policy.allow_untested) {
+                        true if counts => decision.undecided.push(endpoint),
                         false if counts && !endpoint.is_set_aside() => decision.allowed += 1,
                         _ => {}
                     }
@@ -168,7 +168,7 @@ impl<'a> DecidingEndpoints<'a> {
     pub fn overall(&self) -> Overall {
         if !self.blocked.is_empty() || !self.lost.is_empty() || !self.open.is_empty() {
             Overall::Blocked
-        } else if !self.unsettled.is_empty() {
+        } else if !self.undecided.is_empty() {
             Overall::Incomplete
         } else {
             Overall::Reachable
@@ -177,7 +177,7 @@ impl<'a> DecidingEndpoints<'a> {
 }
 
 /// Whether an endpoint without a yes or no keeps the run from being complete.
-fn is_unsettled(endpoint: &Endpoint, allow_untested: bool) -> bool {
+fn is_undecided(endpoint: &Endpoint, allow_untested: bool) -> bool {
     match endpoint.cause {
         Some(Cause::Deadline | Cause::LocalFault) if endpoint.verdict == Verdict::NotTested => true,
         _ => !endpoint.is_set_aside() && !allow_untested,

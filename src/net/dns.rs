@@ -160,11 +160,11 @@ impl DnsQuestion {
         transport: Transport,
         limit: Duration,
         end_of_run: tokio::time::Instant,
-        spare: &Semaphore,
+        permits: &Semaphore,
     ) -> DnsExchange {
         let started = Instant::now();
         let mut exchange = match transport {
-            Transport::Udp => self.ask_udp(server, limit, end_of_run, spare).await,
+            Transport::Udp => self.ask_udp(server, limit, end_of_run, permits).await,
             // Boxed: seldom needed, it would make every question as large as itself.
             Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run, None)).await,
         };

@@ -14,7 +14,7 @@ const KEPT: usize = 256;
 
 /// Passes everything through and keeps the first bytes that came in.
 #[derive(Debug)]
-pub struct Tap<S> {
+pub struct RecordingStream<S> {
     inner: S,
     received: Received,
 }
@@ -36,7 +36,7 @@ impl Received {
     }
 }
 
-impl<S> Tap<S> {
+impl<S> RecordingStream<S> {
     /// Taps `inner`; the bytes received show in the second value.
     pub fn new(inner: S) -> (Self, Received) {
         let received = Received::default();
@@ -50,7 +50,7 @@ impl<S> Tap<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for RecordingStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
@@ -59,7 +59,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }

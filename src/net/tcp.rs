@@ -73,7 +73,7 @@ pub async fn connect(
         Ok(stream) => {
             // Given by `connect`, whatever comes of it.
             source = stream.local_addr().ok();
-            settle(stream, source, address, deadline).await
+            finish_connect(stream, source, address, deadline).await
         }
         Err(error) => (TcpEnd::Failed(SocketFailure::straight(&error)), None),
     };
@@ -156,7 +156,7 @@ fn in_progress(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
-async fn settle(
+async fn finish_connect(
     stream: TcpStream,
     local: Option<SocketAddr>,
     address: SocketAddr,

@@ -25,7 +25,7 @@ pub mod roots;
 mod signatures;
 
 use self::{chain::ChainFacts, completing::Completing, recorder::Recorder, roots::Roots};
-use super::{SocketFailure, is_reset, tap::Tap};
+use super::{SocketFailure, is_reset, tap::RecordingStream};
 
 /// What one handshake gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl TlsClient {
         stream: S,
         names: Arc<[String]>,
         deadline: tokio::time::Instant,
-    ) -> (TlsTrace, Option<TlsStream<Tap<S>>>) {
+    ) -> (TlsTrace, Option<TlsStream<RecordingStream<S>>>) {
         let started = Instant::now();
         let sni = names
             .iter()
@@ -125,7 +125,7 @@ impl TlsClient {
         config.dangerous().set_certificate_verifier(recorder.clone());
         config.client_auth_cert_resolver = recorder.clone();
 
-        let (tap, received) = Tap::new(stream);
+        let (tap, received) = RecordingStream::new(stream);
         let connecting = TlsConnector::from(Arc::new(config)).connect(sni, tap);
         let result = tokio::time::timeout_at(deadline, connecting).await;
         let received = received.bytes();

@@ -111,7 +111,7 @@ struct SourcePort<'a, A> {
 }
 
 /// What came to a port.
-enum Heard<T, P> {
+enum Received<T, P> {
     Reply(T),
     Ignored(String, P),
     Failed(SocketFailure),
@@ -132,7 +132,7 @@ impl<P> PendingQuery<P> {
         loop {
             if next.is_some_and(|next| next <= tokio::time::Instant::now()) {
                 match self.send(spare).await {
-                    Ok(Some(port)) => ports.push(port.hear()),
+                    Ok(Some(port)) => ports.push(port.receive()),
                     Ok(None) => {}
                     Err(failure) if failure.straight => return UdpEnd::Failed(failure),
                     Err(failure) => failures.push(failure),
@@ -145,14 +145,14 @@ impl<P> PendingQuery<P> {
             let until = next.unwrap_or(deadline).min(deadline);
             tokio::select! {
                 Some(heard) = ports.next() => match heard {
-                    Heard::Reply(reply) => return UdpEnd::Replied(reply),
-                    Heard::Ignored(why, port) => {
+                    Received::Reply(reply) => return UdpEnd::Replied(reply),
+                    Received::Ignored(why, port) => {
                         if self.ignored.len() < MOST_IGNORED {
                             self.ignored.push(why);
                         }
-                        ports.push(SourcePort::hear(port));
+                        ports.push(SourcePort::receive(port));
                     }
-                    Heard::Failed(failure) => {
+                    Received::Failed(failure) => {
                         failures.push(failure);
                         // Another port may fare better, and there is nothing to wait for.
                         next = Some(tokio::time::Instant::now());
@@ -210,7 +210,7 @@ impl<P> PendingQuery<P> {
 
 impl<A> SourcePort<'_, A> {
     /// Waits for whatever comes next.
-    async fn hear<T>(mut self) -> Heard<T, Self>
+    async fn receive<T>(mut self) -> Received<T, Self>
     where
         A: Fn(&[u8]) -> Result<T, String>,
     {
@@ -218,10 +218,10 @@ impl<A> SourcePort<'_, A> {
         self.buffer.clear();
         match self.socket.recv_buf(&mut self.buffer).await {
             Ok(_) => match (self.accept)(&self.buffer) {
-                Ok(reply) => Heard::Reply(reply),
-                Err(why) => Heard::Ignored(why, self),
+                Ok(reply) => Received::Reply(reply),
+                Err(why) => Received::Ignored(why, self),
             },
-            Err(error) => Heard::Failed(failure(&self.socket, &error, false)),
+            Err(error) => Received::Failed(failure(&self.socket, &error, false)),
         }
     }
 }

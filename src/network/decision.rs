@@ -108,8 +108,9 @@ impl NetworkRules {
     pub(super) fn returned(&self, remote: &Remote) -> Option<Routed> {
         let table = self.routes.as_ref()?;
         let shares = routing(table, remote);
-        let strays = |route: &EffectiveRoute| !matches!(route.next_hop, NextHop::Internet | NextHop::ServiceEndpoint);
-        let Some((route, share)) = shares.iter().find(|(route, _)| strays(route)).or(shares.first()) else {
+        let leaves_azure =
+            |route: &EffectiveRoute| !matches!(route.next_hop, NextHop::Internet | NextHop::ServiceEndpoint);
+        let Some((route, share)) = shares.iter().find(|(route, _)| leaves_azure(route)).or(shares.first()) else {
             return self.routed(remote);
         };
         let named = describe::route(route, share);
@@ -138,7 +139,7 @@ impl NetworkRules {
                 .iter()
                 .filter(outward)
                 .any(|route| route.may_be_for(API_MANAGEMENT));
-        let (verdict, words) = if !strays(route) {
+        let (verdict, words) = if !leaves_azure(route) {
             (
                 Expected::Allow,
                 format!("replies to {source} leave through the {named}"),
@@ -220,7 +221,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
                 words,
             }
         }
-        GroupVerdict::Unsure { rule, doubt, about } => {
+        GroupVerdict::Undetermined { rule, doubt, about } => {
             let otherwise = rule.map_or_else(String::new, |rule| {
                 format!(
                     ", or else {} {}",
@@ -255,7 +256,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
 }
 
 /// An outbound flow must pass the groups and then be routed somewhere.
-pub(super) fn together(guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
+pub(super) fn combine(guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
     let (verdict, words) = match (&guarded, &routed) {
         (Some(guarded), Some(routed)) => match (guarded.verdict, routed.verdict) {
             (Expected::Allow, Expected::Allow) => (Expected::Allow, passes(guarded, routed)),

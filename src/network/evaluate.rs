@@ -68,7 +68,7 @@ pub enum GroupVerdict<'r> {
     /// Some addresses are let through and others are not.
     Mixed(Vec<(&'r EffectiveRule, AddressSet)>),
     /// It depends on another rule, of which something is not known.
-    Unsure {
+    Undetermined {
         /// The rule that decides if the other does not.
         rule: Option<&'r EffectiveRule>,
         /// The other rule.
@@ -238,7 +238,7 @@ fn conclude<'r>(
     let differs = |other: &EffectiveRule| rule.is_none_or(|rule| rule.access != other.access);
     let mixed = shares.iter().any(|(other, _)| differs(other));
     match (rule, doubts.iter().find(|(other, _)| differs(other))) {
-        (_, Some((doubt, about))) => GroupVerdict::Unsure {
+        (_, Some((doubt, about))) => GroupVerdict::Undetermined {
             rule,
             doubt,
             about: *about,

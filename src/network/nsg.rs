@@ -104,7 +104,7 @@ impl SecurityRules {
                 for (tag, prefixes) in tags.fields() {
                     rules
                         .learned
-                        .learn(tag, &prefixes.words().iter().filter_map(|text| prefix(text)).collect());
+                        .add(tag, &prefixes.words().iter().filter_map(|text| prefix(text)).collect());
                 }
             }
             let listed = entry.list("effectiveSecurityRules");
@@ -273,7 +273,7 @@ impl RuleSide {
     }
 
     /// Whether it is known to name no address at all.
-    pub fn is_nowhere(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.unresolved.is_empty() && !self.has_group && self.addresses.iter().all(|set| set.is_empty())
     }
 
@@ -445,7 +445,7 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Rul
     }
     let mut unresolved = tags.clone();
     match &tags[..] {
-        [tag] if !expanded.is_empty() => learned.learn(tag, &expanded),
+        [tag] if !expanded.is_empty() => learned.add(tag, &expanded),
         _ if !expanded.is_empty() => {
             named.extend(&expanded);
             unresolved.clear();

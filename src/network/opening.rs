@@ -79,7 +79,7 @@ fn denier(security: GroupVerdict<'_>) -> Option<&EffectiveRule> {
     let rules: Vec<&EffectiveRule> = match security {
         GroupVerdict::Clear(rule) => vec![rule],
         GroupVerdict::Mixed(shares) => shares.into_iter().map(|(rule, _)| rule).collect(),
-        GroupVerdict::Unsure { rule, doubt, .. } => rule.into_iter().chain([doubt]).collect(),
+        GroupVerdict::Undetermined { rule, doubt, .. } => rule.into_iter().chain([doubt]).collect(),
         GroupVerdict::Undecided => Vec::new(),
     };
     let denying = rules.into_iter().filter(|rule| rule.access == Access::Deny);

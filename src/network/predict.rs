@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     INTERNET, LOAD_BALANCER, NetworkRules, Origin, VIRTUAL_NETWORK,
     addresses::AddressSet,
-    decision::{Guarded, OF_THE_SUBNET, Routed, together, undecided},
+    decision::{Guarded, OF_THE_SUBNET, Routed, combine, undecided},
     describe,
     evaluate::{AddressKnowledge, Flow, Remote},
     nsg::EffectiveRule,
@@ -55,7 +55,7 @@ impl NetworkRules {
         if endpoint.protocol == Protocol::Kms {
             return self.activation(&flow, guarded, routed);
         }
-        together(guarded, routed)
+        combine(guarded, routed)
     }
 
     /// The platform's own addresses are subject to neither routes nor groups, but for rules that name their tag
@@ -123,10 +123,10 @@ impl NetworkRules {
                     rule: None,
                     words: format!("Azure lets Windows activation through in spite of NSG rules{such}"),
                 };
-                together(Some(exempt), routed)
+                combine(Some(exempt), routed)
             }
             (None, Some(denial)) if denial.verdict == Expected::Deny => {
-                let mut prediction = together(guarded, routed);
+                let mut prediction = combine(guarded, routed);
                 prediction.verdict = Expected::Unknown;
                 prediction.words.push_str(
                     ", which blocks Windows activation only if a user or BGP route covers 0.0.0.0/0: pass \
@@ -134,7 +134,7 @@ impl NetworkRules {
                 );
                 prediction
             }
-            _ => together(guarded, routed),
+            _ => combine(guarded, routed),
         };
         if leaves_wrong {
             prediction.words.push_str(
@@ -222,7 +222,7 @@ impl NetworkRules {
             Expected::Unknown => 1,
             Expected::Allow => 0,
         });
-        worst.map_or_else(undecided, |guarded| together(Some(guarded), None))
+        worst.map_or_else(undecided, |guarded| combine(Some(guarded), None))
     }
 }
 

@@ -38,7 +38,7 @@ impl NetworkRules {
             .map(|addresses| addresses.intersection(&ipv4()))
         {
             Some(addresses) if !addresses.is_empty() => Remote {
-                tag: self.tags.spelling(name).map(str::to_owned),
+                tag: self.tags.canonical_name(name).map(str::to_owned),
                 addresses,
                 known: AddressKnowledge::AsTag,
             },

@@ -45,7 +45,7 @@ impl ServiceTags {
                 .iter()
                 .map(|text| prefix(text).ok_or_else(|| format!("has \"{text}\" in {name}, which is not a prefix")))
                 .collect::<Result<AddressSet, _>>()?;
-            tags.learn(&name, &addresses);
+            tags.add(&name, &addresses);
         }
         tags.incomplete = document.next_link().is_some();
         Ok(tags)
@@ -57,14 +57,14 @@ impl ServiceTags {
     }
 
     /// A tag as Azure spells it.
-    pub fn spelling(&self, tag: &str) -> Option<&str> {
+    pub fn canonical_name(&self, tag: &str) -> Option<&str> {
         self.tags.get(&tag.to_ascii_lowercase()).map(|tag| tag.name.as_str())
     }
 
     /// The region's part of a tag as Azure spells it, where the documentation lets it be enough and the list has it.
     pub fn regional(&self, tag: &str, region: Option<&str>) -> Option<&str> {
         let region = region.filter(|_| is_regional(tag))?;
-        self.spelling(&format!("{tag}.{region}"))
+        self.canonical_name(&format!("{tag}.{region}"))
     }
 
     /// What is remarkable about the document.
@@ -77,7 +77,7 @@ impl ServiceTags {
     }
 
     /// Adds addresses to a tag. No addresses at all means unknown: exports leave out what they do not spell out.
-    pub fn learn(&mut self, tag: &str, addresses: &AddressSet) {
+    pub fn add(&mut self, tag: &str, addresses: &AddressSet) {
         if addresses.is_empty() {
             return;
         }

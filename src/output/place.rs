@@ -46,7 +46,7 @@ impl OutputTarget {
         if target.exists() {
             OpenOptions::new().append(true).open(&target)?;
         }
-        let (_, spare) = create_beside(&target)?;
+        let (_, spare) = create_next_to(&target)?;
         fs::remove_file(spare)?;
         Ok(Self::File(target))
     }
@@ -84,7 +84,7 @@ fn open_stream(path: &Path) -> io::Result<File> {
 }
 
 fn replace(target: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-    let (file, spare) = create_beside(target)?;
+    let (file, spare) = create_next_to(target)?;
     let mut writer = io::BufWriter::new(&file);
     let written = content(&mut writer)
         .and_then(|()| writer.flush())
@@ -116,7 +116,7 @@ fn mask() -> u32 {
 
 /// A new file in the same folder: only there a rename replaces in one step. Its name is random, so that one which a
 /// killed run left behind does no harm.
-fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
+fn create_next_to(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut random = [0; 8];
     SystemRandom::new()
         .fill(&mut random)
@@ -192,7 +192,7 @@ mod tests {
     fn what_a_killed_run_left_stops_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
-        let (_, left) = super::create_beside(&path).unwrap();
+        let (_, left) = super::create_next_to(&path).unwrap();
         assert_eq!(mode(&left), 0o600);
         fs::write(
             folder.path().join(format!(".report.json.{}.tmp", std::process::id())),

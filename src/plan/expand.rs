@@ -106,7 +106,7 @@ pub(crate) fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> Strin
 }
 
 /// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).
-pub(super) fn unfit(host: &str) -> Option<String> {
+pub(super) fn invalid_reason(host: &str) -> Option<String> {
     if host.len() > NAME {
         return Some(format!(
             "{host} has {} characters, but a name can have at most {NAME}",

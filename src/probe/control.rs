@@ -38,7 +38,7 @@ const MOST_NAMES: usize = 32;
 
 /// What a finished attempt calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suspicion {
+pub enum ControlReason {
     /// The service was verified.
     Proved,
     /// It was never reached, or the peer that answered identified itself.
@@ -89,7 +89,7 @@ pub struct NameControl {
 
 impl NameControl {
     /// Whether the address answers the other name and cuts the endpoint's own, both at about the same time.
-    pub fn tells_names_apart(&self) -> bool {
+    pub fn depends_on_name(&self) -> bool {
         answers(&self.attempt, &self.name) && !self.own_passes() && self.own.is_some()
     }
 
@@ -220,7 +220,7 @@ impl Controller {
     }
 
     /// Takes note of a finished attempt, and starts what it calls for.
-    pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: Suspicion) {
+    pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: ControlReason) {
         let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
         let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
         // Over TCP 53 a name server may be silent as well.
@@ -248,14 +248,14 @@ impl Controller {
             _ => {}
         }
         match suspicion {
-            Suspicion::Proved => {
+            ControlReason::Proved => {
                 if self.remember(index, attempt) {
                     self.rename();
                 }
             }
-            Suspicion::None => {}
-            Suspicion::Unproven | Suspicion::Cut => {
-                if suspicion == Suspicion::Cut && self.cut.insert((endpoint.host.clone(), port)) {
+            ControlReason::None => {}
+            ControlReason::Unproven | ControlReason::Cut => {
+                if suspicion == ControlReason::Cut && self.cut.insert((endpoint.host.clone(), port)) {
                     // The first ones of a port are tried; where more of them are cut, it is about no single host.
                     let on_port = self.waiting.iter().filter(|(_, other)| other.port() == port);
                     if on_port.count() < MOST_NAMES {
@@ -264,7 +264,7 @@ impl Controller {
                     }
                 }
                 if self.seen.insert(port) {
-                    self.ask_nobody(index, port);
+                    self.probe_unused_address(index, port);
                 }
             }
         }
@@ -317,7 +317,7 @@ impl Controller {
     }
 
     /// Sends the unused address what was sent to this endpoint.
-    fn ask_nobody(&mut self, index: usize, port: u16) {
+    fn probe_unused_address(&mut self, index: usize, port: u16) {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
@@ -349,7 +349,7 @@ impl Controller {
             );
             let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
             // The run ended before it had its time: its silence says nothing.
-            if attempt.is_silent() && course.was_hurried() {
+            if attempt.is_silent() && course.was_shortened() {
                 return None;
             }
             let host = endpoint.host.clone();

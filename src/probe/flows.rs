@@ -58,7 +58,7 @@ pub enum Showing {
     /// Something answered that proves nothing.
     Nothing,
     /// This machine could not try, or had no time left.
-    Untried,
+    NotTried,
 }
 
 impl Showing {
@@ -145,7 +145,7 @@ impl Flows {
     }
 
     /// The addresses that are owed further connections, which there was no room for or no reason to make before.
-    pub fn owed(&self, endpoint: &Endpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
+    pub fn addresses_due(&self, endpoint: &Endpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
         let mut owed = Vec::new();
         for attempt in attempts {
             let address = attempt.address;
@@ -219,7 +219,7 @@ impl ProbeContext {
             news.mark_unchanged();
             let waits = underway.waits(flows.patience);
             flows.add(tally.adds(flows, endpoint, waits.longest));
-            let wants_small = tally.wants_small(flows, endpoint, waits.mute);
+            let wants_small = tally.wants_small(flows, endpoint, waits.silent);
             let usual = tally.wants(flows, endpoint, waits.longest) || (permits.is_some() && !wants_small);
             let small = !usual && wants_small;
             if (usual || small)
@@ -257,7 +257,7 @@ impl ProbeContext {
                     }
                     flows.note(endpoint, &attempt);
                     let showing = flows.show(endpoint, &attempt);
-                    if !showing.is_proof() && course.was_hurried() && !tally.is_first() {
+                    if !showing.is_proof() && course.was_shortened() && !tally.is_first() {
                         tally.end(attempt.segment, Showing::Nothing);
                     } else {
                         tally.end(attempt.segment, showing);
@@ -294,7 +294,7 @@ struct Underway {
 struct Waits {
     longest: Duration,
     /// How many of them wait for long after they spoke.
-    mute: usize,
+    silent: usize,
     /// When one of them will have waited for long.
     next: Option<Instant>,
 }
@@ -312,7 +312,7 @@ impl Underway {
         if self.courses.is_empty() {
             self.clock = Arc::new(StageClock::within(stages, timeout));
         }
-        let course = Arc::new(ConnectionProgress::beside(self.clock.clone()));
+        let course = Arc::new(ConnectionProgress::parallel(self.clock.clone()));
         self.courses.push((course.clone(), small));
         course
     }
@@ -336,7 +336,7 @@ impl Underway {
                 .map(|course| now.duration_since(course.since()))
                 .max()
                 .unwrap_or_default(),
-            mute: usual().filter(|course| course.is_mute(now, patience)).count(),
+            silent: usual().filter(|course| course.is_silent(now, patience)).count(),
             next: turns.filter(|time| *time > now).min(),
         }
     }

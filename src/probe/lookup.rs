@@ -185,8 +185,8 @@ impl Lookups {
             self.ask(host, index, name);
         }
         let patience = SERVER_GRACE.min(self.limits.timeout / 2);
-        let impatient = tokio::time::sleep(patience);
-        tokio::pin!(impatient);
+        let timer = tokio::time::sleep(patience);
+        tokio::pin!(timer);
         let mut waits = true;
         let decided = loop {
             // Registered before the look, so that no reply slips in between.
@@ -205,12 +205,12 @@ impl Lookups {
             }
             tokio::select! {
                 () = news => {}
-                () = &mut impatient, if waits || asked < self.servers.len() => {
+                () = &mut timer, if waits || asked < self.servers.len() => {
                     waits = false;
                     if asked < self.servers.len() {
                         self.ask(host, asked, name);
                         asked += 1;
-                        impatient.as_mut().reset(tokio::time::Instant::now() + patience);
+                        timer.as_mut().reset(tokio::time::Instant::now() + patience);
                     } else {
                         self.control(host);
                     }

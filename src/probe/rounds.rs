@@ -108,7 +108,7 @@ impl ProbeQueue {
         match seen {
             JobOutput::Probe(trace) => {
                 self.traces[index] = Some(*trace);
-                self.owe(index);
+                self.queue(index);
                 self.traces[index].as_ref()
             }
             JobOutput::Again(duration, attempts) => {
@@ -116,27 +116,30 @@ impl ProbeQueue {
                     trace.duration += duration;
                     trace.add(attempts);
                 }
-                self.owe(index);
+                self.queue(index);
                 None
             }
         }
     }
 
     /// Looks over all endpoints that were probed.
-    pub(super) fn owe_all(&mut self) {
+    pub(super) fn queue_all(&mut self) {
         for index in 0..self.traces.len() {
-            self.owe(index);
+            self.queue(index);
         }
     }
 
-    fn owe(&mut self, index: usize) {
+    fn queue(&mut self, index: usize) {
         let Some(trace) = self.traces[index].as_ref().filter(|trace| !trace.cut) else {
             return;
         };
         if self.again[index] >= Self::MOST_AGAIN || self.busy[index] {
             return;
         }
-        let owed = self.stages.flows.owed(&self.plan.endpoints[index], &trace.attempts);
+        let owed = self
+            .stages
+            .flows
+            .addresses_due(&self.plan.endpoints[index], &trace.attempts);
         if !owed.is_empty() {
             self.again[index] += 1;
             self.busy[index] = true;

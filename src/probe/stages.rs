@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long a goodbye may take; it is a courtesy to the peer and to firewalls' logs.
-const GOODBYE: Duration = Duration::from_millis(50);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What every probe of a run needs.
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl ProbeContext {
             attempt.hello = match endpoint.protocol {
                 Protocol::Https => {
                     let mut hello = http(endpoint, &mut stream, course).await;
-                    keep_what_is_told(&mut hello);
+                    keep_summary(&mut hello);
                     Some(hello)
                 }
                 Protocol::Amqps | Protocol::Amqp => {
@@ -253,7 +253,7 @@ impl ProbeContext {
         }
         // After PRELOGIN the server expects a login next, raw TLS no longer; just leave.
         if endpoint.protocol != Protocol::Tds && !has_left(&mut stream) {
-            let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, stream.shutdown()).await;
         }
     }
 }
@@ -276,7 +276,7 @@ async fn http(
 
 /// Keeps of a response whose sender is verified only its status, its server and its time. The rest is not needed to
 /// identify the sender, and thousands of endpoints would keep it.
-fn keep_what_is_told(hello: &mut Hello) {
+fn keep_summary(hello: &mut Hello) {
     if let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = &mut hello.greeting.end {
         reply.body = Vec::new();
         reply

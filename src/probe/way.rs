@@ -103,7 +103,7 @@ pub struct Ways {
     /// Those that were looked at.
     pub seen: Vec<Way>,
     /// Whether none could be, as this machine's kernel does not tell which hop answers.
-    pub untold: bool,
+    pub hops_unknown: bool,
 }
 
 /// Looks at the way to these addresses, [`MOST`] at most.

@@ -161,7 +161,7 @@ impl Public {
         }
         for kind in FindingKind::ALL {
             self.texts.insert(kind.as_str().to_owned());
-            let alike = kind.alike().iter();
+            let alike = kind.lookalikes().iter();
             alike
                 .chain([&kind.meaning(), &kind.scope(), &kind.seen()])
                 .for_each(|text| self.learn(text));

@@ -39,8 +39,8 @@ pub fn render(report: &Report, options: &Options) -> String {
     });
     page.lines(lines.collect(), "finding");
 
-    let unwell = report.endpoints.iter().filter(|e| e.need != Need::Documented);
-    let unwell = unwell.filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested));
+    let failing = report.endpoints.iter().filter(|e| e.need != Need::Documented);
+    let unwell = failing.filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested));
     let lines = unwell.map(|endpoint| {
         let cause = endpoint.cause.map_or_else(String::new, |cause| format!(" {cause}"));
         let status = view::status(endpoint).as_str();

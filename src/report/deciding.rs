@@ -7,7 +7,7 @@ use crate::model::{DecidingEndpoints, FailOn, Finding, Policy, Report};
 /// The endpoints that decide, and the findings that explain endpoints, by the ids of endpoints.
 pub(crate) struct Deciding<'a> {
     failing: HashSet<&'a str>,
-    unsettled: HashSet<&'a str>,
+    undecided: HashSet<&'a str>,
     findings: HashMap<&'a str, &'a Finding>,
 }
 
@@ -26,8 +26,8 @@ impl<'a> Deciding<'a> {
                 .filter(|_| !never)
                 .map(|endpoint| endpoint.id.as_str())
                 .collect(),
-            unsettled: decision
-                .unsettled
+            undecided: decision
+                .undecided
                 .into_iter()
                 .filter(|_| !never)
                 .map(|endpoint| endpoint.id.as_str())
@@ -43,8 +43,8 @@ impl<'a> Deciding<'a> {
     }
 
     /// Whether the endpoint makes the status 3 where nothing makes it 1.
-    pub(crate) fn is_unsettled(&self, id: &str) -> bool {
-        self.unsettled.contains(id)
+    pub(crate) fn is_undecided(&self, id: &str) -> bool {
+        self.undecided.contains(id)
     }
 
     /// The finding that explains an endpoint.

@@ -92,7 +92,7 @@ pub enum Detail {
     #[default]
     Brief,
     /// All that is not well, with evidence and commands.
-    Unwell,
+    NotOk,
     /// Everything, every endpoint with its timings.
     Everything,
 }
@@ -102,7 +102,7 @@ impl Detail {
     pub fn from_count(count: u8) -> Self {
         match count {
             0 => Self::Brief,
-            1 => Self::Unwell,
+            1 => Self::NotOk,
             _ => Self::Everything,
         }
     }

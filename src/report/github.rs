@@ -64,14 +64,14 @@ pub fn render(report: &Report, options: &Options) -> String {
         .endpoints
         .iter()
         .filter(|e| deciding.fails(&e.id) && deciding.finding(&e.id).is_none());
-    let grave = grave.into_iter().map(of_finding).chain(unexplained.map(of_endpoint));
+    let serious = grave.into_iter().map(of_finding).chain(unexplained.map(of_endpoint));
     let open = (options.exit.code == ExitStatus::INCOMPLETE).then(|| {
         let title = "Not every required endpoint was tested or proved".to_owned();
         (title, vec![options.exit.reason.clone()])
     });
     let other = open.into_iter().chain(other.into_iter().map(of_finding));
     for (level, items) in [
-        (Level::Error, grave.collect::<Vec<_>>()),
+        (Level::Error, serious.collect::<Vec<_>>()),
         (Level::Warning, other.collect()),
         (Level::Notice, hints.into_iter().map(of_finding).collect()),
     ] {

@@ -5,7 +5,7 @@ use super::{
     text::page::{StyledLine, TextPage},
 };
 use crate::{
-    diagnosis::way::{Lead, WayReading, told},
+    diagnosis::way::{Lead, WayReading, answer_text},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
     plan::Endpoint,
@@ -43,10 +43,10 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
     let start = StyledLine::default().styled(style, row.verdict.as_str());
     let start = start.to(columns(row.verdict.as_str()) + 2);
     page.paragraph(start, style::NORMAL, &row.detail, None);
-    if run.ways.untold {
+    if run.ways.hops_unknown {
         page.gap();
-        let untold = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
-        page.paragraph(StyledLine::default(), style::NORMAL, untold, None);
+        let no_sender = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
+        page.paragraph(StyledLine::default(), style::NORMAL, no_sender, None);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
     let is_well = row.verdict == Verdict::Reachable;
@@ -92,13 +92,13 @@ fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &End
         _ => String::new(),
     };
     let head = StyledLine::at(2)
-        .styled(style::QUIET, "hop")
+        .styled(style::DIM, "hop")
         .to(SYN)
-        .styled(style::QUIET, "SYN with this TTL");
+        .styled(style::DIM, "SYN with this TTL");
     let head = if way.words.is_empty() {
         head
     } else {
-        head.to(WORDS).styled(style::QUIET, "data on a connection")
+        head.to(WORDS).styled(style::DIM, "data on a connection")
     };
     page.line(head);
     let mut at = 0;
@@ -121,7 +121,7 @@ fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &End
         at += alike;
     }
     if reading.nat.is_some() {
-        page.paragraph(StyledLine::at(2), style::QUIET, BEHIND_A_NAT, None);
+        page.paragraph(StyledLine::at(2), style::DIM, BEHIND_A_NAT, None);
     }
 }
 
@@ -156,8 +156,8 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
     if attempt.ran_out {
         return "TTL expired at a hop".into();
     }
-    let told = told(endpoint, attempt);
-    let short = short(&told);
+    let answer = answer_text(endpoint, attempt);
+    let short = short(&answer);
     short.strip_prefix("accepted, then ").unwrap_or(short).to_owned()
 }
 
@@ -167,17 +167,17 @@ fn flows(page: &mut TextPage, flows: &[FlowOverHop], endpoint: &Endpoint) {
         return;
     }
     page.gap();
-    let head = StyledLine::at(2).styled(style::QUIET, "source port").to(HOP);
+    let head = StyledLine::at(2).styled(style::DIM, "source port").to(HOP);
     page.line(
-        head.styled(style::QUIET, "first hop")
+        head.styled(style::DIM, "first hop")
             .to(WHOLE)
-            .styled(style::QUIET, "the whole connection"),
+            .styled(style::DIM, "the whole connection"),
     );
     for flow in flows {
         let port = flow.whole.tcp.as_ref().and_then(|tcp| tcp.source);
         let port = port.map_or_else(|| "-".to_owned(), |source| source.port().to_string());
         let hop = flow.hop.map_or_else(|| "no answer".to_owned(), |hop| hop.to_string());
-        let whole = told(endpoint, &flow.whole);
+        let whole = answer_text(endpoint, &flow.whole);
         page.line(
             StyledLine::at(2)
                 .text(&port)

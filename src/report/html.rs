@@ -18,7 +18,7 @@ use crate::{
 
 mod way;
 
-use self::way::{Station, way};
+use self::way::{DrawnHop, way};
 
 const CSS: &str = include_str!("../../templates/report.css");
 const JS: &str = include_str!("../../templates/report.js");
@@ -86,7 +86,7 @@ struct FindingView<'a> {
     cause: Option<Cause>,
     /// A page about the matter.
     docs: Option<&'a str>,
-    way: Vec<Station>,
+    way: Vec<DrawnHop>,
     /// The number of an endpoint's row and its target.
     endpoints: Vec<(usize, EscapedText<'a>)>,
     more: usize,

@@ -25,7 +25,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     let mut cases = Cases {
         deciding: Deciding::of(report, options.policy),
         no_network: report.vantage.standing == Some(Standing::NoNetwork),
-        told: HashMap::new(),
+        explained: HashMap::new(),
     };
     for (dependency, endpoints) in view::by_dependency(report) {
         let mut suite = TestSuite::new(escape(dependency));
@@ -46,7 +46,7 @@ struct Cases<'a> {
     deciding: Deciding<'a>,
     no_network: bool,
     /// The ids of findings, each with the case that told it in full.
-    told: HashMap<&'a str, &'a str>,
+    explained: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Cases<'a> {
@@ -72,7 +72,7 @@ impl<'a> Cases<'a> {
         if endpoint.as_expected == Some(true) {
             return TestCaseStatus::success();
         }
-        if endpoint.cause == Some(Cause::LocalFault) && self.deciding.is_unsettled(&endpoint.id) {
+        if endpoint.cause == Some(Cause::LocalFault) && self.deciding.is_undecided(&endpoint.id) {
             return self.failed(endpoint, NonSuccessKind::Error);
         }
         let mut status = TestCaseStatus::skipped();
@@ -85,7 +85,7 @@ impl<'a> Cases<'a> {
         );
         status.set_message(escape(&message));
         if endpoint.verdict == Verdict::Blocked {
-            status.set_description(self.told(endpoint));
+            status.set_description(self.explained(endpoint));
         }
         status
     }
@@ -109,12 +109,12 @@ impl<'a> Cases<'a> {
             None => format!("{}: {detail}", endpoint.title),
         };
         status.set_message(escape(&message));
-        status.set_description(self.told(endpoint));
+        status.set_description(self.explained(endpoint));
         status
     }
 
     /// What was seen of an endpoint, and the finding behind it.
-    fn told(&mut self, endpoint: &'a Endpoint) -> String {
+    fn explained(&mut self, endpoint: &'a Endpoint) -> String {
         let seen = [&endpoint.detail].into_iter().chain(&endpoint.evidence);
         let mut lines: Vec<String> = seen.map(|sentence| escape(sentence).into_owned()).collect();
         if let Some(finding) = self.deciding.finding(&endpoint.id) {
@@ -122,13 +122,13 @@ impl<'a> Cases<'a> {
             lines.push(format!("Impact: {}", escape(&finding.impact)));
             lines.push(format!("Fix: {}", escape(&finding.fix.summary)));
             let commands = commands(finding);
-            match self.told.get(finding.id.as_str()) {
+            match self.explained.get(finding.id.as_str()) {
                 Some(first) if !commands.is_empty() => {
                     lines.push(format!("The commands are listed under {}.", escape(first)));
                 }
                 Some(_) => {}
                 None => {
-                    self.told.insert(&finding.id, endpoint.target());
+                    self.explained.insert(&finding.id, endpoint.target());
                     lines.extend(commands);
                 }
             }

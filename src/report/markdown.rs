@@ -34,7 +34,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     let (findings, _) = view::split_findings(report);
     let mut left_out = 0;
     for (at, finding) in findings.iter().take(MOST_FINDINGS).enumerate() {
-        out += &told(finding, at + 1);
+        out += &finding_text(finding, at + 1);
         let handed_over = handed_over(finding);
         if out.len() + handed_over.len() <= ROOM {
             out += &handed_over;
@@ -65,7 +65,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     out
 }
 
-fn told(finding: &Finding, number: usize) -> String {
+fn finding_text(finding: &Finding, number: usize) -> String {
     let mut out = format!("\n### {number}. {}\n\n", text(&finding.title));
     let targets: Vec<String> = finding
         .endpoints
@@ -183,8 +183,8 @@ fn table(heading: &str, groups: &[DependencyGroup]) -> String {
 fn unexplained(report: &Report, findings: &[&Finding]) -> String {
     let explained = view::finding_numbers(findings);
     let counts = |e: &&Endpoint| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
-    let unwell = report.endpoints.iter().filter(counts);
-    let unwell: Vec<&Endpoint> = unwell
+    let failing = report.endpoints.iter().filter(counts);
+    let unwell: Vec<&Endpoint> = failing
         .filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested))
         .collect();
     let mut out = String::new();

@@ -37,7 +37,7 @@ pub fn render(report: &Report) -> String {
         return "Nothing to request: the machine that ran the test has no route to anything, so nothing is known about the network.\n"
             .into();
     }
-    let told = told(report);
+    let told = numbered_findings(report);
     let mut out = opening(report, told.is_empty());
     for owner in owners(&told) {
         out += &heading(&format!("For the team that runs {}", whose(owner)));
@@ -64,7 +64,7 @@ pub fn render(report: &Report) -> String {
 }
 
 /// What asks for something: findings with something blocked, or with connections that fail beside others.
-fn told(report: &Report) -> Vec<NumberedFinding<'_>> {
+fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
     let (findings, _) = view::split_findings(report);
     let of = |finding: &Finding| -> Vec<&Endpoint> {
         let endpoints = report.endpoints.iter();

@@ -167,7 +167,7 @@ impl<'a> DependencyGroup<'a> {
     }
 
     /// The endpoints that have something to say.
-    pub fn unwell(&self) -> impl Iterator<Item = &'a Endpoint> {
+    pub fn failing(&self) -> impl Iterator<Item = &'a Endpoint> {
         self.endpoints.iter().copied().filter(|e| status(e) != GroupStatus::Ok)
     }
 

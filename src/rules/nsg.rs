@@ -21,7 +21,7 @@ pub struct NsgRules {
     /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where unknown.
     is_forced: Option<bool>,
     /// Whether the rules in force were told.
-    is_told: bool,
+    is_known: bool,
 }
 
 /// A rule that allows.
@@ -68,7 +68,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Result<NsgRule
     Ok(NsgRules {
         rules,
         is_forced: set.basis.is_forced,
-        is_told: set.basis.network.is_some_and(NetworkRules::has_security),
+        is_known: set.basis.network.is_some_and(NetworkRules::has_security),
     })
 }
 
@@ -78,7 +78,7 @@ impl NsgRules {
         let denies = self.preceded();
         let denies: Vec<&str> = denies.iter().map(String::as_str).collect();
         let of_priorities = match denies.as_slice() {
-            _ if !self.is_told => Some(UNTOLD.to_owned()),
+            _ if !self.is_known => Some(ORDER_NOTICE.to_owned()),
             [] => None,
             denies => Some(format!(
                 "Their priorities are free, and come before {}.",
@@ -89,8 +89,8 @@ impl NsgRules {
     }
 
     /// Whether the rules in force were told.
-    pub fn is_told(&self) -> bool {
-        self.is_told
+    pub fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// The rules in force that deny what these allow, and come behind them.
@@ -138,7 +138,7 @@ const INTERNET: &str = "Internet";
 const EVERYTHING: &str = "*";
 
 /// The notice about priorities where the rules in force are not known.
-const UNTOLD: &str = "A rule has no effect after a deny rule: put it before your own deny, or pass --effective-nsg to \
+const ORDER_NOTICE: &str = "A rule has no effect after a deny rule: put it before your own deny, or pass --effective-nsg to \
                       have free priorities found.";
 
 impl NsgRules {

@@ -160,23 +160,23 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
 
 /// Whether a report says that it is blocked, or that rules of this kind are the cause.
 fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> bool {
-    let to_blame = match kind {
+    let causes = match kind {
         RuleFamily::Nsg => Some(Suspect::Nsg),
         RuleFamily::Routes => Some(Suspect::Udr),
         // No inbound traffic passes the rules that are made here.
         RuleFamily::Firewall => None,
     };
-    let blames = |finding: &model::Finding| {
-        finding.endpoints.contains(&endpoint.id) && to_blame.is_some_and(|suspect| finding.suspects.contains(&suspect))
+    let names = |finding: &model::Finding| {
+        finding.endpoints.contains(&endpoint.id) && causes.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
     // Where connections differ, where packets are too large or lost, no rule is missing.
     let of_the_line =
         |finding: &model::Finding| finding.is_about_the_line() && finding.endpoints.contains(&endpoint.id);
     let blocked = endpoint.verdict == Verdict::Blocked
         && !report.findings.iter().any(of_the_line)
-        && endpoint.cause.is_some_and(|cause| can_mend(kind, cause, endpoint))
+        && endpoint.cause.is_some_and(|cause| can_fix(kind, cause, endpoint))
         && !is_behind_a_private_endpoint(endpoint);
-    blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(blames))
+    blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(names))
 }
 
 /// Whether a service with a tag, or what is the instance's own, was tried at private addresses only: a tag, or a route
@@ -190,7 +190,7 @@ fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
 
 /// Whether a rule of this kind can fix a cause. Where a connection was accepted, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
-fn can_mend(kind: RuleFamily, cause: Cause, endpoint: &model::Endpoint) -> bool {
+fn can_fix(kind: RuleFamily, cause: Cause, endpoint: &model::Endpoint) -> bool {
     let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);
     let is_refusal = matches!(
         cause,

@@ -161,7 +161,7 @@ impl Board {
         let text = told.as_deref().unwrap_or(text);
         let line = self.read().faults.note(fault, text, Instant::now());
         if let Some(line) = line {
-            fault::tell(&line);
+            fault::log_line(&line);
             if let Some(log) = self.log() {
                 log.say(log::fault(fault, &line));
             }

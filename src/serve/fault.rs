@@ -64,7 +64,7 @@ pub(crate) struct Faults([Tally; Fault::ALL.len()]);
 #[derive(Debug, Default)]
 struct Tally {
     n: u64,
-    unsaid: u64,
+    suppressed: u64,
     said: Option<Instant>,
 }
 
@@ -80,11 +80,11 @@ impl Faults {
         tally.n += 1;
         let is_soon = |said: Instant| now.duration_since(said) < fault.pause();
         if tally.said.is_some_and(is_soon) {
-            tally.unsaid += 1;
+            tally.suppressed += 1;
             return None;
         }
         tally.said = Some(now);
-        Some(match std::mem::take(&mut tally.unsaid) {
+        Some(match std::mem::take(&mut tally.suppressed) {
             0 => text.to_owned(),
             n => format!("{text} (and {n} more since the last such line)"),
         })
@@ -92,7 +92,7 @@ impl Faults {
 }
 
 /// Says the line of a fault.
-pub(super) fn tell(line: &str) {
+pub(super) fn log_line(line: &str) {
     say(Weight::Warning, line);
 }
 

@@ -24,7 +24,7 @@ impl Moment {
 
     /// How far the machine's clock went ahead since an earlier moment, beyond the time that passed; negative where it went
     /// back.
-    pub(crate) fn strayed_since(self, earlier: Self) -> SignedDuration {
+    pub(crate) fn clock_drift_since(self, earlier: Self) -> SignedDuration {
         let passed = self.steady.saturating_duration_since(earlier.steady);
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
         self.wall.duration_since(earlier.wall).saturating_sub(passed)
@@ -47,7 +47,7 @@ mod tests {
             steady: began.steady + Duration::from_secs(steady),
         };
         for (wall, steady, strayed) in [(60, 60, 0), (90, 60, 30), (-30, 60, -90), (0, 0, 0)] {
-            let seen = after(wall, steady).strayed_since(began);
+            let seen = after(wall, steady).clock_drift_since(began);
             assert_eq!(seen, SignedDuration::from_secs(strayed), "{wall} {steady}");
         }
     }

@@ -47,7 +47,7 @@ enum Task {
 }
 
 /// The way to the thread that writes; nothing where the system has none for it.
-static VOICE: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
+static WRITER: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Says something, as one line that does nothing to a terminal; never waits.
@@ -71,7 +71,7 @@ pub(crate) fn finish(patience: Duration) {
 }
 
 fn hand_over(task: Task) -> bool {
-    let voice = VOICE.get_or_init(|| {
+    let voice = WRITER.get_or_init(|| {
         let (voice, tasks) = sync_channel(MOST);
         let write = move || write_all(&tasks, &mut io::stderr(), &LOST);
         thread::Builder::new().name("stderr".into()).spawn(write).ok()?;

@@ -9,7 +9,7 @@ pub const NORMAL: Style = Style::new();
 /// A heading, or the title of a finding.
 pub const HEADING: Style = Style::new().bold();
 /// What supports the text beside it and may be skipped.
-pub const QUIET: Style = Style::new().dimmed();
+pub const DIM: Style = Style::new().dimmed();
 /// Everything works.
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// Not well, or not known.

@@ -24,7 +24,7 @@ pub(crate) use self::{
 use self::{
     documents::{GatheredDocuments, What},
     network::CollectedNetwork,
-    session::{ManagementSession, Trouble},
+    session::{ManagementSession, SessionError},
 };
 use super::{Vantage, block_on, secret::Undumpable, until::Cutoff};
 use crate::{
@@ -45,7 +45,7 @@ const ENDPOINT: &str = "the management endpoint";
 
 /// What is requested, and with which identity.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Errand<'a> {
+pub(crate) struct ManagementRequest<'a> {
     /// The instance.
     pub service: &'a ResourceId,
     /// `--identity`: the client id of one of the VM's managed identities.
@@ -71,7 +71,7 @@ pub(crate) struct Fetched {
 /// be fetched is a notice: the run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
+pub(crate) fn fetch(errand: &ManagementRequest<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
     let until = until.share(SHARE);
     // Before anything that may hold a part of the token, so that it is dropped after all of it.
     let undumpable = Undumpable::new();
@@ -115,7 +115,7 @@ pub(crate) fn fetch(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> F
 }
 
 async fn gather(
-    errand: &Errand<'_>,
+    errand: &ManagementRequest<'_>,
     vantage: &Vantage,
     until: &Cutoff,
     gathered: &RefCell<GatheredDocuments>,
@@ -172,7 +172,7 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
             What::Dependencies => DocumentKind::Dependencies,
             What::Part(part) => {
                 if let Err(why) = fetched.instance.add(*part, answer, ENDPOINT) {
-                    failures.push((*what, Trouble::Odd(why)));
+                    failures.push((*what, SessionError::Odd(why)));
                 }
                 continue;
             }
@@ -187,7 +187,7 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
                 }
                 fetched.documents.push(document);
             }
-            Err(why) => failures.push((*what, Trouble::Unread(why))),
+            Err(why) => failures.push((*what, SessionError::Unread(why))),
         }
     }
     let late: Vec<What> = What::all().filter(|what| !gathered.done.contains(what)).collect();

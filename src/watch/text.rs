@@ -32,7 +32,7 @@ impl Look {
     pub fn opening(self, watch: &Watch) -> String {
         let mut out = format!(
             "{} {}; times are UTC\n",
-            self.paint(style::QUIET, &clock(watch.began())),
+            self.styled(style::DIM, &clock(watch.began())),
             tally(watch)
         );
         for row in unhealthy(watch) {
@@ -56,7 +56,7 @@ impl Look {
         });
         self.folded(&format!(
             "{} {} {} -> {}, after {}{}\n",
-            self.paint(style::QUIET, &clock(change.at)),
+            self.styled(style::DIM, &clock(change.at)),
             escape(&change.label),
             words(change.from),
             self.state(change.to),
@@ -102,11 +102,11 @@ impl Look {
             format!("blocked for {}", words::duration(blocked))
         };
         let mut out = format!("  {}: {sum}{}\n", escape(&row.label), mark(row));
-        if row.timeline.forgotten() > 0 {
+        if row.timeline.dropped() > 0 {
             let _ = writeln!(
                 out,
                 "    after {} earlier:",
-                count_large(row.timeline.forgotten(), "turn")
+                count_large(row.timeline.dropped(), "turn")
             );
         }
         for turn in row.timeline.turns() {
@@ -114,7 +114,7 @@ impl Look {
             let _ = writeln!(
                 out,
                 "    {}  {}",
-                self.paint(style::QUIET, &time),
+                self.styled(style::DIM, &time),
                 self.state(turn.state)
             );
         }
@@ -148,12 +148,12 @@ impl Look {
             Verdict::Reachable => style::GOOD,
             Verdict::Degraded | Verdict::Unproven => style::DOUBTFUL,
             Verdict::Blocked => style::BAD,
-            Verdict::NotTested => style::QUIET,
+            Verdict::NotTested => style::DIM,
         };
-        self.paint(style, &words(state))
+        self.styled(style, &words(state))
     }
 
-    fn paint(self, style: Style, text: &str) -> String {
+    fn styled(self, style: Style, text: &str) -> String {
         if self.colour {
             format!("{style}{text}{style:#}")
         } else {
@@ -194,7 +194,7 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
 /// Who is not well, the required ones first.
 fn unhealthy(watch: &Watch) -> impl Iterator<Item = &WatchedEndpoint> {
     let of = |required: bool| {
-        let rows = watch.rows().iter().filter(|row| row.is_unwell);
+        let rows = watch.rows().iter().filter(|row| row.is_unhealthy);
         rows.filter(move |row| (row.need == Need::Required) == required)
     };
     of(true).chain(of(false))
@@ -231,7 +231,7 @@ fn tally(watch: &Watch) -> String {
     let rows = || watch.rows().iter().filter(|row| row.need != Need::Documented);
     let is_tested = |row: &&WatchedEndpoint| row.timeline.state().verdict != Verdict::NotTested;
     let (all, tested) = (rows().count(), rows().filter(is_tested).count());
-    let well = rows().filter(is_tested).filter(|row| !row.is_unwell).count();
+    let well = rows().filter(is_tested).filter(|row| !row.is_unhealthy).count();
     let verb = if tested == 1 { "is" } else { "are" };
     let mut tally = format!("{well} of {} {verb} as expected", count(tested, "endpoint"));
     if all > tested {
@@ -241,7 +241,7 @@ fn tally(watch: &Watch) -> String {
 }
 
 fn is_worth_telling(row: &WatchedEndpoint) -> bool {
-    row.timeline.changes() > 0 || (row.is_unwell && row.timeline.state().verdict == Verdict::Blocked)
+    row.timeline.changes() > 0 || (row.is_unhealthy && row.timeline.state().verdict == Verdict::Blocked)
 }
 
 fn words(state: EndpointState) -> String {

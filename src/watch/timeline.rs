@@ -14,7 +14,7 @@ pub const MOST_TURNS: usize = 20;
 pub struct Timeline {
     /// The latest turns, the oldest first. Never empty: the last one is how things are.
     turns: VecDeque<Transition>,
-    forgotten: u64,
+    dropped: u64,
     blocked: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Timeline {
     pub fn begin(state: EndpointState, at: Timestamp) -> Self {
         Self {
             turns: VecDeque::from([Transition { at, state }]),
-            forgotten: 0,
+            dropped: 0,
             blocked: Duration::ZERO,
         }
     }
@@ -55,7 +55,7 @@ impl Timeline {
         }
         if self.turns.len() == MOST_TURNS {
             self.turns.pop_front();
-            self.forgotten += 1;
+            self.dropped += 1;
         }
         self.turns.push_back(Transition { at, state });
         lasted
@@ -71,12 +71,12 @@ impl Timeline {
 
     /// How often it changed.
     pub fn changes(&self) -> u64 {
-        self.forgotten + self.turns.len() as u64 - 1
+        self.dropped + self.turns.len() as u64 - 1
     }
 
     /// How many turns are no longer kept.
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The latest turns, the oldest first.

@@ -530,7 +530,7 @@ fn tags_that_nobody_explains_leave_a_doubt() {
 fn a_regional_tag_is_found_by_its_suffix() {
     let tags = ServiceTags::parse(&fixture("service-tags.json")).unwrap();
     assert_eq!(
-        tags.spelling("storage.germanywestcentral"),
+        tags.canonical_name("storage.germanywestcentral"),
         Some("Storage.GermanyWestCentral")
     );
     assert!(tags.addresses("Storage.germanywc").is_none());

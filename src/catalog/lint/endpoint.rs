@@ -52,7 +52,7 @@ pub(super) fn check(raw: &raw::Endpoint, scope: &Inherited, problems: &mut Vec<P
     if let Some(ports) = ports.as_ref().filter(|_| direction == Direction::Outbound) {
         check_conversation(raw, ports, problems);
     }
-    check_companions(raw, direction, problems);
+    check_dependent_keys(raw, direction, problems);
     let replaced_by = raw.replaced_by.as_ref().and_then(|host| plain_host(host, problems));
     Some(EndpointSpec {
         names: raw
@@ -296,7 +296,7 @@ fn check_conversation(raw: &raw::Endpoint, ports: &[(u16, Protocol)], problems: 
 }
 
 /// Keys that mean nothing without another key.
-fn check_companions(raw: &raw::Endpoint, direction: Direction, problems: &mut Vec<Problem>) {
+fn check_dependent_keys(raw: &raw::Endpoint, direction: Direction, problems: &mut Vec<Problem>) {
     if let Some(tag) = &raw.source_tag {
         super::check_tag(tag, problems);
         if direction == Direction::Outbound {

@@ -52,7 +52,7 @@ pub(super) struct Broken {
 }
 
 /// What a pause between rounds ended with.
-pub(super) enum Woken {
+pub(super) enum WakeReason {
     /// It is over.
     InTime,
     /// A signal wants the end.
@@ -124,7 +124,7 @@ impl<'a> Reload<'a> {
 
     /// Takes note of what a reading came to, or of which part is broken. Gives when the next one comes, where that is sooner
     /// than it would be in any case.
-    pub(super) fn settle(&mut self, outcome: Result<(), Part>) -> Option<Duration> {
+    pub(super) fn next_retry(&mut self, outcome: Result<(), Part>) -> Option<Duration> {
         let is_hourly = self.plan.service.is_some();
         let wait = match outcome {
             Err(part) if is_hourly || part == Part::Platform => Some(self.pause.take()),
@@ -140,7 +140,7 @@ impl<'a> Reload<'a> {
     }
 
     /// Waits for the next round; earlier where a signal comes, or something was read again.
-    pub(super) fn wait_until(&mut self, time: Instant) -> Woken {
+    pub(super) fn wait_until(&mut self, time: Instant) -> WakeReason {
         loop {
             let event = self.stop.block_on(Self::event(
                 self.stop,
@@ -150,8 +150,8 @@ impl<'a> Reload<'a> {
                 time,
             ));
             match event {
-                Event::InTime => return Woken::InTime,
-                Event::Interrupted => return Woken::Interrupted,
+                Event::InTime => return WakeReason::InTime,
+                Event::Interrupted => return WakeReason::Interrupted,
                 Event::HungUp => {
                     supervisor::is_reloading();
                     if let Some(log) = self.board.log() {
@@ -167,7 +167,7 @@ impl<'a> Reload<'a> {
                         part: Part::Files,
                         why: failure.line(),
                     };
-                    return Woken::Read(Box::new(read.map_err(broken)));
+                    return WakeReason::Read(Box::new(read.map_err(broken)));
                 }
                 Event::Late => {
                     self.under_way = None;
@@ -178,7 +178,7 @@ impl<'a> Reload<'a> {
                         // Rounds go on meanwhile.
                         why: late_so(file.as_deref(), self.probe.deadline, "").line(),
                     };
-                    return Woken::Read(Box::new(Err(broken)));
+                    return WakeReason::Read(Box::new(Err(broken)));
                 }
             }
         }

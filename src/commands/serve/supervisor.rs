@@ -32,10 +32,10 @@ const SOCKET: &str = "NOTIFY_SOCKET";
 /// So much waits at most for a supervisor that does not read: of what comes beyond it, what is told again soon is left out.
 const MOST: usize = 16;
 /// How long shutdown waits until the supervisor is notified.
-const FAREWELL: Duration = Duration::from_millis(100);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(100);
 
 /// Something to tell, and who wants to know when it is told.
-struct Told {
+struct Notification {
     what: News,
     done: Option<SyncSender<()>>,
 }
@@ -50,25 +50,25 @@ enum News {
 
 /// It listens, or continues after a reload.
 pub(super) fn is_ready(what: &str) {
-    tell(News::Ready(what.to_owned()), None);
+    notify(News::Ready(what.to_owned()), None);
 }
 
 /// It reloads.
 pub(super) fn is_reloading() {
-    tell(News::Reloading, None);
+    notify(News::Reloading, None);
 }
 
 /// It ends.
 pub(super) fn is_stopping() {
     let (done, told) = sync_channel(1);
-    if tell(News::Stopping, Some(done)) {
-        let _ = told.recv_timeout(FAREWELL);
+    if notify(News::Stopping, Some(done)) {
+        let _ = told.recv_timeout(SHUTDOWN_GRACE);
     }
 }
 
 /// What it came to.
 pub(super) fn status(what: String) {
-    tell(News::Status(what), None);
+    notify(News::Status(what), None);
 }
 
 /// Shows that rounds come to an end, twice as often as the watchdog wants it; completes at once where there is none.
@@ -80,33 +80,33 @@ pub(super) async fn show_life(board: Arc<Board>) {
     loop {
         beat.tick().await;
         if !board.read().is_stuck() {
-            tell(News::Alive, None);
+            notify(News::Alive, None);
         }
     }
 }
 
 /// Hands something over; says whether it will be told.
-fn tell(what: News, done: Option<SyncSender<()>>) -> bool {
-    static TELLER: OnceLock<Option<Sender<Told>>> = OnceLock::new();
+fn notify(what: News, done: Option<SyncSender<()>>) -> bool {
+    static NOTIFIER: OnceLock<Option<Sender<Notification>>> = OnceLock::new();
     let is_told_again = matches!(what, News::Alive | News::Status(_));
     if is_told_again && WAITING.load(Ordering::Relaxed) >= MOST {
         return false;
     }
-    let teller = TELLER.get_or_init(start).as_ref();
+    let teller = NOTIFIER.get_or_init(start).as_ref();
     teller.is_some_and(|teller| {
         WAITING.fetch_add(1, Ordering::Relaxed);
-        teller.send(Told { what, done }).is_ok()
+        teller.send(Notification { what, done }).is_ok()
     })
 }
 
 /// How much waits to be told.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-fn start() -> Option<Sender<Told>> {
+fn start() -> Option<Sender<Notification>> {
     let socket = env::var_os(SOCKET)?;
-    let (teller, told) = channel::<Told>();
+    let (teller, told) = channel::<Notification>();
     let send = move || {
-        for Told { what, done } in told {
+        for Notification { what, done } in told {
             pass_on(&what, &socket);
             WAITING.fetch_sub(1, Ordering::Relaxed);
             if let Some(done) = done {

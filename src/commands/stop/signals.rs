@@ -22,15 +22,15 @@ const SAME: Duration = Duration::from_millis(50);
 /// them to the calling one.
 pub(crate) fn hold() {
     // Where they cannot be held back they end the process, as ever.
-    let _ = ours().thread_block();
+    let _ = handled().thread_block();
 }
 
 /// Lets signals through again.
 pub(crate) fn release() {
-    let _ = ours().thread_unblock();
+    let _ = handled().thread_unblock();
 }
 
-fn ours() -> SigSet {
+fn handled() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 

@@ -57,7 +57,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let shown = format!("no Azure host presents a certificate issued by {issuer}, so not all TLS is inspected");
     let mut grounds = Grounds::default()
         .pattern(shown)
-        .all(EvidenceWeight::Tells, phrases::examples(rows));
+        .all(EvidenceWeight::Notes, phrases::examples(rows));
     if rows.iter().any(ProbedEndpoint::is_public) {
         grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }

@@ -62,7 +62,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let mut grounds = Grounds::default();
     match off {
         // What broke nothing is a hint, whatever the source.
-        Some(clock) if rows.is_empty() => grounds.add(EvidenceWeight::Tells, measured(clock)),
+        Some(clock) if rows.is_empty() => grounds.add(EvidenceWeight::Notes, measured(clock)),
         Some(clock) => {
             let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };
             grounds.add(EvidenceWeight::Supports(basis), measured(clock));
@@ -79,7 +79,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         );
         grounds = grounds
             .with(EvidenceWeight::Supports(basis), all)
-            .all(EvidenceWeight::Tells, phrases::examples(rows));
+            .all(EvidenceWeight::Notes, phrases::examples(rows));
     }
     let fix = Fix::new(
         "Correct this VM's clock and run again: certificates cannot be checked with a wrong clock. The instance has \

@@ -60,14 +60,14 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         grounds = grounds.sign(control);
     }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
-    grounds.add(if several { PATTERN } else { EvidenceWeight::Tells }, what);
+    grounds.add(if several { PATTERN } else { EvidenceWeight::Notes }, what);
     // The device that accepts for any address need not be the one that cuts: it may forward everything to services that
     // fail.
     grounds = match (phrases::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
         (None, _) => grounds,
-        (Some(accepted), UnusedEnd::CutAlike) if several => grounds.proof(accepted),
-        (Some(accepted), UnusedEnd::CutAlike) => {
+        (Some(accepted), UnusedEnd::CutInTheSameWay) if several => grounds.proof(accepted),
+        (Some(accepted), UnusedEnd::CutInTheSameWay) => {
             grounds.pattern(format!("{accepted}, and cuts the connection in the same way"))
         }
         (Some(accepted), UnusedEnd::Silent) if several => grounds.proof(accepted),
@@ -90,7 +90,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
     let web = rows.iter().filter(|row| row.is_web()).count();
     let is_shown = phrases::middlebox(view, rows).is_some();
-    let habit = match rows.iter().any(|row| row.endpoint.port == 1433) {
+    let usual_behaviour = match rows.iter().any(|row| row.endpoint.port == 1433) {
         _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows the port as open",
         true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
         false if web == rows.len() => {
@@ -109,7 +109,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.note(habit),
+        grounds: grounds.note(usual_behaviour),
         suspects: if web == rows.len() {
             vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy]
         } else {
@@ -138,7 +138,7 @@ const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UnusedEnd {
     /// In the way of these rows, and at once: no destination was asked.
-    CutAlike,
+    CutInTheSameWay,
     /// These rows are silent, and so is it: as it would be where the device only passes on.
     Silent,
     /// In another way.
@@ -155,15 +155,15 @@ fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
         let (row, unused) = (row.cause()?, ended?);
         Some(match (silent(row), silent(unused)) {
             (true, true) => UnusedEnd::Silent,
-            _ if row == unused => UnusedEnd::CutAlike,
+            _ if row == unused => UnusedEnd::CutInTheSameWay,
             _ => UnusedEnd::Otherwise,
         })
     });
     let ends: Vec<UnusedEnd> = alike.collect();
     if ends.contains(&UnusedEnd::Otherwise) {
         UnusedEnd::Otherwise
-    } else if !ends.is_empty() && ends.iter().all(|end| *end == UnusedEnd::CutAlike) {
-        UnusedEnd::CutAlike
+    } else if !ends.is_empty() && ends.iter().all(|end| *end == UnusedEnd::CutInTheSameWay) {
+        UnusedEnd::CutInTheSameWay
     } else {
         UnusedEnd::Silent
     }

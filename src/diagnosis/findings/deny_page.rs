@@ -101,13 +101,13 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         grounds.add(EvidenceWeight::Supports(basis), format!("{who} {}", answer.said));
     }
     grounds.add(
-        EvidenceWeight::Tells,
+        EvidenceWeight::Notes,
         "the TCP connection itself is accepted, so a plain port test shows the port as open",
     );
     let answered = phrases::hosts(view.proved().filter(|row| row.endpoint.port == 80)).len();
     if answered > 0 {
         grounds.add(
-            EvidenceWeight::Tells,
+            EvidenceWeight::Notes,
             format!(
                 "{} on TCP 80, so the filter matches host names",
                 phrases::others_get_through(answered)

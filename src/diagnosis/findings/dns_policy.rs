@@ -29,7 +29,7 @@ pub(super) const RULE: FindingRule = FindingRule {
             return Some("alias".into());
         }
         let is_failure = row.cause() == Some(Cause::DnsServfail) && row.tested_server().is_none();
-        (is_failure && is_failed_by_platform(view, row) && resolves_beside(view, row)).then(|| SERVFAIL.into())
+        (is_failure && is_failed_by_platform(view, row) && others_resolve(view, row)).then(|| SERVFAIL.into())
     }),
     describe,
 };
@@ -57,7 +57,7 @@ fn is_failed_by_platform<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bo
 }
 
 /// Whether other names of the same domain resolve.
-fn resolves_beside(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
+fn others_resolve(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     view.rows.iter().any(|other| {
         let mut outcomes = other.judgement.outcomes.iter();
         domain(&other.endpoint.host) == domain(&row.endpoint.host) && outcomes.any(|outcome| outcome.stage > Stage::Dns)
@@ -97,7 +97,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
+        grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],
         fix: Fix::new(format!(
             "In this network's DNS security policy, allow {what} with a rule before the one that blocks.{or}"

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::phrases;
 use crate::{
     diagnosis::{
+        combine::share,
         grounds::{EvidenceWeight, Grounds},
         outcome::AttemptVerdict,
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
-        together::share,
-        view::{ProbedEndpoint, RunView, alike, should_work},
+        view::{ProbedEndpoint, RunView, same_class, should_work},
     },
     model::{Basis, Cause, FailureMode, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
     net::tcp::TcpEnd,
@@ -97,7 +97,7 @@ fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -
         // Only where questions over UDP show the same does a name without an answer not depend on the name.
         return cause == Cause::DnsTimeout && is_silence(ways) && view.line.repeated > 0;
     }
-    ways.iter().any(|way| alike(*way, cause))
+    ways.iter().any(|way| same_class(*way, cause))
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
@@ -122,7 +122,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             format!("{} to {}", share(passed, tried), count(hosts.len(), "host")),
         )
         .note("connections to the same address and port give different results; a rule would treat them all the same")
-        .all(EvidenceWeight::Tells, ports(&connections));
+        .all(EvidenceWeight::Notes, ports(&connections));
     let blocked: Vec<ProbedEndpoint<'a>> = rows
         .iter()
         .filter(|row| view.differing(row).next().is_none())
@@ -156,7 +156,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
     Account {
         title,
-        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: suspects(is_wide, silent),
         fix: Fix::new(remedy(is_wide, silent)).look([
             "az network lb show -g RG -n LB --query \"{rules:loadBalancingRules, probes:probes}\"",
@@ -179,7 +179,7 @@ struct FlowResult {
 
 fn connections(row: &ProbedEndpoint<'_>) -> Vec<FlowResult> {
     let both = row.attempts().iter().zip(&row.judgement.outcomes);
-    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, AttemptVerdict::Untried(_)))
+    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, AttemptVerdict::NotTried(_)))
         .map(|(attempt, outcome)| FlowResult {
             passed: outcome.standing.passes(),
             source: attempt
@@ -240,7 +240,7 @@ fn ports(connections: &[FlowResult]) -> Option<String> {
 /// A pair shows in many connections, of which many pass and many do not.
 fn weight(is_wide: bool, passed: usize, tried: usize) -> EvidenceWeight {
     match (is_wide, passed.min(tried - passed)) {
-        (false, _) => EvidenceWeight::Tells,
+        (false, _) => EvidenceWeight::Notes,
         (true, 0..=2) => EvidenceWeight::Supports(Basis::Ambiguous),
         (true, _) => EvidenceWeight::Supports(Basis::Pattern),
     }

@@ -147,7 +147,7 @@ fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         grounds: grounds
             .note(format!("its subject is {subject}"))
             .note("a device that inspects TLS issues a certificate per host, so this is not TLS inspection")
-            .all(EvidenceWeight::Tells, phrases::examples(rows)),
+            .all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::Proxy, Suspect::Nva, Suspect::DnsServer],
         fix: Fix::new(format!(
             "Exempt the instance's subnet from the device that answers as {}: an instance can neither log in to a \
@@ -184,7 +184,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     };
     Account {
         title,
-        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
             "Find out why {} leads there: a DNS record, or a device that answers instead.",

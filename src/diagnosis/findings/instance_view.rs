@@ -156,7 +156,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
         .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status)));
     Account {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
-        grounds: told(seen),
+        grounds: evidence_of(seen),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
         impact: Some("The instance cannot use it, even if this VM can.".into()),
         fix: Fix::new(
@@ -179,7 +179,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
         .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)));
     Account {
         title: format!("The instance reaches what this VM cannot: {}", named(&differing)),
-        grounds: told(seen),
+        grounds: evidence_of(seen),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
         impact: Some(
             "None for the instance, according to its own status: whatever blocks this VM may affect only this VM."
@@ -238,7 +238,7 @@ fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let managed: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_managed).copied().collect();
     Account {
         title: "The instance reports that it cannot be reached from outside".into(),
-        grounds: told(
+        grounds: evidence_of(
             failing
                 .iter()
                 .map(|status| format!("{}: {}", status.name, says(status))),
@@ -260,7 +260,7 @@ fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let peers: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_peer).copied().collect();
     Account {
         title: "The instance reports that some of its own components fail".into(),
-        grounds: told(
+        grounds: evidence_of(
             failing
                 .iter()
                 .map(|status| format!("{}: {}", status.name, says(status))),
@@ -294,7 +294,7 @@ fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
                 words::count(stale.len(), "dependency")
             }
         ),
-        grounds: told(seen),
+        grounds: evidence_of(seen),
         suspects: vec![Suspect::Service, Suspect::DnsServer],
         impact: Some("The instance's own status for these is out of date.".into()),
         fix: Fix::new("Use this VM's results for them, fix what is blocked, then fetch the status again."),
@@ -302,7 +302,7 @@ fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
 }
 
 /// What the instance says is one reading; nothing said is no finding.
-fn told(sentences: impl Iterator<Item = String>) -> Grounds {
+fn evidence_of(sentences: impl Iterator<Item = String>) -> Grounds {
     let mut sentences = sentences.peekable();
     if sentences.peek().is_none() {
         return Grounds::default().refuted("the instance reports no such failure");

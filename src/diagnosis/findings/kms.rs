@@ -46,7 +46,7 @@ fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             phrases::subject(rows),
             phrases::ports(rows)
         ),
-        grounds: silence::alike(view, rows)
+        grounds: silence::similar_hosts(view, rows)
             .pattern(phrases::silence(rows))
             .note(
                 "Azure lets TCP 1688 through NSGs, unless 0.0.0.0/0 is routed elsewhere or AzurePlatformLKM is denied",

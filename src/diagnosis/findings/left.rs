@@ -106,7 +106,7 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwi
 }
 
 /// How many hosts of a dependency work on the ports of these rows.
-pub(super) fn well(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize {
+pub(super) fn working(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize {
     let alike = |other: &ProbedEndpoint<'_>| {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
@@ -116,7 +116,7 @@ pub(super) fn well(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize {
 
 /// How many hosts it is of all that the dependency has on these ports, where others work: `, 2 of 9 hosts`.
 pub(super) fn share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
-    let (well, ill) = (well(view, rows), phrases::hosts(rows).len());
+    let (well, ill) = (working(view, rows), phrases::hosts(rows).len());
     if well == 0 {
         String::new()
     } else {

@@ -36,7 +36,7 @@ pub(super) const NO_ROUTE: FindingRule = FindingRule {
 pub(super) const STUB: FindingRule = FindingRule {
     kind: FindingKind::LocalStub,
     claims: EndpointMatcher::Groups(|view, _| {
-        let stubbed = view.rows.iter().filter(|row| is_untried(row) && is_stubbed(row));
+        let stubbed = view.rows.iter().filter(|row| was_not_tried(row) && is_stubbed(row));
         FindingGroup::unless_empty(HERE, stubbed.copied().collect())
     }),
     describe: stub,
@@ -46,13 +46,13 @@ pub(super) const STUB: FindingRule = FindingRule {
 pub(super) const LIMITS: FindingRule = FindingRule {
     kind: FindingKind::LocalLimits,
     claims: EndpointMatcher::Groups(|view, _| {
-        let untried = view.rows.iter().filter(|row| is_untried(row) && !is_stubbed(row));
+        let untried = view.rows.iter().filter(|row| was_not_tried(row) && !is_stubbed(row));
         FindingGroup::unless_empty(HERE, untried.copied().collect())
     }),
     describe: limits,
 };
 
-fn is_untried(row: &ProbedEndpoint<'_>) -> bool {
+fn was_not_tried(row: &ProbedEndpoint<'_>) -> bool {
     row.judgement.cause == Some(Cause::LocalFault)
 }
 
@@ -105,7 +105,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             "This VM's own firewall {does} traffic to {}",
             phrases::host_count(&group.rows)
         ),
-        grounds: beside(view, {
+        grounds: with_other_evidence(view, {
             let proofs = shown.map(str::to_string).chain(dropped);
             proofs.fold(Grounds::default(), Grounds::proof)
         }),
@@ -120,7 +120,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let is_v6 = |row: &ProbedEndpoint<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
     // What was sent out over the same kind of address, whatever became of it, shows that there is a default route; and where
     // there is none, the kernel says that the network is unreachable, not the host.
-    let was_sent = |row: &&ProbedEndpoint<'a>| row.is_public() && !is_without_route(row) && !is_untried(row);
+    let was_sent = |row: &&ProbedEndpoint<'a>| row.is_public() && !is_without_route(row) && !was_not_tried(row);
     let has_another = view
         .rows
         .iter()
@@ -140,7 +140,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     };
     Account {
         title: format!("This VM has no route to {}", phrases::host_count(&group.rows)),
-        grounds: beside(
+        grounds: with_other_evidence(
             view,
             Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
@@ -153,9 +153,9 @@ fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 fn stub<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     Account {
         title: format!("This VM's stub resolver fails for {}", phrases::host_count(&group.rows)),
-        grounds: beside(
+        grounds: with_other_evidence(
             view,
-            Grounds::default().all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
+            Grounds::default().all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         ),
         suspects: vec![Suspect::LocalHost],
         fix: Fix::new(
@@ -206,7 +206,7 @@ fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             "This VM's limits or permissions prevent it from probing {}",
             phrases::host_count(&group.rows)
         ),
-        grounds: beside(
+        grounds: with_other_evidence(
             view,
             Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         ),
@@ -217,7 +217,7 @@ fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 }
 
 /// What works beside it, and what it does not mean.
-fn beside(view: &RunView<'_>, grounds: Grounds) -> Grounds {
+fn with_other_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     let others = view.proved().count();
     let grounds = if others > 0 {
         grounds.note(format!("{} from here", phrases::others_prove(others)))

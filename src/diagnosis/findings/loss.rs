@@ -69,7 +69,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let slow = line.is_slow();
     let again = format!(
         "{} of {} needed retransmission",
-        line.mended,
+        line.lossy,
         count(line.connections, "connection")
     );
     let weight = EvidenceWeight::Supports(if line.is_poor() {
@@ -109,7 +109,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 "on such a path missing replies may be random packet loss, so no rule is suspected for {}",
                 count(rows.len(), "endpoint")
             ))
-            .all(EvidenceWeight::Tells, phrases::examples(rows));
+            .all(EvidenceWeight::Notes, phrases::examples(rows));
     }
     Account {
         title: if slow {

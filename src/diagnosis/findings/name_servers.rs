@@ -32,7 +32,7 @@ pub(super) const NO_NAMES: FindingRule = FindingRule {
             matches!(row.endpoint.destination, DialTarget::Name)
                 && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
         };
-        let liars = liars(unexplained);
+        let liars = denying_servers(unexplained);
         let failed = |row: &ProbedEndpoint<'_>| is_failed_lookup(row, &liars);
         if view.rows.iter().any(|row| resolves(row) || passes_over_udp(row)) || !unexplained.iter().any(failed) {
             return Vec::new();
@@ -42,7 +42,7 @@ pub(super) const NO_NAMES: FindingRule = FindingRule {
             .filter(|row| row.tested_server().is_some() || failed(row))
             .copied()
             .collect();
-        if is_one_name(view, &rows) && is_anybody_alive(view) {
+        if is_one_name(view, &rows) && any_server_answers(view) {
             return Vec::new();
         }
         vec![FindingGroup::new("name-servers", rows)]
@@ -54,7 +54,7 @@ pub(super) const NO_NAMES: FindingRule = FindingRule {
 pub(super) const SOME_NAMES: FindingRule = FindingRule {
     kind: FindingKind::SomeNames,
     claims: EndpointMatcher::Groups(|_, unexplained| {
-        let liars = liars(unexplained);
+        let liars = denying_servers(unexplained);
         FindingGroup::by(unexplained, |row| {
             let server = row
                 .deciding_server()
@@ -84,7 +84,7 @@ fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
 
-/// Whether connections were made beside those to name servers, and nobody answered one.
+/// Whether connections were made beside those to name servers, and none was answered.
 fn is_cut_off(view: &RunView<'_>) -> bool {
     let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
     let attempts = view.rows.iter().filter(counts).flat_map(ProbedEndpoint::attempts);
@@ -92,14 +92,14 @@ fn is_cut_off(view: &RunView<'_>) -> bool {
     dialled.peek().is_some() && dialled.all(Attempt::is_silent)
 }
 
-fn is_anybody_alive(view: &RunView<'_>) -> bool {
+fn any_server_answers(view: &RunView<'_>) -> bool {
     let mut servers = view.plan.name_servers.iter();
     servers.any(|server| view.server(server.ip()).is_alive())
 }
 
 /// Servers that deny a name which exists, in their own test. They are not believed when they deny others.
-fn liars(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
-    let lies = |row: &&ProbedEndpoint<'_>| {
+fn denying_servers(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
+    let denies_name = |row: &&ProbedEndpoint<'_>| {
         let cause = row.cause();
         matches!(
             cause,
@@ -107,7 +107,7 @@ fn liars(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
         )
     };
     rows.iter()
-        .filter(lies)
+        .filter(denies_name)
         .filter_map(ProbedEndpoint::tested_server)
         .collect()
 }
@@ -170,7 +170,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
         .with(EvidenceWeight::Supports(basis), all);
     for (server, reading) in &readings {
         let told = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
-        grounds = grounds.all(EvidenceWeight::Tells, reading.evidence(*server).or(told));
+        grounds = grounds.all(EvidenceWeight::Notes, reading.evidence(*server).or(told));
     }
     if is_one_name(view, rows) {
         grounds = grounds.open("only one name was queried, so only that name may be affected");
@@ -184,7 +184,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
     } else {
         tests
     };
-    let grounds = grounds.all(EvidenceWeight::Tells, seen);
+    let grounds = grounds.all(EvidenceWeight::Notes, seen);
     let mut suspects = Vec::new();
     for suspect in readings
         .iter()
@@ -207,7 +207,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
 fn control_weight(view: &RunView<'_>) -> EvidenceWeight {
     match view.platform_dns {
         Some(true) => EvidenceWeight::Supports(Basis::Proof),
-        _ => EvidenceWeight::Tells,
+        _ => EvidenceWeight::Notes,
     }
 }
 
@@ -269,7 +269,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
     let mut grounds = Grounds::default().all(EvidenceWeight::Supports(basis), phrases::examples(rows));
     if let Some(reading) = cut_short {
         if reading == ServerBehaviour::Dropped(Transport::Tcp) {
-            grounds = beside_tcp(view, grounds);
+            grounds = with_tcp_evidence(view, grounds);
         }
         grounds = grounds.note("its replies over UDP are truncated (TC=1), so clients must use TCP 53");
     } else if !scattered.is_empty() {
@@ -376,12 +376,12 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let weight = EvidenceWeight::Supports(if shows { Basis::Proof } else { Basis::Pattern });
     let mut grounds = Grounds::default()
         .all(weight, tests(rows))
-        .all(EvidenceWeight::Tells, reading.evidence(server));
+        .all(EvidenceWeight::Notes, reading.evidence(server));
     if matches!(reading, ServerBehaviour::Sometimes | ServerBehaviour::AtTimes(_)) {
         grounds = grounds.against("it answered other queries in this run");
     }
     if reading == ServerBehaviour::Dropped(Transport::Tcp) {
-        grounds = beside_tcp(view, grounds);
+        grounds = with_tcp_evidence(view, grounds);
     }
     if others && !seen.is_alive() {
         grounds = grounds.note("names resolve through another server");
@@ -397,7 +397,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     };
     Account {
         title: format!("Name server {server} {}", reading.words()),
-        grounds: grounds.all(EvidenceWeight::Tells, platform::answers(view)),
+        grounds: grounds.all(EvidenceWeight::Notes, platform::answers(view)),
         suspects: reading.suspects(view, server),
         fix: reading.fix(view, server),
         impact: Some(impact.into()),
@@ -406,7 +406,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 
 /// What a connection to another host, made once TCP 53 was silent, shows about that silence: without ports left, a NAT
 /// keeps every new connection silent, while queries over UDP still work.
-fn beside_tcp(view: &RunView<'_>, grounds: Grounds) -> Grounds {
+fn with_tcp_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     if let Some(host) = view.controls.lost_later() {
         return grounds.against(phrases::lost(host));
     }

@@ -90,7 +90,7 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let hosts = phrases::hosts(&group.rows);
     Account {
         title,
-        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
+        grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Exempt this subnet's queries for {} from the DNS filter, or remove their records on the name server, in a \
@@ -111,7 +111,7 @@ fn private_address<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 "no privatelink alias leads there, as it would for a private endpoint, unless a name server omits the \
                  alias",
             )
-            .all(EvidenceWeight::Tells, phrases::examples(&group.rows)),
+            .all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
         fix: Fix::new(format!(
             "Remove the record for {} on the name server, in a private zone or in a hosts file; or, if it is meant to \

@@ -51,7 +51,7 @@ fn is_denied(row: &ProbedEndpoint<'_>) -> bool {
     row.prediction.is_some_and(|it| it.verdict == Expected::Deny)
 }
 
-fn is_sunk(row: &ProbedEndpoint<'_>) -> bool {
+fn is_sinkholed(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::DnsSinkhole)
 }
 
@@ -61,14 +61,17 @@ fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Pro
     if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
         return Vec::new();
     }
-    let is_silent = |row: &&ProbedEndpoint<'a>| row.is_silent() && row.is_public() && !is_sunk(row);
+    let is_silent = |row: &&ProbedEndpoint<'a>| row.is_silent() && row.is_public() && !is_sinkholed(row);
     unexplained.iter().filter(is_silent).copied().collect()
 }
 
 /// Rows that need outbound access.
 fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b ProbedEndpoint<'a>> {
     view.rows.iter().filter(|row| {
-        row.is_public() && !is_sunk(row) && row.endpoint.protocol != Protocol::Dns && !OTHER_WAYS.contains(&row.tag())
+        row.is_public()
+            && !is_sinkholed(row)
+            && row.endpoint.protocol != Protocol::Dns
+            && !OTHER_WAYS.contains(&row.tag())
     })
 }
 

@@ -24,19 +24,21 @@ use crate::{
 /// Names that lead nowhere, to a public address, or to another one, each kind by itself.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::OwnHostname,
-    claims: EndpointMatcher::Groups(|view, _| FindingGroup::by(&view.rows, |row| Some(astray(row)?.word().to_owned()))),
+    claims: EndpointMatcher::Groups(|view, _| {
+        FindingGroup::by(&view.rows, |row| Some(wrong_target(row)?.word().to_owned()))
+    }),
     describe,
 };
 
 /// Where a name leads that does not lead to the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Astray {
+enum WrongTarget {
     Nowhere,
     Public(Vec<IpAddr>),
     Elsewhere(Vec<IpAddr>),
 }
 
-impl Astray {
+impl WrongTarget {
     fn word(&self) -> &'static str {
         match self {
             Self::Nowhere => "nowhere",
@@ -46,14 +48,14 @@ impl Astray {
     }
 }
 
-fn astray(row: &ProbedEndpoint<'_>) -> Option<Astray> {
+fn wrong_target(row: &ProbedEndpoint<'_>) -> Option<WrongTarget> {
     let own = row
         .endpoint
         .of_instance
         .as_ref()
         .filter(|_| row.endpoint.dependency == OWN_HOSTNAMES)?;
     if matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) {
-        return Some(Astray::Nowhere);
+        return Some(WrongTarget::Nowhere);
     }
     let addresses: Vec<IpAddr> = row.judgement.addresses().iter().map(SocketAddr::ip).collect();
     let is_wrong = |address: &&IpAddr| match own.leads_to.as_slice() {
@@ -65,9 +67,9 @@ fn astray(row: &ProbedEndpoint<'_>) -> Option<Astray> {
     if wrong.is_empty() {
         None
     } else if wrong.iter().all(|address| !address::is_private(*address)) {
-        Some(Astray::Public(wrong))
+        Some(WrongTarget::Public(wrong))
     } else {
-        Some(Astray::Elsewhere(wrong))
+        Some(WrongTarget::Elsewhere(wrong))
     }
 }
 
@@ -120,14 +122,14 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
     let mut grounds = Grounds::default();
     for row in rows {
         let host = &row.endpoint.host;
-        match astray(row) {
-            Some(Astray::Nowhere) => {
+        match wrong_target(row) {
+            Some(WrongTarget::Nowhere) => {
                 grounds.add(
                     EvidenceWeight::Supports(Basis::Proof),
                     format!("{host}: {}", row.judgement.detail),
                 );
             }
-            Some(Astray::Public(addresses) | Astray::Elsewhere(addresses)) => {
+            Some(WrongTarget::Public(addresses) | WrongTarget::Elsewhere(addresses)) => {
                 let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
                 let addresses = list(&distinct(addresses.iter().map(String::as_str)), 3);
                 let but = right.map_or_else(String::new, |right| {
@@ -152,7 +154,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
         }
         if let Some(zone) = reserved_zone(view, row) {
             grounds.add(
-                EvidenceWeight::Tells,
+                EvidenceWeight::Notes,
                 format!("a zone {zone} answers on a name server of this network: it hides every name that it does not contain; remove it"),
             );
         }

@@ -42,8 +42,8 @@ pub(super) const LATE_CUT: FindingRule = FindingRule {
 pub(super) const DNS_DIFFERS: FindingRule = FindingRule {
     kind: FindingKind::DnsDiffers,
     claims: EndpointMatcher::Groups(|view, _| {
-        let amiss = view.rows.iter().filter(|row| row.is_amiss());
-        let failing: Vec<SocketAddr> = amiss.filter_map(ProbedEndpoint::tested_server).collect();
+        let unexpected = view.rows.iter().filter(|row| row.is_unexpected());
+        let failing: Vec<SocketAddr> = unexpected.filter_map(ProbedEndpoint::tested_server).collect();
         let differ = |row: &&ProbedEndpoint<'_>| {
             is_degraded(row) && row.judgement.cause.is_none() && !row.servers().any(|server| failing.contains(&server))
         };
@@ -99,7 +99,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     // A private CA of Microsoft's behind an internal name is no more than a hint.
     let is_a_private_ca = rows.iter().all(|row| row.judgement.cause == Some(Cause::TlsUntrusted));
     let weight = if is_a_private_ca {
-        EvidenceWeight::Tells
+        EvidenceWeight::Notes
     } else {
         EvidenceWeight::Supports(Basis::Ambiguous)
     };

@@ -46,11 +46,11 @@ fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Opti
 const MANAGED: [&str; 4] = ["apimst", "apimgmtst", "apirpsql", "apikv-"];
 
 /// The tags of services where each customer has resources of their own.
-const OF_EVERYBODY: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
+const CUSTOMER_OWNED: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
 fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {
     let is_managed = MANAGED.iter().any(|prefix| row.endpoint.host.starts_with(prefix));
-    is_managed || !(row.tag().is_empty() || OF_EVERYBODY.contains(&row.tag()))
+    is_managed || !(row.tag().is_empty() || CUSTOMER_OWNED.contains(&row.tag()))
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {

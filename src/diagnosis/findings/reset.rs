@@ -41,7 +41,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
 };
 
 /// Rows that no rule explains together with services of others: one for everything, by port, by tag, or by both.
-fn beside(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
+fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let dialled: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
     let is_whole = |row: &ProbedEndpoint<'_>, by_port: bool, by_tag: bool| {
         let is_akin = |other: &&ProbedEndpoint<'_>| {
@@ -99,7 +99,7 @@ fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 "services of so many owners do not all stop listening at once: a device on the path refuses the \
                 connections",
             )
-            .all(EvidenceWeight::Carries(Basis::Ambiguous), beside(view, rows))
+            .all(EvidenceWeight::Carries(Basis::Ambiguous), others_on_port(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);
     Account {
@@ -108,7 +108,7 @@ fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             phrases::ports(rows),
             phrases::host_count(rows)
         ),
-        grounds: grounds.all(EvidenceWeight::Tells, phrases::examples(rows)),
+        grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::FirewallNetworkRule, Suspect::Udr],
         fix: Fix::new(allow.summary).look(["az network nic show-effective-route-table -g RG -n NIC -o table"]),
         impact: None,

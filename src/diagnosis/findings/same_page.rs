@@ -8,7 +8,7 @@ use crate::{
     diagnosis::{
         context, fix,
         grounds::{EvidenceWeight, Grounds},
-        pages::{self, AnsweringPage, Face},
+        pages::{self, AnsweringPage, PageFingerprint},
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
@@ -21,10 +21,10 @@ pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
     claims: EndpointMatcher::Groups(|view, _| {
         let pages = all(view);
-        let mut rows: Vec<(&Face, ProbedEndpoint<'_>)> = pages::alike(&pages)
+        let mut rows: Vec<(&PageFingerprint, ProbedEndpoint<'_>)> = pages::same_pages(&pages)
             .into_iter()
             .flatten()
-            .filter_map(|page| Some((&page.face, *view.rows.get(page.index)?)))
+            .filter_map(|page| Some((&page.fingerprint, *view.rows.get(page.index)?)))
             .collect();
         rows.sort_by_key(|(_, row)| row.index);
         let in_order: Vec<ProbedEndpoint<'_>> = rows.iter().map(|(_, row)| *row).collect();
@@ -47,7 +47,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         .iter()
         .filter(|page| rows.iter().any(|row| row.index == page.index))
         .collect();
-    let quote = here.first().map_or("", |page| page.face.quote.as_str());
+    let quote = here.first().map_or("", |page| page.fingerprint.quote.as_str());
     let hosts = phrases::hosts(rows);
     let ports = phrases::ports(rows);
     let owners: BTreeSet<String> = hosts.iter().map(|host| context::owner(host)).collect();

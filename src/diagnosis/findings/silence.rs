@@ -45,7 +45,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
     describe: |view, group| {
         let account = left::describe(view, group, "gets no reply");
         // A lone silent host among many that answer may be the service's own trouble.
-        let lone = phrases::hosts(&group.rows).len() == 1 && left::well(view, &group.rows) > 0;
+        let lone = phrases::hosts(&group.rows).len() == 1 && left::working(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
         Account {
             grounds: if lone {
@@ -162,13 +162,13 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     } else {
         phrases::examples(rows)
     };
-    alike(view, rows)
+    similar_hosts(view, rows)
         .all(EvidenceWeight::Supports(basis), seen)
-        .all(EvidenceWeight::Tells, contrast(view, rows))
+        .all(EvidenceWeight::Notes, contrast(view, rows))
 }
 
 /// What in the same run would look like a rule that drops.
-pub(super) fn alike(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
+pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     let mut grounds = Grounds::default();
     if rows.iter().any(ProbedEndpoint::is_tcp)
         && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))

@@ -56,7 +56,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 "small packets pass, so no rule blocks this; {}",
                 direction(rows)
             ))
-            .all(EvidenceWeight::Tells, phrases::examples(rows)),
+            .all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::Nva, Suspect::Udr],
         fix: Fix::new(
             "Allow ICMP \"fragmentation needed\" (type 3, code 4) along the path, or clamp the MSS on the tunnel to \

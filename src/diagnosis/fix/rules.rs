@@ -222,7 +222,7 @@ fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<Com
     let (before, behind) = (rules.preceded(), rules.preceding());
     let named = |denies: &[String]| list(&denies.iter().map(String::as_str).collect::<Vec<_>>(), 3);
     let place = match (before.as_slice(), behind.as_slice()) {
-        _ if !rules.is_told() || is_refuted => " (put it before your own deny)".to_owned(),
+        _ if !rules.is_known() || is_refuted => " (put it before your own deny)".to_owned(),
         ([], []) => String::new(),
         (before, []) => format!(", before {}", named(before)),
         (_, behind) => format!(", and move {} after it: no earlier priority is free", named(behind)),

@@ -21,7 +21,7 @@ use crate::{
 /// How far two clocks may be apart, and how late a log may write a row.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 /// Traffic Analytics puts the flows of an hour together.
-const TOGETHER: SignedDuration = SignedDuration::from_mins(65);
+const ONE_QUERY_SPAN: SignedDuration = SignedDuration::from_mins(65);
 /// Addresses that one filter of Azure Firewall's packet capture takes
 /// (<https://learn.microsoft.com/azure/firewall/packet-capture>).
 const MOST_ADDRESSES: usize = 5;
@@ -175,7 +175,7 @@ impl QueryFacts {
 
     /// Virtual network flow logs. For public destinations `SrcIp` and `DestIp` are blank, and the address stands in a list.
     fn network_flow_logs(&self) -> Query {
-        let (from, to) = around(self.window, TOGETHER);
+        let (from, to) = around(self.window, ONE_QUERY_SPAN);
         let source = self.source_or_blank("SrcIp");
         let text = format!(
             "NTANetAnalytics\n| where SubType == \"FlowLog\" and {}\n| where DestPort in {} and (DestIp in {} or {}){source}\n\
@@ -195,7 +195,7 @@ impl QueryFacts {
 
     /// NSG flow logs, which end on 2027-09-30.
     fn group_flow_logs(&self) -> Query {
-        let (from, to) = around(self.window, TOGETHER);
+        let (from, to) = around(self.window, ONE_QUERY_SPAN);
         let source = if self.sources.is_empty() {
             String::new()
         } else {

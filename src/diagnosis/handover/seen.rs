@@ -113,8 +113,8 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
 fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
     let failed = match outcome.standing {
         AttemptVerdict::Proved => !should_work(row),
-        AttemptVerdict::Untried(_) | AttemptVerdict::Failed(Cause::TcpNoRoute) => false,
-        AttemptVerdict::Shaken(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_) => true,
+        AttemptVerdict::NotTried(_) | AttemptVerdict::Failed(Cause::TcpNoRoute) => false,
+        AttemptVerdict::Degraded(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_) => true,
     };
     failed && !outcome.control
 }

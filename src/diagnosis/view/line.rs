@@ -29,7 +29,7 @@ pub struct LineQuality {
     /// Connections over which the service was verified, as far as the kernel counted.
     pub connections: usize,
     /// Those of them that had to send something again that was lost.
-    pub mended: usize,
+    pub lossy: usize,
     /// Those with needless retransmissions: the peer had it all already. That is a line, or a machine, that stalled for
     /// a moment.
     pub stalled: usize,
@@ -83,7 +83,7 @@ impl LineQuality {
         if round_trip >= SLOW {
             self.slow += 1;
         } else if counted.lost() > 0 {
-            self.mended += 1;
+            self.lossy += 1;
             return true;
         } else if counted.retransmitted > 0 {
             self.stalled += 1;
@@ -119,33 +119,33 @@ impl LineQuality {
     /// slow, and where one instance of a pair is dead, what passes the other loses nothing. Where most of what was sent
     /// again had arrived, a moment's stall explains the rest: not every peer's word of it comes in time.
     pub fn loses(&self) -> bool {
-        self.mended > self.stalled
-            && self.mended + self.repeated >= FEWEST
-            && self.mended * 100 >= self.connections * SHARE
+        self.lossy > self.stalled
+            && self.lossy + self.repeated >= FEWEST
+            && self.lossy * 100 >= self.connections * SHARE
     }
 
     /// Whether packets were lost for a while only: so many connections that began later lost nothing that chance hardly makes
     /// them.
     pub fn is_over(&self) -> bool {
-        let [lossy, all] = [self.mended, self.connections].map(number);
+        let [lossy, all] = [self.lossy, self.connections].map(number);
         lossy > 0.0 && 100.0 * (1.0 - lossy / all).powi(i32::try_from(self.later).unwrap_or(i32::MAX)) < RARE
     }
 
     /// Whether so many packets in a row may have been lost by chance, at any one of the endpoints. That counts from the first
     /// loss on: where few connections were made, one is a lot.
     pub fn may_lose(&self, packets: usize) -> bool {
-        if self.mended <= self.stalled {
+        if self.lossy <= self.stalled {
             return false;
         }
         // At least as many connections lose something as packets are lost.
-        let [lossy, all] = [self.mended, self.connections].map(number);
+        let [lossy, all] = [self.lossy, self.connections].map(number);
         let share = lossy / all;
         100.0 * all * share.powi(i32::try_from(packets).unwrap_or(i32::MAX)) >= RARE
     }
 
     /// Whether so many are lost that silence may be a matter of chance.
     pub fn is_poor(&self) -> bool {
-        self.is_slow() || (self.loses() && self.mended * 100 >= self.connections * HEAVY)
+        self.is_slow() || (self.loses() && self.lossy * 100 >= self.connections * HEAVY)
     }
 }
 
@@ -155,7 +155,7 @@ fn number(count: usize) -> f64 {
 
 /// Whether two causes may have one root where connections differ: the same silence, the same cut; refusals and answers
 /// only where they are the same.
-pub fn alike(one: Cause, other: Cause) -> bool {
+pub fn same_class(one: Cause, other: Cause) -> bool {
     one == other || (one.ending() == other.ending() && matches!(one.ending(), FailureMode::Silence | FailureMode::Cut))
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn losses_are_over_once_more_pass_whole_than_chance_would_let() {
-        for (mended, connections, later, is_over) in [
+        for (lossy, connections, later, is_over) in [
             (0, 60, 60, false),
             (30, 60, 0, false),
             (30, 60, 5, false),
@@ -176,7 +176,7 @@ mod tests {
         ] {
             let line = LineQuality {
                 connections,
-                mended,
+                lossy,
                 later,
                 ..LineQuality::default()
             };

@@ -35,7 +35,7 @@ pub struct ProbedEndpoint<'a> {
 
 impl<'a> ProbedEndpoint<'a> {
     /// Whether it is not as it should be.
-    pub fn is_amiss(&self) -> bool {
+    pub fn is_unexpected(&self) -> bool {
         self.judgement.as_expected(self.endpoint.expect) == Some(false)
     }
 

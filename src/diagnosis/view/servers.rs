@@ -29,7 +29,7 @@ pub struct QueryCounts {
     /// A reply came, whatever it says.
     pub answered: usize,
     /// Replies that settle a name: it has addresses, or none, or does not exist.
-    pub settled: usize,
+    pub final_answers: usize,
     /// Nothing came back.
     pub silent: usize,
     /// The connection was accepted, and no reply came over it.
@@ -74,7 +74,7 @@ impl NameServerView {
         match &exchange.end {
             DnsEnd::Answered(answer) => {
                 seen.answered += 1;
-                seen.settled += usize::from(matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"));
+                seen.final_answers += usize::from(matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN"));
             }
             DnsEnd::Silent { .. } => seen.silent += 1,
             DnsEnd::Unanswered { .. } => seen.accepted += 1,

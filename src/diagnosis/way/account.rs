@@ -50,7 +50,7 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Acc
             said = said.against("a hop answers, so the packets leave the subnet, whatever the given NSG rules deny");
         }
     }
-    accuse(&reading, own, &mut account.suspects);
+    add_suspects(&reading, own, &mut account.suspects);
     let so_far = std::mem::take(&mut account.grounds);
     account.grounds = said.and(so_far);
 }
@@ -65,7 +65,7 @@ fn leaves_the_subnet(reading: &WayReading<'_>, own: &[IpAddr]) -> bool {
 }
 
 /// Puts those first that the way points at, and takes those off the list that it clears.
-pub(super) fn accuse(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
+pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
     let may_be_here =
@@ -73,7 +73,7 @@ pub(super) fn accuse(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Ve
     if leaves_the_subnet(reading, own) {
         suspects.retain(|suspect| !BEFORE_THE_FIRST_HOP.contains(suspect));
     }
-    let is_refused = reading.is_refused_nearby() && reading.lead != Lead::Untold;
+    let is_refused = reading.is_refused_nearby() && reading.lead != Lead::Unidentified;
     let is_not_the_service = reading.is_cut_far_apart() || is_refused || reading.unequal_hops().is_some();
     if is_not_the_service {
         suspects.retain(|suspect| *suspect != Suspect::Service);
@@ -114,7 +114,7 @@ impl WayReading<'_> {
         } else if let Some((cut, cause)) = self.cut_on_the_way() {
             Some(self.says_of_a_cut(cut, cause))
         } else {
-            self.says_of_the_end().map(|sentence| (EvidenceWeight::Tells, sentence))
+            self.says_of_the_end().map(|sentence| (EvidenceWeight::Notes, sentence))
         };
         flows
             .into_iter()
@@ -145,7 +145,7 @@ impl WayReading<'_> {
         });
         several.then(|| {
             (
-                EvidenceWeight::Tells,
+                EvidenceWeight::Notes,
                 format!("the first hop varies: {}", words::join(shares, ", ")),
             )
         })
@@ -154,14 +154,14 @@ impl WayReading<'_> {
     /// Without routes nothing excludes a service endpoint, and the service itself would be so near.
     fn weight_of_so_near(&self) -> EvidenceWeight {
         match self.lead {
-            Lead::Untold => EvidenceWeight::Supports(Basis::Ambiguous),
+            Lead::Unidentified => EvidenceWeight::Supports(Basis::Ambiguous),
             Lead::Hops | Lead::PastEveryHop => PATTERN,
         }
     }
 
     fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
         let unless = match self.lead {
-            Lead::Untold => ", unless a service endpoint leads there (no route to it was given)",
+            Lead::Unidentified => ", unless a service endpoint leads there (no route to it was given)",
             Lead::Hops | Lead::PastEveryHop => "; the given routes do not lead there through a service endpoint",
         };
         format!(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use self::signatures::{ANYBODY, FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS};
+use self::signatures::{FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS, UNKNOWN_PRODUCT};
 use super::HttpReply;
 use crate::text::one_line;
 
@@ -135,7 +135,7 @@ fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
             let targets = TARGETS.iter().filter(|_| *name == "location");
             let mark = MARKS
                 .iter()
-                .filter(|mark| mark.author != ANYBODY)
+                .filter(|mark| mark.author != UNKNOWN_PRODUCT)
                 .chain(targets)
                 .find(|mark| mark.find(value).is_some())?;
             Some((mark.author, one_line(&format!("{name}: {value}"), QUOTE)))

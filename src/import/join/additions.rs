@@ -36,7 +36,7 @@ impl Additions {
         target: &Target,
         fitting: &Match,
         scope: &MatchScope,
-        home: Option<usize>,
+        owner: Option<usize>,
     ) -> Need {
         let Match {
             entry,
@@ -47,7 +47,7 @@ impl Additions {
         } = fitting;
         let spec = &dependency.endpoints[*entry];
         let documented = spec.need.unwrap_or(dependency.need);
-        let said = target.need.filter(|_| home == Some(fitting.dependency));
+        let said = target.need.filter(|_| owner == Some(fitting.dependency));
         let (to, need, is_replaced) = match fit {
             // What the documentation requires is not waived by an instance that can do without it for now.
             Fit::Known => {

@@ -40,7 +40,7 @@ pub(super) struct Use {
 
 /// Every use, in the order of the documents.
 pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
-    let books = Books::new(records);
+    let books = RecordIndex::new(records);
     let mut uses = Vec::new();
     for backend in &records.backends {
         uses.extend(books.backend(backend));
@@ -90,7 +90,7 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
 }
 
 /// What the lists say of each other.
-struct Books<'a> {
+struct RecordIndex<'a> {
     records: &'a Records,
     /// Whether an API is the current revision, by its name in lower case.
     current: HashMap<String, bool>,
@@ -106,7 +106,7 @@ struct Books<'a> {
     rerouted: BTreeSet<&'a str>,
 }
 
-impl<'a> Books<'a> {
+impl<'a> RecordIndex<'a> {
     fn new(records: &'a Records) -> Self {
         let titles = records.apis.iter().filter(|api| api.is_current);
         let titles = titles.map(|api| (base(&api.name), api.title.as_str())).collect();
@@ -194,7 +194,7 @@ impl<'a> Books<'a> {
         }
         let name = &backend.name;
         let key = name.to_ascii_lowercase();
-        let (users, always) = self.users.get(&key).map(|of| together(of)).unwrap_or_default();
+        let (users, always) = self.users.get(&key).map(|of| merge_users(of)).unwrap_or_default();
         let pools = self.pools.get(&key).map_or(&[][..], Vec::as_slice);
         let impact = match (users.is_empty(), always, pools) {
             (true, _, []) => format!("Calls that a policy sends to backend {name} fail."),
@@ -405,7 +405,7 @@ impl<'a> Fragments<'a> {
 }
 
 /// Users of several sources as one list, in the order of their names, and whether each of them always sends its calls there.
-fn together(of: &[(UserList, bool)]) -> (UserList, bool) {
+fn merge_users(of: &[(UserList, bool)]) -> (UserList, bool) {
     if let [(users, always)] = of {
         return (users.clone(), *always);
     }
@@ -557,7 +557,7 @@ mod tests {
             (vec![(ab.clone(), true), (bc.clone(), true)], "a b c", true),
             (vec![(bc, false), (ab, false)], "a b c", false),
         ] {
-            let (all, is_always) = together(&of);
+            let (all, is_always) = merge_users(&of);
             assert_eq!((all.join(" ").as_str(), is_always), (names, always), "{of:?}");
         }
     }

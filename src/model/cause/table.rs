@@ -35,7 +35,7 @@ const CHECKS_OF_CUT_CONVERSATIONS: &[&str] = &[
     "Check that the firewall has a network rule, not an application rule, for this port.",
     "Search the firewall's log for this address at this time.",
 ];
-const REFUSERS: &[&str] = &[
+const SUSPECTS_OF_REFUSAL: &[&str] = &[
     "An appliance on the path denies the traffic and reports it; the sender of the error is its address.",
     "A router beyond the next hop has no route.",
 ];
@@ -226,7 +226,7 @@ causes! {
         basis: Proof,
         suspects: &[Nva, FirewallNetworkRule, Udr],
         wire: "The SYN is answered with an ICMP error: administratively prohibited, host, port or network unreachable.",
-        usually: REFUSERS,
+        usually: SUSPECTS_OF_REFUSAL,
         check: CHECKS_OF_REFUSALS,
     }
     TcpNoRoute {
@@ -337,7 +337,7 @@ causes! {
         meaning: "The ClientHello is answered with something that is not TLS.",
         headline: "{ports} answers, but not with TLS",
         stage: TLS,
-        ending: Stranger,
+        ending: WrongPeer,
         basis: Ambiguous,
         suspects: &[FirewallApplicationRule, Proxy],
         wire: "Plaintext comes back instead of TLS, often an HTTP page.",
@@ -461,7 +461,7 @@ causes! {
         meaning: "Something answered, but not the way this service would.",
         headline: "{ports} is answered by something else",
         stage: HELLO,
-        ending: Stranger,
+        ending: WrongPeer,
         basis: Ambiguous,
         suspects: &[FirewallNetworkRule, FirewallApplicationRule, Nva],
         wire: "Something answers, but not in the protocol of this service.",
@@ -517,7 +517,7 @@ causes! {
         basis: Proof,
         suspects: &[Nva, FirewallNetworkRule, Udr],
         wire: "The datagram is answered with an ICMP error other than port unreachable: prohibited, host or network unreachable.",
-        usually: REFUSERS,
+        usually: SUSPECTS_OF_REFUSAL,
         check: CHECKS_OF_REFUSALS,
     }
     NeedsValue {

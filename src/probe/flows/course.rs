@@ -65,16 +65,16 @@ pub struct ConnectionProgress {
 impl ConnectionProgress {
     /// The course of a connection that runs beside no other.
     pub fn alone(stages: &ProbeContext) -> Self {
-        Self::beside(Arc::new(StageClock::new(stages)))
+        Self::parallel(Arc::new(StageClock::new(stages)))
     }
 
     /// The same, where no stage may take longer than this.
     pub fn within(stages: &ProbeContext, patience: Duration) -> Self {
-        Self::beside(Arc::new(StageClock::within(stages, patience)))
+        Self::parallel(Arc::new(StageClock::within(stages, patience)))
     }
 
     /// The course of a connection beside others.
-    pub fn beside(clock: Arc<StageClock>) -> Self {
+    pub fn parallel(clock: Arc<StageClock>) -> Self {
         let now = Instant::now();
         let until = clock.enter(ConnectionStage::Connect, now);
         Self {
@@ -117,13 +117,13 @@ impl ConnectionProgress {
     }
 
     /// Whether it has waited so long for an answer to what we said.
-    pub fn is_mute(&self, now: Instant, patience: Duration) -> bool {
+    pub fn is_silent(&self, now: Instant, patience: Duration) -> bool {
         let (step, since, _) = self.stage();
         step != ConnectionStage::Connect && now.duration_since(since) >= patience
     }
 
     /// Whether its last stage was over before it had half of its time: its silence says nothing.
-    pub fn was_hurried(&self) -> bool {
+    pub fn was_shortened(&self) -> bool {
         let (_, since, until) = self.stage();
         Instant::now() >= until && until.duration_since(since) < self.clock.timeout / 2
     }

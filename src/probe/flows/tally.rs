@@ -23,7 +23,7 @@ pub(super) struct AddressTally {
     fell_silent: usize,
     /// Of those that proved it.
     proved_then_silent: usize,
-    untried: usize,
+    not_tried: usize,
     small: usize,
 }
 
@@ -66,7 +66,7 @@ impl AddressTally {
                 self.fell_silent += 1;
             }
             Showing::Nothing => {}
-            Showing::Untried => self.untried += 1,
+            Showing::NotTried => self.not_tried += 1,
         }
     }
 
@@ -84,7 +84,7 @@ impl AddressTally {
     pub(super) fn wants(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> bool {
         // Over UDP each repetition of a question is a flow of its own.
         let shown = *flows.shown.borrow();
-        if endpoint.transport == Transport::Udp || !shown.open || self.untried > 0 || self.started == 0 {
+        if endpoint.transport == Transport::Udp || !shown.open || self.not_tried > 0 || self.started == 0 {
             return false;
         }
         let fails = self.proved == 0 && self.fails(flows, waited);

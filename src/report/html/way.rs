@@ -8,7 +8,7 @@ use crate::{
 
 /// A place that packets pass.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Station {
+pub(super) struct DrawnHop {
     /// What stands there.
     pub(super) label: String,
     /// Whether the way stops before the next one, or here.
@@ -40,14 +40,14 @@ const PLACES: [(&str, &[Suspect]); 5] = [
 /// The stations of a finding's way: the hops that were seen, where the path was traced; else the places that any packet
 /// passes. The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest
 /// suspect. Nothing, where it stops nowhere. Only a machine of Azure's has an NSG before it.
-pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station> {
+pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<DrawnHop> {
     let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
     let is_service_suspected = finding.suspects.contains(&Suspect::Service);
     if let Some(seen) = &finding.path {
         let hops = path::picture(seen, is_guarded);
         let end = hops.len().saturating_sub(1);
         let passes_on = seen.hops.last().is_some_and(|hop| hop.does == HopDoes::Forwards);
-        let station = |(at, label): (usize, String)| Station {
+        let station = |(at, label): (usize, String)| DrawnHop {
             label: escape(&label).into_owned(),
             stops: at + 1 == end,
             is_suspected: at == end && is_service_suspected,
@@ -63,7 +63,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
         return Vec::new();
     }
     let suspected = |suspects: &[Suspect]| finding.suspects.iter().any(|suspect| is_at(suspects, suspect));
-    let mut stations: Vec<Station> = PLACES
+    let mut stations: Vec<DrawnHop> = PLACES
         .iter()
         .filter(|(name, suspects)| match *name {
             "Name server" => suspected(suspects),
@@ -72,7 +72,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
         })
         .map(|(name, suspects)| {
             let stops = is_at(suspects, likeliest);
-            Station {
+            DrawnHop {
                 label: (*name).to_owned(),
                 stops,
                 is_suspected: !stops && suspected(suspects),
@@ -80,7 +80,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
             }
         })
         .collect();
-    stations.push(Station {
+    stations.push(DrawnHop {
         label: "Service".to_owned(),
         stops: false,
         is_suspected: is_service_suspected,
@@ -91,12 +91,12 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<Station>
 
 #[cfg(test)]
 mod tests {
-    use super::{Station, way};
+    use super::{DrawnHop, way};
     use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
 
     /// The stations in words: `*` where it stops, `?` where it may, `>` where it may as well behind.
     fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
-        let station = |station: Station| {
+        let station = |station: DrawnHop| {
             let marks = [
                 (station.stops, "*"),
                 (station.is_suspected, "?"),

@@ -24,7 +24,7 @@ fn labelled(page: &mut TextPage, column: usize, label: &str, command: &str) {
         page.measure(),
         Shell::Bash,
     );
-    let mut label = Some(StyledLine::at(column).styled(style::QUIET, label));
+    let mut label = Some(StyledLine::at(column).styled(style::DIM, label));
     for line in lines {
         let begun = label.take().unwrap_or_default();
         page.line(begun.text(&line));

@@ -74,14 +74,14 @@ impl DependencyTable<'_> {
         let count_end = TITLE + self.title_width + 7;
         let line = StyledLine::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
         let line = line.to(count_end - columns(&count)).text(&count).to(count_end + 2);
-        page.line(line.styled(style::QUIET, &self.note(group)));
+        page.line(line.styled(style::DIM, &self.note(group)));
         self.details(page, group);
     }
 
     /// What a row says behind its count.
     fn note(&self, group: &DependencyGroup) -> String {
         let mut findings: Vec<usize> = group
-            .unwell()
+            .failing()
             .filter_map(|e| self.explained.get(e.id.as_str()).copied())
             .collect();
         findings.sort_unstable();
@@ -89,7 +89,7 @@ impl DependencyTable<'_> {
         if group.is_negative() {
             return "must be blocked".to_owned();
         }
-        let causes = group.unwell().filter(|e| self.explained.contains_key(e.id.as_str()));
+        let causes = group.failing().filter(|e| self.explained.contains_key(e.id.as_str()));
         let causes = words::distinct(causes.filter_map(|e| e.cause).map(Cause::as_str));
         let causes = words::list(&causes, 2);
         match findings[..] {
@@ -110,7 +110,7 @@ impl DependencyTable<'_> {
             let explained = self.explained.contains_key(e.id.as_str());
             view::status(e) == GroupStatus::NotTested || (explained && view::status(e) == GroupStatus::Blocked)
         };
-        let told: Vec<&Endpoint> = group.unwell().filter(|e| !silent(e)).collect();
+        let told: Vec<&Endpoint> = group.failing().filter(|e| !silent(e)).collect();
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
             for endpoint in endpoints.iter().take(MOST_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
@@ -118,9 +118,9 @@ impl DependencyTable<'_> {
             }
             if endpoints.len() > MOST_ROWS {
                 let more = format!("and {} more", endpoints.len() - MOST_ROWS);
-                page.line(StyledLine::at(TITLE).styled(style::QUIET, &more));
+                page.line(StyledLine::at(TITLE).styled(style::DIM, &more));
             }
-            page.paragraph(StyledLine::at(TITLE + 2), style::QUIET, &detail, Some(3));
+            page.paragraph(StyledLine::at(TITLE + 2), style::DIM, &detail, Some(3));
         }
     }
 }

@@ -34,10 +34,10 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     let targets = report.endpoints.iter().map(|e| columns(e.target())).max().unwrap_or(0);
     let timings = (TARGET + targets).min(page.width - STAGES.len() * TIMING);
     let heading = StyledLine::default().styled(style::HEADING, "ENDPOINTS").styled(
-        style::QUIET,
+        style::DIM,
         match detail {
             Detail::Everything => ", times in ms",
-            Detail::Brief | Detail::Unwell => " that are not reachable, times in ms; -vv shows all",
+            Detail::Brief | Detail::NotOk => " that are not reachable, times in ms; -vv shows all",
         },
     );
     page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));
@@ -49,7 +49,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
             page.line(
                 StyledLine::at(2)
                     .styled(style::HEADING, &endpoint.title)
-                    .styled(style::QUIET, &about),
+                    .styled(style::DIM, &about),
             );
         }
         row(page, endpoint, timings);
@@ -85,8 +85,8 @@ fn row(page: &mut TextPage, endpoint: &Endpoint, timings: usize) {
     page.paragraph(StyledLine::at(TARGET), style::NORMAL, &about, None);
     for (label, text) in endpoint.stages.facts() {
         page.paragraph(
-            StyledLine::at(TARGET).styled(style::QUIET, label).to(TARGET + 9),
-            style::QUIET,
+            StyledLine::at(TARGET).styled(style::DIM, label).to(TARGET + 9),
+            style::DIM,
             &text,
             None,
         );
@@ -97,8 +97,8 @@ fn row(page: &mut TextPage, endpoint: &Endpoint, timings: usize) {
         .filter(|sentence| **sentence != endpoint.detail)
     {
         page.paragraph(
-            StyledLine::at(TARGET).styled(style::QUIET, "-").to(TARGET + 2),
-            style::QUIET,
+            StyledLine::at(TARGET).styled(style::DIM, "-").to(TARGET + 2),
+            style::DIM,
             sentence,
             None,
         );
@@ -109,7 +109,7 @@ fn row(page: &mut TextPage, endpoint: &Endpoint, timings: usize) {
 fn with_cells(mut line: StyledLine, from: usize, texts: &[String; 4]) -> StyledLine {
     for (text, at) in texts.iter().zip(1..) {
         if !text.is_empty() {
-            line = line.to(from + at * TIMING - columns(text)).styled(style::QUIET, text);
+            line = line.to(from + at * TIMING - columns(text)).styled(style::DIM, text);
         }
     }
     line

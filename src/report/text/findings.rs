@@ -35,7 +35,7 @@ fn title(page: &mut TextPage, finding: &Finding, number: usize) {
     let style = if finding.confidence == Confidence::Certain {
         style::NORMAL
     } else {
-        style::QUIET
+        style::DIM
     };
     let column = page.measure() - columns(confidence);
     for (at, line) in wrap(&finding.title, room).iter().enumerate() {
@@ -76,7 +76,7 @@ fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpo
     ];
     for (label, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
         page.paragraph(
-            StyledLine::at(INDENT).styled(style::QUIET, label).to(LABELLED),
+            StyledLine::at(INDENT).styled(style::DIM, label).to(LABELLED),
             style::NORMAL,
             text,
             None,
@@ -94,7 +94,7 @@ pub(super) fn way(page: &mut TextPage, finding: &Finding) {
 
 fn commands(page: &mut TextPage, finding: &Finding) {
     for (label, commands) in view::commands(&finding.fix) {
-        page.line(StyledLine::at(INDENT).styled(style::QUIET, label));
+        page.line(StyledLine::at(INDENT).styled(style::DIM, label));
         for view::FixCommand { line, undo } in commands {
             command::write(page, INDENT, line);
             if let Some(undo) = undo {
@@ -103,7 +103,7 @@ fn commands(page: &mut TextPage, finding: &Finding) {
         }
     }
     for word in view::open_words(&finding.fix) {
-        page.paragraph(StyledLine::at(INDENT), style::QUIET, &word, None);
+        page.paragraph(StyledLine::at(INDENT), style::DIM, &word, None);
     }
 }
 

@@ -32,13 +32,13 @@ fn items(page: &mut TextPage, items: &[String]) {
             format!("{line}{}{item}", page.dot())
         };
         if columns(&joined) > page.measure() && !line.is_empty() {
-            page.line(StyledLine::default().styled(style::QUIET, &line));
+            page.line(StyledLine::default().styled(style::DIM, &line));
             line.clone_from(item);
         } else {
             line = joined;
         }
     }
-    page.paragraph(StyledLine::default(), style::QUIET, &line, None);
+    page.paragraph(StyledLine::default(), style::DIM, &line, None);
 }
 
 /// What the plan was made with, one line each.
@@ -50,6 +50,6 @@ fn imports(page: &mut TextPage, report: &Report) {
         });
         let endpoints = words::count(imported.endpoints, "endpoint");
         let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
-        page.paragraph(StyledLine::default(), style::QUIET, &text, None);
+        page.paragraph(StyledLine::default(), style::DIM, &text, None);
     }
 }

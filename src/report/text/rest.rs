@@ -34,7 +34,7 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
     for (cause, endpoints) in shown {
         let number = StyledLine::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
         page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete), None);
-        page.paragraph(StyledLine::at(TEXT), style::QUIET, &which(cause, &endpoints), Some(3));
+        page.paragraph(StyledLine::at(TEXT), style::DIM, &which(cause, &endpoints), Some(3));
     }
 }
 
@@ -136,6 +136,6 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
         let label = StyledLine::at(2).text(word).to(TEXT + 13);
-        page.paragraph(label, style::QUIET, &targets.join(", "), Some(4));
+        page.paragraph(label, style::DIM, &targets.join(", "), Some(4));
     }
 }

@@ -59,7 +59,7 @@ fn write_folded(page: &mut TextPage, report: &Report, options: &Options, fold: F
         page.line(StyledLine::default().text("What this run cannot see, and how to look at it:"));
         for spot in &blind {
             page.paragraph(
-                StyledLine::at(2).styled(style::QUIET, "-").to(4),
+                StyledLine::at(2).styled(style::DIM, "-").to(4),
                 style::NORMAL,
                 spot,
                 None,
@@ -142,7 +142,7 @@ fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &O
         )],
         _ if findings.is_empty() => return,
         Detail::Brief => vec![(format!("{again} -v"), "evidence and commands for each fix".to_owned())],
-        Detail::Unwell | Detail::Everything => vec![(
+        Detail::NotOk | Detail::Everything => vec![(
             format!("apim-probe watch {ellipsis} --until green"),
             "report when a change takes effect".to_owned(),
         )],
@@ -159,7 +159,7 @@ fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &O
     for (command, meaning) in commands {
         let line = label.take().unwrap_or_else(|| StyledLine::at(NEXT)).text(&command);
         if NEXT + widest + 2 + columns(&meaning) <= page.measure() {
-            page.line(line.to(NEXT + widest + 2).styled(style::QUIET, &meaning));
+            page.line(line.to(NEXT + widest + 2).styled(style::DIM, &meaning));
         } else {
             page.line(line);
         }

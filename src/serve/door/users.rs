@@ -36,7 +36,7 @@ const MOST_BYTES: usize = 1024;
 pub(crate) struct Users {
     hashes: BTreeMap<String, String>,
     /// What stands for the hash of an unknown user: it takes as long.
-    decoy: String,
+    dummy_hash: String,
     key: hmac::Key,
     seen: Mutex<Seen>,
     turn: Turn,
@@ -73,7 +73,7 @@ impl Users {
             }
         }
         Ok(Self {
-            decoy: hashes.values().next().cloned().unwrap_or_default(),
+            dummy_hash: hashes.values().next().cloned().unwrap_or_default(),
             hashes,
             key: hmac::Key::new(hmac::HMAC_SHA256, &hello::random::<32>()),
             seen: Mutex::default(),
@@ -116,7 +116,7 @@ impl Users {
     fn look_at(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
         let hash = self.hashes.get(&name);
         let began = Instant::now();
-        let is_right = bcrypt::verify(password, hash.unwrap_or(&self.decoy)).unwrap_or(false) && hash.is_some();
+        let is_right = bcrypt::verify(password, hash.unwrap_or(&self.dummy_hash)).unwrap_or(false) && hash.is_some();
         self.remember(name, tag, is_right);
         if !is_right {
             thread::sleep((began.elapsed() * PENALTY).min(Duration::from_secs(2)));

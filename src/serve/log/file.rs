@@ -121,7 +121,7 @@ impl LogFile {
 
     /// Opens the file of a time, unless it is open.
     pub(super) fn open(&mut self, at: Timestamp, now: Moment) -> io::Result<&mut File> {
-        if self.last.is_some_and(|last| now.strayed_since(last) > LEAP) {
+        if self.last.is_some_and(|last| now.clock_drift_since(last) > LEAP) {
             self.doubted = Some(now.steady);
         }
         self.last = Some(now);

@@ -69,7 +69,7 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
     let untried = report
         .endpoints
         .iter()
-        .filter(|endpoint| endpoint.need == Need::Required && endpoint.is_untried());
+        .filter(|endpoint| endpoint.need == Need::Required && endpoint.was_not_tried());
     let mut rest = Place::of(report).columns();
     rest.extend(columns(json!({
         "Round": round,

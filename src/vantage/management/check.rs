@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    API_VERSION, Errand,
-    session::{ManagementSession, Trouble},
+    API_VERSION, ManagementRequest,
+    session::{ManagementSession, SessionError},
 };
 use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Cutoff};
 
@@ -34,7 +34,7 @@ impl Checked {
 ///
 /// Must not be called by a task of a runtime.
 pub(crate) fn check<'a>(
-    errand: &Errand<'_>,
+    errand: &ManagementRequest<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
     until: &Cutoff,
@@ -58,7 +58,7 @@ pub(crate) fn check<'a>(
 }
 
 async fn check_all<'a>(
-    errand: &Errand<'_>,
+    errand: &ManagementRequest<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
     until: &Cutoff,
@@ -78,7 +78,7 @@ async fn check_all<'a>(
         let mut checked = checked.borrow_mut();
         match answer {
             Ok(text) => checked.answers.push(Ok((text, Timestamp::now()))),
-            Err(trouble @ Trouble::Refused(401 | 403, _)) => {
+            Err(trouble @ SessionError::Refused(401 | 403, _)) => {
                 checked.why = Some(format!(
                     "this VM's managed identity may not call it ({trouble}): it needs \
                      Microsoft.ApiManagement/service/connectivityCheck/action, as in the role API Management Service \
@@ -87,7 +87,7 @@ async fn check_all<'a>(
                 return;
             }
             // The others would fail in the same way.
-            Err(trouble @ (Trouble::Unasked(_) | Trouble::NoToken(_) | Trouble::PutOff(..))) => {
+            Err(trouble @ (SessionError::NotSent(_) | SessionError::NoToken(_) | SessionError::PutOff(..))) => {
                 checked.why = Some(trouble.to_string());
                 return;
             }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::{
     API_VERSION, ResourceId,
-    session::{ManagementSession, Reason, Trouble},
+    session::{ManagementSession, Reason, SessionError},
 };
 use crate::{
     azure::json::DocumentKind,
@@ -30,7 +30,7 @@ pub(super) struct GatheredDocuments {
     /// Answers, each with the id of the API or product that it is of, where it is of one. Pages stand in their order.
     pub answers: Vec<(What, String, String)>,
     /// What went wrong.
-    pub failures: Vec<(What, Trouble)>,
+    pub failures: Vec<(What, SessionError)>,
     /// What came as a whole, or was refused.
     pub done: Vec<What>,
 }
@@ -95,7 +95,7 @@ async fn one(session: &ManagementSession, service: &ResourceId, what: What, gath
     let came = match what {
         What::Part(InstancePart::Service) | What::Status => {
             let document = session.document(&what.path(service)).await;
-            document.and_then(|found| found.map(keep).ok_or(Trouble::Refused(404, Reason::default())))
+            document.and_then(|found| found.map(keep).ok_or(SessionError::Refused(404, Reason::default())))
         }
         _ => session.pages(&what.path(service), keep).await,
     };

@@ -3,20 +3,20 @@
 use super::{
     API_VERSION, ENDPOINT, ResourceId,
     documents::What,
-    session::{self, Reason, Trouble},
+    session::{self, Reason, SessionError},
 };
 use crate::{azure::Cloud, import::instance::InstancePart, text::words, vantage::http::RequestFailure};
 
 /// One sentence for each reason why something is missing: as a rule there is one for all of it.
 pub(super) fn notices(
     nothing_came: bool,
-    failures: Vec<(What, Trouble)>,
+    failures: Vec<(What, SessionError)>,
     late: &[What],
     service: &ResourceId,
     cloud: Cloud,
 ) -> Vec<String> {
-    let absent = |(what, trouble): &(What, Trouble)| {
-        *what == What::Part(InstancePart::Service) && matches!(trouble, Trouble::Refused(404, _))
+    let absent = |(what, trouble): &(What, SessionError)| {
+        *what == What::Part(InstancePart::Service) && matches!(trouble, SessionError::Refused(404, _))
     };
     // Where something did come, the instance is there.
     if nothing_came && failures.iter().any(absent) {
@@ -25,7 +25,7 @@ pub(super) fn notices(
             "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"
         )];
     }
-    let mut reasons: Vec<(Trouble, Vec<What>)> = Vec::new();
+    let mut reasons: Vec<(SessionError, Vec<What>)> = Vec::new();
     for (what, trouble) in failures {
         match reasons.iter_mut().find(|(known, _)| *known == trouble) {
             Some((_, missing)) if missing.contains(&what) => {}
@@ -51,14 +51,14 @@ pub(super) fn notices(
 }
 
 /// Why documents are missing, and what to do about it.
-fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
+fn why(trouble: &SessionError, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
     let what = named(missing);
     let coded = |status: &u16, reason: &Reason| match &reason.code {
         Some(code) => format!("HTTP {status}, {code}"),
         None => format!("HTTP {status}"),
     };
     match trouble {
-        Trouble::Unasked(failure) => {
+        SessionError::NotSent(failure) => {
             let trust = match failure {
                 RequestFailure::Untrusted(_) => {
                     ", so the token was not sent; if the network inspects TLS to this host, pass its CA with \
@@ -71,37 +71,37 @@ fn why(trouble: &Trouble, missing: &[What], service: &ResourceId, cloud: Cloud) 
                 cloud.management_host()
             )
         }
-        Trouble::NoToken(why) | Trouble::Unread(why) => why.clone(),
-        Trouble::Refused(status @ (401 | 403), reason) => format!(
+        SessionError::NoToken(why) | SessionError::Unread(why) => why.clone(),
+        SessionError::Refused(status @ (401 | 403), reason) => format!(
             "this VM's managed identity may not read {what} ({}): it lacks {}; assign it the Reader role with \
              `az role assignment create --role Reader --assignee PRINCIPAL_ID --scope {}`",
             coded(status, reason),
             permissions(missing),
             service.as_str()
         ),
-        Trouble::Refused(status @ (409 | 422), reason) => format!(
+        SessionError::Refused(status @ (409 | 422), reason) => format!(
             "the instance is being changed or is not complete, and does not provide {what} now ({})",
             coded(status, reason)
         ),
-        Trouble::Refused(status, reason) => {
+        SessionError::Refused(status, reason) => {
             format!("{ENDPOINT} answered with {} instead of {what}", coded(status, reason))
         }
-        Trouble::PutOff(429, wait) => format!(
+        SessionError::PutOff(429, wait) => format!(
             "{ENDPOINT} throttles requests (HTTP 429) and asks to wait {}, longer than the run may take, so {what} \
              are missing: try again later",
             words::duration(*wait)
         ),
-        Trouble::PutOff(status, wait) => format!(
+        SessionError::PutOff(status, wait) => format!(
             "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than the run may take",
             words::duration(*wait)
         ),
-        Trouble::Astray => {
+        SessionError::Redirected => {
             format!(
                 "the list of {what} has a link to its next page that cannot be followed; using the part that was received"
             )
         }
-        Trouble::Endless => format!("{ENDPOINT} did not finish sending {what} in time"),
-        Trouble::Odd(why) => format!("{ENDPOINT}'s reply for {what} cannot be used: it {why}"),
+        SessionError::Endless => format!("{ENDPOINT} did not finish sending {what} in time"),
+        SessionError::Odd(why) => format!("{ENDPOINT}'s reply for {what} cannot be used: it {why}"),
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
         let refused = |part| {
             (
                 What::Part(part),
-                Trouble::Refused(
+                SessionError::Refused(
                     403,
                     Reason {
                         code: Some("AuthorizationFailed".into()),
@@ -201,7 +201,7 @@ mod tests {
             refused(InstancePart::Loggers),
             (
                 What::Part(InstancePart::Service),
-                Trouble::Refused(404, Reason::default()),
+                SessionError::Refused(404, Reason::default()),
             ),
         ];
         let said = notices(true, gone, &[], &service, Cloud::Public);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use tokio::join;
 
-use super::session::{ManagementSession, Reason, Trouble};
+use super::session::{ManagementSession, Reason, SessionError};
 use crate::{
     import::{
         instance::Location,
@@ -109,10 +109,10 @@ async fn tags(
 /// The interface that this VM's traffic leaves by.
 async fn card(session: &ManagementSession, machine: &Identity) -> Result<Card, String> {
     let id = &machine.resource;
-    let refused = |what: &str, scope: &str, trouble: &Trouble| {
+    let refused = |what: &str, scope: &str, trouble: &SessionError| {
         format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
     };
-    let gone = || Trouble::Refused(404, Reason::default());
+    let gone = || SessionError::Refused(404, Reason::default());
     let asked = session.document(&format!("{id}?api-version={COMPUTE}")).await;
     let vm = asked
         .and_then(|vm| vm.ok_or_else(gone))

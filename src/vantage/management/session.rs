@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Errand,
+    ManagementRequest,
     token::{self, Token},
 };
 use crate::{
@@ -44,9 +44,9 @@ pub(super) const LONGEST_MESSAGE: usize = 200;
 
 /// Why there is no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum SessionError {
     /// There is no answer at all.
-    Unasked(RequestFailure),
+    NotSent(RequestFailure),
     /// There is no token.
     NoToken(String),
     /// A status other than 200, and what Azure says of it.
@@ -54,7 +54,7 @@ pub(super) enum Trouble {
     /// It asks for more patience than there is time.
     PutOff(u16, Duration),
     /// The list goes on where it cannot be followed.
-    Astray,
+    Redirected,
     /// An operation had no end.
     Endless,
     /// What came is nothing that it would send; how so, as the rest of a sentence.
@@ -96,10 +96,10 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unasked(failure) => failure.fmt(f),
+            Self::NotSent(failure) => failure.fmt(f),
             Self::NoToken(why) | Self::Unread(why) => f.write_str(why),
             Self::Refused(status, Reason { code, message }) => {
                 write!(f, "HTTP {status}")?;
@@ -118,7 +118,7 @@ impl fmt::Display for Trouble {
                     words::duration(*wait)
                 )
             }
-            Self::Astray => f.write_str("a link to the rest cannot be followed"),
+            Self::Redirected => f.write_str("a link to the rest cannot be followed"),
             Self::Endless => f.write_str("it did not finish in time"),
             Self::Odd(why) => write!(f, "the reply {why}"),
         }
@@ -138,13 +138,17 @@ pub(super) struct ManagementSession {
 
 impl ManagementSession {
     /// Gets a token for the cloud's management endpoint, and is ready to ask.
-    pub(super) async fn open(errand: &Errand<'_>, vantage: &Vantage, until: &Cutoff) -> Result<Self, Trouble> {
+    pub(super) async fn open(
+        errand: &ManagementRequest<'_>,
+        vantage: &Vantage,
+        until: &Cutoff,
+    ) -> Result<Self, SessionError> {
         let base = base(vantage.cloud);
-        let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(Trouble::Unasked)?;
+        let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(SessionError::NotSent)?;
         let end = until.end().into();
         let token = token::token(&base, errand.identity, end)
             .await
-            .map_err(Trouble::NoToken)?;
+            .map_err(SessionError::NoToken)?;
         Ok(Self {
             client,
             base,
@@ -156,7 +160,7 @@ impl ManagementSession {
     }
 
     /// The document at a path; `None` where there is none (404).
-    pub(super) async fn document(&self, path: &str) -> Result<Option<String>, Trouble> {
+    pub(super) async fn document(&self, path: &str) -> Result<Option<String>, SessionError> {
         let reply = self.ask(Method::GET, &self.url(path), None).await?;
         match reply.status {
             200 => Ok(Some(reply.body)),
@@ -167,7 +171,7 @@ impl ManagementSession {
 
     /// The pages of the list at a path; none where there is no such list (404). `keep` is given each page as it comes, so
     /// that what came before a trouble is not lost.
-    pub(super) async fn pages(&self, path: &str, mut keep: impl FnMut(String)) -> Result<(), Trouble> {
+    pub(super) async fn pages(&self, path: &str, mut keep: impl FnMut(String)) -> Result<(), SessionError> {
         let mut next = Some(self.url(path));
         let mut asked: Vec<String> = Vec::new();
         while let Some(url) = next.take() {
@@ -183,7 +187,7 @@ impl ManagementSession {
             if let Some(link) = &next
                 && (asked.len() >= MOST_PAGES || asked.contains(link))
             {
-                return Err(Trouble::Astray);
+                return Err(SessionError::Redirected);
             }
         }
         Ok(())
@@ -191,7 +195,7 @@ impl ManagementSession {
 
     /// The result of an operation: the answer to a POST, or, where that is only accepted, what its `Location` gives once it
     /// is done.
-    pub(super) async fn operation(&self, path: &str, body: Option<&Value>) -> Result<String, Trouble> {
+    pub(super) async fn operation(&self, path: &str, body: Option<&Value>) -> Result<String, SessionError> {
         // What may take its place needs time as well.
         let end = Instant::now() + self.end.saturating_duration_since(Instant::now()) / 2;
         let mut reply = self.ask(Method::POST, &self.url(path), body).await?;
@@ -200,10 +204,10 @@ impl ManagementSession {
             if let Some(location) = reply.location.take() {
                 place = Some(location);
             }
-            let url = place.as_ref().ok_or(Trouble::Astray)?;
+            let url = place.as_ref().ok_or(SessionError::Redirected)?;
             let wait = reply.retry_after.unwrap_or(POLL);
             if Instant::now() + wait >= end {
-                return Err(Trouble::Endless);
+                return Err(SessionError::Endless);
             }
             // A server that says "at once" again and again is not followed.
             sleep(wait.max(POLL / 20)).await;
@@ -216,10 +220,10 @@ impl ManagementSession {
     }
 
     /// One answer. A request that is put off is made again, as often as there are [`TRIES`] and time.
-    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, Trouble> {
+    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, SessionError> {
         // The token must go nowhere else, wherever a document or an answer leads.
         if !is_below(url, &self.base) {
-            return Err(Trouble::Astray);
+            return Err(SessionError::Redirected);
         }
         let mut pause = PAUSE;
         for tries_left in (0..TRIES).rev() {
@@ -230,7 +234,7 @@ impl ManagementSession {
             let wait = reply.retry_after.unwrap_or(pause);
             pause *= 2;
             if Instant::now() + wait >= self.end {
-                return Err(Trouble::PutOff(reply.status, wait));
+                return Err(SessionError::PutOff(reply.status, wait));
             }
             if tries_left == 0 {
                 return Ok(reply);
@@ -240,11 +244,11 @@ impl ManagementSession {
             }
             sleep(wait).await;
         }
-        Err(Trouble::Endless)
+        Err(SessionError::Endless)
     }
 
-    async fn ask_once(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, Trouble> {
-        let silent = |_| Trouble::Unasked(RequestFailure::Silent);
+    async fn ask_once(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, SessionError> {
+        let silent = |_| SessionError::NotSent(RequestFailure::Silent);
         let _turn = self.turns.acquire().await.map_err(silent)?;
         sleep_until(self.not_before.get()).await;
         let mut headers = HeaderMap::from_iter([(AUTHORIZATION, self.token.header())]);
@@ -253,7 +257,7 @@ impl ManagementSession {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let asked = self.client.ask(method, url, headers, body, LIMIT).await;
-        let mut reply = asked.map_err(|failure| Trouble::Unasked(self.clean(failure)))?;
+        let mut reply = asked.map_err(|failure| SessionError::NotSent(self.clean(failure)))?;
         reply.body = self.token.cut_out_of(&reply.body);
         Ok(reply)
     }
@@ -277,13 +281,13 @@ pub(super) fn base(cloud: Cloud) -> String {
     format!("https://{}", cloud.management_host())
 }
 
-fn refused(reply: &ApiReply) -> Trouble {
-    Trouble::Refused(reply.status, Reason::of(&reply.body))
+fn refused(reply: &ApiReply) -> SessionError {
+    SessionError::Refused(reply.status, Reason::of(&reply.body))
 }
 
 /// Where the next page is; a last page has an empty link or none.
-fn next_link(page: &str) -> Result<Option<String>, Trouble> {
-    let odd = |what: &str| Err(Trouble::Odd(what.into()));
+fn next_link(page: &str) -> Result<Option<String>, SessionError> {
+    let odd = |what: &str| Err(SessionError::Odd(what.into()));
     let page: Value = match serde_json::from_str(page) {
         Ok(page) => page,
         Err(_) if page.trim_start().starts_with('<') => return odd("is a web page"),
@@ -345,7 +349,7 @@ mod tests {
         assert_eq!(link(r#"{"value":[],"nextLink":""}"#), Ok(None));
         assert_eq!(link(r#"{"value":[]}"#), Ok(None));
         assert_eq!(link(r#"{"nextLink":"https://x/y"}"#), Ok(Some("https://x/y".into())));
-        assert_eq!(link("<html>"), Err(Trouble::Odd("is a web page".into())));
+        assert_eq!(link("<html>"), Err(SessionError::Odd("is a web page".into())));
         assert!(link("").is_err() && link("7").is_err());
     }
 

@@ -129,7 +129,7 @@ fn keys_are_found_in_any_case_and_data_keeps_its_own() {
     let document = json!([{ "association": { "subnet": { "id": "s" } }, "tagMap": { "Sql.WestEurope": ["20.61.99.192/29"] },
         "effectiveSecurityRules": [] }]);
     let learned = security(upper(&document).to_string().as_bytes()).learned().clone();
-    assert_eq!(learned.spelling("sql.westeurope"), Some("Sql.WestEurope"));
+    assert_eq!(learned.canonical_name("sql.westeurope"), Some("Sql.WestEurope"));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn service_tags_are_read_in_every_form() {
     }
     // One tag of many is still that tag.
     let one = tags(list[0].to_string().as_bytes());
-    assert_eq!(one.spelling("sql"), Some("Sql"));
+    assert_eq!(one.canonical_name("sql"), Some("Sql"));
     // A further page is said.
     let page = json!({ "values": list, "nextLink": "https://management.azure.com/next" }).to_string();
     let notices = NetworkRules::new(None, None, Some(tags(page.as_bytes()))).notices(&Origin::default());

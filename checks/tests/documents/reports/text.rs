@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};
 
-const DETAILS: [Detail; 3] = [Detail::Brief, Detail::Unwell, Detail::Everything];
+const DETAILS: [Detail; 3] = [Detail::Brief, Detail::NotOk, Detail::Everything];
 
 #[test]
 fn text_at_80_columns() {
@@ -40,7 +40,7 @@ fn verbose_text_shows_what_is_not_well() {
             Format::Text,
             &Look {
                 width,
-                detail: Detail::Unwell,
+                detail: Detail::NotOk,
                 ..PLAIN
             },
         );
@@ -260,7 +260,7 @@ fn the_last_screen_has_the_verdict_and_every_finding() {
     }
     // Nothing of it is lost where more is asked for.
     let detailed = Look {
-        detail: Detail::Unwell,
+        detail: Detail::NotOk,
         ..PLAIN
     };
     let text = rendered(&report, Format::Text, &detailed);

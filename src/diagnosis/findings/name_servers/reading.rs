@@ -25,7 +25,7 @@ pub(super) enum ServerBehaviour {
     /// It answers over TCP, and refuses datagrams.
     NoUdp,
     /// It answers over UDP, accepts connections, and does not answer over them.
-    MuteOverTcp,
+    SilentOverTcp,
     /// It answers over UDP at times.
     Sometimes,
     /// It accepts connections and answers no query: it waits for others.
@@ -52,7 +52,7 @@ impl ServerBehaviour {
         ) = cause
         {
             let is_failure = matches!(cause, Cause::DnsRefused | Cause::DnsServfail);
-            return if is_failure && udp.settled + tcp.settled > 0 {
+            return if is_failure && udp.final_answers + tcp.final_answers > 0 {
                 Self::AtTimes(cause)
             } else {
                 Self::Answers(cause)
@@ -62,7 +62,7 @@ impl ServerBehaviour {
         let is_lossy = udp.silent * LOSSY >= udp.answered;
         match (udp.answered > 0, tcp.answered > 0) {
             (true, false) if tcp.accepted > 0 && is_lossy => Self::Sometimes,
-            (true, false) if tcp.accepted > 0 => Self::MuteOverTcp,
+            (true, false) if tcp.accepted > 0 => Self::SilentOverTcp,
             (true, false) if tcp.refused > 0 => Self::NoTcp,
             (true, false) if tcp.silent > 0 && !is_lossy => Self::Dropped(Transport::Tcp),
             (true, _) => Self::Sometimes,
@@ -93,7 +93,7 @@ impl ServerBehaviour {
             Self::Dropped(Transport::Tcp) => "answers over UDP 53 but not over TCP 53",
             Self::NoTcp => "answers over UDP 53 but refuses TCP 53",
             Self::NoUdp => "answers over TCP 53 but refuses UDP 53",
-            Self::MuteOverTcp => "accepts TCP 53 but does not answer over it",
+            Self::SilentOverTcp => "accepts TCP 53 but does not answer over it",
             Self::Sometimes => "does not answer every query",
             Self::Waits => "accepts TCP 53 but never answers",
             Self::NotListening => "is up, but nothing listens on port 53",
@@ -106,7 +106,7 @@ impl ServerBehaviour {
         let sentence = match self {
             Self::Dropped(_) => "so it is up, and a rule on the path covers one transport only",
             Self::NoTcp | Self::NoUdp => "so it is up and reachable, but does not serve one transport",
-            Self::MuteOverTcp | Self::Waits => "so it is up and reachable",
+            Self::SilentOverTcp | Self::Waits => "so it is up and reachable",
             Self::NotListening => "so the host is reachable, but its DNS service is not running",
             Self::Answers(_) | Self::AtTimes(_) | Self::Sometimes | Self::Silent => return None,
         };
@@ -125,7 +125,7 @@ impl ServerBehaviour {
             Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             Self::Silent => vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr],
             Self::Sometimes => vec![Suspect::DnsServer, Suspect::Nva],
-            Self::NoTcp | Self::NoUdp | Self::MuteOverTcp | Self::Waits | Self::NotListening => {
+            Self::NoTcp | Self::NoUdp | Self::SilentOverTcp | Self::Waits | Self::NotListening => {
                 vec![Suspect::DnsServer]
             }
         }
@@ -146,7 +146,7 @@ impl ServerBehaviour {
             .look(["az network nsg rule list -g RG --nsg-name NSG --include-default -o table"]),
             Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers are sent over TCP only."))
                 .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
-            Self::MuteOverTcp => Fix::new(format!(
+            Self::SilentOverTcp => Fix::new(format!(
                 "Make the DNS service on {server} answer over TCP 53, where it only accepts connections: long answers \
                  are sent over TCP only."
             ))
@@ -219,7 +219,7 @@ mod tests {
     fn seen([answered, silent, accepted, refused]: [usize; 4]) -> QueryCounts {
         QueryCounts {
             answered,
-            settled: answered,
+            final_answers: answered,
             silent,
             accepted,
             refused,
@@ -230,8 +230,8 @@ mod tests {
     fn what_a_server_did_says_what_it_needs() {
         for (udp, tcp, reading) in [
             ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::Waits),
-            ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::MuteOverTcp),
-            ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::MuteOverTcp),
+            ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
+            ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             // It limits what it answers, over whatever it is asked.
             ([9, 5, 0, 0], [0, 0, 1, 0], ServerBehaviour::Sometimes),
             ([9, 0, 0, 0], [0, 0, 0, 1], ServerBehaviour::NoTcp),

@@ -9,7 +9,7 @@ pub(super) struct Mark {
 }
 
 /// The author of a page that only its phrases give away.
-pub(super) const ANYBODY: &str = "a deny page";
+pub(super) const UNKNOWN_PRODUCT: &str = "a deny page";
 
 /// Products first: their name says more than a phrase.
 pub(super) const MARKS: &[Mark] = &[
@@ -174,7 +174,7 @@ pub(super) const MARKS: &[Mark] = &[
         words: &["kerio control"],
     },
     Mark {
-        author: ANYBODY,
+        author: UNKNOWN_PRODUCT,
         words: &[
             "web page blocked",
             "web site blocked",

@@ -160,7 +160,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
     let count = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().filter(|standing| wanted(standing)).count();
     let first = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().copied().find(wanted);
     let passed = count(AttemptVerdict::passes);
-    let tried = standings.len() - count(|standing| matches!(standing, AttemptVerdict::Untried(_)));
+    let tried = standings.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));
     // Of the connections that got furthest, the first that was answered.
     let furthest = usual()
         .map(|(_, (_, outcome))| outcome)
@@ -170,12 +170,12 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
         .map(|outcome| outcome.standing);
     let standing = furthest
         .filter(|_| passed > 0)
-        .or(first(|standing| matches!(standing, AttemptVerdict::Shaken(_))))
+        .or(first(|standing| matches!(standing, AttemptVerdict::Degraded(_))))
         .or(first(|standing| matches!(standing, AttemptVerdict::Proved)))
         .or(first(|standing| matches!(standing, AttemptVerdict::Unproven(_))))
         .or(furthest)
         .or(first(|_| true))
-        .unwrap_or(AttemptVerdict::Untried(Cause::Deadline));
+        .unwrap_or(AttemptVerdict::NotTried(Cause::Deadline));
     let controls: Vec<AttemptVerdict> = here()
         .filter(|(_, (attempt, _))| attempt.segment.is_some())
         .map(|(_, (_, outcome))| outcome.standing)
@@ -201,7 +201,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
 fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
     let one_is_enough = matches!(endpoint.destination, DialTarget::Addresses { any: true, .. });
     let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
-    let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::Untried(_)));
+    let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));
     let proved = count(|standing| matches!(standing, AttemptVerdict::Proved));
     if tried == 0 {
         Verdict::NotTested
@@ -232,11 +232,11 @@ fn decisive(verdict: Verdict, places: &[AddressGroup], outcomes: &[Outcome]) -> 
             (Verdict::Reachable, AttemptVerdict::Proved)
                 | (
                     Verdict::Degraded,
-                    AttemptVerdict::Shaken(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_)
+                    AttemptVerdict::Degraded(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_)
                 )
                 | (Verdict::Unproven, AttemptVerdict::Unproven(_))
                 | (Verdict::Blocked, AttemptVerdict::Failed(_))
-                | (Verdict::NotTested, AttemptVerdict::Untried(_))
+                | (Verdict::NotTested, AttemptVerdict::NotTried(_))
         )
     };
     let place = |outcome: &Outcome| places.iter().position(|place| place.address == outcome.address);
@@ -266,7 +266,7 @@ fn detail(
         .count();
     let untried = places
         .iter()
-        .filter(|place| matches!(place.standing, AttemptVerdict::Untried(_)))
+        .filter(|place| matches!(place.standing, AttemptVerdict::NotTried(_)))
         .count();
     let failing = all - untried - proved;
     let seen = if place.by_size {
