@@ -1,7 +1,7 @@
 //! The user's own resources: their ids, and the words that stand for them in commands.
 //!
 //! A command names what only the reader knows by a word in capitals: `"${NSG:?}"` where it changes something, so that a
-//! shell stops where it is unset, and plain `NSG` where it only looks. [`Known`] puts names in their place.
+//! shell stops where it is unset, and plain `NSG` where it only looks. [`KnownResources`] puts names in their place.
 
 use std::ops::Range;
 

@@ -240,7 +240,7 @@ pub struct Authority {
     pub is_root: bool,
 }
 
-/// What an [`Endpoint`] reaches.
+/// What an [`EndpointSpec`] reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A host name, possibly with `{name}` placeholders.

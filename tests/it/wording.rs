@@ -90,6 +90,20 @@ const INSTEAD: &[(&str, &str)] = &[
     ("mended", "fixed, corrected"),
 ];
 
+/// Those that stay out of the sources' comments as well.
+const IN_COMMENTS: [&str; 10] = [
+    "somebody",
+    "anybody",
+    "whoever",
+    "anew",
+    "in silence",
+    "in vain",
+    "cry wolf",
+    "on the way",
+    "proves itself",
+    "proved itself",
+];
+
 /// Documents that users read.
 const DOCUMENTS: [&str; 12] = [
     "README.md",
@@ -171,6 +185,24 @@ fn documents_read_plainly() {
 }
 
 #[test]
+fn comments_read_plainly() {
+    let mut wrong = Vec::new();
+    for folder in ["src", "lab", "tests", "checks", "demo", "benches"] {
+        for file in files(folder, "rs") {
+            let source = fs::read_to_string(root().join(&file)).unwrap();
+            let lines = source
+                .lines()
+                .map(|line| line.trim_start().strip_prefix("//").unwrap_or(""));
+            let comments: Vec<&str> = lines.map(|line| line.trim_start_matches(['/', '!'])).collect();
+            let text = comments.join("\n");
+            let found = odd_words(&text, IN_COMMENTS);
+            wrong.extend(found.iter().map(|words| format!("{}: \"{words}\"", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_relapse_is_seen() {
     for sentence in [
         "TCP 1433 is dropped in\n  silence",
@@ -210,6 +242,11 @@ fn hold(texts: Vec<(String, String)>) {
 
 /// The odd words in a text, whatever stands between them.
 fn relapses(text: &str) -> Vec<&'static str> {
+    odd_words(text, INSTEAD.iter().map(|(odd, _)| *odd))
+}
+
+/// Those of `odd` that a text has, whatever stands between them.
+fn odd_words(text: &str, odd: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
     let letters = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '_' | '-');
     let words: Vec<String> = text
         .split(|c| !letters(c))
@@ -217,7 +254,7 @@ fn relapses(text: &str) -> Vec<&'static str> {
         .map(str::to_lowercase)
         .collect();
     let text = format!(" {} ", words.join(" "));
-    let odd = INSTEAD.iter().map(|(odd, _)| *odd);
+    let odd = odd.into_iter();
     odd.filter(|odd| text.contains(&format!(" {odd} "))).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::{
     text::{columns, escape, prefix, style, wrap},
 };
 
-/// Text under construction. Whatever enters it has gone through [`plain`].
+/// Text under construction. Whatever enters it has gone through [`escape`].
 pub(crate) struct TextPage {
     out: String,
     /// Columns that no line exceeds.

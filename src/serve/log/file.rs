@@ -201,7 +201,7 @@ fn end_line(file: &mut File, path: &Path) -> io::Result<()> {
     if !known.is_file() || known.len() == 0 {
         return Ok(());
     }
-    // Opened again for that: whoever could read a pipe through the file that is written to would be its reader.
+    // Opened again for that: a descriptor that reads and writes would itself be the reader of a pipe.
     let mut written = File::open(path)?;
     written.seek(SeekFrom::End(-1))?;
     let mut last = [0];

@@ -2,7 +2,7 @@
 
 /// Words on a page and who writes them.
 pub(super) struct Mark {
-    /// The product, or [`ANYBODY`].
+    /// The product, or [`UNKNOWN_PRODUCT`].
     pub author: &'static str,
     /// Any of these, in lower case, as whole words; one that ends in `*` may go on.
     pub words: &'static [&'static str],
