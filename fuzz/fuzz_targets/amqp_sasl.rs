@@ -2,15 +2,15 @@
 
 #![no_main]
 
-use apim_probe::hello::{Reading, amqp};
+use apim_probe::hello::{Parsed, amqp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = amqp::parse_sasl(bytes);
     // What has been judged stays judged, however much comes after it.
     if let Some(beginning) = bytes.get(..bytes.len() / 2)
-        && amqp::parse_sasl(beginning) != Reading::More
+        && amqp::parse_sasl(beginning) != Parsed::More
     {
-        assert_ne!(whole, Reading::More);
+        assert_ne!(whole, Parsed::More);
     }
 });

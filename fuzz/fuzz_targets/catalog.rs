@@ -3,13 +3,13 @@
 #![no_main]
 
 use apim_probe::{
-    catalog::{File, load, render},
+    catalog::{CatalogFile, load, render},
     model::Tier,
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let file = File {
+    let file = CatalogFile {
         name: "probes.yaml".into(),
         bytes: bytes.to_vec(),
     };

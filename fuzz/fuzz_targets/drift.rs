@@ -4,7 +4,7 @@
 
 use apim_probe::{
     catalog::Catalog,
-    drift::{Drift, Reading},
+    drift::{Drift, PageReading},
     file,
 };
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(text) = file::decode(bytes) else { return };
-    if let Ok(reading) = Reading::of(&text, "page.md") {
+    if let Ok(reading) = PageReading::of(&text, "page.md") {
         let drift = Drift::between(&CATALOG, reading);
         assert!(drift.status().code <= 1);
     }

@@ -9,7 +9,7 @@ use apim_probe::{
     catalog::Catalog,
     file,
     import::{Imports, instance::Instance},
-    plan::{Plan, Scope, Selection, Values},
+    plan::{Plan, PlanScope, Selection, Values},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(joined) = imports.join(&CATALOG, &Values::default(), Cloud::Public, region.as_deref()) else {
         return;
     };
-    let scope = Scope {
+    let scope = PlanScope {
         cloud: Cloud::Public,
         region,
         vnet: None,
@@ -39,7 +39,10 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(plan) = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()) {
         let harmful = |text: &str| text.contains(char::is_control);
         // What is tried is a name, whatever a document calls one.
-        let wrong = plan.endpoints.iter().find(|endpoint| harmful(&endpoint.host) || harmful(&endpoint.id));
+        let wrong = plan
+            .endpoints
+            .iter()
+            .find(|endpoint| harmful(&endpoint.host) || harmful(&endpoint.id));
         assert!(wrong.is_none(), "{wrong:?}");
     }
 });

@@ -2,15 +2,15 @@
 
 #![no_main]
 
-use apim_probe::hello::{Reading, kms};
+use apim_probe::hello::{Parsed, kms};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = kms::parse(bytes);
     // What has been judged stays judged, however much comes after it.
     if let Some(beginning) = bytes.get(..bytes.len() / 2)
-        && kms::parse(beginning) != Reading::More
+        && kms::parse(beginning) != Parsed::More
     {
-        assert_ne!(whole, Reading::More);
+        assert_ne!(whole, Parsed::More);
     }
 });

@@ -13,7 +13,13 @@ fuzz_target!(|names: (&str, &str)| {
     if read::log_name(Path::new(log), other) == Ok(true) {
         let name = Path::new(log).file_name().and_then(|name| name.to_str()).unwrap();
         let (before, after) = name.split_once("{day}").unwrap();
-        let day = other.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap();
-        assert!(day.len() >= 10 && day.bytes().all(|byte| byte.is_ascii_digit() || b"-+".contains(&byte)), "{day:?}");
+        let day = other
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after))
+            .unwrap();
+        assert!(
+            day.len() >= 10 && day.bytes().all(|byte| byte.is_ascii_digit() || b"-+".contains(&byte)),
+            "{day:?}"
+        );
     }
 });

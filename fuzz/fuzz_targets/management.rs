@@ -5,10 +5,10 @@
 use apim_probe::{
     confirm,
     import::{
-        instance::{Instance, Part},
+        instance::{Instance, InstancePart},
         subnets::{self, Card, EndpointPolicy, Subnet},
     },
-    model::prediction::Place,
+    model::prediction::NsgAttachment,
     network::{declared, nsg::SecurityRules, routes::Routes},
     vantage::read,
 };
@@ -20,10 +20,14 @@ fuzz_target!(|bytes: &[u8]| {
     let (refusal, next) = read::management(text);
     assert!(!harmful(&refusal), "{refusal:?}");
     // The token goes with whatever link is followed.
-    assert!(next.as_ref().is_none_or(|link| link.to_lowercase().contains("management.azure.com")), "{next:?}");
+    assert!(
+        next.as_ref()
+            .is_none_or(|link| link.to_lowercase().contains("management.azure.com")),
+        "{next:?}"
+    );
 
     let mut instance = Instance::default();
-    for part in Part::ALL {
+    for part in InstancePart::ALL {
         if let Err(said) = instance.add(part, text, "the management endpoint") {
             assert!(!harmful(&said), "{said:?}");
         }
@@ -31,14 +35,17 @@ fuzz_target!(|bytes: &[u8]| {
     subnets::cards_of(text);
     let _ = (Card::read(text), Subnet::read(text), EndpointPolicy::read(text));
     // What is made of it is in the form that Azure's own rules have.
-    let groups = [(Place::Subnet, text.to_owned())];
+    let groups = [(NsgAttachment::Subnet, text.to_owned())];
     let rules = SecurityRules::parse(&declared::security(&groups));
     assert!(rules.as_ref().err().is_none_or(|said| !harmful(said)), "{rules:?}");
     let routes = Routes::parse(&declared::routes(Some(text), Some(text)));
     assert!(routes.as_ref().err().is_none_or(|said| !harmful(said)), "{routes:?}");
 
     if let Ok(answer) = confirm::read(text, "TCP", "2026-11-26T00:00:00Z".parse().unwrap()) {
-        let hops = answer.hops.iter().flat_map(|hop| hop.issues.iter().chain([&hop.kind]).chain(&hop.address));
+        let hops = answer
+            .hops
+            .iter()
+            .flat_map(|hop| hop.issues.iter().chain([&hop.kind]).chain(&hop.address));
         for said in hops.chain([&answer.status]) {
             assert!(!harmful(said) && said.chars().count() <= 201, "{said:?}");
         }

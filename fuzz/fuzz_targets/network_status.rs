@@ -4,13 +4,13 @@
 
 use apim_probe::{
     file,
-    import::{Document, Kind},
+    import::{DocumentKind, ImportedDocument},
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(text) = file::decode(bytes) else { return };
-    if let Err(said) = Document::read(&text, "file", Kind::NetworkStatus, None) {
+    if let Err(said) = ImportedDocument::read(&text, "file", DocumentKind::NetworkStatus, None) {
         // Whatever is refused is said in one line, with the command that gives the right file.
         assert!(!said.contains(char::is_control), "{said:?}");
     }

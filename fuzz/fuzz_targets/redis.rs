@@ -2,15 +2,15 @@
 
 #![no_main]
 
-use apim_probe::hello::{Reading, redis};
+use apim_probe::hello::{Parsed, redis};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = redis::parse(bytes);
     // What has been judged stays judged, however much comes after it.
     if let Some(beginning) = bytes.get(..bytes.len() / 2)
-        && redis::parse(beginning) != Reading::More
+        && redis::parse(beginning) != Parsed::More
     {
-        assert_ne!(whole, Reading::More);
+        assert_ne!(whole, Parsed::More);
     }
 });

@@ -3,7 +3,7 @@
 #![no_main]
 
 use apim_probe::{
-    compare::{Comparison, Named, html, markdown, text},
+    compare::{Comparison, NamedReport, html, markdown, text},
     diff::{Diff, read},
     exit::judge,
     file,
@@ -43,7 +43,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!((diff.regressions, diff.fixes), (0, 0));
     let mut other = report.clone();
     other.duration_ms += 1.0;
-    let named = |name: &str, report| Named { name: name.into(), report };
+    let named = |name: &str, report| NamedReport {
+        name: name.into(),
+        report,
+    };
     if let Ok(comparison) = Comparison::of(&[named("one", report), named("other", other)]) {
         for written in [
             text::render(&comparison, &options),

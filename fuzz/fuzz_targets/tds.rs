@@ -2,15 +2,15 @@
 
 #![no_main]
 
-use apim_probe::hello::{Reading, tds};
+use apim_probe::hello::{Parsed, tds};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = tds::parse(bytes);
     // What has been judged stays judged, however much comes after it.
     if let Some(beginning) = bytes.get(..bytes.len() / 2)
-        && tds::parse(beginning) != Reading::More
+        && tds::parse(beginning) != Parsed::More
     {
-        assert_ne!(whole, Reading::More);
+        assert_ne!(whole, Parsed::More);
     }
 });

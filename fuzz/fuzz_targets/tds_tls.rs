@@ -16,8 +16,13 @@ use peer::{Peer, converse};
 static CLIENT: LazyLock<TlsClient> = LazyLock::new(|| TlsClient::new(Arc::new(Roots::builtin())));
 
 fuzz_target!(|bytes: &[u8]| {
-    let (trace, stream) =
-        converse(|deadline| CLIENT.handshake(TdsFramed::new(Peer(bytes)), Arc::new(["x.example".to_owned()]), deadline));
+    let (trace, stream) = converse(|deadline| {
+        CLIENT.handshake(
+            TdsFramed::new(Peer(bytes)),
+            Arc::new(["x.example".to_owned()]),
+            deadline,
+        )
+    });
     // A server that sends the same to every client holds no key.
     assert!(!trace.key_proved && stream.is_none());
     assert!(!matches!(trace.end, TlsEnd::Completed | TlsEnd::Silent), "{trace:?}");
