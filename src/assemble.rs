@@ -196,7 +196,7 @@ fn row(
         stages: trace.map(|trace| stages(trace, &judgement)).unwrap_or_default(),
         detail: judgement.detail,
         evidence: judgement.evidence,
-        predicted,
+        predicted: predicted.map(Box::new),
         from_instance: None,
         elsewhere: None,
     }

@@ -135,7 +135,7 @@ pub(crate) fn added(
                 Err(why) => format!("the instance gave no result for {}: {why}", endpoint.target()),
             };
             endpoint.evidence.push(says.clone());
-            endpoint.from_instance = answer.as_ref().ok().cloned();
+            endpoint.from_instance = answer.as_ref().ok().cloned().map(Box::new);
             let id = &report.endpoints[index].id;
             let finding = report
                 .findings

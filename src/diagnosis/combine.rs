@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    mem,
     net::{IpAddr, SocketAddr},
 };
 
@@ -18,7 +19,7 @@ use crate::{
 const ENOUGH: usize = 2;
 
 /// The verdict of several connections; there is one outcome for each attempt.
-pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) -> Judgement {
+pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], mut outcomes: Vec<Outcome>) -> Judgement {
     let places = places(attempts, &outcomes);
     let verdict = verdict(endpoint, &places);
     let decisive = decisive(verdict, &places, &outcomes);
@@ -36,12 +37,16 @@ pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], outcomes: Vec<Outcome>) 
         _ => endpoint.need == Need::Documented,
     };
     let note = endpoint.note.iter().filter(|_| is_told);
-    let evidence = places.iter().flat_map(|place| place.evidence(&outcomes));
+    let (stage, detail) = (
+        deciding.map(|outcome| outcome.stage),
+        detail(verdict, deciding, place, &places),
+    );
+    let evidence = places.iter().flat_map(|place| place.take_evidence(&mut outcomes));
     Judgement {
         verdict,
         cause,
-        stage: deciding.map(|outcome| outcome.stage),
-        detail: detail(verdict, deciding, place, &places),
+        stage,
+        detail,
         evidence: evidence.chain(note.cloned()).collect(),
         name: None,
         decisive,
@@ -79,14 +84,17 @@ impl AddressGroup {
         self.passed > 0
     }
 
-    /// What was seen here, one sentence each: of connections with the same outcome, the first.
-    fn evidence(&self, outcomes: &[Outcome]) -> Vec<String> {
+    /// What was seen here, one sentence each: of connections with the same outcome, the first. Those sentences are taken from their
+    /// outcomes: thousands of endpoints would keep them twice.
+    fn take_evidence(&self, outcomes: &mut [Outcome]) -> Vec<String> {
         let mut evidence = Vec::new();
         let mut seen: Vec<AttemptVerdict> = Vec::new();
-        for outcome in self.connections.iter().filter_map(|index| outcomes.get(*index)) {
-            if !seen.contains(&outcome.standing) {
+        for index in &self.connections {
+            if let Some(outcome) = outcomes.get_mut(*index)
+                && !seen.contains(&outcome.standing)
+            {
                 seen.push(outcome.standing);
-                evidence.extend(outcome.evidence.iter().cloned());
+                evidence.extend(mem::take(&mut outcome.evidence));
             }
         }
         let ip = self.address.ip();

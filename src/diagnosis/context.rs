@@ -30,7 +30,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Looks over a whole run.
     pub fn gather(plan: &Plan, run: &'a Run) -> Self {
-        let replies = run.names.values().flat_map(|name| name.replies.iter().flatten());
+        let replies = run.names.values().flat_map(NameTrace::replies);
         let mut answering: BTreeSet<SocketAddr> = replies
             .filter(|reply| reply.is_final())
             .map(|reply| reply.v4.server)

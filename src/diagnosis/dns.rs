@@ -58,11 +58,7 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> LookupO
         ));
     }
     let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
-    let others = trace
-        .replies
-        .iter()
-        .flatten()
-        .filter(|reply| reply.v4.server != decision.v4.server);
+    let others = trace.replies().filter(|reply| reply.v4.server != decision.v4.server);
     let said = |reply: &ServerReply| format!("{} {}", reply.v4.server.ip(), describe(reply));
     let mut differing = Vec::new();
     for reply in others {

@@ -93,7 +93,7 @@ fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &
     traces.flat_map(|(endpoint, trace)| {
         let attempts = trace.iter().flat_map(|trace| &trace.attempts);
         attempts
-            .filter_map(|attempt| attempt.tls.as_ref()?.chain.as_ref())
+            .filter_map(|attempt| attempt.tls.as_ref()?.chain.as_deref())
             .filter(|chain| chain.is_the_service())
             .map(|chain| (endpoint.host.as_str(), chain))
     })

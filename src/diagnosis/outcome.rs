@@ -100,7 +100,7 @@ pub struct Outcome {
     pub stage: Stage,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, one sentence each.
+    /// What was seen, one sentence each; empty once those are in the judgement of the endpoint.
     pub evidence: Vec<String>,
     /// What the service said that proves it.
     pub proof: Option<String>,

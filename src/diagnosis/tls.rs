@@ -17,7 +17,7 @@ use crate::{
 
 /// Judges one handshake.
 pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
-    let mut evidence = trace.chain.as_ref().map(certificate).into_iter().collect::<Vec<_>>();
+    let mut evidence = trace.chain.as_deref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (AttemptVerdict::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),

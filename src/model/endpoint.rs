@@ -66,10 +66,10 @@ pub struct Endpoint {
     pub stages: StageReports,
     /// What the network's own rules say; absent where none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predicted: Option<Prediction>,
+    pub predicted: Option<Box<Prediction>>,
     /// What the instance itself saw, where it was asked; absent where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_instance: Option<FromInstance>,
+    pub from_instance: Option<Box<FromInstance>>,
     /// What the report of `--elsewhere` says of it; null where none was given, or that has no such endpoint.
     #[serde(default)]
     pub elsewhere: Option<Elsewhere>,

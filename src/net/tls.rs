@@ -24,7 +24,12 @@ mod recorder;
 pub mod roots;
 mod signatures;
 
-use self::{chain::ChainFacts, completing::Completing, recorder::Recorder, roots::Roots};
+use self::{
+    chain::{ChainFacts, shared::Chains},
+    completing::Completing,
+    recorder::Recorder,
+    roots::Roots,
+};
 use super::{SocketFailure, is_reset, tap::RecordingStream};
 
 /// What one handshake gave.
@@ -39,7 +44,7 @@ pub struct TlsTrace {
     /// The cipher suite agreed.
     pub cipher: Option<&'static str>,
     /// What the server presented, even where the handshake failed later.
-    pub chain: Option<ChainFacts>,
+    pub chain: Option<Arc<ChainFacts>>,
     /// Whether the server proved that it holds the key of its certificate.
     pub key_proved: bool,
     /// Whether the server asked for a client certificate.
@@ -81,6 +86,7 @@ pub enum TlsEnd {
 pub struct TlsClient {
     template: Arc<ClientConfig>,
     roots: Arc<Roots>,
+    chains: Arc<Chains>,
 }
 
 impl TlsClient {
@@ -89,7 +95,8 @@ impl TlsClient {
     /// # Panics
     /// Never: ring supports both protocol versions.
     pub fn new(roots: Arc<Roots>) -> Self {
-        let recorder = Arc::new(Recorder::new(roots.clone(), Arc::default()));
+        let chains = Arc::<Chains>::default();
+        let recorder = Arc::new(Recorder::new(roots.clone(), chains.clone(), Arc::default()));
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("ring supports TLS 1.2 and 1.3")
@@ -101,6 +108,7 @@ impl TlsClient {
         Self {
             template: Arc::new(config),
             roots,
+            chains,
         }
     }
 
@@ -120,7 +128,7 @@ impl TlsClient {
             .find_map(|name| ServerName::try_from(name.clone()).ok())
             .unwrap_or(ServerName::IpAddress(PkiIpAddr::V4([0, 0, 0, 0].into())));
         // The verifier belongs to the configuration, so each connection gets a configuration of its own.
-        let recorder = Arc::new(Recorder::new(self.roots.clone(), names));
+        let recorder = Arc::new(Recorder::new(self.roots.clone(), self.chains.clone(), names));
         let mut config = (*self.template).clone();
         config.dangerous().set_certificate_verifier(recorder.clone());
         config.client_auth_cert_resolver = recorder.clone();

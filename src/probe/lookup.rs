@@ -63,7 +63,7 @@ pub struct Lookups {
 #[derive(Debug, Default)]
 struct Name {
     decision: OnceCell<DecidingReply>,
-    replies: Mutex<Vec<Option<ServerReply>>>,
+    replies: Mutex<Vec<Option<Arc<ServerReply>>>>,
     platform: Mutex<Option<Box<ServerReply>>>,
     asked_platform: AtomicBool,
     again: AtomicBool,
@@ -80,7 +80,7 @@ struct DecidingReply {
 }
 
 impl Name {
-    fn replies(&self) -> MutexGuard<'_, Vec<Option<ServerReply>>> {
+    fn replies(&self) -> MutexGuard<'_, Vec<Option<Arc<ServerReply>>>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,7 +98,7 @@ impl Name {
         self.decided(mem::take(&mut *self.replies()), self.platform().take())
     }
 
-    fn decided(&self, replies: Vec<Option<ServerReply>>, platform: Option<Box<ServerReply>>) -> NameTrace {
+    fn decided(&self, replies: Vec<Option<Arc<ServerReply>>>, platform: Option<Box<ServerReply>>) -> NameTrace {
         let decision = self.decision.get().copied().unwrap_or_default();
         NameTrace {
             started: decision.started,
@@ -221,7 +221,7 @@ impl Lookups {
             Some(index) => Some(self.once_more(host, index, name).await),
             None => None,
         };
-        let has_addresses = |reply: &ServerReply| reply.is_final() && !reply.addresses().is_empty();
+        let has_addresses = |reply: &Arc<ServerReply>| reply.is_final() && !reply.addresses().is_empty();
         let resolves = |index| matches!(name.replies().get(index), Some(Some(reply)) if has_addresses(reply));
         if decided.is_some_and(resolves) {
             self.resolved().insert(domain(host).to_owned());
@@ -238,7 +238,7 @@ impl Lookups {
     /// Asks every server once more where the reply at this index settles nothing and other names of the zone resolve; gives
     /// the index of the reply that decides then.
     async fn once_more(&self, host: &str, index: usize, name: &Name) -> usize {
-        let settles_nothing = |reply: &Option<ServerReply>| {
+        let settles_nothing = |reply: &Option<Arc<ServerReply>>| {
             let reply = reply.as_ref();
             reply.is_some_and(|reply| !reply.is_final() && !reply.failure().is_some_and(|failure| failure.straight))
         };
@@ -258,7 +258,7 @@ impl Lookups {
                 && let Some(slot) = name.replies().get_mut(index)
             {
                 reply.v4.sent += slot.as_ref().map_or(0, |earlier| earlier.v4.sent);
-                *slot = Some(reply);
+                *slot = Some(Arc::new(reply));
                 return index;
             }
         }
@@ -295,7 +295,7 @@ impl Lookups {
         self.spawn(async move {
             let reply = asking.await;
             if let Some(slot) = name.replies().get_mut(index) {
-                *slot = Some(reply);
+                *slot = Some(Arc::new(reply));
             }
             name.news.notify_one();
         });
@@ -355,7 +355,7 @@ enum ReplyChoice {
     BestEffort(usize),
 }
 
-fn choose(replies: &[Option<ServerReply>], waits: bool) -> ReplyChoice {
+fn choose(replies: &[Option<Arc<ServerReply>>], waits: bool) -> ReplyChoice {
     for (index, reply) in replies.iter().enumerate() {
         match reply {
             Some(reply) if reply.is_final() => return ReplyChoice::Final(index),
@@ -370,6 +370,6 @@ fn choose(replies: &[Option<ServerReply>], waits: bool) -> ReplyChoice {
         return ReplyChoice::TooEarly;
     }
     // No server has a final answer: an error tells more than silence.
-    let answered = |reply: &Option<ServerReply>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
+    let answered = |reply: &Option<Arc<ServerReply>>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
     ReplyChoice::BestEffort(replies.iter().position(answered).unwrap_or_default())
 }

@@ -292,7 +292,7 @@ fn is_proof(endpoint: &Endpoint, trace: &TlsTrace) -> bool {
     let of_instance = endpoint.of_instance.as_ref();
     let any_will_do = of_instance.is_some_and(|own| !own.validation.chain);
     let is_accepted = |chain: &ChainFacts| chain.is_the_service() || any_will_do && chain.right_name;
-    trace.end == TlsEnd::Completed && trace.chain.as_ref().is_some_and(is_accepted)
+    trace.end == TlsEnd::Completed && trace.chain.as_deref().is_some_and(is_accepted)
 }
 
 /// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).

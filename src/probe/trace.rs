@@ -3,6 +3,7 @@
 use std::{
     iter,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -43,7 +44,7 @@ pub struct NameTrace {
     /// The index of the reply that decided; `None` where there is none.
     pub decided: Option<usize>,
     /// One entry for each configured server, in their order; `None` where it had not replied yet.
-    pub replies: Vec<Option<ServerReply>>,
+    pub replies: Vec<Option<Arc<ServerReply>>>,
     /// Whether they were asked once more, because no answer was final and other names of the zone resolved.
     pub again: bool,
     /// What the platform's own server said, where it was asked as a control.
@@ -201,17 +202,22 @@ impl Attempt {
 impl NameTrace {
     /// The reply that decided. Where a stub of this machine failed, the instance does not: it is the next server's.
     pub fn decision(&self) -> Option<&ServerReply> {
-        let decided = self.replies.get(self.decided?)?.as_ref()?;
+        let decided = self.replies.get(self.decided?)?.as_deref()?;
         if decided.is_final() || !decided.is_of_a_stub() {
             return Some(decided);
         }
-        let mut replies = self.replies.iter().flatten();
+        let mut replies = self.replies();
         replies.find(|reply| !reply.is_of_a_stub()).or(Some(decided))
     }
 
     /// What every server said, the platform's own included.
     pub fn everything_said(&self) -> impl Iterator<Item = &ServerReply> {
-        self.replies.iter().flatten().chain(self.platform.as_deref())
+        self.replies().chain(self.platform.as_deref())
+    }
+
+    /// What the configured servers said, as far as they had replied.
+    pub fn replies(&self) -> impl Iterator<Item = &ServerReply> {
+        self.replies.iter().flatten().map(Arc::as_ref)
     }
 }
 

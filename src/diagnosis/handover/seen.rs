@@ -60,11 +60,7 @@ fn questions(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
     let Some(name) = row.trace.and_then(|trace| trace.name.as_ref()) else {
         return Vec::new();
     };
-    let failed = name
-        .replies
-        .iter()
-        .flatten()
-        .filter(|reply| reply.addresses().is_empty());
+    let failed = name.replies().filter(|reply| reply.addresses().is_empty());
     let exchanges = failed.map(|reply| &reply.v4).filter(|exchange| was_sent(exchange));
     let seen = exchanges.map(|exchange| {
         let flow = SeenFlow {

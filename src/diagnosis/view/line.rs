@@ -67,7 +67,7 @@ impl LineQuality {
             }
         }
         line.later = whole.iter().filter(|started| Some(**started) > line.last_loss).count();
-        for reply in names.flat_map(|name| name.replies.iter().flatten()) {
+        for reply in names.flat_map(NameTrace::replies) {
             for exchange in reply.questions() {
                 line.question(matches!(exchange.end, DnsEnd::Answered(_)), exchange.sent);
             }

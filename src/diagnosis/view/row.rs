@@ -15,7 +15,7 @@ use crate::{
         udp::UdpEnd,
     },
     plan::{DialTarget, Endpoint},
-    probe::trace::{Attempt, Trace},
+    probe::trace::{Attempt, NameTrace, Trace},
 };
 
 /// One endpoint, what was seen of it and what we say of it.
@@ -73,7 +73,7 @@ impl<'a> ProbedEndpoint<'a> {
     pub fn servers(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
         let name = self.trace.and_then(|trace| trace.name.as_ref());
         name.into_iter()
-            .flat_map(|name| name.replies.iter().flatten())
+            .flat_map(NameTrace::replies)
             .map(|reply| reply.v4.server)
     }
 
@@ -89,7 +89,7 @@ impl<'a> ProbedEndpoint<'a> {
 
     /// The certificate chain that decided.
     pub fn chain(&self) -> Option<&'a ChainFacts> {
-        self.decisive()?.tls.as_ref()?.chain.as_ref()
+        self.decisive()?.tls.as_ref()?.chain.as_deref()
     }
 
     /// Whether its `ClientHello` was answered, with a certificate or a part of what leads to one: it was not cut there.
@@ -108,7 +108,7 @@ impl<'a> ProbedEndpoint<'a> {
     /// a connection that was opened, one.
     pub fn unanswered(&self) -> usize {
         let name = self.trace.and_then(|trace| trace.name.as_ref());
-        let asked = name.into_iter().flat_map(|name| name.replies.iter().flatten());
+        let asked = name.into_iter().flat_map(NameTrace::replies);
         let asked = asked.map(|reply| silent_questions(&reply.v4));
         asked.sum::<usize>() + self.attempts().iter().map(unanswered).sum::<usize>()
     }

@@ -13,6 +13,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 mod certificate;
+pub(super) mod shared;
 
 use self::certificate::{dates, dns_names, is_for, issuer_hosts};
 use super::roots::{Roots, is_its_own_issuer};
@@ -27,7 +28,7 @@ const MOST_AUTHORITIES: usize = 8;
 const LONGEST: usize = 200;
 
 /// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChainFacts {
     /// The subject of the server's certificate.
     pub subject: String,
@@ -68,7 +69,7 @@ pub struct ChainFacts {
 }
 
 /// An authority in a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuer {
     /// Its subject.
     pub subject: String,
@@ -79,7 +80,7 @@ pub struct Issuer {
 }
 
 /// The certificate of an authority that a server sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sent {
     /// Its subject.
     pub subject: String,
@@ -88,7 +89,7 @@ pub struct Sent {
 }
 
 /// A certificate that a server should have sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeftOut {
     /// The authority that it makes known.
     pub subject: String,
@@ -97,7 +98,7 @@ pub struct LeftOut {
 }
 
 /// Whether a chain ends in a root that the instance trusts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// It does.
     Trusted,

@@ -13,12 +13,15 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{chain::ChainFacts, roots::Roots};
+use super::{
+    chain::{ChainFacts, shared::Chains},
+    roots::Roots,
+};
 
 /// What one handshake showed.
 #[derive(Debug, Default)]
 pub(super) struct HandshakeRecord {
-    pub chain: Option<ChainFacts>,
+    pub chain: Option<Arc<ChainFacts>>,
     pub key_proved: bool,
     pub asked: bool,
     pub version: Option<ProtocolVersion>,
@@ -28,14 +31,16 @@ pub(super) struct HandshakeRecord {
 #[derive(Debug)]
 pub(super) struct Recorder {
     roots: Arc<Roots>,
+    chains: Arc<Chains>,
     names: Arc<[String]>,
     seen: Mutex<HandshakeRecord>,
 }
 
 impl Recorder {
-    pub(super) fn new(roots: Arc<Roots>, names: Arc<[String]>) -> Self {
+    pub(super) fn new(roots: Arc<Roots>, chains: Arc<Chains>, names: Arc<[String]>) -> Self {
         Self {
             roots,
+            chains,
             names,
             seen: Mutex::default(),
         }
@@ -61,6 +66,7 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let facts = ChainFacts::gather(leaf, intermediates, &self.names, &self.roots, now);
+        let facts = self.chains.share(facts);
         self.note(|seen| seen.chain = Some(facts));
         Ok(ServerCertVerified::assertion())
     }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -201,7 +202,7 @@ pub(super) fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Optio
         started: Duration::ZERO,
         duration: QUICK,
         decided,
-        replies: replies.into_iter().map(Some).collect(),
+        replies: replies.into_iter().map(Arc::new).map(Some).collect(),
         again: false,
         platform: None,
     }
@@ -521,7 +522,7 @@ fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
 }
 
 fn trusted(handshake: &TlsTrace) -> bool {
-    handshake.chain.as_ref().is_some_and(ChainFacts::is_the_service)
+    handshake.chain.as_deref().is_some_and(ChainFacts::is_the_service)
 }
 
 fn greeted(endpoint: &Endpoint) -> ExchangeEnd {
@@ -575,7 +576,7 @@ fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
         end,
         version: completed.then_some("TLSv1.3"),
         cipher: None,
-        chain: completed.then(|| chain(host, fault)),
+        chain: completed.then(|| Arc::new(chain(host, fault))),
         key_proved: completed,
         asked_for_certificate: false,
         received: Vec::new(),
