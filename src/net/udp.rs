@@ -111,7 +111,7 @@ struct SourcePort<'a, A> {
 }
 
 /// What came to a port.
-enum Received<T, P> {
+enum SocketWait<T, P> {
     Reply(T),
     Ignored(String, P),
     Failed(SocketFailure),
@@ -145,14 +145,14 @@ impl<P> PendingQuery<P> {
             let until = next.unwrap_or(deadline).min(deadline);
             tokio::select! {
                 Some(heard) = ports.next() => match heard {
-                    Received::Reply(reply) => return UdpEnd::Replied(reply),
-                    Received::Ignored(why, port) => {
+                    SocketWait::Reply(reply) => return UdpEnd::Replied(reply),
+                    SocketWait::Ignored(why, port) => {
                         if self.ignored.len() < MOST_IGNORED {
                             self.ignored.push(why);
                         }
                         ports.push(SourcePort::receive(port));
                     }
-                    Received::Failed(failure) => {
+                    SocketWait::Failed(failure) => {
                         failures.push(failure);
                         // Another port may fare better, and there is nothing to wait for.
                         next = Some(tokio::time::Instant::now());
@@ -210,7 +210,7 @@ impl<P> PendingQuery<P> {
 
 impl<A> SourcePort<'_, A> {
     /// Waits for whatever comes next.
-    async fn receive<T>(mut self) -> Received<T, Self>
+    async fn receive<T>(mut self) -> SocketWait<T, Self>
     where
         A: Fn(&[u8]) -> Result<T, String>,
     {
@@ -218,10 +218,10 @@ impl<A> SourcePort<'_, A> {
         self.buffer.clear();
         match self.socket.recv_buf(&mut self.buffer).await {
             Ok(_) => match (self.accept)(&self.buffer) {
-                Ok(reply) => Received::Reply(reply),
-                Err(why) => Received::Ignored(why, self),
+                Ok(reply) => SocketWait::Reply(reply),
+                Err(why) => SocketWait::Ignored(why, self),
             },
-            Err(error) => Received::Failed(failure(&self.socket, &error, false)),
+            Err(error) => SocketWait::Failed(failure(&self.socket, &error, false)),
         }
     }
 }
