@@ -28,7 +28,7 @@ pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, Str
     } else if counted().any(|row| !row.agrees()) {
         (PlaceTone::Doubtful, "DIFFERENT")
     } else {
-        (PlaceTone::Good, "ALIKE")
+        (PlaceTone::Good, "SAME")
     };
     let of = |kind: DifferenceKind| comparison.conclusions.iter().filter(move |it| it.kind == kind);
     let sum = |kind: DifferenceKind| of(kind).map(|it| it.endpoints.len()).sum::<usize>();

@@ -1,5 +1,7 @@
 //! A comparison for people at a terminal: suspects first, then the matrix of what does not work.
 
+use std::collections::HashSet;
+
 use anstyle::Style;
 
 use super::{
@@ -11,7 +13,7 @@ use crate::{
         Options,
         text::page::{StyledLine, TextPage},
     },
-    text::{columns, escape, prefix, style, words::list},
+    text::{columns, escape, shorten, style, words::list},
 };
 
 /// Where the text of a conclusion begins.
@@ -26,18 +28,27 @@ const NAMED: usize = 4;
 /// The comparison as text of at most `options.width` columns; its last line is the exit status.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
     let mut page = TextPage::new(options);
-    let longest = comparison.vantages.iter().map(|place| columns(&escape(&place.name)));
-    let column = longest.max().unwrap_or(0).min(NAME) + 2;
-    for place in &comparison.vantages {
-        let start = StyledLine::default().styled(style::HEADING, prefix(&escape(&place.name), NAME));
-        page.paragraph(start.to(column), style::NORMAL, &show::place(place), None);
+    let names: Vec<String> = comparison
+        .vantages
+        .iter()
+        .map(|place| escape(&place.name).into_owned())
+        .collect();
+    let labels = labels(&names, page.ellipsis());
+    let column = labels.iter().map(|label| columns(label)).max().unwrap_or(0) + 2;
+    for ((place, name), label) in comparison.vantages.iter().zip(&names).zip(&labels) {
+        let start = StyledLine::default().styled(style::HEADING, label);
+        let mut said = show::place(place);
+        if label != name {
+            said = format!("{name}: {said}");
+        }
+        page.paragraph(start.to(column), style::NORMAL, &said, None);
     }
     for notice in &comparison.notices {
         let start = StyledLine::default().styled(style::DOUBTFUL, "note").to(column.max(6));
         page.paragraph(start, style::NORMAL, notice, None);
     }
     page.gap();
-    matrix(&mut page, comparison);
+    matrix(&mut page, comparison, &labels);
     for line in show::rest(comparison) {
         page.paragraph(StyledLine::default(), style::DIM, &line, None);
     }
@@ -56,17 +67,22 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     page.finish()
 }
 
+/// What stands above the cells of each place. Long names are cut in the middle, as files of one set mostly begin and end
+/// alike; where two would read the same, all are numbered.
+fn labels(names: &[String], ellipsis: &str) -> Vec<String> {
+    let cut: Vec<String> = names.iter().map(|name| shorten(name, NAME, ellipsis)).collect();
+    if cut.iter().collect::<HashSet<_>>().len() == names.len() {
+        return cut;
+    }
+    (1..).zip(names).map(|(number, _)| format!("#{number}")).collect()
+}
+
 /// Every endpoint that is not well everywhere, with a cell for each place.
-fn matrix(page: &mut TextPage, comparison: &Comparison) {
+fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
     let rows: Vec<&ComparedEndpoint> = comparison
         .endpoints
         .iter()
         .filter(|row| show::is_unhealthy(row))
-        .collect();
-    let names: Vec<String> = comparison
-        .vantages
-        .iter()
-        .map(|place| prefix(&escape(&place.name), NAME).to_owned())
         .collect();
     let widths: Vec<usize> = names
         .iter()
@@ -97,7 +113,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison) {
         let target = show::target(row);
         if !fits {
             page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
-            stacked(page, row, &names);
+            stacked(page, row, names);
             continue;
         }
         let line = StyledLine::at(2).text(target);

@@ -118,10 +118,16 @@ fn heading(text: &str) -> String {
 }
 
 fn opening(report: &Report, all_well: bool) -> String {
-    let place_words = match report.vantage.standing {
-        Some(Standing::NotAzure) => "a machine outside Azure",
-        Some(Standing::AzureVm) | None => "a VM next to the instance",
-        _ => "the subnet of the instance",
+    let elsewhere = report.vantage.instance_subnet.as_deref();
+    let place_words = match (report.vantage.standing, elsewhere) {
+        (Some(Standing::NotAzure), _) => "a machine outside Azure: ".to_owned(),
+        (_, Some(subnet)) => {
+            let subnet = escape(subnet.rsplit('/').next().unwrap_or(subnet));
+            format!("another subnet than the instance's ({subnet}): ")
+        }
+        (Some(Standing::InSubnet), None) => "the subnet of the instance: ".to_owned(),
+        (Some(Standing::AzureVm), None) => "an Azure VM: ".to_owned(),
+        (Some(Standing::NoNetwork) | None, None) => String::new(),
     };
     let what = if all_well {
         "No outbound dependency of our Azure API Management instance was found blocked."
@@ -133,7 +139,7 @@ fn opening(report: &Report, all_well: bool) -> String {
         .flatten();
     let place: Vec<String> = place.chain([headline::cloud(report.vantage.cloud)]).collect();
     let mut out = format!("{what}\n\n");
-    label(&mut out, "From", &format!("{place_words}: {}", place.join(", ")));
+    label(&mut out, "From", &format!("{place_words}{}", place.join(", ")));
     label(&mut out, "When", &time(report));
     let how = format!(
         "apim-probe {}, each service tested in its own protocol",

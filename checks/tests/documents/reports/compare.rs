@@ -313,6 +313,39 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
 }
 
 #[test]
+fn long_names_of_places_can_be_told_apart() {
+    let silent = ["tcp-timeout", "ok", "ok"];
+    for (names, labels) in [
+        (
+            ["subscription-production-hub-a", "subscription-production-hub-b"],
+            ["subscripti…ion-hub-a  ", "subscripti…ion-hub-b  "],
+        ),
+        (
+            [
+                "production-westeurope-hub-and-spoke-1-of-2",
+                "production-westeurope-hub-and-other-1-of-2",
+            ],
+            ["production…ke-1-of-2  ", "production…er-1-of-2  "],
+        ),
+        (
+            ["production-1-of-westeurope", "production-2-of-westeurope"],
+            ["#1  ", "#2  "],
+        ),
+    ] {
+        let reports = [place(names[0], 1, silent), place(names[1], 2, ["ok"; 3])];
+        let said = rendered(&compared(&reports), 80);
+        for (name, label) in names.iter().zip(labels) {
+            let legend = format!("\n{label}{name}: ");
+            assert!(format!("\n{said}").contains(&legend), "{legend} is missing in\n{said}");
+        }
+        let heading = said
+            .lines()
+            .find(|line| labels.iter().all(|label| line.contains(label.trim())));
+        assert!(heading.is_some(), "no line holds both of {labels:?}:\n{said}");
+    }
+}
+
+#[test]
 fn what_keeps_reports_from_being_alike_is_said() {
     type Change = fn(&mut Report);
     let changes: [(&str, Change); 9] = [

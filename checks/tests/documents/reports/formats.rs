@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use apim_probe::{
     exit::judge,
-    model::{Cause, Need, Policy, Report, Verdict},
+    model::{Cause, Need, Policy, Report, Standing, Verdict},
     report::{Format, nagios::ServiceState},
 };
 
@@ -364,6 +364,31 @@ fn a_ticket_lists_every_host_that_its_fix_counts() {
     let host = last.host.clone();
     let ticket = rendered(&report, Format::Ticket, &PLAIN);
     assert!(ticket.contains(&format!("{host} (")), "{host} is missing in\n{ticket}");
+}
+
+#[test]
+fn a_ticket_claims_no_more_of_its_place_than_is_known() {
+    for (standing, subnet, from) in [
+        (Some(Standing::InSubnet), None, "the subnet of the instance: vm-probe-1"),
+        (Some(Standing::AzureVm), None, "an Azure VM: vm-probe-1"),
+        (
+            Some(Standing::AzureVm),
+            Some("/subscriptions/1/virtualNetworks/vnet/subnets/apim"),
+            "another subnet than the instance's (apim): vm-probe-1",
+        ),
+        (Some(Standing::NotAzure), None, "a machine outside Azure: vm-probe-1"),
+        (None, None, "vm-probe-1"),
+    ] {
+        let mut report = samples::broken_firewall();
+        report.vantage.standing = standing;
+        report.vantage.instance_subnet = subnet.map(str::to_owned);
+        let ticket = rendered(&report, Format::Ticket, &PLAIN);
+        let line = format!("   From         {from}");
+        assert!(ticket.contains(&line), "{line} is missing in\n{ticket}");
+    }
+    let mut report = samples::broken_firewall();
+    report.vantage.standing = Some(Standing::NoNetwork);
+    assert!(rendered(&report, Format::Ticket, &PLAIN).starts_with("Nothing to request"));
 }
 
 #[test]
