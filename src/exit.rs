@@ -23,11 +23,11 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
         );
         return ExitStatus::new(ExitStatus::INTERRUPTED, reason);
     }
-    if let Some(reason) = nothing_could_be_tried(&report.endpoints) {
-        return ExitStatus::new(ExitStatus::FAILED, reason);
-    }
     if report.vantage.standing == Some(Standing::NoNetwork) {
         let reason = "cannot tell from here: this machine has no route to anything in the plan";
+        return ExitStatus::new(ExitStatus::FAILED, reason);
+    }
+    if let Some(reason) = nothing_could_be_tried(&report.endpoints) {
         return ExitStatus::new(ExitStatus::FAILED, reason);
     }
     let status = status(&DecidingEndpoints::of(&report.endpoints, policy));

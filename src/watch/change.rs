@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::WatchedEndpoint;
-use crate::{diff::EndpointState, model::json};
+use crate::{
+    diff::EndpointState,
+    model::{Need, json},
+};
 
 /// The `schema` of a change document.
 pub const SCHEMA: &str = "apim-probe/change/v1";
@@ -32,6 +35,9 @@ pub struct Change {
     /// `host:port`, for people.
     #[serde(skip)]
     pub label: String,
+    /// Whether the instance requires the endpoint.
+    #[serde(skip)]
+    pub is_required: bool,
     /// How long it had been what it was.
     #[serde(skip)]
     pub lasted: Duration,
@@ -48,6 +54,7 @@ impl Change {
             from,
             to: row.timeline.state(),
             label: row.label.clone(),
+            is_required: row.need == Need::Required,
             lasted,
         }
     }

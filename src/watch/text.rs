@@ -41,13 +41,13 @@ impl Look {
                 "  {} {}{}",
                 escape(&row.label),
                 self.state(row.timeline.state()),
-                mark(row)
+                mark(row.need == Need::Required)
             );
         }
         self.folded(&(out + &self.baseline_differences(watch)))
     }
 
-    /// One change: `14:03:07 sql.example:1433 blocked tcp-timeout -> reachable, after 3 m 12 s`.
+    /// One change: `14:03:07 sql.example:1433 blocked tcp-timeout -> reachable, after 3 m 12 s (required)`.
     pub fn change(self, change: &Change, baseline: Option<&Baseline>) -> String {
         let compared = baseline.map(|baseline| match baseline.state(&change.id) {
             Some(then) if then == change.to => "; as in the baseline".to_owned(),
@@ -55,12 +55,13 @@ impl Look {
             None => "; not in the baseline".to_owned(),
         });
         self.folded(&format!(
-            "{} {} {} -> {}, after {}{}\n",
+            "{} {} {} -> {}, after {}{}{}\n",
             self.styled(style::DIM, &clock(change.at)),
             escape(&change.label),
             words(change.from),
             self.state(change.to),
             words::duration(change.lasted),
+            mark(change.is_required),
             compared.unwrap_or_default()
         ))
     }
@@ -101,7 +102,7 @@ impl Look {
         } else {
             format!("blocked for {}", words::duration(blocked))
         };
-        let mut out = format!("  {}: {sum}{}\n", escape(&row.label), mark(row));
+        let mut out = format!("  {}: {sum}{}\n", escape(&row.label), mark(row.need == Need::Required));
         if row.timeline.dropped() > 0 {
             let _ = writeln!(
                 out,
@@ -180,7 +181,7 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
                 "{} {} for {since}{}",
                 escape(&row.label),
                 words(row.timeline.state()),
-                mark(row)
+                mark(row.need == Need::Required)
             )
         })
         .collect();
@@ -201,8 +202,8 @@ fn unhealthy(watch: &Watch) -> impl Iterator<Item = &WatchedEndpoint> {
 }
 
 /// What marks an endpoint that the instance cannot do without.
-fn mark(row: &WatchedEndpoint) -> &'static str {
-    if row.need == Need::Required { " (required)" } else { "" }
+fn mark(is_required: bool) -> &'static str {
+    if is_required { " (required)" } else { "" }
 }
 
 /// A line, broken at words; the signs that colour it take no room.

@@ -58,7 +58,10 @@ fn changes_in_time() -> Result<()> {
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     for _ in 0..2 {
         stage.fault(SQL_SILENT)?;
-        let (_, took) = agent.expect(&["sql.example:1433 reachable -> blocked tcp-timeout, after "])?;
+        let (_, took) = agent.expect(&[
+            "sql.example:1433 reachable -> blocked tcp-timeout, after ",
+            " (required)",
+        ])?;
         ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
         stage.repair()?;
         let (_, took) = agent.expect(&["sql.example:1433 blocked tcp-timeout -> reachable, after "])?;

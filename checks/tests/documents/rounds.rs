@@ -55,7 +55,7 @@ fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
     assert_eq!(changes.len(), 1);
     insta::assert_snapshot!(
         PLAIN.change(&changes[0], None),
-        @"11:09:52 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 3 min 12 s"
+        @"11:09:52 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 3 min 12 s (required)"
     );
     insta::assert_snapshot!(
         changes[0].to_jsonl(),
@@ -132,11 +132,11 @@ fn a_watch_from_beginning_to_end() {
       apikv-x7k2m4qn8dvw3.vault.azure.net:443 degraded -> reachable
       login.microsoftonline.com:443 not in the baseline -> reachable
       westeurope.login.microsoft.com:443 not in the baseline -> reachable
-    11:08:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 1 min 40 s; as in the baseline
+    11:08:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 1 min 40 s (required); as in the baseline
     [2 rounds, 1 change, 23 of 23 endpoints are as expected, 1 not tested, 3 different from the baseline]
-    12:13:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout, after 1 h 5 min; in the baseline reachable
+    12:13:20 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 reachable -> blocked tcp-timeout, after 1 h 5 min (required); in the baseline reachable
     [3 rounds, 2 changes, 22 of 23 endpoints are as expected, 1 not tested, 4 different from the baseline: apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout for 3.0 s (required)]
-    12:13:25 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 5.0 s; as in the baseline
+    12:13:25 apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout -> reachable, after 5.0 s (required); as in the baseline
     [4 rounds, 3 changes, 23 of 23 endpoints are as expected, 1 not tested, 3 different from the baseline]
     watched for 1 d 1 h in 4 rounds: 3 changes
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433: blocked for 1 min 45 s (required)
