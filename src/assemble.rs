@@ -11,7 +11,7 @@ use crate::{
         outcome::{Judgement, Outcome},
     },
     model::{
-        Agent, Cause, DnsStage, Endpoint, Finding, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA,
+        Agent, Cause, DnsStage, EndpointReport, Finding, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA,
         SelectionReport, StageOutcome, StageReports, Standing, Summary, TcpStage, TlsStage, VantageReport,
     },
     net::milliseconds,
@@ -116,8 +116,8 @@ fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Fi
 
 /// What the place says of the instance's network, given what came of the run: a machine that has no route to any service says
 /// nothing, whatever it is.
-fn standing(vantage: &vantage::Vantage, endpoints: &[Endpoint]) -> Option<Standing> {
-    let is_service = |endpoint: &&Endpoint| endpoint.duration_ms.is_some() && endpoint.protocol != Protocol::Dns;
+fn standing(vantage: &vantage::Vantage, endpoints: &[EndpointReport]) -> Option<Standing> {
+    let is_service = |endpoint: &&EndpointReport| endpoint.duration_ms.is_some() && endpoint.protocol != Protocol::Dns;
     let mut services = endpoints.iter().filter(is_service).peekable();
     let any = services.peek().is_some();
     let without_route = services.all(|endpoint| {
@@ -167,13 +167,13 @@ fn place(
 }
 
 fn row(
-    endpoint: &plan::Endpoint,
+    endpoint: &plan::PlannedEndpoint,
     trace: Option<&Trace>,
     mut judgement: Judgement,
     predicted: Option<Prediction>,
-) -> Endpoint {
+) -> EndpointReport {
     judgement.evidence.shrink_to_fit();
-    Endpoint {
+    EndpointReport {
         id: endpoint.id.clone(),
         dependency: endpoint.dependency.clone(),
         title: endpoint.title.clone(),

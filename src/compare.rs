@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::{
     azure::Cloud,
     diff::EndpointState,
-    model::{Endpoint, ExitStatus, Expect, Need, Report, Standing, Suspect, Verdict, json},
+    model::{EndpointReport, ExitStatus, Expect, Need, Report, Standing, Suspect, Verdict, json},
     redact,
     text::words,
 };
@@ -372,7 +372,7 @@ fn rows(reports: &[NamedReport]) -> Vec<ComparedEndpoint> {
 }
 
 impl ComparedEndpoint {
-    fn new(endpoint: &Endpoint, places: usize) -> Self {
+    fn new(endpoint: &EndpointReport, places: usize) -> Self {
         Self {
             id: endpoint.id.clone(),
             need: endpoint.need,
@@ -383,7 +383,7 @@ impl ComparedEndpoint {
     }
 
     /// Adds what a place saw; of a blind one nothing counts as seen.
-    fn add(&mut self, place: usize, endpoint: &Endpoint, is_blind: bool) {
+    fn add(&mut self, place: usize, endpoint: &EndpointReport, is_blind: bool) {
         self.need = self.need.min(endpoint.need);
         if self.seen[place].is_none() && !is_blind {
             self.seen[place] = Some(EndpointState::of(endpoint));

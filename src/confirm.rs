@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub use self::answer::read;
 use crate::{
-    model::{Cause, Direction, Endpoint, FromInstance, Need, Protocol, Report, Stage, Transport, Verdict},
+    model::{Cause, Direction, EndpointReport, FromInstance, Need, Protocol, Report, Stage, Transport, Verdict},
     text::{one_line, quote, words},
 };
 
@@ -66,7 +66,7 @@ pub(crate) fn checks(report: &Report, region: &str) -> Vec<Check> {
 }
 
 /// Whether this run leaves it open how the instance fares, and the instance can be asked: it tries TCP alone.
-fn is_in_question(endpoint: &Endpoint) -> bool {
+fn is_in_question(endpoint: &EndpointReport) -> bool {
     matches!(endpoint.verdict, Verdict::Blocked | Verdict::Unproven)
         && endpoint.need != Need::Documented
         && endpoint.transport == Transport::Tcp
@@ -75,7 +75,7 @@ fn is_in_question(endpoint: &Endpoint) -> bool {
 
 /// The request for one endpoint. Where TLS or HTTP is spoken the instance has to speak it too: a firewall accepts
 /// connections for any address.
-fn body(endpoint: &Endpoint, region: &str) -> Value {
+fn body(endpoint: &EndpointReport, region: &str) -> Value {
     let host = address(endpoint);
     let (protocol, address) = match endpoint.protocol {
         Protocol::Https | Protocol::Tls => ("HTTPS", format!("https://{host}")),
@@ -96,7 +96,7 @@ fn body(endpoint: &Endpoint, region: &str) -> Value {
 }
 
 /// What the instance is to connect to: the name, or the first address where a group stands for several.
-fn address(endpoint: &Endpoint) -> String {
+fn address(endpoint: &EndpointReport) -> String {
     let first = endpoint.stages.tcp.first().map(|stage| stage.address.to_string());
     match first {
         Some(first) if !endpoint.host.contains('.') => first,
@@ -161,7 +161,7 @@ fn same_group(report: &Report, index: usize) -> Vec<usize> {
 }
 
 /// What an answer means beside what was seen from here.
-fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
+fn says(endpoint: &EndpointReport, answer: &FromInstance) -> String {
     let target = endpoint.target();
     let status = &answer.status;
     let probes = match (answer.probes_sent, answer.probes_failed) {
@@ -200,7 +200,7 @@ fn says(endpoint: &Endpoint, answer: &FromInstance) -> String {
 }
 
 /// Whether a connection was accepted here, so that one more from the instance tells nothing new.
-fn opens_here_too(endpoint: &Endpoint) -> bool {
+fn opens_here_too(endpoint: &EndpointReport) -> bool {
     let later = endpoint
         .cause
         .and_then(Cause::stage)
@@ -239,7 +239,7 @@ mod tests {
         })
     }
 
-    fn endpoints() -> Vec<Endpoint> {
+    fn endpoints() -> Vec<EndpointReport> {
         let all = [
             endpoint("a/a.example:443", "blocked", Some("tls-reset"), "feature", "https"),
             endpoint("b/b.example:1433", "blocked", Some("tcp-timeout"), "required", "tds"),

@@ -12,7 +12,7 @@ use crate::{
     model::{Cause, Finding, Need, Prediction, Protocol, Stage, Verdict},
     net::tcp::TcpEnd,
     network::Predictions,
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
     probe::{
         Run,
         clock::Measured,
@@ -97,7 +97,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
 /// What the run says of every endpoint.
 fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     let context = Context::gather(plan, run);
-    let judge = |(endpoint, trace): (&Endpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
+    let judge = |(endpoint, trace): (&PlannedEndpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
         (None, Some(trace)) => {
             let mut judgement = judge(endpoint, trace, &context);
@@ -139,12 +139,12 @@ fn remarks(view: &RunView<'_>, row: &ProbedEndpoint<'_>, is_refuted: bool) -> Ve
 }
 
 /// Judges one endpoint by its own trace, as far as that goes while others are still being probed.
-pub fn preview(endpoint: &Endpoint, trace: &Trace) -> Verdict {
+pub fn preview(endpoint: &PlannedEndpoint, trace: &Trace) -> Verdict {
     judge(endpoint, trace, &Context::default()).verdict
 }
 
 /// What a finished attempt calls for.
-pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> ControlReason {
+pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
     let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     if !accepted {
@@ -178,7 +178,7 @@ pub fn suspect(endpoint: &Endpoint, attempt: &Attempt) -> ControlReason {
 }
 
 /// What a finished connection showed, as far as that goes while others are still being made.
-pub fn showing(endpoint: &Endpoint, attempt: &Attempt) -> Showing {
+pub fn showing(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Showing {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
         standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
@@ -202,7 +202,7 @@ fn unfinished(interrupted: bool) -> Judgement {
     Judgement::without_attempts(Verdict::NotTested, Cause::Deadline, None, why.into())
 }
 
-fn judge(endpoint: &Endpoint, trace: &Trace, context: &Context) -> Judgement {
+fn judge(endpoint: &PlannedEndpoint, trace: &Trace, context: &Context) -> Judgement {
     let name = trace
         .name
         .as_ref()

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     azure::Cloud,
-    model::{Cause, Endpoint, ExitStatus, Expect, Need, Report, Verdict, json},
+    model::{Cause, EndpointReport, ExitStatus, Expect, Need, Report, Verdict, json},
     redact,
     text::words::{self, join},
 };
@@ -133,11 +133,11 @@ impl Diff {
                 after: after.vantage.cloud,
             });
         }
-        let old: HashMap<&str, &Endpoint> = before.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+        let old: HashMap<&str, &EndpointReport> = before.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         let kept: HashSet<&str> = after.endpoints.iter().map(|e| e.id.as_str()).collect();
         let has_stand_ins = before.redacted || after.redacted;
         let unmatched = unmatched(before, after);
-        let is_matched = |endpoint: &&Endpoint| !unmatched.contains(endpoint.id.as_str());
+        let is_matched = |endpoint: &&EndpointReport| !unmatched.contains(endpoint.id.as_str());
         let mut changes = Vec::new();
         for endpoint in after.endpoints.iter().filter(is_matched) {
             match old.get(endpoint.id.as_str()) {
@@ -178,7 +178,7 @@ impl Diff {
 }
 
 impl Change {
-    fn new(kind: ChangeKind, before: Option<&Endpoint>, after: Option<&Endpoint>) -> Self {
+    fn new(kind: ChangeKind, before: Option<&EndpointReport>, after: Option<&EndpointReport>) -> Self {
         let id = after.or(before).map_or_else(String::new, |e| e.id.clone());
         let (before, after) = (before.map(EndpointState::of), after.map(EndpointState::of));
         Self {
@@ -194,7 +194,7 @@ impl Change {
 
 impl EndpointState {
     /// The state of an endpoint.
-    pub fn of(endpoint: &Endpoint) -> Self {
+    pub fn of(endpoint: &EndpointReport) -> Self {
         Self {
             verdict: endpoint.verdict,
             cause: endpoint.cause,
@@ -211,7 +211,7 @@ pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'
     let own = |report: &'r Report| -> HashSet<&'r str> {
         let is_public = redact::public(report);
         // What stands for many hosts, or for one that is not known, is written alike in every report.
-        let is_name = |endpoint: &&Endpoint| !endpoint.host.contains(['{', '*']);
+        let is_name = |endpoint: &&EndpointReport| !endpoint.host.contains(['{', '*']);
         let own = report.endpoints.iter().filter(is_name);
         own.filter(|endpoint| !is_public(endpoint))
             .map(|e| e.id.as_str())
@@ -225,7 +225,7 @@ pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'
 }
 
 /// What changed of an endpoint; nothing of addresses and issuers that may be stand-ins.
-fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<Change> {
+fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
         (old, new) if old == new => (before.cause != after.cause).then_some(ChangeKind::CauseChanged),
@@ -249,7 +249,7 @@ fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<C
     };
     let addresses = other_addresses(before, after);
     differs(ChangeKind::AddressesChanged, addresses.filter(|_| !has_stand_ins));
-    let hides_issuer = |of: &Endpoint| has_stand_ins && of.stages.tls.as_ref().is_some_and(redact::hides_issuer);
+    let hides_issuer = |of: &EndpointReport| has_stand_ins && of.stages.tls.as_ref().is_some_and(redact::hides_issuer);
     let is_hidden = hides_issuer(before) || hides_issuer(after);
     differs(
         ChangeKind::IssuerChanged,
@@ -260,7 +260,7 @@ fn changes_of(before: &Endpoint, after: &Endpoint, has_stand_ins: bool) -> Vec<C
 
 /// Worse or better for the instance. The needs of the later report decide whether it got worse, those of the earlier
 /// one whether it got better, so that the reverse comparison gives the opposite.
-fn weight(before: &Endpoint, after: &Endpoint) -> ChangeWeight {
+fn weight(before: &EndpointReport, after: &EndpointReport) -> ChangeWeight {
     match (is_worse(before, after), is_worse(after, before)) {
         (true, false) => ChangeWeight::Regression,
         (false, true) => ChangeWeight::Fix,
@@ -269,7 +269,7 @@ fn weight(before: &Endpoint, after: &Endpoint) -> ChangeWeight {
     }
 }
 
-fn is_worse(from: &Endpoint, to: &Endpoint) -> bool {
+fn is_worse(from: &EndpointReport, to: &EndpointReport) -> bool {
     if to.need == Need::Documented {
         return false;
     }
@@ -285,7 +285,7 @@ fn is_worse(from: &Endpoint, to: &Endpoint) -> bool {
 }
 
 /// Which addresses a name has lost and won, where both lookups gave any.
-fn other_addresses(before: &Endpoint, after: &Endpoint) -> Option<String> {
+fn other_addresses(before: &EndpointReport, after: &EndpointReport) -> Option<String> {
     let (old, new) = (addresses(before)?, addresses(after)?);
     let gone: Vec<&IpAddr> = old.iter().filter(|address| !new.contains(address)).collect();
     let come: Vec<&IpAddr> = new.iter().filter(|address| !old.contains(address)).collect();
@@ -297,13 +297,13 @@ fn other_addresses(before: &Endpoint, after: &Endpoint) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn addresses(endpoint: &Endpoint) -> Option<&[IpAddr]> {
+fn addresses(endpoint: &EndpointReport) -> Option<&[IpAddr]> {
     let addresses = &endpoint.stages.dns.as_ref()?.addresses;
     (!addresses.is_empty()).then_some(addresses)
 }
 
-fn other_issuer(before: &Endpoint, after: &Endpoint) -> Option<String> {
-    let issuer = |e: &Endpoint| e.stages.tls.as_ref().and_then(|tls| tls.issuer.clone());
+fn other_issuer(before: &EndpointReport, after: &EndpointReport) -> Option<String> {
+    let issuer = |e: &EndpointReport| e.stages.tls.as_ref().and_then(|tls| tls.issuer.clone());
     let (old, new) = (issuer(before)?, issuer(after)?);
     (old != new).then(|| format!("{old} -> {new}"))
 }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::{
     azure::Cloud,
     import::is_own,
-    model::{self, Cause, Endpoint, Expect, Finding, Report, Standing, Suspect, Verdict},
+    model::{self, Cause, EndpointReport, Expect, Finding, Report, Standing, Suspect, Verdict},
     redact,
     text::words,
 };
@@ -60,7 +60,7 @@ impl Elsewhere {
             report.vantage.notices.push(why);
             return report;
         }
-        let there: HashMap<&str, &Endpoint> = self.report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+        let there: HashMap<&str, &EndpointReport> = self.report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         for endpoint in &mut report.endpoints {
             let Some(other) = there.get(endpoint.id.as_str()) else {
                 continue;
@@ -85,7 +85,7 @@ impl Elsewhere {
             _ => false,
         };
         let is_lately = self.since(&report).abs() <= APART;
-        let here: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+        let here: HashMap<&str, &EndpointReport> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         for finding in &mut report.findings {
             let tried = finding.endpoints.iter().filter_map(|id| here.get(id.as_str()));
             let said: Vec<There> = tried
@@ -119,7 +119,7 @@ impl Elsewhere {
                  not another place; `apim-probe diff` shows what has changed since"
             ));
         }
-        let is_shared = |endpoint: &Endpoint| self.report.endpoints.iter().any(|other| other.id == endpoint.id);
+        let is_shared = |endpoint: &EndpointReport| self.report.endpoints.iter().any(|other| other.id == endpoint.id);
         (!report.endpoints.iter().any(is_shared)).then(|| {
             let why = if self.report.redacted {
                 "it was made with --redact: use the original report"
@@ -166,7 +166,7 @@ impl Elsewhere {
     }
 
     /// What the other place says of an endpoint that was tried from here.
-    fn says_of(&self, here: &Endpoint, there: Option<&Endpoint>, is_lately: bool) -> There {
+    fn says_of(&self, here: &EndpointReport, there: Option<&EndpointReport>, is_lately: bool) -> There {
         let Some(there) = there else { return There::Unknown };
         match there.verdict {
             Verdict::Blocked => There::Fails(there.cause),

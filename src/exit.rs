@@ -1,7 +1,7 @@
 //! The exit statuses, and the one rule that chooses them.
 
 use crate::{
-    model::{Cause, DecidingEndpoints, Endpoint, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},
+    model::{Cause, DecidingEndpoints, EndpointReport, ExitStatus, FailOn, Overall, Policy, Report, Standing, Verdict},
     report::view,
     text::words,
 };
@@ -70,7 +70,7 @@ fn why_blocked(decision: &DecidingEndpoints<'_>) -> String {
             words::list(&titles, NAMED)
         ));
     }
-    let (reached, unknown): (Vec<&Endpoint>, Vec<&Endpoint>) =
+    let (reached, unknown): (Vec<&EndpointReport>, Vec<&EndpointReport>) =
         decision.open.iter().partition(|e| e.verdict.is_proved());
     if !reached.is_empty() {
         let verb = if reached.len() == 1 { "is" } else { "are" };
@@ -88,13 +88,13 @@ fn why_blocked(decision: &DecidingEndpoints<'_>) -> String {
 /// How many names a reason spells out: it stands in one line.
 const NAMED: usize = 3;
 
-fn targets(endpoints: &[&Endpoint]) -> String {
+fn targets(endpoints: &[&EndpointReport]) -> String {
     let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
     words::list(&targets, NAMED)
 }
 
-fn why_incomplete(unsettled: &[&Endpoint]) -> String {
-    let of_cause = |cause| -> Vec<&Endpoint> {
+fn why_incomplete(unsettled: &[&EndpointReport]) -> String {
+    let of_cause = |cause| -> Vec<&EndpointReport> {
         unsettled
             .iter()
             .copied()
@@ -122,7 +122,7 @@ fn why_incomplete(unsettled: &[&Endpoint]) -> String {
     if !nameless.is_empty() {
         reasons.push(view::what_to_pass(&nameless));
     }
-    let unproven: Vec<&Endpoint> = unsettled
+    let unproven: Vec<&EndpointReport> = unsettled
         .iter()
         .copied()
         .filter(|e| e.verdict == Verdict::Unproven)
@@ -140,9 +140,9 @@ fn why_incomplete(unsettled: &[&Endpoint]) -> String {
 }
 
 /// Why the agent never got to try anything, where that is so.
-fn nothing_could_be_tried(endpoints: &[Endpoint]) -> Option<String> {
-    let is_fault = |e: &&Endpoint| e.verdict == Verdict::NotTested && e.cause == Some(Cause::LocalFault);
-    let was_tried = |e: &Endpoint| e.verdict != Verdict::NotTested || e.cause == Some(Cause::Deadline);
+fn nothing_could_be_tried(endpoints: &[EndpointReport]) -> Option<String> {
+    let is_fault = |e: &&EndpointReport| e.verdict == Verdict::NotTested && e.cause == Some(Cause::LocalFault);
+    let was_tried = |e: &EndpointReport| e.verdict != Verdict::NotTested || e.cause == Some(Cause::Deadline);
     let first = endpoints.iter().find(is_fault)?;
     let detail = first.detail.trim_end_matches('.');
     (!endpoints.iter().any(was_tried)).then(|| format!("nothing could be tried: {detail}"))

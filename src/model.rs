@@ -44,7 +44,7 @@ mod verdict;
 pub use self::{
     cause::{Basis, Cause, FailureMode},
     elsewhere::Elsewhere,
-    endpoint::{DnsStage, Endpoint, FlowCounts, HelloStage, StageOutcome, StageReports, TcpStage, TlsStage},
+    endpoint::{DnsStage, EndpointReport, FlowCounts, HelloStage, StageOutcome, StageReports, TcpStage, TlsStage},
     exit_status::ExitStatus,
     finding::{Confidence, Finding, Fix, Placeholder, Suspect},
     finding_kind::FindingKind,

@@ -30,7 +30,7 @@ pub struct Plan {
     /// The cloud whose names were filled in.
     pub cloud: Cloud,
     /// Every endpoint, testable or not.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<PlannedEndpoint>,
     /// The servers that are asked for names, in the order in which a resolver would ask them.
     pub name_servers: Vec<SocketAddr>,
     /// The name that name servers are tested with: the cloud's Entra login host.
@@ -39,7 +39,7 @@ pub struct Plan {
 
 /// One concrete thing to test.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Endpoint {
+pub struct PlannedEndpoint {
     /// `dependency/host:port`, with `/udp` behind it for UDP.
     pub id: String,
     /// The id of its dependency.
@@ -88,7 +88,7 @@ pub struct Endpoint {
     pub untested: Option<Untested>,
 }
 
-impl Endpoint {
+impl PlannedEndpoint {
     /// An endpoint over TCP that no catalog names, at a host or at an address.
     pub(crate) fn unplanned(host: &str, port: u16, protocol: Protocol) -> Self {
         let address = host.parse::<IpAddr>().ok();
@@ -216,7 +216,7 @@ impl Plan {
     }
 
     /// The endpoints that will be probed.
-    pub fn testable(&self) -> impl Iterator<Item = &Endpoint> {
+    pub fn testable(&self) -> impl Iterator<Item = &PlannedEndpoint> {
         self.endpoints.iter().filter(|endpoint| endpoint.untested.is_none())
     }
 }
@@ -235,7 +235,7 @@ impl Maker<'_> {
         self.selection.includes(&dependency.id) && in_cloud(&dependency.clouds, self.scope.cloud)
     }
 
-    fn endpoints(&self, dependency: &Dependency) -> impl Iterator<Item = Endpoint> {
+    fn endpoints(&self, dependency: &Dependency) -> impl Iterator<Item = PlannedEndpoint> {
         dependency
             .endpoints
             .iter()
@@ -245,7 +245,7 @@ impl Maker<'_> {
             .flat_map(|spec| self.expand(dependency, spec))
     }
 
-    fn expand(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Vec<Endpoint> {
+    fn expand(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Vec<PlannedEndpoint> {
         let places = match &spec.target {
             Target::NameServer => self
                 .scope
@@ -326,7 +326,7 @@ impl Maker<'_> {
         place: FilledTarget,
         port: u16,
         protocol: Protocol,
-    ) -> Endpoint {
+    ) -> PlannedEndpoint {
         // A name server that listens elsewhere is tested where it listens.
         let port = match place.destination {
             DialTarget::NameServer(server) => server.port(),
@@ -343,7 +343,7 @@ impl Maker<'_> {
             (need, None)
         };
         let own = spec.of_instance.as_deref();
-        Endpoint {
+        PlannedEndpoint {
             id: format!("{}/{}:{port}{suffix}", dependency.id, place.host),
             dependency: dependency.id.clone(),
             title: own.map_or(&dependency.title, |own| &own.title).clone(),

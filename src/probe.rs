@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     net::tls::TlsClient,
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
 };
 
 /// How long past the deadline a probe may take to notice it, before it is cut off.
@@ -82,11 +82,11 @@ pub struct ControlPolicy {
     /// Whether connections may be made to unmask middleboxes.
     pub connections: bool,
     /// What a finished attempt calls for.
-    pub suspect: fn(&Endpoint, &Attempt) -> ControlReason,
+    pub suspect: fn(&PlannedEndpoint, &Attempt) -> ControlReason,
     /// How many connections are made to an address that is not verified.
     pub reach: Reach,
     /// What a finished connection showed.
-    pub showing: fn(&Endpoint, &Attempt) -> Showing,
+    pub showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
 }
 
 /// Something that happened to the endpoint at this index of the plan.

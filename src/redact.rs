@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     azure::resources::KnownResources,
     catalog::OF_DOCUMENTS,
-    model::{Endpoint, Report, SelectionReport, TlsStage},
+    model::{EndpointReport, Report, SelectionReport, TlsStage},
     plan::{self, DialTarget, Plan},
     vantage::Vantage,
 };
@@ -160,13 +160,13 @@ impl Redactor {
 
 /// Tells which endpoints of a report stand under their own names: what stands under a stand-in may be another host's in another
 /// report.
-pub(crate) fn known(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
+pub(crate) fn known(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<> {
     let is_public = report.redacted.then(|| public(report));
     move |endpoint| is_public.as_ref().is_none_or(|is_public| is_public(endpoint))
 }
 
 /// Tells which endpoints of a report would stand under their own names if it were made with `--redact`.
-pub(crate) fn public(report: &Report) -> impl Fn(&Endpoint) -> bool + use<> {
+pub(crate) fn public(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<> {
     let vantage = &report.vantage;
     let public = Public::of(vantage.cloud, vantage.region.as_deref());
     move |endpoint| {
@@ -233,7 +233,7 @@ fn take_in(names: &mut Names, own: Own<'_>) {
 }
 
 /// What a catalog of the user's says of an endpoint; of what the documents name, they say it.
-fn of_catalog(names: &mut Names, endpoint: &plan::Endpoint) {
+fn of_catalog(names: &mut Names, endpoint: &plan::PlannedEndpoint) {
     if endpoint.of_instance.is_some() || OF_DOCUMENTS.contains(&endpoint.dependency.as_str()) {
         return;
     }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::{
     diff::EndpointState,
-    model::{Cause, Endpoint, Need, Report, Verdict},
+    model::{Cause, EndpointReport, Need, Report, Verdict},
     probe::Depth,
     report::view,
 };
@@ -68,11 +68,11 @@ impl Watch {
         for endpoint in &first.endpoints {
             *shared.entry(endpoint.target()).or_default() += 1;
         }
-        let label = |endpoint: &Endpoint| match shared.get(endpoint.target()) {
+        let label = |endpoint: &EndpointReport| match shared.get(endpoint.target()) {
             Some(1) => endpoint.target().to_owned(),
             _ => endpoint.id.clone(),
         };
-        let row = |endpoint: &Endpoint| WatchedEndpoint {
+        let row = |endpoint: &EndpointReport| WatchedEndpoint {
             id: endpoint.id.clone(),
             label: label(endpoint),
             need: endpoint.need,
@@ -181,7 +181,7 @@ impl Watch {
 }
 
 /// Whether an endpoint is not as it should be, or not known to be; what could not be tested is no news.
-fn is_unhealthy(endpoint: &Endpoint) -> bool {
+fn is_unhealthy(endpoint: &EndpointReport) -> bool {
     endpoint.need != Need::Documented
         && !matches!(
             view::status(endpoint),

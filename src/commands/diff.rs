@@ -6,7 +6,7 @@ use super::{CommandFailure, print, print_line, terminal};
 use crate::{
     cli::{DiffArgs, DocumentFormat},
     diff::{self, Diff, read, text},
-    model::{Cause, Endpoint, Report},
+    model::{Cause, EndpointReport, Report},
     report::Detail,
     text::words,
 };
@@ -71,6 +71,6 @@ fn smaller(before: &Report, after: &Report) -> Option<String> {
     })
 }
 
-fn was_selected(endpoint: &Endpoint) -> bool {
+fn was_selected(endpoint: &EndpointReport) -> bool {
     endpoint.cause != Some(Cause::Skipped)
 }

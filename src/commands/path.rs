@@ -14,7 +14,7 @@ use crate::{
     cli::{PathArgs, ProbeArgs},
     exit,
     model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
-    plan::{DialTarget, Endpoint, Plan},
+    plan::{DialTarget, Plan, PlannedEndpoint},
     probe::{Depth, flows::Reach},
     report::{Detail, hops},
     text::{host, nearest},
@@ -70,7 +70,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
 
 /// Where nothing left this machine, nothing is known about the network, whatever the kind of address.
 fn status(report: &Report) -> ExitStatus {
-    let is_without_route = |row: &&model::Endpoint| row.cause == Some(Cause::TcpNoRoute);
+    let is_without_route = |row: &&model::EndpointReport| row.cause == Some(Cause::TcpNoRoute);
     match report.endpoints.first().filter(is_without_route) {
         Some(row) if report.complete => {
             let reason = format!("cannot tell from here: this machine has no route to {}", row.host);
@@ -82,8 +82,8 @@ fn status(report: &Report) -> ExitStatus {
 
 /// What is meant: an endpoint of the plan, by its id, its host and port, its host or one of its addresses; or else any other
 /// host or address.
-fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
-    let is_meant = |endpoint: &&Endpoint| endpoint.id == target || endpoint.target() == target;
+fn endpoint(plan: &Plan, target: &str) -> Result<PlannedEndpoint, CommandFailure> {
+    let is_meant = |endpoint: &&PlannedEndpoint| endpoint.id == target || endpoint.target() == target;
     let exact = plan.endpoints.iter().find(is_meant);
     let found = exact.or_else(|| at_host(plan, target, Transport::Tcp).next());
     let found = found.or_else(|| at_host(plan, target, Transport::Udp).next());
@@ -103,7 +103,7 @@ fn endpoint(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
 }
 
 /// The endpoints of a transport at a host, or at an address, on the port where one is given.
-fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Iterator<Item = &'a Endpoint> {
+fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Iterator<Item = &'a PlannedEndpoint> {
     let (host, port) = split(target);
     plan.endpoints.iter().filter(move |endpoint| {
         let is_there = endpoint.host.eq_ignore_ascii_case(host)
@@ -114,7 +114,7 @@ fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Itera
 }
 
 /// What else is planned at a host of which no port was given.
-fn others(plan: &Plan, target: &str, chosen: &Endpoint) -> Option<String> {
+fn others(plan: &Plan, target: &str, chosen: &PlannedEndpoint) -> Option<String> {
     let ports: Vec<String> = at_host(plan, target, Transport::Tcp)
         .filter(|other| other.id != chosen.id && other.port != chosen.port)
         .map(|other| other.target().to_owned())
@@ -150,7 +150,7 @@ fn split(target: &str) -> (&str, Option<Result<u16, ()>>) {
 }
 
 /// An endpoint that is not part of a plan.
-fn other(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
+fn other(plan: &Plan, target: &str) -> Result<PlannedEndpoint, CommandFailure> {
     let (host, port) = split(target);
     let address = host.parse::<IpAddr>().ok();
     let is_dependency = plan.endpoints.iter().any(|endpoint| endpoint.dependency == target);
@@ -166,7 +166,11 @@ fn other(plan: &Plan, target: &str) -> Result<Endpoint, CommandFailure> {
             )));
         }
     };
-    Ok(Endpoint::unplanned(host, port, protocol(port, address.is_some())))
+    Ok(PlannedEndpoint::unplanned(
+        host,
+        port,
+        protocol(port, address.is_some()),
+    ))
 }
 
 /// Why a target is none, and what may be meant.
@@ -190,8 +194,8 @@ fn unknown(plan: &Plan, target: &str) -> String {
 }
 
 /// The endpoint as what counts: the exit status is about nothing else.
-fn counted(endpoint: Endpoint) -> Endpoint {
-    Endpoint {
+fn counted(endpoint: PlannedEndpoint) -> PlannedEndpoint {
+    PlannedEndpoint {
         need: Need::Required,
         expect: Expect::Reachable,
         feature: None,

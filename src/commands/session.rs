@@ -39,7 +39,7 @@ use crate::{
         tls::{TlsClient, roots::Roots},
     },
     network::NetworkRules,
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
     probe::{
         self, ControlPolicy, Depth, Limits, ProbeEvent, Run,
         control::Controls,
@@ -349,7 +349,7 @@ impl<'a> Session<'a> {
     }
 
     /// Narrows the session to one endpoint.
-    pub(super) fn narrow(&mut self, endpoint: Endpoint) {
+    pub(super) fn narrow(&mut self, endpoint: PlannedEndpoint) {
         self.plan = Arc::new(Plan {
             cloud: self.plan.cloud,
             endpoints: vec![endpoint],

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{ComparedEndpoint, Conclusion, DifferenceKind, NamedReport};
 use crate::{
-    model::{Cause, Endpoint, Expect, FailureMode, Need, Report, Stage, Standing, Suspect, Verdict},
+    model::{Cause, EndpointReport, Expect, FailureMode, Need, Report, Stage, Standing, Suspect, Verdict},
     text::words::{self, list},
 };
 
@@ -474,14 +474,14 @@ impl PatternGroup<'_> {
         if pattern.what == FailedLayer::Name || places().any(|place| self.reports[*place].report.redacted) {
             return String::new();
         }
-        let seen: HashMap<(usize, &str), &Endpoint> = places()
+        let seen: HashMap<(usize, &str), &EndpointReport> = places()
             .flat_map(|place| {
                 let endpoints = self.reports[*place].report.endpoints.iter();
                 endpoints.map(|endpoint| ((*place, endpoint.id.as_str()), endpoint))
             })
             .collect();
         let is_shared = |row: &ComparedEndpoint| {
-            let of = |places: &[usize]| -> Vec<&Endpoint> {
+            let of = |places: &[usize]| -> Vec<&EndpointReport> {
                 let known = places.iter().filter_map(|place| seen.get(&(*place, row.id.as_str())));
                 known.copied().collect()
             };

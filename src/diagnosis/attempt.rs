@@ -7,13 +7,13 @@ use crate::{
     diagnosis::outcome::{AttemptVerdict, Outcome},
     model::{Cause, Protocol, Stage, Transport},
     net::{dns::DnsEnd, tcp::TcpEnd, udp::UdpEnd},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::trace::{Attempt, NotDialled},
     text::words,
 };
 
 /// Judges one attempt.
-pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
+pub fn judge(endpoint: &PlannedEndpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let outcome = Outcome {
         control: attempt.segment.is_some(),
         ..Outcome::new(attempt.address)
@@ -40,7 +40,7 @@ pub fn judge(endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outco
     }
 }
 
-fn over_tcp(mut outcome: Outcome, endpoint: &Endpoint, attempt: &Attempt, context: &Context) -> Outcome {
+fn over_tcp(mut outcome: Outcome, endpoint: &PlannedEndpoint, attempt: &Attempt, context: &Context) -> Outcome {
     let Some(tcp) = &attempt.tcp else {
         return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, "not tried");
     };

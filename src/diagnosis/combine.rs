@@ -9,7 +9,7 @@ use std::{
 use super::outcome::{AttemptVerdict, Judgement, Outcome};
 use crate::{
     model::{Cause, FailureMode, FlowCounts, Need, Protocol, Stage, Verdict},
-    plan::{DialTarget, Endpoint},
+    plan::{DialTarget, PlannedEndpoint},
     probe::{flows::SMALL_SEGMENT, trace::Attempt},
     text::words,
 };
@@ -19,7 +19,7 @@ use crate::{
 const ENOUGH: usize = 2;
 
 /// The verdict of several connections; there is one outcome for each attempt.
-pub fn judge(endpoint: &Endpoint, attempts: &[Attempt], mut outcomes: Vec<Outcome>) -> Judgement {
+pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec<Outcome>) -> Judgement {
     let places = places(attempts, &outcomes);
     let verdict = verdict(endpoint, &places);
     let decisive = decisive(verdict, &places, &outcomes);
@@ -206,7 +206,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
     }
 }
 
-fn verdict(endpoint: &Endpoint, places: &[AddressGroup]) -> Verdict {
+fn verdict(endpoint: &PlannedEndpoint, places: &[AddressGroup]) -> Verdict {
     let one_is_enough = matches!(endpoint.destination, DialTarget::Addresses { any: true, .. });
     let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
     let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     net::dns::DnsEnd,
-    plan::{DialTarget, Endpoint, Plan},
+    plan::{DialTarget, Plan, PlannedEndpoint},
     probe::{
         Run,
         clock::{self, Measured},
@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
     }
 
     /// What the controls say about an attempt that was cut or stays unproven, one sentence each.
-    pub fn controls(&self, endpoint: &Endpoint, attempt: &Attempt, suspicion: ControlReason) -> Vec<String> {
+    pub fn controls(&self, endpoint: &PlannedEndpoint, attempt: &Attempt, suspicion: ControlReason) -> Vec<String> {
         let is_called_for = matches!(suspicion, ControlReason::Unproven | ControlReason::Cut);
         let Some(controls) = self.controls.filter(|_| is_called_for) else {
             return Vec::new();

@@ -6,7 +6,7 @@ use super::{context::Context, dns::hidden::hidden};
 use crate::{
     diagnosis::outcome::Judgement,
     model::{Cause, Need, Verdict},
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
 };
 
 /// Judges `documented` endpoints again, in the light of the others.
@@ -41,7 +41,7 @@ fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
 }
 
 /// Whether every server, the platform's included, says that the name does not exist, and nothing of Azure's own hides it.
-fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
+fn is_unknown_everywhere(endpoint: &PlannedEndpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
         name.everything_said()
             .filter_map(|reply| reply.answer())
@@ -49,7 +49,7 @@ fn is_unknown_everywhere(endpoint: &Endpoint, context: &Context) -> bool {
     })
 }
 
-fn retire(endpoint: &Endpoint, judgement: &mut Judgement) {
+fn retire(endpoint: &PlannedEndpoint, judgement: &mut Judgement) {
     judgement.verdict = Verdict::NotTested;
     judgement.cause = Some(Cause::Retired);
     judgement.detail = format!(

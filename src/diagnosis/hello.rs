@@ -5,7 +5,7 @@ use crate::{
     diagnosis::outcome::{AttemptVerdict, Judged},
     hello::{ExchangeEnd, ProtocolReply},
     model::{Cause, Protocol},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::trace::Hello,
     text::{excerpt, words},
 };
@@ -43,7 +43,7 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
 }
 
 /// A conversation without TLS, which must prove the service by itself.
-pub(super) fn in_the_clear(endpoint: &Endpoint, hello: &Hello) -> Judged {
+pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(ProtocolReply::Http(reply)) => http::judge(endpoint, reply),
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),

@@ -6,11 +6,11 @@ use crate::{
     diagnosis::outcome::AttemptVerdict,
     hello::http::{HttpReply, denial, foreign_redirect, object_kind},
     model::Cause,
-    plan::Endpoint,
+    plan::PlannedEndpoint,
 };
 
 /// Judges a response over plain HTTP.
-pub(super) fn judge(endpoint: &Endpoint, reply: &HttpReply) -> Judged {
+pub(super) fn judge(endpoint: &PlannedEndpoint, reply: &HttpReply) -> Judged {
     let path = endpoint.path.as_deref().unwrap_or("/");
     let kind = object_kind(path);
     let line = status_line(reply);

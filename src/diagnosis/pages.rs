@@ -10,7 +10,7 @@ use crate::{
         http::{HttpReply, is_of_a_content_network, object_kind, title},
     },
     model::{Cause, Expect, Protocol, Verdict},
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
     probe::trace::{Attempt, Trace},
     text::one_line,
 };
@@ -40,7 +40,7 @@ impl PartialEq for PageFingerprint {
 
 impl PageFingerprint {
     /// What `endpoint` answered with, where that is a page and not an object or a content network's own.
-    fn of(endpoint: &Endpoint, reply: &HttpReply) -> Option<Self> {
+    fn of(endpoint: &PlannedEndpoint, reply: &HttpReply) -> Option<Self> {
         let body = String::from_utf8_lossy(&reply.body);
         let is_object = kind(endpoint).is_some_and(|kind| kind.matches(&reply.body));
         if is_object || reply.body.contains(&0) || is_of_a_content_network(reply, &body) {
@@ -98,7 +98,7 @@ pub(super) struct AnsweringPage {
 /// The pages of a run that no word gives away: where an object was asked for, where the answer proves nothing, and where any
 /// answer would do.
 pub(super) fn pages<'a>(
-    rows: impl Iterator<Item = (&'a Endpoint, Option<&'a Trace>, &'a Judgement)>,
+    rows: impl Iterator<Item = (&'a PlannedEndpoint, Option<&'a Trace>, &'a Judgement)>,
 ) -> Vec<AnsweringPage> {
     rows.enumerate()
         .filter(|(_, (endpoint, ..))| endpoint.protocol == Protocol::Http && endpoint.expect == Expect::Reachable)
@@ -174,7 +174,7 @@ pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut
 }
 
 /// What kind of object is asked for, where it is one.
-fn kind(endpoint: &Endpoint) -> Option<crate::hello::http::ObjectKind> {
+fn kind(endpoint: &PlannedEndpoint) -> Option<crate::hello::http::ObjectKind> {
     endpoint.path.as_deref().and_then(object_kind)
 }
 

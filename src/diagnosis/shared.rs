@@ -11,7 +11,7 @@ use crate::{
     address,
     diagnosis::outcome::Judgement,
     model::{Cause, Protocol, Stage, Verdict},
-    plan::{DialTarget, Endpoint, Plan},
+    plan::{DialTarget, Plan, PlannedEndpoint},
     text::words,
 };
 
@@ -61,7 +61,7 @@ struct AddressUsage {
 }
 
 /// The public address that was tried for a name, where it is the only one.
-fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
+fn only_address(endpoint: &PlannedEndpoint, judgement: &Judgement) -> Option<IpAddr> {
     let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let address = addresses.next()?;
     let counts = addresses.all(|other| other == address)
@@ -73,13 +73,13 @@ fn only_address(endpoint: &Endpoint, judgement: &Judgement) -> Option<IpAddr> {
 }
 
 /// Whether the service was verified by more than clear text, which a block page has too.
-fn is_proved_beyond_doubt(endpoint: &Endpoint, judgement: &Judgement) -> bool {
+fn is_proved_beyond_doubt(endpoint: &PlannedEndpoint, judgement: &Judgement) -> bool {
     let is_any_answer = endpoint.protocol == Protocol::Http && endpoint.path.is_none();
     judgement.verdict.is_proved() && !is_any_answer
 }
 
 /// The name that the address belongs to: the end of the aliases, where there are any.
-fn last_name<'a>(endpoint: &'a Endpoint, context: &'a Context) -> &'a str {
+fn last_name<'a>(endpoint: &'a PlannedEndpoint, context: &'a Context) -> &'a str {
     let answer = context
         .name(&endpoint.host)
         .and_then(|name| name.decision()?.answer())

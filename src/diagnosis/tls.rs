@@ -10,13 +10,13 @@ use crate::{
         TlsEnd, TlsTrace,
         chain::{ChainFacts, Trust},
     },
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::clock::Measured,
     text::{excerpt, words},
 };
 
 /// Judges one handshake.
-pub(super) fn judge(endpoint: &Endpoint, trace: &TlsTrace, context: &Context) -> Judged {
+pub(super) fn judge(endpoint: &PlannedEndpoint, trace: &TlsTrace, context: &Context) -> Judged {
     let mut evidence = trace.chain.as_deref().map(certificate).into_iter().collect::<Vec<_>>();
     let (standing, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (AttemptVerdict::Failed(Cause::TlsUntrusted), how.clone()),
@@ -113,7 +113,7 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (AttemptVerdict, String) {
 }
 
 /// Whether the instance would go on with this chain.
-fn is_accepted(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> bool {
+fn is_accepted(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) -> bool {
     match &endpoint.of_instance {
         None => chain.is_the_service(),
         Some(_) => presented(endpoint, chain, context).0 == AttemptVerdict::Proved,
@@ -121,7 +121,7 @@ fn is_accepted(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> bo
 }
 
 /// Judges a chain by the roots of the instance, and what is the instance's own as it is configured.
-fn presented(endpoint: &Endpoint, chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
+fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     if let Some(own) = &endpoint.of_instance
         && let Some(judged) = of_instance::judge(&own.validation, chain)
     {

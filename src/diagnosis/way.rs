@@ -17,7 +17,7 @@ use crate::{
         milliseconds,
         tcp::{TcpEnd, TcpTrace},
     },
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::{
         trace::Attempt,
         way::{self, Way},
@@ -56,7 +56,7 @@ impl Lead {
 #[derive(Debug, Clone)]
 pub struct WayReading<'a> {
     way: &'a Way,
-    endpoint: &'a Endpoint,
+    endpoint: &'a PlannedEndpoint,
     source: Option<IpAddr>,
     lead: Lead,
     /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a TTL.
@@ -104,7 +104,7 @@ pub struct Share {
 
 impl<'a> WayReading<'a> {
     /// What was seen on the path to an endpoint.
-    pub fn of(way: &'a Way, endpoint: &'a Endpoint, lead: Lead) -> Self {
+    pub fn of(way: &'a Way, endpoint: &'a PlannedEndpoint, lead: Lead) -> Self {
         let address = way.address.ip();
         let flows = way.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
         let source = (way.syns.iter().flatten().chain(flows)).find_map(|trace| Some(trace.source?.ip()));
@@ -284,12 +284,12 @@ fn is_reset(trace: &TcpTrace) -> bool {
 }
 
 /// How one connection ended, in words.
-pub fn answer_text(endpoint: &Endpoint, attempt: &Attempt) -> String {
+pub fn answer_text(endpoint: &PlannedEndpoint, attempt: &Attempt) -> String {
     attempt::judge(endpoint, attempt, &Context::default()).detail
 }
 
 /// Why what was said on an open connection failed.
-fn failure(endpoint: &Endpoint, attempt: &Attempt) -> Option<Cause> {
+fn failure(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Option<Cause> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     match attempt::judge(endpoint, attempt, &Context::default()).standing {
         AttemptVerdict::Failed(cause) if opened => Some(cause),
@@ -297,7 +297,7 @@ fn failure(endpoint: &Endpoint, attempt: &Attempt) -> Option<Cause> {
     }
 }
 
-fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
+fn cuts(way: &Way, endpoint: &PlannedEndpoint) -> Option<(u8, Cause)> {
     let cut = |attempt: &Attempt| failure(endpoint, attempt).filter(|cause| cause.ending() != FailureMode::Silence);
     let from = from_on(&way.words, |attempt| cut(attempt).is_some())?;
     let cause = way.words.get(usize::from(from - 1))?.as_ref().and_then(cut)?;
@@ -305,7 +305,7 @@ fn cuts(way: &Way, endpoint: &Endpoint) -> Option<(u8, Cause)> {
 }
 
 /// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger TTL as well.
-fn reaches(way: &Way, endpoint: &Endpoint, hops: &[Router]) -> Option<u8> {
+fn reaches(way: &Way, endpoint: &PlannedEndpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
         |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == FailureMode::Silence);
     if !way.words.iter().flatten().all(is_silent) {
@@ -317,7 +317,7 @@ fn reaches(way: &Way, endpoint: &Endpoint, hops: &[Router]) -> Option<u8> {
     (last < way.words.len()).then_some(hop)
 }
 
-fn shares(way: &Way, endpoint: &Endpoint) -> Vec<Share> {
+fn shares(way: &Way, endpoint: &PlannedEndpoint) -> Vec<Share> {
     let mut shares: BTreeMap<IpAddr, Share> = BTreeMap::new();
     for flow in &way.flows {
         let Some(hop) = flow.hop else { continue };
@@ -402,8 +402,8 @@ mod tests {
 
     const OWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4))];
 
-    fn endpoint() -> Endpoint {
-        Endpoint::unplanned("web.example", 443, Protocol::Https)
+    fn endpoint() -> PlannedEndpoint {
+        PlannedEndpoint::unplanned("web.example", 443, Protocol::Https)
     }
 
     #[test]
@@ -543,7 +543,7 @@ mod tests {
 
     #[test]
     fn words_get_as_far_as_a_hop_that_is_known() {
-        let endpoint = Endpoint {
+        let endpoint = PlannedEndpoint {
             protocol: Protocol::Tds,
             ..endpoint()
         };

@@ -6,7 +6,7 @@ use super::judge;
 use crate::{
     azure::Cloud,
     model::{
-        Agent, Cause, Direction, DnsStage, Endpoint, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol,
+        Agent, Cause, Direction, DnsStage, EndpointReport, ExitStatus, Expect, FailOn, Need, Overall, Policy, Protocol,
         Report, SCHEMA, SelectionReport, StageOutcome, StageReports, Summary, Transport, VantageReport, VantageSource,
         Verdict,
     },
@@ -14,7 +14,7 @@ use crate::{
 
 /// An endpoint from `R:reachable`: its need (`R`, `F`, `D`; `!` behind it: it must be blocked), its verdict, and behind a
 /// slash its cause. `~` before the verdict: its name was looked up.
-fn endpoint(word: &str) -> Endpoint {
+fn endpoint(word: &str) -> EndpointReport {
     let (need, rest) = word.split_once(':').unwrap();
     let (verdict, cause) = match rest.split_once('/') {
         Some((verdict, cause)) => (verdict, Some(cause.parse::<Cause>().unwrap())),
@@ -51,7 +51,7 @@ fn endpoint(word: &str) -> Endpoint {
         cnames: vec![],
         addresses: vec![],
     });
-    Endpoint {
+    EndpointReport {
         id: "sql/{sql_server}.database.example:1433".into(),
         dependency: "sql".into(),
         title: "Azure SQL".into(),
@@ -89,7 +89,7 @@ fn endpoint(word: &str) -> Endpoint {
 }
 
 fn report(words: &str) -> Report {
-    let endpoints: Vec<Endpoint> = words.split_whitespace().map(endpoint).collect();
+    let endpoints: Vec<EndpointReport> = words.split_whitespace().map(endpoint).collect();
     Report {
         schema: SCHEMA.into(),
         agent: Agent {

@@ -13,7 +13,8 @@ use super::{Cause, Direction, Elsewhere, Expect, FromInstance, Need, Prediction,
 
 /// One endpoint and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Endpoint {
+#[schemars(rename = "Endpoint")]
+pub struct EndpointReport {
     /// `dependency/host:port`, with `/udp` behind it for UDP.
     pub id: String,
     /// The id of its dependency.
@@ -75,7 +76,7 @@ pub struct Endpoint {
     pub elsewhere: Option<Elsewhere>,
 }
 
-impl Endpoint {
+impl EndpointReport {
     /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
     pub fn target(&self) -> &str {
         self.id

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, ExitStatus, Finding, Summary, Tier, Vnet, json};
+use super::{EndpointReport, ExitStatus, Finding, Summary, Tier, Vnet, json};
 use crate::azure::Cloud;
 
 /// The `schema` of a report document.
@@ -49,7 +49,7 @@ pub struct Report {
     /// Root causes, the weightiest first.
     pub findings: Vec<Finding>,
     /// Every planned endpoint, in the order of the catalog.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointReport>,
 }
 
 /// The program and its catalog.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Endpoint, Expect, Need, Verdict};
+use super::{Cause, EndpointReport, Expect, Need, Verdict};
 
 /// The counts of a run. `reachable` to `not_tested` leave out endpoints whose need is `documented`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts the endpoints of a run.
-    pub fn of(endpoints: &[Endpoint]) -> Self {
+    pub fn of(endpoints: &[EndpointReport]) -> Self {
         let deciding = || endpoints.iter().filter(|e| e.need != Need::Documented);
         let of_verdict = |verdict| deciding().filter(|e| e.verdict == verdict).count();
         Self {
@@ -104,13 +104,13 @@ const AS_REQUIRED: Policy = Policy {
 #[derive(Debug, Clone)]
 pub struct DecidingEndpoints<'a> {
     /// Blocked, and they must not be.
-    pub blocked: Vec<&'a Endpoint>,
+    pub blocked: Vec<&'a EndpointReport>,
     /// Degraded, and most of their connections fail.
-    pub lost: Vec<&'a Endpoint>,
+    pub lost: Vec<&'a EndpointReport>,
     /// They must be blocked, and nothing shows that they are.
-    pub open: Vec<&'a Endpoint>,
+    pub open: Vec<&'a EndpointReport>,
     /// Neither proved nor blocked, and they count.
-    pub undecided: Vec<&'a Endpoint>,
+    pub undecided: Vec<&'a EndpointReport>,
     /// Neither proved nor blocked, and `--allow-untested` lets them pass.
     pub allowed: usize,
     /// What the good news is about: "required", or "optional" where nothing required was selected.
@@ -121,8 +121,8 @@ pub struct DecidingEndpoints<'a> {
 
 impl<'a> DecidingEndpoints<'a> {
     /// Sorts the endpoints. `--fail-on never` sorts like the default: the caller says 0 in its place.
-    pub fn of(endpoints: &'a [Endpoint], policy: Policy) -> Self {
-        let selected = |e: &&Endpoint| e.cause != Some(Cause::Skipped);
+    pub fn of(endpoints: &'a [EndpointReport], policy: Policy) -> Self {
+        let selected = |e: &&EndpointReport| e.cause != Some(Cause::Skipped);
         let any_required = endpoints.iter().filter(selected).any(|e| e.need == Need::Required);
         let fail_on = match policy.fail_on {
             Some(FailOn::Never) | None if any_required => FailOn::Required,
@@ -177,7 +177,7 @@ impl<'a> DecidingEndpoints<'a> {
 }
 
 /// Whether an endpoint without a yes or no keeps the run from being complete.
-fn is_undecided(endpoint: &Endpoint, allow_untested: bool) -> bool {
+fn is_undecided(endpoint: &EndpointReport, allow_untested: bool) -> bool {
     match endpoint.cause {
         Some(Cause::Deadline | Cause::LocalFault) if endpoint.verdict == Verdict::NotTested => true,
         _ => !endpoint.is_set_aside() && !allow_untested,

@@ -16,7 +16,7 @@ use crate::{
         Direction, Prediction, Protocol,
         prediction::{Access, Expected, NsgAttachment},
     },
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     text::escape,
 };
 
@@ -26,7 +26,7 @@ const OF_THIS_VM: [NsgAttachment; 3] = [NsgAttachment::NetworkManager, NsgAttach
 impl NetworkRules {
     /// What the rules say of an endpoint; `addresses` are those that a lookup gave, if there was one. `None` where there are
     /// no rules.
-    pub fn predict(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Option<Prediction> {
+    pub fn predict(&self, endpoint: &PlannedEndpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Option<Prediction> {
         self.can_predict().then(|| match endpoint.direction {
             Direction::Outbound => self.outbound(endpoint, addresses, from),
             Direction::Inbound => self.inbound(endpoint, from),
@@ -34,7 +34,7 @@ impl NetworkRules {
         })
     }
 
-    fn outbound(&self, endpoint: &Endpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Prediction {
+    fn outbound(&self, endpoint: &PlannedEndpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Prediction {
         let remote = self.remote(endpoint, addresses, from.region);
         let local = self.local(from);
         let flow = Flow {
@@ -145,7 +145,7 @@ impl NetworkRules {
         prediction
     }
 
-    fn inbound(&self, endpoint: &Endpoint, from: &Origin<'_>) -> Prediction {
+    fn inbound(&self, endpoint: &PlannedEndpoint, from: &Origin<'_>) -> Prediction {
         let tag = endpoint.source_tag.as_deref().unwrap_or(INTERNET);
         let remote = self.of_tag(tag, from.region);
         let local = self.local(from);
@@ -192,7 +192,7 @@ impl NetworkRules {
     }
 
     /// Both directions must pass: each machine begins conversations with the others.
-    fn peer(&self, endpoint: &Endpoint, from: &Origin<'_>) -> Prediction {
+    fn peer(&self, endpoint: &PlannedEndpoint, from: &Origin<'_>) -> Prediction {
         let local = self.local(from);
         // The other machines stand in the same subnet, where the rules see what they see of this machine.
         let remote = local.clone().map_or_else(
@@ -238,7 +238,7 @@ fn is_at(remote: &Remote, address: IpAddr) -> bool {
 }
 
 /// The tag by which rules reach what the platform exempts; that of name resolution is about name resolution alone.
-fn platform_tag(endpoint: &Endpoint, remote: &Remote) -> Option<&'static str> {
+fn platform_tag(endpoint: &PlannedEndpoint, remote: &Remote) -> Option<&'static str> {
     if endpoint.protocol == Protocol::Kms {
         return Some(ACTIVATION);
     }

@@ -9,7 +9,7 @@ use crate::{
         Prediction,
         prediction::{Expected, RouteMatch},
     },
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
     probe::trace::Trace,
 };
 
@@ -59,7 +59,7 @@ impl NetworkRules {
         returned.route.filter(|_| lost).map(|route| (route, returned.words))
     }
 
-    fn outside_its_tag(&self, endpoint: &Endpoint, addresses: &[IpAddr]) -> Option<String> {
+    fn outside_its_tag(&self, endpoint: &PlannedEndpoint, addresses: &[IpAddr]) -> Option<String> {
         let tag = endpoint
             .service_tag
             .as_deref()

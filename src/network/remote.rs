@@ -6,11 +6,11 @@ use super::{
     INTERNET, NetworkRules,
     evaluate::{AddressKnowledge, Remote, ipv4, public_internet},
 };
-use crate::plan::{DialTarget, Endpoint};
+use crate::plan::{DialTarget, PlannedEndpoint};
 
 impl NetworkRules {
     /// The other side of an outbound endpoint.
-    pub(super) fn remote(&self, endpoint: &Endpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
+    pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
         let tag = endpoint.service_tag.as_deref();
         let written: Vec<IpAddr> = match &endpoint.destination {
             DialTarget::Addresses { addresses, .. } => addresses.clone(),

@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Endpoint;
+use super::PlannedEndpoint;
 use crate::model::Transport;
 
 /// Each host and port once. Where the instance's own documents name what the catalog has, or what another of their
 /// entries has, the first one stays, says whose it is as well, and counts as much as the one that counts most.
-pub(super) fn each(endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+pub(super) fn each(endpoints: Vec<PlannedEndpoint>) -> Vec<PlannedEndpoint> {
     if endpoints.iter().all(|endpoint| endpoint.of_instance.is_none()) {
         return endpoints;
     }
     let mut first: HashMap<(String, u16), usize> = HashMap::new();
-    let mut kept: Vec<Endpoint> = Vec::with_capacity(endpoints.len());
+    let mut kept: Vec<PlannedEndpoint> = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
         let place = (endpoint.host.clone(), endpoint.port);
         let is_dialled = endpoint.untested.is_none() && endpoint.transport == Transport::Tcp;
@@ -30,7 +30,7 @@ pub(super) fn each(endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
 }
 
 /// Lets an endpoint stand for a second one of the same host and port.
-fn join(one: &mut Endpoint, other: Endpoint) {
+fn join(one: &mut PlannedEndpoint, other: PlannedEndpoint) {
     let feature = other.feature.map(|feature| format!(" ({feature})")).unwrap_or_default();
     let also = format!("Also: {}{feature}.", other.title);
     one.note = Some(

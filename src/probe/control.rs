@@ -26,7 +26,7 @@ use crate::{
         dns::DnsEnd,
         tcp::{Manner, TcpEnd},
     },
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
 };
 
 /// A reserved address (RFC 5737, TEST-NET-1): a device that accepts for it accepts for any address.
@@ -378,14 +378,14 @@ impl Controller {
 
     fn try_name(&mut self, index: usize, address: SocketAddr, name: String) {
         let own = self.plan.endpoints[index].clone();
-        let other = Endpoint {
+        let other = PlannedEndpoint {
             names: vec![name.clone()],
             ..own.clone()
         };
         let stages = self.stages.clone();
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let ask = async |endpoint: &Endpoint| {
+            let ask = async |endpoint: &PlannedEndpoint| {
                 let course = ConnectionProgress::alone(&stages);
                 stages.attempt(endpoint, address, Manner::default(), &course).await
             };

@@ -23,7 +23,7 @@ use super::{stages::ProbeContext, trace::Attempt};
 use crate::{
     model::Need,
     net::tcp::{Manner, TcpEnd},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
 };
 
 pub mod course;
@@ -102,7 +102,7 @@ pub struct Flows {
     known: Arc<HashMap<String, EarlierResult>>,
     /// Whether connections with small segments may be made.
     controls: bool,
-    showing: fn(&Endpoint, &Attempt) -> Showing,
+    showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
     /// One permit for each probe and each further connection in flight.
     room: Arc<Semaphore>,
     shown: watch::Sender<FlowsSoFar>,
@@ -116,7 +116,7 @@ impl Flows {
     pub fn new(
         reach: &Reach,
         controls: bool,
-        showing: fn(&Endpoint, &Attempt) -> Showing,
+        showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
         concurrency: usize,
         timeout: Duration,
     ) -> Self {
@@ -145,7 +145,7 @@ impl Flows {
     }
 
     /// The addresses that are owed further connections, which there was no room for or no reason to make before.
-    pub fn addresses_due(&self, endpoint: &Endpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
+    pub fn addresses_due(&self, endpoint: &PlannedEndpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
         let mut owed = Vec::new();
         for attempt in attempts {
             let address = attempt.address;
@@ -170,7 +170,7 @@ impl Flows {
 
     /// Takes note of whether an address opens, whichever endpoint it is of: before anything is said, nothing but the flow tells
     /// two connections to it apart.
-    fn note(&self, endpoint: &Endpoint, attempt: &Attempt) {
+    fn note(&self, endpoint: &PlannedEndpoint, attempt: &Attempt) {
         let opens = match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
             Some(TcpEnd::Open) => true,
             Some(TcpEnd::Silent { .. }) => false,
@@ -198,7 +198,7 @@ impl Flows {
         }
     }
 
-    fn show(&self, endpoint: &Endpoint, attempt: &Attempt) -> Showing {
+    fn show(&self, endpoint: &PlannedEndpoint, attempt: &Attempt) -> Showing {
         (self.showing)(endpoint, attempt)
     }
 }
@@ -206,7 +206,12 @@ impl Flows {
 impl ProbeContext {
     /// Probes one address over one connection, and over more where those so far call for it. `earlier` are those that
     /// were made to it before. The caller holds a permit for the first one's socket.
-    pub async fn connections(&self, endpoint: &Endpoint, address: SocketAddr, earlier: &[Attempt]) -> Vec<Attempt> {
+    pub async fn connections(
+        &self,
+        endpoint: &PlannedEndpoint,
+        address: SocketAddr,
+        earlier: &[Attempt],
+    ) -> Vec<Attempt> {
         let flows = &self.flows;
         let mut tally = AddressTally::of(flows, endpoint, address, earlier);
         let mut news = flows.shown();

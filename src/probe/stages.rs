@@ -33,7 +33,7 @@ use crate::{
         tls::{TlsClient, TlsEnd, TlsTrace, chain::ChainFacts},
         udp,
     },
-    plan::{DialTarget, Endpoint},
+    plan::{DialTarget, PlannedEndpoint},
 };
 
 /// How long a goodbye may take; it is a courtesy to the peer and to firewalls' logs.
@@ -62,7 +62,7 @@ pub struct ProbeContext {
 
 impl ProbeContext {
     /// Probes one endpoint to its end, or to the end of the run.
-    pub async fn probe(&self, endpoint: &Endpoint) -> Trace {
+    pub async fn probe(&self, endpoint: &PlannedEndpoint) -> Trace {
         let started = Instant::now();
         let (name, addresses) = match &endpoint.destination {
             DialTarget::Name => {
@@ -106,7 +106,12 @@ impl ProbeContext {
     }
 
     /// Probes these addresses of an endpoint once more, beside what was seen of it before.
-    pub async fn again(&self, endpoint: &Endpoint, addresses: &[SocketAddr], earlier: &[Attempt]) -> Vec<Attempt> {
+    pub async fn again(
+        &self,
+        endpoint: &PlannedEndpoint,
+        addresses: &[SocketAddr],
+        earlier: &[Attempt],
+    ) -> Vec<Attempt> {
         let attempts = addresses.iter().map(async |address| {
             let Some(_permit) = self.socket().await else {
                 return Vec::new();
@@ -127,7 +132,7 @@ impl ProbeContext {
     /// Probes one address of an endpoint over one connection, or by one question.
     pub async fn attempt(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &PlannedEndpoint,
         address: SocketAddr,
         manner: Manner,
         course: &ConnectionProgress,
@@ -179,7 +184,7 @@ impl ProbeContext {
 
     async fn converse(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &PlannedEndpoint,
         stream: &mut TtlStream<'_>,
         attempt: &mut Attempt,
         course: &ConnectionProgress,
@@ -222,7 +227,7 @@ impl ProbeContext {
     /// Shakes hands, then speaks the protocol; with a peer that is not the service, nothing more is said.
     async fn over_tls(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &PlannedEndpoint,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         attempt: &mut Attempt,
         course: &ConnectionProgress,
@@ -266,7 +271,7 @@ fn has_left(stream: &mut (impl AsyncRead + Unpin)) -> bool {
 }
 
 async fn http(
-    endpoint: &Endpoint,
+    endpoint: &PlannedEndpoint,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     course: &ConnectionProgress,
 ) -> Box<Hello> {
@@ -287,7 +292,7 @@ fn keep_summary(hello: &mut Hello) {
 }
 
 /// Whether a handshake proves the service, which is all that a conversation behind it needs.
-fn is_proof(endpoint: &Endpoint, trace: &TlsTrace) -> bool {
+fn is_proof(endpoint: &PlannedEndpoint, trace: &TlsTrace) -> bool {
     // Some names of the instance's own have certificates that only their users trust.
     let of_instance = endpoint.of_instance.as_ref();
     let any_will_do = of_instance.is_some_and(|own| !own.validation.chain);
@@ -296,7 +301,7 @@ fn is_proof(endpoint: &Endpoint, trace: &TlsTrace) -> bool {
 }
 
 /// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).
-fn host_header(endpoint: &Endpoint) -> String {
+fn host_header(endpoint: &PlannedEndpoint) -> String {
     let name = endpoint
         .names
         .iter()

@@ -30,7 +30,7 @@ use crate::{
         icmp::IcmpError,
         tcp::{self, Manner, TcpEnd, TcpTrace},
     },
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
 };
 
 /// The largest TTL that is tried.
@@ -117,7 +117,7 @@ pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> 
 }
 
 /// With one series of SYNs only, which either reaches farther and farther or tells the first hops of several ports.
-async fn look_at(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Way {
+async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Way {
     let farthest = if call.flows == FlowSelection::OverSeveralHops {
         0
     } else {
@@ -159,7 +159,7 @@ async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpT
 /// One connection that is opened as usual, and says what is said in this stage, and later, with this TTL.
 async fn word(
     stages: &ProbeContext,
-    endpoint: &Endpoint,
+    endpoint: &PlannedEndpoint,
     address: SocketAddr,
     from: ConnectionStage,
     ttl: u8,
@@ -170,7 +170,7 @@ async fn word(
 }
 
 /// Connections from several ports, each with the hop that the first SYN from there named.
-async fn flows(stages: &ProbeContext, endpoint: &Endpoint, call: &Call) -> Vec<FlowOverHop> {
+async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Vec<FlowOverHop> {
     let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, call.address, n % 2 == 1))).await;
     let firsts: Vec<(Option<u16>, Option<IpAddr>)> = firsts.into_iter().flatten().collect();
     let hops: BTreeSet<IpAddr> = firsts.iter().filter_map(|(_, hop)| *hop).collect();

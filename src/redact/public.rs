@@ -9,7 +9,7 @@ use crate::{
     azure::{Cloud, PLATFORM},
     catalog::{Catalog, model::Target, placeholders},
     model::{Cause, FindingKind, Tier},
-    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
+    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
 };
 
 /// A host with one name left open, as the catalog writes it: `{sql_server}.database.windows.net`.
@@ -169,7 +169,7 @@ impl Public {
     }
 
     /// Learns what a built-in catalog says of an endpoint.
-    fn read(&mut self, endpoint: &Endpoint) {
+    fn read(&mut self, endpoint: &PlannedEndpoint) {
         let given = [
             &endpoint.feature,
             &endpoint.note,

@@ -40,7 +40,7 @@ pub fn blind_spots(report: &Report, exit: &ExitStatus) -> Vec<String> {
 }
 
 fn untested(report: &Report) -> Option<String> {
-    let left_out = |endpoint: &&crate::model::Endpoint| {
+    let left_out = |endpoint: &&crate::model::EndpointReport| {
         endpoint.need != Need::Documented
             && endpoint.verdict == Verdict::NotTested
             && endpoint.direction == Direction::Outbound
@@ -57,7 +57,7 @@ fn untested(report: &Report) -> Option<String> {
 }
 
 fn inbound(report: &Report) -> Option<String> {
-    let comes_in = |endpoint: &&crate::model::Endpoint| endpoint.direction != Direction::Outbound;
+    let comes_in = |endpoint: &&crate::model::EndpointReport| endpoint.direction != Direction::Outbound;
     let count = report.endpoints.iter().filter(comes_in).count();
     let is_predicted = report
         .endpoints

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    model::{Endpoint, Expect, Report},
+    model::{EndpointReport, Expect, Report},
     text::{escape, words::join},
 };
 
@@ -49,7 +49,7 @@ pub fn render(report: &Report) -> String {
     out
 }
 
-fn fields(endpoint: &Endpoint) -> [Cow<'_, str>; 24] {
+fn fields(endpoint: &EndpointReport) -> [Cow<'_, str>; 24] {
     let stages = &endpoint.stages;
     let text = |text: &str| Cow::Owned(harmless(text));
     let optional = |value: &Option<String>| value.as_deref().map_or(Cow::Borrowed(""), text);

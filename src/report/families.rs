@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    model::{Endpoint, Need, Report, Verdict},
+    model::{EndpointReport, Need, Report, Verdict},
     text::escape,
 };
 
@@ -53,7 +53,7 @@ impl Families {
             self.gauge(name, help);
             let Some(report) = report else { continue };
             for verdict in Verdict::ALL {
-                let is_so = |e: &&Endpoint| (e.need == Need::Documented) == is_documented && e.verdict == verdict;
+                let is_so = |e: &&EndpointReport| (e.need == Need::Documented) == is_documented && e.verdict == verdict;
                 let n = u32::try_from(report.endpoints.iter().filter(is_so).count()).unwrap_or(u32::MAX);
                 self.sample(name, &[("verdict", verdict.as_str())], f64::from(n));
             }

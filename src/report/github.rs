@@ -11,7 +11,7 @@ use super::{
     view,
 };
 use crate::{
-    model::{Confidence, Endpoint, ExitStatus, Finding, Report},
+    model::{Confidence, EndpointReport, ExitStatus, Finding, Report},
     text::{escape, words},
 };
 
@@ -111,7 +111,7 @@ fn of_finding(finding: &Finding) -> Item {
     (format!("{}{weight}", finding.title), lines)
 }
 
-fn of_endpoint(endpoint: &Endpoint) -> Item {
+fn of_endpoint(endpoint: &EndpointReport) -> Item {
     let title = format!("{}: {} is {}", endpoint.title, endpoint.target(), endpoint.verdict);
     let lines = [&endpoint.detail].into_iter().chain(&endpoint.evidence);
     (title, lines.cloned().collect())

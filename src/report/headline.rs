@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::view::{self, DependencyGroup, GroupStatus};
 use crate::{
     azure::Cloud,
-    model::{Endpoint, Need, Report, Standing, Verdict},
+    model::{EndpointReport, Need, Report, Standing, Verdict},
     text::words::{count, join, milliseconds},
 };
 
@@ -144,7 +144,7 @@ impl Headline {
         Self { tone, word, sentence }
     }
 
-    fn add_negative_tests(&mut self, endpoints: &[Endpoint]) {
+    fn add_negative_tests(&mut self, endpoints: &[EndpointReport]) {
         let open = || {
             endpoints
                 .iter()

@@ -8,7 +8,7 @@ use crate::{
     diagnosis::way::{Lead, WayReading, answer_text},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::{
         Run,
         trace::Attempt,
@@ -29,7 +29,7 @@ const BEHIND_A_NAT: &str =
     "* came through a NAT: the address may belong to another device, and its distance is not known";
 
 /// What a run showed of the way to its only endpoint.
-pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
+pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
     let mut page = TextPage::new(options);
     let Some(row) = report.endpoints.first() else {
         return page.finish();
@@ -71,7 +71,7 @@ pub fn render(endpoint: &Endpoint, report: &Report, run: &Run, options: &Options
 }
 
 /// A line for each TTL; equal ones share one. Behind a NAT the address may be that of another device.
-fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &Endpoint) {
+fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &PlannedEndpoint) {
     let said = |at: usize| {
         way.words
             .get(at)
@@ -149,7 +149,7 @@ fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
 }
 
 /// What happened to our data.
-fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
+fn word(attempt: &Attempt, endpoint: &PlannedEndpoint) -> String {
     if attempt.tcp.as_ref().is_none_or(|tcp| tcp.end != TcpEnd::Open) {
         return "no connection".into();
     }
@@ -162,7 +162,7 @@ fn word(attempt: &Attempt, endpoint: &Endpoint) -> String {
 }
 
 /// Connections from several ports, side by side.
-fn flows(page: &mut TextPage, flows: &[FlowOverHop], endpoint: &Endpoint) {
+fn flows(page: &mut TextPage, flows: &[FlowOverHop], endpoint: &PlannedEndpoint) {
     if flows.is_empty() {
         return;
     }

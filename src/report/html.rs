@@ -12,7 +12,7 @@ use super::{
     view::{self, GroupStatus},
 };
 use crate::{
-    model::{Cause, Endpoint, Finding, Handover, Need, Report, StageReports, Standing, Verdict},
+    model::{Cause, EndpointReport, Finding, Handover, Need, Report, StageReports, Standing, Verdict},
     text::{escape, words},
 };
 
@@ -337,7 +337,7 @@ fn tables(report: &Report) -> Vec<TableView<'_>> {
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
-fn endpoint_view(endpoint: &Endpoint, index: usize, scale: f64, is_explained: bool) -> EndpointView<'_> {
+fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explained: bool) -> EndpointView<'_> {
     let timings = endpoint.stages.timings();
     let total: f64 = timings.iter().map(|(_, ms)| ms).sum();
     let spoken: Vec<String> = timings
@@ -389,7 +389,7 @@ fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
 /// The milliseconds that the drawings span: as long as the slowest endpoint that works. A timeout would press
 /// everything else to the edge.
 fn scale(report: &Report) -> f64 {
-    let total = |e: &Endpoint| e.stages.timings().iter().map(|(_, ms)| ms).sum::<f64>();
+    let total = |e: &EndpointReport| e.stages.timings().iter().map(|(_, ms)| ms).sum::<f64>();
     let proved = report
         .endpoints
         .iter()

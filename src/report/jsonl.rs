@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     azure::Cloud,
-    model::{Endpoint, Report, json},
+    model::{EndpointReport, Report, json},
 };
 
 /// An endpoint that can be understood without the lines around it.
@@ -17,7 +17,7 @@ struct JsonLine<'a> {
     region: Option<&'a str>,
     vantage_host: Option<&'a str>,
     #[serde(flatten)]
-    endpoint: &'a Endpoint,
+    endpoint: &'a EndpointReport,
 }
 
 /// The endpoints as JSON Lines: each with the keys that it has in the report, and when and from where it was probed.

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::{Options, deciding::Deciding, view};
 use crate::{
-    model::{Cause, Endpoint, Expect, Finding, Need, Report, Standing, Verdict, json::stamp},
+    model::{Cause, EndpointReport, Expect, Finding, Need, Report, Standing, Verdict, json::stamp},
     text::{escape, words},
 };
 
@@ -50,7 +50,7 @@ struct Cases<'a> {
 }
 
 impl<'a> Cases<'a> {
-    fn case(&mut self, endpoint: &'a Endpoint) -> TestCase {
+    fn case(&mut self, endpoint: &'a EndpointReport) -> TestCase {
         let mut case = TestCase::new(escape(endpoint.target()), self.status(endpoint));
         case.set_classname(escape(&endpoint.dependency));
         case.set_time(duration(endpoint.duration_ms.unwrap_or(0.0)));
@@ -60,7 +60,7 @@ impl<'a> Cases<'a> {
         case
     }
 
-    fn status(&mut self, endpoint: &'a Endpoint) -> TestCaseStatus {
+    fn status(&mut self, endpoint: &'a EndpointReport) -> TestCaseStatus {
         if self.deciding.fails(&endpoint.id) {
             let kind = if self.no_network {
                 NonSuccessKind::Error
@@ -90,7 +90,7 @@ impl<'a> Cases<'a> {
         status
     }
 
-    fn failed(&mut self, endpoint: &'a Endpoint, kind: NonSuccessKind) -> TestCaseStatus {
+    fn failed(&mut self, endpoint: &'a EndpointReport, kind: NonSuccessKind) -> TestCaseStatus {
         let mut status = TestCaseStatus::non_success(kind);
         let is_open = endpoint.expect == Expect::Blocked;
         let of_type = match endpoint.cause {
@@ -114,7 +114,7 @@ impl<'a> Cases<'a> {
     }
 
     /// What was seen of an endpoint, and the finding behind it.
-    fn explained(&mut self, endpoint: &'a Endpoint) -> String {
+    fn explained(&mut self, endpoint: &'a EndpointReport) -> String {
         let seen = [&endpoint.detail].into_iter().chain(&endpoint.evidence);
         let mut lines: Vec<String> = seen.map(|sentence| escape(sentence).into_owned()).collect();
         if let Some(finding) = self.deciding.finding(&endpoint.id) {
@@ -138,7 +138,7 @@ impl<'a> Cases<'a> {
 }
 
 /// Why an endpoint that is not well fails nothing.
-fn aside(endpoint: &Endpoint) -> &'static str {
+fn aside(endpoint: &EndpointReport) -> &'static str {
     match endpoint.need {
         Need::Documented => "noted only, ",
         Need::Feature if endpoint.verdict == Verdict::Blocked => "optional, ",

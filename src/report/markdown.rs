@@ -8,7 +8,7 @@ use super::{
     view::{self, DependencyGroup, GroupStatus},
 };
 use crate::{
-    model::{Cause, Endpoint, Finding, Need, Report},
+    model::{Cause, EndpointReport, Finding, Need, Report},
     text::{escape, words},
 };
 
@@ -182,9 +182,9 @@ fn table(heading: &str, groups: &[DependencyGroup]) -> String {
 /// What is not well and in no finding.
 fn unexplained(report: &Report, findings: &[&Finding]) -> String {
     let explained = view::finding_numbers(findings);
-    let counts = |e: &&Endpoint| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
+    let counts = |e: &&EndpointReport| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
     let failing = report.endpoints.iter().filter(counts);
-    let unwell: Vec<&Endpoint> = failing
+    let unwell: Vec<&EndpointReport> = failing
         .filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested))
         .collect();
     let mut out = String::new();

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::{Options, families::Families};
-use crate::model::{Endpoint, Need, Report, Verdict};
+use crate::model::{EndpointReport, Need, Report, Verdict};
 
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
@@ -98,7 +98,7 @@ fn run(page: &mut Families, report: &Report, options: &Options) {
 
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-fn labels(endpoint: &Endpoint) -> Labels<'_> {
+fn labels(endpoint: &EndpointReport) -> Labels<'_> {
     vec![
         ("endpoint", &endpoint.id),
         ("dependency", &endpoint.dependency),
@@ -108,6 +108,6 @@ fn labels(endpoint: &Endpoint) -> Labels<'_> {
     ]
 }
 
-fn certificate_end(endpoint: &Endpoint) -> Option<Timestamp> {
+fn certificate_end(endpoint: &EndpointReport) -> Option<Timestamp> {
     endpoint.stages.tls.as_ref()?.not_after
 }

@@ -9,7 +9,7 @@ use super::{
     view,
 };
 use crate::{
-    model::{Endpoint, Finding, Handover, Need, Owner, Report, Request, Standing, Verdict},
+    model::{EndpointReport, Finding, Handover, Need, Owner, Report, Request, Standing, Verdict},
     text::{escape, words, wrap},
 };
 
@@ -28,7 +28,7 @@ const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 struct NumberedFinding<'a> {
     number: usize,
     finding: &'a Finding,
-    blocked: Vec<&'a Endpoint>,
+    blocked: Vec<&'a EndpointReport>,
 }
 
 /// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
@@ -66,7 +66,7 @@ pub fn render(report: &Report) -> String {
 /// What asks for something: findings with something blocked, or with connections that fail beside others.
 fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
     let (findings, _) = view::split_findings(report);
-    let of = |finding: &Finding| -> Vec<&Endpoint> {
+    let of = |finding: &Finding| -> Vec<&EndpointReport> {
         let endpoints = report.endpoints.iter();
         endpoints
             .filter(|e| view::status(e) == view::GroupStatus::Blocked || finding.handover.is_some())
@@ -221,7 +221,7 @@ fn unwrapped(out: &mut String, label: &str, text: &str) {
 }
 
 /// `sql.example (20.1.2.3), TCP 1433`.
-fn destination(endpoint: &Endpoint) -> String {
+fn destination(endpoint: &EndpointReport) -> String {
     let addresses = match &endpoint.stages.dns {
         Some(dns) if !dns.addresses.is_empty() => format!(" ({})", words::join(&dns.addresses, ", ")),
         _ => String::new(),
@@ -232,7 +232,7 @@ fn destination(endpoint: &Endpoint) -> String {
 
 /// What an open network does not promise.
 fn own_firewalls(report: &Report) -> String {
-    let has_firewall = |e: &&Endpoint| {
+    let has_firewall = |e: &&EndpointReport| {
         let tag = e.service_tag.as_deref().unwrap_or_default();
         OWN_FIREWALL.contains(&tag.split('.').next().unwrap_or(tag))
     };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     catalog,
-    model::{Cause, Confidence, Endpoint, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
+    model::{Cause, Confidence, EndpointReport, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
     text::words::distinct,
 };
 
@@ -18,7 +18,7 @@ pub struct DependencyGroup<'a> {
     /// The dependency's title.
     pub title: &'a str,
     /// In report order; never empty.
-    pub endpoints: Vec<&'a Endpoint>,
+    pub endpoints: Vec<&'a EndpointReport>,
 }
 
 /// A group in one word.
@@ -167,7 +167,7 @@ impl<'a> DependencyGroup<'a> {
     }
 
     /// The endpoints that have something to say.
-    pub fn failing(&self) -> impl Iterator<Item = &'a Endpoint> {
+    pub fn failing(&self) -> impl Iterator<Item = &'a EndpointReport> {
         self.endpoints.iter().copied().filter(|e| status(e) != GroupStatus::Ok)
     }
 
@@ -178,7 +178,7 @@ impl<'a> DependencyGroup<'a> {
 }
 
 /// One endpoint in the words of a group.
-pub fn status(endpoint: &Endpoint) -> GroupStatus {
+pub fn status(endpoint: &EndpointReport) -> GroupStatus {
     match (endpoint.verdict, endpoint.as_expected) {
         (_, Some(false)) if endpoint.expect == Expect::Blocked => GroupStatus::Open,
         (Verdict::Blocked, Some(true)) | (Verdict::Reachable, _) => GroupStatus::Ok,
@@ -212,10 +212,10 @@ pub fn finding_numbers<'a>(findings: &[&'a Finding]) -> HashMap<&'a str, usize> 
 
 /// Endpoints by a key, in the order in which keys first appear.
 pub fn by<'a, K: PartialEq>(
-    endpoints: impl IntoIterator<Item = &'a Endpoint>,
-    key: impl Fn(&Endpoint) -> K,
-) -> Vec<(K, Vec<&'a Endpoint>)> {
-    let mut grouped: Vec<(K, Vec<&Endpoint>)> = Vec::new();
+    endpoints: impl IntoIterator<Item = &'a EndpointReport>,
+    key: impl Fn(&EndpointReport) -> K,
+) -> Vec<(K, Vec<&'a EndpointReport>)> {
+    let mut grouped: Vec<(K, Vec<&EndpointReport>)> = Vec::new();
     for endpoint in endpoints {
         let key = key(endpoint);
         match grouped.iter_mut().find(|(known, _)| *known == key) {
@@ -227,8 +227,8 @@ pub fn by<'a, K: PartialEq>(
 }
 
 /// Every endpoint by the id of its dependency, in report order.
-pub fn by_dependency(report: &Report) -> Vec<(&str, Vec<&Endpoint>)> {
-    let mut grouped: Vec<(&str, Vec<&Endpoint>)> = Vec::new();
+pub fn by_dependency(report: &Report) -> Vec<(&str, Vec<&EndpointReport>)> {
+    let mut grouped: Vec<(&str, Vec<&EndpointReport>)> = Vec::new();
     let mut position: HashMap<&str, usize> = HashMap::new();
     for endpoint in &report.endpoints {
         let at = *position.entry(&endpoint.dependency).or_insert_with(|| {
@@ -241,7 +241,7 @@ pub fn by_dependency(report: &Report) -> Vec<(&str, Vec<&Endpoint>)> {
 }
 
 /// Endpoints that count and were not tested, by cause.
-pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&Endpoint>)> {
+pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&EndpointReport>)> {
     let untested = report
         .endpoints
         .iter()
@@ -250,7 +250,7 @@ pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&Endpoint>)> {
 }
 
 /// What to pass so that endpoints whose host holds `{names}` can be tested.
-pub fn what_to_pass(endpoints: &[&Endpoint]) -> String {
+pub fn what_to_pass(endpoints: &[&EndpointReport]) -> String {
     let names = distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let mut flags = Vec::new();
     if names.contains(&"region") {

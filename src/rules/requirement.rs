@@ -58,11 +58,11 @@ impl Requirement {
     /// The endpoints of a report that rules can let through, as far as they are selected. The plan of the same catalog knows
     /// all the addresses of an entry; a report shows one.
     pub fn of_report(report: &Report, plan: &Plan, selection: &Selection) -> Vec<Self> {
-        let selected = |endpoint: &model::Endpoint| {
+        let selected = |endpoint: &model::EndpointReport| {
             let id = &endpoint.dependency;
             selection.includes(id) && !selection.skips(id) && selection.counts(endpoint.need)
         };
-        let planned: HashMap<&str, &plan::Endpoint> = plan
+        let planned: HashMap<&str, &plan::PlannedEndpoint> = plan
             .endpoints
             .iter()
             .map(|endpoint| (endpoint.id.as_str(), endpoint))
@@ -75,7 +75,7 @@ impl Requirement {
             .collect()
     }
 
-    fn planned(endpoint: &plan::Endpoint) -> Option<Self> {
+    fn planned(endpoint: &plan::PlannedEndpoint) -> Option<Self> {
         let cause = endpoint.untested.as_ref().map(|untested| untested.cause);
         has_place(cause, endpoint.service_tag.as_deref(), endpoint.direction).then(|| Self {
             id: endpoint.id.clone(),
@@ -94,7 +94,7 @@ impl Requirement {
         })
     }
 
-    fn reported(endpoint: &model::Endpoint, planned: Option<&plan::Endpoint>) -> Option<Self> {
+    fn reported(endpoint: &model::EndpointReport, planned: Option<&plan::PlannedEndpoint>) -> Option<Self> {
         // What the plan left out counts, and not what only this run found to be gone.
         let left_out = endpoint.verdict == Verdict::NotTested && endpoint.duration_ms.is_none();
         let cause = endpoint.cause.filter(|_| left_out);
@@ -117,7 +117,7 @@ impl Requirement {
 }
 
 /// The addresses of an endpoint that need no lookup.
-fn addresses(endpoint: &plan::Endpoint) -> Vec<IpAddr> {
+fn addresses(endpoint: &plan::PlannedEndpoint) -> Vec<IpAddr> {
     match &endpoint.destination {
         DialTarget::Name => endpoint.host.parse().into_iter().collect(),
         DialTarget::Addresses { addresses, .. } => addresses.clone(),
@@ -159,7 +159,7 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
 }
 
 /// Whether a report says that it is blocked, or that rules of this kind are the cause.
-fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> bool {
+fn is_missing(endpoint: &model::EndpointReport, report: &Report, kind: RuleFamily) -> bool {
     let causes = match kind {
         RuleFamily::Nsg => Some(Suspect::Nsg),
         RuleFamily::Routes => Some(Suspect::Udr),
@@ -181,7 +181,7 @@ fn is_missing(endpoint: &model::Endpoint, report: &Report, kind: RuleFamily) -> 
 
 /// Whether a service with a tag, or what is the instance's own, was tried at private addresses only: a tag, or a route
 /// to the internet, is none of theirs.
-fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
+fn is_behind_a_private_endpoint(endpoint: &model::EndpointReport) -> bool {
     let is_private = |stage: &model::TcpStage| address::is_private(stage.address);
     let tcp = &endpoint.stages.tcp;
     let is_somewhere = endpoint.service_tag.is_some() || import::is_own(&endpoint.dependency);
@@ -190,7 +190,7 @@ fn is_behind_a_private_endpoint(endpoint: &model::Endpoint) -> bool {
 
 /// Whether a rule of this kind can fix a cause. Where a connection was accepted, packets pass and only a firewall that
 /// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
-fn can_fix(kind: RuleFamily, cause: Cause, endpoint: &model::Endpoint) -> bool {
+fn can_fix(kind: RuleFamily, cause: Cause, endpoint: &model::EndpointReport) -> bool {
     let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);
     let is_refusal = matches!(
         cause,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{Board, Fault, Part, board::State, log::Log, machine, pages, stderr};
 use crate::{
-    model::{Endpoint, ExitStatus, FindingKind, Need, Report, Verdict},
+    model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
     report::families::Families,
 };
 
@@ -130,7 +130,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     let mut page = Families::default();
     let endpoints = report.map_or(&[][..], |report| &report.endpoints);
     // Whatever is shown here may become an alert: rows that decide nothing are counted alone.
-    let counted: Vec<&Endpoint> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
+    let counted: Vec<&EndpointReport> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
     page.verdicts("Required and feature endpoints, by verdict.", report);
     of_endpoints(&mut page, &counted);
@@ -178,7 +178,7 @@ fn of_place(page: &mut Families, report: Option<&Report>) {
     }
 }
 
-fn of_endpoints(page: &mut Families, counted: &[&Endpoint]) {
+fn of_endpoints(page: &mut Families, counted: &[&EndpointReport]) {
     page.gauge(
         "probe_success",
         "Whether the endpoint is as expected: 1 or 0. Absent if it was not tested or is only documented.",
@@ -211,7 +211,7 @@ fn of_endpoints(page: &mut Families, counted: &[&Endpoint]) {
 
 /// Whether something of an endpoint fails: also where other addresses or connections of it work, or where it could not be
 /// tried although it should have been.
-fn fails(endpoint: &Endpoint) -> bool {
+fn fails(endpoint: &EndpointReport) -> bool {
     match endpoint.verdict {
         Verdict::Reachable => endpoint.as_expected == Some(false),
         Verdict::Degraded | Verdict::Unproven => true,

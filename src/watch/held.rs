@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{Endpoint, Verdict},
+    model::{EndpointReport, Verdict},
     probe::trace::Trace,
 };
 
@@ -27,7 +27,7 @@ struct Entry {
 
 impl Held {
     /// Takes note of what a round came to see of an endpoint.
-    pub fn note(&mut self, index: usize, endpoint: &Endpoint, trace: Option<&Trace>) {
+    pub fn note(&mut self, index: usize, endpoint: &EndpointReport, trace: Option<&Trace>) {
         let differs = endpoint
             .flows
             .is_some_and(|flows| flows.passed > 0 && flows.passed < flows.tried);
@@ -48,7 +48,7 @@ impl Held {
     }
 
     /// Takes note of what one connection showed of an endpoint, and gives what several showed of it.
-    pub fn take_note_of_one(&mut self, index: usize, endpoint: &Endpoint) -> Option<Trace> {
+    pub fn take_note_of_one(&mut self, index: usize, endpoint: &EndpointReport) -> Option<Trace> {
         let entry = self.0.get_mut(&index)?;
         let passed = endpoint.verdict.is_proved();
         entry.in_a_row = if passed == entry.passed { entry.in_a_row + 1 } else { 1 };

@@ -9,7 +9,7 @@ use apim_probe::{
     azure::{Cloud, PLATFORM},
     diagnosis::Diagnosis,
     model::{Cause, Confidence, Finding, Need, Verdict},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     rules::{CommandWithUndo, RuleFamily, RuleFilter},
 };
 use jiff::SignedDuration;
@@ -98,7 +98,7 @@ fn confidence(network: &Network, kind: &str) -> (Confidence, String) {
 #[test]
 fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_enough() {
     let resent = |network: Network, share: usize| {
-        let some = move |endpoint: &Endpoint| speaks_tls(endpoint) && endpoint.host.len().is_multiple_of(share);
+        let some = move |endpoint: &PlannedEndpoint| speaks_tls(endpoint) && endpoint.host.len().is_multiple_of(share);
         network
             .fault(some, &Fault::Resent { in_vain: false })
             .fault(port(1433), &Fault::Silent)

@@ -11,7 +11,7 @@ use apim_probe::{
     cli::SettingArg,
     import::{DocumentKind, ImportedDocument, Imports, view::StatusState},
     model::{Need, Protocol},
-    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
+    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
 };
 use proptest::prelude::*;
 
@@ -55,8 +55,8 @@ fn here(documents: Vec<ImportedDocument>) -> Plan {
     plan(documents, &[], Some("westeurope")).0
 }
 
-fn row<'a>(plan: &'a Plan, id: &str) -> &'a Endpoint {
-    let rows: Vec<&Endpoint> = plan.endpoints.iter().filter(|endpoint| endpoint.id == id).collect();
+fn row<'a>(plan: &'a Plan, id: &str) -> &'a PlannedEndpoint {
+    let rows: Vec<&PlannedEndpoint> = plan.endpoints.iter().filter(|endpoint| endpoint.id == id).collect();
     assert_eq!(rows.len(), 1, "{id} in {:#?}", ids(plan));
     rows[0]
 }

@@ -5,7 +5,7 @@ use apim_probe::{
     catalog::Catalog,
     import::{Imports, instance::Instance},
     model::{Cause, Need, Protocol, Tier, VantageSource},
-    plan::{Endpoint, Plan, PlanScope, Selection, Values, document, text},
+    plan::{Plan, PlanScope, PlannedEndpoint, Selection, Values, document, text},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -31,7 +31,7 @@ fn planned(document: &str) -> (Plan, Vec<String>) {
     (plan, joined.notices)
 }
 
-fn own(plan: &Plan) -> Vec<&Endpoint> {
+fn own(plan: &Plan) -> Vec<&PlannedEndpoint> {
     plan.endpoints
         .iter()
         .filter(|endpoint| endpoint.of_instance.is_some())
@@ -45,7 +45,7 @@ fn ids(document: &str) -> Vec<String> {
         .collect()
 }
 
-fn row<'a>(plan: &'a Plan, id: &str) -> &'a Endpoint {
+fn row<'a>(plan: &'a Plan, id: &str) -> &'a PlannedEndpoint {
     plan.endpoints
         .iter()
         .find(|endpoint| endpoint.id == id)

@@ -10,7 +10,7 @@ use apim_probe::{
         prediction::{Expected, NsgAttachment},
     },
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{Endpoint, Plan, PlanScope, Selection, Values},
+    plan::{Plan, PlanScope, PlannedEndpoint, Selection, Values},
 };
 
 mod forced;
@@ -43,7 +43,7 @@ fn plan() -> Plan {
     Plan::make(&Catalog::builtin(), &scope, &Values::default(), &Selection::default()).unwrap()
 }
 
-fn endpoint(start: &str) -> Endpoint {
+fn endpoint(start: &str) -> PlannedEndpoint {
     static PLAN: LazyLock<Plan> = LazyLock::new(plan);
     let found = PLAN.endpoints.iter().find(|endpoint| endpoint.id.starts_with(start));
     found

@@ -3,7 +3,7 @@
 use apim_probe::{
     azure::Cloud,
     model::{
-        Agent, Cause, Confidence, Endpoint, Expect, Finding, FindingKind, Fix, Report, SCHEMA, SelectionReport,
+        Agent, Cause, Confidence, EndpointReport, Expect, Finding, FindingKind, Fix, Report, SCHEMA, SelectionReport,
         StageReports, Summary, Suspect, TcpStage, VantageReport, VantageSource, Verdict,
     },
     plan::Plan,
@@ -14,7 +14,7 @@ pub(crate) type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
 
 /// The report of a run that saw these and nothing else; the blocked ones share a finding.
 pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
-    let endpoints: Vec<Endpoint> = plan
+    let endpoints: Vec<EndpointReport> = plan
         .endpoints
         .iter()
         .map(|planned| {
@@ -37,7 +37,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
                     rtt_ms: None,
                     retransmitted: None,
                 });
-            Endpoint {
+            EndpointReport {
                 id: planned.id.clone(),
                 dependency: planned.dependency.clone(),
                 title: planned.title.clone(),
@@ -108,8 +108,8 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
     }
 }
 
-fn finding(endpoints: &[Endpoint]) -> Option<Finding> {
-    let blocked: Vec<&Endpoint> = endpoints
+fn finding(endpoints: &[EndpointReport]) -> Option<Finding> {
+    let blocked: Vec<&EndpointReport> = endpoints
         .iter()
         .filter(|endpoint| endpoint.verdict == Verdict::Blocked)
         .collect();

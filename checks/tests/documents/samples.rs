@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use apim_probe::{
     azure::{Cloud, PLATFORM_DNS},
     model::{
-        Agent, Cause, Confidence, Direction, DnsStage, Endpoint, Expect, Finding, FindingKind, Fix, Handover,
+        Agent, Cause, Confidence, Direction, DnsStage, EndpointReport, Expect, Finding, FindingKind, Fix, Handover,
         HelloStage, Hop, HopDoes, Need, Owner, Path, Placeholder, Protocol, Query, QueryLanguage, QueryTarget, Report,
         Request, SCHEMA, SeenFlow, SelectionReport, StageOutcome, StageReports, Summary, Suspect, TcpStage, TlsStage,
         Transport, VantageReport, VantageSource, Verdict,
@@ -73,7 +73,7 @@ impl Of {
     }
 
     /// A reachable endpoint.
-    pub(crate) fn at(self, host: &str, port: u16, protocol: Protocol) -> Endpoint {
+    pub(crate) fn at(self, host: &str, port: u16, protocol: Protocol) -> EndpointReport {
         let udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
         let address = IpAddr::from([20, 60, 1, 4]);
         let stages = StageReports {
@@ -116,7 +116,7 @@ impl Of {
                 proof: Some("HTTP 400 behind a verified handshake".into()),
             }),
         };
-        Endpoint {
+        EndpointReport {
             id: format!("{}/{host}:{port}{}", self.id, if udp { "/udp" } else { "" }),
             dependency: self.id.into(),
             title: self.title.into(),
@@ -154,7 +154,7 @@ pub(crate) trait Became: Sized {
     fn must_be_blocked(self) -> Self;
 }
 
-impl Became for Endpoint {
+impl Became for EndpointReport {
     fn became(mut self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self {
         self.verdict = verdict;
         self.cause = cause.into();
@@ -216,7 +216,7 @@ impl Became for Endpoint {
     }
 }
 
-pub(crate) fn report(endpoints: Vec<Endpoint>, findings: Vec<Finding>) -> Report {
+pub(crate) fn report(endpoints: Vec<EndpointReport>, findings: Vec<Finding>) -> Report {
     Report {
         schema: SCHEMA.into(),
         agent: Agent {
@@ -258,7 +258,7 @@ pub(crate) fn finding(
     scope: &str,
     title: &str,
     confidence: Confidence,
-    endpoints: &[&Endpoint],
+    endpoints: &[&EndpointReport],
 ) -> Finding {
     Finding {
         id: format!("{kind}/{scope}"),
@@ -280,7 +280,7 @@ pub(crate) fn finding(
 }
 
 /// What is handed over with a finding about one host.
-fn handed_over(endpoint: &Endpoint, owners: &[Owner], allow: &str) -> Handover {
+fn handed_over(endpoint: &EndpointReport, owners: &[Owner], allow: &str) -> Handover {
     let at: Timestamp = "2026-11-21T20:00:00.25Z".parse().unwrap();
     let query = |target, language, title: &str, text: String| Query {
         target,
@@ -344,7 +344,7 @@ fn handed_over(endpoint: &Endpoint, owners: &[Owner], allow: &str) -> Handover {
 }
 
 /// Everything that the documentation names for a small instance, all of it well.
-pub(crate) fn healthy() -> Vec<Endpoint> {
+pub(crate) fn healthy() -> Vec<EndpointReport> {
     let https = Protocol::Https;
     let mut endpoints = vec![DNS.at("168.63.129.16", 53, Protocol::Dns)];
     for kind in ["blob", "table"] {
@@ -383,7 +383,7 @@ pub(crate) fn healthy() -> Vec<Endpoint> {
     endpoints
 }
 
-fn replace(endpoints: &mut [Endpoint], id_part: &str, with: impl Fn(Endpoint) -> Endpoint) {
+fn replace(endpoints: &mut [EndpointReport], id_part: &str, with: impl Fn(EndpointReport) -> EndpointReport) {
     let mut hits = 0;
     for endpoint in endpoints.iter_mut().filter(|e| e.id.contains(id_part)) {
         *endpoint = with(endpoint.clone());
@@ -392,7 +392,7 @@ fn replace(endpoints: &mut [Endpoint], id_part: &str, with: impl Fn(Endpoint) ->
     assert!(hits > 0, "no endpoint has {id_part} in its id");
 }
 
-fn found<'a>(endpoints: &'a [Endpoint], id_part: &str) -> Vec<&'a Endpoint> {
+fn found<'a>(endpoints: &'a [EndpointReport], id_part: &str) -> Vec<&'a EndpointReport> {
     endpoints
         .iter()
         .filter(|e| e.id.contains(id_part) && e.need != Need::Documented)
@@ -579,7 +579,7 @@ pub(crate) fn all_silent() -> Report {
     for n in 1..=34 {
         endpoints.push(MONITOR.at(&format!("metrichost{n}.prod.microsoftmetrics.com"), 443, Protocol::Tls));
     }
-    let endpoints: Vec<Endpoint> = endpoints
+    let endpoints: Vec<EndpointReport> = endpoints
         .into_iter()
         .map(|e| {
             if e.verdict == Verdict::NotTested || e.dependency == "dns" {
@@ -589,7 +589,7 @@ pub(crate) fn all_silent() -> Report {
             }
         })
         .collect();
-    let counting: Vec<&Endpoint> = endpoints
+    let counting: Vec<&EndpointReport> = endpoints
         .iter()
         .filter(|e| e.verdict == Verdict::Blocked && e.need != Need::Documented)
         .collect();

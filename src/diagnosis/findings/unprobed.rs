@@ -13,7 +13,7 @@ use crate::{
         prediction::{Access, Expected},
     },
     network::{API_MANAGEMENT, INTERNET},
-    plan::{Endpoint, Untested},
+    plan::{PlannedEndpoint, Untested},
     rules::RuleFamily,
 };
 
@@ -57,7 +57,7 @@ fn is_denied(prediction: &Prediction) -> bool {
 }
 
 /// Inbound rows of a feature are mostly closed on purpose; what the instance itself needs is not.
-fn counts(endpoint: &Endpoint) -> bool {
+fn counts(endpoint: &PlannedEndpoint) -> bool {
     let skipped = matches!(
         endpoint.untested,
         Some(Untested {

@@ -14,7 +14,7 @@ use crate::{
         tls::chain::ChainFacts,
         udp::UdpEnd,
     },
-    plan::{DialTarget, Endpoint},
+    plan::{DialTarget, PlannedEndpoint},
     probe::trace::{Attempt, NameTrace, Trace},
 };
 
@@ -24,7 +24,7 @@ pub struct ProbedEndpoint<'a> {
     /// Its place in the plan.
     pub index: usize,
     /// What was planned.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: &'a PlannedEndpoint,
     /// What was seen, as far as its probe came to an end.
     pub trace: Option<&'a Trace>,
     /// Its outcome.

@@ -9,7 +9,7 @@ use crate::{
     },
     model::{Cause, Finding, FindingKind, Need, Transport, Verdict},
     net::tcp::TcpEnd,
-    plan::{Endpoint, Plan},
+    plan::{Plan, PlannedEndpoint},
     probe::{
         Run,
         flows::course::ConnectionStage,
@@ -69,7 +69,7 @@ fn call(
         let index = *indices.get(id.as_str())?;
         Some((index, plan.endpoints.get(index)?, diagnosis.judgements.get(index)?))
     };
-    let rows: Vec<(usize, &Endpoint, &Judgement)> = finding.endpoints.iter().filter_map(row).collect();
+    let rows: Vec<(usize, &PlannedEndpoint, &Judgement)> = finding.endpoints.iter().filter_map(row).collect();
     let attempts = |index: usize| {
         run.traces
             .get(index)
@@ -103,7 +103,7 @@ fn call(
 }
 
 /// Whether what counts was blocked, over TCP, by another device than this machine.
-fn is_blocked_on_the_way(endpoint: &Endpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
+fn is_blocked_on_the_way(endpoint: &PlannedEndpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
     left(attempt)
         && judgement.verdict == Verdict::Blocked
         && judgement.cause != Some(Cause::PathMtu)

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use super::{EarlierResult, Flows, FlowsSoFar, MOST, Showing};
 use crate::{
     model::{Need, Transport},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
     probe::trace::Attempt,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct AddressTally {
 
 impl AddressTally {
     /// Those to an address that are over.
-    pub(super) fn of(flows: &Flows, endpoint: &Endpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
+    pub(super) fn of(flows: &Flows, endpoint: &PlannedEndpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
         let mut tally = Self::default();
         for attempt in attempts.iter().filter(|attempt| attempt.address == address) {
             tally.start(attempt.segment);
@@ -81,7 +81,7 @@ impl AddressTally {
     }
 
     /// Whether another connection is called for, `waited` being the longest that one has waited in its stage.
-    pub(super) fn wants(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> bool {
+    pub(super) fn wants(&self, flows: &Flows, endpoint: &PlannedEndpoint, waited: Duration) -> bool {
         // Over UDP each repetition of a question is a flow of its own.
         let shown = *flows.shown.borrow();
         if endpoint.transport == Transport::Udp || !shown.open || self.not_tried > 0 || self.started == 0 {
@@ -103,7 +103,7 @@ impl AddressTally {
     }
 
     /// What this address adds to what the run has shown.
-    pub(super) fn adds(&self, flows: &Flows, endpoint: &Endpoint, waited: Duration) -> FlowsSoFar {
+    pub(super) fn adds(&self, flows: &Flows, endpoint: &PlannedEndpoint, waited: Duration) -> FlowsSoFar {
         let contradicts = match flows.known.get(&endpoint.id) {
             Some(EarlierResult::Proves) => self.proved == 0 && self.fails(flows, waited),
             Some(EarlierResult::Fails) => self.proved > 0,
@@ -121,7 +121,7 @@ impl AddressTally {
     }
 
     /// Whether connections with small segments are called for, `mute` being how many wait for long after they spoke.
-    pub(super) fn wants_small(&self, flows: &Flows, endpoint: &Endpoint, mute: usize) -> bool {
+    pub(super) fn wants_small(&self, flows: &Flows, endpoint: &PlannedEndpoint, mute: usize) -> bool {
         flows.controls
             && flows.shown.borrow().open
             && endpoint.need != Need::Documented

@@ -7,7 +7,7 @@ use anstyle::Style;
 
 use super::page::{StyledLine, TextPage};
 use crate::{
-    model::{Cause, Endpoint, Need, Report},
+    model::{Cause, EndpointReport, Need, Report},
     report::{
         Detail,
         view::{self, DependencyGroup, GroupStatus},
@@ -106,11 +106,11 @@ impl DependencyTable<'_> {
 
     /// What is not well and not explained by a finding, by what there is to say about it.
     fn details(&self, page: &mut TextPage, group: &DependencyGroup) {
-        let silent = |e: &&Endpoint| {
+        let silent = |e: &&EndpointReport| {
             let explained = self.explained.contains_key(e.id.as_str());
             view::status(e) == GroupStatus::NotTested || (explained && view::status(e) == GroupStatus::Blocked)
         };
-        let told: Vec<&Endpoint> = group.failing().filter(|e| !silent(e)).collect();
+        let told: Vec<&EndpointReport> = group.failing().filter(|e| !silent(e)).collect();
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
             for endpoint in endpoints.iter().take(MOST_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());

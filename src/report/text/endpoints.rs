@@ -5,7 +5,7 @@ use super::{
     page::{StyledLine, TextPage},
 };
 use crate::{
-    model::{Endpoint, Need, Report},
+    model::{EndpointReport, Need, Report},
     report::{
         Detail,
         view::{self, GroupStatus},
@@ -22,7 +22,7 @@ const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];
 
 /// Writes endpoints in report order, under their dependency.
 pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
-    let is_shown = |endpoint: &&Endpoint| {
+    let is_shown = |endpoint: &&EndpointReport| {
         let status = view::status(endpoint);
         detail == Detail::Everything
             || (endpoint.need != Need::Documented && !matches!(status, GroupStatus::Ok | GroupStatus::NotTested))
@@ -56,7 +56,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     }
 }
 
-fn row(page: &mut TextPage, endpoint: &Endpoint, timings: usize) {
+fn row(page: &mut TextPage, endpoint: &EndpointReport, timings: usize) {
     let target = shorten(endpoint.target(), page.width - TARGET, page.ellipsis());
     let verdict = endpoint.verdict.as_str();
     let mut line = StyledLine::at(2)

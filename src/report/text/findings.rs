@@ -7,7 +7,7 @@ use super::{
     page::{StyledLine, TextPage},
 };
 use crate::{
-    model::{Confidence, Endpoint, Finding, Report},
+    model::{Confidence, EndpointReport, Finding, Report},
     report::{path, view},
     text::{columns, shorten, style, words, wrap},
 };
@@ -19,7 +19,7 @@ const LABELLED: usize = INDENT + 12;
 
 /// Writes the findings that count, numbered from 1, with all of their evidence and their commands.
 pub(super) fn write(page: &mut TextPage, report: &Report) {
-    let endpoints: HashMap<&str, &Endpoint> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
+    let endpoints: HashMap<&str, &EndpointReport> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
     let (counting, _) = view::split_findings(report);
     for (finding, number) in counting.iter().zip(1..) {
         page.gap();
@@ -50,7 +50,7 @@ fn title(page: &mut TextPage, finding: &Finding, number: usize) {
     }
 }
 
-fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) {
+fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointReport>) {
     page.paragraph(
         StyledLine::at(INDENT),
         style::NORMAL,
@@ -108,9 +108,9 @@ fn commands(page: &mut TextPage, finding: &Finding) {
 }
 
 /// The endpoints behind a finding: as many as one line holds, or their number by dependency.
-fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpoint>) -> String {
+fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointReport>) -> String {
     let room = page.measure() - INDENT;
-    let known: Vec<&Endpoint> = finding
+    let known: Vec<&EndpointReport> = finding
         .endpoints
         .iter()
         .filter_map(|id| endpoints.get(id.as_str()).copied())

@@ -3,7 +3,7 @@
 use super::page::{StyledLine, TextPage};
 use crate::{
     catalog,
-    model::{Cause, Endpoint, Need, Report, Verdict},
+    model::{Cause, EndpointReport, Need, Report, Verdict},
     report::{Detail, view},
     text::{style, words},
 };
@@ -39,7 +39,7 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
 }
 
 /// Writes in one line how many endpoints no run from here can test, by cause.
-fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&Endpoint>)]) {
+fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointReport>)]) {
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
         return;
@@ -59,7 +59,7 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&Endpoint>)])
 }
 
 /// Why endpoints were not tested and what changes that.
-fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String {
+fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> String {
     match cause {
         Some(Cause::NeedsValue) => missing(endpoints),
         Some(Cause::Wildcard) => "wildcards without a known host: add a host that you use with --probes".into(),
@@ -77,7 +77,7 @@ fn why(cause: Option<Cause>, endpoints: &[&Endpoint], complete: bool) -> String 
 }
 
 /// The names that are missing, and every way to give them.
-fn missing(endpoints: &[&Endpoint]) -> String {
+fn missing(endpoints: &[&EndpointReport]) -> String {
     let names = words::distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let flags = names.iter().map(|name| match *name {
         "region" => "--region=NAME".to_owned(),
@@ -101,7 +101,7 @@ fn missing(endpoints: &[&Endpoint]) -> String {
 }
 
 /// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.
-fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
+fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> String {
     if matches!(cause, Some(Cause::Wildcard | Cause::Retired)) {
         return words::distinct(endpoints.iter().map(|e| e.target())).join(", ");
     }
@@ -120,7 +120,7 @@ fn which(cause: Option<Cause>, endpoints: &[&Endpoint]) -> String {
 /// Writes what the documentation names and what is not reachable, by cause.
 pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) {
     let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
-    let noted: Vec<&Endpoint> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
+    let noted: Vec<&EndpointReport> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();
     if noted.is_empty() {
         return;
     }

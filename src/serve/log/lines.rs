@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Line;
 use crate::{
     azure::Cloud,
-    model::{Endpoint, FindingKind, Need, Report, Vnet},
+    model::{EndpointReport, FindingKind, Need, Report, Vnet},
     serve::{Fault, metrics},
     watch::Change,
 };
@@ -92,7 +92,7 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
 
 /// A change, with the finding that explains what is now.
 pub(crate) fn change(change: &Change, report: &Report) -> Line {
-    let endpoint: Option<&Endpoint> = report.endpoints.iter().find(|endpoint| endpoint.id == change.id);
+    let endpoint: Option<&EndpointReport> = report.endpoints.iter().find(|endpoint| endpoint.id == change.id);
     let finding = report
         .findings
         .iter()

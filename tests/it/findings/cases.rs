@@ -2,7 +2,7 @@
 
 use apim_probe::{
     model::{Confidence, Suspect},
-    plan::Endpoint,
+    plan::PlannedEndpoint,
 };
 
 use super::network::{Fault, Network};
@@ -46,27 +46,27 @@ pub(super) fn case(
     }
 }
 
-pub(super) fn of(dependency: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn of(dependency: &str) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.dependency == dependency
 }
 
-pub(super) fn host(host: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn host(host: &str) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.host == host
 }
 
-pub(super) fn port(port: u16) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn port(port: u16) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.port == port && endpoint.dependency != "dns"
 }
 
-pub(super) fn tag(tag: &str) -> impl Fn(&Endpoint) -> bool {
+pub(super) fn tag(tag: &str) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.service_tag.as_deref() == Some(tag)
 }
 
-pub(super) fn beyond_dns(endpoint: &Endpoint) -> bool {
+pub(super) fn beyond_dns(endpoint: &PlannedEndpoint) -> bool {
     endpoint.dependency != "dns"
 }
 
-pub(super) fn speaks_tls(endpoint: &Endpoint) -> bool {
+pub(super) fn speaks_tls(endpoint: &PlannedEndpoint) -> bool {
     endpoint.protocol.speaks_tls()
 }
 

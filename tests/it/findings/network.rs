@@ -18,7 +18,7 @@ use apim_probe::{
     import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
     model::{Finding, Protocol, Tier, Vnet},
     network::{NetworkRules, Origin, Predictions, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{DialTarget, Endpoint, Plan, PlanScope, Selection, Values},
+    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
     probe::{
         Run,
         clock::Measured,
@@ -175,11 +175,11 @@ impl Network {
     }
 
     /// With a fault wherever `where_` says so.
-    pub(super) fn fault(mut self, where_: impl Fn(&Endpoint) -> bool, fault: &Fault) -> Self {
-        let chosen: Vec<&Endpoint> = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)).collect();
+    pub(super) fn fault(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, fault: &Fault) -> Self {
+        let chosen: Vec<&PlannedEndpoint> = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)).collect();
         // A SYN knows no dependency: what is dropped for one endpoint is dropped for all at the same host and port.
-        let is_there = |endpoint: &&Endpoint| {
-            let same = |other: &&Endpoint| other.host == endpoint.host && other.port == endpoint.port;
+        let is_there = |endpoint: &&PlannedEndpoint| {
+            let same = |other: &&PlannedEndpoint| other.host == endpoint.host && other.port == endpoint.port;
             where_(endpoint) || (matches!(fault, Fault::Silent) && chosen.iter().any(same))
         };
         for endpoint in self.plan.endpoints.iter().filter(is_there) {
@@ -206,7 +206,7 @@ impl Network {
     }
 
     /// With controls that show who cuts these connections.
-    pub(super) fn cut_there_by(mut self, where_: impl Fn(&Endpoint) -> bool, cutter: Cutter) -> Self {
+    pub(super) fn cut_there_by(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, cutter: Cutter) -> Self {
         for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
             self.cutters.insert(endpoint.id.clone(), cutter);
         }
@@ -220,7 +220,7 @@ impl Network {
     }
 
     /// With every name of these endpoints at one address.
-    pub(super) fn leading(mut self, where_: impl Fn(&Endpoint) -> bool, address: &str) -> Self {
+    pub(super) fn leading(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, address: &str) -> Self {
         let hosts = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint));
         let led = hosts.map(|endpoint| (endpoint.host.clone(), address.parse().unwrap()));
         self.led.extend(led);
@@ -278,7 +278,7 @@ impl Network {
         &self.plan
     }
 
-    fn fault_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
+    fn fault_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
         let same_host = self.plan.endpoints.iter().filter(|other| other.host == endpoint.host);
         let of_the_name = same_host
             .filter_map(|other| self.faults.get(&other.id))
@@ -375,7 +375,7 @@ impl Network {
 
     fn late_control(&self) -> Option<LateControl> {
         let passes = self.late?;
-        let is_well = |endpoint: &&Endpoint| {
+        let is_well = |endpoint: &&PlannedEndpoint| {
             endpoint.untested.is_none() && endpoint.protocol == Protocol::Https && self.fault_of(endpoint).is_none()
         };
         let endpoint = self.plan.endpoints.iter().find(is_well)?;
@@ -391,8 +391,8 @@ impl Network {
     }
 
     /// Whether another host works in the same way on the same port.
-    fn proves_something_on(&self, endpoint: &Endpoint) -> bool {
-        let is_akin = |other: &&Endpoint| {
+    fn proves_something_on(&self, endpoint: &PlannedEndpoint) -> bool {
+        let is_akin = |other: &&PlannedEndpoint| {
             other.port == endpoint.port && other.protocol.speaks_tls() == endpoint.protocol.speaks_tls()
         };
         let mut akin = self.plan.endpoints.iter().filter(is_akin);

@@ -8,7 +8,7 @@ use std::{
 
 use apim_probe::{
     model::{Confidence, Finding, FindingKind},
-    plan::{DialTarget, Endpoint},
+    plan::{DialTarget, PlannedEndpoint},
 };
 use apim_probe_lab::Chances;
 use jiff::SignedDuration;
@@ -33,7 +33,7 @@ enum Reach {
 }
 
 impl Reach {
-    fn covers(self, chosen: &Endpoint, other: &Endpoint) -> bool {
+    fn covers(self, chosen: &PlannedEndpoint, other: &PlannedEndpoint) -> bool {
         let same_port = chosen.port == other.port && chosen.transport == other.transport;
         match self {
             Self::Host => chosen.host == other.host && same_port,
@@ -69,10 +69,10 @@ fn imagine(seed: u64) -> Imagined {
     let is_clock_wrong = chances.below(20) == 0;
     let mut faults = BTreeMap::new();
     let mut story = vec![format!("seed {seed}, name server {server:?}")];
-    let tried = |endpoint: &&Endpoint| {
+    let tried = |endpoint: &&PlannedEndpoint| {
         endpoint.untested.is_none() && !matches!(endpoint.destination, DialTarget::NameServer(_))
     };
-    let endpoints: Vec<Endpoint> = network.plan().endpoints.iter().filter(tried).cloned().collect();
+    let endpoints: Vec<PlannedEndpoint> = network.plan().endpoints.iter().filter(tried).cloned().collect();
     for number in 0..=chances.below(3) {
         let fault = fault(&mut chances);
         let reach = *chances.one(&[
@@ -101,7 +101,7 @@ fn imagine(seed: u64) -> Imagined {
         // Several dependencies may share a host and port: what is broken there is broken for all of them.
         let covered = endpoints.iter().filter(|other| reach.covers(&chosen, other));
         let places: BTreeSet<String> = covered.map(|other| other.target().to_owned()).collect();
-        let reached = |other: &Endpoint| places.contains(other.target()) && !taken.contains(&other.id);
+        let reached = |other: &PlannedEndpoint| places.contains(other.target()) && !taken.contains(&other.id);
         story.push(format!("{fault:?} by {cutter:?} for {reach:?} of {}", chosen.id));
         for endpoint in endpoints.iter().filter(|other| reached(other)) {
             faults.insert(endpoint.id.clone(), (fault.clone(), cutter, number));
@@ -112,7 +112,7 @@ fn imagine(seed: u64) -> Imagined {
         }
     }
     let ahead = if is_clock_wrong {
-        let out_of_time = |endpoint: &Endpoint| endpoint.protocol.speaks_tls();
+        let out_of_time = |endpoint: &PlannedEndpoint| endpoint.protocol.speaks_tls();
         for endpoint in endpoints.iter().filter(|endpoint| out_of_time(endpoint)) {
             faults.insert(endpoint.id.clone(), (Fault::Expired, None, 9));
         }
@@ -183,7 +183,7 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let kind = finding.kind.expect("a kind");
     for id in &finding.endpoints {
-        let of_it = |endpoint: &&Endpoint| endpoint.id == *id;
+        let of_it = |endpoint: &&PlannedEndpoint| endpoint.id == *id;
         let endpoint = imagined.network.plan().endpoints.iter().find(of_it).unwrap();
         let is_server = matches!(endpoint.destination, DialTarget::NameServer(_));
         let fault = imagined.faults_of(endpoint);
@@ -259,7 +259,7 @@ fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
 
 impl Imagined {
     /// The fault of an endpoint: that of its name counts for every port.
-    fn faults_of(&self, endpoint: &Endpoint) -> Option<&Fault> {
+    fn faults_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
         let same_host = self
             .network
             .plan()

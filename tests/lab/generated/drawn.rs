@@ -7,7 +7,7 @@ use std::{
 
 use apim_probe::{
     model::{Path, Transport},
-    plan::{DialTarget, Endpoint, Plan},
+    plan::{DialTarget, Plan, PlannedEndpoint},
 };
 use apim_probe_lab::{
     Chances, Network, ROUTER,
@@ -45,7 +45,7 @@ enum Reach {
 }
 
 impl Reach {
-    fn covers(self, chosen: &Endpoint, other: &Endpoint) -> bool {
+    fn covers(self, chosen: &PlannedEndpoint, other: &PlannedEndpoint) -> bool {
         let same_port = chosen.port == other.port && chosen.transport == other.transport;
         match self {
             Self::Host => chosen.host == other.host && same_port,
@@ -59,10 +59,10 @@ impl Reach {
 impl Drawn {
     /// The network of this seed.
     pub(super) fn of(seed: u64, plan: &Plan) -> Self {
-        let dialled = |endpoint: &&Endpoint| {
+        let dialled = |endpoint: &&PlannedEndpoint| {
             endpoint.untested.is_none() && !matches!(endpoint.destination, DialTarget::NameServer(_))
         };
-        let endpoints: Vec<&Endpoint> = plan.endpoints.iter().filter(dialled).collect();
+        let endpoints: Vec<&PlannedEndpoint> = plan.endpoints.iter().filter(dialled).collect();
         let mut drawn = Self {
             network: Network::default(),
             seed,
@@ -158,7 +158,7 @@ impl Drawn {
         format!("network {}: {}", self.seed, faults.join("; "))
     }
 
-    fn note(&mut self, broken: Broken, covered: &[&Endpoint], words: &str) {
+    fn note(&mut self, broken: Broken, covered: &[&PlannedEndpoint], words: &str) {
         let number = self.faults.len();
         let example = covered.first().map_or("", |endpoint| endpoint.id.as_str());
         let words = format!("{broken:?} {words} at {} endpoints such as {example}", covered.len());
@@ -171,7 +171,7 @@ impl Drawn {
         }
     }
 
-    fn add(&mut self, chances: &mut Chances, endpoints: &[&Endpoint]) {
+    fn add(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint]) {
         let chosen = *chances.one(endpoints);
         match chances.below(12) {
             0..=3 => self.on_the_way(chances, endpoints, chosen),
@@ -185,7 +185,7 @@ impl Drawn {
     }
 
     /// Packets are dropped or refused on the path.
-    fn on_the_way(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn on_the_way(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, does) = *chances.one(&[
             (Broken::Dropped, FaultKind::Silence),
             (Broken::Dropped, FaultKind::Silence),
@@ -194,7 +194,8 @@ impl Drawn {
             (Broken::ResetOnTheWay, FaultKind::Reset),
         ]);
         let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port, Reach::TagOnPort]);
-        let is_possible = |endpoint: &&Endpoint| does != FaultKind::Reset || endpoint.transport == Transport::Tcp;
+        let is_possible =
+            |endpoint: &&PlannedEndpoint| does != FaultKind::Reset || endpoint.transport == Transport::Tcp;
         let covered = reached(endpoints, chosen, reach)
             .into_iter()
             .filter(is_possible)
@@ -206,7 +207,7 @@ impl Drawn {
     }
 
     /// This VM itself is in the way.
-    fn in_this_vm(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn in_this_vm(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, does) = *chances.one(&[
             (Broken::DroppedHere, FaultKind::LocalDrop),
             (Broken::DroppedHere, FaultKind::LocalDrop),
@@ -237,16 +238,16 @@ impl Drawn {
         }
     }
 
-    fn at_the_service(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn at_the_service(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         // Services of many owners do not all fail at once.
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
         let covered = reached(endpoints, chosen, reach);
-        let tls: Vec<&Endpoint> = covered
+        let tls: Vec<&PlannedEndpoint> = covered
             .iter()
             .filter(|endpoint| endpoint.protocol.speaks_tls())
             .copied()
             .collect();
-        let tcp: Vec<&Endpoint> = covered
+        let tcp: Vec<&PlannedEndpoint> = covered
             .iter()
             .filter(|endpoint| endpoint.transport == Transport::Tcp)
             .copied()
@@ -299,7 +300,7 @@ impl Drawn {
     }
 
     /// A firewall accepts for any address on a port.
-    fn by_a_firewall(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn by_a_firewall(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let port = chosen.port;
         let taken = self
             .network
@@ -309,9 +310,9 @@ impl Drawn {
         if taken || chosen.transport != Transport::Tcp {
             return self.on_the_way(chances, endpoints, chosen);
         }
-        let on_port: Vec<&Endpoint> = reached(endpoints, chosen, Reach::Port);
+        let on_port: Vec<&PlannedEndpoint> = reached(endpoints, chosen, Reach::Port);
         let reach = *chances.one(&[Reach::Host, Reach::TagOnPort]);
-        let some: Vec<&Endpoint> = reached(&on_port, chosen, reach);
+        let some: Vec<&PlannedEndpoint> = reached(&on_port, chosen, reach);
         let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
         let reads_names = matches!(port, 80 | 443);
@@ -346,7 +347,7 @@ impl Drawn {
         self.at_the_service(chances, endpoints, chosen);
     }
 
-    fn with_names(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn with_names(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         if chosen.destination != DialTarget::Name {
             return self.on_the_way(chances, endpoints, chosen);
         }
@@ -390,7 +391,7 @@ impl Drawn {
                 (Broken::NamePrivate, at(PRIVATE)),
             ])
             .clone();
-        let covered: Vec<&Endpoint> = endpoints
+        let covered: Vec<&PlannedEndpoint> = endpoints
             .iter()
             .filter(|endpoint| named.contains(&endpoint.host.to_ascii_lowercase()))
             .copied()
@@ -409,7 +410,12 @@ impl Drawn {
     }
 
     /// A name has two addresses, and there is no host at the second one.
-    fn with_one_dead_address(&mut self, chances: &mut Chances, endpoints: &[&Endpoint], chosen: &Endpoint) {
+    fn with_one_dead_address(
+        &mut self,
+        chances: &mut Chances,
+        endpoints: &[&PlannedEndpoint],
+        chosen: &PlannedEndpoint,
+    ) {
         let number = chances.below(250) + 1;
         let [alive, dead] = [0, 1].map(|third| format!("20.100.{third}.{number}"));
         let addresses = [&alive, &dead]
@@ -533,7 +539,7 @@ impl Drawn {
     }
 
     /// Puts a fault on these endpoints, once on each place.
-    fn fault(&mut self, covered: &[&Endpoint], does: FaultKind) {
+    fn fault(&mut self, covered: &[&PlannedEndpoint], does: FaultKind) {
         for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
             if !self.has_fault(&at) {
                 self.network.faults.push(Fault::always(at, does));
@@ -546,13 +552,13 @@ impl Drawn {
     }
 
     /// Those of these endpoints that no fault is about yet.
-    fn free<'a>(&self, covered: Vec<&'a Endpoint>) -> Vec<&'a Endpoint> {
-        let is_free = |endpoint: &&Endpoint| !ats(endpoint).iter().any(|at| self.has_fault(at));
+    fn free<'a>(&self, covered: Vec<&'a PlannedEndpoint>) -> Vec<&'a PlannedEndpoint> {
+        let is_free = |endpoint: &&PlannedEndpoint| !ats(endpoint).iter().any(|at| self.has_fault(at));
         covered.into_iter().filter(is_free).collect()
     }
 }
 
-fn reached<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint, reach: Reach) -> Vec<&'a Endpoint> {
+fn reached<'a>(endpoints: &[&'a PlannedEndpoint], chosen: &PlannedEndpoint, reach: Reach) -> Vec<&'a PlannedEndpoint> {
     endpoints
         .iter()
         .filter(|other| reach.covers(chosen, other))
@@ -560,7 +566,7 @@ fn reached<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint, reach: Reach) -> V
         .collect()
 }
 
-fn of_host<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint) -> Vec<&'a Endpoint> {
+fn of_host<'a>(endpoints: &[&'a PlannedEndpoint], chosen: &PlannedEndpoint) -> Vec<&'a PlannedEndpoint> {
     endpoints
         .iter()
         .filter(|other| other.host == chosen.host)
@@ -569,14 +575,14 @@ fn of_host<'a>(endpoints: &[&'a Endpoint], chosen: &Endpoint) -> Vec<&'a Endpoin
 }
 
 /// Where an endpoint is: its name, or each of its addresses.
-fn hosts(endpoint: &Endpoint) -> Vec<String> {
+fn hosts(endpoint: &PlannedEndpoint) -> Vec<String> {
     match &endpoint.destination {
         DialTarget::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
         _ => vec![endpoint.host.to_ascii_lowercase()],
     }
 }
 
-fn ats(endpoint: &Endpoint) -> Vec<At> {
+fn ats(endpoint: &PlannedEndpoint) -> Vec<At> {
     let at = |host| match endpoint.transport {
         Transport::Tcp => At::tcp(host, endpoint.port),
         Transport::Udp => At::udp(host, endpoint.port),

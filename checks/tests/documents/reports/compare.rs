@@ -3,7 +3,7 @@
 use apim_probe::{
     azure::Cloud,
     compare::{Comparison, Conclusion, DifferenceKind, Incomparable, NamedReport, html, markdown, text},
-    model::{Cause, Endpoint, ExitStatus, Need, Protocol, Report, Standing, Suspect},
+    model::{Cause, EndpointReport, ExitStatus, Need, Protocol, Report, Standing, Suspect},
     report::{Detail, Options},
     schema::Document,
 };
@@ -16,7 +16,7 @@ use super::{
 
 /// A report of one place: its name, its subnet, and what became of SQL, Key Vault and Event Hubs.
 fn place(name: &str, subnet: u8, seen: [&str; 3]) -> NamedReport {
-    let of = |endpoint: Endpoint, seen: &str| match seen {
+    let of = |endpoint: EndpointReport, seen: &str| match seen {
         "ok" => endpoint,
         "-" => endpoint.untested(Cause::NeedsValue, "A value is missing."),
         "?" => endpoint.became(apim_probe::model::Verdict::Unproven, None, "Something answers."),
@@ -188,7 +188,7 @@ fn a_service_that_answers_at_another_address_is_said_to() {
 }
 
 /// Lets an endpoint's name lead to another address.
-fn move_to(endpoint: &mut Endpoint, last: u8) {
+fn move_to(endpoint: &mut EndpointReport, last: u8) {
     let address = [10, 9, 0, last].into();
     endpoint.stages.dns.as_mut().unwrap().addresses = vec![address];
     endpoint.stages.tcp.iter_mut().for_each(|tcp| tcp.address = address);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use apim_probe::{
     azure::Cloud,
     diff::{self, Change, ChangeKind, ChangeWeight, Diff},
-    model::{Cause, Endpoint, Need, Protocol, Report, Verdict},
+    model::{Cause, EndpointReport, Need, Protocol, Report, Verdict},
     report::{Detail, Format, Options},
 };
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ fn text(diff: &Diff, width: usize) -> String {
 }
 
 /// What changes of one endpoint come to.
-fn kinds(before: Endpoint, after: Endpoint) -> (Vec<ChangeKind>, usize, usize) {
+fn kinds(before: EndpointReport, after: EndpointReport) -> (Vec<ChangeKind>, usize, usize) {
     let (before, after) = (
         samples::report(vec![before], vec![]),
         samples::report(vec![after], vec![]),
@@ -50,27 +50,27 @@ fn kinds(before: Endpoint, after: Endpoint) -> (Vec<ChangeKind>, usize, usize) {
     )
 }
 
-fn sql() -> Endpoint {
+fn sql() -> EndpointReport {
     samples::SQL.at("sql.example", 1433, Protocol::Tds)
 }
 
-fn blocked(endpoint: Endpoint) -> Endpoint {
+fn blocked(endpoint: EndpointReport) -> EndpointReport {
     endpoint.became(Verdict::Blocked, Cause::TcpTimeout, "No answer.")
 }
 
-fn untested(endpoint: Endpoint) -> Endpoint {
+fn untested(endpoint: EndpointReport) -> EndpointReport {
     endpoint.became(Verdict::NotTested, Cause::Deadline, "Too late.")
 }
 
-fn optional() -> Endpoint {
-    Endpoint {
+fn optional() -> EndpointReport {
+    EndpointReport {
         need: Need::Feature,
         ..sql()
     }
 }
 
-fn documented() -> Endpoint {
-    Endpoint {
+fn documented() -> EndpointReport {
+    EndpointReport {
         need: Need::Documented,
         ..sql()
     }
@@ -78,7 +78,7 @@ fn documented() -> Endpoint {
 
 #[test]
 fn each_change_has_its_kind_and_counts_as_documented() {
-    let degraded = |e: Endpoint| e.became(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
+    let degraded = |e: EndpointReport| e.became(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
     let reset = sql().became(Verdict::Blocked, Cause::TlsReset, "Reset.");
     let forbidden = || sql().must_be_blocked();
     for (before, after, expected) in vec![
@@ -159,7 +159,7 @@ fn no_change_is_told_of_what_may_be_a_stand_in() {
         tls.issuer = Some(issuer.into());
         endpoint
     };
-    let changes = |before: Endpoint, after: Endpoint, is_redacted: bool| {
+    let changes = |before: EndpointReport, after: EndpointReport, is_redacted: bool| {
         let mut before = samples::report(vec![before], vec![]);
         let mut after = samples::report(vec![after], vec![]);
         (before.redacted, after.redacted) = (is_redacted, is_redacted);
@@ -360,7 +360,7 @@ prop_compose! {
         negative in any::<bool>(),
         addresses in prop::collection::vec(0..4u8, 0..3),
         issuer in prop::option::of("CN=[AB]"),
-    ) -> Endpoint {
+    ) -> EndpointReport {
         let of: Of = samples::SQL;
         let mut endpoint = of.at(&format!("host{n}.example"), 1433, Protocol::Tds).became(verdict, cause, "");
         endpoint.need = need;

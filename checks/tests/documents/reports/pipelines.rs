@@ -48,7 +48,7 @@ fn junit_fails_what_the_exit_status_fails() {
         }
     }
     let blocked = |report: &Report, need| {
-        let is_so = |e: &&apim_probe::model::Endpoint| e.verdict == Verdict::Blocked && e.need == need;
+        let is_so = |e: &&apim_probe::model::EndpointReport| e.verdict == Verdict::Blocked && e.need == need;
         report.endpoints.iter().filter(is_so).count()
     };
     let optional = blocked(&report, Need::Feature);

@@ -24,7 +24,7 @@ use apim_probe::{
         },
         udp::{UdpEnd, UdpTrace},
     },
-    plan::{DialTarget, Endpoint},
+    plan::{DialTarget, PlannedEndpoint},
     probe::flows::SMALL_SEGMENT,
     probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
 };
@@ -313,7 +313,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
 
 /// What was seen at every address of an endpoint.
 pub(super) fn attempts(
-    endpoint: &Endpoint,
+    endpoint: &PlannedEndpoint,
     name: Option<&NameTrace>,
     servers: &[(SocketAddr, Server)],
     fault: Option<&Fault>,
@@ -373,7 +373,7 @@ fn from(port: u16, mut attempt: Attempt) -> Attempt {
     attempt
 }
 
-fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, Server)]) -> Attempt {
+fn name_server(endpoint: &PlannedEndpoint, server: SocketAddr, servers: &[(SocketAddr, Server)]) -> Attempt {
     let does = servers
         .iter()
         .find(|(address, _)| *address == server)
@@ -386,7 +386,7 @@ fn name_server(endpoint: &Endpoint, server: SocketAddr, servers: &[(SocketAddr, 
     attempt
 }
 
-fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
+fn attempt(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     let mut attempt = Attempt::new(address);
     if let Some(Fault::Leads(to)) = fault
         && apim_probe::address::is_sinkhole(to.parse().unwrap())
@@ -421,7 +421,7 @@ fn attempt(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> A
 }
 
 /// What was seen at one address.
-pub(super) fn tried(endpoint: &Endpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
+pub(super) fn tried(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     attempt(endpoint, address, fault)
 }
 
@@ -474,7 +474,7 @@ fn icmp(sender: IpAddr, kind: u8, code: u8, own: bool) -> IcmpError {
     }
 }
 
-fn converse(attempt: &mut Attempt, endpoint: &Endpoint, fault: Option<&Fault>) {
+fn converse(attempt: &mut Attempt, endpoint: &PlannedEndpoint, fault: Option<&Fault>) {
     let cut = match fault {
         Some(Fault::CutReset) => Some(ExchangeEnd::Reset),
         Some(Fault::CutClosed) => Some(ExchangeEnd::Closed),
@@ -525,7 +525,7 @@ fn trusted(handshake: &TlsTrace) -> bool {
     handshake.chain.as_deref().is_some_and(ChainFacts::is_the_service)
 }
 
-fn greeted(endpoint: &Endpoint) -> ExchangeEnd {
+fn greeted(endpoint: &PlannedEndpoint) -> ExchangeEnd {
     let body: &[u8] = match endpoint.path.as_deref().and_then(object_kind) {
         Some(ObjectKind::Crl | ObjectKind::Certificate) => &[0x30, 0x82, 1, 2],
         Some(ObjectKind::Cabinet) => b"MSCF",
