@@ -37,7 +37,7 @@ pub(crate) struct Check {
 }
 
 /// The outcome of a check.
-pub(crate) type Answered = Result<FromInstance, String>;
+pub(crate) type CheckResult = Result<FromInstance, String>;
 
 /// Everything that is blocked or unproven here and that `connectivityCheck` can try, in the order in which it is asked: one
 /// endpoint of each finding first, then what is required, then what features need.
@@ -109,7 +109,7 @@ fn address(endpoint: &EndpointReport) -> String {
 pub(crate) fn added(
     mut report: Report,
     checks: &[Check],
-    answers: Vec<Answered>,
+    answers: Vec<CheckResult>,
     why: &str,
     line: impl Fn(&Value) -> String,
 ) -> Report {

@@ -37,7 +37,7 @@ pub struct Diff {
     /// How many endpoints got better in a way that counts: the regressions of the way back.
     pub fixes: usize,
     /// Every change, in the order of the later report; then what was removed, in the order of the earlier one.
-    pub changes: Vec<Change>,
+    pub changes: Vec<EndpointDifference>,
 }
 
 /// One of the two reports.
@@ -52,7 +52,8 @@ pub struct DiffSide {
 
 /// One change of one endpoint. An endpoint may have several: its verdict and the issuer of its certificate, say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
+#[schemars(rename = "Change")]
+pub struct EndpointDifference {
     /// The endpoint's id.
     pub id: String,
     /// What kind of change it is.
@@ -142,12 +143,12 @@ impl Diff {
         for endpoint in after.endpoints.iter().filter(is_matched) {
             match old.get(endpoint.id.as_str()) {
                 Some(earlier) => changes.extend(changes_of(earlier, endpoint, has_stand_ins)),
-                None => changes.push(Change::new(ChangeKind::Added, None, Some(endpoint))),
+                None => changes.push(EndpointDifference::new(ChangeKind::Added, None, Some(endpoint))),
             }
         }
         let earlier = before.endpoints.iter().filter(is_matched);
         let removed = earlier.filter(|e| !kept.contains(e.id.as_str()));
-        changes.extend(removed.map(|e| Change::new(ChangeKind::Removed, Some(e), None)));
+        changes.extend(removed.map(|e| EndpointDifference::new(ChangeKind::Removed, Some(e), None)));
         let weighing = |weight| changes.iter().filter(|change| change.weight == weight).count();
         Ok(Self {
             schema: SCHEMA.to_owned(),
@@ -177,7 +178,7 @@ impl Diff {
     }
 }
 
-impl Change {
+impl EndpointDifference {
     fn new(kind: ChangeKind, before: Option<&EndpointReport>, after: Option<&EndpointReport>) -> Self {
         let id = after.or(before).map_or_else(String::new, |e| e.id.clone());
         let (before, after) = (before.map(EndpointState::of), after.map(EndpointState::of));
@@ -225,7 +226,7 @@ pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'
 }
 
 /// What changed of an endpoint; nothing of addresses and issuers that may be stand-ins.
-fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bool) -> Vec<Change> {
+fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bool) -> Vec<EndpointDifference> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
         (old, new) if old == new => (before.cause != after.cause).then_some(ChangeKind::CauseChanged),
@@ -234,16 +235,16 @@ fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bo
         _ => Some(ChangeKind::VerdictChanged),
     };
     if let Some(kind) = kind {
-        changes.push(Change {
+        changes.push(EndpointDifference {
             weight: weight(before, after),
-            ..Change::new(kind, Some(before), Some(after))
+            ..EndpointDifference::new(kind, Some(before), Some(after))
         });
     }
     let mut differs = |kind, detail: Option<String>| {
         if detail.is_some() {
-            changes.push(Change {
+            changes.push(EndpointDifference {
                 detail,
-                ..Change::new(kind, Some(before), Some(after))
+                ..EndpointDifference::new(kind, Some(before), Some(after))
             });
         }
     };

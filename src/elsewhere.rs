@@ -20,7 +20,7 @@ pub(crate) const APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// A report from another place.
 #[derive(Debug, Clone)]
-pub(crate) struct Elsewhere {
+pub(crate) struct ReportElsewhere {
     name: String,
     /// The report, without endpoints under stand-ins.
     report: Report,
@@ -36,7 +36,7 @@ enum There {
     Unknown,
 }
 
-impl Elsewhere {
+impl ReportElsewhere {
     /// A report by the name of its file, beside a run in `cloud`.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub struct ImportedDocument {
     /// Where it came from, what it is, and how old.
     pub imported: Imported,
     /// What the instance talks to.
-    pub targets: Vec<Target>,
+    pub targets: Vec<InstanceTarget>,
     /// What the instance says of it; only a network status says anything.
     pub view: InstanceView,
     /// Where the next page of the document is, if this is not all of it.
@@ -60,7 +60,7 @@ pub struct ImportedDocument {
 
 /// Something that the instance talks to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct InstanceTarget {
     /// Where it is.
     pub place: HostOrAddresses,
     /// The port, where the document or the kind of resource tells.
@@ -88,7 +88,7 @@ pub struct Imports {
     /// Where it comes from, document by document.
     pub documents: Vec<Imported>,
     /// What the instance talks to, each target once.
-    pub targets: Vec<Target>,
+    pub targets: Vec<InstanceTarget>,
     /// What the instance says of its own network.
     pub view: InstanceView,
     /// What is remarkable about the documents.
@@ -271,8 +271,8 @@ impl Imports {
 }
 
 /// Adds a target, unless the same place and port is there.
-fn add(targets: &mut Vec<Target>, target: Target) {
-    let same = |known: &&mut Target| known.place == target.place && known.port == target.port;
+fn add(targets: &mut Vec<InstanceTarget>, target: InstanceTarget) {
+    let same = |known: &&mut InstanceTarget| known.place == target.place && known.port == target.port;
     match targets.iter_mut().find(same) {
         Some(known) => {
             known.need = known.need.into_iter().chain(target.need).min();

@@ -66,7 +66,7 @@ pub enum Syntax {
 
 /// What rules are made from, whatever they are for.
 #[derive(Debug, Clone, Copy)]
-pub struct Basis<'a> {
+pub struct RuleBasis<'a> {
     /// Every dependency, for names and priorities.
     pub catalog: &'a Catalog,
     /// The cloud, for literal addresses.
@@ -92,7 +92,7 @@ pub const ANYWHERE: &str = "*";
 /// Every rule that a catalog and a plan or report call for, each in its slot.
 #[derive(Debug, Clone)]
 pub struct RuleSet<'a> {
-    basis: Basis<'a>,
+    basis: RuleBasis<'a>,
     requirements: Vec<Requirement>,
     slots: Vec<RuleSlot>,
 }
@@ -119,7 +119,7 @@ pub enum RenderedRules {
 
 impl<'a> RuleSet<'a> {
     /// Puts requirements into the slots of a catalog.
-    pub fn new(basis: Basis<'a>, requirements: Vec<Requirement>) -> Self {
+    pub fn new(basis: RuleBasis<'a>, requirements: Vec<Requirement>) -> Self {
         let slots = slots::slots(basis.catalog, &requirements);
         Self {
             basis,
@@ -179,7 +179,7 @@ impl<'a> RuleSet<'a> {
     }
 }
 
-impl Basis<'_> {
+impl RuleBasis<'_> {
     /// A tag as it stands in a rule: the region's part where the documentation allows it.
     pub fn tag(&self, tag: &str) -> String {
         let region = self.from.region;

@@ -205,7 +205,7 @@ pub struct Validation {
     /// The names that it may have, with their issuers; where there are some, nothing else counts either.
     pub issued: Vec<Issued>,
     /// The CA certificates that were uploaded to the instance.
-    pub authorities: Arc<[Authority]>,
+    pub authorities: Arc<[TrustedAuthority]>,
 }
 
 impl Default for Validation {
@@ -231,7 +231,7 @@ pub struct Issued {
 
 /// A CA certificate that an instance trusts because it was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
+pub struct TrustedAuthority {
     /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
     pub subject: String,
     /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty where it is not told.

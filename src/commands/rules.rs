@@ -11,7 +11,8 @@ use crate::{
     network::NetworkRules,
     plan::Selection,
     rules::{
-        ANYWHERE, Basis, RenderedRules, Requirement, RuleFamily, RuleFilter, RuleSet, Style, Syntax, is_forced, missing,
+        ANYWHERE, RenderedRules, Requirement, RuleBasis, RuleFamily, RuleFilter, RuleSet, Style, Syntax, is_forced,
+        missing,
     },
     vantage::until::Cutoff,
 };
@@ -47,7 +48,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
         .map(|subnet| subnet.trunc().to_string())
         .or(seen)
         .or_else(|| planned.vantage.subnet.clone());
-    let basis = Basis {
+    let basis = RuleBasis {
         catalog: &planned.catalog,
         cloud: planned.vantage.cloud,
         from: planning::origin(&planned.vantage),

@@ -31,7 +31,7 @@ use crate::{
     cli::{PlanArgs, ProbeArgs},
     diagnosis::{self, Diagnosis, view::Surroundings, way},
     diff::read,
-    elsewhere::Elsewhere,
+    elsewhere::ReportElsewhere,
     file,
     model::{Report, SelectionReport, Tier},
     net::{
@@ -50,7 +50,7 @@ use crate::{
     },
     redact::{Own, Redactor},
     rules::{self, Requirement, RuleSet},
-    serve::log::Place,
+    serve::log::LoggedPlace,
     text::words,
     vantage::{Vantage, descriptors, until::Cutoff},
 };
@@ -74,7 +74,7 @@ pub(super) struct Session<'a> {
     limits: Limits,
     controls: bool,
     confirmation: Option<Confirmation>,
-    elsewhere: Option<Elsewhere>,
+    elsewhere: Option<ReportElsewhere>,
     tls: TlsClient,
     threads: Threads,
     redactor: Option<Arc<Redactor>>,
@@ -98,7 +98,7 @@ impl From<CommandFailure> for Unopened {
 pub(super) struct Prepared {
     planned: Planned,
     roots: Arc<Roots>,
-    elsewhere: Option<Elsewhere>,
+    elsewhere: Option<ReportElsewhere>,
 }
 
 impl<'a> Session<'a> {
@@ -275,9 +275,9 @@ impl<'a> Session<'a> {
     }
 
     /// Where the agent stands, as it may be shown.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> LoggedPlace {
         let vantage = &self.vantage;
-        Place {
+        LoggedPlace {
             cloud: vantage.cloud,
             region: vantage.region.clone(),
             vnet: vantage.vnet,
@@ -442,7 +442,7 @@ impl<'a> Session<'a> {
         let from = planning::origin(vantage);
         let network = self.network.as_ref();
         let predictions = network.map(|rules| rules.predictions(&self.plan, &run.traces, &from));
-        let basis = rules::Basis {
+        let basis = rules::RuleBasis {
             catalog: &self.catalog,
             cloud: self.plan.cloud,
             from,
@@ -567,7 +567,7 @@ pub(super) fn prepare(
     let (roots, added) = roots(probe.dial.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
     let other = probe.elsewhere.as_deref().map(other_place).transpose()?;
     let planned = planning::plan(plan, added, colour, until)?;
-    let beside = |(name, report)| Elsewhere::of(name, report, planned.plan.cloud);
+    let beside = |(name, report)| ReportElsewhere::of(name, report, planned.plan.cloud);
     let elsewhere = other.map(beside).transpose();
     let elsewhere = elsewhere.map_err(|error| CommandFailure::usage(format!("--elsewhere: {error}")))?;
     Ok(Prepared {

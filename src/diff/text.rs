@@ -1,6 +1,6 @@
 //! A diff for people at a terminal: what got worse first.
 
-use super::{Change, ChangeKind, ChangeWeight, Diff, EndpointState};
+use super::{ChangeKind, ChangeWeight, Diff, EndpointDifference, EndpointState};
 use crate::{
     report::{
         Options,
@@ -19,7 +19,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
     page.gap();
     headline(&mut page, diff);
     for (heading, belongs) in SECTIONS {
-        let changes: Vec<&Change> = diff.changes.iter().filter(|change| belongs(change)).collect();
+        let changes: Vec<&EndpointDifference> = diff.changes.iter().filter(|change| belongs(change)).collect();
         if !changes.is_empty() {
             page.gap();
             page.line(StyledLine::default().styled(style::HEADING, heading));
@@ -31,7 +31,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
     page.finish()
 }
 
-type Belongs = fn(&Change) -> bool;
+type Belongs = fn(&EndpointDifference) -> bool;
 
 /// What stands where; every change belongs to exactly one section.
 const SECTIONS: [(&str, Belongs); 6] = [
@@ -85,7 +85,7 @@ fn headline(page: &mut TextPage, diff: &Diff) {
 }
 
 /// Writes endpoints and what became of them: side by side where all of them fit, else one below the other.
-fn rows(page: &mut TextPage, changes: &[&Change]) {
+fn rows(page: &mut TextPage, changes: &[&EndpointDifference]) {
     let told: Vec<(&str, String)> = changes
         .iter()
         .map(|change| (change.id.as_str(), what(change)))
@@ -105,7 +105,7 @@ fn rows(page: &mut TextPage, changes: &[&Change]) {
     }
 }
 
-fn what(change: &Change) -> String {
+fn what(change: &EndpointDifference) -> String {
     let said = |state: &EndpointState| match state.cause {
         Some(cause) => format!("{} ({cause})", state.verdict),
         None => state.verdict.to_string(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, MOST_ENTRIES, TOO_MANY, Target, name, service, some_of,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, name, service, some_of,
     view::InstanceView,
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<Imp
 /// Collects targets, and what is odd about the entries.
 #[derive(Debug, Default)]
 struct DependenciesReader {
-    targets: Vec<Target>,
+    targets: Vec<InstanceTarget>,
     unknown_categories: Vec<String>,
     no_hosts: Vec<String>,
 }
@@ -88,7 +88,7 @@ impl DependenciesReader {
                 self.unknown_categories.push(kind.into());
             }
             let need = (dependency == Some("smtp")).then_some(Need::Documented);
-            let target = Target {
+            let target = InstanceTarget {
                 place,
                 port,
                 dependency,

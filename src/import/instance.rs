@@ -34,7 +34,7 @@ use crate::{
 use self::part::{Sort, instance_of};
 pub(super) use self::{
     link::Link,
-    policy::{Mention, Policy, PolicyScope},
+    policy::{ApimPolicy, Mention, PolicyScope},
     records::{Api, Backend, NamedValue, Records, Vault},
 };
 pub use self::{

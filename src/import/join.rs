@@ -8,7 +8,7 @@ mod matching;
 
 use std::collections::BTreeMap;
 
-use super::{HostOrAddresses, Joined, Target};
+use super::{HostOrAddresses, InstanceTarget, Joined};
 use crate::{
     azure::Cloud,
     catalog::{Catalog, Dependency, EndpointSpec, SETTINGS, model::Target as To, placeholders},
@@ -26,8 +26,8 @@ pub(super) const OTHER: &str = "imported";
 type Suffixes = BTreeMap<String, String>;
 
 /// A cloud other than `cloud` in which the instance lives, by the suffixes of its own hosts, and one of them.
-pub(super) fn other_cloud(catalog: &Catalog, targets: &[Target], cloud: Cloud) -> Option<(Cloud, String)> {
-    let hosts: Vec<&str> = targets.iter().filter_map(Target::host).collect();
+pub(super) fn other_cloud(catalog: &Catalog, targets: &[InstanceTarget], cloud: Cloud) -> Option<(Cloud, String)> {
+    let hosts: Vec<&str> = targets.iter().filter_map(InstanceTarget::host).collect();
     let own_host = |cloud: Cloud| {
         let suffixes = catalog.clouds.get(&cloud)?;
         let specs = || catalog.dependencies.iter().flat_map(|dependency| &dependency.endpoints);
@@ -47,7 +47,7 @@ pub(super) fn other_cloud(catalog: &Catalog, targets: &[Target], cloud: Cloud) -
 pub(super) fn join(
     catalog: &Catalog,
     values: &Values,
-    targets: &[Target],
+    targets: &[InstanceTarget],
     cloud: Cloud,
     region: Option<&str>,
 ) -> Joined {
@@ -132,7 +132,7 @@ pub(super) fn append(catalog: &mut Catalog, own: Vec<Dependency>) {
 
 /// The dependencies, with the need that the instance's own status gives those about which the page contradicts itself;
 /// and a sentence for each that it calls optional throughout.
-fn settled(catalog: &Catalog, targets: &[Target]) -> (Vec<Dependency>, Vec<String>) {
+fn settled(catalog: &Catalog, targets: &[InstanceTarget]) -> (Vec<Dependency>, Vec<String>) {
     let mut notices = Vec::new();
     let mut dependencies = catalog.dependencies.clone();
     for dependency in dependencies
@@ -155,7 +155,7 @@ fn settled(catalog: &Catalog, targets: &[Target]) -> (Vec<Dependency>, Vec<Strin
     (dependencies, notices)
 }
 
-impl Target {
+impl InstanceTarget {
     fn host(&self) -> Option<&str> {
         match &self.place {
             HostOrAddresses::Host(host) => Some(host),
@@ -198,7 +198,7 @@ impl MatchScope<'_> {
             .filter(move |(_, spec)| applies(spec))
     }
 
-    fn fits(&self, dependencies: &[Dependency], target: &Target) -> Vec<Match> {
+    fn fits(&self, dependencies: &[Dependency], target: &InstanceTarget) -> Vec<Match> {
         let Some(host) = target.host() else { return Vec::new() };
         let mut matches = Vec::new();
         for (dependency, of) in dependencies.iter().enumerate() {
@@ -225,7 +225,7 @@ impl MatchScope<'_> {
     }
 
     /// The dependency whose need the document may change: the one that it names, else the first that the host fits.
-    fn owner(&self, dependencies: &[Dependency], target: &Target, fits: &[Match]) -> Option<usize> {
+    fn owner(&self, dependencies: &[Dependency], target: &InstanceTarget, fits: &[Match]) -> Option<usize> {
         let named = dependencies.iter().position(|dependency| {
             Some(dependency.id.as_str()) == target.dependency && self.is_here(&dependency.clouds)
         });
@@ -234,7 +234,7 @@ impl MatchScope<'_> {
     }
 
     /// An entry for a target that fits none: in a dependency it is spoken to like its neighbours on the same port.
-    fn own(&self, dependency: Option<&Dependency>, target: &Target) -> EndpointSpec {
+    fn own(&self, dependency: Option<&Dependency>, target: &InstanceTarget) -> EndpointSpec {
         let port = target.port.unwrap_or(443);
         let neighbours: Vec<&EndpointSpec> = dependency
             .into_iter()

@@ -14,12 +14,12 @@ mod uses;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{HostOrAddresses, Target, instance::Instance, view::Remark};
+use super::{HostOrAddresses, InstanceTarget, instance::Instance, view::Remark};
 use crate::{
     azure::Cloud,
     catalog::{
         self, Dependency, EndpointSpec,
-        model::{Authority, OfInstance},
+        model::{OfInstance, TrustedAuthority},
     },
     model::{Direction, Expect, Need, Protocol, Transport},
 };
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// Hosts that fit entries of the catalog.
-    pub targets: Vec<Target>,
+    pub targets: Vec<InstanceTarget>,
     /// Names for the braces of the catalog.
     pub values: Vec<SettingValue>,
     /// What is the instance's own: backends, identity providers, policies' targets, its host names.
@@ -47,7 +47,7 @@ pub(super) struct SettingValue {
     /// Its value.
     pub value: String,
     /// What it comes to in a catalog that has no such braces.
-    pub hosts: Vec<Target>,
+    pub hosts: Vec<InstanceTarget>,
 }
 
 /// So many endpoints of its own that the deadline may come first.
@@ -84,7 +84,7 @@ pub(super) fn of(instance: &Instance, cloud: Cloud, region: Option<&str>) -> Nee
 }
 
 /// The CA certificates that were uploaded to the instance.
-fn authorities(instance: &Instance) -> Vec<Authority> {
+fn authorities(instance: &Instance) -> Vec<TrustedAuthority> {
     let service = instance.service.as_ref();
     service.map_or_else(Vec::new, |service| service.authorities.clone())
 }

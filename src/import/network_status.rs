@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, MOST_ENTRIES, TOO_MANY, Target, name,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, name,
     service::{self, Meaning},
     some_of,
     view::{InstanceView, Location, ReportedStatus, StatusState, StatusSubject},
@@ -89,7 +89,7 @@ struct NetworkStatusReader {
     /// Whether there are entries without their region and its name servers.
     is_bare: bool,
     entries: usize,
-    targets: Vec<Target>,
+    targets: Vec<InstanceTarget>,
     unknown_types: Vec<String>,
     unknown_states: Vec<String>,
     no_hosts: Vec<String>,
@@ -224,7 +224,7 @@ impl NetworkStatusReader {
             HostOrAddresses::Host(host) => host.clone(),
             HostOrAddresses::Addresses(addresses) => addresses.first().map(ToString::to_string).unwrap_or_default(),
         };
-        let target = Target {
+        let target = InstanceTarget {
             place,
             port,
             dependency,

@@ -106,19 +106,19 @@ pub struct DnsAnswer {
     /// How many addresses the reply held beyond those.
     pub further: usize,
     /// The SOA record in the authority section: who says that the name does not exist.
-    pub authority: Option<Authority>,
+    pub authority: Option<ZoneAuthority>,
 }
 
 /// Who speaks for a zone (RFC 1035 §3.3.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
+pub struct ZoneAuthority {
     /// The zone.
     pub zone: String,
     /// The zone's primary server.
     pub primary: String,
 }
 
-impl Authority {
+impl ZoneAuthority {
     /// Whether a private DNS zone answered. The primary server of all of Azure's is `azureprivatedns.net`; a zone of the
     /// `privatelink` kind that denies a name is private wherever it is served.
     pub fn is_private(&self) -> bool {
@@ -289,7 +289,7 @@ impl DnsQuestion {
             }
         }
         let authority = reply.authorities.iter().find_map(|record| match &record.data {
-            RData::SOA(soa) => Some(Authority {
+            RData::SOA(soa) => Some(ZoneAuthority {
                 zone: text(&record.name),
                 primary: text(&soa.mname),
             }),

@@ -157,13 +157,13 @@ enum Finished {
 
 /// Who answered a connection.
 #[derive(Debug, Clone, Copy)]
-struct Answered {
+struct AnsweredConnection {
     index: usize,
     address: SocketAddr,
     accepted: bool,
 }
 
-impl Answered {
+impl AnsweredConnection {
     /// Is the first, unless there is one that tells no less: most who took a port of a NAT, then who accepted.
     fn keep(self, first: &mut Option<Self>) {
         let worth = |it: &Self| (address::takes_nat_port(it.address.ip()), it.accepted);
@@ -186,7 +186,7 @@ pub struct Controller {
     /// Names that were verified, by port and by whether it was over TLS.
     proved: BTreeMap<(u16, bool), BTreeSet<String>>,
     /// Who answered a connection first, among those who tell most.
-    first: Option<Answered>,
+    first: Option<AnsweredConnection>,
     /// When the last connections began, from the start of the run on: the last one that took a port of a NAT and was answered,
     /// and the last one that was silent.
     last_answered: Option<Duration>,
@@ -228,7 +228,7 @@ impl Controller {
             Some(DnsEnd::NotConnected(trace)) => Some(&trace.end).filter(|end| matches!(end, TcpEnd::Silent { .. })),
             _ => None,
         });
-        let answer = |accepted| Answered {
+        let answer = |accepted| AnsweredConnection {
             index,
             address: attempt.address,
             accepted,
@@ -336,7 +336,7 @@ impl Controller {
     fn try_late(&mut self) {
         // Where connections to one address differ, that is known already.
         let is_called_for = self.silence && !self.tried_late && !self.stages.flows.shown().borrow().differ;
-        let Some(Answered { index, address, .. }) = self.first.filter(|_| is_called_for) else {
+        let Some(AnsweredConnection { index, address, .. }) = self.first.filter(|_| is_called_for) else {
             return;
         };
         self.tried_late = true;

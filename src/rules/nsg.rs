@@ -1,7 +1,7 @@
 //! Rules of a network security group: one service tag per rule, inbound ones marked as such.
 
 use super::{
-    Basis, RuleFilter, RuleSet,
+    RuleBasis, RuleFilter, RuleSet,
     priorities::{Deny, Numbers, RANGE},
     slots::{RuleDestination, RuleSlot},
 };
@@ -231,14 +231,14 @@ pub(super) fn name_servers(set: &RuleSet<'_>, slot: &RuleSlot) -> Vec<String> {
 }
 
 /// The addresses of a dependency that no tag covers.
-pub(super) fn literal(basis: &Basis<'_>, id: &str) -> Vec<String> {
+pub(super) fn literal(basis: &RuleBasis<'_>, id: &str) -> Vec<String> {
     let dependency = basis.catalog.dependencies.iter().find(|dependency| dependency.id == id);
     let addresses = dependency.and_then(|dependency| dependency.route_addresses.get(&basis.cloud));
     addresses.into_iter().flatten().map(ToString::to_string).collect()
 }
 
 /// Everything outside the virtual network, by the word that matches it.
-fn internet(basis: &Basis<'_>) -> String {
+fn internet(basis: &RuleBasis<'_>) -> String {
     let word = if basis.is_forced == Some(true) {
         EVERYTHING
     } else {

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Basis, slots::RuleSlot};
+use super::{RuleBasis, slots::RuleSlot};
 use crate::{
     network::{Opening, nsg::EffectiveRule},
     text::escape,
@@ -36,7 +36,7 @@ impl fmt::Display for Deny {
 
 impl Deny {
     /// The rule in force that denies some of what a slot's rule allows from or to `far`.
-    pub fn first(basis: &Basis<'_>, slot: &RuleSlot, far: &[String]) -> Option<Self> {
+    pub fn first(basis: &RuleBasis<'_>, slot: &RuleSlot, far: &[String]) -> Option<Self> {
         let opening = Opening {
             outbound: !slot.inbound,
             transport: slot.transport,
@@ -62,7 +62,7 @@ pub(super) struct Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     /// The numbers for so many slots, all of one direction.
-    pub(super) fn new(basis: &Basis<'a>, slots: usize, inbound: bool) -> Self {
+    pub(super) fn new(basis: &RuleBasis<'a>, slots: usize, inbound: bool) -> Self {
         let first = u32::from(basis.first_priority.unwrap_or(FIRST));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
         let room = u32::from(*RANGE.end()).saturating_sub(first) / slots.saturating_sub(1).max(1);

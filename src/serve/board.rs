@@ -21,14 +21,14 @@ use crate::{model::Report, redact::Redactor};
 /// What rounds write and readers read.
 #[derive(Debug)]
 pub(crate) struct Board {
-    state: Mutex<State>,
+    state: Mutex<BoardState>,
     log: OnceLock<Log>,
     redactor: OnceLock<Arc<Redactor>>,
 }
 
 /// What stands on the board.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct BoardState {
     /// The last whole round.
     pub shown: Option<Arc<Shown>>,
     /// Whole rounds so far.
@@ -94,7 +94,7 @@ impl Board {
     /// counts as stuck.
     pub(crate) fn new(patience: Duration) -> Self {
         let now = Timestamp::now();
-        let state = State {
+        let state = BoardState {
             shown: None,
             rounds: 0,
             changes: 0,
@@ -139,7 +139,7 @@ impl Board {
     }
 
     /// What stands on it. Held for a moment only.
-    pub(crate) fn read(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn read(&self) -> MutexGuard<'_, BoardState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -203,7 +203,7 @@ impl Part {
     }
 }
 
-impl State {
+impl BoardState {
     /// Whether the last reading of every part came to something.
     pub(crate) fn is_reloaded(&self) -> bool {
         !self.broken.contains(&true)

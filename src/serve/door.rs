@@ -78,12 +78,12 @@ impl Rules {
 #[derive(Debug)]
 pub(crate) struct Door {
     path: Option<PathBuf>,
-    state: Mutex<State>,
+    state: Mutex<AccessState>,
     turn: Turn,
 }
 
 #[derive(Debug)]
-struct State {
+struct AccessState {
     rules: Rules,
     /// What the rules come from, or what is wrong with the latest ones.
     watched: Vec<Watched>,
@@ -106,7 +106,7 @@ impl Door {
             Some(Read { rules, watched }) => (rules?, watched),
             None => (Rules::default(), Vec::new()),
         };
-        let state = State {
+        let state = AccessState {
             rules,
             watched,
             looked: Instant::now(),
@@ -214,7 +214,7 @@ impl Door {
         Some(rules.map(|rules| state.rules = rules))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AccessState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

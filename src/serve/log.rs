@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use self::{file::LogFile, queue::Queue};
 pub(crate) use self::{
     file::Pattern,
-    lines::{Place, change, fault, heartbeat, round},
+    lines::{LoggedPlace, change, fault, heartbeat, round},
 };
 use super::{
     Board, Fault, Moment,

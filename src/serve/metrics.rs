@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, Part, board::State, log::Log, machine, pages, stderr};
+use super::{Board, Fault, Part, board::BoardState, log::Log, machine, pages, stderr};
 use crate::{
     model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
     report::families::Families,
@@ -93,7 +93,7 @@ pub(crate) fn page(board: &Board) -> String {
 }
 
 /// How what is read again was read last.
-fn of_reading(page: &mut Families, state: &State) {
+fn of_reading(page: &mut Families, state: &BoardState) {
     page.gauge(
         "apim_probe_config_last_reload_successful",
         "Whether the last reload of catalog, documents and certificates succeeded: 1 or 0.",

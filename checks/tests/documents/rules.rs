@@ -15,7 +15,7 @@ use apim_probe::{
     plan::{Plan, PlanScope, Selection, Values},
     probe::{Run, control::Controls, way::Ways},
     rules::{
-        Basis, FirewallRule, NsgRules, RenderedRules, Requirement, RuleFamily, RuleFilter, RuleSet, Style, Syntax,
+        FirewallRule, NsgRules, RenderedRules, Requirement, RuleBasis, RuleFamily, RuleFilter, RuleSet, Style, Syntax,
         missing,
     },
 };
@@ -82,7 +82,7 @@ impl Given {
     }
 
     fn set(&self, requirements: Vec<Requirement>) -> RuleSet<'_> {
-        let basis = Basis {
+        let basis = RuleBasis {
             catalog: &self.catalog,
             cloud: self.cloud,
             from: Origin {

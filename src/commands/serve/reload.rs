@@ -41,7 +41,7 @@ const MOST_READINGS: usize = 4;
 const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// What was read again, or why it is broken.
-pub(super) type Outcome = Box<Result<Prepared, Broken>>;
+pub(super) type Reloaded = Box<Result<Prepared, Broken>>;
 
 /// Why what was read again is not used.
 pub(super) struct Broken {
@@ -58,7 +58,7 @@ pub(super) enum WakeReason {
     /// A signal wants the end.
     Interrupted,
     /// What was read again, or why it is broken.
-    Read(Outcome),
+    Read(Reloaded),
 }
 
 /// Reloads when it is time.

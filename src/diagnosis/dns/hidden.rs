@@ -79,7 +79,7 @@ fn gateway_zone(host: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::dns::Authority;
+    use crate::net::dns::ZoneAuthority;
 
     fn answer(rcode: &str, aliases: &[&str], authority: Option<(&str, &str)>) -> DnsAnswer {
         DnsAnswer {
@@ -87,7 +87,7 @@ mod tests {
             cnames: aliases.iter().map(ToString::to_string).collect(),
             addresses: Vec::new(),
             further: 0,
-            authority: authority.map(|(zone, primary)| Authority {
+            authority: authority.map(|(zone, primary)| ZoneAuthority {
                 zone: zone.into(),
                 primary: primary.into(),
             }),

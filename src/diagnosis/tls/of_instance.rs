@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{AttemptVerdict, names};
 use crate::{
-    catalog::model::{Authority, Issued, Validation},
+    catalog::model::{Issued, TrustedAuthority, Validation},
     model::Cause,
     net::tls::chain::{ChainFacts, Trust},
     text::words,
@@ -106,8 +106,8 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, S
 }
 
 /// The uploaded root to which the chain leads, as the certificates that the server sent show.
-fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Authority> {
-    let is_sent = |authority: &&Authority| {
+fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a TrustedAuthority> {
+    let is_sent = |authority: &&TrustedAuthority| {
         let thumbprints = chain.leads_to.iter().map(|sent| &sent.thumbprint);
         authority.is_root
             && !authority.thumbprint.is_empty()
@@ -122,7 +122,7 @@ fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Au
 fn unknown(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
     let untrusted = AttemptVerdict::Unproven(Some(Cause::TlsUntrusted));
     let issuers = [&chain.ends_at, &chain.issuer];
-    let by_name = |authority: &&Authority| issuers.into_iter().any(|issuer| is_same(&authority.subject, issuer));
+    let by_name = |authority: &&TrustedAuthority| issuers.into_iter().any(|issuer| is_same(&authority.subject, issuer));
     if let Some(authority) = validation.authorities.iter().find(by_name) {
         let seen = format!(
             "certificate issued by {}; the instance has a CA certificate of that name, which the server does not send: pass it \

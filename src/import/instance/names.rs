@@ -3,7 +3,7 @@
 use super::{
     Instance,
     link::Link,
-    policy::{Mention, Policy, PolicyScope},
+    policy::{ApimPolicy, Mention, PolicyScope},
     records::{Backend, Records, Vault},
 };
 
@@ -81,7 +81,7 @@ impl Backend {
     }
 }
 
-impl Policy {
+impl ApimPolicy {
     fn own_names(&self, names: &mut Vec<OwnName>) {
         match &self.scope {
             PolicyScope::Everything => {}

@@ -12,7 +12,7 @@ use crate::azure::json::Object;
 
 /// A policy, or a fragment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::import) struct Policy {
+pub(in crate::import) struct ApimPolicy {
     /// For which calls it holds.
     pub scope: PolicyScope,
     /// What it names, each thing once, in its order.
@@ -88,12 +88,12 @@ pub(in crate::import) enum Mention {
 }
 
 /// Reads a policy; `None` where the entry has no text.
-pub(super) fn read(entry: &Object<'_>) -> Option<Policy> {
+pub(super) fn read(entry: &Object<'_>) -> Option<ApimPolicy> {
     let text = entry.filled("value").or_else(|| entry.filled("policyContent"))?;
     let id = entry.filled("id").unwrap_or_default();
     let scope = scope(&id, &entry.filled("name").unwrap_or_default());
     let mentions = mentions(&text);
-    Some(Policy {
+    Some(ApimPolicy {
         scope,
         is_readable: mentions.is_some(),
         mentions: mentions.unwrap_or_default(),

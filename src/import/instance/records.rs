@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     link::Link,
     part::InstancePart,
-    policy::{self, Policy},
+    policy::{self, ApimPolicy},
 };
 use crate::{
     azure::json::{JsonNode, Object},
@@ -30,8 +30,8 @@ pub(in crate::import) struct Records {
     pub token_hosts: Vec<TokenHost>,
     /// Names of self-hosted gateways.
     pub gateways: Vec<String>,
-    pub policies: Vec<Policy>,
-    pub fragments: Vec<Policy>,
+    pub policies: Vec<ApimPolicy>,
+    pub fragments: Vec<ApimPolicy>,
     products: usize,
 }
 

@@ -8,7 +8,7 @@ use crate::{
         Cloud,
         json::{JsonNode, Object},
     },
-    catalog::{model::Authority, region_name},
+    catalog::{model::TrustedAuthority, region_name},
     model::{Tier, Vnet},
 };
 
@@ -28,7 +28,7 @@ pub struct ServiceResource {
     /// Its host names: the default ones and its own.
     pub host_names: Vec<HostName>,
     /// The CA certificates that were uploaded to it.
-    pub authorities: Vec<Authority>,
+    pub authorities: Vec<TrustedAuthority>,
 }
 
 /// One location of an instance.
@@ -256,7 +256,7 @@ fn full_name(host: &str) -> Option<String> {
 }
 
 /// A CA certificate, as an entry of `certificates` tells of it.
-fn authority(entry: &Object<'_>) -> Option<Authority> {
+fn authority(entry: &Object<'_>) -> Option<TrustedAuthority> {
     let certificate = entry.get("certificate").and_then(JsonNode::object);
     let told = |key: &str| {
         let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
@@ -264,7 +264,7 @@ fn authority(entry: &Object<'_>) -> Option<Authority> {
     };
     let store = entry.filled("storeName").unwrap_or_default();
     let digits = told("thumbprint").unwrap_or_default();
-    Some(Authority {
+    Some(TrustedAuthority {
         subject: told("subject")?,
         thumbprint: digits
             .chars()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Match, MatchScope, matching::Fit};
 use crate::{
     catalog::{Dependency, EndpointSpec, model::Target as To},
-    import::{HostOrAddresses, Target},
+    import::{HostOrAddresses, InstanceTarget},
     model::Need,
 };
 
@@ -33,7 +33,7 @@ impl Additions {
     pub(super) fn take(
         &mut self,
         dependency: &Dependency,
-        target: &Target,
+        target: &InstanceTarget,
         fitting: &Match,
         scope: &MatchScope,
         owner: Option<usize>,
@@ -100,7 +100,7 @@ impl Additions {
 }
 
 /// An entry's target, narrowed to the one member of a wildcard that is meant.
-fn known(to: &To, target: &Target) -> To {
+fn known(to: &To, target: &InstanceTarget) -> To {
     match to {
         To::Wildcard { pattern, .. } => To::Wildcard {
             pattern: pattern.clone(),
@@ -111,7 +111,7 @@ fn known(to: &To, target: &Target) -> To {
 }
 
 /// A target's place, as an entry of the catalog has it.
-pub(super) fn place_of(target: &Target) -> To {
+pub(super) fn place_of(target: &InstanceTarget) -> To {
     match &target.place {
         HostOrAddresses::Host(host) => To::Host(host.clone()),
         HostOrAddresses::Addresses(addresses) => To::Addresses {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalog::{
         Dependency, EndpointSpec,
-        model::{Authority, OfInstance, Target as To, Validation},
+        model::{OfInstance, Target as To, TrustedAuthority, Validation},
     },
     import::{HostOrAddresses, some_of},
     model::Protocol,
@@ -40,7 +40,7 @@ struct Shared {
 }
 
 /// Puts uses together by where they lead.
-pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority]) -> GatheredNeeds {
+pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAuthority]) -> GatheredNeeds {
     let mut shared: Vec<Shared> = Vec::new();
     let mut places: HashMap<(String, u16), usize> = HashMap::new();
     let (mut computed, mut no_hosts) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
         });
         shared[index].uses.push(of);
     }
-    let authorities: Arc<[Authority]> = authorities.into();
+    let authorities: Arc<[TrustedAuthority]> = authorities.into();
     let mut by_group: HashMap<UseKind, Vec<EndpointSpec>> = HashMap::new();
     for place in shared {
         let group = place.uses.iter().map(|of| of.group).min().unwrap_or(UseKind::Backends);
@@ -103,7 +103,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[Authority
 }
 
 impl Shared {
-    fn endpoint(self, authorities: &Arc<[Authority]>) -> EndpointSpec {
+    fn endpoint(self, authorities: &Arc<[TrustedAuthority]>) -> EndpointSpec {
         let tls = self.spot.as_ref().map_or(true, |spot| spot.tls);
         let of_instance = OfInstance {
             title: some(&words::distinct(self.uses.iter().map(|of| of.title.as_str()))),

@@ -6,7 +6,7 @@ use super::{Needs, SettingValue};
 use crate::{
     azure::Cloud,
     import::{
-        HostOrAddresses, Target,
+        HostOrAddresses, InstanceTarget,
         instance::{Instance, Link, Vault},
         name,
         view::Remark,
@@ -160,8 +160,8 @@ fn said(of: &str, vault: &Vault) -> String {
     format!("the instance's own last attempt for {of}{at}: {code}{message}")
 }
 
-fn target(host: String, port: Option<u16>, dependency: &'static str, kind: String) -> Target {
-    Target {
+fn target(host: String, port: Option<u16>, dependency: &'static str, kind: String) -> InstanceTarget {
+    InstanceTarget {
         place: HostOrAddresses::Host(host),
         port,
         dependency: Some(dependency),

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     catalog::model::Validation,
-    import::instance::{Api, Backend, Link, Mention, Policy, PolicyScope, Records},
+    import::instance::{Api, ApimPolicy, Backend, Link, Mention, PolicyScope, Records},
     text::words,
 };
 
@@ -354,12 +354,12 @@ impl<'a> PolicySource<'a> {
 
 /// Fragments, and which of each other they include.
 struct Fragments<'a> {
-    known: Vec<&'a Policy>,
+    known: Vec<&'a ApimPolicy>,
     by_name: HashMap<String, usize>,
 }
 
 impl<'a> Fragments<'a> {
-    fn new(fragments: &'a [Policy]) -> Self {
+    fn new(fragments: &'a [ApimPolicy]) -> Self {
         let mut known = Vec::new();
         let mut by_name = HashMap::new();
         for fragment in fragments {
@@ -372,7 +372,7 @@ impl<'a> Fragments<'a> {
     }
 
     /// The fragments that a policy or a fragment includes itself.
-    fn included(&self, policy: &Policy) -> Vec<usize> {
+    fn included(&self, policy: &ApimPolicy) -> Vec<usize> {
         let names = policy.mentions.iter().filter_map(|mention| match mention {
             Mention::Fragment(name) => Some(name.to_ascii_lowercase()),
             _ => None,
@@ -381,10 +381,10 @@ impl<'a> Fragments<'a> {
     }
 
     /// Policies in their order, each fragment behind the first of them that includes it, with the policies whose it is.
-    fn in_order(&self, policies: Vec<&'a Policy>) -> Vec<(&'a Policy, Vec<&'a Policy>)> {
+    fn in_order(&self, policies: Vec<&'a ApimPolicy>) -> Vec<(&'a ApimPolicy, Vec<&'a ApimPolicy>)> {
         let within: Vec<Vec<usize>> = self.known.iter().map(|fragment| self.included(fragment)).collect();
         let mut places: Vec<Option<usize>> = vec![None; self.known.len()];
-        let mut found: Vec<(&Policy, Vec<&Policy>)> = Vec::new();
+        let mut found: Vec<(&ApimPolicy, Vec<&ApimPolicy>)> = Vec::new();
         for policy in policies {
             found.push((policy, vec![policy]));
             let mut open = self.included(policy);

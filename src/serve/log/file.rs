@@ -80,7 +80,7 @@ impl Pattern {
 #[derive(Debug)]
 pub(super) struct LogFile {
     pattern: Pattern,
-    open: Option<Open>,
+    open: Option<OpenFile>,
     /// How much of the line that is being written stands in the open file already.
     written: usize,
     /// The moment of the last line, and since when the clock is in doubt.
@@ -89,7 +89,7 @@ pub(super) struct LogFile {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     file: File,
     path: PathBuf,
     /// Device and number, by which a file is known whatever its name.
@@ -128,7 +128,7 @@ impl LogFile {
         let day = at.to_zoned(TimeZone::UTC).date();
         let path = self.pattern.path(day);
         // A file that was renamed or deleted, by logrotate for instance, is not ours any more.
-        let is_there = |open: &Open| {
+        let is_there = |open: &OpenFile| {
             let known = fs::metadata(&open.path);
             known.is_ok_and(|known| (known.dev(), known.ino()) == open.identity)
         };
@@ -147,7 +147,7 @@ impl LogFile {
                 .open(&path)?;
             end_line(&mut file, &path)?;
             let known = file.metadata()?;
-            self.open = Some(Open {
+            self.open = Some(OpenFile {
                 identity: (known.dev(), known.ino()),
                 file,
                 path,

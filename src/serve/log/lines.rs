@@ -21,7 +21,7 @@ fn columns(object: Value) -> Map<String, Value> {
 
 /// Whose line it is: what the agent stands for.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct LoggedPlace {
     /// The cloud.
     pub cloud: Cloud,
     /// The region, where it is known.
@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub host: Option<String>,
 }
 
-impl Place {
+impl LoggedPlace {
     fn of(report: &Report) -> Self {
         let vantage = &report.vantage;
         Self {
@@ -54,7 +54,7 @@ impl Place {
 }
 
 /// That the agent is alive, before each round.
-pub(crate) fn heartbeat(round: u64, place: &Place) -> Line {
+pub(crate) fn heartbeat(round: u64, place: &LoggedPlace) -> Line {
     let mut rest = place.columns();
     rest.insert("Round".into(), json!(round));
     Line::new("heartbeat", Timestamp::now(), false, rest)
@@ -70,7 +70,7 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
         .endpoints
         .iter()
         .filter(|endpoint| endpoint.need == Need::Required && endpoint.was_not_tried());
-    let mut rest = Place::of(report).columns();
+    let mut rest = LoggedPlace::of(report).columns();
     rest.extend(columns(json!({
         "Round": round,
         "Verdict": summary.verdict,
@@ -97,7 +97,7 @@ pub(crate) fn change(change: &Change, report: &Report) -> Line {
         .findings
         .iter()
         .find(|finding| finding.endpoints.contains(&change.id));
-    let mut rest = Place::of(report).columns();
+    let mut rest = LoggedPlace::of(report).columns();
     rest.extend(columns(json!({
         "Round": change.round,
         "Endpoint": change.id,

@@ -13,12 +13,12 @@ use tokio::task::AbortHandle;
 /// The connections that are open.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenConnections>>,
     most: usize,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     /// By number: the lowest is the oldest.
     by_number: BTreeMap<u64, Connection>,
     next: u64,
@@ -45,7 +45,7 @@ pub(super) enum Room {
 /// The place of one connection; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenConnections>>,
     number: u64,
 }
 
@@ -55,7 +55,7 @@ impl Drop for Ticket {
     }
 }
 
-fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+fn lock(open: &Mutex<OpenConnections>) -> MutexGuard<'_, OpenConnections> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -26,7 +26,7 @@ use apim_probe::{
         trace::{Attempt, NameTrace, Trace},
         way::Ways,
     },
-    rules::{Basis, Requirement, RuleSet},
+    rules::{Requirement, RuleBasis, RuleSet},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -420,7 +420,7 @@ impl Network {
 
     /// The rules that mend.
     pub(super) fn rule_set(&self) -> RuleSet<'_> {
-        let basis = Basis {
+        let basis = RuleBasis {
             catalog: &self.catalog,
             cloud: self.cloud,
             from: self.origin(),

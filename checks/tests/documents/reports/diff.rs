@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use apim_probe::{
     azure::Cloud,
-    diff::{self, Change, ChangeKind, ChangeWeight, Diff},
+    diff::{self, ChangeKind, ChangeWeight, Diff, EndpointDifference},
     model::{Cause, EndpointReport, Need, Protocol, Report, Verdict},
     report::{Detail, Format, Options},
 };
@@ -385,8 +385,8 @@ fn a_report() -> impl Strategy<Value = Report> {
 }
 
 /// The change as the way back tells it.
-fn mirrored(change: &Change) -> Change {
-    Change {
+fn mirrored(change: &EndpointDifference) -> EndpointDifference {
+    EndpointDifference {
         id: change.id.clone(),
         kind: match change.kind {
             ChangeKind::NewlyBlocked => ChangeKind::Fixed,
@@ -407,9 +407,9 @@ fn mirrored(change: &Change) -> Change {
 }
 
 /// Changes in an order that both ways share, without what is told in words.
-fn comparable(changes: impl Iterator<Item = Change>) -> Vec<String> {
+fn comparable(changes: impl Iterator<Item = EndpointDifference>) -> Vec<String> {
     let mut told: Vec<String> = changes
-        .map(|change| format!("{:?}", Change { detail: None, ..change }))
+        .map(|change| format!("{:?}", EndpointDifference { detail: None, ..change }))
         .collect();
     told.sort();
     told

@@ -15,7 +15,7 @@ use apim_probe::{
     model::{Protocol, Transport},
     net::{
         SocketFailure,
-        dns::{Authority, DnsAnswer, DnsEnd, DnsExchange},
+        dns::{DnsAnswer, DnsEnd, DnsExchange, ZoneAuthority},
         icmp::{IcmpError, TcpFacts},
         tcp::{TcpEnd, TcpTrace},
         tls::{
@@ -289,7 +289,7 @@ fn answered<'a>(
         rcode: rcode.into(),
         cnames: cnames.into_iter().map(str::to_string).collect(),
         addresses: addresses.to_vec(),
-        authority: authority.map(|zone| Authority {
+        authority: authority.map(|zone| ZoneAuthority {
             zone: zone.into(),
             primary: format!("ns1.{zone}"),
         }),
