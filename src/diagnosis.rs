@@ -1,6 +1,6 @@
 //! From traces to verdicts, causes and findings: pure functions, no socket, no clock.
 //!
-//! Each attempt is judged on its own first ([`attempt`]), then those of an endpoint together ([`together`]), and last the
+//! Each attempt is judged on its own first ([`attempt`]), then those of an endpoint together ([`combine`]), and last the
 //! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
 
 use std::net::IpAddr;

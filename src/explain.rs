@@ -60,7 +60,7 @@ fn closed<'a>() -> impl Iterator<Item = &'a str> {
     causes.chain(kinds).chain(tiers).chain(patterns)
 }
 
-/// Every word of [`words`] with what it means.
+/// Every word of [`words()`] with what it means.
 pub fn list(catalog: &Catalog) -> String {
     words::list(catalog)
 }

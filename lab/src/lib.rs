@@ -1,7 +1,7 @@
 //! A simulated Azure in network namespaces: real addresses, real ports, real DNS, real silence, without root and without
 //! the internet.
 //!
-//! A process that wants a lab starts itself again ([`rerun`]), because a namespace of one's own can only be entered
+//! A process that wants a lab starts itself again ([`rerun()`]), because a namespace of one's own can only be entered
 //! while the process has one thread. The new process is the VM; a second thread with a network namespace of its own is
 //! the router and the whole world behind it ([`Network`] says what that is like):
 //!

@@ -203,7 +203,7 @@ fn offset(text: &str, location: serde_yaml::Location) -> usize {
     line_start + line_text.chars().take(column).map(char::len_utf8).sum::<usize>()
 }
 
-/// A [`Node`] before its keys are checked: YAML allows any node as a key.
+/// A [`YamlNode`] before its keys are checked: YAML allows any node as a key.
 struct ParsedNode {
     at: ByteRange,
     value: ParsedValue,

@@ -20,7 +20,7 @@ const FRAME: u32 = 512;
 
 /// Reads the answer to [`TLS`].
 ///
-/// The same header back is an [`Reply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
+/// The same header back is an [`ProtocolReply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
 /// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs
 /// speaks nothing but TLS, so that it is another server.
 pub fn parse_tls(received: &[u8]) -> Parsed<ProtocolReply> {

@@ -46,7 +46,7 @@ pub fn request() -> Vec<u8> {
 
 /// Reads the answer to the bind: a `bind_ack` whose one result is acceptance (C706, section 12.6.4.4).
 ///
-/// A `bind_nak`, a `fault` or another result comes from an RPC server that is no KMS: [`Reading::Foreign`].
+/// A `bind_nak`, a `fault` or another result comes from an RPC server that is no KMS: [`Parsed::Foreign`].
 pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     // What tells RPC from anything else is judged as soon as it is there.
     let head = [Some(5), Some(0), None, None, None];

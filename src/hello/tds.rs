@@ -67,8 +67,8 @@ pub fn request() -> Vec<u8> {
 
 /// Reads the reply to PRELOGIN: one packet of tabular result type with a version and an encryption option.
 ///
-/// Azure SQL encrypts everything: "on" and "required" are an [`Reply::Upgrade`], the TLS handshake comes next. "Off"
-/// and "not supported" come from something else and are [`Reading::Foreign`].
+/// Azure SQL encrypts everything: "on" and "required" are an [`ProtocolReply::Upgrade`], the TLS handshake comes next. "Off"
+/// and "not supported" come from something else and are [`Parsed::Foreign`].
 pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     if received.first().is_some_and(|kind| *kind != TABULAR_RESULT) {
         return Parsed::Foreign(format!("{} is not a TDS reply", excerpt(received)));

@@ -5,7 +5,7 @@
 //!                ├─▶ (Part, JSON) ─ add ─▶ Instance: typed, and without a secret
 //! answers ───────┘
 //! ```
-//! A *bundle* is a JSON object whose keys are those of [`Part`] and whose values are what the management API answered, or a
+//! A *bundle* is a JSON object whose keys are those of [`InstancePart`] and whose values are what the management API answered, or a
 //! list of its answers, page by page. Only what leads to a host or explains one is read: credentials, passwords, keys and
 //! what stands behind the host of a URL are left where they are.
 

@@ -15,10 +15,10 @@ use nix::{
 /// How much is gathered before it is written.
 const GATHERED: usize = 64 << 10;
 
-/// Hands `content` a writer to the reader, and makes sure that all of it arrives; as [`write`] in everything else.
+/// Hands `content` a writer to the reader, and makes sure that all of it arrives; as [`write()`] in everything else.
 ///
 /// # Errors
-/// As for [`write`], and what `content` says.
+/// As for [`write()`], and what `content` says.
 pub(crate) fn write_with(
     to: &impl AsFd,
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,

@@ -20,7 +20,7 @@ pub fn excerpt(bytes: &[u8]) -> String {
     hex.join(" ") + rest
 }
 
-/// At most `most` characters of `text` on one line, [escaped](escape).
+/// At most `most` characters of `text` on one line, [escaped](escape()).
 pub fn one_line(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (shown, rest) = match line.char_indices().nth(most) {

@@ -113,7 +113,7 @@ impl TextPage {
         self.out.push('\n');
     }
 
-    /// Where the next line will stand, for [`Page::lines_since`] and [`Page::rewind`].
+    /// Where the next line will stand, for [`TextPage::lines_since`] and [`TextPage::rewind`].
     pub(crate) fn mark(&self) -> usize {
         self.out.len()
     }

@@ -7,7 +7,7 @@ use std::{
 
 use super::ChainFacts;
 
-/// How many chains are remembered; behind that many, all begins anew.
+/// How many chains are remembered; beyond that, the memory is emptied and starts over.
 const MOST: usize = 256;
 
 /// The chains that were seen last. The endpoints of one service show the same one, as do the addresses of a name and every
