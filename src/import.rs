@@ -129,7 +129,7 @@ impl ImportedDocument {
     /// compared with the clock.
     ///
     /// # Errors
-    /// As for [`AzureDocument::load`].
+    /// As for [`Self::load`].
     pub fn read(text: &str, from: &str, wanted: DocumentKind, fetched: Option<Timestamp>) -> Result<Self, String> {
         let refused = |refusal: json::Refusal| match fetched {
             // No command was run.
