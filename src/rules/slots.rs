@@ -1,5 +1,7 @@
 //! The rule slots: one for each destination, transport and set of ports in the catalog, in its order.
 
+use std::collections::HashMap;
+
 use super::Requirement;
 use crate::{
     azure::ACTIVATION,
@@ -57,9 +59,11 @@ pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<Rule
             }
         }
     }
+    let dependencies = by_id(catalog);
     for (index, requirement) in requirements.iter().enumerate() {
+        let dependency = dependencies.get(requirement.dependency.as_str());
         for inbound in ways(requirement.direction) {
-            let far = of_requirement(catalog, requirement, *inbound);
+            let far = of_requirement(dependency, requirement, *inbound);
             let (transport, port) = (requirement.transport, requirement.port);
             if !slots.iter().any(|slot| slot.takes(*inbound, &far, transport, port)) {
                 let behind = (requirement.title.as_str(), requirement.need);
@@ -158,20 +162,38 @@ fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> RuleD
     )
 }
 
-fn of_requirement(catalog: &Catalog, requirement: &Requirement, inbound: bool) -> RuleDestination {
-    let dependency = catalog
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.id == requirement.dependency);
-    let is_name_server = dependency.is_some_and(|dependency| {
-        let asks = |spec: &&EndpointSpec| spec.target == Target::NameServer && spec.transport == requirement.transport;
-        dependency.endpoints.iter().any(|spec| asks(&spec))
-    });
-    if is_name_server {
+/// A dependency of the catalog, and over what its name servers are asked.
+struct CatalogDependency<'a> {
+    dependency: &'a Dependency,
+    name_servers_over: Vec<Transport>,
+}
+
+/// The dependencies of a catalog by id. One of them may have all the endpoints of a large estate, so each is read once and not
+/// for every requirement.
+fn by_id(catalog: &Catalog) -> HashMap<&str, CatalogDependency<'_>> {
+    let read = |dependency| CatalogDependency {
+        dependency,
+        name_servers_over: dependency
+            .endpoints
+            .iter()
+            .filter(|spec| spec.target == Target::NameServer)
+            .map(|spec| spec.transport)
+            .collect(),
+    };
+    let dependencies = catalog.dependencies.iter();
+    dependencies.map(|dependency| (dependency.id.as_str(), read(dependency))).collect()
+}
+
+fn of_requirement(
+    dependency: Option<&CatalogDependency<'_>>,
+    requirement: &Requirement,
+    inbound: bool,
+) -> RuleDestination {
+    if dependency.is_some_and(|known| known.name_servers_over.contains(&requirement.transport)) {
         return RuleDestination::NameServers;
     }
     far(
-        dependency,
+        dependency.map(|known| known.dependency),
         &requirement.dependency,
         requirement.service_tag.as_deref(),
         requirement.direction,
