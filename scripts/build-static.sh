@@ -71,6 +71,15 @@ export SOURCE_DATE_EPOCH
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 flags=(-C target-feature=+crt-static -C "link-arg=-Wl,-z,pack-relative-relocs"
     "--remap-path-prefix=$cargo_home/registry/src=" "--remap-path-prefix=$PWD=")
+
+# LLD keeps functions of the same code once, which saves 70 kB. rustc links with it for x86_64 from 1.90 on; GNU ld does not
+# know the option.
+fold=(-C "link-arg=-Wl,--icf=all")
+probe=$(mktemp)
+if rustc --target "$target" -C linker="$compiler" "${fold[@]}" -o "$probe" - <<<'fn main() {}' 2>/dev/null; then
+    flags+=("${fold[@]}")
+fi
+rm "$probe"
 RUSTFLAGS=${flags[*]} "${build[@]}" build --locked --profile dist --target "$target" --package apim-probe
 
 # Also where the profile was told to leave the symbols in $built, for a profiler: CARGO_PROFILE_DIST_STRIP=none.
