@@ -181,7 +181,9 @@ fn by_id(catalog: &Catalog) -> HashMap<&str, CatalogDependency<'_>> {
             .collect(),
     };
     let dependencies = catalog.dependencies.iter();
-    dependencies.map(|dependency| (dependency.id.as_str(), read(dependency))).collect()
+    dependencies
+        .map(|dependency| (dependency.id.as_str(), read(dependency)))
+        .collect()
 }
 
 fn of_requirement(
