@@ -19,10 +19,10 @@
 //! use apim_probe::{
 //!     azure::Cloud,
 //!     catalog::model::Catalog,
-//!     plan::{Plan, Scope, Selection, Values},
+//!     plan::{Plan, PlanScope, Selection, Values},
 //! };
 //!
-//! let scope = Scope {
+//! let scope = PlanScope {
 //!     cloud: Cloud::Public,
 //!     region: Some("westeurope".into()),
 //!     vnet: None,
