@@ -36,7 +36,7 @@ mod servers;
 
 pub use self::{
     line::{LineQuality, same_class},
-    row::{ProbedEndpoint, should_work},
+    row::{ProbedEndpoint, is_needed, should_work},
     servers::{NameServerView, QueryCounts},
 };
 
@@ -147,6 +147,11 @@ impl<'a> RunView<'a> {
     /// Whether an ICMP error is this machine's own word for a next hop that did not answer, `after` so long.
     pub fn is_dead_next_hop(&self, error: &IcmpError, after: Duration) -> bool {
         self.is_own(error) && socket::is_of_a_dead_next_hop(error, after)
+    }
+
+    /// The rows that show something of the network when they fail.
+    pub fn needed(&self) -> impl Iterator<Item = &ProbedEndpoint<'a>> {
+        self.rows.iter().filter(|row| is_needed(row))
     }
 
     /// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its

@@ -33,8 +33,7 @@ pub(super) const RULE: FindingRule = FindingRule {
 
 fn divided<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let differs = |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some();
-    let counts = |row: &&ProbedEndpoint<'a>| should_work(row) && row.endpoint.need != Need::Documented;
-    let split: Vec<ProbedEndpoint<'a>> = view.rows.iter().filter(counts).filter(differs).copied().collect();
+    let split: Vec<ProbedEndpoint<'a>> = view.needed().filter(differs).copied().collect();
     if split.is_empty() || is_loss(view) {
         return Vec::new();
     }

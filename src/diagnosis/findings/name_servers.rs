@@ -15,9 +15,9 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
-        view::{NameServerView, ProbedEndpoint, RunView, should_work},
+        view::{NameServerView, ProbedEndpoint, RunView},
     },
-    model::{Basis, Cause, FindingKind, Fix, Need, Stage, Suspect, Transport},
+    model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
     plan::DialTarget,
     probe::trace::Attempt,
     text::words::{count, distinct, list},
@@ -86,8 +86,7 @@ fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
 
 /// Whether connections were made beside those to name servers, and none was answered.
 fn is_cut_off(view: &RunView<'_>) -> bool {
-    let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
-    let attempts = view.rows.iter().filter(counts).flat_map(ProbedEndpoint::attempts);
+    let attempts = view.needed().flat_map(ProbedEndpoint::attempts);
     let mut dialled = attempts.filter(|attempt| attempt.tcp.is_some()).peekable();
     dialled.peek().is_some() && dialled.all(Attempt::is_silent)
 }

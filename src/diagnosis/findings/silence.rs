@@ -13,9 +13,9 @@ use crate::{
         grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
-        view::{ProbedEndpoint, RunView, should_work},
+        view::{ProbedEndpoint, RunView, is_needed},
     },
-    model::{Basis, Cause, FindingKind, Need, Stage},
+    model::{Basis, Cause, FindingKind, Stage},
     probe::trace::Attempt,
     text::words::{count, distinct},
 };
@@ -208,17 +208,16 @@ pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> 
 /// after one of them had first been silent was answered. Where that one takes a port of a NAT, only an answer to another that
 /// does counts.
 fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&'static str> {
-    let counts = |row: &&ProbedEndpoint<'_>| should_work(row) && row.endpoint.need != Need::Documented;
     let is_other = |row: &&ProbedEndpoint<'_>| !rows.iter().any(|own| own.index == row.index);
     let is_tried = |row: &ProbedEndpoint<'_>| row.trace.is_some() && row.tested_server().is_none();
-    if !view.rows.iter().filter(counts).filter(is_other).any(is_tried) {
+    if !view.needed().filter(is_other).any(is_tried) {
         return None;
     }
     let takes_port = |attempt: &Attempt| address::takes_nat_port(attempt.address.ip());
     let late = view.controls.late.iter().map(|late| &late.attempt);
     let attempts = view.rows.iter().flat_map(ProbedEndpoint::attempts).chain(late);
     let answered: Vec<&Attempt> = attempts.filter(|attempt| attempt.is_answered()).collect();
-    rows.iter().filter(counts).find_map(|row| {
+    rows.iter().filter(|row| is_needed(row)).find_map(|row| {
         let silent = || row.attempts().iter().filter(|attempt| attempt.is_silent());
         let since = silent().map(|attempt| attempt.started).min()?;
         let through_nat = silent().any(takes_port);

@@ -127,8 +127,7 @@ impl LineQuality {
     /// Whether packets were lost for a while only: so many connections that began later lost nothing that chance hardly makes
     /// them.
     pub fn is_over(&self) -> bool {
-        let [lossy, all] = [self.lossy, self.connections].map(number);
-        lossy > 0.0 && 100.0 * (1.0 - lossy / all).powi(i32::try_from(self.later).unwrap_or(i32::MAX)) < RARE
+        self.lossy > 0 && 100.0 * in_a_row(1.0 - self.lossy_share(), self.later) < RARE
     }
 
     /// Whether so many packets in a row may have been lost by chance, at any one of the endpoints. That counts from the first
@@ -138,15 +137,23 @@ impl LineQuality {
             return false;
         }
         // At least as many connections lose something as packets are lost.
-        let [lossy, all] = [self.lossy, self.connections].map(number);
-        let share = lossy / all;
-        100.0 * all * share.powi(i32::try_from(packets).unwrap_or(i32::MAX)) >= RARE
+        100.0 * number(self.connections) * in_a_row(self.lossy_share(), packets) >= RARE
+    }
+
+    /// The share of connections that lost something; of none at all, not a number.
+    fn lossy_share(&self) -> f64 {
+        number(self.lossy) / number(self.connections)
     }
 
     /// Whether so many are lost that silence may be a matter of chance.
     pub fn is_poor(&self) -> bool {
         self.is_slow() || (self.loses() && self.lossy * 100 >= self.connections * HEAVY)
     }
+}
+
+/// The chance that what has this chance happens so often in a row.
+fn in_a_row(chance: f64, times: usize) -> f64 {
+    chance.powi(i32::try_from(times).unwrap_or(i32::MAX))
 }
 
 fn number(count: usize) -> f64 {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     address,
     diagnosis::outcome::{Judgement, Outcome},
-    model::{Cause, Expect, Prediction, Protocol, Stage, Transport, Verdict},
+    model::{Cause, Expect, Need, Prediction, Protocol, Stage, Transport, Verdict},
     net::{
         SocketFailure,
         dns::{DnsEnd, DnsExchange},
@@ -220,4 +220,10 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
 /// Whether these rows must work, which a row that must be blocked never takes part in.
 pub fn should_work(row: &ProbedEndpoint<'_>) -> bool {
     row.endpoint.expect == Expect::Reachable
+}
+
+/// Whether a row must work and more than the documentation says that it is needed: what is only documented may well not be
+/// offered, and its failure shows nothing of the network.
+pub fn is_needed(row: &ProbedEndpoint<'_>) -> bool {
+    should_work(row) && row.endpoint.need != Need::Documented
 }
